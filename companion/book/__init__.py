@@ -1,0 +1,10 @@
+"""The machinery that turns a chapter's text into a notebook and a module, and checks that they agree.
+
+``README.md`` in this folder is the guide for authors. In the order of the work: ``manifest`` reads book.toml,
+``text`` reads a chapter, ``execute`` runs it, ``export`` makes its module, ``ladder`` collects its rungs,
+``sync`` writes all of it, and ``check`` names what differs.
+"""
+
+
+class BookError(Exception):
+    """Something that an author has to mend; the message says where it is and what to do."""

@@ -1,0 +1,136 @@
+"""A chapter's exported cells, as its module."""
+
+import ast
+import subprocess
+
+from nbformat import NotebookNode
+from ruff import find_ruff_bin
+
+from companion.book import BookError
+from companion.book.manifest import Chapter
+from companion.book.text import code_cells, headings, tags
+
+LINE_LENGTH = 110
+STATEMENT_LINES = 25
+ALL_LINES = 45
+
+
+def ruff(command: list[str], code: str) -> str:
+    """Code after a ruff command, under the same settings whatever the folder."""
+    settings = ["--isolated", "--target-version", "py311", "--config", f"line-length={LINE_LENGTH}"]
+    arguments = [find_ruff_bin(), *command, *settings, "-"]
+    result = subprocess.run(arguments, input=code, capture_output=True, text=True, encoding="utf-8")
+    if result.returncode:
+        raise BookError(f"ruff {command[0]}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def format_code(code: str) -> str:
+    """Code as ruff formats it, without the line feed at its end."""
+    return ruff(["format"], code).rstrip("\n")
+
+
+def parse(cell: NotebookNode) -> ast.Module:
+    """The syntax tree of an exported cell. Raises BookError for a magic or a syntax error."""
+    try:
+        return ast.parse(cell.source)
+    except SyntaxError as error:
+        line = cell.source.splitlines()[(error.lineno or 1) - 1].strip()
+        if line.startswith(("%", "!", "?")) or line.endswith("?"):
+            raise BookError(f"a magic in an exported cell: {line}; move it to a cell of its own") from None
+        raise BookError(f"an exported cell is not Python: {line} ({error.msg})") from None
+
+
+def statement_lines(code: str) -> int:
+    """Lines of statements in code: blank lines, comment lines and docstrings aside."""
+    lines = {i for i, line in enumerate(code.splitlines(), 1) if line.strip() and line.strip()[0] != "#"}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            if ast.get_docstring(node, clean=False) is not None:
+                lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(lines)
+
+
+def check_size(code: str) -> None:
+    """Raises BookError for exported code that is longer than a reader takes in at once."""
+    if (count := statement_lines(code)) > STATEMENT_LINES:
+        raise BookError(
+            f"{count} lines of statements in an exported cell, over {STATEMENT_LINES}; split it in two"
+        )
+    if (count := len(code.splitlines())) > ALL_LINES:
+        raise BookError(
+            f"an exported cell of {count} lines, over {ALL_LINES}; shorten its docstrings or split it"
+        )
+
+
+def defined_names(cell: NotebookNode) -> list[str]:
+    """The names that an exported cell defines at its top level.
+
+    Raises BookError for anything else at the top level: an import belongs into a cell of its own, a
+    call would run whenever the module is imported, and an assignment to an attribute would patch what is
+    defined elsewhere.
+    """
+    names: list[str] = []
+    for node in parse(cell).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            names.append(node.name)
+            continue
+        targets = {ast.Assign: getattr(node, "targets", []), ast.AnnAssign: [getattr(node, "target", None)]}
+        leaves: list[ast.expr] = []
+        for target in targets.get(type(node), [None]):
+            leaves.extend(target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target])
+        if not all(isinstance(leaf, ast.Name) for leaf in leaves):
+            line = cell.source.splitlines()[node.lineno - 1].strip()
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                raise BookError(f"an import in an exported cell: {line}; tag its own cell export-imports")
+            raise BookError(f"an exported cell may only define names: {line}; move it to another cell")
+        names.extend(leaf.id for leaf in leaves)
+    return names
+
+
+def imports(cell: NotebookNode) -> list[str]:
+    """The import statements of a cell tagged `export-imports`; anything else in it is a BookError."""
+    statements = []
+    for node in parse(cell).body:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            line = cell.source.splitlines()[node.lineno - 1].strip()
+            raise BookError(f"no import, in a cell tagged export-imports: {line}; move it to another cell")
+        statements.append(ast.unparse(node))
+    return statements
+
+
+def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
+    """The source of a chapter's module, or None for a chapter without one.
+
+    Raises BookError, which names the cell by its number and id, for a cell that cannot be exported.
+    """
+    title = headings(notebook)[0] if notebook.cells else chapter.name
+    under = dict(zip((cell.id for cell in notebook.cells), headings(notebook), strict=True))
+    import_lines: list[str] = []
+    blocks: list[str] = []
+    names: list[str] = []
+    for number, cell in enumerate(code_cells(notebook), 1):
+        try:
+            if "export-imports" in tags(cell):
+                import_lines += [line for line in imports(cell) if line not in import_lines]
+            elif "export" in tags(cell):
+                if chapter.module is None:
+                    raise BookError(f"tagged export, but {chapter.name} has no module in book.toml; add one")
+                cell_names = defined_names(cell)
+                check_size(cell.source)
+                for name in set(cell_names) & set(names):
+                    raise BookError(f"{name} is exported twice; every name is defined once")
+                names += cell_names
+                blocks.append(f"# Cell {cell.id}, under “{under[cell.id]}”\n{cell.source.strip()}\n")
+        except BookError as error:
+            raise BookError(f"{chapter.name}, code cell {number} ({cell.id}): {error}") from None
+    if chapter.module is None:
+        return None
+    header = (
+        f'"""{title}: the exported cells of chapters/{chapter.name}.ipynb.\n\n'
+        f"Generated by `python -m companion.book sync {chapter.name}`. Do not edit: the source is\n"
+        f'chapters/text/{chapter.name}.md.\n"""\n'
+    )
+    public = [name for name in names if not name.startswith("_")]
+    sorted_imports = ruff(["check", "--select", "I", "--fix", "--quiet"], "\n".join(import_lines) + "\n")
+    return ruff(["format"], "\n\n".join([header, sorted_imports, f"__all__ = {public!r}\n", *blocks]))

@@ -1,0 +1,70 @@
+"""A new chapter: its block in book.toml and a skeleton of its text."""
+
+import re
+
+from companion.book import BookError
+from companion.book.files import replace_files
+from companion.book.manifest import Book
+
+SKELETON = """\
+---
+jupytext:
+  text_representation: {{extension: .md, format_name: myst}}
+kernelspec: {{name: python3, display_name: Python 3, language: python}}
+---
+
+# {title}
+
+*You will be able to … Reading 40 minutes, running 30 seconds.*
+
+The question that the last chapter's model could not answer, failing on the prompt that every chapter uses.
+
+```{{code-cell}} ipython3
+:tags: [export-imports]
+import torch
+```
+
+## By hand
+
+## Figure, equation, code
+
+## Prove it
+
+## Use it
+
+## Break it
+
+## What you built
+
+## Going deeper
+
+## Further reading
+"""
+NAME = re.compile(r"(\d\d)_([a-z][a-z0-9_]*)")
+
+
+def new_chapter(book: Book, name: str) -> str:
+    """Add NN_name to book.toml, at its place among the chapters, and write the skeleton of its text.
+
+    Returns a line that says what to do next. Raises BookError for a malformed name or one that is taken.
+    """
+    match = NAME.fullmatch(name)
+    if not match:
+        raise BookError(
+            f"{name!r} is not a chapter's name; it takes two digits, _ and a module's name, as in 09_caching"
+        )
+    text = book.root / "chapters" / "text" / f"{name}.md"
+    number, module = match.groups()
+    if text.exists() or any(c.module == module or c.name.startswith(number) for c in book.chapters):
+        raise BookError(f"the number, the module or the text of {name} is taken; see book.toml")
+    manifest = (book.root / "book.toml").read_text(encoding="utf-8").rstrip("\n")
+    block = f'[[part.chapter]]\nname = "{name}"\nmodule = "{module}"\nseconds = 60'
+    later = next((c for c in book.chapters if c.name > name), None)
+    if later is None:
+        manifest += f"\n\n{block}\n"
+    else:
+        following = re.compile(rf'\[\[part\.chapter\]\]\s+name = "{later.name}"')
+        manifest = following.sub(lambda found: f"{block}\n\n{found[0]}", manifest, count=1) + "\n"
+    skeleton = SKELETON.format(title=module.replace("_", " ").capitalize())
+    replace_files(book.root, {text: skeleton.encode(), book.root / "book.toml": manifest.encode()})
+    return f"{book.relative(text)} is yours to write; then run `python -m companion.book sync {number}`"

@@ -1,0 +1,102 @@
+"""From an edited text to a finished chapter: notebook, module and rungs."""
+
+from collections.abc import Iterable
+
+from nbformat import NotebookNode
+
+from companion.book import BookError
+from companion.book.execute import execute
+from companion.book.export import export, format_code
+from companion.book.files import replace_files
+from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
+from companion.book.manifest import Book, Chapter
+from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
+
+IGNORED = "nbval-ignore-output"
+HIDDEN_FROM_COMPARISON = ("execution_count", "metadata")
+
+
+def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> str:
+    """The text with its exported cells formatted, everything else untouched; updates notebook and starts."""
+    lines = chapter.text.read_text(encoding="utf-8").splitlines()
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code" and {"export", "export-imports"} & set(tags(cell)):
+            before, after = cell.source.splitlines(), format_code(cell.source).splitlines()
+            start = starts[index] - 1
+            lines[start : start + len(before)] = after
+            cell.source = "\n".join(after)
+            starts[index + 1 :] = [line + len(after) - len(before) for line in starts[index + 1 :]]
+    return "\n".join(lines) + "\n"
+
+
+def keep_ignored_outputs(new: NotebookNode, old: NotebookNode) -> None:
+    """Keep the old outputs of cells whose output is ignored, where nothing else changed.
+
+    A timing differs with every run; without this, syncing an unchanged chapter would never give an empty
+    diff.
+    """
+    pairs = list(zip(code_cells(new), code_cells(old), strict=False))
+    compared = [(a, b) for a, b in pairs if IGNORED not in tags(a)]
+    same_code = [cell.source for cell in code_cells(new)] == [cell.source for cell in code_cells(old)]
+    if same_code and all(a.outputs == b.outputs for a, b in compared):
+        for a, b in pairs:
+            if IGNORED in tags(a) and b.outputs:
+                a.outputs = b.outputs
+
+
+def keep_outputs(new: NotebookNode, old: NotebookNode | None, chapter: Chapter) -> None:
+    """Take every output from old. Raises BookError where any code differs."""
+    if old is None or [cell.source for cell in code_cells(new)] != [cell.source for cell in code_cells(old)]:
+        raise BookError(
+            f"{chapter.name}: its code differs from the notebook's, so no output can be kept; sync without --prose"
+        )
+    new.metadata = old.metadata
+    for a, b in zip(code_cells(new), code_cells(old), strict=True):
+        a.outputs, a.execution_count = b.outputs, b.execution_count
+
+
+def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
+    """Make a chapter's notebook, module and rungs from its text, and return a line that says what changed.
+
+    The text wins over a notebook that was edited. Nothing is written before all of it is made: where a cell
+    fails (CellFailed) or cannot be exported (BookError), every file stays as it was.
+
+    run: False keeps the outputs that the notebook has, for when only prose changed; BookError where code
+    changed.
+    """
+    original = chapter.text.read_bytes() if chapter.text.exists() else b""
+    notebook, starts = read_text(chapter.text)
+    old = read_notebook(chapter.notebook) if chapter.notebook.exists() else None
+    keep_ids(notebook, old)
+    export(chapter, notebook)  # before the run: what cannot be exported need not be run
+    text = formatted_text(chapter, notebook, starts)
+    export(chapter, notebook)  # the limits hold for the formatted code
+    if run:
+        seconds = execute(chapter, notebook, starts)
+        if old is not None:
+            keep_ignored_outputs(notebook, old)
+        ran = f"ran in {seconds:.1f} s of {chapter.seconds}" + (
+            " (OVER ITS BUDGET)" if seconds > chapter.seconds else ""
+        )
+    else:
+        keep_outputs(notebook, old, chapter)
+        ran = "not run, outputs kept"
+    if chapter.text.read_bytes() != original:
+        raise BookError(f"{chapter.name}: its text was edited during the run; sync again")
+    contents = {chapter.text: text.encode("utf-8")}
+    if chapter.module_file:
+        contents[chapter.module_file] = export(chapter, notebook).encode("utf-8")
+    rungs = printed_rungs(notebook)
+    if rungs or chapter.name in read_ladder(book):
+        contents[ladder_file(book)] = write_ladder(book, chapter.name, rungs)
+    contents[chapter.notebook] = write_notebook(notebook)
+    changed = [book.relative(path) for path in replace_files(book.root, contents)]
+    return f"{chapter.name}: {ran}; wrote {', '.join(changed) or 'nothing, all as it was'}"
+
+
+def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
+    """Sync the chapters named by keys (all without any), in the order of the book; print a line for each."""
+    wanted = {book.find(key) for key in keys} or set(book.chapters)
+    for chapter in book.chapters:
+        if chapter in wanted:
+            print(sync_chapter(book, chapter, run), flush=True)

@@ -1,0 +1,116 @@
+"""A chapter's text, read as notebook cells, with ids that stay."""
+
+import difflib
+import hashlib
+from pathlib import Path
+
+import nbformat
+from jupytext.myst import MystMetadataParsingError, myst_to_notebook
+from nbformat import NotebookNode
+
+from companion.book import BookError
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+"""The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
+
+
+def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
+    """Read a MyST text file.
+
+    Returns the notebook (without outputs) and, for each cell, the line of the file on which its source
+    begins, from 1. The file's own header is kept in ``notebook.metadata``. Raises BookError for a file that
+    cannot be read as MyST.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+        notebook = myst_to_notebook(source, add_source_map=True)
+    except FileNotFoundError:
+        raise BookError(f"{path.name}: there is no {path}; `new {path.stem}` makes one") from None
+    except (MystMetadataParsingError, UnicodeDecodeError) as error:
+        raise BookError(f"{path.name}: {error}") from None
+    lines, starts = source.splitlines(), []
+    for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
+        body = cell.source.splitlines()
+        while body and lines[start : start + len(body)] != body:  # skip the cell's options
+            start += 1
+        starts.append(start + 1)
+    return notebook, starts
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook as it is. Raises BookError for a file that is not one."""
+    try:
+        return nbformat.from_dict(nbformat.reader.reads(path.read_text(encoding="utf-8")))
+    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError) as error:
+        raise BookError(f"{path.name}: not a notebook ({str(error)[:60]}); sync the chapter") from None
+
+
+def write_notebook(notebook: NotebookNode) -> bytes:
+    """The bytes of a notebook's file: sorted keys, line feeds, ending in one."""
+    return (nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode("utf-8")
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    """The tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def new_id(cell: NotebookNode, taken: set[str]) -> str:
+    """An id for a new cell, from its content, so that the same text always gets the same one."""
+    for attempt in range(len(taken) + 1):
+        digest = hashlib.sha256(f"{cell.cell_type}\n{attempt}\n{cell.source}".encode()).hexdigest()[:8]
+        if digest not in taken:
+            return digest
+    raise AssertionError("unreachable: one attempt more than ids taken")
+
+
+def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
+    """Give the cells of new their ids in old: equal cells keep theirs, edited ones that of the cell replaced."""
+    before = [] if old is None else [cell for cell in old.cells if cell.get("id")]
+    kept: dict[int, str] = {}
+    matcher = difflib.SequenceMatcher(
+        a=[(cell.cell_type, cell.source) for cell in before],
+        b=[(cell.cell_type, cell.source) for cell in new.cells],
+        autojunk=False,
+    )
+    for operation, a, a_end, b, b_end in matcher.get_opcodes():
+        if operation == "equal":
+            kept.update(zip(range(b, b_end), (cell.id for cell in before[a:a_end]), strict=True))
+        elif operation == "replace":
+            for kind in ("code", "markdown"):
+                places = [i for i in range(b, b_end) if new.cells[i].cell_type == kind]
+                ids = [cell.id for cell in before[a:a_end] if cell.cell_type == kind]
+                kept.update(zip(places, ids, strict=False))
+    taken: set[str] = set()
+    for i, cell in enumerate(new.cells):
+        if i in kept and kept[i] not in taken:
+            cell.id = kept[i]
+            taken.add(cell.id)
+        else:
+            cell.id = ""
+    for cell in new.cells:
+        if not cell.id:
+            cell.id = new_id(cell, taken)
+            taken.add(cell.id)
+
+
+def headings(notebook: NotebookNode) -> list[str]:
+    """For each cell, the last heading before it or in it ("" before the first)."""
+    current, found = "", []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            fenced = False
+            for line in cell.source.splitlines():
+                fenced ^= line.startswith("```")
+                if line.startswith("#") and not fenced and line.lstrip("#").startswith(" "):
+                    current = line.lstrip("#").strip()
+        found.append(current)
+    return found

@@ -1,0 +1,6 @@
+"""Settings for every test and every notebook's kernel."""
+
+import os
+
+# Two processes with two threads each on two cores take ten times as long as with one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
