@@ -13,8 +13,8 @@ from companion.book.text import code_cells, tags
 
 RUNG = re.compile(r"(?P<name>.+?): +(?P<value>-?\d+(\.\d+)?)\b")
 HEADER = """\
-# The ladder: bits per byte on the village's test split, as the chapters' notebooks print them (cells tagged
-`ladder`). # Written by `python -m companion.book sync`; `check` compares it with the notebooks. Do not edit.
+# The ladder: bits per byte on the village's test split, as printed by the chapters' cells tagged `ladder`.
+# Written by `python -m companion.book sync`, compared with the notebooks by `check`. Do not edit.
 """
 
 

@@ -13,7 +13,6 @@ from companion.book.manifest import Book, Chapter
 from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
 
 IGNORED = "nbval-ignore-output"
-HIDDEN_FROM_COMPARISON = ("execution_count", "metadata")
 
 
 def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> str:
@@ -23,6 +22,10 @@ def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) 
         if cell.cell_type == "code" and {"export", "export-imports"} & set(tags(cell)):
             before, after = cell.source.splitlines(), format_code(cell.source).splitlines()
             start = starts[index] - 1
+            if lines[start : start + len(before)] != before:
+                raise BookError(
+                    f"{chapter.text.name}:{start + 1}: an exported cell holds odd line breaks; remove them"
+                )
             lines[start : start + len(before)] = after
             cell.source = "\n".join(after)
             starts[index + 1 :] = [line + len(after) - len(before) for line in starts[index + 1 :]]
@@ -48,7 +51,7 @@ def keep_outputs(new: NotebookNode, old: NotebookNode | None, chapter: Chapter) 
     """Take every output from old. Raises BookError where any code differs."""
     if old is None or [cell.source for cell in code_cells(new)] != [cell.source for cell in code_cells(old)]:
         raise BookError(
-            f"{chapter.name}: its code differs from the notebook's, so no output can be kept; sync without --prose"
+            f"{chapter.name}: code differs from the notebook's, so no output is kept; sync without --prose"
         )
     new.metadata = old.metadata
     for a, b in zip(code_cells(new), code_cells(old), strict=True):
@@ -66,7 +69,10 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     """
     original = chapter.text.read_bytes() if chapter.text.exists() else b""
     notebook, starts = read_text(chapter.text)
-    old = read_notebook(chapter.notebook) if chapter.notebook.exists() else None
+    try:
+        old = read_notebook(chapter.notebook)
+    except BookError:
+        old = None  # missing or damaged: this makes it anew
     keep_ids(notebook, old)
     export(chapter, notebook)  # before the run: what cannot be exported need not be run
     text = formatted_text(chapter, notebook, starts)
@@ -75,15 +81,17 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
         seconds = execute(chapter, notebook, starts)
         if old is not None:
             keep_ignored_outputs(notebook, old)
-        ran = f"ran in {seconds:.1f} s of {chapter.seconds}" + (
-            " (OVER ITS BUDGET)" if seconds > chapter.seconds else ""
-        )
+        ran = f"ran in {seconds:.1f} s of {chapter.seconds}"
+        if seconds > chapter.seconds:
+            ran += " (OVER ITS BUDGET)"
     else:
         keep_outputs(notebook, old, chapter)
         ran = "not run, outputs kept"
-    if chapter.text.read_bytes() != original:
-        raise BookError(f"{chapter.name}: its text was edited during the run; sync again")
-    contents = {chapter.text: text.encode("utf-8")}
+    contents = {}
+    if chapter.text.read_bytes() == original:
+        contents[chapter.text] = text.encode("utf-8")
+    else:
+        ran += ", while its text was edited (sync again)"
     if chapter.module_file:
         contents[chapter.module_file] = export(chapter, notebook).encode("utf-8")
     rungs = printed_rungs(notebook)

@@ -34,9 +34,8 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     lines, starts = source.splitlines(), []
     for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
         body = cell.source.splitlines()
-        while body and lines[start : start + len(body)] != body:  # skip the cell's options
-            start += 1
-        starts.append(start + 1)
+        after_options = (i for i in range(start, len(lines)) if lines[i : i + len(body)] == body)
+        starts.append(next(after_options, start) + 1)
     return notebook, starts
 
 
@@ -44,8 +43,10 @@ def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook as it is. Raises BookError for a file that is not one."""
     try:
         return nbformat.from_dict(nbformat.reader.reads(path.read_text(encoding="utf-8")))
-    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError) as error:
-        raise BookError(f"{path.name}: not a notebook ({str(error)[:60]}); sync the chapter") from None
+    except FileNotFoundError:
+        raise BookError(f"{path.name} is missing; sync the chapter") from None
+    except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError):
+        raise BookError(f"{path.name} is not a notebook; sync the chapter") from None
 
 
 def write_notebook(notebook: NotebookNode) -> bytes:
@@ -73,7 +74,7 @@ def new_id(cell: NotebookNode, taken: set[str]) -> str:
 
 
 def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
-    """Give the cells of new their ids in old: equal cells keep theirs, edited ones that of the cell replaced."""
+    """Give cells the ids they have in old: equal cells keep theirs, edited ones that of the cell replaced."""
     before = [] if old is None else [cell for cell in old.cells if cell.get("id")]
     kept: dict[int, str] = {}
     matcher = difflib.SequenceMatcher(
