@@ -1,0 +1,154 @@
+"""The course's one visual language: colors, type and the figures that recur.
+
+A notebook calls ``use_style()`` once and then draws with matplotlib as usual::
+
+    from companion import plots
+
+    plots.use_style()
+    fig, ax = plt.subplots()
+    (line,) = ax.plot(steps, losses)
+    plots.label_line(line, "model")
+    plots.level(ax, 0.31, "floor")
+
+Every figure stands on a light card, so it reads the same on a light and on a dark page.
+"""
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
+"""The palette of Okabe and Ito (2008), which the common kinds of color blindness keep apart. Orange, sky and
+yellow are too pale on the card for thin lines and small type: fill areas with them."""
+
+INK, GRAY, RULE, CARD = "#2B2B2B", "#757575", "#DDDBD3", "#FBFAF6"
+"""Text; what matters less; rules and grids; the card under everything."""
+
+FLOOR, FORGETFUL, COUNTS = GREEN, "#A86F00", GRAY
+"""Levels that recur, always in the same color: the village's entropy, the forgetful reader, word counts."""
+
+HEAT = LinearSegmentedColormap.from_list("heat", [CARD, "#9CC9E3", BLUE, "#06304D"])
+"""From nothing (the card) to much: for attention maps and other amounts, none of them negative."""
+
+WIDTH = 6.4
+"""Inches across a figure, at 100 points to the inch: a page's column."""
+
+STYLE = {
+    "figure.figsize": (WIDTH, 3.2),
+    "figure.dpi": 100,
+    "figure.facecolor": CARD,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.08,
+    "savefig.facecolor": CARD,
+    "savefig.dpi": 200,
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same on every machine
+    "font.size": 9.5,
+    "text.color": INK,
+    "axes.facecolor": CARD,
+    "axes.edgecolor": GRAY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, PURPLE, INK, SKY]),
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.8,
+    "xtick.color": GRAY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GRAY,
+    "ytick.labelcolor": INK,
+    "image.cmap": "heat",
+    "legend.frameon": False,
+}
+
+LADDER = Path(__file__).resolve().parents[1] / "data" / "ladder.toml"
+
+
+def use_style() -> None:
+    """Draw all that follows in the course's style; in a notebook, as PNG with two pixels to the point."""
+    if "heat" not in mpl.colormaps:
+        mpl.colormaps.register(HEAT, name="heat")
+    mpl.rcParams.update(STYLE)
+    ipython = sys.modules.get("IPython")
+    if ipython and hasattr(ipython.get_ipython(), "kernel"):  # in a notebook
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("retina", bbox_inches=None)  # the whole card, always as wide
+
+
+def label_line(line: Line2D, text: str, dx: float = 5, dy: float = 0) -> Text:
+    """Write text at the right end of a line, in its color, instead of a legend.
+
+    dx, dy: points to the right of and above the line's last point; use dy to part two labels that meet.
+    """
+    x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+    return line.axes.annotate(
+        text, (x, y), (dx, dy), textcoords="offset points", color=line.get_color(), va="center_baseline"
+    )
+
+
+def level(ax: Axes, y: float, text: str, color: str = FLOOR) -> Line2D:
+    """Draw a dashed line across at y, labelled right of the axes: a floor, a reader, a model to beat."""
+    line = ax.axhline(y, color=color, linestyle=(0, (4, 2)), linewidth=1.2)
+    place = ax.get_yaxis_transform()
+    ax.annotate(
+        text, (1, y), (5, 0), xycoords=place, textcoords="offset points", color=color, va="center_baseline"
+    )
+    return line
+
+
+def earlier_rungs(chapter: str, path: str | Path = LADDER) -> dict[str, float]:
+    """The rungs of the chapters before this one, in order: {name: bits per byte}.
+
+    chapter: a chapter's name, such as "03_embeddings"; those that come before it by name count as earlier.
+    """
+    ladder = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    return {rung: bits for name in sorted(ladder) if name < chapter for rung, bits in ladder[name].items()}
+
+
+def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float] | None = None) -> Axes:
+    """Draw the course's ladder: a row for each rung, from the top down, and the floor that ends it.
+
+    rungs: what this chapter adds, {name: bits per byte}, in blue; earlier: what stood before it, in gray.
+    floor: the village's entropy, in bits per byte. The axis is logarithmic.
+    """
+    rows = {**(earlier or {}), **rungs}
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.75 + 0.24 * len(rows)))
+    left, right = floor * 0.8, max(8.0, *rows.values()) * 1.5
+    for row, (name, bits) in enumerate(rows.items()):
+        color = BLUE if name in rungs else GRAY
+        ax.hlines(row, floor, bits, color=color, linewidth=1.2, alpha=0.5)
+        ax.plot(bits, row, "o", color=color, markersize=5)
+        label = {"color": color, "fontsize": 9, "va": "center_baseline"}
+        ax.annotate(f"{bits:.2f}", (bits, row), (7, 0), textcoords="offset points", **label)
+    ax.axvspan(left, floor, color=FLOOR, alpha=0.15, linewidth=0)
+    ax.axvline(floor, color=FLOOR, linewidth=1.5)
+    place = ax.get_xaxis_transform()
+    ax.annotate(f"floor {floor:.2f}", (floor, 1), (0, 4), place, "offset points", color=FLOOR, ha="center")
+    ax.set(xscale="log", xlim=(left, right), ylim=(len(rows) - 0.4, -0.6), xlabel="bits per byte")
+    ax.set_xticks(
+        ticks := [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right], map(str, ticks)
+    )
+    ax.set_xticks([], minor=True)
+    ax.set_yticks(range(len(rows)), rows)
+    for label, name in zip(ax.get_yticklabels(), rows, strict=True):
+        label.set_color(INK if name in rungs else GRAY)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(False, axis="y")
+    return ax
