@@ -1,0 +1,286 @@
+"""Chapter 4: masks, attention and its heads, against loops in float64 and against PyTorch's own."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from companion.attention import CausalSelfAttention, attend, causal_mask
+
+B, H, T, D = 2, 3, 7, 5
+
+
+def tensors(n_query=T, n_key=T, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(B, H, n_query, D), (B, H, n_key, D), (B, H, n_key, D)]
+    return [torch.randn(s, generator=generator).to(dtype).requires_grad_() for s in shapes]
+
+
+def oracle(q, k, v, may_look):
+    """Attention with loops, in float64. may_look(b, h, i, j): whether query i may look at key j."""
+    q, k, v = (t.detach().double() for t in (q, k, v))
+    out = torch.zeros(q.shape, dtype=torch.float64)
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            for i in range(q.shape[2]):
+                seen = [j for j in range(k.shape[2]) if may_look(b, h, i, j)]
+                powers = [math.exp((q[b, h, i] * k[b, h, j]).sum().item() / math.sqrt(q.shape[3])) for j in seen]
+                for power, j in zip(powers, seen, strict=True):
+                    out[b, h, i] += power / sum(powers) * v[b, h, j]
+    return out
+
+
+def close(actual, expected, tolerance=1e-5):
+    torch.testing.assert_close(actual.double(), expected.double(), rtol=tolerance, atol=tolerance)
+
+
+# -------------------------------------------------------------------------------------------------- causal_mask
+
+
+@pytest.mark.parametrize(("n_query", "n_key"), [(1, 1), (1, 4), (3, 3), (3, 8), (5, 6)])
+def test_a_query_sees_its_own_position_and_all_before(n_query, n_key):
+    expected = [[j <= i + n_key - n_query for j in range(n_key)] for i in range(n_query)]
+    mask = causal_mask(n_query, n_key)
+    assert mask.dtype == torch.bool and mask.tolist() == expected
+
+
+def test_causal_mask_is_made_on_the_device_asked_for():
+    assert causal_mask(2, 3, device="meta").device.type == "meta"
+
+
+def test_more_queries_than_keys_is_an_error():
+    with pytest.raises(ValueError, match="n_query=4 must be at most n_key=3"):
+        causal_mask(4, 3)
+    for dtype in (torch.float32, torch.bfloat16):
+        with pytest.raises(ValueError, match="n_query=4"):
+            attend(*tensors(4, 3, dtype))
+
+
+# ------------------------------------------------------------------------------------------------------- attend
+
+
+@pytest.mark.parametrize(("n_query", "n_key"), [(7, 7), (3, 7), (1, 7), (1, 1)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_causal_attention_is_the_loop(n_query, n_key, dtype, tolerance):
+    q, k, v = tensors(n_query, n_key, dtype)
+    expected = oracle(q, k, v, lambda b, h, i, j: j <= i + n_key - n_query)
+    out = attend(q, k, v)
+    assert out.shape == (B, H, n_query, D) and out.dtype == dtype
+    close(out, expected, tolerance)
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (B, 1, 1, 7), (B, 1, 3, 7), (1, H, 3, 7)])
+def test_a_given_mask_is_used_as_it_is_and_nothing_is_added(shape):
+    q, k, v = tensors(3, 7)
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(1)) < 0.6
+    mask[..., 6] = True  # every query may look somewhere
+    full = mask.expand(B, H, 3, 7)
+    close(attend(q, k, v, mask), oracle(q, k, v, lambda b, h, i, j: full[b, h, i, j]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_fewer_queries_than_keys_are_the_last_rows_of_all(dtype):
+    q, k, v = tensors(dtype=dtype)
+    close(attend(q[:, :, -3:], k, v), attend(q, k, v)[:, :, -3:], 1e-6 if dtype == torch.float32 else 2e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("n_query", [T, 4])
+def test_the_future_has_no_gradient_and_the_past_has(dtype, n_query):
+    q, k, v = tensors(n_query, T, dtype)
+    for i in range(n_query):
+        out = attend(q, k, v)[:, :, i]
+        grads = torch.autograd.grad((out * torch.arange(1.0, D + 1)).sum(), (q, k, v))
+        last = i + T - n_query
+        for grad in grads[1:]:
+            assert (grad[:, :, last + 1 :] == 0).all()
+        assert (grads[2][:, :, : last + 1].abs().sum(dim=-1) > 0).all()
+        others = [row for row in range(n_query) if row != i]
+        assert (grads[0][:, :, others] == 0).all()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize("n_query", [T, 4])
+def test_gradients_are_those_of_the_formula(dtype, tolerance, n_query):
+    mine = tensors(n_query, T, dtype)
+    theirs = [t.detach().double().requires_grad_() for t in mine]
+    scores = torch.einsum("bhid,bhjd->bhij", theirs[0], theirs[1]) / math.sqrt(D)
+    allowed = torch.arange(T) <= torch.arange(n_query)[:, None] + T - n_query
+    weights = torch.where(allowed, scores.exp(), 0.0)
+    expected = torch.einsum("bhij,bhjd->bhid", weights / weights.sum(dim=-1, keepdim=True), theirs[2])
+    for ours, reference in zip(
+        torch.autograd.grad(attend(*mine).square().sum(), mine),
+        torch.autograd.grad(expected.square().sum(), theirs),
+        strict=True,
+    ):
+        close(ours, reference, tolerance)
+
+
+def test_long_bfloat16_sequences_agree_with_the_formula_too():
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 1030, 3, generator=generator).bfloat16() for _ in range(3))
+    expected = attend(q.double(), k.double(), v.double())
+    close(attend(q, k, v), expected, 3e-2)  # 1,030 keys: the fused kernel
+    close(attend(q[:, :, :1000], k[:, :, :1000], v[:, :, :1000]), expected[:, :, :1000], 3e-2)  # plain products
+
+
+def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
+    for dtype in (torch.float32, torch.bfloat16):
+        q, k, v = tensors(dtype=dtype)
+        mask = causal_mask(T, T).repeat(B, 1, 1, 1)
+        mask[1, :, :, :2] = False  # the second text is padded by two on the left
+        out = attend(q, k, v, mask)
+        assert (out[1, :, :2] == 0).all() and out.isfinite().all()
+        for grad in torch.autograd.grad(out.square().sum(), (q, k, v)):
+            assert grad.isfinite().all()
+        alone = attend(q[1:, :, 2:], k[1:, :, 2:], v[1:, :, 2:])
+        close(out[1:, :, 2:], alone, 1e-5 if dtype == torch.float32 else 2e-2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(n_query=st.integers(1, 6), more=st.integers(0, 5), seed=st.integers(0, 10**6), spread=st.floats(0.01, 30))
+def test_outputs_lie_between_the_values_that_are_seen(n_query, more, seed, spread):
+    generator = torch.Generator().manual_seed(seed)
+    n_key = n_query + more
+    q, k = (spread * torch.randn(1, 1, n, 4, generator=generator) for n in (n_query, n_key))
+    v = torch.randn(1, 1, n_key, 2, generator=generator)
+    out = attend(q, k, v)
+    for i in range(n_query):
+        seen = v[0, 0, : i + more + 1]
+        assert (out[0, 0, i] <= seen.amax(dim=0) + 1e-5).all()
+        assert (out[0, 0, i] >= seen.amin(dim=0) - 1e-5).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_zeroes_weights_and_keeps_their_mean(dtype):
+    torch.manual_seed(0)
+    zeros, ones = torch.zeros(1, 1, 1, D, dtype=dtype), torch.zeros(1, 1, 500, D, dtype=dtype)
+    eye = torch.eye(500, dtype=dtype)[None, None]  # values that make the output the weights themselves
+    weights = attend(zeros, ones, eye, dropout=0.25)[0, 0, 0]
+    kept = weights[weights != 0].float()
+    assert 0.15 < (weights == 0).float().mean() < 0.35
+    close(kept, torch.full_like(kept, 1 / 500 / 0.75), 1e-5 if dtype == torch.float32 else 1e-4)
+
+
+def test_a_mask_that_is_not_bool_is_an_error():
+    with pytest.raises(TypeError, match="must be torch.bool"):
+        attend(*tensors(), mask=torch.zeros(T, T))
+
+
+# ------------------------------------------------------------------------------------------------------ the layer
+
+
+def twins(bias):
+    """Our layer and PyTorch's, with the same weights: 15 wide, 3 heads."""
+    torch.manual_seed(0)
+    ours, theirs = CausalSelfAttention(15, 3, bias=bias), nn.MultiheadAttention(15, 3, bias=bias, batch_first=True)
+    projections = (ours.q_proj, ours.k_proj, ours.v_proj)
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
+        theirs.out_proj.weight.copy_(ours.o_proj.weight)
+        if bias:
+            theirs.in_proj_bias.copy_(torch.cat([p.bias for p in projections]))
+            theirs.out_proj.bias.copy_(ours.o_proj.bias)
+    return ours, theirs
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_layer_is_torchs_in_values_and_gradients(bias):
+    ours, theirs = twins(bias)
+    x = torch.randn(B, T, 15, requires_grad=True)
+    out = ours(x)
+    expected, _ = theirs(x, x, x, attn_mask=~causal_mask(T, T))
+    assert out.shape == (B, T, 15)
+    close(out, expected)
+    close(*(torch.autograd.grad(o.square().sum(), x, retain_graph=True)[0] for o in (out, expected)))
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    close(torch.cat([p.weight.grad for p in (ours.q_proj, ours.k_proj, ours.v_proj)]), theirs.in_proj_weight.grad)
+    close(ours.o_proj.weight.grad, theirs.out_proj.weight.grad)
+
+
+def test_the_layer_has_four_projections_by_the_courses_names():
+    shapes = {name: tuple(p.shape) for name, p in CausalSelfAttention(15, 3).named_parameters()}
+    expected = {}
+    for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+        expected |= {f"{name}.weight": (15, 15), f"{name}.bias": (15,)}
+    assert shapes == expected
+    assert len(list(CausalSelfAttention(15, 3, bias=False).parameters())) == 4
+
+
+def test_split_gives_each_head_its_own_columns():
+    x = torch.arange(2 * 4 * 15.0).view(2, 4, 15)
+    heads = CausalSelfAttention(15, 3).split(x)
+    assert heads.shape == (2, 3, 4, 5)
+    for h in range(3):
+        assert heads[:, h].equal(x[:, :, 5 * h : 5 * h + 5])
+
+
+def test_the_layer_cannot_see_the_future():
+    layer = CausalSelfAttention(15, 3)
+    x = torch.randn(B, T, 15, requires_grad=True)
+    for i in range(T):
+        (grad,) = torch.autograd.grad(layer(x)[:, i].square().sum(), x)
+        assert (grad[:, i + 1 :] == 0).all() and (grad[:, : i + 1].abs().sum(dim=-1) > 0).all()
+
+
+class ListCache:
+    """The least that `forward` asks of a cache: append(k, v) returns all keys and values so far."""
+
+    def __init__(self):
+        self.k, self.v = [], []
+
+    def append(self, k, v):
+        self.k.append(k)
+        self.v.append(v)
+        return torch.cat(self.k, dim=2), torch.cat(self.v, dim=2)
+
+
+@pytest.mark.parametrize("chunks", [[1] * T, [3, 4], [4, 1, 2], [T]])
+def test_piece_by_piece_with_a_cache_is_the_whole_at_once(chunks):
+    layer = CausalSelfAttention(15, 3)
+    x, cache = torch.randn(B, T, 15), ListCache()
+    pieces = [layer(piece, cache) for piece in x.split(chunks, dim=1)]
+    close(torch.cat(pieces, dim=1), layer(x))
+
+
+def test_dropout_acts_in_training_and_on_both_places():
+    torch.manual_seed(0)
+    layer, x = CausalSelfAttention(15, 3, dropout=0.5), torch.randn(B, T, 15)
+    assert not layer(x).equal(layer(x))
+    assert 0.3 < (layer(x) == 0).float().mean() < 0.7  # what leaves
+    layer.o_proj = nn.Identity()
+    one = torch.ones(1, 1, 15)  # one token: its only weight is 1, so a head's output is v, dropped or doubled
+    heads = torch.stack([layer(one) for _ in range(200)]).unflatten(-1, (3, 5))
+    dropped_whole = (heads == 0).all(dim=-1).float().mean().item()
+    assert 0.4 < dropped_whole < 0.65  # by the weights: half; by what leaves, five zeros in a row: a 32nd
+    layer.eval()
+    assert layer(x).equal(layer(x)) and (layer(x) != 0).all()
+
+
+def test_bfloat16_autocast_agrees_with_float32():
+    torch.manual_seed(0)
+    layer, x = CausalSelfAttention(15, 3), torch.randn(B, T, 15)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(x)
+    assert out.dtype == torch.bfloat16
+    close(out, layer(x), 2e-2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"d_model": 16, "n_heads": 3}, "n_heads=3 must divide d_model=16"),
+        ({"d_model": 16, "n_heads": 0}, "n_heads=0 must divide"),
+        ({"d_model": 0, "n_heads": 1}, "d_model=0"),
+        ({"d_model": 16, "n_heads": 4, "dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
+        ({"d_model": 16, "n_heads": 4, "dropout": -0.1}, "dropout=-0.1"),
+    ],
+)
+def test_bad_arguments_are_errors_that_say_what_to_do(arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        CausalSelfAttention(**arguments)
+    assert "try" in str(error.value)
