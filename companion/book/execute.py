@@ -38,7 +38,6 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     starts: the line of the text file on which each cell's source begins, for the message of a failing cell.
     Returns the seconds it took. Raises CellFailed at the first failing cell.
     """
-    notebook.metadata = nbformat.from_dict(METADATA)
     running = [0]
     client = NotebookClient(
         notebook,
@@ -63,6 +62,7 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     except (CellTimeoutError, DeadKernelError) as error:
         reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
         raise failure(chapter, notebook, starts, running[-1], reason) from None
+    notebook.metadata = nbformat.from_dict(METADATA)  # the kernel wrote its version there
     for index, cell in enumerate(notebook.cells):
         if "raises-exception" in tags(cell) and not raised(cell):
             reason = "tagged raises-exception, and raised nothing; mend the cell or remove the tag"

@@ -40,9 +40,15 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """Read a notebook as it is. Raises BookError for a file that is not one."""
+    """Read a notebook as it is, without mending ids. Raises BookError for a file that is not one."""
     try:
-        return nbformat.from_dict(nbformat.reader.reads(path.read_text(encoding="utf-8")))
+        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
+        for cell in notebook.cells:
+            cell.setdefault("metadata", NotebookNode())
+            if cell.cell_type == "code":
+                cell.setdefault("outputs", [])
+                cell.setdefault("execution_count", None)
+        return notebook
     except FileNotFoundError:
         raise BookError(f"{path.name} is missing; sync the chapter") from None
     except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError):

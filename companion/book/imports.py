@@ -1,0 +1,104 @@
+"""Who may import what: module n of the book only modules before n, by explicit name."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from companion.book.manifest import Book, Chapter
+
+OPEN_TO_CHAPTERS = {"plots", "village"}
+PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
+PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
+"""Other people's tokenizers and models: tests may compare with them, the course builds its own."""
+
+
+def parse_code(source: str) -> ast.Module | None:
+    """The syntax tree of a notebook's cell, its magics left out; None where it is not Python."""
+    lines = source.split("\n")
+    for i, line in enumerate(lines):
+        if line.lstrip().startswith(("%", "!")):
+            lines[i] = line[: len(line) - len(line.lstrip())] + "pass"
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return None
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
+    """Each import as (module, name), name None for a plain `import module`; relative ones made absolute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["companion" if node.level else None, node.module]))
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def patched(tree: ast.Module) -> Iterator[str]:
+    """The attributes that a tree assigns on something imported from the package, such as GPT.forward."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = {
+        alias.asname or alias.name
+        for node in nodes
+        if "companion" in (node.module or "")
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if ast.unparse(node).split(".")[0] in ours:
+                yield ast.unparse(node)
+
+
+def common_problems(tree: ast.Module) -> Iterator[str]:
+    """What no file of the package and no notebook may import or patch."""
+    for module, name in imported(tree):
+        top = module.split(".")[0]
+        if name == "*":
+            yield f"star import from {module}; import each name"
+        if top in PEERS:
+            yield f"imports {top}; peers belong into tests"
+        if top in ("chapters", "tests"):
+            yield f"imports from {top}; nothing may depend on it"
+    for target in patched(tree):
+        yield f"patches {target}; build what differs from parts"
+
+
+def chapter_problems(
+    tree: ast.Module, book: Book, chapter: Chapter, also: frozenset[str] = frozenset()
+) -> Iterator[str]:
+    """What a chapter's notebook or module imports against the order of the book.
+
+    also: what else of the package is open. A chapter without a module stands outside the order.
+    """
+    if chapter.module is None:
+        return
+    modules = [c.module for c in book.chapters]
+    earlier = {c.module for c in book.chapters[: chapter.position] if c.module}
+    for module, name in imported(tree):
+        parts = module.split(".")
+        if parts[0] != "companion":
+            continue
+        target = parts[1] if len(parts) > 1 else {"load": "generation"}.get(name, name)
+        if target is None:
+            yield "`import companion`; import names from the module that defines them"
+        elif target == chapter.module:
+            yield f"imports its own module, companion.{target}; its cells define these names"
+        elif target in modules and target not in earlier:
+            yield f"forward import of companion.{target}; use earlier modules only"
+        elif target not in earlier | OPEN_TO_CHAPTERS | also:
+            yield f"imports companion.{target}; chapters may use earlier modules, plots and village"
+
+
+def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
+    """Problems of every Python file in the package, as (file, problem)."""
+    by_file = {chapter.module_file: chapter for chapter in book.chapters if chapter.module}
+    for path in sorted((book.root / "companion").rglob("*.py")):
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
+            continue
+        found = [*common_problems(tree)]
+        if path in by_file:
+            found += chapter_problems(tree, book, by_file[path])
+        yield from ((path, problem) for problem in dict.fromkeys(found))
