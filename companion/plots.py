@@ -152,3 +152,31 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")
     return ax
+
+
+def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -> Axes:
+    """Draw the loss on held-out text against minutes of training, with the levels to compare it with.
+
+    history: what `train` returns, a dict an evaluation with "seconds" and "bits_per_byte"; levels: {name: bits
+    per byte}, the lowest of them taken for the floor.
+    """
+    minutes = [row["seconds"] / 60 for row in history]
+    bits = [row["bits_per_byte"] for row in history]
+    levels = levels or {}
+    fig, ax = plt.subplots()
+    ax.plot(minutes, bits, "o-", markersize=3)
+    ax.annotate(
+        f"{bits[-1]:.3f}",
+        (minutes[-1], bits[-1]),
+        (0, 7),
+        textcoords="offset points",
+        color=BLUE,
+        ha="center",
+    )
+    for name, y in levels.items():
+        level(ax, y, f"{name} {y:.3f}", FLOOR if y == min(levels.values()) else FORGETFUL)
+    bottom = 0.9 * min([*bits, *levels.values()])
+    ax.set(
+        xlabel="minutes of training", ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits))
+    )
+    return ax

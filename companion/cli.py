@@ -1,0 +1,515 @@
+"""The command line: prepare a text, train on it, let the model tell, measure it.
+
+A thin layer over the functions and dataclasses that the chapters build. torch is imported inside
+the commands, so that `companion` and `companion --help` answer at once.
+"""
+
+import argparse
+import dataclasses
+import json
+import random
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion import village
+from companion.book.manifest import Book
+
+RUNS = Path("runs")
+SHIPPED = village.DATA / "models" / "village"
+PROMPT = "Once"
+
+
+@dataclass
+class Preset:
+    """Model and training fields that differ from the defaults, and the minutes that training may take."""
+
+    help: str
+    model: dict
+    train: dict
+    minutes: float
+
+
+PRESETS = {
+    "village": Preset(
+        "1.0M parameters for the village: a story after 3 minutes on two cores",
+        {"context_length": 256, "n_layers": 4, "n_heads": 4, "d_model": 128},
+        {"steps": 6000, "batch_size": 8, "lr": 3e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 500},
+        2.3,
+    ),
+    "text": Preset(
+        "3M parameters with dropout, for 100 KB to 10 MB of your own text: 15 minutes on two cores",
+        {"context_length": 256, "n_layers": 6, "n_heads": 6, "d_model": 192, "dropout": 0.1},
+        {"steps": 4000, "batch_size": 8, "lr": 2e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 250},
+        15,
+    ),
+    "gpu": Preset(
+        "25M parameters, for 10 MB and more on a GPU: an hour at most",
+        {"context_length": 512, "n_layers": 8, "n_heads": 8, "d_model": 512, "dropout": 0.1},
+        {
+            "steps": 10000,
+            "batch_size": 64,
+            "lr": 1e-3,
+            "min_lr": 1e-4,
+            "warmup_steps": 200,
+            "eval_every": 500,
+        },
+        60,
+    ),
+}
+
+
+# -- companion prepare ------------------------------------------------------------------
+
+
+def add_prepare(parser):
+    parser.add_argument(
+        "text",
+        nargs="+",
+        help="village, lamplighter, pydoc, shakespeare, tinystories, or your own files and folders in UTF-8",
+    )
+    parser.add_argument("--data", type=Path, help="folder to write (default: runs/data/<name of the text>)")
+    parser.add_argument("--tokenizer", choices=["bpe", "char", "word"], default="bpe", help="(default: bpe)")
+    parser.add_argument(
+        "--vocab-size", type=int, help="tokens of the vocabulary (default: by the length of the text)"
+    )
+    parser.add_argument("--val-fraction", type=float, default=0.1, help="share held out (default: 0.1)")
+    parser.add_argument("--stories", type=int, help="village only: tell this many new stories to train on")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the new stories (default: 1)")
+
+
+def run_prepare(args):
+    if args.text == ["village"]:
+        folder = prepare_village(args.data, args.stories, args.seed)
+    elif args.stories is not None:
+        raise ValueError(
+            f"--stories={args.stories} needs the village, not {' '.join(args.text)}; leave it out"
+        )
+    else:
+        folder = prepare_text(args)
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    for split in ("train", "val"):
+        n = meta[split]
+        print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
+    print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
+    preset = "" if args.text == ["village"] else " --preset text"
+    print(f"  companion train{preset} --data {folder}")
+
+
+def prepare_village(folder: Path | None, stories: int | None = None, seed: int = 1) -> Path:
+    """The village, or new stories to train on; always the shipped validation split and tokenizer."""
+    from companion.datasets import prepare
+    from companion.tokenization import Tokenizer
+
+    folder = folder or RUNS / "data" / ("village" if stories is None else f"village-{stories}")
+    val = village.load_split("val")
+    train = village.load_split("train") if stories is None else fresh_stories(stories, seed)
+    tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    prepare(train + val, tokenizer, folder, val_fraction=len(val) / len(train + val), source="village")
+    return folder
+
+
+def fresh_stories(n: int, seed: int) -> list[str]:
+    """n new stories, none of them in a shipped split."""
+    if n < 1:
+        raise ValueError(f"--stories={n} must be at least 1")
+    shipped = {text for split in ("train", "val", "test") for text in village.load_split(split)}
+    rng, texts = random.Random(seed), []
+    while len(texts) < n:
+        text = village.story(rng).text
+        if text not in shipped:
+            texts.append(text)
+    return texts
+
+
+def prepare_text(args) -> Path:
+    from companion.datasets import load_text, prepare
+    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+
+    documents = [document for name in args.text for document in load_text(name)]
+    folder = args.data or RUNS / "data" / Path(args.text[0]).resolve().stem
+    if args.tokenizer == "bpe":
+        n_bytes = sum(len(document.encode()) for document in documents)
+        tokenizer = BPETokenizer.train(documents, args.vocab_size or min(max(n_bytes // 200, 300), 4096))
+    elif args.vocab_size is not None:
+        raise ValueError(
+            f"--vocab-size={args.vocab_size} is for --tokenizer bpe; {args.tokenizer} takes all there are"
+        )
+    else:
+        kind = {"char": CharTokenizer, "word": WordTokenizer}[args.tokenizer]
+        tokenizer = kind.train(documents, special_tokens=(END_OF_TEXT,))
+    prepare(documents, tokenizer, folder, args.val_fraction, source=" ".join(args.text))
+    return folder
+
+
+# -- companion train ------------------------------------------------------------------
+
+
+def add_train(parser):
+    from companion.gpt import GPTConfig
+    from companion.training import TrainConfig
+
+    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    parser.add_argument("--preset", choices=PRESETS, default="village", help=f"{presets} (default: village)")
+    parser.add_argument(
+        "--data", type=Path, help="prepared folder (default: the shipped village, prepared when needed)"
+    )
+    parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last save in --checkpoint")
+    parser.add_argument(
+        "--minutes", type=float, help="longest training; fewer steps on a slow machine (default: preset's)"
+    )
+    parser.add_argument(
+        "--judge", type=int, default=0, help="village: stories judged at each evaluation (default: 0)"
+    )
+    add_fields(parser, TrainConfig, "training", skip=())
+    add_fields(parser, GPTConfig, "model", skip=("vocab_size", "context_length"))
+
+
+def add_fields(parser, config_class, title: str, skip):
+    """An option for each field of a config dataclass."""
+    group = parser.add_argument_group(title, "default: as the preset says, else as in brackets")
+    for field in dataclasses.fields(config_class):
+        if field.name in skip:
+            continue
+        kind = field.type
+        if isinstance(kind, types.UnionType):
+            kind = next(k for k in typing.get_args(kind) if k is not type(None))
+        option, text = "--" + field.name.replace("_", "-"), f"({field.default})"
+        if kind is bool:
+            group.add_argument(option, action=argparse.BooleanOptionalAction, help=text)
+        elif typing.get_origin(kind) is tuple:
+            group.add_argument(option, type=float, nargs=len(typing.get_args(kind)), metavar="X", help=text)
+        else:
+            group.add_argument(option, type=kind, metavar=kind.__name__.upper(), help=text)
+
+
+def fields_of(config_class, preset: dict, args) -> dict:
+    """The preset's fields, overridden by the options that were given."""
+    names = {field.name for field in dataclasses.fields(config_class)}
+    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
+    return {name: value for name, value in preset.items() if name in names} | given
+
+
+def run_train(args):
+    import matplotlib
+    import torch
+
+    matplotlib.use("Agg")  # the curve goes into a file; no window
+    from companion import plots
+    from companion.datasets import load_prepared
+    from companion.gpt import GPTConfig, gpt2
+    from companion.training import TrainConfig, steps_within, train
+
+    preset = PRESETS[args.preset]
+    data_folder = args.data or RUNS / "data" / "village"
+    if args.data is None and not (data_folder / "meta.json").exists():
+        print(f"Preparing the village in {data_folder} …")
+        prepare_village(data_folder)
+    corpus = load_prepared(data_folder)
+    folder = checkpoint_folder(args, data_folder)
+    ours = preset.model | preset.train
+    if args.resume:
+        ours |= saved_config(folder)
+    model_config = GPTConfig(vocab_size=corpus.meta["vocab_size"], **fields_of(GPTConfig, ours, args))
+    config = TrainConfig(**fields_of(TrainConfig, ours, args))
+    torch.manual_seed(config.seed)
+    model = gpt2(model_config)
+    minutes = preset.minutes if args.minutes is None else args.minutes
+    if not args.resume and args.steps is None and minutes > 0:
+        steps = steps_within(model, corpus, config, minutes)
+        config = dataclasses.replace(config, steps=min(config.steps, steps))
+    n_parameters = sum(p.numel() for p in model.parameters())
+    print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
+    report = Reporter(corpus, folder, args.judge)
+    history = train(model, corpus, config, folder, args.resume, on_eval=report, progress=True)
+    if not history:
+        print(
+            f"Stopped before the first evaluation. To go on: companion train --checkpoint {folder} --resume"
+        )
+        return
+    write_log(folder, history)
+    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
+    plots.use_style()
+    plots.loss_curve(history, lines).figure.savefig(folder / "loss.png")
+    print_results(folder, corpus, history)
+
+
+def checkpoint_folder(args, data_folder: Path) -> Path:
+    """Where to train: never over an earlier model, unless to resume it."""
+    folder = args.checkpoint or RUNS / data_folder.resolve().name
+    if args.resume:
+        return folder
+    if args.checkpoint is None:
+        number = 2
+        while (folder / "config.json").exists():
+            folder, number = RUNS / f"{data_folder.resolve().name}-{number}", number + 1
+    elif (folder / "config.json").exists():
+        raise ValueError(
+            f"--checkpoint={folder} holds a model already; add --resume to go on, or name another folder"
+        )
+    return folder
+
+
+def saved_config(folder: Path) -> dict:
+    path = folder / "config.json"
+    if not path.exists():
+        raise ValueError(
+            f"--checkpoint={folder} has no checkpoint to resume; leave out --resume to start anew"
+        )
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    return saved["config"] | saved["provenance"].get("train", {})
+
+
+class Reporter:
+    """Called at each evaluation: prints a line and a sample, judges stories, writes the log."""
+
+    def __init__(self, corpus, folder: Path, judged: int):
+        self.corpus, self.folder, self.judged, self.rows = corpus, folder, judged, []
+
+    def __call__(self, model, row: dict) -> dict:
+        from tqdm.auto import tqdm
+
+        from companion.generation import LanguageModel
+
+        teller = LanguageModel(model, self.corpus.tokenizer)
+        is_village = self.corpus.meta.get("source") == "village"
+        sample = teller.tell(
+            PROMPT if is_village else "", max_new_tokens=200, temperature=0.8, seed=row["step"]
+        )
+        more = {"sample": sample}
+        if self.judged and is_village:
+            more |= village_scores(teller, self.judged, seed=row["step"])
+        tqdm.write(f"step {row['step']:>6}  loss {row['val']:.3f}  {row['bits_per_byte']:.3f} bits per byte")
+        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
+        self.rows.append(row | more)
+        write_log(self.folder, self.rows)
+        return more
+
+
+def write_log(folder: Path, rows: list[dict]) -> None:
+    from companion.training import write_atomically
+
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(folder / "log.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def reference_lines() -> dict[str, float]:
+    """Bits per byte of the village's two limits, on the validation split."""
+    texts = village.load_split("val")
+    return {"forgetful reader": village.floor(texts, forget=True), "floor": village.floor(texts)}
+
+
+def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
+    """Abilities of n stories that ended by themselves, and the share of tries that did."""
+    told = teller.tell_many(n, temperature=temperature, seed=seed)
+    ended = [text for text, finished in told if finished]
+    return {"ended": len(ended) / len(told)} | (village.abilities(ended) if ended else {})
+
+
+def print_results(folder: Path, corpus, history: list[dict]):
+    from companion.generation import load
+
+    teller, last = load(folder), history[-1]
+    is_village = corpus.meta.get("source") == "village"
+    print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
+    print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
+    if is_village:
+        lines = reference_lines()
+        gap = (last["bits_per_byte"] - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
+        print(
+            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
+            f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
+        )
+        print_scores(village_scores(teller, 40, seed=1))
+    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}\n\nNext:")
+    print(f'  companion generate --checkpoint {folder} --prompt "{PROMPT}"')
+    print("  jupyter lab chapters/00_start.ipynb")
+
+
+def print_scores(scores: dict):
+    if "grammar" not in scores:
+        print("No story of it came to an end yet, so there is nothing to judge: train longer.")
+        return
+    print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
+    print(f"Memory: {scores['consistent']:.0%} of stories hold no contradiction.")
+
+
+# -- companion generate, eval, info ------------------------------------------------------------------
+
+
+def add_checkpoint(parser):
+    parser.add_argument(
+        "--checkpoint", type=Path, default=SHIPPED, help="trained folder (default: the shipped model)"
+    )
+
+
+def add_generate(parser):
+    add_checkpoint(parser)
+    parser.add_argument("--prompt", default=PROMPT, help=f"first words of the text (default: {PROMPT})")
+    parser.add_argument("--max-new-tokens", type=int, default=250, help="(default: 250)")
+    parser.add_argument(
+        "--temperature", type=float, default=0.8, help="0 takes the likeliest token (default: 0.8)"
+    )
+    parser.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
+    parser.add_argument(
+        "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
+    )
+    parser.add_argument("--seed", type=int, help="same seed, same text (default: another each time)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def run_generate(args):
+    from companion.generation import load
+
+    teller = load(args.checkpoint, device=args.device)
+    options = {
+        name: getattr(args, name) for name in ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
+    }
+    pieces = teller.stream(args.prompt, **options)
+    first = next(pieces, "")
+    print(args.prompt, first, sep="", end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+def add_eval(parser):
+    add_checkpoint(parser)
+    parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
+    parser.add_argument("--stories", type=int, default=100, help="village: stories to judge (default: 100)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="of the judged stories (default: 0.8)")
+    parser.add_argument("--seed", type=int, default=1, help="of the judged stories (default: 1)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def run_eval(args):
+    from companion.datasets import encode_documents, load_prepared
+    from companion.generation import load
+    from companion.training import evaluate, perplexity
+
+    teller = load(args.checkpoint, device=args.device)
+    if args.data is None:
+        texts = village.load_split(args.split)
+        split, is_village = encode_documents(texts, teller.tokenizer), True
+    elif args.split == "test":
+        raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
+    else:
+        corpus = load_prepared(args.data)
+        split, is_village = getattr(corpus, args.split), corpus.meta.get("source") == "village"
+        texts = village.load_split("val") if is_village and args.split == "val" else None
+    loss = evaluate(teller.model, split, teller.model.config.context_length)
+    print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
+    print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
+    if texts:
+        floor, forgetful = village.floor(texts), village.floor(texts, forget=True)
+        gap = (loss.bits_per_byte - floor) / (forgetful - floor)
+        print(f"; floor {floor:.4f}, forgetful reader {forgetful:.4f}: {gap:.1%} of the gap left", end="")
+    print()
+    if is_village and args.stories > 0:
+        scores = village_scores(teller, args.stories, args.seed, args.temperature)
+        print_scores(scores)
+        print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+
+
+def add_info(parser):
+    add_checkpoint(parser)
+
+
+def run_info(args):
+    from companion.training import load_checkpoint
+
+    model, tokenizer, provenance = load_checkpoint(args.checkpoint)
+    print(f"{args.checkpoint}: {model.config.architecture}")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+    print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
+    for title, entries in [("config", dataclasses.asdict(model.config)), ("provenance", provenance)]:
+        print(f"{title}:")
+        for name, value in entries.items():
+            print(f"  {name} = {value}")
+
+
+# -- companion ------------------------------------------------------------------
+
+
+@dataclass
+class Command:
+    help: str
+    example: str
+    add: Callable
+    run: Callable
+
+
+COMMANDS = {
+    "prepare": Command(
+        "a corpus or your own text, as tokens", "companion prepare my_letters/", add_prepare, run_prepare
+    ),
+    "train": Command(
+        "a model on prepared text", "companion train --preset village --seed 7", add_train, run_train
+    ),
+    "generate": Command(
+        "text from a prompt", 'companion generate --prompt "Once" --seed 3', add_generate, run_generate
+    ),
+    "eval": Command("loss, perplexity, floor, abilities", "companion eval --split test", add_eval, run_eval),
+    "info": Command(
+        "what a checkpoint is and where it came from",
+        "companion info --checkpoint runs/village",
+        add_info,
+        run_info,
+    ),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        self.exit(2, f"companion: {message}; see {self.prog} --help\n")
+
+
+def course() -> str:
+    """The chapters and the next step."""
+    book = Book.read(village.DATA.parent)
+    lines = [book.title]
+    for part, names in book.parts.items():
+        lines += ["", part, *(f"  chapters/{name}.ipynb" for name in names)]
+    lines += [
+        "",
+        "Read them in order:  jupyter lab chapters/00_start.ipynb",
+        "Train a model:       companion train",
+        "",
+    ]
+    lines += [f"  companion {name:9} {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; 0 when all went well, 2 for bad input, 1 for what only the run could show."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        print(course())
+        return 0
+    parser = Parser(prog="companion", description="A small language model, from bytes to a story.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+    for name, command in COMMANDS.items():
+        child = commands.add_parser(
+            name, help=command.help, description=command.help, epilog=f"example: {command.example}"
+        )
+        if argv[0] == name:
+            command.add(child)
+    try:
+        args = parser.parse_args(argv)
+        COMMANDS[args.command].run(args)
+    except SystemExit as stop:
+        return stop.code or 0
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        print(f"companion: {error}", file=sys.stderr)
+        return 2
+    except (OSError, RuntimeError) as error:
+        print(f"companion: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,218 @@
+"""The command line, called in process: what it prints, what it writes, and one line for each bad input."""
+
+import json
+
+import pytest
+
+from companion.cli import COMMANDS, PRESETS, main
+
+TINY = (
+    "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()
+)
+SENTENCES = ["The kettle sang on stove %d.", "Nobody counted %d spoons twice.", "A moth read page %d aloud."]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with a text of our own in it."""
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
+    (tmp_path / "mine.txt").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def trained(here, capsys):
+    """The same with the text prepared and a tiny model trained on it."""
+    assert main(["prepare", "mine.txt"]) == 0
+    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
+    capsys.readouterr()
+    return here
+
+
+def fails(capsys, argv, status, *words):
+    """The command ends with status and one line on stderr that holds the words."""
+    capsys.readouterr()
+    assert main([str(a) for a in argv]) == status
+    err = capsys.readouterr().err
+    line = err.strip().splitlines()[-1]
+    assert "Traceback" not in err and line.startswith("companion: ")
+    for word in words:
+        assert str(word) in line, line
+
+
+def test_without_arguments_it_shows_the_course(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert "chapters/00_start.ipynb" in out and "companion train" in out
+    assert all(name in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_and_defaults(command, capsys):
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert COMMANDS[command].example in out and "default" in out
+
+
+def test_own_text_from_prepare_to_generate(trained, capsys):
+    folder = trained / "runs" / "mine"
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "log.jsonl", "loss.png"):
+        assert (folder / name).stat().st_size > 0, name
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows] == [2, 3]
+    assert all(row["val"] > 0 and isinstance(row["sample"], str) for row in rows)
+
+    argv = ["generate", "--checkpoint", folder, "--prompt", "The moth", "--seed", 5, "--max-new-tokens", 20]
+    texts = []
+    for _ in range(2):
+        assert main([str(a) for a in argv]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith("The moth")
+
+    assert main(["eval", "--checkpoint", str(folder), "--data", "runs/data/mine"]) == 0
+    assert "bits per byte" in capsys.readouterr().out
+    assert main(["info", "--checkpoint", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "d_model = 16" in out and "parameters" in out
+
+
+def test_a_second_training_leaves_the_first_alone(trained, capsys):
+    before = (trained / "runs/mine/model.safetensors").read_bytes()
+    assert main(["train", "--data", "runs/data/mine", "--seed", "9", *TINY]) == 0
+    assert (trained / "runs/mine/model.safetensors").read_bytes() == before
+    assert (trained / "runs/mine-2/model.safetensors").read_bytes() != before
+    fails(
+        capsys,
+        ["train", "--data", "runs/data/mine", "--checkpoint", "runs/mine", *TINY],
+        2,
+        "--resume",
+        "runs/mine",
+    )
+
+
+def test_resume_goes_on_to_more_steps(trained, capsys):
+    argv = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/mine", "--resume"]
+    assert main(argv) == 0
+    rows = (trained / "runs/mine/log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(rows[-1])["step"] == 3
+
+
+def test_several_files_and_folders_are_one_text(here, capsys):
+    (here / "letters").mkdir()
+    for name in ("b", "a"):
+        text = "\n".join(f"Letter {name}, line {n}: wind in the mast." for n in range(60))
+        (here / "letters" / f"{name}.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "mine.txt", "letters", "--data", "both", "--vocab-size", "300"]) == 0
+    meta = json.loads((here / "both/meta.json").read_text(encoding="utf-8"))
+    assert meta["vocab_size"] == 300
+    assert meta["train"]["n_bytes"] + meta["val"]["n_bytes"] > 3 * 2000
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_other_tokenizers(here, tokenizer, capsys):
+    assert main(["prepare", "mine.txt", "--tokenizer", tokenizer]) == 0
+    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
+    assert main(["generate", "--checkpoint", "runs/mine", "--prompt", "A moth", "--max-new-tokens", "5"]) == 0
+    assert "A moth" in capsys.readouterr().out
+
+
+BAD_PREPARE = {
+    "unknown corpus": (["prepare", "vilage"], "village"),
+    "missing file": (["prepare", "nowhere.txt"], "nowhere.txt"),
+    "empty file": (["prepare", "empty.txt"], "empty.txt"),
+    "binary file": (["prepare", "binary.dat"], "binary.dat"),
+    "folder without text": (["prepare", "hollow"], "hollow"),
+    "too short": (["prepare", "short.txt"], "short"),
+    "vocabulary below the bytes": (["prepare", "mine.txt", "--vocab-size", "200"], "vocab_size=200"),
+    "vocabulary above the text": (["prepare", "mine.txt", "--vocab-size", "90000"], "vocab_size=90000"),
+    "stories of another text": (["prepare", "mine.txt", "--stories", "5"], "--stories"),
+    "val fraction": (["prepare", "mine.txt", "--val-fraction", "1.5"], "val_fraction=1.5"),
+    "unknown command": (["prepair"], "prepair"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_PREPARE)
+def test_bad_text_is_one_line(case, here, capsys):
+    (here / "empty.txt").write_text("")
+    (here / "short.txt").write_text("Hm.")
+    (here / "binary.dat").write_bytes(bytes(range(256)) * 9)
+    (here / "hollow").mkdir()
+    argv, word = BAD_PREPARE[case]
+    fails(capsys, argv, 2, word)
+    assert not (here / "runs").exists() or not list((here / "runs").rglob("meta.json"))
+
+
+BAD_TRAIN = {
+    "preset": (["--preset", "huge"], "huge"),
+    "device": (["--device", "abacus"], "abacus"),
+    "dtype": (["--dtype", "int3"], "int3"),
+    "heads": (["--n-heads", "3"], "n_heads=3"),
+    "learning rate": (["--lr", "-1"], "lr=-1"),
+    "steps": (["--steps", "0"], "steps=0"),
+    "batch": (["--batch-size", "0"], "batch_size=0"),
+    "dropout": (["--dropout", "1"], "dropout=1"),
+    "context longer than the data": (["--context-length", "99999"], "context_length=99999"),
+    "not a number": (["--steps", "many"], "many"),
+    "data": (["--data", "nowhere"], "nowhere"),
+    "resume nothing": (["--resume", "--checkpoint", "runs/nothing"], "runs/nothing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAIN)
+def test_bad_training_is_one_line(case, trained, capsys):
+    argv, word = BAD_TRAIN[case]
+    fails(capsys, ["train", "--data", "runs/data/mine", "--checkpoint", "runs/new", *TINY, *argv], 2, word)
+    assert not (trained / "runs/new/model.safetensors").exists()
+
+
+def test_cuda_where_there_is_none(trained, capsys):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    fails(capsys, ["train", "--data", "runs/data/mine", "--device", "cuda", *TINY], 2, "cuda")
+
+
+BAD_GENERATE = {
+    "temperature": (["--temperature", "-1"], "temperature=-1"),
+    "top-k": (["--top-k", "0"], "top_k=0"),
+    "top-p": (["--top-p", "1.5"], "top_p=1.5"),
+    "missing checkpoint": (["--checkpoint", "runs/none"], "none"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_GENERATE)
+def test_bad_generation_is_one_line(case, trained, capsys):
+    argv, word = BAD_GENERATE[case]
+    fails(capsys, ["generate", "--checkpoint", "runs/mine", *argv], 2, word)
+
+
+def test_broken_checkpoints_are_refused(trained, capsys):
+    folder = trained / "runs/mine"
+    whole, config = (folder / "model.safetensors").read_bytes(), (folder / "config.json").read_text()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    fails(capsys, ["generate", "--checkpoint", folder], 2, "model.safetensors")
+    (folder / "model.safetensors").write_bytes(whole)
+    (folder / "config.json").write_text(config.replace('"gpt2"', '"rwkv"'))
+    fails(capsys, ["generate", "--checkpoint", folder], 2, "rwkv")
+    (folder / "config.json").write_text(config)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.pt").write_bytes(b"\x80\x04K\x01.")
+    fails(capsys, ["generate", "--checkpoint", folder], 2, "pickle")
+    fails(capsys, ["generate", "--checkpoint", folder / "model.pt"], 2, "pickle")
+
+
+def test_a_prompt_that_the_vocabulary_lacks(here, capsys):
+    assert main(["prepare", "mine.txt", "--tokenizer", "char"]) == 0
+    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
+    fails(capsys, ["generate", "--checkpoint", "runs/mine", "--prompt", "Œuf"], 2, "Œ")
+
+
+def test_every_preset_builds_a_model():
+    from companion.gpt import GPTConfig
+    from companion.training import TrainConfig
+
+    for preset in PRESETS.values():
+        GPTConfig(vocab_size=300, **{k: v for k, v in preset.model.items()})
+        assert TrainConfig(**preset.train, context_length=preset.model["context_length"]).steps > 0
