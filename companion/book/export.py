@@ -102,10 +102,10 @@ def imports(cell: NotebookNode) -> list[str]:
 def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
     """The source of a chapter's module, or None for a chapter without one.
 
-    Raises BookError, which names the cell by its number and id, for a cell that cannot be exported.
+    Raises BookError, which names the cell by its number, for a cell that cannot be exported.
     """
     title = headings(notebook)[0] if notebook.cells else chapter.name
-    under = dict(zip((cell.id for cell in notebook.cells), headings(notebook), strict=True))
+    under = dict(zip(map(id, notebook.cells), headings(notebook), strict=True))
     import_lines: list[str] = []
     blocks: list[str] = []
     names: list[str] = []
@@ -121,9 +121,9 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
                 for name in set(cell_names) & set(names):
                     raise BookError(f"{name} is exported twice; every name is defined once")
                 names += cell_names
-                blocks.append(f"# Cell {cell.id}, under “{under[cell.id]}”\n{cell.source.strip()}\n")
+                blocks.append(f"# Cell {cell.get('id')}, under “{under[id(cell)]}”\n{cell.source.strip()}\n")
         except BookError as error:
-            raise BookError(f"{chapter.name}, code cell {number} ({cell.id}): {error}") from None
+            raise BookError(f"{chapter.name}, code cell {number}: {error}") from None
     if chapter.module is None:
         return None
     header = (
@@ -133,4 +133,5 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
     )
     public = [name for name in names if not name.startswith("_")]
     sorted_imports = ruff(["check", "--select", "I", "--fix", "--quiet"], "\n".join(import_lines) + "\n")
-    return ruff(["format"], "\n\n".join([header, sorted_imports, f"__all__ = {public!r}\n", *blocks]))
+    head = "\n".join(filter(str.strip, [header, sorted_imports, f"__all__ = {public!r}\n"]))
+    return ruff(["format"], "\n\n".join([head, *blocks]))

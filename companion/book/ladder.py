@@ -30,12 +30,14 @@ def printed_rungs(notebook: NotebookNode) -> dict[str, str]:
     Raises BookError for such a cell without a rung, and for a rung printed twice.
     """
     rungs: dict[str, str] = {}
-    for cell in code_cells(notebook):
+    for number, cell in enumerate(code_cells(notebook), 1):
         if "ladder" in tags(cell):
             text = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
             found = [match for line in text.splitlines() if (match := RUNG.match(line.strip()))]
             if not found:
-                raise BookError(f"cell {cell.id} is tagged ladder and prints no line `name: value`")
+                raise BookError(
+                    f"code cell {number} is tagged ladder, and has printed no `name: value`; let it"
+                )
             for match in found:
                 if match["name"] in rungs:
                     raise BookError(f"the rung {match['name']!r} is printed twice; give each its own name")

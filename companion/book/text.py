@@ -30,7 +30,9 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     except FileNotFoundError:
         raise BookError(f"{path.name}: there is no {path}; `new {path.stem}` makes one") from None
     except (MystMetadataParsingError, UnicodeDecodeError) as error:
-        raise BookError(f"{path.name}: {error}") from None
+        raise BookError(
+            f"{path.name}: {' '.join(str(error).split())}; mend the cell's options there"
+        ) from None
     lines, starts = source.splitlines(), []
     for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
         body = cell.source.splitlines()

@@ -7,7 +7,6 @@ chapters/text/01_averages.md.
 import math
 from collections.abc import Iterable
 
-
 __all__ = ["DEFAULT_BETA", "ExponentialAverage", "root_mean_square"]
 
 

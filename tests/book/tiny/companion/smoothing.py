@@ -6,7 +6,6 @@ chapters/text/02_smoothing.md.
 
 from companion.averages import ExponentialAverage
 
-
 __all__ = ["smooth"]
 
 

@@ -1,0 +1,108 @@
+"""The real repository: its chapters, its modules, its commands and its pins."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruff import find_ruff_bin
+
+from companion.book.check import check
+from companion.book.export import export
+from companion.book.manifest import Book
+from companion.book.text import read_notebook
+
+ROOT = Path(__file__).parents[2]
+BOOK = Book.read(ROOT)
+PINS = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line]
+
+INVOKED = {
+    "ipykernel": r"python3",  # the kernel of every notebook
+    "jupyterlab": r"jupyter lab",
+    "pytest-xdist": r"-n 2 --dist loadfile",
+    "nbval": r"--nbval",
+}
+"""Packages that are used without being imported, each with a trace of its use."""
+
+
+def test_check_finds_no_difference():
+    assert check(BOOK) == []
+
+
+@pytest.mark.parametrize("chapter", [c for c in BOOK.chapters if c.module], ids=lambda chapter: chapter.name)
+def test_exporting_again_gives_an_empty_diff(chapter):
+    assert export(chapter, read_notebook(chapter.notebook)) == chapter.module_file.read_text(encoding="utf-8")
+
+
+def test_the_package_and_the_tests_pass_the_linter():
+    result = subprocess.run(
+        [find_ruff_bin(), "check", "--no-cache", str(ROOT)], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def commands_of_readme() -> list[str]:
+    """The commands in README's fenced blocks that make a virtual environment."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+
+
+def test_readme_has_the_two_commands():
+    install = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/"
+    assert commands_of_readme() == [install + "companion train", install + "pytest"]
+
+
+def test_the_gate_runs_the_command_of_readme_word_for_word():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r"command=\$\(grep -E '(.*)' README\.md\)", gate)
+    found = [line for line in (ROOT / "README.md").read_text().splitlines() if re.search(pattern, line)]
+    assert found == commands_of_readme()[1:]
+    assert 'eval "$command"' in gate
+
+
+def test_workflow_covers_the_systems_and_versions_that_the_package_names():
+    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    for name in ("ubuntu", "macos", "windows", '"3.11"', '"3.12"', '"3.13"', "bash .ci/run"):
+        assert name in workflow
+    assert (
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"] == ">=3.11,<3.14"
+    )
+
+
+def test_every_pin_is_exact_and_the_package_comes_last():
+    assert PINS[-1] == "-e ."
+    for pin in PINS[:-1]:
+        assert re.fullmatch(r"[a-zA-Z0-9_-]+==\d+(\.\d+)+", pin), pin
+    names = [pin.split("==")[0] for pin in PINS[:-1]]
+    assert len(set(names)) == len(names)
+
+
+def test_requirements_pin_what_the_package_depends_on():
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(dependencies) <= {pin.split("==")[0] for pin in PINS}
+
+
+def sources() -> str:
+    """All code of the project: Python files, code cells of chapters, and the files that call commands."""
+    files = [path for folder in ("companion", "tests") for path in (ROOT / folder).rglob("*.py")]
+    files += [ROOT / name for name in ("README.md", "pyproject.toml", "conftest.py", ".ci/run")]
+    code = [path.read_text(encoding="utf-8") for path in files]
+    for chapter in BOOK.chapters:
+        cells = json.loads(chapter.notebook.read_text(encoding="utf-8"))["cells"]
+        code += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return "\n".join(code)
+
+
+@pytest.mark.parametrize("name", [pin.split("==")[0] for pin in PINS[:-1]])
+def test_every_pinned_package_is_used(name):
+    used = INVOKED.get(name, rf"^\s*(import|from) {name}\b")
+    assert re.search(used, sources(), re.MULTILINE), f"{name} is pinned and never used; remove it"
+
+
+def test_importing_the_machinery_does_not_import_torch():
+    code = "import sys, companion.book.check, companion.book.sync; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

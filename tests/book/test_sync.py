@@ -1,0 +1,280 @@
+"""sync makes a chapter from its text, whole or not at all."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from helpers import cell_with, edit_notebook, edit_text, snapshot
+
+from companion.book import BookError
+from companion.book.__main__ import main
+from companion.book.check import check
+from companion.book.execute import CellFailed, failing_line
+from companion.book.files import replace_files
+from companion.book.manifest import Book
+from companion.book.sync import keep_ignored_outputs, sync, sync_chapter
+from companion.book.text import read_notebook
+
+
+def test_syncing_an_unchanged_book_changes_no_file(book):
+    before = snapshot(book.root)
+    sync(book)
+    assert snapshot(book.root) == before
+
+
+def test_sync_makes_all_from_the_texts_alone_in_the_order_of_the_book(book, capsys):
+    finished = snapshot(book.root)
+    made = [chapter.notebook for chapter in book.chapters] + [
+        chapter.module_file for chapter in book.chapters
+    ]
+    for path in [*made, book.root / "data" / "ladder.toml"]:
+        path.unlink()
+    assert main(["--root", str(book.root), "sync", "02", "01"]) == 0  # 02 imports the module that 01 makes
+    assert snapshot(book.root) == finished
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("01_averages: ran in ") and "wrote companion/averages.py" in first
+    assert second.startswith("02_smoothing: ran in ")
+
+
+def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
+    before = {cell.source: cell.id for cell in read_notebook(book.chapters[0].notebook).cells}
+    edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99   # a long memory")
+    edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
+    sync_chapter(book, book.chapters[0])
+    assert check(book) == []
+    notebook = read_notebook(book.chapters[0].notebook)
+    assert "DEFAULT_BETA = 0.99  # a long memory" in cell_with(notebook, "class Exp").source
+    assert "DEFAULT_BETA = 0.99  # a long memory" in book.chapters[0].text.read_text()
+    assert "DEFAULT_BETA = 0.99  # a long memory" in book.chapters[0].module_file.read_text()
+    assert '"average of three" = 3.54' in (book.root / "data" / "ladder.toml").read_text()
+    old_ids = set(before.values())
+    assert {cell.id for cell in notebook.cells} == old_ids
+    assert all(before.get(cell.source, cell.id) == cell.id for cell in notebook.cells)
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        (
+            "print([round(average",
+            "x = 2\nfor i in range(2):\n    print(1 // (1 - i))\nprint([round(average",
+            "chapters/text/01_averages.md:46: code cell 3 failed\n    print(1 // (1 - i))\n"
+            "ZeroDivisionError: integer division or modulo by zero",
+        ),
+        (
+            "average = ExponentialAverage()",
+            "average = = ExponentialAverage()",
+            "chapters/text/01_averages.md:43: code cell 3 failed\n    average = = ExponentialAverage()\n"
+            "SyntaxError: invalid syntax",
+        ),
+        (
+            "ExponentialAverage(2)",
+            "ExponentialAverage(0)",
+            "chapters/text/01_averages.md:61: code cell 5 failed\n    ExponentialAverage(0)\n"
+            "tagged raises-exception, and raised nothing; mend the cell or remove the tag",
+        ),
+    ],
+)
+def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, capsys, old, new, message):
+    edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.9")  # sync would format it
+    edit_text(book, old, new)
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "sync", "1"]) == 1
+    assert capsys.readouterr().err.strip() == message
+    assert snapshot(book.root) == before
+
+
+def test_a_kernel_that_dies_is_a_failing_cell(book):
+    edit_text(book, "average = ExponentialAverage()", "import os\nos._exit(1)")
+    before = snapshot(book.root)
+    with pytest.raises(
+        CellFailed, match="01_averages.md:43: code cell 3 failed\n.*import os\nDeadKernelError"
+    ):
+        sync_chapter(book, book.chapters[0])
+    assert snapshot(book.root) == before
+
+
+def test_what_cannot_be_exported_is_not_run(book, monkeypatch):
+    edit_text(book, "DEFAULT_BETA = 0.9", "%matplotlib inline\nDEFAULT_BETA = 0.9")
+    monkeypatch.setattr("companion.book.sync.execute", lambda *_: pytest.fail("ran"))
+    before = snapshot(book.root)
+    with pytest.raises(
+        BookError, match="01_averages, code cell 2: a magic in an exported cell: %matplotlib inline"
+    ):
+        sync_chapter(book, book.chapters[0])
+    assert snapshot(book.root) == before
+
+
+def test_prose_keeps_the_outputs_and_runs_nothing(book, monkeypatch):
+    monkeypatch.setattr("companion.book.sync.execute", lambda *_: pytest.fail("ran"))
+    outputs = [cell.get("outputs") for cell in read_notebook(book.chapters[0].notebook).cells]
+    edit_text(book, "One number of memory.", "A single number.\n\n+++\n\nThat is all.")
+    assert "not run, outputs kept" in sync_chapter(book, book.chapters[0], run=False)
+    assert check(book) == []
+    after = [cell.get("outputs") for cell in read_notebook(book.chapters[0].notebook).cells]
+    assert [o for o in after if o] == [o for o in outputs if o]
+    edit_text(book, "[10, 10, 10]", "[10, 10]", chapter=1)
+    with pytest.raises(BookError, match="code differs"):
+        sync_chapter(book, book.chapters[1], run=False)
+
+
+def test_ignored_outputs_stay_while_nothing_else_changes():
+    def notebook(*outputs, source="f()"):
+        cells = [
+            nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output("stream", text=o)])
+            for o in outputs
+        ]
+        cells[0].metadata["tags"] = ["nbval-ignore-output"]
+        return nbformat.v4.new_notebook(cells=cells)
+
+    for new, kept in [
+        (notebook("2 s", "same"), True),
+        (notebook("2 s", "other"), False),
+        (notebook("2 s", "same", source="g()"), False),
+    ]:
+        keep_ignored_outputs(new, notebook("1 s", "same"))
+        assert new.cells[0].outputs[0].text == ("1 s" if kept else "2 s")
+
+
+def test_a_run_during_which_the_text_was_edited_says_so_and_keeps_the_edit(book, monkeypatch):
+    from companion.book import sync as module
+
+    def execute(*arguments):
+        edit_text(book, "One number", "Two numbers")
+        return execute_really(*arguments)
+
+    execute_really = module.execute
+    monkeypatch.setattr(module, "execute", execute)
+    assert "while its text was edited (sync again)" in sync_chapter(book, book.chapters[0])
+    assert "Two numbers" in book.chapters[0].text.read_text()
+    assert len(check(book)) == 1
+
+
+def test_sync_mends_a_damaged_notebook_and_one_that_was_edited(book):
+    finished = snapshot(book.root)
+    book.chapters[0].notebook.write_text("{")
+    edit_notebook(book, lambda notebook: cell_with(notebook, "print").update(source="print(1)"), chapter=1)
+    sync(book)
+    assert snapshot(book.root) == finished
+
+
+@pytest.mark.parametrize("name", ["9_x", "09", "01_more", "03_averages", "09-x"])
+def test_new_refuses_a_name_that_is_malformed_or_taken(book, name):
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "new", name]) == 1
+    assert snapshot(book.root) == before
+
+
+def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
+    for name in ("03_more", "00_start"):
+        assert main(["--root", str(book.root), "new", name]) == 0
+    more = Book.read(book.root)
+    assert [chapter.name for chapter in more.chapters] == [
+        "00_start",
+        "01_averages",
+        "02_smoothing",
+        "03_more",
+    ]
+    assert more.chapters[3].module == "more" and more.parts == {
+        "The only part": [c.name for c in more.chapters]
+    }
+    edit_text(more, "import torch", "import math", chapter=3)  # torch takes seconds
+    sync(more, ["03"])
+    assert more.chapters[3].notebook.exists() and "import math" in more.chapters[3].module_file.read_text()
+
+
+def test_a_failure_at_any_rename_leaves_each_file_whole(book, monkeypatch):
+    edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99")
+    edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
+    before = snapshot(book.root)
+    replace, states = os.replace, []
+    for failing in range(5):
+        calls = iter(range(10))
+
+        def fail(source, target, calls=calls, failing=failing):
+            if next(calls) == failing:
+                raise OSError("no space left on device")
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", fail)
+        try:
+            sync_chapter(book, book.chapters[0])
+        except OSError:
+            assert check(book) != [] or snapshot(book.root) == before
+        states.append(snapshot(book.root))
+        for name, content in before.items():
+            (book.root / name).write_bytes(content)
+    finished = states[-1]
+    assert finished != before
+    for state in states:
+        assert all(content in (before[name], finished[name]) for name, content in state.items())
+    changed = [sum(state[name] != before[name] for name in before) for state in states]
+    assert changed == [0, 1, 2, 3, 4]  # text, module, ladder, notebook: one more whole file each time
+
+
+SAVE_IN_A_LOOP = """
+import sys
+from pathlib import Path
+from companion.book.files import replace_files
+root = Path(sys.argv[1])
+for i in range(10**9):
+    letter = b"ab"[i % 2 : i % 2 + 1]
+    replace_files(root, {root / name: letter * 3_000_000 for name in ("one", "two", "three")})
+    print(i, flush=True)
+"""
+
+
+def test_a_kill_at_a_random_moment_leaves_each_file_whole(tmp_path):
+    moments = random.Random(0)
+    for _ in range(20):
+        command = [sys.executable, "-c", SAVE_IN_A_LOOP, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            child.stdout.readline()  # it saves
+            time.sleep(moments.uniform(0, 0.05))
+            child.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        for name in ("one", "two", "three"):
+            content = (tmp_path / name).read_bytes()
+            assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
+
+
+def test_a_killed_sync_leaves_a_book_that_check_reads_and_sync_finishes(book):
+    edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
+    before = snapshot(book.root)
+    for seconds in (0.3, 1.2, 1.9):
+        command = [sys.executable, "-m", "companion.book", "--root", str(book.root), "sync", "1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            time.sleep(seconds)
+            child.kill()
+        now = {
+            name: content for name, content in snapshot(book.root).items() if not name.startswith(".sync-")
+        }
+        assert now.keys() == before.keys()
+        for line in check(book):
+            assert "differs" in line
+    sync_chapter(book, book.chapters[0])
+    assert check(book) == []
+
+
+def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "deep" / "two"
+    assert replace_files(tmp_path, {one: b"1", two: b"2"}) == [one, two]
+    assert replace_files(tmp_path, {one: b"1", two: b"3"}) == [two]
+    assert snapshot(tmp_path) == {"one": b"1", "deep/two": b"3"}
+    assert not list(tmp_path.glob(".sync-*"))
+
+
+@pytest.mark.parametrize(
+    "traceback, line",
+    [
+        ("Cell In[3], line 2\n  Cell In[1], line 9, in f\n File x.py:77", 2),
+        ("\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 4\x1b[39m", 4),
+        ("no place named", 1),
+    ],
+)
+def test_the_failing_line_is_read_from_the_traceback(traceback, line):
+    assert failing_line(traceback, 3) == line

@@ -1,0 +1,113 @@
+"""Texts, cells, ids and headings."""
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from companion.book import BookError
+from companion.book.manifest import Book
+from companion.book.text import headings, keep_ids, read_text
+
+HEADER = "---\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n"
+
+
+def notebook_of(sources, cells=("code",)):
+    kinds = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    return nbformat.v4.new_notebook(cells=[kinds[cells[i % len(cells)]](s) for i, s in enumerate(sources)])
+
+
+def ids(notebook):
+    return [cell.id for cell in notebook.cells]
+
+
+def test_each_cell_knows_its_line(tmp_path):
+    path = tmp_path / "x.md"
+    path.write_text(
+        HEADER + "\n# Title\n\n```{code-cell} ipython3\nx = 1\n```\n\n"
+        "```{code-cell} ipython3\n:tags: [export]\n\ny = 2\n```\n"
+        "```{code-cell} ipython3\n---\nmystnb: {image: {alt: y = 3}}\n---\ny = 3\n```\n+++\n\nEnd.\n",
+        encoding="utf-8",
+    )
+    notebook, starts = read_text(path)
+    lines = path.read_text().splitlines()
+    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "code", "markdown"]
+    assert [lines[start - 1] for start in starts[1:4]] == ["x = 1", "y = 2", "y = 3"]
+    assert notebook.cells[3].metadata.mystnb.image.alt == "y = 3"
+
+
+def test_an_equal_cell_keeps_its_id_and_an_edited_one_that_of_its_place():
+    old = notebook_of(["a", "b", "c", "d"])
+    new = notebook_of(["new", "a", "b, edited", "c", "d", "last"])
+    keep_ids(new, old)
+    assert ids(new)[1:5] == ids(old)
+    assert len(set(ids(new))) == 6
+
+
+def test_new_ids_depend_on_the_content_alone():
+    one, two = notebook_of(["a", "a", "b"]), notebook_of(["a", "a", "b"])
+    for notebook in (one, two):
+        keep_ids(notebook, None)
+    assert ids(one) == ids(two) and len(set(ids(one))) == 3
+
+
+@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abcd")))
+def test_ids_are_unique_deterministic_and_stay_when_nothing_changes(before, after):
+    old = notebook_of(before, ("code", "markdown"))
+    keep_ids(old, None)
+    made = []
+    for _ in range(2):
+        new = notebook_of(after, ("code", "markdown"))
+        keep_ids(new, old)
+        made.append(ids(new))
+    assert made[0] == made[1] and len(set(made[0])) == len(after)
+    keep_ids(again := notebook_of(before, ("code", "markdown")), old)
+    assert ids(again) == ids(old)
+
+
+def test_duplicate_ids_of_a_damaged_notebook_are_mended():
+    old = notebook_of(["a", "b"])
+    old.cells[1].id = old.cells[0].id
+    keep_ids(new := notebook_of(["a", "b"]), old)
+    assert len(set(ids(new))) == 2
+
+
+def test_headings_are_carried_forward_and_comments_in_code_are_none():
+    sources = ["text", "# One\n\n```python\n# a comment\n```\n", "x", "#no heading\n## Two"]
+    assert headings(notebook_of(sources, ("markdown",))) == ["", "One", "One", "Two"]
+
+
+@pytest.mark.parametrize(
+    "manifest, message",
+    [
+        (None, "book.toml is missing; run this in the repository's root"),
+        ("title = 1 2", "book.toml: "),
+        ('title = "x"', "book.toml: 'part' is missing"),
+        (
+            'title = "x"\nrepository = "y"\n[[part]]\ntitle = "p"\n[[part.chapter]]\nname = "01_a"',
+            "book.toml: 'seconds' is missing",
+        ),
+        (
+            'title = "x"\nrepository = "y"\n[[part]]\ntitle = "p"\n'
+            + '[[part.chapter]]\nname = "01_a"\nmodule = "a"\nseconds = 1\n' * 2,
+            "book.toml: name '01_a' stands there twice",
+        ),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_named(tmp_path, manifest, message):
+    if manifest is not None:
+        (tmp_path / "book.toml").write_text(manifest)
+    with pytest.raises(BookError, match=message):
+        Book.read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["01", "1", "01_averages", "averages", "chapters/text/01_averages.md"])
+def test_a_chapter_is_found_by_any_of_its_names(book, key):
+    assert book.find(key).name == "01_averages"
+
+
+def test_an_unknown_chapter_is_named_with_those_there_are(book):
+    with pytest.raises(
+        BookError, match="no chapter '07' in book.toml \\(there: 01_averages, 02_smoothing\\)"
+    ):
+        book.find("07")
