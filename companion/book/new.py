@@ -46,7 +46,8 @@ NAME = re.compile(r"(\d\d)_([a-z][a-z0-9_]*)")
 def new_chapter(book: Book, name: str) -> str:
     """Add NN_name to book.toml, at its place among the chapters, and write the skeleton of its text.
 
-    Returns a line that says what to do next. Raises BookError for a malformed name or one that is taken.
+    A text that is there already stays. Returns a line that says what to do next. Raises BookError for a malformed
+    name, and for a number or a module that is taken.
     """
     match = NAME.fullmatch(name)
     if not match:
@@ -55,8 +56,8 @@ def new_chapter(book: Book, name: str) -> str:
         )
     text = book.root / "chapters" / "text" / f"{name}.md"
     number, module = match.groups()
-    if text.exists() or any(c.module == module or c.name.startswith(number) for c in book.chapters):
-        raise BookError(f"the number, the module or the text of {name} is taken; see book.toml")
+    if any(c.module == module or c.name.startswith(number) for c in book.chapters):
+        raise BookError(f"the number or the module of {name} is taken; see book.toml")
     manifest = (book.root / "book.toml").read_text(encoding="utf-8").rstrip("\n")
     block = f'[[part.chapter]]\nname = "{name}"\nmodule = "{module}"\nseconds = 60'
     later = next((c for c in book.chapters if c.name > name), None)
@@ -65,6 +66,8 @@ def new_chapter(book: Book, name: str) -> str:
     else:
         following = re.compile(rf'\[\[part\.chapter\]\]\s+name = "{later.name}"')
         manifest = following.sub(lambda found: f"{block}\n\n{found[0]}", manifest, count=1) + "\n"
-    skeleton = SKELETON.format(title=module.replace("_", " ").capitalize())
-    replace_files(book.root, {text: skeleton.encode(), book.root / "book.toml": manifest.encode()})
+    files = {book.root / "book.toml": manifest.encode()}
+    if not text.exists():
+        files[text] = SKELETON.format(title=module.replace("_", " ").capitalize()).encode()
+    replace_files(book.root, files)
     return f"{book.relative(text)} is yours to write; then run `python -m companion.book sync {number}`"

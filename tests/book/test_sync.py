@@ -188,6 +188,14 @@ def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
     assert more.chapters[3].notebook.exists() and "import math" in more.chapters[3].module_file.read_text()
 
 
+def test_new_keeps_a_text_that_is_there(book):
+    text = book.root / "chapters" / "text" / "03_more.md"
+    text.write_text("# Mine")
+    assert main(["--root", str(book.root), "new", "03_more"]) == 0
+    assert text.read_text() == "# Mine"
+    assert Book.read(book.root).chapters[2].name == "03_more"
+
+
 def test_a_failure_at_any_rename_leaves_each_file_whole(book, monkeypatch):
     edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99")
     edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
