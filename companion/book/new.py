@@ -46,8 +46,8 @@ NAME = re.compile(r"(\d\d)_([a-z][a-z0-9_]*)")
 def new_chapter(book: Book, name: str) -> str:
     """Add NN_name to book.toml, at its place among the chapters, and write the skeleton of its text.
 
-    A text that is there already stays. Returns a line that says what to do next. Raises BookError for a malformed
-    name, and for a number or a module that is taken.
+    A text that is there already stays. Returns a line that says what to do next. Raises BookError for a
+    malformed name, and for a number or a module that is taken.
     """
     match = NAME.fullmatch(name)
     if not match:

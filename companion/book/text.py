@@ -28,10 +28,12 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         source = path.read_text(encoding="utf-8")
         notebook = myst_to_notebook(source, add_source_map=True)
     except FileNotFoundError:
-        raise BookError(f"{path.name}: there is no {path}; `new {path.stem}` makes one") from None
+        raise BookError(
+            f"chapters/text/{path.name} is missing; write it, or remove its block in book.toml"
+        ) from None
     except (MystMetadataParsingError, UnicodeDecodeError) as error:
         raise BookError(
-            f"{path.name}: {' '.join(str(error).split())}; mend the cell's options there"
+            f"chapters/text/{path.name}: {' '.join(str(error).split())}; mend that cell"
         ) from None
     lines, starts = source.splitlines(), []
     for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
@@ -52,9 +54,9 @@ def read_notebook(path: Path) -> NotebookNode:
                 cell.setdefault("execution_count", None)
         return notebook
     except FileNotFoundError:
-        raise BookError(f"{path.name} is missing; sync the chapter") from None
+        raise BookError(f"chapters/{path.name} is missing; run `sync {path.stem}`") from None
     except (nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError):
-        raise BookError(f"{path.name} is not a notebook; sync the chapter") from None
+        raise BookError(f"chapters/{path.name} is not a notebook; run `sync {path.stem}`") from None
 
 
 def write_notebook(notebook: NotebookNode) -> bytes:
