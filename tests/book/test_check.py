@@ -196,9 +196,9 @@ IN_BOOK = {
         TEXT,
         "formats",
     ),
-    "text unreadable": (lambda b: edit_text(b, "[ladder]", "[ladder"), "01_averages.md", "could not be read"),
-    "text missing": (lambda b: b.chapters[0].text.unlink(), "01_averages.md", "there is no"),
-    "notebook missing": (lambda b: b.chapters[0].notebook.unlink(), "01_averages.ipynb", "is missing"),
+    "text unreadable": (lambda b: edit_text(b, "[ladder]", "[ladder"), TEXT, "could not be read"),
+    "text missing": (lambda b: b.chapters[0].text.unlink(), TEXT, "is missing"),
+    "notebook missing": (lambda b: b.chapters[0].notebook.unlink(), NOTEBOOK, "is missing"),
     "notebook damaged": (
         lambda b: b.chapters[0].notebook.write_text("{"),
         "01_averages.ipynb",
