@@ -201,7 +201,7 @@ IN_BOOK = {
     "notebook missing": (lambda b: b.chapters[0].notebook.unlink(), NOTEBOOK, "is missing"),
     "notebook damaged": (
         lambda b: b.chapters[0].notebook.write_text("{"),
-        "01_averages.ipynb",
+        NOTEBOOK,
         "not a notebook",
     ),
     "module edited": (
