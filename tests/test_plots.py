@@ -1,0 +1,98 @@
+"""The figures' one visual language."""
+
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.colors import to_rgb
+
+from companion import plots
+
+
+@pytest.fixture(autouse=True)
+def style():
+    """The course's style, on a backend that opens no window."""
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def contrast(color):
+    """The WCAG contrast of a color with the card."""
+
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    return (luminance(plots.CARD) + 0.05) / (luminance(color) + 0.05)
+
+
+@pytest.mark.parametrize(
+    "color", ["BLUE", "VERMILLION", "GREEN", "INK", "GRAY", "FLOOR", "FORGETFUL", "COUNTS"]
+)
+def test_colors_of_type_and_lines_stand_out_from_the_card(color):
+    assert contrast(getattr(plots, color)) > 3
+    assert contrast(plots.INK) > 7
+
+
+def test_style_gives_a_light_card_at_two_pixels_to_the_point(tmp_path):
+    fig, ax = plt.subplots()
+    assert fig.get_facecolor()[:3] == ax.get_facecolor()[:3] == to_rgb(plots.CARD)
+    fig.savefig(tmp_path / "figure.png")
+    height, width, _ = plt.imread(tmp_path / "figure.png").shape
+    assert (width, height) == (1280, 640)
+
+
+def test_a_label_stands_at_the_lines_end_in_its_color():
+    _, ax = plt.subplots()
+    (line,) = ax.plot([0, 1, 2], [5, 4, 3])
+    label = plots.label_line(line, "model", dx=7, dy=-2)
+    assert (label.xy, label.get_position()) == ((2, 3), (7, -2))
+    assert label.get_text() == "model" and label.get_color() == line.get_color()
+
+
+def test_a_level_crosses_the_axes_and_is_named_right_of_them():
+    _, ax = plt.subplots()
+    line = plots.level(ax, 0.31, "floor")
+    assert list(line.get_ydata()) == [0.31, 0.31] and line.get_color() == plots.FLOOR
+    (label,) = ax.texts
+    assert label.get_text() == "floor" and label.xy == (1, 0.31)
+
+
+def test_earlier_rungs_are_those_of_the_chapters_before(tmp_path):
+    path = tmp_path / "ladder.toml"
+    path.write_text('[01_a]\n"one" = 8.0\n"two" = 2.3\n[02_b]\n"three" = 0.5\n[10_c]\n"four" = 0.4\n')
+    assert plots.earlier_rungs("02_b", path) == {"one": 8.0, "two": 2.3}
+    assert list(plots.earlier_rungs("11_d", path)) == ["one", "two", "three", "four"]
+
+
+def test_the_ladder_has_a_row_for_each_rung_and_the_floor(tmp_path):
+    ax = plots.ladder({"window": 0.58}, 0.31, {"uniform bytes": 8.0, "pairs": 0.69})
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["uniform bytes", "pairs", "window"]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == [8.0, 0.69, 0.58]
+    assert [dot.get_color() for dot in dots] == [plots.GRAY, plots.GRAY, plots.BLUE]
+    assert [text.get_text() for text in ax.texts] == ["8.00", "0.69", "0.58", "floor 0.31"]
+    low, high = ax.get_xlim()
+    assert low < 0.31 and high > 8 and ax.yaxis_inverted()
+    ax.figure.savefig(tmp_path / "ladder.png")
+
+
+def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
+    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4])]
+    ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
+    assert list(ax.lines[0].get_xdata()) == [0, 1, 2] and list(ax.lines[0].get_ydata()) == [2.0, 0.7, 0.4]
+    assert [line.get_color() for line in ax.lines[1:]] == [plots.FORGETFUL, plots.FLOOR]
+    assert [text.get_text() for text in ax.texts] == ["0.400", "forgetful reader 0.560", "floor 0.300"]
+    assert plots.loss_curve(history).get_ylim()[0] < 0.4
+    ax.figure.savefig(tmp_path / "curve.png")
+
+
+def test_judged_sentences_are_marked_and_escaped():
+    from types import SimpleNamespace
+
+    ok = SimpleNamespace(sentence="Mara has <b>plums</b>.", kind="ok", reason="")
+    wrong = SimpleNamespace(sentence="Tom has it.", kind="contradiction", reason="it is Mara's")
+    html = plots.judged([ok, wrong]).data
+    assert "Mara has &lt;b&gt;plums&lt;/b&gt;." in html
+    assert html.count("<span") == 2 and html.count("<em") == 1 and "it is Mara&#x27;s" in html
