@@ -1,0 +1,748 @@
+"""Chapter 7: the loss, the optimizer's settings, batches, a run that can be stopped, and its files."""
+
+import errno
+import itertools
+import json
+import math
+import os
+import pickle
+import random
+import shutil
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from companion import training
+from companion.datasets import Corpus, Split, encode_documents, random_batches
+from companion.gpt import GPTConfig, gpt2
+from companion.tokenization import BPETokenizer
+from companion.training import (
+    POOL,
+    TrainConfig,
+    Trainer,
+    TrainingDiverged,
+    add_gradients,
+    cosine_schedule,
+    evaluate,
+    faster_products,
+    load_checkpoint,
+    make_optimizer,
+    perplexity,
+    pick_device,
+    pick_dtype,
+    restore,
+    save_checkpoint,
+    save_run,
+    steps_within,
+    train,
+    training_batches,
+    write_files,
+)
+
+CPU = torch.device("cpu")
+WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()
+
+
+def texts(n, seed, shortest=4, longest=17):
+    rng = random.Random(seed)
+    return [" ".join(rng.choices(WORDS, k=rng.randint(shortest, longest))) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def data() -> Corpus:
+    stories = texts(90, seed=1)
+    tokenizer = BPETokenizer.train(stories, 280)
+    return Corpus(
+        encode_documents(stories, tokenizer),
+        encode_documents(texts(11, 2), tokenizer),
+        tokenizer,
+        {"source": "toy"},
+    )
+
+
+def small_model(data, dropout=0.2, seed=3, **shape):
+    torch.manual_seed(seed)
+    fields = {"context_length": 29, "n_layers": 2, "n_heads": 3, "d_model": 15, "d_ff": 22} | shape
+    return gpt2(GPTConfig(vocab_size=data.tokenizer.vocab_size, dropout=dropout, **fields))
+
+
+def config(**changes) -> TrainConfig:
+    fields = {
+        "steps": 40,
+        "batch_size": 3,
+        "context_length": 29,
+        "eval_every": 17,
+        "warmup_steps": 5,
+        "seed": 4,
+    }
+    return TrainConfig(**fields | {"dtype": "float32", "device": "cpu"} | changes)
+
+
+def same_weights(a, b) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def press_ctrl_c(*_):
+    signal.raise_signal(signal.SIGINT)
+
+
+# ---------------------------------------- loss and schedule
+
+
+def test_perplexity_of_a_uniform_guess_is_the_number_of_choices():
+    assert perplexity(math.log(1024)) == pytest.approx(1024)
+    assert perplexity(0.0) == 1.0
+    assert perplexity(1e6) == math.inf
+
+
+@pytest.mark.parametrize("context_length", [29, 7, 1])
+def test_evaluate_counts_every_token_once_and_equals_one_piece_at_a_time(data, context_length):
+    model = small_model(data).train()
+    model.eval()
+    nats, count = 0.0, 0
+    tokens, starts = data.val.tokens.astype(np.int64), data.val.starts
+    for start, end in itertools.pairwise(starts):
+        for a in range(start, end, context_length):
+            b = min(a + context_length, end)
+            log_probs = model(torch.from_numpy(tokens[None, a:b]))[0].double().log_softmax(-1)
+            nats -= sum(log_probs[i, tokens[a + 1 + i]].item() for i in range(b - a))
+            count += b - a
+    assert count == len(tokens) - 1
+    model.train()
+    loss = evaluate(model, data.val, context_length, batch_size=4)
+    assert loss.nats_per_token == pytest.approx(nats / count, rel=1e-5)
+    assert loss.bits_per_byte == pytest.approx(nats / math.log(2) / data.val.n_bytes, rel=1e-5)
+    assert model.training, "evaluate must leave the mode as it was"
+    assert evaluate(model, data.val, context_length, batch_size=1).nats_per_token == pytest.approx(
+        loss.nats_per_token, rel=1e-5
+    )
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_evaluate_in_bfloat16_is_close_and_an_empty_split_is_named(data):
+    model = small_model(data)
+    exact = evaluate(model, data.val, 29).nats_per_token
+    assert evaluate(model, data.val, 29, dtype=torch.bfloat16).nats_per_token == pytest.approx(
+        exact, rel=1e-2
+    )
+    with pytest.raises(ValueError, match="split has no documents"):
+        evaluate(model, Split(np.array([0], np.uint16), np.array([0]), 1), 29)
+
+
+def test_the_schedule_at_its_corners():
+    rates = [cosine_schedule(step, 101, 0.5, 0.1, 10) for step in range(101)]
+    assert (
+        rates[0] == pytest.approx(0.05) and rates[4] == pytest.approx(0.25) and rates[9] == pytest.approx(0.5)
+    )
+    assert (
+        rates[10] == pytest.approx(0.5)
+        and rates[55] == pytest.approx(0.3)
+        and rates[100] == pytest.approx(0.1)
+    )
+    assert all(a < b for a, b in itertools.pairwise(rates[:10]))
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert cosine_schedule(0, 1, 0.5, 0.1, 0) == 0.5
+    assert cosine_schedule(500, 101, 0.5, 0.1, 10) == pytest.approx(0.1)
+    assert cosine_schedule(2, 3, 0.5, 0.1, 50) == pytest.approx(0.03), "a run shorter than its warm-up"
+
+
+# ---------------------------------------- optimizer and step
+
+
+def test_the_optimizer_is_adamw_with_decay_on_matrices_only(data):
+    model = small_model(data, dropout=0.0)
+    settings = config(lr=0.02, weight_decay=0.3, betas=(0.8, 0.95))
+    optimizer = make_optimizer(model, settings)
+    start = {name: p.detach().numpy().astype(np.float64) for name, p in model.named_parameters()}
+    m = {name: np.zeros_like(w) for name, w in start.items()}
+    v = {name: np.zeros_like(w) for name, w in start.items()}
+    rng = np.random.default_rng(0)
+    for t in range(1, 51):
+        for name, p in model.named_parameters():
+            g = rng.normal(size=p.shape) * 10.0 ** rng.integers(-3, 3)
+            p.grad = torch.tensor(g, dtype=torch.float32)
+            m[name] = 0.8 * m[name] + 0.2 * g
+            v[name] = 0.95 * v[name] + 0.05 * g**2
+            update = m[name] / (1 - 0.8**t) / (np.sqrt(v[name] / (1 - 0.95**t)) + 1e-8)
+            decay = 0.3 if start[name].ndim > 1 else 0.0
+            start[name] = start[name] - 0.02 * (update + decay * start[name])
+        optimizer.step()
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.detach().numpy(), start[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_gradients_of_several_batches_are_those_of_one(data):
+    generator = torch.Generator().manual_seed(0)
+    x, y = next(random_batches(data.train.tokens, 7, 29, generator, data.train.starts))
+    whole, parts = small_model(data, dropout=0.0), small_model(data, dropout=0.0)
+    F.cross_entropy(whole(x).flatten(0, 1), y.flatten(), ignore_index=-100).backward()
+    loss, n = add_gradients(parts, [(x[:1], y[:1]), (x[1:5], y[1:5]), (x[5:], y[5:])], CPU, torch.float32)
+    assert n == (y != -100).sum().item()
+    assert loss.item() == pytest.approx(F.cross_entropy(whole(x).flatten(0, 1), y.flatten()).item(), rel=1e-6)
+    for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_clips_and_follows_the_schedule(data):
+    settings = config(grad_clip=1e-3, warmup_steps=0, lr=0.01)
+    trainer = Trainer(small_model(data, dropout=0.0), data.train, settings)
+    batch = [next(training_batches(data.train, settings))]
+    copy = small_model(data, dropout=0.0)
+    add_gradients(copy, batch, CPU, torch.float32)
+    length = math.sqrt(sum((p.grad**2).sum().item() for p in copy.parameters()))
+    trainer.step()
+    assert length > 1e-2
+    for p, q in zip(trainer.model.parameters(), copy.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad * 1e-3 / length, rtol=1e-3, atol=1e-8)
+    rates = []
+    for _ in range(39):
+        rates.append(trainer.optimizer.param_groups[1]["lr"])
+        trainer.step()
+    assert rates == [cosine_schedule(step, 40, 0.01, 0.001, 0) for step in range(39)]
+    assert trainer.tokens == sum(
+        int((y != -100).sum()) for _, y in itertools.islice(training_batches(data.train, settings), 40)
+    )
+
+
+def test_faster_products_are_set_back():
+    before = torch.get_float32_matmul_precision()
+    with faster_products(CPU, torch.float32):
+        assert torch.get_float32_matmul_precision() == "medium" and not torch.is_autocast_enabled("cpu")
+    with pytest.raises(KeyError), faster_products(CPU, torch.bfloat16):
+        assert torch.get_autocast_dtype("cpu") == torch.bfloat16 and torch.is_autocast_enabled("cpu")
+        raise KeyError
+    assert torch.get_float32_matmul_precision() == before and not torch.is_autocast_enabled("cpu")
+
+
+def test_evaluation_callbacks_run_with_full_precision_in_evaluation_mode(data):
+    seen = []
+    before = torch.get_float32_matmul_precision()
+    train(
+        small_model(data), data, config(steps=2, eval_every=1),
+        on_eval=lambda model, row: seen.append((torch.get_float32_matmul_precision(), model.training)),
+    )  # fmt: skip
+    assert seen == [(before, False)] * 2
+
+
+# ---------------------------------------- batches
+
+
+def rows_of(batches, n):
+    return [
+        [(tuple(a), tuple(b)) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+        for x, y in itertools.islice(batches, n)
+    ]
+
+
+def test_a_batch_depends_on_its_number_and_the_seed_alone(data):
+    straight = rows_of(training_batches(data.train, config()), 3 * POOL)
+    for first in (1, POOL - 1, POOL, POOL + 5):
+        assert rows_of(training_batches(data.train, config(), first), 6) == straight[first : first + 6]
+    assert rows_of(training_batches(data.train, config(seed=5)), 6) != straight[:6]
+    assert straight[:POOL] != straight[POOL : 2 * POOL]
+
+
+def test_every_target_is_the_next_token_and_a_row_begins_with_a_document(data):
+    tokens = data.train.tokens.tolist()
+    cuts = {i for a, b in itertools.pairwise(data.train.starts) for i in range(a, b, 29)} | {len(tokens) - 1}
+    pieces = {tuple(tokens[a : b + 1]) for a, b in itertools.pairwise(sorted(cuts))}
+    for x, y in itertools.islice(training_batches(data.train, config()), 20):
+        assert x.shape == y.shape and x.shape[0] == 3
+        assert (y != -100).any(dim=0).all(), "a column of padding only"
+        for a, b in zip(x.tolist(), y.tolist(), strict=True):
+            n = sum(t != -100 for t in b)
+            assert (*a[:n], b[n - 1]) in pieces and a[1:n] == b[: n - 1]
+
+
+def test_sorting_a_pool_loses_no_row_and_saves_padding(data):
+    settings = config(batch_size=5)
+    generator = torch.Generator().manual_seed(settings.seed * 10**6)
+    x, y = next(random_batches(data.train.tokens, POOL * 5, 29, generator, data.train.starts))
+    drawn = sorted(tuple(b[b != -100].tolist()) for b in y)
+    batches = list(itertools.islice(training_batches(data.train, settings), POOL))
+    assert sorted(tuple(b[b != -100].tolist()) for _, y in batches for b in y) == drawn
+    padding = sum((y == -100).sum().item() for _, y in batches)
+    assert padding < 0.5 * sum((part == -100).sum().item() for part in y.split(5))
+    widths = [x.shape[1] for x, _ in batches]
+    assert widths != sorted(widths), "the short batches must not all come first"
+
+
+def test_long_documents_are_cut_and_a_few_long_ones_become_windows(data):
+    tokenizer = data.tokenizer
+    long = encode_documents([*texts(30, 5, 2, 5), " ".join(texts(9, 6))], tokenizer)
+    assert max(np.diff(long.starts)) > 29
+    seen = {
+        tuple(row[row != -100].tolist())
+        for _, y in itertools.islice(training_batches(long, config()), 90)
+        for row in y
+    }
+    last = long.tokens[long.starts[-2] + 1 :].tolist()
+    assert {tuple(last[i : i + 29]) for i in range(0, len(last), 29)} <= seen
+    novel = encode_documents([" ".join(texts(40, 7))], tokenizer)
+    firsts = set()
+    for x, y in itertools.islice(training_batches(novel, config()), 40):
+        assert x.shape == (3, 29) and torch.equal(x[:, 1:], y[:, :-1])
+        firsts |= {tuple(row[:5].tolist()) for row in x}
+    assert len(firsts) > 80, "windows are cut anywhere"
+
+
+def test_a_context_longer_than_the_data_is_named(data):
+    short = encode_documents(["a red key"], data.tokenizer)
+    with pytest.raises(
+        ValueError, match=r"context_length=29 must be below the \d+ tokens of the data; shorten it"
+    ):
+        next(training_batches(short, config()))
+
+
+# ---------------------------------------- settings and devices
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("steps", 0), ("steps", 2.5), ("steps", True), ("batch_size", 0), ("context_length", -1)],
+        *[("accumulate", 0), ("lr", 0.0), ("lr", -1e-3), ("lr", 1.5), ("lr", math.nan), ("min_lr", 0.1)],
+        *[("min_lr", -0.1), ("warmup_steps", -1), ("weight_decay", -0.1), ("weight_decay", math.inf)],
+        *[("betas", (0.9,)), ("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("grad_clip", 0.0)],
+        *[("grad_clip", math.nan), ("eval_every", 0), ("seed", -1), ("dtype", "float16")],
+    ],
+)
+def test_settings_out_of_range_are_named(field, value):
+    with pytest.raises(ValueError, match=rf"^{field}=.* must be ") as error:
+        TrainConfig(**{field: value})
+    assert "\n" not in str(error.value)
+
+
+def test_defaults_and_edges_are_accepted():
+    assert TrainConfig().min_lr == pytest.approx(TrainConfig().lr / 10)
+    edge = TrainConfig(
+        steps=1, lr=1, min_lr=1, warmup_steps=0, weight_decay=0, betas=(0, 0), grad_clip=math.inf
+    )
+    assert (edge.min_lr, edge.grad_clip) == (1, math.inf)
+
+
+def test_devices(monkeypatch):
+    assert pick_device("cpu") == CPU
+    for name in ("gpu", "cuda:x", "mps:", "", "cuda:-1", "cpu:x"):
+        if name != "mps:":
+            with pytest.raises(ValueError, match="must be auto, cpu, cuda"):
+                pick_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device() == CPU
+    for name in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(ValueError, match=f"device='{name}' is not there: PyTorch sees only cpu; use"):
+            pick_device(name)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("auto").type == "cuda" and pick_device("cuda:1").index == 1
+    with pytest.raises(ValueError, match="device='cuda:2' is not there"):
+        pick_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "choice"), [(0.5, torch.bfloat16), (0.95, torch.float32), (3, torch.float32)]
+)
+def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice):
+    ticks = itertools.cycle(
+        [0.0, 1.0, 0.0, bfloat16]
+    )  # start and end of a float32 product, then of a bfloat16 one
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
+    assert pick_dtype("auto", CPU) == choice
+    assert pick_dtype("float32", CPU) == torch.float32 and pick_dtype("bfloat16", CPU) == torch.bfloat16
+    assert pick_dtype("auto", torch.device("mps")) == torch.float32
+    with pytest.raises(ValueError, match="dtype='half' must be auto, float32 or bfloat16"):
+        pick_dtype("half", CPU)
+
+
+def test_a_model_that_does_not_fit_is_named(data):
+    with pytest.raises(ValueError, match="context_length=29 is above the model's 28"):
+        train(small_model(data, context_length=28), data, config())
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="vocab_size=280 is above the model's 279"):
+        train(
+            gpt2(GPTConfig(vocab_size=279, context_length=29, n_layers=1, n_heads=1, d_model=8)),
+            data,
+            config(),
+        )
+
+
+# ---------------------------------------- runs
+
+
+def test_training_learns_and_keeps_a_history(data):
+    rows = []
+    model = small_model(data, dropout=0.0, n_layers=1)
+    history = train(
+        model,
+        data,
+        config(steps=120, lr=0.02, eval_every=50),
+        on_eval=lambda m, row: rows.append(row) or {"more": 7},
+    )
+    assert [row["step"] for row in history] == [50, 100, 120] and [row["more"] for row in history] == [7] * 3
+    assert all("more" not in row and row["val"] == h["val"] for row, h in zip(rows, history, strict=True))
+    assert history[0]["val"] > history[1]["val"] and history[0]["train"] > history[2]["train"]
+    assert history[-1]["val"] < 3.4 < math.log(280), (
+        "the order of the words is random: ln 21 and what BPE adds"
+    )
+    assert history[-1]["bits_per_byte"] == pytest.approx(
+        evaluate(model, data.val, 29).bits_per_byte, rel=1e-4
+    )
+    assert 0 < history[0]["seconds"] < history[2]["seconds"] and history[0]["tokens"] < history[2]["tokens"]
+    assert not model.training
+
+
+def test_bfloat16_learns_as_well(data):
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        model = small_model(data, dropout=0.0)
+        losses[dtype] = train(model, data, config(steps=60, lr=0.01, dtype=dtype))[-1]["val"]
+        assert next(model.parameters()).dtype == torch.float32
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
+    settings = config(accumulate=accumulate)
+    straight, stopped, resumed = (small_model(data, seed=s) for s in (3, 3, 99))
+    history = train(straight, data, settings)
+    first = train(stopped, data, settings, tmp_path, on_eval=press_ctrl_c)
+    assert [row["step"] for row in first] == [17] and not same_weights(straight, stopped)
+    again = train(resumed, data, settings, tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+    keys = ("step", "tokens", "train", "val", "bits_per_byte")
+    assert [[row[k] for k in keys] for row in again] == [[row[k] for k in keys] for row in history]
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == again
+    assert train(small_model(data), data, settings, tmp_path, resume=True) == again, (
+        "a finished run stays finished"
+    )
+
+
+def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(data, tmp_path):
+    straight, stopped = small_model(data), small_model(data)
+    history, calls = train(straight, data, config()), itertools.count(1)
+    hook = stopped.register_forward_hook(lambda *_: press_ctrl_c() if next(calls) == 11 else None)
+    assert train(stopped, data, config(), tmp_path) == []
+    hook.remove()
+    resumed = small_model(data, seed=7)
+    again = train(resumed, data, config(eval_every=17), tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+    assert [row["train"] for row in again] == [row["train"] for row in history], (
+        "losses before the stop count"
+    )
+
+
+def test_a_second_ctrl_c_interrupts_and_the_handler_is_set_back(data):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(data), data, config(), on_eval=lambda *_: (press_ctrl_c(), press_ctrl_c()))
+    assert signal.getsignal(signal.SIGINT) is before
+    train(small_model(data), data, config(steps=2))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_training_in_a_thread_works(data):
+    histories = []
+    thread = threading.Thread(
+        target=lambda: histories.append(train(small_model(data), data, config(steps=3)))
+    )
+    thread.start()
+    thread.join()
+    assert histories[0][-1]["step"] == 3
+
+
+def test_evaluating_and_sampling_do_not_change_a_run_nor_a_run_the_caller(data):
+    quiet, noisy = small_model(data), small_model(data)
+    torch.manual_seed(12)
+    before = torch.get_rng_state()
+    train(quiet, data, config(eval_every=40))
+    assert torch.equal(before, torch.get_rng_state())
+    train(noisy, data, config(eval_every=3), on_eval=lambda *_: {"drawn": torch.rand(5).tolist()})
+    assert same_weights(quiet, noisy)
+
+
+def test_a_run_that_is_not_the_saved_one_is_not_resumed(data, tmp_path):
+    with pytest.raises(ValueError, match="folder=None has nothing to resume"):
+        train(small_model(data), data, config(), resume=True)
+    with pytest.raises(ValueError, match="has no state.safetensors"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    changes = {"lr": 0.004, "steps": 41, "batch_size": 2, "seed": 5, "betas": (0.9, 0.95), "accumulate": 2}
+    for name, value in changes.items():
+        with pytest.raises(ValueError, match=rf"^{name}=.* cannot resume .*; give that, or start anew$"):
+            train(small_model(data), data, config(**{name: value}), tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"n_heads=5 cannot resume .* there 3"):
+        train(small_model(data, n_heads=5), data, config(), tmp_path, resume=True)
+    other = Corpus(encode_documents(texts(12, 8), data.tokenizer), data.val, data.tokenizer, {})
+    with pytest.raises(ValueError, match="tokens=.* cannot resume"):
+        train(small_model(data), other, config(), tmp_path, resume=True)
+    save_checkpoint(tmp_path / "other", small_model(data), data.tokenizer)
+    shutil.copy(tmp_path / "other" / "model.safetensors", tmp_path / "other" / "state.safetensors")
+    with pytest.raises(ValueError, match="cannot resume"):
+        train(small_model(data), data, config(), tmp_path / "other", resume=True)
+
+
+def test_a_run_keeps_the_type_that_was_chosen_for_it(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.bfloat16)
+    train(small_model(data), data, config(dtype="auto"), tmp_path, on_eval=press_ctrl_c)
+    monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.float32)
+    trainer = Trainer(small_model(data), data.train, config(dtype="auto"))
+    assert trainer.dtype == torch.float32
+    restore(trainer, tmp_path)
+    assert trainer.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient", "validation"])
+def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_path, what):
+    model, calls = small_model(data), itertools.count(1)
+    if what == "loss":
+        model.register_forward_hook(
+            lambda m, _, out: out * math.nan if m.training and next(calls) == 12 else out
+        )
+    elif what == "gradient":
+        model.norm.weight.register_hook(lambda g: g * math.inf if next(calls) == 12 else g)
+    else:
+        model.register_forward_hook(
+            lambda m, _, out: out if m.training or next(calls) < 6 else out * math.nan
+        )
+    weights = []
+    with pytest.raises(TrainingDiverged, match=r"^step \d+: loss .* lower lr=0.003") as error:
+        train(
+            model,
+            data,
+            config(eval_every=5),
+            tmp_path,
+            on_eval=lambda m, row: weights.append(m.state_dict()["norm.bias"].clone()),
+        )
+    assert "\n" not in str(error.value)
+    saved, _, provenance = load_checkpoint(tmp_path)
+    assert all(p.isfinite().all() for m in (saved, model) for p in m.parameters())
+    if what != "validation":
+        assert "step 12:" in str(error.value) and provenance["steps"] == 10
+    assert torch.equal(saved.norm.bias, weights[-1])
+    assert isinstance(error.value, RuntimeError)
+
+
+def test_a_progress_bar_shows_loss_and_speed(data, capsys):
+    train(small_model(data), data, config(steps=3))
+    assert capsys.readouterr() == ("", "")
+    train(small_model(data), data, config(steps=3), progress=True)
+    out, err = capsys.readouterr()
+    assert out == "" and "3/3" in err and "loss" in err and "tokens/s" in err
+
+
+def test_steps_within_a_time(data, monkeypatch):
+    model = small_model(data)
+    weights, state = [p.detach().clone() for p in model.parameters()], torch.get_rng_state()
+    clock = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))  # each step takes half a second
+    steps = steps_within(model, data, config(eval_every=10**9), minutes=1)
+    assert 110 <= steps <= 120
+    assert steps_within(model, data, config(eval_every=10**9), minutes=2) == pytest.approx(2 * steps, abs=4)
+    assert steps_within(model, data, config(eval_every=1), minutes=1) < 0.8 * steps
+    assert steps_within(model, data, config(), minutes=1e-9) == 1
+    assert all(torch.equal(p, q) for p, q in zip(weights, model.parameters(), strict=True))
+    assert torch.equal(state, torch.get_rng_state())
+    for minutes in (0, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match="minutes=.* must be above 0"):
+            steps_within(model, data, config(), minutes)
+
+
+# ---------------------------------------- checkpoints
+
+
+@pytest.fixture
+def folder(data, tmp_path):
+    save_checkpoint(tmp_path / "model", small_model(data), data.tokenizer, {"seed": 3, "note": "naïve ✓"})
+    return tmp_path / "model"
+
+
+def refuse(folder, match, **options):
+    with pytest.raises(ValueError, match=match) as error:
+        load_checkpoint(folder, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_gives_back_the_model(data, folder):
+    assert sorted(contents(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    model, tokenizer, provenance = load_checkpoint(str(folder))
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(x), small_model(data).eval()(x)) and not model.training
+    assert model.config == small_model(data).config and provenance == {"seed": 3, "note": "naïve ✓"}
+    assert tokenizer.encode("Mara found") == data.tokenizer.encode("Mara found")
+    train(model, data, config(steps=2), folder)
+    assert load_checkpoint(folder)[2]["train"]["steps"] == 2
+
+
+def test_other_architectures_come_through_builders(data, folder):
+    refuse(
+        folder,
+        "config.json: 'gpt2' is missing or unknown; architectures here: llama",
+        builders={"llama": gpt2},
+    )
+    assert load_checkpoint(folder, {"gpt2": gpt2, "llama": gpt2})[0].config.d_model == 15
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    refuse(tmp_path / "nowhere", "nowhere is not there, nor its config.json; check the path")
+    refuse(folder / "model.safetensors", "is a file; give the folder that it lies in")
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        shutil.copytree(folder, tmp_path / name)
+        (tmp_path / name / name).unlink()
+        refuse(tmp_path / name, f"has no {name}")
+
+
+def test_what_is_cut_off_or_damaged_is_named(folder):
+    whole = contents(folder)
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        size = len(whole[name])
+        for length in (0, 1, 7, 8, 9, size // 3, size // 2, size - 2):
+            (folder / name).write_bytes(whole[name][:length])
+            refuse(folder, name)
+        (folder / name).write_bytes(whole[name])
+    for text in (
+        "[]",
+        "{}",
+        '{"config": {}}',
+        '{"config": {"architecture": "gpt2", "wings": 2}}',
+        "\xff",
+        '{"config": 3}',
+    ):
+        (folder / "config.json").write_bytes(text.encode("latin-1"))
+        refuse(folder, "config.json")
+    (folder / "config.json").write_bytes(whole["config.json"])
+    load_checkpoint(folder)
+
+
+def test_weights_of_another_model_are_refused(data, folder, tmp_path):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    saved["config"]["n_heads"] = 5  # the same shapes, another model
+    (folder / "config.json").write_text(json.dumps(saved), encoding="utf-8")
+    refuse(folder, "belongs to another config.json or tokenizer.json")
+    for shape in ({"n_layers": 1}, {"d_ff": 23}, {"n_layers": 3}):
+        other = tmp_path / str(shape)
+        save_checkpoint(other, small_model(data, **shape), data.tokenizer)
+        weights, _ = training.read_safetensors(other / "model.safetensors")
+        with pytest.raises(ValueError, match="is of another model: blocks"):
+            training.load_weights(small_model(data), weights, other)
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_pickles_are_never_opened(data, folder, tmp_path):
+    bomb = tmp_path / "exploded"
+    torch.save({"weights": Bomb(bomb)}, folder / "model.safetensors")
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb(bomb), protocol=4))
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
+    refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
+    refuse(folder / "model.pt", "model.pt is not opened")
+    torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
+    with pytest.raises(ValueError, match="pickle"):
+        train(small_model(data), data, config(), folder, resume=True)
+    assert not bomb.exists()
+
+
+# ---------------------------------------- full disks and kills
+
+
+@pytest.mark.parametrize("failing", [1, 3, 5])
+def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, failing):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    before, calls = contents(tmp_path), itertools.count(1)
+
+    def full(descriptor):
+        if next(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
+    monkeypatch.undo()
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    train(straight, data, config())
+    train(resumed, data, config(), tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+
+
+def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):
+    resource = pytest.importorskip("resource", reason="a limit on the size of files needs POSIX")
+    write_files(tmp_path, {"a": b"old", "b": b"old"})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            write_files(tmp_path, {"a": b"new", "b": bytes(5000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignore)
+    assert contents(tmp_path) == {"a": b"old", "b": b"old"}
+
+
+def save_for_ever(folder, trainer, data):
+    """What the killed child does: weights, averages and place all say the same number."""
+    while True:
+        trainer.steps += 1
+        with torch.no_grad():
+            for p in trainer.model.parameters():
+                p.fill_(trainer.steps)
+                trainer.optimizer.state[p]["exp_avg"].fill_(trainer.steps)
+        save_run(folder, trainer, data)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="needs os.fork: importing torch anew for each kill takes seconds"
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_kill_9_at_twenty_moments(data, tmp_path):
+    trainer = Trainer(small_model(data), data.train, config(steps=10**6))
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    rng, seen = random.Random(0), [1]
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            try:
+                save_for_ever(tmp_path, trainer, data)
+            finally:
+                os._exit(1)
+        while True:  # until it has saved, then some moment later
+            time.sleep(0.002)
+            notes = training.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
+            if json.loads(notes)["steps"] > trainer.steps:
+                break
+        time.sleep(rng.random() * 0.02)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        restore(trainer, tmp_path)
+        number = trainer.steps
+        assert number > seen[-1]
+        seen.append(number)
+        assert all((p == number).all() for p in trainer.model.parameters())
+        assert all((s["exp_avg"] == number).all() for s in trainer.optimizer.state.values())
+        load_checkpoint(tmp_path)
+    trainer.model.load_state_dict(small_model(data).state_dict())
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    assert not list(tmp_path.glob("*.partial")), "the next save cleans up what a kill left"
