@@ -69,9 +69,8 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
             raise failure(chapter, notebook, starts, index, reason)
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                output.traceback = [
-                    f"{output.ename}: {output.evalue}"
-                ]  # a full one names this machine's folders
+                # A full traceback would name this machine's folders.
+                output.traceback = [f"{output.ename}: {output.evalue}"]
     return time.perf_counter() - begin
 
 

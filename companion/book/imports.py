@@ -1,7 +1,7 @@
 """Who may import what: module n of the book only modules before n, by explicit name."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from companion.book.manifest import Book, Chapter
@@ -34,15 +34,16 @@ def imported(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
             yield from ((module, alias.name) for alias in node.names)
 
 
+def from_package(tree: ast.Module) -> set[str]:
+    """The names that a tree imports from the package."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in nodes if node.level or (node.module or "").split(".")[0] == "companion"]
+    return {alias.asname or alias.name for node in ours for alias in node.names}
+
+
 def patched(tree: ast.Module) -> Iterator[str]:
     """The attributes that a tree assigns on something imported from the package, such as GPT.forward."""
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    ours = {
-        alias.asname or alias.name
-        for node in nodes
-        if "companion" in (node.module or "")
-        for alias in node.names
-    }
+    ours = from_package(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if ast.unparse(node).split(".")[0] in ours:
@@ -59,12 +60,10 @@ def common_problems(tree: ast.Module) -> Iterator[str]:
             yield f"imports {top}; peers belong into tests"
         if top in ("chapters", "tests"):
             yield f"imports from {top}; nothing may depend on it"
-    for target in patched(tree):
-        yield f"patches {target}; build what differs from parts"
 
 
 def chapter_problems(
-    tree: ast.Module, book: Book, chapter: Chapter, also: frozenset[str] = frozenset()
+    tree: ast.Module, book: Book, chapter: Chapter, also: Set[str] = frozenset()
 ) -> Iterator[str]:
     """What a chapter's notebook or module imports against the order of the book.
 
@@ -99,6 +98,7 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
             yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
             continue
         found = [*common_problems(tree)]
+        found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])
         yield from ((path, problem) for problem in dict.fromkeys(found))

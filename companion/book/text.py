@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from pathlib import Path
 
 import nbformat
@@ -15,6 +16,9 @@ METADATA = {
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
 """The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
+
+FOLDED = {"hide-cell", "solution"}
+"""Tags of cells that the web folds; their metadata make JupyterLab fold them too."""
 
 
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
@@ -40,6 +44,8 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         body = cell.source.splitlines()
         after_options = (i for i in range(start, len(lines)) if lines[i : i + len(body)] == body)
         starts.append(next(after_options, start) + 1)
+        if FOLDED & set(tags(cell)):
+            cell.metadata["jupyter"] = NotebookNode(source_hidden=True)
     return notebook, starts
 
 
@@ -113,15 +119,27 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
             taken.add(cell.id)
 
 
+def heading_lines(cell: NotebookNode) -> list[str]:
+    """The headings in a Markdown cell, without their signs; a comment in a code block is none."""
+    if cell.cell_type != "markdown":
+        return []
+    fenced, found = False, []
+    for line in cell.source.splitlines():
+        fenced ^= line.startswith("```")
+        if not fenced and (match := re.match(r"#{1,6} +(.+)", line)):
+            found.append(match[1].strip())
+    return found
+
+
+def title(notebook: NotebookNode) -> str:
+    """The first heading ("" without any)."""
+    return next((heading for cell in notebook.cells for heading in heading_lines(cell)), "")
+
+
 def headings(notebook: NotebookNode) -> list[str]:
-    """For each cell, the last heading before it or in it ("" before the first)."""
+    """For each cell, the last heading in it or before it ("" before the first)."""
     current, found = "", []
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            fenced = False
-            for line in cell.source.splitlines():
-                fenced ^= line.startswith("```")
-                if line.startswith("#") and not fenced and line.lstrip("#").startswith(" "):
-                    current = line.lstrip("#").strip()
+        current = [current, *heading_lines(cell)][-1]
         found.append(current)
     return found

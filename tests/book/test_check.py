@@ -181,6 +181,16 @@ IN_BOTH = {
     "bare package": (lambda nb: code(nb, "import companion"), NOTEBOOK, "`import companion`"),
     "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
     "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
+    "patch": (
+        lambda nb: (code(nb, "from companion.plots import HEAT"), code(nb, "HEAT.name = 'x'")),
+        NOTEBOOK,
+        "patches HEAT.name",
+    ),
+    "folded cell": (
+        lambda nb: code(nb, "x = 1", tags=["hide-cell"], jupyter={"source_hidden": True}),
+        NOTEBOOK,
+        "begin it with a comment",
+    ),
     "directive": (markdown("::: note\nLook.\n:::"), NOTEBOOK, "a MyST directive"),
     "role": (markdown("See {ref}`there`."), NOTEBOOK, "a MyST role"),
     "image without words": (markdown("![](x.png)"), NOTEBOOK, "image without alternative text"),
@@ -264,9 +274,9 @@ IN_BOOK = {
         "patches A.f",
     ),
     "README": (
-        lambda b: (b.root / "README.md").write_text("[Averages](chapters/01_averages.ipynb)"),
+        lambda b: (b.root / "README.md").write_text("| [Averages](chapters/01_averages.ipynb) |"),
         "README.md",
-        "differ from book.toml's at 02_smoothing",
+        "differs from book.toml at 02_smoothing",
     ),
     "budget": (
         lambda b: (b.root / "book.toml").write_text((b.root / "book.toml").read_text().replace("20", "61")),
@@ -324,6 +334,12 @@ def test_the_command_exits_1_with_a_line_for_each_difference(book, capsys):
     assert main(["--root", str(book.root), "check"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines == check(book) and len(lines) >= 2
+
+
+def test_printing_elsewhere_or_inside_a_function_needs_no_output(book):
+    sources = ["import sys\nprint(1, file=sys.stderr)", "def f():\n    print(1)", "f()"]
+    edit_both(book, lambda nb: [code(nb, source) for source in sources])
+    assert check(book) == []
 
 
 def test_a_chapter_without_a_module_may_import_everything(book):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from companion.book import BookError
 from companion.book.manifest import Book
-from companion.book.text import headings, keep_ids, read_text
+from companion.book.text import headings, keep_ids, read_text, title
 
 HEADER = "---\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n"
 
@@ -70,6 +70,19 @@ def test_duplicate_ids_of_a_damaged_notebook_are_mended():
     old.cells[1].id = old.cells[0].id
     keep_ids(new := notebook_of(["a", "b"]), old)
     assert len(set(ids(new))) == 2
+
+
+@pytest.mark.parametrize("tag, folded", [("hide-cell", True), ("solution", True), ("export", False)])
+def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, folded):
+    path = tmp_path / "x.md"
+    path.write_text(HEADER + f"\n```{{code-cell}} ipython3\n:tags: [{tag}]\n# x\n```\n")
+    (cell,) = read_text(path)[0].cells
+    assert (cell.metadata.get("jupyter") == {"source_hidden": True}) == folded
+
+
+def test_the_title_is_the_first_heading():
+    notebook = notebook_of(["no heading", "# One\n\n## Two", "# Three"], ("markdown",))
+    assert title(notebook) == "One" and title(notebook_of(["x"])) == ""
 
 
 def test_headings_are_carried_forward_and_comments_in_code_are_none():
