@@ -261,7 +261,7 @@ def of_module(notebook: NotebookNode, book: Book, chapter: Chapter) -> list[str]
 def of_ladder(notebook: NotebookNode, book: Book, chapter: Chapter) -> list[str]:
     """The rungs in data/ladder.toml against those that the notebook prints."""
     try:
-        printed = {name: float(value) for name, value in printed_rungs(notebook).items()}
+        printed = printed_rungs(notebook)
     except BookError as error:
         return [f"{book.relative(chapter.notebook)}: {error}"]
     if printed != read_ladder(book).get(chapter.name, {}):

@@ -110,7 +110,7 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
     for number, cell in enumerate(code_cells(notebook), 1):
         try:
             if "export-imports" in tags(cell):
-                import_lines += [line for line in imports(cell) if line not in import_lines]
+                import_lines += imports(cell)  # ruff merges those that stand there twice
             elif "export" in tags(cell):
                 if chapter.module is None:
                     raise BookError(f"tagged export, but {chapter.name} has no module in book.toml; add one")

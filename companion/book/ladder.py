@@ -23,13 +23,13 @@ def ladder_file(book: Book) -> Path:
     return book.root / "data" / "ladder.toml"
 
 
-def printed_rungs(notebook: NotebookNode) -> dict[str, str]:
+def printed_rungs(notebook: NotebookNode) -> dict[str, float]:
     """The rungs of a notebook: name and value, as printed by its cells tagged `ladder`, one `name: value` a
     line.
 
     Raises BookError for such a cell without a rung, and for a rung printed twice.
     """
-    rungs: dict[str, str] = {}
+    rungs: dict[str, float] = {}
     for number, cell in enumerate(code_cells(notebook), 1):
         if "ladder" in tags(cell):
             text = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
@@ -41,7 +41,7 @@ def printed_rungs(notebook: NotebookNode) -> dict[str, str]:
             for match in found:
                 if match["name"] in rungs:
                     raise BookError(f"the rung {match['name']!r} is printed twice; give each its own name")
-                rungs[match["name"]] = match["value"] if "." in match["value"] else match["value"] + ".0"
+                rungs[match["name"]] = float(match["value"])
     return rungs
 
 
@@ -54,9 +54,9 @@ def read_ladder(book: Book) -> dict[str, dict[str, float]]:
         raise BookError(f"data/ladder.toml: {error}; remove it and sync the chapters") from None
 
 
-def write_ladder(book: Book, name: str, rungs: dict[str, str]) -> bytes:
+def write_ladder(book: Book, name: str, rungs: dict[str, float]) -> bytes:
     """The ladder's file with one chapter's rungs replaced, in the order of the book."""
-    ladder: dict[str, dict] = {**read_ladder(book), name: rungs}
+    ladder = {**read_ladder(book), name: rungs}
     lines = [HEADER]
     for chapter in book.chapters:
         if section := ladder.get(chapter.name):

@@ -179,6 +179,11 @@ IN_BOTH = {
     ),
     "own module": (lambda nb: code(nb, "import companion.averages"), NOTEBOOK, "imports its own module"),
     "bare package": (lambda nb: code(nb, "import companion"), NOTEBOOK, "`import companion`"),
+    "the package's load": (
+        lambda nb: code(nb, "from companion import load"),
+        NOTEBOOK,
+        "imports companion.generation",
+    ),
     "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
     "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
     "patch": (
@@ -334,6 +339,12 @@ def test_the_command_exits_1_with_a_line_for_each_difference(book, capsys):
     assert main(["--root", str(book.root), "check"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines == check(book) and len(lines) >= 2
+
+
+def test_an_exported_cell_may_be_longer_than_others_by_its_docstrings(book):
+    source = 'def long():\n    """Words.\n' + "    more\n" * 40 + '    """'
+    edit_both(book, lambda nb: code(nb, source, tags=["export"]))
+    assert not any("lines" in line for line in check(book))
 
 
 def test_printing_elsewhere_or_inside_a_function_needs_no_output(book):

@@ -44,6 +44,13 @@ def test_an_equal_cell_keeps_its_id_and_an_edited_one_that_of_its_place():
     assert len(set(ids(new))) == 6
 
 
+def test_an_id_goes_to_a_cell_of_the_same_kind():
+    old = notebook_of(["code", "words"], ("code", "markdown"))
+    new = notebook_of(["new words", "new code"], ("markdown", "code"))
+    keep_ids(new, old)
+    assert ids(new) == ids(old)[::-1]
+
+
 def test_new_ids_depend_on_the_content_alone():
     one, two = notebook_of(["a", "a", "b"]), notebook_of(["a", "a", "b"])
     for notebook in (one, two):
@@ -86,8 +93,9 @@ def test_the_title_is_the_first_heading():
 
 
 def test_headings_are_carried_forward_and_comments_in_code_are_none():
-    sources = ["text", "# One\n\n```python\n# a comment\n```\n", "x", "#no heading\n## Two"]
-    assert headings(notebook_of(sources, ("markdown",))) == ["", "One", "One", "Two"]
+    code = "```python\n# a comment\n```\n"
+    sources = ["text", f"# One\n\n{code}", "x", "#no heading\n## Two", f"{code}\n### Three\n\n{code}"]
+    assert headings(notebook_of(sources, ("markdown",))) == ["", "One", "One", "Two", "Three"]
 
 
 @pytest.mark.parametrize(
