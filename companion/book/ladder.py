@@ -24,8 +24,7 @@ def ladder_file(book: Book) -> Path:
 
 
 def printed_rungs(notebook: NotebookNode) -> dict[str, float]:
-    """The rungs of a notebook: name and value, as printed by its cells tagged `ladder`, one `name: value` a
-    line.
+    """The rungs of a notebook: the lines `name: value` that its cells tagged `ladder` printed.
 
     Raises BookError for such a cell without a rung, and for a rung printed twice.
     """
@@ -35,9 +34,7 @@ def printed_rungs(notebook: NotebookNode) -> dict[str, float]:
             text = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
             found = [match for line in text.splitlines() if (match := RUNG.match(line.strip()))]
             if not found:
-                raise BookError(
-                    f"code cell {number} is tagged ladder, and has printed no `name: value`; let it"
-                )
+                raise BookError(f"code cell {number} is tagged ladder and printed no `name: value`; let it")
             for match in found:
                 if match["name"] in rungs:
                     raise BookError(f"the rung {match['name']!r} is printed twice; give each its own name")

@@ -30,7 +30,7 @@ def test_each_line_with_a_name_and_a_value_is_a_rung():
 @pytest.mark.parametrize(
     "texts, message",
     [
-        (["nothing to see"], "code cell 1 is tagged ladder, and has printed no `name: value`"),
+        (["nothing to see"], "code cell 1 is tagged ladder and printed no `name: value`"),
         (["pairs: 0.7", "pairs: 0.6"], "the rung 'pairs' is printed twice"),
     ],
 )
