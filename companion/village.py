@@ -1,0 +1,565 @@
+"""The village: a small world that tells stories, and knows exactly what it said.
+
+    from random import Random
+    from companion.village import story, bits, judge
+
+    told = story(Random(7))
+    told.text            # sixty words or more of plain English
+    told.facts.holder    # {"red lantern": "Mara"}: who holds what at the end
+    told.bits            # how many bits of surprise the story holds; no reader can do with fewer on average
+    bits(told.text)      # the same number, from the text alone (None for a text the village could not have told)
+    judge("Once upon a time, a key ate Mara.")   # sentence by sentence: ok, contradiction or unknown
+
+A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is drawn; its
+slots are filled, left to right, each from the words that the state allows there; the sentence changes the state.
+The words, rules and patterns are in `companion.village_world`. Because each choice but the pattern is a printed word,
+and no text can be read as two patterns, reading a story recovers every choice, and so its exact probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import log2
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from companion.village_world import EFFECTS, KINDS, PATTERNS, RULES, Sentence, State
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
+
+CAST = 4  # people in a story, at most
+SHORTEST = 54  # words before a closing sentence may come
+LONGEST = 100  # words after which only a closing sentence may come
+
+_SLOT = re.compile(r"\{(\w):(\w+)(?:\(([\w,]*)\))?\}")
+_TWO_WORDS = re.compile(r"\S+ \S+")
+_SENTENCE_END = re.compile(r"[.!?]\"?(?=\s+[A-Z\"]|\s*\Z)")
+
+
+class Slot(NamedTuple):
+    """A hole in a pattern: its letter, its rule, and the letters of the earlier slots that the rule looks at."""
+
+    letter: str
+    rule: str
+    args: tuple[str, ...]
+    kind: str
+    allowed: object  # (state, options of the kind, *args) -> list of words
+
+
+@dataclass(eq=False)
+class Pattern:
+    """A sentence of the table, ready to be told and read."""
+
+    part: str
+    weight: int
+    effects: tuple[str, ...]
+    text: str
+    pieces: list[str]  # the literal text before, between and after the slots
+    slots: list[Slot]
+    needs: tuple[str, ...]  # the rules that look at the state alone: each must allow something
+    regex: re.Pattern
+
+    def fill(self, words: list[str]) -> str:
+        """The sentence with `words` in its slots, in order."""
+        parts = [self.pieces[0]]
+        for word, piece in zip(words, self.pieces[1:], strict=True):
+            parts += (word, piece)
+        return "".join(parts)
+
+
+class Step(NamedTuple):
+    """One sentence as it was read or told, with the choices that the state left open."""
+
+    pattern: Pattern
+    words: list[str]  # what stands in the slots
+    options: list[list[str]]  # what could have stood there
+    unit: int  # the pattern's weight in this state; 0: impossible here
+    total: int  # the weight of all patterns
+    start: int  # where the sentence begins in the text
+    spans: list[tuple[int, int]]  # where the slots' words stand in the text
+
+    @property
+    def possible(self) -> bool:
+        """Whether the village could have said this here."""
+        return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is true at the end of a story. Things are named by color and noun, "red lantern"."""
+
+    role: dict[str, str]  # Mara -> baker, in order of appearance
+    holder: dict[str, str]  # red lantern -> Mara
+    where: dict[str, str]  # Mara -> mill; red lantern -> mill
+    count: dict[str, tuple[int, str]]  # Mara -> (5, "plums")
+    mood: dict[str, str]  # Mara -> happy
+    weather: str | None
+    day: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """A text, what is true at its end, and −log2 of its probability."""
+
+    text: str
+    facts: Facts
+    bits: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says of one sentence; `kind` is "ok", "contradiction" or "unknown"."""
+
+    sentence: str
+    kind: str
+    reason: str
+    recalls: tuple[tuple[str, bool], ...] = field(default=(), repr=False)  # recalled words, and whether right
+
+
+def facts(state: State) -> Facts:
+    """The facts of a state, in the form that stories carry."""
+    held = {f"{t.color} {t.noun}": name for name, t in state.thing.items()}
+    where = dict(state.place) | {thing: state.place[name] for thing, name in held.items()}
+    where |= {f"{color} {noun}": place for noun, (color, place) in state.lying.items()}
+    return Facts(
+        dict(state.role), held, where, dict(state.goods), dict(state.mood), state.weather, state.day
+    )
+
+
+class Village:
+    """Tells, reads and judges the stories of one table of sentences.
+
+    kinds: kind -> its words; table: the sentences; shortest, longest: words before the end may, and must, come.
+    Raises ValueError if a word of a kind begins with another word of that kind, as texts could then be read twice.
+    """
+
+    def __init__(
+        self,
+        kinds: dict[str, list[str]] = KINDS,
+        table: Iterable[Sentence] = PATTERNS,
+        shortest: int = SHORTEST,
+        longest: int = LONGEST,
+    ) -> None:
+        check_kinds(kinds)
+        self.kinds, self.shortest, self.longest = kinds, shortest, longest
+        self.patterns = [self._compile(sentence) for sentence in table]
+        self._groups = self._group()
+        self._by_two_words = self._index()
+
+    # ---- preparing ----
+
+    def _compile(self, sentence: Sentence) -> Pattern:
+        slots, pieces, end = [], [], 0
+        for hole in _SLOT.finditer(sentence.text):
+            letter, rule, args = hole.groups()
+            slots.append(Slot(letter, rule, tuple((args or "").split(",")) if args else (), *RULES[rule][::2]))
+            pieces.append(sentence.text[end : hole.start()])
+            end = hole.end()
+        pieces.append(sentence.text[end:])
+        regex = re.escape(pieces[0])
+        for slot, piece in zip(slots, pieces[1:], strict=True):
+            regex += "(" + "|".join(map(re.escape, self.kinds[slot.kind])) + r")(?!\w)" + re.escape(piece)
+        needs = tuple(slot.rule for slot in slots if not slot.args)
+        return Pattern(*sentence, pieces, slots, needs, re.compile(regex + r"(?= |\Z)"))
+
+    def _group(self) -> list[tuple]:
+        """Patterns with the same part, needs and weight are possible together, and weigh the same."""
+        groups: dict[tuple, list[Pattern]] = {}
+        for pattern in self.patterns:
+            groups.setdefault((pattern.part, pattern.needs, pattern.weight), []).append(pattern)
+        return [(*key, patterns) for key, patterns in groups.items()]
+
+    def _index(self) -> dict[str, list[Pattern]]:
+        """The patterns by the first two words of the sentences that they make."""
+        index: dict[str, list[Pattern]] = {}
+        for pattern in self.patterns:
+            beginnings = {pattern.pieces[0]: None}
+            for slot, piece in zip(pattern.slots, pattern.pieces[1:], strict=True):
+                if all(text.count(" ") >= 2 for text in beginnings):
+                    break
+                beginnings = {
+                    text if text.count(" ") >= 2 else text + word + piece: None
+                    for text in beginnings
+                    for word in self.kinds[slot.kind]
+                }
+            for pair in {_TWO_WORDS.match(text)[0]: None for text in beginnings}:
+                index.setdefault(pair, []).append(pattern)
+        return index
+
+    # ---- what can come next ----
+
+    def _weights(self, state: State) -> dict[str, int]:
+        """By how much each part of the table counts in this state."""
+        if state.over:
+            return {}
+        if not state.role:
+            return {"opening": 1}
+        if len(state.role) < 2:
+            return {"arrival": 1}
+        closing = {"closing": 2 * max(0, state.words - self.shortest + 1)}
+        if state.words >= self.longest:
+            return closing
+        paused = state.last is not None and state.last.part == "scene"
+        return closing | {"arrival": 2 * (len(state.role) < CAST), "event": 6, "scene": 0 if paused else 5}
+
+    def menu(self, state: State) -> tuple[int, list[tuple[int, list[Pattern]]], dict[str, list[str]]]:
+        """The patterns that may come: the total weight, (weight of each, patterns) pairs, and the rules' options."""
+        total, menu, options = 0, [], {}
+        weights = self._weights(state)
+        for part, needs, weight, patterns in self._groups:
+            unit = weight * weights.get(part, 0)
+            if not unit:
+                continue
+            for need in needs:
+                if need not in options:
+                    rule = RULES[need]
+                    options[need] = rule.allowed(state, self.kinds[rule.kind])
+                if not options[need]:
+                    break
+            else:
+                if state.last in patterns:
+                    patterns = [pattern for pattern in patterns if pattern is not state.last]
+                total += unit * len(patterns)
+                menu.append((unit, patterns))
+        return total, menu, options
+
+    def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict[str, list[str]]) -> list[str]:
+        """The words that may fill `slot`, when the earlier slots hold `words`."""
+        if not slot.args and slot.rule in options:
+            return options[slot.rule]
+        return slot.allowed(state, self.kinds[slot.kind], *[words[letter] for letter in slot.args])
+
+    def advance(self, state: State, pattern: Pattern, words: dict[str, str], text: str) -> None:
+        """Change `state` as the sentence says."""
+        for name in pattern.effects:
+            EFFECTS[name](state, words)
+        state.words += text.count(" ") + 1
+        state.last = pattern
+
+    # ---- telling ----
+
+    def story(self, rng: Random) -> Story:
+        """Tell a story; `rng` makes every choice."""
+        state, surprise, sentences = State(), 0.0, []
+        while not state.over:
+            total, menu, options = self.menu(state)
+            pattern, unit = draw(rng, total, menu)
+            surprise += log2(total / unit)
+            words: dict[str, str] = {}
+            for slot in pattern.slots:
+                allowed = self.allowed(state, slot, words, options)
+                words[slot.letter] = allowed[rng.randrange(len(allowed))]
+                surprise += log2(len(allowed))
+            sentences.append(pattern.fill(list(words.values())))
+            self.advance(state, pattern, words, sentences[-1])
+        return Story(" ".join(sentences), facts(state), surprise)
+
+    # ---- reading ----
+
+    def match(self, text: str, start: int) -> tuple[Pattern, re.Match] | None:
+        """The only pattern that the text can be at `start`, or None."""
+        pair = _TWO_WORDS.match(text, start)
+        for pattern in self._by_two_words.get(pair[0], ()) if pair else ():
+            found = pattern.regex.match(text, start)
+            if found:
+                return pattern, found
+        return None
+
+    def step(self, state: State, pattern: Pattern, found: re.Match) -> Step:
+        """Read one matched sentence in `state`, and believe it: the state changes."""
+        total, menu, options = self.menu(state)
+        unit = next((unit for unit, patterns in menu if pattern in patterns), 0)
+        words: dict[str, str] = {}
+        choices = []
+        for i, slot in enumerate(pattern.slots, 1):
+            choices.append(self.allowed(state, slot, words, options))
+            words[slot.letter] = found[i]
+        spans = [found.span(i + 1) for i in range(len(choices))]
+        self.advance(state, pattern, words, found[0])
+        return Step(pattern, list(words.values()), choices, unit, total, found.start(), spans)
+
+    def parse(self, text: str) -> list[Step] | None:
+        """The choices that tell exactly this story, or None if the village could not have told it."""
+        state, start, steps = State(), 0, []
+        while start < len(text):
+            matched = self.match(text, start)
+            if not matched:
+                return None
+            steps.append(self.step(state, *matched))
+            if not steps[-1].possible:
+                return None
+            start = matched[1].end() + 1
+        return steps if state.over and start == len(text) + 1 else None
+
+    def bits(self, text: str, forget: bool = False) -> float | None:
+        """−log2 of the probability of `text`; with `forget`, for a reader who forgets who is who."""
+        steps = self.parse(text)
+        if steps is None:
+            return None
+        surprise = 0.0
+        for step in steps:
+            surprise += log2(step.total / step.unit)
+            for slot, options in zip(step.pattern.slots, step.options, strict=True):
+                surprise += log2(len(self.kinds[slot.kind] if forget else options))
+        return surprise
+
+    def recalls(self, text: str) -> list[tuple[int, int]] | None:
+        """Where in `text` the recalled words stand: those that the story so far determines."""
+        steps = self.parse(text)
+        if steps is None:
+            return None
+        return [
+            span
+            for step in steps
+            for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
+            if len(options) == 1 < len(self.kinds[slot.kind])
+        ]
+
+    # ---- judging ----
+
+    def judge(self, text: str) -> list[Verdict]:
+        """Read any text sentence by sentence. A contradiction is believed; an unknown sentence changes nothing."""
+        state, start, verdicts = State(), 0, []
+        while start < len(text):
+            if text[start].isspace():
+                start += 1
+                continue
+            matched = self.match(text, start)
+            if matched:
+                end = matched[1].end()
+                verdicts.append(self._verdict(state, *matched))
+            else:
+                found = _SENTENCE_END.search(text, start)
+                end = found.end() if found else len(text)
+                verdicts.append(Verdict(text[start:end].rstrip(), "unknown", "no sentence of this village"))
+            start = end
+        return verdicts
+
+    def _verdict(self, state: State, pattern: Pattern, found: re.Match) -> Verdict:
+        cast, timing = list(state.role), self._timing(state, pattern)
+        step = self.step(state, pattern, found)
+        recalls = tuple(
+            (word, word in options)
+            for slot, word, options in zip(pattern.slots, step.words, step.options, strict=True)
+            if len(options) == 1 < len(self.kinds[slot.kind])
+        )
+        if step.possible:
+            return Verdict(found[0], "ok", "", recalls)
+        for slot, word, options in zip(pattern.slots, step.words, step.options, strict=True):
+            if word not in options and not timing:
+                return Verdict(found[0], "contradiction", self._reason(slot, word, options, cast), recalls)
+        return Verdict(found[0], "contradiction", timing or "this cannot happen now", recalls)
+
+    def _timing(self, state: State, pattern: Pattern) -> str:
+        """Why a sentence of this part cannot come now, or an empty string."""
+        if self._weights(state).get(pattern.part, 0):
+            return "this was said just before" if state.last is pattern else ""
+        if state.over:
+            return "the story is over"
+        if pattern.part == "opening":
+            return "the story has begun already"
+        if not state.role:
+            return "the story has not begun: nobody is in it"
+        if pattern.part == "closing":
+            return "it is too early to end"
+        if len(state.role) < 2:
+            return "somebody must arrive first"
+        if pattern.part == "arrival" and len(state.role) >= CAST:
+            return "nobody else fits into this story"
+        if state.words >= self.longest:
+            return "the story should have ended"
+        return "something must happen first"
+
+    def _reason(self, slot: Slot, word: str, options: list[str], cast: list[str]) -> str:
+        """What is wrong with `word` in `slot`."""
+        if slot.kind == "name" and word not in cast and slot.rule != "new_name":
+            return f"nobody named {word} is in this story"
+        phrase = RULES[slot.rule].phrase
+        if not options:
+            return f"{word}: expected {phrase}, but there is none"
+        return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
+
+
+def check_kinds(kinds: dict[str, list[str]]) -> None:
+    """Raise ValueError if a word of a kind is the beginning, at a word's end, of another, or comes twice."""
+    for kind, words in kinds.items():
+        ordered = sorted(words)
+        for one, two in zip(ordered, ordered[1:], strict=False):
+            if two.startswith(one) and not two[len(one) :][:1].isalnum():
+                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one, as texts must have one reading")
+
+
+def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:
+    """A pattern drawn by weight, and its weight."""
+    mark = rng.randrange(total)
+    for unit, patterns in menu:
+        if mark < unit * len(patterns):
+            return patterns[mark // unit], unit
+        mark -= unit * len(patterns)
+    raise AssertionError("the weights do not add up to their total")
+
+
+# ------------------------------------------------------------------------------------------ the shipped village
+
+VILLAGE = Village()
+
+
+def story(rng: Random) -> Story:
+    """Tell a story. The same state of `rng` tells the same story, on any machine."""
+    return VILLAGE.story(rng)
+
+
+def bits(text: str, forget: bool = False) -> float | None:
+    """The exact information content of a story in bits, −log2 of its probability; None if it cannot be one.
+
+    forget: as the perfect forgetful reader counts, who knows the whole grammar and how likely each sentence is, but
+    guesses every word in a slot among all the words of its kind.
+    """
+    return VILLAGE.bits(text, forget)
+
+
+def recalls(text: str) -> list[tuple[int, int]]:
+    """The recalled words of a story, as (start, end) positions in `text`: the story before determines each.
+
+    Raises ValueError for a text that is no story of the village.
+    """
+    spans = VILLAGE.recalls(text)
+    if spans is None:
+        raise ValueError(f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails")
+    return spans
+
+
+def judge(text: str) -> list[Verdict]:
+    """Judge any text, sentence by sentence: "ok", "contradiction" (with a reason) or "unknown"."""
+    return VILLAGE.judge(text)
+
+
+def story_bytes(text: str) -> int:
+    """The length by which losses are divided: the UTF-8 bytes, and one for the end of the story."""
+    return len(text.encode("utf-8")) + 1
+
+
+def floor(texts: Iterable[str], forget: bool = False) -> float:
+    """The lowest loss that any reader can reach on these stories, in bits per byte; `forget` as in `bits`.
+
+    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end.
+    Raises ValueError for a text that is no story of the village, and for no texts.
+    """
+    total_bits, total_bytes = 0.0, 0
+    for text in texts:
+        surprise = bits(text, forget)
+        if surprise is None:
+            raise ValueError(f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails")
+        total_bits += surprise
+        total_bytes += story_bytes(text)
+    if not total_bytes:
+        raise ValueError("texts=[] must hold at least one story")
+    return total_bits / total_bytes
+
+
+def abilities(texts: Iterable[str]) -> dict[str, float]:
+    """What texts that a model wrote show of it; all but `recalls` and `words` are shares between 0 and 1.
+
+    grammar: sentences that are sentences of this village; consistent: texts whose every sentence is ok;
+    whole: texts that are stories from beginning to end; memory: recalled words that are right;
+    recalls, words: recalled words and words in a text, on average; distinct: texts that differ from all before.
+    Raises ValueError for no texts.
+    """
+    texts = list(texts)
+    if not texts:
+        raise ValueError("texts=[] must hold at least one text")
+    judged = [judge(text) for text in texts]
+    sentences = [verdict for verdicts in judged for verdict in verdicts]
+    recalled = [right for verdict in sentences for _, right in verdict.recalls]
+    return {
+        "grammar": share(verdict.kind != "unknown" for verdict in sentences),
+        "consistent": share(all(v.kind == "ok" for v in verdicts) for verdicts in judged),
+        "whole": share(bits(text) is not None for text in texts),
+        "memory": share(recalled),
+        "recalls": len(recalled) / len(texts),
+        "words": sum(len(text.split()) for text in texts) / len(texts),
+        "distinct": len(set(texts)) / len(texts),
+    }
+
+
+def share(flags: Iterable[bool]) -> float:
+    """The share of true flags, 0 if there are none."""
+    flags = list(flags)
+    return sum(flags) / len(flags) if flags else 0.0
+
+
+# ------------------------------------------------------------------------------------------------------- files
+
+
+def tell(seed: int, stories: int) -> Iterator[str]:
+    """The texts of that many stories; the first ones stay the same when more are asked for."""
+    rng = Random(seed)
+    for _ in range(stories):
+        yield story(rng).text
+
+
+def write_stories(path: Path, texts: Iterable[str]) -> None:
+    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_stories(path: Path) -> list[str]:
+    """The stories of a file that `write_stories` wrote."""
+    return path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
+
+
+def load_split(split: str) -> list[str]:
+    """The stories of a shipped split: "train", "val" or "test".
+
+    Raises ValueError for another name.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split={split!r} must be one of {', '.join(SPLITS)}")
+    return read_stories(DATA / "village" / f"{split}.txt")
+
+
+def write_splits(folder: Path) -> None:
+    """Write the shipped splits and their checksums into `folder`."""
+    sums = []
+    for split, (seed, stories) in SPLITS.items():
+        path = folder / f"{split}.txt"
+        write_stories(path, tell(seed, stories))
+        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line: write the shipped splits, or other stories."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion.village",
+        description="Write the shipped splits, byte for byte. With --stories or --seed, write stories.txt instead.",
+        epilog="example: python -m companion.village --stories 20000 --seed 4 --out my-stories",
+    )
+    parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
+    parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2 and 3)")
+    parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.stories is None and args.seed is None:
+        write_splits(args.out)
+        print(f"{', '.join(SPLITS)} and SHA256SUMS are in {args.out}")
+        return 0
+    stories = 1000 if args.stories is None else args.stories
+    if stories < 1:
+        print(f"--stories {stories} must be at least 1", file=sys.stderr)
+        return 2
+    path = args.out / "stories.txt"
+    write_stories(path, tell(4 if args.seed is None else args.seed, stories))
+    print(f"{stories} stories are in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1481 @@
+"""The village's world: its words, its facts, and every sentence that can be said in it.
+
+Read it from top to bottom, and it is four tables:
+
+- `KINDS`: lists of words. A slot of a sentence is filled from one of them.
+- `State`: what is true at one moment of a story. Everything in it was said in the text.
+- rules: which words of a kind the state allows in a slot. A rule that allows exactly one word is a *recall*:
+  whoever remembers the story knows the word, whoever forgot it has to guess.
+- effects and `PATTERNS`: the sentences, and what each does to the state.
+
+`companion.village` is the machine that tells, reads and judges stories with these tables.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# ---------------------------------------------------------------------------------------------------- words
+
+SHE = "Mara Tilda Nell Ivy Wren Hazel Dora Fern Greta Lotte Rosa Juno Anna Elsa Clara Vera".split()
+HE = "Bram Otto Pip Finn Jasper Milo Hugo Olaf Tom Rufus Gus Kit Emil Ned Leo Sam".split()
+NUMBERS = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+).split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a block of text, without its indentation."""
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+KINDS: dict[str, list[str]] = {
+    "name": [name for pair in zip(SHE, HE, strict=True) for name in pair],
+    "pronoun": ["she", "he"],
+    "role": (
+        "baker miller blacksmith shepherd weaver fiddler beekeeper clockmaker teacher sailor tailor gardener "
+        "painter potter carpenter doctor goat fox donkey goose badger cat dog crow hedgehog rabbit mouse duck"
+    ).split(),
+    "thing": (
+        "key lantern kite drum spoon boot hat teapot whistle ribbon bell book basket bucket candle flute "
+        "ladder map mirror pillow rope scarf wheel button comb cup fan jar mask pot ring saw"
+    ).split(),
+    "color": "red blue green yellow white black brown purple silver pink gray golden".split(),
+    "place": (
+        "mill well bridge market orchard barn school bakery pond inn tower forge gate harbor station chapel "
+        "fountain stable library lighthouse theater castle quarry mine"
+    ).split(),
+    "goods": "plums pears nuts buns eggs cherries apples turnips cookies figs".split(),
+    "number": NUMBERS,
+    "several": NUMBERS[3:9],  # how many somebody gathers: four to nine
+    "few": NUMBERS[1:5],  # how many come or go at a time: two to five
+    "mood": "happy sad cross sleepy proud shy hungry brave lonely curious nervous grumpy".split(),
+    "weather": "rain snow fog wind sunshine thunder hail frost drizzle mist".split(),
+    "day": DAYS,
+    "adjective": (
+        "tall small quiet noisy clever careful careless gentle stubborn patient polite famous forgetful dreamy "
+        "jolly thoughtful freckled dusty tidy nimble lanky modest daring faithful cautious friendly ticklish "
+        "witty sensible fearless restless shaggy barefoot whiskery peaceful solemn scruffy plump bashful "
+        "generous hopeful lucky merry mysterious punctual respectable round sturdy talkative weary"
+    ).split(),
+    "doing": lines("""
+        humming a tune about soup
+        polishing a potato
+        looking for a lost sock
+        practicing a bow in front of a puddle
+        counting clouds
+        teaching a snail to race
+        writing a letter to the moon
+        waiting for nothing in particular
+        balancing on one leg
+        arguing with a wasp
+        knitting something very long
+        chewing a piece of straw
+        drawing a whale in the dust
+        trying to remember a dream
+        whispering to a cabbage
+        measuring a shadow
+        mending a sleeve
+        eating porridge with great care
+        sweeping the same step twice
+        reading yesterday's newspaper
+        watching two ants move house
+        inventing a new kind of sandwich
+        tuning a banjo with three strings
+        folding a paper boat
+        airing a blanket
+        sorting pebbles by size
+    """),
+    "errand": lines("""
+        borrow a cup of sugar
+        see what the shouting was about
+        mail a postcard
+        return an umbrella
+        hear the news
+        ask for directions
+        feed the swans
+        listen to the choir
+        look for mushrooms
+        complain about the prices
+        smell the fresh bread
+        fetch a jug of milk
+        get some fresh air
+        thank an old friend
+        settle a bet
+        sharpen a pencil
+        learn a dance
+        apologize to a cow
+        deliver a parcel
+        buy a stamp
+        weigh a pumpkin
+        practice yodeling
+        sit in the shade
+        find out the time
+        paint a fence
+        rest both feet
+    """),
+    "reason": lines("""
+        of a dream about flying
+        the soup had been too salty
+        a stranger had smiled
+        the bread had come out square
+        of an itchy sweater
+        nobody had noticed the new haircut
+        a letter had arrived at last
+        the neighbors had sung all night
+        there was no more jam
+        a butterfly had landed on one ear
+        of a very long sermon
+        somebody had said thank you
+        a shoelace had snapped
+        spring was in the air
+        of a pebble in one shoe
+        breakfast had been so small
+        the roof leaked again
+        of a compliment from the mayor
+        a tooth had come loose
+        the cheese was gone
+        of a promise made long ago
+        the geraniums had bloomed
+        grandmother was coming to visit
+        the riddle had no answer
+    """),
+    "kindness": lines("""
+        sang all nine verses of the onion song
+        did a somersault
+        shared a secret about the mayor
+        made a face like a surprised trout
+        danced a slow waltz with a broom
+        offered a sip of warm cocoa
+        told the one about the haunted turnip
+        lent an ear for a while
+        juggled two acorns and dropped both
+        gave a hug
+        pretended to be a steam engine
+        said something kind
+        blew a bubble as big as a melon
+        played a tune on a comb
+        bowed like a duke
+        drew a mustache on a pumpkin
+        yawned in three languages
+        recited a poem about mud
+    """),
+    "scene": lines("""
+        A beetle crossed the road without looking.
+        Far away, somebody was chopping wood.
+        An owl asked a question, and no one replied.
+        The church clock was late again and did not seem sorry.
+        A cow sneezed, and a hundred sparrows left in a hurry.
+        Smoke rose from the chimneys like slow handwriting.
+        The grass smelled of rain and peppermint.
+        Two snails began a race that is still going on.
+        A dandelion gave up its last seed.
+        Laundry waved from a line as if it knew everybody.
+        Someone behind a window practiced the trombone, and improved a little.
+        A cloud shaped like a turtle stayed for lunch.
+        The ferns uncurled one inch and rested.
+        A bee inspected a daisy and found no fault with it.
+        On the roof, three pigeons discussed politics.
+        A squirrel buried an acorn and at once forgot where.
+        Dust danced in a beam of light.
+        A frog jumped in with a splash that was much too big for it.
+        The shadows grew long and thin.
+        A gate squeaked a low note and a high one.
+        Somewhere a kettle began to sing.
+        A spider mended her web and admired the view.
+        The mayor's wig blew by, closely followed by the mayor.
+        Swallows stitched the sky together.
+        A pumpkin grew a little when nobody was looking.
+        The first star came out and looked around.
+        An old stone warmed itself and thought of nothing.
+        A ladybird counted her spots and was satisfied.
+        Crickets tuned their violins under the hedge.
+        A leaf took the long way down.
+        The brook told a pebble the same riddle again.
+        A moth knocked politely at a lamp.
+        In the hayloft, kittens were learning to tumble.
+        A snowman's carrot turned up in the strangest spot.
+        Nobody noticed the worm, and the worm liked it that way.
+        A sheep looked up, chewed, and looked down.
+        The weathercock turned round to see better.
+        Toadstools had sprung up in a perfect circle.
+        A scarecrow lost a glove and kept on smiling.
+        The moon was up early, pale as a radish.
+        A wheelbarrow stood in the sun and did nothing at all.
+        Acorns drummed upon a tin shed.
+        An ant carried a crumb the size of a sofa.
+        A trout leaped, just to check that the world was still there.
+        From an attic came the sound of marbles.
+        The cobbler's shop smelled of leather and glue.
+        A caterpillar ate one more page of the cabbage.
+        Bats practiced their turns above the roofs.
+        The ivy had climbed another brick.
+        A nightingale forgot the words and whistled instead.
+        Sawdust lay about like yellowish snow.
+        A puddle held the whole sky and spilled none of it.
+        The twins from the dairy ran past with a stolen pie.
+        Lavender hung drying from every beam.
+        A tired coachman watered his horses.
+        The village band played something that might have been a march.
+        A hammock swung gently with nobody inside.
+        Thistledown sailed over the wall.
+        An early firefly switched itself on and off again.
+        A tabby yawned so widely that you could see what it was thinking.
+    """),
+    "saying": lines("""
+        A watched kettle gets shy
+        Never argue with a wasp
+        Soup first, sorrow later
+        The shortest path has the most brambles
+        Even a clock without hands is right in spirit
+        You cannot hurry a snail, but you can cheer it on
+        Two blankets are better than one opinion
+        Whoever digs finds worms
+        An umbrella is a roof with manners
+        Every puddle wants to be a lake
+        What the moth knows, the lamp knows better
+        It takes all kinds of cheese
+        Mud remembers everyone
+        Kind words weigh nothing, so carry plenty
+        Old bread makes good ducks
+        Do not count your pancakes before breakfast
+        A borrowed shovel digs slowly
+        Nobody ever regretted a nap
+        Big ears need small secrets
+        When in doubt, have a second helping
+        The wise onion keeps its coat on
+        A song is lighter than a trunk
+        Half a truth is still hungry
+        Even giants have to tie their shoes
+    """),
+    "joke": lines("""
+        "Why did the turnip go to bed early?" "It was beet!"
+        "What does a snail call a tortoise?" "Wait for me!"
+        "Who boils the best egg?" "Nobody, it does all the work itself!"
+        "What did the puddle tell the storm?" "You fill me with joy!"
+        "Why do clouds never hurry?" "They get the drift!"
+        "What did the left shoe tell the right one?" "After you!"
+        "What do you call a cow on a roof?" "A mistake!"
+        "How does an onion win a fight?" "It makes everybody cry!"
+        "What does a pumpkin fear most?" "Soup!"
+        "Which cheese is the quietest?" "The one that nobody has cut!"
+        "How do worms wave goodbye?" "At both ends!"
+        "What does a pancake do on its birthday?" "It flips!"
+        "Why does the brook never forget?" "It goes over everything twice!"
+        "Who is never late for dinner?" "Dinner!"
+        "What do moths read at night?" "Anything light!"
+        "Why did the ghost buy a broom?" "To sweep us off our feet!"
+    """),
+    "laugh": lines("""
+        laughed until the windows rattled
+        did not get it
+        giggled
+        groaned
+        laughed so hard that a button popped
+        said that it was an old one
+        smiled, but only with one side
+        fell over backwards
+        wrote it down
+        asked to hear it again
+        snorted like a pony
+        laughed a week later
+    """),
+    "dream": lines("""
+        a staircase made of toast
+        a whale in a bow tie
+        flying over the fields in a bathtub
+        an enormous strawberry with a door
+        a choir of frogs in evening dress
+        a mountain that could whisper
+        a train that ran on honey
+        a tiny elephant in a matchbox
+        dancing turnips
+        an island made of blankets
+        a parliament of owls
+        a violin that played by itself
+        a feather as long as a street
+        a polite dragon who knitted socks
+        swimming in warm custard
+        a castle with only one wall
+        a letter that wrote itself
+        a garden where spoons grew on trees
+    """),
+}
+
+# ---------------------------------------------------------------------------------------------------- facts
+
+
+class Thing(NamedTuple):
+    """One thing of a story. No story has two of the same noun, so "the key" is clear."""
+
+    color: str
+    noun: str
+
+
+class State:
+    """What is true at one moment of a story: who is in it, who is where, who holds what, how many.
+
+    The dictionaries are keyed by name, or by noun for things; an absent key means "not so".
+    """
+
+    def __init__(self) -> None:
+        self.role: dict[str, str] = {}  # the cast, in order of appearance: Mara -> baker
+        self.place: dict[str, str] = {}  # Mara -> mill
+        self.thing: dict[str, Thing] = {}  # Mara -> red lantern; nobody holds two
+        self.goods: dict[str, tuple[int, str]] = {}  # Mara -> (5, plums)
+        self.mood: dict[str, str] = {}  # Mara -> happy
+        self.wish: dict[str, str] = {}  # Mara -> kite
+        self.owner: dict[str, str] = {}  # key -> Mara, who lent it
+        self.hider: dict[str, str] = {}  # key -> Mara, who hid it
+        self.lying: dict[str, tuple[str, str]] = {}  # key -> (blue, mill): nobody holds it
+        self.broken: dict[str, str] = {}  # key -> the name of who broke it
+        self.nouns: list[str] = []  # every noun that was mentioned
+        self.weather: str | None = None
+        self.day: str | None = None
+        self.words = 0  # told so far
+        self.last: object = None  # the pattern told last
+        self.over = False
+
+    def copy(self) -> State:
+        other = State.__new__(State)
+        for key, value in self.__dict__.items():
+            other.__dict__[key] = value.copy() if isinstance(value, (dict, list)) else value
+        return other
+
+    def enter(self, name: str, role: str, place: str) -> None:
+        self.role[name] = role
+        self.place[name] = place
+
+    def move(self, name: str, place: str) -> None:
+        self.place[name] = place
+
+    def take(self, name: str, thing: Thing) -> None:
+        """Now `name` holds `thing`, and nobody else does."""
+        for other in [who for who, held in self.thing.items() if held.noun == thing.noun]:
+            del self.thing[other]
+        self.lying.pop(thing.noun, None)
+        self.hider.pop(thing.noun, None)
+        if self.owner.get(thing.noun) == name:
+            del self.owner[thing.noun]
+        self.thing[name] = thing
+        self.mention(thing.noun)
+
+    def drop(self, name: str, thing: Thing, place: str | None) -> None:
+        """Nobody holds `thing` any more: it lies at `place`, or is gone."""
+        self.thing.pop(name, None)
+        self.mention(thing.noun)
+        if place is not None:
+            self.lying[thing.noun] = (thing.color, place)
+
+    def mention(self, noun: str) -> None:
+        if noun not in self.nouns:
+            self.nouns.append(noun)
+
+
+# ---------------------------------------------------------------------------------------------------- rules
+
+
+class Rule(NamedTuple):
+    """Which words of `kind` a slot may hold: `allowed(state, kind, *earlier slots)`; `phrase` says it in words."""
+
+    kind: str
+    phrase: str
+    allowed: object
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(kind: str, phrase: str):
+    """Register the decorated function as the rule of its name."""
+
+    def register(allowed):
+        RULES[allowed.__name__] = Rule(kind, phrase, allowed)
+        return allowed
+
+    return register
+
+
+def free(name: str, kind: str) -> None:
+    """Register a rule that allows the whole kind."""
+    RULES[name] = Rule(kind, f"a {kind}", lambda s, kind: kind)
+
+
+for _kind in KINDS:
+    free(f"any_{_kind}", _kind)
+    RULES[f"same_{_kind}"] = Rule(_kind, "the word said just before", lambda s, kind, word: [word])
+
+
+def one(value) -> list:
+    """The list of options of a slot that the state determines (none, if the state does not know)."""
+    return [] if value is None else [value]
+
+
+# who: rules that name somebody -----------------------------------------------------------------------------
+
+
+@rule("name", "somebody of this story")
+def anyone(s, kind):
+    return list(s.role)
+
+
+@rule("name", "somebody new")
+def new_name(s, kind):
+    return [name for name in kind if name not in s.role]
+
+
+@rule("name", "another name")
+def other_name(s, kind, a):
+    return [name for name in kind if name != a]
+
+
+@rule("name", "somebody else of this story")
+def other(s, kind, a):
+    return [name for name in s.role if name != a]
+
+
+def beside(s, a):
+    """Everybody at the place of `a`, `a` aside."""
+    here = s.place.get(a)
+    return [name for name in s.role if name != a and s.place[name] == here]
+
+
+@rule("name", "somebody at the same place")
+def near(s, kind, a):
+    return beside(s, a)
+
+
+@rule("name", "somebody who is not alone")
+def with_company(s, kind):
+    return [name for name in s.role if beside(s, name)]
+
+
+@rule("name", "somebody at another place")
+def far(s, kind, a):
+    here = s.place.get(a)
+    return [name for name in s.role if s.place[name] != here and name != a]
+
+
+@rule("name", "somebody away from another")
+def apart(s, kind):
+    return list(s.role) if len(set(s.place.values())) > 1 else []
+
+
+@rule("name", "somebody at that place")
+def at(s, kind, place):
+    return [name for name in s.role if s.place[name] == place]
+
+
+@rule("name", "the one who has that role")
+def who_is(s, kind, role):
+    return [name for name in s.role if s.role[name] == role]
+
+
+@rule("name", "somebody who holds something")
+def holder(s, kind):
+    return [name for name in s.role if name in s.thing]
+
+
+@rule("name", "somebody with empty hands")
+def empty(s, kind):
+    return [name for name in s.role if name not in s.thing]
+
+
+@rule("name", "somebody at that place with empty hands")
+def empty_at(s, kind, place):
+    return [name for name in s.role if name not in s.thing and s.place[name] == place]
+
+
+@rule("name", "somebody at the same place with empty hands")
+def empty_near(s, kind, a):
+    return [name for name in beside(s, a) if name not in s.thing]
+
+
+def can_give(s, name):
+    """Holds something of their own, and stands beside somebody with empty hands."""
+    held = s.thing.get(name)
+    return held is not None and held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
+
+
+@rule("name", "somebody with a thing to give and an empty-handed neighbor")
+def giver(s, kind):
+    return [name for name in s.thing if can_give(s, name)]
+
+
+@rule("name", "somebody with empty hands beside somebody with a thing to give")
+def empty_by_giver(s, kind):
+    return [name for name in s.role if name not in s.thing and givable_to(s, None, name)]
+
+
+@rule("thing", "a thing that a neighbor can give")
+def givable_to(s, kind, b):
+    return [s.thing[a].noun for a in beside(s, b) if a in s.thing and s.thing[a].noun not in s.owner]
+
+
+@rule("name", "somebody with empty hands beside that thing")
+def empty_beside(s, kind, noun):
+    return empty_near(s, kind, holding(s, noun))
+
+
+@rule("name", "somebody at the same place who holds something")
+def holder_near(s, kind, a):
+    return [name for name in beside(s, a) if name in s.thing]
+
+
+@rule("name", "somebody who holds something, beside another who does")
+def swapper(s, kind):
+    return [name for name in s.thing if any(b in s.thing for b in beside(s, name))]
+
+
+def holding(s, noun):
+    """The name of whoever holds the thing called `noun`, or None."""
+    return next((name for name, held in s.thing.items() if held.noun == noun), None)
+
+
+@rule("name", "the one who holds it")
+def holder_of(s, kind, noun):
+    return one(holding(s, noun))
+
+
+@rule("name", "somebody who does not hold it")
+def not_holder(s, kind, noun):
+    who = holding(s, noun)
+    return [name for name in s.role if name != who]
+
+
+@rule("name", "the one to whom it belongs")
+def owner(s, kind, noun):
+    return one(s.owner.get(noun))
+
+
+@rule("name", "somebody with a borrowed thing, whose owner has empty hands")
+def borrower(s, kind):
+    return [name for name, held in s.thing.items() if s.owner.get(held.noun, name) not in s.thing]
+
+
+@rule("name", "somebody with a borrowed thing")
+def debtor(s, kind):
+    return [name for name, held in s.thing.items() if held.noun in s.owner]
+
+
+def lying_at(s, place):
+    """The nouns of the things that lie at `place`."""
+    return [noun for noun, (_, there) in s.lying.items() if there == place]
+
+
+@rule("name", "somebody with empty hands where something lies")
+def picker(s, kind):
+    return [name for name in s.role if name not in s.thing and lying_at(s, s.place[name])] if s.lying else []
+
+
+@rule("name", "somebody with empty hands, away from where something lies")
+def fetcher(s, kind):
+    return [name for name in s.role if name not in s.thing and lying_elsewhere(s, None, name)] if s.lying else []
+
+
+@rule("name", "the one who hid it")
+def hider(s, kind, noun):
+    return one(s.hider.get(noun))
+
+
+@rule("name", "the one who broke it")
+def breaker(s, kind, noun):
+    return one(s.broken.get(noun))
+
+
+@rule("name", "somebody who holds something whole")
+def holder_whole(s, kind):
+    return [name for name, held in s.thing.items() if held.noun not in s.broken]
+
+
+@rule("name", "somebody who holds something broken")
+def mender(s, kind):
+    return [name for name, held in s.thing.items() if held.noun in s.broken] if s.broken else []
+
+
+@rule("name", "somebody with nothing to eat")
+def gatherer(s, kind):
+    return [name for name in s.role if name not in s.goods]
+
+
+@rule("name", "somebody with something to eat")
+def eater(s, kind):
+    return list(s.goods)
+
+
+@rule("name", "somebody with something to eat and room for more")
+def adder(s, kind):
+    return [name for name, (n, _) in s.goods.items() if n <= 15]
+
+
+@rule("name", "somebody with at least four things to eat")
+def nibbler(s, kind):
+    return [name for name, (n, _) in s.goods.items() if n >= 4]
+
+
+@rule("name", "somebody with empty hands and at least four things to eat")
+def buyer(s, kind):
+    return [name for name, (n, _) in s.goods.items() if n >= 4 and name not in s.thing]
+
+
+@rule("name", "somebody at the same place with nothing to eat")
+def foodless_near(s, kind, a):
+    return [name for name in beside(s, a) if name not in s.goods]
+
+
+@rule("name", "somebody with enough to share, beside somebody with nothing")
+def sharer(s, kind):
+    return [
+        name for name, (n, _) in s.goods.items() if n >= 4 and any(b not in s.goods for b in beside(s, name))
+    ]
+
+
+@rule("name", "somebody whose things to eat can be added to another's")
+def totaler(s, kind):
+    return [name for name in s.goods if addable(s, None, name)] if len(s.goods) > 1 else []
+
+
+@rule("name", "somebody else with things to eat, twenty together at most")
+def addable(s, kind, a):
+    mine = s.goods.get(a, (20,))[0]
+    return [name for name, (n, _) in s.goods.items() if name != a and n + mine <= 20]
+
+
+@rule("name", "somebody who has those")
+def who_has_goods(s, kind, goods):
+    return [name for name, (_, what) in s.goods.items() if what == goods]
+
+
+@rule("name", "somebody whose mood was told")
+def moody(s, kind):
+    return list(s.mood)
+
+
+@rule("name", "somebody beside one whose mood was told")
+def comforter(s, kind):
+    return [name for name in s.role if moody_near(s, None, name)] if s.mood else []
+
+
+@rule("name", "somebody at the same place whose mood was told")
+def moody_near(s, kind, a):
+    return [name for name in beside(s, a) if name in s.mood]
+
+
+@rule("name", "somebody who feels so")
+def who_feels(s, kind, mood):
+    return [name for name, felt in s.mood.items() if felt == mood]
+
+
+@rule("name", "somebody without a wish")
+def wishless(s, kind):
+    return [name for name in s.role if name not in s.wish]
+
+
+@rule("name", "somebody with a wish")
+def wisher(s, kind):
+    return list(s.wish)
+
+
+@rule("name", "somebody with a wish and empty hands")
+def lucky(s, kind):
+    return [name for name in s.wish if name not in s.thing]
+
+
+@rule("name", "the one who wished for it")
+def wisher_of(s, kind, noun):
+    return [name for name, wanted in s.wish.items() if wanted == noun]
+
+
+@rule("pronoun", "the word for this name")
+def pronoun(s, kind, a):
+    return ["she" if a in SHE else "he"]
+
+
+# what: things and their colors -----------------------------------------------------------------------------
+
+
+@rule("thing", "a thing not mentioned before")
+def new_noun(s, kind):
+    return [noun for noun in kind if noun not in s.nouns]
+
+
+@rule("thing", "what this one holds")
+def noun(s, kind, a):
+    return [s.thing[a].noun] if a in s.thing else []
+
+
+@rule("color", "the color of what this one holds")
+def color(s, kind, a):
+    return [s.thing[a].color] if a in s.thing else []
+
+
+@rule("color", "its color")
+def color_of(s, kind, noun):
+    who = holding(s, noun)
+    return [s.thing[who].color] if who else one(s.lying.get(noun, (None,))[0])
+
+
+@rule("thing", "a thing that somebody holds")
+def held(s, kind):
+    return [held.noun for held in s.thing.values()]
+
+
+@rule("thing", "a thing that can be given to a neighbor")
+def givable(s, kind):
+    return [held.noun for name, held in s.thing.items() if can_give(s, name)]
+
+
+@rule("thing", "a thing that is held or lies somewhere")
+def known(s, kind):
+    return [held.noun for held in s.thing.values()] + list(s.lying)
+
+
+@rule("thing", "the thing that lies there")
+def lying_here(s, kind, a):
+    return lying_at(s, s.place.get(a))
+
+
+@rule("thing", "a thing that lies elsewhere")
+def lying_elsewhere(s, kind, a):
+    here = s.place.get(a)
+    return [noun for noun, (_, there) in s.lying.items() if there != here]
+
+
+@rule("place", "a place where something lies")
+def place_of_lying(s, kind, a):
+    here = s.place.get(a)
+    return list(dict.fromkeys(there for _, there in s.lying.values() if there != here))
+
+
+@rule("thing", "a thing that lies there")
+def lying_there(s, kind, place):
+    return lying_at(s, place)
+
+
+def colors(things) -> list[str]:
+    """The different colors of (color, noun) pairs."""
+    return list(dict.fromkeys(color for color, _ in things))
+
+
+@rule("color", "the color of something whole that somebody holds")
+def whole_color(s, kind):
+    return colors(held for held in s.thing.values() if held.noun not in s.broken)
+
+
+@rule("thing", "a whole thing of that color")
+def whole_noun(s, kind, c):
+    return [held.noun for held in s.thing.values() if held.color == c and held.noun not in s.broken]
+
+
+@rule("color", "the color of something that somebody holds")
+def held_color(s, kind):
+    return colors(s.thing.values())
+
+
+@rule("thing", "a thing of that color that somebody holds")
+def held_noun(s, kind, c):
+    return [held.noun for held in s.thing.values() if held.color == c]
+
+
+@rule("color", "the color of something that lies somewhere")
+def lying_color(s, kind):
+    return list(dict.fromkeys(color for color, _ in s.lying.values()))
+
+
+@rule("thing", "a thing of that color that lies somewhere")
+def lying_noun(s, kind, c):
+    return [noun for noun, (color, _) in s.lying.items() if color == c]
+
+
+@rule("thing", "a hidden thing")
+def hidden(s, kind):
+    return list(s.hider)
+
+
+@rule("thing", "a broken thing")
+def broken(s, kind):
+    return list(s.broken)
+
+
+@rule("thing", "a borrowed thing, whose owner has empty hands")
+def borrowed(s, kind):
+    return [held.noun for name, held in s.thing.items() if s.owner.get(held.noun, name) not in s.thing]
+
+
+@rule("thing", "what this one wished for")
+def wish(s, kind, a):
+    return one(s.wish.get(a))
+
+
+@rule("thing", "what somebody wished for")
+def wished(s, kind):
+    return list(s.wish.values())
+
+
+# where -----------------------------------------------------------------------------------------------------
+
+
+@rule("place", "where this one is")
+def place(s, kind, a):
+    return one(s.place.get(a))
+
+
+@rule("place", "a place where somebody is")
+def occupied(s, kind):
+    return list(dict.fromkeys(s.place.values()))
+
+
+@rule("place", "a place where two or more are")
+def crowded(s, kind):
+    places = list(s.place.values())
+    return [place for place in dict.fromkeys(places) if places.count(place) > 1]
+
+
+@rule("place", "a place where somebody with empty hands is")
+def occupied_empty(s, kind):
+    return list(dict.fromkeys(s.place[name] for name in s.role if name not in s.thing))
+
+
+@rule("place", "another place")
+def elsewhere(s, kind, a):
+    here = s.place.get(a)
+    return [place for place in kind if place != here]
+
+
+@rule("place", "a place where nobody is")
+def deserted(s, kind):
+    taken = s.place.values()
+    return [place for place in kind if place not in taken]
+
+
+@rule("place", "where it is")
+def where(s, kind, noun):
+    who = holding(s, noun)
+    return one(s.place.get(who) if who else s.lying.get(noun, (None, None))[1])
+
+
+# how many --------------------------------------------------------------------------------------------------
+
+
+def number(word: str) -> int:
+    """The value of a number word: "five" -> 5."""
+    return NUMBERS.index(word) + 1
+
+
+def word(n: int) -> list[str]:
+    """The option for a slot that must be the number `n`."""
+    return [NUMBERS[n - 1]] if 1 <= n <= 20 else []
+
+
+@rule("number", "how many there are")
+def count(s, kind, a):
+    return word(s.goods[a][0]) if a in s.goods else []
+
+
+@rule("goods", "what this one has to eat")
+def goods(s, kind, a):
+    return [s.goods[a][1]] if a in s.goods else []
+
+
+@rule("goods", "something that nobody has yet")
+def new_goods(s, kind):
+    taken = [what for _, what in s.goods.values()]
+    return [what for what in kind if what not in taken]
+
+
+@rule("goods", "something that somebody has")
+def had_goods(s, kind):
+    return list(dict.fromkeys(what for _, what in s.goods.values()))
+
+
+@rule("few", "so many more, twenty at most")
+def more(s, kind, a):
+    return [k for k in kind if number(k) + s.goods[a][0] <= 20] if a in s.goods else []
+
+
+@rule("few", "so many that at least two are left")
+def some(s, kind, a):
+    return [k for k in kind if number(k) <= s.goods[a][0] - 2] if a in s.goods else []
+
+
+@rule("number", "the sum")
+def added(s, kind, a, k):
+    return word(s.goods[a][0] + number(k)) if a in s.goods else []
+
+
+@rule("number", "what is left")
+def less(s, kind, a, k):
+    return word(s.goods[a][0] - number(k)) if a in s.goods else []
+
+
+@rule("number", "the sum")
+def total(s, kind, n, k):
+    return word(number(n) + number(k))
+
+
+@rule("number", "the difference")
+def minus(s, kind, n, k):
+    return word(number(n) - number(k))
+
+
+# and the rest ----------------------------------------------------------------------------------------------
+
+
+@rule("role", "a role that nobody has yet")
+def new_role(s, kind):
+    taken = s.role.values()
+    return [role for role in kind if role not in taken]
+
+
+@rule("role", "another role")
+def other_role(s, kind, r):
+    return [role for role in kind if role != r]
+
+
+@rule("role", "what this one is")
+def role(s, kind, a):
+    return one(s.role.get(a))
+
+
+@rule("role", "what somebody of this story is")
+def some_role(s, kind):
+    return list(s.role.values())
+
+
+@rule("mood", "another mood")
+def new_mood(s, kind, a):
+    return [mood for mood in kind if mood != s.mood.get(a)]
+
+
+@rule("mood", "the mood of this one")
+def mood(s, kind, a):
+    return one(s.mood.get(a))
+
+
+@rule("mood", "the mood of somebody")
+def some_mood(s, kind):
+    return list(dict.fromkeys(s.mood.values()))
+
+
+@rule("weather", "another weather")
+def new_weather(s, kind):
+    return [weather for weather in kind if weather != s.weather]
+
+
+@rule("weather", "the weather")
+def weather(s, kind):
+    return one(s.weather)
+
+
+@rule("day", "a day, the first that is told")
+def first_day(s, kind):
+    return kind if s.day is None else []
+
+
+@rule("day", "this day")
+def today(s, kind):
+    return one(s.day)
+
+
+@rule("day", "the day after")
+def next_day(s, kind):
+    return [DAYS[(DAYS.index(s.day) + 1) % 7]] if s.day else []
+
+
+# -------------------------------------------------------------------------------------------------- effects
+# An effect takes the state and the words `v` of a sentence's slots. It believes what the sentence says, even
+# if that was not allowed: a judge must be able to read on after a contradiction.
+
+EFFECTS: dict[str, object] = {}
+
+
+def effect(change):
+    """Register the decorated function as the effect of its name."""
+    EFFECTS[change.__name__] = change
+    return change
+
+
+@effect
+def opens(s, v):
+    s.enter(v["A"], v["r"], v["p"])
+
+
+@effect
+def opens_with_two(s, v):
+    s.enter(v["A"], v["r"], v["p"])
+    s.enter(v["B"], v["q"], v["p"])
+
+
+@effect
+def arrives(s, v):
+    s.enter(v["B"], v["r"], v["p"])
+
+
+@effect
+def brings_thing(s, v):
+    s.take(v["B"], Thing(v["c"], v["n"]))
+
+
+@effect
+def brings_goods(s, v):
+    s.goods[v["B"]] = (number(v["k"]), v["g"])
+
+
+@effect
+def looks(s, v):
+    s.mood[v["B"]] = v["f"]
+
+
+@effect
+def finds(s, v):
+    s.take(v["A"], Thing(v["c"], v["n"]))
+
+
+@effect
+def buys(s, v):
+    s.take(v["A"], Thing(v["c"], v["n"]))
+    s.goods[v["A"]] = (number(v["m"]), v["g"])
+
+
+@effect
+def gets_wish(s, v):
+    s.take(v["A"], Thing(v["c"], v["n"]))
+    s.wish.pop(v["A"], None)
+
+
+def known_color(s, v):
+    """The color of the thing that the sentence names, said or remembered."""
+    if "c" in v:
+        return v["c"]
+    who = holding(s, v["n"])
+    return s.thing[who].color if who else s.lying.get(v["n"], ("colorless",))[0]
+
+
+@effect
+def gives(s, v):
+    s.take(v["B"], Thing(known_color(s, v), v["n"]))
+
+
+@effect
+def lends(s, v):
+    gives(s, v)
+    s.owner[v["n"]] = v["A"]
+
+
+@effect
+def returns(s, v):
+    s.take(v["A"], Thing(known_color(s, v), v["n"]))
+    s.owner.pop(v["n"], None)
+    s.move(v["B"], v["p"])
+
+
+@effect
+def swaps(s, v):
+    mine, yours = s.thing.get(v["A"]), s.thing.get(v["B"])
+    if yours:
+        s.take(v["A"], yours)
+    if mine:
+        s.take(v["B"], mine)
+
+
+@effect
+def puts_down(s, v):
+    s.drop(v["A"], Thing(known_color(s, v), v["n"]), v["p"])
+
+
+@effect
+def hides(s, v):
+    puts_down(s, v)
+    s.hider[v["n"]] = v["A"]
+
+
+@effect
+def picks_up(s, v):
+    s.take(v["A"], Thing(known_color(s, v), v["n"]))
+
+
+@effect
+def fetches(s, v):
+    s.move(v["A"], v["p"])
+    picks_up(s, v)
+
+
+@effect
+def vanishes(s, v):
+    s.drop(v["A"], Thing(known_color(s, v), v["n"]), None)
+    for memory in (s.owner, s.broken):
+        memory.pop(v["n"], None)
+
+
+@effect
+def breaks(s, v):
+    s.broken[v["n"]] = v["A"]
+
+
+@effect
+def mends(s, v):
+    s.broken.pop(v["n"], None)
+
+
+@effect
+def goes(s, v):
+    s.move(v["A"], v["q"])
+
+
+@effect
+def go_together(s, v):
+    s.move(v["A"], v["q"])
+    s.move(v["B"], v["q"])
+
+
+@effect
+def all_go(s, v):
+    for name in s.role:
+        s.move(name, v["q"])
+
+
+@effect
+def follows(s, v):
+    s.move(v["A"], v["p"])
+
+
+@effect
+def comes(s, v):
+    s.move(v["B"], v["q"])
+
+
+@effect
+def gathers(s, v):
+    s.goods[v["A"]] = (number(v["k"]), v["g"])
+
+
+@effect
+def counts(s, v):
+    """Somebody has more or fewer now: `m` is what the sentence says there are."""
+    s.goods[v["A"]] = (number(v["m"]), v["g"])
+
+
+@effect
+def shares(s, v):
+    counts(s, v)
+    s.goods[v["B"]] = (number(v["k"]), v["g"])
+
+
+@effect
+def eats_all(s, v):
+    s.goods.pop(v["A"], None)
+
+
+@effect
+def feels(s, v):
+    s.mood[v["A"]] = v["f"]
+
+
+@effect
+def comforts(s, v):
+    s.mood[v["B"]] = v["j"]
+
+
+@effect
+def weather_comes(s, v):
+    s.weather = v["w"]
+
+
+@effect
+def weather_goes(s, v):
+    s.weather = None
+
+
+@effect
+def day_is(s, v):
+    s.day = v["d"]
+
+
+@effect
+def wishes(s, v):
+    s.wish[v["A"]] = v["n"]
+    s.mention(v["n"])
+
+
+@effect
+def ends(s, v):
+    s.over = True
+
+
+# ------------------------------------------------------------------------------------------------- patterns
+# A slot is {letter:rule} or {letter:rule(earlier letters)}. Most letters mean the same everywhere:
+# A, B who · n thing · c color · p, q place · r role · g goods · k, m numbers · f mood · d day · w weather.
+
+
+class Sentence(NamedTuple):
+    """One line of the table of sentences."""
+
+    part: str  # opening, arrival, event, scene or closing
+    weight: int
+    effects: tuple[str, ...]
+    text: str
+
+
+PATTERNS: list[Sentence] = []
+
+
+def say(part: str, weight: int, effects: str, text: str) -> None:
+    """Add a block of sentences, one a line, of the same part, weight and effects."""
+    PATTERNS.extend(Sentence(part, weight, tuple(effects.split()), line) for line in lines(text))
+
+
+# the first sentence ----------------------------------------------------------------------------------------
+
+say("opening", 9, "opens", """
+    Once there was a {r:any_role} named {A:any_name}, who lived by the {p:any_place}.
+    Once upon a time, {A:any_name} the {r:any_role} lived by the {p:any_place}.
+""")
+say("opening", 1, "opens", """
+    {A:any_name} was a {j:any_adjective} {r:any_role} and lived by the {p:any_place}.
+    Nobody near the {p:any_place} was as {j:any_adjective} as {A:any_name} the {r:any_role}.
+    {A:any_name} the {r:any_role} stood at the {p:any_place}, {x:any_doing}.
+""")
+say("opening", 3, "opens day_is", """
+    Once, on a {d:any_day}, {A:any_name} the {r:any_role} went out to the {p:any_place}.
+    It was {d:any_day}, and {A:any_name} the {r:any_role} was at the {p:any_place}.
+""")
+say("opening", 12, "opens finds", """
+    Once {A:any_name} the {r:any_role} found a {c:any_color} {n:new_noun} at the {p:any_place}.
+    This is the story of {A:any_name} the {r:any_role}, the {p:any_place} and a {c:any_color} {n:new_noun}.
+""")
+say("opening", 12, "opens_with_two", """
+    Once {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} met at the {p:any_place}.
+    {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} were neighbors near the {p:any_place}.
+""")
+
+# somebody new ----------------------------------------------------------------------------------------------
+
+say("arrival", 6, "arrives", """
+    One day {A:anyone} met {B:new_name} the {r:new_role} at the {p:place(A)}.
+    "Hello, {A:anyone}!" It was {B:new_name} the {r:new_role}, coming to the {p:place(A)}.
+""")
+say("arrival", 1, "arrives", """
+    {B:new_name} the {r:new_role} came to the {p:occupied} to {e:any_errand}.
+    At the {p:occupied} there was also a {j:any_adjective} {r:new_role} named {B:new_name}.
+""")
+say("arrival", 10, "arrives brings_thing", """
+    Then {B:new_name} the {r:new_role} came to the {p:occupied} with a {c:any_color} {n:new_noun}.
+    {A:anyone} waved. {B:new_name} the {r:new_role} was bringing a {c:any_color} {n:new_noun} to the {p:place(A)}.
+""")
+say("arrival", 5, "arrives brings_goods", """
+    A {r:new_role} named {B:new_name} stopped at the {p:occupied} with {k:any_several} {g:new_goods}.
+""")
+say("arrival", 5, "arrives looks", """
+    {B:new_name} the {r:new_role} came to the {p:occupied}, looking rather {f:any_mood}.
+""")
+
+# things come -----------------------------------------------------------------------------------------------
+
+say("event", 4, "finds", """
+    {A:empty} found a {c:any_color} {n:new_noun} at the {p:place(A)}.
+    {A:empty} found a {n:new_noun} at the {p:place(A)}. It was {c:any_color}.
+    "Look, a {c:any_color} {n:new_noun}!" said {A:empty}. "A {d:same_color(c)} {o:same_thing(n)}!" said {B:other(A)}.
+    At the {p:occupied_empty}, {A:empty_at(p)} tripped over a {c:any_color} {n:new_noun}.
+    {A:empty} the {r:role(A)} bought a {c:any_color} {n:new_noun} for a song.
+    {A:empty} the {r:role(A)} won a {c:any_color} {n:new_noun} in a raffle at the {p:place(A)}.
+""")
+say("event", 6, "buys", """
+    {A:buyer} paid {k:some(A)} of the {g:goods(A)} for a {c:any_color} {n:new_noun} and had {m:less(A,k)} left.
+""")
+say("event", 3, "wishes", """
+    {A:wishless} the {r:role(A)} wished for a {n:new_noun} more than anything.
+    "I want a {n:new_noun}," said {A:wishless}. "What would you do with a {o:same_thing(n)}?" asked {B:other(A)}.
+""")
+say("event", 8, "gets_wish", """
+    {A:lucky} the {r:role(A)} turned round, and there lay a {c:any_color} {n:wish(A)}.
+    A kind aunt sent {A:lucky} the {r:role(A)} a {c:any_color} {n:wish(A)}.
+""")
+
+# things change hands ---------------------------------------------------------------------------------------
+
+say("event", 9, "gives", """
+    {A:giver} gave the {c:color(A)} {n:noun(A)} to {B:empty_near(A)}.
+    {A:giver} the {r:role(A)} gave {B:empty_near(A)} the {c:color(A)} {n:noun(A)}.
+    "Take the {n:givable}," said {A:holder_of(n)} to {B:empty_near(A)} the {q:role(B)}.
+    "Is that {n:givable} for me?" asked {B:empty_beside(n)}. "It is now," said {A:holder_of(n)}.
+    {B:empty_by_giver} the {q:role(B)} got the {n:givable_to(B)} from {A:holder_of(n)}.
+""")
+say("event", 8, "swaps", """
+    {A:swapper} and {B:holder_near(A)} traded the {c:color(A)} {n:noun(A)} for the {d:color(B)} {o:noun(B)}.
+    {A:swapper} gave the {n:noun(A)} to {B:holder_near(A)} and got the {d:color(B)} {o:noun(B)} for it.
+""")
+say("event", 6, "lends", """
+    {A:giver} lent the {c:color(A)} {n:noun(A)} to {B:empty_near(A)}.
+    "May I borrow the {n:givable}?" asked {B:empty_beside(n)}. "Bring it back," said {A:holder_of(n)}.
+""")
+say("event", 9, "returns", """
+    {B:borrower} brought the {c:color(B)} {n:noun(B)} back to {A:owner(n)} at the {p:place(A)}.
+    "Thank you for the {n:borrowed}," said {B:holder_of(n)} to {A:owner(n)} at the {p:place(A)}, and gave it back.
+""")
+say("event", 4, "puts_down", """
+    {A:holder} put the {c:color(A)} {n:noun(A)} down at the {p:place(A)}.
+    "This {n:held} is heavy," said {A:holder_of(n)}, and left it at the {p:place(A)}.
+""")
+say("event", 4, "hides", """
+    {A:holder} hid the {c:color(A)} {n:noun(A)} at the {p:place(A)}.
+    When nobody looked, {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
+""")
+say("event", 9, "picks_up", """
+    {A:picker} picked up the {n:lying_here(A)}, which still lay at the {p:place(A)}.
+""")
+say("event", 9, "fetches", """
+    {A:fetcher} ran to the {p:place_of_lying(A)} to get the {n:lying_there(p)}.
+""")
+say("event", 2, "vanishes", """
+    A magpie flew off with the {n:held}, and {A:holder_of(n)} never saw it again.
+    Splash! The {n:held} fell into the river, and {A:holder_of(n)} had to let it go.
+""")
+say("event", 4, "breaks", """
+    Crack! The {c:whole_color} {n:whole_noun(c)} broke, and {A:holder_of(n)} said a very short word.
+""")
+say("event", 12, "mends", """
+    {A:mender} mended the {c:color(A)} {n:noun(A)} with a bit of string.
+""")
+
+# people come and go ----------------------------------------------------------------------------------------
+
+say("event", 2, "goes", """
+    {A:anyone} the {r:role(A)} walked from the {p:place(A)} to the {q:elsewhere(A)}.
+    {A:holder} carried the {c:color(A)} {n:noun(A)} from the {p:place(A)} to the {q:elsewhere(A)}.
+""")
+say("event", 1, "goes", """
+    {A:anyone} the {r:role(A)} went to the {q:elsewhere(A)} to {e:any_errand}.
+""")
+say("event", 4, "go_together", """
+    {A:with_company} and {B:near(A)} went from the {p:place(A)} to the {q:elsewhere(A)} together.
+""")
+say("event", 3, "all_go", """
+    "To the {q:deserted}!" cried {A:anyone}. "To the {p:same_place(q)}!" cried {B:other(A)}, and off they all went.
+    They all went to the fair at the {q:deserted}, {A:anyone} the {r:role(A)} first.
+""")
+say("event", 10, "follows", """
+    {A:apart} missed {B:far(A)} and went over to the {p:place(B)}.
+    "Where can {B:apart} be?" asked {A:far(B)}, went to the {p:place(B)}, and there {h:pronoun(B)} was.
+""")
+say("event", 8, "comes", """
+    {A:apart} called for {B:far(A)}, who came from the {p:place(B)} to the {q:place(A)}.
+""")
+
+# things to eat ---------------------------------------------------------------------------------------------
+
+say("event", 3, "gathers", """
+    {A:gatherer} the {r:role(A)} bought {k:any_several} {g:new_goods} near the {p:place(A)}.
+    An old woman gave {A:gatherer} the {r:role(A)} {k:any_several} {g:new_goods} and a wink.
+    A box came for {A:gatherer} the {r:role(A)}. In it were {k:any_several} {g:new_goods}.
+""")
+say("event", 6, "counts", """
+    {A:adder} had {n:count(A)} {g:goods(A)} and got {k:more(A)} more. That made {m:total(n,k)}.
+    {A:adder} found {k:more(A)} more {g:goods(A)}. "Now I have {m:added(A,k)}," {h:pronoun(A)} said.
+    {A:nibbler} ate {k:some(A)} of the {g:goods(A)}. That left {m:less(A,k)}.
+    "{A:nibbler}," asked the teacher, "what are {n:count(A)} {g:goods(A)} less {k:some(A)}?" It was {m:minus(n,k)}.
+""")
+say("event", 8, "shares", """
+    {A:sharer} gave {k:some(A)} {g:goods(A)} to {B:foodless_near(A)} and kept {m:less(A,k)}.
+    "Fair is fair," said {A:sharer}. {B:foodless_near(A)} got {k:some(A)} {g:goods(A)}, which left {m:less(A,k)}.
+""")
+say("event", 2, "eats_all", """
+    {A:eater} tripped, and all {n:count(A)} {g:goods(A)} rolled into the ditch.
+    {A:eater} ate all {n:count(A)} {g:goods(A)} at once and had to lie down.
+""")
+
+# feelings, weather, days -----------------------------------------------------------------------------------
+
+say("event", 1, "feels", """
+    {A:anyone} felt {f:new_mood(A)} because {z:any_reason}.
+""")
+say("event", 3, "feels", """
+    All of a sudden {A:anyone} the {r:role(A)} was {f:new_mood(A)}.
+""")
+say("event", 2, "comforts", """
+    {A:comforter} saw that {B:moody_near(A)} was {f:mood(B)} and {y:any_kindness}. Then {h:pronoun(B)} was {j:new_mood(B)}.
+""")
+say("event", 2, "weather_comes", """
+    There was {w:new_weather} at the {p:occupied} now.
+    "It smells like {w:new_weather}," said {A:anyone} the {r:role(A)}, and so it was.
+""")
+say("event", 3, "weather_goes", """
+    At last the {w:weather} was over.
+""")
+say("event", 3, "day_is", """
+    It was {d:first_day}, as everybody could tell from the soup.
+    They slept well, and when they woke up it was {d:next_day}.
+""")
+
+# questions, and other sentences that ask for what was told -------------------------------------------------
+
+say("event", 12, "", """
+    "Good morning, {A:with_company}," said {B:near(A)}. "Good morning, {D:same_name(B)}," said {C:same_name(A)}.
+    "Is this the {p:crowded}?" asked {A:at(p)}. "Yes, this is the {q:same_place(p)}," said {B:near(A)}.
+    "A {c:held_color} {n:held_noun(c)}!" said {B:not_holder(n)}. "My {d:same_color(c)} {o:same_thing(n)}," said {A:holder_of(n)}.
+""")
+say("event", 9, "", """
+    "Who has the {n:held}?" asked {B:not_holder(n)}. It was {A:holder_of(n)}.
+    "Where is the {n:known}?" asked {B:anyone}. It was at the {p:where(n)}.
+    "What a fine {n:held}," said {B:not_holder(n)} the {r:role(B)}, and {A:holder_of(n)} blushed.
+    "Do you have the {n:held}, {A:holder_of(n)}?" asked {B:not_holder(n)}. "Yes, and it is {c:color_of(n)}."
+    {A:holder} showed {B:other(A)} the {q:role(B)} the {c:color(A)} {n:noun(A)}.
+    The {c:lying_color} {n:lying_noun(c)} still lay at the {p:where(n)}.
+""")
+say("event", 7, "", """
+    "Where is {A:anyone}?" asked {B:other(A)}. It was easy: at the {p:place(A)}.
+    "What color is the {n:known}?" asked {B:not_holder(n)}. It was {c:color_of(n)}.
+    "How many {g:had_goods} do you have, {A:who_has_goods(g)}?" There were {n:count(A)}.
+    {A:eater} the {r:role(A)} counted the {g:goods(A)} again. There were still {n:count(A)}.
+    "Who hid the {n:hidden}?" Of course, it was {A:hider(n)}.
+    "Who broke the {n:broken}?" It was {A:breaker(n)}, but nobody was angry.
+    "Still no {n:wished}," sighed {A:wisher_of(n)}.
+    {A:debtor} had not forgotten that the {n:noun(A)} belonged to {B:owner(n)}.
+    {A:totaler} had {n:count(A)} {g:goods(A)}, {B:addable(A)} had {k:count(B)} {i:goods(B)}: that made {m:total(n,k)}.
+""")
+say("event", 5, "", """
+    {A:moody} the {r:role(A)} was still {f:mood(A)}.
+    "Why so {f:some_mood}, {A:who_feels(f)}?" asked {B:other(A)}.
+    {A:anyone} the {r:role(A)} did not mind the {w:weather}.
+    "Is it really {d:today}?" asked {A:anyone} the {r:role(A)}.
+    "I am a {r:some_role}," said {A:who_is(r)}. "And a good {q:same_role(r)}, too," said {B:other(A)}.
+    "What do you do all day, {A:anyone}?" asked {B:other(A)}. "I am a {r:role(A)}," {h:pronoun(A)} said.
+    The {r:some_role} winked. You could never tell with {A:who_is(r)}.
+    {A:with_company} the {r:role(A)} and {B:near(A)} the {q:role(B)} had a chat at the {p:place(A)}.
+""")
+
+# a pause ---------------------------------------------------------------------------------------------------
+
+say("scene", 1, "", """
+    At the {p:occupied}, {A:at(p)} the {r:role(A)} was {x:any_doing}.
+""")
+say("scene", 4, "", """
+    {s:any_scene}
+""")
+say("scene", 2, "", """
+    {A:anyone} told a joke. {j:any_joke} {B:other(A)} {l:any_laugh}.
+    "{y:any_saying}," said {A:anyone} the {r:role(A)}.
+    "Last night I dreamed of {t:any_dream}," said {A:anyone} to {B:other(A)}.
+    {A:anyone} {y:any_kindness}, and {B:other(A)} the {q:role(B)} {l:any_laugh}.
+""")
+say("scene", 1, "", """
+    A {j:any_adjective} stranger came by and asked to see the {r:some_role}. "That is {A:who_is(r)}," they said.
+    Nobody was as {j:any_adjective} as {A:anyone} the {r:role(A)} that day.
+""")
+
+# the last sentence -----------------------------------------------------------------------------------------
+
+say("closing", 4, "ends", """
+    That night {A:holder} the {r:role(A)} put the {c:color(A)} {n:noun(A)} beside the bed.
+    They all went home, and only the {c:lying_color} {n:lying_noun(c)} stayed at the {p:where(n)}.
+    Then the moon rose over the {p:occupied}, and {A:at(p)} the {r:role(A)} fell asleep.
+    {A:moody} the {r:role(A)} went to bed early, still {f:mood(A)}.
+    And that was the end of {d:today}.
+    At last {A:anyone} the {r:role(A)} said good night to {B:other(A)} the {q:role(B)}.
+    When the {w:weather} was over, they all had soup with {A:anyone} the {r:role(A)}.
+    {A:eater} put all {n:count(A)} {g:goods(A)} on the table, and that was supper.
+    And if you ever need a {c:held_color} {n:held_noun(c)}, go and ask {A:holder_of(n)} the {r:role(A)}.
+    They all lived happily ever after, {A:anyone} the {r:role(A)} most of all.
+    And that is how {A:anyone} the {r:role(A)} came to love the {p:place(A)}.
+""")
