@@ -1,0 +1,782 @@
+"""Chapter 2's module: windows, rows of documents, text from anywhere, token files, downloads."""
+
+import hashlib
+import http.server
+import itertools
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from companion import datasets
+from companion.datasets import (
+    FILES,
+    TokenDataset,
+    bits_per_byte,
+    document_rows,
+    download,
+    encode_documents,
+    hold_out,
+    load_prepared,
+    load_text,
+    make_dataloader,
+    pad_batch,
+    prepare,
+    python_manual,
+    random_batches,
+    read_documents,
+    row_starts,
+    sample,
+    token_stream,
+)
+from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+
+TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
+
+
+@pytest.fixture(scope="module")
+def bpe() -> BPETokenizer:
+    return BPETokenizer.train(TEXT * 3, 290)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# -- windows ----
+
+
+@given(st.integers(2, 90), st.integers(1, 40), st.integers(1, 25))
+@settings(deadline=None)
+def test_windows_are_unfolds(n_tokens, context_length, stride):
+    if n_tokens <= context_length:
+        with pytest.raises(ValueError, match=f"context_length={context_length} is too long"):
+            TokenDataset(range(n_tokens), context_length, stride)
+        return
+    tokens = torch.randint(7000, (n_tokens,), generator=seeded(n_tokens))
+    windows = TokenDataset(tokens.numpy().astype(np.uint16), context_length, stride)
+    expected = tokens.unfold(0, context_length + 1, stride)
+    assert len(windows) == len(expected)
+    for (x, y), row in zip(windows, expected, strict=True):
+        assert x.dtype == y.dtype == torch.int64
+        assert torch.equal(x, row[:-1]) and torch.equal(y, row[1:])
+    assert torch.equal(windows[-1][1], expected[-1, 1:])
+
+
+def test_windows_without_stride_ask_each_question_once():
+    targets = torch.cat([y for _, y in TokenDataset(range(64), 9)])
+    assert targets.tolist() == list(range(1, 64))
+    with pytest.raises(IndexError):
+        TokenDataset(range(64), 9)[7]
+
+
+@pytest.mark.parametrize(
+    ("context_length", "stride", "words"),
+    [(0, None, "context_length=0"), (5, 0, "stride=0"), (5, -2, "stride=-2"), (64, 1, "65 tokens")],
+)
+def test_windows_that_cannot_be(context_length, stride, words):
+    with pytest.raises(ValueError, match=words):
+        TokenDataset(range(64), context_length, stride)
+
+
+def test_loader_shuffles_each_window_once_and_repeats_by_seed():
+    def rounds(seed):
+        return [x[:, 0].tolist() for x, _ in make_dataloader(range(100), 7, 4, generator=seeded(seed))]
+
+    assert [len(batch) for batch in rounds(0)] == [4, 4, 4]  # 14 windows: the last two are dropped
+    starts = sum(rounds(0), [])
+    assert len(set(starts)) == 12 and set(starts) <= set(range(0, 98, 7)) and starts != sorted(starts)
+    assert rounds(3) == rounds(3) != rounds(4)
+
+
+def test_loader_in_order_drops_nothing():
+    batches = list(make_dataloader(range(100), 7, 4, stride=5, shuffle=False))
+    assert torch.cat([x[:, 0] for x, _ in batches]).tolist() == list(range(0, 93, 5))
+    for x, y in batches:
+        assert torch.equal(x + 1, y) and x.shape[1] == 7
+    assert len(batches[-1][0]) == 19 % 4
+
+
+# -- documents as tokens ----
+
+
+@pytest.mark.parametrize("kind", [BPETokenizer, CharTokenizer, WordTokenizer])
+def test_documents_are_joined_by_the_end_of_text(kind):
+    documents = [TEXT, "elm", "", "one by one " * 7]
+    tokenizer = kind.train(documents, 300) if kind is BPETokenizer else kind.train(documents)
+    split = encode_documents(documents, tokenizer)
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    expected = [end] + sum([[*tokenizer.encode(text), end] for text in documents], [])
+    assert split.tokens.tolist() == expected and split.tokens.dtype == np.uint16
+    assert split.starts.tolist() == [i for i, token in enumerate(expected) if token == end]
+    assert split.n_bytes == sum(len(text.encode()) for text in documents) + 4
+    assert np.array_equal(np.concatenate(list(token_stream(documents, tokenizer))), split.tokens)
+
+
+@pytest.mark.parametrize("kind", [BPETokenizer, CharTokenizer])
+def test_a_typed_end_of_text_is_text(kind):
+    documents = [f"elm {END_OF_TEXT} oak", END_OF_TEXT]
+    tokenizer = kind.train([TEXT, *documents], 280) if kind is BPETokenizer else kind.train(documents)
+    split = encode_documents(documents, tokenizer)
+    assert (split.tokens == tokenizer.special_tokens[END_OF_TEXT]).sum() == 3 == len(split.starts)
+    assert tokenizer.decode(split.tokens[1 : split.starts[1]].tolist()) == documents[0]
+
+
+@given(st.lists(st.text(max_size=40), max_size=5))
+@settings(deadline=None, max_examples=50)
+def test_every_document_comes_back(documents):
+    tokenizer = BPETokenizer.train(TEXT * 3, 290)
+    documents = [text.encode("utf-8", "replace").decode() for text in documents]
+    split = encode_documents(documents, tokenizer)
+    spans = itertools.pairwise(split.starts)
+    assert [tokenizer.decode(split.tokens[a + 1 : b].tolist()) for a, b in spans] == documents
+    assert split.n_bytes == sum(len(text.encode()) + 1 for text in documents)
+
+
+def test_many_tokens_take_four_bytes_each():
+    letters = [chr(0x10000 + i) for i in range(65_534)]
+    assert (
+        encode_documents(["".join(letters[:9])], CharTokenizer(letters)).tokens.dtype == np.uint16
+    )  # 65,536
+    split = encode_documents([letters[-1] + "\U0002fffe"], CharTokenizer([*letters, "\U0002fffe"]))
+    assert split.tokens.dtype == np.uint32
+    assert split.tokens.tolist() == [65_536, 65_533, 65_534, 65_536]
+
+
+def test_a_tokenizer_needs_the_end_of_text():
+    tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
+    with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
+        encode_documents([TEXT], tokenizer)
+
+
+# -- batches of unequal rows ----
+
+
+def test_padding_is_torchs():
+    rows = [[5, 6, 7, 8, 9], [5], [7, 8, 9]]
+    tokens, mask = pad_batch(rows, pad_id=3)
+    theirs = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, padding_value=3)
+    assert torch.equal(tokens, theirs) and tokens.dtype == torch.int64
+    assert mask.tolist() == [[True] * 5, [True] + [False] * 4, [True] * 3 + [False] * 2]
+
+
+@given(st.lists(st.lists(st.integers(0, 60_000), max_size=9), min_size=1, max_size=6), st.integers(1, 12))
+def test_padding_and_truncating(rows, length):
+    arrays = [np.array(row, np.uint16) for row in rows]
+    for array in arrays:
+        array.flags.writeable = False
+    tokens, mask = pad_batch(arrays, pad_id=-100, length=length)
+    assert tokens.shape == mask.shape == (len(rows), length) and mask.dtype == torch.bool
+    for row, ids, real in zip(rows, tokens, mask, strict=True):
+        assert ids[real].tolist() == row[:length]
+        assert (ids[~real] == -100).all() and real.tolist() == sorted(real.tolist(), reverse=True)
+
+
+@pytest.mark.parametrize(("rows", "length"), [([], None), ([[1]], 0), ([[1]], -1)])
+def test_padding_needs_rows_and_room(rows, length):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        pad_batch(rows, 0, length)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(1, 17))
+@settings(deadline=None)
+def test_rows_ask_each_question_once(lengths, context_length):
+    starts = np.cumsum([0, *lengths])
+    tokens = np.arange(1000, 1001 + starts[-1])
+    cut = row_starts(starts, context_length)
+    assert np.diff(cut).max() <= context_length and set(starts) <= set(cut)
+    x, y = document_rows(tokens, cut, range(len(cut) - 1))
+    assert y[y != -100].tolist() == list(range(1001, 1001 + starts[-1]))
+    assert torch.equal(x[y != -100] + 1, y[y != -100])
+    assert (x[y == -100] == 1000).all()  # padding is <|endoftext|>
+    assert x.shape == (len(cut) - 1, min(context_length, max(lengths)))
+
+
+def test_rows_can_be_cut_short():
+    x, y = document_rows(np.arange(50), np.array([0, 20, 23, 49]), [2, 0, 1], context_length=7)
+    assert x[:, 0].tolist() == [23, 0, 20] and x.shape == (3, 7)
+    assert y.tolist() == [list(range(24, 31)), list(range(1, 8)), [21, 22, 23] + [-100] * 4]
+    with pytest.raises(ValueError, match="context_length=0"):
+        row_starts(np.array([0, 4]), 0)
+
+
+def test_padding_costs_nothing(bpe):
+    documents = ["elm and oak", "one by one, the wind counts them", "Ash"]
+    split = encode_documents(documents, bpe)
+    scores = torch.randn(
+        bpe.vocab_size, bpe.vocab_size, generator=seeded(), dtype=torch.float64
+    )  # of y, after x
+
+    def nats(rows):
+        x, y = document_rows(split.tokens, split.starts, rows)
+        return F.cross_entropy(scores[x].flatten(0, 1), y.flatten(), reduction="sum")
+
+    torch.testing.assert_close(nats([2, 0, 1]), nats([0]) + nats([1]) + nats([2]))
+
+
+def test_random_windows_are_cut_anywhere():
+    batches = random_batches(np.arange(30, dtype=np.uint16), 5, 4, seeded())
+    seen = set()
+    for x, y in itertools.islice(batches, 200):
+        assert x.shape == y.shape == (5, 4) and x.dtype == torch.int64
+        assert torch.equal(x[:, :1] + torch.arange(4), x) and torch.equal(x + 1, y)
+        seen.update(x[:, 0].tolist())
+    assert seen == set(range(26))
+
+
+def test_random_rows_begin_with_documents(bpe):
+    documents = [TEXT[9 * n : 10 * n + 19] for n in range(8)] * 2
+    split = encode_documents(documents, bpe)
+    rows = itertools.islice(random_batches(split.tokens, 6, 15, seeded(), split.starts), 300)
+    cut = row_starts(split.starts, 15)
+    counts = dict.fromkeys(
+        [tuple(split.tokens[a + 1 : b + 1].tolist()) for a, b in itertools.pairwise(cut)], 0
+    )
+    for x, y in rows:
+        assert x.shape == y.shape and len(x) == 6 and x.shape[1] <= 15
+        for row_x, row_y in zip(x, y, strict=True):
+            real = row_y != -100
+            counts[tuple(row_y[real].tolist())] += 1
+            assert torch.equal(row_x[real][1:], row_y[real][:-1])
+    expected = 1800 / len(counts)  # each document stands there twice
+    assert len(counts) == (len(cut) - 1) / 2 > len(documents) / 2
+    for count in counts.values():
+        assert abs(count - expected) < 5 * math.sqrt(expected)
+
+
+def test_random_batches_repeat_by_seed(bpe):
+    split = encode_documents([TEXT, "elm", "oak and ash"], bpe)
+    for starts in (None, split.starts):
+
+        def first(seed, starts=starts):
+            return next(random_batches(split.tokens, 7, 9, seeded(seed), starts))
+
+        assert all(torch.equal(a, b) for a, b in zip(first(1), first(1), strict=True))
+        assert first(1)[0].shape != first(2)[0].shape or not torch.equal(first(1)[0], first(2)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"context_length": 0}, "context_length=0"),
+        ({"context_length": 40}, "context_length=40"),
+        ({"starts": np.array([0, 9]), "context_length": 0}, "context_length=0"),
+        ({"starts": np.array([0])}, "rows=0"),
+    ],
+)
+def test_random_batches_say_at_once_what_is_wrong(options, words):
+    arguments = {
+        "tokens": np.arange(40),
+        "batch_size": 3,
+        "context_length": 8,
+        "generator": seeded(),
+    } | options
+    with pytest.raises(ValueError, match=words):
+        random_batches(**arguments)
+
+
+# -- surprise ----
+
+
+def test_bits_of_uniform_bytes_are_eight():
+    text = "木 and elm".encode()
+    nats = F.cross_entropy(torch.zeros(len(text), 256), torch.tensor(list(text)), reduction="sum").item()
+    assert bits_per_byte(nats, len(text)) == pytest.approx(8, abs=1e-6)
+    assert bits_per_byte(math.log(2), 4) == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="n_bytes=0"):
+        bits_per_byte(1.0, 0)
+
+
+def test_sample_draws_what_is_probable():
+    p = torch.tensor([0.0, 0.125, 0.5, 0.0, 0.375])
+    drawn = sample(lambda tokens: p, [], 4000, seeded(5))
+    for token, share in enumerate(p.tolist()):
+        assert abs(drawn.count(token) - 4000 * share) <= 4 * math.sqrt(4000 * share * (1 - share))
+    assert drawn == sample(lambda tokens: 7 * p, [], 4000, seeded(5))  # weights will do
+    assert drawn != sample(lambda tokens: p, [], 4000, seeded(6))
+
+
+def test_sample_sees_its_own_tokens_and_stops():
+    prompt = [3, 1]
+    after = torch.eye(5)[[1, 2, 3, 4, 0]]  # i -> i + 1
+    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, seeded()) == [3, 1, 2, 3, 4, 0]
+    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, seeded(), stop=3) == [3, 1, 2, 3]
+    assert prompt == [3, 1]
+
+
+def test_sample_survives_a_dart_at_the_very_end(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: torch.ones(*shape, dtype=torch.float64))
+    assert sample(lambda tokens: torch.tensor([0.25, 0.75]), [], 1, None) == [1]
+
+
+# -- texts ----
+
+
+def test_a_file_is_one_document(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffElm\r\n\r\nOak: 木\r\n".encode())
+    assert load_text(tmp_path / "a.txt") == ["Elm\n\nOak: 木"]
+    assert load_text(str(tmp_path / "a.txt")) == read_documents(tmp_path / "a.txt")
+
+
+def test_end_of_text_parts_documents(tmp_path):
+    (tmp_path / "a.txt").write_text(
+        f"one\n{END_OF_TEXT}\ntwo\n\nstill two{END_OF_TEXT}\n\n{END_OF_TEXT}three\n"
+    )
+    assert load_text(tmp_path / "a.txt") == ["one", "two\n\nstill two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b" \n\t\n", "empty"),
+        (END_OF_TEXT.encode(), "empty"),
+        ("Übermut".encode("latin-1"), r"UTF-8 text \(byte 0\)"),
+        ("Elm and oak".encode("utf-16"), "UTF-8"),
+        ("Elm and oak".encode("utf-16-le"), "zero bytes"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_text(tmp_path, data, words):
+    (tmp_path / "strange.dat").write_bytes(data)
+    with pytest.raises(ValueError, match=f"strange.dat.*{words}") as error:
+        load_text(tmp_path / "strange.dat")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_its_text_files(tmp_path):
+    for name, data in {
+        "b.txt": b"bee",
+        "a/z.md": b"zed",
+        "a/0": b"nought",
+        "picture.png": b"\x89PNG\0",
+        "empty.txt": b"",
+        ".hidden": b"secret",
+        ".git/config": b"secret",
+        "c.txt": f"sea{END_OF_TEXT}see".encode(),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    assert load_text(tmp_path) == ["nought", "zed", "bee", "sea", "see"]
+
+
+def test_a_folder_without_text(tmp_path):
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "hollow" / "picture.png").write_bytes(b"\x89PNG\0")
+    with pytest.raises(ValueError, match="hollow.*no text"):
+        load_text(tmp_path / "hollow")
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError) as error:
+        load_text("vilage")
+    assert all(
+        f" {name}" in str(error.value) for name in ("lamplighter", "pydoc", "shakespeare", "tinystories")
+    )
+    assert "'vilage'" in str(error.value) and "village," in str(error.value)
+
+
+def test_home_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "diary.txt").write_text("Rain.")
+    assert load_text("~/diary.txt") == ["Rain."]
+
+
+def test_the_village_comes_in_splits(monkeypatch):
+    monkeypatch.setattr(datasets, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
+    assert load_text("village", "test") == ["test 1", "test 2"]
+    assert load_text("village") == ["train 1", "train 2", "val 1", "val 2"]
+
+
+def test_splits_are_the_villages():
+    assert load_text("village", "val")[0].split() and len(load_text("village")) > len(
+        load_text("village", "val")
+    )
+    with pytest.raises(ValueError, match="split='dev'"):
+        load_text("village", "dev")
+    with pytest.raises(ValueError, match="split='val'.*pydoc"):
+        load_text("pydoc", "val")
+
+
+def test_lamplighter_is_one_story():
+    (story,) = load_text("lamplighter")
+    assert 15_000 < len(story.encode()) < 20_500 and END_OF_TEXT not in story
+
+
+def test_the_manual_repeats_no_paragraph():
+    manual = load_text("pydoc")
+    assert manual == python_manual() and len(manual) > 50 and sum(map(len, manual)) > 200_000
+    paragraphs = [p.strip() for topic in manual for p in set(topic.split("\n\n")) if p.strip()]
+    assert len(paragraphs) == len(set(paragraphs))
+
+
+# -- holding out ----
+
+
+@given(st.integers(1, 7000), st.integers(1, 700))
+def test_the_last_documents_are_held_out(n_train, n_val):
+    documents = [str(i) for i in range(n_train + n_val)]
+    fraction = n_val / (n_train + n_val)
+    train, val = hold_out(documents, fraction)
+    assert (train, val) == (documents[:n_train], documents[n_train:])
+
+
+@given(st.text("ab \n", min_size=40, max_size=300), st.integers(1, 4), st.sampled_from([0.05, 0.1]))
+def test_one_long_document_is_cut(text, others, fraction):
+    documents = ["short"] * (others - 1) + [text + "the end of it"]
+    try:
+        train, val = hold_out(documents, fraction)
+    except ValueError as error:
+        assert "too short" in str(error)
+        return
+    assert train[:-1] == documents[:-1] and train[-1] + val[0] == documents[-1] and len(val) == 1
+    total = sum(map(len, documents))
+    assert round(fraction * total) <= len(val[0]) <= round(fraction * total) + len(documents[-1]) / 10 + 1
+
+
+def test_a_document_is_cut_between_lines_or_words():
+    lines = "".join(f"{n:04} and nine more letters\n" for n in range(100))
+    train, val = hold_out([lines], 0.1)
+    assert train[0].endswith("\n") and val[0].startswith("0090 ")
+    _, val = hold_out([lines.replace("\n", " ")], 0.1)
+    assert val[0].split()[0] in "0090 and nine more letters".split()
+    train, val = hold_out(["x" * 100], 0.1)
+    assert (len(train[0]), len(val[0])) == (90, 10)
+    train, val = hold_out(["elm " * 9, "oak " * 9], 0.9)  # never all of it
+    assert (len(train), len(val)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("documents", "fraction", "words"),
+    [
+        (["elm", "oak"], 0, "val_fraction=0"),
+        (["elm", "oak"], 1, "val_fraction=1"),
+        (["elm", "oak"], 1.5, "val_fraction=1.5"),
+        ([], 0.1, "at least one document"),
+        (["Hm."], 0.1, "too short"),
+        (["H"], 0.5, "too short"),
+    ],
+)
+def test_nothing_to_hold_out(documents, fraction, words):
+    with pytest.raises(ValueError, match=words):
+        hold_out(documents, fraction)
+
+
+# -- token files ----
+
+
+def test_prepared_text_is_the_text(tmp_path, bpe):
+    documents = [TEXT * n for n in range(1, 21)]
+    meta = prepare(documents, bpe, tmp_path / "new" / "data", 0.15, source="trees")
+    corpus = load_prepared(tmp_path / "new" / "data")
+    for split, part in [("train", documents[:17]), ("val", documents[17:])]:
+        found, expected = getattr(corpus, split), encode_documents(part, bpe)
+        assert isinstance(found.tokens, np.memmap) and found.tokens.dtype == expected.tokens.dtype
+        assert np.array_equal(found.tokens, expected.tokens) and np.array_equal(found.starts, expected.starts)
+        assert found.n_bytes == expected.n_bytes
+        assert meta[split] == {
+            "n_tokens": len(expected.tokens),
+            "n_documents": len(part),
+            "n_bytes": expected.n_bytes,
+        }
+    assert meta == corpus.meta == json.loads((tmp_path / "new/data/meta.json").read_text())
+    assert (meta["source"], meta["vocab_size"], meta["dtype"]) == ("trees", bpe.vocab_size, "uint16")
+    assert corpus.tokenizer.encode(TEXT) == bpe.encode(TEXT)
+    assert sorted(os.listdir(tmp_path / "new" / "data")) == sorted(FILES)
+
+
+def test_the_villages_val_is_the_shipped_one(tmp_path, bpe):
+    train, val = ["elm and oak"] * 5500, ["ash"] * 500
+    meta = prepare(train + val, bpe, tmp_path, len(val) / len(train + val))
+    assert (meta["train"]["n_documents"], meta["val"]["n_documents"]) == (5500, 500)
+    assert meta["val"]["n_bytes"] == 500 * 4
+
+
+def test_many_tokens_are_prepared_as_four_bytes(tmp_path):
+    letters = [chr(0x10000 + i) for i in range(66_000)]
+    meta = prepare(["".join(letters)], CharTokenizer(letters), tmp_path, 0.1)
+    assert meta["dtype"] == "uint32"
+    corpus = load_prepared(tmp_path)
+    assert corpus.val.tokens.max() > 65_536
+    assert corpus.tokenizer.decode(corpus.val.tokens[1:-1].tolist()) == "".join(letters[-6600:])
+
+
+def test_prepare_holds_one_document_at_a_time(tmp_path, bpe):
+    documents = [TEXT * 100] * 100  # 1.1 MB; the same object, so that the texts themselves take nothing
+    tracemalloc.start()
+    prepare(documents, bpe, tmp_path, 0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    size = (tmp_path / "train.bin").stat().st_size
+    assert size > 800_000 and peak < size / 2
+
+
+def old_or_new(folder: Path, versions: dict[str, int]) -> str:
+    """Which version lies in the folder, having checked that all of it is of that version."""
+    corpus = load_prepared(folder)
+    source = corpus.meta["source"]
+    end = corpus.tokenizer.special_tokens[END_OF_TEXT]
+    for split in (corpus.train, corpus.val):
+        assert np.array_equal(np.flatnonzero(split.tokens == end), split.starts)
+    assert end == versions[source] - 1 == corpus.meta["vocab_size"] - 1
+    assert corpus.tokenizer.decode(corpus.train.tokens[1 : corpus.train.starts[1]].tolist()) == source * 9
+    assert len(corpus.train.starts) - 1 == corpus.meta["train"]["n_documents"]
+    return source
+
+
+def two_versions(bpe) -> dict[str, tuple]:
+    small = BPETokenizer.train(TEXT, 260)
+    return {"elm ": (["elm " * 9] * 40, bpe), "oak ": (["oak " * 9] * 70, small)}
+
+
+def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
+    """Every write and every renaming fails once; a full disk looks like this, and so does a kill."""
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    found = []
+    for step in range(40):
+        folder = tmp_path / str(step)
+        for source in ("elm ", "oak "):
+            documents, tokenizer = versions[source]
+            with monkeypatch.context() as patch:
+                if source == "oak ":
+                    countdown = itertools.count(step, -1)
+
+                    def failing(real, countdown=countdown):
+                        def call(*args, **kwargs):
+                            if next(countdown) == 0:
+                                raise OSError(28, "No space left on device")
+                            return real(*args, **kwargs)
+
+                        return call
+
+                    patch.setattr(os, "replace", failing(os.replace))
+                    patch.setattr(datasets, "open", failing(open), raising=False)
+                    patch.setattr(np, "save", failing(np.save))
+                try:
+                    prepare(documents, tokenizer, folder, 0.1, source=source)
+                    whole = True
+                except OSError:
+                    whole = False
+        found.append(old_or_new(folder, sizes))
+        assert found[-1] == "oak " or not whole
+        prepare(*versions["elm "], folder, 0.1, source="elm ")  # and it can be written again
+        assert old_or_new(folder, sizes) == "elm "
+        if whole:
+            break
+    assert whole and found.count("elm ") >= 5 and found.count("oak ") >= 5
+    assert found == sorted(found)  # old up to one step, new from there on
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
+def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    begin = time.perf_counter()
+    prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
+    seconds, rng, found = time.perf_counter() - begin, random.Random(0), set()
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            while True:
+                for source, (documents, tokenizer) in versions.items():
+                    prepare(documents, tokenizer, tmp_path, 0.1, source=source)
+        time.sleep(rng.uniform(0.5, 12) * seconds)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        found.add(old_or_new(tmp_path, sizes))
+    assert found == {"elm ", "oak "}
+
+
+def test_other_files_in_the_folder_stay(tmp_path, bpe):
+    (tmp_path / "notes.txt").write_text("mine")
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    prepare([TEXT] * 30, bpe, tmp_path, 0.1)
+    assert sorted(os.listdir(tmp_path)) == sorted([*FILES, "notes.txt"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(tmp_path, bpe, name):
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=f"lacks {name}; run prepare"):
+        load_prepared(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("keep", [0.0, 0.6])
+def test_a_file_that_was_cut_off(tmp_path, bpe, name, keep):
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    os.truncate(tmp_path / name, int((tmp_path / name).stat().st_size * keep))
+    with pytest.raises(ValueError) as error:
+        load_prepared(tmp_path)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_was_never_prepared(tmp_path):
+    with pytest.raises(ValueError, match="nowhere.*run prepare"):
+        load_prepared(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_flat_on_a_large_file():
+    script = Path(__file__).parent / "benchmarks" / "memmap.py"
+    command = [sys.executable, script, "--gigabytes", "1", "--batches", "50"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    growth = {
+        name: float(value) for name, value in re.findall(r"^(own|mapped|peak) +\+?(-?[\d.]+) MB", out, re.M)
+    }
+    assert growth["own"] < 5 and growth["peak"] < 150, out  # megabytes, of a file of 1,000
+    assert "500,000,000 tokens" in out
+
+
+# -- downloads ----
+
+BYTES = random.Random(0).randbytes(300_000)
+DIGEST = hashlib.sha256(BYTES).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves BYTES from 127.0.0.1, in the way that `mode` names, and keeps each request's Range header."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.mode, self.ranges = "well", []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/text"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        mode, wanted = self.server.mode, self.headers["Range"]
+        self.server.ranges.append(wanted)
+        if mode == "nothing":
+            return self.connection.close()
+        if mode == "missing":
+            return self.send_error(404)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and mode != "no ranges" else 0
+        body = BYTES[::-1] if mode == "wrong" else b"<html>Log in</html>" if mode == "portal" else BYTES
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        self.wfile.write(body[start : start + 100_000] if mode == "cut" else body[start:])
+        self.close_connection = True
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def fails(server, path, *words):
+    """One line that holds the words, and nothing at path."""
+    with pytest.raises(ConnectionError) as error:
+        download(server.url, len(BYTES), DIGEST, path)
+    assert "\n" not in str(error.value) and not path.exists()
+    for word in (server.url, *words):
+        assert word in str(error.value)
+
+
+def test_a_download_is_kept(server, tmp_path):
+    path = tmp_path / "new" / "text"
+    assert download(server.url, len(BYTES), DIGEST, path) == path and path.read_bytes() == BYTES
+    assert download(server.url, len(BYTES), DIGEST, path) == path
+    assert server.ranges == [None] and os.listdir(path.parent) == ["text"]
+
+
+def test_a_cut_connection_is_resumed(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000", "try again")
+    fails(server, tmp_path / "text", "200,000 of 300,000")
+    server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000")
+    server.mode = "no ranges"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == [None, "bytes=100000-"]
+
+
+def test_wrong_bytes_are_removed(server, tmp_path):
+    server.mode = "wrong"
+    fails(server, tmp_path / "text", "SHA-256", "removed")
+    assert os.listdir(tmp_path) == []
+    server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+
+
+def test_a_log_in_page_does_no_lasting_harm(server, tmp_path):
+    server.mode = "portal"
+    fails(server, tmp_path / "text")
+    server.mode = "well"
+    for _ in range(2):
+        if not (tmp_path / "text").exists():
+            try:
+                download(server.url, len(BYTES), DIGEST, tmp_path / "text")
+            except ConnectionError as error:
+                assert "try again" in str(error)
+    assert (tmp_path / "text").read_bytes() == BYTES
+
+
+@pytest.mark.parametrize(("mode", "words"), [("nothing", "network"), ("missing", "404")])
+def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
+    server.mode = mode
+    fails(server, tmp_path / "text", words)
+
+
+def test_no_network(server, tmp_path):
+    server.shutdown()
+    server.server_close()
+    fails(server, tmp_path / "text", "check the network")
+
+
+def test_a_whole_part_needs_no_network(server, tmp_path):
+    (tmp_path / "text.part").write_bytes(BYTES)
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == []
+
+
+def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
+    text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
+    monkeypatch.setitem(globals(), "BYTES", text.encode())
+    entry = (server.url, len(text), hashlib.sha256(text.encode()).hexdigest())
+    monkeypatch.setitem(datasets.DOWNLOADS, "shakespeare", entry)
+    monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "cache"))
+    assert load_text("shakespeare") == load_text("shakespeare") == ["Enter a ghost.", "Exit ghost."]
+    assert len(server.ranges) == 1 and os.listdir(tmp_path / "cache") == ["shakespeare.txt"]
+
+
+def test_addresses_are_pinned():
+    for url, n_bytes, sha256 in datasets.DOWNLOADS.values():
+        assert re.match(r"https://[^/]+/.*/[0-9a-f]{40}/", url)
+        assert n_bytes > 1_000_000 and re.fullmatch("[0-9a-f]{64}", sha256)
