@@ -1,0 +1,212 @@
+"""Chapter 3's module: look-ups equal to PyTorch's and GPT-2's, places added, and a training loop that fits."""
+
+import itertools
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import GPT2Config, GPT2Model
+
+from companion.embeddings import GPTEmbedding, TokenEmbedding, fit
+
+V, T, C, LONGEST = 13, 5, 7, 11
+
+
+def tokens(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+# ------------------------------------------------------------------------------------------- TokenEmbedding
+
+
+@pytest.mark.parametrize("shape", [(T,), (3, T), (2, 3, T)])
+def test_look_up_is_torchs_in_values_and_gradients(shape):
+    ours, theirs = TokenEmbedding(V, C), nn.Embedding(V, C)
+    theirs.load_state_dict(ours.state_dict())  # also: the same names, so checkpoints can be exchanged
+    ids, direction = tokens(*shape), torch.randn(*shape, C)
+    a, b = ours(ids), theirs(ids)
+    assert a.shape == (*shape, C)
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+    (a * direction).sum().backward()
+    (b * direction).sum().backward()
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=0, atol=1e-6)
+
+
+def test_look_up_is_a_product_with_one_hot_rows():
+    embed, ids, direction = TokenEmbedding(V, C), tokens(3, T), torch.randn(3, T, C)
+    table = embed.weight.detach().clone().requires_grad_()
+    product = F.one_hot(ids, V).float() @ table
+    torch.testing.assert_close(embed(ids), product, rtol=0, atol=0)
+    (embed(ids) * direction).sum().backward()
+    (product * direction).sum().backward()
+    torch.testing.assert_close(embed.weight.grad, table.grad, rtol=0, atol=1e-6)
+
+
+def test_only_rows_that_were_read_have_a_gradient():
+    embed = TokenEmbedding(V, C)
+    embed(torch.tensor([[2, 9, 2]])).sum().backward()
+    expected = torch.zeros(V, C)
+    expected[2], expected[9] = 2, 1
+    torch.testing.assert_close(embed.weight.grad, expected, rtol=0, atol=0)
+
+
+def test_rows_start_as_gpt2s_noise():
+    weight = TokenEmbedding(503, 101).weight
+    assert weight.shape == (503, 101) and weight.dtype == torch.float32
+    assert abs(weight.mean().item()) < 5e-4
+    assert weight.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+@pytest.mark.parametrize(("sizes", "name"), [((0, 3), "vocab_size=0"), ((3, 0), "d_model=0"), ((3, -1), "d_model=-1")])
+def test_sizes_below_one_are_refused(sizes, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+        TokenEmbedding(*sizes)
+
+
+@pytest.mark.parametrize("ids", [[[0, V]], [[-1, V - 1]]])
+def test_tokens_without_a_row_are_refused(ids):
+    low, high = ids[0]
+    with pytest.raises(ValueError, match=f"tokens go from {low} to {high}, but the table has rows 0 to {V - 1}"):
+        TokenEmbedding(V, C)(torch.tensor(ids))
+
+
+# --------------------------------------------------------------------------------------------- GPTEmbedding
+
+
+def test_sum_is_that_of_transformers_gpt2():
+    config = GPT2Config(vocab_size=V, n_positions=LONGEST, n_embd=2 * C, n_layer=1, n_head=2, embd_pdrop=0.0)
+    theirs, ours = GPT2Model(config).eval(), GPTEmbedding(V, LONGEST, 2 * C)
+    ours.token.load_state_dict(theirs.wte.state_dict())
+    ours.position.load_state_dict(theirs.wpe.state_dict())
+    ids = tokens(3, T)
+    with torch.no_grad():
+        expected = theirs(ids, output_hidden_states=True).hidden_states[0]
+    torch.testing.assert_close(ours(ids), expected, rtol=0, atol=1e-6)
+
+
+def test_gradients_of_the_sum_reach_both_tables():
+    embed, ids, direction = GPTEmbedding(V, LONGEST, C), tokens(3, T), torch.randn(3, T, C)
+    (embed(ids, start=2) * direction).sum().backward()
+    expected = torch.zeros(V, C).index_add(0, ids.flatten(), direction.flatten(0, 1))
+    torch.testing.assert_close(embed.token.weight.grad, expected, rtol=0, atol=1e-5)
+    expected = torch.zeros(LONGEST, C)
+    expected[2 : 2 + T] = direction.sum(0)
+    torch.testing.assert_close(embed.position.weight.grad, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_reading_in_two_parts_is_reading_at_once(cut):
+    embed, ids = GPTEmbedding(V, LONGEST, C), tokens(2, 9)
+    parts = torch.cat([embed(ids[:, :cut]), embed(ids[:, cut:], start=cut)], dim=1)
+    torch.testing.assert_close(parts, embed(ids), rtol=0, atol=0)
+
+
+def test_the_same_token_differs_from_place_to_place_and_a_mean_does_not():
+    embed, ids = GPTEmbedding(V, LONGEST, C), torch.tensor([[4, 4, 6, 8]])
+    rows = embed(ids)
+    assert (rows[0, 0] - rows[0, 1]).abs().max() > 1e-3
+    torch.testing.assert_close(rows.mean(1), embed(ids[:, [2, 0, 3, 1]]).mean(1), rtol=0, atol=1e-7)
+
+
+def test_dropout_is_for_training_only():
+    embed, ids = GPTEmbedding(V, LONGEST, 64, dropout=0.5), tokens(2, T)
+    full = embed.token(ids) + embed.position.weight[:T]
+    dropped = embed(ids)
+    gone = dropped == 0
+    assert 0.3 < gone.float().mean().item() < 0.7
+    torch.testing.assert_close(dropped[~gone], 2 * full[~gone], rtol=0, atol=1e-7)
+    torch.testing.assert_close(embed.eval()(ids), full, rtol=0, atol=0)
+
+
+def test_the_last_place_has_a_row_and_the_next_has_none():
+    embed = GPTEmbedding(V, LONGEST, C)
+    assert embed(tokens(1, LONGEST)).shape == (1, LONGEST, C)
+    assert embed(tokens(1, 1), start=LONGEST - 1).shape == (1, 1, C)
+    with pytest.raises(ValueError, match=f"positions 0 to {LONGEST}, context_length={LONGEST}"):
+        embed(tokens(1, LONGEST + 1))
+    with pytest.raises(ValueError, match=f"positions {LONGEST} to {LONGEST}"):
+        embed(tokens(1, 1), start=LONGEST)
+    with pytest.raises(ValueError, match="positions -2 to 2"):
+        embed(tokens(1, T), start=-2)
+
+
+def test_wrong_sizes_and_shares_are_refused():
+    with pytest.raises(ValueError, match="context_length=0 must be at least 1"):
+        GPTEmbedding(V, 0, C)
+    with pytest.raises(ValueError, match="vocab_size=0"):
+        GPTEmbedding(0, LONGEST, C)
+    for dropout in (-0.1, 1.0, math.nan):
+        with pytest.raises(ValueError, match="dropout=.* must be at least 0 and below 1"):
+            GPTEmbedding(V, LONGEST, C, dropout=dropout)
+
+
+# ------------------------------------------------------------------------------------------------------ fit
+
+
+def text(length: int = 400) -> torch.Tensor:
+    """(1, length): tokens of which each depends on the last."""
+    generator, row = torch.Generator().manual_seed(3), [0]
+    for _ in range(length - 1):
+        row.append((row[-1] * 3 + int(torch.randint(4, (1,), generator=generator))) % V)
+    return torch.tensor([row])
+
+
+def test_a_fitted_table_is_the_counts():
+    row, table = text(), TokenEmbedding(V, V)
+    x, y = row[:, :-1], row[:, 1:]
+    losses = fit(table, itertools.repeat((x, y)), steps=300, lr=0.1)
+    counts = torch.zeros(V, V).index_put((x[0], y[0]), torch.tensor(1.0), accumulate=True)
+    p = counts / counts.sum(1, keepdim=True)
+    best = -torch.xlogy(counts, p).sum().item() / counts.sum().item()
+    assert losses[0] == pytest.approx(math.log(V), abs=0.01)  # before the first step
+    assert best < losses[-1] < best + 0.02
+    torch.testing.assert_close(table.weight.softmax(-1), p, rtol=0, atol=0.02)
+
+
+def test_it_takes_the_steps_of_adam():
+    row = text(60)
+    batches = [(row[:, i : i + T], row[:, i + 1 : i + T + 1]) for i in range(0, 50, 3)]
+    ours = TokenEmbedding(V, V)
+    theirs = ours.weight.detach().clone().requires_grad_()
+    adam, expected = torch.optim.Adam([theirs], lr=0.03), []
+    ours.weight.grad = torch.ones(V, V)  # what is left from before must not count
+    losses = fit(ours, batches, steps=9, lr=0.03)
+    for x, y in batches[:9]:
+        adam.zero_grad()
+        loss = -theirs[x].log_softmax(-1).gather(-1, y[..., None]).mean()
+        loss.backward()
+        adam.step()
+        expected.append(loss.item())
+    assert losses == pytest.approx(expected, abs=1e-5)
+    torch.testing.assert_close(ours.weight, theirs, rtol=0, atol=1e-5)
+
+
+def test_targets_of_padding_do_not_count():
+    row = text(30)
+    x, y = row[:, :-1], row[:, 1:].clone()
+    y[:, 10:] = -100
+    a, b = TokenEmbedding(V, V), TokenEmbedding(V, V)
+    b.load_state_dict(a.state_dict())
+    assert fit(a, [(x, y)], 1, 0.1) == pytest.approx(fit(b, [(x[:, :10], y[:, :10])], 1, 0.1), abs=1e-6)
+    torch.testing.assert_close(a.weight, b.weight, rtol=0, atol=1e-6)
+
+
+def test_it_takes_as_many_batches_as_steps():
+    taken = itertools.count()
+    row = text(30)
+    losses = fit(TokenEmbedding(V, V), ((row[:, :-1], row[:, 1:]) for _ in taken), steps=4, lr=0.01)
+    assert len(losses) == 4 and all(isinstance(loss, float) for loss in losses)
+    assert next(taken) == 4
+
+
+@pytest.mark.parametrize(("steps", "lr"), [(0, 0.1), (3, 0.0), (3, -1.0), (3, math.nan)])
+def test_senseless_steps_and_rates_are_refused(steps, lr):
+    with pytest.raises(ValueError, match=f"steps={steps} must be at least 1 and lr={lr} above 0"):
+        fit(TokenEmbedding(V, V), [], steps, lr)
