@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-# Cell ff817580, under “Numbers that stand for no text”
+# Cell ffd503c8, under “Numbers that stand for no text”
 END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "<unk>"
 
@@ -62,9 +62,7 @@ def special_names(special_tokens: Iterable[str]) -> list[str]:
         )
     names = list(special_tokens)
     if "" in names or len(set(names)) < len(names):
-        raise ValueError(
-            f"special_tokens={names!r} must be different names, none empty; remove what is too many"
-        )
+        raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
     return names
 
 

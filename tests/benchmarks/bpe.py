@@ -103,7 +103,7 @@ def main() -> None:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     rust = median(lambda: train_rust(text))
     print(
-        f"training: ours {ours:.2f} s, Rust {rust:.2f} s: {ours / rust:.2f} times as long; {memory:.0f} MB in all"
+        f"training: ours {ours:.2f} s, Rust {rust:.2f} s: {ours / rust:.2f} times as long; {memory:.0f} MB"
     )
 
     n_merges = VOCAB_SIZE - 257 if "--textbook" in sys.argv else 20
