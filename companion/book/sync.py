@@ -16,19 +16,20 @@ IGNORED = "nbval-ignore-output"
 
 
 def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> str:
-    """The text with its exported cells formatted, everything else untouched; updates notebook and starts."""
+    """The text with its exported cells formatted, everything else untouched; formats the notebook's too.
+
+    starts: the line on which each cell's source begins, from 1, in the text as it is.
+    """
     lines = chapter.text.read_text(encoding="utf-8").splitlines()
-    for index, cell in enumerate(notebook.cells):
+    for cell, start in reversed(list(zip(notebook.cells, starts, strict=True))):  # so that lines above stay
         if cell.cell_type == "code" and {"export", "export-imports"} & set(tags(cell)):
-            before, after = cell.source.splitlines(), format_code(cell.source).splitlines()
-            start = starts[index] - 1
-            if lines[start : start + len(before)] != before:
+            end = start - 1 + len(cell.source.splitlines())
+            if lines[start - 1 : end] != cell.source.splitlines():
                 raise BookError(
-                    f"{chapter.text.name}:{start + 1}: an exported cell holds odd line breaks; remove them"
+                    f"{chapter.text.name}:{start}: odd line breaks in an exported cell; remove them"
                 )
-            lines[start : start + len(before)] = after
-            cell.source = "\n".join(after)
-            starts[index + 1 :] = [line + len(after) - len(before) for line in starts[index + 1 :]]
+            cell.source = format_code(cell.source)
+            lines[start - 1 : end] = cell.source.splitlines()
     return "\n".join(lines) + "\n"
 
 

@@ -81,8 +81,11 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
     ],
 )
 def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, capsys, old, new, message):
-    edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.9")  # sync would format it
     edit_text(book, old, new)
+    edit_text(
+        book, "DEFAULT_BETA = 0.9\n\n\n", "DEFAULT_BETA=0.9\n\n"
+    )  # sync would format it, and add a line
+    edit_text(book, "# An average", "\n# An average")  # but the lines named are those of the text as it is
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "sync", "1"]) == 1
     assert capsys.readouterr().err.strip() == message
@@ -281,6 +284,7 @@ def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
     [
         ("Cell In[3], line 2\n  Cell In[1], line 9, in f\n File x.py:77", 2),
         ("\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 4\x1b[39m", 4),
+        ("Cell In[3], line 7\n----> 7 f()\nCell In[3], line 2, in f()\n----> 2 1 / 0", 2),
         ("no place named", 1),
     ],
 )
