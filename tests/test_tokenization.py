@@ -545,7 +545,7 @@ def test_a_pattern_that_skips_text_is_an_error(pattern):
 def test_shipped_tokenizer_is_the_one_that_training_gives(tmp_path):
     fresh, shipped = tmp_path / "tokenizer.json", DATA / "village" / "tokenizer.json"
     BPETokenizer.train(village.load_split("train"), 1024).save(fresh)
-    assert fresh.read_bytes() == shipped.read_bytes(), f"if train.txt changed, write {shipped} by the line above"
+    assert fresh.read_bytes() == shipped.read_bytes(), f"if train.txt changed, write {shipped} that way"
 
 
 def test_every_story_fits_and_comes_back():
