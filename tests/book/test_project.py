@@ -86,12 +86,13 @@ def test_requirements_pin_what_the_package_depends_on():
 
 
 def sources() -> str:
-    """All code of the project: Python files, code cells of chapters, and the files that call commands."""
+    """All code of the project but this file: Python, code cells of chapters, and what calls commands."""
     files = [path for folder in ("companion", "tests") for path in (ROOT / folder).rglob("*.py")]
+    files.remove(Path(__file__))
     files += [ROOT / name for name in ("README.md", "pyproject.toml", "conftest.py", ".ci/run")]
     code = [path.read_text(encoding="utf-8") for path in files]
-    for chapter in BOOK.chapters:
-        cells = json.loads(chapter.notebook.read_text(encoding="utf-8"))["cells"]
+    for path in (ROOT / "chapters").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     return "\n".join(code)
 
