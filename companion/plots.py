@@ -15,7 +15,8 @@ Every figure stands on a light card, so it reads the same on a light and on a da
 
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 
 import matplotlib as mpl
@@ -157,8 +158,8 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
 def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -> Axes:
     """Draw the loss on held-out text against minutes of training, with the levels to compare it with.
 
-    history: what `train` returns, a dict an evaluation with "seconds" and "bits_per_byte"; levels: {name: bits
-    per byte}, the lowest of them taken for the floor.
+    history: what `train` returns, a dict an evaluation with "seconds" and "bits_per_byte"; levels: {name:
+    bits per byte}, the lowest of them taken for the floor.
     """
     minutes = [row["seconds"] / 60 for row in history]
     bits = [row["bits_per_byte"] for row in history]
@@ -180,3 +181,20 @@ def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -
         xlabel="minutes of training", ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits))
     )
     return ax
+
+
+def judged(verdicts: Iterable):
+    """Show what the village's judge said, sentence by sentence: ok, contradiction or unknown.
+
+    verdicts: what `companion.village.judge` returns. Sentences that are ok stand on green; others are marked
+    by color and by the reason beside them.
+    """
+    from IPython.display import HTML  # the command line draws too, and needs no IPython
+
+    colors = {"ok": "#CDE8DC", "contradiction": "#F6CDB8", "unknown": "#E3E1DA"}
+    parts = []
+    for verdict in verdicts:
+        style = f"background:{colors[verdict.kind]};color:{INK};border-radius:3px;padding:1px 3px"
+        note = f' <em style="font-size:85%">({escape(verdict.reason)})</em>' if verdict.reason else ""
+        parts.append(f'<span style="{style}">{escape(verdict.sentence)}{note}</span>')
+    return HTML(f'<p style="line-height:1.9;max-width:42em">{" ".join(parts)}</p>')
