@@ -1,19 +1,20 @@
 """The village: a small world that tells stories, and knows exactly what it said.
 
     from random import Random
-    from companion.village import story, bits, judge
+    from companion.village import bits, judge, story
 
     told = story(Random(7))
     told.text            # sixty words or more of plain English
     told.facts.holder    # {"red lantern": "Mara"}: who holds what at the end
-    told.bits            # how many bits of surprise the story holds; no reader can do with fewer on average
-    bits(told.text)      # the same number, from the text alone (None for a text the village could not have told)
-    judge("Once upon a time, a key ate Mara.")   # sentence by sentence: ok, contradiction or unknown
+    told.bits            # −log2 of the story's probability; no reader can do with fewer on average
+    bits(told.text)      # the same number, from the text alone; None if the village cannot tell it
+    judge("Mara ate a key.")   # sentence by sentence: ok, contradiction or unknown
 
-A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is drawn; its
-slots are filled, left to right, each from the words that the state allows there; the sentence changes the state.
-The words, rules and patterns are in `companion.village_world`. Because each choice but the pattern is a printed word,
-and no text can be read as two patterns, reading a story recovers every choice, and so its exact probability.
+A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is
+drawn; its slots are filled, left to right, each from the words that the state allows there; the sentence
+changes the state. The words, rules and patterns are in `companion.village_world`. Each choice but the pattern
+is a printed word, and no text can be read as two patterns. So reading a story recovers every choice, and with
+them its exact probability.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import argparse
 import hashlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import log2
@@ -37,14 +39,15 @@ SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (se
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
 LONGEST = 100  # words after which only a closing sentence may come
+EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh against each other
 
-_SLOT = re.compile(r"\{(\w):(\w+)(?:\(([\w,]*)\))?\}")
+_SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
 _TWO_WORDS = re.compile(r"\S+ \S+")
 _SENTENCE_END = re.compile(r"[.!?]\"?(?=\s+[A-Z\"]|\s*\Z)")
 
 
 class Slot(NamedTuple):
-    """A hole in a pattern: its letter, its rule, and the letters of the earlier slots that the rule looks at."""
+    """A hole in a pattern: its letter, its rule, and and the letters of the slots that the rule asks for."""
 
     letter: str
     rule: str
@@ -65,6 +68,7 @@ class Pattern:
     slots: list[Slot]
     needs: tuple[str, ...]  # the rules that look at the state alone: each must allow something
     regex: re.Pattern
+    group: int = -1  # where in the village's groups it is
 
     def fill(self, words: list[str]) -> str:
         """The sentence with `words` in its slots, in order."""
@@ -128,16 +132,14 @@ def facts(state: State) -> Facts:
     held = {f"{t.color} {t.noun}": name for name, t in state.thing.items()}
     where = dict(state.place) | {thing: state.place[name] for thing, name in held.items()}
     where |= {f"{color} {noun}": place for noun, (color, place) in state.lying.items()}
-    return Facts(
-        dict(state.role), held, where, dict(state.goods), dict(state.mood), state.weather, state.day
-    )
+    return Facts(dict(state.role), held, where, dict(state.goods), dict(state.mood), state.weather, state.day)
 
 
 class Village:
     """Tells, reads and judges the stories of one table of sentences.
 
-    kinds: kind -> its words; table: the sentences; shortest, longest: words before the end may, and must, come.
-    Raises ValueError if a word of a kind begins with another word of that kind, as texts could then be read twice.
+    kinds: kind -> its words. table: its sentences. shortest, longest: words until it may, and must, end.
+    Raises ValueError if a word of a kind begins with another of it, as texts could then be read in two ways.
     """
 
     def __init__(
@@ -158,8 +160,7 @@ class Village:
     def _compile(self, sentence: Sentence) -> Pattern:
         slots, pieces, end = [], [], 0
         for hole in _SLOT.finditer(sentence.text):
-            letter, rule, args = hole.groups()
-            slots.append(Slot(letter, rule, tuple((args or "").split(",")) if args else (), *RULES[rule][::2]))
+            slots.append(self._slot(slots, *hole.groups()))
             pieces.append(sentence.text[end : hole.start()])
             end = hole.end()
         pieces.append(sentence.text[end:])
@@ -169,12 +170,24 @@ class Village:
         needs = tuple(slot.rule for slot in slots if not slot.args)
         return Pattern(*sentence, pieces, slots, needs, re.compile(regex + r"(?= |\Z)"))
 
-    def _group(self) -> list[tuple]:
-        """Patterns with the same part, needs and weight are possible together, and weigh the same."""
+    def _slot(self, earlier: list[Slot], letter: str, rule: str | None, args: str | None) -> Slot:
+        if rule is None:
+            kind = next(slot.kind for slot in earlier if slot.letter == letter)
+            return Slot(letter, "same", (letter,), kind, lambda state, kind, word: [word])
+        kind, _, allowed = RULES[rule]
+        return Slot(letter, rule, tuple(args.split(",")) if args else (), kind, allowed)
+
+    def _group(self) -> dict[str, list[tuple]]:
+        """For each part, its groups: patterns with the same needs and weight, which are possible together."""
         groups: dict[tuple, list[Pattern]] = {}
         for pattern in self.patterns:
             groups.setdefault((pattern.part, pattern.needs, pattern.weight), []).append(pattern)
-        return [(*key, patterns) for key, patterns in groups.items()]
+        parts: dict[str, list[tuple]] = {}
+        for number, ((part, needs, weight), patterns) in enumerate(groups.items()):
+            parts.setdefault(part, []).append((number, needs, weight, patterns))
+            for pattern in patterns:
+                pattern.group = number
+        return parts
 
     def _index(self) -> dict[str, list[Pattern]]:
         """The patterns by the first two words of the sentences that they make."""
@@ -203,35 +216,34 @@ class Village:
             return {"opening": 1}
         if len(state.role) < 2:
             return {"arrival": 1}
-        closing = {"closing": 2 * max(0, state.words - self.shortest + 1)}
+        closing = {"closing": CLOSING * max(0, state.words - self.shortest + 1)}
         if state.words >= self.longest:
             return closing
         paused = state.last is not None and state.last.part == "scene"
-        return closing | {"arrival": 2 * (len(state.role) < CAST), "event": 6, "scene": 0 if paused else 5}
+        weights = {"event": EVENT, "scene": 0 if paused else SCENE}
+        return closing | weights | {"arrival": ARRIVAL if len(state.role) < CAST else 0}
 
     def menu(self, state: State) -> tuple[int, list[tuple[int, list[Pattern]]], dict[str, list[str]]]:
-        """The patterns that may come: the total weight, (weight of each, patterns) pairs, and the rules' options."""
+        """What may come: the total weight; (weight of each, patterns) pairs; the options of the rules."""
         total, menu, options = 0, [], {}
-        weights = self._weights(state)
-        for part, needs, weight, patterns in self._groups:
-            unit = weight * weights.get(part, 0)
-            if not unit:
-                continue
-            for need in needs:
-                if need not in options:
-                    rule = RULES[need]
-                    options[need] = rule.allowed(state, self.kinds[rule.kind])
-                if not options[need]:
-                    break
-            else:
-                if state.last in patterns:
-                    patterns = [pattern for pattern in patterns if pattern is not state.last]
-                total += unit * len(patterns)
-                menu.append((unit, patterns))
+        last = state.last.group if state.last else -1
+        for part, factor in self._weights(state).items():
+            for number, needs, weight, patterns in self._groups.get(part, ()) if factor else ():
+                for need in needs:
+                    if need not in options:
+                        kind, _, allowed = RULES[need]
+                        options[need] = allowed(state, self.kinds[kind])
+                    if not options[need]:
+                        break
+                else:
+                    if number == last:
+                        patterns = [pattern for pattern in patterns if pattern is not state.last]
+                    menu.append((factor * weight, patterns))
+                    total += factor * weight * len(patterns)
         return total, menu, options
 
-    def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict[str, list[str]]) -> list[str]:
-        """The words that may fill `slot`, when the earlier slots hold `words`."""
+    def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict) -> list[str]:
+        """The words that may fill `slot`, when the earlier ones hold `words`; `options`: as from `menu`."""
         if not slot.args and slot.rule in options:
             return options[slot.rule]
         return slot.allowed(state, self.kinds[slot.kind], *[words[letter] for letter in slot.args])
@@ -252,14 +264,35 @@ class Village:
             total, menu, options = self.menu(state)
             pattern, unit = draw(rng, total, menu)
             surprise += log2(total / unit)
-            words: dict[str, str] = {}
+            said, words = {}, []
             for slot in pattern.slots:
-                allowed = self.allowed(state, slot, words, options)
-                words[slot.letter] = allowed[rng.randrange(len(allowed))]
+                allowed = self.allowed(state, slot, said, options)
+                words.append(allowed[rng.randrange(len(allowed))])
+                said[slot.letter] = words[-1]
                 surprise += log2(len(allowed))
-            sentences.append(pattern.fill(list(words.values())))
-            self.advance(state, pattern, words, sentences[-1])
+            sentences.append(pattern.fill(words))
+            self.advance(state, pattern, said, sentences[-1])
         return Story(" ".join(sentences), facts(state), surprise)
+
+    def continuations(self, state: State) -> Iterator[tuple[str, float, State]]:
+        """Every sentence that can come next, with its probability and the state after it."""
+        total, menu, options = self.menu(state)
+        for unit, patterns in menu:
+            for pattern in patterns:
+                fillings = [([], {}, unit / total)]
+                for slot in pattern.slots:
+                    fillings = list(self._fill_next(state, slot, fillings, options))
+                for words, said, chance in fillings:
+                    after, text = state.copy(), pattern.fill(words)
+                    self.advance(after, pattern, said, text)
+                    yield text, chance, after
+
+    def _fill_next(self, state: State, slot: Slot, fillings: list, options: dict) -> Iterator[tuple]:
+        """Every way to fill one slot more, with its probability."""
+        for words, said, chance in fillings:
+            allowed = self.allowed(state, slot, said, options)
+            for word in allowed:
+                yield [*words, word], said | {slot.letter: word}, chance / len(allowed)
 
     # ---- reading ----
 
@@ -276,14 +309,14 @@ class Village:
         """Read one matched sentence in `state`, and believe it: the state changes."""
         total, menu, options = self.menu(state)
         unit = next((unit for unit, patterns in menu if pattern in patterns), 0)
-        words: dict[str, str] = {}
-        choices = []
+        said: dict[str, str] = {}
+        choices, spans = [], []
         for i, slot in enumerate(pattern.slots, 1):
-            choices.append(self.allowed(state, slot, words, options))
-            words[slot.letter] = found[i]
-        spans = [found.span(i + 1) for i in range(len(choices))]
-        self.advance(state, pattern, words, found[0])
-        return Step(pattern, list(words.values()), choices, unit, total, found.start(), spans)
+            choices.append(self.allowed(state, slot, said, options))
+            said.setdefault(slot.letter, found[i])
+            spans.append(found.span(i))
+        self.advance(state, pattern, said, found[0])
+        return Step(pattern, list(found.groups()), choices, unit, total, found.start(), spans)
 
     def parse(self, text: str) -> list[Step] | None:
         """The choices that tell exactly this story, or None if the village could not have told it."""
@@ -325,7 +358,7 @@ class Village:
     # ---- judging ----
 
     def judge(self, text: str) -> list[Verdict]:
-        """Read any text sentence by sentence. A contradiction is believed; an unknown sentence changes nothing."""
+        """Read any text, sentence by sentence: believe contradictions, skip what is no sentence here."""
         state, start, verdicts = State(), 0, []
         while start < len(text):
             if text[start].isspace():
@@ -381,7 +414,7 @@ class Village:
         """What is wrong with `word` in `slot`."""
         if slot.kind == "name" and word not in cast and slot.rule != "new_name":
             return f"nobody named {word} is in this story"
-        phrase = RULES[slot.rule].phrase
+        phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
         if not options:
             return f"{word}: expected {phrase}, but there is none"
         return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
@@ -393,7 +426,7 @@ def check_kinds(kinds: dict[str, list[str]]) -> None:
         ordered = sorted(words)
         for one, two in zip(ordered, ordered[1:], strict=False):
             if two.startswith(one) and not two[len(one) :][:1].isalnum():
-                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one, as texts must have one reading")
+                raise ValueError(f"kind {kind!r}: {one!r} begins {two!r}; change one of them")
 
 
 def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tuple[Pattern, int]:
@@ -406,7 +439,7 @@ def draw(rng: Random, total: int, menu: list[tuple[int, list[Pattern]]]) -> tupl
     raise AssertionError("the weights do not add up to their total")
 
 
-# ------------------------------------------------------------------------------------------ the shipped village
+# ---- the shipped village --------------------------------------------------------------------------------
 
 VILLAGE = Village()
 
@@ -419,8 +452,8 @@ def story(rng: Random) -> Story:
 def bits(text: str, forget: bool = False) -> float | None:
     """The exact information content of a story in bits, −log2 of its probability; None if it cannot be one.
 
-    forget: as the perfect forgetful reader counts, who knows the whole grammar and how likely each sentence is, but
-    guesses every word in a slot among all the words of its kind.
+    forget: as the perfect forgetful reader counts, who knows the grammar and how likely each sentence is, but
+    forgot who is who: every word in a slot is a guess among all the words of its kind.
     """
     return VILLAGE.bits(text, forget)
 
@@ -432,13 +465,18 @@ def recalls(text: str) -> list[tuple[int, int]]:
     """
     spans = VILLAGE.recalls(text)
     if spans is None:
-        raise ValueError(f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails")
+        raise ValueError(no_story(text))
     return spans
 
 
 def judge(text: str) -> list[Verdict]:
     """Judge any text, sentence by sentence: "ok", "contradiction" (with a reason) or "unknown"."""
     return VILLAGE.judge(text)
+
+
+def no_story(text: str) -> str:
+    """The message of the error for a text that is no story."""
+    return f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails"
 
 
 def story_bytes(text: str) -> int:
@@ -456,7 +494,7 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
     for text in texts:
         surprise = bits(text, forget)
         if surprise is None:
-            raise ValueError(f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails")
+            raise ValueError(no_story(text))
         total_bits += surprise
         total_bytes += story_bytes(text)
     if not total_bytes:
@@ -464,12 +502,32 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
     return total_bits / total_bytes
 
 
+def letters(texts: Iterable[str]) -> float:
+    """The loss of a reader who knows only how often each byte comes in the training split, in bits per byte.
+
+    Raises ValueError for no texts.
+    """
+    train = load_split("train")
+    counts = Counter("".join(train).encode("utf-8"))
+    end = 256  # the end of a story is one more sign
+    counts[end] = len(train)
+    total = counts.total() + 257  # one more of each, so that no byte is impossible
+    surprise, length = 0.0, 0
+    for text in texts:
+        signs = [*text.encode("utf-8"), end]
+        surprise -= sum(log2((counts[sign] + 1) / total) for sign in signs)
+        length += len(signs)
+    if not length:
+        raise ValueError("texts=[] must hold at least one text")
+    return surprise / length
+
+
 def abilities(texts: Iterable[str]) -> dict[str, float]:
     """What texts that a model wrote show of it; all but `recalls` and `words` are shares between 0 and 1.
 
     grammar: sentences that are sentences of this village; consistent: texts whose every sentence is ok;
     whole: texts that are stories from beginning to end; memory: recalled words that are right;
-    recalls, words: recalled words and words in a text, on average; distinct: texts that differ from all before.
+    recalls, words: recalled words and words in a text, on average; distinct: texts unlike all before them.
     Raises ValueError for no texts.
     """
     texts = list(texts)
@@ -495,7 +553,7 @@ def share(flags: Iterable[bool]) -> float:
     return sum(flags) / len(flags) if flags else 0.0
 
 
-# ------------------------------------------------------------------------------------------------------- files
+# ---- files ----------------------------------------------------------------------------------------------
 
 
 def tell(seed: int, stories: int) -> Iterator[str]:
@@ -540,11 +598,11 @@ def main(argv: list[str] | None = None) -> int:
     """The command line: write the shipped splits, or other stories."""
     parser = argparse.ArgumentParser(
         prog="python -m companion.village",
-        description="Write the shipped splits, byte for byte. With --stories or --seed, write stories.txt instead.",
+        description="Write the shipped splits, byte for byte; with --stories or --seed, stories.txt instead.",
         epilog="example: python -m companion.village --stories 20000 --seed 4 --out my-stories",
     )
     parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
-    parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2 and 3)")
+    parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2, 3)")
     parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
     args = parser.parse_args(argv)
     if args.stories is None and args.seed is None:

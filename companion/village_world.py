@@ -13,9 +13,10 @@ Read it from top to bottom, and it is four tables:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-# ---------------------------------------------------------------------------------------------------- words
+# ---- words -------------------------------------------------------------------------------------------------
 
 SHE = "Mara Tilda Nell Ivy Wren Hazel Dora Fern Greta Lotte Rosa Juno Anna Elsa Clara Vera".split()
 HE = "Bram Otto Pip Finn Jasper Milo Hugo Olaf Tom Rufus Gus Kit Emil Ned Leo Sam".split()
@@ -23,7 +24,6 @@ NUMBERS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
 ).split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 def lines(text: str) -> list[str]:
@@ -53,12 +53,16 @@ KINDS: dict[str, list[str]] = {
     "few": NUMBERS[1:5],  # how many come or go at a time: two to five
     "mood": "happy sad cross sleepy proud shy hungry brave lonely curious nervous grumpy".split(),
     "weather": "rain snow fog wind sunshine thunder hail frost drizzle mist".split(),
-    "day": DAYS,
+    "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
     "adjective": (
-        "tall small quiet noisy clever careful careless gentle stubborn patient polite famous forgetful dreamy "
+        "tall small quiet noisy clever careful careless gentle stubborn patient polite famous forgetful "
         "jolly thoughtful freckled dusty tidy nimble lanky modest daring faithful cautious friendly ticklish "
         "witty sensible fearless restless shaggy barefoot whiskery peaceful solemn scruffy plump bashful "
-        "generous hopeful lucky merry mysterious punctual respectable round sturdy talkative weary"
+        "generous hopeful lucky merry mysterious punctual respectable round sturdy talkative weary "
+        "bouncy broad chatty chubby clumsy crooked dainty dapper dashing dizzy drowsy fidgety fluffy fussy "
+        "giddy gloomy graceful grand handsome hardy helpful homely humble jaunty keen limber lively loyal "
+        "mellow mossy muddy musical neat plucky practical pudgy quick rosy rugged rumpled silvery "
+        "slender slow snug spotless spry stately stout sunburned thrifty toothless trusty valiant vast"
     ).split(),
     "doing": lines("""
         humming a tune about soup
@@ -304,7 +308,7 @@ KINDS: dict[str, list[str]] = {
     """),
 }
 
-# ---------------------------------------------------------------------------------------------------- facts
+# ---- facts -------------------------------------------------------------------------------------------------
 
 
 class Thing(NamedTuple):
@@ -374,15 +378,15 @@ class State:
             self.nouns.append(noun)
 
 
-# ---------------------------------------------------------------------------------------------------- rules
+# ---- rules -------------------------------------------------------------------------------------------------
 
 
 class Rule(NamedTuple):
-    """Which words of `kind` a slot may hold: `allowed(state, kind, *earlier slots)`; `phrase` says it in words."""
+    """Which words may fill a slot."""
 
-    kind: str
-    phrase: str
-    allowed: object
+    kind: str  # the list that they come from
+    phrase: str  # the rule in words
+    allowed: Callable[..., list[str]]  # (state, words of the kind, *words of earlier slots) -> words
 
 
 RULES: dict[str, Rule] = {}
@@ -405,7 +409,6 @@ def free(name: str, kind: str) -> None:
 
 for _kind in KINDS:
     free(f"any_{_kind}", _kind)
-    RULES[f"same_{_kind}"] = Rule(_kind, "the word said just before", lambda s, kind, word: [word])
 
 
 def one(value) -> list:
@@ -572,7 +575,9 @@ def picker(s, kind):
 
 @rule("name", "somebody with empty hands, away from where something lies")
 def fetcher(s, kind):
-    return [name for name in s.role if name not in s.thing and lying_elsewhere(s, None, name)] if s.lying else []
+    if not s.lying:
+        return []
+    return [name for name in s.role if name not in s.thing and place_of_lying(s, None, name)]
 
 
 @rule("name", "the one who hid it")
@@ -585,11 +590,6 @@ def breaker(s, kind, noun):
     return one(s.broken.get(noun))
 
 
-@rule("name", "somebody who holds something whole")
-def holder_whole(s, kind):
-    return [name for name, held in s.thing.items() if held.noun not in s.broken]
-
-
 @rule("name", "somebody who holds something broken")
 def mender(s, kind):
     return [name for name, held in s.thing.items() if held.noun in s.broken] if s.broken else []
@@ -598,6 +598,11 @@ def mender(s, kind):
 @rule("name", "somebody with nothing to eat")
 def gatherer(s, kind):
     return [name for name in s.role if name not in s.goods]
+
+
+@rule("name", "somebody at that place with nothing to eat")
+def gatherer_at(s, kind, place):
+    return [name for name in s.role if name not in s.goods and s.place[name] == place]
 
 
 @rule("name", "somebody with something to eat")
@@ -653,14 +658,9 @@ def moody(s, kind):
     return list(s.mood)
 
 
-@rule("name", "somebody beside one whose mood was told")
-def comforter(s, kind):
-    return [name for name in s.role if moody_near(s, None, name)] if s.mood else []
-
-
-@rule("name", "somebody at the same place whose mood was told")
-def moody_near(s, kind, a):
-    return [name for name in beside(s, a) if name in s.mood]
+@rule("name", "somebody whose mood was told, and who is not alone")
+def moody_in_company(s, kind):
+    return [name for name in s.mood if beside(s, name)]
 
 
 @rule("name", "somebody who feels so")
@@ -671,11 +671,6 @@ def who_feels(s, kind, mood):
 @rule("name", "somebody without a wish")
 def wishless(s, kind):
     return [name for name in s.role if name not in s.wish]
-
-
-@rule("name", "somebody with a wish")
-def wisher(s, kind):
-    return list(s.wish)
 
 
 @rule("name", "somebody with a wish and empty hands")
@@ -735,12 +730,6 @@ def known(s, kind):
 @rule("thing", "the thing that lies there")
 def lying_here(s, kind, a):
     return lying_at(s, s.place.get(a))
-
-
-@rule("thing", "a thing that lies elsewhere")
-def lying_elsewhere(s, kind, a):
-    here = s.place.get(a)
-    return [noun for noun, (_, there) in s.lying.items() if there != here]
 
 
 @rule("place", "a place where something lies")
@@ -836,6 +825,11 @@ def crowded(s, kind):
 @rule("place", "a place where somebody with empty hands is")
 def occupied_empty(s, kind):
     return list(dict.fromkeys(s.place[name] for name in s.role if name not in s.thing))
+
+
+@rule("place", "a place where somebody with nothing to eat is")
+def occupied_foodless(s, kind):
+    return list(dict.fromkeys(s.place[name] for name in s.role if name not in s.goods))
 
 
 @rule("place", "another place")
@@ -981,10 +975,10 @@ def today(s, kind):
 
 @rule("day", "the day after")
 def next_day(s, kind):
-    return [DAYS[(DAYS.index(s.day) + 1) % 7]] if s.day else []
+    return [kind[(kind.index(s.day) + 1) % len(kind)]] if s.day else []
 
 
-# -------------------------------------------------------------------------------------------------- effects
+# ---- effects -----------------------------------------------------------------------------------------------
 # An effect takes the state and the words `v` of a sentence's slots. It believes what the sentence says, even
 # if that was not allowed: a judge must be able to read on after a contradiction.
 
@@ -1204,9 +1198,10 @@ def ends(s, v):
     s.over = True
 
 
-# ------------------------------------------------------------------------------------------------- patterns
-# A slot is {letter:rule} or {letter:rule(earlier letters)}. Most letters mean the same everywhere:
-# A, B who · n thing · c color · p, q place · r role · g goods · k, m numbers · f mood · d day · w weather.
+# ---- patterns ----------------------------------------------------------------------------------------------
+# A slot is {letter:rule}, {letter:rule(earlier letters)}, or {earlier letter}, the same word again.
+# Most letters mean the same everywhere: A, B who · n thing · c color · p, q place · r role · g goods ·
+# k, m numbers · f mood · d day · w weather.
 
 
 class Sentence(NamedTuple):
@@ -1247,7 +1242,7 @@ say("opening", 12, "opens finds", """
 """)
 say("opening", 12, "opens_with_two", """
     Once {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} met at the {p:any_place}.
-    {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} were neighbors near the {p:any_place}.
+    {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} lived near the {p:any_place}.
 """)
 
 # somebody new ----------------------------------------------------------------------------------------------
@@ -1262,7 +1257,7 @@ say("arrival", 1, "arrives", """
 """)
 say("arrival", 10, "arrives brings_thing", """
     Then {B:new_name} the {r:new_role} came to the {p:occupied} with a {c:any_color} {n:new_noun}.
-    {A:anyone} waved. {B:new_name} the {r:new_role} was bringing a {c:any_color} {n:new_noun} to the {p:place(A)}.
+    {A:anyone} waved. {B:new_name} the {r:new_role} brought a {c:any_color} {n:new_noun} to the {p:place(A)}.
 """)
 say("arrival", 5, "arrives brings_goods", """
     A {r:new_role} named {B:new_name} stopped at the {p:occupied} with {k:any_several} {g:new_goods}.
@@ -1276,50 +1271,50 @@ say("arrival", 5, "arrives looks", """
 say("event", 4, "finds", """
     {A:empty} found a {c:any_color} {n:new_noun} at the {p:place(A)}.
     {A:empty} found a {n:new_noun} at the {p:place(A)}. It was {c:any_color}.
-    "Look, a {c:any_color} {n:new_noun}!" said {A:empty}. "A {d:same_color(c)} {o:same_thing(n)}!" said {B:other(A)}.
+    "Look, a {c:any_color} {n:new_noun}!" said {A:empty}. "A {c} {n}!" said {B:other(A)}.
     At the {p:occupied_empty}, {A:empty_at(p)} tripped over a {c:any_color} {n:new_noun}.
-    {A:empty} the {r:role(A)} bought a {c:any_color} {n:new_noun} for a song.
-    {A:empty} the {r:role(A)} won a {c:any_color} {n:new_noun} in a raffle at the {p:place(A)}.
+    {A:empty} bought a {c:any_color} {n:new_noun} at the {p:place(A)} for a song.
+    {A:empty} won a {c:any_color} {n:new_noun} in a raffle at the {p:place(A)}.
 """)
 say("event", 6, "buys", """
-    {A:buyer} paid {k:some(A)} of the {g:goods(A)} for a {c:any_color} {n:new_noun} and had {m:less(A,k)} left.
+    {A:buyer} paid {k:some(A)} {g:goods(A)} for a {c:any_color} {n:new_noun} and had {m:less(A,k)} left.
 """)
 say("event", 3, "wishes", """
-    {A:wishless} the {r:role(A)} wished for a {n:new_noun} more than anything.
-    "I want a {n:new_noun}," said {A:wishless}. "What would you do with a {o:same_thing(n)}?" asked {B:other(A)}.
+    {A:wishless} stood at the {p:place(A)} and wished for a {n:new_noun}.
+    "I want a {n:new_noun}," said {A:wishless}. "What would you do with a {n}?" asked {B:other(A)}.
 """)
 say("event", 8, "gets_wish", """
-    {A:lucky} the {r:role(A)} turned round, and there lay a {c:any_color} {n:wish(A)}.
-    A kind aunt sent {A:lucky} the {r:role(A)} a {c:any_color} {n:wish(A)}.
+    {A:lucky} turned round, and there, at the {p:place(A)}, lay a {c:any_color} {n:wish(A)}.
+    A kind aunt sent {A:lucky} a {c:any_color} {n:wish(A)}.
 """)
 
 # things change hands ---------------------------------------------------------------------------------------
 
 say("event", 9, "gives", """
     {A:giver} gave the {c:color(A)} {n:noun(A)} to {B:empty_near(A)}.
-    {A:giver} the {r:role(A)} gave {B:empty_near(A)} the {c:color(A)} {n:noun(A)}.
-    "Take the {n:givable}," said {A:holder_of(n)} to {B:empty_near(A)} the {q:role(B)}.
+    {A:giver} gave {B:empty_near(A)} the {n:noun(A)}, and {B} thanked {A}.
+    "Take the {n:givable}, {B:empty_beside(n)}," said {A:holder_of(n)}. So {B} took the {n}.
     "Is that {n:givable} for me?" asked {B:empty_beside(n)}. "It is now," said {A:holder_of(n)}.
-    {B:empty_by_giver} the {q:role(B)} got the {n:givable_to(B)} from {A:holder_of(n)}.
+    {B:empty_by_giver} got the {n:givable_to(B)} from {A:holder_of(n)} at the {p:place(B)}.
 """)
 say("event", 8, "swaps", """
-    {A:swapper} and {B:holder_near(A)} traded the {c:color(A)} {n:noun(A)} for the {d:color(B)} {o:noun(B)}.
+    {A:swapper} and {B:holder_near(A)} traded the {n:noun(A)} for the {o:noun(B)} at the {p:place(A)}.
     {A:swapper} gave the {n:noun(A)} to {B:holder_near(A)} and got the {d:color(B)} {o:noun(B)} for it.
 """)
 say("event", 6, "lends", """
-    {A:giver} lent the {c:color(A)} {n:noun(A)} to {B:empty_near(A)}.
+    {A:giver} lent the {n:noun(A)} to {B:empty_near(A)} at the {p:place(A)}.
     "May I borrow the {n:givable}?" asked {B:empty_beside(n)}. "Bring it back," said {A:holder_of(n)}.
 """)
 say("event", 9, "returns", """
-    {B:borrower} brought the {c:color(B)} {n:noun(B)} back to {A:owner(n)} at the {p:place(A)}.
-    "Thank you for the {n:borrowed}," said {B:holder_of(n)} to {A:owner(n)} at the {p:place(A)}, and gave it back.
+    {B:borrower} brought the {n:noun(B)} back to {A:owner(n)} at the {p:place(A)}.
+    "Here is the {n:borrowed}," said {B:holder_of(n)}, and gave it back to {A:owner(n)} at the {p:place(A)}.
 """)
 say("event", 4, "puts_down", """
     {A:holder} put the {c:color(A)} {n:noun(A)} down at the {p:place(A)}.
     "This {n:held} is heavy," said {A:holder_of(n)}, and left it at the {p:place(A)}.
 """)
 say("event", 4, "hides", """
-    {A:holder} hid the {c:color(A)} {n:noun(A)} at the {p:place(A)}.
+    {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
     When nobody looked, {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
 """)
 say("event", 9, "picks_up", """
@@ -1342,18 +1337,18 @@ say("event", 12, "mends", """
 # people come and go ----------------------------------------------------------------------------------------
 
 say("event", 2, "goes", """
-    {A:anyone} the {r:role(A)} walked from the {p:place(A)} to the {q:elsewhere(A)}.
-    {A:holder} carried the {c:color(A)} {n:noun(A)} from the {p:place(A)} to the {q:elsewhere(A)}.
+    {A:anyone} walked from the {p:place(A)} to the {q:elsewhere(A)}.
+    {A:holder} carried the {n:noun(A)} from the {p:place(A)} to the {q:elsewhere(A)}.
 """)
 say("event", 1, "goes", """
-    {A:anyone} the {r:role(A)} went to the {q:elsewhere(A)} to {e:any_errand}.
+    {A:anyone} went to the {q:elsewhere(A)} to {e:any_errand}.
 """)
 say("event", 4, "go_together", """
     {A:with_company} and {B:near(A)} went from the {p:place(A)} to the {q:elsewhere(A)} together.
 """)
 say("event", 3, "all_go", """
-    "To the {q:deserted}!" cried {A:anyone}. "To the {p:same_place(q)}!" cried {B:other(A)}, and off they all went.
-    They all went to the fair at the {q:deserted}, {A:anyone} the {r:role(A)} first.
+    "To the {q:deserted}!" cried {A:anyone}. "To the {q}!" cried {B:other(A)}, and off they all went.
+    There was a fair at the {q:deserted}. So they all went to the {q}, {A:anyone} first.
 """)
 say("event", 10, "follows", """
     {A:apart} missed {B:far(A)} and went over to the {p:place(B)}.
@@ -1366,19 +1361,19 @@ say("event", 8, "comes", """
 # things to eat ---------------------------------------------------------------------------------------------
 
 say("event", 3, "gathers", """
-    {A:gatherer} the {r:role(A)} bought {k:any_several} {g:new_goods} near the {p:place(A)}.
-    An old woman gave {A:gatherer} the {r:role(A)} {k:any_several} {g:new_goods} and a wink.
-    A box came for {A:gatherer} the {r:role(A)}. In it were {k:any_several} {g:new_goods}.
+    {A:gatherer} bought {k:any_several} {g:new_goods} near the {p:place(A)}.
+    An old woman gave {A:gatherer} {k:any_several} {g:new_goods} and a wink.
+    A box came to the {p:occupied_foodless} for {A:gatherer_at(p)}. In it were {k:any_several} {g:new_goods}.
 """)
 say("event", 6, "counts", """
     {A:adder} had {n:count(A)} {g:goods(A)} and got {k:more(A)} more. That made {m:total(n,k)}.
     {A:adder} found {k:more(A)} more {g:goods(A)}. "Now I have {m:added(A,k)}," {h:pronoun(A)} said.
     {A:nibbler} ate {k:some(A)} of the {g:goods(A)}. That left {m:less(A,k)}.
-    "{A:nibbler}," asked the teacher, "what are {n:count(A)} {g:goods(A)} less {k:some(A)}?" It was {m:minus(n,k)}.
+    {A:nibbler} had {n:count(A)} {g:goods(A)}, but some ducklings ate {k:some(A)}. That left {m:minus(n,k)}.
 """)
 say("event", 8, "shares", """
     {A:sharer} gave {k:some(A)} {g:goods(A)} to {B:foodless_near(A)} and kept {m:less(A,k)}.
-    "Fair is fair," said {A:sharer}. {B:foodless_near(A)} got {k:some(A)} {g:goods(A)}, which left {m:less(A,k)}.
+    "Fair is fair," said {A:sharer}. {B:foodless_near(A)} got {k:some(A)} {g:goods(A)}, leaving {m:less(A,k)}.
 """)
 say("event", 2, "eats_all", """
     {A:eater} tripped, and all {n:count(A)} {g:goods(A)} rolled into the ditch.
@@ -1391,14 +1386,14 @@ say("event", 1, "feels", """
     {A:anyone} felt {f:new_mood(A)} because {z:any_reason}.
 """)
 say("event", 3, "feels", """
-    All of a sudden {A:anyone} the {r:role(A)} was {f:new_mood(A)}.
+    {A:anyone} said, "I feel {f:new_mood(A)}." "Why {f}?" asked {B:other(A)}.
 """)
 say("event", 2, "comforts", """
-    {A:comforter} saw that {B:moody_near(A)} was {f:mood(B)} and {y:any_kindness}. Then {h:pronoun(B)} was {j:new_mood(B)}.
+    {B:moody_in_company} was {f:mood(B)}, so {A:near(B)} {y:any_kindness}. Then {B} was {j:new_mood(B)}.
 """)
 say("event", 2, "weather_comes", """
     There was {w:new_weather} at the {p:occupied} now.
-    "It smells like {w:new_weather}," said {A:anyone} the {r:role(A)}, and so it was.
+    "It smells like {w:new_weather}," said {A:anyone} at the {p:place(A)}, and so it was.
 """)
 say("event", 3, "weather_goes", """
     At last the {w:weather} was over.
@@ -1411,71 +1406,71 @@ say("event", 3, "day_is", """
 # questions, and other sentences that ask for what was told -------------------------------------------------
 
 say("event", 12, "", """
-    "Good morning, {A:with_company}," said {B:near(A)}. "Good morning, {D:same_name(B)}," said {C:same_name(A)}.
-    "Is this the {p:crowded}?" asked {A:at(p)}. "Yes, this is the {q:same_place(p)}," said {B:near(A)}.
-    "A {c:held_color} {n:held_noun(c)}!" said {B:not_holder(n)}. "My {d:same_color(c)} {o:same_thing(n)}," said {A:holder_of(n)}.
+    "Good morning, {A:with_company}," said {B:near(A)}. "Good morning, {B}," said {A}.
+    "Is this the {p:crowded}?" asked {A:at(p)}. "Yes, this is the {p}," said {B:near(A)}.
+    "A {c:held_color} {n:held_noun(c)}!" said {B:not_holder(n)}. "My {c} {n}," said {A:holder_of(n)}.
 """)
 say("event", 9, "", """
     "Who has the {n:held}?" asked {B:not_holder(n)}. It was {A:holder_of(n)}.
     "Where is the {n:known}?" asked {B:anyone}. It was at the {p:where(n)}.
-    "What a fine {n:held}," said {B:not_holder(n)} the {r:role(B)}, and {A:holder_of(n)} blushed.
+    "What a fine {n:held}," said {B:not_holder(n)}. "My {n}," said {A:holder_of(n)}, and blushed.
     "Do you have the {n:held}, {A:holder_of(n)}?" asked {B:not_holder(n)}. "Yes, and it is {c:color_of(n)}."
-    {A:holder} showed {B:other(A)} the {q:role(B)} the {c:color(A)} {n:noun(A)}.
+    {A:holder} showed {B:other(A)} the {c:color(A)} {n:noun(A)}.
     The {c:lying_color} {n:lying_noun(c)} still lay at the {p:where(n)}.
 """)
 say("event", 7, "", """
     "Where is {A:anyone}?" asked {B:other(A)}. It was easy: at the {p:place(A)}.
     "What color is the {n:known}?" asked {B:not_holder(n)}. It was {c:color_of(n)}.
     "How many {g:had_goods} do you have, {A:who_has_goods(g)}?" There were {n:count(A)}.
-    {A:eater} the {r:role(A)} counted the {g:goods(A)} again. There were still {n:count(A)}.
+    {A:eater} counted the {g:goods(A)} again. There were still {n:count(A)}.
     "Who hid the {n:hidden}?" Of course, it was {A:hider(n)}.
     "Who broke the {n:broken}?" It was {A:breaker(n)}, but nobody was angry.
     "Still no {n:wished}," sighed {A:wisher_of(n)}.
     {A:debtor} had not forgotten that the {n:noun(A)} belonged to {B:owner(n)}.
-    {A:totaler} had {n:count(A)} {g:goods(A)}, {B:addable(A)} had {k:count(B)} {i:goods(B)}: that made {m:total(n,k)}.
+    {A:totaler} had {n:count(A)} {g:goods(A)}, {B:addable(A)} {k:count(B)} {i:goods(B)}, both {m:total(n,k)}.
 """)
 say("event", 5, "", """
-    {A:moody} the {r:role(A)} was still {f:mood(A)}.
+    {A:moody} was still {f:mood(A)}.
     "Why so {f:some_mood}, {A:who_feels(f)}?" asked {B:other(A)}.
-    {A:anyone} the {r:role(A)} did not mind the {w:weather}.
+    {A:anyone} did not mind the {w:weather} at the {p:place(A)}.
     "Is it really {d:today}?" asked {A:anyone} the {r:role(A)}.
-    "I am a {r:some_role}," said {A:who_is(r)}. "And a good {q:same_role(r)}, too," said {B:other(A)}.
+    "I am a {r:some_role}," said {A:who_is(r)}. "And a good {r}, too," said {B:other(A)}.
     "What do you do all day, {A:anyone}?" asked {B:other(A)}. "I am a {r:role(A)}," {h:pronoun(A)} said.
     The {r:some_role} winked. You could never tell with {A:who_is(r)}.
-    {A:with_company} the {r:role(A)} and {B:near(A)} the {q:role(B)} had a chat at the {p:place(A)}.
+    {A:with_company} and {B:near(A)} had a chat at the {p:place(A)}: {B} talked, {A} nodded.
 """)
 
 # a pause ---------------------------------------------------------------------------------------------------
 
 say("scene", 1, "", """
-    At the {p:occupied}, {A:at(p)} the {r:role(A)} was {x:any_doing}.
+    At the {p:occupied}, {A:at(p)} was {x:any_doing}.
 """)
 say("scene", 4, "", """
     {s:any_scene}
 """)
 say("scene", 2, "", """
     {A:anyone} told a joke. {j:any_joke} {B:other(A)} {l:any_laugh}.
-    "{y:any_saying}," said {A:anyone} the {r:role(A)}.
+    "{y:any_saying}," said {A:anyone} to {B:other(A)}.
     "Last night I dreamed of {t:any_dream}," said {A:anyone} to {B:other(A)}.
-    {A:anyone} {y:any_kindness}, and {B:other(A)} the {q:role(B)} {l:any_laugh}.
+    {A:anyone} {y:any_kindness}, and {B:other(A)} {l:any_laugh}.
 """)
 say("scene", 1, "", """
-    A {j:any_adjective} stranger came by and asked to see the {r:some_role}. "That is {A:who_is(r)}," they said.
-    Nobody was as {j:any_adjective} as {A:anyone} the {r:role(A)} that day.
+    A {j:any_adjective} stranger asked for the {r:some_role}. "That is {A:who_is(r)}," they said.
+    Nobody was as {j:any_adjective} as {A:anyone} that day.
 """)
 
 # the last sentence -----------------------------------------------------------------------------------------
 
 say("closing", 4, "ends", """
-    That night {A:holder} the {r:role(A)} put the {c:color(A)} {n:noun(A)} beside the bed.
+    That night {A:holder} put the {c:color(A)} {n:noun(A)} beside the bed.
     They all went home, and only the {c:lying_color} {n:lying_noun(c)} stayed at the {p:where(n)}.
-    Then the moon rose over the {p:occupied}, and {A:at(p)} the {r:role(A)} fell asleep.
-    {A:moody} the {r:role(A)} went to bed early, still {f:mood(A)}.
+    Then the moon rose over the {p:occupied}, and {A:at(p)} fell asleep.
+    {A:moody} went to bed early, still {f:mood(A)}.
     And that was the end of {d:today}.
     At last {A:anyone} the {r:role(A)} said good night to {B:other(A)} the {q:role(B)}.
-    When the {w:weather} was over, they all had soup with {A:anyone} the {r:role(A)}.
+    When the {w:weather} was over, they all had soup with {A:anyone} at the {p:place(A)}.
     {A:eater} put all {n:count(A)} {g:goods(A)} on the table, and that was supper.
-    And if you ever need a {c:held_color} {n:held_noun(c)}, go and ask {A:holder_of(n)} the {r:role(A)}.
+    And if you ever need a {c:held_color} {n:held_noun(c)}, go and ask {A:holder_of(n)}.
     They all lived happily ever after, {A:anyone} the {r:role(A)} most of all.
     And that is how {A:anyone} the {r:role(A)} came to love the {p:place(A)}.
 """)
