@@ -27,7 +27,9 @@ def oracle(q, k, v, may_look):
         for h in range(q.shape[1]):
             for i in range(q.shape[2]):
                 seen = [j for j in range(k.shape[2]) if may_look(b, h, i, j)]
-                powers = [math.exp((q[b, h, i] * k[b, h, j]).sum().item() / math.sqrt(q.shape[3])) for j in seen]
+                powers = [
+                    math.exp((q[b, h, i] * k[b, h, j]).sum().item() / math.sqrt(q.shape[3])) for j in seen
+                ]
                 for power, j in zip(powers, seen, strict=True):
                     out[b, h, i] += power / sum(powers) * v[b, h, j]
     return out
@@ -37,7 +39,7 @@ def close(actual, expected, tolerance=1e-5):
     torch.testing.assert_close(actual.double(), expected.double(), rtol=tolerance, atol=tolerance)
 
 
-# -------------------------------------------------------------------------------------------------- causal_mask
+# causal_mask
 
 
 @pytest.mark.parametrize(("n_query", "n_key"), [(1, 1), (1, 4), (3, 3), (3, 8), (5, 6)])
@@ -59,7 +61,7 @@ def test_more_queries_than_keys_is_an_error():
             attend(*tensors(4, 3, dtype))
 
 
-# ------------------------------------------------------------------------------------------------------- attend
+# attend
 
 
 @pytest.mark.parametrize(("n_query", "n_key"), [(7, 7), (3, 7), (1, 7), (1, 1)])
@@ -124,7 +126,9 @@ def test_long_bfloat16_sequences_agree_with_the_formula_too():
     q, k, v = (torch.randn(1, 1, 1030, 3, generator=generator).bfloat16() for _ in range(3))
     expected = attend(q.double(), k.double(), v.double())
     close(attend(q, k, v), expected, 3e-2)  # 1,030 keys: the fused kernel
-    close(attend(q[:, :, :1000], k[:, :, :1000], v[:, :, :1000]), expected[:, :, :1000], 3e-2)  # plain products
+    close(
+        attend(q[:, :, :1000], k[:, :, :1000], v[:, :, :1000]), expected[:, :, :1000], 3e-2
+    )  # plain products
 
 
 def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
@@ -141,7 +145,9 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
 
 
 @settings(max_examples=50, deadline=None)
-@given(n_query=st.integers(1, 6), more=st.integers(0, 5), seed=st.integers(0, 10**6), spread=st.floats(0.01, 30))
+@given(
+    n_query=st.integers(1, 6), more=st.integers(0, 5), seed=st.integers(0, 10**6), spread=st.floats(0.01, 30)
+)
 def test_outputs_lie_between_the_values_that_are_seen(n_query, more, seed, spread):
     generator = torch.Generator().manual_seed(seed)
     n_key = n_query + more
@@ -170,13 +176,16 @@ def test_a_mask_that_is_not_bool_is_an_error():
         attend(*tensors(), mask=torch.zeros(T, T))
 
 
-# ------------------------------------------------------------------------------------------------------ the layer
+# the layer
 
 
 def twins(bias):
     """Our layer and PyTorch's, with the same weights: 15 wide, 3 heads."""
     torch.manual_seed(0)
-    ours, theirs = CausalSelfAttention(15, 3, bias=bias), nn.MultiheadAttention(15, 3, bias=bias, batch_first=True)
+    ours, theirs = (
+        CausalSelfAttention(15, 3, bias=bias),
+        nn.MultiheadAttention(15, 3, bias=bias, batch_first=True),
+    )
     projections = (ours.q_proj, ours.k_proj, ours.v_proj)
     with torch.no_grad():
         theirs.in_proj_weight.copy_(torch.cat([p.weight for p in projections]))
@@ -198,7 +207,10 @@ def test_the_layer_is_torchs_in_values_and_gradients(bias):
     close(*(torch.autograd.grad(o.square().sum(), x, retain_graph=True)[0] for o in (out, expected)))
     out.square().sum().backward()
     expected.square().sum().backward()
-    close(torch.cat([p.weight.grad for p in (ours.q_proj, ours.k_proj, ours.v_proj)]), theirs.in_proj_weight.grad)
+    close(
+        torch.cat([p.weight.grad for p in (ours.q_proj, ours.k_proj, ours.v_proj)]),
+        theirs.in_proj_weight.grad,
+    )
     close(ours.o_proj.weight.grad, theirs.out_proj.weight.grad)
 
 
