@@ -58,10 +58,12 @@ __all__ = [
 class TokenDataset(Dataset):
     """Windows over one long row of tokens.
 
-    tokens: (N,) integers: a list, an array or a memory map. Item i is (x, y), both (context_length,) int64: x
-    begins at token i * stride, y one token later. stride: from one window's start to the next; context_length
-    unless given, which asks each question once. Tokens at the end that fill no window are left out.
-    Raises ValueError for a context_length or stride below 1, and for fewer than context_length + 1 tokens.
+    tokens: (N,) integers: a list, an array or a memory map. Item i is (x, y), both
+    (context_length,) int64: x begins at token i * stride, y one token later. stride: from one
+    window's start to the next; context_length unless given, which asks each question once.
+    Tokens at the end that fill no window are left out.
+    Raises ValueError for a context_length or stride below 1, and for fewer than context_length
+    + 1 tokens.
     """
 
     def __init__(self, tokens, context_length: int, stride: int | None = None):
@@ -71,8 +73,8 @@ class TokenDataset(Dataset):
             raise ValueError(f"context_length={context_length} and stride={stride} must be at least 1")
         if len(tokens) <= context_length:
             raise ValueError(
-                f"context_length={context_length} is too long: a window takes {context_length + 1} tokens, and "
-                f"there are {len(tokens)}; shorten it, or take more text"
+                f"context_length={context_length} is too long: a window takes {context_length + 1} tokens, "
+                f"and there are {len(tokens)}; shorten it, or take more text"
             )
 
     def __len__(self) -> int:
@@ -93,10 +95,11 @@ def make_dataloader(
     shuffle: bool = True,
     generator=None,
 ) -> DataLoader:
-    """Batches (x, y) of windows, each (B, T) int64: every window once, in random order if shuffle.
+    """Batches (x, y) of windows, each (B, T) int64: every window once, in random order if
+    shuffle.
 
-    generator: a torch.Generator, for the same order every time. When shuffled, a last batch that is not full is
-    dropped, so that every step of a training sees as many windows.
+    generator: a torch.Generator, for the same order every time. When shuffled, a last batch
+    that is not full is dropped, so that every step of a training sees as many windows.
     """
     dataset = TokenDataset(tokens, context_length, stride)
     return DataLoader(dataset, batch_size, shuffle=shuffle, drop_last=shuffle, generator=generator)
@@ -107,7 +110,8 @@ def make_dataloader(
 class Split:
     """One part of a corpus, as tokens.
 
-    tokens: (N,) integers, in memory or memory-mapped: <|endoftext|>, then each document followed by one.
+    tokens: (N,) integers, in memory or memory-mapped: <|endoftext|>, then each document
+    followed by one.
     starts: (documents + 1,) positions of those <|endoftext|>s.
     n_bytes: UTF-8 bytes of the documents, and one for each closing <|endoftext|>.
     """
@@ -118,7 +122,7 @@ class Split:
 
 
 def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.ndarray]:
-    """The tokens of a split, in pieces: <|endoftext|>, then each document's and the <|endoftext|> after it."""
+    """A split's tokens in pieces: <|endoftext|>, then each document's with one more after them."""
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that among its special_tokens")
     end = [tokenizer.special_tokens[END_OF_TEXT]]
@@ -130,18 +134,20 @@ def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.
 
 
 def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Split:
-    """Documents as one Split in memory. An <|endoftext|> that stands in a document's text stays text."""
+    """Documents as one Split in memory. An <|endoftext|> typed in a document stays text."""
     pieces = list(token_stream(documents, tokenizer))
     starts = np.cumsum([len(piece) for piece in pieces]) - 1
-    return Split(np.concatenate(pieces), starts, sum(len(document.encode()) + 1 for document in documents))
+    n_bytes = sum(len(document.encode()) + 1 for document in documents)
+    return Split(np.concatenate(pieces), starts, n_bytes)
 
 
 # Cell cd944bea, under “Stories begin and end”
 def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sequences of unequal lengths as one rectangle: (B, T) int64 tokens, (B, T) bool mask of the real ones.
+    """Sequences of unequal lengths as one rectangle: (B, T) int64 tokens, (B, T) bool mask of
+    the real ones.
 
-    T is length, or that of the longest sequence. Shorter ones are filled up with pad_id on the right, longer
-    ones cut. Raises ValueError for no sequences and for a length below 1.
+    T is length, or that of the longest sequence. Shorter ones are filled up with pad_id on the
+    right, longer ones cut. Raises ValueError for no sequences and for a length below 1.
     """
     if len(sequences) == 0 or (length is not None and length < 1):
         raise ValueError(f"{len(sequences)} sequences, length={length}: both must be at least 1")
@@ -157,7 +163,7 @@ def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.
 
 # Cell 2caf40b2, under “Stories begin and end”
 def row_starts(starts, context_length: int) -> np.ndarray:
-    """starts, and more of them inside documents that have more than context_length questions: none asks more."""
+    """starts, and further ones inside long documents, so that no row has over context_length questions."""
     if context_length < 1:
         raise ValueError(f"context_length={context_length} must be at least 1")
     pieces = [np.arange(start, end, context_length) for start, end in itertools.pairwise(starts)]
@@ -167,9 +173,11 @@ def row_starts(starts, context_length: int) -> np.ndarray:
 def document_rows(
     tokens, starts, rows, context_length: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of these numbers as (x, y), each (B, T) int64, T that of the longest; padding's targets are -100.
+    """The rows of these numbers as (x, y), each (B, T) int64, T that of the longest; padding's
+    targets are -100.
 
-    Row i is x = tokens[starts[i]:starts[i + 1]], y the same one token later; both cut to context_length if given.
+    Row i is x = tokens[starts[i]:starts[i + 1]], y the same one token later; both cut to
+    context_length if given.
     """
     spans = [tokens[starts[i] : starts[i + 1] + 1] for i in rows]
     x, _ = pad_batch([span[:-1][:context_length] for span in spans], pad_id=int(tokens[starts[0]]))
@@ -183,8 +191,9 @@ def random_batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches (x, y) without end, each (B, T) int64, rows drawn with replacement.
 
-    Without starts, rows are windows of context_length tokens, cut anywhere. With the starts of a Split, rows
-    begin where documents do (see row_starts, document_rows), and T is at most context_length.
+    Without starts, rows are windows of context_length tokens, cut anywhere. With the starts of
+    a Split, rows begin where documents do (see row_starts, document_rows), and T is at most
+    context_length.
     Raises ValueError for a batch_size or context_length below 1, and for data without a row.
     """
     if starts is None:
@@ -209,7 +218,8 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
     """Surprise in bits per byte of text.
 
     nats: the sum of -ln p over all tokens of a text, closing <|endoftext|>s included, such as
-    F.cross_entropy(..., reduction="sum"). n_bytes: the text's UTF-8 bytes, plus one for each <|endoftext|>.
+    F.cross_entropy(..., reduction="sum"). n_bytes: the text's UTF-8 bytes, plus one for each
+    <|endoftext|>.
     Raises ValueError for n_bytes below 1.
     """
     if n_bytes < 1:
@@ -220,9 +230,11 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
 def sample(
     next_probabilities: Callable[[list[int]], torch.Tensor], tokens, max_new_tokens: int, generator, stop=None
 ) -> list[int]:
-    """tokens, and up to max_new_tokens more, each drawn from next_probabilities(tokens so far) -> (V,).
+    """tokens, and up to max_new_tokens more, each drawn from next_probabilities(tokens so far)
+    -> (V,).
 
-    The probabilities lie end to end on a line, and a dart falls on one of them. Ends early after the token `stop`.
+    The probabilities lie end to end on a line, and a dart falls on one of them. Ends early
+    after the token `stop`.
     """
     tokens = list(tokens)
     for _ in range(max_new_tokens):
@@ -237,9 +249,11 @@ def sample(
 
 # Cell 2fe51b1d, under “English, where counts run out”
 def python_manual() -> list[str]:
-    """The topics of `help()` by name: the English manual inside every Python, some 0.4 MB, depending on its version.
+    """The topics of `help()` by name: the English manual inside every Python, some 0.4 MB,
+    depending on its version.
 
-    A paragraph that stands in several topics is kept in the first, so that no topic repeats another.
+    A paragraph that stands in several topics is kept in the first, so that no topic repeats
+    another.
     """
     from pydoc_data.topics import topics
 
@@ -253,7 +267,8 @@ def python_manual() -> list[str]:
 
 # Cell ef6ff438, under “Your own text”
 def read_documents(path: str | Path) -> list[str]:
-    """The documents of a UTF-8 text file: what stands between its <|endoftext|>s, or else the file as one.
+    """The documents of a UTF-8 text file: what stands between its <|endoftext|>s, or else the
+    file as one.
 
     Raises ValueError for a file that is empty or is no UTF-8 text.
     """
@@ -273,7 +288,7 @@ def read_documents(path: str | Path) -> list[str]:
 
 
 def read_folder(folder: Path) -> list[str]:
-    """The documents of all text files below a folder, in order of path; hidden and other files are passed over."""
+    """The documents of all text files below a folder, in order of path; hidden ones are left out."""
     documents = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -289,11 +304,12 @@ def read_folder(folder: Path) -> list[str]:
 def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
     """The documents of a corpus or of your own text.
 
-    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare, tinystories (downloaded
-    once, see download); or a file (see read_documents); or a folder (see read_folder).
+    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare,
+    tinystories (downloaded once, see download); or a file (see read_documents); or a folder
+    (see read_folder).
     split: of the village, "train", "val" or "test"; without it, train and after it val.
-    Raises ValueError for an unknown name, an empty or binary file, a folder without text; ConnectionError where
-    a download fails.
+    Raises ValueError for an unknown name, an empty or binary file, a folder without text;
+    ConnectionError where a download fails.
     """
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     if name == "village":
@@ -320,10 +336,13 @@ def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
 
 # Cell b213d6d6, under “Your own text”
 def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
-    """Documents to train on, and the last round(len(documents) * val_fraction) of them, held out.
+    """Documents to train on, and the last round(len(documents) * val_fraction) of them, held
+    out.
 
-    Where that would be none, the longest document is cut, after a line near its end, and that end is held out.
-    Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a text too short to be cut.
+    Where that would be none, the longest document is cut, after a line near its end, and that
+    end is held out.
+    Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a text too
+    short to be cut.
     """
     documents = list(documents)
     if not 0 < val_fraction < 1 or not documents:
@@ -336,10 +355,10 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     text = documents[longest]
     place = len(text) - round(val_fraction * sum(map(len, documents)))
     ends = {mark: text.rfind(mark, place * 9 // 10, place) + len(mark) for mark in ("\n", " ", "")}
-    cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, a word or a character
+    cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, or a word
     if not (text[:cut].strip() and text[cut:].strip()):
         raise ValueError(
-            f"val_fraction={val_fraction} of {len(text)} characters is too short a text to hold out; take more"
+            f"val_fraction={val_fraction} of {len(text)} characters is too short a text; take more"
         )
     return [*documents[:longest], text[:cut], *documents[longest + 1 :]], [text[cut:]]
 
@@ -349,7 +368,7 @@ FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenize
 
 
 def finish(folder: Path) -> None:
-    """Move what prepare has written into place, if it is all there: meta.json.new is written last and moved last."""
+    """Move what prepare wrote into place, if all is there: meta.json.new comes last in both."""
     if (folder / "meta.json.new").exists():
         for name in FILES:
             if (folder / f"{name}.new").exists():
@@ -357,7 +376,7 @@ def finish(folder: Path) -> None:
 
 
 def write_split(documents: Sequence[str], tokenizer: Tokenizer, folder: Path, name: str) -> dict[str, int]:
-    """Write NAME.bin.new and NAME_starts.npy.new, a document at a time; returns what meta.json says of them."""
+    """Write NAME.bin.new, a document at a time, and NAME_starts.npy.new; return their entry in meta.json."""
     lengths = []
     with open(folder / f"{name}.bin.new", "wb") as file:
         for piece in token_stream(documents, tokenizer):
@@ -379,9 +398,10 @@ def prepare(
 ) -> dict:
     """Write documents as a folder that load_prepared opens; return what its meta.json says.
 
-    train.bin and val.bin are raw uint16, or uint32 for more than 65,536 tokens: <|endoftext|>, then each document
-    followed by one. hold_out says which documents are val. A kill at any moment leaves the folder's old data or
-    the new. Tokens are written a document at a time and never held all at once. source: where the text is from.
+    train.bin and val.bin are raw uint16, or uint32 for more than 65,536 tokens: <|endoftext|>,
+    then each document followed by one. hold_out says which documents are val. A kill at any
+    moment leaves the folder's old data or the new. Tokens are written a document at a time and
+    never held all at once. source: where the text is from.
     Raises ValueError as hold_out does, and for a tokenizer without <|endoftext|>.
     """
     parts = dict(zip(("train", "val"), hold_out(documents, val_fraction), strict=True))
@@ -412,7 +432,8 @@ class Corpus:
 def load_prepared(folder: str | Path) -> Corpus:
     """Open a folder that prepare wrote; its tokens stay on disk, memory-mapped.
 
-    Raises ValueError for a folder without prepared text, and for files that are missing or cut off.
+    Raises ValueError for a folder without prepared text, and for files that are missing or cut
+    off.
     """
     folder = Path(folder)
     finish(folder)
@@ -457,8 +478,9 @@ def cache_folder() -> Path:
 def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
     """Fetch a file of n_bytes with this SHA-256 into path, unless it is there; return path.
 
-    What arrives waits beside it, as NAME.part, until it is whole and right; after a cut connection the next call
-    goes on from there. Raises ConnectionError for no network, a cut connection and wrong bytes.
+    What arrives waits beside it, as NAME.part, until it is whole and right; after a cut
+    connection the next call goes on from there. Raises ConnectionError for no network, a cut
+    connection and wrong bytes.
     Source: RFC 9110, sections 14.2 (Range) and 15.3.7 (206 Partial Content).
     """
     if path.exists():

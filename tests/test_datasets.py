@@ -320,9 +320,11 @@ def test_sample_sees_its_own_tokens_and_stops():
     assert prompt == [3, 1]
 
 
-def test_sample_survives_a_dart_at_the_very_end(monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda *shape, **options: torch.ones(*shape, dtype=torch.float64))
-    assert sample(lambda tokens: torch.tensor([0.25, 0.75]), [], 1, None) == [1]
+@pytest.mark.parametrize(("place", "token"), [(0.0, 1), (0.25, 2), (0.5, 2), (1.0, 3)])
+def test_a_dart_on_a_border_hits_what_has_a_width(monkeypatch, place, token):
+    dart = torch.full((1,), place, dtype=torch.float64)  # 1.0 is what rounding may make of a dart
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: dart)
+    assert sample(lambda tokens: torch.tensor([0.0, 0.25, 0.5, 0.25]), [], 1, None) == [token]
 
 
 # -- texts ----
@@ -586,6 +588,23 @@ def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
     assert found == sorted(found)  # old up to one step, new from there on
 
 
+def test_a_failure_leaves_what_was_whole_before_it(tmp_path, bpe, monkeypatch):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    for source, (documents, tokenizer) in versions.items():
+        prepare(documents, tokenizer, tmp_path / source.strip(), 0.1, source=source)
+    for name in FILES:  # killed when all of "oak" was written and nothing of it moved
+        (tmp_path / "oak" / name).rename(tmp_path / "elm" / f"{name}.new")
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        prepare(*versions["elm "], tmp_path / "elm", 0.1, source="elm ")
+    assert old_or_new(tmp_path / "elm", sizes) == "oak "
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
 def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
     versions = two_versions(bpe)
@@ -626,7 +645,7 @@ def test_a_missing_file_is_named(tmp_path, bpe, name):
 @pytest.mark.parametrize("keep", [0.0, 0.6])
 def test_a_file_that_was_cut_off(tmp_path, bpe, name, keep):
     prepare([TEXT] * 20, bpe, tmp_path, 0.1)
-    os.truncate(tmp_path / name, int((tmp_path / name).stat().st_size * keep))
+    os.truncate(tmp_path / name, int((tmp_path / name).stat().st_size * keep) // 4 * 4)
     with pytest.raises(ValueError) as error:
         load_prepared(tmp_path)
     assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)

@@ -5,7 +5,7 @@
 
 The file is sparse: it has its full length and takes no room on the disk; what is read from it are zeros,
 in pages as real as any. Two figures count. Memory of its own is what the process asked for and nobody else
-can have. Mapped pages are the parts of the file that it touched; the system takes them back when it needs them.
+can have. Mapped pages are the parts of the file that it touched; the system takes them back when needed.
 """
 
 import argparse
