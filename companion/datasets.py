@@ -58,12 +58,11 @@ __all__ = [
 class TokenDataset(Dataset):
     """Windows over one long row of tokens.
 
-    tokens: (N,) integers: a list, an array or a memory map. Item i is (x, y), both
-    (context_length,) int64: x begins at token i * stride, y one token later. stride: from one
-    window's start to the next; context_length unless given, which asks each question once.
-    Tokens at the end that fill no window are left out.
-    Raises ValueError for a context_length or stride below 1, and for fewer than context_length
-    + 1 tokens.
+    tokens: (N,) integers: a list, an array or a memory map. Item i is (x, y), both (T,) int64,
+    T = context_length: x begins at token i * stride, y one token later. stride: from one window's
+    start to the next; context_length unless given, which asks each question once. Tokens at the
+    end that fill no window are left out. Raises ValueError for a context_length or stride below 1,
+    and for fewer than context_length + 1 tokens.
     """
 
     def __init__(self, tokens, context_length: int, stride: int | None = None):
@@ -95,11 +94,10 @@ def make_dataloader(
     shuffle: bool = True,
     generator=None,
 ) -> DataLoader:
-    """Batches (x, y) of windows, each (B, T) int64: every window once, in random order if
-    shuffle.
+    """Batches (x, y) of windows, each (B, T) int64: every window once, shuffled or in order.
 
-    generator: a torch.Generator, for the same order every time. When shuffled, a last batch
-    that is not full is dropped, so that every step of a training sees as many windows.
+    generator: a torch.Generator, for the same order every time. When shuffled, a last batch that
+    is not full is dropped, so that every step of a training sees as many windows.
     """
     dataset = TokenDataset(tokens, context_length, stride)
     return DataLoader(dataset, batch_size, shuffle=shuffle, drop_last=shuffle, generator=generator)
@@ -230,11 +228,10 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
 def sample(
     next_probabilities: Callable[[list[int]], torch.Tensor], tokens, max_new_tokens: int, generator, stop=None
 ) -> list[int]:
-    """tokens, and up to max_new_tokens more, each drawn from next_probabilities(tokens so far)
-    -> (V,).
+    """Return tokens and up to max_new_tokens more, each drawn from next_probabilities(tokens): (V,).
 
-    The probabilities lie end to end on a line, and a dart falls on one of them. Ends early
-    after the token `stop`.
+    The probabilities lie end to end on a line, and a dart falls on one of them. Ends early after
+    the token `stop`. Probabilities need not sum to 1.
     """
     tokens = list(tokens)
     for _ in range(max_new_tokens):
@@ -267,8 +264,7 @@ def python_manual() -> list[str]:
 
 # Cell ef6ff438, under “Your own text”
 def read_documents(path: str | Path) -> list[str]:
-    """The documents of a UTF-8 text file: what stands between its <|endoftext|>s, or else the
-    file as one.
+    """The documents of a UTF-8 text file: the parts between <|endoftext|>s, or all of it as one.
 
     Raises ValueError for a file that is empty or is no UTF-8 text.
     """
@@ -336,13 +332,11 @@ def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
 
 # Cell b213d6d6, under “Your own text”
 def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
-    """Documents to train on, and the last round(len(documents) * val_fraction) of them, held
-    out.
+    """Split documents: those to train on, and the last ones, round(len * val_fraction), held out.
 
-    Where that would be none, the longest document is cut, after a line near its end, and that
-    end is held out.
-    Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a text too
-    short to be cut.
+    Where that would be none, the longest document is cut, after a line near its end, and that end
+    is held out. Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a
+    text too short to be cut.
     """
     documents = list(documents)
     if not 0 < val_fraction < 1 or not documents:
