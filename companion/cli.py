@@ -6,6 +6,7 @@ the commands, so that `companion` and `companion --help` answer at once.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import random
 import sys
@@ -116,13 +117,9 @@ def fresh_stories(n: int, seed: int) -> list[str]:
     """n new stories, none of them in a shipped split."""
     if n < 1:
         raise ValueError(f"--stories={n} must be at least 1")
-    shipped = {text for split in ("train", "val", "test") for text in village.load_split(split)}
-    rng, texts = random.Random(seed), []
-    while len(texts) < n:
-        text = village.story(rng).text
-        if text not in shipped:
-            texts.append(text)
-    return texts
+    shipped = {text for split in village.SPLITS for text in village.load_split(split)}
+    fresh = (village.story(rng).text for rng in itertools.repeat(random.Random(seed)))
+    return list(itertools.islice((text for text in fresh if text not in shipped), n))
 
 
 def prepare_text(args) -> Path:
@@ -224,14 +221,13 @@ def run_train(args):
         config = dataclasses.replace(config, steps=min(config.steps, steps))
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report = Reporter(corpus, folder, args.judge)
+    report = Reporter(corpus, args.judge)
     history = train(model, corpus, config, folder, args.resume, on_eval=report, progress=True)
     if not history:
         print(
             f"Stopped before the first evaluation. To go on: companion train --checkpoint {folder} --resume"
         )
         return
-    write_log(folder, history)
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}
     plots.use_style()
     plots.loss_curve(history, lines).figure.savefig(folder / "loss.png")
@@ -261,14 +257,15 @@ def saved_config(folder: Path) -> dict:
             f"--checkpoint={folder} has no checkpoint to resume; leave out --resume to start anew"
         )
     saved = json.loads(path.read_text(encoding="utf-8"))
-    return saved["config"] | saved["provenance"].get("train", {})
+    config = saved["config"] | saved["provenance"].get("train", {})
+    return {name: value for name, value in config.items() if name != "vocab_size"}
 
 
 class Reporter:
-    """Called at each evaluation: prints a line and a sample, judges stories, writes the log."""
+    """Called at each evaluation: prints a line and a sample, and judges stories."""
 
-    def __init__(self, corpus, folder: Path, judged: int):
-        self.corpus, self.folder, self.judged, self.rows = corpus, folder, judged, []
+    def __init__(self, corpus, judged: int):
+        self.corpus, self.judged = corpus, judged
 
     def __call__(self, model, row: dict) -> dict:
         from tqdm.auto import tqdm
@@ -285,16 +282,7 @@ class Reporter:
             more |= village_scores(teller, self.judged, seed=row["step"])
         tqdm.write(f"step {row['step']:>6}  loss {row['val']:.3f}  {row['bits_per_byte']:.3f} bits per byte")
         tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
-        self.rows.append(row | more)
-        write_log(self.folder, self.rows)
         return more
-
-
-def write_log(folder: Path, rows: list[dict]) -> None:
-    from companion.training import write_atomically
-
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_atomically(folder / "log.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def reference_lines() -> dict[str, float]:
@@ -335,7 +323,8 @@ def print_scores(scores: dict):
         print("No story of it came to an end yet, so there is nothing to judge: train longer.")
         return
     print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
-    print(f"Memory: {scores['consistent']:.0%} of stories hold no contradiction.")
+    print(f"Memory: {scores['memory']:.0%} of recalled words are right,", end=" ")
+    print(f"{scores['consistent']:.0%} of stories hold no contradiction.")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------

@@ -123,7 +123,7 @@ BAD_PREPARE = {
     "empty file": (["prepare", "empty.txt"], "empty.txt"),
     "binary file": (["prepare", "binary.dat"], "binary.dat"),
     "folder without text": (["prepare", "hollow"], "hollow"),
-    "too short": (["prepare", "short.txt"], "short"),
+    "too short": (["prepare", "short.txt"], "vocab_size=300 is more than this text can give"),
     "vocabulary below the bytes": (["prepare", "mine.txt", "--vocab-size", "200"], "vocab_size=200"),
     "vocabulary above the text": (["prepare", "mine.txt", "--vocab-size", "90000"], "vocab_size=90000"),
     "stories of another text": (["prepare", "mine.txt", "--stories", "5"], "--stories"),
@@ -199,8 +199,8 @@ def test_broken_checkpoints_are_refused(trained, capsys):
     (folder / "config.json").write_text(config)
     (folder / "model.safetensors").unlink()
     (folder / "model.pt").write_bytes(b"\x80\x04K\x01.")
-    fails(capsys, ["generate", "--checkpoint", folder], 2, "pickle")
-    fails(capsys, ["generate", "--checkpoint", folder / "model.pt"], 2, "pickle")
+    fails(capsys, ["generate", "--checkpoint", folder], 2, "unpickling")
+    fails(capsys, ["generate", "--checkpoint", folder / "model.pt"], 2, "unpickling")
 
 
 def test_a_prompt_that_the_vocabulary_lacks(here, capsys):
