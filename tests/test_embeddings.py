@@ -129,7 +129,7 @@ def test_the_last_place_has_a_row_and_the_next_has_none():
     embed = GPTEmbedding(V, LONGEST, C)
     assert embed(tokens(1, LONGEST)).shape == (1, LONGEST, C)
     assert embed(tokens(1, 1), start=LONGEST - 1).shape == (1, 1, C)
-    with pytest.raises(ValueError, match=f"positions 0 to {LONGEST}, context_length={LONGEST}"):
+    with pytest.raises(ValueError, match=f"positions 0 to {LONGEST}, but context_length={LONGEST};"):
         embed(tokens(1, LONGEST + 1))
     with pytest.raises(ValueError, match=f"positions {LONGEST} to {LONGEST}"):
         embed(tokens(1, 1), start=LONGEST)
