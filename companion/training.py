@@ -74,7 +74,7 @@ __all__ = [
 ]
 
 
-# Cell a5f307af, under “The loss and its gradient”
+# Cell 1deafebe, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
     """exp of a loss in nats per token: the number of equally likely tokens that would surprise as much."""
     return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # a float ends near e**709
@@ -111,7 +111,7 @@ def evaluate(model, split: Split, context_length: int, batch_size: int = 32, dty
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
 
-# Cell ae0eea7d, under “How long should a step be?”
+# Cell 5a929097, under “How long should a step be?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """AdamW in one fused pass. Matrices decay; biases and the vectors of norms do not.
 
@@ -136,7 +136,7 @@ def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_step
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-# Cell 1cf627c6, under “When a gradient is too long, or a batch too large”
+# Cell 0d83dafb, under “When a gradient is too long, or a batch too large”
 @contextmanager
 def faster_products(device: torch.device, dtype: torch.dtype):
     """Inside, matrix products run in bfloat16 (autocast), or in float32 with the processor's short cuts."""
@@ -166,7 +166,7 @@ def add_gradients(run, batches: list, device: torch.device, dtype: torch.dtype) 
     return mean, n_targets
 
 
-# Cell d26db014, under “Which stories are in a batch?”
+# Cell ac3a972b, under “Which stories are in a batch?”
 POOL = 8
 
 
@@ -197,7 +197,7 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0) -> Ite
         first += POOL - first % POOL
 
 
-# Cell e791cf71, under “The trainer”
+# Cell 9c2b6f44, under “The trainer”
 def check_ranges(c: "TrainConfig") -> None:
     """ValueError, in one line, for the first field that is out of its range."""
     least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
@@ -218,7 +218,7 @@ def check_ranges(c: "TrainConfig") -> None:
             raise ValueError(f"{name}={getattr(c, name)!r} must be {rule}")
 
 
-# Cell 323d8f2c, under “The trainer”
+# Cell 1a8081b3, under “The trainer”
 @dataclass
 class TrainConfig:
     """What `train` does.
@@ -259,7 +259,7 @@ def check_fit(model, data: Corpus, config: TrainConfig) -> None:
             raise ValueError(f"{name}={value} is above the model's {most}; lower it, or build a larger one")
 
 
-# Cell 5d351b15, under “The trainer”
+# Cell 8a217293, under “The trainer”
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; auto is CUDA, else MPS, else the CPU. ValueError for one that is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -290,7 +290,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     return min(seconds, key=lambda dtype: seconds[dtype] * (1.2 if dtype == torch.bfloat16 else 1))
 
 
-# Cell 173fe9ac, under “The trainer”
+# Cell f0c5d7bb, under “The trainer”
 class TrainingDiverged(RuntimeError):
     """The loss or its gradient stopped being a number; the message says at which step, and what to try."""
 
@@ -325,7 +325,7 @@ def finish_the_step():
         signal.signal(signal.SIGINT, before)
 
 
-# Cell 2f150300, under “The trainer”
+# Cell d331ba9f, under “The trainer”
 class Trainer:
     """A model, its optimizer and its place in the data: all that the next step depends on."""
 
@@ -357,7 +357,7 @@ class Trainer:
         return self.losses[-1]
 
 
-# Cell 096f836c, under “The trainer”
+# Cell 7b586f41, under “The trainer”
 FIRST_LOOK = 100  # steps: soon enough to see that a run is going well
 
 
@@ -393,7 +393,7 @@ def train(
     return trainer.history
 
 
-# Cell fa1a2736, under “The trainer”
+# Cell 336fb9ad, under “The trainer”
 def add_row(trainer: Trainer, val: Split, on_eval) -> None:
     """Evaluate, and append what came out to the history."""
     with faster_products(trainer.device, torch.float32):
@@ -426,7 +426,7 @@ def steps_within(model, data: Corpus, config: TrainConfig, minutes: float) -> in
     return max(1, int((60 * minutes - evaluation) / step))
 
 
-# Cell 40b8a015, under “A file is whole, or it is not there”
+# Cell f0e7b6cc, under “A file is whole, or it is not there”
 def write_files(folder, files: dict[str, bytes]) -> None:
     """Write files into folder so that a kill or a full disk at any moment leaves each one whole, old or new.
 
@@ -461,7 +461,7 @@ def fingerprint(config: dict, tokenizer: bytes) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode() + tokenizer).hexdigest()
 
 
-# Cell 4733c9bb, under “A file is whole, or it is not there”
+# Cell 30d1850b, under “A file is whole, or it is not there”
 def safetensors_bytes(tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> bytes:
     """Tensors, from any device, and notes as a safetensors file."""
     return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, notes)
@@ -492,7 +492,7 @@ def run_identity(trainer: Trainer) -> dict:
     return json.loads(json.dumps({name: value for name, value in settings.items() if name not in free}))
 
 
-# Cell 18b2d816, under “A file is whole, or it is not there”
+# Cell 82ab3bec, under “A file is whole, or it is not there”
 PLACE = ("steps", "tokens", "seconds", "losses", "history")
 
 
@@ -520,7 +520,7 @@ def check_identity(here: dict, there: dict, path: Path) -> None:
             )
 
 
-# Cell a8e9842d, under “A file is whole, or it is not there”
+# Cell 9377d966, under “A file is whole, or it is not there”
 PICKLES = ("*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "pytorch_model*.bin")
 
 
@@ -549,7 +549,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
         raise ValueError(f"{path} is no whole safetensors file ({reason}); copy or train it again") from None
 
 
-# Cell a6c06b91, under “A file is whole, or it is not there”
+# Cell 5206997a, under “A file is whole, or it is not there”
 def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], path) -> None:
     """Copy weights into model. ValueError, in one line, where a name or a shape differs."""
     wanted = model.state_dict()
@@ -580,7 +580,7 @@ def restore(trainer: Trainer, folder) -> None:
     trainer.batches = training_batches(trainer.split, trainer.config, first)
 
 
-# Cell 6ee12ded, under “A file is whole, or it is not there”
+# Cell a68703f1, under “A file is whole, or it is not there”
 def build_model(saved: dict, builders: dict[str, Callable], path: Path) -> nn.Module:
     """A new model of the architecture and configuration in saved, a parsed config.json."""
     try:
