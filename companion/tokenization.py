@@ -19,12 +19,13 @@ import tiktoken
 __all__ = [
     "END_OF_TEXT",
     "UNKNOWN",
-    "special_names",
     "split_special",
     "Tokenizer",
+    "special_names",
+    "allowed_names",
     "look_up",
-    "known_ids",
     "documents",
+    "known_ids",
     "CharTokenizer",
     "WORD_PATTERN",
     "split_pieces",
@@ -54,28 +55,10 @@ END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "<unk>"
 
 
-def special_names(special_tokens: Iterable[str]) -> list[str]:
-    """The names in a list; TypeError or ValueError for a bare str, an empty name, or a name given twice."""
-    if isinstance(special_tokens, str):
-        raise TypeError(
-            f"special_tokens={special_tokens!r} must be several names; write ({special_tokens!r},)"
-        )
-    names = list(special_tokens)
-    if "" in names or len(set(names)) < len(names):
-        raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
-    return names
-
-
 def split_special(text: str, special_tokens: Collection[str], allowed: Collection[str] | str) -> list[str]:
     """Cut text at the allowed special tokens: ordinary text at even places, a special token at odd ones."""
-    if not isinstance(text, str):
-        raise TypeError(f"text={text!r:.40} must be a str; encode several texts one by one")
-    chosen = set(special_tokens) if allowed == "all" else set(allowed)
-    if (isinstance(allowed, str) and allowed != "all") or not chosen <= set(special_tokens):
-        names = ", ".join(special_tokens) or "it has none"
-        raise ValueError(f'allowed_special={allowed!r} must be "all" or a set of special tokens: {names}')
-    longest_first = sorted(chosen, key=len, reverse=True)
-    return regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text) if chosen else [text]
+    names = allowed_names(text, special_tokens, allowed)
+    return regex.split("(" + "|".join(map(regex.escape, names)) + ")", text) if names else [text]
 
 
 # Cell 1c68ec89, under “Numbers that stand for no text”
@@ -124,22 +107,33 @@ class Tokenizer:
 
 
 # Cell 1988d757, under “Numbers that stand for no text”
+# Checks of what callers give, and what to do about it
+def special_names(given: Iterable[str]) -> list[str]:
+    """The names in a list; TypeError or ValueError for a bare str, an empty name, or a name given twice."""
+    if isinstance(given, str):
+        raise TypeError(f"special_tokens={given!r} must be several names; write ({given!r},)")
+    names = list(given)
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
+    return names
+
+
+def allowed_names(text: str, special_tokens: Collection[str], allowed: Collection[str] | str) -> list[str]:
+    """The special tokens that count in a text, longest first; ValueError for one that the tokenizer lacks."""
+    if not isinstance(text, str):
+        raise TypeError(f"text={text!r:.40} must be a str; encode several texts one by one")
+    chosen = set(special_tokens) if allowed == "all" else set(allowed)
+    if (isinstance(allowed, str) and allowed != "all") or not chosen <= set(special_tokens):
+        names = ", ".join(special_tokens) or "it has none"
+        raise ValueError(f'allowed_special={allowed!r} must be "all" or a set of special tokens: {names}')
+    return sorted(chosen, key=len, reverse=True)
+
+
 def look_up(vocab: dict, i: int):
     """The token of one id. Raises ValueError for an id outside the vocabulary."""
     if int(i) not in vocab:
         raise ValueError(f"ids holds {int(i)}, but this tokenizer's ids run from 0 to {len(vocab) - 1}")
     return vocab[int(i)]
-
-
-def known_ids(tokens: Iterable[str], ids: dict[str, int], unknown: int | None) -> list[int]:
-    """The id of each token; for one that ids lacks, the id `unknown`, or a ValueError where that is None."""
-    found = [ids.get(token, unknown) for token in tokens]
-    if None in found:
-        missing = next(token for token in tokens if token not in ids)
-        raise ValueError(
-            f"text holds {missing!r}, which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
-        )
-    return found
 
 
 def documents(text: str | Iterable[str]) -> Iterator[str]:
@@ -151,6 +145,17 @@ def documents(text: str | Iterable[str]) -> Iterator[str]:
 
 
 # Cell e1cf142c, under “Numbers that stand for no text”
+def known_ids(tokens: Iterable[str], ids: dict[str, int], unknown: int | None) -> list[int]:
+    """The id of each token; for one that ids lacks, the id `unknown`, or a ValueError where that is None."""
+    found = [ids.get(token, unknown) for token in tokens]
+    if None in found:
+        missing = next(token for token in tokens if token not in ids)
+        raise ValueError(
+            f"text holds {missing!r}, which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
+        )
+    return found
+
+
 class CharTokenizer(Tokenizer, kind="char"):
     """One token for each character that the training text holds, in the order of their code points.
 
@@ -181,7 +186,7 @@ WORD_PATTERN = r" ?\w+| ?[^\w\s]|\s+"
 def split_pieces(pattern: str, text: str) -> list[str]:
     """Cut text into the pieces that the pattern finds; together they are the text.
 
-    Half a surrogate pair, which UTF-8 cannot hold, becomes U+FFFD. ValueError if the pattern skips text.
+    Half a surrogate pair, a character damaged elsewhere, becomes � (U+FFFD). ValueError if text is skipped.
     """
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -235,7 +240,7 @@ GPT2_PATTERN = "|".join(
         r" ?\p{L}+",  # letters of any script, with a space before them
         r" ?\p{N}+",  # digits of any script, likewise
         r" ?[^\s\p{L}\p{N}]+",  # marks, likewise
-        r"\s+(?!\S)",  # spaces and line ends; if a word follows, all but the last
+        r"\s+(?!\S)",  # spaces and line ends, not followed by a non-space: before a word, all but the last
         r"\s+",  # and that one, where it is no plain space
     ]
 )
@@ -248,7 +253,7 @@ def as_bytes(token: str | bytes) -> bytes:
 
 
 def merge_ranks(tokens: list[bytes], merges: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Each merged pair of letters -> the letter that replaces it, chr(id). Later merges have greater letters."""
+    """Each merged pair of letters -> its rank: the letter that replaces it, greater for later merges."""
     letter = {token: chr(i) for i, token in enumerate(tokens)}
     return {letter[a] + letter[b]: chr(256 + i) for i, (a, b) in enumerate(merges)}
 
@@ -273,7 +278,7 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
 # Cell b792d198, under “Encoding: the order of the merges”
 def encode_pieces(pieces: list[str], ranks: dict[str, str], byte_order: bytes, cache: dict) -> list[int]:
     """The ids of all pieces, one after the other. A piece met before is looked up in the cache."""
-    letters = bytes(map(byte_order.index, range(256)))  # the id of each byte
+    letters = bytes(map(byte_order.index, range(256)))  # for us letters[b] == b; in GPT-2 byte 33 has id 0
     ids = []
     for piece in pieces:
         if piece not in cache:
@@ -286,7 +291,7 @@ def encode_pieces(pieces: list[str], ranks: dict[str, str], byte_order: bytes, c
 
 
 def train_merges(text, vocab_size: int, special_tokens: Iterable[str], pattern: str) -> tuple[list, list]:
-    """The merges and special tokens of a vocabulary; ValueError if it is too small, or too large for the text."""
+    """The merges and special tokens of a vocabulary; ValueError if too small, or too large for the text."""
     names = special_names(special_tokens)
     least = 256 + len(names)
     if vocab_size < least:
