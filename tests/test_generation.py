@@ -178,6 +178,25 @@ def test_finished_rows_are_padded_with_stop_and_all_finished_ends():
     )
 
 
+def test_finished_rows_cost_nothing_and_leave_the_draws_of_others_alone():
+    class Counting(Fixed):
+        def forward(self, tokens, cache=None):
+            rows.append(len(tokens))
+            return super().forward(tokens)
+
+    table = torch.zeros(7, 7)
+    table[:, 2] = -1e9  # only row 0 leads to 2, the stop
+    table[0] = -1e9
+    table[0, 2] = 0.0
+    table[1:, 0] = -1e9
+    model, rows, drawn = Counting(table), [], []
+    for first in (0, 3):
+        generator = torch.Generator().manual_seed(4)
+        drawn.append(generate(model, torch.tensor([[first], [5]]), 6, stop=2, generator=generator))
+    assert rows == [2, 1, 1, 1, 1, 1] + [2] * 6
+    assert torch.equal(drawn[0][1], drawn[1][1]) and drawn[0][0].tolist() == [0, 2, 2, 2, 2, 2, 2]
+
+
 def test_the_window_slides_past_the_context():
     model = Fixed(torch.zeros(5, 5))
     out = generate(model, torch.zeros(1, 3, dtype=torch.int64), 30)
