@@ -113,6 +113,12 @@ def test_repetition_penalty_shrinks_what_was_said():
     torch.testing.assert_close(got, expected)
 
 
+def test_the_penalty_reaches_back_to_the_prompt():
+    model = Fixed(torch.tensor([[3.0, 2.9, 2.8, 2.7, 2.6]]).repeat(5, 1))
+    out = generate(model, torch.tensor([[0, 4, 4]]), 3, temperature=0, repetition_penalty=2.0)
+    assert out.tolist() == [[0, 4, 4, 1, 2, 3]]
+
+
 def test_the_logits_are_left_alone():
     logits = logits_of(3, 8)
     before = logits.clone()
