@@ -194,6 +194,7 @@ def fields_of(config_class, preset: dict, args) -> dict:
 def run_train(args):
     import matplotlib
     import torch
+    from matplotlib import pyplot as plt
 
     matplotlib.use("Agg")  # the curve goes into a file; no window
     from companion import plots
@@ -230,7 +231,9 @@ def run_train(args):
         return
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}
     plots.use_style()
-    plots.loss_curve(history, lines).figure.savefig(folder / "loss.png")
+    figure = plots.loss_curve(history, lines).figure
+    figure.savefig(folder / "loss.png")
+    plt.close(figure)
     print_results(folder, corpus, history)
 
 

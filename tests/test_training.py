@@ -443,13 +443,20 @@ def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(data, tmp_path):
     )
 
 
-def test_a_second_ctrl_c_interrupts_and_the_handler_is_set_back(data):
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def interruptible():
+    """Python's own answer to Ctrl-C, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_interrupts_and_the_handler_is_set_back(data, interruptible):
     with pytest.raises(KeyboardInterrupt):
         train(small_model(data), data, config(), on_eval=lambda *_: (press_ctrl_c(), press_ctrl_c()))
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is interruptible
     train(small_model(data), data, config(steps=2))
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is interruptible
 
 
 def test_training_in_a_thread_works(data):
