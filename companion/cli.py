@@ -157,7 +157,9 @@ def add_train(parser):
     parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
     parser.add_argument("--resume", action="store_true", help="go on from the last save in --checkpoint")
     parser.add_argument(
-        "--minutes", type=float, help="longest training; fewer steps on a slow machine (default: preset's)"
+        "--minutes",
+        type=float,
+        help="train for as many steps as fit; 0: no limit (default: preset's, and at most its steps)",
     )
     parser.add_argument(
         "--judge", type=int, default=0, help="village: stories judged at each evaluation (default: 0)"
@@ -219,7 +221,8 @@ def run_train(args):
     minutes = preset.minutes if args.minutes is None else args.minutes
     if not args.resume and args.steps is None and minutes > 0:
         steps = steps_within(model, corpus, config, minutes)
-        config = dataclasses.replace(config, steps=min(config.steps, steps))
+        steps = steps if args.minutes is not None else min(config.steps, steps)
+        config = dataclasses.replace(config, steps=steps)
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
     report = Reporter(corpus, args.judge)
