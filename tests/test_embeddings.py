@@ -1,4 +1,4 @@
-"""Chapter 3's module: look-ups equal to PyTorch's and GPT-2's, places added, and a training loop that fits."""
+"""Chapter 3's module: look-ups equal to PyTorch's and GPT-2's, places added, a training loop that fits."""
 
 import itertools
 import math
@@ -64,7 +64,9 @@ def test_rows_start_as_gpt2s_noise():
     assert weight.std().item() == pytest.approx(0.02, rel=0.02)
 
 
-@pytest.mark.parametrize(("sizes", "name"), [((0, 3), "vocab_size=0"), ((3, 0), "d_model=0"), ((3, -1), "d_model=-1")])
+@pytest.mark.parametrize(
+    ("sizes", "name"), [((0, 3), "vocab_size=0"), ((3, 0), "d_model=0"), ((3, -1), "d_model=-1")]
+)
 def test_sizes_below_one_are_refused(sizes, name):
     with pytest.raises(ValueError, match=f"{name} must be at least 1"):
         TokenEmbedding(*sizes)
@@ -73,7 +75,8 @@ def test_sizes_below_one_are_refused(sizes, name):
 @pytest.mark.parametrize("ids", [[[0, V]], [[-1, V - 1]]])
 def test_tokens_without_a_row_are_refused(ids):
     low, high = ids[0]
-    with pytest.raises(ValueError, match=f"tokens go from {low} to {high}, but the table has rows 0 to {V - 1}"):
+    message = f"tokens go from {low} to {high}, but the table has rows 0 to {V - 1}"
+    with pytest.raises(ValueError, match=message):
         TokenEmbedding(V, C)(torch.tensor(ids))
 
 

@@ -223,7 +223,7 @@ def test_an_empty_prompt_is_an_error():
 
 
 def test_generate_is_one_by_one_without_dropout(small):
-    """Against a loop that calls the model itself, argmax; dropout is off while generating and on again after."""
+    """Against a loop that calls the model itself, argmax; dropout is off while generating, on again after."""
     model, tokens = small.model.train(), torch.tensor([[3, 8, 1], [200, 4, 9]])
     out = generate(model, tokens, 6, temperature=0)
     assert model.training

@@ -13,7 +13,7 @@ from companion.book.text import code_cells, tags
 
 RUNG = re.compile(r"(?P<name>.+?): +(?P<value>-?\d+(\.\d+)?)\b")
 HEADER = """\
-# The ladder: bits per byte on the village's validation split, as printed by the chapters' cells tagged `ladder`.
+# The ladder: bits per byte on the village's validation split, printed by the chapters' cells tagged `ladder`.
 # Written by `python -m companion.book sync`, compared with the notebooks by `check`. Do not edit.
 """
 

@@ -2,13 +2,15 @@
 
     python tests/benchmarks/training.py [--threads 2] [--rounds 7]
 
-Same shape (4 layers, 128 wide, 4 heads, 1,024 tokens in the vocabulary), same batches (8 rows of 256 tokens), same
-optimizer settings, same type. The reference is written here the way that nanoGPT does it: q, k and v in one Linear,
-F.scaled_dot_product_attention, GELU, tied weights, fused AdamW, clipping, one loss.item() a step. The two take turns,
-a few steps each, so that a slow spell of the machine hits both; each round gives a ratio, and their median is printed.
+Same shape (4 layers, 128 wide, 4 heads, 1,024 tokens in the vocabulary), same batches (8 rows of 256
+tokens), same optimizer settings, same type. The reference is written here the way that nanoGPT does it: q,
+k and v in one Linear, F.scaled_dot_product_attention, GELU, tied weights, fused AdamW, clipping, one
+loss.item() a step. The two take turns, a few steps each, so that a slow spell of the machine hits both;
+each round gives a ratio, and their median is printed.
 
-The second table is about rows of different lengths, one document a row: tokens of text (padding not counted) per
-second when batches are drawn one by one, and when companion's training_batches draws eight and sorts them by length.
+The second table is about rows of different lengths, one document a row: tokens of text (padding not
+counted) per second when batches are drawn one by one, and when companion's training_batches draws eight and
+sorts them by length.
 """
 
 import argparse
@@ -105,7 +107,8 @@ def against_nano(dtype: str, rounds: int) -> None:
     tokens = STEPS * 8 * 256
     ours, theirs = (tokens / statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
-    print(f"{dtype:9} companion {ours:8,.0f} tokens/s   nanoGPT's way {theirs:8,.0f} tokens/s   ratio {ratio:.2f}")
+    speeds = f"companion {ours:8,.0f} tokens/s   nanoGPT's way {theirs:8,.0f} tokens/s"
+    print(f"{dtype:9} {speeds}   ratio {ratio:.2f}")
 
 
 def windows(n_tokens: int) -> Split:
@@ -136,11 +139,13 @@ def sorted_rows(dtype: str, rounds: int) -> None:
             tokens, seconds = trainer.tokens, our_steps(trainer)
             speeds[name].append((trainer.tokens - tokens) / seconds)
     a, b = (statistics.median(values[1:]) for values in speeds.values())
-    print(f"{dtype:9} one by one {a:8,.0f} tokens/s   sorted in eights {b:8,.0f} tokens/s   ratio {b / a:.2f}")
+    speeds = f"one by one {a:8,.0f} tokens/s   sorted in eights {b:8,.0f} tokens/s"
+    print(f"{dtype:9} {speeds}   ratio {b / a:.2f}")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--threads", type=int, default=2, help="(default: 2)")
     parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
     args = parser.parse_args()
