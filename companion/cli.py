@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import math
 import random
 import sys
 import types
@@ -205,6 +206,9 @@ def run_train(args):
     from companion.training import TrainConfig, steps_within, train
 
     preset = PRESETS[args.preset]
+    minutes = preset.minutes if args.minutes is None else args.minutes
+    if not 0 <= minutes < math.inf:
+        raise ValueError(f"--minutes={minutes:g} must be at least 0; 0 sets no limit")
     data_folder = args.data or RUNS / "data" / "village"
     if args.data is None and not (data_folder / "meta.json").exists():
         print(f"Preparing the village in {data_folder} …")
@@ -218,7 +222,6 @@ def run_train(args):
     config = TrainConfig(**fields_of(TrainConfig, ours, args))
     torch.manual_seed(config.seed)
     model = gpt2(model_config)
-    minutes = preset.minutes if args.minutes is None else args.minutes
     if not args.resume and args.steps is None and minutes > 0:
         steps = steps_within(model, corpus, config, minutes)
         steps = steps if args.minutes is not None else min(config.steps, steps)
@@ -291,10 +294,15 @@ class Reporter:
         return more
 
 
-def reference_lines() -> dict[str, float]:
-    """Bits per byte of the village's two limits, on the validation split."""
-    texts = village.load_split("val")
+def reference_lines(split: str = "val") -> dict[str, float]:
+    """Bits per byte of the village's two limits, on a shipped split."""
+    texts = village.load_split(split)
     return {"forgetful reader": village.floor(texts, forget=True), "floor": village.floor(texts)}
+
+
+def gap_left(bits_per_byte: float, lines: dict[str, float]) -> float:
+    """The share of the way from the forgetful reader to the floor that a loss has not gone."""
+    return (bits_per_byte - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
 
 
 def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
@@ -313,7 +321,7 @@ def print_results(folder: Path, corpus, history: list[dict]):
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
     if is_village:
         lines = reference_lines()
-        gap = (last["bits_per_byte"] - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
+        gap = gap_left(last["bits_per_byte"], lines)
         print(
             f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
             f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
@@ -389,21 +397,19 @@ def run_eval(args):
 
     teller = load(args.checkpoint, device=args.device)
     if args.data is None:
-        texts = village.load_split(args.split)
-        split, is_village = encode_documents(texts, teller.tokenizer), True
+        split, is_village = encode_documents(village.load_split(args.split), teller.tokenizer), True
     elif args.split == "test":
         raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
     else:
         corpus = load_prepared(args.data)
         split, is_village = getattr(corpus, args.split), corpus.meta.get("source") == "village"
-        texts = village.load_split("val") if is_village and args.split == "val" else None
     loss = evaluate(teller.model, split, teller.model.config.context_length)
     print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
     print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
-    if texts:
-        floor, forgetful = village.floor(texts), village.floor(texts, forget=True)
-        gap = (loss.bits_per_byte - floor) / (forgetful - floor)
-        print(f"; floor {floor:.4f}, forgetful reader {forgetful:.4f}: {gap:.1%} of the gap left", end="")
+    if is_village and (args.data is None or args.split == "val"):
+        lines = reference_lines(args.split)
+        limits = f"floor {lines['floor']:.4f}, forgetful reader {lines['forgetful reader']:.4f}"
+        print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
     print()
     if is_village and args.stories > 0:
         scores = village_scores(teller, args.stories, args.seed, args.temperature)

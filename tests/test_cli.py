@@ -151,6 +151,8 @@ BAD_TRAIN = {
     "learning rate": (["--lr", "-1"], "lr=-1"),
     "steps": (["--steps", "0"], "steps=0"),
     "batch": (["--batch-size", "0"], "batch_size=0"),
+    "minutes": (["--minutes", "-1"], "--minutes=-1"),
+    "endless minutes": (["--minutes", "inf"], "--minutes=inf"),
     "dropout": (["--dropout", "1"], "dropout=1"),
     "context longer than the data": (["--context-length", "99999"], "context_length=99999"),
     "not a number": (["--steps", "many"], "many"),
