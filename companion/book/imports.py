@@ -78,13 +78,15 @@ def chapter_problems(
         if parts[0] != "companion":
             continue
         target = parts[1] if len(parts) > 1 else {"load": "generation"}.get(name, name)
+        if target in also:
+            continue
         if target is None:
             yield "`import companion`; import names from the module that defines them"
         elif target == chapter.module:
             yield f"imports its own module, companion.{target}; its cells define these names"
         elif target in modules and target not in earlier:
             yield f"forward import of companion.{target}; use earlier modules only"
-        elif target not in earlier | OPEN_TO_CHAPTERS | also:
+        elif target not in earlier | OPEN_TO_CHAPTERS:
             yield f"imports companion.{target}; chapters may use earlier modules, plots and village"
 
 

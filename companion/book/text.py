@@ -18,7 +18,7 @@ METADATA = {
 """The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
 
 FOLDED = {"hide-cell", "solution"}
-"""Tags of cells that the web folds; their metadata make JupyterLab fold them too."""
+"""Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output."""
 
 
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
@@ -46,6 +46,8 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         starts.append(next(after_options, start) + 1)
         if FOLDED & set(tags(cell)):
             cell.metadata["jupyter"] = NotebookNode(source_hidden=True)
+        if "solution" in tags(cell):
+            cell.metadata["jupyter"]["outputs_hidden"] = True
     return notebook, starts
 
 

@@ -364,6 +364,14 @@ def test_a_chapter_without_a_module_may_import_everything(book):
     ), found
 
 
+def test_only_exercises_may_import_what_their_chapter_built(book):
+    line = "from companion.averages import ExponentialAverage"
+    edit_both(book, lambda nb: code(nb, line))
+    assert any("imports its own module" in found for found in check(book))
+    edit_both(book, lambda nb: nb.cells.insert(-1, nbformat.v4.new_markdown_cell("## Exercises")))
+    assert not any("imports its own module" in found for found in check(book))
+
+
 def test_exercises_are_open_to_notebooks_only(book):
     edit_both(book, lambda nb: code(nb, "from companion.exercises import check"))
     assert not any("companion.exercises" in line for line in check(book))

@@ -79,12 +79,18 @@ def test_duplicate_ids_of_a_damaged_notebook_are_mended():
     assert len(set(ids(new))) == 2
 
 
-@pytest.mark.parametrize("tag, folded", [("hide-cell", True), ("solution", True), ("export", False)])
-def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, folded):
+FOLDED = {"source_hidden": True}
+
+
+@pytest.mark.parametrize(
+    "tag, metadata",
+    [("hide-cell", FOLDED), ("solution", FOLDED | {"outputs_hidden": True}), ("export", None)],
+)
+def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, metadata):
     path = tmp_path / "x.md"
     path.write_text(HEADER + f"\n```{{code-cell}} ipython3\n:tags: [{tag}]\n# x\n```\n")
     (cell,) = read_text(path)[0].cells
-    assert (cell.metadata.get("jupyter") == {"source_hidden": True}) == folded
+    assert cell.metadata.get("jupyter") == metadata
 
 
 def test_the_title_is_the_first_heading():

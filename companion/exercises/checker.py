@@ -1,0 +1,70 @@
+"""The reader's entry: find an exercise by its number, judge an answer, remember the outcome."""
+
+import importlib
+import pkgutil
+import re
+from typing import Any
+
+import companion.exercises
+from companion.exercises.exercise import Exercise
+from companion.exercises.judge import judge
+from companion.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Verdict
+
+
+def chapters() -> list[int]:
+    """The chapters that have exercises."""
+    names = (module.name for module in pkgutil.iter_modules(companion.exercises.__path__))
+    return sorted(int(name[2:]) for name in names if re.fullmatch(r"ch\d\d", name))
+
+
+def exercises_of(chapter: int) -> list[Exercise]:
+    """The exercises of a chapter that has some, in order."""
+    return importlib.import_module(f"companion.exercises.ch{chapter:02d}").EXERCISES
+
+
+def find(number: str) -> Exercise | str:
+    """The exercise with this number, or a sentence that says why there is none."""
+    match = re.fullmatch(r"(\d{1,2})\.(\d{1,2})", number)
+    if not match:
+        return f'{number!r:.40} is no exercise\'s number; write the chapter, a point and the exercise: "1.2".'
+    chapter = int(match[1])
+    if chapter not in chapters():
+        return f"Chapter {chapter} has no exercises. These have: {', '.join(map(str, chapters()))}."
+    exercises = {exercise.number: exercise for exercise in exercises_of(chapter)}
+    numbers = list(exercises)
+    return (
+        exercises.get(number) or f"There is no {number}; chapter {chapter} has {numbers[0]} to {numbers[-1]}."
+    )
+
+
+class Checker:
+    """Checks answers, and remembers their outcomes as long as the session lasts."""
+
+    def __init__(self):
+        self.outcomes: dict[str, str] = {}
+
+    def __call__(self, number: str | float, answer: Any = None) -> Verdict:
+        """Say whether an answer to an exercise is right. It never raises, whatever the answer does.
+
+        A solution of the course, which is named `solution` or `Solution`, is judged and not remembered.
+        """
+        exercise = find(str(number))
+        if isinstance(exercise, str):
+            return Verdict(UNCLEAR, exercise)
+        verdict = judge(exercise, answer)
+        if verdict.outcome != UNCLEAR and getattr(answer, "__name__", "") not in ("solution", "Solution"):
+            self.outcomes[exercise.number] = verdict.outcome
+        return verdict
+
+    def progress(self) -> Progress:
+        """How the exercises stand in each chapter of which one was checked in this session."""
+        table = {}
+        for chapter in sorted({int(number.partition(".")[0]) for number in self.outcomes}):
+            table[chapter] = {outcome: [] for outcome in (RIGHT, NOT_YET, NOT_ATTEMPTED)}
+            for exercise in exercises_of(chapter):
+                outcome = self.outcomes.get(exercise.number, NOT_ATTEMPTED)
+                table[chapter][outcome].append(f"{exercise.number} {'★' * exercise.stars}")
+        return Progress(table)
+
+
+check = Checker()

@@ -1,0 +1,83 @@
+"""What holds for every exercise of the chapters that have some: a module makes a chapter one of them."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+from harness import Answers, cells_by_exercise
+
+import companion.exercises
+from companion.book.imports import imported
+from companion.book.text import tags
+from companion.exercises.checker import chapters, exercises_of
+from companion.exercises.exercise import Exercise
+
+EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
+
+
+def chapter_of(exercise: Exercise) -> int:
+    return int(exercise.number.partition(".")[0])
+
+
+def table(exercise: Exercise) -> Answers:
+    return importlib.import_module(f"test_ch{chapter_of(exercise):02d}").ANSWERS[exercise.number]
+
+
+def cells_of(exercise: Exercise) -> list:
+    position = exercises_of(chapter_of(exercise)).index(exercise)
+    return cells_by_exercise(chapter_of(exercise))[position]
+
+
+def last_line(source: str) -> str:
+    return source.strip().splitlines()[-1]
+
+
+@pytest.fixture(params=EXERCISES, ids=lambda exercise: exercise.number)
+def exercise(request) -> Exercise:
+    return request.param
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_numbers_are_consecutive_and_the_text_has_all(chapter):
+    numbers = [exercise.number for exercise in exercises_of(chapter)]
+    assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
+    assert len(cells_by_exercise(chapter)) == len(numbers)
+
+
+def test_answers_are_many(exercise):
+    assert len(table(exercise).right) >= 3
+    assert len(table(exercise).wrong) >= 5
+
+
+def test_its_cells_are_there_in_their_order(exercise):
+    statement, stub, *more, help_, solution = cells_of(exercise)
+    number, name = exercise.number, exercise.name
+    assert [cell.cell_type for cell in (statement, stub, help_, solution)] == ["markdown", "code"] * 2
+    assert statement.source.splitlines()[0] == f"### {number} {exercise.title} {'★' * exercise.stars}"
+    assert 1 <= exercise.stars <= 3
+    assert "raise NotImplementedError" in stub.source
+    assert f"def {exercise.wants}:" in stub.source or f"class {name}" in stub.source
+    assert last_line(stub.source) == f'check("{number}", {name})'
+    assert help_.source.count("<details>") == help_.source.count("</details>") == 2
+    assert "<details><summary>Hint</summary>" in help_.source
+    assert "<details><summary>Solution</summary>" in help_.source
+    assert {"solution", "hide-cell"} <= set(tags(solution))
+    assert solution.source.startswith(f"# Solution of {number}")
+    assert last_line(solution.source) in (f'check("{number}", solution)', f'check("{number}", Solution)')
+    assert name not in [node.name for node in ast.parse(solution.source).body if hasattr(node, "name")]
+
+
+def test_messages_are_sentences(exercise):
+    for text in [exercise.right, *(message for _, message in exercise.mistakes)]:
+        assert text[0].isupper() or text[0] == "`"
+        assert text[-1] in ".?" and text.count("`") % 2 == 0
+
+
+def test_checks_do_not_look_into_the_package():
+    for path in Path(companion.exercises.__file__).parent.glob("*.py"):
+        for module, _ in imported(ast.parse(path.read_text(encoding="utf-8"))):
+            if module.startswith("companion"):
+                assert module.startswith(("companion.exercises", "companion.village")), (
+                    f"{path.name}: {module}"
+                )
