@@ -81,7 +81,7 @@ class GPT(nn.Module):
         return F.linear(self.norm(x), weight)  # (B, T, C) @ (C, V) -> (B, T, V)
 
 
-# Cell 07df70e3, under “The parts list”
+# Cell 07df70e3, under “Why so small”
 def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     """Give a GPT its first weights, in place: matrices normal with mean 0 and `std`, biases 0.
 
@@ -103,7 +103,7 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     return model
 
 
-# Cell 4e54f23c, under “The parts list”
+# Cell 4e54f23c, under “Why so small”
 def gpt2(config: GPTConfig) -> GPT:
     """GPT-2 of a given shape, newborn: its parts, with the first weights of `init_gpt2`."""
     c = config
