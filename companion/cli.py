@@ -482,6 +482,7 @@ def course() -> str:
         "",
         "Read them in order:  jupyter lab chapters/00_start.ipynb",
         "Train a model:       companion train",
+        "Exercises end each chapter: write the function, run its cell, and check says what is wrong and why.",
         "",
     ]
     lines += [f"  companion {name:9} {command.help}" for name, command in COMMANDS.items()]

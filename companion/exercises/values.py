@@ -139,7 +139,7 @@ def tensor_difference(got, expected, tolerance: float, place: str) -> Difference
         return Difference(place, f"its dtype is {got.dtype}, expected {expected.dtype}")
     if expected.dtype.is_floating_point:
         near = (got - expected).abs() <= tolerance * expected.abs().clamp(min=1)
-        wrong = ~(near | (got == expected) | (got.isnan() & expected.isnan()))
+        wrong = ~((near & expected.isfinite()) | (got == expected) | (got.isnan() & expected.isnan()))
     else:
         wrong = got != expected
     if not wrong.any():

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import time
+import traceback
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import pytest
 from companion.book.manifest import Book
 from companion.book.text import read_text, tags
 from companion.exercises.checker import Checker, find
-from companion.exercises.exercise import Exercise
+from companion.exercises.exercise import Exercise, Function
+from companion.exercises.judge import all_tries
 
 BOOK = Book.read(Path(__file__).parents[2])
 
@@ -48,10 +50,18 @@ class ExerciseTests:
         assert verdict.outcome == "right", verdict
         assert time.process_time() - begin < 2
 
-    def test_wrong_answers_are_told_their_mistake(self, number, answer, message):
+    def test_wrong_answers_are_told_their_mistake(self, number, answer, message, monkeypatch):
+        monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)  # some never end
         verdict = Checker()(number, answer)
         assert verdict.outcome == "not yet", verdict
         assert message in repr(verdict)
+
+    def test_the_oracle_raises_only_what_it_means_to(self):
+        for exercise in map(exercise_of, self.answers):
+            for one in all_tries(exercise, exercise.oracle) if isinstance(exercise, Function) else ():
+                if one.expected.error:
+                    last = traceback.extract_tb(one.expected.error.__traceback__)[-1]
+                    assert last.line.startswith("raise "), f"{exercise.number}: {one.args} is no case"
 
     def test_every_known_mistake_is_recognized(self):
         for number in self.answers:
@@ -66,6 +76,7 @@ class ExerciseTests:
             (n, a) for n, table in self.answers.items() for a in [*table.right, *(w for w, _ in table.wrong)]
         ]
         answers = [(number, answer) for number, answer in answers if not leans_on_package(answer)]
+        monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)
         before = [repr(Checker()(number, answer)) for number, answer in answers]
         assert {number for number, _ in answers} == set(self.answers), (
             "an exercise without answers of our own"
@@ -111,7 +122,7 @@ def cells_by_exercise(chapter: int) -> list[list]:
         if cell.cell_type == "markdown" and cell.source.startswith("### "):
             groups.append([])
         groups[-1].append(cell)
-    return [group for group in groups if re.match(r"### \d", group[0].source)]
+    return [group for group in groups if group and re.match(r"### \d", group[0].source)]
 
 
 def run_cell(source: str, names: dict[str, Any]) -> Any:
@@ -139,7 +150,8 @@ def leans_on_package(answer: Any, seen: frozenset = frozenset()) -> bool:
         return False
     if of_package(answer) or any(map(of_package, getattr(answer, "__mro__", ()))):
         return True
-    functions = [f for f in [answer, *vars(answer).values()] if isinstance(f, types.FunctionType)]
+    parts = [answer, *getattr(answer, "__dict__", {}).values()]
+    functions = [f for f in parts if isinstance(f, types.FunctionType)]
     used = [f.__globals__[name] for f in functions for name in names_in(f.__code__) if name in f.__globals__]
     return any(leans_on_package(value, seen | {answer}) or of_package(value) for value in used)
 

@@ -2,17 +2,19 @@
 
 import ast
 import importlib
+import re
 from pathlib import Path
 
 import pytest
-from harness import Answers, cells_by_exercise
+from harness import BOOK, Answers, cells_by_exercise, exercise_cells
 
 import companion.exercises
 from companion.book.imports import imported
 from companion.book.text import tags
 from companion.exercises.checker import chapters, exercises_of
-from companion.exercises.exercise import Exercise
+from companion.exercises.exercise import Exercise, Number
 
+MODULES = [f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module]
 EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
 
 
@@ -43,6 +45,24 @@ def test_numbers_are_consecutive_and_the_text_has_all(chapter):
     numbers = [exercise.number for exercise in exercises_of(chapter)]
     assert numbers == [f"{chapter}.{i}" for i in range(1, len(numbers) + 1)]
     assert len(cells_by_exercise(chapter)) == len(numbers)
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_has_five_exercises_a_hard_one_and_a_number(chapter):
+    exercises = exercises_of(chapter)
+    assert len(exercises) >= 5
+    assert any(exercise.stars == 3 for exercise in exercises)
+    assert any(isinstance(exercise, Number) for exercise in exercises)
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
+    code = [cell.source for cell in exercise_cells(chapter) if cell.cell_type == "code"]
+    imports = {found for source in code for found in imported(ast.parse(source))}
+    names = {name for module, name in imports if module in MODULES}
+    groups = cells_by_exercise(chapter)
+    building = ["\n".join(cell.source for cell in group if cell.cell_type == "code") for group in groups]
+    assert sum(any(re.search(rf"\b{name}\b", text) for name in names) for text in building) * 2 >= len(groups)
 
 
 def test_answers_are_many(exercise):

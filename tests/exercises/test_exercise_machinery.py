@@ -1,0 +1,525 @@
+"""The machinery of the exercises: outcomes, words, time, and that an answer can do no harm."""
+
+import os
+import random
+import re
+import signal
+import threading
+import time
+from functools import partial
+from html.parser import HTMLParser
+
+import numpy
+import pytest
+import torch
+
+from companion.exercises import check, checker, judge, trial
+from companion.exercises.checker import Checker, find
+from companion.exercises.exercise import Function, Number, Problem
+from companion.exercises.trial import TimeUp, attempt, reader_line, time_limit
+from companion.exercises.values import difference, show, size, snapshot
+
+
+def total(values):
+    return sum(values)
+
+
+def exercise(**changes) -> Function:
+    fields = {
+        "number": "1.1",
+        "title": "A total",
+        "stars": 1,
+        "wants": "total(values)",
+        "cases": lambda seed: [([],), ([1],), ([2, 3],), (random.Random(seed).sample(range(9), 4),)],
+        "oracle": total,
+        "mistakes": [
+            (lambda values: sum(values[1:]), "The first is missing."),
+            (max, "You took the largest."),
+        ],
+        "right": "It adds.",
+    }
+    return Function(**fields | changes)
+
+
+def verdict(answer, **changes) -> str:
+    return repr(judge.judge(exercise(**changes), answer))
+
+
+# -- outcomes and their words ------------------------------------------------------------------
+
+
+def test_right_is_one_line():
+    assert verdict(total) == "1.1 right. It adds."
+
+
+def test_a_stub_is_not_attempted():
+    def stub(values):
+        raise NotImplementedError
+
+    assert verdict(stub) == (
+        "1.1 not attempted yet: total still raises NotImplementedError. "
+        "Replace its body and run the cell again."
+    )
+
+
+def test_not_yet_tells_the_smallest_input_and_the_known_mistake():
+    assert verdict(lambda values: sum(values[1:])) == (
+        "1.1 not yet.\n"
+        "  input     total([1])\n"
+        "  expected  1\n"
+        "  got       0\n"
+        "  likely    The first is missing."
+    )
+
+
+def test_of_two_mistakes_the_one_that_fits_more_inputs_is_told():
+    mistakes = [
+        (lambda values: 0, "Always nothing."),
+        (lambda values: sum(values[1:]), "The first is missing."),
+    ]
+    assert "The first is missing." in verdict(lambda values: sum(values[1:]), mistakes=mistakes)
+    assert "Always nothing." in verdict(lambda values: 0, mistakes=mistakes)
+
+
+def test_what_an_answer_prints_is_shown_for_the_failing_input_only(capsys):
+    def talks(values):
+        print("values:", values)
+        return sum(values[1:])
+
+    assert "printed   'values: [1]'" in verdict(talks)
+    assert capsys.readouterr().out == ""
+
+
+def raises_deep_inside(values):
+    return helper_of_reader(values)
+
+
+def helper_of_reader(values):
+    return values[7]  # the reader's own line
+
+
+def test_an_error_is_shown_with_the_readers_line():
+    text = verdict(raises_deep_inside)
+    assert "got       IndexError: list index out of range" in text
+    assert re.search(
+        r"where     line \d+ of test_exercise_machinery.py: return values\[7\]  # the reader's own", text
+    )
+    assert "judge.py" not in text and "Traceback" not in text
+
+
+def test_an_error_in_a_library_is_shown_where_the_reader_called_it():
+    text = verdict(lambda values: torch.stack(values))
+    assert "of test_exercise_machinery.py: text = verdict(lambda values: torch.stack(values))" in text
+
+
+def test_an_error_without_a_line_of_the_reader_has_none():
+    assert "where" not in verdict(abs)
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), GeneratorExit(), MemoryError(), RecursionError("deep")])
+def test_nothing_that_an_answer_raises_gets_out(raised):
+    def answer(values):
+        raise raised
+
+    assert f"got       {type(raised).__name__}" in verdict(answer)
+
+
+def test_the_readers_stop_button_works():
+    def stopped(values):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict(stopped)
+
+
+def test_an_expected_error_must_be_of_its_kind():
+    def positive(values):
+        if not values:
+            raise ValueError(f"values={values} must not be empty")
+        return sum(values)
+
+    assert verdict(positive, oracle=positive) == "1.1 right. It adds."
+    assert "expected  ValueError: values=[] must not be empty" in verdict(total, oracle=positive)
+
+    def other(values):
+        return sum(values) if values else {}["x"]
+
+    assert "got       KeyError: 'x'" in verdict(other, oracle=positive)
+
+
+def test_a_problem_told_by_the_exercise_is_the_cause():
+    def call(answer, values):
+        raise Problem("Your layer has no `scale`.")
+
+    text = verdict(total, call=call, oracle=total)
+    assert text == "1.1 right. It adds."  # the oracle has the same problem: nothing to compare
+
+    def only_wholes(answer, values):
+        if answer is not total:
+            raise Problem("Your layer has no `scale`.")
+        return answer(values)
+
+    text = verdict(sum, call=only_wholes)
+    assert "got       nothing that can be used" in text and "likely    Your layer has no `scale`." in text
+
+
+def test_habits_are_named():
+    assert "A function without `return` gives None." in verdict(lambda values: None)
+    assert "It gives the same for every input" in verdict(lambda values: 41)
+    assert "a generator where a list is expected; list(...)" in verdict(
+        lambda values: (v for v in values), oracle=list, mistakes=[]
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "line"),
+    [
+        ("1.1", 3, '1.1 wants merge itself, as in check("1.1", merge); this is an int, 3.'),
+        ("1.1", None, '1.1 wants merge itself, as in check("1.1", merge); this is None.'),
+        ("1.1", lambda tokens: 0, "1.1 wants merge(tokens, pair); yours takes (tokens)."),
+        ("1.2", "3.4", "1.2 wants a number; this is a str: '3.4'."),
+        ("1.2", True, "1.2 wants a number; this is a bool: True."),
+        ("1.2", lambda n: n, "1.2 wants bytes_per_token(); yours takes (n)."),
+        ("1.99", 0, "There is no 1.99; chapter 1 has 1.1 to 1.6."),
+        ("99.1", 0, "Chapter 99 has no exercises. These have: 1"),
+        ("one", 0, "'one' is no exercise's number; write the chapter, a point and the exercise: \"1.2\"."),
+    ],
+)
+def test_what_is_no_answer_gets_one_line(number, answer, line):
+    one = Checker()
+    text = repr(one(number, answer))
+    assert text.startswith(line) and "\n" not in text
+    assert repr(one.progress()) == "No exercise was checked in this session yet."
+
+
+def test_the_number_may_be_written_as_one():
+    assert repr(Checker()(1.2, 3.47)).startswith("1.2 right.")
+
+
+@pytest.mark.parametrize(
+    "value", [3.5, numpy.float32(3.5), torch.tensor(3.5), lambda: 3.5, lambda: torch.tensor(3.5)]
+)
+def test_a_number_may_come_in_many_coats(value):
+    number = Number(
+        number="1.2",
+        title="x",
+        stars=1,
+        wants="f()",
+        right="Yes.",
+        answer=3.4,
+        tolerance=0.2,
+        mistakes=[(7, "Twice.")],
+    )
+    assert repr(judge.judge(number, value)) == "1.2 right. Yes."
+    assert (
+        repr(judge.judge(number, 7.1)) == "1.2 not yet.\n  got     7.1, which is too high\n  likely  Twice."
+    )
+    assert repr(judge.judge(number, float("nan"))).startswith("1.2 not yet.")
+
+
+# -- what is seen ------------------------------------------------------------------
+
+
+def test_the_card_says_the_same_as_the_text_without_scripts_or_colors_of_text():
+    found = judge.judge(exercise(), lambda values: sum(values[1:]))
+    html = found._repr_html_()
+    seen = []
+    parser = HTMLParser()
+    parser.handle_data = seen.append
+    parser.feed(html)
+    words = " ".join(" ".join(seen).split())
+    assert words == " ".join(repr(found).split())
+    assert "<script" not in html and not re.search(r"[^-]color:|background", html)
+
+
+def test_text_of_the_reader_is_escaped():
+    html = judge.judge(exercise(), lambda values: "<b>&")._repr_html_()
+    assert "&#x27;&lt;b&gt;&amp;&#x27;" in html
+
+
+def test_progress_counts_by_chapter_and_leaves_solutions_out():
+    one = Checker()
+
+    def merge(tokens, pair):
+        raise NotImplementedError
+
+    def solution():
+        return 3.4667
+
+    one("1.1", merge)
+    one("1.2", solution)
+    one("1.3", lambda tokenizer, text: [])
+    assert repr(one.progress()).startswith(
+        "Chapter 1, 0 of 6 right. Not yet: 1.3 ★★; not attempted yet: 1.1 ★, 1.2 ★"
+    )
+    one("1.2", 3.4667)
+    assert repr(one.progress()).startswith("Chapter 1, 1 of 6 right. Right: 1.2 ★; not yet: 1.3 ★★")
+    assert "Chapter 1, 1 of 6 right" in one.progress()._repr_html_()
+
+
+# -- time ------------------------------------------------------------------
+
+
+def endless(values):
+    while True:
+        try:
+            sum(values)
+        except Exception:
+            pass
+
+
+def handlers():
+    return signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_an_endless_loop_is_stopped_and_its_line_shown(monkeypatch, in_thread):
+    monkeypatch.setattr(judge, "SECONDS", 0.3)
+    before, found = handlers(), []
+    work = partial(lambda: found.append(verdict(endless)))
+    if in_thread:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    else:
+        work()
+    assert "got       nothing; it was stopped after 0.3 seconds" in found[0]
+    assert "likely    An endless loop?" in found[0]
+    assert re.search(
+        r"where     line \d+ of test_exercise_machinery.py: (while|try|sum|for|except|pass)", found[0]
+    )
+    assert handlers() == before
+
+
+def test_the_time_is_for_all_inputs_together(monkeypatch):
+    monkeypatch.setattr(judge, "SECONDS", 0.5)
+    calls = []
+
+    def slow(values):
+        calls.append(values)
+        time.sleep(0.2)
+        return sum(values)
+
+    assert "stopped after 0.5 seconds" in verdict(slow)
+    assert len(calls) <= 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
+def test_an_earlier_timer_goes_on():
+    rang = []
+    handler = signal.signal(signal.SIGALRM, lambda *_: rang.append(time.monotonic()))
+    try:
+        begin = time.monotonic()
+        signal.setitimer(signal.ITIMER_REAL, 0.4)
+        with time_limit(5):
+            time.sleep(0.1)
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.35 and not rang
+        while not rang and time.monotonic() < begin + 5:
+            time.sleep(0.01)
+        assert rang[0] - begin >= 0.39
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def test_where_there_are_no_timers_a_thread_stops_the_answer(monkeypatch):
+    monkeypatch.delattr(signal, "setitimer", raising=False)
+    before = threading.active_count()
+    stopped = attempt(lambda answer, values: answer(values), endless, ([1],), 0.2)
+    assert isinstance(stopped.error, TimeUp)
+    assert attempt(lambda answer, values: answer(values), total, ([1, 2],), 5).value == 3
+    assert threading.active_count() == before
+
+
+# -- harm ------------------------------------------------------------------
+
+
+def test_answers_get_copies_and_damage_is_named():
+    original = [3, 1, 2]
+    kept = torch.arange(3.0)
+
+    def cases(seed):
+        return [(original, kept)]
+
+    def damages(values, weights):
+        weights.mul_(2)
+        values.sort()
+        return values[0]
+
+    fields = {
+        "wants": "least(values, weights)",
+        "cases": cases,
+        "oracle": lambda values, weights: min(values),
+    }
+    text = verdict(damages, mistakes=[], **fields)
+    assert original == [3, 1, 2] and kept.tolist() == [0, 1, 2]
+    assert (
+        "after the call, `values` is [1, 2, 3]. The caller may still need it as it was; work on a copy."
+        in text
+    )
+
+    def damages_tensor(values, weights):
+        weights[0] = 5
+        return min(values)
+
+    text = verdict(damages_tensor, mistakes=[], **fields)
+    assert "after the call, `weights` is tensor [5, 1, 2]" in text
+
+
+def test_a_changed_module_is_damage_too():
+    layer = torch.nn.Linear(3, 2)
+
+    def resets(layer, x):
+        torch.nn.init.zeros_(layer.weight)
+        return layer(x).shape[0]
+
+    fields = {"wants": "f(layer, x)", "cases": lambda seed: [(layer, torch.ones(5, 3))]}
+    text = verdict(resets, mistakes=[], oracle=lambda layer, x: 5, **fields)
+    assert "after the call, `layer` is a Linear" in text and layer.weight.abs().sum() > 0
+
+
+def global_state():
+    return (
+        random.getstate(),
+        repr(numpy.random.get_state()),
+        torch.get_rng_state().tolist(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.get_float32_matmul_precision(),
+    )
+
+
+@pytest.mark.parametrize("ending", ["returns", "raises"])
+def test_an_answer_leaves_no_global_state_changed(ending):
+    before = global_state()
+
+    def wild(values):
+        random.seed(1)
+        numpy.random.seed(5)
+        numpy.random.rand(3)
+        torch.manual_seed(7)
+        torch.rand(3)
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(3 if torch.get_num_threads() != 3 else 2)
+        torch.set_grad_enabled(False)
+        torch.set_float32_matmul_precision("medium")
+        if ending == "raises":
+            raise RuntimeError("and stops")
+        return sum(values)
+
+    assert ("right" in verdict(wild)) == (ending == "returns")
+    assert global_state() == before
+
+
+def test_a_check_is_the_same_whatever_the_state_before():
+    def draws(values):
+        return random.random() + torch.rand(1).item() + numpy.random.rand()
+
+    texts = []
+    for seed in (1, 2):
+        random.seed(seed)
+        torch.manual_seed(seed)
+        numpy.random.seed(seed)
+        with torch.set_grad_enabled(seed == 1):
+            texts.append(verdict(draws))
+    assert texts[0] == texts[1]
+
+
+def test_gradients_are_on_inside():
+    with torch.no_grad():
+        text = verdict(lambda values: int(torch.is_grad_enabled()), oracle=lambda values: 1, mistakes=[])
+    assert "right" in text
+
+
+# -- values ------------------------------------------------------------------
+
+T = torch.tensor
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "place", "text"),
+    [
+        ([1, 2, 4], [1, 2, 3], "[2]", "4 instead of 3"),
+        ([1], [1, 2], "[1]", "2 is missing; the length is 1, expected 2"),
+        ([1, 2], (1,), "[1]", "2 is too many; the length is 2, expected 1"),
+        ([["a"], ["b", "c"]], [["a"], ["b", "d"]], "[1][1]", "'c' instead of 'd'"),
+        ("abX", "abc", "[2]", "'X' instead of 'c'"),
+        ("ab", "abc", "[2]", "'' instead of 'c'"),
+        ({"a": 1}, {"a": 1, "b": 2}, "['b']", "this key is missing"),
+        ({"a": 1, "b": 2}, {"a": 1}, "['b']", "this key is too many"),
+        (T([1.0, 2.0]), T([1.0, 2.5]), "[1]", "2 instead of 2.5; 1 of 2 numbers differ"),
+        (T([[1, 2], [3, 4]]), T([[1, 2], [4, 3]]), "[1, 0]", "3 instead of 4; 2 of 4 numbers differ"),
+        (T([1.0]), T([[1.0]]), "", "its shape is (1,), expected (1, 1)"),
+        (T([1]), T([1.0]), "", "its dtype is torch.int64, expected torch.float32"),
+        (T([1.0]), [1.0], "", "a tensor where a list is expected"),
+        (1.0, 1, "", "a float where an int is expected"),
+        (None, [], "", "None where a list is expected"),
+        (T([float("nan")]), T([1.0]), "[0]", "nan instead of 1"),
+        (T([0.0, -1e9]), T([0.0, float("-inf")]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
+        ({"y": T(1.0)}, {"y": T(2.0)}, "['y']", "1 instead of 2"),
+        (0.1, float("nan"), "", ""),
+    ],
+)
+def test_the_first_difference(got, expected, place, text):
+    found = difference(got, expected, 1e-5)
+    assert (found.place, found.text.removesuffix("; 1 of 1 numbers differ")) == (place, text)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (1, 1.0),
+        (0.1 + 0.2, 0.3),
+        (1e6, 1e6 + 1),
+        (float("inf"), float("inf")),
+        (float("nan"), float("nan")),
+        ([(1, 2)], [[1, 2]]),
+        (T([1.0, float("nan"), float("-inf")]), T([1.0, float("nan"), float("-inf")])),
+        (torch.nn.Parameter(T([1.0])), T([1.0])),
+        (numpy.int64(3), 3),
+        ({1, 2}, {2, 1}),
+    ],
+)
+def test_what_counts_as_the_same(pair):
+    assert difference(*pair, 1e-5) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([0.1 + 0.2, 1], "[0.3, 1]"),
+        ((1,), "(1,)"),
+        ({"a": (1, 2.5)}, "{'a': (1, 2.5)}"),
+        (T([[1.0, 0.25]]), "tensor [[1, 0.25]]"),
+        (torch.zeros(3, 5), "tensor of shape (3, 5)"),
+        (total, "total"),
+        (object(), "a object"),
+        (b"x", "b'x'"),
+    ],
+)
+def test_values_are_shown_shortly(value, text):
+    assert show(value) == text
+
+
+def test_long_values_are_cut():
+    assert len(show(list(range(1000)))) <= 100 and show("x" * 300).count("…") == 1
+
+
+def test_sizes_order_inputs():
+    assert size(("",)) < size(("a",)) < size((["a", "b"], 3)) < size((torch.zeros(3, 5),))
+
+
+def test_snapshots_hold_data_only():
+    assert snapshot([1, ("a", object())]) == [1, ["a", None]]
+
+
+def test_an_unknown_kind_of_exercise_is_an_authors_mistake():
+    with pytest.raises(TypeError, match="must be a Function or a Number"):
+        judge.judge("1.1", total)
+
+
+def test_the_exported_check_finds_by_number():
+    assert isinstance(check, Checker) and find("1.1").title == "One merge"
+    assert checker.chapters()[0] == 1 and os.path.isdir(trial.LIBRARIES[0])
+    assert reader_line(ValueError("never raised")) is None
