@@ -2,7 +2,7 @@
 
 ``README.md`` in this folder is the guide for authors. In the order of the work: ``manifest`` reads book.toml,
 ``text`` reads a chapter, ``execute`` runs it, ``export`` makes its module, ``ladder`` collects its rungs,
-``sync`` writes all of it, and ``check`` names what differs.
+``sync`` writes all of it, ``check`` names what differs, and ``site`` makes the web book.
 """
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m companion.book new|sync|check``."""
+"""The command line: ``python -m companion.book new|sync|check|site``."""
 
 import argparse
 import sys
@@ -25,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--prose", action="store_true", help="only prose changed: keep the outputs, run nothing"
     )
     commands.add_parser("check", help="name what differs between texts, notebooks, modules and rungs")
+    site = commands.add_parser("site", help="build the web book from the notebooks as they are")
+    site.add_argument(
+        "--out", type=Path, default=Path("site"), help="the folder that it replaces (default: site)"
+    )
     options = parser.parse_args(arguments)
     try:
         book = Book.read(options.root)
@@ -36,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
             from companion.book.sync import sync as sync_chapters
 
             sync_chapters(book, options.chapters, run=not options.prose)
+        elif options.command == "site":
+            from companion.book.site import build_site
+
+            print(build_site(book, book.root / options.out))
         else:
             from companion.book.check import check
 

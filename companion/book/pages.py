@@ -1,0 +1,166 @@
+"""A chapter as a page of the web book: the notebook, with numbers, captions and links put in."""
+
+import copy
+import posixpath
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from companion.book.api import target
+from companion.book.check import has_image
+from companion.book.manifest import Book, Chapter
+from companion.book.terms import SECTION, Linker, Term
+from companion.book.text import FOLDED, tags
+
+CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
+PROMISE = re.compile(r"^\*(?P<promise>You will .+?)\*$", re.MULTILINE)
+LINK = re.compile(r"(?<=\]\()(?P<path>\.{1,2}/[^)#\s]+)(?=[)#])")
+ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
+HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
+CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
+FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
+
+
+def number(chapter: Chapter) -> int:
+    """A chapter's number."""
+    return int(chapter.name.split("_")[0])
+
+
+def promise(notebook: NotebookNode) -> str:
+    """What the chapter's first lines promise, "" without such a line."""
+    for cell in notebook.cells:
+        found = PROMISE.search(cell.source) if cell.cell_type == "markdown" else None
+        if found:
+            return found["promise"]
+    return ""
+
+
+def outside_code(change, source: str) -> str:
+    """Apply a change to a cell's Markdown, code blocks aside."""
+    out, position = [], 0
+    for fence in FENCED.finditer(source):
+        out += [change(source[position : fence.start()]), fence[0]]
+        position = fence.end()
+    return "".join([*out, change(source[position:])])
+
+
+def sections(source: str) -> list[str]:
+    """A cell's Markdown, cut before each heading of the second level."""
+    parts, fenced = [""], False
+    for line in source.splitlines(keepends=True):
+        fenced ^= line.startswith(("```", "~~~"))
+        if line.startswith("## ") and not fenced:
+            parts.append("")
+        parts[-1] += line
+    return parts
+
+
+def page_links(source: str, book: Book) -> str:
+    """Links as the site has them.
+
+    Files that are no page (tests, data) are in the repository; an anchor as JupyterLab writes it,
+    `#What-you-built`, is `#what-you-built` here.
+    """
+
+    def there(found: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join("chapters", found["path"]))
+        is_page = path.startswith("chapters/") and path.endswith(".ipynb")
+        return found["path"] if is_page else f"{book.repository}/blob/main/{path}"
+
+    def anchored(found: re.Match) -> str:
+        anchor = re.sub(r"[^\w-]", "", unquote(found["anchor"])).lower()
+        return f"{found['page']}#{anchor}"
+
+    return ANCHOR.sub(anchored, LINK.sub(there, source))
+
+
+def number_figures(notebook: NotebookNode, chapter: Chapter) -> None:
+    """Give each figure a number, its width in points and, from the italics below it, its caption."""
+    figures = 0
+    cells = notebook.cells
+    for cell, below in zip(list(cells), [*cells[1:], None], strict=True):
+        if cell.cell_type != "code" or not has_image(cell):
+            continue
+        figures += 1
+        caption = f"**Figure {number(chapter)}.{figures}**"
+        found = CAPTION.match(below.source) if below is not None and below.cell_type == "markdown" else None
+        if found:
+            caption += f" {found['text']}"
+            below.source = below.source[found.end() :]
+        display = cell.metadata.setdefault("mystnb", NotebookNode())
+        display["figure"] = {"caption": caption, "name": f"figure-{number(chapter)}-{figures}"}
+        for output in cell.outputs:
+            for kind, size in output.get("metadata", {}).items():
+                if kind.startswith("image/") and "width" in size:
+                    display.setdefault("image", NotebookNode())["width"] = f"{size['width']}px"
+    notebook.cells = [cell for cell in cells if cell.source.strip()]
+
+
+def link_names(source: str, names: Iterable[str], module: str) -> str:
+    """Link each of a module's names, where it stands in code, to its entry among the package's pages."""
+
+    def linked(found: re.Match) -> str:
+        if found["name"] not in names:
+            return found[0]
+        title = found["name"] + (found["rest"] or "")
+        return f"{{py:obj}}`{title} <companion.{module}.{found['name']}>`"
+
+    return CODE_NAME.sub(linked, source)
+
+
+def fold(cell: NotebookNode) -> None:
+    """Fold what is tagged so, under the comment that it begins with."""
+    if FOLDED & set(tags(cell)):
+        cell.metadata["tags"] = [*(tag for tag in tags(cell) if tag != "hide-cell"), "hide-cell"]
+        first = cell.source.lstrip().splitlines()[0]
+        prompt = first.lstrip("# ").rstrip(".") if first.startswith("#") else "Code"
+        prompt = (prompt[:72].rsplit(" ", 1)[0] + " …") if len(prompt) > 72 else prompt
+        prompt = prompt[:1].upper() + prompt[1:]
+        cell.metadata.setdefault("mystnb", NotebookNode())["code_prompt_show"] = prompt
+        cell.metadata["mystnb"]["code_prompt_hide"] = prompt
+
+
+def chapter_page(
+    book: Book, chapter: Chapter, notebook: NotebookNode, terms: Iterable[Term], names: Iterable[str]
+) -> NotebookNode:
+    """A chapter's notebook as the web book shows it; the notebook itself is left alone.
+
+    names: what the chapter's module exports, for the links from "What you built".
+    """
+    page = copy.deepcopy(notebook)
+    number_figures(page, chapter)
+    linker, built = Linker(terms), False
+    for cell in page.cells:
+        if cell.cell_type == "code":
+            fold(cell)
+            continue
+        parts = []
+        for part in sections(outside_code(lambda text: page_links(text, book), cell.source)):
+            if part.startswith("## "):
+                built = part.startswith(f"## {SECTION}\n")
+            if built:
+                part = outside_code(lambda text: link_names(text, names, chapter.module), part)
+            else:
+                part = linker.link(part)
+            parts.append(outside_code(lambda text: label_headings(text, chapter), part))
+        cell.source = "".join(parts)
+    head = next(cell for cell in page.cells if cell.cell_type == "markdown")
+    head.source = re.sub(r"^# +", f"# {number(chapter)}. ", head.source, count=1, flags=re.MULTILINE)
+    if chapter.module:
+        where = f"It builds {{doc}}`companion.{chapter.module} </api/{chapter.module}>`."
+        place = next((i for i, cell in enumerate(page.cells) if PROMISE.search(cell.source)), None)
+        if place is None:
+            page.cells.insert(page.cells.index(head) + 1, new_markdown_cell(where))
+        else:
+            page.cells[place].source = PROMISE.sub(
+                lambda found: f"{found[0][:-1]}* {where}", page.cells[place].source, count=1
+            )
+    return page
+
+
+def label_headings(source: str, chapter: Chapter) -> str:
+    """A label before each heading, so that the package's pages can point to it."""
+    return HEADING.sub(lambda found: f"({target(chapter, found['heading'])})=\n", source)

@@ -1,0 +1,194 @@
+"""The web book: a static site from the notebooks as they are, made by Sphinx, that asks no other host."""
+
+import ast
+import hashlib
+import importlib.util
+import io
+import re
+import shutil
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from companion.book import BookError
+from companion.book.api import index_page, module_page, modules, public_names
+from companion.book.cover import cover_page, draw_loss, read_log
+from companion.book.manifest import Book
+from companion.book.pages import chapter_page
+from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
+from companion.book.text import read_notebook, write_notebook
+
+STATIC = Path(__file__).with_name("static")
+INSTALL = "pip install -e .[site]"
+
+MATHJAX = "sphinx-mathjax-offline"
+MATHJAX_FILE = "tex-svg.js"
+MATHJAX_SHA256 = "d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882"
+"""MathJax 3.2.2 with its letters as outlines: one file, which loads nothing more. It comes with a package of
+the extra `site` (whose other files stay unused), the same bytes as in MathJax's own release."""
+
+
+def missing_tools() -> list[str]:
+    """What the extra `site` installs and is not there."""
+    tools = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx_copybutton")
+    return [name for name in tools if importlib.util.find_spec(name) is None]
+
+
+def mathjax() -> bytes:
+    """MathJax's one file, from the package that carries it. BookError where it is missing or another."""
+    try:
+        files = metadata.files(MATHJAX) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    found = next((file for file in files if file.name == MATHJAX_FILE), None)
+    content = found.locate().read_bytes() if found and found.locate().exists() else b""
+    if hashlib.sha256(content).hexdigest() != MATHJAX_SHA256:
+        state = "is missing" if not content else "differs from the one of MathJax 3.2.2"
+        raise BookError(f"{MATHJAX_FILE} of the package {MATHJAX} {state}; run `{INSTALL}`")
+    return content
+
+
+def settings(book: Book) -> dict[str, Any]:
+    """Sphinx's configuration; there is no conf.py."""
+    name, _, _ = book.title.partition(": ")
+    return {
+        "project": name,
+        "html_title": book.title,
+        "extensions": ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"],
+        "html_theme": "sphinx_book_theme",
+        "html_theme_options": {
+            "logo": {"text": name},
+            "icon_links": [{"name": "Repository", "url": book.repository, "icon": "fa-brands fa-github"}],
+            "use_fullscreen_button": False,
+            "home_page_in_toc": True,
+            "show_navbar_depth": 1,
+            "show_toc_level": 1,
+            "search_bar_text": "Search",
+            "navbar_persistent": [],
+            "footer_content_items": [],
+        },
+        "html_static_path": ["_static"],
+        "html_css_files": ["book.css"],
+        "html_js_files": ["book.js"],
+        "html_favicon": "_static/favicon.svg",
+        "html_sourcelink_suffix": "",
+        "html_context": {"default_mode": "auto"},
+        "html_use_index": False,
+        "html_domain_indices": False,
+        "html_show_sphinx": False,
+        "html_show_copyright": False,
+        "myst_enable_extensions": ["dollarmath"],
+        "myst_dmath_double_inline": True,
+        "nb_execution_mode": "off",
+        "nb_merge_streams": True,
+        "nb_ipywidgets_js": {},
+        "mathjax_path": f"mathjax/{MATHJAX_FILE}",
+        "mathjax3_config": {"options": {"enableMenu": False}},
+        "python_display_short_literal_types": True,
+        "add_module_names": False,
+        "toc_object_entries_show_parents": "hide",
+        "copybutton_selector": "div.cell_input div.highlight pre, div.highlight-default div.highlight pre",
+        "smartquotes": False,
+    }
+
+
+def stage(book: Book, folder: Path) -> None:
+    """Write what Sphinx reads: chapters as pages, the pages made from them, and what is served as it is."""
+    static = folder / "_static"
+    shutil.copytree(STATIC, static)
+    (static / "mathjax").mkdir()
+    (static / "mathjax" / MATHJAX_FILE).write_bytes(mathjax())
+    log = read_log(book)
+    if log:
+        (static / "loss.svg").write_bytes(draw_loss(log))
+
+    notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in book.chapters}
+    terms = unique_terms(term for c in book.chapters for term in chapter_terms(c, notebooks[c.name]))
+    pages = {"index.md": cover_page(book, notebooks, log), "glossary.md": glossary_page(terms)}
+    pages["notation.md"] = notation_page(notebooks)
+    pages["api/index.md"] = index_page(book)
+    for module, chapter in modules(book).items():
+        pages[f"api/{module}.md"] = module_page(book, module, chapter)
+    for name, text in pages.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (folder / "chapters").mkdir()
+    for chapter in book.chapters:
+        names = module_names(chapter.module_file)
+        page = chapter_page(book, chapter, notebooks[chapter.name], terms, names)
+        (folder / "chapters" / chapter.notebook.name).write_bytes(write_notebook(page))
+
+
+def module_names(path: Path | None) -> list[str]:
+    """The public names of a chapter's module."""
+    return public_names(ast.parse(path.read_text(encoding="utf-8"))) if path and path.exists() else []
+
+
+def notation_page(notebooks: dict[str, Any]) -> str:
+    """The table of names that the first chapter has, as a page of its own."""
+    lines = next((found for n in notebooks.values() if (found := list(section(n, "Names")))), [])
+    return "\n".join(["# Notation", "", *(lines or ["This book needs no table of names."]), ""])
+
+
+def only_notebooks(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page's download button offers its notebook, or nothing but printing where it has none."""
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["tooltip"] = "Download or print this page"
+            is_chapter = page.startswith("chapters/")
+            group["buttons"] = [
+                button
+                for button in group["buttons"]
+                if button["label"] == "download-pdf-button"
+                or (is_chapter and button["label"] == "download-source-button")
+            ]
+
+
+def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
+    """Build. BookError with every warning that Sphinx has."""
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    warnings = io.StringIO()
+    with patch_docutils(), docutils_namespace():
+        app = Sphinx(
+            source, None, out, doctrees, "html", settings(book), status=None, warning=warnings, freshenv=True
+        )
+        app.connect("html-page-context", only_notebooks, priority=900)
+        app.build(force_all=True)
+    found = re.sub(r"\x1b\[[0-9;]*m", "", warnings.getvalue()).replace(str(source), "").strip()
+    if found:
+        raise BookError(f"the site has warnings; mend what they name:\n{found}")
+
+
+def build_site(book: Book, folder: Path) -> str:
+    """Build the site into folder, which is replaced when all is made, and return a line on what was built.
+
+    Raises BookError where a tool or MathJax is missing, a notebook is, or Sphinx warns.
+    """
+    start = time.perf_counter()
+    missing = missing_tools()
+    if missing:
+        raise BookError(f"the site needs {', '.join(missing)}, not installed here; run `{INSTALL}`")
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not (folder / "index.html").exists() and any(folder.iterdir()):
+        raise BookError(f"{folder} exists and is no site; name another folder with --out")
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
+        source, out = Path(temporary) / "source", Path(temporary) / "html"
+        source.mkdir()
+        stage(book, source)
+        run_sphinx(book, source, out, Path(temporary) / "doctrees")
+        shutil.rmtree(out / "_sources")
+        (out / "_sources" / "chapters").mkdir(parents=True)
+        for chapter in book.chapters:
+            shutil.copyfile(chapter.notebook, out / "_sources" / "chapters" / chapter.notebook.name)
+        if folder.exists():
+            shutil.rmtree(folder)
+        out.rename(folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    pages, size = sum(path.suffix == ".html" for path in files), sum(path.stat().st_size for path in files)
+    return f"{folder / 'index.html'}: {pages} pages, {size / 1e6:.1f} MB, {time.perf_counter() - start:.0f} s"

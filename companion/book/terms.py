@@ -1,0 +1,150 @@
+"""The glossary: terms and meanings, gathered from what each chapter built, and linked where they occur."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from nbformat import NotebookNode
+
+from companion.book.manifest import Chapter
+from companion.book.text import heading_lines
+
+SECTION = "What you built"
+
+ROW = re.compile(r"^\| *(?P<names>[^|]+?) *\| *(?P<meaning>[^|]+?) *\|$")
+ITEM = re.compile(r"^- (?P<mark>\*{1,2})(?P<names>[^*]+)(?P=mark)(?: –|:) (?P<meaning>.+)$")
+BOLD = re.compile(r"\*\*([^*]+)\*\*")
+SYNONYM = re.compile(r"^(?P<name>.+?) \((?P<short>[^)]+)\)$")
+
+EVERYDAY = frozenset(
+    "accumulation bit clipping context draw fused greedy head id key mask merge padding query rank score "
+    "split stream stride target value weight".split()
+)
+"""Terms that are words of everyday English too: linked only where a chapter sets them in italics or bold."""
+
+PROTECTED = re.compile(
+    r"""
+    ^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)`*~*[ ]*$   # code
+    | ^[ ]{4,}[^\n]*$
+    | ^[#|][^\n]*$                                           # headings, rows of tables
+    | (?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`)               # code within a line
+    | \$\$.+?\$\$ | \$[^$\n]+\$                              # mathematics
+    | !?\[[^\]]*\]\([^)]*\)                                  # links and images
+    | <[^>\n]+>                                              # HTML
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+"""Where no term is linked."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One entry of the glossary: its names, the first of them the main one, and what they mean (Markdown)."""
+
+    names: tuple[str, ...]
+    meaning: str
+    chapter: Chapter
+
+
+def section(notebook: NotebookNode, title: str) -> Iterator[str]:
+    """The lines of Markdown under a heading of the second level, up to the next of that level."""
+    inside = False
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        heads = {f"## {heading}" for heading in heading_lines(cell)}
+        for line in cell.source.splitlines():
+            if line in heads:
+                inside = line == f"## {title}"
+            elif inside:
+                yield line
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The names in "token, id" or "byte-pair encoding (BPE)"; a capital at a sentence's start is dropped."""
+    names: list[str] = []
+    for name in text.split(", "):
+        found = SYNONYM.match(name)
+        names += [found["name"], found["short"]] if found else [name]
+    return tuple(name[0].lower() + name[1:] if name[1:].islower() else name for name in names)
+
+
+def chapter_terms(chapter: Chapter, notebook: NotebookNode) -> list[Term]:
+    """The terms that a chapter defines where it says what it built.
+
+    Two forms are read: the rows of a table with the heading "term", and items "- **term** – meaning", where
+    a phrase in bold within the meaning is one more name for it.
+    """
+    found, in_table = [], False
+    for line in section(notebook, SECTION):
+        row, item = ROW.match(line), ITEM.match(line)
+        if row:
+            if row["names"] == "term":
+                in_table = True
+            elif in_table and not set(row["names"]) <= set("-: "):
+                found.append(Term(split_names(row["names"]), row["meaning"], chapter))
+        else:
+            in_table = False
+        if item:
+            names = [*split_names(item["names"]), *BOLD.findall(item["meaning"])]
+            meaning = BOLD.sub(r"\1", item["meaning"]).rstrip(".")
+            found.append(Term(tuple(names), meaning, chapter))
+    return found
+
+
+def unique_terms(terms: Iterable[Term]) -> list[Term]:
+    """Each name once: where a later chapter defines it again, the first definition stands."""
+    taken: set[str] = set()
+    kept = []
+    for term in terms:
+        names = tuple(name for name in term.names if name.lower() not in taken)
+        taken.update(name.lower() for name in names)
+        if names:
+            kept.append(Term(names, term.meaning, term.chapter))
+    return kept
+
+
+def glossary_page(terms: Iterable[Term]) -> str:
+    """The glossary's page, in MyST."""
+    lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]
+    lines += ["```````{glossary}", ":sorted:", ""]
+    for term in terms:
+        number = int(term.chapter.name[:2])
+        source = f"([chapter {number}](/chapters/{term.chapter.name}.ipynb))"
+        lines += [*term.names, f"  {term.meaning} {source}", ""]
+    return "\n".join([*lines, "```````", ""])
+
+
+def occurrence(name: str) -> re.Pattern:
+    """Where a term stands in prose: as a word, with or without a plural's s, in italics where it must be."""
+    word = re.escape(name).replace(r"\ ", r"\s+")
+    case = 0 if name.isupper() else re.IGNORECASE
+    if name.lower() in EVERYDAY:
+        return re.compile(rf"(?<=\*)(?P<word>{word}s?)(?=\*)", case)
+    return re.compile(rf"(?<![\w/.-])(?P<word>{word}s?)(?![\w/-])", case)
+
+
+class Linker:
+    """Links each term where a chapter uses it first; one linker for one chapter."""
+
+    def __init__(self, terms: Iterable[Term]):
+        pairs = [(name, term.names[0]) for term in terms for name in term.names]
+        longest_first = sorted(pairs, key=lambda pair: -len(pair[0]))
+        self.open = [(occurrence(name), name) for name, _ in longest_first]
+
+    def link(self, source: str) -> str:
+        """The Markdown of a cell, with links; code, mathematics, headings, tables and links stay."""
+        for pattern, name in list(self.open):
+            free, position = [], 0
+            for protected in PROTECTED.finditer(source):
+                free.append((position, protected.start()))
+                position = protected.end()
+            free.append((position, len(source)))
+            for start, end in free:
+                found = pattern.search(source, start, end)
+                if found:
+                    role = f"{{term}}`{' '.join(found['word'].split())} <{name}>`"
+                    source = source[: found.start("word")] + role + source[found.end("word") :]
+                    self.open.remove((pattern, name))
+                    break
+        return source

@@ -1,0 +1,290 @@
+"""The making of the web book: what a chapter, the package and the glossary become; the tiny book's site."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from helpers import edit_notebook, snapshot
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from companion.book import BookError, site
+from companion.book.__main__ import main
+from companion.book.api import index_page, module_page, modules, to_markdown
+from companion.book.cover import cover_page, duration
+from companion.book.manifest import Book
+from companion.book.pages import chapter_page
+from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
+from companion.book.text import read_notebook
+
+ROOT = Path(__file__).parents[2]
+REAL = Book.read(ROOT)
+needs_tools = pytest.mark.skipif(
+    bool(site.missing_tools()), reason="the authors' tools are not installed: pip install -e .[site]"
+)
+
+
+HEAD = new_markdown_cell("# A\n\n*You will read. One minute.*")
+
+
+def page_of(book: Book, *cells, terms=(), names=()):
+    """The page of a notebook with these cells, as the tiny book's first chapter."""
+    return chapter_page(book, book.chapters[0], new_notebook(cells=list(cells)), terms, names)
+
+
+def figure():
+    """A cell that draws."""
+    output = new_output(
+        "display_data", {"image/png": "iVBORw0="}, metadata={"image/png": {"width": 640, "height": 320}}
+    )
+    metadata = {"mystnb": {"image": {"alt": "A line."}}}
+    return new_code_cell("draw()", outputs=[output], metadata=metadata)
+
+
+def test_a_chapter_has_its_number_and_names_its_module(book):
+    promise = "# Averages\n\n*You will forget. Reading 1 minute.*\n\nMore."
+    page = page_of(book, new_markdown_cell(promise))
+    assert page.cells[0].source == (
+        "(01_averages-averages)=\n# 1. Averages\n\n*You will forget. Reading 1 minute.* "
+        "It builds {doc}`companion.averages </api/averages>`.\n\nMore."
+    )
+
+
+def test_figures_are_numbered_and_take_the_italics_below_for_a_caption(book):
+    below = new_markdown_cell("*It falls from $x$ on.*\n\nThen text.")
+    only, other = new_markdown_cell("*Nothing else.*"), new_markdown_cell("*A* word, no caption.")
+    page = page_of(book, HEAD, figure(), below, figure(), only, figure(), other)
+    first, second, third = [cell.metadata.mystnb for cell in page.cells if cell.cell_type == "code"]
+    assert first.figure == {"caption": "**Figure 1.1** It falls from $x$ on.", "name": "figure-1-1"}
+    assert first.image == {"alt": "A line.", "width": "640px"}
+    assert second.figure.caption == "**Figure 1.2** Nothing else."
+    assert third.figure.caption == "**Figure 1.3**"
+    left = [cell.source for cell in page.cells[1:] if cell.cell_type == "markdown"]
+    assert left == ["Then text.", "*A* word, no caption."]
+
+
+def test_the_notebook_itself_stays_as_it_is(book):
+    notebook = read_notebook(book.chapters[0].notebook)
+    before = str(notebook)
+    chapter_page(book, book.chapters[0], notebook, [], [])
+    assert str(notebook) == before
+
+
+def test_links_to_files_lead_to_the_repository_and_those_to_chapters_stay(book):
+    text = "[t](../tests/test_a.py) [n](02_smoothing.ipynb) [w](https://example.org/a#B-C) [d](#Going-deeper)"
+    page = page_of(book, HEAD, new_markdown_cell(text))
+    assert page.cells[1].source == (
+        f"[t]({book.repository}/blob/main/tests/test_a.py) [n](02_smoothing.ipynb) "
+        "[w](https://example.org/a#B-C) [d](#going-deeper)"
+    )
+
+
+def test_headings_are_labelled_but_not_comments_in_code(book):
+    source = "## The rule\n\n```python\n## no heading\n```"
+    page = page_of(book, HEAD, new_markdown_cell(source))
+    assert page.cells[1].source == "(01_averages-the-rule)=\n" + source
+
+
+def test_a_folded_cell_is_folded_under_its_comment(book):
+    cell = new_code_cell("# Solution of 1.1\nx = 1", metadata={"tags": ["solution"]})
+    page = page_of(book, HEAD, cell)
+    assert page.cells[1].metadata.tags == ["solution", "hide-cell"]
+    assert page.cells[1].metadata.mystnb.code_prompt_show == "Solution of 1.1"
+
+
+def test_names_are_linked_where_the_chapter_says_what_it_built(book):
+    built = new_markdown_cell("## What you built\n\n- `smooth(x)` and `other`\n\n## Later\n")
+    page = page_of(book, new_markdown_cell("# A\n\n*You will read.*\n\n`smooth`"), built, names=["smooth"])
+    assert "{py:obj}`smooth(x) <companion.averages.smooth>` and `other`" in page.cells[-1].source
+    assert "`smooth`" in page.cells[0].source and "py:obj" not in page.cells[0].source
+
+
+DEFINITIONS = """\
+## What you built
+
+| name | what it does |
+|---|---|
+| `f` | no term |
+
+| term | meaning |
+|---|---|
+| byte-pair encoding (BPE) | merges |
+| token, id | a piece; its number |
+
+- **cross-entropy** – the mean surprise; its exponential is the **perplexity**.
+- *Head*: one attention.
+- An item without a term.
+
+## Going deeper
+
+| term | meaning |
+|---|---|
+| late | not here |
+"""
+
+
+def test_terms_are_read_from_tables_and_items(book):
+    chapter = book.chapters[0]
+    terms = chapter_terms(chapter, new_notebook(cells=[new_markdown_cell(DEFINITIONS)]))
+    assert [(term.names, term.meaning) for term in terms] == [
+        (("byte-pair encoding", "BPE"), "merges"),
+        (("token", "id"), "a piece; its number"),
+        (("cross-entropy", "perplexity"), "the mean surprise; its exponential is the perplexity"),
+        (("head",), "one attention"),
+    ]
+
+
+def test_a_term_defined_twice_is_kept_once(book):
+    one, two = book.chapters
+    terms = unique_terms([Term(("logit",), "first", one), Term(("Logit", "score"), "second", two)])
+    assert [(term.names, term.meaning) for term in terms] == [(("logit",), "first"), (("score",), "second")]
+    page = glossary_page(terms)
+    assert "logit\n  first ([chapter 1](/chapters/01_averages.ipynb))\n\nscore\n" in page
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("Two tokens.", "Two {term}`tokens <token>`."),
+        ("A Token", "A {term}`Token <token>`"),
+        ("`token` $token$ [token](a.md)", "`token` $token$ [token](a.md)"),
+        ("<b title='token'>", "<b title='token'>"),
+        ("```\ntoken\n```\nA token.", "```\ntoken\n```\nA {term}`token <token>`."),
+        ("# A token\n| token |", "# A token\n| token |"),
+        ("tokenizer, end-of-token", "tokenizer, end-of-token"),
+        ("the blue key, its *key*", "the blue key, its *{term}`key <key>`*"),
+        ("byte-pair\nencoding", "{term}`byte-pair encoding <byte-pair encoding>`"),
+        ("bpe is no acronym", "bpe is no acronym"),
+    ],
+)
+def test_a_term_is_linked_in_prose_only(book, before, after):
+    terms = [Term(("token",), "x", book.chapters[0]), Term(("key",), "x", book.chapters[0])]
+    terms.append(Term(("byte-pair encoding", "BPE"), "x", book.chapters[0]))
+    assert Linker(terms).link(before) == after
+
+
+def test_a_term_is_linked_once_in_a_chapter(book):
+    linker = Linker([Term(("token",), "x", book.chapters[0])])
+    assert linker.link("A token and a token.") == "A {term}`token <token>` and a token."
+    assert linker.link("A token.") == "A token."
+
+
+def test_docstrings_become_lists_and_code():
+    docstring = """Draw it.
+
+    x, y: where, in points,
+    from the left.
+    text: what, as <b>no</b> markup.
+
+    Use it::
+
+        label(1, 2, "a")
+    """
+    assert to_markdown(docstring) == (
+        "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
+        "- `text`: what, as \\<b>no\\</b> markup.\n\n"
+        'Use it:\n\n```python\nlabel(1, 2, "a")\n```'
+    )
+
+
+def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
+    page = module_page(book, "averages", book.chapters[0])
+    assert "{py:class} ExponentialAverage(beta=DEFAULT_BETA)" in page
+    assert "{py:method} update(x)" in page
+    assert "{py:function} root_mean_square(values: Iterable[float]) -> float" in page
+    assert "{py:data} DEFAULT_BETA\n:value: 0.9" in page
+    assert "built under {ref}`The rule <01_averages-the-rule>`" in page
+    assert "_not_public" not in page
+
+
+def test_every_public_name_of_the_real_package_has_an_entry():
+    for module, chapter in modules(REAL).items():
+        page = module_page(REAL, module, chapter)
+        entries = set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
+        names = site.module_names(ROOT / "companion" / f"{module}.py")
+        assert set(names) == entries, module
+    assert all(f"/api/{module}" in index_page(REAL) for module in modules(REAL))
+
+
+def test_the_cover_leads_through_all_chapters_in_their_parts():
+    notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in REAL.chapters}
+    page = cover_page(REAL, notebooks, [])
+    places = [page.index(f"(/chapters/{chapter.name}.ipynb)\\") for chapter in REAL.chapters]
+    assert places == sorted(places)
+    assert all(f"### {part}" in page for part in REAL.parts)
+    assert page.count("You will") == len(REAL.chapters)
+
+
+def test_durations_read_well():
+    assert [duration(9.9), duration(90), duration(1662)] == ["10 seconds", "2 minutes", "28 minutes"]
+
+
+def test_without_the_tools_one_line_says_how_to_install_them(book, monkeypatch, capsys):
+    monkeypatch.setattr(site, "missing_tools", lambda: ["sphinx", "myst_nb"])
+    assert main(["--root", str(book.root), "site"]) == 1
+    said = capsys.readouterr().err
+    assert said == "the site needs sphinx, myst_nb, not installed here; run `pip install -e .[site]`\n"
+
+
+@pytest.mark.parametrize("name, content", [("sphinx-mathjax-missing", None), (site.MATHJAX, b"other")])
+def test_without_mathjax_one_line_says_so(monkeypatch, tmp_path, name, content):
+    monkeypatch.setattr(site, "MATHJAX", name)
+    if content:
+        (tmp_path / site.MATHJAX_FILE).write_bytes(content)
+        fake = type("File", (), {"name": site.MATHJAX_FILE, "locate": lambda self: tmp_path / self.name})
+        monkeypatch.setattr(site.metadata, "files", lambda name: [fake()])
+    with pytest.raises(BookError, match=r"^tex-svg.js of the package .* run `pip install -e .\[site\]`$"):
+        site.mathjax()
+
+
+def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["site"]
+    assert all(re.fullmatch(r"[a-z-]+==\d+(\.\d+)+", pin) for pin in extra)
+    assert site.MATHJAX in [pin.split("==")[0] for pin in extra]
+    reader = (ROOT / "requirements.txt").read_text()
+    assert not [pin for pin in extra if pin.split("==")[0] in reader]
+
+
+def test_nothing_of_sphinx_is_imported_before_it_is_needed():
+    code = "import sys, companion.book.site; sys.exit('sphinx' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@needs_tools
+def test_the_tiny_book_becomes_a_site(book, capsys):
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "site"]) == 0, capsys.readouterr().err
+    folder = book.root / "site"
+    assert re.search(r"index.html: \d+ pages, \d+\.\d MB, \d+ s$", capsys.readouterr().out.strip())
+    after = snapshot(book.root)
+    assert {name: after[name] for name in before} == before
+    assert not [name for name in after if not name.startswith("site/") and name not in before]
+    chapter = (folder / "chapters" / "01_averages.html").read_text(encoding="utf-8")
+    assert "1. An average that forgets" in chapter and 'alt="A green square."' in chapter
+    for made in book.chapters:
+        copy = folder / "_sources" / "chapters" / made.notebook.name
+        assert copy.read_bytes() == made.notebook.read_bytes()
+    assert "cdn." not in "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.html"))
+    (folder / "left.txt").write_text("from before")
+    assert main(["--root", str(book.root), "site"]) == 0
+    assert not (folder / "left.txt").exists()
+
+
+@needs_tools
+def test_a_warning_fails_the_build_and_keeps_the_old_site(book, capsys):
+    folder = book.root / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("old")
+    edit_notebook(book, lambda notebook: notebook.cells.append(new_markdown_cell("[lost](03_none.ipynb)")))
+    assert main(["--root", str(book.root), "site"]) == 1
+    assert "03_none.ipynb" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+@needs_tools
+def test_a_folder_that_is_no_site_is_not_replaced(book, capsys):
+    assert main(["--root", str(book.root), "site", "--out", "chapters"]) == 1
+    assert "is no site" in capsys.readouterr().err
+    assert book.chapters[0].notebook.exists()
