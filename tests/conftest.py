@@ -1,0 +1,29 @@
+"""A real browser, for the tests that look at pages."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+"""No sandbox, because the gate may run as root; no requests of the browser's own."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """Chromium through Playwright: the system's own, or Playwright's. Skips where either is missing.
+
+    It ends with the module, because its event loop runs in this thread while it lives.
+    """
+    reason = "needs playwright: pip install -e '.[site]'"
+    sync_playwright = pytest.importorskip("playwright.sync_api", reason=reason).sync_playwright
+    with sync_playwright() as playwright:
+        names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+        found = [path for name in names if (path := shutil.which(name))]
+        found += [path for path in [playwright.chromium.executable_path] if Path(path).exists()]
+        if not found:
+            pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
+        chromium = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
+        yield chromium
+        chromium.close()
