@@ -435,6 +435,7 @@ def digit_cases(seed):
     rng = random.Random(seed)
     words = ["key", "keys", "plum", "plums", "and", "found"]
     cases = [
+        ("57 57 57 keys", 260, " 57"),
         ("57 57 57 keys", 260, "57 keys"),
         ("7 7 7 keys keys found", 261, "keys 7"),
         ("ab 12ab 12ab cd", 258, "12ab"),
