@@ -59,6 +59,8 @@ def attempt(call: Callable, answer: Any, args: tuple, seconds: float) -> Trial:
 def kept_state() -> Iterator[None]:
     """Begin with known random states; at the end, put back all global state of Python, NumPy and torch."""
     restore = [(random.setstate, random.getstate())]
+    if in_main_thread_with_timers():
+        restore.insert(0, (disarm, signal.getsignal(signal.SIGALRM)))
     random.seed(0)
     if numpy := sys.modules.get("numpy"):
         restore.append((numpy.random.set_state, numpy.random.get_state()))
@@ -86,8 +88,19 @@ def time_limit(seconds: float) -> contextlib.AbstractContextManager:
     By a signal where there are timers (Unix) and this is the main thread, elsewhere by another thread. Either
     acts between two instructions of Python: a single call into C, such as a huge product, is not cut short.
     """
-    main = threading.current_thread() is threading.main_thread()
-    return alarm(seconds) if main and hasattr(signal, "setitimer") else watchdog(seconds)
+    return alarm(seconds) if in_main_thread_with_timers() else watchdog(seconds)
+
+
+def in_main_thread_with_timers() -> bool:
+    """Whether a signal can stop what runs here."""
+    return threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
+
+
+def disarm(handler: Any) -> None:
+    """Stop an alarm that rang in the very moment when its time limit was ending, and was not put back."""
+    if signal.getsignal(signal.SIGALRM) is not handler:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -101,8 +114,9 @@ def alarm(seconds: float) -> Iterator[None]:
 
     handler = signal.signal(signal.SIGALRM, stop)
     begin = time.monotonic()
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
     try:
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
         yield
     finally:
         armed = False
