@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
 from companion.book import BookError
+from companion.book.course_map import course_map, map_file
 from companion.book.execute import raised
 from companion.book.export import export
 from companion.book.imports import chapter_problems, common_problems, package_problems, parse_code, patched
@@ -70,6 +71,9 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
                 f"its table differs from book.toml at {name or row}; link each notebook, in order",
             )
             break
+    if map_file(book).exists() and all(chapter.notebook.exists() for chapter in book.chapters):
+        if map_file(book).read_text(encoding="utf-8") != course_map(book):
+            yield "chapters/README.md", "differs from the course that it maps; run `sync` for any chapter"
     for name in read_ladder(book):
         if name not in names:
             yield "data/ladder.toml", f"rungs of {name}, which is not in book.toml; sync a chapter with rungs"

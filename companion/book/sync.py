@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from nbformat import NotebookNode
 
 from companion.book import BookError
+from companion.book.course_map import course_map, map_file
 from companion.book.execute import execute
 from companion.book.export import export, format_code
 from companion.book.files import replace_files
@@ -104,8 +105,14 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
 
 
 def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
-    """Sync the chapters named by keys (all without any), in the order of the book; print a line for each."""
+    """Sync the chapters named by keys (all without any), in the order of the book; print a line for each.
+
+    Where there is a map of the course, it is made anew.
+    """
     wanted = {book.find(key) for key in keys} or set(book.chapters)
     for chapter in book.chapters:
         if chapter in wanted:
             print(sync_chapter(book, chapter, run), flush=True)
+    if map_file(book).exists():
+        for path in replace_files(book.root, {map_file(book): course_map(book).encode("utf-8")}):
+            print(f"wrote {book.relative(path)}")

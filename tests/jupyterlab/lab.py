@@ -52,7 +52,7 @@ TOO_WIDE = """() => [...document.querySelectorAll(
     && part.getBoundingClientRect().right > part.closest(".jp-Cell").getBoundingClientRect().right + 1
 ).map(part => part.outerHTML.slice(0, 120))"""
 COUNTED = {
-    "folded cells": ".jp-CodeCell .jp-Placeholder",
+    "folded cells": ".jp-CodeCell .jp-InputPlaceholder",
     "folded parts": ".jp-MarkdownCell details:not([open])",
     "open parts": ".jp-MarkdownCell details[open]",
     "broken equations": ":is(mjx-merror, [data-mml-node=merror])",

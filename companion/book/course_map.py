@@ -1,0 +1,124 @@
+"""The map of the course, ``chapters/README.md``: what each chapter adds, and which needs which.
+
+It is made from book.toml, README's table, the chapters' titles, and what modules and notebooks import. `sync`
+writes it where it is there.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+from companion.book.imports import imported, parse_code
+from companion.book.manifest import Book, Chapter
+from companion.book.text import headings, read_notebook, title
+
+HEAD = """\
+# The map of the course
+
+Read the chapters in order, in JupyterLab: each is a notebook. A chapter's code is a module of the package; an
+arrow leads from a module to one that is built on it.
+"""
+TABLE = """\
+| | chapter | what it builds | what others take from it | built on | uses besides |
+|---|---|---|---|---|---|
+"""
+TAIL = """\
+*Built on*: the chapters whose code its module imports. *Uses besides*: the chapters whose code its notebook
+imports to train, measure or compare. Whoever wants one chapter alone reads those before it.
+
+The notebooks' text, for authors, is in [text](text). This page is made by `python -m companion.book sync`.
+"""
+
+
+def row_of_readme(book: Book, chapter: Chapter) -> str:
+    """What README's table says that a chapter builds ("" where it has no row)."""
+    readme = (book.root / "README.md").read_text(encoding="utf-8")
+    found = re.search(rf"^\|.*?\(chapters/{chapter.name}\.ipynb\) \|(.*)\|$", readme, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+Imports = set[tuple[str, str | None]]
+"""What some code imports, as (module, name)."""
+
+
+def of_notebook(chapter: Chapter) -> Imports:
+    """What a chapter's notebook imports before its exercises."""
+    notebook = read_notebook(chapter.notebook)
+    under = headings(notebook)
+    end = under.index("Exercises") if "Exercises" in under else len(under)
+    trees = [parse_code(cell.source) for cell in notebook.cells[:end] if cell.cell_type == "code"]
+    return {entry for tree in trees if tree for entry in imported(tree)}
+
+
+def of_file(path: Path) -> Imports:
+    """What a file of the package imports."""
+    return set(imported(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def needed(imports: Imports, book: Book, chapter: Chapter) -> list[Chapter]:
+    """The other chapters whose modules are imported, in order."""
+    modules = {module.removeprefix("companion.") for module, _ in imports}
+    modules |= {name for module, name in imports if module == "companion"}
+    return [c for c in book.chapters if c.module and c.module in modules and c != chapter]
+
+
+def built_on(book: Book, chapter: Chapter) -> list[Chapter]:
+    """The chapters whose modules a chapter's module imports."""
+    return needed(of_file(chapter.module_file), book, chapter) if chapter.module_file else []
+
+
+def uses(book: Book, chapter: Chapter) -> list[Chapter]:
+    """The chapters whose modules a chapter's notebook imports."""
+    return needed(of_notebook(chapter), book, chapter)
+
+
+def taken(book: Book) -> dict[Chapter, list[str]]:
+    """For each chapter, the names that other chapters and the package import from its module."""
+    imports = {path: of_file(path) for path in (book.root / "companion").glob("*.py")}
+    imports |= {chapter.notebook: of_notebook(chapter) for chapter in book.chapters}
+    return {
+        chapter: sorted(
+            {
+                name
+                for path, found in imports.items()
+                for module, name in found
+                if chapter.module and module == f"companion.{chapter.module}" and name
+                if path not in (chapter.module_file, chapter.notebook)
+            }
+        )
+        for chapter in book.chapters
+    }
+
+
+def number(chapter: Chapter) -> str:
+    """A chapter's number, as it is called: 3."""
+    return str(int(chapter.name.split("_")[0]))
+
+
+def map_file(book: Book) -> Path:
+    """Where the map lies."""
+    return book.root / "chapters" / "README.md"
+
+
+def course_map(book: Book) -> str:
+    """The map, as Markdown. BookError where a notebook is missing."""
+    rows, edges, labels = [], [], []
+    names = taken(book)
+    for chapter in book.chapters:
+        needs = built_on(book, chapter)
+        besides = [other for other in uses(book, chapter) if other not in needs]
+        name = title(read_notebook(chapter.notebook))
+        cells = [
+            number(chapter),
+            f"[{name}]({chapter.name}.ipynb)",
+            row_of_readme(book, chapter),
+            ", ".join(f"`{public}`" for public in names[chapter]),
+            ", ".join(map(number, needs)),
+            ", ".join(map(number, besides)),
+        ]
+        rows.append(f"| {' | '.join(cells)} |\n")
+        if chapter.module:
+            labels.append(f'    {chapter.module}["{number(chapter)} {name}"]\n')
+        edges += [f"    {other.module} --> {chapter.module}\n" for other in needs]
+    graph = f"```mermaid\ngraph LR\n{''.join(labels)}{''.join(edges)}```\n"
+    return f"{HEAD}\n{graph}\n{TABLE}{''.join(rows)}\n{TAIL}"

@@ -1,0 +1,77 @@
+"""The map of the course, made from what the chapters import."""
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers import snapshot
+
+from companion.book.check import check
+from companion.book.course_map import built_on, course_map, map_file, taken, uses
+from companion.book.manifest import Book
+from companion.book.sync import sync
+
+ROOT = Path(__file__).parents[2]
+BOOK = Book.read(ROOT)
+PAGE = course_map(BOOK)
+
+
+@pytest.fixture
+def mapped(book) -> Book:
+    """The tiny book with a README and a map that is out of date."""
+    rows = [f"| {i} | [x](chapters/{c.name}.ipynb) | thing {i} |\n" for i, c in enumerate(book.chapters)]
+    (book.root / "README.md").write_text("".join(rows), encoding="utf-8")
+    map_file(book).write_text("old", encoding="utf-8")
+    return book
+
+
+def test_a_map_that_differs_is_named_and_sync_makes_it_anew(mapped):
+    (difference,) = check(mapped)
+    assert difference.startswith("chapters/README.md: differs")
+    sync(mapped, ["01"], run=False)
+    assert check(mapped) == []
+    assert "| thing 1 |" in map_file(mapped).read_text(encoding="utf-8")
+
+
+def test_syncing_again_changes_nothing(mapped):
+    sync(mapped, ["01"], run=False)
+    before = snapshot(mapped.root)
+    sync(mapped, ["02"], run=False)
+    assert snapshot(mapped.root) == before
+
+
+def test_a_book_without_a_map_gets_none(book):
+    sync(book, ["01"], run=False)
+    assert not map_file(book).exists()
+
+
+@pytest.mark.parametrize("chapter", [c for c in BOOK.chapters if c.module], ids=lambda chapter: chapter.name)
+def test_it_says_what_the_modules_import(chapter):
+    """Read here without parsing: every line of a module that imports from the package."""
+    source = chapter.module_file.read_text(encoding="utf-8")
+    modules = set(re.findall(r"^from companion\.(\w+) import", source, re.MULTILINE))
+    needs = modules & {other.module for other in BOOK.chapters}
+    assert {other.module for other in built_on(BOOK, chapter)} == needs
+    assert set(re.findall(rf"(\w+) --> {chapter.module}\b", PAGE)) == needs
+
+
+def test_nothing_needs_what_comes_later():
+    for chapter in BOOK.chapters:
+        needs = built_on(BOOK, chapter) + (uses(BOOK, chapter) if chapter.module else [])
+        assert all(other.position < chapter.position for other in needs)
+
+
+def test_the_names_that_others_take_are_the_modules():
+    for chapter, names in taken(BOOK).items():
+        if chapter.module:
+            source = chapter.module_file.read_text(encoding="utf-8")
+            assert names and all(f'"{name}"' in source.split("__all__")[1] for name in names)
+
+
+def test_its_links_lead_somewhere():
+    page = course_map(BOOK)
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert [f"{chapter.name}.ipynb" for chapter in BOOK.chapters] == [
+        x for x in links if x.endswith(".ipynb")
+    ]
+    assert all((ROOT / "chapters" / link).exists() for link in links)
