@@ -329,7 +329,7 @@ def print_results(folder: Path, corpus, history: list[dict]):
         print_scores(village_scores(teller, 40, seed=1))
     print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}\n\nNext:")
     print(f'  companion generate --checkpoint {folder} --prompt "{PROMPT}"')
-    print("  jupyter lab chapters/00_start.ipynb")
+    print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
 def print_scores(scores: dict):
@@ -480,7 +480,7 @@ def course() -> str:
         lines += ["", part, *(f"  chapters/{name}.ipynb" for name in names)]
     lines += [
         "",
-        "Read them in order:  jupyter lab chapters/00_start.ipynb",
+        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb",
         "Train a model:       companion train",
         "Exercises end each chapter: write the function, run its cell, and check says what is wrong and why.",
         "",
