@@ -47,10 +47,12 @@ TEXTS = """() => [...document.querySelectorAll(".jp-Notebook .jp-RenderedHTMLCom
     return copy.textContent;
 })"""
 TOO_WIDE = """() => [...document.querySelectorAll(
-    ".jp-Notebook .jp-RenderedHTMLCommon *, .jp-Notebook .jp-OutputArea img, .jp-Notebook .jp-OutputArea pre"
-)].filter(part => part.getBoundingClientRect().width > 0 && !part.closest("mjx-assistive-mml, svg")
-    && part.getBoundingClientRect().right > part.closest(".jp-Cell").getBoundingClientRect().right + 1
-).map(part => part.outerHTML.slice(0, 120))"""
+    ".jp-RenderedHTMLCommon *, .jp-OutputArea img, .jp-OutputArea pre, .jp-Placeholder-content"
+)].filter(part => {
+    const cell = part.closest(".jp-Notebook .jp-Cell"), box = part.getBoundingClientRect();
+    return cell && box.width && !part.closest("mjx-assistive-mml, svg")
+        && box.right > cell.getBoundingClientRect().right + 1;
+}).map(part => part.outerHTML.slice(0, 120))"""
 COUNTED = {
     "folded cells": ".jp-CodeCell .jp-InputPlaceholder",
     "folded parts": ".jp-MarkdownCell details:not([open])",
@@ -59,10 +61,11 @@ COUNTED = {
 }
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 RAW = {
-    "a directive": r":::|^\s*```",
-    "a role": r"\{[a-z][a-z:.-]*\}`?",
+    "a directive": r":::",
+    "a role": r"\{[a-z][a-z:.-]*\}",
     "mathematics": r"\$|\\[(\[]|\\[a-z]{3,}",
     "emphasis": r"\*\*|(?<!\w)\*\w",
+    "code": r"`",
     "a link": r"\]\(",
     "HTML": r"</?[a-z]+>",
     "a table": r"^\s*\|.*\|\s*$",
