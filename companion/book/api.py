@@ -11,7 +11,8 @@ from companion.book.manifest import Book, Chapter
 
 CELL = re.compile(r"^# Cell \w+, under “(.+)”$")
 ENTRY = re.compile(r"^(?P<names>[a-z_]\w*(?:, \w+)*): (?P<text>.*)$")
-FENCE = "`" * 6
+LAST = re.compile(r"(Raises|Returns|Source:|Source of) ?")
+"""How a line begins that belongs to no argument any more."""
 
 
 def modules(book: Book) -> dict[str, Chapter | None]:
@@ -38,7 +39,11 @@ def to_markdown(docstring: str | None) -> str:
                     out.append("")
                 out.append(f"- {names}: {entry['text']}".rstrip())
             else:
-                out.append(f"  {line}" if out and out[-1].startswith(("- ", "  ")) else line)
+                within = out and out[-1].startswith(("- ", "  "))
+                if within and LAST.match(line):
+                    out.append("")
+                    within = False
+                out.append(f"  {line}" if within else line)
         out.append("")
     return "\n".join(out).strip()
 

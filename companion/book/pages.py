@@ -17,7 +17,8 @@ from companion.book.text import FOLDED, tags
 
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
 PROMISE = re.compile(r"^\*(?P<promise>You will .+?)\*$", re.MULTILINE)
-LINK = re.compile(r"(?<=\]\()(?P<path>\.{1,2}/[^)#\s]+)(?=[)#])")
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:)(?P<path>[^)#\s]+)(?=[)#])")
+REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
 HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
@@ -61,12 +62,15 @@ def sections(source: str) -> list[str]:
 def page_links(source: str, book: Book) -> str:
     """Links as the site has them.
 
-    Files that are no page (tests, data) are in the repository; an anchor as JupyterLab writes it,
-    `#What-you-built`, is `#what-you-built` here.
+    The map of the chapters is the cover; files that are no page (tests, data) are in the repository; an
+    anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here; of a picture on another
+    host, such as a badge, its words are left.
     """
 
     def there(found: re.Match) -> str:
         path = posixpath.normpath(posixpath.join("chapters", found["path"]))
+        if path == "chapters/README.md":
+            return "/index.md"
         is_page = path.startswith("chapters/") and path.endswith(".ipynb")
         return found["path"] if is_page else f"{book.repository}/blob/main/{path}"
 
@@ -74,7 +78,7 @@ def page_links(source: str, book: Book) -> str:
         anchor = re.sub(r"[^\w-]", "", unquote(found["anchor"])).lower()
         return f"{found['page']}#{anchor}"
 
-    return ANCHOR.sub(anchored, LINK.sub(there, source))
+    return ANCHOR.sub(anchored, LINK.sub(there, REMOTE_IMAGE.sub(r"\1", source)))
 
 
 def number_figures(notebook: NotebookNode, chapter: Chapter) -> None:

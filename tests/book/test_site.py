@@ -74,10 +74,11 @@ def test_the_notebook_itself_stays_as_it_is(book):
 
 def test_links_to_files_lead_to_the_repository_and_those_to_chapters_stay(book):
     text = "[t](../tests/test_a.py) [n](02_smoothing.ipynb) [w](https://example.org/a#B-C) [d](#Going-deeper)"
+    text += " [m](README.md) [![Open](https://example.org/a.svg)](https://example.org/b)"
     page = page_of(book, HEAD, new_markdown_cell(text))
     assert page.cells[1].source == (
         f"[t]({book.repository}/blob/main/tests/test_a.py) [n](02_smoothing.ipynb) "
-        "[w](https://example.org/a#B-C) [d](#going-deeper)"
+        "[w](https://example.org/a#B-C) [d](#going-deeper) [m](/index.md) [Open](https://example.org/b)"
     )
 
 
@@ -177,6 +178,7 @@ def test_docstrings_become_lists_and_code():
     x, y: where, in points,
     from the left.
     text: what, as <b>no</b> markup.
+    Raises ValueError for none.
 
     Use it::
 
@@ -184,7 +186,7 @@ def test_docstrings_become_lists_and_code():
     """
     assert to_markdown(docstring) == (
         "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
-        "- `text`: what, as \\<b>no\\</b> markup.\n\n"
+        "- `text`: what, as \\<b>no\\</b> markup.\n\nRaises ValueError for none.\n\n"
         'Use it:\n\n```python\nlabel(1, 2, "a")\n```'
     )
 
@@ -245,6 +247,14 @@ def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
     assert site.MATHJAX in [pin.split("==")[0] for pin in extra]
     reader = (ROOT / "requirements.txt").read_text()
     assert not [pin for pin in extra if pin.split("==")[0] in reader]
+
+
+def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_browser():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    assert "install -e '.[site]'" in gate and "pytest -rs tests/site" in gate
+    for command in ("-e .[site]", "python -m companion.book site", "pytest tests/site", "deploy-pages"):
+        assert command in workflow
 
 
 def test_nothing_of_sphinx_is_imported_before_it_is_needed():

@@ -1,0 +1,66 @@
+"""The real web book, built once, served on this machine, and opened in Chromium."""
+
+import functools
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from opened import BOOK, Opened
+
+from companion.book.site import build_site, missing_tools
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a word."""
+
+    def log_message(self, *args):
+        """Nothing."""
+
+
+def built_site(folder: Path) -> Path:
+    """The site, made by the first of the workers that asks for it."""
+    from filelock import FileLock
+
+    with FileLock(folder / "site.lock"):
+        site = folder / "site"
+        if not site.exists():
+            build_site(BOOK, site)
+    return site
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder with the built site; SITE names one that is built already."""
+    if "SITE" in os.environ:
+        return Path(os.environ["SITE"])
+    if missing_tools():
+        pytest.skip("the authors' tools are not installed: pip install -e .[site]")
+    base = tmp_path_factory.getbasetemp()
+    return built_site(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture(scope="session")
+def address(site) -> str:
+    """Where the site is served."""
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(site))
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens a page by name, with options of Playwright's contexts."""
+    pages = []
+
+    def open_page(name: str, **options) -> Opened:
+        pages.append(Opened(browser, address, name, **options))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.close()

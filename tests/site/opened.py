@@ -1,0 +1,42 @@
+"""A page of the web book, open in a browser."""
+
+from pathlib import Path
+
+from companion.book.manifest import Book
+
+BOOK = Book.read(Path(__file__).parents[2])
+
+
+class Opened:
+    """A page of the site, and what happened while it loaded."""
+
+    def __init__(self, browser, address: str, name: str, **options):
+        self.address, self.name, self.complaints = address, name, []
+        screen = {"viewport": {"width": 1280, "height": 900}}
+        self.page = browser.new_context(**screen | options).new_page()
+        self.page.on("console", self.heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", self.asked)
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("response", self.answered)
+        self.page.goto(f"{address}/{name}", wait_until="networkidle")
+        self.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => null)")
+
+    def heard(self, message):
+        """What the console says."""
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console: {message.text}")
+
+    def asked(self, request):
+        """Each request, also of scripts and fonts."""
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"outside: {request.url}")
+
+    def answered(self, response):
+        """Each answer."""
+        if response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+    def close(self):
+        """End it."""
+        self.page.context.close()

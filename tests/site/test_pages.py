@@ -1,0 +1,140 @@
+"""Every page of the web book, as a browser shows it."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+from opened import BOOK, Opened
+
+from companion.book.api import modules
+from companion.book.check import has_image
+from companion.book.text import code_cells, read_notebook
+
+MADE = ["index", "notation", "glossary", "api/index", "search"]
+NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
+
+OVERFLOWING = """() => {
+  const wide = [];
+  const scrolls = (e) => {
+    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
+    return false;
+  };
+  for (const e of document.querySelectorAll(".bd-article-container *")) {
+    const box = e.getBoundingClientRect();
+    const seen = box.width && !e.closest("mjx-assistive-mml");
+    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
+    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
+      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+  }
+  const page = document.documentElement.scrollWidth;
+  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
+}"""
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shown(request, browser, address):
+    """Each page in turn, loaded once."""
+    page = Opened(browser, address, f"{request.param}.html")
+    page.page.add_style_tag(content="* {transition: none !important}")
+    yield page
+    page.close()
+
+
+def test_it_loads_without_a_complaint_and_asks_no_other_host(shown):
+    assert shown.complaints == []
+
+
+def test_its_equations_are_rendered(shown):
+    count, rendered, errors = shown.page.evaluate(
+        """() => [".math", ".math > mjx-container", "mjx-merror, [data-mjx-error]"].map(
+            (selector) => document.querySelectorAll(selector).length)"""
+    )
+    assert (rendered, errors) == (count, 0)
+
+
+def test_its_figures_are_there_have_words_and_fit(shown):
+    figures = shown.page.evaluate(
+        """() => [...document.querySelectorAll(".bd-article img")].map((image) => {
+            image.scrollIntoView();
+            const article = document.querySelector(".bd-article").getBoundingClientRect();
+            const box = image.getBoundingClientRect();
+            return {alt: image.alt, loaded: image.complete && image.naturalWidth > 0, width: box.width,
+                    fits: box.left >= article.left - 1 && box.right <= article.right + 1};
+        })"""
+    )
+    for figure in figures:
+        assert figure["loaded"] and figure["fits"], figure
+        assert len(figure["alt"]) > 20 and figure["width"] > 200, figure
+    if shown.name.startswith("chapters/"):
+        notebook = read_notebook(BOOK.find(Path(shown.name).stem).notebook)
+        cells = [cell for cell in code_cells(notebook) if has_image(cell)]
+        assert len(figures) == len(cells)
+        captions = shown.page.locator("figcaption").all_inner_texts()
+        number = int(Path(shown.name).stem[:2])
+        assert [c.split()[1] for c in captions] == [f"{number}.{i + 1}" for i in range(len(cells))]
+
+
+def test_no_markup_is_left_raw(shown):
+    text = shown.page.evaluate(
+        """() => {
+            const copy = document.querySelector(".bd-article-container").cloneNode(true);
+            copy.querySelectorAll("pre, code, mjx-container, script, dt.sig").forEach((e) => e.remove());
+            return copy.textContent;
+        }"""
+    )
+    raw = re.findall(r":::.*|\{[a-z:]+\}`.*|\$[^$\n]*\$|\\tag|\*\*.*|<details.*|^#+ .*", text, re.MULTILINE)
+    assert raw == []
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """The ids in a page."""
+    return set(re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf-8")))
+
+
+def test_its_links_lead_somewhere(shown, site):
+    links = shown.page.evaluate(
+        "() => [...document.querySelectorAll('a[href]')].map((link) => link.getAttribute('href'))"
+    )
+    lost = []
+    for link in set(links):
+        url, fragment = urldefrag(urljoin(shown.page.url, link))
+        if url.startswith(shown.address):
+            path = site / unquote(urlsplit(url).path).lstrip("/")
+            path = path / "index.html" if path.is_dir() else path
+            if not path.exists() or (fragment and unquote(fragment) not in anchors(path)):
+                lost.append(link)
+    assert lost == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(shown, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
+    shown.page.evaluate("theme => {document.documentElement.dataset.theme = theme}", theme)
+    options = {"resultTypes": ["violations"]}
+    if theme == "dark":
+        options["runOnly"] = ["color-contrast"]  # all that differs
+    report = axe.Axe().run(shown.page, options=options).response
+    shown.page.evaluate("() => {document.documentElement.dataset.theme = 'light'}")
+    faults = [fault for fault in report["violations"] if fault["impact"] in ("serious", "critical")]
+    said = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in faults]
+    assert not faults, json.dumps(said, indent=1)
+
+
+@pytest.mark.parametrize("width", [1280, 380])
+def test_nothing_overflows(shown, width):
+    shown.page.set_viewport_size({"width": width, "height": 800})
+    shown.page.wait_for_timeout(150)
+    wide = shown.page.evaluate(OVERFLOWING)
+    shown.page.set_viewport_size({"width": 1280, "height": 900})
+    assert wide == []
+
+
+def test_no_page_goes_unseen(site):
+    built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
+    built = {name for name in built if not name.startswith("_static")}
+    assert built == set(NAMES)
