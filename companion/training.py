@@ -113,14 +113,18 @@ def evaluate(model, split: Split, context_length: int, batch_size: int = 32, dty
 
 # Cell 5a929097, under “How long should a step be?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
-    """AdamW in one fused pass. Matrices decay; biases and the vectors of norms do not.
+    """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
-    Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2.
+    Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2; embeddings without decay as in OLMo 2
+    (arXiv:2501.00656), section 3.3.
     """
-    decay = config.weight_decay
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    matrices, others = [], []
+    for name, p in model.named_parameters():
+        (matrices if p.ndim >= 2 and not name.startswith("embed.") else others).append(p)
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
@@ -370,7 +374,8 @@ def train(
     tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same of
     data.val), bits_per_byte, and those of the dict that on_eval(model, row) returned, if it did.
     folder: saves a checkpoint, log.jsonl (the history) and what resuming needs at each evaluation and on
-    Ctrl-C, which ends the run after the step. resume: goes on there, to the weights of a run never stopped.
+    Ctrl-C, which ends the run after the step. resume: goes on there, to the weights of a run never stopped;
+    with more steps than the saved run had, at the learning rate of the longer schedule.
     Raises ValueError for data or a folder that does not fit, and TrainingDiverged when the loss is no number
     any more; model and folder then keep the last good weights.
     """
@@ -485,10 +490,10 @@ def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None
 
 
 def run_identity(trainer: Trainer) -> dict:
-    """What must be the same for a resumed run to be the same run."""
+    """What must be the same for a saved run to go on. More steps are allowed: the schedule is then longer."""
     settings = asdict(trainer.config) | asdict(trainer.model.config)
     settings |= {"tokens": len(trainer.split.tokens), "documents": len(trainer.split.starts) - 1}
-    free = ("eval_every", "device", "dtype", "compile")
+    free = ("steps", "eval_every", "device", "dtype", "compile")
     return json.loads(json.dumps({name: value for name, value in settings.items() if name not in free}))
 
 

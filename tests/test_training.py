@@ -158,7 +158,7 @@ def test_the_schedule_at_its_corners():
 # ---------------------------------------- optimizer and step
 
 
-def test_the_optimizer_is_adamw_with_decay_on_matrices_only(data):
+def test_the_optimizer_is_adamw_with_decay_on_matrices_but_the_embeddings(data):
     model = small_model(data, dropout=0.0)
     settings = config(lr=0.02, weight_decay=0.3, betas=(0.8, 0.95))
     optimizer = make_optimizer(model, settings)
@@ -173,7 +173,7 @@ def test_the_optimizer_is_adamw_with_decay_on_matrices_only(data):
             m[name] = 0.8 * m[name] + 0.2 * g
             v[name] = 0.95 * v[name] + 0.05 * g**2
             update = m[name] / (1 - 0.8**t) / (np.sqrt(v[name] / (1 - 0.95**t)) + 1e-8)
-            decay = 0.3 if start[name].ndim > 1 else 0.0
+            decay = 0.3 if start[name].ndim > 1 and not name.startswith("embed.") else 0.0
             start[name] = start[name] - 0.02 * (update + decay * start[name])
         optimizer.step()
     for name, p in model.named_parameters():
@@ -479,13 +479,22 @@ def test_evaluating_and_sampling_do_not_change_a_run_nor_a_run_the_caller(data):
     assert same_weights(quiet, noisy)
 
 
+def test_a_finished_run_goes_on_when_more_steps_are_asked_for(data, tmp_path):
+    first = train(small_model(data), data, config(steps=12, eval_every=6), tmp_path)
+    model = small_model(data)
+    longer = train(model, data, config(steps=30, eval_every=6), tmp_path, resume=True)
+    assert [row["step"] for row in longer] == [6, 12, 18, 24, 30] and longer[:2] == first
+    saved = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert saved["provenance"]["steps"] == saved["provenance"]["train"]["steps"] == 30
+
+
 def test_a_run_that_is_not_the_saved_one_is_not_resumed(data, tmp_path):
     with pytest.raises(ValueError, match="folder=None has nothing to resume"):
         train(small_model(data), data, config(), resume=True)
     with pytest.raises(ValueError, match="has no state.safetensors"):
         train(small_model(data), data, config(), tmp_path, resume=True)
     train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
-    changes = {"lr": 0.004, "steps": 41, "batch_size": 2, "seed": 5, "betas": (0.9, 0.95), "accumulate": 2}
+    changes = {"lr": 0.004, "batch_size": 2, "seed": 5, "betas": (0.9, 0.95), "accumulate": 2}
     for name, value in changes.items():
         with pytest.raises(ValueError, match=rf"^{name}=.* cannot resume .*; give that, or start anew$"):
             train(small_model(data), data, config(**{name: value}), tmp_path, resume=True)
