@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from opened import BOOK, Opened
+from opened import BOOK, NAMES, Opened
 
 from companion.book.site import build_site, missing_tools
 
@@ -64,3 +64,12 @@ def opened(browser, address):
     yield open_page
     for page in pages:
         page.close()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shown(request, browser, address):
+    """Each page in turn, loaded once."""
+    page = Opened(browser, address, f"{request.param}.html")
+    page.page.add_style_tag(content="* {transition: none !important}")
+    yield page
+    page.close()

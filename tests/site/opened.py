@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
+from companion.book.api import modules
 from companion.book.manifest import Book
 
 BOOK = Book.read(Path(__file__).parents[2])
+
+MADE = ["index", "notation", "glossary", "api/index", "search"]
+NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
+"""Every page, by its file's name."""
 
 
 class Opened:

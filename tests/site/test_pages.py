@@ -1,20 +1,15 @@
 """Every page of the web book, as a browser shows it."""
 
-import json
 import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from opened import BOOK, Opened
+from opened import BOOK, NAMES
 
-from companion.book.api import modules
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
-
-MADE = ["index", "notation", "glossary", "api/index", "search"]
-NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
 
 OVERFLOWING = """() => {
   const wide = [];
@@ -33,15 +28,6 @@ OVERFLOWING = """() => {
   const page = document.documentElement.scrollWidth;
   return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
 }"""
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def shown(request, browser, address):
-    """Each page in turn, loaded once."""
-    page = Opened(browser, address, f"{request.param}.html")
-    page.page.add_style_tag(content="* {transition: none !important}")
-    yield page
-    page.close()
 
 
 def test_it_loads_without_a_complaint_and_asks_no_other_host(shown):
@@ -109,20 +95,6 @@ def test_its_links_lead_somewhere(shown, site):
             if not path.exists() or (fragment and unquote(fragment) not in anchors(path)):
                 lost.append(link)
     assert lost == []
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(shown, theme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
-    shown.page.evaluate("theme => {document.documentElement.dataset.theme = theme}", theme)
-    options = {"resultTypes": ["violations"]}
-    if theme == "dark":
-        options["runOnly"] = ["color-contrast"]  # all that differs
-    report = axe.Axe().run(shown.page, options=options).response
-    shown.page.evaluate("() => {document.documentElement.dataset.theme = 'light'}")
-    faults = [fault for fault in report["violations"] if fault["impact"] in ("serious", "critical")]
-    said = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in faults]
-    assert not faults, json.dumps(said, indent=1)
 
 
 @pytest.mark.parametrize("width", [1280, 380])
