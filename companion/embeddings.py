@@ -24,7 +24,7 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         for name, size in [("vocab_size", vocab_size), ("d_model", d_model)]:
             if size < 1:
-                raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens and a width of 64")
+                raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens, a width of 64")
         self.weight = nn.Parameter(torch.randn(vocab_size, d_model) * 0.02)  # (V, C)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -43,13 +43,13 @@ class TokenEmbedding(nn.Module):
 def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
     """Train model to predict the next token, by Adam; return each step's loss in nats per token.
 
-    model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64, at least
-    `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
+    model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64, at
+    least `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
     Raises ValueError for steps below 1 or an lr that is not above 0.
     """
     if steps < 1 or not lr > 0:
         raise ValueError(f"steps={steps} must be at least 1 and lr={lr} above 0; try 300 and 0.003")
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)  # fused: the same, faster
     losses = []
     for _, (x, y) in zip(range(steps), batches, strict=False):
         loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())  # (B*T, V), (B*T,)
@@ -64,8 +64,9 @@ def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
 class GPTEmbedding(nn.Module):
     """Token embedding plus learned position embedding: (B, T) int64 -> (B, T, C).
 
-    context_length: positions that have a row; dropout: the share of numbers set to 0 in training (chapter 4).
-    Raises ValueError for a size below 1, a dropout outside [0, 1), or tokens that reach past context_length.
+    context_length: positions that have a row.
+    dropout: the share of numbers set to 0 in training (chapter 4).
+    Raises ValueError for a size below 1, a dropout outside [0, 1), or tokens past context_length.
     Source: GPT-2's wte + wpe (Radford et al., 2019).
     """
 
@@ -84,6 +85,6 @@ class GPTEmbedding(nn.Module):
         end, rows = start + tokens.shape[-1], len(self.position.weight)
         if not 0 <= start <= end <= rows:
             raise ValueError(
-                f"tokens take positions {start} to {end - 1}, but context_length={rows}; shorten the text"
+                f"tokens take positions {start} to {end - 1}, but context_length={rows}; shorten it"
             )
         return self.dropout(self.token(tokens) + self.position.weight[start:end])  # (B, T, C) + (T, C)

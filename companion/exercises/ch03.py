@@ -56,6 +56,12 @@ def nearest_by_size(rows, i):
     return cosine.argmax().item()
 
 
+def nearest_above_zero(rows, i):
+    cosine = likeness(rows, i)
+    cosine[i] = 0
+    return cosine.argmax().item()
+
+
 def nearest_among_others(rows, i):
     return likeness(rows, i)[torch.arange(len(rows)) != i].argmax().item()
 
@@ -87,6 +93,11 @@ NEAREST = Function(
         (
             nearest_by_size,
             "A row that points the opposite way is as unlike as can be. The cosine's sign matters: no `abs`.",
+        ),
+        (
+            nearest_above_zero,
+            "You put 0 in row i's own place. Where all the others point away from it, their cosines lie "
+            "below 0, and it finds itself: its place needs a number below any cosine.",
         ),
         (
             nearest_among_others,
@@ -121,7 +132,7 @@ WHICH_FIRST = Number(
         (
             0.0,
             "A loss of 0 would mean that it always knows which came first. Do the two orders of a pair "
-            "give it different means?",
+            "give it different means, without a bend?",
         ),
         (
             math.log(10),
@@ -171,6 +182,14 @@ def gradient_first(tokens, grads, vocab_size):
     return gradient_overwritten(tokens.flip(0), grads.flip(0), vocab_size)
 
 
+def gradient_sum_of_all(tokens, grads, vocab_size):
+    return table_gradient(tokens, grads, vocab_size).sum(1, keepdim=True).expand(-1, grads.shape[1]).clone()
+
+
+def gradient_mean_of_none(tokens, grads, vocab_size):
+    return torch.stack([grads[tokens == v].mean(0) for v in range(vocab_size)])
+
+
 def gradient_mean(tokens, grads, vocab_size):
     counts = torch.bincount(tokens, minlength=vocab_size).clamp(min=1)
     return table_gradient(tokens, grads, vocab_size) / counts[:, None]
@@ -194,6 +213,16 @@ TABLE_GRADIENT = Function(
             gradient_mean,
             "You took the mean over a token's occurrences. The loss depends on the row through each of them, "
             "and a derivative adds up over the ways that a number enters.",
+        ),
+        (
+            gradient_mean_of_none,
+            "You took the mean over a token's occurrences; of a token that never occurs, it is nan. A "
+            "derivative adds up over the ways that a number enters: take the sum, 0 where there are none.",
+        ),
+        (
+            gradient_sum_of_all,
+            "Each of your rows has the same number C times: a `sum()` without `dim` adds up the columns too. "
+            "Along which dimension do a token's occurrences lie?",
         ),
         (
             lambda tokens, grads, vocab_size: table_gradient(tokens, grads, vocab_size) / len(tokens),
@@ -282,6 +311,13 @@ def tables_interleaved(token, mix):
     return found
 
 
+def tables_not_transposed(token, mix):
+    blocks = mix.weight.reshape(-1, token.weight.shape[1], len(mix.weight))
+    found = token.weight @ blocks
+    found[0] += mix.bias
+    return found
+
+
 def tables_reversed(token, mix):
     found = tables_without_bias(token, mix).flip(0)
     found[0] += mix.bias
@@ -317,6 +353,11 @@ TABLES = Function(
             tables_interleaved,
             "Your blocks take every n-th number of a row of `mix.weight`. The rows of the window lie side by "
             "side, one token's C numbers after the other's, so the blocks do too.",
+        ),
+        (
+            tables_not_transposed,
+            "You cut `mix.weight` as it is into blocks (C, outputs). It is (outputs, n C): each of its rows "
+            "belongs to one output. `view` and `reshape` go on row by row, so transpose first.",
         ),
         (
             tables_reversed,
@@ -385,6 +426,11 @@ def spell(answer, pieces, d_model, tokens):
             )
         with torch.no_grad():
             weight.copy_(torch.randn(rows, d_model, generator=generator))
+    if plain := [name for name, value in vars(model).items() if isinstance(value, torch.Tensor)]:
+        raise Problem(
+            f"`self.{plain[0]}` is a plain tensor: when the layer moves to another device, it stays behind. "
+            f'`self.register_buffer("{plain[0]}", tensor)` makes it a part of the layer.'
+        )
     learned = sum(p.numel() for p in model.parameters())
     if learned != (v + 256) * d_model:
         raise Problem(
@@ -412,6 +458,11 @@ class SpelledSum(Spelled):
 class SpelledSet(Spelled):
     def shares(self, piece):
         return (super().shares(piece) > 0) / len(set(piece))
+
+
+class SpelledOverwritten(Spelled):
+    def shares(self, piece):
+        return (super().shares(piece) > 0) / len(piece)
 
 
 class SpelledWithoutRow(Spelled):
@@ -470,6 +521,11 @@ SPELLED = Function(
         (
             SpelledSet,
             "A byte that occurs twice in a token counts once in your mean. It should count twice.",
+        ),
+        (
+            SpelledOverwritten,
+            "A byte that occurs twice in a token is counted once, and the parts no longer add up to 1. `=` "
+            "and `+=` at a list of indices write each place once; `torch.bincount` counts them all.",
         ),
         (
             SpelledWithoutRow,

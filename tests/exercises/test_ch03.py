@@ -58,6 +58,12 @@ def opposite_is_alike(rows, i):
     return cosine.argmax().item()
 
 
+def own_place_zero(rows, i):
+    cosine = F.cosine_similarity(rows, rows[i : i + 1])
+    cosine[i] = 0
+    return int(cosine.argmax())
+
+
 def index_without_it(rows, i):
     others = torch.cat([rows[:i], rows[i + 1 :]])
     return F.cosine_similarity(others, rows[i : i + 1]).argmax().item()
@@ -139,6 +145,13 @@ def takes_mean(tokens, grads, vocab_size):
     return torch.nan_to_num(torch.stack([grads[tokens == v].mean(0) for v in range(vocab_size)]))
 
 
+def sums_columns_too(tokens, grads, vocab_size):
+    table = torch.zeros(vocab_size, grads.shape[1])
+    for v in range(vocab_size):
+        table[v] = grads[tokens == v].sum()
+    return table
+
+
 def forgets_vocab_size(tokens, grads, vocab_size):
     return F.one_hot(tokens).float().T @ grads
 
@@ -204,6 +217,12 @@ def axes_swapped(token, mix):
 
 def weight_as_it_is(token, mix):
     return torch.stack([token.weight @ block for block in mix.weight.split(token.weight.shape[1])])
+
+
+def viewed_without_transpose(token, mix):
+    c, d = token.weight.shape[1], mix.out_features
+    blocks = mix.weight.view(mix.in_features // c, c, d)
+    return torch.stack([token.weight @ block + mix.bias / len(blocks) for block in blocks])
 
 
 def a_list(token, mix):
@@ -284,6 +303,22 @@ class SpelledSets(SpelledByLoop):
         return self.byte.weight[sorted(set(piece))].mean(0)
 
 
+class SpelledByIndex(SpelledBySums):
+    def __init__(self, pieces, d_model):
+        super().__init__(pieces, d_model)
+        self.shares.zero_()
+        for share, piece in zip(self.shares, pieces, strict=True):
+            share[list(piece)] += 1 / len(piece)
+
+
+class SpelledPlainTensor(SpelledBySums):
+    def __init__(self, pieces, d_model):
+        super().__init__(pieces, d_model)
+        shares = self.shares
+        del self.shares
+        self.shares = shares
+
+
 class SpelledOnce(SpelledByLoop):
     def mean(self, piece):
         with torch.no_grad():
@@ -337,6 +372,7 @@ ANSWERS = {
             (by_distance, "compare directions, not places"),
             (by_columns, "You brought the columns to length 1"),
             (opposite_is_alike, "as unlike as can be"),
+            (own_place_zero, "needs a number below any cosine"),
             (index_without_it, "every index is then one too small"),
             (normalizes_in_place, "Your answer changes its input"),
             (lambda rows, i: torch.tensor(nearest_by_loop(rows, i)), "still wrapped in a tensor"),
@@ -367,6 +403,11 @@ ANSWERS = {
             (adds_at_index, "one survives"),
             (keeps_first, "only its first gradient"),
             (takes_mean, "a derivative adds up"),
+            (
+                lambda t, g, v: torch.stack([g[t == i].mean(0) for i in range(v)]),
+                "of a token that never occurs, it is nan",
+            ),
+            (sums_columns_too, "a `sum()` without `dim`"),
             (lambda t, g, v: gradient_by_loop(t, g, v) / len(t), "that is in `grads` already"),
             (forgets_vocab_size, "Your table ends at the largest token"),
             (lambda t, g, v: gradient_by_loop(t, g, v).T, "Rows and columns are swapped"),
@@ -382,6 +423,7 @@ ANSWERS = {
             (bias_in_each, "so a sum over n tables has it n times"),
             (bias_forgotten, "`mix.bias` is missing"),
             (blocks_of_the_other_kind, "the blocks do too"),
+            (viewed_without_transpose, "so transpose first"),
             (newest_first, "table 0 is for the oldest token"),
             (lambda token, mix: tables_by_split(token, mix).tanh(), "The tanh of a sum"),
             (axes_swapped, "Your tables have the shape (2, 1, 1)"),
@@ -394,6 +436,8 @@ ANSWERS = {
         wrong=[
             (SpelledSums, "Take their mean"),
             (SpelledSets, "A byte that occurs twice"),
+            (SpelledByIndex, "is counted once, and the parts"),
+            (SpelledPlainTensor, "when the layer moves to another device"),
             (SpelledPadded, "The padding counts as bytes"),
             (SpelledDividedByLongest, "Each token has its own number of bytes"),
             (SpelledOnce, "no gradient reaches the bytes"),
