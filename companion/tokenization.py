@@ -188,7 +188,7 @@ def split_pieces(pattern: str, text: str) -> list[str]:
 
     Half a surrogate pair, a character damaged elsewhere, becomes � (U+FFFD). ValueError if text is skipped.
     """
-    if not text.isascii():
+    if not text.isascii():  # mend text that another program has torn inside a character
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     pieces = regex.findall(pattern, text)
     if sum(map(len, pieces)) != len(text):
@@ -278,7 +278,7 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
 # Cell b792d198, under “Encoding: the order of the merges”
 def encode_pieces(pieces: list[str], ranks: dict[str, str], byte_order: bytes, cache: dict) -> list[int]:
     """The ids of all pieces, one after the other. A piece met before is looked up in the cache."""
-    letters = bytes(map(byte_order.index, range(256)))  # for us letters[b] == b; in GPT-2 byte 33 has id 0
+    letters = bytes(map(byte_order.index, range(256)))  # only for GPT-2 (Going deeper); ours: letters[b] == b
     ids = []
     for piece in pieces:
         if piece not in cache:
@@ -357,9 +357,9 @@ def replace_pair(word: str, pair: str, new: str) -> tuple[str, list[tuple[str, s
     i = word.find(new)
     while i >= 0:
         before, after = word[i - 1 : i], word[i + 1 : i + 2]  # "" at either end of the word
-        if before:
+        if before:  # a neighbor that is new, too, ended in b until now
             changes.append(((b if before == new else before) + a, before + new))
-        if after and after != new:
+        if after and after != new:  # two new ones side by side: the second reports it
             changes.append((b + after, new + after))
         i = word.find(new, i + 1)
     return word, changes

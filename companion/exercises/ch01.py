@@ -129,6 +129,7 @@ TWICE_THE_TOKENS = Number(
         ),
         (3.75, "That is what a byte costs now, in bits. The question is how many bytes a token must hold."),
         (13 / 12, "That is the ratio of the two. Of what is it a ratio, and what was there before?"),
+        (3.5, "Nearly. Give it to two decimals."),
     ],
     right="A doubled vocabulary has to earn one bit a token, here 8 % more bytes, before it gains anything.",
 )
@@ -263,13 +264,17 @@ NEVER_USED = Number(
     stars=2,
     wants="never_used()",
     answer=104 / 767,
-    tolerance=0.005,
+    tolerance=0.0008,
     mistakes=[
         (
             312 / 1024,
             "You counted all ids. Single bytes that no story holds are there so that no text is ever "
             "unknown; the "
             "question is about the 767 that training made.",
+        ),
+        (
+            105 / 768,
+            "You counted `<|endoftext|>` among the merged tokens. Its id is 1023, the last; it is no merge.",
         ),
         (
             311 / 767,
@@ -310,6 +315,7 @@ def longest_cases(seed):
         ("key", ["k", "key", "e", "ke", "y"]),
     ]
     cases += [("abcd", ["a", "b", "c", "d", "bcd", "ab"]), ("aabab", ["b", "ab", "aab", "a", "ba"])]
+    cases += [("ab.", ["a.", "a", "b", "."]), ("a.b?a", ["b?", "a", "b", ".", "?"])]
     for length, n_tokens in ((6, 3), (9, 5), (14, 8)):
         more = {"".join(rng.choices("abc", k=rng.randint(2, 4))) for _ in range(n_tokens)}
         tokens = ["a", "b", "c", *sorted(more)]
@@ -342,6 +348,10 @@ def first_that_fits(text, tokens):
     return cut
 
 
+def as_regular_expression(text, tokens):
+    return regex.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
+
+
 def without_the_longest(tokens):
     return [token for token in tokens if len(token) < max(map(len, tokens)) or len(token) == 1]
 
@@ -369,6 +379,11 @@ LONGEST_FIRST = Function(
             "You took the longest token that stands anywhere in the text. Here the text is read from "
             "the left: "
             "first the longest token that it begins with, then the same for what is left.",
+        ),
+        (
+            as_regular_expression,
+            "In a regular expression, marks such as `.` and `?` have meanings of their own: `a.` fits `ab`, "
+            "too. `regex.escape` makes them mean themselves.",
         ),
         (longest_from_the_right, "You cut from the right end. Begin on the left."),
         (
@@ -439,6 +454,9 @@ def digit_cases(seed):
         ("57 57 57 keys", 260, "57 keys"),
         ("7 7 7 keys keys found", 261, "keys 7"),
         ("ab 12ab 12ab cd", 258, "12ab"),
+        ("½ " * 14 + "cups", 259, "½ ½"),  # long, so that these are tried after the plain ones
+        ("x² " * 11 + "key", 259, "x²"),
+        ("٣٣ " * 10 + "key", 259, "٣٣"),
     ]
     for n_words, merges in ((9, 4), (14, 7)):
         number = str(rng.randint(100, 999))
@@ -456,6 +474,13 @@ def cut_text(answer, text, vocab_size, probe):
             )
     ids = tokenizer.encode(probe)
     return {"vocab_size": tokenizer.vocab_size, "tokens": [tokenizer.decode([i]) for i in ids]}
+
+
+def only_arabic_numerals(text, vocab_size):
+    """As a BPETokenizer whose pattern has [0-9] in place of GPT-2's part for numbers."""
+    if regex.search(r"[^\P{N}0-9]", text):
+        raise ValueError("the pattern skips part of the text")
+    return digit_tokenizer(text, vocab_size)
 
 
 def pattern_after_training(text, vocab_size):
@@ -490,6 +515,16 @@ DIGIT_TOKENIZER = Function(
             lambda text, vocab_size: Merges(text, vocab_size, rf"{LETTERS}| ?\p{{N}}|{REST}"),
             "The digits stand alone, but the first still has its space: one digit, two ids, depending on "
             "where it stands. The space must be a piece of its own.",
+        ),
+        (
+            only_arabic_numerals,
+            "Does your pattern take this for a digit? `[0-9]` and `\\d` do not find ² or ½, which then fit "
+            "no part of it; `\\p{N}` finds them all.",
+        ),
+        (
+            lambda text, vocab_size: Merges(text, vocab_size, rf" (?=[0-9])|[0-9]|{GPT2}"),
+            "Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\\d` do not find ² or ½; "
+            "`\\p{N}` does.",
         ),
         (
             pattern_after_training,

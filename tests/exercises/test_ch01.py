@@ -1,5 +1,7 @@
 """Answers to chapter 1's exercises."""
 
+import re
+
 import regex
 from harness import Answers, ExerciseTests
 
@@ -262,6 +264,10 @@ def lengths_one_short(text, tokens):
     return cut
 
 
+def findall_unescaped(text, tokens):
+    return re.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
+
+
 def never_forward(text, tokens):
     cut = []
     while text:
@@ -284,12 +290,28 @@ def digits_by_replacing(text, vocab_size):
 
 
 def digits_in_front(text, vocab_size):
-    return BPETokenizer.train(text, vocab_size=vocab_size, pattern=r" (?=\d)|\d|" + GPT2_PATTERN)
+    return BPETokenizer.train(text, vocab_size=vocab_size, pattern=r" (?=\p{N})|\p{N}|" + GPT2_PATTERN)
 
 
 def digits_in_a_list(text, vocab_size):
     parts = [part for part in GPT2_PATTERN.split("|") if NUMBERS != part]
-    return BPETokenizer.train([text], vocab_size, pattern="|".join([*parts, r"[0-9]"]))
+    return BPETokenizer.train([text], vocab_size, pattern="|".join([*parts, r"\p{N}"]))
+
+
+def digits_of_ascii(text, vocab_size):
+    return BPETokenizer.train(text, vocab_size, pattern=GPT2_PATTERN.replace(NUMBERS, "[0-9]"))
+
+
+def digits_by_d(text, vocab_size):
+    return BPETokenizer.train(text, vocab_size, pattern=GPT2_PATTERN.replace(NUMBERS, r"\d"))
+
+
+def ascii_in_front(text, vocab_size):
+    return BPETokenizer.train(text, vocab_size, pattern=r" (?=[0-9])|[0-9]|" + GPT2_PATTERN)
+
+
+def decimals_in_front(text, vocab_size):
+    return BPETokenizer.train(text, vocab_size, pattern=r" (?=\d)|\d|" + GPT2_PATTERN)
 
 
 class OwnBytePairs:
@@ -307,7 +329,7 @@ class OwnBytePairs:
             pieces = [merge_onto_the_last(piece, self.merges[-1]) for piece in pieces]
 
     def pieces(self, text):
-        return regex.findall(r"\d| ?\p{L}+| ?[^\s\p{L}\d]+|\s+(?!\S)|\s+", text)
+        return regex.findall(r"\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", text)
 
     def start(self, piece):
         return [bytes([byte]) for byte in piece.encode()]
@@ -400,6 +422,7 @@ ANSWERS = {
             (lambda: 3.2 * 12 / 13, "The wrong way round"),
             (3.75, "what a byte costs now"),
             (13 / 12, "That is the ratio of the two"),
+            (3.5, "Give it to two decimals"),
             (0, "too low"),
         ],
     ),
@@ -427,6 +450,8 @@ ANSWERS = {
         right=[0.136, 104 / 767, lambda: 0.1356],
         wrong=[
             (0.3047, "You counted all ids"),
+            (105 / 768, "You counted `<|endoftext|>` among the merged"),
+            (0.137, "You counted `<|endoftext|>` among the merged"),
             (0.4055, "You counted single bytes among the unused"),
             (0.1016, "You divided by all 1,024 ids"),
             (lambda: 145 / 767, "the share for the held-out stories"),
@@ -444,12 +469,13 @@ ANSWERS = {
             (longest_of_all, "the longest token that stands anywhere in the text"),
             (from_the_end, "You cut from the right end"),
             (lengths_one_short, "do your lengths run one short?"),
+            (findall_unescaped, "marks such as `.` and `?` have meanings of their own"),
             (never_forward, "An endless loop?"),
             (sorts_the_list, "`tokens` is ['ana', 'an', 'a', 'n']"),
             (lambda text, tokens: longest_by_slices(text, tokens)[:-1], "The end of the text is missing"),
             (
                 lambda text, tokens: sorted(set(longest_by_slices(text, tokens))),
-                "first at [0]: 'a' instead of 'c'",
+                "first at [0]: '.' instead of 'a'",
             ),
             (lambda text, tokens: [text], "first at [0]: '' is too many"),
         ],
@@ -466,6 +492,10 @@ ANSWERS = {
             (pattern_set_later, "You split the digits when encoding, and not when training"),
             (words_lose_their_space, "The words lost the space before them"),
             (forgets_end_of_text, "`vocab_size` counts everything"),
+            (digits_of_ascii, "do not find ² or ½, which then fit no part"),
+            (digits_by_d, "do not find ² or ½, which then fit no part"),
+            (ascii_in_front, "Some digits are still cut as GPT-2 cuts them"),
+            (decimals_in_front, "Some digits are still cut as GPT-2 cuts them"),
             (pattern_skips_spaces, "skips part of the text"),
             (lambda text, vocab_size: digits_by_replacing(text, vocab_size).encode(text), "has no `encode`"),
         ],
