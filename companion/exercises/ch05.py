@@ -32,6 +32,14 @@ SWOLLEN = Number(
         ),
         (math.sqrt(48 * 0.25), "Those are the writings alone. What was in the stream before is still there."),
         (math.sqrt(1 + 48 * 0.5), "Mean squares add up. The mean square of numbers of size 0.5 is not 0.5."),
+        *(
+            (
+                each**48,
+                "One writing swells a stream of size 1 by 1.12. The next ones meet a larger stream, and "
+                "swell it by less.",
+            )
+            for each in (1.12, 1.118, math.sqrt(1.25))
+        ),
         (1.5**48, "Nothing is multiplied here: a layer reads through a norm, and adds."),
         (
             1 + math.sqrt(48 * 0.25),

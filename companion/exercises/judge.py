@@ -126,7 +126,8 @@ def told(exercise: Function, one: Try) -> Iterator[tuple[str, str]]:
     """What happened on an input, as rows of a verdict."""
     if one.differs:
         yield "expected", outcome(one.expected)
-        yield "got", outcome(one.got)
+        if not isinstance(one.got.error, Problem):  # that has nothing to show; `causes` tells it
+            yield "got", outcome(one.got)
         if line := one.got.error and reader_line(one.got.error):
             yield "where", line
         if text := one.differs.text:
@@ -139,8 +140,6 @@ def outcome(trial: Trial) -> str:
     """What a call gave, on one line."""
     if isinstance(trial.error, TimeUp):
         return f"nothing; it was stopped after {SECONDS} seconds"
-    if isinstance(trial.error, Problem):
-        return "nothing that can be used"
     if trial.error:
         text = " ".join(str(trial.error).split())
         return f"{type(trial.error).__name__}: {text}"[:200] if text else type(trial.error).__name__

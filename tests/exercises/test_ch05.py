@@ -10,6 +10,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention, attend
 from companion.blocks import MLP, LayerNorm
+from companion.exercises.ch05 import fold_cases
 
 # -- 5.1 ------------------------------------------------------------------
 
@@ -431,6 +432,8 @@ ANSWERS = {
             (12**0.5, "the writings alone"),
             (5, "is not 0.5"),
             (lambda: 1.5**48, "Nothing is multiplied"),
+            (lambda: 1.12**48, "meet a larger stream"),
+            (lambda: math.sqrt(1 + 0.25) ** 48, "meet a larger stream"),
             (4.46, "square them as well"),
             (7, "half of its size"),
             (1, "too low"),
@@ -530,3 +533,6 @@ ANSWERS = {
 
 class TestChapter5(ExerciseTests):
     answers = ANSWERS
+
+    def test_every_linear_layer_to_fold_into_has_a_bias_as_the_text_says(self):
+        assert all(linear.bias is not None for _, linear, _ in fold_cases(0))
