@@ -116,6 +116,7 @@ NEVER_SEEN = Number(
         ),
         (math.e**-2, "That is what two passes leave. 125 batches of 8 rows are one."),
         (0.999, "That is the probability that one row misses a story. There are 1,000 rows."),
+        (0.999**125, "That is after 125 rows. There are 125 batches, and 8 rows in each."),
         (100 / math.e, "In percent, yes. Give the share as a number from 0 to 1."),
     ],
     right="More than a third, 1/e. Where text is scarce, a pass that shows each story once is worth having.",

@@ -394,6 +394,7 @@ ANSWERS = {
             (lambda: 0.5, "with which probability does a single row miss it?"),
             (0.135, "what two passes leave"),
             (0.999, "There are 1,000 rows"),
+            (0.882, "8 rows in each"),
             (37, "too high"),
             (36.8, "In percent"),
         ],
