@@ -389,7 +389,7 @@ class GPT(nn.Module):
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.embed.token.weight)
+        return F.linear(self.norm(x), self.embed.token.weight if self.head is None else self.head.weight)
 
 
 def gpt_cases(seed):
@@ -422,8 +422,7 @@ def both_gradients(answer, model, x, y):
         raise Problem(f"It must return two tensors, the look-up's and the head's; this is {a(found)}.")
     if any(gradient is None for gradient in found):
         raise Problem(
-            "One of the two is None: that tensor took no part in the loss, or `backward` has not been "
-            "called. `head` is used only where a GPT was built with `tied=False`."
+            "One of the two is None: that tensor took no part in the loss, or `backward` has not been called."
         )
     return {"as a look-up": found[0], "as the head": found[1]}
 

@@ -203,6 +203,16 @@ def by_an_untied_gpt(model, x, y):
     return untied.embed.token.weight.grad, untied.head.weight.grad
 
 
+def by_giving_a_head(model, x, y):
+    m = copy.deepcopy(model)
+    table = m.embed.token.weight
+    m.head = nn.Linear(table.shape[1], table.shape[0], bias=False)
+    with torch.no_grad():
+        m.head.weight.copy_(table)
+    F.cross_entropy(m(x).flatten(0, 1), y.flatten()).backward()
+    return table.grad, m.head.weight.grad
+
+
 def stream(model, x):
     h = model.embed(x)
     for block in model.blocks:
@@ -435,7 +445,7 @@ ANSWERS = {
         ],
     ),
     "6.5": Answers(
-        right=[by_an_untied_gpt, by_a_second_tensor, by_a_difference, on_paper],
+        right=[by_an_untied_gpt, by_giving_a_head, by_a_second_tensor, by_a_difference, on_paper],
         wrong=[
             (head_is_the_table, "share one tensor"),
             (head_is_new, "first at ['as a look-up']"),
