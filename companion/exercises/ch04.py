@@ -42,7 +42,7 @@ def window_mask(n_query, n_key, window):
 
 def window_cases(seed):
     generator = torch.Generator().manual_seed(seed)
-    cases = [(1, 1, 1), (3, 3, 1), (4, 4, 2), (2, 5, 3), (1, 4, 2), (3, 3, 9)]
+    cases = [(1, 1, 1), (1, 2, 1), (3, 3, 1), (4, 4, 2), (2, 5, 3), (1, 4, 2), (3, 3, 9)]
     for n_query, n_key in ((6, 6), (4, 9), (1, 7)):
         window = int(torch.randint(2, 6, (), generator=generator))
         cases.append((n_query, n_key, window))
@@ -52,6 +52,10 @@ def window_cases(seed):
 def window_from_the_top(n_query, n_key, window):
     i, j = torch.arange(n_query)[:, None], torch.arange(n_key)
     return (j <= i) & (j > i - window)
+
+
+def window_limit_from_the_top(n_query, n_key, window):
+    return causal(n_query, n_key).triu(1 - window)
 
 
 def window_both_sides(n_query, n_key, window):
@@ -87,6 +91,11 @@ WINDOW_MASK = Function(
             window_from_the_top,
             "Your queries stand at the first positions. They are the last `n_query` of `n_key`, as in "
             "`causal_mask`: with 2 queries and 5 keys, at the positions 3 and 4.",
+        ),
+        (
+            window_limit_from_the_top,
+            "How far ahead a query may look is right; how far back is counted from the top left corner. The "
+            "queries are the last ones: that staircase, too, must be shifted by n_key − n_query.",
         ),
         (
             lambda n_query, n_key, window: causal(n_query, n_key),

@@ -54,6 +54,10 @@ def from_the_top(n_query, n_key, window):
     return ones.tril() & ones.triu(1 - window)
 
 
+def limit_from_the_top(n_query, n_key, window):
+    return torch.triu(causal_mask(n_query, n_key), diagonal=-(window - 1))
+
+
 def both_sides(n_query, n_key, window):
     return (torch.arange(n_key)[-n_query:, None] - torch.arange(n_key)).abs() < window
 
@@ -327,12 +331,13 @@ ANSWERS = {
             (lambda q, k, w: window_by_loops(q, k, w + 1), "one key too many"),
             (lambda q, k, w: window_by_loops(q, k, w - 1), "one key too few"),
             (from_the_top, "Your queries stand at the first positions"),
+            (limit_from_the_top, "how far back is counted from the top left corner"),
             (both_sides, "into the future too"),
             (lambda q, k, w: window_by_loops(q, k, k), "This is the causal mask"),
             (lambda q, k, w: ~window_by_loops(q, k, w), "True and False are swapped"),
             (lambda q, k, w: window_by_loops(q, k, w).float(), "`attend` wants torch.bool"),
             (lambda q, k, w: window_by_loops(q, k, w).int(), "its dtype is torch.int32"),
-            (lambda q, k, w: window_by_loops(k, k, w), "its shape is (5, 5), expected (2, 5)"),
+            (lambda q, k, w: window_by_loops(k, k, w), "its shape is (2, 2), expected (1, 2)"),
             (lambda q, k, w: window_by_loops(q, k, w).tolist(), "a list where a tensor is expected"),
         ],
     ),
