@@ -39,8 +39,6 @@ __all__ = [
     "sample",
     "python_manual",
     "read_documents",
-    "read_folder",
-    "load_text",
     "hold_out",
     "FILES",
     "finish",
@@ -51,6 +49,8 @@ __all__ = [
     "DOWNLOADS",
     "cache_folder",
     "download",
+    "read_folder",
+    "load_text",
 ]
 
 
@@ -124,7 +124,7 @@ def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that among its special_tokens")
     end = [tokenizer.special_tokens[END_OF_TEXT]]
-    dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
+    dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32  # a quarter of int64, or half
     encoder = tokenizer.to_tiktoken() if hasattr(tokenizer, "to_tiktoken") else tokenizer  # same ids, sooner
     yield np.array(end, dtype)
     for document in documents:
@@ -225,6 +225,7 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
     return nats / math.log(2) / n_bytes
 
 
+# Cell 51fab1f2, under “The ladder: pairs to five-grams”
 def sample(
     next_probabilities: Callable[[list[int]], torch.Tensor], tokens, max_new_tokens: int, generator, stop=None
 ) -> list[int]:
@@ -281,53 +282,6 @@ def read_documents(path: str | Path) -> list[str]:
     if not documents:
         raise ValueError(f"{path} is empty; give a file with text in it")
     return documents
-
-
-def read_folder(folder: Path) -> list[str]:
-    """The documents of all text files below a folder, in order of path; hidden ones are left out."""
-    documents = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden:
-            with contextlib.suppress(ValueError):  # an image, an empty file
-                documents += read_documents(path)
-    if not documents:
-        raise ValueError(f"folder={str(folder)!r} has no text in it; put UTF-8 text files there")
-    return documents
-
-
-# Cell 11d74c7d, under “Your own text”
-def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
-    """The documents of a corpus or of your own text.
-
-    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare,
-    tinystories (downloaded once, see download); or a file (see read_documents); or a folder
-    (see read_folder).
-    split: of the village, "train", "val" or "test"; without it, train and after it val.
-    Raises ValueError for an unknown name, an empty or binary file, a folder without text;
-    ConnectionError where a download fails.
-    """
-    name, path = str(name_or_path), Path(name_or_path).expanduser()
-    if name == "village":
-        return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
-    if split is not None:
-        raise ValueError(
-            f"split={split!r} is for the village; {name} comes whole, and prepare sets a part aside"
-        )
-    if name == "pydoc":
-        return python_manual()
-    if name == "lamplighter":
-        path = DATA / "lamplighter.txt"
-    elif name in DOWNLOADS:
-        path = download(*DOWNLOADS[name], cache_folder() / f"{name}.txt")
-    if path.is_dir():
-        return read_folder(path)
-    if not path.is_file():
-        known = ", ".join(["village", "lamplighter", "pydoc", *DOWNLOADS])
-        raise ValueError(
-            f"name_or_path={name!r} is no file, no folder and no corpus; the corpora are {known}"
-        )
-    return read_documents(path)
 
 
 # Cell b213d6d6, under “Your own text”
@@ -501,3 +455,51 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
             f"{url} sent other bytes than expected (SHA-256 {digest[:16]}…); removed, try again later"
         )
     return part.replace(path)
+
+
+# Cell ae24d622, under “Texts from elsewhere”
+def read_folder(folder: Path) -> list[str]:
+    """The documents of all text files below a folder, in order of path; hidden ones are left out."""
+    documents = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden:
+            with contextlib.suppress(ValueError):  # an image, an empty file
+                documents += read_documents(path)
+    if not documents:
+        raise ValueError(f"folder={str(folder)!r} has no text in it; put UTF-8 text files there")
+    return documents
+
+
+# Cell 6dc78ffc, under “Texts from elsewhere”
+def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
+    """The documents of a corpus or of your own text.
+
+    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare,
+    tinystories (downloaded once, see download); or a file (see read_documents); or a folder
+    (see read_folder).
+    split: of the village, "train", "val" or "test"; without it, train and after it val.
+    Raises ValueError for an unknown name, an empty or binary file, a folder without text;
+    ConnectionError where a download fails.
+    """
+    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    if name == "village":
+        return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
+    if split is not None:
+        raise ValueError(
+            f"split={split!r} is for the village; {name} comes whole, and prepare sets a part aside"
+        )
+    if name == "pydoc":
+        return python_manual()
+    if name == "lamplighter":
+        path = DATA / "lamplighter.txt"
+    elif name in DOWNLOADS:
+        path = download(*DOWNLOADS[name], cache_folder() / f"{name}.txt")
+    if path.is_dir():
+        return read_folder(path)
+    if not path.is_file():
+        known = ", ".join(["village", "lamplighter", "pydoc", *DOWNLOADS])
+        raise ValueError(
+            f"name_or_path={name!r} is no file, no folder and no corpus; the corpora are {known}"
+        )
+    return read_documents(path)

@@ -213,9 +213,7 @@ TEXT_BITS = Function(
             "The sign: a probability below 1 has a negative logarithm, and a surprise is positive.",
         ),
     ],
-    right=(
-        "Per token, the tokenizer with seven-letter tokens looks worse; per byte it wins, on the same text."
-    ),
+    right=("Per token, the model that knows the word looks worse; per byte it wins, on the same text."),
 )
 
 # -- 2.3 ------------------------------------------------------------------
@@ -369,6 +367,10 @@ LEAKED_SHARE = Number(
             " other?",
         ),
         (0.675, "Three quarters are the stride's share. What is shared with a neighbor is the rest."),
+        (
+            1 / 3,
+            "Is it 16 of 48? 48 is the way to the next window. One asks 64 questions; it has two neighbors.",
+        ),
         (0.55, "That is the share that did not leak."),
         (0.05, "That is how often a shared question's neighbor is held out as well, so that nothing leaks."),
         (0.1, "That is the share of windows held out. How many of their questions were also counted?"),
@@ -442,6 +444,16 @@ def counts_the_end(tokens, context, token, vocab_size):
     return (count + d * shorter) / (n + d) if n + d else shorter
 
 
+def counts_one_place_more(tokens, context, token, vocab_size):
+    """As counts_the_end, with `[]` at each of the len(tokens) + 1 places, the end too."""
+    k = len(context)
+    shorter = counts_one_place_more(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
+    n = sum(tokens[i : i + k] == context for i in range(len(tokens) - k + 1))
+    followers = followers_of(tokens, context)
+    d = len(set(followers))
+    return (followers.count(token) + d * shorter) / (n + d) if n + d else shorter
+
+
 def gives_up_at_once(tokens, context, token, vocab_size):
     if context and not followers_of(tokens, context):
         return 1 / vocab_size
@@ -476,6 +488,11 @@ PROBABILITY = Function(
             counts_the_end,
             "You counted the context also where the text ends with it, and nothing follows. `n` counts what "
             "followed, so there it must not grow; else the probabilities sum to less than 1.",
+        ),
+        (
+            counts_one_place_more,
+            "You counted the context also where the text ends with it, and nothing follows; `[]` stands "
+            "there, too. `n` counts what followed, so there it must not grow.",
         ),
         (
             with_rule(lambda count, n, d, shorter: (count + n * shorter) / (n + n) if n else shorter),

@@ -370,6 +370,14 @@ def counts_contexts(tokens, context, token, vocab_size):
     return (after.count(token) + d * shorter) / (n + d) if n + d else shorter
 
 
+def counts_slices(tokens, context, token, vocab_size):
+    k = len(context)
+    places = [i for i in range(len(tokens) + 1 - k) if tokens[i : i + k] == context]
+    after = [tokens[i + k] for i in places if i + k < len(tokens)]
+    shorter = counts_slices(tokens, context[1:], token, vocab_size) if k else 1 / vocab_size
+    return plain(after.count(token), len(places), len(set(after)), shorter)
+
+
 def no_recursion(tokens, context, token, vocab_size):
     k = len(context)
     after = [tokens[i] for i in range(k, len(tokens)) if tokens[i - k : i] == context]
@@ -641,6 +649,7 @@ ANSWERS = {
             (lambda: 0.9, "how often a neighbor is counted"),
             (0.75, "How much of a window is in no other?"),
             (0.675, "What is shared with a neighbor is the rest"),
+            (1 / 3, "One asks 64 questions"),
             (0.55, "did not leak"),
             (0.1, "the share of windows held out"),
             (45, "a number between 0 and 1"),
@@ -652,6 +661,7 @@ ANSWERS = {
         wrong=[
             (variant(plain, shorten=lambda context: context[:-1]), "drops the newest token"),
             (counts_contexts, "also where the text ends with it"),
+            (counts_slices, "`[]` stands there, too"),
             (
                 variant(lambda count, n, d, shorter: (count + n * shorter) / (2 * n) if n else shorter),
                 "one for each different token",
