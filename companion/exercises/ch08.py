@@ -230,6 +230,10 @@ def temperature_wrong_half(logits, bits):
     return math.sqrt(low * high)
 
 
+def temperature_at_edge(logits, bits):
+    return 100.0
+
+
 TEMPERATURE = Function(
     number="8.3",
     title="As open as you like",
@@ -278,6 +282,11 @@ TEMPERATURE = Function(
             temperature_wrong_half,
             "The search ran to the end of its interval: you kept the wrong half. If the entropy is too "
             "high, is the temperature too high or too low?",
+        ),
+        (
+            temperature_at_edge,
+            "That is the edge of the interval: do you keep the right half? If the entropy is too high, is "
+            "the temperature too high or too low? And if only some inputs end there, look for a NaN.",
         ),
     ],
     right="A knob with a meaning: as open at every place as you like, whatever the model's own doubt there.",
@@ -412,7 +421,7 @@ def trap():
 
 
 def trap_call(answer):
-    """What is wrong with a trap."""
+    """What is wrong with a trap, as a set of one string: of sets, no place is told where they differ."""
     given = answer()
     try:
         first, second = (torch.as_tensor(part, dtype=torch.float64) for part in given)
@@ -426,14 +435,14 @@ def trap_call(answer):
     texts = first[:, None] * second
     greedy = texts[first.argmax()].max()
     wrong = {
-        "a probability is below 0": bool((first < 0).any() or (second < 0).any()),
-        "the first token's probabilities do not sum to 1": abs(first.sum() - 1) > 1e-6,
-        "the second token's probabilities do not sum to 1": bool(((second.sum(1) - 1).abs() > 1e-6).any()),
-        "the first token is a tie": bool(first.sort().values.diff()[-1] < 1e-6),
+        "below 0": bool((first < 0).any() or (second < 0).any()),
+        "the first do not sum to 1": abs(first.sum() - 1) > 1e-6,
+        "the second do not sum to 1": bool(((second.sum(1) - 1).abs() > 1e-6).any()),
+        "a tie": bool(first.sort().values.diff()[-1] < 1e-6),
         "greedy finds the likeliest text": bool(texts.max() <= greedy * (1 + 1e-9)),
-        "the likeliest text is less than 2.5 times as likely as greedy's": bool(texts.max() < 2.5 * greedy),
+        "less than 2.5 times as likely": bool(texts.max() < 2.5 * greedy),
     }
-    return [text for text, found in wrong.items() if found]
+    return {"; ".join(text for text, found in wrong.items() if found) or "nothing"}
 
 
 def trap_without_bait():
@@ -516,7 +525,7 @@ def speculate(p, q):
 
 
 def speculate_call(answer, p, q):
-    """What comes out, when a token drafted from q is accepted, or else drawn from the rest."""
+    """What comes out when a token drafted from q is kept, or else drawn from the rest; how many are kept."""
     given = answer(p, q)
     if not isinstance(given, tuple) or len(given) != 2:
         raise Problem("Return two tensors: `accept, rest`.")
@@ -531,10 +540,10 @@ def speculate_call(answer, p, q):
     accept, rest = given
     accepted = (q * accept).sum()
     return {
-        "probabilities below 0 or above 1": bool(((accept < 0) | (accept > 1 + 1e-5) | (rest < 0)).any()),
-        "rest sums to 1": bool(abs(rest.sum() - 1) < 1e-4),
-        "what comes out": q * accept + (1 - accepted) * rest,
-        "share accepted": accepted.item(),
+        "in 0 to 1": not bool(((accept < 0) | (accept > 1 + 1e-5) | (rest < 0)).any()),
+        "rest sums to": round(rest.sum().item(), 3),
+        "comes out": q * accept + (1 - accepted) * rest,
+        "kept": accepted.item(),
     }
 
 

@@ -166,6 +166,14 @@ def other_half(logits, bits):
     return middle
 
 
+def other_half_from_0_to_100(logits, bits):
+    low, high = 0.0, 100.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if bits_of((logits / middle).softmax(-1)) < bits else (middle, high)
+    return middle
+
+
 def never_ends(logits, bits):
     raise ValueError("no temperature found")
 
@@ -365,6 +373,7 @@ ANSWERS = {
             (proportional, "no division gives the answer"),
             (to_one_digit, "not close enough"),
             (other_half, "you kept the wrong half"),
+            (other_half_from_0_to_100, "do you keep the right half?"),
             (never_ends, "ValueError: no temperature found"),
             (lambda logits, bits: 1.0, "It gives the same for every input"),
         ],
@@ -399,6 +408,7 @@ ANSWERS = {
             (lambda: ([0.5, 0.5], [[0.5, 0.5], [1, 0]]), "yours have the shapes (2,) and (2, 2)"),
             (lambda: 3, "Give two things"),
             (lambda: None, "Give two things"),
+            (lambda: ([0.5, 0.4, 0.1], [[0.4, 0.3, 0.3], *SURE]), "{'less than 2.5 times as likely'}"),
         ],
     ),
     "8.6": Answers(
@@ -413,7 +423,7 @@ ANSWERS = {
             (spec_never, "Exact, and useless"),
             (spec_always, "the text is the small model's"),
             (spec_hard, "let a share of it through"),
-            (spec_signed, "probabilities below 0 or above 1"),
+            (spec_signed, "['in 0 to 1']: False instead of True"),
             (lambda p, q: p, "Return two tensors"),
         ],
     ),
