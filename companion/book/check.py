@@ -15,6 +15,7 @@ from companion.book.export import export
 from companion.book.imports import chapter_problems, common_problems, package_problems, parse_code, patched
 from companion.book.ladder import printed_rungs, read_ladder
 from companion.book.manifest import Book, Chapter
+from companion.book.navigation import add_navigation, is_navigation
 from companion.book.text import METADATA, code_cells, read_notebook, read_text, tags
 
 CELL_LINES = 25
@@ -83,7 +84,8 @@ def of_chapter(book: Book, chapter: Chapter) -> list[str]:
     """Every difference of a chapter."""
     name, notebook_file = chapter.name, book.relative(chapter.notebook)
     try:
-        text, _ = read_text(chapter.text)
+        text, starts = read_text(chapter.text)
+        add_navigation(text, starts, book, chapter)
         notebook = read_notebook(chapter.notebook)
     except BookError as error:
         return [str(error)]
@@ -231,7 +233,7 @@ def cells_before(notebook: NotebookNode, title: str) -> list[NotebookNode]:
 
 def count_words(cell: NotebookNode) -> int:
     """Words of a Markdown cell: what holds a letter or a digit between spaces, code blocks aside."""
-    if cell.cell_type != "markdown":
+    if cell.cell_type != "markdown" or is_navigation(cell):
         return 0
     return sum(any(map(str.isalnum, word)) for word in CODE_BLOCK.sub("", cell.source).split())
 

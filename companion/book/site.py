@@ -16,6 +16,7 @@ from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, public_names
 from companion.book.cover import cover_page, draw_loss, read_log
 from companion.book.manifest import Book
+from companion.book.navigation import is_navigation
 from companion.book.pages import chapter_page
 from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
 from companion.book.text import read_notebook, write_notebook
@@ -105,6 +106,8 @@ def stage(book: Book, folder: Path) -> None:
         (static / "loss.svg").write_bytes(draw_loss(log))
 
     notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in book.chapters}
+    for notebook in notebooks.values():  # a page has its own way back and on
+        notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
     terms = unique_terms(term for c in book.chapters for term in chapter_terms(c, notebooks[c.name]))
     pages = {"index.md": cover_page(book, notebooks, log), "glossary.md": glossary_page(terms)}
     pages["notation.md"] = notation_page(notebooks)

@@ -11,6 +11,7 @@ from companion.book.export import export, format_code
 from companion.book.files import replace_files
 from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
 from companion.book.manifest import Book, Chapter
+from companion.book.navigation import add_navigation
 from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
 
 IGNORED = "nbval-ignore-output"
@@ -71,6 +72,7 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     """
     original = chapter.text.read_bytes() if chapter.text.exists() else b""
     notebook, starts = read_text(chapter.text)
+    add_navigation(notebook, starts, book, chapter)
     try:
         old = read_notebook(chapter.notebook)
     except BookError:

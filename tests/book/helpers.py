@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 
 from companion.book.manifest import Book
+from companion.book.navigation import is_navigation
 from companion.book.text import read_notebook
 
 
@@ -35,11 +36,15 @@ def edit_both(book: Book, change: Callable, chapter: int = 0) -> None:
     """Change a chapter's notebook, and rewrite its text from it, so that the two still agree."""
     import jupytext
 
-    edit_notebook(book, change, chapter)
-    notebook = read_notebook(book.chapters[chapter].notebook)
-    book.chapters[chapter].text.write_text(
-        jupytext.writes(notebook, "md:myst"), encoding="utf-8", newline="\n"
-    )
+    path, text = book.chapters[chapter].notebook, book.chapters[chapter].text
+    notebook = read_notebook(path)
+    way = [cell for cell in notebook.cells if is_navigation(cell)]
+    notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
+    change(notebook)
+    text.write_text(jupytext.writes(notebook, "md:myst"), encoding="utf-8", newline="\n")
+    back, on = (way[:1], way[1:]) if chapter else ([], way)
+    notebook.cells = [*back, *notebook.cells, *on]
+    path.write_text(nbformat.v4.writes(notebook), encoding="utf-8", newline="\n")
 
 
 def cell_with(notebook, fragment: str):
