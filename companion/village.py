@@ -47,7 +47,7 @@ _SENTENCE_END = re.compile(r"[.!?]\"?(?=\s+[A-Z\"]|\s*\Z)")
 
 
 class Slot(NamedTuple):
-    """A hole in a pattern: its letter, its rule, and and the letters of the slots that the rule asks for."""
+    """A hole in a pattern: its letter, its rule, and the letters of the slots that the rule asks for."""
 
     letter: str
     rule: str

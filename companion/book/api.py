@@ -144,8 +144,7 @@ def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
     package = f"companion.{module}"
     out = [f"# {package}", ""]
     if chapter:
-        number = int(chapter.name[:2])
-        where = f"{{doc}}`chapter {number} </chapters/{chapter.name}>`"
+        where = f"{{doc}}`chapter {chapter.number} </chapters/{chapter.name}>`"
         out += [f"Built in {where}, and exported from its cells.", ""]
     else:
         out += [to_markdown(ast.get_docstring(tree)), ""]

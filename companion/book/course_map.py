@@ -90,11 +90,6 @@ def taken(book: Book) -> dict[Chapter, list[str]]:
     }
 
 
-def number(chapter: Chapter) -> str:
-    """A chapter's number, as it is called: 3."""
-    return str(int(chapter.name.split("_")[0]))
-
-
 def map_file(book: Book) -> Path:
     """Where the map lies."""
     return book.root / "chapters" / "README.md"
@@ -109,16 +104,16 @@ def course_map(book: Book) -> str:
         besides = [other for other in uses(book, chapter) if other not in needs]
         name = title(read_notebook(chapter.notebook))
         cells = [
-            number(chapter),
+            str(chapter.number),
             f"[{name}]({chapter.name}.ipynb)",
             row_of_readme(book, chapter),
             ", ".join(f"`{public}`" for public in names[chapter]),
-            ", ".join(map(number, needs)),
-            ", ".join(map(number, besides)),
+            ", ".join(str(other.number) for other in needs),
+            ", ".join(str(other.number) for other in besides),
         ]
         rows.append(f"| {' | '.join(cells)} |\n")
         if chapter.module:
-            labels.append(f'    {chapter.module}["{number(chapter)} {name}"]\n')
+            labels.append(f'    {chapter.module}["{chapter.number} {name}"]\n')
         edges += [f"    {other.module} --> {chapter.module}\n" for other in needs]
     graph = f"```mermaid\ngraph LR\n{''.join(labels)}{''.join(edges)}```\n"
     return f"{HEAD}\n{graph}\n{TABLE}{''.join(rows)}\n{TAIL}"

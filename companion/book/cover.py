@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from companion.book.manifest import Book
-from companion.book.pages import number, promise
+from companion.book.pages import promise
 from companion.book.text import title
 
 LOG = Path("data/models/village/log.jsonl")
@@ -57,12 +57,11 @@ def draw_loss(log: list[dict]) -> bytes:
     import matplotlib
 
     matplotlib.use("agg")
-    from companion import plots, village
+    from companion import plots
+    from companion.cli import reference_lines
 
     plots.use_style()
-    texts = village.load_split("val")
-    limits = {"forgetful reader": village.floor(texts, forget=True), "floor": village.floor(texts)}
-    ax = plots.loss_curve(log, limits)
+    ax = plots.loss_curve(log, reference_lines())
     shown = stations(log)
     ax.plot(
         [row["seconds"] / 60 for row in shown],
@@ -102,7 +101,7 @@ def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
     for part, names in book.parts.items():
         out += [f"### {part}", "", "````{container} way"]
         for name in names:
-            there = f"- [{number(chapters[name])}. {title(notebooks[name])}](/chapters/{name}.ipynb)"
+            there = f"- [{chapters[name].number}. {title(notebooks[name])}](/chapters/{name}.ipynb)"
             goal = promise(notebooks[name])
             out.append(there + (f"\\\n  {goal}" if goal else ""))
         out += ["````", ""]
@@ -132,7 +131,7 @@ def cover_page(book: Book, notebooks: dict[str, NotebookNode], log: list[dict]) 
     first = book.chapters[0].name if book.chapters else None
     out = [f"# {headline}", "", *("\n\n".join(paragraphs).splitlines()), ""]
     if first:
-        begin = f"[Begin with chapter {number(book.chapters[0])}](/chapters/{first}.ipynb)"
+        begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
     out += at_work(log) if log else []
     out += path(book, notebooks)

@@ -21,6 +21,11 @@ class Chapter:
     seconds: int
 
     @property
+    def number(self) -> int:
+        """What the chapter is called by: 3 for 03_embeddings."""
+        return int(self.name.split("_")[0])
+
+    @property
     def text(self) -> Path:
         """What the author edits (jupytext's MyST Markdown)."""
         return self.root / "chapters" / "text" / f"{self.name}.md"
@@ -77,8 +82,7 @@ class Book:
         """The chapter with this number ("01", "1"), name, file or module; BookError where there is none."""
         stem = Path(key).stem
         for chapter in self.chapters:
-            number = chapter.name.split("_")[0]
-            if stem in (chapter.name, chapter.module, number) or (stem.isdigit() and stem.zfill(2) == number):
+            if stem in (chapter.name, chapter.module) or (stem.isdigit() and int(stem) == chapter.number):
                 return chapter
         known = ", ".join(chapter.name for chapter in self.chapters) or "none yet"
         raise BookError(

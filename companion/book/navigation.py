@@ -15,10 +15,9 @@ TAG = "navigation"
 
 def link(chapter: Chapter, label: str) -> str:
     """A link to a chapter's notebook; the label has {} where the chapter's number and title go."""
-    number = int(chapter.name.split("_")[0])
     source = chapter.text.read_text(encoding="utf-8") if chapter.text.exists() else ""
     found = re.search(r"^# +(.+)$", source, re.MULTILINE)
-    title = f"{number} {found[1].strip()}" if found else str(number)
+    title = f"{chapter.number} {found[1].strip()}" if found else str(chapter.number)
     return f"[{label.format(title)}]({chapter.name}.ipynb)"
 
 

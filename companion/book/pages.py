@@ -25,11 +25,6 @@ CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 
-def number(chapter: Chapter) -> int:
-    """A chapter's number."""
-    return int(chapter.name.split("_")[0])
-
-
 def promise(notebook: NotebookNode) -> str:
     """What the chapter's first lines promise, "" without such a line."""
     for cell in notebook.cells:
@@ -89,13 +84,13 @@ def number_figures(notebook: NotebookNode, chapter: Chapter) -> None:
         if cell.cell_type != "code" or not has_image(cell):
             continue
         figures += 1
-        caption = f"**Figure {number(chapter)}.{figures}**"
+        caption = f"**Figure {chapter.number}.{figures}**"
         found = CAPTION.match(below.source) if below is not None and below.cell_type == "markdown" else None
         if found:
             caption += f" {found['text']}"
             below.source = below.source[found.end() :]
         display = cell.metadata.setdefault("mystnb", NotebookNode())
-        display["figure"] = {"caption": caption, "name": f"figure-{number(chapter)}-{figures}"}
+        display["figure"] = {"caption": caption, "name": f"figure-{chapter.number}-{figures}"}
         for output in cell.outputs:
             for kind, size in output.get("metadata", {}).items():
                 if kind.startswith("image/") and "width" in size:
@@ -152,7 +147,7 @@ def chapter_page(
             parts.append(outside_code(lambda text: label_headings(text, chapter), part))
         cell.source = "".join(parts)
     head = next(cell for cell in page.cells if cell.cell_type == "markdown")
-    head.source = re.sub(r"^# +", f"# {number(chapter)}. ", head.source, count=1, flags=re.MULTILINE)
+    head.source = re.sub(r"^# +", f"# {chapter.number}. ", head.source, count=1, flags=re.MULTILINE)
     if chapter.module:
         where = f"It builds {{doc}}`companion.{chapter.module} </api/{chapter.module}>`."
         place = next((i for i, cell in enumerate(page.cells) if PROMISE.search(cell.source)), None)

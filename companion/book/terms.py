@@ -109,8 +109,7 @@ def glossary_page(terms: Iterable[Term]) -> str:
     lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]
     lines += ["```````{glossary}", ":sorted:", ""]
     for term in terms:
-        number = int(term.chapter.name[:2])
-        source = f"([chapter {number}](/chapters/{term.chapter.name}.ipynb))"
+        source = f"([chapter {term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
         lines += [*term.names, f"  {term.meaning} {source}", ""]
     return "\n".join([*lines, "```````", ""])
 
