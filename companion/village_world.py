@@ -542,12 +542,6 @@ def holder_of(s, kind, noun):
     return one(holding(s, noun))
 
 
-@rule("name", "somebody who does not hold it")
-def not_holder(s, kind, noun):
-    who = holding(s, noun)
-    return [name for name in s.role if name != who]
-
-
 @rule("name", "the one to whom it belongs")
 def owner(s, kind, noun):
     return one(s.owner.get(noun))
@@ -928,11 +922,6 @@ def other_role(s, kind, r):
     return [role for role in kind if role != r]
 
 
-@rule("role", "what this one is")
-def role(s, kind, a):
-    return one(s.role.get(a))
-
-
 @rule("role", "what somebody of this story is")
 def some_role(s, kind):
     return list(s.role.values())
@@ -1223,204 +1212,423 @@ def say(part: str, weight: int, effects: str, text: str) -> None:
 
 # the first sentence ----------------------------------------------------------------------------------------
 
-say("opening", 9, "opens", """
-    Once there was a {r:any_role} named {A:any_name}, who lived by the {p:any_place}.
-    Once upon a time, {A:any_name} the {r:any_role} lived by the {p:any_place}.
-""")
-say("opening", 1, "opens", """
-    {A:any_name} was a {j:any_adjective} {r:any_role} and lived by the {p:any_place}.
-    Nobody near the {p:any_place} was as {j:any_adjective} as {A:any_name} the {r:any_role}.
-    {A:any_name} the {r:any_role} stood at the {p:any_place}, {x:any_doing}.
-""")
-say("opening", 3, "opens day_is", """
-    Once, on a {d:any_day}, {A:any_name} the {r:any_role} went out to the {p:any_place}.
-    It was {d:any_day}, and {A:any_name} the {r:any_role} was at the {p:any_place}.
-""")
-say("opening", 12, "opens finds", """
-    Once {A:any_name} the {r:any_role} found a {c:any_color} {n:new_noun} at the {p:any_place}.
-    This is the story of {A:any_name} the {r:any_role}, the {p:any_place} and a {c:any_color} {n:new_noun}.
-""")
-say("opening", 12, "opens_with_two", """
-    Once {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} met at the {p:any_place}.
-    {A:any_name} the {r:any_role} and {B:other_name(A)} the {q:other_role(r)} lived near the {p:any_place}.
-""")
+say(
+    "opening",
+    9,
+    "opens",
+    """
+    By the {p:any_place}, in a small house, lived the {r:any_role} {A:any_name}.
+    Once upon a time, the {r:any_role} {A:any_name} lived by the {p:any_place}.
+""",
+)
+say(
+    "opening",
+    1,
+    "opens",
+    """
+    The {j:any_adjective} {r:any_role} {A:any_name} lived by the {p:any_place}.
+    Nobody near the {p:any_place} was as {j:any_adjective} as the {r:any_role} {A:any_name}.
+    The {r:any_role} {A:any_name} stood at the {p:any_place}, {x:any_doing}.
+""",
+)
+say(
+    "opening",
+    3,
+    "opens day_is",
+    """
+    Once, on a {d:any_day}, the {r:any_role} {A:any_name} went out to the {p:any_place}.
+    It was {d:any_day}, and the {r:any_role} {A:any_name} was at the {p:any_place}.
+""",
+)
+say(
+    "opening",
+    12,
+    "opens finds",
+    """
+    Once the {r:any_role} {A:any_name} found a {c:any_color} {n:new_noun} at the {p:any_place}.
+    This is the story of the {r:any_role} {A:any_name}, the {p:any_place} and a {c:any_color} {n:new_noun}.
+""",
+)
+say(
+    "opening",
+    12,
+    "opens_with_two",
+    """
+    Once the {r:any_role} {A:any_name} and the {q:other_role(r)} {B:other_name(A)} met at the {p:any_place}.
+    The {r:any_role} {A:any_name} and the {q:other_role(r)} {B:other_name(A)} lived near the {p:any_place}.
+""",
+)
 
 # somebody new ----------------------------------------------------------------------------------------------
 
-say("arrival", 6, "arrives", """
-    One day {A:anyone} met {B:new_name} the {r:new_role} at the {p:place(A)}.
-    "Hello, {A:anyone}!" It was {B:new_name} the {r:new_role}, coming to the {p:place(A)}.
-""")
-say("arrival", 1, "arrives", """
-    {B:new_name} the {r:new_role} came to the {p:occupied} to {e:any_errand}.
-    At the {p:occupied} there was also a {j:any_adjective} {r:new_role} named {B:new_name}.
-""")
-say("arrival", 10, "arrives brings_thing", """
-    Then {B:new_name} the {r:new_role} came to the {p:occupied} with a {c:any_color} {n:new_noun}.
-    {A:anyone} waved. {B:new_name} the {r:new_role} brought a {c:any_color} {n:new_noun} to the {p:place(A)}.
-""")
-say("arrival", 5, "arrives brings_goods", """
-    A {r:new_role} named {B:new_name} stopped at the {p:occupied} with {k:any_several} {g:new_goods}.
-""")
-say("arrival", 5, "arrives looks", """
-    {B:new_name} the {r:new_role} came to the {p:occupied}, looking rather {f:any_mood}.
-""")
+say(
+    "arrival",
+    6,
+    "arrives",
+    """
+    One day {A:anyone} met the {r:new_role} {B:new_name} at the {p:place(A)}.
+    "Hello, {A:anyone}!" It was the {r:new_role} {B:new_name}, coming to the {p:place(A)}.
+""",
+)
+say(
+    "arrival",
+    1,
+    "arrives",
+    """
+    The {r:new_role} {B:new_name} came to the {p:occupied} to {e:any_errand}.
+    At the {p:occupied} there was also the {j:any_adjective} {r:new_role} {B:new_name}.
+""",
+)
+say(
+    "arrival",
+    10,
+    "arrives brings_thing",
+    """
+    Then the {r:new_role} {B:new_name} came to the {p:occupied} with a {c:any_color} {n:new_noun}.
+    {A:anyone} waved. The {r:new_role} {B:new_name} brought a {c:any_color} {n:new_noun} to the {p:place(A)}.
+""",
+)
+say(
+    "arrival",
+    5,
+    "arrives brings_goods",
+    """
+    The {r:new_role} {B:new_name} stopped at the {p:occupied} with {k:any_several} {g:new_goods}.
+""",
+)
+say(
+    "arrival",
+    5,
+    "arrives looks",
+    """
+    The {r:new_role} {B:new_name} came to the {p:occupied}, looking rather {f:any_mood}.
+""",
+)
 
 # things come -----------------------------------------------------------------------------------------------
 
-say("event", 4, "finds", """
+say(
+    "event",
+    4,
+    "finds",
+    """
     {A:empty} found a {c:any_color} {n:new_noun} at the {p:place(A)}.
-    {A:empty} found a {n:new_noun} at the {p:place(A)}. It was {c:any_color}.
-    "Look, a {c:any_color} {n:new_noun}!" said {A:empty}. "A {c} {n}!" said {B:other(A)}.
+    {A:empty} found something at the {p:place(A)}. It was a {c:any_color} {n:new_noun}.
+    "Look!" cried {A:empty}, and held up a {c:any_color} {n:new_noun} for {B:other(A)} to see.
     At the {p:occupied_empty}, {A:empty_at(p)} tripped over a {c:any_color} {n:new_noun}.
     {A:empty} bought a {c:any_color} {n:new_noun} at the {p:place(A)} for a song.
     {A:empty} won a {c:any_color} {n:new_noun} in a raffle at the {p:place(A)}.
-""")
-say("event", 6, "buys", """
+""",
+)
+say(
+    "event",
+    6,
+    "buys",
+    """
     {A:buyer} paid {k:some(A)} {g:goods(A)} for a {c:any_color} {n:new_noun} and had {m:less(A,k)} left.
-""")
-say("event", 3, "wishes", """
+""",
+)
+say(
+    "event",
+    3,
+    "wishes",
+    """
     {A:wishless} stood at the {p:place(A)} and wished for a {n:new_noun}.
     "I want a {n:new_noun}," said {A:wishless}. "What would you do with a {n}?" asked {B:other(A)}.
-""")
-say("event", 8, "gets_wish", """
+""",
+)
+say(
+    "event",
+    8,
+    "gets_wish",
+    """
     {A:lucky} turned round, and there, at the {p:place(A)}, lay a {c:any_color} {n:wish(A)}.
     A kind aunt sent {A:lucky} a {c:any_color} {n:wish(A)}.
-""")
+""",
+)
 
 # things change hands ---------------------------------------------------------------------------------------
 
-say("event", 9, "gives", """
-    {A:giver} gave the {c:color(A)} {n:noun(A)} to {B:empty_near(A)}.
-    {A:giver} gave {B:empty_near(A)} the {n:noun(A)}, and {B} thanked {A}.
+say(
+    "event",
+    9,
+    "gives",
+    """
+    {A:giver} gave {B:empty_near(A)} the {c:color(A)} {n:noun(A)}.
+    {A:giver} had a present for {B:empty_near(A)}: the {c:color(A)} {n:noun(A)}.
     "Take the {n:givable}, {B:empty_beside(n)}," said {A:holder_of(n)}. So {B} took the {n}.
-    "Is that {n:givable} for me?" asked {B:empty_beside(n)}. "It is now," said {A:holder_of(n)}.
+    "Is that {n:givable} for me?" asked {B:empty_beside(n)}. "It is now," said {A:holder_of(n)}, and gave {B} the {n}.
     {B:empty_by_giver} got the {n:givable_to(B)} from {A:holder_of(n)} at the {p:place(B)}.
-""")
-say("event", 8, "swaps", """
-    {A:swapper} and {B:holder_near(A)} traded the {n:noun(A)} for the {o:noun(B)} at the {p:place(A)}.
-    {A:swapper} gave the {n:noun(A)} to {B:holder_near(A)} and got the {d:color(B)} {o:noun(B)} for it.
-""")
-say("event", 6, "lends", """
-    {A:giver} lent the {n:noun(A)} to {B:empty_near(A)} at the {p:place(A)}.
-    "May I borrow the {n:givable}?" asked {B:empty_beside(n)}. "Bring it back," said {A:holder_of(n)}.
-""")
-say("event", 9, "returns", """
+""",
+)
+say(
+    "event",
+    8,
+    "swaps",
+    """
+    {A:swapper} and {B:holder_near(A)} traded: {A} got the {o:noun(B)}, and {B} got the {n:noun(A)}.
+    {A:swapper} gave {B:holder_near(A)} the {n:noun(A)} and got the {d:color(B)} {o:noun(B)} for it.
+""",
+)
+say(
+    "event",
+    6,
+    "lends",
+    """
+    {A:giver} lent {B:empty_near(A)} the {n:noun(A)} at the {p:place(A)}.
+    "May I borrow the {n:givable}?" asked {B:empty_beside(n)}. "Bring it back," said {A:holder_of(n)}, and lent {B} the {n}.
+""",
+)
+say(
+    "event",
+    9,
+    "returns",
+    """
     {B:borrower} brought the {n:noun(B)} back to {A:owner(n)} at the {p:place(A)}.
     "Here is the {n:borrowed}," said {B:holder_of(n)}, and gave it back to {A:owner(n)} at the {p:place(A)}.
-""")
-say("event", 4, "puts_down", """
+""",
+)
+say(
+    "event",
+    4,
+    "puts_down",
+    """
     {A:holder} put the {c:color(A)} {n:noun(A)} down at the {p:place(A)}.
     "This {n:held} is heavy," said {A:holder_of(n)}, and left it at the {p:place(A)}.
-""")
-say("event", 4, "hides", """
+""",
+)
+say(
+    "event",
+    4,
+    "hides",
+    """
     {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
     When nobody looked, {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
-""")
-say("event", 9, "picks_up", """
+""",
+)
+say(
+    "event",
+    9,
+    "picks_up",
+    """
     {A:picker} picked up the {n:lying_here(A)}, which still lay at the {p:place(A)}.
-""")
-say("event", 9, "fetches", """
+""",
+)
+say(
+    "event",
+    9,
+    "fetches",
+    """
     {A:fetcher} ran to the {p:place_of_lying(A)} to get the {n:lying_there(p)}.
-""")
-say("event", 2, "vanishes", """
+""",
+)
+say(
+    "event",
+    2,
+    "vanishes",
+    """
     A magpie flew off with the {n:held}, and {A:holder_of(n)} never saw it again.
     Splash! The {n:held} fell into the river, and {A:holder_of(n)} had to let it go.
-""")
-say("event", 4, "breaks", """
+""",
+)
+say(
+    "event",
+    4,
+    "breaks",
+    """
     Crack! The {c:whole_color} {n:whole_noun(c)} broke, and {A:holder_of(n)} said a very short word.
-""")
-say("event", 12, "mends", """
+""",
+)
+say(
+    "event",
+    12,
+    "mends",
+    """
     {A:mender} mended the {c:color(A)} {n:noun(A)} with a bit of string.
-""")
+""",
+)
 
 # people come and go ----------------------------------------------------------------------------------------
 
-say("event", 2, "goes", """
-    {A:anyone} walked from the {p:place(A)} to the {q:elsewhere(A)}.
+say(
+    "event",
+    2,
+    "goes",
+    """
+    The {r:some_role} {A:who_is(r)} walked from the {p:place(A)} to the {q:elsewhere(A)}.
     {A:holder} carried the {n:noun(A)} from the {p:place(A)} to the {q:elsewhere(A)}.
-""")
-say("event", 1, "goes", """
-    {A:anyone} went to the {q:elsewhere(A)} to {e:any_errand}.
-""")
-say("event", 4, "go_together", """
+""",
+)
+say(
+    "event",
+    1,
+    "goes",
+    """
+    The {r:some_role} {A:who_is(r)} went to the {q:elsewhere(A)} to {e:any_errand}.
+""",
+)
+say(
+    "event",
+    4,
+    "go_together",
+    """
     {A:with_company} and {B:near(A)} went from the {p:place(A)} to the {q:elsewhere(A)} together.
-""")
-say("event", 3, "all_go", """
+""",
+)
+say(
+    "event",
+    3,
+    "all_go",
+    """
     "To the {q:deserted}!" cried {A:anyone}. "To the {q}!" cried {B:other(A)}, and off they all went.
     There was a fair at the {q:deserted}. So they all went to the {q}, {A:anyone} first.
-""")
-say("event", 10, "follows", """
+""",
+)
+say(
+    "event",
+    10,
+    "follows",
+    """
     {A:apart} missed {B:far(A)} and went over to the {p:place(B)}.
     "Where can {B:apart} be?" asked {A:far(B)}, went to the {p:place(B)}, and there {h:pronoun(B)} was.
-""")
-say("event", 8, "comes", """
+""",
+)
+say(
+    "event",
+    8,
+    "comes",
+    """
     {A:apart} called for {B:far(A)}, who came from the {p:place(B)} to the {q:place(A)}.
-""")
+""",
+)
 
 # things to eat ---------------------------------------------------------------------------------------------
 
-say("event", 3, "gathers", """
+say(
+    "event",
+    3,
+    "gathers",
+    """
     {A:gatherer} bought {k:any_several} {g:new_goods} near the {p:place(A)}.
     An old woman gave {A:gatherer} {k:any_several} {g:new_goods} and a wink.
     A box came to the {p:occupied_foodless} for {A:gatherer_at(p)}. In it were {k:any_several} {g:new_goods}.
-""")
-say("event", 6, "counts", """
+""",
+)
+say(
+    "event",
+    6,
+    "counts",
+    """
     {A:adder} had {n:count(A)} {g:goods(A)} and got {k:more(A)} more. That made {m:total(n,k)}.
     {A:adder} found {k:more(A)} more {g:goods(A)}. "Now I have {m:added(A,k)}," {h:pronoun(A)} said.
     {A:nibbler} ate {k:some(A)} of the {g:goods(A)}. That left {m:less(A,k)}.
     {A:nibbler} had {n:count(A)} {g:goods(A)}, but some ducklings ate {k:some(A)}. That left {m:minus(n,k)}.
-""")
-say("event", 8, "shares", """
+""",
+)
+say(
+    "event",
+    8,
+    "shares",
+    """
     {A:sharer} gave {k:some(A)} {g:goods(A)} to {B:foodless_near(A)} and kept {m:less(A,k)}.
     "Fair is fair," said {A:sharer}. {B:foodless_near(A)} got {k:some(A)} {g:goods(A)}, leaving {m:less(A,k)}.
-""")
-say("event", 2, "eats_all", """
+""",
+)
+say(
+    "event",
+    2,
+    "eats_all",
+    """
     {A:eater} tripped, and all {n:count(A)} {g:goods(A)} rolled into the ditch.
     {A:eater} ate all {n:count(A)} {g:goods(A)} at once and had to lie down.
-""")
+""",
+)
 
 # feelings, weather, days -----------------------------------------------------------------------------------
 
-say("event", 1, "feels", """
+say(
+    "event",
+    1,
+    "feels",
+    """
     {A:anyone} felt {f:new_mood(A)} because {z:any_reason}.
-""")
-say("event", 3, "feels", """
+""",
+)
+say(
+    "event",
+    3,
+    "feels",
+    """
     {A:anyone} said, "I feel {f:new_mood(A)}." "Why {f}?" asked {B:other(A)}.
-""")
-say("event", 2, "comforts", """
+""",
+)
+say(
+    "event",
+    2,
+    "comforts",
+    """
     {B:moody_in_company} was {f:mood(B)}, so {A:near(B)} {y:any_kindness}. Then {B} was {j:new_mood(B)}.
-""")
-say("event", 2, "weather_comes", """
+""",
+)
+say(
+    "event",
+    2,
+    "weather_comes",
+    """
     There was {w:new_weather} at the {p:occupied} now.
     "It smells like {w:new_weather}," said {A:anyone} at the {p:place(A)}, and so it was.
-""")
-say("event", 3, "weather_goes", """
+""",
+)
+say(
+    "event",
+    3,
+    "weather_goes",
+    """
     At last the {w:weather} was over.
-""")
-say("event", 3, "day_is", """
+""",
+)
+say(
+    "event",
+    3,
+    "day_is",
+    """
     It was {d:first_day}, as everybody could tell from the soup.
     They slept well, and when they woke up it was {d:next_day}.
-""")
+""",
+)
 
 # questions, and other sentences that ask for what was told -------------------------------------------------
 
-say("event", 12, "", """
+say(
+    "event",
+    12,
+    "",
+    """
     "Good morning, {A:with_company}," said {B:near(A)}. "Good morning, {B}," said {A}.
     "Is this the {p:crowded}?" asked {A:at(p)}. "Yes, this is the {p}," said {B:near(A)}.
-    "A {c:held_color} {n:held_noun(c)}!" said {B:not_holder(n)}. "My {c} {n}," said {A:holder_of(n)}.
-""")
-say("event", 9, "", """
-    "Who has the {n:held}?" asked {B:not_holder(n)}. It was {A:holder_of(n)}.
+    "This is my {c:held_color} {n:held_noun(c)}," said {A:holder_of(n)}. "A fine {n}," said {B:other(A)}.
+""",
+)
+say(
+    "event",
+    9,
+    "",
+    """
+    "Who has the {n:held}?" "{A:holder_of(n)}," said {B:other(A)}.
     "Where is the {n:known}?" asked {B:anyone}. It was at the {p:where(n)}.
-    "What a fine {n:held}," said {B:not_holder(n)}. "My {n}," said {A:holder_of(n)}, and blushed.
-    "Do you have the {n:held}, {A:holder_of(n)}?" asked {B:not_holder(n)}. "Yes, and it is {c:color_of(n)}."
-    {A:holder} showed {B:other(A)} the {c:color(A)} {n:noun(A)}.
+    "You have a lovely {n:held}, {A:holder_of(n)}," said {B:other(A)}, and {A} blushed.
+    "Do you have the {n:held}, {A:holder_of(n)}?" asked {B:other(A)}. "Yes, and it is {c:color_of(n)}."
+    {A:holder} polished the {c:color(A)} {n:noun(A)} until {B:other(A)} clapped.
     The {c:lying_color} {n:lying_noun(c)} still lay at the {p:where(n)}.
-""")
-say("event", 7, "", """
+""",
+)
+say(
+    "event",
+    7,
+    "",
+    """
     "Where is {A:anyone}?" asked {B:other(A)}. It was easy: at the {p:place(A)}.
-    "What color is the {n:known}?" asked {B:not_holder(n)}. It was {c:color_of(n)}.
+    "The {c:held_color} {n:held_noun(c)} suits you, {A:holder_of(n)}," said {B:other(A)}. "I know," said {A}.
     "How many {g:had_goods} do you have, {A:who_has_goods(g)}?" There were {n:count(A)}.
     {A:eater} counted the {g:goods(A)} again. There were still {n:count(A)}.
     "Who hid the {n:hidden}?" Of course, it was {A:hider(n)}.
@@ -1428,49 +1636,80 @@ say("event", 7, "", """
     "Still no {n:wished}," sighed {A:wisher_of(n)}.
     {A:debtor} had not forgotten that the {n:noun(A)} belonged to {B:owner(n)}.
     {A:totaler} had {n:count(A)} {g:goods(A)}, {B:addable(A)} {k:count(B)} {i:goods(B)}, both {m:total(n,k)}.
-""")
-say("event", 5, "", """
+""",
+)
+say(
+    "event",
+    5,
+    "",
+    """
     {A:moody} was still {f:mood(A)}.
     "Why so {f:some_mood}, {A:who_feels(f)}?" asked {B:other(A)}.
     {A:anyone} did not mind the {w:weather} at the {p:place(A)}.
-    "Is it really {d:today}?" asked {A:anyone} the {r:role(A)}.
-    "I am a {r:some_role}," said {A:who_is(r)}. "And a good {r}, too," said {B:other(A)}.
-    "What do you do all day, {A:anyone}?" asked {B:other(A)}. "I am a {r:role(A)}," {h:pronoun(A)} said.
-    The {r:some_role} winked. You could never tell with {A:who_is(r)}.
+    "Is it really {d:today}?" asked the {r:some_role} {A:who_is(r)}.
+    "Do you know the {r:some_role} {A:who_is(r)}?" asked {B:other(A)}. "{A}? The best {r} of all," they said.
+    "I like you, {r:some_role} {A:who_is(r)}," said {B:other(A)}. "Every {r} needs a friend," {h:pronoun(A)} said.
+    The {r:some_role} {A:who_is(r)} winked. You could never tell with {A}.
     {A:with_company} and {B:near(A)} had a chat at the {p:place(A)}: {B} talked, {A} nodded.
-""")
+""",
+)
 
 # a pause ---------------------------------------------------------------------------------------------------
 
-say("scene", 1, "", """
+say(
+    "scene",
+    1,
+    "",
+    """
     At the {p:occupied}, {A:at(p)} was {x:any_doing}.
-""")
-say("scene", 4, "", """
+""",
+)
+say(
+    "scene",
+    4,
+    "",
+    """
     {s:any_scene}
-""")
-say("scene", 2, "", """
-    {A:anyone} told a joke. {j:any_joke} {B:other(A)} {l:any_laugh}.
-    "{y:any_saying}," said {A:anyone} to {B:other(A)}.
+""",
+)
+say(
+    "scene",
+    2,
+    "",
+    """
+    The {r:some_role} {A:who_is(r)} told a joke. {j:any_joke} {B:other(A)} {l:any_laugh}.
+    "{y:any_saying}," said the {r:some_role} {A:who_is(r)} to {B:other(A)}.
     "Last night I dreamed of {t:any_dream}," said {A:anyone} to {B:other(A)}.
     {A:anyone} {y:any_kindness}, and {B:other(A)} {l:any_laugh}.
-""")
-say("scene", 1, "", """
-    A {j:any_adjective} stranger asked for the {r:some_role}. "That is {A:who_is(r)}," they said.
+""",
+)
+say(
+    "scene",
+    1,
+    "",
+    """
+    A {j:any_adjective} stranger asked for the {r:some_role} {A:who_is(r)}. "Never heard of {A}," said {B:other(A)}.
     Nobody was as {j:any_adjective} as {A:anyone} that day.
-""")
+""",
+)
 
 # the last sentence -----------------------------------------------------------------------------------------
 
-say("closing", 4, "ends", """
+say(
+    "closing",
+    4,
+    "ends",
+    """
     That night {A:holder} put the {c:color(A)} {n:noun(A)} beside the bed.
     They all went home, and only the {c:lying_color} {n:lying_noun(c)} stayed at the {p:where(n)}.
     Then the moon rose over the {p:occupied}, and {A:at(p)} fell asleep.
     {A:moody} went to bed early, still {f:mood(A)}.
     And that was the end of {d:today}.
-    At last {A:anyone} the {r:role(A)} said good night to {B:other(A)} the {q:role(B)}.
+    At last the {r:some_role} {A:who_is(r)} said good night to {B:other(A)}.
     When the {w:weather} was over, they all had soup with {A:anyone} at the {p:place(A)}.
     {A:eater} put all {n:count(A)} {g:goods(A)} on the table, and that was supper.
     And if you ever need a {c:held_color} {n:held_noun(c)}, go and ask {A:holder_of(n)}.
-    They all lived happily ever after, {A:anyone} the {r:role(A)} most of all.
-    And that is how {A:anyone} the {r:role(A)} came to love the {p:place(A)}.
-""")
+    They all lived happily ever after, the {r:some_role} {A:who_is(r)} most of all.
+    And that is how the {r:some_role} {A:who_is(r)} came to love the {p:place(A)}.
+""",
+)

@@ -362,7 +362,7 @@ def test_names_have_pronouns_and_numbers_go_to_twenty():
     text = " ".join(told.text for told in TOLD)
     assert {"Mara", "key", "red", "blue", "lantern"} <= set(re.findall(r"\w+", text))
     assert sum(told.text.startswith("Once") for told in TOLD) > 300
-    assert re.search(r'"Who has the \w+\?" asked \w+\. It was \w+\.', text)
+    assert re.search(r'"Who has the \w+\?" "\w+," said \w+\.', text)
 
 
 def test_sums_are_right():
@@ -429,31 +429,35 @@ def test_the_judge_accepts_true_stories():
         assert " ".join(verdict.sentence for verdict in verdicts) == told.text
 
 
-TWO = "Once Mara the baker found a red lantern at the mill. One day Mara met Bram the fox at the mill. "
+TWO = "Once the baker Mara found a red lantern at the mill. One day Mara met the fox Bram at the mill. "
 FOOD = TWO + "An old woman gave Bram five plums and a wink. "
 MONDAY = TWO + "It was Monday, as everybody could tell from the soup. "
-AWAY = TWO + "Bram walked from the mill to the inn. "
-LAID = TWO + "Mara put the red lantern down at the mill. Bram walked from the mill to the inn. "
+AWAY = TWO + "The fox Bram walked from the mill to the inn. "
+LAID = TWO + "Mara put the red lantern down at the mill. The fox Bram walked from the mill to the inn. "
 
 CONTRADICTIONS = [
-    (TWO, '"Who has the lantern?" asked Bram. It was Bram.', "Bram: expected the one who holds it, Mara"),
-    (TWO, "Mara gave the blue lantern to Bram.", "blue: expected the color of what this one holds, red"),
-    (TWO, "Mara gave the red key to Bram.", "key: expected what this one holds, lantern"),
-    (TWO, "Bram gave the red lantern to Mara.", "Bram: expected somebody with a thing to give"),
-    (TWO, "Mara gave the red lantern to Nell.", "nobody named Nell is in this story"),
+    (TWO, '"Who has the lantern?" "Bram," said Bram.', "Bram: expected the one who holds it, Mara"),
+    (TWO, "Mara gave Bram the blue lantern.", "blue: expected the color of what this one holds, red"),
+    (TWO, "Mara gave Bram the red key.", "key: expected what this one holds, lantern"),
+    (TWO, "Bram gave Mara the red lantern.", "Bram: expected somebody with a thing to give"),
+    (TWO, "Mara gave Nell the red lantern.", "nobody named Nell is in this story"),
     (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "pond: expected where it is, mill"),
     (TWO, '"Where is the key?" asked Bram. It was at the mill.', "key: expected a thing that is held"),
-    (TWO, '"What color is the lantern?" asked Bram. It was pink.', "pink: expected its color, red"),
+    (
+        TWO,
+        '"Do you have the lantern, Mara?" asked Bram. "Yes, and it is pink."',
+        "pink: expected its color, red",
+    ),
     (TWO, "Bram found a green lantern at the mill.", "lantern: expected a thing not"),
     (TWO, "Bram found a green drum at the pond.", "pond: expected where this one is, mill"),
     (TWO, "Mara found a green drum at the mill.", "Mara: expected somebody with empty hands, Bram"),
     (TWO, "Bram put the red lantern down at the mill.", "Bram: expected somebody who holds something, Mara"),
-    (TWO, "Then Mara the goat came to the mill with a blue key.", "Mara: expected somebody new"),
-    (TWO, "Then Nell the fox came to the mill with a blue key.", "fox: expected a role that nobody"),
-    (TWO, "Then Nell the goat came to the inn with a blue key.", "inn: expected a place where"),
-    (TWO, "The fox winked. You could never tell with Mara.", "expected the one who has that role, Bram"),
-    (TWO, "Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
-    (TWO, "Mara walked from the mill to the mill.", "mill: expected another place"),
+    (TWO, "Then the goat Mara came to the mill with a blue key.", "Mara: expected somebody new"),
+    (TWO, "Then the fox Nell came to the mill with a blue key.", "fox: expected a role that nobody"),
+    (TWO, "Then the goat Nell came to the inn with a blue key.", "inn: expected a place where"),
+    (TWO, "The fox Mara winked. You could never tell with Mara.", "expected the one who has that role, Bram"),
+    (TWO, "The baker Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
+    (TWO, "The baker Mara walked from the mill to the mill.", "mill: expected another place"),
     (TWO, "Mara missed Bram and went over to the inn.", "Mara: expected somebody away from"),
     (TWO, "Bram was still happy.", "Bram: expected somebody whose mood was told, but there is none"),
     (TWO, "At last the rain was over.", "rain: expected the weather, but there is none"),
@@ -461,8 +465,8 @@ CONTRADICTIONS = [
     (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
     (TWO, '"Who hid the lantern?" Of course, it was Mara.', "lantern: expected a hidden thing"),
     (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
-    (TWO, "And that is how Mara the baker came to love the mill.", "it is too early to end"),
-    (TWO, "Once upon a time, Nell the goat lived by the inn.", "the story has begun already"),
+    (TWO, "And that is how the baker Mara came to love the mill.", "it is too early to end"),
+    (TWO, "Once upon a time, the goat Nell lived by the inn.", "the story has begun already"),
     (FOOD, "Bram ate two of the plums. That left four.", "four: expected what is left, three"),
     (FOOD, "Bram ate two of the figs. That left three.", "figs: expected what this one has to eat, plums"),
     (FOOD, "Bram ate four of the plums. That left one.", "four: expected so many that"),
@@ -471,11 +475,11 @@ CONTRADICTIONS = [
     (FOOD, "Bram counted the plums again. There were still seven.", "expected how many there are, five"),
     (FOOD, "An old woman gave Mara four figs and a wink.", "this was said just before"),
     (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
-    (AWAY, "Mara gave the red lantern to Bram.", "expected somebody with a thing to give"),
+    (AWAY, "Mara gave Bram the red lantern.", "expected somebody with a thing to give"),
     (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "she: expected"),
     (LAID, "Mara picked up the lantern, which still lay at the inn.", "expected where this one is, mill"),
     (LAID, "Bram ran to the gate to get the lantern.", "gate: expected a place where something lies, mill"),
-    (LAID, '"Who has the lantern?" asked Bram. It was Mara.', "expected a thing that somebody holds"),
+    (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
 ]
 
 
@@ -493,7 +497,7 @@ def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
 
 def test_the_judge_wants_a_beginning_a_company_and_one_end():
     assert "nobody is in it" in judge("Mara found a red key at the mill.")[0].reason
-    alone = judge("Once Mara the baker found a red key at the mill. Mara found a blue drum at the mill.")
+    alone = judge("Once the baker Mara found a red key at the mill. Mara found a blue drum at the mill.")
     assert alone[1].reason == "somebody must arrive first"
     told = TOLD[0].text
     after = judge(told + " A beetle crossed the road without looking.")
@@ -503,9 +507,9 @@ def test_the_judge_wants_a_beginning_a_company_and_one_end():
 
 def test_the_judge_believes_a_contradiction_and_skips_what_it_cannot_read():
     verdicts = judge(
-        TWO + "Mara gave the blue lantern to Bram. The end? No. \n"
-        '"Who has the lantern?" asked Mara. It was Bram. '
-        '"What color is the lantern?" asked Mara. It was blue. Once ther'
+        TWO + "Mara gave Bram the blue lantern. The end? No. \n"
+        '"Who has the lantern?" "Bram," said Mara. '
+        '"This is my blue lantern," said Bram. "A fine lantern," said Mara. Once ther'
     )
     kinds = ["ok", "ok", "contradiction", "unknown", "unknown", "ok", "ok", "unknown"]
     assert [verdict.kind for verdict in verdicts] == kinds
