@@ -1,0 +1,484 @@
+"""Diagrams drawn from modules: a block with the shapes on its edges, a GPT with the parameters of its parts.
+
+The wiring is traced from `forward`, the shapes come from a forward pass and the counts from the parameters,
+so a diagram changes with the module that it shows. What goes in stands at the bottom, as in most papers.
+The cards are narrow, so that a phone need not shrink them much::
+
+    from companion import diagrams
+
+    diagrams.block_diagram(block, d_model=64)
+    diagrams.gpt_diagram(model)
+"""
+
+import operator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import groupby
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyBboxPatch
+from matplotlib.textpath import TextPath
+from torch import fx, nn
+from torch.overrides import TorchFunctionMode
+
+from companion.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE
+
+__all__ = ["block_diagram", "gpt_diagram"]
+
+NAME, NOTE = 10.5, 9.5
+"""Points: the names of parts; their classes, shapes and counts."""
+
+BATCH, TIME = 2, 3
+"""The shape of what is sent through a block; where an output begins with it, a label says B, T."""
+
+ADDING, BENDS = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "silu")
+"""Functions that a diagram knows: sums in the stream, and the bends between linear maps."""
+
+
+def block_diagram(block: nn.Module, d_model: int) -> Axes:
+    """Draw a block: the residual stream as a vertical line, parts on it and beside it, shapes on the edges.
+
+    block: a module (B, T, C) -> (B, T, C) whose forward calls its parts one after the other and adds up, such
+    as `companion.blocks.Block`, or one with its norms after the sums.
+    d_model: the width of its stream, C.
+    A part that holds linear maps is drawn with them, side by side where they read the same vectors.
+    Raises TypeError for what is not a module; ValueError for a forward that does anything else, a d_model
+    that does not fit, and a part that does not give (B, T, ...).
+    """
+    steps = _wiring(block)
+    like = next(block.parameters(), torch.zeros(0))
+    x = torch.zeros(BATCH, TIME, d_model, dtype=like.dtype, device=like.device)
+    with _watched(block) as calls:
+        try:
+            shape = _shape("the block", block(x))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"d_model={d_model} must be the width of the block's stream; {reason}") from None
+    if shape != _shape("x", x):
+        raise ValueError(f"the block maps {_shape('x', x)} to {shape}, must give back what it was given")
+    boxes = {name: _part(name, block.get_submodule(name), calls) for step in steps for name in step.parts}
+    left, middle, right = _columns(steps, boxes, _width(f"x  {shape}", NOTE) + 0.3)
+
+    _, ax = plt.subplots(layout="none")
+    y = start = 0.12
+    for step in steps:
+        _note(ax, left - 0.1, y + 0.14, f"x  {shape}" if y == start else shape, "right")
+        y = _draw_step(ax, y, step, boxes, left, middle, gap=0.36)
+    _line(ax, (left, y), (left, y + 0.36))
+    _note(ax, left - 0.1, y + 0.2, f"y  {shape}", "right")
+    return _cut(ax, right + 0.15, y + 0.48)
+
+
+def gpt_diagram(model: nn.Module) -> Axes:
+    """Draw a GPT, tokens at the bottom and logits on top, with the parameters and the share of each part.
+
+    model: a `companion.gpt.GPT` of any configuration, tied or not; one on the meta device, which has shapes
+    and no numbers, will do. Neighboring blocks that are alike are drawn once. What two parts share counts
+    where it is met first, from the bottom up. A bar is as long as the part's share of the pale one.
+    Raises TypeError for what is not a module; ValueError for one without the parts of a GPT, with a block
+    that `block_diagram` could not draw, or with parameters outside of its parts.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is a {type(model).__name__}, must be a GPT; make one with gpt2(config)")
+    if missing := [name for name in ("embed", "blocks", "norm") if not hasattr(model, name)]:
+        raise ValueError(f"model has no {missing[0]}, must have the parts of companion.gpt.GPT")
+    seen: set[int] = set()
+    rows = _embedding(model.embed, seen)
+    stacks = [_Stack.of(blocks) for blocks in _alike(model.blocks, seen)]
+    ends = _ends(model, seen)
+    total = sum(p.numel() for p in model.parameters())
+    entries = [(box.count, 1) for box in [*rows, *ends]]
+    entries += [(count, stack.many) for stack in stacks for count in stack.counts.values()]
+    if (found := sum(count * many for count, many in entries)) != total:
+        raise ValueError(f"cannot draw it: {found:,} of {total:,} parameters are in the parts of a GPT")
+    stream, logits = _shapes(model)
+
+    left = 1.0
+    middles, rights = zip(*[_columns(s.steps, s.boxes, left)[1:] for s in stacks], (2.0, 2.6), strict=True)
+    _, ax = plt.subplots(layout="none")
+    middle, right = max(middles), max(rights)
+    ledger = _Ledger(ax, total, max(right, left + 0.3 + max(box.width for box in rows)) + 0.2, entries)
+    y = ledger.sum(left)
+    _note(ax, left + 0.1, y + 0.14, "tokens  (B, T)")
+    y = _draw_rows(ax, y, rows, left, ledger)
+    y = _edge(ax, left, y, stream)
+    for stack in stacks:
+        begin = y
+        for step in stack.steps:
+            y = _draw_step(ax, y, step, stack.boxes, left, middle, gap=0.2)
+        for name, box in stack.boxes.items():
+            ledger.entry(box.at, stack.counts[name], box.color, stack.many)
+        _line(ax, (left, y), (left, y + 0.3), arrow=False)
+        y += 0.3
+        _frame(ax, (0.15, begin), (right + 0.1, y), "none", GRAY, linestyle=(0, (4, 2)))
+        blocks = f"{stack.many} blocks" if stack.many > 1 else "1 block"
+        ax.text(left + 0.1, y - 0.16, blocks, fontsize=NAME, weight="bold", va="center")
+        y = _edge(ax, left, y, stream)
+    for box, gives in zip(ends, (stream, logits), strict=True):
+        y = box.draw(ax, left, y)
+        ledger.entry(box.at, box.count, box.color)
+        y = _edge(ax, left, y, gives)
+    return _cut(ax, ledger.right + 0.15, y + 0.1)
+
+
+class _Step(NamedTuple):
+    """A stretch of the stream: parts in the order of their calls, on a branch; or one part in the stream."""
+
+    parts: list[str]
+    beside: bool
+
+
+class _Box:
+    """A part as it is drawn: name, a note below it, rows of boxes inside, the first row at the bottom.
+
+    count: its parameters. gives: the shape of its output. at: where its middle was drawn, in inches.
+    """
+
+    def __init__(self, name: str, note: str = "", color: str = CARD, *, count: int = 0, gives: str = ""):
+        self.name, self.note, self.color, self.count, self.gives = name, note, color, count, gives
+        self.rows: list[tuple[list[_Box], str, str]] = []  # boxes side by side; what is done; what they give
+        self.at = 0.0
+
+    @property
+    def width(self) -> float:
+        inner = [sum(box.width + 0.1 for box in row) + 0.1 for row, _, _ in self.rows]
+        edges = [2 * (_width(text, NOTE) + 0.2) for _, *texts in self.rows[:-1] for text in texts]
+        return max([_width(self.name, NAME) + 0.2, _width(self.note, NOTE) + 0.2, *inner, *edges])
+
+    @property
+    def height(self) -> float:
+        return 0.28 + 0.19 * bool(self.note) + (0.62 * len(self.rows) - 0.22 if self.rows else 0)
+
+    def draw(self, ax: Axes, x: float, bottom: float) -> float:
+        """Draw it with its middle at x, and return where it ends on top."""
+        top, half = bottom + self.height, self.width / 2
+        _frame(ax, (x - half, bottom), (x + half, top), _tint(self.color), self.color)
+        self.at = (bottom + top) / 2
+        name = {"fontsize": NAME, "ha": "center", "va": "center"}
+        ax.text(x, top - 0.15, self.name, **name)
+        _note(ax, x, top - 0.33, self.note, "center")
+        y = bottom + 0.1
+        for i, (row, done, given) in enumerate(self.rows):
+            start = x - (sum(box.width + 0.1 for box in row) - 0.1) / 2
+            for box in row:
+                box.draw(ax, start + box.width / 2, y)
+                start += box.width + 0.1
+            y += 0.28
+            if i < len(self.rows) - 1:
+                _line(ax, (x, y), (x, y + 0.34))
+                _note(ax, x - 0.1, y + 0.16, done, "right")
+                _note(ax, x + 0.1, y + 0.16, given)
+            y += 0.34
+        return top
+
+
+class _Stack(NamedTuple):
+    """Blocks that are alike: how many, their steps, the boxes of one, and the parameters of each part."""
+
+    many: int
+    steps: list[_Step]
+    boxes: dict[str, _Box]
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, blocks: list[tuple]) -> "_Stack":
+        block, steps, counts = blocks[0]
+        boxes = {name: _Box(name, color=_color(block.get_submodule(name))) for name in counts}
+        return cls(len(blocks), steps, boxes, counts)
+
+
+class _Ledger:
+    """The columns right of a GPT: parameters, share and a bar for each part, and their sum."""
+
+    def __init__(self, ax: Axes, total: int, left: float, entries: list[tuple[int, int]]):
+        self.ax, self.total, self.left = ax, total, left
+        texts = [f"{total:,}", *(self.product(count, many) for count, many in entries)]
+        self.middle = left + 0.1 + max(_width(text, NOTE) for text in texts)
+        self.right = self.middle + 0.65
+
+    @staticmethod
+    def product(count: int, many: int) -> str:
+        return f"{many} × {count:,}" if many > 1 else f"{count:,}"
+
+    def entry(self, y: float, count: int, color: str, many: int = 1) -> None:
+        """The parameters of a part, many times, as number and bar."""
+        _note(self.ax, self.middle, y, self.product(count, many), "right")
+        share = many * count / self.total
+        _note(self.ax, self.right, y, "< 0.1%" if 0 < share < 0.0005 else f"{share:.1%}", "right")
+        for end, ink in ((1, RULE), (share, color)):
+            x = [self.left, self.left + end * (self.right - self.left)]
+            self.ax.plot(x, [y - 0.14] * 2, color=ink, linewidth=3, solid_capstyle="butt")
+
+    def sum(self, x: float) -> float:
+        """The last line of the ledger, at the foot of the card; return where the drawing begins."""
+        self.ax.plot([0.15, self.right], [0.38, 0.38], color=GRAY, linewidth=0.8)
+        _note(self.ax, x, 0.2, "all parameters", "center")
+        _note(self.ax, self.middle, 0.2, f"{self.total:,}", "right", weight="bold")
+        _note(self.ax, self.right, 0.2, "100%", "right")
+        return 0.48
+
+
+def _wiring(block: nn.Module) -> list[_Step]:
+    """The steps of a block from x to y, traced from its forward; ValueError if it is not parts and sums."""
+    if not isinstance(block, nn.Module):
+        raise TypeError(f"block is a {type(block).__name__}, must be a module such as companion.blocks.Block")
+    tracer = fx.Tracer()
+    tracer.is_leaf_module = lambda module, name: True
+    cannot = f"cannot draw {type(block).__name__}: its forward "
+    try:
+        nodes = list(tracer.trace(block).nodes)
+    except Exception as error:  # whatever a forward may do that cannot be traced
+        raise ValueError(f"{cannot}cannot be traced ({str(error).splitlines()[0]})") from None
+    order = {node: i for i, node in enumerate(nodes)}
+
+    def chain(node: fx.Node, start: fx.Node) -> list[str]:
+        """The parts called one after the other from start to node."""
+        names: list[str] = []
+        while node is not start and node.op == "call_module":
+            names.insert(0, node.target)
+            node = node.args[0]
+        if node is not start:
+            raise ValueError(f"{cannot}adds {names} to something else than it was computed from")
+        return names
+
+    steps: list[_Step] = []
+    node = nodes[-1].args[0]
+    while node is not nodes[0]:
+        if not isinstance(node, fx.Node):
+            raise ValueError(f"{cannot}gives more than one tensor")
+        if node.target in ADDING and all(isinstance(term, fx.Node) for term in node.args):
+            start, end = sorted(node.args, key=order.get)
+            steps.insert(0, _Step(chain(end, start), True))
+            node = start
+        elif node.op == "call_module":
+            steps.insert(0, _Step([node.target], False))
+            node = node.args[0]
+        else:
+            raise ValueError(f"{cannot}computes {node.name}; only calls of its parts and sums can be drawn")
+    return steps
+
+
+@contextmanager
+def _watched(module: nn.Module) -> Iterator[list[tuple]]:
+    """A list of the calls in the module, without dropout: (part or name of a bend, input, output)."""
+    calls: list[tuple] = []
+
+    class Bends(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            if function.__name__ in BENDS:
+                calls.append((function.__name__, args[0], out))
+            return out
+
+    training = {part: part.training for part in module.modules()}
+    hooks = [
+        part.register_forward_hook(lambda part, args, out: calls.append((part, args[0], out)))
+        for part in module.modules()
+    ]
+    try:
+        with torch.no_grad(), Bends():
+            module.eval()
+            yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for part, mode in training.items():
+            part.training = mode
+
+
+def _shape(name: str, tensor: torch.Tensor, time: int = TIME) -> str:
+    """A shape as the course writes it, (B, T, 64); ValueError where it does not begin with B, T."""
+    if tuple(tensor.shape[:2]) != (BATCH, time):
+        raise ValueError(f"{name} gives {tuple(tensor.shape)} for B, T = {BATCH}, {time}, not (B, T, ...)")
+    return "(" + ", ".join(["B", "T", *map(str, tensor.shape[2:])]) + ")"
+
+
+def _shapes(model: nn.Module) -> tuple[str, str]:
+    """The shapes of the stream, the same all the way, and of the logits, for tokens (B, T)."""
+    tokens = torch.zeros(BATCH, 1, dtype=torch.int64, device=next(model.parameters()).device)
+    with _watched(model) as calls:
+        logits = _shape("model", model(tokens), 1)
+    on_the_way = [model.embed, *model.blocks, model.norm]
+    stream = {_shape(str(type(part)), out, 1) for part, _, out in calls if any(part is p for p in on_the_way)}
+    if len(stream) != 1:
+        raise ValueError(f"the stream changes its shape, {sorted(stream)}; cannot draw it as one line")
+    return stream.pop(), logits
+
+
+def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
+    """The box of a block's part, with its linear maps and what they give."""
+    last = next(i for i, call in enumerate(calls) if call[0] is module)
+    box = _Box(name, type(module).__name__, _color(module), gives=_shape(name, calls[last][2]))
+    inside = {part: name for name, part in module.named_modules() if isinstance(part, nn.Linear) and name}
+    used = [i for i, call in enumerate(calls) if call[0] in inside]
+    rows = [list(row) for _, row in groupby(used, key=lambda i: id(calls[i][1]))]  # by what they read
+    for row, after in zip(rows, [*(row[0] for row in rows[1:]), last], strict=False):
+        shapes = [_shape(inside[calls[i][0]], calls[i][2]) for i in row]
+        given = shapes[0] if len(row) == 1 else f"{len(row)} × {shapes[0]}"
+        given = given if len(set(shapes)) == 1 else ", ".join(shapes)
+        done = [call[0] for call in calls[row[0] : after] if call[0] in BENDS]
+        done += [f"{module.n_heads} heads"] if hasattr(module, "n_heads") else []
+        box.rows.append(([_Box(inside[calls[i][0]]) for i in row], " ".join(done), given))
+    return box
+
+
+def _color(module: nn.Module) -> str:
+    """Blue for what has heads, green for other parts with linear maps, gray for the rest."""
+    if hasattr(module, "n_heads"):
+        return BLUE
+    return GREEN if any(isinstance(part, nn.Linear) for part in module.modules()) else GRAY
+
+
+def _count(module: nn.Module | None, seen: set[int]) -> int:
+    """The parameters of a module that were not seen before."""
+    new = {id(p): p.numel() for p in module.parameters() if id(p) not in seen} if module is not None else {}
+    seen.update(new)
+    return sum(new.values())
+
+
+def _embedding(embed: nn.Module, seen: set[int]) -> list[_Box]:
+    """The tables that the stream begins with: the tokens' first, then what is added to it."""
+    boxes = []
+    for name, table in embed.named_children():
+        shapes = [" × ".join(f"{n:,}" for n in p.shape) for p in table.parameters()]
+        if shapes:
+            color = PURPLE if boxes else ORANGE
+            boxes.append(_Box(f"{name} rows", ", ".join(shapes), color, count=_count(table, seen)))
+    if not boxes:
+        raise ValueError(f"cannot draw {type(embed).__name__} as an embedding: it has no table")
+    return boxes
+
+
+def _ends(model: nn.Module, seen: set[int]) -> tuple[_Box, _Box]:
+    """The last norm and the head."""
+    norm = _Box("norm", type(model.norm).__name__, GRAY, count=_count(model.norm, seen))
+    said = _count(getattr(model, "head", None), seen)
+    return norm, _Box("head", "rows of its own" if said else "the token rows", ORANGE, count=said)
+
+
+def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> Iterator[list[tuple]]:
+    """Neighboring blocks of the same build, as lists of (block, its steps, {part: its parameters})."""
+
+    def described(block: nn.Module) -> tuple:
+        steps = _wiring(block)
+        names = dict.fromkeys(name for step in steps for name in step.parts)
+        return block, steps, {name: _count(block.get_submodule(name), seen) for name in names}
+
+    def build(described: tuple) -> tuple:
+        block, steps, counts = described
+        plain = [
+            (name, type(part), {k: v for k, v in vars(part).items() if isinstance(v, int | float | str)})
+            for name, part in block.named_modules()
+        ]
+        return steps, counts, plain
+
+    for _, group in groupby(map(described, blocks), key=build):
+        yield list(group)
+
+
+def _columns(steps: list[_Step], boxes: dict[str, _Box], margin: float) -> tuple[float, float, float]:
+    """Where the stream runs, where the branches run, and where the parts end on the right, in inches."""
+    inline = [boxes[name].width / 2 for step in steps if not step.beside for name in step.parts]
+    beside = [boxes[name] for step in steps if step.beside for name in step.parts]
+    left = max([margin, *(half + 0.15 for half in inline)])
+    halves = [0.3 + box.width / 2 for box in beside] + [0.15 + _width(box.gives, NOTE) for box in beside]
+    middle = left + max(halves, default=0)
+    return left, middle, max([left + half for half in inline] + [middle + box.width / 2 for box in beside])
+
+
+def _draw_step(ax: Axes, y: float, step: _Step, boxes: dict, left: float, middle: float, gap: float) -> float:
+    """Draw a step from y upward, gap inches for an edge, and return where it ends."""
+    if not step.beside:
+        _line(ax, (left, y), (left, y + gap))
+        return boxes[step.parts[0]].draw(ax, left, y + gap)
+    at = y + gap * 0.75
+    ax.plot(left, at, "o", color=INK, markersize=4)
+    path = [(left, at), (middle, at)]
+    for name in step.parts:
+        _line(ax, *path, (middle, at + gap))
+        at = boxes[name].draw(ax, middle, at + gap)
+        path = [(middle, at)]
+        if name != step.parts[-1]:
+            _note(ax, middle + 0.1, at + gap / 2, boxes[name].gives)
+    top = at + 0.22
+    _line(ax, *path, (middle, top), (left + 0.09, top))
+    _note(ax, middle - 0.1, top + 0.11, boxes[step.parts[-1]].gives, "right")
+    _line(ax, (left, y), (left, top - 0.09))
+    return _plus(ax, left, top)
+
+
+def _draw_rows(ax: Axes, y: float, rows: list[_Box], left: float, ledger: _Ledger) -> float:
+    """Draw the tables of an embedding from y upward, the first in the stream, and return where they end."""
+    _line(ax, (left, y), (left, y + 0.3))
+    y = rows[0].draw(ax, left, y + 0.3)
+    for box in rows[1:]:
+        middle, top = left + 0.3 + box.width / 2, y + 0.45
+        box.draw(ax, middle, top - box.height / 2)
+        _line(ax, (left, y), (left, top - 0.09))
+        _line(ax, (middle - box.width / 2, top), (left + 0.09, top))
+        y = _plus(ax, left, top)
+    for box in rows:
+        ledger.entry(box.at, box.count, box.color)
+    if len(rows) > 1:
+        _line(ax, (left, y), (left, y + 0.12), arrow=False)
+        y += 0.12
+    return y
+
+
+def _plus(ax: Axes, x: float, y: float) -> float:
+    """A sum in the stream; return where it ends."""
+    ax.text(x, y, "+", fontsize=NAME, weight="bold", ha="center", va="center_baseline")
+    _frame(ax, (x - 0.09, y - 0.09), (x + 0.09, y + 0.09), "none", INK, rounding=0.09)
+    return y + 0.09
+
+
+def _edge(ax: Axes, x: float, y: float, shape: str) -> float:
+    """An arrow upward with a shape beside it; return where it ends."""
+    _line(ax, (x, y), (x, y + 0.34))
+    _note(ax, x + 0.1, y + 0.16, shape)
+    return y + 0.34
+
+
+def _line(ax: Axes, *points: tuple[float, float], arrow: bool = True) -> None:
+    """A line through points, in inches, that ends in an arrow."""
+    ax.plot(*zip(*points, strict=True), color=INK, linewidth=1.1, solid_joinstyle="round")
+    if arrow:
+        look = {"arrowstyle": "-|>, head_width=0.16", "color": INK, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", points[-1], points[-2], arrowprops=look)
+
+
+def _frame(ax: Axes, low: tuple, high: tuple, fill, edge, rounding: float = 0.06, **look) -> None:
+    """A box with round corners between two points, in inches."""
+    (x, y), style = low, f"round,pad=0,rounding_size={rounding}"
+    ax.add_patch(FancyBboxPatch(low, high[0] - x, high[1] - y, style, facecolor=fill, edgecolor=edge, **look))
+
+
+def _note(ax: Axes, x: float, y: float, text: str, ha: str = "left", **look) -> None:
+    """A text in the smaller size; none at all where it is empty."""
+    if text:
+        ax.text(x, y, text, fontsize=NOTE, ha=ha, va="center", **look)
+
+
+@cache
+def _width(text: str, points: float) -> float:
+    """Inches that a text is wide."""
+    return TextPath((0, 0), text, size=points).get_extents().x1 / 72 if text else 0.0
+
+
+def _tint(color: str) -> tuple[float, ...]:
+    """A color so pale that ink reads on it."""
+    return tuple(0.25 * a + 0.75 * b for a, b in zip(to_rgb(color), to_rgb(CARD), strict=True))
+
+
+def _cut(ax: Axes, width: float, height: float) -> Axes:
+    """Make the card as large as what was drawn, so that an inch of the drawing is one."""
+    ax.set_position((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height))
+    ax.axis("off")
+    ax.figure.set_size_inches(width, height)
+    return ax

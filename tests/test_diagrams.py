@@ -1,0 +1,242 @@
+"""The diagrams: they hold what the modules hold, and can be read."""
+
+import re
+from itertools import combinations
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from torch import nn
+
+from companion import plots
+from companion.attention import CausalSelfAttention
+from companion.blocks import MLP, Block, LayerNorm
+from companion.diagrams import block_diagram, gpt_diagram
+from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
+
+
+@pytest.fixture(autouse=True)
+def style():
+    """The course's style, on a backend that opens no window."""
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+class PostNorm(Block):
+    def forward(self, x, cache=None):
+        x = self.norm_1(x + self.attn(x, cache))
+        return self.norm_2(x + self.mlp(x))
+
+
+class Bare(Block):
+    def forward(self, x, cache=None):
+        return self.mlp(self.norm_2(self.attn(self.norm_1(x), cache)))
+
+
+class Nothing(nn.Identity):
+    def forward(self, x, cache=None):
+        return torch.zeros_like(x)
+
+
+def make_block(kind=Block, d_model=35, n_heads=5, d_ff=59, **parts):
+    parts = {
+        "norm_1": LayerNorm(d_model),
+        "attn": CausalSelfAttention(d_model, n_heads),
+        "norm_2": LayerNorm(d_model),
+        "mlp": MLP(d_model, d_ff),
+    } | parts
+    return kind(**parts)
+
+
+def make_gpt(tied=True, **shape):
+    shape = {
+        "vocab_size": 101,
+        "context_length": 17,
+        "n_layers": 3,
+        "n_heads": 5,
+        "d_model": 35,
+        "d_ff": 59,
+    } | shape
+    model = gpt2(GPTConfig(**shape))
+    return model if tied else GPT(model.config, model.embed, list(model.blocks), model.norm, tied=False)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+def places(ax, name):
+    return [text.get_position() for text in ax.texts if text.get_text() == name]
+
+
+def assert_readable(ax):
+    """No two texts overlap, none leaves the card or is small; the card is narrow."""
+    figure = ax.figure
+    figure.canvas.draw()
+    drawn = [text for text in ax.texts if text.get_text()]
+    boxes = {text: text.get_window_extent() for text in drawn}
+    for a, b in combinations(drawn, 2):
+        assert not boxes[a].overlaps(boxes[b]), (a, b)
+    for text, box in boxes.items():
+        assert figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1, text
+        assert figure.bbox.y0 < box.y0 and box.y1 < figure.bbox.y1, text
+        assert text.get_fontsize() >= 8.5
+    assert figure.get_figwidth() < 5
+
+
+def test_a_block_has_its_shapes_on_the_edges():
+    ax = block_diagram(make_block(), 35)
+    assert texts(ax).count("+") == 2
+    assert texts(ax).count("(B, T, 59)") == 1 and texts(ax).count("3 × (B, T, 35)") == 1
+    assert texts(ax).count("(B, T, 35)") == 5  # out of each part, and between the sums
+    assert {"x  (B, T, 35)", "y  (B, T, 35)", "5 heads", "gelu", "CausalSelfAttention"} <= set(texts(ax))
+    (stream, first), (_, second) = places(ax, "+")
+    heights = [places(ax, name)[0][1] for name in ("norm_1", "q_proj", "o_proj", "attn")]
+    assert heights == sorted(heights) and heights[-1] < first < places(ax, "up_proj")[0][1] < second
+    assert all(places(ax, name)[0][0] > stream + 0.3 for name in ("norm_1", "attn", "norm_2", "mlp"))
+
+
+def test_the_wiring_is_the_forwards():
+    ax = block_diagram(make_block(PostNorm), 35)
+    (stream, first), (_, second) = places(ax, "+")
+    assert [x for name in ("norm_1", "norm_2") for x, _ in places(ax, name)] == [stream, stream]
+    assert first < places(ax, "norm_1")[0][1] < second < places(ax, "norm_2")[0][1]
+    bare = block_diagram(make_block(Bare), 35)
+    assert "+" not in texts(bare)
+    assert len({places(bare, name)[0][0] for name in ("norm_1", "attn", "norm_2", "mlp")}) == 1
+
+
+def test_parts_of_any_kind_and_weights_of_any_value():
+    silent = make_block()
+    for p in silent.parameters():
+        nn.init.zeros_(p)
+    assert texts(block_diagram(silent, 35)) == texts(block_diagram(make_block(), 35))
+    ax = block_diagram(make_block(attn=Nothing(), norm_1=nn.Identity()), 35)
+    assert "q_proj" not in texts(ax) and {"Nothing", "Identity"} <= set(texts(ax))
+    relu = nn.Sequential(nn.Linear(35, 77), nn.ReLU(), nn.Linear(77, 35))
+    assert {"relu", "(B, T, 77)"} <= set(texts(block_diagram(make_block(mlp=relu), 35)))
+
+
+@pytest.mark.parametrize("kind", [Block, PostNorm, Bare])
+@pytest.mark.parametrize("sizes", [(64, 8, 256), (6, 2, 5), (12800, 4, 51200)])
+def test_a_block_can_be_read(kind, sizes, tmp_path):
+    with torch.device("meta"):
+        block = make_block(kind, *sizes)
+    ax = block_diagram(block, sizes[0])
+    assert_readable(ax)
+    ax.figure.savefig(tmp_path / "block.png")
+
+
+def ledger(ax):
+    """Parameters from the right-hand side: the sum of the lines, and what stands under them."""
+    column = [text.get_text() for text in ax.texts if text.get_ha() == "right"]
+    numbers = [re.fullmatch(r"(?:(\d+) × )?([\d,]+)", text) for text in column]
+    total, *lines = [int(m[1] or 1) * int(m[2].replace(",", "")) for m in numbers if m]
+    return sum(lines), total
+
+
+@pytest.mark.parametrize("shape", [{"tied": True}, {"tied": False}, {"n_layers": 1, "d_model": 70}])
+def test_a_gpts_parts_add_up_to_its_parameters(shape):
+    model = make_gpt(**shape)
+    ax = gpt_diagram(model)
+    assert ledger(ax) == (sum(p.numel() for p in model.parameters()),) * 2
+    C = model.config.d_model
+    assert {"tokens  (B, T)", f"(B, T, {C})", "(B, T, 101)", f"101 × {C}", f"17 × {C}"} <= set(texts(ax))
+    assert ("the token rows" in texts(ax)) == shape.get("tied", True)
+    many = model.config.n_layers
+    assert (f"{many} blocks" if many > 1 else "1 block") in texts(ax)
+
+
+def test_blocks_that_differ_are_drawn_apart():
+    model = make_gpt()
+    model.blocks[2] = make_block(d_ff=61)
+    ax = gpt_diagram(model)
+    assert "2 blocks" in texts(ax) and "1 block" in texts(ax)
+    assert ledger(ax) == (sum(p.numel() for p in model.parameters()),) * 2
+    model.blocks[2] = make_block(n_heads=7)  # as many parameters
+    assert "2 blocks" in texts(gpt_diagram(model))
+
+
+def test_what_is_shared_counts_once():
+    model = make_gpt()
+    model.blocks = nn.ModuleList([model.blocks[0]] * 3)
+    assert ledger(gpt_diagram(model)) == (sum(p.numel() for p in model.parameters()),) * 2
+
+
+@pytest.mark.parametrize("size", ["nano", "small", "xl"])
+def test_a_gpt_can_be_read(size, tmp_path):
+    with torch.device("meta"):
+        model = gpt2(GPT2_SIZES[size])
+    ax = gpt_diagram(model)
+    assert_readable(ax)
+    ax.figure.savefig(tmp_path / "gpt.png")
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_small_gpts_can_be_read(tied):
+    model = make_gpt(tied, vocab_size=7, context_length=2)
+    model.blocks.extend([make_block(PostNorm), make_block(Bare)])
+    assert_readable(gpt_diagram(model))
+
+
+def test_the_module_is_left_as_it_was():
+    model = make_gpt(dropout=0.5).train()
+    before = {name: p.clone() for name, p in model.state_dict().items()}
+    state = torch.get_rng_state()
+    gpt_diagram(model)
+    block_diagram(model.blocks[0], 35)
+    assert all(part.training and not part._forward_hooks for part in model.modules())
+    assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+class Parallel(Block):
+    def forward(self, x, cache=None):
+        h = self.norm_1(x)
+        return x + self.attn(h) + self.mlp(h)
+
+
+class Doubled(Block):
+    def forward(self, x, cache=None):
+        return x + 2 * self.attn(self.norm_1(x), cache)
+
+
+class Pooled(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("block", "d_model", "message"),
+    [
+        (nn.Linear(35, 35), 35, "cannot draw Linear: its forward computes linear"),
+        (nn.TransformerEncoderLayer(35, 5), 35, "cannot draw TransformerEncoderLayer: its forward"),
+        (make_block(Parallel), 35, "cannot draw Parallel: its forward adds"),
+        (make_block(Doubled), 35, "cannot draw Doubled: its forward"),
+        (make_block(), 36, "d_model=36 must be the width of the block's stream"),
+        (nn.Sequential(nn.Linear(35, 36)), 35, r"maps \(B, T, 35\) to \(B, T, 36\)"),
+        (nn.Sequential(Pooled()), 35, r"gives \(2, 1, 35\) for B, T = 2, 3"),
+    ],
+)
+def test_a_block_that_cannot_be_drawn_is_refused(block, d_model, message):
+    with pytest.raises(ValueError, match=message):
+        block_diagram(block, d_model)
+
+
+def test_a_gpt_that_cannot_be_drawn_is_refused():
+    model = make_gpt()
+    model.extra = nn.Linear(3, 1)
+    with pytest.raises(ValueError, match=r"cannot draw it: [\d,]+ of [\d,]+ parameters are in the parts"):
+        gpt_diagram(model)
+    with pytest.raises(ValueError, match="model has no embed, must have the parts of companion.gpt.GPT"):
+        gpt_diagram(nn.Sequential(nn.Linear(3, 3)))
+    model = make_gpt()
+    model.embed = nn.Identity()
+    with pytest.raises(ValueError, match="cannot draw Identity as an embedding"):
+        gpt_diagram(model)
+    for draw in (gpt_diagram, lambda module: block_diagram(module, 35)):
+        with pytest.raises(TypeError, match="is a str, must be a"):
+            draw("a model")
