@@ -13,9 +13,9 @@ __all__ = ["TokenEmbedding", "fit", "GPTEmbedding"]
 
 # Cell c42af6af, under “A one-hot row times a matrix is a look-up”
 class TokenEmbedding(nn.Module):
-    """A table with one row of numbers for each token id: (B, T) int64 -> (B, T, C); any shape will do.
+    """A table with one row of numbers for each token id: (B, T) int64 -> (B, T, C), or any shape.
 
-    vocab_size: rows, V; d_model: numbers in a row, C. Rows start as noise of standard deviation 0.02.
+    vocab_size: rows, V; d_model: numbers in a row, C. Rows start as noise, standard deviation 0.02.
     Raises ValueError for a size below 1, or a token that has no row.
     Source: GPT-2's wte (Radford et al., 2019); the same look-up as torch.nn.Embedding.
     """
@@ -24,7 +24,7 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         for name, size in [("vocab_size", vocab_size), ("d_model", d_model)]:
             if size < 1:
-                raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens, a width of 64")
+                raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens, width 64")
         self.weight = nn.Parameter(torch.randn(vocab_size, d_model) * 0.02)  # (V, C)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -43,8 +43,8 @@ class TokenEmbedding(nn.Module):
 def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
     """Train model to predict the next token, by Adam; return each step's loss in nats per token.
 
-    model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64, at
-    least `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
+    model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64,
+    at least `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
     Raises ValueError for steps below 1 or an lr that is not above 0.
     """
     if steps < 1 or not lr > 0:
@@ -87,4 +87,5 @@ class GPTEmbedding(nn.Module):
             raise ValueError(
                 f"tokens take positions {start} to {end - 1}, but context_length={rows}; shorten it"
             )
-        return self.dropout(self.token(tokens) + self.position.weight[start:end])  # (B, T, C) + (T, C)
+        x = self.token(tokens) + self.position.weight[start:end]  # (B, T, C) + (T, C)
+        return self.dropout(x)
