@@ -6,7 +6,7 @@ from pathlib import Path
 
 from companion.book.manifest import Book, Chapter
 
-OPEN_TO_CHAPTERS = {"plots", "village"}
+OPEN_TO_CHAPTERS = {"diagrams", "plots", "village", "widgets"}
 PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
@@ -87,7 +87,7 @@ def chapter_problems(
         elif target in modules and target not in earlier:
             yield f"forward import of companion.{target}; use earlier modules only"
         elif target not in earlier | OPEN_TO_CHAPTERS:
-            yield f"imports companion.{target}; chapters may use earlier modules, plots and village"
+            yield f"imports companion.{target}; chapters may use earlier modules, plots, village, widgets"
 
 
 def package_problems(book: Book) -> Iterator[tuple[Path, str]]:

@@ -1,0 +1,515 @@
+"""Pictures that a reader can change: merges step by step, any head's attention, temperature and top-p.
+
+Each of the three functions draws a *strip*, a few states in one figure, and that is all that a page, a test
+or a script ever sees. Where a front end with controls shows the notebook (``live()``), controls and a picture
+of one state follow it, drawn by the same function::
+
+    from companion import widgets
+
+    widgets.merges(tokenizer, "Mara found a key", states=(0, 100, 767))
+
+What is drawn comes from the objects that they are given, so they also show what a reader built or changed. An
+input that cannot be drawn gives one line in place of the picture.
+"""
+
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from html import escape
+from importlib.util import find_spec
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+import matplotlib.pyplot as plt
+import regex
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from matplotlib.ft2font import FT2Font
+
+from companion import plots
+
+__all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
+
+ROW = 60
+"""How many characters a row of tokens has room for."""
+
+MAP = 40
+"""How many tokens an attention map has room for, with labels that can be read."""
+
+BARS = 12
+"""How many tokens have a bar of their own."""
+
+
+def live() -> bool:
+    """Whether controls would be shown and answered: a kernel with ipywidgets, in a front end that has them.
+
+    JupyterLab and Notebook name the session in the kernel's environment, VS Code and Colab leave marks of
+    their own. Runs without a reader (nbval, nbclient, nbconvert, scripts) have none of these.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if not hasattr(shell, "kernel") or find_spec("ipywidgets") is None:
+        return False
+    marks = ("JPY_SESSION_NAME" in os.environ, "__vsc_ipynb_file__" in shell.user_ns)
+    return any(marks) or "google.colab" in sys.modules
+
+
+class Panel:
+    """Controls, a line of text and a picture, which is drawn anew whenever a control's value changes.
+
+    draw: called as draw(figure, **values), the controls' values by name. It returns a sentence on what it
+    drew, which is also the picture's alternative text, or raises ValueError, whose message then stands alone.
+    size: inches across and down. controls: ipywidgets by name. box is the ipywidget to display; figure the
+    matplotlib Figure of the picture; said the line of text.
+    """
+
+    def __init__(self, draw: Callable[..., str], size: tuple[float, float], controls: Mapping[str, Any]):
+        from ipywidgets import HTML, VBox
+
+        self.draw, self.controls, self.said = draw, controls, ""
+        self.figure, self.line, self.picture = Figure(figsize=size), HTML(), HTML()
+        self.box = VBox([*controls.values(), self.line, self.picture])
+        for control in controls.values():
+            control.style.description_width = "7em"
+            control.layout.width, control.layout.max_width = "40em", "100%"
+            control.observe(self.update, "value")
+        self.update()
+
+    def update(self, _change=None) -> None:
+        """Draw the state that the controls name."""
+        self.figure.clear()
+        try:
+            self.said = self.draw(self.figure, **{name: c.value for name, c in self.controls.items()})
+        except ValueError as error:
+            self.said, self.picture.value = str(error), ""
+        else:
+            png = BytesIO()
+            self.figure.savefig(png, format="png", pil_kwargs={"compress_level": 1})  # soon, not small
+            source, width = b64encode(png.getvalue()).decode(), round(100 * self.figure.get_figwidth())
+            style = f"width:{width}px;max-width:100%;height:auto"
+            self.picture.value = (
+                f'<img src="data:image/png;base64,{source}" alt="{escape(self.said)}" style="{style}">'
+            )
+        self.line.value = f'<span style="white-space:pre-wrap">{escape(self.said)}</span>'
+
+
+def show(panel: Callable[[], Panel]) -> None:
+    """Show the figures drawn so far, and below them the panel where there is a reader to use it."""
+    plt.show()
+    if live():
+        from IPython.display import display
+
+        display(panel().box)
+
+
+@lru_cache
+def drawable() -> frozenset[str]:
+    """The characters that the figures' fonts have."""
+    fonts = (FT2Font(findfont(name)).get_charmap() for name in ("DejaVu Sans", "DejaVu Sans Mono"))
+    return frozenset.intersection(*(frozenset(map(chr, font)) for font in fonts))
+
+
+def spell(token: bytes | str) -> list[str]:
+    """A token's characters, or its bytes as two hex digits each where it is no text that can be drawn."""
+    raw = token.encode() if isinstance(token, str) else token
+    text = raw.decode("utf-8", errors="replace")
+    drawn = text.isprintable() and "\ufffd" not in text and drawable().issuperset(text)
+    return list(text) if drawn else [f"{byte:02x}" for byte in raw]
+
+
+# Merges
+
+
+def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
+    """How a text's tokens become fewer: (merges learned, tokens then) for each merge that changes them.
+
+    tokenizer: a BPETokenizer, of which merges and pattern are used. The first step has 0 merges: single
+    bytes. Raises TypeError for a tokenizer without merges, ValueError for a text that is empty or does not
+    fit a row.
+    """
+    if not hasattr(tokenizer, "merges"):
+        raise TypeError(f"tokenizer={type(tokenizer).__name__} has no merges; give a BPETokenizer")
+    pieces = [[bytes([byte]) for byte in piece.encode()] for piece in regex.findall(tokenizer.pattern, text)]
+    if not pieces:
+        raise ValueError("The text is empty: type a few words.")
+    if (length := row_width([token for piece in pieces for token in piece])) > ROW:
+        raise ValueError(f"The text takes {length} places, and the picture has {ROW}: shorten it.")
+    ranks = {pair: learned for learned, pair in enumerate(tokenizer.merges, start=1)}
+    steps = [(0, sum(pieces, []))]
+    while known := [ranks[pair] for piece in pieces for pair in pairwise(piece) if pair in ranks]:
+        learned = min(known)
+        pieces = [join(piece, tokenizer.merges[learned - 1]) for piece in pieces]
+        steps.append((learned, sum(pieces, [])))
+    return steps
+
+
+def join(tokens: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
+    """Write one token wherever the pair stands, from left to right."""
+    out: list[bytes] = []
+    for token in tokens:
+        if out and (out[-1], token) == pair:
+            out[-1] += token
+        else:
+            out.append(token)
+    return out
+
+
+def row_width(tokens: Sequence[bytes]) -> int:
+    """The places that tokens take in a row: one for a character, two for a byte in digits."""
+    return sum(len(sign) for token in tokens for sign in spell(token))
+
+
+def draw_tokens(ax: Axes, row: int, tokens: Sequence[bytes], new: bytes | None = None) -> None:
+    """Draw tokens as boxes of letters in one row, and how many there are; new is outlined."""
+    place = 0
+    for i, token in enumerate(tokens):
+        width, line = row_width([token]), {}
+        if token == new:
+            line = {"edgecolor": plots.INK, "linewidth": 1.4}
+        color = (*to_rgb((plots.SKY, plots.ORANGE)[i % 2]), 0.45)
+        ax.barh(row, width - 0.15, left=place + 0.08, height=0.72, color=color, **line)
+        for sign in spell(token):
+            small = {"fontsize": 8} if len(sign) > 1 else {}
+            middle = place + len(sign) / 2
+            ax.text(middle, row, sign, ha="center", va="center_baseline", family="DejaVu Sans Mono", **small)
+            place += len(sign)
+    end = ax.get_yaxis_transform()
+    ax.annotate(count(len(tokens)), (1, row), (5, 0), end, textcoords="offset points", va="center_baseline")
+
+
+def draw_merges(ax: Axes, rows: Mapping[int, Sequence[bytes]], new: bytes | None = None) -> None:
+    """Draw a text's tokens, a row for each number of merges; new is outlined in the last row."""
+    for row, tokens in enumerate(rows.values()):
+        draw_tokens(ax, row, tokens, new if row == len(rows) - 1 else None)
+    width = max(row_width(tokens) for tokens in rows.values())
+    ax.set(xlim=(0, max(width, 36)), ylim=(len(rows) - 0.5, -0.5), ylabel="merges")
+    ax.set_yticks(range(len(rows)), [f"{learned:,}" for learned in rows])
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+
+
+def merges_strip(tokenizer, text: str, states: Sequence[int]) -> Figure:
+    """A row of tokens for each of states, numbers of merges learned. Errors as for merge_steps."""
+    steps = merge_steps(tokenizer, text)
+    if max(states) > len(tokenizer.merges):
+        raise ValueError(f"states={list(states)} must not pass the {len(tokenizer.merges)} merges learned")
+    rows = {learned: [step for step in steps if step[0] <= learned][-1][1] for learned in states}
+    fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.2 + 0.4 * len(rows)))
+    draw_merges(ax, rows)
+    return fig
+
+
+def merges_panel(tokenizer, text: str) -> Panel:
+    """Any text, merge by merge: the row before a merge, and the row after it with the new tokens outlined."""
+    from ipywidgets import SelectionSlider, Text
+
+    def numbers(text):
+        return [(f"{learned:,}", learned) for learned, _ in merge_steps(tokenizer, text)]
+
+    def draw(figure, text, merges):
+        steps = merge_steps(tokenizer, text)
+        done = [step for step in steps if step[0] <= merges]
+        if len(done) == 1:
+            draw_merges(figure.subplots(), dict(done))
+            return f"No merge yet: {count(len(done[0][1]))}, one for each byte."
+        learned, tokens = done[-1]
+        a, b = tokenizer.merges[learned - 1]
+        draw_merges(figure.subplots(), dict(done[-2:]), new=a + b)
+        pair = " and ".join(f"“{''.join(spell(token))}”" for token in (a, b))
+        return f"Merge {learned:,} of {len(tokenizer.merges):,} joins {pair}: {count(len(tokens))}."
+
+    def follow(_change):  # another text has other merges
+        try:
+            slider.options = numbers(box.value)
+            slider.index = len(slider.options) - 1
+        except ValueError:
+            pass  # the picture says what is wrong
+
+    box = Text(text, description="text", continuous_update=False)
+    slider = SelectionSlider(options=numbers(text), index=0, description="merges")
+    box.observe(follow, "value")
+    return Panel(draw, (plots.WIDTH, 1.0), {"text": box, "merges": slider})
+
+
+def merges(tokenizer, text: str, states: Sequence[int]) -> None:
+    """Show how byte-pair encoding cuts a text after so many merges; with controls, merge by merge.
+
+    tokenizer: a BPETokenizer.
+    text: it fits in 60 places: one for a character, two for a byte of one that the fonts lack.
+    states: the strip's numbers of merges learned, a row each.
+    Controls: the text, and the merge to stop after.
+    Raises TypeError for a tokenizer without merges, ValueError for a text that is empty or too long, and for
+    a state beyond the last merge.
+    """
+    merges_strip(tokenizer, text, states)
+    show(lambda: merges_panel(tokenizer, text))
+
+
+def count(tokens: int) -> str:
+    """A number of tokens in words."""
+    return f"{tokens:,} token" + "s" * (tokens != 1)
+
+
+# Attention
+
+
+def attention_layers(model) -> list:
+    """A model's attention layers, in order: its parts with q_proj and split. ValueError if it has none."""
+    layers = [part for part in model.modules() if hasattr(part, "q_proj") and hasattr(part, "split")]
+    if not layers:
+        raise ValueError(f"model={type(model).__name__} has no CausalSelfAttention; give one that attends")
+    return layers
+
+
+def attention_weights(model, tokens):
+    """What each head looks at while model reads tokens: (1, T) int64 -> a (H, T, T) for each layer.
+
+    Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. Computed
+    from what goes into each layer, by the softmax of the scaled products of its queries and keys.
+    """
+    import torch
+
+    layers, inputs, was_training = attention_layers(model), {}, model.training
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, given: inputs.update({layer: given[0]}))
+        for layer in layers
+    ]
+    try:
+        with torch.no_grad():
+            model.eval()(tokens)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    weights, ahead = [], torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).triu(1)
+    for layer in layers:
+        with torch.no_grad():
+            q, k = layer.split(layer.q_proj(inputs[layer])), layer.split(layer.k_proj(inputs[layer]))
+        scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
+        weights.append(scores.masked_fill(ahead, float("-inf")).softmax(-1))
+    return weights
+
+
+def end_of_text(tokenizer) -> int:
+    """The id of the token that every text begins with."""
+    from companion.tokenization import END_OF_TEXT  # only here: the notebook that builds it draws merges too
+
+    return tokenizer.special_tokens[END_OF_TEXT]
+
+
+def begin(model, tokenizer, text: str):
+    """<|endoftext|> and a text's tokens, (1, T) int64, on the model's device."""
+    import torch
+
+    ids = [end_of_text(tokenizer), *tokenizer.encode(text)]
+    return torch.tensor([ids], device=next(model.parameters()).device)
+
+
+def label(tokenizer, token: int) -> str:
+    """A token in a picture: what it spells, with <|endoftext|> cut short."""
+    if token == end_of_text(tokenizer):
+        return "<end>"
+    return "".join(spell(tokenizer.vocab[token]))
+
+
+def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
+    """All heads' weights for a sentence, by layer, and its tokens' labels. ValueError if it does not fit."""
+    if not sentence.strip():
+        raise ValueError("The sentence is empty: type a few words.")
+    tokens = begin(model, tokenizer, sentence)
+    if tokens.shape[1] > MAP:
+        raise ValueError(
+            f"The sentence has {count(tokens.shape[1])}, and the picture holds {MAP}: shorten it."
+        )
+    labels = [label(tokenizer, i).strip() or "␣" for i in tokens[0].tolist()]
+    return attention_weights(model, tokens), labels
+
+
+def draw_head(ax: Axes, weights, labels: Sequence[str]) -> None:
+    """Draw a head's weights (T, T) as a map: a row is a token that looks, a column one that is looked at."""
+    ax.imshow(weights.numpy(), cmap=plots.HEAT, vmin=0, vmax=1)
+    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
+    ax.set_yticks(range(len(labels)), labels, fontsize=8)
+    ax.tick_params(length=0)
+    ax.grid(False)
+
+
+def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]]) -> Figure:
+    """A map for each of heads, (layer, head) pairs, two beside each other. Errors as for attention."""
+    layers, labels = heads_of(model, tokenizer, sentence)
+    rows = (len(heads) + 1) // 2
+    fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.5 + 2.6 * rows), squeeze=False)
+    for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
+        draw_head(ax, pick(layers, layer, head), labels)
+        ax.set_title(name_head(layers, layer, head))
+        ax.tick_params(labelleft=i % 2 == 0, labelbottom=i + 2 >= len(heads))  # none between two maps
+    for ax in axes.flat[len(heads) :]:
+        ax.axis("off")
+    fig.supxlabel("token that is looked at", fontsize="medium")
+    fig.supylabel("token that looks", fontsize="medium")
+    return fig
+
+
+def pick(layers: list, layer: int, head: int):
+    """A head's weights (T, T). ValueError for a layer or head that is not there."""
+    if not 0 <= layer < len(layers) or not 0 <= head < len(layers[layer]):
+        last = (len(layers) - 1, len(layers[0]) - 1)
+        raise ValueError(f"head {(layer, head)} is not there; the last layer and head are {last}")
+    return layers[layer][head]
+
+
+def name_head(layers: list, layer: int, head: int) -> str:
+    """A head's name, with its layer where there are several."""
+    return f"layer {layer}, head {head}" if len(layers) > 1 else f"head {head}"
+
+
+def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0, 0)) -> Panel:
+    """Any sentence, and any head of any layer."""
+    from ipywidgets import IntSlider, Text
+
+    found = lru_cache(1)(lambda sentence: heads_of(model, tokenizer, sentence))
+
+    def draw(figure, sentence, head, layer=0):
+        layers, labels = found(sentence)
+        weights, ax = pick(layers, layer, head), figure.subplots()
+        draw_head(ax, weights, labels)
+        ax.set(xlabel="token that is looked at", ylabel="token that looks")
+        most = weights[-1].argmax().item()
+        name = name_head(layers, layer, head)
+        return (
+            f"{name[0].upper()}{name[1:]}. The last token, “{labels[-1]}”, looks most at “{labels[most]}”, "
+            f"token {most}: {weights[-1, most]:.0%} of its weight."
+        )
+
+    parts, controls = attention_layers(model), {"sentence": Text(sentence, continuous_update=False)}
+    if len(parts) > 1:
+        controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
+    controls["head"] = IntSlider(head[1], 0, parts[0].n_heads - 1)
+    for name, control in controls.items():
+        control.description = name
+    return Panel(draw, (plots.WIDTH, 5.6), controls)
+
+
+def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]]) -> None:
+    """Show which tokens look at which, some heads' maps; with controls, any head on the reader's sentence.
+
+    model: tokens (1, T) int64 in, with layers like CausalSelfAttention within.
+    tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the sentence.
+    sentence: at most 39 tokens.
+    heads: the strip's (layer, head) pairs, counted from 0.
+    Controls: the sentence, the layer where there are several, the head. They begin at heads[0].
+    Raises ValueError for a model without such layers, a head that it lacks, and a sentence that is empty or
+    too long.
+    """
+    attention_strip(model, tokenizer, sentence, heads)
+    show(lambda: attention_panel(model, tokenizer, sentence, heads[0]))
+
+
+# Sampling
+
+
+def next_logits(model, tokenizer, prompt: str):
+    """The logits (V,) of the token after a prompt. ValueError for one longer than the model's context."""
+    import torch
+
+    tokens = begin(model, tokenizer, prompt)
+    if tokens.shape[1] > (limit := model.config.context_length):
+        raise ValueError(f"The prompt has {count(tokens.shape[1])}, and the model reads {limit}: shorten it.")
+    was_training = model.training
+    with torch.no_grad():
+        logits = model.eval()(tokens)[0, -1].float().cpu()
+    model.train(was_training)
+    return logits
+
+
+def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, str], **setting) -> str:
+    """Draw the next token's probabilities under a setting, in outline before the cuts; say what stays.
+
+    probabilities: as for sampling. logits (V,). names: of the tokens that have a bar, by id, from the top
+    down; the last bar has all others together.
+    """
+    setting = {name: value for name, value in setting.items() if value is not None}
+    before = probabilities(logits, temperature=setting.get("temperature", 1.0))  # (V,)
+    after, shown = probabilities(logits, **setting), list(names)  # (V,)
+    outline = {"fill": False, "edgecolor": plots.INK, "linewidth": 0.8}
+    for p, style in ((after, {"color": [plots.BLUE] * len(shown) + [plots.GRAY]}), (before, outline)):
+        bars = [*p[shown].tolist(), max(0.0, 1 - p[shown].sum().item())]
+        ax.barh(range(len(bars)), bars, height=0.76, **style)
+    ax.set_yticks(range(len(bars)), [*names.values(), "all others"])
+    ax.set(ylim=(len(bars) - 0.4, -0.6), xlabel="probability")
+    ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
+    cuts = [f"{name.replace('_', '-')} {setting[name]:g}" for name in ("top_k", "top_p") if name in setting]
+    stay, best = int((after > 0).sum()), after.argmax().item()
+    lines = [f"T = {setting.get('temperature', 1.0):g}", ", ".join(cuts) or "no cut", f"{stay:,} kept"]
+    ax.set_title("\n".join(lines))
+    likeliest = f"the likeliest, “{names[best]}”, has {after[best]:.0%}." if best in names else ""
+    return f"{', '.join(lines[:2])}: {stay:,} of {len(logits):,} tokens kept; {likeliest}"
+
+
+def likeliest_names(tokenizer, logits) -> dict[int, str]:
+    """The tokens with the greatest logits, by id, greatest first, each with a dot for its space."""
+    ids = logits.topk(min(BARS, len(logits))).indices.tolist()
+    return {i: label(tokenizer, i).replace(" ", "·") for i in ids}
+
+
+def sampling_strip(probabilities: Callable, model, tokenizer, prompt: str, states: Sequence[dict]) -> Figure:
+    """The next token's probabilities under each of states, side by side. Errors as for sampling."""
+    logits = next_logits(model, tokenizer, prompt)
+    names = likeliest_names(tokenizer, logits)
+    fig, axes = plt.subplots(
+        1, len(states), figsize=(plots.WIDTH, 3.8), sharex=True, sharey=True, squeeze=False
+    )
+    for ax, state in zip(axes[0], states, strict=True):
+        draw_choice(ax, probabilities, logits, names, **state)
+    return fig
+
+
+def sampling_panel(probabilities: Callable, model, tokenizer, prompt: str, state: dict) -> Panel:
+    """Any prompt, and any setting of temperature, top-k and top-p."""
+    from ipywidgets import FloatSlider, SelectionSlider, Text
+
+    logits_of = lru_cache(1)(lambda prompt: next_logits(model, tokenizer, prompt))
+
+    def draw(figure, prompt, temperature, top_k, top_p):
+        logits = logits_of(prompt)
+        setting = {"temperature": temperature, "top_k": top_k or None, "top_p": top_p if top_p < 1 else None}
+        names = likeliest_names(tokenizer, logits)
+        ax = figure.subplots()
+        ax.set_xlim(0, 1)
+        return draw_choice(ax, probabilities, logits, names, **setting)
+
+    wanted = state.get("top_k") or 0  # 0 stands for no cut
+    sizes = sorted({1, 2, 3, 5, 10, 20, 50, 100, wanted} - {0}, reverse=True)
+    controls = {
+        "prompt": Text(prompt, description="prompt", continuous_update=False),
+        "temperature": FloatSlider(state.get("temperature", 1.0), min=0, max=2, step=0.05),
+        "top_k": SelectionSlider(options=[("all", 0), *((str(k), k) for k in sizes)], value=wanted),
+        "top_p": FloatSlider(state.get("top_p", 1.0), min=0.05, max=1, step=0.05),
+    }
+    for name, control in controls.items():
+        control.description = name.replace("_", "-")
+    return Panel(draw, (plots.WIDTH, 3.8), controls)
+
+
+def sampling(probabilities: Callable, model, tokenizer, prompt: str, states: Sequence[dict]) -> None:
+    """Show what temperature, top-k and top-p do to the next token's probabilities; with controls, at will.
+
+    probabilities: called as probabilities(logits, temperature=…, top_k=…, top_p=…), logits (V,) -> (V,), a
+    cut left out where there is none, such as chapter 8's next_token_probabilities.
+    model: tokens (1, T) int64 -> logits (1, T, V), with config.context_length.
+    tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the prompt.
+    prompt: may be empty, for a text's first token.
+    states: the strip's settings, such as {"temperature": 2.0, "top_p": 0.9}.
+    Controls: the prompt, temperature from 0 to 2, top-k and top-p. They begin at the last state.
+    Raises ValueError for a prompt longer than the model's context, and where probabilities does.
+    """
+    sampling_strip(probabilities, model, tokenizer, prompt, states)
+    show(lambda: sampling_panel(probabilities, model, tokenizer, prompt, states[-1]))
