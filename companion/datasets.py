@@ -6,17 +6,17 @@ chapters/text/02_datasets.md.
 
 import contextlib
 import hashlib
-import http.client
 import itertools
 import json
 import math
 import os
 import shutil
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -69,10 +69,10 @@ class TokenDataset(Dataset):
         self.tokens, self.context_length = np.asarray(tokens), context_length
         self.stride = context_length if stride is None else stride
         if context_length < 1 or self.stride < 1:
-            raise ValueError(f"context_length={context_length} and stride={stride} must be at least 1")
+            raise ValueError(f"{context_length=} and {stride=} must be at least 1")
         if len(tokens) <= context_length:
             raise ValueError(
-                f"context_length={context_length} is too long: a window takes {context_length + 1} tokens, "
+                f"{context_length=} is too long: a window takes {context_length + 1} tokens, "
                 f"and there are {len(tokens)}; shorten it, or take more text"
             )
 
@@ -81,7 +81,8 @@ class TokenDataset(Dataset):
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         start = range(len(self))[i] * self.stride
-        window = torch.from_numpy(self.tokens[start : start + self.context_length + 1].astype(np.int64))
+        window = self.tokens[start : start + self.context_length + 1].astype(np.int64)
+        window = torch.from_numpy(window)
         return window[:-1], window[1:]
 
 
@@ -122,10 +123,11 @@ class Split:
 def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.ndarray]:
     """A split's tokens in pieces: <|endoftext|>, then each document's with one more after them."""
     if END_OF_TEXT not in tokenizer.special_tokens:
-        raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that among its special_tokens")
+        raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens")
     end = [tokenizer.special_tokens[END_OF_TEXT]]
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32  # a quarter of int64, or half
-    encoder = tokenizer.to_tiktoken() if hasattr(tokenizer, "to_tiktoken") else tokenizer  # same ids, sooner
+    # tiktoken finds the same ids sooner
+    encoder = tokenizer.to_tiktoken() if hasattr(tokenizer, "to_tiktoken") else tokenizer
     yield np.array(end, dtype)
     for document in documents:
         yield np.array(encoder.encode_ordinary(document) + end, dtype)
@@ -140,7 +142,11 @@ def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Split:
 
 
 # Cell cd944bea, under “Stories begin and end”
-def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def pad_batch(
+    sequences,
+    pad_id: int,
+    length: int | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Sequences of unequal lengths as one rectangle: (B, T) int64 tokens, (B, T) bool mask of
     the real ones.
 
@@ -161,7 +167,7 @@ def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.
 
 # Cell 2caf40b2, under “Stories begin and end”
 def row_starts(starts, context_length: int) -> np.ndarray:
-    """starts, and further ones inside long documents, so that no row has over context_length questions."""
+    """starts, and further ones inside long documents: no row has over context_length questions."""
     if context_length < 1:
         raise ValueError(f"context_length={context_length} must be at least 1")
     pieces = [np.arange(start, end, context_length) for start, end in itertools.pairwise(starts)]
@@ -205,7 +211,7 @@ def random_batches(
     def batch():
         rows = torch.randint(n_rows, (batch_size,), generator=generator).tolist()
         if starts is None:
-            return default_collate([windows[i] for i in rows])  # stacks pairs of (T,) into a pair of (B, T)
+            return default_collate([windows[i] for i in rows])  # pairs of (T,) to a pair of (B, T)
         return document_rows(tokens, starts, rows)
 
     return (batch() for _ in itertools.count())
@@ -227,9 +233,13 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
 
 # Cell 51fab1f2, under “The ladder: pairs to five-grams”
 def sample(
-    next_probabilities: Callable[[list[int]], torch.Tensor], tokens, max_new_tokens: int, generator, stop=None
+    next_probabilities: Callable[[list[int]], torch.Tensor],
+    tokens,
+    max_new_tokens: int,
+    generator,
+    stop=None,
 ) -> list[int]:
-    """Return tokens and up to max_new_tokens more, each drawn from next_probabilities(tokens): (V,).
+    """Return tokens and up to max_new_tokens more, drawn from next_probabilities(tokens): (V,).
 
     The probabilities lie end to end on a line, and a dart falls on one of them. Ends early after
     the token `stop`. Probabilities need not sum to 1.
@@ -294,9 +304,7 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     """
     documents = list(documents)
     if not 0 < val_fraction < 1 or not documents:
-        raise ValueError(
-            f"val_fraction={val_fraction} must lie between 0 and 1 (try 0.1), of at least one document"
-        )
+        raise ValueError(f"{val_fraction=} must lie between 0 and 1 (try 0.1), of at least one document")
     if n_val := min(round(len(documents) * val_fraction), len(documents) - 1):
         return documents[:-n_val], documents[-n_val:]
     longest = max(range(len(documents)), key=lambda i: len(documents[i]))
@@ -312,7 +320,7 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
 
 
 # Cell 44f72cc9, under “Old or new, never half”
-FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
+FILES = "train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split()
 
 
 def finish(folder: Path) -> None:
@@ -323,8 +331,8 @@ def finish(folder: Path) -> None:
                 os.replace(folder / f"{name}.new", folder / name)
 
 
-def write_split(documents: Sequence[str], tokenizer: Tokenizer, folder: Path, name: str) -> dict[str, int]:
-    """Write NAME.bin.new, a document at a time, and NAME_starts.npy.new; return their entry in meta.json."""
+def write_split(documents: Sequence[str], tokenizer: Tokenizer, folder: Path, name: str) -> dict:
+    """Write NAME.bin.new, a document at a time, and NAME_starts.npy.new; return what they hold."""
     lengths = []
     with open(folder / f"{name}.bin.new", "wb") as file:
         for piece in token_stream(documents, tokenizer):
@@ -392,25 +400,26 @@ def load_prepared(folder: str | Path) -> Corpus:
         splits = []
         for name in ("train", "val"):
             tokens = np.memmap(folder / f"{name}.bin", meta["dtype"], mode="r")
-            if len(tokens) != meta[name]["n_tokens"]:
-                raise ValueError(f"{name}.bin has {len(tokens):,} tokens of {meta[name]['n_tokens']:,}")
-            splits.append(Split(tokens, np.load(folder / f"{name}_starts.npy"), meta[name]["n_bytes"]))
+            starts, expected = np.load(folder / f"{name}_starts.npy"), meta[name]["n_tokens"]
+            if len(tokens) != expected:
+                raise ValueError(f"{name}.bin has {len(tokens):,} tokens of {expected:,}")
+            splits.append(Split(tokens, starts, meta[name]["n_bytes"]))
     except (ValueError, KeyError, TypeError, EOFError) as error:
-        raise ValueError(f"folder={str(folder)!r} is damaged ({error}); run prepare again") from None
+        raise ValueError(f"folder='{folder}' is damaged ({error}); run prepare again") from None
     return Corpus(*splits, Tokenizer.load(folder / "tokenizer.json"), meta)
 
 
 # Cell 07b7759b, under “Texts from elsewhere”
 DOWNLOADS = {  # name: address, bytes, SHA-256
     "shakespeare": (
-        "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
-        "/data/tinyshakespeare/input.txt",
+        "https://raw.githubusercontent.com/karpathy/char-rnn/"
+        "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
         1_115_394,
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
     ),
     "tinystories": (
-        "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
-        "/TinyStories-valid.txt",
+        "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/"
+        "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64/TinyStories-valid.txt",
         19_447_282,
         "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4",
     ),
@@ -440,14 +449,15 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
     try:
         if size < n_bytes:
             with urllib.request.urlopen(request, timeout=30) as response:
-                with open(part, "ab" if response.status == 206 else "wb") as file:  # 200: all, from the start
+                # status 206: the rest of it; 200: all, from the start
+                with open(part, "ab" if response.status == 206 else "wb") as file:
                     shutil.copyfileobj(response, file)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        raise ConnectionError(f"no luck with {url} ({error}); check the network, then try again") from None
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None
     size, digest = part.stat().st_size, hashlib.sha256(part.read_bytes()).hexdigest()
     if size < n_bytes:
         raise ConnectionError(
-            f"{url} was cut off after {size:,} of {n_bytes:,} bytes; try again to go on from there"
+            f"{url} was cut off after {size:,} of {n_bytes:,} bytes; try again to go on there"
         )
     if digest != sha256:
         part.unlink()
@@ -459,7 +469,7 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
 
 # Cell ae24d622, under “Texts from elsewhere”
 def read_folder(folder: Path) -> list[str]:
-    """The documents of all text files below a folder, in order of path; hidden ones are left out."""
+    """The documents of all text files below a folder, by path; hidden ones are left out."""
     documents = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -484,7 +494,8 @@ def load_text(name_or_path: str | Path, split: str | None = None) -> list[str]:
     """
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     if name == "village":
-        return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
+        parts = [split] if split else ["train", "val"]
+        return [text for part in parts for text in load_split(part)]
     if split is not None:
         raise ValueError(
             f"split={split!r} is for the village; {name} comes whole, and prepare sets a part aside"
