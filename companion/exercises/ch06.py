@@ -254,6 +254,19 @@ def depends_last_only(f, x):
     return found
 
 
+def depends_by_changes(f, x, change):
+    found = torch.zeros(x.shape[1], x.shape[1], dtype=torch.bool)
+    for s in range(x.shape[1]):
+        other = x.clone()
+        other[0, s] += change()
+        found[:, s] = (f(other) != f(x))[0].any(-1)
+    return found
+
+
+LOST = (
+    "So small a change is lost: float32 keeps seven digits. Change `x` by about as much as its numbers are."
+)
+
 DEPENDS = Function(
     number="6.4",
     title="Who depends on whom",
@@ -305,6 +318,13 @@ DEPENDS = Function(
             lambda f, x: depends(f, x).float(),
             "These are numbers. A comparison, such as `> 0`, makes True and False of them.",
         ),
+        (
+            lambda f, x: torch.zeros(x.shape[1], x.shape[1], dtype=torch.bool),
+            "Nothing moved, not even at the position that changed. Is the change so small that float32's "
+            "seven digits lose it? And does `f` get what was changed?",
+        ),
+        (lambda f, x: depends_by_changes(f, x, lambda: 1e-7 * torch.randn(x.shape[2])), LOST),
+        (lambda f, x: depends_by_changes(f, x, lambda: 1e-7), LOST),
     ],
     right="Nothing above the diagonal: that is all that 'causal' says, and you can ask it of any model.",
 )
@@ -417,12 +437,22 @@ def apart(model, x, y, reduction="mean", positions=slice(None)):
 
 
 def both_gradients(answer, model, x, y):
-    found = answer(model, x, y)
+    given = copy.deepcopy(model)
+    for p in given.parameters():
+        p.grad = torch.ones_like(p)  # left over from an earlier step
+    found = answer(given, x, y)
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise Problem(f"It must return two tensors, the look-up's and the head's; this is {a(found)}.")
     if any(gradient is None for gradient in found):
         raise Problem(
             "One of the two is None: that tensor took no part in the loss, or `backward` has not been called."
+        )
+    before, after = model.state_dict(), given.state_dict()
+    changed = [name for name in after if name not in before or not torch.equal(after[name], before[name])]
+    if changed:
+        raise Problem(
+            f"Your answer changes the model that it is given: `{changed[0]}` was not so before. The "
+            "caller may still need it as it was; work on a copy."
         )
     return {"as a look-up": found[0], "as the head": found[1]}
 
@@ -436,6 +466,27 @@ def rows_of(tokens, gradient):
     seen = torch.zeros(len(gradient), 1)
     seen[tokens.flatten()] = 1
     return gradient * seen
+
+
+def rows_shared_out(model, x, y):
+    whole = sum(apart(model, x, y))
+    return rows_of(x, whole), whole - rows_of(x, whole)
+
+
+def rows_of_both(model, x, y):
+    whole = sum(apart(model, x, y))
+    return rows_of(x, whole), rows_of(y, whole)
+
+
+def added_to_the_left_over(model, x, y):
+    read, say = apart(model, x, y)
+    return read + model.embed.token.weight.grad, say
+
+
+BY_ROWS = (
+    "You split the whole gradient by rows. But a row that was read learns from both teachers at once: split "
+    "by role, with a tensor for each."
+)
 
 
 TWO_GRADIENTS = Function(
@@ -487,6 +538,12 @@ TWO_GRADIENTS = Function(
         (
             lambda model, x, y: (apart(model, x, y)[0], torch.zeros_like(model.embed.token.weight)),
             "The head's is 0 everywhere. Did the loss go through the tensor that you asked?",
+        ),
+        (rows_shared_out, BY_ROWS),
+        (rows_of_both, BY_ROWS),
+        (
+            added_to_the_left_over,
+            "`backward` adds to `.grad`, and this model still has gradients of an earlier step there.",
         ),
     ],
     right="Reading teaches only the rows that were read; as a head, every row learns in every step.",

@@ -184,6 +184,27 @@ def without_zero_grad(f, x):
     return found
 
 
+def by_a_tiny_step(f, x, step=1e-9):
+    before, found = f(x), []
+    for s in range(x.shape[1]):
+        other = x.clone()
+        other[:, s, :] = other[:, s, :] + step * torch.randn(x.shape[2])
+        found.append((f(other) != before).any(-1)[0])
+    return torch.stack(found, dim=1)
+
+
+def by_a_small_step(f, x):
+    return by_a_tiny_step(f, x, step=1e-7)
+
+
+def changes_a_copy_that_f_never_sees(f, x):
+    found = torch.zeros(x.shape[1], x.shape[1], dtype=torch.bool)
+    for s in range(x.shape[1]):
+        x.clone()[0, s] += 1
+        found[:, s] = (f(x) != f(x)).any(-1)[0]
+    return found
+
+
 def in_place(f, x):
     before, found = f(x), []
     for s in range(x.shape[1]):
@@ -285,6 +306,35 @@ def only_rows_that_came(model, x, y):
     came = torch.zeros_like(say)
     came[y.unique()] = say[y.unique()]
     return read, came
+
+
+def split_by_rows(model, x, y):
+    weight = model.embed.token.weight
+    (whole,) = torch.autograd.grad(F.cross_entropy(model(x).flatten(0, 1), y.flatten()), weight)
+    read = torch.isin(torch.arange(len(weight)), x)[:, None]
+    return whole * read, whole * ~read
+
+
+def with_what_was_left_over(model, x, y):
+    weight = model.embed.token.weight
+    head = weight.detach().clone().requires_grad_()
+    F.cross_entropy((stream(model, x) @ head.T).flatten(0, 1), y.flatten()).backward()
+    return weight.grad, head.grad
+
+
+def gives_the_callers_model_a_head(model, x, y):
+    table = model.embed.token.weight
+    model.head = nn.Linear(table.shape[1], table.shape[0], bias=False)
+    model.head.weight = nn.Parameter(table.detach().clone())
+    loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+    return torch.autograd.grad(loss, [table, model.head.weight])
+
+
+def trains_the_callers_model(model, x, y):
+    found = by_a_second_tensor(model, x, y)
+    with torch.no_grad():
+        model.embed.token.weight -= 0.1 * sum(found)
+    return found
 
 
 # -- 6.6 ------------------------------------------------------------------
@@ -438,6 +488,9 @@ ANSWERS = {
             (shifted_together, "You moved all numbers of an input together"),
             (without_zero_grad, "Begin each row anew"),
             (in_place, "Your answer changes its input"),
+            (by_a_tiny_step, "Nothing moved"),
+            (by_a_small_step, "seven digits"),
+            (changes_a_copy_that_f_never_sees, "does `f` get what was changed"),
             (lambda f, x: torch.ones(len(x[0]), len(x[0])).tril().bool(), "like at most"),
             (lambda f, x: by_gradients(f, x).int(), "its dtype is torch.int32"),
             (lambda f, x: by_gradients(f, x).tolist(), "a list where a tensor is expected"),
@@ -454,6 +507,10 @@ ANSWERS = {
             (summed, "You added up the losses"),
             (only_rows_that_were_read, "learn as a head, too"),
             (only_rows_that_came, "As the head, every row learns"),
+            (split_by_rows, "You split the whole gradient by rows"),
+            (with_what_was_left_over, "gradients of an earlier step"),
+            (gives_the_callers_model_a_head, "changes the model that it is given: `head.weight`"),
+            (trains_the_callers_model, "changes the model that it is given: `embed.token.weight`"),
             (lambda model, x, y: sum(by_a_second_tensor(model, x, y)), "It must return two tensors"),
         ],
     ),
