@@ -332,11 +332,13 @@ def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
     return attention_weights(model, tokens), labels
 
 
-def draw_head(ax: Axes, weights, labels: Sequence[str]) -> None:
-    """Draw a head's weights (T, T) as a map: a row is a token that looks, a column one that is looked at."""
+def draw_head(ax: Axes, weights, labels: Sequence[str], inches: float) -> None:
+    """Draw a head's weights (T, T) as a map about so many inches wide: row i is what token i looks at."""
     ax.imshow(weights.numpy(), cmap=plots.HEAT, vmin=0, vmax=1)
-    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=8)
-    ax.set_yticks(range(len(labels)), labels, fontsize=8)
+    size = min(10, 0.85 * 72 * inches / len(labels))  # points, so that no two labels touch
+    style = {"fontsize": size, "parse_math": False}  # a $ is a $
+    ax.set_xticks(range(len(labels)), labels, rotation=90, **style)
+    ax.set_yticks(range(len(labels)), labels, **style)
     ax.tick_params(length=0)
     ax.grid(False)
 
@@ -347,7 +349,7 @@ def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, 
     rows = (len(heads) + 1) // 2
     fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.5 + 2.6 * rows), squeeze=False)
     for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
-        draw_head(ax, pick(layers, layer, head), labels)
+        draw_head(ax, pick(layers, layer, head), labels, 2.2)
         ax.set_title(name_head(layers, layer, head))
         ax.tick_params(labelleft=i % 2 == 0, labelbottom=i + 2 >= len(heads))  # none between two maps
     for ax in axes.flat[len(heads) :]:
@@ -379,7 +381,7 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     def draw(figure, sentence, head, layer=0):
         layers, labels = found(sentence)
         weights, ax = pick(layers, layer, head), figure.subplots()
-        draw_head(ax, weights, labels)
+        draw_head(ax, weights, labels, 4.4)
         ax.set(xlabel="token that is looked at", ylabel="token that looks")
         most = weights[-1].argmax().item()
         name = name_head(layers, layer, head)
@@ -442,7 +444,7 @@ def draw_choice(ax: Axes, probabilities: Callable, logits, names: Mapping[int, s
     for p, style in ((after, {"color": [plots.BLUE] * len(shown) + [plots.GRAY]}), (before, outline)):
         bars = [*p[shown].tolist(), max(0.0, 1 - p[shown].sum().item())]
         ax.barh(range(len(bars)), bars, height=0.76, **style)
-    ax.set_yticks(range(len(bars)), [*names.values(), "all others"])
+    ax.set_yticks(range(len(bars)), [*names.values(), "all others"], parse_math=False)
     ax.set(ylim=(len(bars) - 0.4, -0.6), xlabel="probability")
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")

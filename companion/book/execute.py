@@ -51,6 +51,7 @@ def execute(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> floa
     )
     path = os.pathsep.join(filter(None, [str(chapter.root), os.environ.get("PYTHONPATH")]))
     environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path}
+    environment.pop("JPY_SESSION_NAME", None)  # started from a notebook: no reader is in front of this one
     begin = time.perf_counter()
     try:
         client.execute(env=environment)
