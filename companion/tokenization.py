@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from operator import add
 from pathlib import Path
+from typing import Self
 
 import regex
 import tiktoken
@@ -38,6 +39,7 @@ __all__ = [
     "as_tiktoken",
     "encode_pieces",
     "train_merges",
+    "BYTES",
     "BPETokenizer",
     "replace_pair",
     "PairQueue",
@@ -55,9 +57,9 @@ END_OF_TEXT = "<|endoftext|>"
 UNKNOWN = "<unk>"
 
 
-def split_special(text: str, special_tokens: Collection[str], allowed: Collection[str] | str) -> list[str]:
-    """Cut text at the allowed special tokens: ordinary text at even places, a special token at odd ones."""
-    names = allowed_names(text, special_tokens, allowed)
+def split_special(text: str, special: Collection[str], allowed: Collection[str]) -> list[str]:
+    """Cut text at its allowed special tokens: ordinary text at even places, these at odd ones."""
+    names = allowed_names(text, special, allowed)
     return regex.split("(" + "|".join(map(regex.escape, names)) + ")", text) if names else [text]
 
 
@@ -65,8 +67,8 @@ def split_special(text: str, special_tokens: Collection[str], allowed: Collectio
 class Tokenizer:
     """Text to ids and back. Subclasses say what a token is; special tokens, save and load are here.
 
-    vocab: every token by its id, special tokens last; special_tokens: the id of each. A subclass lists in
-    `fields` what its __init__ takes and keeps, and writes encode_ordinary.
+    vocab: every token by its id, special tokens last; special_tokens: the id of each. A subclass
+    lists in `fields` what its __init__ takes and keeps, and writes encode_ordinary.
     """
 
     kinds: dict[str, type] = {}
@@ -81,7 +83,7 @@ class Tokenizer:
         self.vocab_size = len(self.vocab)
 
     def encode(self, text: str, allowed_special: Collection[str] | str = ()) -> list[int]:
-        """The ids of a text. A special token's name in it counts as one only if allowed ("all", or a set)."""
+        """The ids of a text. Special tokens' names are text unless allowed ("all", or a set)."""
         ids = []
         for i, part in enumerate(split_special(text, self.special_tokens, allowed_special)):
             ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
@@ -98,41 +100,43 @@ class Tokenizer:
     def save(self, path: str | Path) -> None:
         """Write everything that load needs, as JSON, whole or not at all."""
         state = {name: getattr(self, name) for name in ("kind", *self.fields)}
-        write_atomically(path, json.dumps(state, default=lambda value: value.decode("latin-1")) + "\n")
+        write_atomically(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
 
     @classmethod
-    def load(cls, path: str | Path) -> "Tokenizer":
+    def load(cls, path: str | Path) -> Self:
         """Read a saved tokenizer, as the class that wrote it."""
-        return load_tokenizer(path, {kind: c for kind, c in Tokenizer.kinds.items() if issubclass(c, cls)})
+        kinds = {kind: c for kind, c in Tokenizer.kinds.items() if issubclass(c, cls)}
+        return load_tokenizer(path, kinds)
 
 
 # Cell 1988d757, under “Numbers that stand for no text”
 # Checks of what callers give, and what to do about it
 def special_names(given: Iterable[str]) -> list[str]:
-    """The names in a list; TypeError or ValueError for a bare str, an empty name, or a name given twice."""
+    """The names in a list; TypeError for a bare str, ValueError for an empty or repeated name."""
     if isinstance(given, str):
         raise TypeError(f"special_tokens={given!r} must be several names; write ({given!r},)")
     names = list(given)
     if "" in names or len(set(names)) < len(names):
-        raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
+        rule = "must be different names, none empty; leave out the rest"
+        raise ValueError(f"special_tokens={names!r} {rule}")
     return names
 
 
-def allowed_names(text: str, special_tokens: Collection[str], allowed: Collection[str] | str) -> list[str]:
-    """The special tokens that count in a text, longest first; ValueError for one that the tokenizer lacks."""
+def allowed_names(text: str, special: Collection[str], allowed: Collection[str]) -> list[str]:
+    """The special tokens that count in a text, longest first; ValueError for an unknown one."""
     if not isinstance(text, str):
         raise TypeError(f"text={text!r:.40} must be a str; encode several texts one by one")
-    chosen = set(special_tokens) if allowed == "all" else set(allowed)
-    if (isinstance(allowed, str) and allowed != "all") or not chosen <= set(special_tokens):
-        names = ", ".join(special_tokens) or "it has none"
-        raise ValueError(f'allowed_special={allowed!r} must be "all" or a set of special tokens: {names}')
+    chosen = set(special) if allowed == "all" else set(allowed)
+    if (isinstance(allowed, str) and allowed != "all") or not chosen <= set(special):
+        rule = f'must be "all" or a set of special tokens: {", ".join(special) or "it has none"}'
+        raise ValueError(f"allowed_special={allowed!r} {rule}")
     return sorted(chosen, key=len, reverse=True)
 
 
 def look_up(vocab: dict, i: int):
     """The token of one id. Raises ValueError for an id outside the vocabulary."""
     if int(i) not in vocab:
-        raise ValueError(f"ids holds {int(i)}, but this tokenizer's ids run from 0 to {len(vocab) - 1}")
+        raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {len(vocab) - 1}")
     return vocab[int(i)]
 
 
@@ -146,12 +150,12 @@ def documents(text: str | Iterable[str]) -> Iterator[str]:
 
 # Cell e1cf142c, under “Numbers that stand for no text”
 def known_ids(tokens: Iterable[str], ids: dict[str, int], unknown: int | None) -> list[int]:
-    """The id of each token; for one that ids lacks, the id `unknown`, or a ValueError where that is None."""
+    """The id of each token; for one that ids lacks, `unknown`, or ValueError if that is None."""
     found = [ids.get(token, unknown) for token in tokens]
     if None in found:
-        missing = next(token for token in tokens if token not in ids)
+        new = next(token for token in tokens if token not in ids)
         raise ValueError(
-            f"text holds {missing!r}, which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
+            f"text holds {new!r}, which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
         )
     return found
 
@@ -164,13 +168,13 @@ class CharTokenizer(Tokenizer, kind="char"):
 
     fields = ("characters", "special_tokens")
 
-    def __init__(self, characters: Iterable[str], special_tokens: Iterable[str] = (UNKNOWN, END_OF_TEXT)):
+    def __init__(self, characters: Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)):
         self.characters = "".join(characters)
         self.ids = {character: i for i, character in enumerate(self.characters)}
         super().__init__(self.characters, special_tokens)
 
     @classmethod
-    def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> "CharTokenizer":
+    def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> Self:
         """Collect the characters of a text, or of several."""
         return cls(sorted(set().union(*documents(text))), special_tokens)
 
@@ -186,7 +190,8 @@ WORD_PATTERN = r" ?\w+| ?[^\w\s]|\s+"
 def split_pieces(pattern: str, text: str) -> list[str]:
     """Cut text into the pieces that the pattern finds; together they are the text.
 
-    Half a surrogate pair, a character damaged elsewhere, becomes � (U+FFFD). ValueError if text is skipped.
+    Half a surrogate pair, a character damaged elsewhere, becomes � (U+FFFD). ValueError if the
+    pattern skips text.
     """
     if not text.isascii():  # mend text that another program has torn inside a character
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -215,22 +220,21 @@ class WordTokenizer(Tokenizer, kind="word"):
 
     fields = ("words", "special_tokens", "pattern")
 
-    def __init__(
-        self, words, special_tokens: Iterable[str] = (UNKNOWN, END_OF_TEXT), pattern: str = WORD_PATTERN
-    ):
+    def __init__(self, words, special_tokens=(UNKNOWN, END_OF_TEXT), pattern: str = WORD_PATTERN):
         self.words, self.pattern = list(words), pattern
         self.ids = {word: i for i, word in enumerate(self.words)}
         super().__init__(self.words, special_tokens)
 
     @classmethod
-    def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> "WordTokenizer":
+    def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
         """Collect the words of a text, or of several."""
         counts = count_pieces(text, pattern)
         return cls(sorted(counts, key=lambda word: (-counts[word], word)), special_tokens, pattern)
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text, special tokens' names in it taken as ordinary text."""
-        return known_ids(split_pieces(self.pattern, text), self.ids, self.special_tokens.get(UNKNOWN))
+        unknown = self.special_tokens.get(UNKNOWN)
+        return known_ids(split_pieces(self.pattern, text), self.ids, unknown)
 
 
 # Cell 9045b7d2, under “Where a token may not reach”
@@ -240,7 +244,7 @@ GPT2_PATTERN = "|".join(
         r" ?\p{L}+",  # letters of any script, with a space before them
         r" ?\p{N}+",  # digits of any script, likewise
         r" ?[^\s\p{L}\p{N}]+",  # marks, likewise
-        r"\s+(?!\S)",  # spaces and line ends, not followed by a non-space: before a word, all but the last
+        r"\s+(?!\S)",  # spaces and line ends; before a word, all but the last
         r"\s+",  # and that one, where it is no plain space
     ]
 )
@@ -253,20 +257,20 @@ def as_bytes(token: str | bytes) -> bytes:
 
 
 def merge_ranks(tokens: list[bytes], merges: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Each merged pair of letters -> its rank: the letter that replaces it, greater for later merges."""
+    """Each merged pair of letters -> its rank: the letter that replaces it, later is greater."""
     letter = {token: chr(i) for i, token in enumerate(tokens)}
     return {letter[a] + letter[b]: chr(256 + i) for i, (a, b) in enumerate(merges)}
 
 
 def merge_piece(word: str, ranks: dict[str, str]) -> str:
-    """Merge the tokens of a piece, written as letters, in the order in which the merges were learned."""
+    """Merge the tokens of a piece, written as letters, in the order of the merges."""
     while known := [pair for pair in map(add, word, word[1:]) if pair in ranks]:
         first = min(known, key=ranks.__getitem__)
         word = word.replace(first, ranks[first])
     return word
 
 
-def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern: str) -> tiktoken.Encoding:
+def as_tiktoken(vocab: dict, special_tokens: dict[str, int], pattern: str) -> tiktoken.Encoding:
     """A vocabulary in tiktoken, which wants the ordinary tokens apart from the special ones."""
     special = set(special_tokens.values())
     ranks = {token: i for i, token in vocab.items() if i not in special}
@@ -276,9 +280,9 @@ def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern
 
 
 # Cell b792d198, under “Encoding: the order of the merges”
-def encode_pieces(pieces: list[str], ranks: dict[str, str], byte_order: bytes, cache: dict) -> list[int]:
+def encode_pieces(pieces: list[str], ranks: dict, byte_order: bytes, cache: dict) -> list[int]:
     """The ids of all pieces, one after the other. A piece met before is looked up in the cache."""
-    letters = bytes(map(byte_order.index, range(256)))  # only for GPT-2 (Going deeper); ours: letters[b] == b
+    letters = bytes(map(byte_order.index, range(256)))  # ours: letters[b] == b; GPT-2: Going deeper
     ids = []
     for piece in pieces:
         if piece not in cache:
@@ -290,30 +294,36 @@ def encode_pieces(pieces: list[str], ranks: dict[str, str], byte_order: bytes, c
     return ids
 
 
-def train_merges(text, vocab_size: int, special_tokens: Iterable[str], pattern: str) -> tuple[list, list]:
-    """The merges and special tokens of a vocabulary; ValueError if too small, or too large for the text."""
+def train_merges(text, vocab_size: int, special_tokens: Iterable[str], pattern: str) -> tuple:
+    """The merges and special tokens of a vocabulary; ValueError if too small or too large."""
     names = special_names(special_tokens)
     least = 256 + len(names)
     if vocab_size < least:
-        raise ValueError(f"vocab_size={vocab_size} must be at least {least}: 256 bytes, {len(names)} special")
+        parts = f"256 bytes, {len(names)} special"
+        raise ValueError(f"vocab_size={vocab_size} must be at least {least}: {parts}")
     merges = learn_merges(count_pieces(text, pattern), vocab_size - least)
     if (most := least + len(merges)) < vocab_size:
-        raise ValueError(f"vocab_size={vocab_size} is more than this text can give; ask for at most {most}")
+        rule = f"is more than this text can give; ask for at most {most}"
+        raise ValueError(f"vocab_size={vocab_size} {rule}")
     return merges, names
 
 
 # Cell 27d89796, under “Encoding: the order of the merges”
-class BPETokenizer(Tokenizer, kind="bpe"):
-    """Byte-level byte-pair encoding: the 256 bytes, then a token for each merge, then the special tokens.
+BYTES = bytes(range(256))  # each byte once, in order
 
-    pattern cuts the text into pieces that no token crosses; byte_order says which bytes have ids 0 to 255.
-    Source: Sennrich et al., 2016 (arXiv:1508.07909); on bytes: Radford et al., 2019 (GPT-2), section 2.2.
+
+class BPETokenizer(Tokenizer, kind="bpe"):
+    """Byte-level byte-pair encoding: 256 bytes, a token for each merge, then the special tokens.
+
+    pattern cuts the text into pieces that no token crosses; byte_order says which bytes have the
+    ids 0 to 255.
+    Source: Sennrich et al., 2016 (arXiv:1508.07909); bytes: Radford et al., 2019 (GPT-2), 2.2.
     """
 
     fields = ("merges", "special_tokens", "pattern", "byte_order")
 
     def __init__(
-        self, merges, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN, byte_order=bytes(range(256))
+        self, merges, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN, byte_order: bytes = BYTES
     ):
         self.merges = [(as_bytes(a), as_bytes(b)) for a, b in merges]
         self.pattern, self.byte_order = pattern, as_bytes(byte_order)
@@ -323,20 +333,19 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         self.ranks, self.cache = merge_ranks(ordinary, self.merges), {}
 
     @classmethod
-    def train(
-        cls, text, vocab_size: int, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN
-    ) -> "BPETokenizer":
-        """Learn vocab_size tokens in all. ValueError for fewer than the bytes, more than the text gives."""
+    def train(cls, text, vocab_size, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN) -> Self:
+        """Learn vocab_size tokens in all. ValueError for too few, or more than the text gives."""
         return cls(*train_merges(text, vocab_size, special_tokens, pattern), pattern)
 
     @classmethod
-    def gpt2(cls) -> "BPETokenizer":
+    def gpt2(cls) -> Self:
         """GPT-2's own 50,257 tokens, from tiktoken's files: cached, else downloaded."""
         return cls(recover_merges(tokens := gpt2_tokens()), byte_order=b"".join(tokens[:256]))
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text, special tokens' names in it taken as ordinary text."""
-        return encode_pieces(split_pieces(self.pattern, text), self.ranks, self.byte_order, self.cache)
+        pieces = split_pieces(self.pattern, text)
+        return encode_pieces(pieces, self.ranks, self.byte_order, self.cache)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids; bytes that are no UTF-8 show as U+FFFD."""
@@ -369,7 +378,8 @@ def replace_pair(word: str, pair: str, new: str) -> tuple[str, list[tuple[str, s
 class PairQueue:
     """Gives the most frequent pair; of equals, the one whose bytes are greater.
 
-    counts and tokens belong to the caller and change. A count that fell is noticed when its pair comes up.
+    counts and tokens belong to the caller and change. A count that fell is noticed when its
+    pair comes up.
     """
 
     def __init__(self, counts: dict[str, int], tokens: list[bytes]):
@@ -382,7 +392,7 @@ class PairQueue:
             heapq.heappush(self.heap, (-self.counts[pair], *map(self.backwards, pair), pair))
 
     def backwards(self, token: str) -> str:
-        """A key that sorts tokens in the opposite order of their bytes, a longer one before its beginning."""
+        """A key that sorts tokens opposite to their bytes, a longer one before its beginning."""
         return "".join(chr(255 - b) for b in self.tokens[ord(token)]) + chr(256)
 
     def pop(self) -> str | None:
@@ -398,7 +408,7 @@ class PairQueue:
 
 # Cell 0d2c1349, under “Only the neighbors change”
 def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[bytes, bytes]]:
-    """The first n_merges merges of byte-pair encoding for these pieces and their counts, or all there are.
+    """The first n_merges merges of byte-pair encoding for counted pieces, or all there are.
 
     Of pairs that are equally frequent, the lexicographically greater one is merged first.
     """
@@ -470,7 +480,7 @@ def load_tokenizer(path: str | Path, kinds: dict[str, type]) -> Tokenizer:
 
 # Cell 795ff3f0, under “GPT-2's own tokens”
 def recover_merges(tokens: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """The merges that made a vocabulary, given its tokens in order: each is two earlier ones put together."""
+    """The merges that made a vocabulary, given its tokens in order: each joins two earlier ones."""
     letter, ranks, merges = {token: chr(i) for i, token in enumerate(tokens)}, {}, []
     for token in tokens[256:]:
         a, b = pair = merge_piece("".join(letter[bytes([byte])] for byte in token), ranks)
