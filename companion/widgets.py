@@ -76,7 +76,7 @@ class Panel:
         self.box = VBox([*controls.values(), self.line, self.picture])
         for control in controls.values():
             control.style.description_width = "7em"
-            control.layout.width, control.layout.max_width = "40em", "100%"
+            control.layout.width, control.layout.max_width = "100%", f"{100 * size[0]:.0f}px"
             control.observe(self.update, "value")
         self.update()
 
