@@ -304,7 +304,9 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     """
     documents = list(documents)
     if not 0 < val_fraction < 1 or not documents:
-        raise ValueError(f"{val_fraction=} must lie between 0 and 1 (try 0.1), of at least one document")
+        raise ValueError(
+            f"{val_fraction=} must lie between 0 and 1 (for example 0.1), of at least one document"
+        )
     if n_val := min(round(len(documents) * val_fraction), len(documents) - 1):
         return documents[:-n_val], documents[-n_val:]
     longest = max(range(len(documents)), key=lambda i: len(documents[i]))
@@ -462,7 +464,7 @@ def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
     if digest != sha256:
         part.unlink()
         raise ConnectionError(
-            f"{url} sent other bytes than expected (SHA-256 {digest[:16]}…); removed, try again later"
+            f"{url} sent other bytes than expected (SHA-256 {digest[:16]}…); removed, try again"
         )
     return part.replace(path)
 
