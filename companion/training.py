@@ -76,8 +76,8 @@ __all__ = [
 
 # Cell 1deafebe, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
-    """exp of a loss in nats per token: the number of equally likely tokens that would surprise as much."""
-    return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # a float ends near e**709
+    """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
+    return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # floats end near e**709
 
 
 @dataclass
@@ -89,10 +89,11 @@ class Loss:
 
 
 @torch.no_grad()
-def evaluate(model, split: Split, context_length: int, batch_size: int = 32, dtype=torch.float32) -> Loss:
-    """The loss on every token of a split, each document from its start and, past context_length, in pieces.
+def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
+    """The loss on every token of a split: each document from its start, in pieces if too long.
 
-    Rows go sorted by length, so that little is padding. dtype: bfloat16 is faster, and right to three digits.
+    Rows go sorted by length, so that little is padding. dtype: bfloat16 is faster, and right to
+    three digits.
     Raises ValueError for a split without documents.
     """
     if len(split.starts) < 2:
@@ -106,7 +107,8 @@ def evaluate(model, split: Split, context_length: int, batch_size: int = 32, dty
         x, y = document_rows(split.tokens, starts, order[i : i + batch_size])  # (B, T) each
         with nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype):
             logits = model(x.to(device))  # (B, T, V)
-        nats += F.cross_entropy(logits.float().flatten(0, 1), y.to(device).flatten(), reduction="sum").item()
+        flat = logits.float().flatten(0, 1)  # (B * T, V)
+        nats += F.cross_entropy(flat, y.to(device).flatten(), reduction="sum").item()
     model.train(was_training)
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
@@ -115,8 +117,8 @@ def evaluate(model, split: Split, context_length: int, batch_size: int = 32, dty
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
-    Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2; embeddings without decay as in OLMo 2
-    (arXiv:2501.00656), section 3.3.
+    Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2; embeddings without decay as
+    in OLMo 2 (arXiv:2501.00656), section 3.3.
     """
     matrices, others = [], []
     for name, p in model.named_parameters():
@@ -131,8 +133,8 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
 def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
     """The learning rate of a step (0 to steps - 1): up a straight line, then down half a cosine.
 
-    Step warmup_steps - 1 is the first at lr; the last step is at min_lr. Source: Loshchilov & Hutter, 2017
-    (arXiv:1608.03983), equation (5), without restarts.
+    Step warmup_steps - 1 is the first at lr; the last step is at min_lr. Source: Loshchilov &
+    Hutter, 2017 (arXiv:1608.03983), equation (5), without restarts.
     """
     if step < warmup_steps:
         return lr * (step + 1) / warmup_steps
@@ -143,7 +145,7 @@ def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_step
 # Cell 0d83dafb, under “When a gradient is too long, or a batch too large”
 @contextmanager
 def faster_products(device: torch.device, dtype: torch.dtype):
-    """Inside, matrix products run in bfloat16 (autocast), or in float32 with the processor's short cuts."""
+    """Inside, products run in bfloat16 (autocast), or float32 with the processor's short cuts."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
@@ -153,18 +155,19 @@ def faster_products(device: torch.device, dtype: torch.dtype):
         torch.set_float32_matmul_precision(before)
 
 
-def add_gradients(run, batches: list, device: torch.device, dtype: torch.dtype) -> tuple[torch.Tensor, int]:
-    """Add to .grad the gradient of the mean loss over the targets of all batches; return it, and how many.
+def add_gradients(run, batches: list, device: torch.device, dtype) -> tuple[torch.Tensor, int]:
+    """Add to .grad the gradient of the mean loss over all targets of the batches.
 
-    Each batch's sum is divided by the targets of all: rows differ in length, so a mean of means is not the
-    mean. Targets of -100 do not count.
+    Each batch's sum is divided by the targets of all: rows differ in length, so a mean of means is
+    not the mean. Targets of -100 do not count. Returns that mean loss and the number of targets.
     """
     n_targets = sum(int((y != -100).sum()) for _, y in batches)
     mean = torch.zeros((), device=device)
     for x, y in batches:
         with faster_products(device, dtype):
             logits = run(x.to(device))  # (B, T, V)
-            total = F.cross_entropy(logits.float().flatten(0, 1), y.to(device).flatten(), reduction="sum")
+            flat = logits.float().flatten(0, 1)  # (B * T, V)
+            total = F.cross_entropy(flat, y.to(device).flatten(), reduction="sum")
             (total / n_targets).backward()
         mean += total.detach() / n_targets
     return mean, n_targets
@@ -175,18 +178,18 @@ POOL = 8
 
 
 def training_batches(split: Split, config: "TrainConfig", first: int = 0) -> Iterator[tuple]:
-    """Endless batches (x, y), each (B, T), from number first on. Seed and number decide what is in one.
+    """Endless batches (x, y), each (B, T), from number first on; seed and number decide what is in.
 
-    A row is a document (or a piece of one past context_length) where documents have at most context_length
-    tokens on average, else a window cut anywhere: a few long texts would make too few different rows. POOL
-    batches are drawn at once and sorted by length, so that little is padding, then come in random order.
+    A row is a document (or a piece of one past context_length) where documents have at most
+    context_length tokens on average, else a window cut anywhere: a few long texts would make too
+    few different rows. POOL batches are drawn at once and sorted by length, so that little is
+    padding, then come in random order.
     Raises ValueError where the split has no more than context_length tokens.
     """
     c, n_tokens = config, len(split.tokens)
     if n_tokens <= c.context_length:
-        raise ValueError(
-            f"context_length={c.context_length} must be below the {n_tokens} tokens of the data; shorten it"
-        )
+        asked = f"context_length={c.context_length}"
+        raise ValueError(f"{asked} must be below the {n_tokens} tokens of the data; shorten it")
     documents = n_tokens - 1 <= c.context_length * (len(split.starts) - 1)
     generator, starts = torch.Generator(), split.starts if documents else None
     pools = random_batches(split.tokens, POOL * c.batch_size, c.context_length, generator, starts)
@@ -213,7 +216,7 @@ def check_ranges(c: "TrainConfig") -> None:
         ("lr", 0 < c.lr <= 1, "above 0 and at most 1; try 0.003"),
         ("min_lr", 0 <= c.min_lr <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
         ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
-        ("betas", len(c.betas) == 2 and all(0 <= b < 1 for b in c.betas), "two numbers from 0 to below 1"),
+        ("betas", len(c.betas) == 2 and all(0 <= b < 1 for b in c.betas), "a pair, 0 to below 1"),
         ("grad_clip", c.grad_clip > 0, "above 0; try 1, or float('inf') for no clipping"),
         ("dtype", c.dtype in ("auto", "float32", "bfloat16"), "auto, float32 or bfloat16"),
     ]
@@ -227,9 +230,10 @@ def check_ranges(c: "TrainConfig") -> None:
 class TrainConfig:
     """What `train` does.
 
-    steps updates, each on accumulate batches of batch_size rows of at most context_length tokens. The
-    learning rate climbs to lr in warmup_steps, then falls to min_lr (a tenth of lr unless given). Gradients
-    longer than grad_clip are shortened to it. The run is evaluated and saved every eval_every steps.
+    steps updates, each on accumulate batches of batch_size rows of at most context_length tokens.
+    The learning rate climbs to lr in warmup_steps, then falls to min_lr (a tenth of lr unless
+    given). Gradients longer than grad_clip are shortened to it. The run is evaluated and saved
+    every eval_every steps.
     device: auto, cpu, cuda, cuda:N or mps. dtype: auto (the faster), float32 or bfloat16.
     Raises ValueError for a value out of its range.
     """
@@ -256,7 +260,7 @@ class TrainConfig:
 
 
 def check_fit(model, data: Corpus, config: TrainConfig) -> None:
-    """ValueError where config asks for positions, or data for tokens, that the model does not have."""
+    """ValueError where config asks for positions, or data for tokens, that the model lacks."""
     asked = {"context_length": config.context_length, "vocab_size": data.tokenizer.vocab_size}
     for name, value in asked.items():
         if value > (most := getattr(model.config, name)):
@@ -265,21 +269,22 @@ def check_fit(model, data: Corpus, config: TrainConfig) -> None:
 
 # Cell 8a217293, under “The trainer”
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; auto is CUDA, else MPS, else the CPU. ValueError for one that is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """The device of that name; auto: CUDA, else MPS, else the CPU. ValueError for one not there."""
+    mps = torch.backends.mps.is_available()
+    there = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])
     kind, _, number = name.partition(":")
     if kind not in there or not (number or "0").isdigit():
-        raise ValueError(f"device={name!r} must be auto, cpu, cuda, cuda:0 (or another number) or mps")
+        raise ValueError(f"device={name!r} must be auto, cpu, cuda, cuda:0 (or another) or mps")
     if not there[kind] or int(number or 0) >= max(1, torch.cuda.device_count()):
-        here = ", ".join(k for k in there if there[k])
-        raise ValueError(f"device={name!r} is not there: PyTorch sees only {here}; use one of these, or auto")
+        here = ", ".join(k for k in there if there[k]) + "; use one of these, or auto"
+        raise ValueError(f"device={name!r} is not there: PyTorch sees only {here}")
     return torch.device(name)
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type to multiply in: as named, or for auto the faster of the two, measured in milliseconds."""
+    """The type to multiply in: as named, or for auto the faster, measured in milliseconds."""
     if name not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"dtype={name!r} must be auto, float32 or bfloat16")
     if name != "auto" or device.type == "mps":
@@ -296,7 +301,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 # Cell f0c5d7bb, under “The trainer”
 class TrainingDiverged(RuntimeError):
-    """The loss or its gradient stopped being a number; the message says at which step, and what to try."""
+    """The loss or its gradient stopped being a number; the message says where, and what to try."""
 
 
 def check_finite(trainer: "Trainer", loss: float, norm: float = 0.0) -> None:
@@ -304,14 +309,15 @@ def check_finite(trainer: "Trainer", loss: float, norm: float = 0.0) -> None:
     if not math.isfinite(loss + norm):
         c = trainer.config
         raise TrainingDiverged(
-            f"step {trainer.steps + 1}: loss {loss:.4g}, length of its gradient {norm:.4g}; the last save is "
-            f"good; lower lr={c.lr:g} or grad_clip={c.grad_clip:g}, or raise warmup_steps={c.warmup_steps}"
+            f"step {trainer.steps + 1}: loss {loss:.4g}, length of its gradient {norm:.4g}; "
+            f"the last save is good; lower lr={c.lr:g} or grad_clip={c.grad_clip:g}, "
+            f"or raise warmup_steps={c.warmup_steps}"
         )
 
 
 @contextmanager
 def finish_the_step():
-    """Yield a list in which the first Ctrl-C is noted, so that no step is cut short; a second interrupts."""
+    """Yield a list that notes a first Ctrl-C, so that no step is cut short; a second interrupts."""
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield pressed
@@ -343,7 +349,7 @@ class Trainer:
         self.steps, self.tokens, self.seconds, self.losses, self.history = 0, 0, 0.0, [], []
 
     def step(self) -> float:
-        """Update the weights once; return the loss. If that is no number: TrainingDiverged, and no update."""
+        """Update the weights; return the loss. If it is no number: TrainingDiverged, no update."""
         c, begun = self.config, time.perf_counter()
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
         for group in self.optimizer.param_groups:
@@ -368,16 +374,18 @@ FIRST_LOOK = 100  # steps: soon enough to see that a run is going well
 def train(
     model, data: Corpus, config: TrainConfig, folder=None, resume=False, on_eval=None, progress=False
 ) -> list[dict]:
-    """Train model in place on data.train; return the history: a dict for each evaluation on data.val.
+    """Train model in place on data.train; return the history: a dict per evaluation on data.val.
 
-    There is one after FIRST_LOOK steps, every config.eval_every steps, and at the end. Its keys: step,
-    tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same of
-    data.val), bits_per_byte, and those of the dict that on_eval(model, row) returned, if it did.
-    folder: saves a checkpoint, log.jsonl (the history) and what resuming needs at each evaluation and on
-    Ctrl-C, which ends the run after the step. resume: goes on there, to the weights of a run never stopped;
-    with more steps than the saved run had, at the learning rate of the longer schedule.
-    Raises ValueError for data or a folder that does not fit, and TrainingDiverged when the loss is no number
-    any more; model and folder then keep the last good weights.
+    There is one after FIRST_LOOK steps, every config.eval_every steps, and at the end. Its keys:
+    step, tokens, seconds (of training), train (mean loss since the last row, nats per token), val
+    (the same of data.val), bits_per_byte, and those of the dict that on_eval(model, row) returned,
+    if it did.
+    folder: saves a checkpoint, log.jsonl (the history) and what resuming needs at each evaluation
+    and on Ctrl-C, which ends the run after the step. resume: goes on there, to the weights of a run
+    never stopped; with more steps than the saved run had, at the learning rate of the longer
+    schedule.
+    Raises ValueError for data or a folder that does not fit, and TrainingDiverged when the loss is
+    no number any more; model and folder then keep the last good weights.
     """
     check_fit(model, data, config)
     trainer = Trainer(model, data.train, config)
@@ -389,7 +397,8 @@ def train(
             loss = trainer.step()
             bar.postfix = f"loss {loss:.3f}, {trainer.tokens / trainer.seconds:,.0f} tokens/s"
             bar.update()
-            due = trainer.steps % config.eval_every == 0 or trainer.steps in (FIRST_LOOK, config.steps)
+            step = trainer.steps
+            due = step % config.eval_every == 0 or step in (FIRST_LOOK, config.steps)
             if due:
                 add_row(trainer, data.val, on_eval)
             if folder is not None and (due or pressed):
@@ -412,10 +421,10 @@ def add_row(trainer: Trainer, val: Split, on_eval) -> None:
 
 
 def steps_within(model, data: Corpus, config: TrainConfig, minutes: float) -> int:
-    """How many steps of config, evaluations included, take about that many minutes here; at least 1.
+    """How many steps of config, evaluations included, take about so many minutes here; at least 1.
 
-    Trains a copy for two seconds or so. A token evaluated is counted as a third of one trained on: the pass
-    forward. What on_eval takes is not counted.
+    Trains a copy for two seconds or so. A token evaluated is counted as a third of one trained on:
+    the pass forward. What on_eval takes is not counted.
     """
     if not 0 < minutes < math.inf:
         raise ValueError(f"minutes={minutes} must be above 0")
@@ -431,9 +440,9 @@ def steps_within(model, data: Corpus, config: TrainConfig, minutes: float) -> in
     return max(1, int((60 * minutes - evaluation) / step))
 
 
-# Cell f0e7b6cc, under “A file is whole, or it is not there”
+# Cell 9954b692, under “A file is whole, or it is not there”
 def write_files(folder, files: dict[str, bytes]) -> None:
-    """Write files into folder so that a kill or a full disk at any moment leaves each one whole, old or new.
+    """Write files into folder: a kill or a full disk at any moment leaves each whole, old or new.
 
     All are on the disk, beside their places, before the first one is moved over its old version.
     Raises OSError, with the old files as they were and nothing half-written, where that fails.
@@ -476,25 +485,28 @@ def model_files(model, tokenizer: Tokenizer, provenance: dict | None = None) -> 
     """The three files of a checkpoint: tokenizer.json, config.json, model.safetensors."""
     words = tokenizer_json(tokenizer)
     config = {"architecture": model.config.architecture, **asdict(model.config)}
-    about = json.dumps({"config": config, "provenance": provenance or {}}, indent=1, ensure_ascii=False)
+    about = {"config": config, "provenance": provenance or {}}
+    about = json.dumps(about, indent=1, ensure_ascii=False).encode() + b"\n"
     weights = safetensors_bytes(model.state_dict(), {"fingerprint": fingerprint(config, words)})
-    return {"tokenizer.json": words, "config.json": about.encode() + b"\n", "model.safetensors": weights}
+    return {"tokenizer.json": words, "config.json": about, "model.safetensors": weights}
 
 
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
-    """Write what load_checkpoint reads. provenance: where the weights came from, a dict that JSON can hold.
+    """Write what load_checkpoint reads.
 
+    provenance: where the weights came from, a dict that JSON can hold.
     Raises OSError, with the files as they were, where a write fails.
     """
     write_files(folder, model_files(model, tokenizer, provenance))
 
 
 def run_identity(trainer: Trainer) -> dict:
-    """What must be the same for a saved run to go on. More steps are allowed: the schedule is then longer."""
+    """What must be the same for a saved run to go on. More steps are allowed: a longer schedule."""
     settings = asdict(trainer.config) | asdict(trainer.model.config)
     settings |= {"tokens": len(trainer.split.tokens), "documents": len(trainer.split.starts) - 1}
     free = ("steps", "eval_every", "device", "dtype", "compile")
-    return json.loads(json.dumps({name: value for name, value in settings.items() if name not in free}))
+    kept = {name: value for name, value in settings.items() if name not in free}
+    return json.loads(json.dumps(kept))
 
 
 # Cell 82ab3bec, under “A file is whole, or it is not there”
@@ -520,9 +532,8 @@ def check_identity(here: dict, there: dict, path: Path) -> None:
     """ValueError, in one line, at the first setting in which a run differs from the saved one."""
     for name, value in here.items():
         if there.get(name) != value:
-            raise ValueError(
-                f"{name}={value!r} cannot resume {path}, there {there.get(name)!r}; give that, or start anew"
-            )
+            saved = f"there {there.get(name)!r}; give that, or start anew"
+            raise ValueError(f"{name}={value!r} cannot resume {path}, {saved}")
 
 
 # Cell 9377d966, under “A file is whole, or it is not there”
@@ -536,22 +547,25 @@ def whole(path: Path) -> Path:
         return path
     pickles = [folder] if any(folder.match(kind) for kind in PICKLES) else []
     for found in pickles + sorted(p for kind in PICKLES for p in folder.glob(kind)):
-        raise ValueError(f"{found} is not opened: unpickling runs the code in a file; use safetensors")
+        why = "unpickling runs the code in a file"
+        raise ValueError(f"{found} is not opened: {why}; use safetensors")
     if folder.is_file():
         raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
     there = "has no" if folder.is_dir() else "is not there, nor its"
-    raise ValueError(f"checkpoint {folder} {there} {path.name}; check the path, or use companion train")
+    missing = f"checkpoint {folder} {there} {path.name}"
+    raise ValueError(f"{missing}; check the path, or use companion train")
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors and the notes of a safetensors file. ValueError, in one line, if missing or damaged."""
+    """The tensors and notes of a safetensors file. A one-line ValueError if missing or damaged."""
     try:
         with safe_open(whole(path), "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         pickled = path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04")
         reason = "a pickle, which is never opened" if pickled else str(error)
-        raise ValueError(f"{path} is no whole safetensors file ({reason}); copy or train it again") from None
+        problem = f"{path} is no whole safetensors file ({reason})"
+        raise ValueError(f"{problem}; copy or train it again") from None
 
 
 # Cell 5206997a, under “A file is whole, or it is not there”
@@ -559,28 +573,29 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], path) -> No
     """Copy weights into model. ValueError, in one line, where a name or a shape differs."""
     wanted = model.state_dict()
     for name in sorted(wanted.keys() | weights.keys()):
-        there, here = (list(some[name].shape) if name in some else "none" for some in (weights, wanted))
+        there, here = (list(d[name].shape) if name in d else "none" for d in (weights, wanted))
         if there != here:
-            raise ValueError(f"{path} is of another model: {name} has shape {there} there, {here} here")
+            raise ValueError(f"{path} is of another model: {name} is {there} there, {here} here")
     model.load_state_dict(weights)
 
 
 def restore(trainer: Trainer, folder) -> None:
-    """Put a trainer where save_run left another. Raises ValueError where folder holds no such run."""
+    """Put a trainer where save_run left another. ValueError where folder holds no such run."""
     if folder is None:
-        raise ValueError("folder=None has nothing to resume; give the folder that the run was saved in")
-    path = Path(folder) / "state.safetensors"
-    tensors, notes = read_safetensors(path)
+        raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
+    tensors, notes = read_safetensors(path := Path(folder) / "state.safetensors")
     notes = json.loads(notes.get("notes", '{"identity": {}}'))
     check_identity(run_identity(trainer), notes["identity"], path)
-    load_weights(trainer.model, {n[6:]: t for n, t in tensors.items() if n.startswith("model.")}, path)
+    weights = {n[6:]: t for n, t in tensors.items() if n.startswith("model.")}
+    load_weights(trainer.model, weights, path)
     for name, p in trainer.model.named_parameters():
         at = f"optimizer.{name}."
         state = {n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)}
         trainer.optimizer.state[p] = {key: t.to(trainer.device) for key, t in state.items()}
     for name in PLACE:
         setattr(trainer, name, notes[name])
-    trainer.dtype = getattr(torch, notes["dtype"]) if trainer.config.dtype == "auto" else trainer.dtype
+    if trainer.config.dtype == "auto":
+        trainer.dtype = getattr(torch, notes["dtype"])
     first = trainer.steps * trainer.config.accumulate
     trainer.batches = training_batches(trainer.split, trainer.config, first)
 
@@ -593,20 +608,22 @@ def build_model(saved: dict, builders: dict[str, Callable], path: Path) -> nn.Mo
         build = builders[fields.pop("architecture")]
         return build(typing.get_type_hints(build)["config"](**fields))
     except KeyError as error:
-        known = ", ".join(builders)
-        raise ValueError(f"{path}: {error} is missing or unknown; architectures here: {known}") from None
+        known = "architectures here: " + ", ".join(builders)
+        raise ValueError(f"{path}: {error} is missing or unknown; {known}") from None
     except TypeError as error:
         raise ValueError(f"{path} is not a model configuration: {error}") from None
 
 
-def load_checkpoint(folder, builders: dict[str, Callable] | None = None) -> tuple[nn.Module, Tokenizer, dict]:
+def load_checkpoint(folder, builders: dict | None = None) -> tuple[nn.Module, Tokenizer, dict]:
     """(model, tokenizer, provenance) of a folder that save_checkpoint or train wrote.
 
-    The model is on the CPU, in evaluation mode. builders: for each architecture's name the function from a
-    configuration to a model; {"gpt2": gpt2} unless given. Raises ValueError, in one line, for a folder that
-    is missing, incomplete, damaged, of an architecture without a builder, or of pickles, never opened.
+    The model is on the CPU, in evaluation mode. builders: for each architecture's name the function
+    from a configuration to a model; {"gpt2": gpt2} unless given. Raises ValueError, in one line,
+    for a folder that is missing, incomplete, damaged, of an architecture without a builder, or of
+    pickles, never opened.
     """
-    path, words = whole(Path(folder) / "config.json"), whole(Path(folder) / "tokenizer.json").read_bytes()
+    path = whole(Path(folder) / "config.json")
+    words = whole(Path(folder) / "tokenizer.json").read_bytes()
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -615,6 +632,7 @@ def load_checkpoint(folder, builders: dict[str, Callable] | None = None) -> tupl
     weights, notes = read_safetensors(path.with_name("model.safetensors"))
     ours = fingerprint(saved["config"], words)
     if notes.get("fingerprint", ours) != ours:
-        raise ValueError(f"{folder}: model.safetensors belongs to another config.json or tokenizer.json")
+        raise ValueError(f"{folder}: the model belongs to another config.json or tokenizer.json")
     load_weights(model, weights, path.with_name("model.safetensors"))
-    return model.eval(), Tokenizer.load(path.with_name("tokenizer.json")), saved.get("provenance", {})
+    about = saved.get("provenance", {})
+    return model.eval(), Tokenizer.load(path.with_name("tokenizer.json")), about
