@@ -88,7 +88,8 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. The matrices that write into
     the stream (o_proj, down_proj) get std / sqrt(2 n_layers): there are 2 n_layers of them, and what they
     add up to should not grow with their number. Token rows are larger, 0.2, for a larger part in the stream;
-    the last norm's weight, 2.5 / sqrt(d_model), keeps the first logits small all the same.
+    the last norm's weight, 2.5 / sqrt(d_model), keeps the first logits small all the same,
+    at widths up to about 256.
     Source: Radford et al., 2019 (GPT-2), section 2.3; the last two are ours.
     """
     std = 0.55 / math.sqrt(model.config.d_model) if std is None else std
