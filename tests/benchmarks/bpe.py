@@ -102,9 +102,7 @@ def main() -> None:
     ours = median(lambda: BPETokenizer.train(text, VOCAB_SIZE))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     rust = median(lambda: train_rust(text))
-    print(
-        f"training: ours {ours:.2f} s, Rust {rust:.2f} s: {ours / rust:.2f} times as long; {memory:.0f} MB"
-    )
+    print(f"training: ours {ours:.2f} s, Rust {rust:.2f} s: {ours / rust:.2f} times as long; {memory:.0f} MB")
 
     n_merges = VOCAB_SIZE - 257 if "--textbook" in sys.argv else 20
     begin = time.perf_counter()
