@@ -92,7 +92,7 @@ def test_a_folded_cell_is_folded_under_its_comment(book):
     cell = new_code_cell("# Solution of 1.1\nx = 1", metadata={"tags": ["solution"]})
     page = page_of(book, HEAD, cell)
     assert page.cells[1].metadata.tags == ["solution", "hide-cell"]
-    assert page.cells[1].metadata.mystnb.code_prompt_show == "Solution of 1.1"
+    assert page.cells[1].metadata.mystnb.code_prompt_show == "Solution of 1.1, in code"
 
 
 def test_names_are_linked_where_the_chapter_says_what_it_built(book):
