@@ -88,7 +88,7 @@ def next_token_probabilities(
 
 # Cell 4e3c70dc, under “From one token to a text”
 @torch.no_grad()
-def draw(model, tokens, max_new_tokens: int, stop=None, generator=None, cache=None, **sampling) -> Iterator:
+def draw(model, tokens, max_new_tokens: int, stop=None, generator=None, cache=None, **sampling):
     """Yield the next token of each row, (B, 1) int64, until max_new_tokens or all rows have drawn stop.
 
     sampling: as for next_token_probabilities. Without a cache, the window slides past context_length.
@@ -130,11 +130,11 @@ def generate(
     A row that has drawn stop is finished and padded with it; when all rows are, n is smaller.
     generator: a CPU one, on every device.
     Past context_length the window slides without a cache.
-    Raises ValueError for no tokens, for a setting out of its range, and with a cache for a text longer than
-    context_length.
+    Raises ValueError for no tokens, for a setting out of its range, and with a cache for a text longer
+    than context_length.
     """
     if tokens.shape[1] == 0:
-        raise ValueError("tokens is empty; begin with the id of <|endoftext|>, as every training row does")
+        raise ValueError("tokens is empty; begin with the id of <|endoftext|>, as training rows do")
     limit = model.config.context_length
     if cache is not None and cache.length + tokens.shape[1] + max_new_tokens - 1 > limit:
         raise ValueError(f"max_new_tokens={max_new_tokens} passes context_length={limit}; lower it")

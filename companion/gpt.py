@@ -24,10 +24,11 @@ __all__ = ["GPTConfig", "GPT", "init_gpt2", "gpt2", "GPT2_SIZES"]
 class GPTConfig:
     """The shape of a GPT-2 type model; GPT-2 small's unless told otherwise.
 
-    vocab_size: tokens, V. context_length: positions. n_layers: blocks. n_heads: heads, H. d_model: width, C.
+    vocab_size: tokens, V. context_length: positions. n_layers: blocks. n_heads: heads, H.
+    d_model: width, C.
     d_ff: width in the middle of an MLP, 4 C if not given. dropout: chance of a 0 in training.
-    Raises ValueError for a size that is not a whole number of at least 1, for n_heads that does not divide
-    d_model, or a dropout outside [0, 1). Source: Radford et al., 2019 (GPT-2), table 2.
+    Raises ValueError for a size that is not a whole number of at least 1, for n_heads that does not
+    divide d_model, or a dropout outside [0, 1). Source: Radford et al., 2019 (GPT-2), table 2.
     """
 
     architecture: ClassVar[str] = "gpt2"
@@ -45,7 +46,7 @@ class GPTConfig:
             if type(value := getattr(self, name)) is not int or value < 1:
                 raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
         if self.d_model % self.n_heads:
-            raise ValueError(f"n_heads={self.n_heads} must divide d_model={self.d_model}; change one of them")
+            raise ValueError(f"n_heads={self.n_heads} must divide d_model={self.d_model}; change one")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be at least 0 and below 1; try 0.0")
 
@@ -54,12 +55,12 @@ class GPTConfig:
 class GPT(nn.Module):
     """Embedding, blocks, norm, and a score for every token of the vocabulary. (B, T) -> logits (B, T, V).
 
-    It is given its parts and builds none but an untied head. embed: called as embed(tokens, start=...); its
-    token.weight (V, C) is the tied head. blocks: each called as block(x, cache). norm: the last one.
+    It is given its parts and builds none but an untied head. embed: called as embed(tokens, start=...);
+    its token.weight (V, C) is the tied head. blocks: each called as block(x, cache). norm: the last one.
     tied: score with the embedding's own rows; otherwise with a matrix of its own, `head`.
     """
 
-    def __init__(self, config, embed: nn.Module, blocks: list[nn.Module], norm: nn.Module, tied: bool = True):
+    def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module, tied: bool = True):
         super().__init__()
         self.config, self.embed, self.blocks, self.norm = config, embed, nn.ModuleList(blocks), norm
         self.head = None if tied else nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -67,8 +68,8 @@ class GPT(nn.Module):
     def forward(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
         """(B, T) int64 -> (B, T, V). The logits at t score the token after t, from tokens 0 to t alone.
 
-        Raises TypeError for tokens that are not whole numbers; ValueError for a shape other than (B, T), a
-        sequence past context_length, or a token outside the vocabulary.
+        Raises TypeError for tokens that are not whole numbers; ValueError for a shape other than (B, T),
+        a sequence past context_length, or a token outside the vocabulary.
         """
         if tokens.dtype not in (torch.int64, torch.int32):
             raise TypeError(f"tokens has dtype {tokens.dtype}, must be torch.int64; use tokens.long()")
@@ -87,8 +88,8 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
 
     std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. The matrices that write into
     the stream (o_proj, down_proj) get std / sqrt(2 n_layers): there are 2 n_layers of them, and what they
-    add up to should not grow with their number. Token rows are larger, 0.2, for a larger part in the stream;
-    the last norm's weight, 2.5 / sqrt(d_model), keeps the first logits small all the same,
+    add up to should not grow with their number. Token rows are larger, 0.2, for a larger part in the
+    stream; the last norm's weight, 2.5 / sqrt(d_model), keeps the first logits small all the same,
     at widths up to about 256.
     Source: Radford et al., 2019 (GPT-2), section 2.3; the last two are ours.
     """

@@ -264,7 +264,7 @@ def check_fit(model, data: Corpus, config: TrainConfig) -> None:
     asked = {"context_length": config.context_length, "vocab_size": data.tokenizer.vocab_size}
     for name, value in asked.items():
         if value > (most := getattr(model.config, name)):
-            raise ValueError(f"{name}={value} is above the model's {most}; lower it, or build a larger one")
+            raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
 
 
 # Cell 8a217293, under “The trainer”
