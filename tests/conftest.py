@@ -1,4 +1,4 @@
-"""A real browser, for the tests that look at pages."""
+"""What several test modules use: a real browser, and figures in the course's style."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,6 +8,20 @@ import pytest
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 """No sandbox, because the gate may run as root; no requests of the browser's own."""
+
+
+@pytest.fixture
+def style():
+    """The course's style, on a backend that opens no window."""
+    import matplotlib.pyplot as plt
+
+    from companion import plots
+
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,16 @@
 import re
 from itertools import combinations
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
 
-from companion import plots
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.diagrams import block_diagram, gpt_diagram
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
 
-
-@pytest.fixture(autouse=True)
-def style():
-    """The course's style, on a backend that opens no window."""
-    plt.switch_backend("agg")
-    with plt.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 class PostNorm(Block):

@@ -6,15 +6,7 @@ from matplotlib.colors import to_rgb
 
 from companion import plots
 
-
-@pytest.fixture(autouse=True)
-def style():
-    """The course's style, on a backend that opens no window."""
-    plt.switch_backend("agg")
-    with plt.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def contrast(color):

@@ -2,13 +2,12 @@
 
 import math
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
 
-from companion import plots, widgets
+from companion import widgets
 from companion.attention import CausalSelfAttention, causal_mask
 from companion.generation import next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
@@ -37,14 +36,7 @@ def model(tokenizer):
     return model
 
 
-@pytest.fixture(autouse=True)
-def style():
-    """The course's style, on a backend that opens no window."""
-    plt.switch_backend("agg")
-    with plt.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def labels(ticks):

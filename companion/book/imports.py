@@ -87,7 +87,8 @@ def chapter_problems(
         elif target in modules and target not in earlier:
             yield f"forward import of companion.{target}; use earlier modules only"
         elif target not in earlier | OPEN_TO_CHAPTERS:
-            yield f"imports companion.{target}; chapters may use earlier modules, plots, village, widgets"
+            known = ", ".join(sorted(OPEN_TO_CHAPTERS))
+            yield f"imports companion.{target}; chapters may use earlier modules, {known}"
 
 
 def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
