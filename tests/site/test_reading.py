@@ -115,6 +115,18 @@ def test_the_menu_opens_on_a_phone(opened):
     last.wait_for(state="visible")
 
 
+def test_equations_shrink_to_fit_a_phone(opened):
+    names = [chapter.name for chapter in BOOK.chapters if chapter.module in ("embeddings", "blocks", "generation")]
+    for name in names:
+        page = opened(f"chapters/{name}.html", is_mobile=True, viewport={"width": 380, "height": 800}).page
+        page.wait_for_function(
+            """() => {
+              const frames = [...document.querySelectorAll(".bd-article div.math")].filter((f) => f.clientWidth);
+              return frames.length && frames.every((frame) => frame.scrollWidth <= frame.clientWidth);
+            }"""
+        )
+
+
 def test_a_chapter_prints_unfolded_and_without_the_navigation(opened):
     page = opened(f"chapters/{BOOK.chapters[1].name}.html").page
     page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")

@@ -20,3 +20,17 @@ window.addEventListener("beforeprint", () => {
   opened.forEach((details) => (details.open = true));
 });
 window.addEventListener("afterprint", () => opened.forEach((details) => (details.open = false)));
+
+// On a narrow screen an equation shrinks until it fits, to little more than half at most; what is still wider scrolls.
+const fitEquations = () =>
+  document.querySelectorAll('.bd-article mjx-container[display="true"]').forEach((equation) => {
+    const frame = equation.parentElement;
+    equation.style.fontSize = "";
+    const size = parseFloat(getComputedStyle(equation).fontSize);
+    const width = Math.max(equation.scrollWidth, frame.scrollWidth);
+    const ratio = Math.max((0.94 * frame.clientWidth) / width, 0.56);
+    if (width > frame.clientWidth) equation.style.fontSize = `${size * ratio}px`;
+  });
+window.addEventListener("load", () => window.MathJax?.startup?.promise.then(fitEquations));
+window.addEventListener("resize", fitEquations);
+document.addEventListener("toggle", fitEquations, true);
