@@ -116,12 +116,11 @@ def test_the_menu_opens_on_a_phone(opened):
 
 
 def test_equations_shrink_to_fit_a_phone(opened):
-    names = [chapter.name for chapter in BOOK.chapters if chapter.module in ("embeddings", "blocks", "generation")]
-    for name in names:
+    for name in ("03_embeddings", "05_blocks", "08_generation"):
         page = opened(f"chapters/{name}.html", is_mobile=True, viewport={"width": 380, "height": 800}).page
         page.wait_for_function(
             """() => {
-              const frames = [...document.querySelectorAll(".bd-article div.math")].filter((f) => f.clientWidth);
+              const frames = [...document.querySelectorAll(".bd-article div.math")];
               return frames.length && frames.every((frame) => frame.scrollWidth <= frame.clientWidth);
             }"""
         )
