@@ -393,7 +393,7 @@ class Village:
     def _timing(self, state: State, pattern: Pattern) -> str:
         """Why a sentence of this part cannot come now, or an empty string."""
         if self._weights(state).get(pattern.part, 0):
-            return "this was said just before" if state.last is pattern else ""
+            return "a sentence of this kind stood just before" if state.last is pattern else ""
         if state.over:
             return "the story is over"
         if pattern.part == "opening":
