@@ -116,7 +116,7 @@ def fold(cell: NotebookNode) -> None:
         cell.metadata["tags"] = [*(tag for tag in tags(cell) if tag != "hide-cell"), "hide-cell"]
         first = cell.source.lstrip().splitlines()[0]
         prompt = first.lstrip("# ").rstrip(".") if first.startswith("#") else "Code"
-        prompt = (prompt[:72].rsplit(" ", 1)[0] + " …") if len(prompt) > 72 else prompt
+        prompt = (prompt[:96].rsplit(" ", 1)[0] + " …") if len(prompt) > 96 else prompt
         prompt = prompt[:1].upper() + prompt[1:]
         prompt += ", in code" if "solution" in tags(cell) else ""  # its explanation is folded just above
         cell.metadata.setdefault("mystnb", NotebookNode())["code_prompt_show"] = prompt
