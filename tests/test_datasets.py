@@ -426,7 +426,7 @@ def test_lamplighter_is_one_story():
 def test_the_manual_repeats_no_paragraph():
     manual = load_text("pydoc")
     assert manual == python_manual() and len(manual) > 50 and sum(map(len, manual)) > 200_000
-    paragraphs = [p.strip() for topic in manual for p in set(topic.split("\n\n")) if p.strip()]
+    paragraphs = [p for topic in manual for p in {p.strip() for p in topic.split("\n\n")} if p]
     assert len(paragraphs) == len(set(paragraphs))
 
 
