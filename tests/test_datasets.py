@@ -606,6 +606,7 @@ def test_a_failure_leaves_what_was_whole_before_it(tmp_path, bpe, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
     versions = two_versions(bpe)
     sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
