@@ -107,6 +107,13 @@ def test_a_term_leads_to_its_meaning(opened):
     assert page.locator("dt:target").count() == 1
 
 
+def test_the_judges_marks_are_dark_in_the_dark(opened):
+    page = opened("index.html", color_scheme="dark").page
+    spans = page.locator(".bd-content .story span[style*='background']")
+    marks = set(spans.evaluate_all("spans => spans.map((span) => getComputedStyle(span).backgroundColor)"))
+    assert len(marks) == 3 and all(max(map(int, re.findall(r"\d+", mark))) < 130 for mark in marks)
+
+
 def test_the_menu_opens_on_a_phone(opened):
     page = opened("index.html", is_mobile=True, viewport={"width": 380, "height": 800}).page
     last = page.locator(f".bd-sidebar-primary a[href$='{BOOK.chapters[-1].name}.html']").first
