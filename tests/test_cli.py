@@ -1,6 +1,7 @@
 """The command line, called in process: what it prints, what it writes, and one line for each bad input."""
 
 import json
+import re
 
 import pytest
 
@@ -218,3 +219,64 @@ def test_every_preset_builds_a_model():
     for preset in PRESETS.values():
         GPTConfig(vocab_size=300, **{k: v for k, v in preset.model.items()})
         assert TrainConfig(**preset.train, context_length=preset.model["context_length"]).steps > 0
+
+
+def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
+    from companion.datasets import load_prepared
+    from companion.village import load_split, tell
+
+    assert main("prepare village --stories 9 --seed 1 --data nine".split()) == 0
+    out = capsys.readouterr().out
+    assert "9 documents" in out and "500 documents" in out and "companion train --data nine" in out
+    corpus = load_prepared("nine")
+    stories, held_out = (
+        corpus.tokenizer.decode(split.tokens[:]).split("<|endoftext|>")[1:-1]
+        for split in (corpus.train, corpus.val)
+    )
+    assert held_out == load_split("val")
+    assert len(stories) == 9 and not set(stories) & set(load_split("train"))  # whose first ones seed 1 tells
+    assert load_split("train")[0] == next(tell(1, 1)) and corpus.meta["source"] == "village"
+    fails(capsys, ["prepare", "village", "--stories", "0"], 2, "--stories=0")
+
+
+def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
+    from companion.cli import SHIPPED
+    from companion.generation import load
+
+    texts = []
+    for options in ([], ["--temperature", "0.8", "--max-new-tokens", "250"], ["--seed", "4"]):
+        assert main(["generate", "--seed", "3", *options]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0] == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"
+    assert main("eval --split test --stories 2".split()) == 0
+    out = capsys.readouterr().out
+    assert "floor 0.1946, forgetful reader 0.3919: " in out  # the data card's numbers
+    bits = float(re.search(r"([\d.]+) bits per byte", out)[1])
+    gap = float(re.search(r"([\d.]+)% of the gap left", out)[1])
+    assert gap == pytest.approx(100 * (bits - 0.1946) / (0.3919 - 0.1946), abs=0.1)
+    grammar, memory = (re.search(rf"{name} ([\d.]+)", out)[1] for name in ("grammar", "memory"))
+    assert f"Grammar: {float(grammar):.0%} of" in out and f"Memory: {float(memory):.0%} of" in out
+
+
+def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(trained, capsys):
+    before = (trained / "runs/mine/model.safetensors").read_bytes()
+    again = ["train", "--data", "runs/data/mine", "--checkpoint", "again"]
+    assert main([*again, *TINY]) == 0
+    assert (trained / "again/model.safetensors").read_bytes() == before
+    assert main([*again, "--resume", "--steps", "5"]) == 0
+    rows = [json.loads(line) for line in open("again/log.jsonl", encoding="utf-8")]
+    assert [row["step"] for row in rows][-1] == 5 and rows[0]["step"] == 2
+
+
+def test_what_only_the_run_can_show_has_a_status_of_its_own(trained, capsys):
+    fails(
+        capsys, ["train", "--data", "runs/data/mine", "--checkpoint", "mine.txt/under", *TINY], 1, "mine.txt"
+    )
+    fails(capsys, ["generate", "--checkpoint", "runs/mine", "--device", "abacus"], 2, "abacus")
+    fails(
+        capsys,
+        ["eval", "--checkpoint", "runs/mine", "--data", "runs/data/mine", "--split", "test"],
+        2,
+        "test",
+    )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from companion import plots
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.diagrams import block_diagram, gpt_diagram
@@ -24,6 +25,22 @@ class PostNorm(Block):
 class Bare(Block):
     def forward(self, x, cache=None):
         return self.mlp(self.norm_2(self.attn(self.norm_1(x), cache)))
+
+
+class Added(Block):
+    def forward(self, x, cache=None):
+        x = torch.add(x, self.attn(self.norm_1(x), cache))
+        x += self.mlp(self.norm_2(x))
+        return x
+
+
+class Bottleneck(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Linear(35, 9), nn.Linear(9, 35)
+
+    def forward(self, x):
+        return x + self.up(self.down(x))
 
 
 class Nothing(nn.Identity):
@@ -99,6 +116,38 @@ def test_the_wiring_is_the_forwards():
     assert len({places(bare, name)[0][0] for name in ("norm_1", "attn", "norm_2", "mlp")}) == 1
 
 
+def test_a_branch_leaves_the_stream_below_its_parts_and_comes_back_at_the_sum():
+    ax = block_diagram(make_block(), 35)
+    dots = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
+    sums = places(ax, "+")
+    heads = [text.xy for text in ax.texts if getattr(text, "arrowprops", None)]
+    below = 0.12
+    for (x, leaves), (stream, comes_back), first in zip(dots, sums, ("norm_1", "norm_2"), strict=True):
+        assert x == stream and below < leaves < places(ax, first)[0][1] < comes_back
+        assert pytest.approx((stream + 0.09, comes_back)) in heads  # from the right, into the sum's circle
+        below = comes_back
+
+
+def test_each_edge_has_the_shape_of_the_part_below_it():
+    ax = block_diagram(Bottleneck(), 35)
+    ((_, narrow),) = places(ax, "(B, T, 9)")
+    ((_, wide),) = places(ax, "(B, T, 35)")
+    assert places(ax, "down")[0][1] < narrow < places(ax, "up")[0][1] < wide
+    bends = nn.Sequential(nn.Linear(35, 7), nn.GELU(), nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 35))
+    ax = block_diagram(make_block(mlp=bends), 35)
+    heights = [places(ax, text) for text in ("(B, T, 7)", "gelu", "(B, T, 8)", "relu")]
+    assert [len(found) for found in heights] == [1] * 4
+    (_, first), (_, gelu), (_, second), (_, relu) = sum(heights, [])
+    assert first == gelu < second == relu
+
+
+def test_a_sum_is_a_sum_however_it_is_written_and_numbers_may_be_of_any_kind():
+    expected = block_diagram(make_block(), 35)
+    for block in (make_block(Added), make_block().double()):
+        ax = block_diagram(block, 35)
+        assert texts(ax) == texts(expected) and places(ax, "+") == places(expected, "+")
+
+
 def test_parts_of_any_kind_and_weights_of_any_value():
     silent = make_block()
     for p in silent.parameters():
@@ -123,9 +172,14 @@ def test_a_block_can_be_read(kind, sizes, tmp_path):
 def ledger(ax):
     """Parameters from the right-hand side: the sum of the lines, and what stands under them."""
     column = [text.get_text() for text in ax.texts if text.get_ha() == "right"]
-    numbers = [re.fullmatch(r"(?:(\d+) × )?([\d,]+)", text) for text in column]
-    total, *lines = [int(m[1] or 1) * int(m[2].replace(",", "")) for m in numbers if m]
+    total, *lines = [number for text in column if (number := amount(text)) is not None]
     return sum(lines), total
+
+
+def amount(text):
+    """The parameters that a line of the ledger states, such as "3 × 4,900"; None where it states none."""
+    m = re.fullmatch(r"(?:(\d+) × )?([\d,]+)", text)
+    return int(m[1] or 1) * int(m[2].replace(",", "")) if m else None
 
 
 @pytest.mark.parametrize("shape", [{"tied": True}, {"tied": False}, {"n_layers": 1, "d_model": 70}])
@@ -138,6 +192,31 @@ def test_a_gpts_parts_add_up_to_its_parameters(shape):
     assert ("the token rows" in texts(ax)) == shape.get("tied", True)
     many = model.config.n_layers
     assert (f"{many} blocks" if many > 1 else "1 block") in texts(ax)
+
+
+def test_a_gpts_ledger_has_the_share_of_each_part_as_number_and_bar():
+    model = make_gpt(vocab_size=9000)
+    ax = gpt_diagram(model)
+    column = [text.get_text() for text in ax.texts if text.get_ha() == "right" and text.get_text()]
+    total = sum(p.numel() for p in model.parameters())
+    assert column[:2] == [f"{total:,}", "100%"]
+    shares = [amount(text) / total for text in column[2::2]]
+    assert sum(shares) == pytest.approx(1)
+    assert column[3::2] == ["< 0.1%" if 0 < s < 0.0005 else f"{s:.1%}" for s in shares]
+    assert {"< 0.1%", "0.2%", "0.0%"} <= set(column)  # the norms, the positions, the tied head
+    bars = [line for line in ax.lines if line.get_linewidth() == 3]
+    lengths = [line.get_xdata()[1] - line.get_xdata()[0] for line in bars]
+    assert [a / b for a, b in zip(lengths[1::2], lengths[::2], strict=True)] == pytest.approx(shares)
+    colors = ["ORANGE", "PURPLE", "GRAY", "BLUE", "GRAY", "GREEN", "GRAY", "ORANGE"]
+    assert [line.get_color() for line in bars[1::2]] == [getattr(plots, color) for color in colors]
+
+
+def test_the_stream_has_one_shape_up_to_the_head_and_the_logits_stand_on_top():
+    ax = gpt_diagram(make_gpt())
+    stream = [y for _, y in places(ax, "(B, T, 35)")]
+    ((_, logits),) = places(ax, "(B, T, 101)")
+    ((_, norm),), ((_, head),) = places(ax, "norm"), places(ax, "head")
+    assert len(stream) == 3 and norm < max(stream) < head < logits
 
 
 def test_blocks_that_differ_are_drawn_apart():

@@ -1,5 +1,7 @@
 """The figures' one visual language."""
 
+import re
+
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
@@ -53,7 +55,7 @@ def test_a_level_crosses_the_axes_and_is_named_right_of_them():
 
 def test_earlier_rungs_are_those_of_the_chapters_before(tmp_path):
     path = tmp_path / "ladder.toml"
-    path.write_text('[01_a]\n"one" = 8.0\n"two" = 2.3\n[02_b]\n"three" = 0.5\n[10_c]\n"four" = 0.4\n')
+    path.write_text('[10_c]\n"four" = 0.4\n[01_a]\n"one" = 8.0\n"two" = 2.3\n[02_b]\n"three" = 0.5\n')
     assert plots.earlier_rungs("02_b", path) == {"one": 8.0, "two": 2.3}
     assert list(plots.earlier_rungs("11_d", path)) == ["one", "two", "three", "four"]
 
@@ -70,6 +72,18 @@ def test_the_ladder_has_a_row_for_each_rung_and_the_floor(tmp_path):
     ax.figure.savefig(tmp_path / "ladder.png")
 
 
+def test_the_ladders_lines_run_from_the_floor_on_a_logarithmic_axis():
+    ax = plots.ladder({"window": 0.58}, 0.31, {"worse than bytes": 14.0})
+    assert ax.get_xscale() == "log" and ax.get_xlim()[1] > 14
+    assert [line.get_segments()[0].tolist() for line in ax.collections] == [
+        [[0.31, 0], [14, 0]],
+        [[0.31, 1], [0.58, 1]],
+    ]
+    (floor,) = [line for line in ax.lines if line.get_color() == plots.FLOOR]
+    assert list(floor.get_xdata()) == [0.31, 0.31]
+    assert [label.get_color() for label in ax.get_yticklabels()] == [plots.GRAY, plots.INK]
+
+
 def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
     history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4])]
     ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
@@ -78,6 +92,27 @@ def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
     assert [text.get_text() for text in ax.texts] == ["0.400", "forgetful reader 0.560", "floor 0.300"]
     assert plots.loss_curve(history).get_ylim()[0] < 0.4
     ax.figure.savefig(tmp_path / "curve.png")
+
+
+def test_the_loss_curve_has_room_for_all_and_names_the_last_value_even_if_it_is_not_the_best():
+    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.4, 0.5])]
+    ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
+    low, high = ax.get_ylim()
+    assert low < 0.3 and high > 2.0
+    assert ax.texts[0].get_text() == "0.500" and ax.texts[0].xy == (2, 0.5)
+    assert ax.get_xlabel() == "minutes of training" and ax.get_ylabel() == "bits per byte, held-out text"
+
+
+def test_what_the_judge_said_is_green_red_or_gray():
+    from companion.village import judge
+
+    verdicts = judge(
+        "Once the baker Mara found a red key at the mill. Mara found a blue drum at the inn. Hm?"
+    )
+    assert [verdict.kind for verdict in verdicts] == ["ok", "contradiction", "unknown"]
+    ok, contradiction, unknown = map(to_rgb, re.findall(r"background:(#\w+)", plots.judged(verdicts).data))
+    assert ok[1] > max(ok[0], ok[2]) + 0.04 and contradiction[0] > max(contradiction[1:]) + 0.04
+    assert max(unknown) - min(unknown) < 0.04
 
 
 def test_judged_sentences_are_marked_and_escaped():

@@ -505,6 +505,39 @@ def test_the_judge_wants_a_beginning_a_company_and_one_end():
     assert after[-1].reason == "the story is over"
 
 
+FOUR = (
+    TWO
+    + "Then the goat Nell came to the mill with a blue key. Nell waved. The crow Pip brought a pink kite to"
+    " the mill. "
+)
+
+
+def test_the_judge_says_why_no_such_sentence_can_come_now():
+    full = judge(FOUR + "Then the duck Ivy came to the mill with a green drum.")
+    assert [verdict.kind for verdict in full[:-1]] == ["ok"] * 4
+    assert full[-1].reason == "nobody else fits into this story"
+    beetle, owl = "A beetle crossed the road without looking.", "An owl asked a question, and no one replied."
+    assert [verdict.reason for verdict in judge(f"{TWO}{beetle} {owl}")[2:]] == [
+        "",
+        "something must happen first",
+    ]
+    walks = "The fox Bram walked from the mill to the inn. The fox Bram walked from the inn to the mill. "
+    assert judge(TWO + 5 * walks)[-1].reason == "the story should have ended"
+
+
+def test_the_judge_names_a_few_that_would_be_right():
+    verdict = judge(FOUR + "Bram put the red lantern down at the mill.")[-1]
+    assert verdict.reason == "Bram: expected somebody who holds something, Mara or Nell or Pip"
+
+
+def test_a_quotation_mark_belongs_to_the_sentence_that_it_closes():
+    assert [verdict.sentence for verdict in judge('"Hm!" Mara left. "No." said Tom')] == [
+        '"Hm!"',
+        "Mara left.",
+        '"No." said Tom',
+    ]
+
+
 def test_the_judge_believes_a_contradiction_and_skips_what_it_cannot_read():
     verdicts = judge(
         TWO + "Mara gave Bram the blue lantern. The end? No. \n"
@@ -546,6 +579,15 @@ def test_abilities_of_true_false_and_strange_texts():
         abilities([])
 
 
+def test_abilities_tell_grammar_from_memory_and_from_consistency():
+    told, wrong = TOLD[0].text, TWO + '"Who has the lantern?" "Bram," said Mara.'
+    assert judge(wrong)[-1].recalls == (("lantern", True), ("Bram", False), ("Mara", True))
+    scores = abilities([told, wrong])
+    assert (scores["grammar"], scores["consistent"], scores["whole"]) == (1, 0.5, 0.5)
+    assert scores["memory"] == pytest.approx(1 - 1 / (2 * scores["recalls"]))
+    assert scores["words"] == (told.count(" ") + 1 + wrong.count(" ") + 1) / 2
+
+
 # ---- the shipped data -------------------------------------------------------------------------------------
 
 
@@ -585,6 +627,11 @@ def test_more_stories_on_request(tmp_path, capsys):
     assert "5 stories" in capsys.readouterr().out
     few = village.read_stories(tmp_path / "stories.txt")
     assert len(few) == 5 and few == list(village.tell(9, 7))[:5]
+    assert village.main(["--stories", "2", "--out", str(tmp_path)]) == 0
+    assert village.read_stories(tmp_path / "stories.txt") == list(village.tell(4, 2))
+    assert village.main(["--seed", "9", "--out", str(tmp_path)]) == 0
+    assert len(village.read_stories(tmp_path / "stories.txt")) == 1000
+    capsys.readouterr()
     assert village.main(["--stories", "0"]) == 2
     assert "--stories 0" in capsys.readouterr().err
 

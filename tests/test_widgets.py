@@ -1,6 +1,7 @@
 """Pictures that a reader can change: what the strip shows, and what the controls do to it."""
 
 import math
+from html import escape
 
 import nbformat
 import pytest
@@ -125,6 +126,24 @@ def test_merges_need_a_tokenizer_that_has_them_and_states_that_it_has(tokenizer)
         widgets.merges(tokenizer, "", (0,))
 
 
+def test_what_fits_exactly_is_drawn_and_one_more_is_not(tokenizer, model):
+    assert len(widgets.merge_steps(tokenizer, "z" * 60)[0][1]) == 60
+    with pytest.raises(ValueError, match="takes 61 places, and the picture has 60"):
+        widgets.merge_steps(tokenizer, "z" * 61)
+    longer = GPTConfig(vocab_size=tokenizer.vocab_size, context_length=40, n_layers=1, n_heads=3, d_model=12)
+    assert len(widgets.heads_of(gpt2(longer), tokenizer, "~" * 39)[1]) == 40
+    assert len(widgets.next_logits(model, tokenizer, "~" * 18)) == 287  # 19 tokens, all that it reads
+    assert widgets.count(1) == "1 token" and widgets.count(1234) == "1,234 tokens"
+
+
+def test_marks_in_a_text_are_shown_as_they_are():
+    tokenizer = BPETokenizer.train(['<b>"a"</b> ' * 9], vocab_size=260)
+    panel = widgets.merges_panel(tokenizer, '<b>"a"</b>')
+    panel.controls["merges"].index = 1
+    assert any(mark in panel.said.split("joins ")[1] for mark in '<>"')
+    assert escape(panel.said) in panel.line.value and f'alt="{escape(panel.said)}"' in panel.picture.value
+
+
 # Attention
 
 
@@ -158,6 +177,8 @@ def test_the_attention_strip_maps_the_heads_that_were_asked_for(tokenizer, model
         "layer 1, head 0",
         "layer 1, head 1",
     ]
+    assert (fig.get_supxlabel(), fig.get_supylabel()) == ("token that is looked at", "token that looks")
+    assert [ax.images[0].get_clim() for ax in shown] == [(0, 1)] * 3  # the same color, the same weight
     for ax, weights in zip(shown, [layers[0][2], layers[1][0], layers[1][1]], strict=True):
         torch.testing.assert_close(torch.tensor(ax.images[0].get_array().data), weights)
     assert [labels(ax.get_xticklabels()) for ax in shown] == [[], words, words]  # named at the outside only
@@ -168,6 +189,9 @@ def test_the_attention_controls_show_any_head_on_any_sentence(tokenizer, model):
     panel = widgets.attention_panel(model, tokenizer, SENTENCE, (1, 2))
     assert [c.description for c in panel.controls.values()] == ["sentence", "layer", "head"]
     assert (panel.controls["layer"].max, panel.controls["head"].max) == (1, 2)
+    assert (panel.controls["layer"].value, panel.controls["head"].value) == (1, 2)
+    (ax,) = panel.figure.axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("token that is looked at", "token that looks")
     for layer, head in [(1, 2), (0, 2), (0, 1)]:
         panel.controls["layer"].value, panel.controls["head"].value = layer, head
         layers, words = widgets.heads_of(model, tokenizer, SENTENCE)
@@ -175,7 +199,8 @@ def test_the_attention_controls_show_any_head_on_any_sentence(tokenizer, model):
         torch.testing.assert_close(shown, layers[layer][head])
         most = layers[layer][head][-1].argmax().item()
         assert panel.said.startswith(f"Layer {layer}, head {head}. The last token, “button”, looks most at")
-        assert f"“{words[most]}”, token {most}: " in panel.said
+        weight = layers[layer][head][-1, most]
+        assert panel.said.endswith(f"“{words[most]}”, token {most}: {weight:.0%} of its weight.")
     panel.controls["sentence"].value = "$$ $$"  # no formula
     assert panel.picture.value and "$" in labels(panel.figure.axes[0].get_xticklabels())
     panel.controls["sentence"].value = "Mara"
@@ -232,6 +257,15 @@ def expected(logits, shown, temperature=1.0, top_k=None, top_p=1.0):
     return [[*(p[i] for i in shown), 1 - sum(p[i] for i in shown)] for p in (after, before)], len(kept)
 
 
+def test_the_next_logits_are_what_the_model_gives_for_the_last_token(tokenizer, model):
+    tokens = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(SENTENCE)]
+    with torch.no_grad():
+        expected = model.eval()(torch.tensor([tokens]))[0, -1]
+    model.train()
+    torch.testing.assert_close(widgets.next_logits(model, tokenizer, SENTENCE), expected)
+    assert model.training
+
+
 def test_the_sampling_strip_has_the_probabilities_of_each_state(tokenizer, model):
     fig = widgets.sampling_strip(next_token_probabilities, model, tokenizer, SENTENCE, STATES)
     logits = widgets.next_logits(model, tokenizer, SENTENCE)
@@ -242,7 +276,10 @@ def test_the_sampling_strip_has_the_probabilities_of_each_state(tokenizer, model
         assert bars == pytest.approx(after, abs=1e-5) and outlines == pytest.approx(before, abs=1e-5)
         assert ax.get_title(loc="left").endswith(f"\n{kept} kept")
     assert fig.axes[2].get_title(loc="left").startswith("T = 0.7\ntop-p 0.6\n")
+    names = ["".join(widgets.spell(tokenizer.vocab[i])).replace(" ", "·") for i in shown[:-1]]
     assert labels(fig.axes[0].get_yticklabels())[-1] == "all others"
+    assert any("·" in name for name in names)
+    assert labels(fig.axes[0].get_yticklabels())[:-2] == names
 
 
 def test_the_sampling_controls_change_the_bars(tokenizer, model):
@@ -259,6 +296,7 @@ def test_the_sampling_controls_change_the_bars(tokenizer, model):
         bars, outlines = filled(panel.figure.axes[0])
         assert bars == pytest.approx(after, abs=1e-5) and outlines == pytest.approx(before, abs=1e-5)
         assert f": {kept} of 287 tokens kept; the likeliest, “" in panel.said
+        assert panel.said.endswith(f"has {max(after[:-1]):.0%}.")
 
 
 def test_settings_and_prompts_at_the_edge(tokenizer, model):
@@ -274,6 +312,10 @@ def test_settings_and_prompts_at_the_edge(tokenizer, model):
 
     def refuse(logits, **setting):
         raise ValueError("temperature=0 must be above 0")
+
+    asked = {"temperature": 0.7, "top_k": 4, "top_p": 0.6}
+    controls = widgets.sampling_panel(next_token_probabilities, model, tokenizer, SENTENCE, asked).controls
+    assert {name: controls[name].value for name in asked} == asked
 
     broken = widgets.sampling_panel(refuse, model, tokenizer, SENTENCE, {})
     assert broken.said == "temperature=0 must be above 0" and broken.picture.value == ""
