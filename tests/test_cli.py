@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -267,6 +268,19 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
     assert main([*again, "--resume", "--steps", "5"]) == 0
     rows = [json.loads(line) for line in open("again/log.jsonl", encoding="utf-8")]
     assert [row["step"] for row in rows][-1] == 5 and rows[0]["step"] == 2
+
+
+def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys):
+    assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
+    shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
+    capsys.readouterr()
+    assert main(["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape]) == 0
+    out, folder = capsys.readouterr().out, Path("runs/forty")
+    (row,) = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert row["step"] >= 1 and f" {row['step']:,} steps of 4 rows" in out and row["ended"] in (0, 0.5, 1)
+    assert f"{row['bits_per_byte']:.3f} bits per byte" in out and (folder / "loss.png").exists()
+    assert "The floor is 0.194; a perfect reader who forgets names reaches 0.390." in out
+    assert f"companion generate --checkpoint {folder}" in out and "00_start.ipynb" in out
 
 
 def test_what_only_the_run_can_show_has_a_status_of_its_own(trained, capsys):
