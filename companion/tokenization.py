@@ -160,7 +160,6 @@ def known_ids(tokens: Iterable[str], ids: dict[str, int], unknown: int | None) -
     return found
 
 
-# Cell 365efb90, under “Numbers that stand for no text”
 class CharTokenizer(Tokenizer, kind="char"):
     """One token for each character that the training text holds, in the order of their code points.
 
@@ -295,7 +294,6 @@ def encode_pieces(pieces: list[str], ranks: dict, byte_order: bytes, cache: dict
     return ids
 
 
-# Cell 69a1631b, under “Encoding: the order of the merges”
 def train_merges(text, vocab_size: int, special_tokens: Iterable[str], pattern: str) -> tuple:
     """The merges and special tokens of a vocabulary; ValueError if too small or too large."""
     names = special_names(special_tokens)

@@ -463,7 +463,6 @@ def write_files(folder, files: dict[str, bytes]) -> None:
             path.unlink(missing_ok=True)
 
 
-# Cell f3c99961, under “A file is whole, or it is not there”
 def tokenizer_json(tokenizer: Tokenizer) -> bytes:
     """What tokenizer.save writes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -492,7 +491,6 @@ def model_files(model, tokenizer: Tokenizer, provenance: dict | None = None) -> 
     return {"tokenizer.json": words, "config.json": about, "model.safetensors": weights}
 
 
-# Cell 2bf010bd, under “A file is whole, or it is not there”
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
     """Write what load_checkpoint reads.
 
@@ -558,7 +556,6 @@ def whole(path: Path) -> Path:
     raise ValueError(f"{missing}; check the path, or use companion train")
 
 
-# Cell 5206997a, under “A file is whole, or it is not there”
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors and notes of a safetensors file. A one-line ValueError if missing or damaged."""
     try:
@@ -571,7 +568,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
         raise ValueError(f"{problem}; copy or train it again") from None
 
 
-# Cell a68703f1, under “A file is whole, or it is not there”
+# Cell 5206997a, under “A file is whole, or it is not there”
 def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], path) -> None:
     """Copy weights into model. ValueError, in one line, where a name or a shape differs."""
     wanted = model.state_dict()
@@ -582,7 +579,6 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], path) -> No
     model.load_state_dict(weights)
 
 
-# Cell 8567cc1d, under “A file is whole, or it is not there”
 def restore(trainer: Trainer, folder) -> None:
     """Put a trainer where save_run left another. ValueError where folder holds no such run."""
     if folder is None:
