@@ -21,14 +21,14 @@ window.addEventListener("beforeprint", () => {
 });
 window.addEventListener("afterprint", () => opened.forEach((details) => (details.open = false)));
 
-// On a narrow screen an equation shrinks until it fits, to little more than half; what is still wider scrolls.
+// On a narrow screen an equation shrinks until it fits, to seven tenths; what is still wider scrolls.
 const fitEquations = () =>
   document.querySelectorAll('.bd-article mjx-container[display="true"]').forEach((equation) => {
     const frame = equation.parentElement;
     const wide = () => Math.max(equation.scrollWidth, frame.scrollWidth) > frame.clientWidth;
     equation.style.fontSize = "";
     const size = parseFloat(getComputedStyle(equation).fontSize);
-    for (let share = 0.97; wide() && share >= 0.55; share -= 0.03) equation.style.fontSize = `${size * share}px`;
+    for (let share = 0.97; wide() && share > 0.69; share -= 0.03) equation.style.fontSize = `${size * share}px`;
   });
 window.addEventListener("load", () => window.MathJax?.startup?.promise.then(fitEquations));
 window.addEventListener("resize", fitEquations);
