@@ -124,7 +124,8 @@ def test_the_menu_opens_on_a_phone(opened):
 
 @pytest.mark.parametrize("chapter", BOOK.chapters[1:], ids=lambda chapter: chapter.name)
 def test_equations_fit_a_phone_and_stay_legible(opened, chapter):
-    page = opened(f"chapters/{chapter.name}.html", is_mobile=True, viewport={"width": 380, "height": 800}).page
+    phone = {"is_mobile": True, "viewport": {"width": 380, "height": 800}}
+    page = opened(f"chapters/{chapter.name}.html", **phone).page
     page.wait_for_function(
         """() => {
           const frames = [...document.querySelectorAll(".bd-article div.math")];
