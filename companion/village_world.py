@@ -476,11 +476,6 @@ def who_is(s, kind, role):
     return [name for name in s.role if s.role[name] == role]
 
 
-@rule("name", "somebody who holds something")
-def holder(s, kind):
-    return [name for name in s.role if name in s.thing]
-
-
 @rule("name", "somebody with empty hands")
 def empty(s, kind):
     return [name for name in s.role if name not in s.thing]
@@ -502,11 +497,6 @@ def can_give(s, name):
     return held is not None and held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
 
 
-@rule("name", "somebody with a thing to give and an empty-handed neighbor")
-def giver(s, kind):
-    return [name for name in s.thing if can_give(s, name)]
-
-
 @rule("name", "somebody with empty hands beside somebody with a thing to give")
 def empty_by_giver(s, kind):
     return [name for name in s.role if name not in s.thing and givable_to(s, None, name)]
@@ -515,21 +505,6 @@ def empty_by_giver(s, kind):
 @rule("thing", "a thing that a neighbor can give")
 def givable_to(s, kind, b):
     return [s.thing[a].noun for a in beside(s, b) if a in s.thing and s.thing[a].noun not in s.owner]
-
-
-@rule("name", "somebody with empty hands beside that thing")
-def empty_beside(s, kind, noun):
-    return empty_near(s, kind, holding(s, noun))
-
-
-@rule("name", "somebody at the same place who holds something")
-def holder_near(s, kind, a):
-    return [name for name in beside(s, a) if name in s.thing]
-
-
-@rule("name", "somebody who holds something, beside another who does")
-def swapper(s, kind):
-    return [name for name in s.thing if any(b in s.thing for b in beside(s, name))]
 
 
 def holding(s, noun):
@@ -547,24 +522,19 @@ def owner(s, kind, noun):
     return one(s.owner.get(noun))
 
 
-@rule("name", "somebody with a borrowed thing, whose owner has empty hands")
-def borrower(s, kind):
-    return [name for name, held in s.thing.items() if s.owner.get(held.noun, name) not in s.thing]
-
-
-@rule("name", "somebody with a borrowed thing")
-def debtor(s, kind):
-    return [name for name, held in s.thing.items() if held.noun in s.owner]
-
-
 def lying_at(s, place):
     """The nouns of the things that lie at `place`."""
     return [noun for noun, (_, there) in s.lying.items() if there == place]
 
 
-@rule("name", "somebody with empty hands where something lies")
-def picker(s, kind):
-    return [name for name in s.role if name not in s.thing and lying_at(s, s.place[name])] if s.lying else []
+@rule("thing", "a thing that lies beside somebody with empty hands")
+def pickable(s, kind):
+    return [noun for noun in s.lying if empty_by(s, None, noun)]
+
+
+@rule("name", "somebody with empty hands where it lies")
+def empty_by(s, kind, noun):
+    return empty_at(s, kind, s.lying.get(noun, (None, None))[1])
 
 
 @rule("name", "somebody with empty hands, away from where something lies")
@@ -584,9 +554,9 @@ def breaker(s, kind, noun):
     return one(s.broken.get(noun))
 
 
-@rule("name", "somebody who holds something broken")
-def mender(s, kind):
-    return [name for name, held in s.thing.items() if held.noun in s.broken] if s.broken else []
+@rule("thing", "a broken thing that somebody holds")
+def mendable(s, kind):
+    return [held.noun for held in s.thing.values() if held.noun in s.broken]
 
 
 @rule("name", "somebody with nothing to eat")
@@ -667,9 +637,9 @@ def wishless(s, kind):
     return [name for name in s.role if name not in s.wish]
 
 
-@rule("name", "somebody with a wish and empty hands")
-def lucky(s, kind):
-    return [name for name in s.wish if name not in s.thing]
+@rule("thing", "what somebody with empty hands wished for")
+def wanted(s, kind):
+    return [noun for name, noun in s.wish.items() if name not in s.thing]
 
 
 @rule("name", "the one who wished for it")
@@ -690,22 +660,6 @@ def new_noun(s, kind):
     return [noun for noun in kind if noun not in s.nouns]
 
 
-@rule("thing", "what this one holds")
-def noun(s, kind, a):
-    return [s.thing[a].noun] if a in s.thing else []
-
-
-@rule("color", "the color of what this one holds")
-def color(s, kind, a):
-    return [s.thing[a].color] if a in s.thing else []
-
-
-@rule("color", "its color")
-def color_of(s, kind, noun):
-    who = holding(s, noun)
-    return [s.thing[who].color] if who else one(s.lying.get(noun, (None,))[0])
-
-
 @rule("thing", "a thing that somebody holds")
 def held(s, kind):
     return [held.noun for held in s.thing.values()]
@@ -716,14 +670,19 @@ def givable(s, kind):
     return [held.noun for name, held in s.thing.items() if can_give(s, name)]
 
 
+@rule("thing", "a thing whose holder stands beside another who holds something")
+def swappable(s, kind):
+    return [held.noun for name, held in s.thing.items() if held_near(s, None, name)]
+
+
+@rule("thing", "a thing that somebody at the same place holds")
+def held_near(s, kind, a):
+    return [s.thing[b].noun for b in beside(s, a) if b in s.thing]
+
+
 @rule("thing", "a thing that is held or lies somewhere")
 def known(s, kind):
     return [held.noun for held in s.thing.values()] + list(s.lying)
-
-
-@rule("thing", "the thing that lies there")
-def lying_here(s, kind, a):
-    return lying_at(s, s.place.get(a))
 
 
 @rule("place", "a place where something lies")
@@ -740,6 +699,16 @@ def lying_there(s, kind, place):
 def colors(things) -> list[str]:
     """The different colors of (color, noun) pairs."""
     return list(dict.fromkeys(color for color, _ in things))
+
+
+@rule("color", "the color of a thing that can be given to a neighbor")
+def givable_color(s, kind):
+    return colors(held for name, held in s.thing.items() if can_give(s, name))
+
+
+@rule("thing", "a thing of that color that can be given to a neighbor")
+def givable_noun(s, kind, c):
+    return [held.noun for name, held in s.thing.items() if held.color == c and can_give(s, name)]
 
 
 @rule("color", "the color of something whole that somebody holds")
@@ -787,9 +756,9 @@ def borrowed(s, kind):
     return [held.noun for name, held in s.thing.items() if s.owner.get(held.noun, name) not in s.thing]
 
 
-@rule("thing", "what this one wished for")
-def wish(s, kind, a):
-    return one(s.wish.get(a))
+@rule("thing", "a borrowed thing")
+def owed(s, kind):
+    return [held.noun for held in s.thing.values() if held.noun in s.owner]
 
 
 @rule("thing", "what somebody wished for")
@@ -1242,11 +1211,11 @@ say(
 )
 say(
     "opening",
-    12,
+    20,
     "opens finds",
     """
-    Once the {r:any_role} {A:any_name} found a {c:any_color} {n:new_noun} at the {p:any_place}.
-    This is the story of the {r:any_role} {A:any_name}, the {p:any_place} and a {c:any_color} {n:new_noun}.
+    Once the {r:any_role} {A:any_name} sat at the {p:any_place} and admired the {c:any_color} {n:new_noun} {A} had found.
+    This is the story of the {r:any_role} {A:any_name}, the {p:any_place} and the {c:any_color} {n:new_noun} {A} found there.
 """,
 )
 say(
@@ -1281,16 +1250,16 @@ say(
 )
 say(
     "arrival",
-    10,
+    20,
     "arrives brings_thing",
     """
-    Then the {r:new_role} {B:new_name} came to the {p:occupied} with a {c:any_color} {n:new_noun}.
-    {A:anyone} waved. The {r:new_role} {B:new_name} brought a {c:any_color} {n:new_noun} to the {p:place(A)}.
+    Then the {r:new_role} {B:new_name} came to the {p:occupied}, and everybody saw the {c:any_color} {n:new_noun} {B} brought.
+    {A:anyone} waved to the {r:new_role} {B:new_name} and liked the {c:any_color} {n:new_noun} {B} brought to the {p:place(A)}.
 """,
 )
 say(
     "arrival",
-    5,
+    10,
     "arrives brings_goods",
     """
     The {r:new_role} {B:new_name} stopped at the {p:occupied} with {k:any_several} {g:new_goods}.
@@ -1309,15 +1278,15 @@ say(
 
 say(
     "event",
-    4,
+    8,
     "finds",
     """
-    {A:empty} found a {c:any_color} {n:new_noun} at the {p:place(A)}.
-    {A:empty} found something at the {p:place(A)}. It was a {c:any_color} {n:new_noun}.
-    "Look!" cried {A:empty}, and held up a {c:any_color} {n:new_noun} for {B:other(A)} to see.
-    At the {p:occupied_empty}, {A:empty_at(p)} tripped over a {c:any_color} {n:new_noun}.
-    {A:empty} bought a {c:any_color} {n:new_noun} at the {p:place(A)} for a song.
-    {A:empty} won a {c:any_color} {n:new_noun} in a raffle at the {p:place(A)}.
+    The {c:any_color} {n:new_noun} {A:empty} found at the {p:place(A)} was as good as new.
+    Something lay in the grass at the {p:occupied_empty}. It was a {c:any_color} {n:new_noun} {A:empty_at(p)} could use.
+    "Look at the {c:any_color} {n:new_noun} {A:empty} has found!" cried {B:other(A)}.
+    At the {p:occupied_empty} lay a {c:any_color} {n:new_noun} {A:empty_at(p)} tripped over and kept.
+    The {c:any_color} {n:new_noun} {A:empty} bought at the {p:place(A)} cost only a song.
+    First prize in the raffle at the {p:occupied_empty} was a {c:any_color} {n:new_noun} {A:empty_at(p)} won.
 """,
 )
 say(
@@ -1325,7 +1294,7 @@ say(
     6,
     "buys",
     """
-    {A:buyer} paid {k:some(A)} {g:goods(A)} for a {c:any_color} {n:new_noun} and had {m:less(A,k)} left.
+    {A:buyer} paid {k:some(A)} {g:goods(A)} for a {c:any_color} {n:new_noun} {A} liked and had {m:less(A,k)} left.
 """,
 )
 say(
@@ -1333,8 +1302,8 @@ say(
     3,
     "wishes",
     """
-    {A:wishless} stood at the {p:place(A)} and wished for a {n:new_noun}.
-    "I want a {n:new_noun}," said {A:wishless}. "What would you do with a {n}?" asked {B:other(A)}.
+    {A:wishless} stood at the {p:place(A)} and thought of a {n:new_noun} {A} would love to have.
+    "Is there a {n:new_noun} {A:wishless} could have?" asked {B:other(A)}. There was none.
 """,
 )
 say(
@@ -1342,8 +1311,8 @@ say(
     8,
     "gets_wish",
     """
-    {A:lucky} turned round, and there, at the {p:place(A)}, lay a {c:any_color} {n:wish(A)}.
-    A kind aunt sent {A:lucky} a {c:any_color} {n:wish(A)}.
+    And there it lay, the {c:any_color} {n:wanted} {A:wisher_of(n)} wanted, right at the {p:place(A)}.
+    A kind aunt sent the {c:any_color} {n:wanted} {A:wisher_of(n)} had asked for.
 """,
 )
 
@@ -1351,32 +1320,32 @@ say(
 
 say(
     "event",
-    9,
+    5,
     "gives",
     """
-    {A:giver} gave {B:empty_near(A)} the {c:color(A)} {n:noun(A)}.
-    {A:giver} had a present for {B:empty_near(A)}: the {c:color(A)} {n:noun(A)}.
-    "Take the {n:givable}, {B:empty_beside(n)}," said {A:holder_of(n)}. So {B} took the {n}.
-    "Is that {n:givable} for me?" asked {B:empty_beside(n)}. "It is now," said {A:holder_of(n)}, and gave {B} the {n}.
-    {B:empty_by_giver} got the {n:givable_to(B)} from {A:holder_of(n)} at the {p:place(B)}.
+    The {c:givable_color} {n:givable_noun(c)} {A:holder_of(n)} gave away was now the {n} {B:empty_near(A)} had.
+    The {n:givable} {A:holder_of(n)} wrapped in paper was a present: soon it was the {n} {B:empty_near(A)} had.
+    "Take it!" So the {n:givable} {A:holder_of(n)} had was now the {n} {B:empty_near(A)} had.
+    "Is the {n:givable} {A:holder_of(n)} has for me?" "It is now!" So it was the {n} {B:empty_near(A)} had.
+    {B:empty_by_giver} admired the {n:givable_to(B)} {A:holder_of(n)} had at the {p:place(B)}, and soon it was the {n} {B} had.
 """,
 )
 say(
     "event",
-    8,
+    4,
     "swaps",
     """
-    {A:swapper} and {B:holder_near(A)} traded: {A} got the {o:noun(B)}, and {B} got the {n:noun(A)}.
-    {A:swapper} gave {B:holder_near(A)} the {n:noun(A)} and got the {d:color(B)} {o:noun(B)} for it.
+    They traded the {n:swappable} {A:holder_of(n)} had for the {o:held_near(A)} {B:holder_of(o)} had. Now it was the {o} {A} had and the {n} {B} had.
+    The {n:swappable} {A:holder_of(n)} had and the {o:held_near(A)} {B:holder_of(o)} had changed hands: now it was the {n} {B} had and the {o} {A} had.
 """,
 )
 say(
     "event",
-    6,
+    3,
     "lends",
     """
-    {A:giver} lent {B:empty_near(A)} the {n:noun(A)} at the {p:place(A)}.
-    "May I borrow the {n:givable}?" asked {B:empty_beside(n)}. "Bring it back," said {A:holder_of(n)}, and lent {B} the {n}.
+    The {n:givable} {A:holder_of(n)} lent at the {p:place(A)} was now the {n} {B:empty_near(A)} had to bring back.
+    "May I borrow the {n:givable} {A:holder_of(n)} has?" "Bring it back!" So it was the {n} {B:empty_near(A)} borrowed.
 """,
 )
 say(
@@ -1384,8 +1353,8 @@ say(
     9,
     "returns",
     """
-    {B:borrower} brought the {n:noun(B)} back to {A:owner(n)} at the {p:place(A)}.
-    "Here is the {n:borrowed}," said {B:holder_of(n)}, and gave it back to {A:owner(n)} at the {p:place(A)}.
+    Back came the {n:borrowed} {B:holder_of(n)} borrowed: it was once more the {n} {A:owner(n)} had, at the {p:place(A)}.
+    "Here is the {n:borrowed} {B:holder_of(n)} borrowed." It was again the {n} {A:owner(n)} had, back at the {p:place(A)}.
 """,
 )
 say(
@@ -1393,8 +1362,8 @@ say(
     4,
     "puts_down",
     """
-    {A:holder} put the {c:color(A)} {n:noun(A)} down at the {p:place(A)}.
-    "This {n:held} is heavy," said {A:holder_of(n)}, and left it at the {p:place(A)}.
+    The {c:held_color} {n:held_noun(c)} {A:holder_of(n)} put down stayed at the {p:place(A)}.
+    "This is heavy!" So the {n:held} {A:holder_of(n)} carried was left at the {p:place(A)}.
 """,
 )
 say(
@@ -1402,8 +1371,8 @@ say(
     4,
     "hides",
     """
-    {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
-    When nobody looked, {A:holder} hid the {n:noun(A)} at the {p:place(A)}.
+    The {n:held} {A:holder_of(n)} hid at the {p:place(A)} was hard to find.
+    When nobody looked, the {n:held} {A:holder_of(n)} had was hidden at the {p:place(A)}.
 """,
 )
 say(
@@ -1411,7 +1380,7 @@ say(
     9,
     "picks_up",
     """
-    {A:picker} picked up the {n:lying_here(A)}, which still lay at the {p:place(A)}.
+    The {n:pickable} {A:empty_by(n)} picked up had lain at the {p:place(A)} for a while.
 """,
 )
 say(
@@ -1419,7 +1388,7 @@ say(
     9,
     "fetches",
     """
-    {A:fetcher} ran to the {p:place_of_lying(A)} to get the {n:lying_there(p)}.
+    {A:fetcher} ran to the {p:place_of_lying(A)} to get the {n:lying_there(p)} {A} needed.
 """,
 )
 say(
@@ -1427,8 +1396,8 @@ say(
     2,
     "vanishes",
     """
-    A magpie flew off with the {n:held}, and {A:holder_of(n)} never saw it again.
-    Splash! The {n:held} fell into the river, and {A:holder_of(n)} had to let it go.
+    A magpie stole the {n:held} {A:holder_of(n)} had and never gave it back.
+    Splash! The {n:held} {A:holder_of(n)} had fell into the river and was gone.
 """,
 )
 say(
@@ -1436,7 +1405,7 @@ say(
     4,
     "breaks",
     """
-    Crack! The {c:whole_color} {n:whole_noun(c)} broke, and {A:holder_of(n)} said a very short word.
+    Crack! The {c:whole_color} {n:whole_noun(c)} {A:holder_of(n)} had broke, and somebody said a very short word.
 """,
 )
 say(
@@ -1444,7 +1413,7 @@ say(
     12,
     "mends",
     """
-    {A:mender} mended the {c:color(A)} {n:noun(A)} with a bit of string.
+    With a bit of string, the {n:mendable} {A:holder_of(n)} had was whole again.
 """,
 )
 
@@ -1456,7 +1425,7 @@ say(
     "goes",
     """
     The {r:some_role} {A:who_is(r)} walked from the {p:place(A)} to the {q:elsewhere(A)}.
-    {A:holder} carried the {n:noun(A)} from the {p:place(A)} to the {q:elsewhere(A)}.
+    The {n:held} {A:holder_of(n)} carried from the {p:place(A)} to the {q:elsewhere(A)} did not get lighter.
 """,
 )
 say(
@@ -1516,7 +1485,7 @@ say(
 )
 say(
     "event",
-    6,
+    8,
     "counts",
     """
     {A:adder} had {n:count(A)} {g:goods(A)} and got {k:more(A)} more. That made {m:total(n,k)}.
@@ -1606,7 +1575,7 @@ say(
     """
     "Good morning, {A:with_company}," said {B:near(A)}. "Good morning, {B}," said {A}.
     "Is this the {p:crowded}?" asked {A:at(p)}. "Yes, this is the {p}," said {B:near(A)}.
-    "This is my {c:held_color} {n:held_noun(c)}," said {A:holder_of(n)}. "A fine {n}," said {B:other(A)}.
+    "Is this the {c:held_color} {n:held_noun(c)} {A:holder_of(n)} likes so much?" asked {B:other(A)}. "Yes, this {n}," said {A}.
 """,
 )
 say(
@@ -1616,9 +1585,9 @@ say(
     """
     "Who has the {n:held}?" "{A:holder_of(n)}," said {B:other(A)}.
     "Where is the {n:known}?" asked {B:anyone}. It was at the {p:where(n)}.
-    "You have a lovely {n:held}, {A:holder_of(n)}," said {B:other(A)}, and {A} blushed.
-    "Do you have the {n:held}, {A:holder_of(n)}?" asked {B:other(A)}. "Yes, and it is {c:color_of(n)}."
-    {A:holder} polished the {c:color(A)} {n:noun(A)} until {B:other(A)} clapped.
+    "What a lovely {n:held} {A:holder_of(n)} has!" said {B:other(A)}, and {A} blushed.
+    "May I see the {n:held} {A:holder_of(n)} has?" asked {B:other(A)}. "Yes, but do not drop it."
+    The {c:held_color} {n:held_noun(c)} {A:holder_of(n)} polished shone until {B:other(A)} clapped.
     The {c:lying_color} {n:lying_noun(c)} still lay at the {p:where(n)}.
 """,
 )
@@ -1628,13 +1597,13 @@ say(
     "",
     """
     "Where is {A:anyone}?" asked {B:other(A)}. It was easy: at the {p:place(A)}.
-    "The {c:held_color} {n:held_noun(c)} suits you, {A:holder_of(n)}," said {B:other(A)}. "I know," said {A}.
+    "The {c:held_color} {n:held_noun(c)} {A:holder_of(n)} has is a good one," said {B:other(A)}. "I know," said {A}.
     "How many {g:had_goods} do you have, {A:who_has_goods(g)}?" There were {n:count(A)}.
     {A:eater} counted the {g:goods(A)} again. There were still {n:count(A)}.
     "Who hid the {n:hidden}?" Of course, it was {A:hider(n)}.
     "Who broke the {n:broken}?" It was {A:breaker(n)}, but nobody was angry.
-    "Still no {n:wished}," sighed {A:wisher_of(n)}.
-    {A:debtor} had not forgotten that the {n:noun(A)} belonged to {B:owner(n)}.
+    There was still no sign of the {n:wished} {A:wisher_of(n)} wanted.
+    The {n:owed} {A:holder_of(n)} borrowed still belonged to {B:owner(n)}.
     {A:totaler} had {n:count(A)} {g:goods(A)}, {B:addable(A)} {k:count(B)} {i:goods(B)}, both {m:total(n,k)}.
 """,
 )
@@ -1700,7 +1669,7 @@ say(
     4,
     "ends",
     """
-    That night {A:holder} put the {c:color(A)} {n:noun(A)} beside the bed.
+    That night the {c:held_color} {n:held_noun(c)} {A:holder_of(n)} had lay beside the bed.
     They all went home, and only the {c:lying_color} {n:lying_noun(c)} stayed at the {p:where(n)}.
     Then the moon rose over the {p:occupied}, and {A:at(p)} fell asleep.
     {A:moody} went to bed early, still {f:mood(A)}.
@@ -1708,7 +1677,7 @@ say(
     At last the {r:some_role} {A:who_is(r)} said good night to {B:other(A)}.
     When the {w:weather} was over, they all had soup with {A:anyone} at the {p:place(A)}.
     {A:eater} put all {n:count(A)} {g:goods(A)} on the table, and that was supper.
-    And if you ever need a {c:held_color} {n:held_noun(c)}, go and ask {A:holder_of(n)}.
+    And if you ever need the {c:held_color} {n:held_noun(c)} {A:holder_of(n)} has, just ask.
     They all lived happily ever after, the {r:some_role} {A:who_is(r)} most of all.
     And that is how the {r:some_role} {A:who_is(r)} came to love the {p:place(A)}.
 """,
