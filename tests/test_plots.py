@@ -107,7 +107,8 @@ def test_what_the_judge_said_is_green_red_or_gray():
     from companion.village import judge
 
     verdicts = judge(
-        "Once the baker Mara found a red key at the mill. Mara found a blue drum at the inn. Hm?"
+        "Once upon a time, the baker Mara lived by the mill. Once upon a time, the fox Tom lived by the inn. "
+        "Hm?"
     )
     assert [verdict.kind for verdict in verdicts] == ["ok", "contradiction", "unknown"]
     ok, contradiction, unknown = map(to_rgb, re.findall(r"background:(#\w+)", plots.judged(verdicts).data))

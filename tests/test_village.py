@@ -414,7 +414,7 @@ def test_floor_is_bits_over_bytes_and_one_for_the_end():
     assert floor(texts) == pytest.approx(expected)
     assert floor(texts) < floor(texts, forget=True)
     with pytest.raises(ValueError, match="no story of this village"):
-        floor(["Mara found a key."])
+        floor(["The key Mara found was new."])
     with pytest.raises(ValueError, match="at least one story"):
         floor([])
 
@@ -429,32 +429,104 @@ def test_the_judge_accepts_true_stories():
         assert " ".join(verdict.sentence for verdict in verdicts) == told.text
 
 
-TWO = "Once the baker Mara found a red lantern at the mill. One day Mara met the fox Bram at the mill. "
+FOUND = "Once the baker Mara sat at the mill and admired the red lantern Mara had found. "
+TWO = FOUND + "One day Mara met the fox Bram at the mill. "
 FOOD = TWO + "An old woman gave Bram five plums and a wink. "
 MONDAY = TWO + "It was Monday, as everybody could tell from the soup. "
 AWAY = TWO + "The fox Bram walked from the mill to the inn. "
-LAID = TWO + "Mara put the red lantern down at the mill. The fox Bram walked from the mill to the inn. "
+LAID = TWO + "The red lantern Mara put down stayed at the mill. " + AWAY.removeprefix(TWO)
+BORROWED = TWO + "The lantern Mara lent at the mill was now the lantern Bram had to bring back. "
+BROKEN = TWO + "Crack! The red lantern Mara had broke, and somebody said a very short word. "
+BOTH = TWO + "The blue key Bram found at the mill was as good as new. "
 
 CONTRADICTIONS = [
     (TWO, '"Who has the lantern?" "Bram," said Bram.', "Bram: expected the one who holds it, Mara"),
-    (TWO, "Mara gave Bram the blue lantern.", "blue: expected the color of what this one holds, red"),
-    (TWO, "Mara gave Bram the red key.", "key: expected what this one holds, lantern"),
-    (TWO, "Bram gave Mara the red lantern.", "Bram: expected somebody with a thing to give"),
-    (TWO, "Mara gave Nell the red lantern.", "nobody named Nell is in this story"),
+    (
+        TWO,
+        "The blue lantern Mara gave away was now the lantern Bram had.",
+        "blue: expected the color of a thing that can be given to a neighbor, red",
+    ),
+    (
+        TWO,
+        "The red key Mara gave away was now the key Bram had.",
+        "key: expected a thing of that color that can be given to a neighbor, lantern",
+    ),
+    (TWO, '"Take it!" So the key Mara had was now the key Bram had.', "key: expected a thing that can be"),
+    (
+        TWO,
+        '"Take it!" So the lantern Bram had was now the lantern Mara had.',
+        "Bram: expected the one who holds it, Mara",
+    ),
+    (
+        TWO,
+        '"Take it!" So the lantern Mara had was now the lantern Nell had.',
+        "nobody named Nell is in this story",
+    ),
+    (
+        BOTH,
+        '"Take it!" So the lantern Mara had was now the lantern Bram had.',
+        "expected a thing that can be given",
+    ),
     (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "pond: expected where it is, mill"),
     (TWO, '"Where is the key?" asked Bram. It was at the mill.', "key: expected a thing that is held"),
     (
         TWO,
-        '"Do you have the lantern, Mara?" asked Bram. "Yes, and it is pink."',
-        "pink: expected its color, red",
+        "The pink lantern Mara polished shone until Bram clapped.",
+        "pink: expected the color of something",
     ),
-    (TWO, "Bram found a green lantern at the mill.", "lantern: expected a thing not"),
-    (TWO, "Bram found a green drum at the pond.", "pond: expected where this one is, mill"),
-    (TWO, "Mara found a green drum at the mill.", "Mara: expected somebody with empty hands, Bram"),
-    (TWO, "Bram put the red lantern down at the mill.", "Bram: expected somebody who holds something, Mara"),
-    (TWO, "Then the goat Mara came to the mill with a blue key.", "Mara: expected somebody new"),
-    (TWO, "Then the fox Nell came to the mill with a blue key.", "fox: expected a role that nobody"),
-    (TWO, "Then the goat Nell came to the inn with a blue key.", "inn: expected a place where"),
+    (
+        BOTH,
+        "The blue lantern Mara polished shone until Bram clapped.",
+        "lantern: expected a thing of that color",
+    ),
+    (
+        BOTH,
+        "The red lantern Bram polished shone until Mara clapped.",
+        "Bram: expected the one who holds it, Mara",
+    ),
+    (TWO, "The green lantern Bram found at the mill was as good as new.", "lantern: expected a thing not"),
+    (
+        TWO,
+        "The green drum Bram found at the pond was as good as new.",
+        "pond: expected where this one is, mill",
+    ),
+    (
+        TWO,
+        "The green drum Mara found at the mill was as good as new.",
+        "Mara: expected somebody with empty hands, Bram",
+    ),
+    (
+        TWO,
+        "The red lantern Bram put down stayed at the mill.",
+        "Bram: expected the one who holds it, Mara",
+    ),
+    (
+        TWO,
+        "They traded the lantern Mara had for the key Bram had. Now it was the key Mara had and the "
+        "lantern Bram had.",
+        "expected a thing whose holder stands beside another",
+    ),
+    (
+        BOTH,
+        "They traded the lantern Mara had for the drum Bram had. Now it was the drum Mara had and the "
+        "lantern Bram had.",
+        "drum: expected a thing that somebody at the same place holds, key",
+    ),
+    (
+        TWO,
+        "Then the goat Mara came to the mill, and everybody saw the blue key Mara brought.",
+        "somebody new",
+    ),
+    (
+        TWO,
+        "Then the fox Nell came to the mill, and everybody saw the blue key Nell brought.",
+        "a role that nobody",
+    ),
+    (
+        TWO,
+        "Then the goat Nell came to the inn, and everybody saw the blue key Nell brought.",
+        "a place where",
+    ),
     (TWO, "The fox Mara winked. You could never tell with Mara.", "expected the one who has that role, Bram"),
     (TWO, "The baker Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
     (TWO, "The baker Mara walked from the mill to the mill.", "mill: expected another place"),
@@ -463,10 +535,27 @@ CONTRADICTIONS = [
     (TWO, "At last the rain was over.", "rain: expected the weather, but there is none"),
     (TWO, "Bram ate two of the plums. That left three.", "Bram: expected somebody with at least four"),
     (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
+    (BROKEN, '"Who broke the lantern?" It was Bram, but nobody was angry.', "the one who broke it, Mara"),
+    (
+        TWO,
+        "With a bit of string, the lantern Mara had was whole again.",
+        "expected a broken thing that somebody",
+    ),
     (TWO, '"Who hid the lantern?" Of course, it was Mara.', "lantern: expected a hidden thing"),
     (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
     (TWO, "And that is how the baker Mara came to love the mill.", "it is too early to end"),
     (TWO, "Once upon a time, the goat Nell lived by the inn.", "the story has begun already"),
+    (
+        TWO,
+        "A kind aunt sent the pink kite Bram had asked for.",
+        "expected what somebody with empty hands wished",
+    ),
+    (TWO, "The lantern Mara borrowed still belonged to Bram.", "lantern: expected a borrowed thing"),
+    (
+        BORROWED,
+        "The lantern Bram borrowed still belonged to Bram.",
+        "expected the one to whom it belongs, Mara",
+    ),
     (FOOD, "Bram ate two of the plums. That left four.", "four: expected what is left, three"),
     (FOOD, "Bram ate two of the figs. That left three.", "figs: expected what this one has to eat, plums"),
     (FOOD, "Bram ate four of the plums. That left one.", "four: expected so many that"),
@@ -475,10 +564,27 @@ CONTRADICTIONS = [
     (FOOD, "Bram counted the plums again. There were still seven.", "expected how many there are, five"),
     (FOOD, "An old woman gave Mara four figs and a wink.", "a sentence of this kind stood just before"),
     (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
-    (AWAY, "Mara gave Bram the red lantern.", "expected somebody with a thing to give"),
+    (
+        AWAY,
+        '"Take it!" So the lantern Mara had was now the lantern Bram had.',
+        "expected a thing that can be given",
+    ),
     (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "she: expected"),
-    (LAID, "Mara picked up the lantern, which still lay at the inn.", "expected where this one is, mill"),
-    (LAID, "Bram ran to the gate to get the lantern.", "gate: expected a place where something lies, mill"),
+    (
+        LAID,
+        "The lantern Bram picked up had lain at the mill for a while.",
+        "with empty hands where it lies, Mara",
+    ),
+    (
+        LAID,
+        "The lantern Mara picked up had lain at the inn for a while.",
+        "inn: expected where this one is, mill",
+    ),
+    (
+        LAID,
+        "Bram ran to the gate to get the lantern Bram needed.",
+        "gate: expected a place where something lies, mill",
+    ),
     (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
 ]
 
@@ -496,8 +602,8 @@ def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
 
 
 def test_the_judge_wants_a_beginning_a_company_and_one_end():
-    assert "nobody is in it" in judge("Mara found a red key at the mill.")[0].reason
-    alone = judge("Once the baker Mara found a red key at the mill. Mara found a blue drum at the mill.")
+    assert "nobody is in it" in judge("The red key Mara found at the mill was as good as new.")[0].reason
+    alone = judge(FOUND + "The blue drum Mara found at the mill was as good as new.")
     assert alone[1].reason == "somebody must arrive first"
     told = TOLD[0].text
     after = judge(told + " A beetle crossed the road without looking.")
@@ -506,14 +612,13 @@ def test_the_judge_wants_a_beginning_a_company_and_one_end():
 
 
 FOUR = (
-    TWO
-    + "Then the goat Nell came to the mill with a blue key. Nell waved. The crow Pip brought a pink kite to"
-    " the mill. "
+    TWO + "Then the goat Nell came to the mill, and everybody saw the blue key Nell brought. "
+    "Nell waved to the crow Pip and liked the pink kite Pip brought to the mill. "
 )
 
 
 def test_the_judge_says_why_no_such_sentence_can_come_now():
-    full = judge(FOUR + "Then the duck Ivy came to the mill with a green drum.")
+    full = judge(FOUR + "Then the duck Ivy came to the mill, and everybody saw the green drum Ivy brought.")
     assert [verdict.kind for verdict in full[:-1]] == ["ok"] * 4
     assert full[-1].reason == "nobody else fits into this story"
     beetle, owl = "A beetle crossed the road without looking.", "An owl asked a question, and no one replied."
@@ -526,8 +631,8 @@ def test_the_judge_says_why_no_such_sentence_can_come_now():
 
 
 def test_the_judge_names_a_few_that_would_be_right():
-    verdict = judge(FOUR + "Bram put the red lantern down at the mill.")[-1]
-    assert verdict.reason == "Bram: expected somebody who holds something, Mara or Nell or Pip"
+    verdict = judge(FOUR + '"Who has the drum?" "Mara," said Bram.')[-1]
+    assert verdict.reason == "drum: expected a thing that somebody holds, lantern or key or kite"
 
 
 def test_a_quotation_mark_belongs_to_the_sentence_that_it_closes():
@@ -540,9 +645,9 @@ def test_a_quotation_mark_belongs_to_the_sentence_that_it_closes():
 
 def test_the_judge_believes_a_contradiction_and_skips_what_it_cannot_read():
     verdicts = judge(
-        TWO + "Mara gave Bram the blue lantern. The end? No. \n"
+        TWO + "The blue lantern Mara gave away was now the lantern Bram had. The end? No. \n"
         '"Who has the lantern?" "Bram," said Mara. '
-        '"This is my blue lantern," said Bram. "A fine lantern," said Mara. Once ther'
+        '"May I see the lantern Bram has?" asked Mara. "Yes, but do not drop it." Once ther'
     )
     kinds = ["ok", "ok", "contradiction", "unknown", "unknown", "ok", "ok", "unknown"]
     assert [verdict.kind for verdict in verdicts] == kinds

@@ -168,7 +168,7 @@ CROSSOVER = Number(
             "Each weight of a matrix costs 6 operations, and you counted one.",
         ),
     ],
-    right="At GPT-2's own 1,024 tokens the famous square is a seventh of the work, in wider models less.",
+    right="At GPT-2's own 1,024 tokens the famous square is an eighth of the work, in wider models less.",
 )
 
 # -- 6.4 ------------------------------------------------------------------
