@@ -502,11 +502,6 @@ def empty_by_giver(s, kind):
     return [name for name in s.role if name not in s.thing and givable_to(s, None, name)]
 
 
-@rule("thing", "a thing that a neighbor can give")
-def givable_to(s, kind, b):
-    return [s.thing[a].noun for a in beside(s, b) if a in s.thing and s.thing[a].noun not in s.owner]
-
-
 def holding(s, noun):
     """The name of whoever holds the thing called `noun`, or None."""
     return next((name for name, held in s.thing.items() if held.noun == noun), None)
@@ -525,11 +520,6 @@ def owner(s, kind, noun):
 def lying_at(s, place):
     """The nouns of the things that lie at `place`."""
     return [noun for noun, (_, there) in s.lying.items() if there == place]
-
-
-@rule("thing", "a thing that lies beside somebody with empty hands")
-def pickable(s, kind):
-    return [noun for noun in s.lying if empty_by(s, None, noun)]
 
 
 @rule("name", "somebody with empty hands where it lies")
@@ -552,11 +542,6 @@ def hider(s, kind, noun):
 @rule("name", "the one who broke it")
 def breaker(s, kind, noun):
     return one(s.broken.get(noun))
-
-
-@rule("thing", "a broken thing that somebody holds")
-def mendable(s, kind):
-    return [held.noun for held in s.thing.values() if held.noun in s.broken]
 
 
 @rule("name", "somebody with nothing to eat")
@@ -637,11 +622,6 @@ def wishless(s, kind):
     return [name for name in s.role if name not in s.wish]
 
 
-@rule("thing", "what somebody with empty hands wished for")
-def wanted(s, kind):
-    return [noun for name, noun in s.wish.items() if name not in s.thing]
-
-
 @rule("name", "the one who wished for it")
 def wisher_of(s, kind, noun):
     return [name for name, wanted in s.wish.items() if wanted == noun]
@@ -670,6 +650,11 @@ def givable(s, kind):
     return [held.noun for name, held in s.thing.items() if can_give(s, name)]
 
 
+@rule("thing", "a thing that a neighbor can give")
+def givable_to(s, kind, b):
+    return [s.thing[a].noun for a in beside(s, b) if a in s.thing and s.thing[a].noun not in s.owner]
+
+
 @rule("thing", "a thing whose holder stands beside another who holds something")
 def swappable(s, kind):
     return [held.noun for name, held in s.thing.items() if held_near(s, None, name)]
@@ -683,6 +668,11 @@ def held_near(s, kind, a):
 @rule("thing", "a thing that is held or lies somewhere")
 def known(s, kind):
     return [held.noun for held in s.thing.values()] + list(s.lying)
+
+
+@rule("thing", "a thing that lies beside somebody with empty hands")
+def pickable(s, kind):
+    return [noun for noun in s.lying if empty_by(s, None, noun)]
 
 
 @rule("place", "a place where something lies")
@@ -751,6 +741,11 @@ def broken(s, kind):
     return list(s.broken)
 
 
+@rule("thing", "a broken thing that somebody holds")
+def mendable(s, kind):
+    return [held.noun for held in s.thing.values() if held.noun in s.broken]
+
+
 @rule("thing", "a borrowed thing, whose owner has empty hands")
 def borrowed(s, kind):
     return [held.noun for name, held in s.thing.items() if s.owner.get(held.noun, name) not in s.thing]
@@ -759,6 +754,11 @@ def borrowed(s, kind):
 @rule("thing", "a borrowed thing")
 def owed(s, kind):
     return [held.noun for held in s.thing.values() if held.noun in s.owner]
+
+
+@rule("thing", "what somebody with empty hands wished for")
+def wanted(s, kind):
+    return [noun for name, noun in s.wish.items() if name not in s.thing]
 
 
 @rule("thing", "what somebody wished for")
