@@ -42,7 +42,7 @@ PRESETS = {
         "1.0M parameters for the village: a story after 3 minutes on two cores",
         {"context_length": 256, "n_layers": 4, "n_heads": 4, "d_model": 128},
         {"steps": 3000, "batch_size": 32, "lr": 3e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 200},
-        2.3,
+        2.8,
     ),
     "text": Preset(
         "3M parameters with dropout, for 100 KB to 10 MB of your own text: 15 minutes on two cores",
