@@ -491,10 +491,13 @@ def empty_near(s, kind, a):
     return [name for name in beside(s, a) if name not in s.thing]
 
 
-def can_give(s, name):
-    """Holds something of their own, and stands beside somebody with empty hands."""
-    held = s.thing.get(name)
-    return held is not None and held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
+def to_give(s):
+    """The things whose holder may give them away and stands beside somebody with empty hands."""
+    return [
+        held
+        for name, held in s.thing.items()
+        if held.noun not in s.owner and any(b not in s.thing for b in beside(s, name))
+    ]
 
 
 @rule("name", "somebody with empty hands beside somebody with a thing to give")
@@ -515,11 +518,6 @@ def holder_of(s, kind, noun):
 @rule("name", "the one to whom it belongs")
 def owner(s, kind, noun):
     return one(s.owner.get(noun))
-
-
-def lying_at(s, place):
-    """The nouns of the things that lie at `place`."""
-    return [noun for noun, (_, there) in s.lying.items() if there == place]
 
 
 @rule("name", "somebody with empty hands where it lies")
@@ -624,7 +622,7 @@ def wishless(s, kind):
 
 @rule("name", "the one who wished for it")
 def wisher_of(s, kind, noun):
-    return [name for name, wanted in s.wish.items() if wanted == noun]
+    return [name for name, wish in s.wish.items() if wish == noun]
 
 
 @rule("pronoun", "the word for this name")
@@ -647,7 +645,7 @@ def held(s, kind):
 
 @rule("thing", "a thing that can be given to a neighbor")
 def givable(s, kind):
-    return [held.noun for name, held in s.thing.items() if can_give(s, name)]
+    return [held.noun for held in to_give(s)]
 
 
 @rule("thing", "a thing that a neighbor can give")
@@ -683,7 +681,7 @@ def place_of_lying(s, kind, a):
 
 @rule("thing", "a thing that lies there")
 def lying_there(s, kind, place):
-    return lying_at(s, place)
+    return [noun for noun, (_, there) in s.lying.items() if there == place]
 
 
 def colors(things) -> list[str]:
@@ -693,12 +691,12 @@ def colors(things) -> list[str]:
 
 @rule("color", "the color of a thing that can be given to a neighbor")
 def givable_color(s, kind):
-    return colors(held for name, held in s.thing.items() if can_give(s, name))
+    return colors(to_give(s))
 
 
 @rule("thing", "a thing of that color that can be given to a neighbor")
 def givable_noun(s, kind, c):
-    return [held.noun for name, held in s.thing.items() if held.color == c and can_give(s, name)]
+    return [held.noun for held in to_give(s) if held.color == c]
 
 
 @rule("color", "the color of something whole that somebody holds")
