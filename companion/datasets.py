@@ -326,7 +326,7 @@ FILES = "train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.j
 
 
 def finish(folder: Path) -> None:
-    """Move what prepare wrote into place, if all is there: meta.json.new is written, and moved, last."""
+    """Move what prepare wrote into place, if all is there: meta.json.new was written last."""
     if (folder / "meta.json.new").exists():
         for name in FILES:
             if (folder / f"{name}.new").exists():

@@ -165,14 +165,18 @@ class _Box:
         y = bottom + 0.1
         for i, (row, done, given) in enumerate(self.rows):
             start = x - (sum(box.width + 0.1 for box in row) - 0.1) / 2
+            last = i == len(self.rows) - 1
             for box in row:
-                box.draw(ax, start + box.width / 2, y)
+                middle = start + box.width / 2
+                box.draw(ax, middle, y)
+                if not last and len(row) > 1:  # they meet
+                    _line(ax, (middle, y + 0.28), (middle, y + 0.36), (x, y + 0.36), arrow=False)
                 start += box.width + 0.1
             y += 0.28
-            if i < len(self.rows) - 1:
+            if not last:
                 _line(ax, (x, y), (x, y + 0.34))
-                _note(ax, x - 0.1, y + 0.16, done, "right")
-                _note(ax, x + 0.1, y + 0.16, given)
+                _note(ax, x - 0.1, y + 0.18, done, "right")
+                _note(ax, x + 0.1, y + 0.18, given)
             y += 0.34
         return top
 
@@ -322,8 +326,9 @@ def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
         given = shapes[0] if len(row) == 1 else f"{len(row)} × {shapes[0]}"
         given = given if len(set(shapes)) == 1 else ", ".join(shapes)
         done = [call[0] for call in calls[row[0] : after] if call[0] in BENDS]
-        done += [f"{module.n_heads} heads"] if hasattr(module, "n_heads") else []
         box.rows.append(([_Box(inside[calls[i][0]]) for i in row], " ".join(done), given))
+        if hasattr(module, "n_heads") and after != last:
+            box.rows.append(([_Box(f"{module.n_heads} heads")], "", _shape("heads", calls[after][1])))
     return box
 
 
@@ -480,5 +485,5 @@ def _cut(ax: Axes, width: float, height: float) -> Axes:
     ax.set_position((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(0, height))
     ax.axis("off")
-    ax.figure.set_size_inches(width, height)
+    ax.figure.set_size_inches(round(width, 2), round(height, 2))  # a whole number of pixels
     return ax

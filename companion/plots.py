@@ -21,9 +21,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
@@ -92,14 +93,30 @@ def use_style() -> None:
         set_matplotlib_formats("retina", bbox_inches=None)  # the whole card, always as wide
 
 
+def contrast(color) -> float:
+    """The contrast of a color with the card, from 1 (none) to 21. Source: WCAG 2.2, "contrast ratio"."""
+    rgb = np.array([to_rgb(color), to_rgb(CARD)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    dark, light = sorted(linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+    return light / dark
+
+
+def legible(color) -> str:
+    """The color for small type: with enough ink for a contrast of 4.5 with the card (WCAG 2.2, AA)."""
+    rgb, ink = np.array(to_rgb(color)), np.array(to_rgb(INK))
+    mixes = (to_hex((1 - share) * rgb + share * ink) for share in np.linspace(0, 1, 51))
+    return next(mix for mix in mixes if contrast(mix) >= 4.5)
+
+
 def label_line(line: Line2D, text: str, dx: float = 5, dy: float = 0) -> Text:
-    """Write text at the right end of a line, in its color, instead of a legend.
+    """Write text at the right end of a line, in its color (darker where that is pale), instead of a legend.
 
     dx, dy: points to the right of and above the line's last point; use dy to part two labels that meet.
     """
     x, y = line.get_xdata()[-1], line.get_ydata()[-1]
+    color = legible(line.get_color())
     return line.axes.annotate(
-        text, (x, y), (dx, dy), textcoords="offset points", color=line.get_color(), va="center_baseline"
+        text, (x, y), (dx, dy), "data", "offset points", color=color, va="center_baseline"
     )
 
 
@@ -107,9 +124,7 @@ def level(ax: Axes, y: float, text: str, color: str = FLOOR) -> Line2D:
     """Draw a dashed line across at y, labelled right of the axes: a floor, a reader, a model to beat."""
     line = ax.axhline(y, color=color, linestyle=(0, (4, 2)), linewidth=1.2)
     place = ax.get_yaxis_transform()
-    ax.annotate(
-        text, (1, y), (5, 0), xycoords=place, textcoords="offset points", color=color, va="center_baseline"
-    )
+    ax.annotate(text, (1, y), (5, 0), place, "offset points", color=legible(color), va="center_baseline")
     return line
 
 
@@ -135,12 +150,13 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
         color = BLUE if name in rungs else GRAY
         ax.hlines(row, floor, bits, color=color, linewidth=1.2, alpha=0.5)
         ax.plot(bits, row, "o", color=color, markersize=5)
-        label = {"color": color, "fontsize": 9, "va": "center_baseline"}
+        label = {"color": legible(color), "fontsize": 9, "va": "center_baseline"}
         ax.annotate(f"{bits:.2f}", (bits, row), (7, 0), textcoords="offset points", **label)
     ax.axvspan(left, floor, color=FLOOR, alpha=0.15, linewidth=0)
     ax.axvline(floor, color=FLOOR, linewidth=1.5)
     place = ax.get_xaxis_transform()
-    ax.annotate(f"floor {floor:.2f}", (floor, 1), (0, 4), place, "offset points", color=FLOOR, ha="center")
+    label = {"color": legible(FLOOR), "ha": "center"}
+    ax.annotate(f"floor {floor:.2f}", (floor, 1), (0, 4), place, "offset points", **label)
     ax.set(xscale="log", xlim=(left, right), ylim=(len(rows) - 0.4, -0.6), xlabel="bits per byte")
     ax.set_xticks(
         ticks := [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if floor < tick < right], map(str, ticks)
@@ -148,7 +164,7 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     ax.set_xticks([], minor=True)
     ax.set_yticks(range(len(rows)), rows)
     for label, name in zip(ax.get_yticklabels(), rows, strict=True):
-        label.set_color(INK if name in rungs else GRAY)
+        label.set_color(INK if name in rungs else legible(GRAY))
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(False, axis="y")

@@ -285,7 +285,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 @cache
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The type to multiply in: as named, or for auto that in which a layer learns faster (timed once)."""
+    """The type to multiply in: as named; for auto the one in which a layer learns faster, timed once."""
     if name not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"dtype={name!r} must be auto, float32 or bfloat16")
     if name != "auto" or device.type == "mps":

@@ -347,9 +347,9 @@ def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, 
     """A map for each of heads, (layer, head) pairs, two beside each other. Errors as for attention."""
     layers, labels = heads_of(model, tokenizer, sentence)
     rows = (len(heads) + 1) // 2
-    fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.5 + 2.6 * rows), squeeze=False)
+    fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.5 + 3.2 * rows), squeeze=False)
     for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
-        draw_head(ax, pick(layers, layer, head), labels, 1.9)
+        draw_head(ax, pick(layers, layer, head), labels, 2.4)
         ax.set_title(name_head(layers, layer, head))
         ax.tick_params(labelleft=i % 2 == 0, labelbottom=i + 2 >= len(heads))  # none between two maps
     for ax in axes.flat[len(heads) :]:

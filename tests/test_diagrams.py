@@ -98,10 +98,10 @@ def test_a_block_has_its_shapes_on_the_edges():
     ax = block_diagram(make_block(), 35)
     assert texts(ax).count("+") == 2
     assert texts(ax).count("(B, T, 59)") == 1 and texts(ax).count("3 × (B, T, 35)") == 1
-    assert texts(ax).count("(B, T, 35)") == 5  # out of each part, and between the sums
+    assert texts(ax).count("(B, T, 35)") == 6  # out of each part and of the heads, and between the sums
     assert {"x  (B, T, 35)", "y  (B, T, 35)", "5 heads", "gelu", "CausalSelfAttention"} <= set(texts(ax))
     (stream, first), (_, second) = places(ax, "+")
-    heights = [places(ax, name)[0][1] for name in ("norm_1", "q_proj", "o_proj", "attn")]
+    heights = [places(ax, name)[0][1] for name in ("norm_1", "q_proj", "5 heads", "o_proj", "attn")]
     assert heights == sorted(heights) and heights[-1] < first < places(ax, "up_proj")[0][1] < second
     assert all(places(ax, name)[0][0] > stream + 0.3 for name in ("norm_1", "attn", "norm_2", "mlp"))
 

@@ -29,6 +29,17 @@ def test_colors_of_type_and_lines_stand_out_from_the_card(color):
     assert contrast(plots.INK) > 7
 
 
+@pytest.mark.parametrize("color", ["PURPLE", "VERMILLION", "GREEN", "FORGETFUL", "GRAY", "SKY"])
+def test_small_type_in_a_color_is_legible_and_of_the_same_hue(color):
+    line, label = (to_rgb(shade) for shade in (getattr(plots, color), plots.legible(getattr(plots, color))))
+    assert 4.5 <= contrast(label) < 5.1
+    assert plots.contrast(label) == pytest.approx(contrast(label))
+    assert [line[i] > line[j] for i in range(3) for j in range(i)] == [
+        label[i] > label[j] for i in range(3) for j in range(i)
+    ]
+    assert plots.legible(plots.BLUE) == plots.BLUE.lower()
+
+
 def test_style_gives_a_light_card_at_two_pixels_to_the_point(tmp_path):
     fig, ax = plt.subplots()
     assert fig.get_facecolor()[:3] == ax.get_facecolor()[:3] == to_rgb(plots.CARD)
@@ -42,7 +53,7 @@ def test_a_label_stands_at_the_lines_end_in_its_color():
     (line,) = ax.plot([0, 1, 2], [5, 4, 3])
     label = plots.label_line(line, "model", dx=7, dy=-2)
     assert (label.xy, label.get_position()) == ((2, 3), (7, -2))
-    assert label.get_text() == "model" and label.get_color() == line.get_color()
+    assert label.get_text() == "model" and label.get_color() == plots.legible(line.get_color())
 
 
 def test_a_level_crosses_the_axes_and_is_named_right_of_them():
@@ -81,7 +92,7 @@ def test_the_ladders_lines_run_from_the_floor_on_a_logarithmic_axis():
     ]
     (floor,) = [line for line in ax.lines if line.get_color() == plots.FLOOR]
     assert list(floor.get_xdata()) == [0.31, 0.31]
-    assert [label.get_color() for label in ax.get_yticklabels()] == [plots.GRAY, plots.INK]
+    assert [label.get_color() for label in ax.get_yticklabels()] == [plots.legible(plots.GRAY), plots.INK]
 
 
 def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):

@@ -11,8 +11,10 @@ from companion.book.manifest import Book, Chapter
 
 CELL = re.compile(r"^# Cell \w+, under “(.+)”$")
 ENTRY = re.compile(r"^(?P<names>[a-z_]\w*(?:, \w+)*): (?P<text>.*)$")
-LAST = re.compile(r"(Raises|Returns|Source:|Source of) ?")
-"""How a line begins that belongs to no argument any more."""
+LAST = re.compile(r"(?:Raises|Returns|Controls:|Source:|Source of) ?")
+"""How a line or sentence begins that belongs to no argument any more."""
+BREAK = re.compile(rf"\n|(?<=[.;]) (?=[a-z_]\w*(?:, \w+)*: |{LAST.pattern})")
+"""Where a line ends, or a sentence after which an argument's begins, or one that belongs to no argument."""
 
 
 def modules(book: Book) -> dict[str, Chapter | None]:
@@ -24,13 +26,13 @@ def modules(book: Book) -> dict[str, Chapter | None]:
 
 
 def to_markdown(docstring: str | None) -> str:
-    """A docstring as Markdown: lines of the form "name: meaning" become a list, indented ones stay code."""
+    """A docstring as Markdown: "name: meaning" becomes an item of a list, indented lines stay code."""
     out: list[str] = []
     for block in re.split(r"\n\s*\n", inspect.cleandoc(docstring or "")):
         if block.startswith("    "):
             out += ["```python", *(line[4:] for line in block.splitlines()), "```", ""]
             continue
-        for line in re.sub(r"::$", ":", block).splitlines():
+        for line in BREAK.split(re.sub(r"::$", ":", block)):
             line = re.sub(r"<(?=[A-Za-z/!])", r"\\<", line).strip()
             entry = ENTRY.match(line)
             if entry:

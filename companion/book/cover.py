@@ -19,8 +19,12 @@ Three stories from one training run, each marked by the village's judge. Green: 
 it. Red: a sentence of the village that is not true here. Grey: no sentence of the village."""
 
 CAPTION = """\
-The loss of the same run. Red dots: where the three stories were told. Floor: the village's entropy, the
-lowest loss that any model can reach."""
+The loss of the same run. Large dots: where the three stories were told. Forgetful reader: the lowest loss of
+one who knows the village and forgets who is who. Floor: the village's entropy, the lowest loss that any model
+can reach."""
+
+WAY = """\
+Each chapter opens with a question that the one before it could not answer, and imports what they built."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Hear it\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -53,7 +57,7 @@ def stations(log: list[dict]) -> list[dict]:
 
 
 def draw_loss(log: list[dict]) -> bytes:
-    """The shipped model's loss against time, with the village's two limits, as SVG."""
+    """The shipped model's loss over time (logarithmic), with the village's two limits, as SVG."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -62,6 +66,10 @@ def draw_loss(log: list[dict]) -> bytes:
 
     plots.use_style()
     ax = plots.loss_curve(log, reference_lines())
+    ax.set(xscale="log", xlabel="minutes of training, logarithmic axis")
+    ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
     shown = stations(log)
     ax.plot(
         [row["seconds"] / 60 for row in shown],
@@ -97,7 +105,7 @@ def at_work(log: list[dict]) -> list[str]:
 def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
-    out = ["## The way", ""]
+    out = ["## The way", "", WAY, ""]
     for part, names in book.parts.items():
         out += [f"### {part}", "", "````{container} way"]
         for name in names:

@@ -22,6 +22,8 @@ REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
 HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
 CODE_NAME = re.compile(r"(?<!`)`(?P<name>[A-Za-z_]\w*)(?P<rest>\([^`]*\))?`(?!`)")
+INLINE_CODE = re.compile(r"(?<!`)`(?P<code>[^`\n]+)`(?!`)")
+STARS = re.compile(r"^(#{3,6} .*) (★+)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1[`~]*[ ]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -110,6 +112,20 @@ def link_names(source: str, names: Iterable[str], module: str) -> str:
     return CODE_NAME.sub(linked, source)
 
 
+def keep_spaces(source: str) -> str:
+    """Spaces that a browser would drop or break at, as ones that stay.
+
+    The one that code begins with, as in the token " key", and the one before an exercise's stars.
+    """
+
+    def kept(found: re.Match) -> str:
+        code = found["code"]
+        alone = code.startswith(" ") and not code.endswith(" ")  # Markdown takes one from both ends
+        return f"`\N{NO-BREAK SPACE}{code[1:]}`" if alone else found[0]
+
+    return STARS.sub("\\1\N{NO-BREAK SPACE}\\2", INLINE_CODE.sub(kept, source))
+
+
 def fold(cell: NotebookNode) -> None:
     """Fold what is tagged so, under the comment that it begins with."""
     if FOLDED & set(tags(cell)):
@@ -117,8 +133,9 @@ def fold(cell: NotebookNode) -> None:
         first = cell.source.lstrip().splitlines()[0]
         prompt = first.lstrip("# ").rstrip(".") if first.startswith("#") else "Code"
         prompt = (prompt[:96].rsplit(" ", 1)[0] + " …") if len(prompt) > 96 else prompt
+        if "solution" in tags(cell):  # its explanation is folded just above
+            prompt = f"In code: {prompt[:1].lower()}{prompt[1:]}"
         prompt = prompt[:1].upper() + prompt[1:]
-        prompt += ", in code" if "solution" in tags(cell) else ""  # its explanation is folded just above
         cell.metadata.setdefault("mystnb", NotebookNode())["code_prompt_show"] = prompt
         cell.metadata["mystnb"]["code_prompt_hide"] = prompt
 
@@ -132,7 +149,7 @@ def chapter_page(
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)
-    linker, built = Linker(terms), False
+    linker, built = Linker(terms, chapter), False
     for cell in page.cells:
         if cell.cell_type == "code":
             fold(cell)
@@ -145,7 +162,8 @@ def chapter_page(
                 part = outside_code(lambda text: link_names(text, names, chapter.module), part)
             else:
                 part = linker.link(part)
-            parts.append(outside_code(lambda text: label_headings(text, chapter), part))
+            part = outside_code(lambda text: label_headings(text, chapter), part)
+            parts.append(outside_code(keep_spaces, part))
         cell.source = "".join(parts)
     head = next(cell for cell in page.cells if cell.cell_type == "markdown")
     head.source = re.sub(r"^# +", f"# {chapter.number}. ", head.source, count=1, flags=re.MULTILINE)

@@ -20,7 +20,8 @@ EVERYDAY = frozenset(
     "accumulation bit clipping context draw fused greedy head id key mask merge padding query rank score "
     "split stream stride target value weight".split()
 )
-"""Terms that are words of everyday English too: linked only where a chapter sets them in italics or bold."""
+"""Terms that are words of everyday English too: linked only in the chapter that defines them, and there in
+italics or bold. (The *key* of another chapter's example opens a door.)"""
 
 PROTECTED = re.compile(
     r"""
@@ -109,7 +110,7 @@ def glossary_page(terms: Iterable[Term]) -> str:
     lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]
     lines += ["```````{glossary}", ":sorted:", ""]
     for term in terms:
-        source = f"([chapter {term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
+        source = f"([chapter\N{NO-BREAK SPACE}{term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
         lines += [*term.names, f"  {term.meaning} {source}", ""]
     return "\n".join([*lines, "```````", ""])
 
@@ -126,10 +127,10 @@ def occurrence(name: str) -> re.Pattern:
 class Linker:
     """Links each term where a chapter uses it first; one linker for one chapter."""
 
-    def __init__(self, terms: Iterable[Term]):
-        pairs = [(name, term.names[0]) for term in terms for name in term.names]
-        longest_first = sorted(pairs, key=lambda pair: -len(pair[0]))
-        self.open = [(occurrence(name), name) for name, _ in longest_first]
+    def __init__(self, terms: Iterable[Term], chapter: Chapter):
+        pairs = [(name, term.chapter) for term in terms for name in term.names]
+        names = [name for name, defined in pairs if defined == chapter or name.lower() not in EVERYDAY]
+        self.open = [(occurrence(name), name) for name in sorted(names, key=len, reverse=True)]
 
     def link(self, source: str) -> str:
         """The Markdown of a cell, with links; code, mathematics, headings, tables and links stay."""

@@ -53,7 +53,9 @@ class Progress:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        return card(COLORS[RIGHT], map(escape, self.lines()))
+        outcomes = [outcomes for outcomes in self.chapters.values() if any(outcomes.values())]
+        done = outcomes and not any(numbers for o in outcomes for kind, numbers in o.items() if kind != RIGHT)
+        return card(COLORS[RIGHT if done else NOT_ATTEMPTED], map(escape, self.lines()))
 
 
 def card(color: str, lines) -> str:

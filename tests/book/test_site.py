@@ -15,7 +15,7 @@ from companion.book.__main__ import main
 from companion.book.api import index_page, module_page, modules, to_markdown
 from companion.book.cover import cover_page, duration
 from companion.book.manifest import Book
-from companion.book.pages import chapter_page
+from companion.book.pages import chapter_page, keep_spaces
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
 
@@ -92,7 +92,7 @@ def test_a_folded_cell_is_folded_under_its_comment(book):
     cell = new_code_cell("# Solution of 1.1\nx = 1", metadata={"tags": ["solution"]})
     page = page_of(book, HEAD, cell)
     assert page.cells[1].metadata.tags == ["solution", "hide-cell"]
-    assert page.cells[1].metadata.mystnb.code_prompt_show == "Solution of 1.1, in code"
+    assert page.cells[1].metadata.mystnb.code_prompt_show == "In code: solution of 1.1"
 
 
 def test_names_are_linked_where_the_chapter_says_what_it_built(book):
@@ -142,7 +142,7 @@ def test_a_term_defined_twice_is_kept_once(book):
     terms = unique_terms([Term(("logit",), "first", one), Term(("Logit", "score"), "second", two)])
     assert [(term.names, term.meaning) for term in terms] == [(("logit",), "first"), (("score",), "second")]
     page = glossary_page(terms)
-    assert "logit\n  first ([chapter 1](/chapters/01_averages.ipynb))\n\nscore\n" in page
+    assert "logit\n  first ([chapter\N{NO-BREAK SPACE}1](/chapters/01_averages.ipynb))\n\nscore\n" in page
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,24 @@ def test_a_term_defined_twice_is_kept_once(book):
 def test_a_term_is_linked_in_prose_only(book, before, after):
     terms = [Term(("token",), "x", book.chapters[0]), Term(("key",), "x", book.chapters[0])]
     terms.append(Term(("byte-pair encoding", "BPE"), "x", book.chapters[0]))
-    assert Linker(terms).link(before) == after
+    assert Linker(terms, book.chapters[0]).link(before) == after
+
+
+def test_a_term_of_everyday_english_is_linked_only_in_its_chapter(book):
+    first, second = book.chapters[:2]
+    linker = Linker([Term(("key",), "x", first), Term(("token",), "x", first)], second)
+    assert linker.link("The *key* opens a token.") == "The *key* opens a {term}`token <token>`."
+
+
+def test_spaces_that_must_be_seen_are_kept():
+    seen = (
+        "`a` is `\N{NO-BREAK SPACE}key`, ` both ` are Markdown's, ``x ` y``\n### 1.1 Go\N{NO-BREAK SPACE}★★"
+    )
+    assert keep_spaces("`a` is ` key`, ` both ` are Markdown's, ``x ` y``\n### 1.1 Go ★★") == seen
 
 
 def test_a_term_is_linked_once_in_a_chapter(book):
-    linker = Linker([Term(("token",), "x", book.chapters[0])])
+    linker = Linker([Term(("token",), "x", book.chapters[0])], book.chapters[0])
     assert linker.link("A token and a token.") == "A {term}`token <token>` and a token."
     assert linker.link("A token.") == "A token."
 
@@ -177,8 +190,8 @@ def test_docstrings_become_lists_and_code():
 
     x, y: where, in points,
     from the left.
-    text: what, as <b>no</b> markup.
-    Raises ValueError for none.
+    text: what, as <b>no</b> markup. size: in
+    points. Raises ValueError for none.
 
     Use it::
 
@@ -186,7 +199,7 @@ def test_docstrings_become_lists_and_code():
     """
     assert to_markdown(docstring) == (
         "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
-        "- `text`: what, as \\<b>no\\</b> markup.\n\nRaises ValueError for none.\n\n"
+        "- `text`: what, as \\<b>no\\</b> markup.\n- `size`: in\n  points.\n\nRaises ValueError for none.\n\n"
         'Use it:\n\n```python\nlabel(1, 2, "a")\n```'
     )
 

@@ -9,6 +9,18 @@ document.addEventListener("DOMContentLoaded", () => {
     summary.setAttribute("aria-label", `Pages of ${link?.textContent.trim()}`);
   });
 
+  // No line begins with the mark that follows a formula.
+  document.querySelectorAll(".bd-article span.math").forEach((formula) => {
+    const after = formula.nextSibling;
+    const marks = after?.nodeType === Node.TEXT_NODE && after.nodeValue.match(/^[.,;:?!)]+/);
+    if (!marks) return;
+    after.splitText(marks[0].length);
+    const together = document.createElement("span");
+    together.style.whiteSpace = "nowrap";
+    formula.replaceWith(together);
+    together.append(formula, after);
+  });
+
   // A notebook is to be saved; some servers would have it shown as text.
   document.querySelectorAll("a.btn-download-source-button").forEach((link) => link.setAttribute("download", ""));
 });
