@@ -24,7 +24,8 @@ one who knows the village and forgets who is who. Floor: the village's entropy, 
 can reach."""
 
 WAY = """\
-Each chapter opens with a question that the one before it could not answer, and imports what they built."""
+Each chapter opens with a question that the earlier ones could not answer, and imports what they built. Later
+parts, which some chapters mention, are still to be written."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Hear it\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)

@@ -53,9 +53,9 @@ class Progress:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        outcomes = [outcomes for outcomes in self.chapters.values() if any(outcomes.values())]
-        done = outcomes and not any(numbers for o in outcomes for kind, numbers in o.items() if kind != RIGHT)
-        return card(COLORS[RIGHT if done else NOT_ATTEMPTED], map(escape, self.lines()))
+        all_of_them = (pair for outcomes in self.chapters.values() for pair in outcomes.items())
+        found = {outcome for outcome, numbers in all_of_them if numbers}
+        return card(COLORS[RIGHT if found == {RIGHT} else NOT_ATTEMPTED], map(escape, self.lines()))
 
 
 def card(color: str, lines) -> str:

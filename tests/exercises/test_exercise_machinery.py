@@ -20,6 +20,7 @@ from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number, Problem
 from companion.exercises.trial import TimeUp, attempt, reader_line, time_limit
 from companion.exercises.values import difference, show, size, snapshot
+from companion.exercises.verdict import COLORS, RIGHT, Progress
 
 
 def total(values):
@@ -257,6 +258,14 @@ def test_progress_counts_by_chapter_and_leaves_solutions_out():
     one("1.2", 3.4667)
     assert repr(one.progress()).startswith("Chapter 1, 1 of 6 right. Right: 1.2 ★; not yet: 1.3 ★★")
     assert "Chapter 1, 1 of 6 right" in one.progress()._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "outcomes, right", [({}, False), ({"not yet": ["1.2"]}, False), ({"not yet": []}, True)]
+)
+def test_progress_has_the_color_of_right_when_all_is(outcomes, right):
+    chapters = {1: {"right": ["1.1"], **outcomes}} if outcomes else {}
+    assert (COLORS[RIGHT] in Progress(chapters)._repr_html_()) == right
 
 
 # -- time ------------------------------------------------------------------

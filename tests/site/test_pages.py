@@ -28,6 +28,8 @@ OVERFLOWING = """() => {
   const page = document.documentElement.scrollWidth;
   return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
 }"""
+CUT = """(all) => all.filter((pre) => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1)
+  .map((pre) => pre.innerText.split("\\n").sort((a, b) => b.length - a.length)[0])"""
 
 
 def test_it_loads_without_a_complaint_and_asks_no_other_host(shown):
@@ -104,6 +106,10 @@ def test_nothing_overflows(shown, width):
     wide = shown.page.evaluate(OVERFLOWING)
     shown.page.set_viewport_size({"width": 1280, "height": 900})
     assert wide == []
+
+
+def test_lines_of_code_and_output_are_seen_whole_on_a_wide_screen(shown):
+    assert shown.page.locator(".bd-article pre").evaluate_all(CUT) == []
 
 
 def test_no_page_goes_unseen(site):
