@@ -68,7 +68,7 @@ class Tokenizer:
     """Text to ids and back. Subclasses say what a token is; special tokens, save and load are here.
 
     vocab: every token by its id, special tokens last; special_tokens: the id of each. A subclass
-    lists in `fields` what its __init__ takes and keeps, and writes encode_ordinary.
+    lists in `fields` what its `__init__` takes and keeps, and writes encode_ordinary.
     """
 
     kinds: dict[str, type] = {}

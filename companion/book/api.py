@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,11 @@ def to_markdown(docstring: str | None) -> str:
     out: list[str] = []
     for block in re.split(r"\n\s*\n", inspect.cleandoc(docstring or "")):
         if block.startswith("    "):
-            out += ["```python", *(line[4:] for line in block.splitlines()), "```", ""]
+            code = [*(line[4:] for line in block.splitlines()), "```", ""]
+            if out[-2:] == ["```", ""]:  # it goes on after a blank line
+                out[-2:] = ["", *code]
+            else:
+                out += ["```python", *code]
             continue
         for line in BREAK.split(re.sub(r"::$", ":", block)):
             line = re.sub(r"<(?=[A-Za-z/!])", r"\\<", line).strip()
@@ -78,8 +83,17 @@ def signature(node: ast.FunctionDef, method: bool = False) -> str:
             arguments.posonlyargs = arguments.posonlyargs[1:]
         else:
             arguments.args = arguments.args[1:]
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+        argument.annotation = unquoted(argument.annotation)
+    returns = f" -> {ast.unparse(unquoted(node.returns))}" if node.returns else ""
     return f"({ast.unparse(arguments)}){returns}"
+
+
+def unquoted(annotation: ast.expr | None) -> ast.expr | None:
+    """An annotation, without the quotes around a name that is defined further down."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return ast.parse(annotation.value, mode="eval").body
+    return annotation
 
 
 def class_signature(node: ast.ClassDef) -> str:
@@ -124,7 +138,7 @@ def constants(node: ast.Assign | ast.AnnAssign, following: ast.stmt | None, plac
     documented = isinstance(text, ast.Constant) and isinstance(text.value, str)
     for name, value in zip(names, values, strict=True):
         shown = " ".join(ast.unparse(value).split()) if value else ""
-        options = [f":value: {shown}"] if 0 < len(shown) <= 60 else []
+        options = [f":value: {json.dumps(shown)}"] if 0 < len(shown) <= 60 else []  # as YAML reads it
         body = [*to_markdown(text.value if documented else "").splitlines(), "", place]
         yield from directive("data", name, body if name == names[-1] else [], options)
 

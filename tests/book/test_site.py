@@ -1,5 +1,6 @@
 """The making of the web book: what a chapter, the package and the glossary become; the tiny book's site."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from companion.book import BookError, site
 from companion.book.__main__ import main
-from companion.book.api import index_page, module_page, modules, to_markdown
+from companion.book.api import index_page, module_page, modules, signature, to_markdown
 from companion.book.cover import cover_page, duration
 from companion.book.manifest import Book
 from companion.book.pages import chapter_page, keep_spaces
@@ -196,12 +197,19 @@ def test_docstrings_become_lists_and_code():
     Use it::
 
         label(1, 2, "a")
+
+        label(3, 4, "b")
     """
     assert to_markdown(docstring) == (
         "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
         "- `text`: what, as \\<b>no\\</b> markup.\n- `size`: in\n  points.\n\nRaises ValueError for none.\n\n"
-        'Use it:\n\n```python\nlabel(1, 2, "a")\n```'
+        'Use it:\n\n```python\nlabel(1, 2, "a")\n\nlabel(3, 4, "b")\n```'
     )
+
+
+def test_an_annotation_loses_its_quotes_and_a_default_keeps_them():
+    (function,) = ast.parse("def f(a: 'list[Run]', b: str = 'x', *, c: 'Run') -> 'Run': ...").body
+    assert signature(function) == "(a: list[Run], b: str='x', *, c: Run) -> Run"
 
 
 def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
@@ -209,7 +217,7 @@ def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
     assert "{py:class} ExponentialAverage(beta=DEFAULT_BETA)" in page
     assert "{py:method} update(x)" in page
     assert "{py:function} root_mean_square(values: Iterable[float]) -> float" in page
-    assert "{py:data} DEFAULT_BETA\n:value: 0.9" in page
+    assert '{py:data} DEFAULT_BETA\n:value: "0.9"' in page
     assert "built under {ref}`The rule <01_averages-the-rule>`" in page
     assert "_not_public" not in page
 
