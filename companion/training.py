@@ -270,7 +270,7 @@ def check_fit(model, data: Corpus, config: TrainConfig) -> None:
 
 # Cell 8a217293, under “The trainer”
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; auto: CUDA, else MPS, else the CPU. ValueError for one not there."""
+    """The named device; for auto CUDA, else MPS, else the CPU. ValueError for one not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind in there if there[kind])

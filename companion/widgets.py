@@ -347,7 +347,7 @@ def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, 
     """A map for each of heads, (layer, head) pairs, two beside each other. Errors as for attention."""
     layers, labels = heads_of(model, tokenizer, sentence)
     rows = (len(heads) + 1) // 2
-    fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.5 + 3.2 * rows), squeeze=False)
+    fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.7 + 3.2 * rows), squeeze=False)
     for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
         draw_head(ax, pick(layers, layer, head), labels, 2.4)
         ax.set_title(name_head(layers, layer, head))

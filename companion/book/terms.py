@@ -120,7 +120,7 @@ def occurrence(name: str) -> re.Pattern:
     word = re.escape(name).replace(r"\ ", r"\s+")
     case = 0 if name.isupper() else re.IGNORECASE
     if name.lower() in EVERYDAY:
-        return re.compile(rf"(?<=\*)(?P<word>{word}s?)(?=\*)", case)
+        return re.compile(rf"(?<=\*)(?P<word>{word}s?)(?=\.?\*)", case)
     return re.compile(rf"(?<![\w/.-])(?P<word>{word}s?)(?![\w/-])", case)
 
 

@@ -55,7 +55,8 @@ class Progress:
     def _repr_html_(self) -> str:
         all_of_them = (pair for outcomes in self.chapters.values() for pair in outcomes.items())
         found = {outcome for outcome, numbers in all_of_them if numbers}
-        return card(COLORS[RIGHT if found == {RIGHT} else NOT_ATTEMPTED], map(escape, self.lines()))
+        lines = (escape(line).replace(" ★", "\N{NO-BREAK SPACE}★") for line in self.lines())
+        return card(COLORS[RIGHT if found == {RIGHT} else NOT_ATTEMPTED], lines)
 
 
 def card(color: str, lines) -> str:

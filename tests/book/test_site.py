@@ -173,6 +173,15 @@ def test_a_term_of_everyday_english_is_linked_only_in_its_chapter(book):
     assert linker.link("The *key* opens a token.") == "The *key* opens a {term}`token <token>`."
 
 
+def test_every_entry_of_the_glossary_is_linked_in_a_chapter():
+    notebooks = {chapter: read_notebook(chapter.notebook) for chapter in REAL.chapters}
+    terms = unique_terms(term for pair in notebooks.items() for term in chapter_terms(*pair))
+    pages = [chapter_page(REAL, chapter, notebook, terms, []) for chapter, notebook in notebooks.items()]
+    text = "\n".join(cell.source for page in pages for cell in page.cells)
+    linked = set(re.findall(r"\{term\}`[^`<]*<([^>]+)>`", text))
+    assert [term.names for term in terms if linked.isdisjoint(term.names)] == []
+
+
 def test_spaces_that_must_be_seen_are_kept():
     seen = (
         "`a` is `\N{NO-BREAK SPACE}key`, ` both ` are Markdown's, ``x ` y``\n### 1.1 Go\N{NO-BREAK SPACE}★★"

@@ -3,6 +3,11 @@ document.addEventListener("DOMContentLoaded", () => {
   // A folded cell is named by its summary, not by "Toggle hidden content".
   document.querySelectorAll("details.hide > summary").forEach((summary) => summary.removeAttribute("aria-label"));
 
+  // The column with the menu is a landmark, so that a screen reader can jump to it.
+  const column = document.querySelector(".bd-sidebar-primary");
+  column?.setAttribute("role", "complementary");
+  column?.setAttribute("aria-label", "The book");
+
   // What opens a part of the menu is an arrow alone; it is named by the link beside it.
   document.querySelectorAll(".bd-sidebar-primary summary").forEach((summary) => {
     const link = summary.closest("li")?.querySelector("a");
