@@ -27,6 +27,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import LogLocator
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
@@ -185,17 +186,18 @@ def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -
     ax.annotate(
         f"{bits[-1]:.3f}",
         (minutes[-1], bits[-1]),
-        (0, 7),
+        (2, 6),
         textcoords="offset points",
         color=BLUE,
-        ha="center",
     )
     for name, y in levels.items():
         level(ax, y, f"{name} {y:.3f}", FLOOR if y == min(levels.values()) else FORGETFUL)
     bottom = 0.9 * min([*bits, *levels.values()])
-    ax.set(
-        xlabel="minutes of training", ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits))
-    )
+    ax.set(xscale="log", xlabel="minutes of training, logarithmic axis")  # most happens in the first ones
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
+    ax.set(ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits)))
     return ax
 
 

@@ -96,9 +96,9 @@ def test_the_ladders_lines_run_from_the_floor_on_a_logarithmic_axis():
 
 
 def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
-    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4])]
+    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
     ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
-    assert list(ax.lines[0].get_xdata()) == [0, 1, 2] and list(ax.lines[0].get_ydata()) == [2.0, 0.7, 0.4]
+    assert list(ax.lines[0].get_xdata()) == [1, 2, 3] and list(ax.lines[0].get_ydata()) == [2.0, 0.7, 0.4]
     assert [line.get_color() for line in ax.lines[1:]] == [plots.FORGETFUL, plots.FLOOR]
     assert [text.get_text() for text in ax.texts] == ["0.400", "forgetful reader 0.560", "floor 0.300"]
     assert plots.loss_curve(history).get_ylim()[0] < 0.4
@@ -106,12 +106,15 @@ def test_the_loss_curve_names_its_levels_and_its_last_value(tmp_path):
 
 
 def test_the_loss_curve_has_room_for_all_and_names_the_last_value_even_if_it_is_not_the_best():
-    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.4, 0.5])]
+    history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.4, 0.5], 1)]
     ax = plots.loss_curve(history, {"forgetful reader": 0.56, "floor": 0.3})
     low, high = ax.get_ylim()
     assert low < 0.3 and high > 2.0
-    assert ax.texts[0].get_text() == "0.500" and ax.texts[0].xy == (2, 0.5)
-    assert ax.get_xlabel() == "minutes of training" and ax.get_ylabel() == "bits per byte, held-out text"
+    assert ax.texts[0].get_text() == "0.500" and ax.texts[0].xy == (3, 0.5)
+    assert (
+        ax.get_xlabel() == "minutes of training, logarithmic axis"
+        and ax.get_ylabel() == "bits per byte, held-out text"
+    )
 
 
 def test_what_the_judge_said_is_green_red_or_gray():

@@ -58,7 +58,7 @@ def stations(log: list[dict]) -> list[dict]:
 
 
 def draw_loss(log: list[dict]) -> bytes:
-    """The shipped model's loss over time (logarithmic), with the village's two limits, as SVG."""
+    """The shipped model's loss against time, with the village's two limits, as SVG."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -67,10 +67,6 @@ def draw_loss(log: list[dict]) -> bytes:
 
     plots.use_style()
     ax = plots.loss_curve(log, reference_lines())
-    ax.set(xscale="log", xlabel="minutes of training, logarithmic axis")
-    ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter("")
     shown = stations(log)
     ax.plot(
         [row["seconds"] / 60 for row in shown],
