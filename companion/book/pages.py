@@ -162,8 +162,7 @@ def chapter_page(
                 part = outside_code(lambda text: link_names(text, names, chapter.module), part)
             else:
                 part = linker.link(part)
-            part = outside_code(lambda text: label_headings(text, chapter), part)
-            parts.append(outside_code(keep_spaces, part))
+            parts.append(outside_code(lambda text: keep_spaces(label_headings(text, chapter)), part))
         cell.source = "".join(parts)
     head = next(cell for cell in page.cells if cell.cell_type == "markdown")
     head.source = re.sub(r"^# +", f"# {chapter.number}. ", head.source, count=1, flags=re.MULTILINE)
