@@ -203,9 +203,9 @@ def run_train(args):
     from matplotlib import pyplot as plt
 
     matplotlib.use("Agg")  # the curve goes into a file; no window
-    from companion import plots
     from companion.datasets import load_prepared
     from companion.gpt import GPTConfig, gpt2
+    from companion.show import plots
     from companion.training import TrainConfig, steps_within, train
 
     preset = PRESETS[args.preset]

@@ -15,7 +15,7 @@ def style():
     """The course's style, on a backend that opens no window."""
     import matplotlib.pyplot as plt
 
-    from companion import plots
+    from companion.show import plots
 
     plt.switch_backend("agg")
     with plt.rc_context():

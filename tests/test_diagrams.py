@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from companion import plots
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
-from companion.diagrams import block_diagram, gpt_diagram
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
+from companion.show import plots
+from companion.show.diagrams import block_diagram, gpt_diagram
 
 pytestmark = pytest.mark.usefixtures("style")
 

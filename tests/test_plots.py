@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 
-from companion import plots
+from companion.show import plots
 
 pytestmark = pytest.mark.usefixtures("style")
 

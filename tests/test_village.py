@@ -10,7 +10,7 @@ import pytest
 
 from companion import village
 from companion.village import VILLAGE, Village, abilities, bits, floor, judge, load_split, recalls, story
-from companion.village_world import EFFECTS, HE, KINDS, NUMBERS, PATTERNS, RULES, SHE, State, Thing
+from companion.village.world import EFFECTS, HE, KINDS, NUMBERS, PATTERNS, RULES, SHE, State, Thing
 
 TOLD = [story(Random(seed)) for seed in range(1000)]
 PARSED = [VILLAGE.parse(told.text) for told in TOLD]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from companion import widgets
 from companion.attention import CausalSelfAttention, causal_mask
 from companion.generation import next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
+from companion.show import widgets
 from companion.tokenization import BPETokenizer, CharTokenizer
 
 STORY = "Mara found a red button at the mill. Tom found a button. "
@@ -324,7 +324,7 @@ def test_settings_and_prompts_at_the_edge(tokenizer, model):
 # Where controls are shown
 
 SETUP = """import os, sys
-from companion import plots, widgets
+from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer
 
 plots.use_style()

@@ -22,8 +22,14 @@ def modules(book: Book) -> dict[str, Chapter | None]:
     """The modules that have a page, in the book's order, each with the chapter that builds it."""
     built = [chapter for chapter in book.chapters if chapter.module and chapter.module_file.exists()]
     named: dict[str, Chapter | None] = {chapter.module: chapter for chapter in built}
-    extra = [name for name in sorted(OPEN_TO_CHAPTERS) if (book.root / "companion" / f"{name}.py").exists()]
+    folders = [book.root / "companion" / name for name in sorted(OPEN_TO_CHAPTERS)]
+    extra = [f"{folder.name}.{path.stem}" for folder in folders for path in sorted(folder.glob("[!_]*.py"))]
     return named | dict.fromkeys(extra)
+
+
+def source_file(book: Book, module: str) -> Path:
+    """The file of a module, named from the package on: "gpt", "show.plots"."""
+    return book.root.joinpath("companion", *module.split(".")).with_suffix(".py")
 
 
 def to_markdown(docstring: str | None) -> str:
@@ -154,7 +160,7 @@ def built_in(lines: list[str], number: int) -> str | None:
 
 def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
     """The page of one module, in MyST."""
-    path = book.root / "companion" / f"{module}.py"
+    path = source_file(book, module)
     source = path.read_text(encoding="utf-8")
     tree, lines = ast.parse(source), source.splitlines()
     package = f"companion.{module}"
@@ -170,7 +176,7 @@ def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
         name = next(iter(defined(node)), None)
         if name not in public:
             continue
-        place = f"[source]({book.repository}/blob/main/companion/{module}.py#L{node.lineno})"
+        place = f"[source]({book.repository}/blob/main/{book.relative(path)}#L{node.lineno})"
         heading = built_in(lines, node.lineno)
         if chapter and heading:
             place = f"built under {{ref}}`{heading} <{target(chapter, heading)}>` · {place}"
@@ -205,7 +211,7 @@ def index_page(book: Book) -> str:
     out += ["| module | built in |", "|---|---|"]
     for module, chapter in modules(book).items():
         there = f"{{doc}}`/chapters/{chapter.name}`" if chapter else ""
-        there = there or summary(book.root / "companion" / f"{module}.py")
+        there = there or summary(source_file(book, module))
         out.append(f"| {{doc}}`companion.{module} </api/{module}>` | {there} |")
     out += ["", "```{toctree}", ":hidden:", "", *modules(book), "```", ""]
     return "\n".join(out)

@@ -40,7 +40,8 @@ def read_log(book: Book) -> list[dict]:
 
 def marks(text: str) -> str:
     """A story with its judge's marks, as HTML."""
-    from companion import plots, village
+    from companion import village
+    from companion.show import plots
 
     return " ".join(plots.judged(village.judge(text)).data.split())
 
@@ -62,8 +63,8 @@ def draw_loss(log: list[dict]) -> bytes:
     import matplotlib
 
     matplotlib.use("agg")
-    from companion import plots
     from companion.cli import reference_lines
+    from companion.show import plots
 
     plots.use_style()
     ax = plots.loss_curve(log, reference_lines())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from companion.book.manifest import Book, Chapter
 
-OPEN_TO_CHAPTERS = {"diagrams", "plots", "village", "widgets"}
+OPEN_TO_CHAPTERS = {"runtime", "show", "village"}
 PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""

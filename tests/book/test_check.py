@@ -187,7 +187,7 @@ IN_BOTH = {
     "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
     "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
     "patch": (
-        lambda nb: (code(nb, "from companion.plots import HEAT"), code(nb, "HEAT.name = 'x'")),
+        lambda nb: (code(nb, "from companion.show.plots import HEAT"), code(nb, "HEAT.name = 'x'")),
         NOTEBOOK,
         "patches HEAT.name",
     ),

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from companion.book import BookError, site
 from companion.book.__main__ import main
-from companion.book.api import index_page, module_page, modules, signature, to_markdown
+from companion.book.api import index_page, module_page, modules, signature, source_file, to_markdown
 from companion.book.cover import cover_page, duration
 from companion.book.manifest import Book
 from companion.book.pages import chapter_page, keep_spaces
@@ -235,7 +235,7 @@ def test_every_public_name_of_the_real_package_has_an_entry():
     for module, chapter in modules(REAL).items():
         page = module_page(REAL, module, chapter)
         entries = set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
-        names = site.module_names(ROOT / "companion" / f"{module}.py")
+        names = site.module_names(source_file(REAL, module))
         assert set(names) == entries, module
     assert all(f"/api/{module}" in index_page(REAL) for module in modules(REAL))
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention, attend
 from companion.blocks import MLP, LayerNorm
-from companion.exercises.ch05 import fold_cases
+from companion.exercises.ch05.ex5 import fold_cases
 
 # -- 5.1 ------------------------------------------------------------------
 

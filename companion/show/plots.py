@@ -2,7 +2,7 @@
 
 A notebook calls ``use_style()`` once and then draws with matplotlib as usual::
 
-    from companion import plots
+    from companion.show import plots
 
     plots.use_style()
     fig, ax = plt.subplots()
@@ -79,7 +79,7 @@ STYLE = {
     "legend.frameon": False,
 }
 
-LADDER = Path(__file__).resolve().parents[1] / "data" / "ladder.toml"
+LADDER = Path(__file__).resolve().parents[2] / "data" / "ladder.toml"
 
 
 def use_style() -> None:

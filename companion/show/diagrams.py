@@ -4,7 +4,7 @@ The wiring is traced from `forward`, the shapes come from a forward pass and the
 so a diagram changes with the module that it shows. What goes in stands at the bottom, as in most papers.
 The cards are narrow, so that a phone need not shrink them much::
 
-    from companion import diagrams
+    from companion.show import diagrams
 
     diagrams.block_diagram(block, d_model=64)
     diagrams.gpt_diagram(model)
@@ -26,7 +26,7 @@ from matplotlib.textpath import TextPath
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from companion.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE
+from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE
 
 __all__ = ["block_diagram", "gpt_diagram"]
 

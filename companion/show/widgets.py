@@ -4,7 +4,7 @@ Each of the three functions draws a *strip*, a few states in one figure, and tha
 or a script ever sees. Where a front end with controls shows the notebook (``live()``), controls and a picture
 of one state follow it, drawn by the same function::
 
-    from companion import widgets
+    from companion.show import widgets
 
     widgets.merges(tokenizer, "Mara found a key", states=(0, 100, 767))
 
@@ -31,7 +31,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
-from companion import plots
+from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
 

@@ -1,21 +1,4 @@
-"""The village: a small world that tells stories, and knows exactly what it said.
-
-    from random import Random
-    from companion.village import bits, judge, story
-
-    told = story(Random(7))
-    told.text            # sixty words or more of plain English
-    told.facts.holder    # {"red lantern": "Mara"}: who holds what at the end
-    told.bits            # −log2 of the story's probability; no reader can do with fewer on average
-    bits(told.text)      # the same number, from the text alone; None if the village cannot tell it
-    judge("Mara ate a key.")   # sentence by sentence: ok, contradiction or unknown
-
-A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is
-drawn; its slots are filled, left to right, each from the words that the state allows there; the sentence
-changes the state. The words, rules and patterns are in `companion.village_world`. Each choice but the pattern
-is a printed word, and no text can be read as two patterns. So reading a story recovers every choice, and with
-them its exact probability.
-"""
+"""The machine that tells, reads and judges the village's stories."""
 
 from __future__ import annotations
 
@@ -31,9 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from companion.village_world import EFFECTS, KINDS, PATTERNS, RULES, Sentence, State
+from companion.village.world import EFFECTS, KINDS, PATTERNS, RULES, Sentence, State
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 
 CAST = 4  # people in a story, at most
@@ -617,7 +600,3 @@ def main(argv: list[str] | None = None) -> int:
     write_stories(path, tell(4 if args.seed is None else args.seed, stories))
     print(f"{stories} stories are in {path}")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

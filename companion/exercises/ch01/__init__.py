@@ -1,0 +1,1 @@
+"""The checks of chapter 1, Tokenization: one file an exercise."""

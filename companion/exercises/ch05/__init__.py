@@ -1,0 +1,1 @@
+"""The checks of chapter 5, Blocks: one file an exercise."""

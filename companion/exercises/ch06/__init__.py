@@ -1,0 +1,1 @@
+"""The checks of chapter 6, GPT: one file an exercise."""

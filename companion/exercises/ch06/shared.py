@@ -1,0 +1,94 @@
+"""What several checks of chapter 6 use."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+@dataclass
+class Shape:
+    vocab_size: int
+    context_length: int
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_ff: int
+    dropout: float = 0.0
+
+
+class Table(nn.Module):
+    def __init__(self, rows, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(rows, width))
+
+    def forward(self, tokens):
+        return F.embedding(tokens, self.weight)
+
+
+class Embedding(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.token, self.position = Table(c.vocab_size, c.d_model), Table(c.context_length, c.d_model)
+        self.dropout = nn.Dropout(c.dropout)
+
+    def forward(self, tokens, start=0):
+        return self.token(tokens) + self.position.weight[start : start + tokens.shape[-1]]
+
+
+class Attention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.n_heads, self.dropout = c.n_heads, c.dropout
+        self.q_proj, self.k_proj = nn.Linear(c.d_model, c.d_model), nn.Linear(c.d_model, c.d_model)
+        self.v_proj, self.o_proj = nn.Linear(c.d_model, c.d_model), nn.Linear(c.d_model, c.d_model)
+
+    def forward(self, x, cache=None):
+        q, k, v = (
+            proj(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+            for proj in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+
+class Rules(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.up_proj, self.down_proj = nn.Linear(c.d_model, c.d_ff), nn.Linear(c.d_ff, c.d_model)
+
+    def forward(self, x):
+        return self.down_proj(F.gelu(self.up_proj(x), approximate="tanh"))
+
+
+class Layer(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.norm_1, self.attn = nn.LayerNorm(c.d_model), Attention(c)
+        self.norm_2, self.mlp = nn.LayerNorm(c.d_model), Rules(c)
+
+    def forward(self, x, cache=None):
+        x = x + self.attn(self.norm_1(x))
+        return x + self.mlp(self.norm_2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.embed, self.head = config, Embedding(config), None
+        self.blocks = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
+        self.norm = nn.LayerNorm(config.d_model)
+
+    def forward(self, tokens, cache=None):
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.embed.token.weight if self.head is None else self.head.weight)
+
+
+def gpt_cases(seed):
+    torch.manual_seed(seed)
+    shapes = [Shape(5, 7, 1, 1, 3, 2), Shape(13, 8, 2, 2, 6, 11), Shape(11, 9, 3, 5, 10, 17)]
+    rows = [torch.randint(c.vocab_size, (1 + i, 4 + i)) for i, c in enumerate(shapes)]  # (B, T + 1)
+    return [(GPT(c), row[:, :-1], row[:, 1:]) for c, row in zip(shapes, rows, strict=True)]

@@ -1,0 +1,1 @@
+"""The checks of chapter 7, Training: one file an exercise."""

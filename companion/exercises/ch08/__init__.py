@@ -1,0 +1,1 @@
+"""The checks of chapter 8, Generation: one file an exercise."""

@@ -1,0 +1,1 @@
+"""What a run needs and no chapter teaches: whole files, downloads, checkpoints, devices."""

@@ -1,0 +1,1 @@
+"""What the chapters show: plots, diagrams and widgets, in one visual language."""
