@@ -1,0 +1,173 @@
+"""Files that are whole or not there: kills at every moment, several processes at once, claims."""
+
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from companion.runtime import files
+from companion.runtime.files import COMMITTED, claim, reading, staged, write_whole
+
+
+def test_a_file_is_replaced_whole_and_has_ordinary_permissions(tmp_path):
+    path = tmp_path / "a.json"
+    write_whole(path, "é")
+    write_whole(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    (tmp_path / "plain").write_bytes(b"")
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "plain"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    write_whole(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, "new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.json"]
+
+
+def write_set(folder: Path, text: str) -> None:
+    with staged(folder) as new:
+        for name in ("one", "two", "three"):
+            (new / name).write_text(text)
+
+
+def read_set(folder: Path) -> list[str]:
+    with reading(folder):
+        return [(folder / name).read_text() for name in ("one", "two", "three")]
+
+
+def test_a_set_replaces_its_namesakes_and_leaves_other_files(tmp_path):
+    (tmp_path / "other").write_text("mine")
+    write_set(tmp_path, "a")
+    write_set(tmp_path, "b")
+    assert read_set(tmp_path) == ["b", "b", "b"] and (tmp_path / "other").read_text() == "mine"
+
+
+def test_an_error_inside_changes_nothing(tmp_path):
+    write_set(tmp_path, "a")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(ZeroDivisionError), staged(tmp_path) as new:
+        (new / "one").write_text("half")
+        _ = 1 / 0
+    assert read_set(tmp_path) == ["a", "a", "a"] and sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2, 3])
+def test_a_set_that_was_committed_before_a_kill_is_moved_by_the_next_reader(tmp_path, monkeypatch, moved):
+    write_set(tmp_path, "a")
+    replace, calls = os.replace, []
+
+    def killed(*args):
+        calls.append(args)
+        if len(calls) > moved:
+            raise KeyboardInterrupt
+        replace(*args)
+
+    monkeypatch.setattr(os, "replace", killed)
+    if moved < 3:
+        with pytest.raises(KeyboardInterrupt):
+            write_set(tmp_path, "b")
+        assert (tmp_path / COMMITTED).is_dir()
+    else:
+        write_set(tmp_path, "b")
+    monkeypatch.setattr(os, "replace", replace)
+    assert read_set(tmp_path) == ["b", "b", "b"] and not (tmp_path / COMMITTED).exists()
+
+
+def write_often(folder: str, text: str) -> None:
+    for _ in range(40):
+        write_set(Path(folder), text)
+        write_whole(Path(folder) / "whole", text * 1000)
+
+
+def test_processes_at_once_end_with_one_whole_set_and_none_fails(tmp_path):
+    write_set(tmp_path, "-")
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_often, args=(str(tmp_path), text)) for text in "abc"]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        found = read_set(tmp_path)
+        assert len(set(found)) == 1, found
+        seen.add(found[0])
+    assert [writer.exitcode for writer in writers] == [0, 0, 0] and len(seen) > 1
+    assert (tmp_path / "whole").read_text() in {text * 1000 for text in "abc"}
+    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == [
+        "one",
+        "three",
+        "two",
+        "whole",
+    ]
+
+
+CHILD = """
+import sys
+from companion.runtime.files import claim
+with claim(sys.argv[1]):
+    print("claimed", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A process that has claimed tmp_path until it ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "claimed\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_a_claimed_folder_is_refused_to_others_in_one_line(tmp_path, other):
+    with (
+        pytest.raises(ValueError, match=r"folder='.*' is being written by another run; wait"),
+        claim(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_a_killed_run_leaves_no_claim_and_what_it_had_staged_is_swept(tmp_path, other):
+    (tmp_path / f"{files.STAGED}left").mkdir()
+    other.kill()
+    other.wait()
+    end = time.monotonic() + 5
+    while True:  # the system needs a moment to give the lock back
+        try:
+            with claim(tmp_path):
+                assert not (tmp_path / f"{files.STAGED}left").exists()
+            break
+        except ValueError:
+            assert time.monotonic() < end
+
+
+def test_a_process_may_claim_its_own_folder_again(tmp_path):
+    with claim(tmp_path):
+        with claim(tmp_path):
+            pass
+        with claim(tmp_path):
+            write_set(tmp_path, "a")
+    with claim(tmp_path):
+        assert read_set(tmp_path) == ["a", "a", "a"]
+
+
+def test_a_folder_that_nobody_can_write_is_read_without_a_lock(tmp_path, monkeypatch):
+    write_set(tmp_path, "a")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (tmp_path / ".lock").unlink(missing_ok=True)
+    assert read_set(tmp_path) == ["a", "a", "a"] and not (tmp_path / ".lock").exists()
