@@ -1,0 +1,39 @@
+"""Checks of what callers give, each an error in one line that says what to give instead."""
+
+import operator
+
+import numpy as np
+
+
+def at_least_one(**values: int) -> None:
+    """Raises ValueError for a value below 1, TypeError for one that is no whole number."""
+    for name, value in values.items():
+        try:
+            operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name}={value!r:.40} must be a whole number, such as 8") from None
+        if value < 1:
+            raise ValueError(f"{name}={value} must be at least 1")
+
+
+def token_row(tokens) -> np.ndarray:
+    """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
+
+    Raises TypeError for text, for fractions, and for a table of tokens.
+    """
+    row = np.asarray(tokens)
+    if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+        kind = f"{row.dtype} of shape {row.shape}"
+        raise TypeError(f"tokens must be one row of whole numbers, not {kind}; encode a text first")
+    return row
+
+
+def as_documents(documents) -> list[str]:
+    """Documents as a list. TypeError for a single text, which would be one document a character."""
+    if isinstance(documents, (str, bytes)):
+        raise TypeError(f"documents={documents!r:.40} must be a list of texts; write [text] for a single one")
+    documents = list(documents)
+    for i, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise TypeError(f"documents[{i}]={document!r:.40} must be a str; read files as text")
+    return documents
