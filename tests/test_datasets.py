@@ -1,5 +1,6 @@
 """Chapter 2's module: windows, rows of documents, text from anywhere, token files, downloads."""
 
+import contextlib
 import hashlib
 import http.server
 import itertools
@@ -20,16 +21,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from companion import datasets
 from companion.datasets import (
-    FILES,
+    Corpus,
+    Split,
     TokenDataset,
     bits_per_byte,
     document_rows,
-    download,
     encode_documents,
     hold_out,
     load_prepared,
@@ -39,12 +40,16 @@ from companion.datasets import (
     prepare,
     python_manual,
     random_batches,
-    read_documents,
     row_starts,
     sample,
     token_stream,
 )
-from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+from companion.runtime import downloads, files, fingerprints, prepared, texts
+from companion.runtime.downloads import download
+from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
+from companion.runtime.prepared import FILES, prepared_source
+from companion.runtime.texts import read_documents, source_of
+from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
 
@@ -52,6 +57,18 @@ TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut
 @pytest.fixture(scope="module")
 def bpe() -> BPETokenizer:
     return BPETokenizer.train(TEXT * 3, 290)
+
+
+def visible(folder: Path) -> list[str]:
+    """The names in a folder, hidden ones (locks) left out."""
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+
+
+def one_line(error: pytest.ExceptionInfo, *words) -> None:
+    """The error's message is one line with these words."""
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert str(word) in str(error.value)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -90,8 +107,33 @@ def test_windows_without_stride_ask_each_question_once():
     [(0, None, "context_length=0"), (5, 0, "stride=0"), (5, -2, "stride=-2"), (64, 1, "65 tokens")],
 )
 def test_windows_that_cannot_be(context_length, stride, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as error:
         TokenDataset(range(64), context_length, stride)
+    one_line(error)
+    with pytest.raises(ValueError, match=words):
+        make_dataloader(range(64), context_length, 4, stride)
+
+
+@pytest.mark.parametrize(
+    "tokens", ["the cat sat on the mat", [0.5] * 64, list("the cat sat on"), np.zeros((9, 9), int), 7]
+)
+def test_windows_are_of_one_row_of_whole_numbers(tokens):
+    calls = [lambda: TokenDataset(tokens, 3), lambda: random_batches(tokens, 2, 3, seeded())]
+    for call in [*calls, lambda: make_dataloader(tokens, 3, 2)]:
+        with pytest.raises(TypeError, match="tokens must be one row of whole numbers") as error:
+            call()
+        one_line(error)
+
+
+def test_sizes_are_whole_numbers():
+    for context_length, stride, words in [(2.5, None, "context_length=2.5"), (3, "2", "stride='2'")]:
+        with pytest.raises(TypeError, match=f"{words} must be a whole number"):
+            TokenDataset(range(64), context_length, stride)
+    assert len(TokenDataset(range(64), np.int64(7), np.uint8(7))) == 9
+    with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
+        make_dataloader(range(64), 3, 0)
+    with pytest.raises(TypeError, match="batch_size=1.5 must be a whole number"):
+        random_batches(range(64), 1.5, 3, seeded())
 
 
 def test_loader_shuffles_each_window_once_and_repeats_by_seed():
@@ -164,6 +206,13 @@ def test_a_tokenizer_needs_the_end_of_text():
         encode_documents([TEXT], tokenizer)
 
 
+def test_a_tokenizer_without_end_of_text_prepares_nothing(tmp_path):
+    tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
+    with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
+        prepare([TEXT] * 9, tokenizer, tmp_path / "data")
+    assert not (tmp_path / "data").exists() and texts.END_OF_TEXT == END_OF_TEXT
+
+
 # -- batches of unequal rows ----
 
 
@@ -187,10 +236,27 @@ def test_padding_and_truncating(rows, length):
         assert (ids[~real] == -100).all() and real.tolist() == sorted(real.tolist(), reverse=True)
 
 
-@pytest.mark.parametrize(("rows", "length"), [([], None), ([[1]], 0), ([[1]], -1)])
-def test_padding_needs_rows_and_room(rows, length):
-    with pytest.raises(ValueError, match="must be at least 1"):
+@pytest.mark.parametrize(
+    ("rows", "length", "words"),
+    [
+        ([], None, "sequences=0"),
+        ([], 3, "sequences=0"),
+        ([[1]], 0, "length=0"),
+        ([[1]], -1, "length=-1"),
+        ([[], []], None, "length=0"),
+    ],
+)
+def test_padding_needs_rows_and_room(rows, length, words):
+    with pytest.raises(ValueError, match=f"{words} must be at least 1"):
         pad_batch(rows, 0, length)
+    with pytest.raises(TypeError, match="length=2.5 must be a whole number"):
+        pad_batch([[1]], 0, 2.5)
+
+
+def test_an_empty_row_among_others_is_padding():
+    tokens, mask = pad_batch([[], [5, 6]], 3)
+    assert tokens.tolist() == [[3, 3], [5, 6]] and mask.tolist() == [[False] * 2, [True] * 2]
+    assert pad_batch([[], []], 3, length=2)[0].tolist() == [[3, 3], [3, 3]]
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(1, 17))
@@ -367,7 +433,6 @@ def test_a_folder_is_its_text_files(tmp_path):
         "b.txt": b"bee",
         "a/z.md": b"zed",
         "a/0": b"nought",
-        "picture.png": b"\x89PNG\0",
         "empty.txt": b"",
         ".hidden": b"secret",
         ".git/config": b"secret",
@@ -380,9 +445,100 @@ def test_a_folder_is_its_text_files(tmp_path):
 
 def test_a_folder_without_text(tmp_path):
     (tmp_path / "hollow").mkdir()
-    (tmp_path / "hollow" / "picture.png").write_bytes(b"\x89PNG\0")
+    (tmp_path / "hollow" / "empty.txt").write_bytes(b" \n")
     with pytest.raises(ValueError, match="hollow.*no text"):
         load_text(tmp_path / "hollow")
+    (tmp_path / "hollow" / "picture.png").write_bytes(b"\x89PNG\0")
+    with pytest.raises(ValueError, match="hollow.*no text"):
+        load_text(tmp_path / "hollow", skip=lambda line: None)
+
+
+def test_a_file_that_is_no_text_stops_a_folder_and_is_named(tmp_path):
+    for n in range(7):
+        (tmp_path / f"{n}.txt").write_bytes("Übermut".encode("latin-1") if n != 3 else b"elm")
+    with pytest.raises(ValueError) as error:
+        load_text(tmp_path)
+    one_line(error, tmp_path, "no UTF-8", "0.txt, 1.txt, 2.txt, 4.txt, 5.txt and 1 more", "skip")
+    (tmp_path / "6.txt").unlink()
+    with pytest.raises(ValueError, match="4.txt, 5.txt;"):
+        load_text(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_left_out_where_the_caller_says_so(tmp_path):
+    (tmp_path / "a.txt").write_bytes("Übermut".encode("latin-1"))
+    (tmp_path / "b.txt").write_bytes(b"elm")
+    (tmp_path / "c.txt").write_bytes("elm".encode("utf-16-le"))
+    (tmp_path / "empty.txt").write_bytes(b"")
+    said = []
+    assert load_text(tmp_path, skip=said.append) == ["elm"]
+    assert len(said) == 2 and "a.txt is no UTF-8" in said[0] and "c.txt holds zero bytes" in said[1]
+    assert load_text(tmp_path / "a.txt", skip=said.append) == [] and said[2] == said[0]
+    assert load_text(tmp_path / "b.txt", skip=said.append) == ["elm"] and len(said) == 3
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "diary.txt").write_text("Rain.")
+    with pytest.raises(ValueError, match="is empty; for the working directory"):
+        load_text(name)
+    assert load_text(".") == ["Rain."]
+
+
+@pytest.mark.parametrize("name", [None, 7, ["a.txt"]])
+def test_a_name_is_a_str_or_a_path(name):
+    with pytest.raises(TypeError, match="must be a name or a path"):
+        load_text(name)
+
+
+def test_a_text_in_the_place_of_its_name_is_no_file():
+    with pytest.raises(ValueError, match="is no file") as error:
+        load_text("Once upon a time\n" * 400)
+    assert len(str(error.value)) < 300 and "\n" not in str(error.value)
+
+
+def test_sources_tell_one_letters_from_the_other(tmp_path, monkeypatch, bpe):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "letters.txt").write_text(TEXT)
+    monkeypatch.chdir(tmp_path)
+    one, two = source_of(["one/letters.txt"]), source_of("two/letters.txt")
+    assert one == str((tmp_path / "one/letters.txt").resolve()) != two
+    assert source_of(["village"]) == source_of("village") == "village"
+    assert source_of(["pydoc", Path("one")]) == f"pydoc, {(tmp_path / 'one').resolve()}"
+    assert prepared_source("data") is None
+    prepare([TEXT] * 20, bpe, "data", 0.1, source=one)
+    assert prepared_source("data") == one
+    (tmp_path / "data" / "meta.json").write_text("{}")
+    assert prepared_source("data") is None
+    assert prepared_source(tmp_path / "one") is None and visible(tmp_path / "one") == ["letters.txt"]
+    assert os.listdir(tmp_path / "one") == ["letters.txt"]  # a folder of somebody else's gets no lock
+
+
+@pytest.mark.parametrize("documents", ["the cat sat on the mat", b"the cat", [b"cat"], ["elm", 7], [["elm"]]])
+def test_documents_are_a_list_of_texts(tmp_path, bpe, documents):
+    calls = [
+        lambda: prepare(documents, bpe, tmp_path / "data", 0.1),
+        lambda: encode_documents(documents, bpe),
+        lambda: list(token_stream(documents, bpe)),
+        lambda: hold_out(documents, 0.1),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="documents.* must be a") as error:
+            call()
+        one_line(error)
+    assert not (tmp_path / "data").exists()
+
+
+def test_documents_may_come_from_a_generator(bpe):
+    split = encode_documents((text for text in ["elm", "oak"]), bpe)
+    assert split.n_bytes == 8 and len(split.starts) == 3
+
+
+def test_a_split_is_of_tokens():
+    with pytest.raises(TypeError, match="encode_documents") as error:
+        Split("the cat sat", np.array([0, 3]), 4)
+    one_line(error)
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
@@ -403,7 +559,7 @@ def test_home_is_found(tmp_path, monkeypatch):
 
 
 def test_the_village_comes_in_splits(monkeypatch):
-    monkeypatch.setattr(datasets, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
+    monkeypatch.setattr(texts, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
     assert load_text("village", "test") == ["test 1", "test 2"]
     assert load_text("village") == ["train 1", "train 2", "val 1", "val 2"]
 
@@ -498,11 +654,14 @@ def test_prepared_text_is_the_text(tmp_path, bpe):
             "n_tokens": len(expected.tokens),
             "n_documents": len(part),
             "n_bytes": expected.n_bytes,
+            "sha256": hashlib.sha256((tmp_path / f"new/data/{split}.bin").read_bytes()).hexdigest(),
         }
+        assert found.fingerprint == expected.fingerprint == meta[split]["sha256"]
     assert meta == corpus.meta == json.loads((tmp_path / "new/data/meta.json").read_text())
     assert (meta["source"], meta["vocab_size"], meta["dtype"]) == ("trees", bpe.vocab_size, "uint16")
-    assert corpus.tokenizer.encode(TEXT) == bpe.encode(TEXT)
-    assert sorted(os.listdir(tmp_path / "new" / "data")) == sorted(FILES)
+    assert corpus.tokenizer.encode(TEXT) == bpe.encode(TEXT) and isinstance(corpus, Corpus)
+    assert meta["tokenizer"] == tokenizer_fingerprint(bpe) == tokenizer_fingerprint(corpus.tokenizer)
+    assert visible(tmp_path / "new" / "data") == sorted(FILES)
 
 
 def test_the_villages_val_is_the_shipped_one(tmp_path, bpe):
@@ -571,7 +730,9 @@ def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
                         return call
 
                     patch.setattr(os, "replace", failing(os.replace))
-                    patch.setattr(datasets, "open", failing(open), raising=False)
+                    patch.setattr(os, "rename", failing(os.rename))
+                    patch.setattr(os, "fsync", failing(os.fsync))
+                    patch.setattr(prepared, "open", failing(open), raising=False)
                     patch.setattr(np, "save", failing(np.save))
                 try:
                     prepare(documents, tokenizer, folder, 0.1, source=source)
@@ -588,21 +749,29 @@ def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
     assert found == sorted(found)  # old up to one step, new from there on
 
 
-def test_a_failure_leaves_what_was_whole_before_it(tmp_path, bpe, monkeypatch):
+def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path, bpe, monkeypatch):
     versions = two_versions(bpe)
     sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
-    for source, (documents, tokenizer) in versions.items():
-        prepare(documents, tokenizer, tmp_path / source.strip(), 0.1, source=source)
-    for name in FILES:  # killed when all of "oak" was written and nothing of it moved
-        (tmp_path / "oak" / name).rename(tmp_path / "elm" / f"{name}.new")
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        real, calls = os.replace, []
+
+        def killed(*args):
+            calls.append(args)
+            if len(calls) > 3:  # the tokenizer's own renaming, and two files of six
+                raise KeyboardInterrupt
+            real(*args)
+
+        patch.setattr(os, "replace", killed)
+        prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
 
     def full(*args):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(OSError, match="No space"):
-        prepare(*versions["elm "], tmp_path / "elm", 0.1, source="elm ")
-    assert old_or_new(tmp_path / "elm", sizes) == "oak "
+        prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    assert old_or_new(tmp_path, sizes) == "oak "
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
@@ -631,7 +800,8 @@ def test_other_files_in_the_folder_stay(tmp_path, bpe):
     (tmp_path / "notes.txt").write_text("mine")
     prepare([TEXT] * 20, bpe, tmp_path, 0.1)
     prepare([TEXT] * 30, bpe, tmp_path, 0.1)
-    assert sorted(os.listdir(tmp_path)) == sorted([*FILES, "notes.txt"])
+    assert visible(tmp_path) == sorted([*FILES, "notes.txt"])
+    assert not list(tmp_path.glob(f"{files.STAGED}*"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -655,6 +825,185 @@ def test_a_file_that_was_cut_off(tmp_path, bpe, name, keep):
 def test_a_folder_that_was_never_prepared(tmp_path):
     with pytest.raises(ValueError, match="nowhere.*run prepare"):
         load_prepared(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="lacks meta.json; run prepare"):
+        load_prepared(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def meta_with(**changes):
+    """A way to damage a folder: other entries in meta.json; None takes one out."""
+
+    def damage(folder: Path):
+        meta = json.loads((folder / "meta.json").read_text()) | changes
+        kept = {name: value for name, value in meta.items() if value is not None}
+        (folder / "meta.json").write_text(json.dumps(kept))
+
+    return damage
+
+
+def text_in(name: str, text: str):
+    return lambda folder: (folder / name).write_text(text)
+
+
+def starts_as(change):
+    def damage(folder: Path):
+        starts = np.load(folder / "val_starts.npy")
+        with open(folder / "val_starts.npy", "wb") as file:
+            np.save(file, change(starts))
+
+    return damage
+
+
+def other_tokenizer(**options):
+    def damage(folder: Path):
+        BPETokenizer.train(TEXT[::-1] * 3, 290, **options).save(folder / "tokenizer.json")
+
+    return damage
+
+
+DAMAGES = {
+    "no JSON": (text_in("meta.json", "{"), "meta.json"),
+    "empty JSON": (text_in("meta.json", "{}"), "meta.json", "dtype"),
+    "a list": (text_in("meta.json", "[]"), "meta.json", "object"),
+    "deep": (text_in("meta.json", "[" * 200_000), "meta.json"),
+    "no UTF-8": (lambda folder: (folder / "meta.json").write_bytes(b'{"source": "\xff"}'), "meta.json"),
+    "no vocab_size": (meta_with(vocab_size=None), "meta.json", "vocab_size"),
+    "a vocab_size of text": (meta_with(vocab_size="290"), "meta.json", "vocab_size"),
+    "another vocab_size": (meta_with(vocab_size=291), "tokenizer.json", "291"),
+    "no dtype": (meta_with(dtype=None), "meta.json", "dtype"),
+    "dtype float64": (meta_with(dtype="float64"), "meta.json", "float64"),
+    "dtype uint32": (meta_with(dtype="uint32"), "train.bin"),
+    "no train": (meta_with(train=None), "meta.json", "train.n_tokens"),
+    "train a number": (meta_with(train=7), "meta.json", "train.n_tokens"),
+    "no tokens": (
+        meta_with(val={"n_tokens": 0, "n_documents": 1, "n_bytes": 1}),
+        "meta.json",
+        "val.n_tokens",
+    ),
+    "a source of numbers": (meta_with(source=[1]), "meta.json", "source"),
+    "another fingerprint": (meta_with(tokenizer="0" * 64), "tokenizer.json", "meta.json"),
+    "starts reversed": (starts_as(lambda s: s[::-1]), "val_starts.npy", "rise"),
+    "starts that stand still": (starts_as(lambda s: np.array([s[0], s[0], s[-1]])), "val_starts.npy"),
+    "starts out of range": (starts_as(lambda s: np.array([*s[:-1], 10**9])), "val_starts.npy", "last"),
+    "starts below 0": (starts_as(lambda s: s - 1), "val_starts.npy"),
+    "starts moved": (starts_as(lambda s: np.array([s[0], s[1] + 1, s[2]])), "val.bin", "val_starts.npy"),
+    "unsigned starts reversed": (starts_as(lambda s: s[::-1].astype(np.uint64)), "val_starts.npy"),
+    "starts of fractions": (starts_as(lambda s: s.astype(float)), "val_starts.npy", "float64"),
+    "a start too few": (starts_as(lambda s: s[1:]), "val_starts.npy"),
+    "a table of starts": (starts_as(lambda s: s[None]), "val_starts.npy", "shape"),
+    "one number": (starts_as(lambda s: s[0]), "val_starts.npy", "shape"),
+    "starts of objects": (starts_as(lambda s: s.astype(object)), "val_starts.npy", "no array"),
+    "starts that are text": (text_in("val_starts.npy", "0 1 2"), "val_starts.npy", "no array"),
+    "an archive": (lambda f: np.savez(open(f / "val_starts.npy", "wb"), s=np.arange(3)), "val_starts.npy"),
+    "tokens cut off": (lambda folder: os.truncate(folder / "train.bin", 601), "train.bin", "601 bytes"),
+    "tokens too many": (lambda folder: os.truncate(folder / "train.bin", 10**6), "train.bin"),
+    "tokenizer no JSON": (text_in("tokenizer.json", "{"), "tokenizer.json"),
+    "tokenizer empty": (text_in("tokenizer.json", "{}"), "tokenizer.json"),
+    "another tokenizer": (other_tokenizer(), "tokenizer.json", "meta.json"),
+    "no end of text": (other_tokenizer(special_tokens=("<pad>",)), "tokenizer.json", END_OF_TEXT),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_folder_is_one_line_that_names_the_file(tmp_path, bpe, name):
+    damage, *words = DAMAGES[name]
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    damage(tmp_path)
+    with pytest.raises(ValueError) as error:
+        load_prepared(tmp_path)
+    one_line(error, tmp_path, *words)
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)  # and what the line advises mends it
+    load_prepared(tmp_path)
+
+
+def test_data_from_before_the_fingerprints_still_load(tmp_path, bpe):
+    documents = [TEXT * n for n in range(1, 21)]
+    meta = prepare(documents, bpe, tmp_path, 0.15)
+    old = {name: value for name, value in meta.items() if name != "tokenizer"}
+    old |= {name: {k: v for k, v in meta[name].items() if k != "sha256"} for name in ("train", "val")}
+    (tmp_path / "meta.json").write_text(json.dumps(old))
+    corpus = load_prepared(tmp_path)
+    assert corpus.meta == old and corpus.train.fingerprint == meta["train"]["sha256"]
+    for hidden in (".claim", ".lock"):
+        (tmp_path / hidden).unlink(missing_ok=True)
+    assert load_prepared(tmp_path).val.fingerprint == meta["val"]["sha256"]
+
+
+def test_other_text_with_the_same_counts_has_another_fingerprint(tmp_path, bpe):
+    first = prepare(["elm and oak"] * 20, bpe, tmp_path / "a", 0.1)
+    second = prepare(["oak and elm"] * 20, bpe, tmp_path / "b", 0.1)
+    for name in ("train", "val"):
+        prints = [meta[name].pop("sha256") for meta in (first, second)]
+        assert prints[0] != prints[1] and first[name]["n_documents"] == second[name]["n_documents"]
+    assert first["tokenizer"] == second["tokenizer"]
+
+
+def test_a_fingerprint_is_that_of_the_bytes_whatever_holds_them(monkeypatch):
+    tokens = np.arange(2000, dtype=np.uint16)
+    expected = hashlib.sha256(tokens.tobytes()).hexdigest()
+    assert tokens_fingerprint(tokens) == tokens_fingerprint(torch.from_numpy(tokens.copy())) == expected
+    monkeypatch.setattr(fingerprints, "PIECE", 77)
+    assert tokens_fingerprint(np.repeat(tokens, 3)[::3]) == expected
+    assert tokens_fingerprint(tokens[:-1]) != expected
+
+
+def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
+    bpe.save(tmp_path / "tokenizer.json")
+    assert tokenizer_fingerprint(bpe) == tokenizer_fingerprint(Tokenizer.load(tmp_path / "tokenizer.json"))
+    others = [
+        bpe,
+        BPETokenizer.train(TEXT * 3, 289),
+        BPETokenizer.train(TEXT[::-1] * 3, 290),
+        BPETokenizer(bpe.merges, pattern=r"\s+|\S+"),
+        BPETokenizer(bpe.merges, special_tokens=("<|end|>",)),
+        BPETokenizer(bpe.merges, byte_order=bytes(reversed(range(256)))),
+        CharTokenizer("abc"),
+        CharTokenizer("acb"),
+        CharTokenizer("abc", special_tokens=(END_OF_TEXT,)),
+        WordTokenizer(["a", "b", "c"]),
+        WordTokenizer(["a", "b", "c"], pattern=r"\S+|\s+"),
+        WordTokenizer(["ab", "c"]),
+    ]
+    assert len({tokenizer_fingerprint(tokenizer) for tokenizer in others}) == len(others)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks children, which need not import torch again")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
+def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path, bpe):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    children = []
+    for source in ("elm ", "oak ", "elm ", "oak "):
+        children.append(os.fork())
+        if children[-1] == 0:
+            try:
+                for _ in range(12):
+                    prepare(*versions[source], tmp_path, 0.1, source=source)
+                os._exit(0)
+            finally:
+                os._exit(1)
+    seen, codes = set(), {}
+    while len(codes) < len(children):
+        seen.add(old_or_new(tmp_path, sizes))
+        ended = [os.waitpid(child, os.WNOHANG) for child in children if child not in codes]
+        codes |= {child: os.waitstatus_to_exitcode(status) for child, status in ended if child}
+    assert set(codes.values()) == {0} and seen == {"elm ", "oak "}
+    old_or_new(tmp_path, sizes)
+    assert visible(tmp_path) == sorted(FILES) and not list(tmp_path.glob(f"{files.STAGED}*"))
+
+
+def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
+    monkeypatch.setattr(prepared, "WAIT", 0.2)
+    with FileLock(tmp_path / files.CLAIM), pytest.raises(ValueError, match="another run; wait") as error:
+        prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    one_line(error, tmp_path)
+    monkeypatch.setattr(prepared, "WAIT", 60)
+    lock = FileLock(tmp_path / files.CLAIM, thread_local=False)
+    lock.acquire()
+    threading.Timer(0.3, lock.release).start()
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    assert len(load_prepared(tmp_path).train.starts) == 19
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -698,8 +1047,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and mode != "no ranges" else 0
         body = BYTES[::-1] if mode == "wrong" else b"<html>Log in</html>" if mode == "portal" else BYTES
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
+        if mode != "endless":
+            self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
+        if mode == "slow":
+            time.sleep(0.3)
+        if mode == "endless":
+            with contextlib.suppress(OSError):  # until the other side has enough
+                while True:
+                    self.wfile.write(bytes(60_000))
         self.wfile.write(body[start : start + 100_000] if mode == "cut" else body[start:])
         self.close_connection = True
 
@@ -727,7 +1083,7 @@ def test_a_download_is_kept(server, tmp_path):
     path = tmp_path / "new" / "text"
     assert download(server.url, len(BYTES), DIGEST, path) == path and path.read_bytes() == BYTES
     assert download(server.url, len(BYTES), DIGEST, path) == path
-    assert server.ranges == [None] and os.listdir(path.parent) == ["text"]
+    assert server.ranges == [None] and visible(path.parent) == ["text"]
 
 
 def test_a_cut_connection_is_resumed(server, tmp_path):
@@ -749,23 +1105,66 @@ def test_a_server_without_ranges_starts_again(server, tmp_path):
 
 def test_wrong_bytes_are_removed(server, tmp_path):
     server.mode = "wrong"
-    fails(server, tmp_path / "text", "SHA-256", "removed")
-    assert os.listdir(tmp_path) == []
+    fails(server, tmp_path / "text", "another file", "SHA-256", "removed")
+    assert visible(tmp_path) == []
     server.mode = "well"
     assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
 
 
 def test_a_log_in_page_does_no_lasting_harm(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000")
     server.mode = "portal"
-    fails(server, tmp_path / "text")
+    fails(server, tmp_path / "text", "19 bytes, not 300,000")
     server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges[-1] == "bytes=100000-"  # what had come is still there
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(-1, "300,000 bytes, not 299,999"), (1, "not 300,001")])
+def test_a_download_of_another_size_is_refused(server, tmp_path, wrong, words):
+    """Though its SHA-256 is right: a table with a wrong size must not stay unnoticed."""
     for _ in range(2):
-        if not (tmp_path / "text").exists():
-            try:
-                download(server.url, len(BYTES), DIGEST, tmp_path / "text")
-            except ConnectionError as error:
-                assert "try again" in str(error)
-    assert (tmp_path / "text").read_bytes() == BYTES
+        with pytest.raises(ConnectionError, match=words) as error:
+            download(server.url, len(BYTES) + wrong, DIGEST, tmp_path / "text")
+        one_line(error, server.url)
+        assert visible(tmp_path) == []
+
+
+def test_a_part_of_another_size_is_refused(server, tmp_path):
+    (tmp_path / "text.part").write_bytes(BYTES)
+    with pytest.raises(ConnectionError, match="300,000 bytes with .* not 299,999") as error:
+        download(server.url, len(BYTES) - 1, DIGEST, tmp_path / "text")
+    one_line(error, "removed, try again")
+    assert visible(tmp_path) == [] and server.ranges == []
+
+
+def test_a_server_that_sends_without_end_is_cut_off(server, tmp_path):
+    server.mode = "endless"
+    fails(server, tmp_path / "text", "300,001 bytes", "removed")
+    assert visible(tmp_path) == []
+
+
+def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):
+    server.mode = "slow"
+    found, path = [], tmp_path / "text"
+    threads = [
+        threading.Thread(target=lambda: found.append(download(server.url, len(BYTES), DIGEST, path)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [path] * 3 and path.read_bytes() == BYTES
+    assert server.ranges == [None] and visible(tmp_path) == ["text"]
+
+
+def test_waiting_for_another_download_has_an_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "WAIT", 0.2)
+    with FileLock(tmp_path / ".text.lock"), pytest.raises(ConnectionError, match="another process") as error:
+        download(server.url, len(BYTES), DIGEST, tmp_path / "text")
+    one_line(error, tmp_path / "text")
 
 
 @pytest.mark.parametrize(("mode", "words"), [("nothing", "network"), ("missing", "404")])
@@ -790,13 +1189,15 @@ def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
     text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
     monkeypatch.setitem(globals(), "BYTES", text.encode())
     entry = (server.url, len(text), hashlib.sha256(text.encode()).hexdigest())
-    monkeypatch.setitem(datasets.DOWNLOADS, "shakespeare", entry)
+    monkeypatch.setitem(downloads.DOWNLOADS, "shakespeare", entry)
     monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "cache"))
     assert load_text("shakespeare") == load_text("shakespeare") == ["Enter a ghost.", "Exit ghost."]
-    assert len(server.ranges) == 1 and os.listdir(tmp_path / "cache") == ["shakespeare.txt"]
+    assert len(server.ranges) == 1 and visible(tmp_path / "cache") == ["shakespeare.txt"]
 
 
 def test_addresses_are_pinned():
-    for url, n_bytes, sha256 in datasets.DOWNLOADS.values():
+    for url, n_bytes, sha256 in downloads.DOWNLOADS.values():
         assert re.match(r"https://[^/]+/.*/[0-9a-f]{40}/", url)
         assert n_bytes > 1_000_000 and re.fullmatch("[0-9a-f]{64}", sha256)
+    found = {name: (n_bytes, sha256[:8]) for name, (_, n_bytes, sha256) in downloads.DOWNLOADS.items()}
+    assert found == {"shakespeare": (1_115_394, "86c4e6aa"), "tinystories": (19_447_282, "94e43181")}

@@ -84,9 +84,9 @@ def write_prepared(folder: str | Path, parts: dict[str, list[str]], tokenizer, s
 def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
     """Open a folder that write_prepared wrote; its tokens stay on disk, memory-mapped.
 
-    load_tokenizer: from the path of tokenizer.json to the tokenizer. Raises ValueError, in one line that names
-    the file, for a folder without prepared text and for one whose files are missing, damaged, or not of one
-    set.
+    load_tokenizer: from the path of tokenizer.json to the tokenizer. Raises ValueError, in one line that
+    names the file, for a folder without prepared text and for one whose files are missing, damaged, or not of
+    one set.
     """
     folder = Path(folder)
     if not _is_prepared(folder):
