@@ -22,10 +22,7 @@ from companion.runtime.tokenizers import (
     documents,
     enough,
     merges_wanted,
-    not_empty,
-    special_names,
     split_pieces,
-    valid_pattern,
 )
 from companion.runtime.tokenizers import decode_stream as decode_stream
 from companion.runtime.tokenizers import write_atomically as write_atomically
@@ -66,7 +63,7 @@ class CharTokenizer(Tokenizer, kind="char"):
     @classmethod
     def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> Self:
         """Collect the characters of a text, or of several. ValueError for an empty one."""
-        return cls(sorted(not_empty(set().union(*documents(text)))), special_tokens)
+        return cls(sorted(set().union(*documents(text))), special_tokens)
 
     def encode_ordinary(self, text: str) -> list[int]:
         """The ids of a text, special tokens' names in it taken as ordinary text."""
@@ -91,13 +88,13 @@ class WordTokenizer(Tokenizer, kind="word"):
     fields = ("words", "special_tokens", "pattern")
 
     def __init__(self, words, special_tokens=(UNKNOWN, END_OF_TEXT), pattern: str = WORD_PATTERN):
-        super().__init__(words, special_tokens)
-        self.words, self.pattern = list(self.ids), valid_pattern(pattern)
+        super().__init__(words, special_tokens, pattern)
+        self.words = list(self.ids)
 
     @classmethod
     def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
         """Collect the words of a text, or of several. ValueError for an empty one."""
-        counts = not_empty(count_pieces(text, pattern))
+        counts = count_pieces(text, pattern)
         return cls(sorted(counts, key=lambda word: (-counts[word], word)), special_tokens, pattern)
 
     def encode_ordinary(self, text: str) -> list[int]:
@@ -151,16 +148,16 @@ def encode_pieces(pieces: list[str], ranks: dict, letters: bytes, cache: dict) -
 class BPETokenizer(Tokenizer, kind="bpe"):
     """Byte-level byte-pair encoding: 256 bytes, a token for each merge, then the special tokens.
 
-    pattern cuts the text into pieces that no token crosses; byte_order says which bytes have the ids 0 to 255.
+    pattern cuts text into pieces that no token crosses; byte_order: the bytes with the ids 0 to 255.
     Source: Sennrich et al., 2016 (arXiv:1508.07909); bytes: Radford et al., 2019 (GPT-2), 2.2.
     """
 
     fields = ("merges", "special_tokens", "pattern", "byte_order")
 
     def __init__(self, merges, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN, byte_order=BYTES):
-        self.merges, self.pattern, self.byte_order = byte_pairs(merges, pattern, byte_order)
+        self.merges, self.byte_order = byte_pairs(merges, byte_order)
         tokens = [bytes([b]) for b in self.byte_order] + [a + b for a, b in self.merges]
-        super().__init__(tokens, special_tokens)
+        super().__init__(tokens, special_tokens, pattern)
         letter = {token: chr(i) for i, token in enumerate(tokens)}
         self.ranks = {letter[a] + letter[b]: letter[a + b] for a, b in self.merges}
         self.letters, self.cache = bytes(map(self.byte_order.index, BYTES)), {}
@@ -168,9 +165,9 @@ class BPETokenizer(Tokenizer, kind="bpe"):
     @classmethod
     def train(cls, text, vocab_size, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN) -> Self:
         """Learn vocab_size tokens in all. ValueError for too few, or more than the text gives."""
-        n_merges = merges_wanted(vocab_size, names := special_names(special_tokens))
+        n_merges = merges_wanted(vocab_size, special_tokens)
         merges = learn_merges(count_pieces(text, pattern), n_merges)
-        return cls(enough(merges, n_merges, vocab_size), names, pattern)
+        return cls(enough(merges, n_merges, vocab_size), special_tokens, pattern)
 
     @classmethod
     def gpt2(cls) -> Self:
