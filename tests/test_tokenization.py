@@ -1,16 +1,12 @@
-"""Chapter 1's module: round trips, tiktoken and GPT-2 to compare with, the textbook loop, each error."""
+"""Chapter 1's module: round trips, tiktoken and GPT-2 to compare with, the textbook loop."""
 
-import json
-import os
 import random
 import unicodedata
 from collections import Counter
 from pathlib import Path
 
-import numpy
 import pytest
 import tiktoken
-import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,16 +20,14 @@ from companion.tokenization import (
     Tokenizer,
     WordTokenizer,
     count_pieces,
-    decode_stream,
     learn_merges,
     recover_merges,
     split_pieces,
-    write_atomically,
 )
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 STORY = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
-SPECIAL = (END_OF_TEXT, "<|user|>", "<|user|>!", "<pad>")
+SPECIAL = (END_OF_TEXT, "<|user|>", "<|assistant|>", "<pad>")
 BPE = BPETokenizer.train(STORY, 1000, special_tokens=SPECIAL)
 ENCODING = BPE.to_tiktoken()
 
@@ -168,8 +162,7 @@ def test_same_ids_as_tiktoken_on_ten_thousand_strings():
         assert ours == ENCODING.encode(text, disallowed_special=()), repr(text)
         different += len(ours) != len(text.encode())
         allowed = BPE.encode(text, allowed_special="all")
-        if "<|user|>!" not in text:  # tiktoken leaves open which of two names wins where one begins the other
-            assert allowed == ENCODING.encode(text, allowed_special="all"), repr(text)
+        assert allowed == ENCODING.encode(text, allowed_special="all"), repr(text)
     assert different > 3000  # merges had something to do
 
 
@@ -252,47 +245,17 @@ def test_merges_are_recovered_from_the_tokens_alone():
     assert recover_merges([BPE.vocab[i] for i in range(996)]) == BPE.merges
 
 
+def test_byte_order_decides_the_first_ids():
+    reversed_bytes = BPETokenizer([(b"a", b"b")], byte_order=bytes(reversed(range(256))))
+    assert reversed_bytes.encode("ab\x00") == [256, 255]
+    assert reversed_bytes.decode([256, 255, 255 - ord("c")]) == "ab\x00c"
+    assert reversed_bytes.to_tiktoken().encode("ab\x00abc") == reversed_bytes.encode("ab\x00abc")
+
+
 def test_split_pattern_is_gpt2s():
     assert split_pieces(GPT2_PATTERN, "She's  found 57½ keys...\n\n hasn't she'll?\n") == [
         *("She", "'s", " ", " found", " 57½", " keys", "...", "\n\n", " hasn", "'t", " she", "'ll", "?", "\n")
     ]
-
-
-# -------------------------------------------------------------------------------------------- special tokens
-
-
-@given(WILD_TEXT)
-@example("".join(SPECIAL))
-def test_user_text_cannot_inject_a_special_token(text):
-    for tokenizer in (BPE, CHAR, WORD):
-        ids = tokenizer.encode(text)
-        harmless = {tokenizer.special_tokens[UNKNOWN]} if UNKNOWN in tokenizer.special_tokens else set()
-        assert not set(ids) & (set(tokenizer.special_tokens.values()) - harmless)
-    assert BPE.decode(BPE.encode(text, "all")) == text
-
-
-def test_only_allowed_special_tokens_count():
-    text = f"a{END_OF_TEXT}b<pad>"
-    end, pad = BPE.special_tokens[END_OF_TEXT], BPE.special_tokens["<pad>"]
-    a, b = BPE.encode("a"), BPE.encode("b")
-    assert BPE.encode(text, "all") == [*a, end, *b, pad]
-    assert BPE.encode(text, {END_OF_TEXT}) == [*a, end, *b, *BPE.encode("<pad>")]
-    assert BPE.encode(text, ["<pad>"]) == [*a, *BPE.encode(END_OF_TEXT + "b"), pad]
-    assert BPE.encode(text, set()) == BPE.encode(text)
-    assert BPE.decode(BPE.encode(text, "all")) == text
-
-
-def test_where_one_name_begins_another_the_longer_wins():
-    assert BPE.encode("<|user|>!", "all") == [BPE.special_tokens["<|user|>!"]]
-    assert BPE.encode("<|user|>", "all") == [BPE.special_tokens["<|user|>"]]
-
-
-@pytest.mark.parametrize("allowed", [{"<|nobody|>"}, END_OF_TEXT, {END_OF_TEXT, ""}, "ALL"])
-def test_allowing_what_is_no_special_token_is_an_error(allowed):
-    with pytest.raises(
-        ValueError, match=r"^allowed_special=.* must be \"all\" or a set .*<\|endoftext\|>.*$"
-    ):
-        BPE.encode("text", allowed)
 
 
 # ------------------------------------------------------------------------------------- characters and words
@@ -347,148 +310,6 @@ def test_cut_utf8_decodes_with_replacement_characters_and_loses_nothing_before(t
     assert decoded.startswith(whole) and set(decoded[len(whole) :]) <= {"\ufffd"}
 
 
-@given(st.lists(st.integers(0, 999), max_size=40))
-def test_a_stream_is_the_decoded_text(ids):
-    assert "".join(decode_stream(BPE, ids)) == BPE.decode(ids)
-
-
-def test_a_stream_waits_for_whole_characters_and_for_nothing_else():
-    bytes_only = BPETokenizer([])
-    parts = decode_stream(bytes_only, iter(bytes_only.encode("aé🙂")))
-    assert list(parts) == ["a", "é", "🙂"]
-    assert list(decode_stream(bytes_only, bytes_only.encode("é🙂")[:-1])) == ["é", "\ufffd"]
-    asked = []
-
-    def ids():
-        for i in (97, 98):
-            asked.append(i)
-            yield i
-
-    assert next(decode_stream(bytes_only, ids())) == "a" and asked == [97]
-    assert list(decode_stream(WORD, WORD.encode("the lamp"))) == ["the", " lamp"]
-
-
-@pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
-def test_an_id_outside_the_vocabulary_is_an_error(tokenizer):
-    size = tokenizer.vocab_size
-    for wrong in (size, -1):
-        with pytest.raises(ValueError, match=f"^ids holds {wrong}, but .* run from 0 to {size - 1}$"):
-            tokenizer.decode([0, wrong])
-    assert tokenizer.decode([]) == ""
-
-
-def test_ids_may_be_in_an_array():
-    ids = BPE.encode("Mara found a key")
-    assert (
-        BPE.decode(numpy.array(ids, dtype=numpy.uint16))
-        == BPE.decode(torch.tensor(ids))
-        == "Mara found a key"
-    )
-
-
-# --------------------------------------------------------------------------------------------- save and load
-
-
-@pytest.mark.parametrize(
-    "tokenizer",
-    [
-        BPE,
-        CHAR,
-        WORD,
-        BPETokenizer([(b"\xc3", b"\xa9")], (), r"[\s\S]", bytes(reversed(range(256)))),
-        WordTokenizer.train("é b", ("<|a|>",), r"\S|\s"),
-        CharTokenizer("\ud800é\n", ()),
-    ],
-)
-def test_load_gives_back_what_was_saved(tokenizer, tmp_path):
-    tokenizer.save(tmp_path / "deep" / "tokenizer.json")
-    loaded = Tokenizer.load(tmp_path / "deep" / "tokenizer.json")
-    assert type(loaded) is type(tokenizer) is type(type(tokenizer).load(tmp_path / "deep" / "tokenizer.json"))
-    for name in ("vocab", "special_tokens", "vocab_size", *tokenizer.fields):
-        assert getattr(loaded, name) == getattr(tokenizer, name), name
-    if UNKNOWN in tokenizer.special_tokens or tokenizer.kind == "bpe":
-        assert loaded.encode(STORY, "all") == tokenizer.encode(STORY, "all")
-    assert os.listdir(tmp_path / "deep") == ["tokenizer.json"]
-
-
-def test_what_training_used_is_in_the_file(tmp_path):
-    for kind, size in ((BPETokenizer, (260,)), (WordTokenizer, ())):
-        tokenizer = kind.train("to be to be", *size, special_tokens=("<|a|>",), pattern=r"[\s\S]+")
-        tokenizer.save(tmp_path / "tokenizer.json")
-        loaded = Tokenizer.load(tmp_path / "tokenizer.json")
-        assert loaded.pattern == r"[\s\S]+" and loaded.encode("to be to be") == tokenizer.encode(
-            "to be to be"
-        )
-        assert len(loaded.encode("to be to be")) < 6 and list(loaded.special_tokens) == ["<|a|>"]
-
-
-def test_byte_order_decides_the_first_ids():
-    reversed_bytes = BPETokenizer([(b"a", b"b")], byte_order=bytes(reversed(range(256))))
-    assert reversed_bytes.encode("ab\x00") == [256, 255]
-    assert reversed_bytes.decode([256, 255, 255 - ord("c")]) == "ab\x00c"
-    assert reversed_bytes.to_tiktoken().encode("ab\x00abc") == reversed_bytes.encode("ab\x00abc")
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", "3", '{"kind": "bpe"}', '{"kind": "nobody"}', '{"kind": "char", "wrong": 1}', "\ufffd"]
-    + [json.dumps({"kind": "bpe", "merges": [["a", "bc"]]})],
-)
-def test_loading_another_file_is_an_error_in_one_line(content, tmp_path):
-    (tmp_path / "file.json").write_text(content, encoding="utf-8")
-    with pytest.raises(
-        ValueError, match=r"^path='.*file\.json' is no tokenizer that \.save wrote .*; save it again$"
-    ):
-        Tokenizer.load(tmp_path / "file.json")
-
-
-def test_loading_as_the_wrong_class_or_from_nowhere_is_an_error(tmp_path):
-    CHAR.save(tmp_path / "char.json")
-    with pytest.raises(ValueError, match="'char'"):
-        BPETokenizer.load(tmp_path / "char.json")
-    with pytest.raises(FileNotFoundError):
-        Tokenizer.load(tmp_path / "nothing.json")
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "tokenizer.json"
-    CHAR.save(path)
-    before = path.read_bytes()
-
-    def full_disk(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        WORD.save(path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["tokenizer.json"]
-
-
-def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path, monkeypatch):
-    path, replace, replaced = tmp_path / "file", os.replace, []
-    path.write_bytes(b"old")
-
-    def look_then_replace(source, target):
-        assert (
-            path.read_bytes() == b"old"
-            and Path(source).read_bytes() == b"new"
-            and Path(source).parent == tmp_path
-        )
-        replaced.append(target)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", look_then_replace)
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["file"] and replaced == [path]
-
-
-def test_bytes_and_text_are_written_as_they_are(tmp_path):
-    write_atomically(tmp_path / "a", "é\n")
-    write_atomically(tmp_path / "a", b"\x00\r\n")
-    write_atomically(str(tmp_path / "b"), "é\n")
-    assert (tmp_path / "a").read_bytes() == b"\x00\r\n" and (tmp_path / "b").read_bytes() == b"\xc3\xa9\n"
-
-
 # ------------------------------------------------------------------------------------------ arguments' errors
 
 
@@ -503,40 +324,6 @@ def test_a_vocabulary_too_small_or_too_large_is_an_error():
     assert BPETokenizer.train("aaaa", 259).merges == [(b"a", b"a"), (b"aa", b"aa")]
     with pytest.raises(ValueError, match="at most 257$"):
         BPETokenizer.train([], 258)
-
-
-@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
-def test_special_tokens_must_be_different_names(kind):
-    size = (300,) if kind is BPETokenizer else ()
-    text = "some words to train on, and some more of them: the lamp, the key, the bell"
-    with pytest.raises(
-        TypeError, match=r"^special_tokens='<pad>' must be several names; write \('<pad>',\)$"
-    ):
-        kind.train(text, *size, special_tokens="<pad>")
-    for names in (("<a>", "<a>"), ("",)):
-        with pytest.raises(ValueError, match="^special_tokens=.* must be different names, none empty; .*$"):
-            kind.train(text, *size, special_tokens=names)
-
-
-@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
-@pytest.mark.parametrize("text", [b"bytes", [b"bytes"], ["a", None]])
-def test_training_on_what_is_no_text_is_an_error(kind, text):
-    size = (256 + 1,) if kind is BPETokenizer else ()
-    with pytest.raises(TypeError, match="^text holds .* which must be a str; open files as text$"):
-        kind.train(text, *size)
-
-
-@pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
-@pytest.mark.parametrize("text", [b"bytes", None, ["a"]])
-def test_encoding_what_is_no_text_is_an_error(tokenizer, text):
-    with pytest.raises(TypeError, match="^text=.* must be a str; encode several texts one by one$"):
-        tokenizer.encode(text)
-
-
-@pytest.mark.parametrize("pattern", [r"\w+", r"(a)|(\s)", r"(\w)+|\s"])
-def test_a_pattern_that_skips_text_is_an_error(pattern):
-    with pytest.raises(ValueError, match=r"^pattern=.* skips part of the text; .*$"):
-        BPETokenizer([], pattern=pattern).encode("some words!")
 
 
 # ------------------------------------------------------------------------------------ what ships in data/

@@ -224,7 +224,7 @@ def split_pieces(pattern: str, text: str) -> list[str]:
     found = compiled(pattern)
     # findall gives a pattern's groups in place of the whole, where it has some
     pieces = [match[0] for match in found.finditer(text)] if found.groups else found.findall(text)
-    if sum(map(len, pieces)) != len(text):
+    if "".join(pieces) != text:
         rule = "skips part of the text; add an alternative for it, such as |\\s+"
         raise ValueError(f"pattern={pattern!r} {rule}")
     return pieces

@@ -141,9 +141,10 @@ def exercise_of(number: str) -> Exercise:
 
 
 def of_package(value: Any) -> bool:
-    """Whether something belongs to a chapter's module."""
-    chapters = {f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module}
-    return getattr(value, "__module__", None) in chapters or getattr(value, "__name__", None) in chapters
+    """Whether something belongs to a chapter's module, or to what such modules import from runtime."""
+    chapters = tuple(f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module)
+    places = [getattr(value, "__module__", None), getattr(value, "__name__", None)]
+    return any(str(place) in chapters or str(place).startswith("companion.runtime.") for place in places)
 
 
 def leans_on_package(answer: Any, seen: frozenset = frozenset()) -> bool:
