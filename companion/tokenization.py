@@ -25,7 +25,6 @@ from companion.runtime.tokenizers import (
     split_pieces,
 )
 from companion.runtime.tokenizers import decode_stream as decode_stream
-from companion.runtime.tokenizers import write_atomically as write_atomically
 
 __all__ = [
     "WORD_PATTERN",

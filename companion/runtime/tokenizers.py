@@ -10,7 +10,6 @@ from typing import Self
 import regex
 
 from companion.runtime.files import write_whole
-from companion.runtime.files import write_whole as write_atomically  # noqa: F401  chapter 2's, until it moves
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
