@@ -9,10 +9,8 @@ from pathlib import Path
 
 from companion.runtime.checks import as_documents
 from companion.runtime.downloads import DOWNLOADS, fetch
+from companion.runtime.tokenizers import END_OF_TEXT
 from companion.village import DATA, load_split
-
-END_OF_TEXT = "<|endoftext|>"
-"""Chapter 1's special token. In a file, its text parts documents, as in many collections of stories."""
 
 CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
 NAMED = 5
@@ -126,7 +124,7 @@ def _parts(path: Path) -> list[str]:
         raise ValueError(f"{path} {rule}; save it as UTF-8, or leave it out") from None
     if "\0" in text:
         raise ValueError(f"{path} holds zero bytes, as no text does; leave it out")
-    parts = text.replace("\r\n", "\n").split(END_OF_TEXT)
+    parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
     return [part.strip() for part in parts if part.strip()]
 
 
