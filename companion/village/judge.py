@@ -22,20 +22,26 @@ How the text is read on:
 - White space never counts: a text is read with one space between two words.
 
 Nothing is gained by repeating. A misplaced sentence proves no memory: of its recalled words only wrong ones
-count, and none where it was said before; the same holds for a contradiction that was said before. And no text
-has more sentences that are ok than a story has.
+count. In a contradiction no word counts that echoes the sentence itself. Neither has recalled words where it
+was said before. And no text has more sentences that are ok than a story has.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
 from companion.village.machine import CAST, VILLAGE, Slot, Step, Village
-from companion.village.world import EFFECTS, RULES, State, exists, number
+from companion.village.world import EFFECTS, RULES, State, exists, holding, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
+ECHOES = {
+    "same",
+    "total",
+    "minus",
+    "pronoun",
+}  # rules whose word follows from the sentence, not from the story
 PACE = {"words", "last", "over"}  # what of a state is no fact, but how far the story has come
 
 _SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")
@@ -103,7 +109,6 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "nibbler": (who_eats, FEW),
     "sharer": (who_eats, FEW),
     "buyer": (empty_handed_eater, FEW),
-    "totaler": (who_eats, "nobody has things to eat that go with those of {word}"),
     "some": (fewer_than_all, "{word} would leave fewer than two"),
     ("occupied", "weather_comes"): (whole_kind, "nobody is at the {word}"),
     "elsewhere": (whole_kind, "at the {word} already"),
@@ -155,12 +160,12 @@ class Reading:
             return self.believed(Verdict(sentence, "ok", "", recalled(step, self.village.kinds)))
         if self.again(step, sentence):
             return self.believed(Verdict(sentence, "misplaced", "said already"))
-        recalls = recalled(step, self.village.kinds)
+        recalls = recalled(step, self.village.kinds, ECHOES)
         wrong = falsehood(self.state, step, self.village.kinds)
         if wrong:
-            verdict = Verdict(sentence, "contradiction", wrong, () if sentence in self.denied else recalls)
+            recalls = () if sentence in self.denied else recalls
             self.denied.add(sentence)
-            return verdict
+            return Verdict(sentence, "contradiction", wrong, recalls)
         reason = self.untimely(step) or avoided(step)
         self.state = after(self.state, step)
         return self.believed(Verdict(sentence, "misplaced", reason, tuple(r for r in recalls if not r[1])))
@@ -251,6 +256,9 @@ def expected(state: State, slot: Slot, word: str, options: list[str]) -> str:
     """Why `word` is false in `slot`, and what would be right."""
     if slot.kind == "name" and word not in state.role and slot.rule != "other_name":
         return f"nobody named {word} is in this story"
+    if slot.rule == "new_noun":
+        who = holding(state, word)
+        return f"{who} has the {word}" if who else f"the {word} lies at the {state.lying[word][1]}"
     phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
     if not options:
         return f"{word}: expected {phrase}, but there is none"
@@ -263,12 +271,14 @@ def avoided(step: Step) -> str:
     return manners(step, slot)[1].format(word=word)
 
 
-def recalled(step: Step, kinds: dict[str, list[str]]) -> tuple[tuple[str, bool], ...]:
-    """The words that the story so far determines, and whether each is right."""
+def recalled(
+    step: Step, kinds: dict[str, list[str]], without: Set[str] = frozenset()
+) -> tuple[tuple[str, bool], ...]:
+    """The words that the story so far determines, and whether each is right; `without`: rules left out."""
     return tuple(
         (word, word in options)
         for slot, word, options in choices(step)
-        if len(options) == 1 < len(kinds[slot.kind])
+        if len(options) == 1 < len(kinds[slot.kind]) and slot.rule not in without
     )
 
 
