@@ -481,7 +481,7 @@ def facts_of(state):
 
 
 def test_no_sentence_out_of_order_corrupts_what_is_true():
-    """Sentences of two stories in any order. There is one thing of a noun; roles stay; a contradiction changes
+    """Sentences of two stories in any order. One thing of a noun; roles stay; a contradiction changes
     nothing; a misplaced sentence changes nothing that it does not name (places aside: all may go)."""
     rng, seen = Random(12), {"ok": 0, "misplaced": 0, "contradiction": 0}
     for _ in range(400):

@@ -50,7 +50,7 @@ JUDGED = {
     "contradiction": f"#F6CDB8{LINED}solid",
     "unknown": "#E3E1DA",
 }
-"""What marks the judge's verdicts: a color, and a line for who sees none. book.css has the colors of the dark."""
+"""What marks the judge's verdicts: a color, and a line for who sees none. book.css has the dark ones."""
 
 WIDTH = 6.4
 """Inches across a figure, at 100 points to the inch: a page's column."""
