@@ -19,6 +19,7 @@ from pathlib import Path
 
 from companion import village
 from companion.book.manifest import Book
+from companion.village.measures import gap_left, reference_lines, village_scores
 
 RUNS = Path("runs")
 SHIPPED = village.DATA / "models" / "village"
@@ -297,24 +298,6 @@ class Reporter:
         return more
 
 
-def reference_lines(split: str = "val") -> dict[str, float]:
-    """Bits per byte of the village's two limits, on a shipped split."""
-    texts = village.load_split(split)
-    return {"forgetful reader": village.floor(texts, forget=True), "floor": village.floor(texts)}
-
-
-def gap_left(bits_per_byte: float, lines: dict[str, float]) -> float:
-    """The share of the way from the forgetful reader to the floor that a loss has not gone."""
-    return (bits_per_byte - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
-
-
-def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
-    """Abilities of n stories that ended by themselves, and the share of tries that did."""
-    told = teller.tell_many(n, temperature=temperature, seed=seed)
-    ended = [text for text, finished in told if finished]
-    return {"ended": len(ended) / len(told)} | (village.abilities(ended) if ended else {})
-
-
 def print_results(folder: Path, corpus, history: list[dict]):
     from companion.generation import load
 
@@ -341,7 +324,7 @@ def print_scores(scores: dict):
         return
     print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
     print(f"Memory: {scores['memory']:.0%} of recalled words are right,", end=" ")
-    print(f"{scores['consistent']:.0%} of stories hold no contradiction.")
+    print(f"{scores['consistent']:.0%} of stories hold no contradiction, {scores['flawless']:.0%} no fault.")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------

@@ -31,6 +31,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
+from companion.runtime.texts import END_OF_TEXT
 from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
@@ -299,8 +300,6 @@ def attention_weights(model, tokens):
 
 def end_of_text(tokenizer) -> int:
     """The id of the token that every text begins with."""
-    from companion.tokenization import END_OF_TEXT  # only here: the notebook that builds it draws merges too
-
     return tokenizer.special_tokens[END_OF_TEXT]
 
 
