@@ -223,7 +223,7 @@ def damage_told(exercise: Function, one: Try) -> str:
         name = f"`{attribute[1:]}` of one of them"
     return (
         f"Your answer changes its input: after the call, {name} is {now}. "
-        "The caller may still need it as it was; work on a copy, or put back what you changed."
+        "The caller may still need it as it was; work on a copy."
     )
 
 

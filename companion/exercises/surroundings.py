@@ -15,6 +15,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+SIGNALS = "INT TERM HUP BREAK ALRM VTALRM PROF USR1 USR2 CHLD PIPE WINCH".split()
+"""Those for which a program sets handlers."""
+
 
 @contextlib.contextmanager
 def kept_state() -> Iterator[None]:
@@ -58,8 +61,8 @@ def keep_python() -> list[Callable]:
         sys.path[:], sys.argv[:] = path, argv
         if sys.gettrace() is not traced:
             sys.settrace(traced)
-        if sys.getprofile() is not profiled:
-            sys.setprofile(profiled)
+        if profiled is None and sys.getprofile() is not None:
+            sys.setprofile(None)
         sys.setswitchinterval(switch)
         (gc.enable if collecting else gc.disable)()
         gc.set_threshold(*thresholds)
@@ -89,7 +92,8 @@ def keep_signals() -> list[Callable]:
     """Handlers of signals, and the alarm clock; only the main thread may set them."""
     if threading.current_thread() is not threading.main_thread():
         return []
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    known = [getattr(signal, f"SIG{name}", None) for name in SIGNALS]
+    handlers = {number: signal.getsignal(number) for number in known if number is not None}
     begin = time.monotonic()
     clock = hasattr(signal, "setitimer")
     left, interval = signal.getitimer(signal.ITIMER_REAL) if clock else (0.0, 0.0)
@@ -141,8 +145,9 @@ def keep_torch() -> list[Callable]:
     torch = sys.modules.get("torch")
     if not torch:
         return []
-    modes, devices = list(torch.overrides._get_current_function_mode_stack()), torch.utils._device
-    held, current = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None), devices.CURRENT_DEVICE
+    modes = list(torch.overrides._get_current_function_mode_stack())
+    held = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    current = getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
     if held is not None:
         torch.set_default_device(None)
     dtype, grad, random_state = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_rng_state()
@@ -169,7 +174,9 @@ def keep_torch() -> list[Callable]:
                 torch.overrides._pop_mode()
             for mode in modes:
                 torch.overrides._push_mode(mode)
-        torch._GLOBAL_DEVICE_CONTEXT.device_context, devices.CURRENT_DEVICE = held, current
+        torch._GLOBAL_DEVICE_CONTEXT.device_context = held
+        if devices := sys.modules.get("torch.utils._device"):  # imported with the first use
+            devices.CURRENT_DEVICE = current
 
     def put_back_autocast():
         for kind, (enabled, number_format) in cast.items():
