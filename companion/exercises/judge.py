@@ -46,6 +46,7 @@ class Unclear(Exception):
 class Try:
     """One input of an exercise, what a right answer gives for it, and what the reader's gave."""
 
+    case: "Case"
     args: tuple
     expected: Trial
     got: Trial
@@ -109,17 +110,14 @@ def not_attempted(exercise: Exercise) -> Verdict:
 def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
     """Each input in turn, small ones first, until the time is over. Raises Unclear."""
     stop_at = time.monotonic() + SECONDS
-    for args in inputs(exercise):
+    for case in cases_of(exercise):
         begin = time.monotonic()
-        expected = attempt(exercise.call, exercise.oracle, args, SECONDS)
-        if expected.error is not None and not meant(expected):
-            raise Unclear(f"its own answer fails on {shown_input(exercise, args)} ({expected.said})")
-        before = snapshot(args)
+        args, expected, before = case.args, case.expected(exercise), case.before
         stop_at += time.monotonic() - begin  # this time is not the reader's
         got = attempt(exercise.call, answer, args, max(stop_at - time.monotonic(), 0.01), watch=True)
         differs = trial_difference(exercise, got, expected)
         stopped = isinstance(got.error, Stopped)
-        yield Try(args, expected, got, differs, None if stopped else damage(exercise, args, before, got))
+        yield Try(case, args, expected, got, differs, None if stopped else damage(exercise, args, before, got))
         if stopped:
             break
 
@@ -127,6 +125,41 @@ def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
 def meant(expected: Trial) -> bool:
     """Whether an oracle's error is one that a right answer must raise too: from a `raise` of its own."""
     return not isinstance(expected.error, Problem) and expected.source.startswith("raise ")
+
+
+class Case:
+    """An input, and what the exercise's own answers give for it: found once, as they are always the same."""
+
+    def __init__(self, args: tuple):
+        self.args, self.before = args, snapshot(args)
+        self.trials: dict[int, Trial] = {}
+
+    def trial(self, exercise: Function, own: Any) -> Trial:
+        """What the oracle or a mistake gives."""
+        if id(own) not in self.trials:
+            self.trials[id(own)] = attempt(exercise.call, own, self.args, SECONDS)
+        return self.trials[id(own)]
+
+    def expected(self, exercise: Function) -> Trial:
+        """What is right. Raises Unclear where the oracle fails without meaning to."""
+        found = self.trial(exercise, exercise.oracle)
+        if found.error is None or meant(found):
+            return found
+        raise Unclear(f"its own answer fails on {shown_input(exercise, self.args)} ({found.said})")
+
+
+KEPT: dict[int, tuple[Function, list[Case]]] = {}
+"""The cases of the exercises that were checked last."""
+
+
+def cases_of(exercise: Function) -> list[Case]:
+    """The cases of an exercise, small ones first. Raises Unclear."""
+    if id(exercise) not in KEPT:
+        made = [Case(args) for args in inputs(exercise)]
+        while len(KEPT) > 20:
+            KEPT.pop(next(iter(KEPT)))
+        KEPT[id(exercise)] = exercise, made
+    return KEPT[id(exercise)][1]
 
 
 def inputs(exercise: Function) -> list[tuple]:
@@ -237,7 +270,7 @@ def known_mistake(exercise: Function, tries: list[Try]) -> str:
 
 def repeats(exercise: Function, wrong: Any, one: Try) -> bool:
     """Whether a mistake gives on an input what the answer gave: a value, or an error of the same type."""
-    trial, got = attempt(exercise.call, wrong, one.args, SECONDS), one.got
+    trial, got = one.case.trial(exercise, wrong), one.got
     if trial.error is not None or got.error is not None:
         return type(trial.error) is type(got.error)
     return not Comparison(exercise.tolerance, True).differ(trial.value, got.value, "")
