@@ -476,7 +476,7 @@ ANSWERS = {
         ],
     ),
     "5.4": Answers(
-        right=[by_subsets, by_updating, by_recursion],
+        right=[lambda slopes: torch.tensor(by_subsets(slopes)), by_subsets, by_updating, by_recursion],
         wrong=[
             (from_the_beginning, "through the same layer twice"),
             (number_of_ways, "You counted the ways"),
@@ -484,9 +484,8 @@ ANSWERS = {
             (without_the_longest, "through all the layers is missing"),
             (lambda slopes: by_subsets(slopes)[::-1], "the wrong way round"),
             (all_orders, "You counted ways several times"),
-            (first_layers, "through the first layers only"),
+            (first_layers, "first at [1]: 0.5 instead of 0.75"),
             (whole_slope, "an int where a list is expected"),
-            (lambda slopes: torch.tensor(by_subsets(slopes)), "a tensor where a list is expected"),
             (lambda slopes: [1.0, 2.0], "It gives the same for every input"),
         ],
     ),
@@ -503,7 +502,7 @@ ANSWERS = {
             (changed(weight=lambda W, w, b: W), "the norm's scale got lost"),
             (
                 changed(bias=lambda W, w, b, c: c + b if len(b) == len(c) else c),
-                "goes through the matrix, too",
+                "first at ['bias'][0]: 11 instead of 7",
             ),
             (changed(weight=lambda W, w, b: W / w), "as if to undo it"),
             (changed(weight=lambda W, w, b: (W * w).T), "transposed"),

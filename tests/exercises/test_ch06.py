@@ -450,7 +450,7 @@ ANSWERS = {
         ],
     ),
     "6.2": Answers(
-        right=[by_division, by_a_loop, by_counting_models],
+        right=[a_float, by_division, by_a_loop, by_counting_models],
         wrong=[
             (four_bytes, "There is room for the weights, and for nothing"),
             (lambda m, C, V, T: by_division(16 * m, C, V, T), "You took the bytes for parameters"),
@@ -460,7 +460,6 @@ ANSWERS = {
             (rounded, "you rounded to the nearest"),
             (no_positions, "The positions have rows"),
             (matrices_only, "biases and norms"),
-            (a_float, "a float where an int is expected"),
             (lambda m, C, V, T: m // 16 // (12 * C**2 + 13 * C), "The embedding comes first"),
             (lambda m, C, V, T: 7, "It gives the same for every input"),
         ],
@@ -479,7 +478,7 @@ ANSWERS = {
         ],
     ),
     "6.4": Answers(
-        right=[by_gradients, by_changes, by_random_weights],
+        right=[lambda f, x: by_gradients(f, x).tolist(), by_gradients, by_changes, by_random_weights],
         wrong=[
             (changes_in_columns, "Rows and columns are exchanged"),
             (of_the_sum, "the sum stands still"),
@@ -493,8 +492,7 @@ ANSWERS = {
             (changes_a_copy_that_f_never_sees, "does `f` get what was changed"),
             (lambda f, x: torch.ones(len(x[0]), len(x[0])).tril().bool(), "like at most"),
             (lambda f, x: by_gradients(f, x).int(), "its dtype is torch.int32"),
-            (lambda f, x: by_gradients(f, x).tolist(), "a list where a tensor is expected"),
-            (lambda f, x: bool(by_gradients(f, x).triu(1).any()), "a bool where a tensor is expected"),
+            (lambda f, x: bool(by_gradients(f, x).triu(1).any()), "its shape is (), expected (2, 2)"),
         ],
     ),
     "6.5": Answers(
@@ -507,7 +505,7 @@ ANSWERS = {
             (summed, "You added up the losses"),
             (only_rows_that_were_read, "learn as a head, too"),
             (only_rows_that_came, "As the head, every row learns"),
-            (split_by_rows, "You split the whole gradient by rows"),
+            (split_by_rows, "6 of 15 numbers differ"),
             (with_what_was_left_over, "gradients of an earlier step"),
             (gives_the_callers_model_a_head, "changes the model that it is given: `head.weight`"),
             (trains_the_callers_model, "changes the model that it is given: `embed.token.weight`"),
