@@ -13,6 +13,7 @@ from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, gpt2
+from companion.show.diagrams import block_diagram, gpt_diagram
 from companion.show.widgets import attention_weights
 from companion.village import DATA
 
@@ -31,8 +32,9 @@ class Rotated(CausalSelfAttention):
     def project(self, x, start=0):
         q, k, v = super().project(x, start)
         half = q.shape[-1] // 2
-        at = torch.as_tensor(start)[..., None] + torch.arange(x.shape[1])  # (T,), or (B, T)
-        angle = (at[..., None] / 50 ** (torch.arange(half) / half)).unsqueeze(-3)  # (1 or B, 1, T, D / 2)
+        at = torch.as_tensor(start, device=x.device)[..., None] + torch.arange(x.shape[1], device=x.device)
+        speed = 50 ** -(torch.arange(half, device=x.device) / half)
+        angle = (at[..., None] * speed).unsqueeze(-3)  # (1, T, D / 2), or (B, 1, T, D / 2)
         turned = [
             torch.cat(
                 [a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()],
@@ -264,6 +266,25 @@ def test_hidden_is_what_the_last_norm_gives():
     hidden = model.hidden(tokens)
     assert hidden is given[0]
     torch.testing.assert_close(model(tokens), hidden @ model.embed.token.weight.T, **CLOSE)
+
+
+@pytest.mark.usefixtures("style")
+@pytest.mark.parametrize(
+    ("head", "note"),
+    [
+        (None, "the token rows"),
+        (lambda: nn.Linear(30, V, bias=False), "rows of its own"),
+        (Scores, "Scores"),
+    ],
+)
+def test_a_model_with_any_attention_and_head_is_drawn(head, note):
+    with torch.device("meta"):
+        model = rotated_gpt(head and head())
+    texts = [text.get_text() for text in gpt_diagram(model).texts]
+    assert note in texts and "token rows" in texts and "2 blocks" in texts
+    assert f"{sum(p.numel() for p in model.parameters()):,}" in texts
+    drawn = [text.get_text() for text in block_diagram(rotated_gpt().blocks[0], 30).texts]
+    assert {"Rotated", "5 heads", "3 × (B, T, 30)"} <= set(drawn)
 
 
 # wrapped layers

@@ -349,7 +349,7 @@ def _count(module: nn.Module | None, seen: set[int]) -> int:
 def _embedding(embed: nn.Module, seen: set[int]) -> list[_Box]:
     """The tables that the stream begins with: the tokens' first, then what is added to it."""
     boxes = []
-    for name, table in embed.named_children():
+    for name, table in list(embed.named_children()) or [("token", embed)]:
         shapes = [" × ".join(f"{n:,}" for n in p.shape) for p in table.parameters()]
         if shapes:
             color = PURPLE if boxes else ORANGE
