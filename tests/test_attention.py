@@ -14,7 +14,9 @@ from companion.attention import (
     causal_mask,
     plain_attention,
     plain_is_faster,
+    tell,
 )
+from companion.tokenization import END_OF_TEXT, CharTokenizer
 
 B, H, T, D = 2, 3, 7, 5
 
@@ -357,3 +359,20 @@ def test_bad_arguments_are_errors_that_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         CausalSelfAttention(**arguments)
     assert "try" in str(error.value)
+
+
+# tell
+
+
+def test_a_model_tells_the_prompt_on_until_it_ends():
+    tokenizer = CharTokenizer.train("Once a cat.", special_tokens=(END_OF_TEXT,))
+    following = dict(zip(["e", " ", "a", "c", "."], [" ", "a", "c", ".", None], strict=True))
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    next_id = {
+        tokenizer.encode(a)[0]: end if b is None else tokenizer.encode(b)[0] for a, b in following.items()
+    }
+    table = torch.full((tokenizer.vocab_size,) * 2, -1e9)
+    for a, b in next_id.items():
+        table[a, b] = 0.0
+    assert tell(table.__getitem__, tokenizer) == "Once ac."
+    assert tell(table.__getitem__, tokenizer, n=2) == "Once a"
