@@ -66,7 +66,7 @@ def read_model(
     """
     folder = Path(folder)
     with reading(folder):
-        saved, path = read_config(folder), folder / CONFIG
+        saved, path = _parse_config(folder / CONFIG), folder / CONFIG
         words = whole(folder / TOKENIZER).read_bytes()
         model = build_empty(saved["config"], builders, path)
         weights, notes = read_safetensors(folder / WEIGHTS)
@@ -86,11 +86,17 @@ def read_model(
 
 
 def read_config(folder: str | Path) -> dict:
-    """config.json: {"config": {"architecture": …, …}, "provenance": {…}}. A one-line ValueError if damaged."""
-    folder = Path(folder)
+    """config.json, as {"config": {"architecture": …, …}, "provenance": {…}}.
+
+    Raises ValueError, in one line, where it is missing or damaged.
+    """
     with reading(folder):
-        path = whole(folder / CONFIG)
-        content = path.read_bytes()
+        return _parse_config(Path(folder) / CONFIG)
+
+
+def _parse_config(path: Path) -> dict:
+    """read_config, for who is reading already."""
+    content = whole(path).read_bytes()
     try:
         saved = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -254,7 +260,7 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
     """Put a trainer where save_run left another.
 
     tokenizer: of the data, to be compared with the one in folder where the state does not name it.
-    Raises ValueError, in one line and with the trainer's weights as they were, where folder holds no such run.
+    Raises ValueError, in one line and with the weights as they were, where folder holds no such run.
     """
     path = Path(folder) / STATE
     with reading(folder):
@@ -320,10 +326,10 @@ def _optimizer_states(trainer: Any) -> Iterator[tuple[str, torch.optim.Optimizer
 
 
 def _restore_optimizers(trainer: Any, tensors: dict, numbers: dict, path: Path) -> None:
-    """Fill the optimizers' states from a file, each value only where its name, shape and type are the due ones.
+    """Fill the optimizers' states from a file: each value only where name, shape and type are the due ones.
 
-    A parameter that never had a gradient has nothing in the file, and then nothing here. Raises ValueError, in
-    one line, for what lacks, is left over, or differs.
+    A parameter that never had a gradient has nothing in the file, and then nothing here. Raises ValueError,
+    in one line, for what lacks, is left over, or differs.
     """
     _rehearse(trainer)
     saved = {name: t for name, t in tensors.items() if not name.startswith("model.")} | numbers

@@ -93,18 +93,6 @@ def faster_products(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-@contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Inside, model.eval(): no dropout. After it, also after an error, each part is as it was."""
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
 def move(batch: Any, device: torch.device) -> Any:
     """A batch on a device: a tensor, or tuples, lists and dicts of such. What is no tensor stays."""
     if isinstance(batch, torch.Tensor):

@@ -185,7 +185,7 @@ def running(
 
 
 class Run:
-    """The order of things in a run: after a step an evaluation, if one is due; then the save; then the report."""
+    """The order of things in a run: steps; an evaluation, where one is due; the save; and then the report."""
 
     def __init__(self, trainer, data, folder, identity, bar, pressed):
         self.trainer, self.data, self.folder, self.identity = trainer, data, folder, identity
