@@ -205,9 +205,14 @@ def run_identity(trainer: Any, data: dict) -> dict:
         settings |= {"architecture": config.architecture} | dataclasses.asdict(config)
     kept = {name: value for name, value in settings.items() if name not in FREE} | data
     kept["optimizers"] = [
-        [type(optimizer).__name__, *({k: g[k] for k in GROUP if k in g} for g in optimizer.param_groups)]
+        [
+            type(optimizer).__name__,
+            *({"lr": g["lr"]} | {k: g[k] for k in GROUP if k in g} for g in optimizer.param_groups),
+        ]
         for optimizer in trainer.optimizers
     ]
+    for group in (group for optimizer in kept["optimizers"] for group in optimizer[1:]):
+        group["lr"] = group.pop("initial_lr", group["lr"])
     return json.loads(json.dumps(kept, default=float))
 
 

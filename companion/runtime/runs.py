@@ -140,6 +140,13 @@ def check_finite(trainer: Any, loss: float, norm: float = 0.0) -> None:
         )
 
 
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) -> None:
+    """Give each optimizer the learning rate of a step: rate, times its own first rate over base."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (group.setdefault("initial_lr", group["lr"]) / base)
+
+
 @contextmanager
 def finish_the_step() -> Iterator[list[int]]:
     """Yield a list that notes a first Ctrl-C, so that no step is cut short; a second interrupts."""
