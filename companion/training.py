@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from companion.datasets import Corpus, Split, bits_per_byte, document_rows, random_batches, row_starts
+from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.devices import autocast, faster_products, move, pick_device, pick_dtype
@@ -24,7 +23,6 @@ from companion.runtime.files import staged
 from companion.runtime.modes import eval_mode
 from companion.runtime.runs import (
     Loss,
-    TrainingDiverged,
     check_config,
     check_finite,
     check_fit,
@@ -50,30 +48,26 @@ __all__ = [
 ]
 
 
-# Cell ee8a826e, under “The loss and its gradient”
+# Cell 160828ea, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
     """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
     return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # floats end near e**709
 
 
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
-    """(sum of the surprise in nats, number of targets) of a batch (x, y), each (B, T) int64.
-
-    Targets of -100 do not count.
-    """
+    """Batch (x, y), each (B, T) -> (sum of the surprise in nats, number of targets other than -100)."""
     x, y = batch
     logits = model(x).float()  # (B, T, V)
     nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
     return nats, int((y != -100).sum())
 
 
-# Cell 3e52ae6e, under “The loss and its gradient”
+# Cell 2e21ca1d, under “The loss and its gradient”
 @torch.no_grad()
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
 
-    dtype: bfloat16 is faster, and right to three digits.
-    Raises ValueError for a split without documents.
+    dtype: bfloat16 is right to three digits. Raises ValueError for a split without documents.
     """
     if len(split.starts) < 2:
         raise ValueError("split has no documents to take a loss on; give it at least one")
@@ -88,30 +82,24 @@ def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torc
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
 
-# Cell f0dc28a0, under “How long should a step be?”
+# Cell df45719f, under “How long should a step be?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
     Frozen parameters (requires_grad False) are left out. Source: Loshchilov & Hutter, 2019
     (arXiv:1711.05101), algorithm 2; embeddings without decay: OLMo 2 (arXiv:2501.00656), section 3.3.
     """
-    matrices, others = [], []
+    groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
     for name, p in model.named_parameters():
         if p.requires_grad:
-            decays = p.ndim >= 2 and "embed" not in name.split(".")
-            (matrices if decays else others).append(p)
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+            groups[p.ndim < 2 or "embed" in name.split(".")]["params"].append(p)
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
 def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
     """The learning rate of a step (0 to steps - 1): up a straight line, then down half a cosine.
 
-    Step warmup_steps - 1 is the first at lr; the last step is at min_lr. Source: Loshchilov &
-    Hutter, 2017 (arXiv:1608.03983), equation (5), without restarts.
+    The last step is at min_lr. Source: Loshchilov & Hutter, 2017 (arXiv:1608.03983), equation (5).
     """
     if step < warmup_steps:
         return lr * (step + 1) / warmup_steps
@@ -119,12 +107,9 @@ def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_step
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-# Cell 26acf730, under “When a gradient is too long, or a batch too large”
+# Cell 201e726c, under “When a gradient is too long, or a batch too large”
 def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[float, int]:
-    """Set .grad to the gradient of the mean loss over all that the batches ask for.
-
-    loss(model, batch): a sum, and over how many. Returns that mean and how many there were.
-    """
+    """Set .grad to the gradient of the mean loss over all targets of the batches; return (mean, targets)."""
     model.zero_grad()
     total, count = 0.0, 0
     for batch in batches:
@@ -138,18 +123,16 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
     return float(total / count), count
 
 
-# Cell d317b687, under “Which stories are in a batch?”
-def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
+# Cell 85fdf492, under “Which stories are in a batch?”
+def training_batches(split: Split, c: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
     """Endless batches (x, y), each (B, T), from number first on; seed and number decide what is in.
 
     A row is a document (or a piece of one past context_length) where documents have at most
-    context_length tokens on average, else a window cut anywhere: a few long texts would make too
-    few different rows. pool batches are drawn at once and sorted by length, then come in random
-    order. Raises ValueError where the split has no more than context_length tokens.
+    context_length tokens on average, else a window cut anywhere. pool batches are drawn at once and
+    sorted by length, then come in random order. Raises ValueError for a split that is too short.
     """
-    c, n_tokens = config, len(split.tokens)
     check_length(split, c.context_length)
-    documents = n_tokens - 1 <= c.context_length * (len(split.starts) - 1)
+    documents = len(split.tokens) - 1 <= c.context_length * (len(split.starts) - 1)
     generator, starts = torch.Generator(), split.starts if documents else None
     pools = random_batches(split.tokens, pool * c.batch_size, c.context_length, generator, starts)
     while True:
@@ -163,17 +146,14 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
         first += pool - first % pool
 
 
-# Cell f6d07e80, under “The trainer”
+# Cell d743f187, under “The trainer”
 @dataclass
 class TrainConfig:
-    """What `train` does.
-
-    steps updates, each on accumulate batches of batch_size rows of at most context_length tokens.
-    The learning rate climbs to lr in warmup_steps (50, or half of a run shorter than 100), then falls
-    to min_lr (a tenth of lr). Gradients longer than grad_clip are shortened to it. The run is
-    evaluated and saved every eval_every steps. device: auto, cpu, cuda, cuda:N or mps. dtype: auto
-    (the faster), float32 or bfloat16.
-    Raises ValueError for a value out of its range.
+    """Settings of a run: steps updates, each on accumulate batches of batch_size rows of at most
+    context_length tokens. The learning rate climbs to lr in warmup_steps (50, or half of a run shorter
+    than 100), then falls to min_lr (a tenth of lr). Gradients longer than grad_clip are shortened to it.
+    The run is evaluated and saved every eval_every steps. device: auto, cpu, cuda, cuda:N or mps. dtype:
+    auto, float32 or bfloat16. Raises ValueError for a value out of its range.
     """
 
     steps: int = 1000
@@ -193,19 +173,15 @@ class TrainConfig:
     compile: bool = False
 
     def __post_init__(self):
-        if self.min_lr is None:
-            self.min_lr = self.lr / 10
-        if self.warmup_steps is None:
-            self.warmup_steps = min(50, self.steps // 2)
         check_config(self)
 
 
-# Cell 61b731fa, under “The trainer”
+# Cell 0086060d, under “The trainer”
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next step depends on.
 
-    batches(first): an iterator over batches, from number first on. loss(model, batch): a sum, and over
-    how many. optimizers: a list; [make_optimizer(model, config)] unless given. Frozen parameters stay.
+    batches(first): an iterator over batches, from number first on. loss(model, batch): a sum, and of how
+    many targets. optimizers: a list; [make_optimizer(model, config)] unless given.
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
@@ -236,21 +212,15 @@ class Trainer:
         return loss
 
 
-# Cell 1c077b89, under “The trainer”
-def train(
-    model, data: Corpus, config: TrainConfig, folder=None, resume=False, on_eval=None, progress=False
-) -> list[dict]:
-    """Train model in place on data.train; return the history: a dict per evaluation on data.val.
+# Cell f31e8549, under “The trainer”
+def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False) -> list[dict]:
+    """Train model in place on data, a Corpus; return the history: a dict per evaluation on data.val.
 
-    There is one after 100 steps, every config.eval_every steps, and at the end. Its keys: step,
-    tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same
-    of data.val), bits_per_byte, and those of the dict that on_eval(model, row) returned, if it did.
-    folder: at each evaluation, and on Ctrl-C, which ends the run after the step, saves a checkpoint,
-    log.jsonl (the history) and what resuming needs. resume: goes on there, to the weights of a run
-    never stopped; with more steps than the saved run had, on the longer schedule.
-    Raises ValueError for data or a folder that does not fit, TrainingDiverged when the loss is no
-    number any more (model and folder keep the last good weights), and KeyboardInterrupt for a Ctrl-C
-    before the first step.
+    There is one after 100 steps, every config.eval_every steps, and at the end. Its keys: step, tokens,
+    seconds (of training), train (mean loss since the last row, nats per token), val (the same of data.val),
+    bits_per_byte, and those of the dict that on_eval(model, row) returned, if it did. folder: saves at each
+    evaluation, and on Ctrl-C, which ends the run. resume: goes on there. Raises ValueError for what does not
+    fit, and TrainingDiverged when the loss is no number any more; the last good weights stay.
     """
     check_fit(model, data, config)
     trainer = Trainer(model, partial(training_batches, data.train, config), config)
@@ -265,13 +235,9 @@ def train(
     return trainer.history
 
 
-# Cell 86970481, under “A file is whole, or it is not there”
+# Cell 89fa18dd, under “A file is whole, or it is not there”
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
-    """Write what load_checkpoint reads: config.json, tokenizer.json, model.safetensors.
-
-    provenance: where the weights came from, a dict that JSON can hold.
-    Raises OSError, with the files as they were, where a write fails.
-    """
+    """Write config.json, tokenizer.json, model.safetensors. provenance: where the weights came from."""
     with staged(folder) as new:
         write_model(new, model, tokenizer, provenance)
 
@@ -279,9 +245,7 @@ def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None
 def load_checkpoint(folder, builders: Mapping | None = None) -> tuple[nn.Module, Tokenizer, dict]:
     """(model, tokenizer, provenance) of a folder that save_checkpoint or train wrote.
 
-    The model is on the CPU, in evaluation mode. builders: for each architecture's name its config
-    class and its builder; {"gpt2": (GPTConfig, gpt2)} unless given. Raises ValueError, in one line,
-    for a folder that is missing, incomplete, damaged, of an architecture without a builder, or of
-    pickles, never opened.
+    The model is on the CPU. builders: for each architecture its config class and builder; {"gpt2":
+    (GPTConfig, gpt2)} unless given. Raises ValueError, in one line, for a folder that cannot be trusted.
     """
-    return read_model(Path(folder), builders or {"gpt2": (GPTConfig, gpt2)}, Tokenizer.load)
+    return read_model(folder, builders or {"gpt2": (GPTConfig, gpt2)}, Tokenizer.load)

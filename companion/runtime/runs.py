@@ -39,7 +39,14 @@ class Loss:
 
 
 def check_config(c: Any) -> None:
-    """ValueError, in one line, for the first field of a TrainConfig that is out of its range."""
+    """Fill in what a TrainConfig leaves to be worked out, min_lr and warmup_steps.
+
+    Raises ValueError, in one line, for the first field that is out of its range.
+    """
+    if c.min_lr is None and isinstance(c.lr, (int, float)):
+        c.min_lr = c.lr / 10
+    if c.warmup_steps is None and isinstance(c.steps, int):
+        c.warmup_steps = min(50, max(0, c.steps) // 2)
     least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
     for name, low in (least | {"warmup_steps": 0, "seed": 0}).items():
         value, most = getattr(c, name), MOST_SEED if name == "seed" else MOST
