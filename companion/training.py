@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 
-# Cell 160828ea, under “The loss and its gradient”
+# Cell 703599bf, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
     """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
     return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # floats end near e**709
@@ -62,7 +62,7 @@ def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
     return nats, int((y != -100).sum())
 
 
-# Cell 2e21ca1d, under “The loss and its gradient”
+# Cell 109f4f1a, under “The loss and its gradient”
 @torch.no_grad()
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
@@ -82,12 +82,12 @@ def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torc
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
 
-# Cell df45719f, under “How long should a step be?”
+# Cell 76dfe402, under “How long should a step be?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
-    Frozen parameters (requires_grad False) are left out. Source: Loshchilov & Hutter, 2019
-    (arXiv:1711.05101), algorithm 2; embeddings without decay: OLMo 2 (arXiv:2501.00656), section 3.3.
+    Frozen parameters are left out. Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2;
+    embeddings without decay: OLMo 2 (arXiv:2501.00656), section 3.3.
     """
     groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
     for name, p in model.named_parameters():
@@ -107,7 +107,7 @@ def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_step
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-# Cell 201e726c, under “When a gradient is too long, or a batch too large”
+# Cell d486b1ec, under “When a gradient is too long, or a batch too large”
 def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[float, int]:
     """Set .grad to the gradient of the mean loss over all targets of the batches; return (mean, targets)."""
     model.zero_grad()
@@ -123,30 +123,30 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
     return float(total / count), count
 
 
-# Cell 85fdf492, under “Which stories are in a batch?”
-def training_batches(split: Split, c: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
+# Cell ea286e43, under “Which stories are in a batch?”
+def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
     """Endless batches (x, y), each (B, T), from number first on; seed and number decide what is in.
 
     A row is a document (or a piece of one past context_length) where documents have at most
     context_length tokens on average, else a window cut anywhere. pool batches are drawn at once and
     sorted by length, then come in random order. Raises ValueError for a split that is too short.
     """
-    check_length(split, c.context_length)
-    documents = len(split.tokens) - 1 <= c.context_length * (len(split.starts) - 1)
+    check_length(split, config.context_length)
+    documents = len(split.tokens) - 1 <= config.context_length * (len(split.starts) - 1)
     generator, starts = torch.Generator(), split.starts if documents else None
-    pools = random_batches(split.tokens, pool * c.batch_size, c.context_length, generator, starts)
+    pools = random_batches(split.tokens, pool * config.batch_size, config.context_length, generator, starts)
     while True:
-        generator.manual_seed(c.seed * 10**6 + first // pool)
+        generator.manual_seed(config.seed * 10**6 + first // pool)
         x, y = next(pools)  # (pool * B, T) each
         lengths = (y != -100).sum(dim=1)
-        rows = lengths.argsort(stable=True).view(pool, c.batch_size)
+        rows = lengths.argsort(stable=True).view(pool, config.batch_size)
         for i in rows[torch.randperm(pool, generator=generator)][first % pool :]:
             longest = int(lengths[i].max())
             yield x[i, :longest], y[i, :longest]
         first += pool - first % pool
 
 
-# Cell d743f187, under “The trainer”
+# Cell 8a74a523, under “The trainer”
 @dataclass
 class TrainConfig:
     """Settings of a run: steps updates, each on accumulate batches of batch_size rows of at most
@@ -176,12 +176,11 @@ class TrainConfig:
         check_config(self)
 
 
-# Cell 0086060d, under “The trainer”
+# Cell bd05d67d, under “The trainer”
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next step depends on.
 
-    batches(first): an iterator over batches, from number first on. loss(model, batch): a sum, and of how
-    many targets. optimizers: a list; [make_optimizer(model, config)] unless given.
+    batches(first): an iterator from batch number first on. loss: as next_token_loss. optimizers: a list.
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
@@ -212,7 +211,7 @@ class Trainer:
         return loss
 
 
-# Cell f31e8549, under “The trainer”
+# Cell f17e9cad, under “The trainer”
 def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False) -> list[dict]:
     """Train model in place on data, a Corpus; return the history: a dict per evaluation on data.val.
 
@@ -235,7 +234,7 @@ def train(model, data, config, folder=None, resume=False, on_eval=None, progress
     return trainer.history
 
 
-# Cell 89fa18dd, under “A file is whole, or it is not there”
+# Cell 216952ac, under “A file is whole, or it is not there”
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
     """Write config.json, tokenizer.json, model.safetensors. provenance: where the weights came from."""
     with staged(folder) as new:
