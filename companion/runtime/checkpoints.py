@@ -22,10 +22,10 @@ from torch import nn
 from companion.runtime.devices import DTYPES, check_memory
 from companion.runtime.files import reading, staged, write_whole
 from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.texts import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 STATE, LOG = "state.safetensors", "log.jsonl"
-END = "<|endoftext|>"
 PICKLES = ("*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "pytorch_model*.bin")
 PLACE = {"steps": int, "tokens": int, "seconds": (int, float), "losses": list, "history": list}
 """What a run's notes say about its place, and of which type."""
@@ -51,7 +51,9 @@ def write_model(folder: Path, model: nn.Module, tokenizer: Any, provenance: dict
     tokenizer.save(folder / TOKENIZER)
     config = {"architecture": model.config.architecture, **dataclasses.asdict(model.config)}
     saved = {"config": config, "provenance": provenance or {}}
-    (folder / CONFIG).write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(
+        json.dumps(saved, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     mark = fingerprint(config, (folder / TOKENIZER).read_bytes())
     write_safetensors(folder / WEIGHTS, model.state_dict(), {"fingerprint": mark})
 
@@ -74,8 +76,10 @@ def read_model(
         if notes.get("fingerprint", ours) != ours:
             raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
         tokenizer = load_tokenizer(folder / TOKENIZER)
-    if END not in tokenizer.special_tokens:
-        raise ValueError(f"{folder / TOKENIZER} lacks {END}, with which texts end; train it with that")
+    try:
+        end_of_text(tokenizer)
+    except ValueError as error:
+        raise ValueError(f"{folder / TOKENIZER}: {error}") from None
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{folder / TOKENIZER} has {sizes}; it belongs to another model")
@@ -247,7 +251,7 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
     notes["numbers"] = {name: value for name, value in kept.items() if name not in tensors}
     with staged(folder) as new:
         write_model(new, trainer.model, tokenizer, about)
-        (new / LOG).write_text(log_lines(trainer.history), encoding="utf-8")
+        (new / LOG).write_text(log_lines(trainer.history), encoding="utf-8", newline="\n")
         write_safetensors(new / STATE, tensors, {"notes": json.dumps(notes)})
 
 

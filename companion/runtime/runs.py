@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from companion.runtime.checkpoints import END, restore, save_run, unwrapped, write_log
+from companion.runtime.checkpoints import restore, save_run, unwrapped, write_log
 from companion.runtime.devices import DTYPES
 from companion.runtime.files import claim
-from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
+from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.texts import end_of_text
 
 FIRST_LOOK = 100
 """Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
@@ -92,8 +93,7 @@ def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
     for name, value in asked.items():
         if value > (most := getattr(unwrapped(model).config, name)):
             raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
-    if END not in data.tokenizer.special_tokens:
-        raise ValueError(f"data's tokenizer lacks {END}, with which texts end; train it with that")
+    end_of_text(data.tokenizer)
     check_length(data.train, config.context_length)
     if len(data.val.starts) < 2:
         raise ValueError("data.val has no documents to take a loss on; hold out at least one")
@@ -106,7 +106,7 @@ def data_identity(data: Any) -> dict:
         "tokens": len(split.tokens),
         "documents": len(split.starts) - 1,
         "tokenizer": tokenizer_fingerprint(data.tokenizer),
-        "text": getattr(split, "fingerprint", None) or tokens_fingerprint(split.tokens),
+        "text": split.fingerprint,
     }
 
 
