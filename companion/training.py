@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 
-# Cell 703599bf, under “The loss and its gradient”
+# Cell 1deafebe, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
     """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
     return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # floats end near e**709
@@ -62,7 +62,7 @@ def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
     return nats, int((y != -100).sum())
 
 
-# Cell 109f4f1a, under “The loss and its gradient”
+# Cell afb53d40, under “The loss and its gradient”
 @torch.no_grad()
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
@@ -82,7 +82,7 @@ def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torc
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
 
-# Cell 76dfe402, under “How long should a step be?”
+# Cell 5a929097, under “How long should a step be?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
     """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
@@ -107,7 +107,7 @@ def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_step
     return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
 
 
-# Cell d486b1ec, under “When a gradient is too long, or a batch too large”
+# Cell 0d83dafb, under “When a gradient is too long, or a batch too large”
 def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[float, int]:
     """Set .grad to the gradient of the mean loss over all targets of the batches; return (mean, targets)."""
     model.zero_grad()
@@ -123,7 +123,7 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
     return float(total / count), count
 
 
-# Cell ea286e43, under “Which stories are in a batch?”
+# Cell ac3a972b, under “Which stories are in a batch?”
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
     """Endless batches (x, y), each (B, T), from number first on; seed and number decide what is in.
 
@@ -146,7 +146,7 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
         first += pool - first % pool
 
 
-# Cell 8a74a523, under “The trainer”
+# Cell 9c2b6f44, under “The trainer”
 @dataclass
 class TrainConfig:
     """Settings of a run: steps updates, each on accumulate batches of batch_size rows of at most
@@ -176,7 +176,7 @@ class TrainConfig:
         check_config(self)
 
 
-# Cell bd05d67d, under “The trainer”
+# Cell 1a8081b3, under “The trainer”
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next step depends on.
 
@@ -211,7 +211,7 @@ class Trainer:
         return loss
 
 
-# Cell f17e9cad, under “The trainer”
+# Cell 8a217293, under “The trainer”
 def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False) -> list[dict]:
     """Train model in place on data, a Corpus; return the history: a dict per evaluation on data.val.
 
@@ -234,7 +234,7 @@ def train(model, data, config, folder=None, resume=False, on_eval=None, progress
     return trainer.history
 
 
-# Cell 216952ac, under “A file is whole, or it is not there”
+# Cell 9954b692, under “A file is whole, or it is not there”
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
     """Write config.json, tokenizer.json, model.safetensors. provenance: where the weights came from."""
     with staged(folder) as new:
