@@ -108,10 +108,8 @@ def _parse_config(path: Path) -> dict:
     if not isinstance(saved, dict) or not isinstance(saved.get("config"), dict):
         raise ValueError(f"{path}: 'config' is missing; copy it again, or train again")
     saved = {"provenance": {}} | saved
-    if not isinstance(saved["provenance"], dict):
-        raise ValueError(
-            f"{path}: provenance={saved['provenance']!r:.40} must be a JSON object; copy it again"
-        )
+    if not isinstance(about := saved["provenance"], dict):
+        raise ValueError(f"{path}: provenance={about!r:.40} must be an object; copy it again")
     return saved
 
 
@@ -225,14 +223,11 @@ def check_identity(here: dict, there: dict, path: Path) -> None:
 
     A setting that the saved run did not know yet is no difference.
     """
-    if not there:
-        raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
     for name, value in here.items():
         if name in there and there[name] != value:
             if name in ("tokenizer", "text"):
-                raise ValueError(
-                    f"{name} of the data is not the saved run's; cannot resume {path} on other data"
-                )
+                other = "the data are others, or were prepared anew"
+                raise ValueError(f"{name} differs, so it cannot resume {path}: {other}; start anew")
             saved = f"there {there[name]!r}; give that, or start anew"
             raise ValueError(f"{name}={value!r} cannot resume {path}, {saved}")
 
@@ -275,8 +270,9 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
     with reading(folder):
         tensors, notes = read_safetensors(path)
         notes = _read_notes(notes, path)
-        there = notes["identity"]
-        if tokenizer is not None and there and "tokenizer" not in there:
+        if not (there := notes["identity"]):
+            raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
+        if tokenizer is not None and "tokenizer" not in there:
             there["tokenizer"] = tokenizer_fingerprint(type(tokenizer).load(whole(path.with_name(TOKENIZER))))
         notes["history"] = _with_reports(notes["history"], path.with_name(LOG))
     check_identity(run_identity(trainer, data), there, path)
@@ -300,18 +296,21 @@ def _read_notes(notes: dict[str, str], path: Path) -> dict:
     """The notes of a state, checked. ValueError, in one line, for what lacks or is of another type."""
     try:
         notes = json.loads(notes.get("notes", '{"identity": {}}'))
-        kinds = {"identity": dict} | (PLACE if notes["identity"] else {})
-        broken = [name for name, kind in kinds.items() if not isinstance(notes[name], kind)]
-        broken += [] if notes.get("dtype", "float32") in DTYPES else ["dtype"]
-        broken += [] if all(isinstance(row, dict) for row in notes.get("history", [])) else ["history"]
-        broken += [] if all(isinstance(x, (int, float)) for x in notes.get("losses", [])) else ["losses"]
-        broken += ["steps"] if notes.get("steps", 0) < 0 else []
-    except KeyError as error:
-        raise ValueError(f"{path} lacks {error} in its notes; copy it again, or start anew") from None
-    except (ValueError, TypeError, AttributeError):
-        broken = ["notes"]
-    if broken:
-        raise ValueError(f"{path} is damaged at {broken[0]!r} in its notes; copy it again, or start anew")
+    except ValueError:
+        notes = None
+    if not isinstance(notes, dict):
+        raise ValueError(f"{path} is damaged at 'notes'; copy it again, or start anew")
+    kinds = {"identity": dict} | (PLACE if notes.get("identity") else {})
+    for name, kind in kinds.items():
+        if name not in notes:
+            raise ValueError(f"{path} lacks {name!r} in its notes; copy it again, or start anew")
+        inner = {"history": dict, "losses": (int, float)}.get(name, object)
+        value = notes[name]
+        good = isinstance(value, kind) and not (isinstance(value, (int, float)) and value < 0)
+        if not good or (isinstance(value, list) and not all(isinstance(x, inner) for x in value)):
+            raise ValueError(f"{path} is damaged at {name!r} in its notes; copy it again, or start anew")
+    if notes.get("dtype", "float32") not in DTYPES:
+        raise ValueError(f"{path} is damaged at 'dtype' in its notes; copy it again, or start anew")
     return notes
 
 
