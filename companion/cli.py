@@ -9,7 +9,6 @@ import copy
 import dataclasses
 import itertools
 import json
-import math
 import random
 import sys
 import types
@@ -209,14 +208,14 @@ def run_train(args):
     from companion import BUILDERS
     from companion.datasets import load_prepared
     from companion.runtime.devices import check_memory
-    from companion.runtime.runs import check_fit, steps_within
+    from companion.runtime.runs import MOST_MINUTES, check_fit, steps_within
     from companion.show import plots
     from companion.training import TrainConfig, Trainer, train, training_batches
 
     preset = PRESETS[args.preset]
     minutes = preset.minutes if args.minutes is None else args.minutes
-    if not 0 <= minutes < math.inf:
-        raise ValueError(f"--minutes={minutes:g} must be at least 0; 0 sets no limit")
+    if not 0 <= minutes <= MOST_MINUTES:
+        raise ValueError(f"--minutes={minutes:g} must be from 0 to {MOST_MINUTES:,}; 0 sets no limit")
     data_folder = args.data or RUNS / "data" / "village"
     if args.data is None and not (data_folder / "meta.json").exists():
         print(f"The village tells {STORIES:,} stories to train on; they go into {data_folder} …")
@@ -259,12 +258,9 @@ def train_config(fields: dict, args):
     """The TrainConfig of these fields; a warm-up that was not asked for is at most half of the run."""
     from companion.training import TrainConfig
 
-    if (
-        args.warmup_steps is None
-        and not args.resume
-        and (fields.get("warmup_steps") or 0) > fields["steps"] // 2
-    ):
-        fields |= {"warmup_steps": None}
+    warmup_steps = fields.get("warmup_steps") or 0
+    if args.warmup_steps is None and not args.resume and warmup_steps > fields["steps"] // 2:
+        fields = fields | {"warmup_steps": None}
     return TrainConfig(**fields)
 
 
@@ -280,10 +276,8 @@ def checkpoint_folder(args, data_folder: Path) -> Path:
         while holds_model(folder):
             folder, number = RUNS / f"{data_folder.resolve().name}-{number}", number + 1
     elif holds_model(folder):
-        remedy = (
-            "add --resume to go on, or name another folder" if holds_run(folder) else "name another folder"
-        )
-        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}")
+        remedy = "add --resume to go on, or " if holds_run(folder) else ""
+        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
     return folder
 
 
