@@ -5,16 +5,17 @@ the commands, so that `companion` and `companion --help` answer at once.
 """
 
 import argparse
+import copy
 import dataclasses
 import itertools
 import json
-import math
 import random
 import sys
 import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from companion import village
@@ -204,15 +205,17 @@ def run_train(args):
     from matplotlib import pyplot as plt
 
     matplotlib.use("Agg")  # the curve goes into a file; no window
+    from companion import BUILDERS
     from companion.datasets import load_prepared
-    from companion.gpt import GPTConfig, gpt2
+    from companion.runtime.devices import check_memory
+    from companion.runtime.runs import MOST_MINUTES, check_fit, steps_within
     from companion.show import plots
-    from companion.training import TrainConfig, steps_within, train
+    from companion.training import TrainConfig, Trainer, train, training_batches
 
     preset = PRESETS[args.preset]
     minutes = preset.minutes if args.minutes is None else args.minutes
-    if not 0 <= minutes < math.inf:
-        raise ValueError(f"--minutes={minutes:g} must be at least 0; 0 sets no limit")
+    if not 0 <= minutes <= MOST_MINUTES:
+        raise ValueError(f"--minutes={minutes:g} must be from 0 to {MOST_MINUTES:,}; 0 sets no limit")
     data_folder = args.data or RUNS / "data" / "village"
     if args.data is None and not (data_folder / "meta.json").exists():
         print(f"The village tells {STORIES:,} stories to train on; they go into {data_folder} …")
@@ -222,14 +225,18 @@ def run_train(args):
     ours = preset.model | preset.train
     if args.resume:
         ours |= saved_config(folder)
-    model_config = GPTConfig(vocab_size=corpus.meta["vocab_size"], **fields_of(GPTConfig, ours, args))
-    config = TrainConfig(**fields_of(TrainConfig, ours, args))
+    model_class, build = BUILDERS[ours.get("architecture", "gpt2")]
+    model_config = model_class(vocab_size=corpus.tokenizer.vocab_size, **fields_of(model_class, ours, args))
+    config = train_config(fields_of(TrainConfig, ours, args), args)
+    check_memory(model_config, build, copies=4)
     torch.manual_seed(config.seed)
-    model = gpt2(model_config)
+    model = build(model_config)
     if not args.resume and args.steps is None and minutes > 0:
-        steps = steps_within(model, corpus, config, minutes)
+        check_fit(model, corpus, config)
+        trial = Trainer(copy.deepcopy(model), partial(training_batches, corpus.train, config), config)
+        steps = steps_within(trial, minutes, len(corpus.val.tokens))
         steps = steps if args.minutes is not None else min(config.steps, steps)
-        config = dataclasses.replace(config, steps=steps)
+        config = train_config(dataclasses.asdict(config) | {"steps": steps}, args)
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
     report = Reporter(corpus, args.judge)
@@ -247,31 +254,45 @@ def run_train(args):
     print_results(folder, corpus, history)
 
 
+def train_config(fields: dict, args):
+    """The TrainConfig of these fields; a warm-up that was not asked for is at most half of the run."""
+    from companion.training import TrainConfig
+
+    warmup_steps = fields.get("warmup_steps") or 0
+    if args.warmup_steps is None and not args.resume and warmup_steps > fields["steps"] // 2:
+        fields = fields | {"warmup_steps": None}
+    return TrainConfig(**fields)
+
+
 def checkpoint_folder(args, data_folder: Path) -> Path:
     """Where to train: never over an earlier model, unless to resume it."""
+    from companion.runtime.checkpoints import holds_model, holds_run
+
     folder = args.checkpoint or RUNS / data_folder.resolve().name
     if args.resume:
         return folder
     if args.checkpoint is None:
         number = 2
-        while (folder / "config.json").exists():
+        while holds_model(folder):
             folder, number = RUNS / f"{data_folder.resolve().name}-{number}", number + 1
-    elif (folder / "config.json").exists():
-        raise ValueError(
-            f"--checkpoint={folder} holds a model already; add --resume to go on, or name another folder"
-        )
+    elif holds_model(folder):
+        remedy = "add --resume to go on, or " if holds_run(folder) else ""
+        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
     return folder
 
 
 def saved_config(folder: Path) -> dict:
-    path = folder / "config.json"
-    if not path.exists():
+    from companion.runtime.checkpoints import holds_model, read_config
+
+    if not holds_model(folder):
         raise ValueError(
             f"--checkpoint={folder} has no checkpoint to resume; leave out --resume to start anew"
         )
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    config = saved["config"] | saved["provenance"].get("train", {})
-    return {name: value for name, value in config.items() if name != "vocab_size"}
+    saved = read_config(folder)
+    settings = saved["provenance"].get("train", {})
+    if not isinstance(settings, dict):
+        raise ValueError(f"--checkpoint={folder}: its config.json has train={settings!r:.40}; start anew")
+    return {name: value for name, value in (saved["config"] | settings).items() if name != "vocab_size"}
 
 
 class Reporter:
@@ -500,4 +521,7 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, RuntimeError) as error:
         print(f"companion: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt as stop:
+        print(f"companion: {stop or 'stopped'}", file=sys.stderr)
+        return 130
     return 0

@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,6 +162,11 @@ BAD_TRAIN = {
     "context longer than the data": (["--context-length", "99999"], "context_length=99999"),
     "not a number": (["--steps", "many"], "many"),
     "data": (["--data", "nowhere"], "nowhere"),
+    "huge minutes": (["--minutes", "1e307"], "minutes=1e+307"),
+    "huge seed": (["--seed", "99999999999999"], "seed=99999999999999"),
+    "huge width": (["--d-model", "99999999999999999998"], "d_model=99999999999999999998"),
+    "a model beyond memory": (["--d-model", "4000000"], "make it smaller"),
+    "long warm-up": (["--warmup-steps", "4"], "warmup_steps=4 must be at most steps=3"),
     "resume nothing": (["--resume", "--checkpoint", "runs/nothing"], "runs/nothing"),
 }
 
@@ -294,3 +302,41 @@ def test_what_only_the_run_can_show_has_a_status_of_its_own(trained, capsys):
         2,
         "test",
     )
+
+
+def test_what_a_resumed_folder_lacks_is_one_line(trained, capsys):
+    folder = trained / "runs/mine"
+    again = ["train", "--data", "runs/data/mine", "--checkpoint", folder, "--resume"]
+    whole = (folder / "config.json").read_bytes()
+    for content in (b"", b"{}", b"[]", b'{"config": {"architecture": "gpt2"}, "provenance": 4}'):
+        (folder / "config.json").write_bytes(content)
+        fails(capsys, again, 2, "config.json")
+        fails(capsys, ["generate", "--checkpoint", folder], 2, "config.json")
+        fails(capsys, ["info", "--checkpoint", folder], 2, "config.json")
+    (folder / "config.json").write_bytes(whole)
+    (folder / "state.safetensors").unlink()
+    fails(capsys, again, 2, "has no state.safetensors")
+    fails(capsys, again[:-1], 2, "holds a model already; name another folder")
+
+
+def test_a_run_that_begins_in_the_folder_of_another_is_one_line(trained, capsys):
+    from companion.runtime.files import claim
+
+    with claim("runs/mine-2"):
+        argv = ["train", "--data", "runs/data/mine", *TINY]
+        code = f"from companion.cli import main; raise SystemExit(main({argv!r}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    line = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and line.startswith("companion: folder='runs/mine-2' is being written by")
+
+
+def test_ctrl_c_before_the_first_step_is_one_line(trained, capsys, monkeypatch):
+    from companion.runtime import runs
+
+    claimed = runs.claim
+    monkeypatch.setattr(
+        runs, "claim", lambda folder: (signal.raise_signal(signal.SIGINT), claimed(folder))[1]
+    )
+    argv = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/new", *TINY]
+    fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
+    assert not (trained / "runs/new/model.safetensors").exists()
