@@ -485,9 +485,13 @@ def course() -> str:
     lines = [book.title]
     for part, names in book.parts.items():
         lines += ["", part, *(f"  chapters/{name}.ipynb" for name in names)]
+    here = (book.root / "chapters").is_dir()
+    place = book.repository or "the folder that this was installed from"
     lines += [
         "",
-        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb",
+        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb"
+        if here
+        else f"The notebooks are no part of an installed package; they are in {place}.",
         "Train a model:       companion train",
         "Exercises end each chapter: write the function, run its cell, and check says what is wrong and why.",
         "",

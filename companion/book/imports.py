@@ -169,7 +169,8 @@ def name_problems(book: Book) -> Iterator[tuple[Path, str]]:
         if chapter.module and (hidden := hidden_by(book, chapter.module)):
             yield (
                 book.root / "book.toml",
-                f"{chapter.name}: a module called {chapter.module!r} would hide {hidden}; choose another name",
+                f"{chapter.name}: a module called {chapter.module!r} would hide {hidden}; "
+                "choose another name",
             )
 
 

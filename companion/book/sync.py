@@ -73,7 +73,7 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     """
     if chapter.module and (hidden := hidden_by(book, chapter.module)):
         raise BookError(
-            f"{chapter.name}: its module would overwrite or hide {hidden}; rename it in book.toml"
+            f"{chapter.name}: its module would overwrite or hide {hidden}; name it otherwise"
         )
     original = chapter.text.read_bytes() if chapter.text.exists() else b""
     notebook, starts = read_text(chapter.text)
