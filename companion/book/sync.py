@@ -72,9 +72,7 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     changed.
     """
     if chapter.module and (hidden := hidden_by(book, chapter.module)):
-        raise BookError(
-            f"{chapter.name}: its module would overwrite or hide {hidden}; name it otherwise"
-        )
+        raise BookError(f"{chapter.name}: its module would overwrite or hide {hidden}; name it otherwise")
     original = chapter.text.read_bytes() if chapter.text.exists() else b""
     notebook, starts = read_text(chapter.text)
     add_navigation(notebook, starts, book, chapter)

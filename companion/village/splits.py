@@ -10,7 +10,7 @@ from random import Random
 from companion.village.machine import story
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # a wheel has it in the package
+DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
 SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 
 
