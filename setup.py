@@ -16,7 +16,7 @@ class BuildWithData(build_py):
         if not self.editable_mode:
             package = Path(self.build_lib) / "companion"
             shutil.rmtree(package / "data", ignore_errors=True)  # what an earlier build left
-            shutil.copytree("data", package / "data")
+            shutil.copytree("data", package / "data", ignore=shutil.ignore_patterns(".*"))
             shutil.copy("book.toml", package)
 
 

@@ -249,11 +249,11 @@ def count_words(cell: NotebookNode) -> int:
 
 
 def of_imports(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
-    """Imports of the notebook against the rule; exercises may import what their chapter built."""
+    """Imports of the notebook against the rule: it may load models; its exercises, use what it built."""
     trees = [parse_code(cell.source) or ast.Module([], []) for cell in code_cells(notebook)]
     chapter_proper = len(code_cells(NotebookNode(cells=cells_before(notebook, "Exercises"))))
     for number, tree in enumerate(trees, 1):
-        also = {"exercises"} if number <= chapter_proper else {"exercises", chapter.module}
+        also = {"exercises", "load"} | ({chapter.module} if number > chapter_proper else set())
         problems = [*common_problems(tree), *chapter_problems(tree, book, chapter, also)]
         yield from (f"code cell {number}: {problem}" for problem in dict.fromkeys(problems))
     whole = ast.Module([node for tree in trees for node in tree.body], [])

@@ -104,7 +104,7 @@ def chapter_problems(
         parts = module.split(".")
         if parts[0] != "companion":
             continue
-        target = parts[1] if len(parts) > 1 else {"load": "generation"}.get(name, name)
+        target = parts[1] if len(parts) > 1 else name
         if target in also:
             continue
         if target is None:

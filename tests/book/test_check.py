@@ -193,11 +193,6 @@ IN_BOTH = {
     ),
     "own module": (lambda nb: code(nb, "import companion.averages"), NOTEBOOK, "imports its own module"),
     "bare package": (lambda nb: code(nb, "import companion"), NOTEBOOK, "`import companion`"),
-    "the package's load": (
-        lambda nb: code(nb, "from companion import load"),
-        NOTEBOOK,
-        "imports companion.generation",
-    ),
     "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
     "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
     "patch": (
@@ -266,6 +261,11 @@ IN_BOOK = {
         lambda b: append(b.chapters[0].module_file, "from companion.smoothing import smooth\n"),
         MODULE,
         "forward import of companion.smoothing",
+    ),
+    "module loads a model": (
+        lambda b: append(b.chapters[0].module_file, "from companion import load\n"),
+        MODULE,
+        "imports companion.load",
     ),
     "relative forward import": (
         lambda b: append(b.chapters[0].module_file, "from .smoothing import smooth\n"),
@@ -415,6 +415,11 @@ def test_only_exercises_may_import_what_their_chapter_built(book):
     assert any("imports its own module" in found for found in check(book))
     edit_both(book, lambda nb: nb.cells.insert(-1, nbformat.v4.new_markdown_cell("## Exercises")))
     assert not any("imports its own module" in found for found in check(book))
+
+
+def test_a_notebook_may_load_a_model(book):
+    edit_both(book, lambda nb: code(nb, "from companion import load"))
+    assert check(book) == []
 
 
 def test_exercises_are_open_to_notebooks_only(book):
