@@ -365,7 +365,7 @@ def print_scores(scores: dict) -> None:
         return
     print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
     print(f"Memory: {scores['memory']:.0%} of recalled words are right,", end=" ")
-    print(f"{scores['consistent']:.0%} of stories hold no contradiction.")
+    print(f"{scores['consistent']:.0%} of stories hold no contradiction, {scores['flawless']:.0%} no fault.")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------
