@@ -212,7 +212,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     settings = fields_of(TrainConfig, ours, args)
     own_warmup = args.resume or args.warmup_steps is not None
     if not own_warmup:
-        settings["warmup_steps"] = warmup_within(settings["steps"], settings)
+        settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
     train = TrainConfig(**settings)
     pick_device(train.device)
     check_memory(model, build, copies=4)
@@ -248,12 +248,15 @@ def saved_settings(folder: Path, asked: str | None) -> tuple[str, dict, int]:
     if asked not in (None, architecture):
         raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
     settings.pop("vocab_size", None)
-    return architecture, settings | provenance.get("train", {}), provenance.get("steps", 0)
+    train, steps = provenance.get("train", {}), provenance.get("steps", 0)
+    if not isinstance(train, dict) or not isinstance(steps, int):
+        raise ValueError(f"{folder / 'config.json'} is damaged: its provenance is of no run; start anew")
+    return architecture, settings | train, steps
 
 
-def warmup_within(steps: int, settings: dict) -> int:
-    """The preset's warm-up, or a tenth of a shorter run."""
-    return max(0, min(settings["warmup_steps"], steps // 10))
+def warmup_within(steps: int, asked: int | None) -> int | None:
+    """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
+    return None if asked is not None and asked > steps // 2 else asked
 
 
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
@@ -279,7 +282,7 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
         trial = Trainer(copy.deepcopy(model), partial(training_batches, corpus.train, config), config)
         steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
         steps = min(steps, plan.at_most or steps)
-        fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, vars(config))}
+        fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
         config = dataclasses.replace(config, steps=steps, **fitted)
     plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())

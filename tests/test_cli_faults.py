@@ -197,7 +197,7 @@ def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
 def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, capsys):
     assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
-    assert config["provenance"]["train"]["warmup_steps"] == 2
+    assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
     fails(capsys, ["train", *MINE, *TINY, "--warmup-steps", "50"], 2, "warmup_steps=50")
 
 

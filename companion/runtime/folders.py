@@ -5,7 +5,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from companion.runtime.checkpoints import holds_model
+from companion.runtime.checkpoints import holds_model, holds_run
 from companion.runtime.files import claim
 
 
@@ -38,8 +38,8 @@ def free_folder(runs: Path, name: str, held: ExitStack) -> Path:
 def own_folder(folder: Path, resume: bool, held: ExitStack) -> Path:
     """Claim the folder that was asked for. ValueError where it holds a model that is not to be resumed."""
     if not resume and holds_model(folder):
-        rule = "holds a model already; add --resume to go on, or name another folder"
-        raise ValueError(f"--checkpoint={folder} {rule}")
+        remedy = "add --resume to go on, or " if holds_run(folder) else ""
+        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
     check_writable("--checkpoint", folder)
     held.enter_context(claim(folder))
     return folder
