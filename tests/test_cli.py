@@ -3,8 +3,6 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -129,7 +127,7 @@ BAD_TRAIN = {
     "context longer than the data": (["--context-length", "99999"], "context_length=99999"),
     "not a number": (["--steps", "many"], "many"),
     "data": (["--data", "nowhere"], "nowhere"),
-    "huge minutes": (["--minutes", "1e307"], "minutes=1e+307"),
+    "huge minutes": (["--minutes", "1e307"], "--minutes=1e307"),
     "huge seed": (["--seed", "99999999999999"], "seed=99999999999999"),
     "huge width": (["--d-model", "99999999999999999998"], "d_model=99999999999999999998"),
     "a model beyond memory": (["--d-model", "4000000"], "make it smaller"),
@@ -281,17 +279,6 @@ def test_what_a_resumed_folder_lacks_is_one_line(trained, capsys):
     (folder / "state.safetensors").unlink()
     fails(capsys, again, 2, "has no state.safetensors")
     fails(capsys, again[:-1], 2, "holds a model already; name another folder")
-
-
-def test_a_run_that_begins_in_the_folder_of_another_is_one_line(trained, capsys):
-    from companion.runtime.files import claim
-
-    with claim("runs/mine-2"):
-        argv = ["train", "--data", "runs/data/mine", *TINY]
-        code = f"from companion.cli import main; raise SystemExit(main({argv!r}))"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    line = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 2 and line.startswith("companion: folder='runs/mine-2' is being written by")
 
 
 def test_ctrl_c_before_the_first_step_is_one_line(trained, capsys, monkeypatch):
