@@ -4,9 +4,15 @@ Each chapter's module is imported by its own name, as in ``from companion.tokeni
 What lives here puts them together: ``BUILDERS``, and ``companion.load(folder).tell("Once")``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
 
 __version__ = "0.1.0"
 
@@ -36,12 +42,17 @@ BUILDERS = Builders({"gpt2": "companion.gpt GPTConfig gpt2"})
 """What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""
 
 
-def __getattr__(name: str) -> Any:
-    """Fetch ``load`` on first use, so that importing the package does not import torch."""
-    if name == "load":
-        from companion.generation import load
+def load(folder: str | Path, device: str = "auto", builders: Mapping | None = None) -> LanguageModel:
+    """The model and tokenizer of a checkpoint folder, ready to talk.
 
-        return load
-    raise AttributeError(
-        f"companion has no {name!r}; import it from its chapter's module, as companion.datasets"
-    )
+    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: BUILDERS unless given.
+    Raises ValueError where the checkpoint is missing, cut off, a pickle, or of an unknown architecture, and
+    for a device that is not there.
+    """
+    from companion.generation import LanguageModel  # here, so that importing the package imports no torch
+    from companion.runtime.devices import pick_device
+    from companion.training import load_checkpoint
+
+    where = pick_device(device)
+    model, tokenizer, _ = load_checkpoint(folder, BUILDERS if builders is None else builders)
+    return LanguageModel(model.to(where), tokenizer, make_cache=None)  # chapter 9 makes caches
