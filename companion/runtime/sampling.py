@@ -1,30 +1,14 @@
 """What generation needs and chapter 8 does not teach: checks of arguments, and seeds."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
+from companion.runtime.checks import number, whole_number
+
 SMALLEST_TEMPERATURE = 1e-30
 """Logits up to hundreds of millions, divided by this, are still numbers in float32."""
-
-
-def whole_number(name: str, value, least: int, remedy: str) -> int:
-    """The value. Raises TypeError for one that is no whole number, ValueError for one below least."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r} must be a whole number; {remedy}")
-    if value < least:
-        raise ValueError(f"{name}={value} must be at least {least}; {remedy}")
-    return int(value)
-
-
-def number(name: str, value, rule: str, ok) -> None:
-    """Raise TypeError for a value that is no real number, ValueError unless ok(value)."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name}={value!r} must be {rule}")
-    if not ok(value):  # what compares with NaN is False
-        raise ValueError(f"{name}={value} must be {rule}")
 
 
 def check_sampling(
@@ -74,12 +58,13 @@ def check_generation(
 
 def check_rows(rows) -> list[Tensor]:
     """(B, T) or a sequence of 1-D tensors, as a list of 1-D int64 tensors, none of them empty."""
+    if isinstance(rows, Tensor) and rows.ndim != 2:
+        raise ValueError(f"rows has shape {tuple(rows.shape)}, must be (B, T); try tokens[None]")
     if not isinstance(rows, (Tensor, list, tuple)) or not all(isinstance(row, Tensor) for row in rows):
         raise TypeError(f"rows is {type(rows).__name__}, must be a tensor (B, T) or a list of 1-D tensors")
     shapes = [tuple(row.shape) for row in rows]
     if not shapes or any(len(shape) != 1 for shape in shapes):
-        shape = tuple(rows.shape) if isinstance(rows, Tensor) else shapes
-        raise ValueError(f"rows has shape {shape}, must be (B, T) or a list of 1-D tensors; try tokens[None]")
+        raise ValueError(f"rows has shapes {shapes}, must hold at least one row, each 1-D")
     if (0,) in shapes:
         raise ValueError("rows holds an empty one; begin with the id of <|endoftext|>, as training rows do")
     for row in rows:
