@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from companion.datasets import pad_batch
+from companion.runtime.checks import whole_number
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import (
     cache_that_fits,
@@ -20,7 +21,6 @@ from companion.runtime.sampling import (
     seeded,
     special_id,
     target_mask,
-    whole_number,
     within_context,
 )
 from companion.tokenization import END_OF_TEXT, decode_stream
@@ -108,7 +108,7 @@ def next_logits(model, tokens, cache=None):
     """
     if cache is None:
         tokens = tokens[:, -model.config.context_length :]
-    return model(tokens, cache)[:, -1]  # (B, V)
+    return model.logits(model.hidden(tokens, cache)[:, -1])  # (B, T, C) -> (B, C) -> (B, V)
 
 
 # Cell 34002a62, under “From one token to a text”
@@ -182,8 +182,10 @@ def stream(model, tokens, max_new_tokens: int, **options) -> Iterator[int]:
 
     tokens: (1, T) int64. options and errors: as for generate.
     """
-    (row,) = check_generation(model.config, tokens, max_new_tokens, **options)
-    return (new.item() for _, new in draw(model, [row], max_new_tokens, **options))
+    rows = check_generation(model.config, tokens, max_new_tokens, **options)
+    if len(rows) > 1:
+        raise ValueError(f"tokens has {len(rows)} rows, a stream is of one; use generate")
+    return (new.item() for _, new in draw(model, rows, max_new_tokens, **options))
 
 
 def ended_texts(rows, tokenizer, stop: int) -> list[tuple[str, bool]]:
