@@ -185,6 +185,11 @@ def keep_torch() -> list[Callable]:
             torch.autocast_decrement_nesting()
         torch.clear_autocast_cache()
 
+    def put_back_algorithms():
+        now = torch.are_deterministic_algorithms_enabled()
+        if (now, torch.is_deterministic_algorithms_warn_only_enabled()) != (exact, warns):
+            torch.use_deterministic_algorithms(exact, warn_only=warns)  # the first call takes seconds
+
     def put_back_threads():
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -194,7 +199,7 @@ def keep_torch() -> list[Callable]:
         lambda: torch.set_default_dtype(dtype),
         put_back_threads,
         lambda: torch.set_float32_matmul_precision(precision),
-        lambda: torch.use_deterministic_algorithms(exact, warn_only=warns),
+        put_back_algorithms,
         lambda: torch.set_anomaly_enabled(anomalies) if torch.is_anomaly_enabled() != anomalies else None,
         lambda: vars(torch._tensor_str.PRINT_OPTS).update(printing),
         put_back_autocast,
