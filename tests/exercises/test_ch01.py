@@ -415,7 +415,7 @@ ANSWERS = {
         ],
     ),
     "1.2": Answers(
-        right=[3.4667, 3.2 / 12 * 13, lambda: 3.47, 3.45],
+        right=[3.4667, 3.2 / 12 * 13, lambda: 3.47, 3.46],
         wrong=[
             (6.4, "Twice the tokens are not twice the questions"),
             (3.2, "each token would cost one question more"),
