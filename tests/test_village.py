@@ -455,3 +455,20 @@ def test_more_stories_on_request(tmp_path, capsys):
     capsys.readouterr()
     assert village.main(["--stories", "0"]) == 2
     assert "--stories 0" in capsys.readouterr().err
+
+
+def test_the_tokens_of_recalled_words_are_marked():
+    texts = village.load_split("val")[:5]
+    tokens, starts = [], []
+    for text in texts:
+        starts.append(len(tokens))
+        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+    flags, words = village.recalled_tokens(texts, starts, tokens, "".join)
+    spans = [village.recalls(text) for text in texts]
+    assert words == sum(map(len, spans)) > 5 and flags.shape == (len(tokens),) and flags.dtype == "uint8"
+    for start, text, found in zip(starts, texts, spans, strict=True):
+        assert flags[start] == 0  # its <|endoftext|>
+        for i in range(0, len(text), 3):
+            assert flags[start + 1 + i // 3] == any(a < i + 3 and i < b for a, b in found)
+    with pytest.raises(ValueError, match="is no story of this village"):
+        village.recalled_tokens(["No story."], [0], ["", "No story."], "".join)

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from companion.book.manifest import Book, Chapter
+from companion.book.manifest import GENERATED, Book, Chapter
 
 OPEN_TO_CHAPTERS = {"runtime", "show", "village"}
 CHAPTERS = "the chapters' modules"
@@ -104,7 +104,7 @@ def chapter_problems(
         parts = module.split(".")
         if parts[0] != "companion":
             continue
-        target = parts[1] if len(parts) > 1 else {"load": "generation"}.get(name, name)
+        target = parts[1] if len(parts) > 1 else name
         if target in also:
             continue
         if target is None:
@@ -147,17 +147,30 @@ def top_problems(tree: ast.Module, book: Book, path: Path) -> Iterator[str]:
         yield f"stands beside the chapters' modules; move it into one of {', '.join(ROOMS)}"
     if path.name == "__init__.py":
         for node in tree.body:
-            found = [] if isinstance(node, ast.FunctionDef) else targets(node)
+            for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            found = [] if for_types or isinstance(node, ast.FunctionDef) else targets(node)
             yield from (f"imports companion.{target} at once; import it where it is used" for target in found)
+
+
+def hidden_by(book: Book, module: str) -> str | None:
+    """What a chapter's module of this name would hide or overwrite, None for nothing."""
+    if module in ROOMS or f"{module}.py" in TOP:
+        return f"companion/{module}"
+    file = book.root / "companion" / f"{module}.py"
+    if file.with_suffix("").is_dir():
+        return f"{book.relative(file.with_suffix(''))}/"
+    if file.exists() and GENERATED not in file.read_text(encoding="utf-8", errors="replace"):
+        return f"{book.relative(file)}, which was written by hand"
+    return None
 
 
 def name_problems(book: Book) -> Iterator[tuple[Path, str]]:
     """Chapters whose module is called like a folder, or like a file that is not theirs."""
     for chapter in book.chapters:
-        if chapter.module in ROOMS or f"{chapter.module}.py" in TOP:
+        if chapter.module and (hidden := hidden_by(book, chapter.module)):
             yield (
                 book.root / "book.toml",
-                f"{chapter.name}: a module called {chapter.module!r} would hide companion/{chapter.module}; "
+                f"{chapter.name}: a module called {chapter.module!r} would hide {hidden}; "
                 "choose another name",
             )
 

@@ -117,7 +117,9 @@ def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
         got = attempt(exercise.call, answer, args, max(stop_at - time.monotonic(), 0.01), watch=True)
         differs = trial_difference(exercise, got, expected)
         stopped = isinstance(got.error, Stopped)
-        yield Try(case, args, expected, got, differs, None if stopped else damage(exercise, args, before, got))
+        yield Try(
+            case, args, expected, got, differs, None if stopped else damage(exercise, args, before, got)
+        )
         if stopped:
             break
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import log2
+from typing import Any
 
 from companion.village.judge import judge
-from companion.village.machine import bits, no_story
+from companion.village.machine import bits, no_story, recalls
 from companion.village.splits import load_split
 
 
@@ -52,6 +53,26 @@ def letters(texts: Iterable[str]) -> float:
     if not length:
         raise ValueError("texts=[] must hold at least one text")
     return surprise / length
+
+
+def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> tuple[Any, int]:
+    """Mark the tokens that are part of a recalled word: uint8 (N,), 1 or 0; and the number of those words.
+
+    texts: stories; starts: the index in tokens (N,) of each story's <|endoftext|>, after which it follows.
+    decode: ids -> text.
+    Raises ValueError for a text that is no story of the village.
+    """
+    import numpy
+
+    flags, words = numpy.zeros(len(tokens), dtype=numpy.uint8), 0
+    for text, i in zip(texts, starts, strict=False):
+        spans, letter = recalls(text), 0
+        words += len(spans)
+        while letter < len(text):  # token by token through the letters
+            i, begins = i + 1, letter
+            letter += len(decode([tokens[i]]))
+            flags[i] = any(a < letter and begins < b for a, b in spans)
+    return flags, words
 
 
 def abilities(texts: Iterable[str]) -> dict[str, float]:
