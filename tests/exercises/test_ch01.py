@@ -447,7 +447,7 @@ ANSWERS = {
                 lambda tokenizer, text: tokenizer.decode(request_by_look_up(tokenizer, text)),
                 "a model reads ids",
             ),
-            (lambda tokenizer, text: [0], "first at [0]: '<' instead of '<|instruction|>'"),
+            (lambda tokenizer, text: [0], "first at [0]: '\\x00' instead of '<|instruction|>'"),
             (lambda tokenizer, text: tokenizer["<|response|>"], "not subscriptable"),
         ],
     ),

@@ -81,7 +81,17 @@ def request_tokens(answer, tokenizer, text):
             raise Problem(
                 f"This tokenizer has the ids 0 to {tokenizer.vocab_size - 1}, and no {show(i, 20)}."
             )
-    return tokenizer.tokens(numbers)
+    return [readable(token) for token in tokenizer.tokens(numbers)]
+
+
+def readable(token):
+    """A token as text; one that is part of a character stays bytes."""
+    if isinstance(token, str):
+        return token
+    try:
+        return token.decode()
+    except UnicodeDecodeError:
+        return token
 
 
 def with_text(change):
@@ -96,11 +106,6 @@ def request_by_letter(tokenizer, text):
 
 def request_closed(tokenizer, text):
     return request(tokenizer, text) + [i for name, i in tokenizer.special_tokens.items() if name == END]
-
-
-def request_allowing(tokenizer, text):
-    first, *_, last = request(tokenizer, text)
-    return [first, *tokenizer.encode(text, "all"), last]
 
 
 def request_stripped(tokenizer, text):
@@ -137,11 +142,6 @@ EXERCISE = Function(
             "The roles are spelled out, letter by letter: a special token's name is ordinary text "
             "unless it is "
             "allowed. Here you need not encode it at all: `tokenizer.special_tokens` knows its id.",
-        ),
-        (
-            request_allowing,
-            "The marks are right, and the user's text is encoded with special tokens allowed: a name in it "
-            "becomes an id. Allow nothing there.",
         ),
         (
             request_stripped,

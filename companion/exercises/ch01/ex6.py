@@ -27,13 +27,13 @@ def digit_cases(seed):
         ("x² " * 11 + "key", 259, "x²"),
         ("٣٣ " * 10 + "key", 259, "٣٣"),
         ("it's 5 it's that's he's", 261, "it's 5"),
-        ("a   key   key   keys", 262, "a   key 7"),
-        ("Key KEY key KEY Key KEYS 8", 262, "KEY 8"),
+        ("a   key   key   keys", 260, "a   key 7"),
+        ("Key KEY key KEY Key KEYS 8", 260, "KEY 8"),
         ("$5 $5 5% 5% 5%: $$ %%", 259, "$5 5%"),
         ("key\n\nkey\n7\nkey\n\n\tkeys", 260, "key\n\n7\t8"),
-        ("naïve 5 🙂🙂 naïve 5 🙂 naïve", 268, "naïve 🙂 5"),
+        ("naïve 5 🙂🙂 naïve 5 🙂 naïve", 265, "naïve 🙂 5"),
         ("²½ " * 14 + "cups", 260, "²½ ½²"),
-        ("the key was in the old mill " * 4 + "and 12 brown plums and 34 brown hats" * 2, 290, "brown 12"),
+        ("the key was in the old mill " * 4 + "and 12 brown plums and 34 brown hats" * 2, 282, "brown 12"),
     ]
     for n_words, merges in ((9, 4), (14, 7)):
         number = str(rng.randint(100, 999))
@@ -53,9 +53,7 @@ def cut_text(answer, text, vocab_size, probe):
     return {
         "vocab_size": tokenizer.vocab_size,
         "tokens": [tokenizer.decode([i]) for i in ids],
-        "ids": ids,
         "tokens of the text": [tokenizer.decode([i]) for i in of_text],
-        "ids of the text": of_text,
     }
 
 
@@ -117,7 +115,7 @@ EXERCISE = Function(
             "it; `\\p{N}` finds them all.",
         ),
         (
-            lambda text, vocab_size: Merges(text, vocab_size, DIGITS.split("|", 1)[1]),
+            lambda text, vocab_size: Merges(text, vocab_size, rf" ?\p{{L}}+|\p{{N}}|{REST}"),
             "What follows an apostrophe is cut in another way than by `GPT2_PATTERN`. Change what concerns "
             "digits, and nothing else.",
         ),
