@@ -93,11 +93,13 @@ EXERCISE = Function(
             "does it come "
             "too late? At each place, the first alternative that fits is taken.",
         ),
-        (
-            lambda text, vocab_size: Merges(text, vocab_size, rf"\p{{N}}|{GPT2}"),
-            "A number at the very start is split, and one behind a space is not: there, at the "
-            "space, GPT-2's own "
-            "part for numbers still fits, and takes all the digits with it.",
+        *(
+            (
+                lambda text, vocab_size, digit=digit: Merges(text, vocab_size, f"{digit}|{GPT2}"),
+                "A number at the very start is split, and one behind a space is not: there, at the space, "
+                "GPT-2's own part for numbers still fits, and takes all the digits with it.",
+            )
+            for digit in (r"\p{N}", r"\d", "[0-9]")
         ),
         (
             lambda text, vocab_size: Merges(text, vocab_size, rf"{LETTERS}| ?\p{{N}}|{REST}"),
@@ -128,10 +130,13 @@ EXERCISE = Function(
             lambda text, vocab_size: digit_tokenizer(text.lower(), vocab_size),
             "It was trained on another text than the one given: the capitals' merges are missing.",
         ),
-        (
-            lambda text, vocab_size: Merges(text, vocab_size, rf" (?=[0-9])|[0-9]|{GPT2}"),
-            "Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\\d` do not find ² or ½; "
-            "`\\p{N}` does.",
+        *(
+            (
+                lambda text, vocab_size, few=few: Merges(text, vocab_size, rf" (?={few})|{few}|{GPT2}"),
+                "Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\\d` do not find ² or ½; `\\p{N}` "
+                "does.",
+            )
+            for few in ("[0-9]", r"\d")
         ),
         (
             pattern_after_training,
