@@ -26,10 +26,11 @@ def merge_cases(seed):
         ([" the", " ke", "y", "\n"], (" ke", "y")),
         ([" ", "a", " ", " a"], (" ", "a")),
         (["the", "the", "the"], ("the", "the")),
+        (["e\u0301", "t", "é", "t"], ("é", "t")),
     ]
     cases = [([apart(token) for token in tokens], pair) for tokens, pair in cases]
     return cases + [
-        (rng.choices(["a", "b", "ab", "bc", "c"], k=k), pair) for k in (4, 7, 11) for pair in pairs
+        (rng.choices(["a", "b", "ab", "bc", "c"], k=k), pair) for k in (4, 7, 11, 130) for pair in pairs
     ]
 
 

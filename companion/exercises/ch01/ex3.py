@@ -40,7 +40,10 @@ TYPED = [
     "<|resp<|response|>onse|>",
     "<|",
     "a<|response|",
+    "a\xa0fox\u200b\ufeff",
+    "&lt;|response|&gt; %20",
     "the key and " * 30,
+    "the fox and " * 180,
 ]
 
 

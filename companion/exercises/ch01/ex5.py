@@ -34,7 +34,8 @@ def longest_cases(seed):
         ("key keys", ["k", "e", "y", "s", " ", "keys"]),
         (" lantern", [*" lantern", " lant", " lantern", "tern"]),
         ("found a lamplighter", [*sorted(set("found a lamplighter")), "found a lamplight", "lamplighter"]),
-        ("ab" * 70 + "c", ["a", "b", "c", "ab", "bc"]),
+        ("ab" * 160 + "c", ["a", "b", "c", "ab", "bc"]),
+        ("a" * 50 + "b", ["a", "b", "a" * 45, "aab"]),
     ]
     for length, n_tokens in ((6, 3), (9, 5), (14, 8)):
         more = {"".join(rng.choices("abc", k=rng.randint(2, 4))) for _ in range(n_tokens)}

@@ -15,7 +15,7 @@ def times_asked(n_tokens, context_length, stride):
 
 def times_asked_cases(seed):
     rng = random.Random(seed)
-    cases = [(8, 3, 3), (8, 3, 1), (7, 3, 3), (4, 3, 2), (12, 2, 5), (9, 4, 3), (2, 1, 1)]
+    cases = [(8, 3, 3), (8, 3, 1), (7, 3, 3), (4, 3, 2), (12, 2, 5), (9, 4, 3), (2, 1, 1), (4, 3, 9)]
     if not seed:  # many windows; more than 255 of them over one token
         cases += [(90, 2, 2), (611, 300, 1)]
     for context_length, stride in [(5, 2), (4, 4), (3, 7), (6, 1)]:

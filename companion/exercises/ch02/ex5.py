@@ -39,11 +39,16 @@ def probability_cases(seed):
         (red, ["red"], "pot", 5),
         (red, ["key", "red"], "hat", 5),
     ]
-    for k in (4, 5, 6):  # contexts that the text holds twice, and followers that the shorter ones do not have
+    for k in (4, 5, 9):  # contexts that the text holds twice, and followers that the shorter ones do not have
         cases.append(
-            ([*"abcdefg"[:k], "x", *"bcdefg"[: k - 1], "y", *"abcdefg"[:k], "z"], [*"abcdefg"[:k]], "x", 9)
+            (
+                [*"abcdefghi"[:k], "x", *"bcdefghi"[: k - 1], "y", *"abcdefghi"[:k], "z"],
+                [*"abcdefghi"[:k]],
+                "x",
+                9,
+            )
         )
-    for length, k, words in [(17, 1, "abcd"), (23, 2, "abc"), (31, 3, "ab")]:
+    for length, k, words in [(17, 1, "abcd"), (23, 2, "abc"), (31, 3, "ab"), (150, 2, "abcde")]:
         text = rng.choices(words, k=length)
         cases.append((text, rng.choices(words, k=k), rng.choice(words), len(words) + 2))
     return cases

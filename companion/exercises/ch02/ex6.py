@@ -58,13 +58,16 @@ def pack_cases(seed):
         ([[1] * 6, [2] * 3, [3] * 3, [4]], 10, 8),
         ([[], [5]], 5, 9),
         ([[5], [], [6, 7], []], 5, 9),
+        ([[]], 1, 9),
+        ([[], []], 3, 9),
+        ([[5], [6, 7]], 6, 0),
         ([[5], [6, 7, 8]], 3, 9),
         ([[5], [6, 7, 8, 4]], 3, 9),
         ([[3, 2], [2, 7], [2, 7], [1, 4]], 6, 9),
         ([[40_000, 16_777_217], [70_000]], 6, 50_256),
     ]
     if not seed:  # more than 255 in a row
-        cases.append(([[5]] * 300, 600, 9))
+        cases += [([[5]] * 300, 600, 9), ([[5, 6]] * 40, 4, 9)]
     for n_stories, context_length in [(6, 11), (9, 14), (15, 19)]:
         stories = [[rng.randrange(40) for _ in range(rng.randint(1, 10))] for _ in range(n_stories)]
         cases.append((stories, context_length, 41))

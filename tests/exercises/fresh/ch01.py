@@ -1,6 +1,7 @@
 """Answers to chapter 1 by someone who had not read the checks."""
 
 import functools
+import html
 import itertools
 import re
 import unicodedata
@@ -931,6 +932,94 @@ class DigitMaker:
         return BPETokenizer.train(text, vocab_size, pattern=with_pattern(r"(?:\p{Nd}|\p{Nl}|\p{No})"))
 
 
+# A second look: after the checks were mended, what would still get through?
+def merge_first_hundred(tokens, pair):
+    """Wrong for a list of more than 100 tokens."""
+    return reference_merge(tokens[:100], pair) + tokens[100:]
+
+
+def merge_nfc(tokens, pair):
+    """Wrong where a token only looks like one of the pair: é written in two ways."""
+    composed = [unicodedata.normalize("NFC", token) for token in tokens]
+    return reference_merge(composed, [unicodedata.normalize("NFC", token) for token in pair])
+
+
+def merge_casefolded(tokens, pair):
+    """Wrong for ß and ss."""
+    merged, i = [], 0
+    while i < len(tokens):
+        step = 2 if [t.casefold() for t in tokens[i : i + 2]] == [t.casefold() for t in pair] else 1
+        merged.append("".join(tokens[i : i + step]))
+        i += step
+    return merged
+
+
+def request_cut_at_thousand(tokenizer, text):
+    """Wrong for a text of more than 1,000 characters."""
+    return reference_request(tokenizer, text[:1000])
+
+
+def request_cut_at_512(tokenizer, text):
+    """Wrong for a text of more than 512 tokens."""
+    first, last = marks(tokenizer)
+    return [first, *tokenizer.encode(text)[:512], last]
+
+
+def request_without_zero_width(tokenizer, text):
+    """Wrong for characters that nobody sees."""
+    return reference_request(tokenizer, text.replace("\u200b", "").replace("\ufeff", ""))
+
+
+def request_unescaped(tokenizer, text):
+    """Wrong for &lt;."""
+    return reference_request(tokenizer, html.unescape(text))
+
+
+def request_plain_spaces(tokenizer, text):
+    """Wrong for a space that does not break."""
+    return reference_request(tokenizer, text.replace("\xa0", " "))
+
+
+def longest_of_twenty(text, tokens):
+    """Wrong for a token of 21 letters."""
+    return reference_longest(text, [token for token in tokens if len(token) <= 20])
+
+
+def longest_cut_at_200(text, tokens):
+    """Wrong for a text of more than 200 letters."""
+    return reference_longest(text[:200], tokens)
+
+
+def longest_with_marks_of_patterns(text, tokens):
+    """re.VERBOSE: spaces and # in a token are skipped."""
+    pattern = "|".join(sorted(tokens, key=len, reverse=True))
+    pattern = re.sub(r"([.?*+()\[\]{}|^$\\\\])", r"\\\1", pattern.replace("|", "\0")).replace("\0", "|")
+    return re.findall(pattern, text, re.VERBOSE)
+
+
+def digits_no_letters(text, vocab_size):
+    """Ⅳ, a number that is a letter, is skipped: ValueError."""
+    return BPETokenizer.train(text, vocab_size, pattern=with_pattern(r"[\p{Nd}\p{No}]"))
+
+
+def digits_nfc(text, vocab_size):
+    """Trained with accents composed."""
+    text = unicodedata.normalize("NFC", text)
+    return BPETokenizer.train(text, vocab_size, pattern=with_pattern(r"\p{N}"))
+
+
+def digits_of_different_words(text, vocab_size):
+    """Trained on each word once: frequencies are lost."""
+    text = " ".join(dict.fromkeys(text.split(" ")))
+    most = len(learn_merges(count_pieces(text, with_pattern(r"\p{N}")), vocab_size)) + 257
+    return BPETokenizer.train(text, min(vocab_size, most), pattern=with_pattern(r"\p{N}"))
+
+
+def digits_stripped(text, vocab_size):
+    """Trained without the spaces and line ends around the text."""
+    return BPETokenizer.train(text.strip(), vocab_size, pattern=with_pattern(r"\p{N}"))
+
+
 def prints(value):
     def answer():
         print(value)
@@ -962,6 +1051,9 @@ WRONG = {
         merge_ends_with,
         merge_skips_two,
         merge_strips,
+        merge_first_hundred,
+        merge_nfc,
+        merge_casefolded,
     ],
     # 3.4667: bytes as before, twice as many, bits per byte, 13/3.2, upside down, one digit, tokens' ratio …
     "1.2": [3.2, 6.4, 3.75, 4.0625, 12 * 3.2 / 13, 1.6, 3.4, 3.5, 346.67, 1.0833, 4.2, 3, -3.47, float("nan")]
@@ -1000,6 +1092,11 @@ WRONG = {
         request_pops,
         request_adds_a_token,
         request_no_response,
+        request_cut_at_thousand,
+        request_cut_at_512,
+        request_without_zero_width,
+        request_unescaped,
+        request_plain_spaces,
     ],
     # 108 of 767: the number, the share that is used, of all 1,024, with bytes, with held-out stories only …
     "1.4": [108, 108 / 1024, 659 / 767, 154 / 767, 14.1, 0, 1.0, 0.15, 0.13, 0.114, 46 / 767, 0.1, -0.141]
@@ -1034,6 +1131,9 @@ WRONG = {
         longest_leaves_the_last,
         longest_whole_only,
         longest_remembers,
+        longest_of_twenty,
+        longest_cut_at_200,
+        longest_with_marks_of_patterns,
     ],
     "1.6": [
         digits_default,
@@ -1064,6 +1164,10 @@ WRONG = {
         digits_remembers,
         digits_pattern_itself,
         digits_untrained,
+        digits_no_letters,
+        digits_nfc,
+        digits_of_different_words,
+        digits_stripped,
     ],
 }
 

@@ -1412,6 +1412,85 @@ def pack_named(stories, context_length, end):
     return Packed(*reference_pack([list(story) for story in stories], context_length, end))
 
 
+# A second look: after the checks were mended, what would still get through?
+def asked_at_least_two(n_tokens, context_length, stride):
+    """Wrong for a stride above the number of tokens: a second window is cut off, not left out."""
+    asked = reference_asked(n_tokens, context_length, stride)
+    return [0] * n_tokens if stride > n_tokens else asked
+
+
+def bits_cut(documents, probabilities):
+    """Wrong for a document of more than 1,000 letters."""
+    return reference_bits([d[:1000] for d in documents], probabilities)
+
+
+def bits_halved(documents, probabilities):
+    """float32, added up with a floor of 1e-38: wrong for a smaller probability."""
+    return reference_bits(documents, [[max(p, 1e-38) for p in row] for row in probabilities])
+
+
+def left_of_two(prompts, pad_id, length):
+    """Wrong for a length of 1: at least two places."""
+    return reference_left(prompts, pad_id, max(2, length))
+
+
+def left_positive(prompts, pad_id, length):
+    """Wrong for a pad_id below 0."""
+    tokens, mask = reference_left(prompts, abs(pad_id), length)
+    return tokens, mask
+
+
+def left_pad_or_end(prompts, pad_id, length):
+    """Wrong for pad_id=0, taken as none given."""
+    return reference_left(prompts, pad_id or 50_256, length)
+
+
+def left_needs_a_token(prompts, pad_id, length):
+    """ValueError where all prompts are empty."""
+    max(token for prompt in prompts for token in prompt)
+    return reference_left(prompts, pad_id, length)
+
+
+def probability_of_six(tokens, context, token, vocab_size):
+    """The last six tokens of a longer context."""
+    return reference_probability(tokens, context[-6:], token, vocab_size)
+
+
+def probability_at_most_hundred(tokens, context, token, vocab_size):
+    """Wrong for a text of more than 100 tokens."""
+    return reference_probability(tokens[:100], context, token, vocab_size)
+
+
+def probability_compares_text(tokens, context, token, vocab_size):
+    """Wrong where 1 and "1" both stand in a text, or ids are compared by what they print."""
+    return reference_probability(
+        [str(t)[:1] for t in tokens], [str(t)[:1] for t in context], str(token)[:1], vocab_size
+    )
+
+
+def pack_end_or_default(stories, context_length, end):
+    """Wrong for end=0, taken as none given."""
+    return reference_pack(stories, context_length, end or 50_256)
+
+
+def pack_needs_a_token(stories, context_length, end):
+    """ValueError where all stories are empty."""
+    max(token for story in stories for token in story)
+    return reference_pack(stories, context_length, end)
+
+
+def pack_sixteen_rows(stories, context_length, end):
+    """Wrong for more than 16 rows."""
+    return tuple(part[:16] for part in reference_pack(stories, context_length, end))
+
+
+def pack_error_for_all(stories, context_length, end):
+    """ValueError only where no story fits."""
+    if all(len(s) + 1 > context_length for s in stories):
+        raise ValueError("too long")
+    return pack_truncates(stories, context_length, end)
+
+
 def prints(value):
     def answer():
         print(value)
@@ -1444,6 +1523,7 @@ WRONG = {
         asked_remembers,
         asked_prints,
         asked_shares,
+        asked_at_least_two,
     ],
     "2.2": [
         bits_mean_of_documents,
@@ -1481,6 +1561,8 @@ WRONG = {
         bits_negative,
         bits_skips_sure,
         bits_perplexity,
+        bits_cut,
+        bits_halved,
     ],
     "2.3": [
         left_right,
@@ -1516,6 +1598,10 @@ WRONG = {
         left_sorted,
         left_transposed,
         left_remembers,
+        left_of_two,
+        left_positive,
+        left_pad_or_end,
+        left_needs_a_token,
     ],
     # 0.45: a quarter, half, half of a quarter, all neighbors, both tenths apart, percent …
     "2.4": [0.25, 0.225, 0.5, 0.9, 0.405, 0.475, 0.75, 0.495, 0.1, 45, 0.42, 0.55, 0.05, 0.0, 1.0, -0.45]
@@ -1550,6 +1636,9 @@ WRONG = {
         probability_rounded,
         probability_first_of_context,
         probability_unknown_token,
+        probability_of_six,
+        probability_at_most_hundred,
+        probability_compares_text,
     ],
     "2.6": [
         pack_as_given,
@@ -1600,6 +1689,10 @@ WRONG = {
         pack_sorted_rows,
         pack_lists,
         pack_remembers,
+        pack_end_or_default,
+        pack_needs_a_token,
+        pack_sixteen_rows,
+        pack_error_for_all,
     ],
 }
 
