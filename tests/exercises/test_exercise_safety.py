@@ -158,7 +158,7 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("name", "result"), RESULTS, ids=[name for name, _ in RESULTS])
-@pytest.mark.parametrize("right", [3, 2.5, [1, 2], T([1.0, 2.0]), {"a": 1}, {1, 2}, "abc", None, True])
+@pytest.mark.parametrize("right", [None, 3, [1, 2], T([1.0, 2.0]), {1, 2}])
 def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch):
     monkeypatch.setattr(judge, "SECONDS", SHORT)
     text = verdict(lambda x: result, exercise(lambda x: right, [(1,)]))
@@ -166,7 +166,7 @@ def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch)
     number = Number(
         number="1.2", title="N", stars=1, wants="f()", right="Y.", answer=7.5, tolerance=0.1, mistakes=[]
     )
-    if right == 3:
+    if right is None:
         assert verdict(lambda: result, number).startswith("1.2 ")
         assert Checker()("1.2", result).outcome in ("unclear", "not yet", "not attempted yet")
         assert Checker()("1.1", result).outcome in ("unclear", "not yet")
@@ -174,7 +174,7 @@ def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch)
 
 def test_an_endless_generator_is_read_to_a_bound():
     text = verdict(lambda values: itertools.count())
-    assert "Your answer gives more than 300,000 elements" in text
+    assert "Your answer gives more than 100,000 elements" in text
 
 
 @pytest.mark.parametrize("part", ["__name__", "__signature__", "__wrapped__", "__call__"])
@@ -285,7 +285,7 @@ def test_memory_is_limited(by_thread, monkeypatch):
     def hoards(values):
         held = []
         while True:
-            held.append("%d" % len(held) * 99)
+            held.append(f"{len(held)}" * 99)
 
     before = limits.memory_in_use()
     text = verdict(hoards)
@@ -525,8 +525,7 @@ Pair = namedtuple("Pair", "a b")
         ({math.nan: 1}, {float("nan"): 1}),
         (math.nan, T(math.nan)),
         (10**400, 10**400),
-        (1 + 0j, 1),
-    ][:-1],
+    ],
 )
 def test_a_right_value_in_another_container_is_right(got, expected):
     assert difference(got, expected, 1e-5) is None
@@ -554,7 +553,7 @@ def test_a_right_value_in_another_container_is_right(got, expected):
         (math.nan, 0.0),
         (0.0, math.nan),
         (math.inf, 10.0**300),
-        (10**400, math.inf) if False else (10**400, 1.5),
+        (10**400, 1.5),
         (1j, 1.0),
         ([1, 1, 2], {1, 2}),
         ({1, 2}, [1, 2]),
@@ -593,13 +592,11 @@ def test_values_for_an_exercises_own_call():
 
 def test_the_digits_that_differ_are_shown():
     text = verdict(lambda x: 1.09142, exercise(lambda x: 1.09137, [(1,)]))
-    assert "expected  1.09137" not in text and "expected  1.0914\n" in text + "\n" or "1.09137" in text
-    lines = dict(line.split(None, 1) for line in text.splitlines()[1:])
-    assert lines["expected"] != lines["got"]
+    assert "expected  1.09137" in text and "got       1.09142" in text
     text = verdict(lambda x: T([1.0, 2.00005]), exercise(lambda x: T([1.0, 2.0]), [(1,)]))
-    assert "got       tensor [1, 2.00005]" in text and "[1]: 2.00005 instead of 2;" in text
+    assert "got       tensor [1, 2.0001]" in text and "[1]: 2.0001 instead of 2;" in text
     text = verdict(lambda x: [0, [3.14159, 1]], exercise(lambda x: [0, [3.14152, 1]], [(1,)], tolerance=1e-6))
-    assert "3.14159" in text and "3.14152" in text
+    assert "expected  [0, [3.1415, 1]]" in text and "got       [0, [3.1416, 1]]" in text
 
 
 def test_long_data_are_shown_shortly_and_fast():
@@ -642,6 +639,12 @@ def test_a_fault_of_the_check_is_told_as_one(broken):
 def test_even_a_broken_judge_gives_a_verdict(monkeypatch):
     monkeypatch.setattr("companion.exercises.checker.judge", fail)
     assert Checker()("1.1", total).outcome == "unclear"
+
+
+def test_the_first_check_loads_no_large_library():
+    script = "import sys, torch\nfrom companion.exercises.trial import attempt\n"
+    script += "attempt(lambda f, x: f(x), len, ([],), 5)\nassert 'sympy' not in sys.modules"
+    assert outside("-c", script) == ""
 
 
 def test_verdicts_are_the_same_each_time():
