@@ -1,20 +1,58 @@
 """A small GPT and everything around it, written in the chapters of the course and exported from them.
 
 Each chapter's module is imported by its own name, as in ``from companion.tokenization import BPETokenizer``.
-The one name that lives here is ``load``: ``companion.load(folder).tell("Once")``.
+What lives here puts them together: ``BUILDERS``, and ``companion.load(folder).tell("Once")``.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Fetch ``load`` on first use, so that importing the package does not import torch."""
-    if name == "load":
-        from companion.generation import load
+class Builders(Mapping):
+    """Each architecture's name -> (config class, builder), imported when asked for.
 
-        return load
-    raise AttributeError(
-        f"companion has no {name!r}; import it from its chapter's module, as companion.datasets"
-    )
+    So importing the package, or listing the names, imports no torch.
+    """
+
+    def __init__(self, places: dict[str, str]):
+        self.places = places
+
+    def __getitem__(self, architecture: str) -> tuple[type, Callable]:
+        module, config_class, builder = self.places[architecture].split()
+        found = import_module(module)
+        return getattr(found, config_class), getattr(found, builder)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+BUILDERS = Builders({"gpt2": "companion.gpt GPTConfig gpt2"})
+"""What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""
+
+
+def load(folder: str | Path, device: str = "auto", builders: Mapping | None = None) -> LanguageModel:
+    """The model and tokenizer of a checkpoint folder, ready to talk.
+
+    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: BUILDERS unless given.
+    Raises ValueError where the checkpoint is missing, cut off, a pickle, or of an unknown architecture, and
+    for a device that is not there.
+    """
+    from companion.generation import LanguageModel  # here, so that importing the package imports no torch
+    from companion.runtime.devices import pick_device
+    from companion.training import load_checkpoint
+
+    where = pick_device(device)
+    model, tokenizer, _ = load_checkpoint(folder, BUILDERS if builders is None else builders)
+    return LanguageModel(model.to(where), tokenizer, make_cache=None)  # chapter 9 makes caches

@@ -36,10 +36,10 @@ class LayerNorm(nn.Module):
 
 # Cell 4bac25ea, under “Attention carries, but does not compute”
 class MLP(nn.Module):
-    """Two linear maps with a bend between them, for each position alone. (B, T, C) -> (B, T, C).
+    """Two linear maps with a nonlinearity between them, for each position alone. (B, T, C) -> (B, T, C).
 
-    d_model: width of the stream, C. d_ff: width in the middle, 4 C in GPT-2. The bend is GELU's
-    tanh form. dropout: chance that a number of the result is set to 0 in training.
+    d_model: width of the stream, C. d_ff: width in the middle, 4 C in GPT-2. The nonlinearity is
+    GELU's tanh form. dropout: chance that a number of the result is set to 0 in training.
     Raises ValueError for a size below 1 or a dropout outside [0, 1).
     Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.3, with the GELU of Hendrycks and
     Gimpel, 2016 (arXiv:1606.08415).

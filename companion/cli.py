@@ -1,69 +1,36 @@
 """The command line: prepare a text, train on it, let the model tell, measure it.
 
-A thin layer over the functions and dataclasses that the chapters build. torch is imported inside
-the commands, so that `companion` and `companion --help` answer at once.
+A thin layer over the functions and dataclasses that the chapters build. A command has three steps. *Plan*
+finds whatever can be wrong before any work is begun; *do* works; *report* prints what came of it. torch is
+imported inside the steps, so that `companion` and `companion --help` answer at once.
 """
 
-import argparse
 import dataclasses
 import itertools
-import json
-import math
 import random
 import sys
-import types
-import typing
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
+from companion.runtime.commands import Command, carry_out, run
+from companion.runtime.files import claim
+from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, whole
+from companion.runtime.presets import PRESETS
+from companion.runtime.terminal import as_typed, is_read
+from companion.village.measures import gap_left, reference_lines, village_scores
 
 RUNS = Path("runs")
 SHIPPED = village.DATA / "models" / "village"
 PROMPT = "Once"
 STORIES = 20_000
 """What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
-
-
-@dataclass
-class Preset:
-    """Model and training fields that differ from the defaults, and the minutes that training may take."""
-
-    help: str
-    model: dict
-    train: dict
-    minutes: float
-
-
-PRESETS = {
-    "village": Preset(
-        "1.0M parameters for the village: a story after 3 minutes on two cores",
-        {"context_length": 256, "n_layers": 4, "n_heads": 4, "d_model": 128},
-        {"steps": 3000, "batch_size": 32, "lr": 3e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 200},
-        2.8,
-    ),
-    "text": Preset(
-        "3M parameters with dropout, for 100 KB to 10 MB of your own text: 15 minutes on two cores",
-        {"context_length": 256, "n_layers": 6, "n_heads": 6, "d_model": 192, "dropout": 0.1},
-        {"steps": 4000, "batch_size": 8, "lr": 2e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 250},
-        15,
-    ),
-    "gpu": Preset(
-        "25M parameters, for 10 MB and more on a GPU: an hour at most",
-        {"context_length": 512, "n_layers": 8, "n_heads": 8, "d_model": 512, "dropout": 0.1},
-        {
-            "steps": 10000,
-            "batch_size": 64,
-            "lr": 1e-3,
-            "min_lr": 1e-4,
-            "warmup_steps": 200,
-            "eval_every": 500,
-        },
-        60,
-    ),
-}
+WAIT = 600
+"""Seconds to wait for another process that prepares the same text."""
 
 
 # -- companion prepare ------------------------------------------------------------------
@@ -76,81 +43,115 @@ def add_prepare(parser):
         help="village, lamplighter, pydoc, shakespeare, tinystories, or your own files and folders in UTF-8",
     )
     parser.add_argument("--data", type=Path, help="folder to write (default: runs/data/<name of the text>)")
-    parser.add_argument("--tokenizer", choices=["bpe", "char", "word"], default="bpe", help="(default: bpe)")
+    parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
+    parser.add_argument("--skip", action="store_true", help="leave out files that are no UTF-8 text")
+    parser.add_argument("--tokenizer", choices=["bpe", "char", "word"], help="(default: bpe)")
     parser.add_argument(
-        "--vocab-size", type=int, help="tokens of the vocabulary (default: by the length of the text)"
+        "--vocab-size",
+        type=whole("--vocab-size", 1),
+        help="tokens of the vocabulary (default: by the length of the text)",
     )
-    parser.add_argument("--val-fraction", type=float, default=0.1, help="share held out (default: 0.1)")
+    parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1)")
     parser.add_argument(
-        "--stories", type=int, help=f"village only: new stories to train on (default: {STORIES:,})"
+        "--stories",
+        type=whole("--stories", 1, 10**7),
+        help=f"village only: new stories to train on (default: {STORIES:,})",
     )
-    parser.add_argument("--seed", type=int, default=4, help="seed of the new stories (default: 4)")
+    parser.add_argument(
+        "--seed", type=whole("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+    )
 
 
-def run_prepare(args):
+@dataclass
+class Preparation:
+    """What is to be prepared: the village's stories, or documents, with the tokenizer that they get."""
+
+    folder: Path
+    source: str
+    stories: int = STORIES
+    seed: int = 4
+    documents: list[str] = dataclasses.field(default_factory=list)
+    tokenizer: str = "bpe"
+    vocab_size: int | None = None
+    val_fraction: float = 0.1
+
+
+def plan_prepare(args, held: ExitStack) -> Preparation:
+    from companion.datasets import hold_out, load_text
+    from companion.runtime.folders import check_writable
+    from companion.runtime.prepared import prepared_source
+    from companion.runtime.texts import source_of
+
+    names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
     if args.text == ["village"]:
-        folder = prepare_village(args.data, STORIES if args.stories is None else args.stories, args.seed)
-    elif args.stories is not None:
-        raise ValueError(
-            f"--stories={args.stories} needs the village, not {' '.join(args.text)}; leave it out"
-        )
+        others = ["tokenizer", "vocab_size", "val_fraction", "skip"]
+        refuse(args, others, "is for other texts; the village comes as it is")
+        stories = given.get("stories", STORIES)
+        name = "village" if stories == STORIES else f"village-{stories}"
+        plan = Preparation(args.data or RUNS / "data" / name, "village", **given)
     else:
-        folder = prepare_text(args)
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    for split in ("train", "val"):
-        n = meta[split]
-        print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
-    print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
-    preset = "" if args.text == ["village"] else " --preset text"
-    print(f"  companion train{preset} --data {folder}")
+        refuse(args, ["stories", "seed"], f"is for the village, not for {' '.join(args.text)}")
+        skip = (lambda line: print(f"Left out: {line}", file=sys.stderr)) if args.skip else None
+        try:
+            documents = [document for name in args.text for document in load_text(name, skip=skip)]
+        except ValueError as error:
+            raise ValueError(str(error).replace("choose to skip it", "leave it out with --skip")) from None
+        folder = args.data or RUNS / "data" / Path(args.text[0]).expanduser().resolve().stem
+        plan = Preparation(folder, source_of(args.text), documents=documents, **given)
+        hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
+        if plan.tokenizer != "bpe":
+            refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
+    there = prepared_source(plan.folder)
+    if there not in (None, plan.source) and not args.overwrite:
+        raise ValueError(
+            f"{plan.folder} holds the data of {there}; name another folder with --data, or add --overwrite"
+        )
+    check_writable("--data", plan.folder)
+    return plan
 
 
-def prepare_village(folder: Path | None, stories: int = STORIES, seed: int = 4) -> Path:
-    """New stories of the village to train on, with the shipped validation split and tokenizer."""
+def do_prepare(plan: Preparation) -> dict:
+    """Prepare; return what meta.json says."""
     from companion.datasets import prepare
-    from companion.tokenization import Tokenizer
+    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
-    folder = folder or RUNS / "data" / ("village" if stories == STORIES else f"village-{stories}")
-    val, train = village.load_split("val"), fresh_stories(stories, seed)
-    tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-    prepare(train + val, tokenizer, folder, val_fraction=len(val) / len(train + val), source="village")
-    return folder
+    if plan.source == "village":
+        train, val = fresh_stories(plan.stories, plan.seed), village.load_split("val")
+        tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+        share = len(val) / len(train + val)
+        return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
+    if plan.tokenizer == "bpe":
+        n_bytes = sum(len(document.encode()) for document in plan.documents)
+        size = min(max(n_bytes // 200, 300), 4096) if plan.vocab_size is None else plan.vocab_size
+        tokenizer = BPETokenizer.train(plan.documents, size)
+    else:
+        kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
+        tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
+    return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
 
 
 def fresh_stories(n: int, seed: int) -> list[str]:
     """n new stories, none of them in a shipped split."""
-    if n < 1:
-        raise ValueError(f"--stories={n} must be at least 1")
     shipped = {text for split in village.SPLITS for text in village.load_split(split)}
     fresh = (village.story(rng).text for rng in itertools.repeat(random.Random(seed)))
     return list(itertools.islice((text for text in fresh if text not in shipped), n))
 
 
-def prepare_text(args) -> Path:
-    from companion.datasets import load_text, prepare
-    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
-
-    documents = [document for name in args.text for document in load_text(name)]
-    folder = args.data or RUNS / "data" / Path(args.text[0]).resolve().stem
-    if args.tokenizer == "bpe":
-        n_bytes = sum(len(document.encode()) for document in documents)
-        tokenizer = BPETokenizer.train(documents, args.vocab_size or min(max(n_bytes // 200, 300), 4096))
-    elif args.vocab_size is not None:
-        raise ValueError(
-            f"--vocab-size={args.vocab_size} is for --tokenizer bpe; {args.tokenizer} takes all there are"
-        )
-    else:
-        kind = {"char": CharTokenizer, "word": WordTokenizer}[args.tokenizer]
-        tokenizer = kind.train(documents, special_tokens=(END_OF_TEXT,))
-    prepare(documents, tokenizer, folder, args.val_fraction, source=" ".join(args.text))
-    return folder
+def report_prepare(plan: Preparation, meta: dict) -> None:
+    for split in ("train", "val"):
+        n = meta[split]
+        print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
+    print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
+    preset = [] if plan.source == "village" else ["--preset", "text"]
+    print(f"  {as_typed('companion', 'train', *preset, '--data', plan.folder)}")
 
 
 # -- companion train ------------------------------------------------------------------
 
 
 def add_train(parser):
-    from companion.gpt import GPTConfig
+    from companion import BUILDERS
     from companion.training import TrainConfig
 
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
@@ -162,115 +163,132 @@ def add_train(parser):
     parser.add_argument("--resume", action="store_true", help="go on from the last save in --checkpoint")
     parser.add_argument(
         "--minutes",
-        type=float,
-        help="train for as many steps as fit; 0: no limit (default: preset's, and at most its steps)",
+        type=number("--minutes", 0, 10**6, "; 0 sets no limit"),
+        help="train for as many steps as fit, at most --steps; with --resume, for so many more; 0: no limit"
+        " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
     )
     parser.add_argument(
-        "--judge", type=int, default=0, help="village: stories judged at each evaluation (default: 0)"
+        "--judge",
+        type=whole("--judge", 0, 10**5),
+        default=0,
+        help="village: stories judged at each evaluation (default: 0)",
     )
-    add_fields(parser, TrainConfig, "training", skip=())
-    add_fields(parser, GPTConfig, "model", skip=("vocab_size", "context_length"))
+    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2)")
+    add_fields(parser, TrainConfig, "training", skip=set())
+    seen = names_of(TrainConfig) | {"vocab_size"}
+    for name, (config_class, _) in BUILDERS.items():
+        if new := names_of(config_class) - seen:
+            add_fields(parser, config_class, f"model, {name}", skip=seen)
+            seen |= new
 
 
-def add_fields(parser, config_class, title: str, skip):
-    """An option for each field of a config dataclass."""
-    group = parser.add_argument_group(title, "default: as the preset says, else as in brackets")
-    for field in dataclasses.fields(config_class):
-        if field.name in skip:
-            continue
-        kind = field.type
-        if isinstance(kind, types.UnionType):
-            kind = next(k for k in typing.get_args(kind) if k is not type(None))
-        option, text = "--" + field.name.replace("_", "-"), f"({field.default})"
-        if kind is bool:
-            group.add_argument(option, action=argparse.BooleanOptionalAction, help=text)
-        elif typing.get_origin(kind) is tuple:
-            group.add_argument(option, type=float, nargs=len(typing.get_args(kind)), metavar="X", help=text)
-        else:
-            group.add_argument(option, type=kind, metavar=kind.__name__.upper(), help=text)
-
-
-def fields_of(config_class, preset: dict, args) -> dict:
-    """The preset's fields, overridden by the options that were given."""
-    names = {field.name for field in dataclasses.fields(config_class)}
-    given = {name: value for name, value in vars(args).items() if name in names and value is not None}
-    return {name: value for name, value in preset.items() if name in names} | given
-
-
-def run_train(args):
-    import matplotlib
-    import torch
-    from matplotlib import pyplot as plt
-
-    matplotlib.use("Agg")  # the curve goes into a file; no window
+def plan_train(args, held: ExitStack) -> SimpleNamespace:
+    from companion import BUILDERS
     from companion.datasets import load_prepared
-    from companion.gpt import GPTConfig, gpt2
-    from companion.show import plots
-    from companion.training import TrainConfig, steps_within, train
+    from companion.runtime.devices import check_memory, pick_device
+    from companion.runtime.folders import check_writable, free_folder, own_folder
+    from companion.runtime.prepared import prepared_source
+    from companion.runtime.runs import check_fit
+    from companion.tokenization import Tokenizer
+    from companion.training import TrainConfig
 
-    preset = PRESETS[args.preset]
-    minutes = preset.minutes if args.minutes is None else args.minutes
-    if not 0 <= minutes < math.inf:
-        raise ValueError(f"--minutes={minutes:g} must be at least 0; 0 sets no limit")
-    data_folder = args.data or RUNS / "data" / "village"
-    if args.data is None and not (data_folder / "meta.json").exists():
-        print(f"The village tells {STORIES:,} stories to train on; they go into {data_folder} …")
-        prepare_village(data_folder)
-    corpus = load_prepared(data_folder)
-    folder = checkpoint_folder(args, data_folder)
-    ours = preset.model | preset.train
+    preset, data = PRESETS[args.preset], args.data or RUNS / "data" / "village"
+    source = prepared_source(data)
+    if args.data is None and source not in (None, "village"):
+        raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
+    corpus = None if args.data is None and source is None else load_prepared(data)
+    tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+
+    folder = args.checkpoint or RUNS / data.resolve().name
+    architecture, ours, saved = args.architecture or "gpt2", preset.model | preset.train, 0
     if args.resume:
-        ours |= saved_config(folder)
-    model_config = GPTConfig(vocab_size=corpus.meta["vocab_size"], **fields_of(GPTConfig, ours, args))
-    config = TrainConfig(**fields_of(TrainConfig, ours, args))
+        architecture, there, saved = saved_settings(folder, args.architecture)
+        ours |= there
+    config_class, build = BUILDERS[architecture]
+    for other, _ in BUILDERS.values():
+        strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))
+        refuse(args, strange, f"is no option of {architecture}")
+    model = config_class(vocab_size=tokenizer.vocab_size, **fields_of(config_class, ours, args))
+    settings = fields_of(TrainConfig, ours, args)
+    own_warmup = args.resume or args.warmup_steps is not None
+    if not own_warmup:
+        settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
+    train = TrainConfig(**settings)
+    pick_device(train.device)
+    check_memory(model, build, copies=4)
+    if corpus:
+        check_fit(SimpleNamespace(config=model), corpus, train)
+    else:
+        check_writable("--data", data)
+    minutes, at_most = args.minutes, args.steps
+    if minutes is None:
+        minutes, at_most = 0 if args.steps or args.resume else preset.minutes, train.steps
+    if args.checkpoint or args.resume:
+        own_folder(folder, args.resume, held)
+    else:
+        folder = free_folder(RUNS, data.resolve().name, held)
+    return SimpleNamespace(
+        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge},
+        **{"build": build, "model": model, "train": train, "own_warmup": own_warmup},
+        **{"minutes": minutes, "at_most": at_most},
+    )
+
+
+def saved_settings(folder: Path, asked: str | None) -> tuple[str, dict, int]:
+    """Of a run to be resumed: its architecture, its settings and the steps behind it."""
+    from companion import BUILDERS
+    from companion.runtime.checkpoints import read_config
+
+    saved = read_config(folder)
+    provenance, settings = saved["provenance"], dict(saved["config"])
+    architecture = settings.pop("architecture", "gpt2")
+    if architecture not in BUILDERS:
+        known = ", ".join(BUILDERS)
+        raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
+    if asked not in (None, architecture):
+        raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
+    settings.pop("vocab_size", None)
+    train, steps = provenance.get("train", {}), provenance.get("steps", 0)
+    if not isinstance(train, dict) or not isinstance(steps, int):
+        raise ValueError(f"{folder / 'config.json'} is damaged: its provenance is of no run; start anew")
+    return architecture, settings | train, steps
+
+
+def warmup_within(steps: int, asked: int | None) -> int | None:
+    """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
+    return None if asked is not None and asked > steps // 2 else asked
+
+
+def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
+    """Train; return the corpus and the run's history."""
+    import copy
+    from functools import partial
+
+    import torch
+
+    from companion.datasets import load_prepared
+    from companion.runtime.prepared import prepared_source
+    from companion.runtime.runs import steps_within
+    from companion.training import Trainer, train, training_batches
+
+    with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
+        if prepared_source(plan.data) is None:
+            print(f"The village tells {STORIES:,} stories to train on; they go into {plan.data} …")
+            do_prepare(Preparation(plan.data, "village", stories=STORIES))
+    corpus, config = load_prepared(plan.data), plan.train
     torch.manual_seed(config.seed)
-    model = gpt2(model_config)
-    if not args.resume and args.steps is None and minutes > 0:
-        steps = steps_within(model, corpus, config, minutes)
-        steps = steps if args.minutes is not None else min(config.steps, steps)
-        config = dataclasses.replace(config, steps=steps)
+    model = plan.build(plan.model)
+    if plan.minutes > 0:
+        trial = Trainer(copy.deepcopy(model), partial(training_batches, corpus.train, config), config)
+        steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
+        steps = min(steps, plan.at_most or steps)
+        fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
+        config = dataclasses.replace(config, steps=steps, **fitted)
+    plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report = Reporter(corpus, args.judge)
-    history = train(model, corpus, config, folder, args.resume, on_eval=report, progress=True)
-    if not history:
-        print(
-            f"Stopped before the first evaluation. To go on: companion train --checkpoint {folder} --resume"
-        )
-        return
-    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
-    plots.use_style()
-    figure = plots.loss_curve(history, lines).figure
-    figure.savefig(folder / "loss.png")
-    plt.close(figure)
-    print_results(folder, corpus, history)
-
-
-def checkpoint_folder(args, data_folder: Path) -> Path:
-    """Where to train: never over an earlier model, unless to resume it."""
-    folder = args.checkpoint or RUNS / data_folder.resolve().name
-    if args.resume:
-        return folder
-    if args.checkpoint is None:
-        number = 2
-        while (folder / "config.json").exists():
-            folder, number = RUNS / f"{data_folder.resolve().name}-{number}", number + 1
-    elif (folder / "config.json").exists():
-        raise ValueError(
-            f"--checkpoint={folder} holds a model already; add --resume to go on, or name another folder"
-        )
-    return folder
-
-
-def saved_config(folder: Path) -> dict:
-    path = folder / "config.json"
-    if not path.exists():
-        raise ValueError(
-            f"--checkpoint={folder} has no checkpoint to resume; leave out --resume to start anew"
-        )
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    config = saved["config"] | saved["provenance"].get("train", {})
-    return {name: value for name, value in config.items() if name != "vocab_size"}
+    report = Reporter(corpus, plan.judge)
+    return corpus, train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=True)
 
 
 class Reporter:
@@ -297,26 +315,35 @@ class Reporter:
         return more
 
 
-def reference_lines(split: str = "val") -> dict[str, float]:
-    """Bits per byte of the village's two limits, on a shipped split."""
-    texts = village.load_split(split)
-    return {"forgetful reader": village.floor(texts, forget=True), "floor": village.floor(texts)}
+def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
+    corpus, history = result
+    steps = history[-1]["step"] if history else 0
+    if history:
+        draw_curve(plan.folder, corpus, history)
+        print_results(plan.folder, corpus, history)
+    if steps < plan.train.steps:
+        print(f"\nStopped before step {plan.train.steps:,}. To go on:\n")
+        judged = ["--judge", plan.judge] if plan.judge else []
+        where = ["--data", plan.data, "--checkpoint", plan.folder]
+        print(f"  {as_typed('companion', 'train', *where, '--resume', *judged)}")
 
 
-def gap_left(bits_per_byte: float, lines: dict[str, float]) -> float:
-    """The share of the way from the forgetful reader to the floor that a loss has not gone."""
-    return (bits_per_byte - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
+def draw_curve(folder: Path, corpus, history: list[dict]) -> None:
+    import matplotlib
+    from matplotlib import pyplot as plt
+
+    matplotlib.use("Agg")  # the curve goes into a file; no window
+    from companion.show import plots
+
+    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
+    plots.use_style()
+    figure = plots.loss_curve(history, lines).figure
+    figure.savefig(folder / "loss.png")
+    plt.close(figure)
 
 
-def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
-    """Abilities of n stories that ended by themselves, and the share of tries that did."""
-    told = teller.tell_many(n, temperature=temperature, seed=seed)
-    ended = [text for text, finished in told if finished]
-    return {"ended": len(ended) / len(told)} | (village.abilities(ended) if ended else {})
-
-
-def print_results(folder: Path, corpus, history: list[dict]):
-    from companion.generation import load
+def print_results(folder: Path, corpus, history: list[dict]) -> None:
+    from companion import load
 
     teller, last = load(folder), history[-1]
     is_village = corpus.meta.get("source") == "village"
@@ -331,17 +358,17 @@ def print_results(folder: Path, corpus, history: list[dict]):
         )
         print_scores(village_scores(teller, 40, seed=1))
     print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}\n\nNext:")
-    print(f'  companion generate --checkpoint {folder} --prompt "{PROMPT}"')
+    print(f"  {as_typed('companion', 'generate', '--checkpoint', folder, '--prompt', PROMPT)}")
     print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
-def print_scores(scores: dict):
+def print_scores(scores: dict) -> None:
     if "grammar" not in scores:
         print("No story of it came to an end yet, so there is nothing to judge: train longer.")
         return
     print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
     print(f"Memory: {scores['memory']:.0%} of recalled words are right,", end=" ")
-    print(f"{scores['consistent']:.0%} of stories hold no contradiction.")
+    print(f"{scores['consistent']:.0%} of stories hold no contradiction, {scores['flawless']:.0%} no fault.")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------
@@ -353,10 +380,16 @@ def add_checkpoint(parser):
     )
 
 
+def add_device(parser):
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
 def add_generate(parser):
     add_checkpoint(parser)
     parser.add_argument("--prompt", default=PROMPT, help=f"first words of the text (default: {PROMPT})")
-    parser.add_argument("--max-new-tokens", type=int, default=250, help="(default: 250)")
+    parser.add_argument(
+        "--max-new-tokens", type=whole("--max-new-tokens", 1), default=250, help="(default: 250)"
+    )
     parser.add_argument(
         "--temperature", type=float, default=0.8, help="0 takes the likeliest token (default: 0.8)"
     )
@@ -365,21 +398,33 @@ def add_generate(parser):
         "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
     )
     parser.add_argument("--seed", type=int, help="same seed, same text (default: another each time)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add_device(parser)
 
 
-def run_generate(args):
-    from companion.generation import load
+def plan_generate(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.runtime.sampling import check_sampling, seeded
 
+    check_sampling(args.temperature, args.top_k, args.top_p)
+    seeded(args.seed)
     teller = load(args.checkpoint, device=args.device)
-    options = {
-        name: getattr(args, name) for name in ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
-    }
-    pieces = teller.stream(args.prompt, **options)
-    first = next(pieces, "")
-    print(args.prompt, first, sep="", end="", flush=True)
-    for piece in pieces:
+    teller.encode(args.prompt)
+    names = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
+    return SimpleNamespace(
+        teller=teller, prompt=args.prompt, options={name: getattr(args, name) for name in names}
+    )
+
+
+def do_generate(plan: SimpleNamespace) -> None:
+    """Print the text as it comes, while somebody reads."""
+    print(plan.prompt, end="", flush=True)
+    for piece in plan.teller.stream(plan.prompt, **plan.options):
         print(piece, end="", flush=True)
+        if not is_read():
+            return
+
+
+def report_generate(plan: SimpleNamespace, result: None) -> None:
     print()
 
 
@@ -387,48 +432,84 @@ def add_eval(parser):
     add_checkpoint(parser)
     parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
     parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
-    parser.add_argument("--stories", type=int, default=100, help="village: stories to judge (default: 100)")
+    parser.add_argument(
+        "--stories",
+        type=whole("--stories", 0, 10**6),
+        default=100,
+        help="village: stories to judge (default: 100)",
+    )
     parser.add_argument("--temperature", type=float, default=0.8, help="of the judged stories (default: 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the judged stories (default: 1)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add_device(parser)
 
 
-def run_eval(args):
+def plan_eval(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
     from companion.datasets import encode_documents, load_prepared
-    from companion.generation import load
-    from companion.training import evaluate, perplexity
+    from companion.runtime.fingerprints import tokenizer_fingerprint
+    from companion.runtime.sampling import check_sampling, seeded
 
+    check_sampling(args.temperature)
+    seeded(args.seed)
+    if args.data is not None and args.split == "test":
+        raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
     teller = load(args.checkpoint, device=args.device)
     if args.data is None:
         split, is_village = encode_documents(village.load_split(args.split), teller.tokenizer), True
-    elif args.split == "test":
-        raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
     else:
         corpus = load_prepared(args.data)
         split, is_village = getattr(corpus, args.split), corpus.meta.get("source") == "village"
-    loss = evaluate(teller.model, split, teller.model.config.context_length)
+        if tokenizer_fingerprint(corpus.tokenizer) != tokenizer_fingerprint(teller.tokenizer):
+            raise ValueError(
+                f"--data={args.data} was prepared with another tokenizer than that of {args.checkpoint}, to"
+                " which its tokens are other words; name the data that it was trained on"
+            )
+    limits = is_village and (args.data is None or args.split == "val")
+    judged = args.stories if is_village else 0
+    return SimpleNamespace(
+        teller=teller, split=split, limits=args.split if limits else None, judged=judged, args=args
+    )
+
+
+def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
+    from companion.training import evaluate
+
+    model, args = plan.teller.model, plan.args
+    loss = evaluate(model, plan.split, model.config.context_length)
+    scores = village_scores(plan.teller, plan.judged, args.seed, args.temperature) if plan.judged else {}
+    lines = reference_lines(plan.limits) if plan.limits else {}
+    return SimpleNamespace(loss=loss, lines=lines, scores=scores)
+
+
+def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+    from companion.training import perplexity
+
+    loss, lines = result.loss, result.lines
     print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
     print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
-    if is_village and (args.data is None or args.split == "val"):
-        lines = reference_lines(args.split)
+    if lines:
         limits = f"floor {lines['floor']:.4f}, forgetful reader {lines['forgetful reader']:.4f}"
         print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
     print()
-    if is_village and args.stories > 0:
-        scores = village_scores(teller, args.stories, args.seed, args.temperature)
-        print_scores(scores)
-        print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+    if result.scores:
+        print_scores(result.scores)
+        print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))
 
 
-def add_info(parser):
-    add_checkpoint(parser)
+def plan_info(args, held: ExitStack) -> Path:
+    return args.checkpoint
 
 
-def run_info(args):
+def do_info(folder: Path) -> tuple:
+    from companion import BUILDERS
     from companion.training import load_checkpoint
 
-    model, tokenizer, provenance = load_checkpoint(args.checkpoint)
-    print(f"{args.checkpoint}: {model.config.architecture}")
+    return load_checkpoint(folder, BUILDERS)
+
+
+def report_info(folder: Path, result: tuple) -> None:
+    model, tokenizer, provenance = result
+    print(f"{folder}: {model.config.architecture}")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
     for title, entries in [("config", dataclasses.asdict(model.config)), ("provenance", provenance)]:
@@ -440,39 +521,33 @@ def run_info(args):
 # -- companion ------------------------------------------------------------------
 
 
-@dataclass
-class Command:
-    help: str
-    example: str
-    add: Callable
-    run: Callable
-
-
 COMMANDS = {
     "prepare": Command(
-        "a corpus or your own text, as tokens", "companion prepare my_letters/", add_prepare, run_prepare
+        "a corpus or your own text, as tokens",
+        "companion prepare my_letters/",
+        *(add_prepare, plan_prepare, do_prepare, report_prepare),
     ),
     "train": Command(
-        "a model on prepared text", "companion train --preset village --seed 7", add_train, run_train
+        "a model on prepared text",
+        "companion train --preset village --seed 7",
+        *(add_train, plan_train, do_train, report_train),
     ),
     "generate": Command(
-        "text from a prompt", 'companion generate --prompt "Once" --seed 3', add_generate, run_generate
+        "text from a prompt",
+        'companion generate --prompt "Once" --seed 3',
+        *(add_generate, plan_generate, do_generate, report_generate),
     ),
-    "eval": Command("loss, perplexity, floor, abilities", "companion eval --split test", add_eval, run_eval),
+    "eval": Command(
+        "loss, perplexity, floor, abilities",
+        "companion eval --split test",
+        *(add_eval, plan_eval, do_eval, report_eval),
+    ),
     "info": Command(
         "what a checkpoint is and where it came from",
         "companion info --checkpoint runs/village",
-        add_info,
-        run_info,
+        *(add_checkpoint, plan_info, do_info, report_info),
     ),
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message):
-        self.exit(2, f"companion: {message}; see {self.prog} --help\n")
 
 
 def course() -> str:
@@ -481,9 +556,13 @@ def course() -> str:
     lines = [book.title]
     for part, names in book.parts.items():
         lines += ["", part, *(f"  chapters/{name}.ipynb" for name in names)]
+    here = (book.root / "chapters").is_dir()
+    place = book.repository or "the folder that this was installed from"
     lines += [
         "",
-        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb",
+        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb"
+        if here
+        else f"The notebooks are no part of an installed package; they are in {place}.",
         "Train a model:       companion train",
         "Exercises end each chapter: write the function, run its cell, and check says what is wrong and why.",
         "",
@@ -493,28 +572,7 @@ def course() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; 0 when all went well, 2 for bad input, 1 for what only the run could show."""
-    argv = sys.argv[1:] if argv is None else argv
-    if not argv:
-        print(course())
-        return 0
-    parser = Parser(prog="companion", description="A small language model, from bytes to a story.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
-    for name, command in COMMANDS.items():
-        child = commands.add_parser(
-            name, help=command.help, description=command.help, epilog=f"example: {command.example}"
-        )
-        if argv[0] == name:
-            command.add(child)
-    try:
-        args = parser.parse_args(argv)
-        COMMANDS[args.command].run(args)
-    except SystemExit as stop:
-        return stop.code or 0
-    except (ValueError, TypeError, FileNotFoundError) as error:
-        print(f"companion: {error}", file=sys.stderr)
-        return 2
-    except (OSError, RuntimeError) as error:
-        print(f"companion: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Run a command and return its status, as `run` has them; without one, show the course."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    about = "A small language model, from bytes to a story."
+    return run(lambda: carry_out(COMMANDS, argv, about) if argv else print(course()))

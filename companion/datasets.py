@@ -201,8 +201,8 @@ def sample(
     next_probabilities: Callable[[list[int]], torch.Tensor],
     tokens,
     max_new_tokens: int,
-    generator,
     stop=None,
+    generator=None,
 ) -> list[int]:
     """Return tokens and up to max_new_tokens more, drawn from next_probabilities(tokens): (V,).
 

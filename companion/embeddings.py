@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["TokenEmbedding", "fit", "GPTEmbedding"]
+__all__ = ["TokenEmbedding", "WindowModel", "fit", "GPTEmbedding"]
 
 
 # Cell c42af6af, under “A one-hot row times a matrix is a look-up”
@@ -27,8 +27,8 @@ class TokenEmbedding(nn.Module):
                 raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens, width 64")
         self.weight = nn.Parameter(torch.randn(vocab_size, d_model) * 0.02)  # (V, C)
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, C)."""
+    def forward(self, tokens: torch.Tensor, start=0) -> torch.Tensor:
+        """(B, T) int64 -> (B, T, C). start: as for GPTEmbedding; the same row at any position."""
         try:
             return F.embedding(tokens, self.weight)  # (B, T) -> (B, T, C)
         except IndexError:
@@ -39,13 +39,40 @@ class TokenEmbedding(nn.Module):
             ) from None
 
 
+# Cell 3110b23b, under “A window of rows”
+class WindowModel(nn.Module):
+    """The rows of the last n tokens, side by side, to logits: (B, T) -> (B, T, V).
+
+    vocab_size: V. n: tokens in a window; before the first token stands the first again.
+    d_model: numbers in a row, C. d_hidden: numbers in the mixture.
+    Source: Bengio et al., 2003 (A Neural Probabilistic Language Model), section 2.
+    """
+
+    def __init__(self, vocab_size: int, n: int, d_model: int, d_hidden: int):
+        super().__init__()
+        self.n, self.token = n, TokenEmbedding(vocab_size, d_model)
+        self.mix = nn.Linear(n * d_model, d_hidden)  # W, b
+        self.out = nn.Linear(d_hidden, vocab_size)  # U, u
+
+    def windows(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, T, n): the last n tokens at each position."""
+        before = tokens[:, :1].expand(-1, self.n - 1)  # expand repeats: <|endoftext|>
+        return torch.cat([before, tokens], dim=1).unfold(1, self.n, 1)  # every run of n
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, T) int64 -> logits (B, T, V), by equation (5)."""
+        rows = self.token(self.windows(tokens))  # (B, T, n) -> (B, T, n, C)
+        h = torch.tanh(self.mix(rows.flatten(2)))  # (B, T, n C) -> (B, T, d_hidden)
+        return self.out(h)  # (B, T, V)
+
+
 # Cell 590082df, under “A window of rows”
 def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
     """Train model to predict the next token, by Adam; return each step's loss in nats per token.
 
     model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64,
     at least `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
-    Raises ValueError for steps below 1 or an lr that is not above 0.
+    Raises ValueError for steps below 1, an lr that is not above 0, or fewer batches than steps.
     """
     if steps < 1 or not lr > 0:
         raise ValueError(f"steps={steps} must be at least 1 and lr={lr} above 0; try 300 and 0.003")
@@ -57,6 +84,8 @@ def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
+    if len(losses) < steps:
+        raise ValueError(f"batches ended after {len(losses)} of steps={steps}; give as many, or endless ones")
     return losses
 
 
@@ -66,7 +95,8 @@ class GPTEmbedding(nn.Module):
 
     context_length: positions that have a row.
     dropout: the share of numbers set to 0 in training (chapter 4).
-    Raises ValueError for a size below 1, a dropout outside [0, 1), or tokens past context_length.
+    Raises ValueError for a size below 1, a dropout outside [0, 1), a position below 0 or past
+    context_length, or a start that is neither one number nor one for each of the B rows.
     Source: GPT-2's wte + wpe (Radford et al., 2019).
     """
 
@@ -80,12 +110,16 @@ class GPTEmbedding(nn.Module):
         self.position = TokenEmbedding(context_length, d_model)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: torch.Tensor, start: int = 0) -> torch.Tensor:
-        """(B, T) -> (B, T, C); the first of the T tokens stands at position start."""
-        end, rows = start + tokens.shape[-1], len(self.position.weight)
-        if not 0 <= start <= end <= rows:
+    def forward(self, tokens: torch.Tensor, start: int | torch.Tensor = 0) -> torch.Tensor:
+        """(B, T) -> (B, T, C). start: where the first of the T tokens stands; int64 (B,) if rows differ."""
+        T, rows, by_row = tokens.shape[-1], len(self.position.weight), torch.is_tensor(start)
+        if by_row and (start.dtype != torch.int64 or start.shape != tokens.shape[:-1]):
+            given, wanted = tuple(start.shape), tuple(tokens.shape[:-1])
+            raise ValueError(f"start is {start.dtype} {given}, must be an int, or torch.int64 {wanted}")
+        low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
+        if low < 0 or high + T > rows:
             raise ValueError(
-                f"tokens take positions {start} to {end - 1}, but context_length={rows}; shorten it"
+                f"tokens take positions {low} to {high + T - 1}, but context_length={rows}; shorten it"
             )
-        x = self.token(tokens) + self.position.weight[start:end]  # (B, T, C) + (T, C)
-        return self.dropout(x)
+        at = torch.arange(T, device=tokens.device) + (start[:, None] if by_row else start)
+        return self.dropout(self.token(tokens) + self.position(at))  # (B, T, C) + (T, C) or (B, T, C)

@@ -55,18 +55,18 @@ class GPTConfig:
 class GPT(nn.Module):
     """Embedding, blocks, norm, and a score for every token of the vocabulary. (B, T) -> logits (B, T, V).
 
-    It is given its parts and builds none but an untied head. embed: called as embed(tokens, start=...);
-    its token.weight (V, C) is the tied head. blocks: each called as block(x, cache). norm: the last one.
-    tied: score with the embedding's own rows; otherwise with a matrix of its own, `head`.
+    It is given its parts and builds none. embed: called as embed(tokens, start=...); its token rows, or
+    itself where it is the table, have a weight (V, C). blocks: each called as block(x, cache). norm: the
+    last one. head: (B, T, C) -> (B, T, V); None scores with the embedding's own rows (weight tying).
     """
 
-    def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module, tied: bool = True):
+    def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module, head=None):
         super().__init__()
         self.config, self.embed, self.blocks, self.norm = config, embed, nn.ModuleList(blocks), norm
-        self.head = None if tied else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.head = head
 
-    def forward(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, V). The logits at t score the token after t, from tokens 0 to t alone.
+    def hidden(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
+        """(B, T) int64 -> (B, T, C), after the last norm. cache: length and layers, one a block (chapter 9).
 
         Raises TypeError for tokens that are not whole numbers; ValueError for a shape other than (B, T),
         a sequence past context_length, or a token outside the vocabulary.
@@ -78,8 +78,17 @@ class GPT(nn.Module):
         x = self.embed(tokens, start=0 if cache is None else cache.length)  # (B, T) -> (B, T, C)
         for i, block in enumerate(self.blocks):
             x = block(x, None if cache is None else cache.layers[i])  # (B, T, C) -> (B, T, C)
-        weight = self.embed.token.weight if self.head is None else self.head.weight  # (V, C)
-        return F.linear(self.norm(x), weight)  # (B, T, C) @ (C, V) -> (B, T, V)
+        return self.norm(x)
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(..., C) -> (..., V): the head, for as many of the positions as one wants scored."""
+        if self.head is not None:
+            return self.head(hidden)
+        return F.linear(hidden, getattr(self.embed, "token", self.embed).weight)  # times (V, C) transposed
+
+    def forward(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
+        """(B, T) int64 -> (B, T, V). The logits at t score the token after t, from tokens 0 to t alone."""
+        return self.logits(self.hidden(tokens, cache))
 
 
 # Cell 07df70e3, under “Why so small”
@@ -89,11 +98,12 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. The matrices that write into
     the stream (o_proj, down_proj) get std / sqrt(2 n_layers): there are 2 n_layers of them, and what they
     add up to should not grow with their number. Token rows are larger, 0.2, for a larger part in the
-    stream; the last norm's weight, 2.5 / sqrt(d_model), keeps the first logits small all the same,
-    at widths up to about 256.
-    Source: Radford et al., 2019 (GPT-2), section 2.3; the last two are ours.
+    stream. The last norm's weight keeps the first logits small all the same: 2.5 / sqrt(d_model) their
+    spread, and 40 / d_model, less in models wider than 256, the score of the token just read.
+    Source: Radford et al., 2019 (GPT-2), section 2.3; rows and norm are ours.
     """
-    std = 0.55 / math.sqrt(model.config.d_model) if std is None else std
+    width = model.config.d_model
+    std = 0.55 / math.sqrt(width) if std is None else std
     for name, p in model.named_parameters():
         if p.ndim == 2:
             into_stream = name.endswith(("o_proj.weight", "down_proj.weight"))
@@ -101,13 +111,19 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
         elif name.endswith("bias"):
             nn.init.zeros_(p)
     nn.init.normal_(model.embed.token.weight, std=0.2)
-    nn.init.constant_(model.norm.weight, 2.5 / math.sqrt(model.config.d_model))
+    nn.init.constant_(model.norm.weight, min(2.5 / math.sqrt(width), 40 / width))
     return model
 
 
 # Cell 4e54f23c, under “Why so small”
-def gpt2(config: GPTConfig) -> GPT:
-    """GPT-2 of a given shape, newborn: its parts, with the first weights of `init_gpt2`."""
+def gpt2(config: GPTConfig, meta: bool = False) -> GPT:
+    """GPT-2 of a given shape, newborn: its parts, with the first weights of `init_gpt2`.
+
+    meta: shapes without numbers, on PyTorch's meta device, to be filled by load_state_dict(assign=True).
+    """
+    if meta:
+        with torch.device("meta"):
+            return gpt2(config)
     c = config
     embed = GPTEmbedding(c.vocab_size, c.context_length, c.d_model, c.dropout)
     blocks = [

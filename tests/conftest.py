@@ -41,3 +41,34 @@ def browser() -> Iterator:
         chromium = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with a text of our own in it."""
+    from command_line import SENTENCES
+
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
+    (tmp_path / "mine.txt").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def prepared(here, capsys):
+    """The same with the text prepared."""
+    from command_line import main
+
+    assert main(["prepare", "mine.txt"]) == 0
+    capsys.readouterr()
+    return here
+
+
+@pytest.fixture
+def trained(prepared, capsys):
+    """The same with a tiny model trained on it."""
+    from command_line import TINY, main
+
+    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
+    capsys.readouterr()
+    return prepared

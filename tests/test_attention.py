@@ -8,9 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from companion.attention import CausalSelfAttention, attend, causal_mask
+from companion.attention import (
+    CausalSelfAttention,
+    attend,
+    causal_mask,
+    plain_attention,
+    plain_is_faster,
+    tell,
+)
+from companion.tokenization import END_OF_TEXT, CharTokenizer
 
 B, H, T, D = 2, 3, 7, 5
+
+
+@pytest.fixture(params=[True, False], ids=["plain", "fused"])
+def either_way(request, monkeypatch):
+    """What a processor would choose in 16 bits."""
+    monkeypatch.setattr("companion.attention.plain_is_faster", lambda dtype: request.param)
 
 
 def tensors(n_query=T, n_key=T, dtype=torch.float32, seed=0):
@@ -66,7 +80,7 @@ def test_more_queries_than_keys_is_an_error():
 
 @pytest.mark.parametrize(("n_query", "n_key"), [(7, 7), (3, 7), (1, 7), (1, 1)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
-def test_causal_attention_is_the_loop(n_query, n_key, dtype, tolerance):
+def test_causal_attention_is_the_loop(either_way, n_query, n_key, dtype, tolerance):
     q, k, v = tensors(n_query, n_key, dtype)
     expected = oracle(q, k, v, lambda b, h, i, j: j <= i + n_key - n_query)
     out = attend(q, k, v)
@@ -84,14 +98,14 @@ def test_a_given_mask_is_used_as_it_is_and_nothing_is_added(shape):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_fewer_queries_than_keys_are_the_last_rows_of_all(dtype):
+def test_fewer_queries_than_keys_are_the_last_rows_of_all(either_way, dtype):
     q, k, v = tensors(dtype=dtype)
     close(attend(q[:, :, -3:], k, v), attend(q, k, v)[:, :, -3:], 1e-6 if dtype == torch.float32 else 2e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("n_query", [T, 4])
-def test_the_future_has_no_gradient_and_the_past_has(dtype, n_query):
+def test_the_future_has_no_gradient_and_the_past_has(either_way, dtype, n_query):
     q, k, v = tensors(n_query, T, dtype)
     for i in range(n_query):
         out = attend(q, k, v)[:, :, i]
@@ -106,7 +120,7 @@ def test_the_future_has_no_gradient_and_the_past_has(dtype, n_query):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 @pytest.mark.parametrize("n_query", [T, 4])
-def test_gradients_are_those_of_the_formula(dtype, tolerance, n_query):
+def test_gradients_are_those_of_the_formula(either_way, dtype, tolerance, n_query):
     mine = tensors(n_query, T, dtype)
     theirs = [t.detach().double().requires_grad_() for t in mine]
     scores = torch.einsum("bhid,bhjd->bhij", theirs[0], theirs[1]) / math.sqrt(D)
@@ -121,14 +135,14 @@ def test_gradients_are_those_of_the_formula(dtype, tolerance, n_query):
         close(ours, reference, tolerance)
 
 
-def test_long_bfloat16_sequences_agree_with_the_formula_too():
+def test_long_bfloat16_sequences_agree_with_the_formula_too(either_way):
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 1, 1030, 3, generator=generator).bfloat16() for _ in range(3))
     expected = attend(q.double(), k.double(), v.double())
     close(attend(q, k, v), expected, 3e-2)  # 1,030 keys: the fused kernel
     close(
         attend(q[:, :, :1000], k[:, :, :1000], v[:, :, :1000]), expected[:, :, :1000], 3e-2
-    )  # plain products
+    )  # plain products, where they are faster
 
 
 def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
@@ -142,6 +156,20 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
             assert grad.isfinite().all()
         alone = attend(q[1:, :, 2:], k[1:, :, 2:], v[1:, :, 2:])
         close(out[1:, :, 2:], alone, 1e-5 if dtype == torch.float32 else 2e-2)
+
+
+def test_the_faster_way_in_16_bits_is_measured_once(monkeypatch):
+    measured = []
+    monkeypatch.setattr("companion.attention.seconds", lambda work: measured.append(work()) or len(measured))
+    plain_is_faster.cache_clear()
+    try:
+        with torch.inference_mode(), torch.device("meta"):  # wherever the first use may stand
+            assert plain_is_faster(torch.bfloat16) and plain_is_faster(torch.bfloat16)  # 1 s against 2 s
+        assert len(measured) == 2
+        q, k, v = (t.detach() for t in tensors(dtype=torch.bfloat16))
+        assert torch.equal(attend(q, k, v), plain_attention(q, k, v)) and len(measured) == 2
+    finally:
+        plain_is_faster.cache_clear()
 
 
 @settings(max_examples=50, deadline=None)
@@ -161,7 +189,7 @@ def test_outputs_lie_between_the_values_that_are_seen(n_query, more, seed, sprea
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_dropout_zeroes_weights_and_keeps_their_mean(dtype):
+def test_dropout_zeroes_weights_and_keeps_their_mean(either_way, dtype):
     torch.manual_seed(0)
     zeros, ones = torch.zeros(1, 1, 1, D, dtype=dtype), torch.zeros(1, 1, 500, D, dtype=dtype)
     eye = torch.eye(500, dtype=dtype)[None, None]  # values that make the output the weights themselves
@@ -223,12 +251,12 @@ def test_the_layer_has_four_projections_by_the_courses_names():
     assert len(list(CausalSelfAttention(15, 3, bias=False).parameters())) == 4
 
 
-def test_split_gives_each_head_its_own_columns():
-    x = torch.arange(2 * 4 * 15.0).view(2, 4, 15)
-    heads = CausalSelfAttention(15, 3).split(x)
-    assert heads.shape == (2, 3, 4, 5)
-    for h in range(3):
-        assert heads[:, h].equal(x[:, :, 5 * h : 5 * h + 5])
+def test_project_gives_each_head_its_own_columns():
+    layer, x = CausalSelfAttention(15, 3), torch.randn(2, 4, 15)
+    for heads, proj in zip(layer.project(x), (layer.q_proj, layer.k_proj, layer.v_proj), strict=True):
+        assert heads.shape == (2, 3, 4, 5)
+        for h in range(3):
+            assert heads[:, h].equal(proj(x)[:, :, 5 * h : 5 * h + 5])
 
 
 def test_the_layer_cannot_see_the_future():
@@ -240,15 +268,26 @@ def test_the_layer_cannot_see_the_future():
 
 
 class ListCache:
-    """The least that `forward` asks of a cache: append(k, v) returns all keys and values so far."""
+    """The least that `forward` asks of a cache: append(k, v) returns all keys and values so far, and a mask.
 
-    def __init__(self):
-        self.k, self.v = [], []
+    window: how many of the last tokens a query may see; None is all, and no mask.
+    """
+
+    def __init__(self, window=None):
+        self.k, self.v, self.window = [], [], window
+
+    @property
+    def length(self):
+        return sum(k.shape[2] for k in self.k)
 
     def append(self, k, v):
         self.k.append(k)
         self.v.append(v)
-        return torch.cat(self.k, dim=2), torch.cat(self.v, dim=2)
+        mask = None
+        if self.window is not None:
+            seen = causal_mask(k.shape[2], self.length)
+            mask = (seen & ~seen.tril(self.length - k.shape[2] - self.window)).expand(len(k), 1, -1, -1)
+        return torch.cat(self.k, dim=2), torch.cat(self.v, dim=2), mask
 
 
 @pytest.mark.parametrize("chunks", [[1] * T, [3, 4], [4, 1, 2], [T]])
@@ -257,6 +296,30 @@ def test_piece_by_piece_with_a_cache_is_the_whole_at_once(chunks):
     x, cache = torch.randn(B, T, 15), ListCache()
     pieces = [layer(piece, cache) for piece in x.split(chunks, dim=1)]
     close(torch.cat(pieces, dim=1), layer(x))
+
+
+@pytest.mark.parametrize("chunks", [[1] * T, [3, 4], [T]])
+def test_the_mask_of_the_cache_is_the_one_that_counts(chunks):
+    layer, x, cache = CausalSelfAttention(15, 3), torch.randn(B, T, 15), ListCache(window=3)
+    q, k, v = layer.project(x)
+    out = oracle(q, k, v, lambda b, h, i, j: i - 3 < j <= i).float().transpose(1, 2).flatten(2)
+    pieces = [layer(piece, cache) for piece in x.split(chunks, dim=1)]
+    close(torch.cat(pieces, dim=1), layer.o_proj(out))
+
+
+def test_project_is_told_where_the_tokens_start():
+    class Noting(CausalSelfAttention):
+        starts = []
+
+        def project(self, x, start=0):
+            self.starts.append(start)
+            return super().project(x, start)
+
+    layer, x, cache = Noting(15, 3), torch.randn(B, T, 15), ListCache()
+    layer(x)
+    for piece in x.split([3, 1, 3], dim=1):
+        layer(piece, cache)
+    assert layer.starts == [0, 0, 3, 4]
 
 
 def test_dropout_acts_in_training_and_on_both_places():
@@ -296,3 +359,20 @@ def test_bad_arguments_are_errors_that_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         CausalSelfAttention(**arguments)
     assert "try" in str(error.value)
+
+
+# tell
+
+
+def test_a_model_tells_the_prompt_on_until_it_ends():
+    tokenizer = CharTokenizer.train("Once a cat.", special_tokens=(END_OF_TEXT,))
+    following = dict(zip(["e", " ", "a", "c", "."], [" ", "a", "c", ".", None], strict=True))
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    next_id = {
+        tokenizer.encode(a)[0]: end if b is None else tokenizer.encode(b)[0] for a, b in following.items()
+    }
+    table = torch.full((tokenizer.vocab_size,) * 2, -1e9)
+    for a, b in next_id.items():
+        table[a, b] = 0.0
+    assert tell(table.__getitem__, tokenizer) == "Once ac."
+    assert tell(table.__getitem__, tokenizer, n=2) == "Once a"

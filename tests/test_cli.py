@@ -2,45 +2,13 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
+from command_line import TINY, fails
 
 from companion.cli import COMMANDS, PRESETS, main
-
-TINY = (
-    "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()
-)
-SENTENCES = ["The kettle sang on stove %d.", "Nobody counted %d spoons twice.", "A moth read page %d aloud."]
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working directory with a text of our own in it."""
-    monkeypatch.chdir(tmp_path)
-    text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
-    (tmp_path / "mine.txt").write_text(text, encoding="utf-8")
-    return tmp_path
-
-
-@pytest.fixture
-def trained(here, capsys):
-    """The same with the text prepared and a tiny model trained on it."""
-    assert main(["prepare", "mine.txt"]) == 0
-    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
-    capsys.readouterr()
-    return here
-
-
-def fails(capsys, argv, status, *words):
-    """The command ends with status and one line on stderr that holds the words."""
-    capsys.readouterr()
-    assert main([str(a) for a in argv]) == status
-    err = capsys.readouterr().err
-    line = err.strip().splitlines()[-1]
-    assert "Traceback" not in err and line.startswith("companion: ")
-    for word in words:
-        assert str(word) in line, line
 
 
 def test_without_arguments_it_shows_the_course(capsys):
@@ -137,7 +105,7 @@ BAD_PREPARE = {
 @pytest.mark.parametrize("case", BAD_PREPARE)
 def test_bad_text_is_one_line(case, here, capsys):
     (here / "empty.txt").write_text("")
-    (here / "short.txt").write_text("Hm.")
+    (here / "short.txt").write_text("Hm, hm. " * 9)
     (here / "binary.dat").write_bytes(bytes(range(256)) * 9)
     (here / "hollow").mkdir()
     argv, word = BAD_PREPARE[case]
@@ -159,6 +127,11 @@ BAD_TRAIN = {
     "context longer than the data": (["--context-length", "99999"], "context_length=99999"),
     "not a number": (["--steps", "many"], "many"),
     "data": (["--data", "nowhere"], "nowhere"),
+    "huge minutes": (["--minutes", "1e307"], "--minutes=1e307"),
+    "huge seed": (["--seed", "99999999999999"], "seed=99999999999999"),
+    "huge width": (["--d-model", "99999999999999999998"], "d_model=99999999999999999998"),
+    "a model beyond memory": (["--d-model", "4000000"], "make it smaller"),
+    "long warm-up": (["--warmup-steps", "4"], "warmup_steps=4 must be at most steps=3"),
     "resume nothing": (["--resume", "--checkpoint", "runs/nothing"], "runs/nothing"),
 }
 
@@ -241,8 +214,8 @@ def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
 
 
 def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
+    from companion import load
     from companion.cli import SHIPPED
-    from companion.generation import load
 
     texts = []
     for options in ([], ["--temperature", "0.8", "--max-new-tokens", "250"], ["--seed", "4"]):
@@ -283,10 +256,7 @@ def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys)
     assert f"companion generate --checkpoint {folder}" in out and "00_start.ipynb" in out
 
 
-def test_what_only_the_run_can_show_has_a_status_of_its_own(trained, capsys):
-    fails(
-        capsys, ["train", "--data", "runs/data/mine", "--checkpoint", "mine.txt/under", *TINY], 1, "mine.txt"
-    )
+def test_what_only_the_command_knows_is_refused_too(trained, capsys):
     fails(capsys, ["generate", "--checkpoint", "runs/mine", "--device", "abacus"], 2, "abacus")
     fails(
         capsys,
@@ -294,3 +264,30 @@ def test_what_only_the_run_can_show_has_a_status_of_its_own(trained, capsys):
         2,
         "test",
     )
+
+
+def test_what_a_resumed_folder_lacks_is_one_line(trained, capsys):
+    folder = trained / "runs/mine"
+    again = ["train", "--data", "runs/data/mine", "--checkpoint", folder, "--resume"]
+    whole = (folder / "config.json").read_bytes()
+    for content in (b"", b"{}", b"[]", b'{"config": {"architecture": "gpt2"}, "provenance": 4}'):
+        (folder / "config.json").write_bytes(content)
+        fails(capsys, again, 2, "config.json")
+        fails(capsys, ["generate", "--checkpoint", folder], 2, "config.json")
+        fails(capsys, ["info", "--checkpoint", folder], 2, "config.json")
+    (folder / "config.json").write_bytes(whole)
+    (folder / "state.safetensors").unlink()
+    fails(capsys, again, 2, "has no state.safetensors")
+    fails(capsys, again[:-1], 2, "holds a model already; name another folder")
+
+
+def test_ctrl_c_before_the_first_step_is_one_line(trained, capsys, monkeypatch):
+    from companion.runtime import runs
+
+    claimed = runs.claim
+    monkeypatch.setattr(
+        runs, "claim", lambda folder: (signal.raise_signal(signal.SIGINT), claimed(folder))[1]
+    )
+    argv = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/new", *TINY]
+    fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
+    assert not (trained / "runs/new/model.safetensors").exists()

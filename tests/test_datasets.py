@@ -371,18 +371,18 @@ def test_bits_of_uniform_bytes_are_eight():
 
 def test_sample_draws_what_is_probable():
     p = torch.tensor([0.0, 0.125, 0.5, 0.0, 0.375])
-    drawn = sample(lambda tokens: p, [], 4000, seeded(5))
+    drawn = sample(lambda tokens: p, [], 4000, None, seeded(5))
     for token, share in enumerate(p.tolist()):
         assert abs(drawn.count(token) - 4000 * share) <= 4 * math.sqrt(4000 * share * (1 - share))
-    assert drawn == sample(lambda tokens: 7 * p, [], 4000, seeded(5))  # weights will do
-    assert drawn != sample(lambda tokens: p, [], 4000, seeded(6))
+    assert drawn == sample(lambda tokens: 7 * p, [], 4000, None, seeded(5))  # weights will do
+    assert drawn != sample(lambda tokens: p, [], 4000, None, seeded(6))
 
 
 def test_sample_sees_its_own_tokens_and_stops():
     prompt = [3, 1]
     after = torch.eye(5)[[1, 2, 3, 4, 0]]  # i -> i + 1
-    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, seeded()) == [3, 1, 2, 3, 4, 0]
-    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, seeded(), stop=3) == [3, 1, 2, 3]
+    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, None, seeded()) == [3, 1, 2, 3, 4, 0]
+    assert sample(lambda tokens: after[tokens[-1]], prompt, 4, 3, seeded()) == [3, 1, 2, 3]
     assert prompt == [3, 1]
 
 
@@ -390,7 +390,7 @@ def test_sample_sees_its_own_tokens_and_stops():
 def test_a_dart_on_a_border_hits_what_has_a_width(monkeypatch, place, token):
     dart = torch.full((1,), place, dtype=torch.float64)  # 1.0 is what rounding may make of a dart
     monkeypatch.setattr(torch, "rand", lambda *shape, **options: dart)
-    assert sample(lambda tokens: torch.tensor([0.0, 0.25, 0.5, 0.25]), [], 1, None) == [token]
+    assert sample(lambda tokens: torch.tensor([0.0, 0.25, 0.5, 0.25]), [], 1) == [token]
 
 
 # -- texts ----

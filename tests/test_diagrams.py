@@ -68,7 +68,8 @@ def make_gpt(tied=True, **shape):
         "d_ff": 59,
     } | shape
     model = gpt2(GPTConfig(**shape))
-    return model if tied else GPT(model.config, model.embed, list(model.blocks), model.norm, tied=False)
+    head = None if tied else nn.Linear(shape["d_model"], shape["vocab_size"], bias=False)
+    return GPT(model.config, model.embed, list(model.blocks), model.norm, head)
 
 
 def texts(ax):

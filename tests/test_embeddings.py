@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import GPT2Config, GPT2Model
 
-from companion.embeddings import GPTEmbedding, TokenEmbedding, fit
+from companion.embeddings import GPTEmbedding, TokenEmbedding, WindowModel, fit
 
 V, T, C, LONGEST = 13, 5, 7, 11
 
@@ -111,6 +111,36 @@ def test_reading_in_two_parts_is_reading_at_once(cut):
     torch.testing.assert_close(parts, embed(ids), rtol=0, atol=0)
 
 
+def test_each_row_may_start_at_a_position_of_its_own():
+    embed, ids, start = GPTEmbedding(V, LONGEST, C), tokens(3, T), torch.tensor([0, 6, 2])
+    rows = embed(ids, start)
+    for i, first in enumerate(start.tolist()):
+        torch.testing.assert_close(rows[i : i + 1], embed(ids[i : i + 1], first), rtol=0, atol=0)
+    direction = torch.randn(3, T, C)
+    (rows * direction).sum().backward()
+    expected = torch.zeros(LONGEST, C)
+    for i, first in enumerate(start.tolist()):
+        expected[first : first + T] += direction[i]
+    torch.testing.assert_close(embed.position.weight.grad, expected, rtol=0, atol=1e-5)
+    assert torch.equal(embed.token(ids, start), embed.token(ids))  # a token's row knows no position
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (torch.tensor([0, 7, 2]), f"positions 0 to {T + 6}, but context_length={LONGEST};"),
+        (torch.tensor([0, -1, 2]), f"positions -1 to {T + 1}"),
+        (torch.tensor([0, 1]), r"start is torch.int64 \(2,\), must be an int, or torch.int64 \(3,\)"),
+        (torch.tensor([[0], [1], [2]]), r"start is torch.int64 \(3, 1\)"),
+        (torch.tensor([0.0, 1.0, 2.0]), r"start is torch.float32 \(3,\)"),
+    ],
+)
+def test_starts_that_do_not_fit_the_rows_are_refused(start, message):
+    with pytest.raises(ValueError, match=message) as error:
+        GPTEmbedding(V, LONGEST, C)(tokens(3, T), start)
+    assert "\n" not in str(error.value)
+
+
 def test_the_same_token_differs_from_place_to_place_and_a_mean_does_not():
     embed, ids = GPTEmbedding(V, LONGEST, C), torch.tensor([[4, 4, 6, 8]])
     rows = embed(ids)
@@ -207,6 +237,27 @@ def test_it_takes_as_many_batches_as_steps():
     losses = fit(TokenEmbedding(V, V), ((row[:, :-1], row[:, 1:]) for _ in taken), steps=4, lr=0.01)
     assert len(losses) == 4 and all(isinstance(loss, float) for loss in losses)
     assert next(taken) == 4
+
+
+@pytest.mark.parametrize("given", [0, 2])
+def test_batches_that_end_before_the_steps_are_refused(given):
+    row = text(30)
+    with pytest.raises(ValueError, match=f"batches ended after {given} of steps=3"):
+        fit(TokenEmbedding(V, V), [(row[:, :-1], row[:, 1:])] * given, steps=3, lr=0.01)
+
+
+# ---------------------------------------------------------------------------------------------- WindowModel
+
+
+def test_a_window_reads_the_last_n_tokens_side_by_side():
+    model, ids = WindowModel(V, n=3, d_model=C, d_hidden=17), tokens(2, T)
+    out = model(ids)
+    assert out.shape == (2, T, V)
+    for b in range(2):
+        for t in range(T):
+            window = [ids[b, max(t - back, 0)] for back in (2, 1, 0)]  # the first token again in front
+            rows = torch.cat([model.token.weight[i] for i in window])
+            torch.testing.assert_close(out[b, t], model.out(model.mix(rows).tanh()), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("steps", "lr"), [(0, 0.1), (3, 0.0), (3, -1.0), (3, math.nan)])

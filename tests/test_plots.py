@@ -1,11 +1,13 @@
 """The figures' one visual language."""
 
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 
+from companion import book
 from companion.show import plots
 
 pytestmark = pytest.mark.usefixtures("style")
@@ -117,17 +119,33 @@ def test_the_loss_curve_has_room_for_all_and_names_the_last_value_even_if_it_is_
     )
 
 
-def test_what_the_judge_said_is_green_red_or_gray():
+def test_what_the_judge_said_is_green_yellow_red_or_gray():
     from companion.village import judge
 
     verdicts = judge(
         "Once upon a time, the baker Mara lived by the mill. Once upon a time, the fox Tom lived by the inn. "
-        "Hm?"
+        "Once upon a time, the goat Mara lived by the mill. Hm?"
     )
-    assert [verdict.kind for verdict in verdicts] == ["ok", "contradiction", "unknown"]
-    ok, contradiction, unknown = map(to_rgb, re.findall(r"background:(#\w+)", plots.judged(verdicts).data))
+    assert [verdict.kind for verdict in verdicts] == ["ok", "misplaced", "contradiction", "unknown"]
+    html = plots.judged(verdicts).data
+    ok, misplaced, contradiction, unknown = map(to_rgb, re.findall(r"background:(#\w+)", html))
     assert ok[1] > max(ok[0], ok[2]) + 0.04 and contradiction[0] > max(contradiction[1:]) + 0.04
+    assert min(misplaced[:2]) > misplaced[2] + 0.2
     assert max(unknown) - min(unknown) < 0.04
+
+
+def test_the_judges_marks_are_told_apart_without_color_and_in_the_dark():
+    """What is not ok has a reason beside it; a line tells what is false from what is only misplaced."""
+    from companion.village import judge
+
+    verdicts = judge("Once upon a time, the baker Mara lived by the mill. " * 2 + "They all were kings.")
+    html = plots.judged([*verdicts, *judge("The key Mara hid at the mill was hard to find.")]).data
+    lines = [re.search(r"border-bottom:2px (\w+)", span) for span in html.split("</span>")[:4]]
+    assert [line and line[1] for line in lines] == [None, "dotted", None, "solid"]
+    assert html.count("<em") == 3
+    css = (Path(book.__file__).parent / "static" / "book.css").read_text(encoding="utf-8")
+    for color in re.findall(r"background:(#\w+)", html):
+        assert f'html[data-theme="dark"] .bd-content span[style*="{color}"] {{' in css, color
 
 
 def test_judged_sentences_are_marked_and_escaped():

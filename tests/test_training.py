@@ -1,6 +1,8 @@
 """Chapter 7: the loss, the optimizer's settings, batches, a run that can be stopped, and its files."""
 
+import copy
 import errno
+import hashlib
 import itertools
 import json
 import math
@@ -9,41 +11,46 @@ import pickle
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
 
 from companion import training
 from companion.datasets import Corpus, Split, encode_documents, random_batches
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime import checkpoints, devices, runs
+from companion.runtime.checkpoints import restore
+from companion.runtime.devices import faster_products, pick_device, pick_dtype
+from companion.runtime.files import STAGED, claim, reading
+from companion.runtime.runs import TrainingDiverged, data_identity, steps_within
 from companion.tokenization import BPETokenizer
 from companion.training import (
-    POOL,
     TrainConfig,
     Trainer,
-    TrainingDiverged,
-    add_gradients,
     cosine_schedule,
     evaluate,
-    faster_products,
     load_checkpoint,
     make_optimizer,
+    next_token_loss,
     perplexity,
-    pick_device,
-    pick_dtype,
-    restore,
     save_checkpoint,
-    save_run,
-    steps_within,
+    set_gradients,
     train,
     training_batches,
-    write_files,
 )
 
+POOL = 8
 CPU = torch.device("cpu")
 WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()
 
@@ -77,10 +84,22 @@ def config(**changes) -> TrainConfig:
         "batch_size": 3,
         "context_length": 29,
         "eval_every": 17,
-        "warmup_steps": 5,
         "seed": 4,
     }
-    return TrainConfig(**fields | {"dtype": "float32", "device": "cpu"} | changes)
+    fields |= {"dtype": "float32", "device": "cpu"} | changes
+    return TrainConfig(**{"warmup_steps": min(5, fields["steps"])} | fields)
+
+
+def trainer_of(model, data, settings, **options) -> Trainer:
+    return Trainer(model, partial(training_batches, data.train, settings), settings, **options)
+
+
+def save_run(folder, trainer, data) -> None:
+    checkpoints.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
+
+
+def restore_run(trainer, folder, data) -> None:
+    restore(trainer, folder, data_identity(data), data.tokenizer)
 
 
 def same_weights(a, b) -> bool:
@@ -88,7 +107,9 @@ def same_weights(a, b) -> bool:
 
 
 def contents(folder) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """The files of a folder, its locks aside; what a save left unfinished would show."""
+    hidden = (".lock", ".claim")
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in hidden}
 
 
 def press_ctrl_c(*_):
@@ -185,19 +206,20 @@ def test_gradients_of_several_batches_are_those_of_one(data):
     x, y = next(random_batches(data.train.tokens, 7, 29, generator, data.train.starts))
     whole, parts = (small_model(data, dropout=0.0).double() for _ in range(2))  # some CPUs shorten float32
     F.cross_entropy(whole(x).flatten(0, 1), y.flatten(), ignore_index=-100).backward()
-    loss, n = add_gradients(parts, [(x[:1], y[:1]), (x[1:5], y[1:5]), (x[5:], y[5:])], CPU, torch.float32)
+    cut = [(x[:1], y[:1]), (x[1:5], y[1:5]), (x[5:], y[5:])]
+    loss, n = set_gradients(parts, cut, next_token_loss, CPU, torch.float32)
     assert n == (y != -100).sum().item()
-    assert loss.item() == pytest.approx(F.cross_entropy(whole(x).flatten(0, 1), y.flatten()).item(), rel=1e-6)
+    assert loss == pytest.approx(F.cross_entropy(whole(x).flatten(0, 1), y.flatten()).item(), rel=1e-6)
     for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_a_step_clips_and_follows_the_schedule(data):
     settings = config(grad_clip=1e-3, warmup_steps=0, lr=0.01)
-    trainer = Trainer(small_model(data, dropout=0.0), data.train, settings)
+    trainer = trainer_of(small_model(data, dropout=0.0), data, settings)
     batch = [next(training_batches(data.train, settings))]
     copy = small_model(data, dropout=0.0)
-    add_gradients(copy, batch, CPU, torch.float32)
+    set_gradients(copy, batch, next_token_loss, CPU, torch.float32)
     length = math.sqrt(sum((p.grad**2).sum().item() for p in copy.parameters()))
     trainer.step()
     assert length > 1e-2
@@ -205,7 +227,7 @@ def test_a_step_clips_and_follows_the_schedule(data):
         torch.testing.assert_close(p.grad, q.grad * 1e-3 / length, rtol=1e-3, atol=1e-8)
     rates = []
     for _ in range(39):
-        rates.append(trainer.optimizer.param_groups[1]["lr"])
+        rates.append(trainer.optimizers[0].param_groups[1]["lr"])
         trainer.step()
     assert rates == [cosine_schedule(step, 40, 0.01, 0.001, 0) for step in range(39)]
     assert trainer.tokens == sum(
@@ -314,6 +336,8 @@ def test_a_context_longer_than_the_data_is_named(data):
         *[("min_lr", -0.1), ("warmup_steps", -1), ("weight_decay", -0.1), ("weight_decay", math.inf)],
         *[("betas", (0.9,)), ("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("grad_clip", 0.0)],
         *[("grad_clip", math.nan), ("eval_every", 0), ("seed", -1), ("dtype", "float16")],
+        *[("seed", 99999999999999), ("steps", 10**20), ("batch_size", 10**20), ("warmup_steps", 1001)],
+        *[("lr", "fast"), ("grad_clip", None), ("betas", 0.9), ("betas", ("a", "b"))],
     ],
 )
 def test_settings_out_of_range_are_named(field, value):
@@ -328,6 +352,8 @@ def test_defaults_and_edges_are_accepted():
         steps=1, lr=1, min_lr=1, warmup_steps=0, weight_decay=0, betas=(0, 0), grad_clip=math.inf
     )
     assert (edge.min_lr, edge.grad_clip) == (1, math.inf)
+    assert TrainConfig(seed=10**12).seed == 10**12 and TrainConfig(steps=3, warmup_steps=3).warmup_steps == 3
+    assert [TrainConfig(steps=n).warmup_steps for n in (1, 7, 99, 1000)] == [0, 3, 49, 50]
 
 
 def test_devices(monkeypatch):
@@ -352,18 +378,31 @@ def test_devices(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("bfloat16", "choice"), [(0.5, torch.bfloat16), (0.95, torch.float32), (3, torch.float32)]
+    ("bfloat16", "choice", "products"),
+    [(0.5, torch.bfloat16, 10), (0.95, torch.float32, 10), (3, torch.float32, 10), (11, torch.float32, 2)],
 )
-def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice):
-    ticks = itertools.cycle(
-        [0.0, 1.0, 0.0, bfloat16]
-    )  # start and end of a float32 product, then of a bfloat16 one
-    monkeypatch.setattr(training.time, "perf_counter", lambda: next(ticks))
+def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice, products):
+    timed = []
+    took = {torch.float32: 1.0, torch.bfloat16: bfloat16}
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "_time_layer", lambda n, device, dtype: timed.append(n) or took[dtype])
     assert pick_dtype.__wrapped__("auto", CPU) == choice  # not the one that this process keeps
+    assert len(timed) == products, "it ends as soon as one type has clearly lost"
     assert pick_dtype("float32", CPU) == torch.float32 and pick_dtype("bfloat16", CPU) == torch.bfloat16
-    assert pick_dtype("auto", torch.device("mps")) == torch.float32
     with pytest.raises(ValueError, match="dtype='half' must be auto, float32 or bfloat16"):
         pick_dtype("half", CPU)
+
+
+def test_a_processor_without_bfloat16_is_not_timed(monkeypatch):
+    monkeypatch.setattr(devices, "_time_layer", lambda *_: pytest.fail("a product of seconds"))
+    flags = {"architecture": "x86_64", "avx2": True, "avx512_f": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
+    assert pick_dtype.__wrapped__("auto", torch.device("mps")) == torch.float32
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags | {"amx_bf16": True})
+    assert devices.multiplies_bfloat16(CPU)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
+    assert devices.multiplies_bfloat16(CPU), "who says nothing is timed"
 
 
 def test_a_model_that_does_not_fit_is_named(data):
@@ -513,9 +552,9 @@ def test_a_run_keeps_the_type_that_was_chosen_for_it(data, tmp_path, monkeypatch
     monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.bfloat16)
     train(small_model(data), data, config(dtype="auto"), tmp_path, on_eval=press_ctrl_c)
     monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.float32)
-    trainer = Trainer(small_model(data), data.train, config(dtype="auto"))
+    trainer = trainer_of(small_model(data), data, config(dtype="auto"))
     assert trainer.dtype == torch.float32
-    restore(trainer, tmp_path)
+    restore_run(trainer, tmp_path, data)
     assert trainer.dtype == torch.bfloat16
 
 
@@ -560,19 +599,23 @@ def test_a_progress_bar_shows_loss_and_speed(data, capsys):
 
 def test_steps_within_a_time(data, monkeypatch):
     model = small_model(data)
-    weights, state = [p.detach().clone() for p in model.parameters()], torch.get_rng_state()
+    state = torch.get_rng_state()
     clock = itertools.count(0.0, 0.5)
     monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))  # each step takes half a second
-    steps = steps_within(model, data, config(eval_every=10**9), minutes=1)
+
+    def steps_of(minutes, **changes):
+        trainer = trainer_of(copy.deepcopy(model), data, config(**changes))
+        return steps_within(trainer, minutes, len(data.val.tokens))
+
+    steps = steps_of(1, eval_every=10**9)
     assert 110 <= steps <= 120
-    assert steps_within(model, data, config(eval_every=10**9), minutes=2) == pytest.approx(2 * steps, abs=4)
-    assert steps_within(model, data, config(eval_every=1), minutes=1) < 0.8 * steps
-    assert steps_within(model, data, config(), minutes=1e-9) == 1
-    assert all(torch.equal(p, q) for p, q in zip(weights, model.parameters(), strict=True))
+    assert steps_of(2, eval_every=10**9) == pytest.approx(2 * steps, abs=4)
+    assert steps_of(1, eval_every=1) < 0.8 * steps
+    assert steps_of(1e-9) == 1
     assert torch.equal(state, torch.get_rng_state())
-    for minutes in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="minutes=.* must be above 0"):
-            steps_within(model, data, config(), minutes)
+    for minutes in (0, -1, math.nan, math.inf, 1e307):
+        with pytest.raises(ValueError, match="minutes=.* must be above 0 and at most 1,000,000"):
+            steps_of(minutes)
 
 
 # ---------------------------------------- checkpoints
@@ -649,9 +692,9 @@ def test_weights_of_another_model_are_refused(data, folder, tmp_path):
     for shape in ({"n_layers": 1}, {"d_ff": 23}, {"n_layers": 3}):
         other = tmp_path / str(shape)
         save_checkpoint(other, small_model(data, **shape), data.tokenizer)
-        weights, _ = training.read_safetensors(other / "model.safetensors")
+        weights, _ = checkpoints.read_safetensors(other / "model.safetensors")
         with pytest.raises(ValueError, match="is of another model: blocks"):
-            training.load_weights(small_model(data), weights, other)
+            checkpoints.check_weights(small_model(data), weights, other)
 
 
 class Bomb:
@@ -701,19 +744,19 @@ def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, fail
     assert same_weights(straight, resumed)
 
 
-def test_a_write_that_the_system_cuts_short_leaves_the_old_file(tmp_path):
+def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path):
     resource = pytest.importorskip("resource", reason="a limit on the size of files needs POSIX")
-    write_files(tmp_path, {"a": b"old", "b": b"old"})
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, limits = contents(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
     try:
-        with pytest.raises(OSError):
-            write_files(tmp_path, {"a": b"new", "b": bytes(5000)})
+        with pytest.raises((OSError, SafetensorError)):
+            save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignore)
-    assert contents(tmp_path) == {"a": b"old", "b": b"old"}
+    assert contents(tmp_path) == before
 
 
 def save_for_ever(folder, trainer, data):
@@ -723,7 +766,7 @@ def save_for_ever(folder, trainer, data):
         with torch.no_grad():
             for p in trainer.model.parameters():
                 p.fill_(trainer.steps)
-                trainer.optimizer.state[p]["exp_avg"].fill_(trainer.steps)
+                trainer.optimizers[0].state[p]["exp_avg"].fill_(trainer.steps)
         save_run(folder, trainer, data)
 
 
@@ -732,7 +775,7 @@ def save_for_ever(folder, trainer, data):
 )
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_kill_9_at_twenty_moments(data, tmp_path):
-    trainer = Trainer(small_model(data), data.train, config(steps=10**6))
+    trainer = trainer_of(small_model(data), data, config(steps=10**6))
     trainer.step()
     save_run(tmp_path, trainer, data)
     rng, seen = random.Random(0), [1]
@@ -745,20 +788,412 @@ def test_kill_9_at_twenty_moments(data, tmp_path):
                 os._exit(1)
         while True:  # until it has saved, then some moment later
             time.sleep(0.002)
-            notes = training.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
+            with reading(tmp_path):
+                notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
             if json.loads(notes)["steps"] > trainer.steps:
                 break
         time.sleep(rng.random() * 0.02)
         os.kill(child, signal.SIGKILL)
         assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        restore(trainer, tmp_path)
+        restore_run(trainer, tmp_path, data)
         number = trainer.steps
         assert number > seen[-1]
         seen.append(number)
         assert all((p == number).all() for p in trainer.model.parameters())
-        assert all((s["exp_avg"] == number).all() for s in trainer.optimizer.state.values())
+        assert all((s["exp_avg"] == number).all() for s in trainer.optimizers[0].state.values())
         load_checkpoint(tmp_path)
     trainer.model.load_state_dict(small_model(data).state_dict())
     trainer.step()
     save_run(tmp_path, trainer, data)
-    assert not list(tmp_path.glob("*.partial")), "the next save cleans up what a kill left"
+    with claim(tmp_path):
+        assert not list(tmp_path.glob(f"{STAGED}*")), "the next run cleans up what a kill left"
+
+
+# ---------------------------------------- seams: other losses, other optimizers, frozen parts, processes
+
+
+def last_token_batches(data, settings):
+    """Batches (x, label): a story, and which of three classes its last token is in. By their number alone."""
+
+    def batches(first):
+        for x, y in training_batches(data.train, settings, first):
+            ends = (y != -100).sum(1) - 1
+            yield x, torch.stack([ends, y.gather(1, ends[:, None])[:, 0] % 3], dim=1)
+
+    return batches
+
+
+def class_loss(model, batch):
+    x, (ends, labels) = batch[0], batch[1].T
+    logits = model(x)[torch.arange(len(x)), ends, :3]
+    return F.cross_entropy(logits, labels, reduction="sum"), len(labels)
+
+
+def two_optimizers(model):
+    """AdamW for the vectors and embeddings, SGD with momentum for the matrices."""
+    groups = {True: [], False: []}
+    for name, p in model.named_parameters():
+        groups[p.ndim == 2 and "embed" not in name].append(p)
+    return [torch.optim.AdamW(groups[False], lr=0.004), torch.optim.SGD(groups[True], lr=0.05, momentum=0.9)]
+
+
+def adamw_and_muon(model):
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [torch.optim.Muon(matrices, lr=0.02), torch.optim.AdamW(others, lr=0.004)]
+
+
+@pytest.mark.parametrize("optimizers", [two_optimizers, adamw_and_muon])
+def test_another_loss_and_two_optimizers_are_trained_saved_and_resumed(data, tmp_path, optimizers):
+    settings = config(steps=30, lr=0.004, accumulate=2, batch_size=5)
+
+    def trainer(seed):
+        model, batches = small_model(data, seed=seed), last_token_batches(data, settings)
+        return Trainer(model, batches, settings, loss=class_loss, optimizers=optimizers(model))
+
+    straight, stopped, resumed = trainer(3), trainer(3), trainer(8)
+    losses = [straight.step() for _ in range(30)]
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8]) and straight.tokens == 30 * 10
+    assert losses[:13] == [stopped.step() for _ in range(13)]
+    save_run(tmp_path, stopped, data)
+    restore_run(resumed, tmp_path, data)
+    assert losses[13:] == [resumed.step() for _ in range(17)] and same_weights(straight.model, resumed.model)
+    for ours, theirs in zip(straight.optimizers, resumed.optimizers, strict=True):
+        pairs = zip(ours.state.values(), theirs.state.values(), strict=True)
+        assert all(torch.equal(a[key], b[key]) for a, b in pairs for key in a)
+    other = small_model(data)
+    with pytest.raises(ValueError, match=r"^optimizers=.* cannot resume"):
+        restore_run(trainer_of(other, data, settings), tmp_path, data)
+
+
+def test_each_optimizer_follows_the_schedule_at_its_own_scale(data):
+    model = small_model(data)
+    trainer = Trainer(model, last_token_batches(data, config()), config(), class_loss, two_optimizers(model))
+    for step in range(9):
+        trainer.step()
+        rate = cosine_schedule(step, 40, 3e-3, 3e-4, 5) / 3e-3
+        rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        assert rates == pytest.approx([0.004 * rate, 0.05 * rate])
+
+
+def test_frozen_parameters_stay_and_cost_nothing(data, tmp_path):
+    model = small_model(data)
+    for name, p in model.named_parameters():
+        p.requires_grad_(name.startswith(("blocks.1", "norm")))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer = trainer_of(model, data, config(weight_decay=0.5))
+    for _ in range(4):
+        trainer.step()
+    for name, p in model.named_parameters():
+        assert torch.equal(p, before[name]) == (not p.requires_grad), name
+        assert p.requires_grad == (p in trainer.optimizers[0].state) == (p.grad is not None), name
+    save_run(tmp_path, trainer, data)
+    again = small_model(data, seed=9)
+    for name, p in again.named_parameters():
+        p.requires_grad_(name.startswith(("blocks.1", "norm")))
+    resumed = trainer_of(again, data, config(weight_decay=0.5))
+    restore_run(resumed, tmp_path, data)
+    assert trainer.step() == resumed.step() and same_weights(model, again)
+
+
+def test_accumulation_is_the_mean_over_all_targets(data):
+    one = trainer_of(small_model(data, dropout=0.0).double(), data, config(accumulate=3))
+    batches = list(itertools.islice(training_batches(data.train, config()), 3))
+    lengths = [int((y != -100).sum()) for _, y in batches]
+    assert len(set(lengths)) > 1
+    with torch.no_grad():
+        sums = [next_token_loss(one.model, batch) for batch in batches]
+    assert one.step() == pytest.approx(sum(s.item() for s, _ in sums) / sum(lengths), rel=1e-5)
+
+
+def test_distributed_data_parallel_wraps_a_trainer(data, tmp_path):
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        plain = trainer_of(small_model(data), data, config(accumulate=2))
+        wrapped = nn.parallel.DistributedDataParallel(small_model(data))
+        parallel = trainer_of(wrapped, data, config(accumulate=2))
+        for _ in range(6):
+            assert parallel.step() == pytest.approx(plain.step(), rel=1e-6)
+        for p, q in zip(plain.model.parameters(), wrapped.module.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
+        decays = [[g["weight_decay"] for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
+        sizes = [[len(g["params"]) for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
+        assert decays[0] == decays[1] and sizes[0] == sizes[1], "the embedding decays nowhere"
+        save_run(tmp_path / "run", parallel, data)
+        assert same_weights(load_checkpoint(tmp_path / "run")[0], wrapped.module)
+        resumed = trainer_of(small_model(data, seed=9), data, config(accumulate=2))
+        restore_run(resumed, tmp_path / "run", data)
+        assert same_weights(resumed.model, wrapped.module)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+# ---------------------------------------- builders
+
+
+def test_a_table_of_builders_makes_the_model_without_drawing_numbers(data, folder):
+    import companion
+
+    assert list(companion.BUILDERS) == ["gpt2"] and companion.BUILDERS["gpt2"] == (GPTConfig, gpt2)
+    assert "llama" not in companion.BUILDERS
+    torch.manual_seed(5)
+    before, on = torch.get_rng_state(), []
+
+    def build(config):
+        model = gpt2(config)
+        on.extend(p.device.type for p in model.parameters())
+        return model
+
+    for table in (companion.BUILDERS, {"gpt2": (GPTConfig, build)}, None):
+        model, _, _ = load_checkpoint(folder, table)
+        assert same_weights(model, small_model(data)) and not torch.equal(before, torch.zeros(1))
+        torch.manual_seed(5)
+        load_checkpoint(folder, table)
+        assert torch.equal(before, torch.get_rng_state()), "loading must not move the global generator"
+    assert set(on) == {"meta"}
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in model.parameters())
+    train(model, data, config(steps=2))
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, companion; print(list(companion.BUILDERS), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['gpt2'] False\n"
+
+
+def test_the_shipped_model_loads():
+    from companion.village import DATA
+
+    model, tokenizer, provenance = load_checkpoint(DATA / "models" / "village")
+    assert model.config.vocab_size == tokenizer.vocab_size == 1024 and provenance["steps"] == 24_000
+
+
+# ---------------------------------------- faults of issue 13
+
+
+def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
+    code = (
+        "import sys; from companion.runtime.files import claim\n"
+        "with claim(sys.argv[1]): print('claimed', flush=True); sys.stdin.read()"
+    )
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **options) as other:
+        assert other.stdout.readline() == "claimed\n"
+        model = small_model(data)
+        with pytest.raises(ValueError, match=r"^folder=.* is being written by another run; .*$"):
+            train(model, data, config(), tmp_path)
+        assert same_weights(model, small_model(data)), "not one step was made"
+        other.stdin.close()
+    train(small_model(data), data, config(steps=2), tmp_path)
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "é", 0, 1, "no"), BrokenPipeError()])
+def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
+    def report(model, row):
+        raise error
+
+    with pytest.raises(type(error)):
+        train(small_model(data), data, config(), tmp_path, on_eval=report)
+    assert load_checkpoint(tmp_path)[2]["steps"] == 17
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    train(straight, data, config())
+    assert [row["step"] for row in train(resumed, data, config(), tmp_path, resume=True)] == [17, 34, 40]
+    assert same_weights(straight, resumed)
+
+
+def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
+    calls = itertools.count(1)
+
+    def report(model, row):
+        if next(calls) == 2:
+            press_ctrl_c()
+        return {"sample": f"é {row['step']}"}
+
+    train(small_model(data), data, config(), tmp_path, on_eval=report)
+    history = train(small_model(data), data, config(), tmp_path, resume=True, on_eval=report)
+    assert [row["sample"] for row in history] == ["é 17", "é 34", "é 40"]
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == history
+
+
+def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(data), data, config(steps=2), tmp_path)
+    monkeypatch.undo()
+    assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
+    train(small_model(data), data, config(steps=2), tmp_path)
+    assert checkpoints.holds_model(tmp_path) and checkpoints.holds_run(tmp_path)
+
+
+def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, claimed = contents(tmp_path), runs.claim
+    monkeypatch.setattr(runs, "claim", lambda folder: (press_ctrl_c(), claimed(folder))[1])
+    with pytest.raises(KeyboardInterrupt, match="^stopped before the first step; nothing was saved$"):
+        train(small_model(data, seed=5), data, config(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_run(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    model = small_model(data)
+    with pytest.raises(OSError):
+        train(model, data, config(), tmp_path / "file" / "run")
+    assert same_weights(model, small_model(data))
+
+
+def test_other_data_with_the_same_counts_are_not_resumed(data, tmp_path):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    tokens = data.train.tokens.copy()
+    i = next(i for i in range(1, len(tokens)) if tokens[i] != tokens[i + 1] and i not in data.train.starts)
+    tokens[i] = tokens[i + 1]
+    other = Corpus(Split(tokens, data.train.starts, data.train.n_bytes), data.val, data.tokenizer, {})
+    with pytest.raises(ValueError, match="^text differs, so it cannot resume .* the data are others"):
+        train(small_model(data), other, config(), tmp_path, resume=True)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs, so it cannot resume"):
+        train(small_model(data), Corpus(data.train, data.val, swapped, {}), config(), tmp_path, resume=True)
+
+
+def write_old_run(folder, trainer, data):
+    """The five files as they were written before issue 13: one optimizer, counts but no fingerprints."""
+    names = {p: name for name, p in trainer.model.named_parameters()}
+    tensors = {f"model.{name}": t for name, t in trainer.model.state_dict().items()}
+    for p, state in trainer.optimizers[0].state.items():
+        tensors |= {f"optimizer.{names[p]}.{key}": t for key, t in state.items()}
+    free = ("steps", "eval_every", "device", "dtype", "compile")
+    settings = asdict(trainer.config) | asdict(trainer.model.config)
+    settings |= {"tokens": len(data.train.tokens), "documents": len(data.train.starts) - 1}
+    identity = {name: value for name, value in settings.items() if name not in free}
+    place = ("steps", "tokens", "seconds", "losses", "history")
+    notes = {name: getattr(trainer, name) for name in place} | {"identity": identity, "dtype": "float32"}
+    folder.mkdir()
+    data.tokenizer.save(folder / "tokenizer.json")
+    saved = {"architecture": "gpt2", **asdict(trainer.model.config)}
+    about = {"config": saved, "provenance": {"steps": trainer.steps, "train": asdict(trainer.config)}}
+    (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    words = (folder / "tokenizer.json").read_bytes()
+    mark = hashlib.sha256(json.dumps(saved, sort_keys=True).encode() + words).hexdigest()
+    save_file(trainer.model.state_dict(), folder / "model.safetensors", {"fingerprint": mark})
+    save_file(tensors, folder / "state.safetensors", {"notes": json.dumps(notes)})
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trainer.history))
+
+
+def test_a_run_that_was_saved_before_loads_and_goes_on(data, tmp_path):
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    history = train(straight, data, config())
+    old = trainer_of(small_model(data), data, config())
+    for _ in range(17):
+        old.step()
+    old.losses, old.history = [], [history[0] | {"sample": "Once"}]
+    write_old_run(tmp_path / "old", old, data)
+    assert same_weights(load_checkpoint(tmp_path / "old")[0], old.model)
+    rows = train(resumed, data, config(), tmp_path / "old", resume=True)
+    assert same_weights(straight, resumed) and rows[0]["sample"] == "Once"
+    assert [row["step"] for row in rows] == [17, 34, 40]
+
+    write_old_run(tmp_path / "other", old, data)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs"):
+        other = Corpus(data.train, data.val, swapped, {})
+        train(small_model(data), other, config(), tmp_path / "other", resume=True)
+
+
+def shorter(t):
+    return t[:-1].clone()
+
+
+TAMPERED = {
+    "a shorter average": ("blocks.0.attn.q_proj.weight.exp_avg", shorter),
+    "another type": ("blocks.0.attn.q_proj.weight.exp_avg_sq", lambda t: t.double()),
+    "a whole tensor of steps": ("norm.weight.step", lambda t: t.repeat(3)),
+    "none": ("norm.weight.exp_avg", lambda t: None),
+    "one too many": ("norm.weight.wings", lambda t: torch.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_a_tampered_state_is_one_line_and_changes_nothing(data, tmp_path, case):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    name, change = TAMPERED[case]
+    tensors = {key: t.clone() for key, t in tensors.items()}
+    changed = change(tensors.pop(f"optimizer.{name}", None))
+    tensors |= {} if changed is None else {f"optimizer.{name}": changed}
+    save_file(tensors, path, notes)
+    model = small_model(data, seed=8)
+    with pytest.raises(ValueError, match=rf"state.safetensors is .*optimizer.{name}.*start anew$") as error:
+        train(model, data, config(), tmp_path, resume=True)
+    assert "\n" not in str(error.value) and same_weights(model, small_model(data, seed=8))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("history", None), ("history", 3), ("history", [4]), ("losses", ["x"]), ("steps", -1)],
+        *[("steps", 2.5), ("dtype", "float16"), ("identity", None), ("identity", []), ("tokens", "many")],
+    ],
+)
+def test_notes_that_lack_something_are_one_line(data, tmp_path, name, value):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    changed = json.loads(notes["notes"]) | {name: value}
+    if value is None:
+        del changed[name]
+    save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": json.dumps(changed)})
+    with pytest.raises(ValueError, match=f"state.safetensors .*'{name}' in its notes; .*start anew$"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    for text in ("[]", "not json", "3"):
+        save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": text})
+        with pytest.raises(ValueError, match="state.safetensors is damaged at 'notes'"):
+            train(small_model(data), data, config(), tmp_path, resume=True)
+
+
+def test_configurations_and_tokenizers_that_lack_something_are_one_line(data, folder):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+    def with_config(**changes):
+        (folder / "config.json").write_text(json.dumps(saved | changes), encoding="utf-8")
+
+    with_config(provenance=3)
+    refuse(folder, "config.json: provenance=3 must be an object")
+    for sizes in ({"d_model": 3 * 10**19}, {"vocab_size": 10**20}, {"n_layers": 10**15}, {"d_ff": 10**12}):
+        with_config(config=saved["config"] | sizes)
+        refuse(folder, "config.json: |make it smaller")
+    with_config(config=saved["config"] | {"architecture": ["gpt2"]})
+    refuse(folder, "is missing or unknown; architectures here: gpt2")
+    (folder / "config.json").write_text(json.dumps({"config": saved["config"]}), encoding="utf-8")
+    assert load_checkpoint(folder)[2] == {}
+    plain = BPETokenizer.train(texts(90, seed=1), 280, special_tokens=())
+    save_checkpoint(folder, small_model(data), plain)
+    refuse(folder, r"lacks <\|endoftext\|>")
+    with pytest.raises(ValueError, match=r"lacks <\|endoftext\|>"):
+        train(small_model(data), Corpus(data.train, data.val, plain, {}), config())
+    large = BPETokenizer.train(texts(90, seed=1), 283)
+    save_checkpoint(folder, small_model(data), large)
+    refuse(folder, "tokenizer.json has 283 tokens, and the model 280; it belongs to another model")
+
+
+def test_a_model_beyond_memory_is_refused_before_it_is_built(monkeypatch):
+    shape = GPTConfig(vocab_size=300, context_length=31, n_layers=7, n_heads=3, d_model=15)
+    n_bytes = 4 * sum(p.numel() for p in gpt2(shape).parameters())
+    assert devices.parameter_bytes(shape, gpt2) == n_bytes
+    monkeypatch.setattr(devices, "memory", lambda: 4.0 * n_bytes)
+    devices.check_memory(shape, gpt2, copies=4)
+    with pytest.raises(ValueError, match=r"^a model of vocab_size=300, n_layers=7, .*smaller$"):
+        devices.check_memory(shape, gpt2, copies=5)
+    assert devices.parameter_bytes(GPTConfig(300, 31, 1, 3, 15), gpt2) < n_bytes
+    with pytest.raises(ValueError, match="needs more than any machine has"):
+        devices.check_memory(GPTConfig(300, 31, 10**7, 10, 10**6), gpt2)
+
+
+def test_data_without_held_out_documents_are_named_before_the_run(data, tmp_path):
+    empty = Split(np.array([0], np.uint16), np.array([0]), 1)
+    with pytest.raises(ValueError, match="data.val has no documents"):
+        train(small_model(data), Corpus(data.train, empty, data.tokenizer, {}), config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""The command line: ``python -m companion.book new|sync|check|site``."""
+"""The command line: ``python -m companion.book new|sync|check|site|repository``."""
 
 import argparse
 import sys
@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     site.add_argument(
         "--out", type=Path, default=Path("site"), help="the folder that it replaces (default: site)"
     )
+    repository = commands.add_parser("repository", help="name the repository, wherever the course names it")
+    repository.add_argument("address", help='https://github.com/owner/name, or "" for none')
     options = parser.parse_args(arguments)
     try:
         book = Book.read(options.root)
@@ -44,13 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
             from companion.book.site import build_site
 
             print(build_site(book, book.root / options.out))
+        elif options.command == "repository":
+            from companion.book.elsewhere import set_repository
+
+            print(set_repository(book, options.address))
         else:
             from companion.book.check import check
 
             differences = check(book)
             print(*differences or [f"{len(book.chapters)} chapters, no difference"], sep="\n")
             return 1 if differences else 0
-    except BookError as error:
+    except (BookError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

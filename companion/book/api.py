@@ -19,17 +19,56 @@ BREAK = re.compile(rf"\n|(?<=[.;]) (?=[a-z_]\w*(?:, \w+)*: |{LAST.pattern})")
 
 
 def modules(book: Book) -> dict[str, Chapter | None]:
-    """The modules that have a page, in the book's order, each with the chapter that builds it."""
+    """The modules that have a page, in the book's order, each with the chapter that builds it.
+
+    After them come those of the folders that chapters may use, and a folder itself where it has names.
+    """
     built = [chapter for chapter in book.chapters if chapter.module and chapter.module_file.exists()]
     named: dict[str, Chapter | None] = {chapter.module: chapter for chapter in built}
-    folders = [book.root / "companion" / name for name in sorted(OPEN_TO_CHAPTERS)]
-    extra = [f"{folder.name}.{path.stem}" for folder in folders for path in sorted(folder.glob("[!_]*.py"))]
-    return named | dict.fromkeys(extra)
+    for name in sorted(OPEN_TO_CHAPTERS):
+        folder = book.root / "companion" / name
+        if (folder / "__init__.py").exists() and public_names(tree_of(book, name)):
+            named[name] = None
+        named |= dict.fromkeys(f"{name}.{path.stem}" for path in sorted(folder.glob("[!_]*.py")))
+    return named
 
 
 def source_file(book: Book, module: str) -> Path:
-    """The file of a module, named from the package on: "gpt", "show.plots"."""
-    return book.root.joinpath("companion", *module.split(".")).with_suffix(".py")
+    """The file of a module, named from the package on: "gpt", "show.plots"; of a folder, its __init__.py."""
+    path = book.root.joinpath("companion", *module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def tree_of(book: Book, module: str) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(source_file(book, module).read_text(encoding="utf-8"))
+
+
+def origin(book: Book, module: str, name: str) -> str | None:
+    """The module of the package that defines a name which another has; None for a name from elsewhere."""
+    tree = tree_of(book, module)
+    if any(name in defined(node) for node in tree.body):
+        return module
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("companion."):
+            if name in [alias.asname or alias.name for alias in node.names]:
+                return origin(book, node.module.removeprefix("companion."), name)
+    return None
+
+
+def re_exported(book: Book, module: str) -> Iterator[str]:
+    """A list of the names that a module only passes on, each with the first line of its docstring.
+
+    Their entries are on the page of the module that defines them.
+    """
+    own = {name for node in tree_of(book, module).body for name in defined(node)}
+    for name in public_names(tree_of(book, module)):
+        place = origin(book, module, name)
+        if name not in own and place:
+            node = next(n for n in tree_of(book, place).body if name in defined(n))
+            text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef | ast.ClassDef) else ""
+            line = to_markdown((text or "").split("\n\n")[0]).replace("\n", " ")
+            yield f"- {{py:obj}}`{name} <companion.{place}.{name}>`" + (f": {line}" if line else "")
 
 
 def to_markdown(docstring: str | None) -> str:
@@ -161,8 +200,7 @@ def built_in(lines: list[str], number: int) -> str | None:
 def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
     """The page of one module, in MyST."""
     path = source_file(book, module)
-    source = path.read_text(encoding="utf-8")
-    tree, lines = ast.parse(source), source.splitlines()
+    tree, lines = tree_of(book, module), path.read_text(encoding="utf-8").splitlines()
     package = f"companion.{module}"
     out = [f"# {package}", ""]
     if chapter:
@@ -171,16 +209,19 @@ def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
     else:
         out += [to_markdown(ast.get_docstring(tree)), ""]
     out += [f"```{{py:module}} {package}", "```", ""]
+    out += [*re_exported(book, module), ""]
     public = public_names(tree)
     for node, following in zip(tree.body, [*tree.body[1:], None], strict=True):
         name = next(iter(defined(node)), None)
         if name not in public:
             continue
-        place = f"[source]({book.repository}/blob/main/{book.relative(path)}#L{node.lineno})"
+        places = []
         heading = built_in(lines, node.lineno)
         if chapter and heading:
-            place = f"built under {{ref}}`{heading} <{target(chapter, heading)}>` · {place}"
-        place = f"*{place}*"
+            places.append(f"built under {{ref}}`{heading} <{target(chapter, heading)}>`")
+        if book.repository:
+            places.append(f"[source]({book.repository}/blob/main/{book.relative(path)}#L{node.lineno})")
+        place = f"*{' · '.join(places)}*" if places else ""
         if isinstance(node, ast.FunctionDef):
             body = to_markdown(ast.get_docstring(node)).splitlines()
             out += directive("function", f"{name}{signature(node)}", [*body, "", place])

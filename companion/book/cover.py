@@ -16,7 +16,7 @@ LOG = Path("data/models/village/log.jsonl")
 
 KEY = """\
 Three stories from one training run, each marked by the village's judge. Green: as the village could have told
-it. Red: a sentence of the village that is not true here. Grey: no sentence of the village."""
+it. Red, underlined: a sentence of the village that is not true here. Grey: no sentence of the village."""
 
 CAPTION = """\
 The loss of the same run. Large dots: where the three stories were told. Forgetful reader: the lowest loss of
@@ -63,8 +63,8 @@ def draw_loss(log: list[dict]) -> bytes:
     import matplotlib
 
     matplotlib.use("agg")
-    from companion.cli import reference_lines
     from companion.show import plots
+    from companion.village.measures import reference_lines
 
     plots.use_style()
     ax = plots.loss_curve(log, reference_lines())

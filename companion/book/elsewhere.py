@@ -1,16 +1,34 @@
-"""Where the course opens without an installation: the badges of README, from book.toml's repository."""
+"""The repository's address, which book.toml has: the badges of README, and the cell that fetches the course.
 
+Both follow book.toml: `repository` writes all three, `check` compares them. While the address is empty, there
+are no badges, the cell says that the course is missing, and the web book has no links to files.
+"""
+
+import re
+from collections.abc import Iterator
+
+from companion.book import BookError
+from companion.book.files import replace_files
 from companion.book.manifest import Book
+from companion.book.text import code_cells, read_notebook, write_notebook
 
 START = "chapters/00_start.ipynb"
+ADDRESS = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?")
+BEGIN, END = "<!-- badges: python -m companion.book repository -->", "<!-- end of badges -->"
+BLOCK = re.compile(rf"{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
+FETCHES = re.compile(
+    r'^(?P<before> *address = )"(?P<address>[^"\n]*)"(?=  # the course\'s repository$)', re.MULTILINE
+)
+"""The line of a chapter's cell that fetches the course; the comment marks it."""
+REMARK = "VS Code, which Codespaces opens, does not fold cells: there the exercises' solutions stand open."
 
 
 def badges(book: Book) -> str:
-    """README's lines with a badge for each place, in Markdown.
-
-    The repository is an address at GitHub, as https://github.com/owner/name.
-    """
-    name = book.repository.removeprefix("https://github.com/")
+    """README's lines with a badge for each place, in Markdown; "" without a repository at GitHub."""
+    found = ADDRESS.fullmatch(book.repository)
+    if not found:
+        return ""
+    name = found["name"]
     places = {
         "Codespaces": ("github.com/codespaces/badge.svg", f"codespaces.new/{name}"),
         "Binder": ("mybinder.org/badge_logo.svg", f"mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{START}"),
@@ -22,4 +40,67 @@ def badges(book: Book) -> str:
     lines = [
         f"[![Open in {place}](https://{image})](https://{link})" for place, (image, link) in places.items()
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", REMARK])
+
+
+def block(book: Book) -> str:
+    """The badges between the two comments that mark their place in README."""
+    return "\n".join([BEGIN, *filter(None, [badges(book)]), END, ""])
+
+
+def repository_problems(book: Book) -> Iterator[tuple[str, str]]:
+    """Where README or a chapter names another repository than book.toml, as (file, problem)."""
+    remedy = f'run `repository "{book.repository}"`'
+    readme = book.root / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    if badges(book) and not BLOCK.search(text):
+        yield (
+            "README.md",
+            f"no place for the badges; put {BEGIN} and {END} into it, each on a line of its own",
+        )
+    elif any(found != block(book) for found in BLOCK.findall(text)):
+        yield "README.md", f"its badges are not those of book.toml's repository; {remedy}"
+    for chapter in book.chapters:
+        source = chapter.text.read_text(encoding="utf-8", errors="replace") if chapter.text.exists() else ""
+        if any(found["address"] != book.repository for found in FETCHES.finditer(source)):
+            yield (
+                book.relative(chapter.text),
+                f"fetches the course from elsewhere than book.toml says; {remedy}",
+            )
+
+
+def set_repository(book: Book, address: str) -> str:
+    """Write the address into book.toml, README and the cell that fetches the course; return what changed.
+
+    address: https://github.com/owner/name, or "" for none. BookError for another, where nothing is written.
+    """
+    found = ADDRESS.fullmatch(address.strip())
+    if address.strip() and not found:
+        raise BookError(
+            f'repository={address!r} is none at GitHub; give https://github.com/owner/name, or "" for none'
+        )
+    address = f"https://github.com/{found['name']}" if found else ""
+    manifest = (book.root / "book.toml").read_text(encoding="utf-8")
+    lines = re.compile(r"^repository *= *.*$", re.MULTILINE)
+    if len(lines.findall(manifest)) != 1:
+        raise BookError('book.toml: its repository stands in no line of its own; write repository = ""')
+    new = Book(book.root, book.title, address, book.parts, book.chapters)
+    contents = {book.root / "book.toml": lines.sub(f'repository = "{address}"', manifest).encode("utf-8")}
+    readme = book.root / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        contents[readme] = BLOCK.sub(lambda _: block(new), text).encode("utf-8")
+
+    def named(source: str) -> str:
+        return FETCHES.sub(lambda line: f'{line["before"]}"{address}"', source)
+
+    for chapter in book.chapters:
+        if chapter.text.exists() and FETCHES.search(text := chapter.text.read_text(encoding="utf-8")):
+            contents[chapter.text] = named(text).encode("utf-8")
+            if chapter.notebook.exists():
+                notebook = read_notebook(chapter.notebook)
+                for cell in code_cells(notebook):
+                    cell.source = named(cell.source)  # where the course is there, it does nothing: no new run
+                contents[chapter.notebook] = write_notebook(notebook)
+    changed = [book.relative(path) for path in replace_files(book.root, contents)]
+    return f"the repository is {address or 'none'}; wrote {', '.join(changed) or 'nothing, all as it was'}"

@@ -1,12 +1,31 @@
-"""Who may import what: module n of the book only modules before n, by explicit name."""
+"""Who may import what: module n of the book only modules before n, by explicit name, and no room looks up.
+
+From the bottom: `village` imports nothing else of the package; then come `runtime`, `show`, and the chapters'
+modules in the order of the book. Above them stand the exercises' checks, the server, this machinery and the
+command line, which nothing below imports. `companion/__init__.py` composes them, each import on use.
+"""
 
 import ast
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from companion.book.manifest import Book, Chapter
+from companion.book.manifest import GENERATED, Book, Chapter
 
 OPEN_TO_CHAPTERS = {"runtime", "show", "village"}
+CHAPTERS = "the chapters' modules"
+ROOMS: dict[str, set[str]] = {
+    "village": set(),
+    "runtime": {"village"},
+    "show": {"village", "runtime"},
+    "exercises": {"village"},  # a check never looks into the package for the answer
+    "serve": {*OPEN_TO_CHAPTERS, CHAPTERS},
+    "book": {*OPEN_TO_CHAPTERS, CHAPTERS},
+}
+"""The folders of the package, and what of it each may import besides itself."""
+
+TOP = {"__init__.py", "__main__.py", "cli.py"}
+"""What stands beside the chapters' modules."""
+
 PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
@@ -24,14 +43,22 @@ def parse_code(source: str) -> ast.Module | None:
         return None
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
-    """Each import as (module, name), name None for a plain `import module`; relative ones made absolute."""
+def imported(tree: ast.AST, package: str = "companion") -> Iterator[tuple[str, str | None]]:
+    """Each import as (module, name), name None for a plain `import module`.
+
+    Relative ones are made absolute: package is where the file stands. So are those by `import_module("…")`.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = ".".join(filter(None, ["companion" if node.level else None, node.module]))
+            parts = package.split(".") if node.level else []
+            module = ".".join([*parts[: len(parts) + 1 - node.level], *filter(None, [node.module])])
             yield from ((module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = ast.unparse(node.func).split(".")[-1]
+            if function in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                yield node.args[0].value, None
 
 
 def from_package(tree: ast.Module) -> set[str]:
@@ -77,7 +104,7 @@ def chapter_problems(
         parts = module.split(".")
         if parts[0] != "companion":
             continue
-        target = parts[1] if len(parts) > 1 else {"load": "generation"}.get(name, name)
+        target = parts[1] if len(parts) > 1 else name
         if target in also:
             continue
         if target is None:
@@ -91,8 +118,65 @@ def chapter_problems(
             yield f"imports companion.{target}; chapters may use earlier modules, {known}"
 
 
+def targets(tree: ast.AST, package: str = "companion") -> Iterator[str]:
+    """What a tree imports of the package: "gpt" for `from companion.gpt import …`; "" for all of it."""
+    for module, name in imported(tree, package):
+        parts = module.split(".")
+        if parts[0] == "companion":
+            yield parts[1] if len(parts) > 1 else name or ""
+
+
+def room_problems(tree: ast.Module, book: Book, path: Path) -> Iterator[str]:
+    """What a file in a folder of the package imports from further up."""
+    parts = path.relative_to(book.root).with_suffix("").parts
+    room = parts[1]
+    if room not in ROOMS:
+        yield f"stands in companion/{room}, which is no room of the package; known: {', '.join(ROOMS)}"
+        return
+    modules = {chapter.module for chapter in book.chapters if chapter.module}
+    known = ROOMS[room] | {room} | (modules if CHAPTERS in ROOMS[room] else set())
+    may = ", ".join(sorted(ROOMS[room])) or "nothing else of the package"
+    for target in targets(tree, ".".join(parts[:-1])):
+        if target not in known:
+            yield f"imports companion{target and '.'}{target}; {room} may import {may}"
+
+
+def top_problems(tree: ast.Module, book: Book, path: Path) -> Iterator[str]:
+    """What is wrong with a hand-written file at the package's top."""
+    if path.name not in TOP:
+        yield f"stands beside the chapters' modules; move it into one of {', '.join(ROOMS)}"
+    if path.name == "__init__.py":
+        for node in tree.body:
+            found = [] if isinstance(node, ast.FunctionDef) else targets(node)
+            yield from (f"imports companion.{target} at once; import it where it is used" for target in found)
+
+
+def hidden_by(book: Book, module: str) -> str | None:
+    """What a chapter's module of this name would hide or overwrite, None for nothing."""
+    if module in ROOMS or f"{module}.py" in TOP:
+        return f"companion/{module}"
+    file = book.root / "companion" / f"{module}.py"
+    if file.with_suffix("").is_dir():
+        return f"{book.relative(file.with_suffix(''))}/"
+    if file.exists() and GENERATED not in file.read_text(encoding="utf-8", errors="replace"):
+        return f"{book.relative(file)}, which was written by hand"
+    return None
+
+
+def name_problems(book: Book) -> Iterator[tuple[Path, str]]:
+    """Chapters whose module is called like a folder, or like a file that is not theirs."""
+    for chapter in book.chapters:
+        if chapter.module and (hidden := hidden_by(book, chapter.module)):
+            yield (
+                book.root / "book.toml",
+                f"{chapter.name}: a module called {chapter.module!r} would hide {hidden}; "
+                "choose another name",
+            )
+
+
 def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
     """Problems of every Python file in the package, as (file, problem)."""
+    yield from name_problems(book)
     by_file = {chapter.module_file: chapter for chapter in book.chapters if chapter.module}
     for path in sorted((book.root / "companion").rglob("*.py")):
         try:
@@ -104,4 +188,8 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
         found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])
+        elif path.parent == book.root / "companion":
+            found += top_problems(tree, book, path)
+        else:
+            found += room_problems(tree, book, path)
         yield from ((path, problem) for problem in dict.fromkeys(found))

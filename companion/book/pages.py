@@ -18,6 +18,8 @@ from companion.book.text import FOLDED, tags
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
 PROMISE = re.compile(r"^\*(?P<promise>You will .+?)\*$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:)(?P<path>[^)#\s]+)(?=[)#])")
+LOST = re.compile(r"!?\[(?P<label>(?:[^\[\]]|\[[^\[\]]*\])*)\]\(\0[^)]*\)")
+"""A link that leads nowhere."""
 REMOTE_IMAGE = re.compile(r"!\[([^\]]*)\]\(https?:[^)]*\)")
 ANCHOR = re.compile(r"(?<=\]\()(?P<page>[\w.]*)#(?P<anchor>[^)\s]+)(?=\))")
 HEADING = re.compile(r"^(?=#{1,6} +(?P<heading>.+)$)", re.MULTILINE)
@@ -61,7 +63,7 @@ def page_links(source: str, book: Book) -> str:
 
     The map of the chapters is the cover; files that are no page (tests, data) are in the repository; an
     anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here; of a picture on another
-    host, such as a badge, its words are left.
+    host, such as a badge, its words are left. Without a repository, so are those of a link into it.
     """
 
     def there(found: re.Match) -> str:
@@ -69,13 +71,16 @@ def page_links(source: str, book: Book) -> str:
         if path == "chapters/README.md":
             return "/index.md"
         is_page = path.startswith("chapters/") and path.endswith(".ipynb")
-        return found["path"] if is_page else f"{book.repository}/blob/main/{path}"
+        if is_page:
+            return found["path"]
+        return f"{book.repository}/blob/main/{path}" if book.repository else "\0"
 
     def anchored(found: re.Match) -> str:
         anchor = re.sub(r"[^\w-]", "", unquote(found["anchor"])).lower()
         return f"{found['page']}#{anchor}"
 
-    return ANCHOR.sub(anchored, LINK.sub(there, REMOTE_IMAGE.sub(r"\1", source)))
+    source = LOST.sub(r"\g<label>", LINK.sub(there, REMOTE_IMAGE.sub(r"\1", source)))
+    return ANCHOR.sub(anchored, source)
 
 
 def number_figures(notebook: NotebookNode, chapter: Chapter) -> None:

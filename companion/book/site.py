@@ -23,6 +23,8 @@ from companion.book.text import read_notebook, write_notebook
 
 STATIC = Path(__file__).with_name("static")
 INSTALL = "pip install -e .[site]"
+MARKER = ".made-by-companion-book"
+"""A file in every folder that this makes: only such a folder is replaced."""
 
 MATHJAX = "sphinx-mathjax-offline"
 MATHJAX_FILE = "tex-svg.js"
@@ -54,6 +56,7 @@ def mathjax() -> bytes:
 def settings(book: Book) -> dict[str, Any]:
     """Sphinx's configuration; there is no conf.py."""
     name, _, _ = book.title.partition(": ")
+    repository = [{"name": "Repository", "url": book.repository, "icon": "fa-brands fa-github"}]
     return {
         "project": name,
         "html_title": book.title,
@@ -61,7 +64,7 @@ def settings(book: Book) -> dict[str, Any]:
         "html_theme": "sphinx_book_theme",
         "html_theme_options": {
             "logo": {"text": name},
-            "icon_links": [{"name": "Repository", "url": book.repository, "icon": "fa-brands fa-github"}],
+            "icon_links": repository if book.repository else [],
             "use_fullscreen_button": False,
             "home_page_in_toc": True,
             "show_navbar_depth": 1,
@@ -170,16 +173,21 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
 def build_site(book: Book, folder: Path) -> str:
     """Build the site into folder, which is replaced when all is made, and return a line on what was built.
 
-    Raises BookError where a tool or MathJax is missing, a notebook is, or Sphinx warns.
+    Raises BookError where a tool or MathJax is missing, a notebook is, or Sphinx warns; and for a folder that
+    holds something else than a site that this made.
     """
     start = time.perf_counter()
     missing = missing_tools()
     if missing:
         raise BookError(f"the site needs {', '.join(missing)}, not installed here; run `{INSTALL}`")
     folder = folder.resolve()
+    if folder.exists() and not (
+        folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
+    ):
+        raise BookError(
+            f"{folder} is no site that this command made, so it stays; name another with --out, or remove it"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and not (folder / "index.html").exists() and any(folder.iterdir()):
-        raise BookError(f"{folder} exists and is no site; name another folder with --out")
     with tempfile.TemporaryDirectory(prefix=".site-", dir=folder.parent) as temporary:
         source, out = Path(temporary) / "source", Path(temporary) / "html"
         source.mkdir()
@@ -189,6 +197,7 @@ def build_site(book: Book, folder: Path) -> str:
         (out / "_sources" / "chapters").mkdir(parents=True)
         for chapter in book.chapters:
             shutil.copyfile(chapter.notebook, out / "_sources" / "chapters" / chapter.notebook.name)
+        (out / MARKER).write_text("`python -m companion.book site` replaces this folder.\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         out.rename(folder)

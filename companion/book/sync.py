@@ -9,6 +9,7 @@ from companion.book.course_map import course_map, map_file
 from companion.book.execute import execute
 from companion.book.export import export, format_code
 from companion.book.files import replace_files
+from companion.book.imports import hidden_by
 from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
 from companion.book.manifest import Book, Chapter
 from companion.book.navigation import add_navigation
@@ -70,6 +71,8 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     run: False keeps the outputs that the notebook has, for when only prose changed; BookError where code
     changed.
     """
+    if chapter.module and (hidden := hidden_by(book, chapter.module)):
+        raise BookError(f"{chapter.name}: its module would overwrite or hide {hidden}; name it otherwise")
     original = chapter.text.read_bytes() if chapter.text.exists() else b""
     notebook, starts = read_text(chapter.text)
     add_navigation(notebook, starts, book, chapter)

@@ -1,13 +1,17 @@
 """The reader's entry: find an exercise by its number, judge an answer, remember the outcome."""
 
+import contextlib
 import importlib
 import pkgutil
 import re
+import sys
 from typing import Any
 
 import companion.exercises
 from companion.exercises.exercise import Exercise
 from companion.exercises.judge import judge
+from companion.exercises.settle import type_name
+from companion.exercises.trial import run
 from companion.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Verdict
 
 
@@ -49,13 +53,25 @@ class Checker:
     def __call__(self, number: str | float, answer: Any = None) -> Verdict:
         """Say whether an answer to an exercise is right. It never raises, whatever the answer does.
 
+        Where nothing displays what a statement gives, as in a plain script, the verdict is printed too.
         A solution of the course, which is named `solution` or `Solution`, is judged and not remembered.
         """
-        exercise = find(str(number))
+        verdict = self.judged(number, answer)
+        say(verdict)
+        return verdict
+
+    def judged(self, number: str | float, answer: Any) -> Verdict:
+        """The verdict; its outcome is remembered."""
+        exercise = find(number if type(number) is str else str(number) if type(number) is float else "?")
         if isinstance(exercise, str):
             return Verdict(UNCLEAR, exercise)
-        verdict = judge(exercise, answer)
-        if verdict.outcome != UNCLEAR and getattr(answer, "__name__", "") not in ("solution", "Solution"):
+        try:
+            verdict = judge(exercise, answer)
+        except Exception as error:
+            fault = f"({type_name(error)}: {error})"
+            text = "the check itself failed, which is not your answer's fault"
+            return Verdict(UNCLEAR, f"{exercise.number} could not be checked: {text} {fault}.")
+        if verdict.outcome != UNCLEAR and name_of(answer) not in ("solution", "Solution"):
             self.outcomes[exercise.number] = verdict.outcome
         return verdict
 
@@ -67,7 +83,27 @@ class Checker:
             for exercise in exercises_of(chapter):
                 outcome = self.outcomes.get(exercise.number, NOT_ATTEMPTED)
                 table[chapter][outcome].append(f"{exercise.number} {'★' * exercise.stars}")
-        return Progress(table)
+        progress = Progress(table)
+        say(progress)
+        return progress
+
+
+def say(told: Verdict | Progress) -> None:
+    """Print what nothing will display: in a notebook and at Python's prompt, the value of a line is shown."""
+    ipython = sys.modules.get("IPython")
+    if (ipython and ipython.get_ipython() is not None) or hasattr(sys, "ps1"):
+        return
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or there is none
+        try:
+            print(told)
+        except UnicodeEncodeError:
+            print(repr(told).encode("ascii", "backslashreplace").decode())
+
+
+def name_of(answer: Any) -> str:
+    """The name of a function or class, whatever it says about itself; "" of other objects."""
+    name, _ = run(lambda: answer.__name__, 1)
+    return str.__str__(name) if isinstance(name, str) else ""
 
 
 check = Checker()

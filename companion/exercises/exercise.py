@@ -51,6 +51,7 @@ class Function(Exercise):
     call: (answer, *arguments) -> what is compared; for a class, it builds and uses one. May raise Problem.
     shown: how an input is shown, as a format string: {f} is the answer's name, {0} the first argument.
     tolerance: allowed difference of floating point numbers, relative for those above 1.
+    exact_dtype: whether tensors must have the oracle's dtype (and be tensors), and ints be ints.
     """
 
     cases: Callable[[int], Sequence[tuple]]
@@ -59,6 +60,7 @@ class Function(Exercise):
     call: Callable = apply
     shown: str | None = None
     tolerance: float = 1e-5
+    exact_dtype: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

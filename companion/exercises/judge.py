@@ -5,12 +5,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
-from numbers import Real
 from typing import Any
 
 from companion.exercises.exercise import Exercise, Function, Number, Problem, apply
-from companion.exercises.trial import TimeUp, Trial, attempt, reader_line
-from companion.exercises.values import Difference, a, difference, show, size, snapshot
+from companion.exercises.limits import MEMORY
+from companion.exercises.settle import as_number, type_name
+from companion.exercises.trial import MemoryUp, Stopped, Trial, attempt, run
+from companion.exercises.values import (
+    DIGITS,
+    Comparison,
+    Difference,
+    a,
+    as_float,
+    changes,
+    show,
+    size,
+    snapshot,
+)
 from companion.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Verdict
 
 SEEDS = (0, 1, 2)
@@ -27,10 +38,15 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
 # -- functions and classes ------------------------------------------------------------------
 
 
+class Unclear(Exception):
+    """The check itself is at fault: its cases or its own answer failed."""
+
+
 @dataclass
 class Try:
     """One input of an exercise, what a right answer gives for it, and what the reader's gave."""
 
+    case: "Case"
     args: tuple
     expected: Trial
     got: Trial
@@ -46,29 +62,43 @@ class Try:
 def judge_function(exercise: Function, answer: Any) -> Verdict:
     if complaint := misfit(exercise, answer):
         return Verdict(UNCLEAR, complaint)
-    tries = list(all_tries(exercise, answer))
+    try:
+        tries = list(all_tries(exercise, answer))
+    except Unclear as fault:
+        text = f"{exercise.number} could not be checked: {fault}. That is a fault of the check, not yours."
+        return Verdict(UNCLEAR, text)
     if isinstance(tries[0].got.error, NotImplementedError):
         return not_attempted(exercise)
     failed = next((one for one in tries if one.failed), None)
     if failed is None:
         return Verdict(RIGHT, f"{exercise.number} right. {exercise.right}")
-    rows = [("input", shown_input(exercise, failed.args)), *told(exercise, failed)]
+    rows = [("input", shown_input(exercise, failed.args)), *told(failed)]
     rows += [("likely", cause) for cause in causes(exercise, tries, failed)]
     return Verdict(NOT_YET, f"{exercise.number} not yet.", tuple(rows))
 
 
 def misfit(exercise: Exercise, answer: Any) -> str:
     """Why an object cannot be an answer; "" where it can."""
+    found, error = run(lambda: look_at(exercise, answer), SECONDS)
+    if error is None:
+        return found
+    return f"{exercise.number} wants {exercise.wants}; your object cannot be looked at: {type_name(error)}."
+
+
+def look_at(exercise: Exercise, answer: Any) -> str:
+    """The same, with what the object says about itself."""
     number, name = exercise.number, exercise.name
     if not callable(answer):
-        got = f"{a(answer)}, {show(answer, 40)}" if answer is not None else "None"
+        got = "None" if answer is None else f"{a(answer)}, {show(answer, 40)}"
         return f'{number} wants {name} itself, as in check("{number}", {name}); this is {got}.'
     try:
-        inspect.signature(answer).bind(*exercise.parameters)
+        signature = inspect.signature(answer)
+    except (ValueError, TypeError):
+        return ""  # some functions written in C do not tell their parameters
+    try:
+        signature.bind(*exercise.parameters)
     except TypeError:
-        return f"{number} wants {exercise.wants}; yours takes {inspect.signature(answer)}."
-    except ValueError:
-        pass  # some functions written in C do not tell their parameters
+        return f"{number} wants {exercise.wants}; yours takes {signature}."
     return ""
 
 
@@ -78,38 +108,86 @@ def not_attempted(exercise: Exercise) -> Verdict:
 
 
 def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
-    """Each input in turn, small ones first, until the time is over."""
+    """Each input in turn, small ones first, until the time is over. Raises Unclear."""
     stop_at = time.monotonic() + SECONDS
-    for args in inputs(exercise):
-        got = attempt(exercise.call, answer, args, max(stop_at - time.monotonic(), 0.01))
-        expected = attempt(exercise.call, exercise.oracle, args, SECONDS)
+    for case in cases_of(exercise):
+        begin = time.monotonic()
+        args, expected, before = case.args, case.expected(exercise), case.before
+        stop_at += time.monotonic() - begin  # this time is not the reader's
+        got = attempt(exercise.call, answer, args, max(stop_at - time.monotonic(), 0.01), watch=True)
+        differs = trial_difference(exercise, got, expected)
+        stopped = isinstance(got.error, Stopped)
         yield Try(
-            args,
-            expected,
-            got,
-            differs=trial_difference(got, expected, exercise.tolerance),
-            damaged=difference(snapshot(got.after), snapshot(args), tolerance=0),
+            case, args, expected, got, differs, None if stopped else damage(exercise, args, before, got)
         )
-        if isinstance(got.error, TimeUp):
+        if stopped:
             break
 
 
+def meant(expected: Trial) -> bool:
+    """Whether an oracle's error is one that a right answer must raise too: from a `raise` of its own."""
+    return not isinstance(expected.error, Problem) and expected.source.startswith("raise ")
+
+
+class Case:
+    """An input, and what the exercise's own answers give for it: found once, as they are always the same."""
+
+    def __init__(self, args: tuple):
+        self.args, self.before = args, snapshot(args)
+        self.trials: dict[int, Trial] = {}
+
+    def trial(self, exercise: Function, own: Any) -> Trial:
+        """What the oracle or a mistake gives."""
+        if id(own) not in self.trials:
+            self.trials[id(own)] = attempt(exercise.call, own, self.args, SECONDS)
+        return self.trials[id(own)]
+
+    def expected(self, exercise: Function) -> Trial:
+        """What is right. Raises Unclear where the oracle fails without meaning to."""
+        found = self.trial(exercise, exercise.oracle)
+        if found.error is None or meant(found):
+            return found
+        raise Unclear(f"its own answer fails on {shown_input(exercise, self.args)} ({found.said})")
+
+
+KEPT: dict[int, tuple[Function, list[Case]]] = {}
+"""The cases of the exercises that were checked last."""
+
+
+def cases_of(exercise: Function) -> list[Case]:
+    """The cases of an exercise, small ones first. Raises Unclear."""
+    if id(exercise) not in KEPT:
+        made = [Case(args) for args in inputs(exercise)]
+        while len(KEPT) > 20:
+            KEPT.pop(next(iter(KEPT)))
+        KEPT[id(exercise)] = exercise, made
+    return KEPT[id(exercise)][1]
+
+
 def inputs(exercise: Function) -> list[tuple]:
-    """The inputs of all seeds, small ones first."""
-
-    def all_cases(_):
-        return [args for seed in SEEDS for args in exercise.cases(seed)]
-
-    made = attempt(all_cases, None, (), SECONDS)
-    return sorted(made.value, key=size)
+    """The inputs of all seeds, small ones first. Raises Unclear."""
+    made, error = run(lambda: [args for seed in SEEDS for args in exercise.cases(seed)], SECONDS)
+    if error is not None:
+        raise Unclear(f"its inputs cannot be made ({type_name(error)}: {error})")
+    return sorted(made, key=size)
 
 
-def trial_difference(got: Trial, expected: Trial, tolerance: float) -> Difference | None:
+def trial_difference(exercise: Function, got: Trial, expected: Trial) -> Difference | None:
     """Where two trials differ, in their values or in the kind of error that they raise."""
-    if got.error or expected.error:
-        same = expected.error and isinstance(got.error, type(expected.error))
+    if got.error is not None or expected.error is not None:
+        same = expected.error is not None and issubclass(type(got.error), type(expected.error))
         return None if same else Difference("", "")
-    return difference(got.value, expected.value, tolerance)
+    return Comparison(exercise.tolerance, exercise.exact_dtype).differ(got.value, expected.value, "")
+
+
+def damage(exercise: Function, args: tuple, before: Any, got: Trial) -> Difference | None:
+    """Where an answer changed its input, and a right answer does not."""
+    if got.after is None:
+        return Difference("[0]", "something that cannot be looked at")
+    if not changes(got.after, before):
+        return None
+    right = attempt(exercise.call, exercise.oracle, args, SECONDS, watch=True)
+    return changes(got.after, before, right.after)
 
 
 def shown_input(exercise: Function, args: tuple) -> str:
@@ -122,75 +200,91 @@ def shown_input(exercise: Function, args: tuple) -> str:
     )
 
 
-def told(exercise: Function, one: Try) -> Iterator[tuple[str, str]]:
+def told(one: Try) -> Iterator[tuple[str, str]]:
     """What happened on an input, as rows of a verdict."""
     if one.differs:
-        yield "expected", outcome(one.expected)
+        digits = one.differs.digits
+        yield "expected", outcome(one.expected, digits)
         if not isinstance(one.got.error, Problem):  # that has nothing to show; `causes` tells it
-            yield "got", outcome(one.got)
-        if line := one.got.error and reader_line(one.got.error):
-            yield "where", line
+            yield "got", outcome(one.got, digits)
+        if one.got.line:
+            yield "where", one.got.line
         if text := one.differs.text:
             yield "differs", f"first at {one.differs.place}: {text}" if one.differs.place else text
-    if one.got.printed:
+    if one.got.printed.strip():
         yield "printed", show(one.got.printed.strip())
 
 
-def outcome(trial: Trial) -> str:
+def outcome(trial: Trial, digits: int = DIGITS) -> str:
     """What a call gave, on one line."""
-    if isinstance(trial.error, TimeUp):
+    if isinstance(trial.error, MemoryUp):
+        return f"nothing; it was stopped when it had taken more than {MEMORY // 2**20:,} MB of memory"
+    if isinstance(trial.error, Stopped):
         return f"nothing; it was stopped after {SECONDS} seconds"
-    if trial.error:
-        text = " ".join(str(trial.error).split())
-        return f"{type(trial.error).__name__}: {text}"[:200] if text else type(trial.error).__name__
-    return show(trial.value)
+    return trial.said if trial.error is not None else show(trial.value, digits=digits)
 
 
 def causes(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
     """The likely causes of a failed try."""
     if failed.damaged:
-        yield damage(exercise, failed)
+        yield damage_told(exercise, failed)
     if not failed.differs:
         return
-    if isinstance(failed.got.error, TimeUp):
+    error = failed.got.error
+    if isinstance(error, MemoryUp | MemoryError):
+        yield "Something grows without end, or is far larger than it need be."
+    elif isinstance(error, Stopped):
         yield "An endless loop? Look for a condition that never changes while the loop runs."
-    elif isinstance(failed.got.error, Problem):
-        yield str(failed.got.error)
-    elif message := known_mistake(exercise, tries, failed):
+    elif isinstance(error, Problem):
+        yield failed.got.said.removeprefix(f"{type_name(error)}: ")
+    elif message := known_mistake(exercise, tries):
         yield message
-    elif failed.got.error is None:
-        yield from habits(exercise, tries, failed)
+    elif error is None:
+        yield from habits(tries, failed)
 
 
-def damage(exercise: Function, one: Try) -> str:
+def damage_told(exercise: Function, one: Try) -> str:
     """How an answer changed its input."""
-    i = int(one.damaged.place[1:].partition("]")[0])  # the place begins with the argument's: [0][2]
+    index, _, rest = one.damaged.place[1:].partition("]")  # the place begins with the argument's: [0][2]
+    i = int(index)
     name = f"`{exercise.parameters[i]}`" if exercise.call is apply else "one of them"
+    attribute = rest[rest.index(".") :].rstrip(":") if "." in rest else ""
+    now = one.damaged.text or "another"
+    if not attribute and one.got.after is not None:
+        now = show(one.got.after[i], 60)
+    elif attribute and exercise.call is apply:
+        name = f"`{exercise.parameters[i]}{rest.rstrip(':')}`"
+    elif attribute:
+        name = f"`{attribute[1:]}` of one of them"
     return (
-        f"Your answer changes its input: after the call, {name} is {show(one.got.after[i], 60)}. "
+        f"Your answer changes its input: after the call, {name} is {now}. "
         "The caller may still need it as it was; work on a copy."
     )
 
 
-def known_mistake(exercise: Function, tries: list[Try], failed: Try) -> str:
-    """The message of the mistake that gives what the answer gave, here and on most inputs; "" if none."""
-
-    def repeats(wrong, one: Try) -> bool:
-        trial = attempt(exercise.call, wrong, one.args, SECONDS)
-        return not trial_difference(trial, one.got, exercise.tolerance)
-
-    found = [(wrong, message) for wrong, message in exercise.mistakes if repeats(wrong, failed)]
-    if len(found) > 1:
-        found.sort(key=lambda mistake: -sum(repeats(mistake[0], one) for one in tries))
-    return found[0][1] if found else ""
+def known_mistake(exercise: Function, tries: list[Try]) -> str:
+    """The message of the first mistake that gives what the answer gave on every input; "" if none."""
+    for wrong, message in exercise.mistakes:
+        if all(repeats(exercise, wrong, one) for one in sorted(tries, key=lambda one: not one.failed)):
+            return message
+    return ""
 
 
-def habits(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
+def repeats(exercise: Function, wrong: Any, one: Try) -> bool:
+    """Whether a mistake gives on an input what the answer gave: a value, or an error of the same type."""
+    trial, got = one.case.trial(exercise, wrong), one.got
+    if trial.error is not None or got.error is not None:
+        return type(trial.error) is type(got.error)
+    return not Comparison(exercise.tolerance, True).differ(trial.value, got.value, "")
+
+
+def habits(tries: list[Try], failed: Try) -> Iterator[str]:
     """Mistakes that every exercise can meet."""
-    values = [one.got.value for one in tries]
     if failed.got.value is None:
         yield "A function without `return` gives None. Is the `return` missing, or in a branch only?"
-    elif len(tries) > 2 and not any(difference(value, values[0], 0) for value in values):
+        return
+    values, exact = [one.got.value for one in tries], Comparison(0.0, True)
+    if len(tries) > 2 and not any(exact.differ(value, values[0], "") for value in values):
         yield "It gives the same for every input: does it use its arguments?"
 
 
@@ -199,22 +293,27 @@ def habits(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
 
 @judge.register
 def judge_number(exercise: Number, answer: Any) -> Verdict:
-    value, number = answer, exercise.number
+    number = exercise.number
     if callable(answer):
         if complaint := misfit(exercise, answer):
             return Verdict(UNCLEAR, complaint)
         trial = attempt(apply, answer, (), SECONDS)
-        if isinstance(trial.error, NotImplementedError):
-            return not_attempted(exercise)
-        if trial.error:
-            rows = [("got", outcome(trial)), ("where", reader_line(trial.error))]
-            return Verdict(NOT_YET, f"{number} not yet.", tuple(row for row in rows if row[1]))
-        value = trial.value
-    value = value.item() if getattr(value, "shape", None) == () else value  # of torch or NumPy
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return Verdict(UNCLEAR, f"{number} wants a number; this is {a(value)}: {show(value, 40)}.")
+    else:
+        trial = attempt(lambda value: value, answer, (), SECONDS)
+    if isinstance(trial.error, NotImplementedError):
+        return not_attempted(exercise)
+    if trial.error is not None:
+        rows = [("got", outcome(trial)), ("where", trial.line)]
+        return Verdict(NOT_YET, f"{number} not yet.", tuple(row for row in rows if row[1]))
+    value = as_number(trial.value)
+    if value is None:
+        got = f"{a(trial.value)}: {show(trial.value, 40)}"
+        return Verdict(UNCLEAR, f"{number} wants a number; this is {got}.")
+    value = as_float(value)
     if abs(value - exercise.answer) <= exercise.tolerance:
         return Verdict(RIGHT, f"{number} right. {exercise.right}")
+    if value != value:
+        return Verdict(NOT_YET, f"{number} not yet.", (("got", "nan, which is no number"),))
     rows = [("got", f"{show(value)}, which is too {'high' if value > exercise.answer else 'low'}")]
     near = (message for wrong, message in exercise.mistakes if abs(value - wrong) <= exercise.tolerance)
     rows += [("likely", message) for message in [next(near, "")] if message]

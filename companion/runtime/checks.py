@@ -1,19 +1,37 @@
 """Checks of what callers give, each an error in one line that says what to give instead."""
 
 import operator
+from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
+
+
+def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
+    """The value as an int. TypeError for one that is no whole number, ValueError for one below least."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}={value!r:.40} must be a whole number; {remedy}") from None
+    if value < least:
+        raise ValueError(f"{name}={value} must be at least {least}; {remedy}")
+    return value
+
+
+def number(name: str, value, rule: str, holds: Callable) -> None:
+    """Raise TypeError for a value that is no real number, ValueError unless holds(value)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r:.40} must be {rule}")
+    if not holds(value):
+        raise ValueError(f"{name}={value} must be {rule}")
 
 
 def at_least_one(**values: int) -> None:
     """Raises ValueError for a value below 1, TypeError for one that is no whole number."""
     for name, value in values.items():
-        try:
-            operator.index(value)
-        except TypeError:
-            raise TypeError(f"{name}={value!r:.40} must be a whole number, such as 8") from None
-        if value < 1:
-            raise ValueError(f"{name}={value} must be at least 1")
+        whole_number(name, value)
 
 
 def token_row(tokens) -> np.ndarray:

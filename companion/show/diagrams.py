@@ -36,8 +36,8 @@ NAME, NOTE = 10.5, 9.5
 BATCH, TIME = 2, 3
 """The shape of what is sent through a block; where an output begins with it, a label says B, T."""
 
-ADDING, BENDS = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "silu")
-"""Functions that a diagram knows: sums in the stream, and the bends between linear maps."""
+ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "silu")
+"""Functions that a diagram knows: sums in the stream, and the nonlinearities between linear maps."""
 
 
 def block_diagram(block: nn.Module, d_model: int) -> Axes:
@@ -77,7 +77,7 @@ def block_diagram(block: nn.Module, d_model: int) -> Axes:
 def gpt_diagram(model: nn.Module) -> Axes:
     """Draw a GPT, tokens at the bottom and logits on top, with the parameters and the share of each part.
 
-    model: a `companion.gpt.GPT` of any configuration, tied or not; one on the meta device, which has shapes
+    model: a `companion.gpt.GPT` of any configuration and head; one on the meta device, which has shapes
     and no numbers, will do. Neighboring blocks that are alike are drawn once. What two parts share counts
     where it is met first, from the bottom up. A bar is as long as the part's share of the pale one.
     Raises TypeError for what is not a module; ValueError for one without the parts of a GPT, with a block
@@ -269,13 +269,13 @@ def _wiring(block: nn.Module) -> list[_Step]:
 
 @contextmanager
 def _watched(module: nn.Module) -> Iterator[list[tuple]]:
-    """A list of the calls in the module, without dropout: (part or name of a bend, input, output)."""
+    """A list of the calls in the module, without dropout: (part or name of a nonlinearity, input, output)."""
     calls: list[tuple] = []
 
-    class Bends(TorchFunctionMode):
+    class Nonlinearities(TorchFunctionMode):
         def __torch_function__(self, function, types, args=(), kwargs=None):
             out = function(*args, **(kwargs or {}))
-            if function.__name__ in BENDS:
+            if function.__name__ in NONLINEAR:
                 calls.append((function.__name__, args[0], out))
             return out
 
@@ -285,7 +285,7 @@ def _watched(module: nn.Module) -> Iterator[list[tuple]]:
         for part in module.modules()
     ]
     try:
-        with torch.no_grad(), Bends():
+        with torch.no_grad(), Nonlinearities():
             module.eval()
             yield calls
     finally:
@@ -325,7 +325,7 @@ def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
         shapes = [_shape(inside[calls[i][0]], calls[i][2]) for i in row]
         given = shapes[0] if len(row) == 1 else f"{len(row)} × {shapes[0]}"
         given = given if len(set(shapes)) == 1 else ", ".join(shapes)
-        done = [call[0] for call in calls[row[0] : after] if call[0] in BENDS]
+        done = [call[0] for call in calls[row[0] : after] if call[0] in NONLINEAR]
         box.rows.append(([_Box(inside[calls[i][0]]) for i in row], " ".join(done), given))
         if hasattr(module, "n_heads") and after != last:
             box.rows.append(([_Box(f"{module.n_heads} heads")], "", _shape("heads", calls[after][1])))
@@ -333,8 +333,8 @@ def _part(name: str, module: nn.Module, calls: list[tuple]) -> _Box:
 
 
 def _color(module: nn.Module) -> str:
-    """Blue for what has heads, green for other parts with linear maps, gray for the rest."""
-    if hasattr(module, "n_heads"):
+    """Blue for what attends, green for other parts with linear maps, gray for the rest."""
+    if hasattr(module, "project") or hasattr(module, "n_heads"):
         return BLUE
     return GREEN if any(isinstance(part, nn.Linear) for part in module.modules()) else GRAY
 
@@ -349,7 +349,7 @@ def _count(module: nn.Module | None, seen: set[int]) -> int:
 def _embedding(embed: nn.Module, seen: set[int]) -> list[_Box]:
     """The tables that the stream begins with: the tokens' first, then what is added to it."""
     boxes = []
-    for name, table in embed.named_children():
+    for name, table in list(embed.named_children()) or [("token", embed)]:
         shapes = [" × ".join(f"{n:,}" for n in p.shape) for p in table.parameters()]
         if shapes:
             color = PURPLE if boxes else ORANGE
@@ -362,8 +362,10 @@ def _embedding(embed: nn.Module, seen: set[int]) -> list[_Box]:
 def _ends(model: nn.Module, seen: set[int]) -> tuple[_Box, _Box]:
     """The last norm and the head."""
     norm = _Box("norm", type(model.norm).__name__, GRAY, count=_count(model.norm, seen))
-    said = _count(getattr(model, "head", None), seen)
-    return norm, _Box("head", "rows of its own" if said else "the token rows", ORANGE, count=said)
+    head = getattr(model, "head", None)
+    shared = head is None or any(id(p) in seen for p in head.parameters())
+    own = "rows of its own" if isinstance(head, nn.Linear) else type(head).__name__
+    return norm, _Box("head", "the token rows" if shared else own, ORANGE, count=_count(head, seen))
 
 
 def _alike(blocks: Iterable[nn.Module], seen: set[int]) -> Iterator[list[tuple]]:

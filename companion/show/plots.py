@@ -43,6 +43,15 @@ FLOOR, FORGETFUL, COUNTS = GREEN, "#A86F00", GRAY
 HEAT = LinearSegmentedColormap.from_list("heat", [CARD, "#9CC9E3", BLUE, "#06304D"])
 """From nothing (the card) to much: for attention maps and other amounts, none of them negative."""
 
+LINED = ";border-bottom:2px "
+JUDGED = {
+    "ok": "#CDE8DC",
+    "misplaced": f"#F7EBA8{LINED}dotted",
+    "contradiction": f"#F6CDB8{LINED}solid",
+    "unknown": "#E3E1DA",
+}
+"""What marks the judge's verdicts: a color, and a line for who sees none. book.css has the dark ones."""
+
 WIDTH = 6.4
 """Inches across a figure, at 100 points to the inch: a page's column."""
 
@@ -202,17 +211,16 @@ def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -
 
 
 def judged(verdicts: Iterable):
-    """Show what the village's judge said, sentence by sentence: ok, contradiction or unknown.
+    """Show what the village's judge said, sentence by sentence: ok, misplaced, contradiction or unknown.
 
-    verdicts: what `companion.village.judge` returns. Sentences that are ok stand on green; others are marked
-    by color and by the reason beside them.
+    verdicts: what `companion.village.judge` returns. Sentences that are ok stand on green. The others are
+    marked by color (yellow, red, gray), by a line (dotted, solid, none) and by the reason beside them.
     """
     from IPython.display import HTML  # the command line draws too, and needs no IPython
 
-    colors = {"ok": "#CDE8DC", "contradiction": "#F6CDB8", "unknown": "#E3E1DA"}
     parts = []
     for verdict in verdicts:
-        style = f"background:{colors[verdict.kind]};color:{INK};border-radius:3px;padding:1px 3px"
+        style = f"background:{JUDGED[verdict.kind]};color:{INK};border-radius:3px;padding:1px 3px"
         note = f' <em style="font-size:85%">({escape(verdict.reason)})</em>' if verdict.reason else ""
         parts.append(f'<span style="{style}">{escape(verdict.sentence)}{note}</span>')
     return HTML(f'<p style="line-height:1.9;max-width:42em">{" ".join(parts)}</p>')

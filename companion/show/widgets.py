@@ -15,7 +15,8 @@ input that cannot be drawn gives one line in place of the picture.
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from html import escape
 from importlib.util import find_spec
@@ -31,6 +32,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
+from companion.runtime.texts import END_OF_TEXT
 from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
@@ -261,37 +263,52 @@ def count(tokens: int) -> str:
 
 
 def attention_layers(model) -> list:
-    """A model's attention layers, in order: its parts with q_proj and split. ValueError if it has none."""
-    layers = [part for part in model.modules() if hasattr(part, "q_proj") and hasattr(part, "split")]
+    """A model's attention layers, in order: its parts with project(x). ValueError if it has none."""
+    layers = [part for part in model.modules() if callable(getattr(part, "project", None))]
     if not layers:
         raise ValueError(f"model={type(model).__name__} has no CausalSelfAttention; give one that attends")
     return layers
 
 
+@contextmanager
+def projections(layers: Sequence) -> Iterator[dict]:
+    """Note what each layer's project returns while it runs: layer -> (q, k, v), of its last call."""
+    noted: dict = {}
+
+    def note(layer, project):
+        def noting(*args, **options):
+            noted[layer] = project(*args, **options)
+            return noted[layer]
+
+        return noting
+
+    for layer in layers:
+        layer.project = note(layer, layer.project)
+    try:
+        yield noted
+    finally:
+        for layer in layers:
+            del layer.project  # the class's own again
+
+
 def attention_weights(model, tokens):
     """What each head looks at while model reads tokens: (1, T) int64 -> a (H, T, T) for each layer.
 
-    Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. Computed
-    from what goes into each layer, by the softmax of the scaled products of its queries and keys.
+    Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. They are
+    the causal softmax of the scaled products of the queries and keys that the layer's project gave. A key
+    that several heads share counts for each of them.
     """
     import torch
 
-    layers, inputs, was_training = attention_layers(model), {}, model.training
-    hooks = [
-        layer.register_forward_pre_hook(lambda layer, given: inputs.update({layer: given[0]}))
-        for layer in layers
-    ]
+    layers, was_training = attention_layers(model), model.training
     try:
-        with torch.no_grad():
+        with torch.no_grad(), projections(layers) as noted:
             model.eval()(tokens)
     finally:
         model.train(was_training)
-        for hook in hooks:
-            hook.remove()
     weights, ahead = [], torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).triu(1)
-    for layer in layers:
-        with torch.no_grad():
-            q, k = layer.split(layer.q_proj(inputs[layer])), layer.split(layer.k_proj(inputs[layer]))
+    for q, k, _ in (noted[layer] for layer in layers):
+        k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
         scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
         weights.append(scores.masked_fill(ahead, float("-inf")).softmax(-1))
     return weights
@@ -299,8 +316,6 @@ def attention_weights(model, tokens):
 
 def end_of_text(tokenizer) -> int:
     """The id of the token that every text begins with."""
-    from companion.tokenization import END_OF_TEXT  # only here: the notebook that builds it draws merges too
-
     return tokenizer.special_tokens[END_OF_TEXT]
 
 
@@ -393,7 +408,7 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     parts, controls = attention_layers(model), {"sentence": Text(sentence, continuous_update=False)}
     if len(parts) > 1:
         controls["layer"] = IntSlider(head[0], 0, len(parts) - 1)
-    controls["head"] = IntSlider(head[1], 0, parts[0].n_heads - 1)
+    controls["head"] = IntSlider(head[1], 0, len(found(sentence)[0][0]) - 1)
     for name, control in controls.items():
         control.description = name
     return Panel(draw, (plots.WIDTH, 5.6), controls)
@@ -402,7 +417,7 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
 def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]]) -> None:
     """Show which tokens look at which, some heads' maps; with controls, any head on the reader's sentence.
 
-    model: tokens (1, T) int64 in, with layers like CausalSelfAttention within.
+    model: tokens (1, T) int64 in, with attention layers within: parts whose project(x) makes q, k and v.
     tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the sentence.
     sentence: at most 39 tokens.
     heads: the strip's (layer, head) pairs, counted from 0.

@@ -8,39 +8,50 @@
     told.facts.holder    # {"red lantern": "Mara"}: who holds what at the end
     told.bits            # −log2 of the story's probability; no reader can do with fewer on average
     bits(told.text)      # the same number, from the text alone; None if the village cannot tell it
-    judge("Mara ate a key.")   # sentence by sentence: ok, contradiction or unknown
+    judge("Mara ate a key.")   # sentence by sentence: ok, misplaced, contradiction or unknown
 
 A story is a loop. The state says what is true; every sentence pattern has a weight in that state; one is
 drawn; its slots are filled, left to right, each from the words that the state allows there; the sentence
-changes the state. The words, rules and patterns are in `companion.village.world`. Each choice but the pattern
-is a printed word, and no text can be read as two patterns. So reading a story recovers every choice, and with
-them its exact probability.
+changes the state. Each choice but the pattern is a printed word, and no text can be read as two patterns. So
+reading a story recovers every choice, and with them its exact probability.
+
+- `companion.village.world`: the words, rules, effects and sentences.
+- `companion.village.machine`: tells and reads stories with them.
+- `companion.village.judge`: what is true, and what is not, in any text.
+- `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
+- `companion.village.splits`: the shipped stories, and files of others.
 """
 
-from companion.village.machine import (
-    DATA,
-    KINDS,
-    SPLITS,
-    VILLAGE,
-    Facts,
-    Story,
-    Verdict,
-    Village,
+from companion.village.judge import Verdict, judge
+from companion.village.machine import VILLAGE, Facts, Story, Village, bits, recalls, story
+from companion.village.measures import (
     abilities,
-    bits,
     floor,
-    judge,
+    gap_left,
     letters,
-    load_split,
-    main,
-    read_stories,
-    recalls,
-    story,
+    recalled_tokens,
+    reference_lines,
     story_bytes,
+    village_scores,
+)
+from companion.village.splits import (
+    DATA,
+    SPLITS,
+    load_split,
+    read_stories,
     tell,
     write_splits,
     write_stories,
 )
+from companion.village.world import KINDS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line of ``python -m companion.village``."""
+    from companion.village.__main__ import main as run  # on use: `python -m` runs that module itself
+
+    return run(argv)
+
 
 __all__ = [
     "DATA",
@@ -54,15 +65,19 @@ __all__ = [
     "abilities",
     "bits",
     "floor",
+    "gap_left",
     "judge",
     "letters",
     "load_split",
     "main",
     "read_stories",
+    "recalled_tokens",
     "recalls",
+    "reference_lines",
     "story",
     "story_bytes",
     "tell",
+    "village_scores",
     "write_splits",
     "write_stories",
 ]

@@ -1,5 +1,38 @@
 """``python -m companion.village`` writes the shipped splits, or other stories."""
 
-from companion.village import main
+from __future__ import annotations
 
-raise SystemExit(main())
+import argparse
+import sys
+from pathlib import Path
+
+from companion.village.splits import DATA, SPLITS, tell, write_splits, write_stories
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line: write the shipped splits, or other stories."""
+    parser = argparse.ArgumentParser(
+        prog="python -m companion.village",
+        description="Write the shipped splits, byte for byte; with --stories or --seed, stories.txt instead.",
+        epilog="example: python -m companion.village --stories 20000 --seed 4 --out my-stories",
+    )
+    parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
+    parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2, 3)")
+    parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.stories is None and args.seed is None:
+        write_splits(args.out)
+        print(f"{', '.join(SPLITS)} and SHA256SUMS are in {args.out}")
+        return 0
+    stories = 1000 if args.stories is None else args.stories
+    if stories < 1:
+        print(f"--stories {stories} must be at least 1", file=sys.stderr)
+        return 2
+    path = args.out / "stories.txt"
+    write_stories(path, tell(4 if args.seed is None else args.seed, stories))
+    print(f"{stories} stories are in {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

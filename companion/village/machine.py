@@ -1,23 +1,15 @@
-"""The machine that tells, reads and judges the village's stories."""
+"""The machine that tells and reads the village's stories: a table of sentences, made ready."""
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import re
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log2
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from companion.village.world import EFFECTS, KINDS, PATTERNS, RULES, Sentence, State
-
-DATA = Path(__file__).resolve().parents[2] / "data"
-SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
 
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come
@@ -26,7 +18,6 @@ EVENT, SCENE, ARRIVAL, CLOSING = 6, 5, 2, 2  # how the parts of the table weigh 
 
 _SLOT = re.compile(r"\{(\w)(?::(\w+)(?:\(([\w,]+)\))?)?\}")
 _TWO_WORDS = re.compile(r"\S+ \S+")
-_SENTENCE_END = re.compile(r"[.!?]\"?(?=\s+[A-Z\"]|\s*\Z)")
 
 
 class Slot(NamedTuple):
@@ -73,6 +64,12 @@ class Step(NamedTuple):
     spans: list[tuple[int, int]]  # where the slots' words stand in the text
 
     @property
+    def said(self) -> dict[str, str]:
+        """The words by the letters of their slots; of a letter that comes twice, the first."""
+        letters = [slot.letter for slot in self.pattern.slots]
+        return dict(zip(reversed(letters), reversed(self.words), strict=True))
+
+    @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
         return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
@@ -100,16 +97,6 @@ class Story:
     bits: float
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the judge says of one sentence; `kind` is "ok", "contradiction" or "unknown"."""
-
-    sentence: str
-    kind: str
-    reason: str
-    recalls: tuple[tuple[str, bool], ...] = field(default=(), repr=False)  # recalled words, and whether right
-
-
 def facts(state: State) -> Facts:
     """The facts of a state, in the form that stories carry."""
     held = {f"{t.color} {t.noun}": name for name, t in state.thing.items()}
@@ -119,7 +106,7 @@ def facts(state: State) -> Facts:
 
 
 class Village:
-    """Tells, reads and judges the stories of one table of sentences.
+    """Tells and reads the stories of one table of sentences.
 
     kinds: kind -> its words. table: its sentences. shortest, longest: words until it may, and must, end.
     Raises ValueError if a word of a kind begins with another of it, as texts could then be read in two ways.
@@ -191,7 +178,7 @@ class Village:
 
     # ---- what can come next ----
 
-    def _weights(self, state: State) -> dict[str, int]:
+    def weights(self, state: State) -> dict[str, int]:
         """By how much each part of the table counts in this state."""
         if state.over:
             return {}
@@ -210,7 +197,7 @@ class Village:
         """What may come: the total weight; (weight of each, patterns) pairs; the options of the rules."""
         total, menu, options = 0, [], {}
         last = state.last.group if state.last else -1
-        for part, factor in self._weights(state).items():
+        for part, factor in self.weights(state).items():
             for number, needs, weight, patterns in self._groups.get(part, ()) if factor else ():
                 for need in needs:
                     if need not in options:
@@ -232,7 +219,7 @@ class Village:
         return slot.allowed(state, self.kinds[slot.kind], *[words[letter] for letter in slot.args])
 
     def advance(self, state: State, pattern: Pattern, words: dict[str, str], text: str) -> None:
-        """Change `state` as the sentence says."""
+        """Tell the sentence: change `state` as it says, and count it."""
         for name in pattern.effects:
             EFFECTS[name](state, words)
         state.words += text.count(" ") + 1
@@ -288,8 +275,8 @@ class Village:
                 return pattern, found
         return None
 
-    def step(self, state: State, pattern: Pattern, found: re.Match) -> Step:
-        """Read one matched sentence in `state`, and believe it: the state changes."""
+    def read(self, state: State, pattern: Pattern, found: re.Match) -> Step:
+        """What a matched sentence chose and could have chosen in `state`, which stays as it is."""
         total, menu, options = self.menu(state)
         unit = next((unit for unit, patterns in menu if pattern in patterns), 0)
         said: dict[str, str] = {}
@@ -298,7 +285,6 @@ class Village:
             choices.append(self.allowed(state, slot, said, options))
             said.setdefault(slot.letter, found[i])
             spans.append(found.span(i))
-        self.advance(state, pattern, said, found[0])
         return Step(pattern, list(found.groups()), choices, unit, total, found.start(), spans)
 
     def parse(self, text: str) -> list[Step] | None:
@@ -308,9 +294,11 @@ class Village:
             matched = self.match(text, start)
             if not matched:
                 return None
-            steps.append(self.step(state, *matched))
-            if not steps[-1].possible:
+            step = self.read(state, *matched)
+            if not step.possible:
                 return None
+            self.advance(state, step.pattern, step.said, matched[1][0])
+            steps.append(step)
             start = matched[1].end() + 1
         return steps if state.over and start == len(text) + 1 else None
 
@@ -337,70 +325,6 @@ class Village:
             for slot, options, span in zip(step.pattern.slots, step.options, step.spans, strict=True)
             if len(options) == 1 < len(self.kinds[slot.kind])
         ]
-
-    # ---- judging ----
-
-    def judge(self, text: str) -> list[Verdict]:
-        """Read any text, sentence by sentence: believe contradictions, skip what is no sentence here."""
-        state, start, verdicts = State(), 0, []
-        while start < len(text):
-            if text[start].isspace():
-                start += 1
-                continue
-            matched = self.match(text, start)
-            if matched:
-                end = matched[1].end()
-                verdicts.append(self._verdict(state, *matched))
-            else:
-                found = _SENTENCE_END.search(text, start)
-                end = found.end() if found else len(text)
-                verdicts.append(Verdict(text[start:end].rstrip(), "unknown", "no sentence of this village"))
-            start = end
-        return verdicts
-
-    def _verdict(self, state: State, pattern: Pattern, found: re.Match) -> Verdict:
-        cast, timing = list(state.role), self._timing(state, pattern)
-        step = self.step(state, pattern, found)
-        recalls = tuple(
-            (word, word in options)
-            for slot, word, options in zip(pattern.slots, step.words, step.options, strict=True)
-            if len(options) == 1 < len(self.kinds[slot.kind])
-        )
-        if step.possible:
-            return Verdict(found[0], "ok", "", recalls)
-        for slot, word, options in zip(pattern.slots, step.words, step.options, strict=True):
-            if word not in options and not timing:
-                return Verdict(found[0], "contradiction", self._reason(slot, word, options, cast), recalls)
-        return Verdict(found[0], "contradiction", timing or "this cannot happen now", recalls)
-
-    def _timing(self, state: State, pattern: Pattern) -> str:
-        """Why a sentence of this part cannot come now, or an empty string."""
-        if self._weights(state).get(pattern.part, 0):
-            return "a sentence of this kind stood just before" if state.last is pattern else ""
-        if state.over:
-            return "the story is over"
-        if pattern.part == "opening":
-            return "the story has begun already"
-        if not state.role:
-            return "the story has not begun: nobody is in it"
-        if pattern.part == "closing":
-            return "it is too early to end"
-        if len(state.role) < 2:
-            return "somebody must arrive first"
-        if pattern.part == "arrival" and len(state.role) >= CAST:
-            return "nobody else fits into this story"
-        if state.words >= self.longest:
-            return "the story should have ended"
-        return "something must happen first"
-
-    def _reason(self, slot: Slot, word: str, options: list[str], cast: list[str]) -> str:
-        """What is wrong with `word` in `slot`."""
-        if slot.kind == "name" and word not in cast and slot.rule != "new_name":
-            return f"nobody named {word} is in this story"
-        phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
-        if not options:
-            return f"{word}: expected {phrase}, but there is none"
-        return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
 
 
 def check_kinds(kinds: dict[str, list[str]]) -> None:
@@ -452,151 +376,6 @@ def recalls(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def judge(text: str) -> list[Verdict]:
-    """Judge any text, sentence by sentence: "ok", "contradiction" (with a reason) or "unknown"."""
-    return VILLAGE.judge(text)
-
-
 def no_story(text: str) -> str:
     """The message of the error for a text that is no story."""
     return f"text={text[:40]!r}… is no story of this village; judge(text) says where it fails"
-
-
-def story_bytes(text: str) -> int:
-    """The length by which losses are divided: the UTF-8 bytes, and one for the end of the story."""
-    return len(text.encode("utf-8")) + 1
-
-
-def floor(texts: Iterable[str], forget: bool = False) -> float:
-    """The lowest loss that any reader can reach on these stories, in bits per byte; `forget` as in `bits`.
-
-    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end.
-    Raises ValueError for a text that is no story of the village, and for no texts.
-    """
-    total_bits, total_bytes = 0.0, 0
-    for text in texts:
-        surprise = bits(text, forget)
-        if surprise is None:
-            raise ValueError(no_story(text))
-        total_bits += surprise
-        total_bytes += story_bytes(text)
-    if not total_bytes:
-        raise ValueError("texts=[] must hold at least one story")
-    return total_bits / total_bytes
-
-
-def letters(texts: Iterable[str]) -> float:
-    """The loss of a reader who knows only how often each byte comes in the training split, in bits per byte.
-
-    Raises ValueError for no texts.
-    """
-    train = load_split("train")
-    counts = Counter("".join(train).encode("utf-8"))
-    end = 256  # the end of a story is one more sign
-    counts[end] = len(train)
-    total = counts.total() + 257  # one more of each, so that no byte is impossible
-    surprise, length = 0.0, 0
-    for text in texts:
-        signs = [*text.encode("utf-8"), end]
-        surprise -= sum(log2((counts[sign] + 1) / total) for sign in signs)
-        length += len(signs)
-    if not length:
-        raise ValueError("texts=[] must hold at least one text")
-    return surprise / length
-
-
-def abilities(texts: Iterable[str]) -> dict[str, float]:
-    """What texts that a model wrote show of it; all but `recalls` and `words` are shares between 0 and 1.
-
-    grammar: sentences that are sentences of this village; consistent: texts whose every sentence is ok;
-    whole: texts that are stories from beginning to end; memory: recalled words that are right;
-    recalls, words: recalled words and words in a text, on average; distinct: texts unlike all before them.
-    Raises ValueError for no texts.
-    """
-    texts = list(texts)
-    if not texts:
-        raise ValueError("texts=[] must hold at least one text")
-    judged = [judge(text) for text in texts]
-    sentences = [verdict for verdicts in judged for verdict in verdicts]
-    recalled = [right for verdict in sentences for _, right in verdict.recalls]
-    return {
-        "grammar": share(verdict.kind != "unknown" for verdict in sentences),
-        "consistent": share(all(v.kind == "ok" for v in verdicts) for verdicts in judged),
-        "whole": share(bits(text) is not None for text in texts),
-        "memory": share(recalled),
-        "recalls": len(recalled) / len(texts),
-        "words": sum(len(text.split()) for text in texts) / len(texts),
-        "distinct": len(set(texts)) / len(texts),
-    }
-
-
-def share(flags: Iterable[bool]) -> float:
-    """The share of true flags, 0 if there are none."""
-    flags = list(flags)
-    return sum(flags) / len(flags) if flags else 0.0
-
-
-# ---- files ----------------------------------------------------------------------------------------------
-
-
-def tell(seed: int, stories: int) -> Iterator[str]:
-    """The texts of that many stories; the first ones stay the same when more are asked for."""
-    rng = Random(seed)
-    for _ in range(stories):
-        yield story(rng).text
-
-
-def write_stories(path: Path, texts: Iterable[str]) -> None:
-    """Write stories to a file: one a line, an empty line between two, the same bytes on every machine."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(texts) + "\n", encoding="utf-8", newline="\n")
-
-
-def read_stories(path: Path) -> list[str]:
-    """The stories of a file that `write_stories` wrote."""
-    return path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
-
-
-def load_split(split: str) -> list[str]:
-    """The stories of a shipped split: "train", "val" or "test".
-
-    Raises ValueError for another name.
-    """
-    if split not in SPLITS:
-        raise ValueError(f"split={split!r} must be one of {', '.join(SPLITS)}")
-    return read_stories(DATA / "village" / f"{split}.txt")
-
-
-def write_splits(folder: Path) -> None:
-    """Write the shipped splits and their checksums into `folder`."""
-    sums = []
-    for split, (seed, stories) in SPLITS.items():
-        path = folder / f"{split}.txt"
-        write_stories(path, tell(seed, stories))
-        sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
-    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line: write the shipped splits, or other stories."""
-    parser = argparse.ArgumentParser(
-        prog="python -m companion.village",
-        description="Write the shipped splits, byte for byte; with --stories or --seed, stories.txt instead.",
-        epilog="example: python -m companion.village --stories 20000 --seed 4 --out my-stories",
-    )
-    parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
-    parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2, 3)")
-    parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
-    args = parser.parse_args(argv)
-    if args.stories is None and args.seed is None:
-        write_splits(args.out)
-        print(f"{', '.join(SPLITS)} and SHA256SUMS are in {args.out}")
-        return 0
-    stories = 1000 if args.stories is None else args.stories
-    if stories < 1:
-        print(f"--stories {stories} must be at least 1", file=sys.stderr)
-        return 2
-    path = args.out / "stories.txt"
-    write_stories(path, tell(4 if args.seed is None else args.seed, stories))
-    print(f"{stories} stories are in {path}")
-    return 0

@@ -330,7 +330,7 @@ class State:
         self.thing: dict[str, Thing] = {}  # Mara -> red lantern; nobody holds two
         self.goods: dict[str, tuple[int, str]] = {}  # Mara -> (5, plums)
         self.mood: dict[str, str] = {}  # Mara -> happy
-        self.wish: dict[str, str] = {}  # Mara -> kite
+        self.wish: list[tuple[str, str]] = []  # (Mara, kite)
         self.owner: dict[str, str] = {}  # key -> Mara, who lent it
         self.hider: dict[str, str] = {}  # key -> Mara, who hid it
         self.lying: dict[str, tuple[str, str]] = {}  # key -> (blue, mill): nobody holds it
@@ -510,6 +510,11 @@ def holding(s, noun):
     return next((name for name, held in s.thing.items() if held.noun == noun), None)
 
 
+def exists(s, noun):
+    """Whether somebody holds the thing called `noun`, or it lies somewhere."""
+    return holding(s, noun) is not None or noun in s.lying
+
+
 @rule("name", "the one who holds it")
 def holder_of(s, kind, noun):
     return one(holding(s, noun))
@@ -617,12 +622,13 @@ def who_feels(s, kind, mood):
 
 @rule("name", "somebody without a wish")
 def wishless(s, kind):
-    return [name for name in s.role if name not in s.wish]
+    wishing = [name for name, _ in s.wish]
+    return [name for name in s.role if name not in wishing]
 
 
 @rule("name", "the one who wished for it")
 def wisher_of(s, kind, noun):
-    return [name for name, wish in s.wish.items() if wish == noun]
+    return [name for name, wish in s.wish if wish == noun]
 
 
 @rule("pronoun", "the word for this name")
@@ -756,12 +762,12 @@ def owed(s, kind):
 
 @rule("thing", "what somebody with empty hands wished for")
 def wanted(s, kind):
-    return [noun for name, noun in s.wish.items() if name not in s.thing]
+    return [noun for name, noun in s.wish if name not in s.thing and not exists(s, noun)]
 
 
 @rule("thing", "what somebody wished for")
 def wished(s, kind):
-    return list(s.wish.values())
+    return [noun for _, noun in s.wish if not exists(s, noun)]
 
 
 # where -----------------------------------------------------------------------------------------------------
@@ -935,8 +941,7 @@ def next_day(s, kind):
 
 
 # ---- effects -----------------------------------------------------------------------------------------------
-# An effect takes the state and the words `v` of a sentence's slots. It believes what the sentence says, even
-# if that was not allowed: a judge must be able to read on after a contradiction.
+# An effect takes the state and the words `v` of a sentence's slots, and believes what the sentence says.
 
 EFFECTS: dict[str, object] = {}
 
@@ -992,7 +997,8 @@ def buys(s, v):
 @effect
 def gets_wish(s, v):
     s.take(v["A"], Thing(v["c"], v["n"]))
-    s.wish.pop(v["A"], None)
+    if (v["A"], v["n"]) in s.wish:
+        s.wish.remove((v["A"], v["n"]))
 
 
 def known_color(s, v):
@@ -1145,7 +1151,8 @@ def day_is(s, v):
 
 @effect
 def wishes(s, v):
-    s.wish[v["A"]] = v["n"]
+    if (v["A"], v["n"]) not in s.wish:
+        s.wish.append((v["A"], v["n"]))
     s.mention(v["n"])
 
 

@@ -16,6 +16,7 @@ sorts them by length.
 import argparse
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from torch import nn
 
 from companion.datasets import Split, random_batches
 from companion.gpt import GPTConfig, gpt2
-from companion.training import TrainConfig, Trainer, make_optimizer
+from companion.training import TrainConfig, Trainer, make_optimizer, training_batches
 
 SHAPE = GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128)
 STEPS = 12
@@ -96,7 +97,7 @@ def against_nano(dtype: str, rounds: int) -> None:
     split = windows(200_000)
     config = TrainConfig(steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu")
     torch.manual_seed(0)
-    trainer = Trainer(gpt2(SHAPE), split, config)
+    trainer = Trainer(gpt2(SHAPE), partial(training_batches, split, config), config)
     nano = NanoGPT(SHAPE)
     ours, theirs = (sum(p.numel() for p in m.parameters()) for m in (trainer.model, nano))
     assert ours == theirs, (ours, theirs)
@@ -131,8 +132,10 @@ def sorted_rows(dtype: str, rounds: int) -> None:
     split = stories(2000)
     config = TrainConfig(steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu")
     torch.manual_seed(0)
-    pooled, plain = (Trainer(gpt2(SHAPE), split, config) for _ in range(2))
-    plain.batches = random_batches(split.tokens, 8, 256, torch.Generator().manual_seed(0), split.starts)
+    generator = torch.Generator().manual_seed(0)
+    pooled = Trainer(gpt2(SHAPE), partial(training_batches, split, config), config)
+    drawn = random_batches(split.tokens, 8, 256, generator, split.starts)
+    plain = Trainer(gpt2(SHAPE), lambda first: drawn, config)
     speeds = {"one by one": [], "sorted in eights": []}
     for _ in range(rounds + 1):
         for name, trainer in zip(speeds, (plain, pooled), strict=True):

@@ -1,13 +1,16 @@
 """check names every difference: each is planted in a copy of the tiny book."""
 
 import base64
+import dataclasses
 
 import nbformat
 import pytest
 from helpers import cell_with, edit_both, edit_notebook, edit_text, snapshot
+from nbformat.v4 import new_notebook
 
 from companion.book.__main__ import main
-from companion.book.check import check, count_words, of_markdown
+from companion.book.check import check, count_words, of_markdown, too_long
+from companion.book.elsewhere import BEGIN, END
 from companion.book.manifest import Book
 
 NOTEBOOK, TEXT, MODULE = "chapters/01_averages.ipynb", "chapters/text/01_averages.md", "companion/averages.py"
@@ -118,6 +121,7 @@ def a_path(book):
 
 LONG_CLASS = "class Long:\n" + "".join(f"    x{i} = {i}\n" for i in range(25)).rstrip()
 LONG_DOCSTRING = 'def long():\n    """Words.\n' + "    more\n" * 43 + '    """'
+MANY_LINES = 'def f%d():\n    """Words.\n' + "    more\n" * 35 + '    """'
 LONG_CELL = "\n".join(f"x{i} = {i}" for i in range(26))
 
 # name: (how to plant it, the file that the difference names, words that it must hold)
@@ -158,6 +162,16 @@ IN_BOTH = {
         "26 lines of statements",
     ),
     "long docstring": (lambda nb: code(nb, LONG_DOCSTRING, tags=["export"]), NOTEBOOK, "46 lines, over 45"),
+    "long module": (
+        lambda nb: [code(nb, MANY_LINES % n, tags=["export"]) for n in range(8)],
+        MODULE,
+        "lines, over 300; export what the text explains",
+    ),
+    "many names": (
+        lambda nb: code(nb, "\n".join(f"x{i} = {i}" for i in range(9)), tags=["export"]),
+        MODULE,
+        "13 names defined, over 12",
+    ),
     "long chapter": (long_chapter, NOTEBOOK, "31 code cells before Going deeper, over 30"),
     "long going deeper": (long_deeper, NOTEBOOK, "41 code cells in all, over 40"),
     "wordy chapter": (markdown("word " * 2799 + "word"), NOTEBOOK, "words before Going deeper, over 2,800"),
@@ -179,11 +193,6 @@ IN_BOTH = {
     ),
     "own module": (lambda nb: code(nb, "import companion.averages"), NOTEBOOK, "imports its own module"),
     "bare package": (lambda nb: code(nb, "import companion"), NOTEBOOK, "`import companion`"),
-    "the package's load": (
-        lambda nb: code(nb, "from companion import load"),
-        NOTEBOOK,
-        "imports companion.generation",
-    ),
     "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
     "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
     "patch": (
@@ -253,6 +262,11 @@ IN_BOOK = {
         MODULE,
         "forward import of companion.smoothing",
     ),
+    "module loads a model": (
+        lambda b: append(b.chapters[0].module_file, "from companion import load\n"),
+        MODULE,
+        "imports companion.load",
+    ),
     "relative forward import": (
         lambda b: append(b.chapters[0].module_file, "from .smoothing import smooth\n"),
         MODULE,
@@ -288,6 +302,25 @@ IN_BOOK = {
         "book.toml",
         "a budget of 61 s, over 60",
     ),
+    "budgets": (
+        lambda b: (b.root / "book.toml").write_text(
+            (b.root / "book.toml").read_text().replace("seconds = 20", "seconds = 651")
+        ),
+        "book.toml",
+        "its chapters have 1,302 s in all, over 1,300",
+    ),
+    "badges": (
+        lambda b: append(b.root / "README.md", f"\n{BEGIN}\n[old](https://codespaces.new/a/b)\n{END}\n"),
+        "README.md",
+        "its badges are not those of book.toml's repository",
+    ),
+    "no place for badges": (
+        lambda b: (b.root / "book.toml").write_text(
+            (b.root / "book.toml").read_text().replace("example.org/", "github.com/ada/")
+        ),
+        "README.md",
+        "no place for the badges",
+    ),
     "jupytext.toml": (
         lambda b: (b.root / "jupytext.toml").write_text(""),
         "jupytext.toml",
@@ -295,6 +328,18 @@ IN_BOOK = {
     ),
     "a path of this machine": (a_path, NOTEBOOK, "a path of this machine"),
 }
+
+
+def test_names_that_a_module_only_passes_on_are_not_counted(book):
+    names = ", ".join("sqrt sin cos tan exp log pow floor ceil fsum gcd".split())
+    edit_both(book, lambda nb: code(nb, f"from math import {names}", tags=["export-imports"]))
+    assert not [line for line in check(book) if "names defined" in line]
+
+
+def test_the_training_chapter_has_a_limit_of_its_own(book):
+    chapter = dataclasses.replace(book.chapters[0], module="training")
+    found = [list(too_long(new_notebook(), "x = 1\n" * n, chapter)) for n in (250, 251)]
+    assert found[0] == [] and found[1][0].startswith("251 lines, over 250; ")
 
 
 def assert_named(book: Book, file: str, words: str) -> None:
@@ -370,6 +415,11 @@ def test_only_exercises_may_import_what_their_chapter_built(book):
     assert any("imports its own module" in found for found in check(book))
     edit_both(book, lambda nb: nb.cells.insert(-1, nbformat.v4.new_markdown_cell("## Exercises")))
     assert not any("imports its own module" in found for found in check(book))
+
+
+def test_a_notebook_may_load_a_model(book):
+    edit_both(book, lambda nb: code(nb, "from companion import load"))
+    assert check(book) == []
 
 
 def test_exercises_are_open_to_notebooks_only(book):

@@ -7,8 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from helpers import edit_both, snapshot
+from nbformat.v4 import new_code_cell
 
-from companion.book.elsewhere import badges
+from companion.book.__main__ import main
+from companion.book.check import check
+from companion.book.elsewhere import BEGIN, END, badges, block
 from companion.book.manifest import Book
 from companion.book.text import read_notebook
 
@@ -36,12 +40,83 @@ PYTHONS = {
 
 
 def test_readme_has_the_badges_of_the_repository():
-    assert badges(BOOK) in text("README.md"), f"README lacks these lines:\n{badges(BOOK)}"
+    assert block(BOOK) in text("README.md"), f"README lacks these lines:\n{block(BOOK)}"
+
+
+def test_nothing_that_a_reader_meets_leads_to_a_placeholder():
+    suffixes = {".md", ".toml", ".ipynb", ".py", ".txt", ".yml", ".json", ".css", ".js"}
+    files = [path for path in ROOT.rglob("*") if path.suffix in suffixes and path != Path(__file__)]
+    files = [path for path in files if not any(p.startswith(".venv") for p in path.parts)]
+    kept = [path for path in files if path.relative_to(ROOT).parts[0] not in ("runs", "site", "build")]
+    assert [path for path in kept if "OWNER/" in path.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize("repository", ["", "https://example.org/ada/engine"])
+def test_without_a_repository_at_github_there_are_no_badges(book, repository):
+    assert badges(Book(book.root, "", repository, {}, [])) == ""
 
 
 def test_badges_follow_the_repository(book):
     lines = badges(Book(book.root, "", "https://github.com/ada/engine", {}, []))
-    assert lines.count("ada/engine") == 3 and "OWNER" not in lines
+    assert lines.count("ada/engine") == 3
+
+
+FETCHING = """
+# Installs the course where it is missing.
+if False:
+    address = "https://example.org/tiny"  # the course's repository
+    address = "https://example.org/other"
+    subprocess.run(["git", "clone", address], check=True)
+"""
+
+
+@pytest.fixture
+def published(book):
+    """The tiny book, with a place for badges and a cell that fetches it."""
+    readme = book.root / "README.md"
+    readme.write_text(f"{readme.read_text()}\n{BEGIN}\n{END}\n\nMore.\n", encoding="utf-8")
+    cell = new_code_cell(FETCHING.strip(), execution_count=8)
+    edit_both(book, lambda notebook: notebook.cells.append(cell))
+    assert check(book) == []
+    return book
+
+
+def test_one_command_names_the_repository_everywhere(published, capsys):
+    book, before = published, snapshot(published.root)
+    command = ["--root", str(book.root), "repository"]
+    assert main([*command, "https://github.com/ada/engine.git/"]) == 0
+    said = capsys.readouterr().out
+    for name in ("book.toml", "README.md", "chapters/text/01_averages.md", "chapters/01_averages.ipynb"):
+        assert name in said
+    assert check(Book.read(book.root)) == []
+    assert Book.read(book.root).repository == "https://github.com/ada/engine"
+    readme = (book.root / "README.md").read_text()
+    assert readme.count("ada/engine") == 3 and "fold cells" in readme and readme.endswith("\n\nMore.\n")
+    for path in (book.chapters[0].text, book.chapters[0].notebook):
+        source = path.read_text()
+        assert "github.com/ada/engine" in source and "example.org/other" in source
+        assert "example.org/tiny" not in source
+    assert main([*command, ""]) == 0
+    assert "the repository is none" in capsys.readouterr().out
+    assert (book.root / "README.md").read_bytes() == before["README.md"]
+    assert check(Book.read(book.root)) == []
+    assert 'repository = ""\n' in (book.root / "book.toml").read_text()
+
+
+@pytest.mark.parametrize("address", ["ada/engine", "https://github.com/ada", "https://x.org/a/b", "-", 'a"b'])
+def test_an_address_that_is_none_is_refused(published, capsys, address):
+    before = snapshot(published.root)
+    assert main(["--root", str(published.root), "repository", "--", address]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("repository=") and "https://github.com/owner/name" in line
+    assert snapshot(published.root) == before
+
+
+def test_check_names_a_cell_that_fetches_another_course(published):
+    path = published.root / "book.toml"
+    path.write_text(path.read_text().replace("example.org/tiny", "example.org/mine"))
+    (found,) = check(Book.read(published.root))
+    assert found.startswith("chapters/text/01_averages.md: fetches the course from elsewhere")
 
 
 @pytest.mark.parametrize("name", PYTHONS)
@@ -109,4 +184,4 @@ def test_a_chapter_that_fetches_the_course_takes_it_from_the_repository():
     for chapter in BOOK.chapters:
         for cell in read_notebook(chapter.notebook).cells:
             if cell.cell_type == "code" and "git" in cell.source and '"clone"' in cell.source:
-                assert f'"{BOOK.repository}"' in cell.source
+                assert f'address = "{BOOK.repository}"  # the course\'s repository' in cell.source

@@ -1,6 +1,7 @@
 """The making of the web book: what a chapter, the package and the glossary become; the tiny book's site."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -11,9 +12,18 @@ import pytest
 from helpers import edit_notebook, snapshot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from companion import village
 from companion.book import BookError, site
 from companion.book.__main__ import main
-from companion.book.api import index_page, module_page, modules, signature, source_file, to_markdown
+from companion.book.api import (
+    index_page,
+    module_page,
+    modules,
+    re_exported,
+    signature,
+    source_file,
+    to_markdown,
+)
 from companion.book.cover import cover_page, duration
 from companion.book.manifest import Book
 from companion.book.pages import chapter_page, keep_spaces
@@ -81,6 +91,19 @@ def test_links_to_files_lead_to_the_repository_and_those_to_chapters_stay(book):
         f"[t]({book.repository}/blob/main/tests/test_a.py) [n](02_smoothing.ipynb) "
         "[w](https://example.org/a#B-C) [d](#going-deeper) [m](/index.md) [Open](https://example.org/b)"
     )
+
+
+def test_without_a_repository_no_link_leads_into_it(book):
+    text = "[`t[0]`](../tests/test_a.py) [n](02_smoothing.ipynb#The-rule) [d](../data/README.md#a)"
+    text += " [m](README.md)"
+    nowhere = dataclasses.replace(book, repository="")
+    page = page_of(nowhere, HEAD, new_markdown_cell(text))
+    assert page.cells[1].source == "`t[0]` [n](02_smoothing.ipynb#the-rule) d [m](/index.md)"
+    page = module_page(nowhere, "averages", book.chapters[0])
+    assert "source]" not in page and "*built under {ref}`The rule <01_averages-the-rule>`*" in page
+    assert "blob/main" in module_page(book, "averages", book.chapters[0])
+    assert site.settings(nowhere)["html_theme_options"]["icon_links"] == []
+    assert len(site.settings(book)["html_theme_options"]["icon_links"]) == 1
 
 
 def test_headings_are_labelled_but_not_comments_in_code(book):
@@ -231,13 +254,34 @@ def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
     assert "_not_public" not in page
 
 
-def test_every_public_name_of_the_real_package_has_an_entry():
-    for module, chapter in modules(REAL).items():
-        page = module_page(REAL, module, chapter)
-        entries = set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
-        names = site.module_names(source_file(REAL, module))
-        assert set(names) == entries, module
+def entries(module: str) -> set[str]:
+    """What a page of the real package's has an entry for."""
+    page = module_page(REAL, module, modules(REAL)[module])
+    return set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
+
+
+def test_every_public_name_of_the_real_package_has_one_entry():
+    for module in modules(REAL):
+        names = set(site.module_names(source_file(REAL, module)))
+        passed_on = set(re.findall(r"- \{py:obj\}`(\w+) <", "\n".join(re_exported(REAL, module))))
+        assert names == entries(module) | passed_on and not entries(module) & passed_on, module
     assert all(f"/api/{module}" in index_page(REAL) for module in modules(REAL))
+
+
+def test_the_folders_that_chapters_use_have_pages():
+    pages = list(modules(REAL))
+    assert {"village", "village.world", "show.plots", "show.widgets", "runtime.files"} <= set(pages)
+    assert pages.index("village") < pages.index("village.world") and "show" not in pages
+
+
+def test_the_village_s_page_lists_its_names_and_leads_to_their_entries():
+    page = module_page(REAL, "village", None)
+    listed = dict(re.findall(r"^- \{py:obj\}`(\w+) <companion\.([\w.]+)\.\1>`", page, re.MULTILINE))
+    assert listed.keys() == set(village.__all__)
+    assert {"story", "judge", "bits", "DATA"} <= listed.keys() and "{py:module} companion.village" in page
+    for name, module in listed.items():
+        assert name in entries(module), f"{name} has no entry on the page of {module}"
+    assert ".story>`: " in page
 
 
 def test_the_cover_leads_through_all_chapters_in_their_parts():
@@ -317,14 +361,23 @@ def test_a_warning_fails_the_build_and_keeps_the_old_site(book, capsys):
     folder = book.root / "site"
     folder.mkdir()
     (folder / "index.html").write_text("old")
+    (folder / site.MARKER).write_text("")
     edit_notebook(book, lambda notebook: notebook.cells.append(new_markdown_cell("[lost](03_none.ipynb)")))
     assert main(["--root", str(book.root), "site"]) == 1
     assert "03_none.ipynb" in capsys.readouterr().err
-    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert {path.name for path in folder.iterdir()} == {"index.html", site.MARKER}
 
 
 @needs_tools
-def test_a_folder_that_is_no_site_is_not_replaced(book, capsys):
-    assert main(["--root", str(book.root), "site", "--out", "chapters"]) == 1
-    assert "is no site" in capsys.readouterr().err
-    assert book.chapters[0].notebook.exists()
+@pytest.mark.parametrize("out", ["chapters", "other", "file", "."])
+def test_a_folder_that_this_did_not_make_is_not_replaced(book, capsys, out):
+    (book.root / "other").mkdir()
+    (book.root / "other" / "index.html").write_text("<title>A site of somebody's</title>")
+    (book.root / "file").write_text("a file")
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "site", "--out", out]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is no site that this command made" in line and line.endswith(
+        "name another with --out, or remove it"
+    )
+    assert snapshot(book.root) == before

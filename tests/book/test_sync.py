@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -171,6 +172,30 @@ def test_new_refuses_a_name_that_is_malformed_or_taken(book, name):
     before = snapshot(book.root)
     assert main(["--root", str(book.root), "new", name]) == 1
     assert snapshot(book.root) == before
+
+
+@pytest.mark.parametrize("hand", ["village/__init__.py", "more/app.py", "cli.py", "mine.py"])
+def test_what_was_written_by_hand_is_no_chapter_s_module(book, capsys, hand):
+    path = book.root / "companion" / hand
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('"""Written by hand."""\n')
+    module = Path(hand).parts[0].removesuffix(".py")
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "new", f"03_{module}"]) == 1
+    assert f"03_{module}: a module called {module!r} would hide companion/{module}" in capsys.readouterr().err
+    assert snapshot(book.root) == before
+    manifest = (book.root / "book.toml").read_text()
+    (book.root / "book.toml").write_text(manifest.replace('module = "smoothing"', f'module = "{module}"'))
+    before = snapshot(book.root)
+    assert main(["--root", str(book.root), "sync", "02"]) == 1
+    assert f"02_smoothing: its module would overwrite or hide companion/{module}" in capsys.readouterr().err
+    assert snapshot(book.root) == before
+    named = [line for line in check(Book.read(book.root)) if line.startswith("book.toml: 02_smoothing: ")]
+    assert len(named) == 1 and named[0].endswith("; choose another name")
+
+
+def test_new_refuses_a_word_of_python(book):
+    assert main(["--root", str(book.root), "new", "03_class"]) == 1
 
 
 def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):

@@ -580,11 +580,17 @@ def rows_as_long_as_needed(stories, context_length, end):
 
 ANSWERS = {
     "2.1": Answers(
-        right=[by_the_dataset, by_a_loader, by_loops, by_counter],
+        right=[
+            lambda n_tokens, context_length, stride: torch.tensor(by_loops(n_tokens, context_length, stride)),
+            by_the_dataset,
+            by_a_loader,
+            by_loops,
+            by_counter,
+        ],
         wrong=[
             (counts_x, "It is asked where it is a target, in `y`"),
             (counts_x_and_y, "so it is no target"),
-            (one_window_short, "The last window is missing"),
+            (one_window_short, "first at [5]: 2 instead of 3"),
             (cut_off_windows, "windows that are not full"),
             (stride_left_out, "whatever the stride is"),
             (every_start, "Your windows begin at every token"),
@@ -592,12 +598,6 @@ ANSWERS = {
             (reaches_past_the_end, "IndexError: list index out of range"),
             (lambda n_tokens, context_length, stride: [0] + [1] * (n_tokens - 1), "1 instead of 0"),
             (lambda n_tokens, context_length, stride: by_loops(n_tokens, context_length, stride)[1:], "[0]"),
-            (
-                lambda n_tokens, context_length, stride: torch.tensor(
-                    by_loops(n_tokens, context_length, stride)
-                ),
-                "a tensor where a list is expected",
-            ),
         ],
     ),
     "2.2": Answers(
@@ -621,7 +621,7 @@ ANSWERS = {
         ],
     ),
     "2.3": Answers(
-        right=[turned_round, from_the_first_real, by_lists, by_comparison],
+        right=[lists_not_tensors, turned_round, from_the_first_real, by_lists, by_comparison],
         wrong=[
             (plain_pad_batch, "The padding stands on the right"),
             (padded_right, "The padding stands on the right"),
@@ -636,8 +636,7 @@ ANSWERS = {
             (mask_of_ones, "its dtype is torch.int32, expected torch.bool"),
             (mask_of_ones_and_zeros, "A mask is bool"),
             (in_place, "Your answer changes its input"),
-            (lists_not_tensors, "a list where a tensor is expected"),
-            (tokens_only, "a tensor where a tuple is expected"),
+            (tokens_only, "its shape is (2,), expected (1, 2)"),
         ],
     ),
     "2.4": Answers(
@@ -691,7 +690,7 @@ ANSWERS = {
             (short_ones_first, "You took the shortest story first"),
             (next_fit, "only at the row that was opened last"),
             (best_fit, "the first row with room"),
-            (arranged(more_room_than_needed), "A row was not filled"),
+            (arranged(more_room_than_needed), "its shape is (2, 4), expected (1, 4)"),
             (targets_padded_with_end, "padding is a target that counts"),
             (zeros_behind, "The padding of `x` is 0"),
             (shifted_as_a_whole, "has no closing `end` in `y`"),

@@ -326,7 +326,13 @@ ANSWERS = {
         ],
     ),
     "4.2": Answers(
-        right=[window_by_companion, window_by_loops, window_by_distance, window_by_staircases],
+        right=[
+            lambda q, k, w: window_by_loops(q, k, w).tolist(),
+            window_by_companion,
+            window_by_loops,
+            window_by_distance,
+            window_by_staircases,
+        ],
         wrong=[
             (lambda q, k, w: window_by_loops(q, k, w + 1), "one key too many"),
             (lambda q, k, w: window_by_loops(q, k, w - 1), "one key too few"),
@@ -338,7 +344,6 @@ ANSWERS = {
             (lambda q, k, w: window_by_loops(q, k, w).float(), "`attend` wants torch.bool"),
             (lambda q, k, w: window_by_loops(q, k, w).int(), "its dtype is torch.int32"),
             (lambda q, k, w: window_by_loops(k, k, w), "its shape is (2, 2), expected (1, 2)"),
-            (lambda q, k, w: window_by_loops(q, k, w).tolist(), "a list where a tensor is expected"),
         ],
     ),
     "4.3": Answers(
@@ -360,7 +365,7 @@ ANSWERS = {
             (lambda layer, x: leaks(layer, x, double), "You doubled the token"),
             (lambda layer, x: leaks(layer, x, add_one), "You added the same to all numbers"),
             (lambda layer, x: leaks(layer, x, flip_last), "You changed one of the token's numbers"),
-            (counts_its_own, "You counted outputs that change with their own token"),
+            (counts_its_own, "0 is too many; the length is 3, expected 0"),
             (looks_back, "That is allowed"),
             (sources, "which outputs see them"),
             (in_place, "Your answer changes its input"),

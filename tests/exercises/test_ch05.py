@@ -133,7 +133,7 @@ class Detached(OneNumber):
 # -- 5.3 ------------------------------------------------------------------
 
 
-def three_bends(n):
+def three_rules(n):
     return torch.ones(3, n), torch.tensor([0.0, -1.0, -2.0]), torch.tensor([1.0, -2.0, 1.0])
 
 
@@ -171,7 +171,7 @@ def signs_turned(n):
 
 
 def transposed(n):
-    up, bias, down = three_bends(n)
+    up, bias, down = three_rules(n)
     return up.T, bias, down
 
 
@@ -458,16 +458,16 @@ ANSWERS = {
         ],
     ),
     "5.3": Answers(
-        right=[three_bends, in_lists, one_rule_each],
+        right=[three_rules, in_lists, one_rule_each],
         wrong=[
             (counts, "counts them; it never says no"),
             (any_of_them, "at least one"),
             (either_of_two, "a third has to hold against it"),
             (all_of_them, "an 'and' of all of them"),
             (exactly_two, "Your bump stands at two"),
-            (signs_turned, "no rule bends between 0 and n facts"),
+            (signs_turned, "no rule begins between 0 and n facts"),
             (transposed, "a rule is a row of `up`"),
-            (lambda n: three_bends(n)[:2], "It must return three things"),
+            (lambda n: three_rules(n)[:2], "It must return three things"),
             (lambda n: ("up", "bias", "down"), "must be tensors, or lists of numbers"),
             (
                 lambda n: (torch.ones(1, n), torch.zeros(1), torch.zeros(1)),
@@ -476,7 +476,7 @@ ANSWERS = {
         ],
     ),
     "5.4": Answers(
-        right=[by_subsets, by_updating, by_recursion],
+        right=[lambda slopes: torch.tensor(by_subsets(slopes)), by_subsets, by_updating, by_recursion],
         wrong=[
             (from_the_beginning, "through the same layer twice"),
             (number_of_ways, "You counted the ways"),
@@ -484,9 +484,8 @@ ANSWERS = {
             (without_the_longest, "through all the layers is missing"),
             (lambda slopes: by_subsets(slopes)[::-1], "the wrong way round"),
             (all_orders, "You counted ways several times"),
-            (first_layers, "through the first layers only"),
+            (first_layers, "first at [1]: 0.5 instead of 0.75"),
             (whole_slope, "an int where a list is expected"),
-            (lambda slopes: torch.tensor(by_subsets(slopes)), "a tensor where a list is expected"),
             (lambda slopes: [1.0, 2.0], "It gives the same for every input"),
         ],
     ),
@@ -503,7 +502,7 @@ ANSWERS = {
             (changed(weight=lambda W, w, b: W), "the norm's scale got lost"),
             (
                 changed(bias=lambda W, w, b, c: c + b if len(b) == len(c) else c),
-                "goes through the matrix, too",
+                "first at ['bias'][0]: 11 instead of 7",
             ),
             (changed(weight=lambda W, w, b: W / w), "as if to undo it"),
             (changed(weight=lambda W, w, b: (W * w).T), "transposed"),

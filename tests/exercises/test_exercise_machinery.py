@@ -18,7 +18,9 @@ from companion import tokenization
 from companion.exercises import check, checker, judge, trial
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number, Problem
-from companion.exercises.trial import TimeUp, attempt, reader_line, time_limit
+from companion.exercises.limits import TimeUp, limited
+from companion.exercises.settle import Record
+from companion.exercises.trial import attempt, reader_line
 from companion.exercises.values import difference, show, size, snapshot
 from companion.exercises.verdict import COLORS, RIGHT, Progress
 
@@ -155,7 +157,7 @@ def test_a_problem_told_by_the_exercise_is_the_cause():
         raise Problem("Your layer has no `scale`.")
 
     text = verdict(total, call=call, oracle=total)
-    assert text == "1.1 right. It adds."  # the oracle has the same problem: nothing to compare
+    assert text.startswith("1.1 could not be checked: its own answer fails on total([]) (Problem: Your layer")
 
     def only_wholes(answer, values):
         if answer is not total:
@@ -169,9 +171,6 @@ def test_a_problem_told_by_the_exercise_is_the_cause():
 def test_habits_are_named():
     assert "A function without `return` gives None." in verdict(lambda values: None)
     assert "It gives the same for every input" in verdict(lambda values: 41)
-    assert "a generator where a list is expected; list(...)" in verdict(
-        lambda values: (v for v in values), oracle=list, mistakes=[]
-    )
 
 
 @pytest.mark.parametrize(
@@ -326,8 +325,7 @@ def test_an_earlier_timer_goes_on():
     try:
         begin = time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, 0.4)
-        with time_limit(5):
-            time.sleep(0.1)
+        limited(lambda: time.sleep(0.1), 5)
         assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.35 and not rang
         while not rang and time.monotonic() < begin + 5:
             time.sleep(0.01)
@@ -346,7 +344,7 @@ def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_no_alarm():
 
 
 def test_where_there_are_no_timers_a_thread_stops_the_answer(monkeypatch):
-    monkeypatch.delattr(signal, "setitimer", raising=False)
+    monkeypatch.delattr(signal, "pthread_kill", raising=False)
     before = threading.active_count()
     stopped = attempt(lambda answer, values: answer(values), endless, ([1],), 0.2)
     assert isinstance(stopped.error, TimeUp)
@@ -398,7 +396,7 @@ def test_a_changed_module_is_damage_too():
 
     fields = {"wants": "f(layer, x)", "cases": lambda seed: [(layer, torch.ones(5, 3))]}
     text = verdict(resets, mistakes=[], oracle=lambda layer, x: 5, **fields)
-    assert "after the call, `layer` is a Linear" in text and layer.weight.abs().sum() > 0
+    assert "after the call, `layer.weight` is 0 instead of" in text and layer.weight.abs().sum() > 0
 
 
 def global_state():
@@ -474,9 +472,9 @@ T = torch.tensor
         (T([1.0, 2.0]), T([1.0, 2.5]), "[1]", "2 instead of 2.5; 1 of 2 numbers differ"),
         (T([[1, 2], [3, 4]]), T([[1, 2], [4, 3]]), "[1, 0]", "3 instead of 4; 2 of 4 numbers differ"),
         (T([1.0]), T([[1.0]]), "", "its shape is (1,), expected (1, 1)"),
-        (T([1]), T([1.0]), "", "its dtype is torch.int64, expected torch.float32"),
-        (T([1.0]), [1.0], "", "a tensor where a list is expected"),
-        (1.0, 1, "", "a float where an int is expected"),
+        (T([True]), T([1.0]), "", "its dtype is torch.bool, expected torch.float32"),
+        (T(1.0), [1.0], "", "a float where a list is expected"),
+        (1.5, 1, "", "a float where an int is expected"),
         (None, [], "", "None where a list is expected"),
         (T([float("nan")]), T([1.0]), "[0]", "nan instead of 1"),
         (T([0.0, -1e9]), T([0.0, float("-inf")]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
@@ -534,7 +532,7 @@ def test_sizes_order_inputs():
 
 
 def test_snapshots_hold_data_only():
-    assert snapshot([1, ("a", object())]) == [1, ["a", None]]
+    assert snapshot([1, ("a", object())]) == [1, ("a", Record("object", {}))]
 
 
 def test_sabotage_reaches_functions_classes_and_methods(monkeypatch):

@@ -164,6 +164,7 @@ EXERCISE = Function(
     cases=pack_cases,
     oracle=pack,
     call=try_pack,
+    exact_dtype=True,  # ids are looked up in a table, and that takes integers only
     shown="{f}({0}, {1}, {2})",
     mistakes=[
         (

@@ -103,10 +103,6 @@ EXERCISE = Function(
             "You found the least alike row, not the most alike one.",
         ),
         (
-            lambda rows, i: likeness(rows, i).argmax(),
-            "The index is right, and still wrapped in a tensor: `.item()` makes a Python number of it.",
-        ),
-        (
             lambda rows, i: likeness(rows, i).max().item(),
             "You returned how alike the nearest row is. The question is which row it is: its index.",
         ),

@@ -15,7 +15,7 @@ EXERCISE = Number(
         (
             0.0,
             "A loss of 0 would mean that it always knows which came first. Do the two orders of a pair "
-            "give it different means, without a bend?",
+            "give it different means, without a nonlinearity?",
         ),
         (
             math.log(10),

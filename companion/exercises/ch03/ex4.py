@@ -125,7 +125,7 @@ EXERCISE = Function(
         ),
         (
             lambda token, mix: torch.tanh(tables(token, mix)),
-            "The bend comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold it.",
+            "The tanh comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold it.",
         ),
     ],
     right="Eight look-ups and seven additions do what took 65,536 multiplications a token.",

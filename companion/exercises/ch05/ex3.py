@@ -99,8 +99,8 @@ EXERCISE = Function(
         ),
         (
             lambda n: rules(n, [0, 1, 2], [1, -2, 1]),
-            "It always says 0: no rule bends between 0 and n facts. To wait for more takes a negative bias.",
+            "It always says 0: no rule begins between 0 and n facts. To wait for more takes a negative bias.",
         ),
     ],
-    right="Three bends make a bump at one, for any number of inputs; no linear map has a bump.",
+    right="Three rules make a bump at one, for any number of inputs; no linear map has a bump.",
 )

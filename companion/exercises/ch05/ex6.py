@@ -21,7 +21,7 @@ class Parallel(nn.Module):
     def forward(self, x):
         *qkv, up = self.read(self.norm(x)).split(self.sizes, dim=-1)
         fetched = self.merge(self.attend(*map(self.heads, qkv)))
-        return x + self.write(self.together(fetched, self.bend(up)))
+        return x + self.write(self.together(fetched, self.nonlinearity(up)))
 
     def heads(self, x):
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
@@ -32,7 +32,7 @@ class Parallel(nn.Module):
     def merge(self, x):
         return x.transpose(1, 2).flatten(2)
 
-    def bend(self, x):
+    def nonlinearity(self, x):
         return F.gelu(x, approximate="tanh")
 
     def together(self, fetched, hidden):
@@ -70,18 +70,18 @@ class HeadsByTurns(Parallel):
         return x.unflatten(-1, (-1, self.n_heads)).permute(0, 3, 1, 2)
 
 
-class NotBent(Parallel):
-    def bend(self, x):
+class NoGelu(Parallel):
+    def nonlinearity(self, x):
         return x
 
 
 class OtherGelu(Parallel):
-    def bend(self, x):
+    def nonlinearity(self, x):
         return F.gelu(x)
 
 
 class Relu(Parallel):
-    def bend(self, x):
+    def nonlinearity(self, x):
         return F.relu(x)
 
 
@@ -115,7 +115,7 @@ class AroundTheNorm(Parallel):
 
 class BendsAll(Parallel):
     def heads(self, x):
-        return super().heads(self.bend(x))
+        return super().heads(self.nonlinearity(x))
 
 
 def parallel_cases(seed):
@@ -186,9 +186,9 @@ EXERCISE = Function(
             "The numbers were dealt out to the heads in turn. A head gets D neighbors: first heads, then "
             "width.",
         ),
-        (NotBent, "The rules do not bend: GELU is missing between `read` and `write`."),
+        (NoGelu, "The rules have no nonlinearity: GELU is missing between `read` and `write`."),
         (OtherGelu, "Close. GELU comes in two forms, and the chapter's `MLP` uses the tanh one."),
-        (Relu, "The bend is ReLU; the chapter's `MLP` has GELU, in its tanh form."),
+        (Relu, "The nonlinearity is ReLU; the chapter's `MLP` has GELU, in its tanh form."),
         (
             Exchanged,
             "`write` got the rules' numbers first. What attention fetched comes first, then the rules.",

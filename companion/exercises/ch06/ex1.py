@@ -18,7 +18,7 @@ EXERCISE = Number(
         (LN_V, "That is ln V, the loss of one without any opinion. How much do the first opinions cost?"),
         (
             LN_V + 0.125,
-            "That is how `gpt2()` is born, with larger rows and a smaller last norm. Here they are GPT-2's "
+            "That is with chapter 6's larger rows, 0.2, and a last norm of 2.5 / √C. Here they are GPT-2's "
             "own.",
         ),
         (LN_V + 0.02**2 * 768 / 2, "That is GPT-2 small's. How wide is xl?"),

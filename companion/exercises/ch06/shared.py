@@ -80,11 +80,17 @@ class GPT(nn.Module):
         self.blocks = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
         self.norm = nn.LayerNorm(config.d_model)
 
-    def forward(self, tokens, cache=None):
+    def hidden(self, tokens, cache=None):
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.norm(x), self.embed.token.weight if self.head is None else self.head.weight)
+        return self.norm(x)
+
+    def logits(self, hidden):
+        return F.linear(hidden, self.embed.token.weight) if self.head is None else self.head(hidden)
+
+    def forward(self, tokens, cache=None):
+        return self.logits(self.hidden(tokens, cache))
 
 
 def gpt_cases(seed):

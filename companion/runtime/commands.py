@@ -1,0 +1,85 @@
+"""Commands of three steps, their statuses, and errors of one line."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from companion.runtime.terminal import one_line, screens
+
+
+@dataclass
+class Command:
+    """help, example: what its help says. add(parser): its options.
+
+    plan(args, held): what is to be done, and every fault that can be found before; held gives back at the end
+    what it claims. do(plan): the work. report(plan, result): prints what do returned.
+    """
+
+    help: str
+    example: str
+    add: Callable
+    plan: Callable
+    do: Callable
+    report: Callable
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        message = re.sub(r"^argument \S+: (?=--)", "", message)  # it names the option itself
+        self.exit(2, f"companion: {message}; see {self.prog} --help\n")
+
+
+def run(work: Callable[[], None]) -> int:
+    """Do some work; 0 when all went well, 2 for bad input, 1 for what only the run shows, 130 for Ctrl-C.
+
+    What goes wrong is one line. Output that nobody reads any more (`| head -1`) is not wrong.
+    """
+    with screens() as (out, _):
+        status = attempt(work)
+        out.flush()
+        if out.broken is not None and not isinstance(out.broken, BrokenPipeError):
+            status = failed(out.broken, 1)
+    return status
+
+
+def attempt(work: Callable[[], None]) -> int:
+    """The status of some work."""
+    try:
+        work()
+    except SystemExit as stop:
+        return stop.code or 0
+    except KeyboardInterrupt as stop:
+        return failed(stop if str(stop) else KeyboardInterrupt("stopped"), 130)
+    except (ValueError, TypeError, FileNotFoundError) as error:
+        return failed(error, 2)
+    except (OSError, RuntimeError, MemoryError) as error:
+        return failed(error, 1)
+    return 0
+
+
+def failed(error: BaseException, status: int) -> int:
+    """Say in one line what was wrong; the status."""
+    print(f"companion: {one_line(error)}", file=sys.stderr)
+    return status
+
+
+def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None:
+    """The three steps of the command that the arguments name."""
+    parser = Parser(prog="companion", description=about)
+    children = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+    for name, command in commands.items():
+        child = children.add_parser(
+            name, help=command.help, description=command.help, epilog=f"example: {command.example}"
+        )
+        if argv[0] == name:
+            command.add(child)
+    args = parser.parse_args(argv)
+    command = commands[args.command]
+    with ExitStack() as held:
+        plan = command.plan(args, held)
+        command.report(plan, command.do(plan))

@@ -1,0 +1,144 @@
+"""Where to compute and in which number format, and whether a model fits there."""
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The named device; for auto CUDA, else MPS, else the CPU. ValueError for one that is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind in there if there[kind])
+    kind, _, number = name.partition(":")
+    if kind not in there or not (number or "0").isdecimal():
+        raise ValueError(f"device={name!r} must be auto, cpu, cuda, cuda:0 (or another) or mps")
+    if not there[kind] or int(number or 0) >= max(1, torch.cuda.device_count()):
+        here = ", ".join(k for k in there if there[k]) + "; use one of these, or auto"
+        raise ValueError(f"device={name!r} is not there: PyTorch sees only {here}")
+    return torch.device(name)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device may have instructions for products in bfloat16; False where it surely has none.
+
+    Without them a product is imitated, at a hundredth of the speed on some processors.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    flags = torch.cpu.get_capabilities()
+    if device.type == "cpu" and flags.get("architecture") in ("x86_64", "AMD64"):
+        return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "avx_ne_convert"))
+    return device.type != "mps"
+
+
+@cache
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The type to multiply in: as named; for auto the one in which a layer learns faster, timed once.
+
+    bfloat16 must be faster by a tenth. The timing ends as soon as one type is clearly the slower. Raises
+    ValueError for a name other than auto, float32 and bfloat16.
+    """
+    if name != "auto" and name not in DTYPES:
+        raise ValueError(f"dtype={name!r} must be auto, float32 or bfloat16")
+    if name != "auto" or not multiplies_bfloat16(device):
+        return DTYPES.get(name, torch.float32)
+    seconds = dict.fromkeys(DTYPES.values(), math.inf)
+    for n_rows in (64, 2048, 2048, 2048, 2048):  # the first, small, for what a first call prepares
+        for dtype in seconds:
+            took = _time_layer(n_rows, device, dtype)
+            seconds[dtype] = took if n_rows == 64 else min(seconds[dtype], took)
+        if max(seconds.values()) > 10 * min(seconds.values()):
+            break
+        if n_rows == 64:
+            seconds = dict.fromkeys(seconds, math.inf)
+    return min(seconds, key=lambda dtype: seconds[dtype] * (1.1 if dtype == torch.bfloat16 else 1))
+
+
+def _time_layer(n_rows: int, device: torch.device, dtype: torch.dtype) -> float:
+    """Seconds for a layer of 256 by 256, forward and back, on (n_rows, 256) numbers."""
+    x = torch.ones(n_rows, 256, device=device, requires_grad=True)
+    weight = torch.ones(256, 256, device=device, requires_grad=True)
+    start = time.perf_counter()
+    with faster_products(device, dtype):
+        torch.autograd.grad(F.linear(x, weight).sum(), (x, weight))[1][0, 0].item()  # waits for the device
+    return time.perf_counter() - start
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Inside, products run in dtype; for float32 nothing changes."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+@contextmanager
+def faster_products(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Inside, products run in bfloat16 (autocast), or in float32 with the processor's short cuts."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with autocast(device, dtype):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def move(batch: Any, device: torch.device) -> Any:
+    """A batch on a device: a tensor, or tuples, lists and dicts of such. What is no tensor stays."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: move(value, device) for key, value in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(move(value, device) for value in batch)
+    return batch
+
+
+# -- memory ------------------------------------------------------------------
+
+
+def memory() -> float:
+    """Bytes of memory of this machine; infinite where the system does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
+    """Bytes of the weights of build(config), of which only one or two blocks are built, without numbers.
+
+    config: a dataclass with n_layers. Infinite for sizes that PyTorch cannot count.
+    """
+    sizes = []
+    try:
+        for n in range(1, min(2, config.n_layers) + 1):
+            with torch.device("meta"):
+                model = build(dataclasses.replace(config, n_layers=n))
+            sizes.append(sum(p.numel() * p.element_size() for p in model.parameters()))
+    except (RuntimeError, TypeError, OverflowError):
+        return math.inf
+    return sizes[0] + (config.n_layers - 1) * (sizes[-1] - sizes[0])
+
+
+def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1) -> None:
+    """ValueError, in one line, for a model that this machine's memory cannot hold; nothing is built.
+
+    copies: how often; 4 to train with AdamW, which keeps a gradient and two averages of each weight.
+    """
+    needed, there = parameter_bytes(config, build) * copies, memory()
+    if needed > there or math.isinf(needed):
+        sizes = ", ".join(f"{name}={getattr(config, name)}" for name in ("vocab_size", "n_layers", "d_model"))
+        much = "more than any machine has" if needed > 1e15 else f"{needed / 1e9:,.0f} GB"
+        held = "this one's memory" if math.isinf(there) else f"the {there / 1e9:,.0f} GB of this machine"
+        raise ValueError(f"a model of {sizes} needs {much}, over {held}; make it smaller")

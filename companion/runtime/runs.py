@@ -1,0 +1,257 @@
+"""What surrounds the steps of a training run: settings that are checked, Ctrl-C, saves and reports, time.
+
+A trainer is handed in; of it this module uses model, config, device, dtype, optimizers, batches, steps,
+tokens, seconds, losses, history and step().
+"""
+
+import dataclasses
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from companion.runtime.checkpoints import restore, save_run, unwrapped, write_log
+from companion.runtime.devices import DTYPES
+from companion.runtime.files import claim
+from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.texts import end_of_text
+
+FIRST_LOOK = 100
+"""Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
+MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
+
+
+@dataclass
+class Loss:
+    """The mean surprise on a split: nats_per_token, and bits_per_byte of its text."""
+
+    nats_per_token: float
+    bits_per_byte: float
+
+
+# -- before a run ------------------------------------------------------------------
+
+
+def check_config(c: Any) -> None:
+    """Fill in what a TrainConfig leaves to be worked out, min_lr and warmup_steps.
+
+    Raises ValueError, in one line, for the first field that is out of its range.
+    """
+    if c.min_lr is None and isinstance(c.lr, (int, float)):
+        c.min_lr = c.lr / 10
+    if c.warmup_steps is None and isinstance(c.steps, int):
+        c.warmup_steps = min(50, max(0, c.steps) // 2)
+    least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
+    for name, low in (least | {"warmup_steps": 0, "seed": 0}).items():
+        value, most = getattr(c, name), MOST_SEED if name == "seed" else MOST
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least {low}")
+        if value > most:
+            raise ValueError(f"{name}={value} must be at most {most:,}; lower it")
+    for name in ("lr", "min_lr", "weight_decay", "grad_clip"):
+        if not isinstance(getattr(c, name), (int, float)):
+            raise ValueError(f"{name}={getattr(c, name)!r} must be a number")
+    rules = [
+        ("lr", 0 < c.lr <= 1, "above 0 and at most 1; try 0.003"),
+        ("min_lr", 0 <= c.min_lr <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
+        ("warmup_steps", c.warmup_steps <= c.steps, f"at most steps={c.steps}; lower it, or raise steps"),
+        ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
+        ("betas", _are_betas(c.betas), "a pair, 0 to below 1"),
+        ("grad_clip", c.grad_clip > 0, "above 0; try 1, or float('inf') for no clipping"),
+        ("dtype", c.dtype in ("auto", *DTYPES), "auto, float32 or bfloat16"),
+    ]
+    for name, holds, rule in rules:
+        if not holds:
+            raise ValueError(f"{name}={getattr(c, name)!r} must be {rule}")
+
+
+def _are_betas(betas: Any) -> bool:
+    """Whether betas is a pair of numbers from 0 to below 1."""
+    try:
+        return len(betas) == 2 and all(0 <= b < 1 for b in betas)
+    except TypeError:
+        return False
+
+
+def check_length(split: Any, context_length: int) -> None:
+    """ValueError where a split has no more than context_length tokens, so not one full row."""
+    if (n_tokens := len(split.tokens)) <= context_length:
+        asked = f"context_length={context_length}"
+        raise ValueError(f"{asked} must be below the {n_tokens} tokens of the data; shorten it")
+
+
+def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
+    """ValueError, in one line, where model, data (a Corpus) and config do not fit one another."""
+    asked = {"context_length": config.context_length, "vocab_size": data.tokenizer.vocab_size}
+    for name, value in asked.items():
+        if value > (most := getattr(unwrapped(model).config, name)):
+            raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
+    end_of_text(data.tokenizer)
+    check_length(data.train, config.context_length)
+    if len(data.val.starts) < 2:
+        raise ValueError("data.val has no documents to take a loss on; hold out at least one")
+
+
+def data_identity(data: Any) -> dict:
+    """What tells a Corpus from others when a run goes on: its counts, its tokenizer and its tokens."""
+    split = data.train
+    return {
+        "tokens": len(split.tokens),
+        "documents": len(split.starts) - 1,
+        "tokenizer": tokenizer_fingerprint(data.tokenizer),
+        "text": split.fingerprint,
+    }
+
+
+def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
+    """How many steps, evaluations included, take about so many minutes here; at least 1.
+
+    trainer: one to throw away, of a copy of the model: it trains for two seconds or so. eval_tokens: of the
+    split that is evaluated every config.eval_every steps; each is counted as a third of a token trained on:
+    the pass forward. Reports are not counted. Raises ValueError for minutes out of range.
+    """
+    if not 0 < minutes <= MOST_MINUTES:
+        raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
+    with torch.random.fork_rng(devices=[]):
+        while trainer.steps < 5 or (trainer.steps < 60 and trainer.seconds < 2):
+            trainer.step()
+            if trainer.steps == 3:  # the first ones are slower
+                trainer.tokens, trainer.seconds = 0, 0.0
+    evaluation = eval_tokens / 3 * trainer.seconds / trainer.tokens
+    step = trainer.seconds / (trainer.steps - 3) + evaluation / trainer.config.eval_every
+    return min(MOST, max(1, int((60 * minutes - evaluation) / step)))
+
+
+# -- a run ------------------------------------------------------------------
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or its gradient stopped being a number; the message says where, and what to try."""
+
+
+def check_finite(trainer: Any, loss: float, norm: float = 0.0) -> None:
+    """TrainingDiverged where the loss, or the length of its gradient, is infinite or NaN."""
+    if not math.isfinite(loss + norm):
+        c = trainer.config
+        raise TrainingDiverged(
+            f"step {trainer.steps + 1}: loss {loss:.4g}, length of its gradient {norm:.4g}; "
+            f"the last save is good; lower lr={c.lr:g} or grad_clip={c.grad_clip:g}, "
+            f"or raise warmup_steps={c.warmup_steps}"
+        )
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) -> None:
+    """Give each optimizer the learning rate of a step: rate, times its own first rate over base."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (group.setdefault("initial_lr", group["lr"]) / base)
+
+
+@contextmanager
+def finish_the_step() -> Iterator[list[int]]:
+    """Yield a list that notes a first Ctrl-C, so that no step is cut short; a second interrupts."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number, frame):
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def running(
+    trainer: Any, data: Any, folder: str | Path | None = None, resume: bool = False, progress: bool = False
+) -> Iterator["Run"]:
+    """Around the steps of a run: its folder is claimed, its place restored, Ctrl-C waits for a step's end.
+
+    The caller's random numbers are as before after it. Raises ValueError, in one line, for a folder that
+    another run has claimed, or that holds nothing to resume.
+    """
+    if resume and folder is None:
+        raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
+    identity = {} if folder is None else data_identity(data)
+    with ExitStack() as stack:
+        pressed = stack.enter_context(finish_the_step())
+        if folder is not None and (Path(folder).is_dir() or not resume):
+            stack.enter_context(claim(folder))
+        if resume:
+            restore(trainer, folder, identity, data.tokenizer)
+        bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=not progress)
+        stack.enter_context(bar)
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        yield Run(trainer, data, folder, identity, bar, pressed)
+
+
+class Run:
+    """The order of things in a run: steps; an evaluation, where one is due; the save; and then the report."""
+
+    def __init__(self, trainer, data, folder, identity, bar, pressed):
+        self.trainer, self.data, self.folder, self.identity = trainer, data, folder, identity
+        self.bar, self.pressed = bar, pressed
+        self.begun = self.saved = trainer.steps
+
+    def goes_on(self) -> bool:
+        """False at the end, and after Ctrl-C, when the steps since the last save are saved first.
+
+        Raises KeyboardInterrupt, with a message, for a Ctrl-C before the first step.
+        """
+        if self.trainer.steps >= self.trainer.config.steps:
+            return False
+        if self.pressed and self.trainer.steps == self.begun:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved")
+        if self.pressed and self.trainer.steps != self.saved:
+            self.save()
+        return not self.pressed
+
+    def show(self, loss: float) -> None:
+        """Move the progress bar by a step."""
+        trainer = self.trainer
+        self.bar.postfix = f"loss {loss:.3f}, {trainer.tokens / trainer.seconds:,.0f} tokens/s"
+        self.bar.update()
+
+    def due(self) -> bool:
+        """Whether the run is evaluated now: after FIRST_LOOK steps, every eval_every, and at the end."""
+        step, config = self.trainer.steps, self.trainer.config
+        return step % config.eval_every == 0 or step in (FIRST_LOOK, config.steps)
+
+    def note(self, loss: Loss, on_eval: Callable | None = None) -> None:
+        """Append a row to the history, save, then call on_eval(model, row) and note what it returns, too.
+
+        So a report that fails, or a terminal that cannot show it, costs no step.
+        """
+        trainer = self.trainer
+        check_finite(trainer, loss.nats_per_token)
+        row = {"step": trainer.steps, "tokens": trainer.tokens, "seconds": round(trainer.seconds, 2)}
+        row |= {"train": sum(trainer.losses) / len(trainer.losses), "val": loss.nats_per_token}
+        row |= {"bits_per_byte": loss.bits_per_byte}
+        trainer.losses.clear()
+        trainer.history.append(row)
+        self.save()
+        if on_eval and (more := on_eval(trainer.model.eval(), dict(row))):
+            row |= more
+            if self.folder is not None:
+                write_log(self.folder, trainer.history)
+
+    def save(self) -> None:
+        """Write the run, if it has a folder: a model, its log, and what resuming needs."""
+        trainer, self.saved = self.trainer, self.trainer.steps
+        if self.folder is not None:
+            about = {"steps": trainer.steps, "train": dataclasses.asdict(trainer.config)}
+            about |= {"data": self.data.meta}
+            save_run(self.folder, trainer, self.data.tokenizer, self.identity, about)

@@ -1,0 +1,75 @@
+"""What a command prints, whatever the terminal: one that is closed, full, or lacks letters ends no run."""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+
+class Screen:
+    """A text stream that never raises: what cannot be shown is left out, and `broken` says why.
+
+    A letter that the stream's encoding lacks is shown as a question mark.
+    """
+
+    def __init__(self, stream: TextIO):
+        self.stream, self.broken = stream, None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text if the stream still takes any."""
+        if self.broken is None:
+            try:
+                self.stream.write(text)
+            except UnicodeEncodeError:
+                encoding = self.stream.encoding or "ascii"
+                return self.write(text.encode(encoding, "replace").decode(encoding))
+            except OSError as error:
+                self.broken = error
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        if self.broken is None:
+            try:
+                self.stream.flush()
+            except OSError as error:
+                self.broken = error
+
+
+@contextlib.contextmanager
+def screens() -> Iterator[tuple[Screen, Screen]]:
+    """Inside, sys.stdout and sys.stderr are Screens. One that broke is closed quietly at the end."""
+    before = sys.stdout, sys.stderr
+    made = tuple(Screen(stream if stream is not None else open(os.devnull, "w")) for stream in before)
+    sys.stdout, sys.stderr = made
+    try:
+        yield made
+    finally:
+        sys.stdout, sys.stderr = before
+        for screen in made:
+            screen.flush()
+            if screen.broken is not None:  # what is left in its buffer would be an error at Python's end
+                with contextlib.suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), screen.stream.fileno())
+
+
+def is_read() -> bool:
+    """Whether anybody can still see what is printed."""
+    return getattr(sys.stdout, "broken", None) is None
+
+
+def as_typed(*words: Any) -> str:
+    """A command as it is to be typed, words with spaces in quotes."""
+    words = [str(word) for word in words]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message, its first line only; its name where it has none."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

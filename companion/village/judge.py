@@ -1,0 +1,287 @@
+"""The judge: what is true in any text, sentence by sentence.
+
+A sentence of the village is one of three things in the story that was told before it.
+
+- "ok": the village could say it here.
+- "contradiction": it is false. What was told rules it out: somebody or something that is not in this story; a
+  wrong holder, place, color, role, mood, day, number or sum. A person has one thing in hand and one sort of
+  food; there is one thing of each noun; nobody gives away what is borrowed, or breaks what is broken. What
+  would need more than that is ruled out too.
+- "misplaced": nothing told is against it, but the village would not say it here. It was said before and still
+  holds; the story has not begun, is over, or is too short or too long for it; nothing has happened since a
+  pause; a role or a sort of food comes up as if for the first time; three nuts are not counted down.
+
+A sentence that is false in any part is a contradiction, however badly placed. All else is "unknown": no
+sentence of the village.
+
+How the text is read on:
+
+- A contradiction, and what is unknown, change nothing. What follows is judged as if they had been left out.
+- A misplaced sentence is believed, so that what builds on it is judged rightly; one that was said before adds
+  nothing. But it is no step of the story, which gets neither longer nor to its end by it.
+- White space never counts: a text is read with one space between two words.
+
+Nothing is gained by repeating. A misplaced sentence proves no memory: of its recalled words only wrong ones
+count. In a contradiction no word counts that echoes the sentence itself. Neither has recalled words where it
+was said before. And no text has more sentences that are ok than a story has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field
+
+from companion.village.machine import CAST, VILLAGE, Slot, Step, Village
+from companion.village.world import EFFECTS, RULES, State, exists, holding, number
+
+LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
+ECHOES = {
+    "same",
+    "total",
+    "minus",
+    "pronoun",
+}  # rules whose word follows from the sentence, not from the story
+PACE = {"words", "last", "over"}  # what of a state is no fact, but how far the story has come
+
+_SENTENCE_END = re.compile(r"[.!?]\"?(?= [A-Z\"]|\Z)")
+_MANY_WORDS = re.compile(rf"(?:\S+ ){{{LONGEST_SENTENCE}}}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says of one sentence; `kind` is "ok", "misplaced", "contradiction" or "unknown"."""
+
+    sentence: str
+    kind: str
+    reason: str
+    recalls: tuple[tuple[str, bool], ...] = field(default=(), repr=False)  # recalled words, and whether right
+
+
+# ---- what is no falsehood ---------------------------------------------------------------------------------
+# The rules of `companion.village.world` say what the village would say. By most of them, a word that is not
+# allowed is false. By these it need not be: the words that are not false, and what is odd about them.
+
+
+def whole_kind(s, kind, *earlier):
+    return kind
+
+
+def who_eats(s, kind):
+    return list(s.goods)
+
+
+def empty_handed_eater(s, kind):
+    return [name for name in s.goods if name not in s.thing]
+
+
+def somebody(s, kind, *earlier):
+    return list(s.role)
+
+
+def not_here_now(s, kind):
+    return [noun for noun in kind if not exists(s, noun)]
+
+
+def fewer_than_all(s, kind, a):
+    return [k for k in kind if number(k) < s.goods[a][0]] if a in s.goods else []
+
+
+def the_day_told(s, kind):
+    return kind if s.day is None else [s.day]
+
+
+def the_day_after_if_told(s, kind):
+    return kind if s.day is None else RULES["next_day"].allowed(s, kind)
+
+
+FEW = "{word} has fewer than four things to eat"
+MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
+    "new_name": (whole_kind, "{word} is in this story already"),
+    "new_role": (whole_kind, "somebody is a {word} already"),
+    "other_role": (whole_kind, "two are a {word}"),
+    "other": (somebody, "{word} would be alone in this"),
+    "wishless": (somebody, "{word} has a wish already"),
+    "new_noun": (not_here_now, "a {word} was mentioned already"),
+    ("new_noun", "wishes"): (whole_kind, "a {word} was mentioned already"),
+    "new_goods": (whole_kind, "somebody has {word} already"),
+    "adder": (who_eats, "{word} has more than fifteen things to eat"),
+    "nibbler": (who_eats, FEW),
+    "sharer": (who_eats, FEW),
+    "buyer": (empty_handed_eater, FEW),
+    "some": (fewer_than_all, "{word} would leave fewer than two"),
+    ("occupied", "weather_comes"): (whole_kind, "nobody is at the {word}"),
+    "elsewhere": (whole_kind, "at the {word} already"),
+    "deserted": (whole_kind, "somebody is at the {word} already"),
+    "new_mood": (whole_kind, "already {word}"),
+    "new_weather": (whole_kind, "there was {word} already"),
+    "first_day": (the_day_told, "the day was told already"),
+    "next_day": (the_day_after_if_told, "no day was told"),
+}
+
+INTRODUCED = {"opens": ["Ar"], "opens_with_two": ["Ar", "Bq"], "arrives": ["Br"]}
+"""Effect -> the letters of a name and its role: introductions may name anybody, even who is there already."""
+
+
+# ---- judging ----------------------------------------------------------------------------------------------
+
+
+def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
+    """Judge any text, sentence by sentence: "ok", or why not; see the module for what each verdict means."""
+    text, start, reading = " ".join(text.split()), 0, Reading(village)
+    verdicts = []
+    while start < len(text):
+        matched = village.match(text, start)
+        if matched:
+            end = matched[1].end()
+            verdicts.append(reading.verdict(village.read(reading.state, *matched), text[start:end]))
+        else:
+            many = _MANY_WORDS.match(text, start)
+            limit = many.end() - 1 if many else len(text)
+            found = _SENTENCE_END.search(text, start, limit)
+            end = found.end() if found else limit
+            verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
+        start = end + 1
+    return verdicts
+
+
+class Reading:
+    """A text that is being judged: what is true so far, and what was said."""
+
+    def __init__(self, village: Village) -> None:
+        self.village, self.state = village, State()
+        self.told: dict[str, None] = {}  # sentences that were believed, in order
+        self.denied: set[str] = set()  # contradictions
+
+    def verdict(self, step: Step, sentence: str) -> Verdict:
+        """Judge the next sentence, and believe it unless it is false."""
+        if step.possible:
+            self.village.advance(self.state, step.pattern, step.said, sentence)
+            return self.believed(Verdict(sentence, "ok", "", recalled(step, self.village.kinds)))
+        if self.again(step, sentence):
+            return self.believed(Verdict(sentence, "misplaced", "said already"))
+        recalls = recalled(step, self.village.kinds, ECHOES)
+        wrong = falsehood(self.state, step, self.village.kinds)
+        if wrong:
+            recalls = () if sentence in self.denied else recalls
+            self.denied.add(sentence)
+            return Verdict(sentence, "contradiction", wrong, recalls)
+        reason = self.untimely(step) or avoided(step)
+        self.state = after(self.state, step)
+        return self.believed(Verdict(sentence, "misplaced", reason, tuple(r for r in recalls if not r[1])))
+
+    def believed(self, verdict: Verdict) -> Verdict:
+        self.told.pop(verdict.sentence, None)
+        self.told[verdict.sentence] = None
+        return verdict
+
+    def again(self, step: Step, sentence: str) -> bool:
+        """Whether these very words were told, and are no less true: just now, or with the same outcome."""
+        if sentence not in self.told:
+            return False
+        if sentence == next(reversed(self.told)) or step.pattern.part == "opening":
+            return True
+        lasting = [effect for effect in step.pattern.effects if effect != "ends"]
+        return bool(lasting) and vars(after(self.state, step)) == vars(self.state)
+
+    def untimely(self, step: Step) -> str:
+        """Why a sentence of this part cannot come now, or an empty string."""
+        state, part = self.state, step.pattern.part
+        if self.village.weights(state).get(part, 0):
+            return "a sentence of this kind stood just before" if state.last is step.pattern else ""
+        if state.over:
+            return "the story is over"
+        if part == "opening":
+            return "the story has begun already"
+        if not state.role:
+            return "the story has not begun: nobody is in it"
+        if part == "closing":
+            return "it is too early to end"
+        if len(state.role) < 2:
+            return "somebody must arrive first"
+        if part == "arrival" and len(state.role) >= CAST:
+            return "nobody else fits into this story"
+        if state.words >= self.village.longest:
+            return "the story should have ended"
+        return "something must happen first"
+
+
+def after(state: State, step: Step) -> State:
+    """The facts when a sentence is believed that is no step of the story."""
+    changed = state.copy()
+    for effect in step.pattern.effects:
+        EFFECTS[effect](changed, step.said)
+    for name in PACE:
+        setattr(changed, name, getattr(state, name))
+    return changed
+
+
+def manners(step: Step, slot: Slot) -> tuple[Callable[..., list[str]], str] | None:
+    """The entry of MANNERS for a slot: by rule and effect, or by rule alone."""
+    keys = [*((slot.rule, effect) for effect in step.pattern.effects), slot.rule]
+    return next((MANNERS[key] for key in keys if key in MANNERS), None)
+
+
+def falsehood(state: State, step: Step, kinds: dict[str, list[str]]) -> str:
+    """What is false in a sentence, or an empty string."""
+    for slot, word, options in choices(step):
+        entry = None if word in options else manners(step, slot)
+        earlier = [step.said[letter] for letter in slot.args]
+        if word not in options and not (entry and word in entry[0](state, kinds[slot.kind], *earlier)):
+            return expected(state, slot, word, options)
+    return clash(state, step)
+
+
+def clash(state: State, step: Step) -> str:
+    """What is known already against an opening or an arrival, or an empty string.
+
+    Their slots allow anybody and, in openings, any day: rules alone do not see what they would overwrite.
+    """
+    said, effects = step.said, step.pattern.effects
+    for name, role in [(said[a], said[r]) for effect in effects for a, r in INTRODUCED.get(effect, ())]:
+        if state.role.get(name, role) != role:
+            return f"{name} is the {state.role[name]}"
+        if step.pattern.part == "opening" and state.place.get(name, said["p"]) != said["p"]:
+            return f"{name} is at the {state.place[name]}"
+        if name in state.thing and not {"finds", "brings_thing"}.isdisjoint(effects):
+            return f"{name} has the {state.thing[name].noun}"
+        if name in state.goods and "brings_goods" in effects:
+            return f"{name} has {' '.join(RULES['count'].allowed(state, [], name))} {state.goods[name][1]}"
+    if "day_is" in effects and step.pattern.part == "opening" and state.day not in (None, said["d"]):
+        return f"it is {state.day}"
+    return ""
+
+
+def expected(state: State, slot: Slot, word: str, options: list[str]) -> str:
+    """Why `word` is false in `slot`, and what would be right."""
+    if slot.kind == "name" and word not in state.role and slot.rule != "other_name":
+        return f"nobody named {word} is in this story"
+    if slot.rule == "new_noun":
+        who = holding(state, word)
+        return f"{who} has the {word}" if who else f"the {word} lies at the {state.lying[word][1]}"
+    phrase = "the same word again" if slot.rule == "same" else RULES[slot.rule].phrase
+    if not options:
+        return f"{word}: expected {phrase}, but there is none"
+    return f"{word}: expected {phrase}, {' or '.join(options) if len(options) < 5 else 'not this one'}"
+
+
+def avoided(step: Step) -> str:
+    """The first word that the village would not say in a sentence that is not false, and why."""
+    slot, word = next((slot, word) for slot, word, options in choices(step) if word not in options)
+    return manners(step, slot)[1].format(word=word)
+
+
+def recalled(
+    step: Step, kinds: dict[str, list[str]], without: Set[str] = frozenset()
+) -> tuple[tuple[str, bool], ...]:
+    """The words that the story so far determines, and whether each is right; `without`: rules left out."""
+    return tuple(
+        (word, word in options)
+        for slot, word, options in choices(step)
+        if len(options) == 1 < len(kinds[slot.kind]) and slot.rule not in without
+    )
+
+
+def choices(step: Step) -> Iterator[tuple[Slot, str, list[str]]]:
+    """Each slot, the word in it, and the words that the village could have said there."""
+    return zip(step.pattern.slots, step.words, step.options, strict=True)

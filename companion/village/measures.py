@@ -1,0 +1,137 @@
+"""What the village measures: floors to compare a loss with, and what a model's stories show of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from math import log2
+from typing import Any
+
+from companion.village.judge import judge
+from companion.village.machine import bits, no_story, recalls
+from companion.village.splits import load_split
+
+
+def story_bytes(text: str) -> int:
+    """The length by which losses are divided: the UTF-8 bytes, and one for the end of the story."""
+    return len(text.encode("utf-8")) + 1
+
+
+def floor(texts: Iterable[str], forget: bool = False) -> float:
+    """The lowest loss that any reader can reach on these stories, in bits per byte; `forget` as in `bits`.
+
+    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end.
+    Raises ValueError for a text that is no story of the village, and for no texts.
+    """
+    total_bits, total_bytes = 0.0, 0
+    for text in texts:
+        surprise = bits(text, forget)
+        if surprise is None:
+            raise ValueError(no_story(text))
+        total_bits += surprise
+        total_bytes += story_bytes(text)
+    if not total_bytes:
+        raise ValueError("texts=[] must hold at least one story")
+    return total_bits / total_bytes
+
+
+def letters(texts: Iterable[str]) -> float:
+    """The loss of a reader who knows only how often each byte comes in the training split, in bits per byte.
+
+    Raises ValueError for no texts.
+    """
+    train = load_split("train")
+    counts = Counter("".join(train).encode("utf-8"))
+    end = 256  # the end of a story is one more sign
+    counts[end] = len(train)
+    total = counts.total() + 257  # one more of each, so that no byte is impossible
+    surprise, length = 0.0, 0
+    for text in texts:
+        signs = [*text.encode("utf-8"), end]
+        surprise -= sum(log2((counts[sign] + 1) / total) for sign in signs)
+        length += len(signs)
+    if not length:
+        raise ValueError("texts=[] must hold at least one text")
+    return surprise / length
+
+
+def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> tuple[Any, int]:
+    """Mark the tokens that are part of a recalled word: uint8 (N,), 1 or 0; and the number of those words.
+
+    texts: stories; starts: the index in tokens (N,) of each story's <|endoftext|>, after which it follows.
+    decode: ids -> text.
+    Raises ValueError for a text that is no story of the village.
+    """
+    import numpy
+
+    flags, words = numpy.zeros(len(tokens), dtype=numpy.uint8), 0
+    for text, i in zip(texts, starts, strict=False):
+        spans, letter = recalls(text), 0
+        words += len(spans)
+        while letter < len(text):  # token by token through the letters
+            i, begins = i + 1, letter
+            letter += len(decode([tokens[i]]))
+            flags[i] = any(a < letter and begins < b for a, b in spans)
+    return flags, words
+
+
+def abilities(texts: Iterable[str]) -> dict[str, float]:
+    """What texts that a model wrote show of it; all but `recalls` and `words` are shares between 0 and 1.
+
+    grammar: sentences that are sentences of this village, where a text without a sentence counts as one that
+    is not; consistent: texts of one sentence or more, each the village's and none a contradiction; flawless:
+    texts of one sentence or more, each "ok"; whole: flawless texts that came to their end; memory: recalled
+    words that are right; recalls, words: recalled words and words in a text, on average; distinct: texts with
+    words in them, unlike all before.
+
+    White space counts nowhere. Of the shares of texts, `whole` asks for most: a single true sentence is
+    flawless, and a text that repeats itself is consistent.
+    Raises ValueError for no texts.
+    """
+    texts = list(texts)
+    if not texts:
+        raise ValueError("texts=[] must hold at least one text")
+    judged = [judge(text) for text in texts]
+    kinds = [[verdict.kind for verdict in verdicts] for verdicts in judged]
+    recalled = [right for verdicts in judged for verdict in verdicts for _, right in verdict.recalls]
+    plain = [" ".join(text.split()) for text in texts]
+    return {
+        "grammar": share(kind != "unknown" for of_text in kinds for kind in of_text or ["unknown"]),
+        "consistent": share(bool(of_text) and {"ok", "misplaced"}.issuperset(of_text) for of_text in kinds),
+        "flawless": share(set(of_text) == {"ok"} for of_text in kinds),
+        "whole": share(bits(text) is not None for text in plain),
+        "memory": share(recalled),
+        "recalls": len(recalled) / len(texts),
+        "words": sum(len(text.split()) for text in texts) / len(texts),
+        "distinct": len(set(plain) - {""}) / len(texts),
+    }
+
+
+def share(flags: Iterable[bool]) -> float:
+    """The share of true flags, 0 if there are none."""
+    flags = list(flags)
+    return sum(flags) / len(flags) if flags else 0.0
+
+
+def reference_lines(split: str = "val") -> dict[str, float]:
+    """Bits per byte of the village's two limits, on a shipped split."""
+    texts = load_split(split)
+    return {"forgetful reader": floor(texts, forget=True), "floor": floor(texts)}
+
+
+def gap_left(bits_per_byte: float, lines: dict[str, float]) -> float:
+    """The share of the way from the forgetful reader to the floor that a loss has not gone.
+
+    lines: as from `reference_lines`.
+    """
+    return (bits_per_byte - lines["floor"]) / (lines["forgetful reader"] - lines["floor"])
+
+
+def village_scores(teller, n: int, seed: int, temperature: float = 0.8) -> dict[str, float]:
+    """Abilities of n stories that ended by themselves, and the share of tries that did.
+
+    teller: has `tell_many(n, temperature=…, seed=…)`, which returns (text, whether it ended) pairs.
+    """
+    told = teller.tell_many(n, temperature=temperature, seed=seed)
+    ended = [text for text, finished in told if finished]
+    return {"ended": len(ended) / len(told)} | (abilities(ended) if ended else {})

@@ -1,0 +1,19 @@
+"""What the tests of the command line share; the fixtures are in conftest.py."""
+
+from companion.cli import main
+
+TINY = (
+    "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()
+)
+SENTENCES = ["The kettle sang on stove %d.", "Nobody counted %d spoons twice.", "A moth read page %d aloud."]
+
+
+def fails(capsys, argv, status, *words):
+    """The command ends with status and one line on stderr that holds the words."""
+    capsys.readouterr()
+    assert main([str(a) for a in argv]) == status
+    err = capsys.readouterr().err
+    line = err.strip().splitlines()[-1]
+    assert "Traceback" not in err and line.startswith("companion: ")
+    for word in words:
+        assert str(word) in line, line

@@ -1,0 +1,410 @@
+"""The command line where something goes wrong: found before the work, said in one line, and nothing lost."""
+
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import TINY, fails
+
+from companion import cli
+from companion.cli import main
+from companion.runtime.terminal import Screen, as_typed
+
+ROOT = Path(__file__).parents[1]
+MINE = ["--data", "runs/data/mine"]
+HUGE = "9" * 20
+
+
+# -- bad input ------------------------------------------------------------------
+
+TRAIN = {
+    "judge below 0": (["--judge", "-5"], "--judge=-5 must be a whole number from 0 to 100,000"),
+    "judge without end": (["--judge", HUGE], f"--judge={HUGE} must be"),
+    "seed": (["--seed", "99999999999999"], "seed=99999999999999 must be at most"),
+    "seed below 0": (["--seed", "-1"], "seed=-1"),
+    "minutes past all time": (["--minutes", "1e307"], "--minutes=1e307 must be a number from 0 to 1,000,000"),
+    "no minutes": (["--minutes", "nan"], "--minutes=nan"),
+    "steps": (["--steps", HUGE], f"steps={HUGE}"),
+    "batch size": (["--batch-size", HUGE], f"batch_size={HUGE}"),
+    "context": (["--context-length", HUGE], HUGE),
+    "width": (["--d-model", HUGE], f"d_model={HUGE}"),
+    "width past memory": (["--d-model", "4000000"], "d_model=4000000"),
+    "layers": (["--n-layers", HUGE], f"n_layers={HUGE}"),
+    "learning rate": (["--lr", "nan"], "lr=nan"),
+    "dropout": (["--dropout", "nan"], "dropout=nan"),
+    "architecture": (["--architecture", "rwkv"], "rwkv"),
+    "unwritable": (["--checkpoint", "mine.txt/under"], "--checkpoint=mine.txt/under cannot be written"),
+    "unwritable device": (["--checkpoint", "/dev/null/x"], "--checkpoint=/dev/null/x cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", TRAIN)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(case, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "do_train", None)
+    argv, words = TRAIN[case]
+    assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *argv]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("companion: ") and words in line
+    assert not (prepared / "runs/new").exists()
+
+
+GENERATE = {
+    "temperature near 0": (["--temperature", "1e-40"], "temperature=1e-40"),
+    "no temperature": (["--temperature", "nan"], "temperature=nan"),
+    "nothing to draw from": (["--top-p", "0"], "top_p=0.0"),
+    "fewer than no tokens": (["--max-new-tokens", "-5"], "--max-new-tokens=-5 must be a whole number from 1"),
+    "no tokens": (["--max-new-tokens", "0"], "--max-new-tokens=0"),
+    "seed": (["--seed", HUGE], f"seed={HUGE}"),
+    "seed below 0": (["--seed", "-3"], "seed=-3"),
+}
+
+
+@pytest.mark.parametrize("case", GENERATE)
+def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(case, capsys):
+    argv, words = GENERATE[case]
+    fails(capsys, ["generate", "--checkpoint", "nowhere", *argv], 2, words)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
+    texts = []
+    for options in (["--top-p", "1e-300"], ["--temperature", "0"]):
+        assert main(["generate", "--max-new-tokens", "12", "--seed", "1", *options]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--stories", "-1"], "--stories=-1"),
+        (["--temperature", "1e-40"], "temperature=1e-40"),
+        (["--seed", HUGE], f"seed={HUGE}"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_measurement_that_cannot_be_is_refused(argv, words, capsys):
+    fails(capsys, ["eval", *argv], 2, words)
+
+
+PREPARE = {
+    "nothing": ([""], "is empty"),
+    "spaces": (["  "], "is empty"),
+    "no vocabulary": (["mine.txt", "--vocab-size", "0"], "--vocab-size=0 must be a whole number from 1"),
+    "vocabulary without end": (["mine.txt", "--vocab-size", HUGE], f"--vocab-size={HUGE}"),
+    "vocabulary of letters": (["mine.txt", "--tokenizer", "char", "--vocab-size", "300"], "--vocab-size"),
+    "share of nothing": (["mine.txt", "--val-fraction", "nan"], "val_fraction=nan"),
+    "share of all": (["mine.txt", "--val-fraction", "1"], "val_fraction=1.0"),
+    "no stories": (["village", "--stories", "0"], "--stories=0"),
+    "fewer than no stories": (["village", "--stories", "-3"], "--stories=-3"),
+    "seed of a text": (["mine.txt", "--seed", "3"], "--seed is for the village"),
+    "tokenizer of the village": (["village", "--tokenizer", "char"], "--tokenizer is for other texts"),
+    "vocabulary of the village": (["village", "--vocab-size", "300"], "--vocab-size is for other texts"),
+    "share of the village": (["village", "--val-fraction", "0.2"], "--val-fraction is for other texts"),
+    "strangers of the village": (["village", "--skip"], "--skip is for other texts"),
+    "unwritable": (["mine.txt", "--data", "mine.txt/under"], "--data=mine.txt/under cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", PREPARE)
+def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(case, here, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "do_prepare", None)
+    argv, words = PREPARE[case]
+    fails(capsys, ["prepare", *argv], 2, words)
+    assert sorted(path.name for path in here.iterdir()) == ["mine.txt"]
+
+
+def test_a_stranger_among_the_files_is_named_and_left_out_when_asked(here, capsys):
+    (here / "letters").mkdir()
+    for name in ("a", "b"):
+        (here / "letters" / f"{name}.txt").write_text((here / "mine.txt").read_text(), encoding="utf-8")
+    (here / "letters" / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no text")
+    fails(capsys, ["prepare", "letters"], 2, "photo.jpg", "leave it out with --skip")
+    assert not (here / "runs").exists()
+    assert main(["prepare", "letters", "--skip"]) == 0
+    assert "photo.jpg" in capsys.readouterr().err
+    assert (here / "runs/data/letters/meta.json").exists()
+
+
+def test_the_data_of_another_text_are_not_replaced_unasked(here, capsys):
+    for name, word in (("one", "wind"), ("two", "rain")):
+        (here / name).mkdir()
+        text = "\n".join(f"Letter {n}: {word} in the mast." for n in range(90))
+        (here / name / "letters.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "one/letters.txt"]) == 0
+    before = (here / "runs/data/letters/train.bin").read_bytes()
+    fails(capsys, ["prepare", "two/letters.txt"], 2, "runs/data/letters holds the data of", "one/letters.txt")
+    assert (here / "runs/data/letters/train.bin").read_bytes() == before
+    assert main(["prepare", "one/letters.txt", "--vocab-size", "290"]) == 0  # its own are made anew
+    assert main(["prepare", "two/letters.txt", "--overwrite"]) == 0
+    assert "two/letters.txt" in (here / "runs/data/letters/meta.json").read_text(encoding="utf-8")
+
+
+def test_data_of_another_tokenizer_are_not_measured(trained, capsys):
+    assert main(["prepare", "mine.txt", "--tokenizer", "char", "--data", "letters"]) == 0
+    argv = ["eval", "--checkpoint", "runs/mine", "--data", "letters"]
+    fails(capsys, argv, 2, "--data=letters was prepared with another tokenizer", "runs/mine")
+    assert main(["eval", "--checkpoint", "runs/mine", *MINE]) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"config": {"architecture": "gpt2"}}', '{"config": 5}'])
+def test_a_broken_config_is_one_line(trained, capsys, content):
+    (trained / "runs/mine/config.json").write_text(content, encoding="utf-8")
+    argv = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
+    fails(capsys, argv, 2)
+    assert len(capsys.readouterr().err.splitlines()) <= 1
+    fails(capsys, ["info", "--checkpoint", "runs/mine"], 2)
+
+
+def test_another_architecture_s_run_is_not_resumed(trained, capsys):
+    path = trained / "runs/mine/config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"gpt2"', '"rwkv"'), encoding="utf-8")
+    fails(capsys, ["train", *MINE, "--checkpoint", "runs/mine", "--resume"], 2, "rwkv")
+
+
+# -- how long ------------------------------------------------------------------
+
+
+def steps_said(capsys) -> int:
+    """The steps that the run announced."""
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "parameters, " in line]
+    return int(line.split("parameters, ")[1].split(" steps")[0].replace(",", ""))
+
+
+def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
+    shape = [*TINY[:-6], "--eval-every", "100000", "--checkpoint", "runs/a"]
+    assert main(["train", *MINE, *shape, "--minutes", "0.02", "--steps", "3"]) == 0
+    assert steps_said(capsys) == 3
+    resume = ["train", *MINE, "--checkpoint", "runs/a", "--resume"]
+    assert main([*resume, "--minutes", "0.02"]) == 0
+    more = steps_said(capsys)
+    assert more > 3
+    assert main([*resume, "--minutes", "1", "--steps", str(more + 2)]) == 0
+    assert steps_said(capsys) == more + 2
+    assert main([*resume, "--steps", str(more + 3)]) == 0
+    assert steps_said(capsys) == more + 3
+    rows = (prepared / "runs/a/log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(rows[-1])["step"] == more + 3
+
+
+def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, capsys):
+    assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
+    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
+    assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
+    fails(capsys, ["train", *MINE, *TINY, "--warmup-steps", "50"], 2, "warmup_steps=50")
+
+
+# -- stopped ------------------------------------------------------------------
+
+
+def interrupt(*args, **kwargs):
+    """What Ctrl-C does, at a place that is known."""
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    "argv, place",
+    [
+        (["prepare", "mine.txt"], "companion.tokenization.BPETokenizer.train"),
+        (["generate"], "companion.generation.LanguageModel.stream"),
+        (["eval"], "companion.training.evaluate"),
+        (["info"], "companion.training.load_checkpoint"),
+        (["train", *MINE, *TINY], "companion.datasets.load_prepared"),
+        ([], "companion.cli.course"),
+    ],
+)
+def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(place, interrupt)
+    assert main(argv) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "companion: stopped"
+
+
+def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(prepared, capsys, monkeypatch):
+    from companion.runtime import runs
+
+    bar = runs.tqdm
+    monkeypatch.setattr(runs, "tqdm", lambda *args, **kwargs: (signal.raise_signal(signal.SIGINT), bar())[1])
+    fails(capsys, ["train", *MINE, *TINY], 130, "stopped before the first step; nothing was saved")
+
+
+def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, capsys, monkeypatch):
+    from companion.training import Trainer
+
+    step = Trainer.step
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", lambda self: (signal.raise_signal(signal.SIGINT), step(self))[1])
+        shape = [*TINY, "--steps", "900", "--eval-every", "900", "--warmup-steps", "0"]
+        assert main(["train", *MINE, "--checkpoint", "a b", *shape]) == 0
+    (command,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line]
+    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume"
+    assert main([*shlex.split(command)[1:], "--steps", "4"]) == 0
+    assert json.loads((prepared / "a b/log.jsonl").read_text().splitlines()[-1])["step"] == 4
+
+
+# -- two at once ------------------------------------------------------------------
+
+HOLD = "import sys, time; from companion.runtime.files import claim\nwith claim(sys.argv[1]):\n"
+HOLD += "    print('held', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def held_elsewhere():
+    """A function by which another process claims a folder."""
+    children = []
+
+    def hold(folder):
+        child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
+        children.append(child)
+        assert child.stdout.readline() == b"held\n" or child.stdout.readline() == b"held\r\n"
+        return child
+
+    yield hold
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_a_run_takes_a_folder_that_no_other_has(prepared, capsys, held_elsewhere):
+    held_elsewhere("runs/mine")
+    assert main(["train", *MINE, *TINY]) == 0
+    assert (prepared / "runs/mine-2/model.safetensors").exists()
+    assert not (prepared / "runs/mine/model.safetensors").exists()
+    fails(capsys, ["train", *MINE, *TINY, "--checkpoint", "runs/mine"], 2, "runs/mine", "another run")
+
+
+def test_the_folder_of_a_run_that_was_killed_is_free_again(prepared, capsys, held_elsewhere):
+    child = held_elsewhere("runs/mine")
+    child.kill()
+    child.wait()
+    assert main(["train", *MINE, *TINY]) == 0
+    assert (prepared / "runs/mine/model.safetensors").exists()
+
+
+PREPARES = """
+import time
+from pathlib import Path
+from companion import cli
+from companion.runtime.files import claim
+folder = Path("runs/data/village")
+with claim(folder):
+    print("held", flush=True)
+    time.sleep(0.5)
+    cli.do_prepare(cli.Preparation(folder, "village", stories=12))
+"""
+
+
+@pytest.mark.slow
+def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "fresh_stories", None)  # so that this one cannot
+    with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline().strip() == b"held"
+        assert main(["train", *TINY, "--context-length", "64"]) == 0
+        assert child.wait() == 0
+    assert json.loads((here / "runs/data/village/meta.json").read_text())["train"]["n_documents"] == 12
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_end_with_two_models(prepared):
+    command, quiet = [sys.executable, "-m", "companion", "train", *MINE, *TINY], subprocess.DEVNULL
+    children = [subprocess.Popen(command, stdout=quiet, stderr=quiet) for _ in range(2)]
+    assert [child.wait() for child in children] == [0, 0]
+    for name in ("mine", "mine-2"):
+        assert main(["info", "--checkpoint", f"runs/{name}"]) == 0
+
+
+# -- what cannot be shown ------------------------------------------------------------------
+
+
+class Closed(io.StringIO):
+    """A pipe whose reader has gone after some letters."""
+
+    def __init__(self, letters: int, error: OSError):
+        super().__init__()
+        self.letters, self.error = letters, error
+
+    def write(self, text):
+        self.letters -= len(text)
+        if self.letters < 0:
+            raise self.error
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    "error, status", [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left"), 1)]
+)
+def test_a_run_whose_output_nobody_can_see_is_saved(prepared, monkeypatch, error, status):
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", Closed(10, error))
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["train", *MINE, *TINY]) == status
+    for name in ("model.safetensors", "state.safetensors", "loss.png"):
+        assert (prepared / "runs/mine" / name).exists()
+    assert "Traceback" not in err.getvalue() and ("companion: [Errno 28]" in err.getvalue()) == (status == 1)
+
+
+def test_a_text_that_nobody_reads_any_more_ends(monkeypatch):
+    asked = []
+
+    def stream(self, prompt, **options):
+        for n in range(1000):
+            asked.append(n)
+            yield "word "
+
+    monkeypatch.setattr("companion.generation.LanguageModel.stream", stream)
+    monkeypatch.setattr(sys, "stdout", Closed(30, BrokenPipeError(32, "Broken pipe")))
+    assert main(["generate"]) == 0 and len(asked) < 10
+
+
+def test_a_letter_that_the_terminal_lacks_is_a_question_mark(capsys, monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert main(["generate", "--prompt", "Mara’s Œuf", "--max-new-tokens", "2"]) == 0
+    assert shown.getvalue().startswith(b"Mara?s ?uf")
+
+
+def test_a_screen_is_the_stream_that_it_shows_on():
+    stream = io.StringIO()
+    screen = Screen(stream)
+    print("a", file=screen)
+    assert screen.write("bc") == 2 and screen.getvalue() == "a\nbc" and screen.broken is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("argv", [[], ["prepare", "--help"]])
+def test_a_full_disk_is_one_line(argv):
+    command = [sys.executable, "-m", "companion", *argv]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr == "companion: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pipe whose reader can leave")
+def test_a_pipe_that_is_closed_is_no_fault():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "companion"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    child.stdout.close()
+    assert child.stderr.read() == b"" and child.wait() == 0
+    child.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
+def test_a_command_is_printed_as_it_is_to_be_typed():
+    assert as_typed("a", "b c") == "a 'b c'" and as_typed("--n", 3, Path("x")) == "--n 3 x"
+    words = ["it's", 'a "b"', "c$d", ""]
+    assert shlex.split(as_typed(*words)) == words
+
+
+def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):
+    assert main(["prepare", "mine.txt", "--data", "my data"]) == 0
+    assert f"companion train --preset text --data {as_typed('my data')}" in capsys.readouterr().out

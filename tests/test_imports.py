@@ -1,0 +1,199 @@
+"""Who imports whom: read from every file of the package, and from packages with planted violations."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import companion
+from companion.book.imports import CHAPTERS, ROOMS, TOP, imported, package_problems, targets
+from companion.book.manifest import GENERATED, Book
+
+ROOT = Path(companion.__file__).parents[1]
+BOOK = Book.read(ROOT)
+MODULES = [chapter.module for chapter in BOOK.chapters if chapter.module]
+
+
+def test_no_import_of_the_package_runs_upward():
+    assert [f"{BOOK.relative(path)}: {problem}" for path, problem in package_problems(BOOK)] == []
+
+
+def test_the_package_is_laid_out_as_the_design_says():
+    top = {path.name for path in (ROOT / "companion").glob("*.py")}
+    assert top == TOP | {f"{module}.py" for module in MODULES}
+    folders = {path.parent.name for path in (ROOT / "companion").glob("*/__init__.py")}
+    assert folders <= set(ROOMS) and not folders & set(MODULES)
+
+
+def allowed(path):
+    """What a file may import, written down once more: from the design, not from the machinery."""
+    parts = path.relative_to(ROOT / "companion").parts
+    if len(parts) == 1 and path.stem in MODULES:
+        return {*MODULES[: MODULES.index(path.stem)], "village", "runtime", "show"}
+    if len(parts) == 1:
+        root = {"load", "BUILDERS"}  # what stands in companion/__init__.py
+        command_line = {*MODULES, *root, "village", "runtime", "show", "book"}
+        return {"cli.py": command_line, "__main__.py": {"cli"}}.get(path.name, set(MODULES))
+    below = {
+        "village": set(),
+        "runtime": {"village"},
+        "show": {"village", "runtime"},
+        "exercises": {"village"},
+    }
+    return {parts[0]} | below.get(parts[0], {*MODULES, "village", "runtime", "show"})
+
+
+def test_every_import_is_one_that_the_design_allows():
+    files, seen = list((ROOT / "companion").rglob("*.py")), set()
+    for path in files:
+        package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+        for target in targets(ast.parse(path.read_text(encoding="utf-8")), package):
+            assert target in allowed(path), f"{path.relative_to(ROOT)} imports companion.{target}"
+            seen.add(target)
+    assert len(files) > 80 and {"village", "runtime", "show", *MODULES[:-1]} <= seen
+
+
+def test_importing_the_package_imports_no_chapter_and_the_village_no_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, companion, companion.village as v; v.story; print(sorted(n for n in sys.modules if n))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    modules = set(ast.literal_eval(result.stdout))
+    ours = {name.split(".")[1] for name in modules if name.startswith("companion.")}
+    assert ours == {"village"} and "torch" not in modules
+
+
+# ---- planted violations -----------------------------------------------------------------------------------
+
+MANIFEST = """
+title = "two chapters"
+repository = ""
+[[part]]
+title = "all"
+[[part.chapter]]
+name = "01_first"
+module = "{first}"
+seconds = 1
+[[part.chapter]]
+name = "02_second"
+module = "second"
+seconds = 1
+"""
+
+
+def problems(root, files, first="first"):
+    """What is found in a package of two chapters with these files, {path: source}."""
+    (root / "book.toml").write_text(MANIFEST.format(first=first))
+    for name, source in ({"__init__.py": "", f"{first}.py": "", "second.py": ""} | files).items():
+        path = root / "companion" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        head = f'"""{GENERATED}`."""\n' if name in ("first.py", "second.py") else ""
+        path.write_text(head + source)
+    book = Book.read(root)
+    return [
+        (book.relative(path).removeprefix("companion/"), problem) for path, problem in package_problems(book)
+    ]
+
+
+FINE = {
+    "__init__.py": "def f():\n    from companion.second import x\n    return x\n",
+    "__main__.py": "from companion.cli import main\n",
+    "cli.py": "from companion import village\nfrom companion.book import y\nfrom companion.second import x\n",
+    "second.py": "from companion.first import x\nfrom companion.show import plots\nimport companion.village",
+    "village/__init__.py": "from .world import x\nfrom companion.village.world import y\n",
+    "village/world.py": "import math\n",
+    "runtime/files.py": "from companion import village\nfrom ..village import x\nfrom . import checks\n",
+    "show/plots.py": "from companion.runtime.files import x\nfrom companion.village import y\n",
+    "exercises/ch01/ex1.py": "from companion.exercises.values import a\nfrom companion.village import judge",
+    "serve/server.py": "from companion.second import x\nfrom companion.runtime import files\n",
+    "book/site.py": "from companion.second import x\nfrom companion.show import plots\n",
+}
+
+
+def test_a_package_as_it_should_be_has_no_problems(tmp_path):
+    assert problems(tmp_path, FINE) == []
+
+
+PLANTED = {
+    "the village imports the runtime": (
+        "village/world.py",
+        "from companion.runtime import x",
+        "companion.runtime",
+    ),
+    "the village imports a chapter": ("village/world.py", "from companion.first import x", "companion.first"),
+    "the village imports a chapter, inside": (
+        "village/a.py",
+        "def f():\n    import companion.first",
+        ".first",
+    ),
+    "the village imports the command line": ("village/a.py", "from companion import cli", "companion.cli"),
+    "the village imports everything": ("village/a.py", "import companion", "imports companion;"),
+    "the village imports two steps up": ("village/a.py", "from ..show import plots", "companion.show"),
+    "the village imports by its name": (
+        "village/a.py",
+        "import importlib\nx = importlib.import_module('companion.first')",
+        "companion.first",
+    ),
+    "the runtime imports a chapter": ("runtime/a.py", "from companion.first import x", "companion.first"),
+    "the runtime imports show": ("runtime/a.py", "from companion.show import plots", "companion.show"),
+    "show imports a chapter": ("show/plots.py", "from companion.first import x", "companion.first"),
+    "show imports load": ("show/plots.py", "from companion import load", "companion.load"),
+    "show imports exercises": (
+        "show/plots.py",
+        "from companion.exercises import check",
+        "companion.exercises",
+    ),
+    "a check imports a chapter": (
+        "exercises/ch01/ex1.py",
+        "from companion.first import x",
+        "companion.first",
+    ),
+    "a check imports the machinery": (
+        "exercises/ch01/ex1.py",
+        "from companion.book import x",
+        "companion.book",
+    ),
+    "the cover imports the command line": ("book/cover.py", "from companion.cli import x", "companion.cli"),
+    "the server imports the command line": ("serve/a.py", "from companion import cli", "companion.cli"),
+    "a chapter imports a later one": ("first.py", "from companion.second import x", "companion.second"),
+    "a chapter imports the command line": ("first.py", "from companion.cli import x", "companion.cli"),
+    "a chapter imports the machinery": ("second.py", "def f():\n    import companion.book", "companion.book"),
+    "a chapter imports exercises": ("second.py", "from companion import exercises", "companion.exercises"),
+    "the package imports at once": ("__init__.py", "from companion.first import x", "at once"),
+    "a stranger at the top": ("helpers.py", "x = 1", "stands beside the chapters' modules"),
+    "a stranger among the rooms": ("misc/a.py", "x = 1", "no room of the package"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_violation_is_found(tmp_path, name):
+    file, source, words = PLANTED[name]
+    found = problems(tmp_path, FINE | {file: source + "\n"})
+    assert [where for where, _ in found] == [file]
+    assert words in found[0][1]
+
+
+@pytest.mark.parametrize("module", [*ROOMS, "cli"])
+def test_no_chapter_is_named_like_a_folder_or_the_command_line(tmp_path, module):
+    found = problems(tmp_path, {}, first=module)
+    assert found[0] == (
+        "book.toml",
+        f"01_first: a module called {module!r} would hide companion/{module}; choose another name",
+    )
+
+
+def test_relative_imports_are_read_from_where_the_file_stands():
+    tree = ast.parse("from . import a\nfrom .b import c\nfrom .. import d\nfrom ..e import f\nimport g\n")
+    assert list(imported(tree, "companion.show")) == [
+        ("companion.show", "a"),
+        ("companion.show.b", "c"),
+        ("companion", "d"),
+        ("companion.e", "f"),
+        ("g", None),
+    ]
+    assert CHAPTERS not in ROOMS["show"] and CHAPTERS in ROOMS["book"]

@@ -1,0 +1,175 @@
+"""What the village measures: floors, abilities, and the share of the gap that a loss leaves."""
+
+from random import Random
+
+import pytest
+
+from companion import village
+from companion.village import (
+    VILLAGE,
+    abilities,
+    floor,
+    gap_left,
+    judge,
+    load_split,
+    recalls,
+    reference_lines,
+    story,
+    village_scores,
+)
+
+TOLD = [story(Random(seed)) for seed in range(50)]
+TWO = (
+    "Once the baker Mara sat at the mill and admired the red lantern Mara had found. "
+    "One day Mara met the fox Bram at the mill. "
+)
+WRONG = '"Who has the lantern?" "Bram," said Mara.'
+GREETING = '"Good morning, Mara," said Bram. "Good morning, Bram," said Mara.'
+SHARES = "grammar", "consistent", "flawless", "whole", "memory", "distinct"
+
+
+def test_floor_is_bits_over_bytes_and_one_for_the_end():
+    texts = [told.text for told in TOLD]
+    expected = sum(told.bits for told in TOLD) / sum(len(text.encode()) + 1 for text in texts)
+    assert floor(texts) == pytest.approx(expected)
+    assert floor(texts) < floor(texts, forget=True)
+    with pytest.raises(ValueError, match="no story of this village"):
+        floor(["The key Mara found was new."])
+    with pytest.raises(ValueError, match="at least one story"):
+        floor([])
+
+
+def test_abilities_of_true_false_and_strange_texts():
+    texts = [told.text for told in TOLD[:20]]
+    scores = abilities(texts)
+    assert all(scores[name] == 1 for name in SHARES)
+    assert scores["recalls"] == pytest.approx(sum(len(recalls(text)) for text in texts) / 20)
+    strange = abilities(["The weather is fine. It is late.", "The weather is fine. It is late."])
+    assert all(strange[name] == 0 for name in SHARES if name != "distinct") and strange["distinct"] == 0.5
+    with pytest.raises(ValueError, match="at least one text"):
+        abilities([])
+
+
+def test_abilities_tell_grammar_from_memory_and_from_consistency():
+    told, wrong = TOLD[0].text, TWO + WRONG
+    assert judge(wrong)[-1].recalls == (("lantern", True), ("Bram", False), ("Mara", True))
+    scores = abilities([told, wrong])
+    assert [scores[name] for name in SHARES[:4]] == [1, 0.5, 0.5, 0.5]
+    assert scores["memory"] == pytest.approx(1 - 1 / (2 * scores["recalls"]))
+    assert scores["words"] == (told.count(" ") + 1 + wrong.count(" ") + 1) / 2
+
+
+def test_what_is_misplaced_is_consistent_and_not_flawless():
+    scores = abilities([TWO + GREETING + " " + GREETING])
+    assert [judged.kind for judged in judge(TWO + GREETING + " " + GREETING)] == ["ok"] * 3 + ["misplaced"]
+    assert [scores[name] for name in SHARES] == [1, 1, 0, 0, 1, 1]
+    assert abilities([TWO + GREETING])["recalls"] == scores["recalls"]  # said again, it proves no memory
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\n"])
+def test_a_text_without_a_sentence_is_good_in_no_share(text):
+    assert all(abilities([text])[name] == 0 for name in SHARES)
+    alone, beside = abilities([TOLD[0].text]), abilities([TOLD[0].text, text])
+    for name in SHARES:
+        assert beside[name] == alone[name] or beside[name] < alone[name]
+    assert beside["consistent"] == beside["flawless"] == beside["whole"] == beside["distinct"] == 0.5
+    assert beside["grammar"] < 1  # silence is no sentence of the village
+
+
+def test_white_space_changes_no_ability():
+    texts = [told.text for told in TOLD[:9]] + [TWO + WRONG]
+    spaced = ["\n " + text.replace(". ", ".\n\n").replace(" the ", "  the\t") + " \n" for text in texts]
+    assert abilities(spaced) == abilities(texts)
+    assert abilities([texts[0], texts[0] + "\n"])["distinct"] == 0.5
+
+
+GAMES = {
+    "gibberish": "asdf qwer, zxcv. The the the.",
+    "one long babble": "la " * 300,
+    "a greeting before anybody is there": GREETING,
+    "greetings": f"{GREETING} " * 20,
+    "questions": '"Who has the key?" "Mara," said Bram. "Where is the key?" asked Bram. It was at the mill. '
+    * 9,
+    "sums": "Bram had six plums and got three more. That made nine. " * 9,
+    "half sentences": "Once the baker Mara sat at. One day Mara met the fox. By the mill, in a small house.",
+    "endings": "They all lived happily ever after, the baker Mara most of all. " * 3,
+}
+REPEATED = {
+    "an opening": "Once upon a time, the baker Mara lived by the mill. " * 30,
+    "a greeting": TWO + f"{GREETING} " * 30,
+    "two in turn": TWO
+    + f'{GREETING} "Is this the mill?" asked Mara. "Yes, this is the mill," said Bram. ' * 30,
+    "a true story": TOLD[1].text + " " + TOLD[1].text,
+    "what is false": TWO + f"{WRONG} " * 50,
+}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_a_text_of_nobody_is_good_in_no_share_but_grammar(name):
+    scores = abilities([GAMES[name]])
+    assert all(scores[share] == 0 for share in SHARES if share not in ("grammar", "distinct"))
+    assert scores["grammar"] == 0 or name in (
+        "a greeting before anybody is there",
+        *list(GAMES)[3:6],
+        "endings",
+    )
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_nothing_is_won_by_saying_things_again(name):
+    scores = abilities([REPEATED[name]])
+    assert scores["flawless"] == scores["whole"] == 0
+    assert scores["recalls"] < 45  # as in a long story
+    assert sum(verdict.kind == "ok" for verdict in judge(REPEATED[name])) < 14
+    assert (scores["memory"] == 1) == (name != "what is false" and scores["recalls"] > 0)
+
+
+def test_half_a_story_is_not_whole():
+    half = TOLD[1].text[: VILLAGE.parse(TOLD[1].text)[-1].start - 1]
+    scores = abilities([half])
+    assert (scores["flawless"], scores["whole"]) == (1, 0)
+    assert abilities([half[:-9]])["consistent"] == 0  # its last sentence is cut
+
+
+def test_babble_counts_by_its_length_not_by_its_full_stops():
+    """400 words without a full stop weigh as ten sentences that are none, not as one."""
+    assert abilities([TWO + "la " * 400])["grammar"] == pytest.approx(2 / 12)
+
+
+def test_a_huge_text_is_read_to_its_end():
+    assert len(judge("la " * 100_000)) == 2_500
+    assert len(judge("Hm. " * 20_000 + "X" * 200_000)) == 20_001
+    assert len(judge(TWO + f"{GREETING} " * 10_000)) == 10_002
+
+
+def test_the_gap_left_is_one_for_who_forgets_and_none_at_the_floor():
+    lines = reference_lines("test")
+    texts = load_split("test")
+    assert lines == {"forgetful reader": floor(texts, forget=True), "floor": floor(texts)}
+    assert gap_left(lines["forgetful reader"], lines) == 1 and gap_left(lines["floor"], lines) == 0
+    assert gap_left(0.75, {"forgetful reader": 1.0, "floor": 0.5}) == 0.5
+
+
+def test_scores_are_of_the_stories_that_ended():
+    class Teller:
+        def __init__(self, ended):
+            self.ended = ended
+
+        def tell_many(self, n, temperature, seed):
+            assert (n, temperature, seed) == (3, 0.5, 7)
+            return [(told.text, i < self.ended) for i, told in enumerate(TOLD[:3])]
+
+    two = village_scores(Teller(2), 3, seed=7, temperature=0.5)
+    assert two == {"ended": 2 / 3} | abilities([told.text for told in TOLD[:2]])
+    assert village_scores(Teller(0), 3, seed=7, temperature=0.5) == {"ended": 0}
+
+
+def test_the_data_card_states_the_measured_losses():
+    card = (village.DATA / "README.md").read_text(encoding="utf-8")
+    for split in ("val", "test"):  # train takes as long as all the other tests
+        texts = load_split(split)
+        size = sum(map(village.story_bytes, texts))
+        losses = floor(texts), floor(texts, forget=True), village.letters(texts)
+        row = f"| {split} | {len(texts)} | {size} | " + " | ".join(f"{loss:.4f}" for loss in losses) + " |"
+        assert row in card
+        assert 0.15 < losses[0] < 0.6 and losses[0] < losses[1] < losses[2]
