@@ -17,6 +17,7 @@ def gradient_cases(seed):
         (torch.tensor([1, 1]), torch.tensor([[1.0, 0.0], [2.0, 5.0]]), 3),
         (torch.tensor([2, 0]), torch.tensor([[1.0, 3.0], [4.0, 7.0]]), 4),
         (torch.tensor([0, 2, 0]), torch.tensor([[1.0], [5.0], [2.0]]), 4),
+        (torch.tensor([1, 0, 1]), torch.tensor([[400.0], [-3.5], [0.25]]), 2),
     ]
     for n, c, v in ((7, 3, 5), (13, 4, 6), (6, 2, 11)):
         tokens = torch.randint(v, (n,), generator=generator)
