@@ -74,6 +74,10 @@ def second_in_order(rows, i):
     return cosine.sort(descending=True, stable=True).indices[1].item()
 
 
+def finds_itself(rows, i):
+    return (F.normalize(rows, dim=1) @ F.normalize(rows[i], dim=0)).argmax().item()
+
+
 def nearest_among_others(rows, i):
     return likeness(rows, i)[torch.arange(len(rows)) != i].argmax().item()
 
@@ -86,7 +90,7 @@ EXERCISE = Function(
     cases=nearest_cases,
     oracle=nearest,
     mistakes=[
-        (lambda rows, i: i, "You found the row itself: nothing is more like it. Leave it out of the search."),
+        (finds_itself, "You found the row itself: nothing is more like it. Leave it out of the search."),
         (
             nearest_by_product,
             "You compared products of the rows as they are. A long row has large products with everybody, "
