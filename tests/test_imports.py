@@ -33,7 +33,7 @@ def allowed(path):
     if len(parts) == 1:
         root = {"load", "BUILDERS"}  # what stands in companion/__init__.py
         command_line = {*MODULES, *root, "village", "runtime", "show", "book"}
-        return {"cli.py": command_line, "__main__.py": {"cli"}}.get(path.name, set(MODULES))
+        return {"cli.py": command_line, "__main__.py": {"cli"}}.get(path.name, {*MODULES, "runtime"})
     below = {
         "village": set(),
         "runtime": {"village"},

@@ -147,7 +147,8 @@ def top_problems(tree: ast.Module, book: Book, path: Path) -> Iterator[str]:
         yield f"stands beside the chapters' modules; move it into one of {', '.join(ROOMS)}"
     if path.name == "__init__.py":
         for node in tree.body:
-            found = [] if isinstance(node, ast.FunctionDef) else targets(node)
+            for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            found = [] if for_types or isinstance(node, ast.FunctionDef) else targets(node)
             yield from (f"imports companion.{target} at once; import it where it is used" for target in found)
 
 
