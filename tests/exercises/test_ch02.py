@@ -636,7 +636,7 @@ ANSWERS = {
             (mask_of_ones, "its dtype is torch.int32, expected torch.bool"),
             (mask_of_ones_and_zeros, "A mask is bool"),
             (in_place, "Your answer changes its input"),
-            (tokens_only, "its shape is (2,), expected (1, 2)"),
+            (tokens_only, "Return two: the tokens and the mask"),
         ],
     ),
     "2.4": Answers(
