@@ -443,6 +443,20 @@ def gradient_scattered(tokens, grads, vocab_size):
     return table.scatter_add_(0, tokens[:, None], grads)
 
 
+def gradient_of_different_ones(tokens, grads, vocab_size):
+    """A gradient that comes twice to the same token counts once (found in a second look)."""
+    table = torch.zeros(vocab_size, grads.shape[1])
+    for token, *numbers in {(t, *g) for t, g in zip(tokens.tolist(), grads.tolist(), strict=True)}:
+        table[token] += torch.tensor(numbers)
+    return table
+
+
+def gradient_turned_where_square(tokens, grads, vocab_size):
+    """(C, V) where V = C, which no shape gives away (found in a second look)."""
+    table = F.one_hot(tokens, vocab_size).float().T @ grads
+    return table.T if vocab_size == grads.shape[1] else table
+
+
 def gradient_none(tokens, grads, vocab_size):
     """Returns None, as in-place code often does."""
     torch.zeros(vocab_size, grads.shape[1]).index_add_(0, tokens, grads)
@@ -1017,6 +1031,8 @@ WRONG = {
         gradient_half,
         gradient_accumulates,
         gradient_scattered,
+        gradient_of_different_ones,
+        gradient_turned_where_square,
         gradient_none,
     ],
     "3.4": [

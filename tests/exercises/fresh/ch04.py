@@ -151,6 +151,12 @@ def window_four_dimensions(n_query, n_key, window):
     return ((j <= i) & (j > i - window))[None, None]
 
 
+def window_of_five_at_most(n_query, n_key, window):
+    """Windows end at 5 (found in a second look)."""
+    i, j = positions(n_query, n_key)
+    return (j <= i) & (j > i - min(window, 5))
+
+
 def window_none(n_query, n_key, window):
     """Returns None."""
     causal_mask(n_query, n_key).triu(-window + 1)
@@ -872,6 +878,16 @@ def alibi_kept(q, k, v):
     return alibi(q, k, v, slopes=slopes)
 
 
+def alibi_shift_of_the_whole(q, k, v):
+    """Shifted by the largest score of all: a row of -300 vanishes beside one of 300 (a second look)."""
+    H, (n_query, n_key) = q.shape[1], (q.shape[2], k.shape[2])
+    i, j = positions(n_query, n_key)
+    slopes = 2.0 ** (-8 * heads(q) / H)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) - slopes[:, None, None] * (i - j)
+    powers = (scores - scores.max()).exp() * causal_mask(n_query, n_key)
+    return powers @ v / powers.sum(-1, keepdim=True)
+
+
 def alibi_none(q, k, v):
     """Returns None."""
     alibi(q, k, v)
@@ -949,6 +965,7 @@ WRONG = {
         window_at_most_queries,
         window_wider_than_the_text,
         window_four_dimensions,
+        window_of_five_at_most,
         window_none,
         window_kept,
     ],
@@ -1059,6 +1076,7 @@ WRONG = {
         alibi_eight_heads,
         alibi_slopes_by_text,
         alibi_kept,
+        alibi_shift_of_the_whole,
         alibi_none,
     ],
 }
