@@ -33,8 +33,9 @@ def by_look_up(answer, rows, weight, bias, window):
     if change := changes(snapshot((token, mix)), before):
         index, _, attribute = change.place[1:].partition("]")
         raise Problem(
-            f"Your answer changes what it was given: `{('token', 'mix')[int(index)]}{attribute}` is "
-            f"{change.text or 'another'} after the call. The caller goes on with its model: work on a copy."
+            f"Your answer changes its input: after the call, `{('token', 'mix')[int(index)]}"
+            f"{attribute.rstrip(':')}` is {change.text or 'another'}. The caller goes on with its model: work "
+            "on a copy."
         )
     n, expected = window.shape[-1], (window.shape[-1], len(rows), len(weight))
     found = found if isinstance(found, list | tuple) else as_tensor(found)
