@@ -34,8 +34,8 @@ def by_look_up(answer, rows, weight, bias, window):
         index, _, attribute = change.place[1:].partition("]")
         raise Problem(
             f"Your answer changes its input: after the call, `{('token', 'mix')[int(index)]}"
-            f"{attribute.rstrip(':')}` is {change.text or 'another'}. The caller goes on with its model: work "
-            "on a copy."
+            f"{attribute.rstrip(':')}` is {change.text or 'another'}. The caller still needs it: "
+            "work on a copy."
         )
     n, expected = window.shape[-1], (window.shape[-1], len(rows), len(weight))
     found = found if isinstance(found, list | tuple) else as_tensor(found)
