@@ -630,7 +630,7 @@ ANSWERS = {
             (flipped_once, "reverse order"),
             (mask_not_flipped, "the mask is that of padding on the right"),
             (true_is_padding, "True stands for a real token"),
-            (length_of_the_longest, "they should be `length` long"),
+            (length_of_the_longest, "its shape is (1, 1), expected (1, 2)"),
             (too_long_stays, "A prompt longer than `length` is not cut"),
             (minus_zero, "the whole row"),
             (mask_of_ones, "its dtype is torch.int32, expected torch.bool"),
@@ -701,7 +701,7 @@ ANSWERS = {
             (two_tensors, "Return three tensors"),
             (float_numbers, "its dtype is torch.float32"),
             (sorts_the_input, "Your answer changes its input"),
-            (rows_as_long_as_needed, "its shape is (1, 2), expected (1, 4)"),
+            (rows_as_long_as_needed, "its shape is (1, 2), expected (1, 3)"),
         ],
     ),
 }
