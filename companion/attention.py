@@ -30,7 +30,7 @@ def tell(model: nn.Module, tokenizer, n: int = 45) -> str:
         return model(torch.tensor([tokens]))[0, -1].softmax(-1)  # (V,)
 
     end, generator = tokenizer.special_tokens[END_OF_TEXT], torch.Generator().manual_seed(0)
-    told = sample(next_probabilities, [end, *tokenizer.encode("Once")], n, generator, stop=end)
+    told = sample(next_probabilities, [end, *tokenizer.encode("Once")], n, end, generator)
     return textwrap.fill(tokenizer.decode(t for t in told if t != end), 100)
 
 

@@ -1,5 +1,6 @@
 """Stopping what takes too long or too much memory: a second thread watches, and throws into it."""
 
+import builtins
 import contextlib
 import ctypes
 import os
@@ -61,6 +62,7 @@ class Limit:
         self.reason: type[Stopped] | None = None
         self.frame: FrameType | None = None  # of `region`, while the call runs
         self.times = 0  # that it was stopped
+        self.thrown = False  # whether from the second thread
 
     def run(self) -> tuple[Any, BaseException | None]:
         handler = None
@@ -72,11 +74,14 @@ class Limit:
         self.earlier = handler
         self.watcher.start()
         value, error, allow_again = None, None, refuse_memory()
+        names = builtins.__dict__
+        named = names.copy()
         try:
             value = self.region()
         except BaseException as caught:
             error = caught
         try:
+            names.update(named)  # what follows needs them
             self.end(handler, allow_again)
         finally:
             self.done.set()  # also where Ctrl-C came just now
@@ -96,7 +101,11 @@ class Limit:
                 self.watcher.join()
                 if self.signals:
                     signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
-                throw(self.thread, None)
+                if self.thrown:  # wait for one more: it takes the place of one that waits. Taking that back
+                    self.thrown = False  # would leave Python asking for ever whether there is one
+                    throw(self.thread, Stopped)
+                    while True:
+                        pass
                 allow_again()
                 return
 
@@ -122,6 +131,7 @@ class Limit:
                 if self.signals and signal.getsignal(signal.SIGALRM) == self.stop:
                     signal.pthread_kill(self.thread, signal.SIGALRM)
                 elif self.frame is not None:
+                    self.thrown = True
                     throw(self.thread, self.reason)
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
@@ -148,10 +158,9 @@ class Limit:
         return self.trace
 
 
-def throw(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise an exception in another thread, at its next instruction; None takes back one that waits."""
-    found = ctypes.py_object(exception) if exception else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), found)
+def throw(thread: int, exception: type[BaseException]) -> None:
+    """Raise an exception in a thread, at its next instruction."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
 
 
 def memory_in_use() -> int:

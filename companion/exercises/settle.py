@@ -21,7 +21,7 @@ from typing import Any
 
 from companion.exercises.exercise import Problem
 
-ELEMENTS = 300_000
+ELEMENTS = 100_000
 """How many elements a result may have in all; an endless generator is read so far."""
 
 NUMBERS = 20_000_000
@@ -150,15 +150,14 @@ class Settler:
                 return Other(
                     "tensor", f"on the device meta, of shape {tuple(value.shape)}: it has no numbers"
                 )
+            if value.numel() > NUMBERS:
+                return Other("tensor", f"of shape {tuple(value.shape)}: too large to be looked at")
             if value.is_quantized:
                 value = value.dequantize()
             if value.layout != torch.strided:
-                if value.numel() > NUMBERS:
-                    return self.stop(f"Your answer gives a tensor of {value.numel():,} numbers.", value)
                 value = value.to_dense()
             plain = torch.Tensor.as_subclass(value.detach(), torch.Tensor)
-            if plain.numel() <= NUMBERS:  # a larger one differs in its shape, which is all that is looked at
-                plain = plain.resolve_conj().resolve_neg().cpu().clone()
+            plain = plain.resolve_conj().resolve_neg().cpu().clone()
             if not self.state:
                 return plain
             grad = value.grad if value.is_leaf else None
@@ -168,7 +167,7 @@ class Settler:
     def numpy_array(self, value: Any, path: tuple) -> Any:
         torch = module_of("torch")
         if value.size > NUMBERS:
-            return self.stop(f"Your answer gives an array of {value.size:,} numbers.", value)
+            return Other("array", f"of shape {value.shape}: too large to be looked at")
         if value.dtype.kind in "biufc" and torch:
             if value.dtype.itemsize > (16 if value.dtype.kind == "c" else 8):  # long double
                 value = value.astype("c16" if value.dtype.kind == "c" else "f8")
@@ -346,5 +345,5 @@ def tensor_of(found: Any) -> Any:
     dtypes = {complex: torch.complex128, float: torch.float64, int: torch.int64, bool: torch.bool}
     try:
         return torch.tensor(numbers, dtype=dtypes[kind]).reshape(shape)
-    except (OverflowError, RuntimeError):  # an int of more than 64 bits
+    except (OverflowError, RuntimeError, ValueError):  # an int of more than 64 bits
         return None

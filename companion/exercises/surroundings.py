@@ -1,6 +1,5 @@
 """Everything around an answer that it might change: known at its beginning, put back at its end."""
 
-import builtins
 import contextlib
 import decimal
 import gc
@@ -42,10 +41,10 @@ def kept_state() -> Iterator[None]:
 
 
 def keep_python() -> list[Callable]:
-    """The interpreter: streams, path, hooks, limits, built-in names, random numbers, logging."""
+    """The interpreter: streams, path, hooks, limits, random numbers, logging."""
     names = "stdin stdout stderr path argv displayhook excepthook unraisablehook".split()
     held = {name: getattr(sys, name) for name in names}
-    path, argv, named = list(sys.path), list(sys.argv), vars(builtins).copy()
+    path, argv = list(sys.path), list(sys.argv)
     depth, traced, profiled = sys.getrecursionlimit(), sys.gettrace(), sys.getprofile()
     switch, collecting, thresholds = sys.getswitchinterval(), gc.isenabled(), gc.get_threshold()
     root, numbers = logging.root, decimal.getcontext().copy()
@@ -54,7 +53,6 @@ def keep_python() -> list[Callable]:
     random.seed(0)
 
     def put_back():
-        vars(builtins).update(named)
         sys.setrecursionlimit(depth)
         for name, value in held.items():
             setattr(sys, name, value)
@@ -187,6 +185,11 @@ def keep_torch() -> list[Callable]:
             torch.autocast_decrement_nesting()
         torch.clear_autocast_cache()
 
+    def put_back_algorithms():
+        now = torch.are_deterministic_algorithms_enabled()
+        if (now, torch.is_deterministic_algorithms_warn_only_enabled()) != (exact, warns):
+            torch.use_deterministic_algorithms(exact, warn_only=warns)  # the first call takes seconds
+
     def put_back_threads():
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -196,7 +199,7 @@ def keep_torch() -> list[Callable]:
         lambda: torch.set_default_dtype(dtype),
         put_back_threads,
         lambda: torch.set_float32_matmul_precision(precision),
-        lambda: torch.use_deterministic_algorithms(exact, warn_only=warns),
+        put_back_algorithms,
         lambda: torch.set_anomaly_enabled(anomalies) if torch.is_anomaly_enabled() != anomalies else None,
         lambda: vars(torch._tensor_str.PRINT_OPTS).update(printing),
         put_back_autocast,

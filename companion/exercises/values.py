@@ -147,9 +147,10 @@ def changes(after: Any, before: Any, right: Any = None) -> Difference | None:
             found = exact.differ(now[place], then[place], place)
         if not found:
             continue
-        if allowed and (place not in allowed) == (place not in then):
-            if place not in allowed or exact.differ(allowed[place], then[place], place):
-                continue
+        if allowed and (place in allowed) != (place in then):
+            continue
+        if place in allowed and exact.differ(allowed[place], then[place], place):
+            continue
         return Difference(place, found.text)
     return None
 

@@ -272,7 +272,7 @@ class InPlace:
     @torch.no_grad()
     def update(self, model):
         self.arrived = self.beta * self.arrived + 1 - self.beta
-        for name, p in model.named_parameters():
+        for name, p in model.state_dict().items():
             self.kept.setdefault(name, torch.zeros_like(p)).lerp_(p, 1 - self.beta)
 
     def weights(self):
@@ -340,8 +340,8 @@ class PlainMean(WholeHistory):
 class WithGraph(Running):
     def update(self, model):
         self.t += 1
-        self.m = self.m or dict.fromkeys(dict(model.named_parameters()), 0.0)
-        for name, p in model.named_parameters():
+        self.m = self.m or dict.fromkeys(model.state_dict(), 0.0)
+        for name, p in model.state_dict(keep_vars=True).items():
             self.m[name] = self.beta * self.m[name] + (1 - self.beta) * p
 
 
@@ -372,7 +372,7 @@ class CountsTensors(Running):
 
 ANSWERS = {
     "7.1": Answers(
-        right=[by_loss, by_bits, by_powers, by_tensors],
+        right=[by_loss, by_bits, by_tensors],
         wrong=[
             (mean_of_perplexities, "You took the mean of the perplexities"),
             (weighted_perplexities, "the mean of exponentials is not the exponential of the mean"),
@@ -380,6 +380,7 @@ ANSWERS = {
             (only_the_loss, "That is the mean surprise in nats"),
             (not_divided, "it grows with the length of the text"),
             (divided_by_parts, "You divided all nats by the number of parts"),
+            (by_powers, "OverflowError"),
             (bits_to_e, "bits belong to 2, nats to e"),
             (pops, "work on a copy"),
             (lambda parts: 4.0, "It gives the same for every input"),
@@ -413,7 +414,7 @@ ANSWERS = {
         ],
     ),
     "7.4": Answers(
-        right=[a_deck_a_pass, by_python, by_numpy],
+        right=[a_deck_a_pass, by_python, by_numpy, as_tensor],
         wrong=[
             (each_row_drawn, "dealt from one shuffled deck"),
             (each_batch_drawn, "dealt from one shuffled deck"),
@@ -424,7 +425,6 @@ ANSWERS = {
             (short_at_the_end, "Let them sit out this pass"),
             (past_the_end, "Which batch of its own pass is it?"),
             (global_seed, "the one generator that dropout draws from"),
-            (as_tensor, "yours is of the type Tensor"),
             (from_one, "a row is the number of no story"),
         ],
     ),

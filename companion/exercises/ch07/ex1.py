@@ -14,6 +14,10 @@ def total_perplexity(parts):
 def perplexity_cases(seed):
     rng = random.Random(seed)
     cases = [([(4.0, 3)],), ([(2.0, 1), (8.0, 1)],), ([(2.0, 2), (16.0, 1)],), ([(1.0, 4), (32.0, 1)],)]
+    cases += [
+        ([(2.0, 1), (2.0, 1), (16.0, 1)],),
+        ([(20.0, 300), (30.0, 100)],),
+    ]  # repeated; long
     return cases + [([(rng.uniform(1.5, 30), rng.randint(1, 7)) for _ in range(k)],) for k in (2, 3, 5)]
 
 

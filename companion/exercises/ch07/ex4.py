@@ -1,10 +1,14 @@
 """The check of exercise 7.4: Every story once."""
 
+import operator
 import random
 
 import torch
 
 from companion.exercises.exercise import Function, Problem
+
+SEEDS = (0, 1, 2, 3, 5, 8)
+"""Compared with each other and with 7: their sums, products and exclusive ors with a pass collide."""
 
 
 def batch_rows(number, n_stories, batch_size, seed):
@@ -19,17 +23,25 @@ def rows_call(answer, n_stories, batch_size):
 
     def rows(number, seed):
         batch = answer(number, n_stories, batch_size, seed)
-        if not isinstance(batch, list):
+        try:
+            return [operator.index(row) for row in batch]  # of a list, an array, a tensor
+        except TypeError:
             kind = type(batch).__name__
-            raise Problem(f"A batch is a list of story numbers, and yours is of the type {kind}.")
-        return batch
+            raise Problem(f"A batch is a list of story numbers, and yours is of the type {kind}.") from None
 
     batches = n_stories // batch_size
+    torch.manual_seed(1)
+    random.seed(1)
     given = [rows(number, 7) for number in range(3 * batches)]
     passes = [sum(given[i : i + batches], []) for i in (0, batches, 2 * batches)]
+    torch.manual_seed(2)  # what else a program draws must not matter
+    random.seed(2)
     again = [rows(number, 7) for number in reversed(range(3 * batches))][::-1]
     before = torch.get_rng_state(), random.getstate()
-    other = sum((rows(number, 8) for number in range(batches)), [])
+    others = [
+        sum((rows(p * batches + i, seed) for i in range(batches)), []) for seed in SEEDS for p in range(3)
+    ]
+    many = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in range(12)]
     after = torch.get_rng_state(), random.getstate()
     wrong = {
         "a batch has too few or too many rows": any(len(batch) != batch_size for batch in given),
@@ -37,13 +49,22 @@ def rows_call(answer, n_stories, batch_size):
         "a story comes twice in a pass": any(len(set(one)) < len(one) for one in passes),
         "asked again, a number gives another batch": again != given,
         "two passes have the same order": passes[0] in passes[1:],
-        "two seeds have the same order": other == passes[0],
-        "a pass of seed 7 comes again as one of seed 8": other in passes[1:],
+        "two seeds have the same order": others[3 * SEEDS.index(8)] == passes[0],
+        "a pass of one seed comes again as one of another": any(one in others for one in passes)
+        or any(others.count(one) > 1 for one in others),
+        "one pass is another, begun elsewhere": any(turned(passes[0], one) for one in passes[1:]),
+        "the same stories sit out every pass": n_stories % batch_size
+        and len({frozenset(one) for one in many}) == 1,
         "the order is that of the book": any(one == sorted(one) for one in passes),
         "the same stories always meet": len({frozenset(batch) for batch in given}) <= batches,
         "the global generator is moved": not torch.equal(after[0], before[0]) or after[1] != before[1],
     }
     return [text for text, found in wrong.items() if found]
+
+
+def turned(one, other):
+    """Whether a list is another one, begun elsewhere."""
+    return any(one[i:] + one[:i] == other for i in range(len(one)))
 
 
 def rows_cases(seed):

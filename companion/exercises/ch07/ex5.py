@@ -18,7 +18,7 @@ EXERCISE = Number(
     stars=2,
     wants="slow_steps()",
     answer=slow_steps(),
-    tolerance=3,
+    tolerance=0.5,
     mistakes=[
         (
             0,

@@ -91,12 +91,14 @@ class AverageCountsNames(Average):
 
 
 def toy(sizes):
-    """A small model with matrices and vectors, its weights known."""
+    """A small model with matrices, vectors and a buffer, its weights known; in training, with gradients."""
     model = nn.Sequential(*(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)))
+    model.register_buffer("seen", torch.ones(3))  # state that no optimizer moves
     generator = torch.Generator().manual_seed(sum(sizes))
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.randint(-9, 10, p.shape, generator=generator))
+            p.grad = torch.full_like(p, 0.5)
     return model
 
 
@@ -106,23 +108,33 @@ def average_call(answer, beta, sizes, updates):
     for name in ("update", "weights"):
         if not callable(getattr(average, name, None)):
             raise Problem(f"Your class has no method `{name}`; the check calls it.")
-    shown = {}
+    shown, handed_out = {}, []
     for step in range(1, updates + 1):
-        before = [p.detach().clone() for p in model.parameters()]
+        before = {name: w.clone() for name, w in model.state_dict().items()}
         average.update(model)
-        if not all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True)):
+        if not all(torch.equal(w, before[name]) for name, w in model.state_dict().items()):
             raise Problem("`update` changed the model's own weights. It must only look at them.")
+        if not model.training or not all(module.training for module in model):
+            raise Problem(
+                "`update` switched the model to eval mode. Its training goes on: leave its mode alone."
+            )
+        if any(p.grad is None or not (p.grad == 0.5).all() for p in model.parameters()):
+            raise Problem("`update` changed the model's gradients. It must only look at the weights.")
         if step in (1, updates):
-            shown[f"after {step}"] = copied_weights(average, model)
+            given = average.weights()
+            shown[f"after {step}"] = copied_weights(given, model)
+            handed_out.append((given, shown[f"after {step}"]))
         with torch.no_grad():
             for p in model.parameters():
                 p.mul_(-0.5).add_(step)
-    return shown | {"asked again": copied_weights(average, model)}
+            model.seen.add_(step)
+    shown["asked again"] = copied_weights(average.weights(), model)
+    same = all(torch.equal(w, kept[name]) for given, kept in handed_out for name, w in given.items())
+    return shown | {"what it gave earlier stays": same}
 
 
-def copied_weights(average, model):
-    """What an average gives for a model's weights, as it is now."""
-    given = average.weights()
+def copied_weights(given, model):
+    """What an average gave for a model's weights, as it is now."""
     if not isinstance(given, dict) or set(given) != set(model.state_dict()):
         raise Problem(
             "`weights` must give a dict with the names of the model's own `state_dict()`, so that "

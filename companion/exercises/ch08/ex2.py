@@ -21,6 +21,7 @@ def min_p_cases(seed):
         (torch.tensor([1.0, 3.0, 3.0]), 1.0),
         (torch.tensor([[0.0, 2.0], [1.0, 0.0]]), 0.3),
     ]
+    cases.append((torch.tensor([[100.0, 99.0, -100.0], [-100.0, -101.0, -300.0]]), 0.2))
     shapes = [((7,), 0.1), ((2, 9), 0.05), ((3, 4, 11), 0.2)]
     return cases + [(2 * torch.randn(shape, generator=generator), share) for shape, share in shapes]
 

@@ -29,6 +29,7 @@ def temperature_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     sixteenths = torch.tensor([8.0, 4, 2, 1, 1]).log()
     cases = [(sixteenths, 1.875), (2 * sixteenths, 1.875), (torch.tensor([0.0, math.log(3)]), 0.5)]
+    cases += [(40 * sixteenths, 1.875), (sixteenths / 50, 1.875)]  # T = 40 and 0.02
     for size, spread, bits in ((7, 1, 1.2), (11, 3, 2.5), (23, 30, 0.8)):
         cases.append((spread * torch.randn(size, generator=generator), bits))
     return cases

@@ -23,6 +23,8 @@ def trap_call(answer):
             f"Give a list of 3 numbers, and a list of 3 lists of 3 numbers; yours have the shapes "
             f"{tuple(first.shape)} and {tuple(second.shape)}."
         )
+    if not (first.isfinite().all() and second.isfinite().all()):
+        raise Problem("One of your probabilities is no number, or infinite. Each lies between 0 and 1.")
     texts = first[:, None] * second
     greedy = texts[first.argmax()].max()
     wrong = {

@@ -15,10 +15,14 @@ def speculate(p, q):
 def speculate_call(answer, p, q):
     """What comes out when a token drafted from q is kept, or else drawn from the rest; how many are kept."""
     given = answer(p, q)
-    if not isinstance(given, tuple) or len(given) != 2:
+    if not isinstance(given, tuple | list) or len(given) != 2:
         raise Problem("Return two tensors: `accept, rest`.")
+    try:
+        given = [torch.as_tensor(part, dtype=torch.float32) for part in given]
+    except (TypeError, ValueError, RuntimeError):
+        raise Problem("Return two tensors of numbers: `accept, rest`.") from None
     for name, tensor in zip(("accept", "rest"), given, strict=True):
-        if not isinstance(tensor, torch.Tensor) or tensor.shape != p.shape:
+        if tensor.shape != p.shape:
             raise Problem(f"`{name}` must be a tensor with a number for each token.")
         if tensor.isnan().any():
             raise Problem(

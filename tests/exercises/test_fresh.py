@@ -1,0 +1,42 @@
+"""The answers of people who had not read the checks (fresh/chNN.py), each judged rightly."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from companion.exercises.checker import Checker, find
+from companion.exercises.exercise import Number
+
+FILES = sorted((Path(__file__).parent / "fresh").glob("ch*.py"))
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"fresh_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MODULES = [load(path) for path in FILES]
+WRONG = [(n, answer) for module in MODULES for n, answers in module.WRONG.items() for answer in answers]
+RIGHT = [(n, answer) for module in MODULES for n, answers in module.RIGHT.items() for answer in answers]
+
+
+def names(cases):
+    return [f"{number}-{getattr(answer, '__name__', type(answer).__name__)}" for number, answer in cases]
+
+
+@pytest.mark.parametrize(("number", "answer"), RIGHT, ids=names(RIGHT))
+def test_right_answers_are_accepted(number, answer):
+    verdict = Checker()(number, answer)
+    assert verdict.outcome == "right", verdict
+
+
+@pytest.mark.parametrize(("number", "answer"), WRONG, ids=names(WRONG))
+def test_wrong_answers_are_not(number, answer, monkeypatch):
+    monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)  # some may never end
+    verdict = Checker()(number, answer)
+    if isinstance(find(number), Number) and "wants a number" in verdict.headline:
+        return  # None, a list, a word: not even a wrong number
+    assert verdict.outcome == "not yet", verdict
