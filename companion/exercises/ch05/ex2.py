@@ -1,5 +1,7 @@
 """The check of exercise 5.2: Born with its volume at zero."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -87,8 +89,10 @@ def use_rezero(answer, f, x, up):
         )
     if alpha.numel() != 1:
         raise Problem(f"Its `alpha` has {alpha.numel()} numbers. One for the whole layer is enough.")
+    born = alpha.detach().clone()
     found = {"parameters": sum(p.numel() for p in layer.parameters())}
-    for name, value in [("at birth", None), ("with alpha at 0.5", 0.5)]:
+    volumes = {f"with alpha at {v}": v for v in (0.5, -1.5, 3)}
+    for name, value in {"at birth": None, **volumes}.items():
         if value is not None:
             nn.init.constant_(alpha, value)
         layer.zero_grad()
@@ -96,6 +100,8 @@ def use_rezero(answer, f, x, up):
         y = layer(given)
         if not isinstance(y, torch.Tensor) or y.shape != x.shape:
             raise Problem(f"The layer maps a tensor of shape {tuple(x.shape)} to {show(y)}.")
+        if y.dtype != x.dtype:
+            raise Problem(f"{x.dtype} goes in, and {y.dtype} comes out: the next layer would refuse it.")
         if y.requires_grad:
             (y * up).sum().backward()
         wanted = {"x": given, "alpha": alpha, "the first weight of f": next(f.parameters())}
@@ -103,6 +109,9 @@ def use_rezero(answer, f, x, up):
         for what, tensor in wanted.items():
             gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
             found[f"{name}: gradient of {what}"] = gradient.clone().flatten()
+    other = answer(copy.deepcopy(f))
+    if alpha.item() != value or not torch.equal(other.alpha.detach(), born):
+        raise Problem("Two layers share one `alpha`. Each has a volume of its own: make it in `__init__`.")
     return found
 
 

@@ -24,7 +24,8 @@ def exactly_one_cases(seed):
     for n in (4, 5, 7):
         yes = [rng.sample(range(n), k) for k in (1, 2, n - 1, n)]
         cases += [(n, [int(i in chosen) for i in range(n)]) for chosen in yes]
-    return cases
+    many = [[0] * 7 + [1] + [0] * 10, [0] + [1] * 17, [1] * 18] * (seed == 0)
+    return cases + [(18, x) for x in many]
 
 
 def try_rules(answer, n, x):

@@ -16,7 +16,8 @@ def by_length(slopes):
 
 def by_length_cases(seed):
     rng = random.Random(seed)
-    cases = [([],), ([0.5],), ([0.5, 0.25],), ([2.0, 3.0, 5.0],), ([0.5, -0.5],)]
+    cases = [([],), ([0.5],), ([0.0],), ([0.5, 0.25],), ([2.0, 3.0, 5.0],), ([0.5, -0.5],)]
+    cases += [([0.5, 0.0, 2.0],), ([0.75] * 13,)]
     return cases + [([round(rng.uniform(-1, 1.5), 2) for _ in range(n)],) for n in (4, 5, 7)]
 
 
@@ -47,6 +48,10 @@ def mean_slope(slopes):
 
 def counted(slopes):
     return [float(math.comb(len(slopes), k)) for k in range(len(slopes) + 1)]
+
+
+def without_zeros(slopes):
+    return by_length([slope for slope in slopes if slope])
 
 
 def up_to(slopes):
@@ -89,6 +94,10 @@ EXERCISE = Function(
         ),
         (power_sums, "Those are powers of single slopes. A way goes through different layers."),
         (mean_slope, "With the mean slope you get it nearly right. Each layer has a slope of its own."),
+        (
+            without_zeros,
+            "A layer whose slope is 0 is a layer, too: the list has a place for it, of weight 0.",
+        ),
         (up_to, "You added up as you went: each entry has the ways of its own length only."),
     ],
     right="Of 24 layers with slopes of 0.35, ways through ten at most carry 97 % of the gradient.",

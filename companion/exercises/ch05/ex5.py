@@ -18,28 +18,42 @@ def folded(weight, bias):
     return made
 
 
+class LayerNorm(nn.Module):
+    """With the attributes that the chapter's has, and no more."""
+
+    def __init__(self, d_model):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(d_model)), nn.Parameter(torch.zeros(d_model))
+        self.eps = 1e-5
+
+    def forward(self, x):
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
 def fold_cases(seed):
     torch.manual_seed(seed)
-    small_norm, small = nn.LayerNorm(2), nn.Linear(2, 2)
+    small_norm, small = LayerNorm(2), nn.Linear(2, 2)
     with torch.no_grad():
         small_norm.weight.copy_(torch.tensor([2.0, 3.0]))
         small_norm.bias.copy_(torch.tensor([1.0, -1.0]))
         small.weight.copy_(torch.tensor([[1.0, 4.0], [2.0, 5.0]]))
         small.bias.copy_(torch.tensor([10.0, 20.0]))
     cases = [(small_norm, small, torch.tensor([[1.0, 3.0]]))]
-    for wide, out in [(3, 5), (7, 4), (6, 11)]:
-        norm, linear = nn.LayerNorm(wide), nn.Linear(wide, out)
-        nn.init.normal_(norm.weight)
-        nn.init.normal_(norm.bias)
+    for wide, out in [(3, 5), (7, 4), (6, 11), (4, 1), (5, 2)]:
+        norm, linear = LayerNorm(wide), nn.Linear(wide, out)
+        if out != 2:  # a norm that has learned nothing yet
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+        if out == 1:
+            norm.weight.data = torch.tensor([0.0, 1e-3, -2.0, 100.0])
         cases.append((norm, linear, torch.randn(2, 3, wide)))
     return cases
 
 
 def use_folded(answer, norm, linear, x):
     made = answer(norm, linear)
-    for name in ("weight", "bias"):
-        if not isinstance(getattr(made, name, None), torch.Tensor):
-            raise Problem(f"It must return an `nn.Linear`, with a weight and a bias; this is {a(made)}.")
+    if not isinstance(made, nn.Linear) or made.bias is None:
+        raise Problem(f"It must return an `nn.Linear`, with a weight and a bias; this is {a(made)}.")
     if made is linear:
         raise Problem(
             "It returns the layer that it was given. Make a new `nn.Linear`; the old one is still in use."
@@ -48,7 +62,26 @@ def use_folded(answer, norm, linear, x):
         found = {"weight": made.weight.detach().clone(), "bias": made.bias.detach().clone()}
         if found["weight"].shape == linear.weight.shape and found["bias"].shape == linear.bias.shape:
             found["output"] = made(F.layer_norm(x, x.shape[-1:], eps=norm.eps))
-        return found
+        if not damaged(norm, linear, made):
+            return found
+    raise Problem(
+        "The new layer keeps its numbers where the old ones are: training the new one changes the one that "
+        "it was made from. Copy them."
+    )
+
+
+def damaged(norm, linear, made):
+    """Whether what is done to the new layer is done to the old ones."""
+    old = [*norm.parameters(), *linear.parameters()]
+    before = [p.clone() for p in old]
+    for p in made.parameters():
+        p += 1
+    changed = any(not torch.equal(p, was) for p, was in zip(old, before, strict=True))
+    for p in made.parameters():
+        p -= 1
+    for p, was in zip(old, before, strict=True):
+        p.copy_(was)
+    return changed
 
 
 EXERCISE = Function(

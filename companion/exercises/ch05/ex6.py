@@ -120,12 +120,24 @@ class BendsAll(Parallel):
 
 def parallel_cases(seed):
     generator = torch.Generator().manual_seed(seed)
-    sizes = [(1, 2, 4, 2, 3), (1, 3, 6, 2, 5), (2, 5, 12, 3, 7)]  # B, T, C, H, F
+    sizes = [
+        (1, 2, 4, 2, 3),
+        (1, 3, 6, 2, 5),
+        (2, 5, 12, 3, 7),
+        (1, 6, 4, 2, 5),
+        (3, 1, 6, 3, 4),
+    ]  # B, T, C, H, F
+    sizes += [(1, 300, 4, 2, 3)] * (seed == 0)
     cases = []
     for B, T, C, H, d_ff in sizes:
         shapes = [(B, T, C), (3 * C + d_ff, C), (3 * C + d_ff,), (C, C + d_ff), (C,), (C,), (C,)]
         x, *weights = (torch.randn(shape, generator=generator) for shape in shapes)
-        cases.append((C, H, d_ff, x, [w / w.shape[-1] ** 0.5 if w.ndim == 2 else w for w in weights]))
+        weights = [w / w.shape[-1] ** 0.5 if w.ndim == 2 else w for w in weights]
+        if T == 6:  # large scores: what is hidden must be hidden from them, too
+            weights[0][: 2 * C] *= 5
+        if T == 1:  # small vectors, where the norm's epsilon counts
+            x = x / 50
+        cases.append((C, H, d_ff, x, weights))
     return cases
 
 
