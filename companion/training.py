@@ -92,8 +92,7 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
     groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
     for name, p in model.named_parameters():
         if p.requires_grad:
-            is_second = p.ndim < 2 or "embed" in name.split(".")
-            groups[is_second]["params"].append(p)  # True counts as 1
+            groups[p.ndim < 2 or "embed" in name.split(".")]["params"].append(p)  # True is 1
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
