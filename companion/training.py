@@ -92,7 +92,8 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
     groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
     for name, p in model.named_parameters():
         if p.requires_grad:
-            groups[p.ndim < 2 or "embed" in name.split(".")]["params"].append(p)
+            is_second = p.ndim < 2 or "embed" in name.split(".")
+            groups[is_second]["params"].append(p)  # True counts as 1
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
@@ -136,7 +137,7 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
     generator, starts = torch.Generator(), split.starts if documents else None
     pools = random_batches(split.tokens, pool * config.batch_size, config.context_length, generator, starts)
     while True:
-        generator.manual_seed(config.seed * 10**6 + first // pool)
+        generator.manual_seed(config.seed * 10**6 + first // pool)  # decides what the next pool holds
         x, y = next(pools)  # (pool * B, T) each
         lengths = (y != -100).sum(dim=1)
         rows = lengths.argsort(stable=True).view(pool, config.batch_size)

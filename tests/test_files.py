@@ -169,5 +169,11 @@ def test_a_process_may_claim_its_own_folder_again(tmp_path):
 def test_a_folder_that_nobody_can_write_is_read_without_a_lock(tmp_path, monkeypatch):
     write_set(tmp_path, "a")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    (tmp_path / ".lock").unlink(missing_ok=True)
-    assert read_set(tmp_path) == ["a", "a", "a"] and not (tmp_path / ".lock").exists()
+    assert read_set(tmp_path) == ["a", "a", "a"]
+
+
+def test_a_folder_that_was_only_copied_is_left_as_it_is(tmp_path):
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_text("a")
+    assert read_set(tmp_path) == ["a", "a", "a"]
+    assert sorted(os.listdir(tmp_path)) == ["one", "three", "two"]

@@ -1,5 +1,6 @@
 """What the village measures: floors, abilities, and the share of the gap that a loss leaves."""
 
+import json
 from random import Random
 
 import pytest
@@ -173,3 +174,11 @@ def test_the_data_card_states_the_measured_losses():
         row = f"| {split} | {len(texts)} | {size} | " + " | ".join(f"{loss:.4f}" for loss in losses) + " |"
         assert row in card
         assert 0.15 < losses[0] < 0.6 and losses[0] < losses[1] < losses[2]
+
+
+def test_the_shipped_log_counts_flawless_stories():
+    """It was written when that was called consistent; no row has both, as none was judged anew."""
+    log = (village.DATA / "models" / "village" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in log]
+    assert len(rows) == 81 and all("flawless" in row and "consistent" not in row for row in rows)
+    assert all(row["whole"] <= row["flawless"] <= row["grammar"] for row in rows)

@@ -62,9 +62,12 @@ def staged(folder: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def reading(folder: str | Path) -> Iterator[None]:
-    """While inside, no other process changes the set of files in `folder`: open all, and go on outside."""
+    """While inside, no other process changes the set of files in `folder`: open all, and go on outside.
+
+    A folder that no `staged` ever wrote to, such as one that was copied, is read as it is.
+    """
     folder = Path(folder)
-    if not folder.is_dir() or not os.access(folder, os.W_OK):  # nobody writes there
+    if not (folder / LOCK).exists() or not os.access(folder, os.W_OK):
         yield
         return
     with _locked(folder):

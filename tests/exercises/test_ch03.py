@@ -163,23 +163,27 @@ def whole_numbers(tokens, grads, vocab_size):
 # -- 3.4 ------------------------------------------------------------------
 
 
+def bias_of(mix):
+    return torch.zeros(mix.out_features) if mix.bias is None else mix.bias
+
+
 def tables_by_split(token, mix):
     E = token.weight.detach()
     found = torch.stack([E @ block for block in mix.weight.detach().T.split(E.shape[1])])
-    found[-1] += mix.bias.detach()
+    found[-1] += bias_of(mix).detach()
     return found
 
 
 def tables_by_view(token, mix):
     (_, c), d = token.weight.shape, mix.out_features
     blocks = mix.weight.T.reshape(-1, c, d)
-    return token.weight @ blocks + mix.bias / len(blocks)
+    return token.weight @ blocks + bias_of(mix) / len(blocks)
 
 
 def tables_by_einsum(token, mix):
     c = token.weight.shape[1]
     found = torch.einsum("vc,dnc->nvd", token.weight, mix.weight.unflatten(1, (-1, c)))
-    return torch.cat([found[:1] + mix.bias, found[1:]])
+    return torch.cat([found[:1] + bias_of(mix), found[1:]])
 
 
 def tables_by_asking_the_layer(token, mix):
@@ -188,23 +192,34 @@ def tables_by_asking_the_layer(token, mix):
     for j in range(mix.in_features // c):
         x = torch.zeros(v, mix.in_features)
         x[:, j * c : (j + 1) * c] = token(torch.arange(v))
-        found.append(mix(x) if j == 0 else mix(x) - mix.bias)
+        found.append(mix(x) if j == 0 else mix(x) - mix(0 * x))
     return torch.stack(found)
 
 
 def bias_in_each(token, mix):
     blocks = mix.weight.T.split(token.weight.shape[1])
-    return torch.stack([token.weight @ block + mix.bias for block in blocks])
+    return torch.stack([token.weight @ block + bias_of(mix) for block in blocks])
 
 
 def bias_forgotten(token, mix):
-    return bias_in_each(token, mix) - mix.bias
+    return bias_in_each(token, mix) - bias_of(mix)
 
 
 def blocks_of_the_other_kind(token, mix):
     c = token.weight.shape[1]
     blocks = mix.weight.T.reshape(c, -1, mix.out_features).transpose(0, 1)
-    return token.weight @ blocks + mix.bias / len(blocks)
+    return token.weight @ blocks + bias_of(mix) / len(blocks)
+
+
+def always_a_bias(token, mix):
+    blocks = mix.weight.T.split(token.weight.shape[1])
+    return torch.stack([token.weight @ block + mix.bias / len(blocks) for block in blocks])
+
+
+def bias_forgets(token, mix):
+    found = tables_by_split(token, mix)
+    mix.bias = None
+    return found
 
 
 def newest_first(token, mix):
@@ -222,7 +237,7 @@ def weight_as_it_is(token, mix):
 def viewed_without_transpose(token, mix):
     c, d = token.weight.shape[1], mix.out_features
     blocks = mix.weight.view(mix.in_features // c, c, d)
-    return torch.stack([token.weight @ block + mix.bias / len(blocks) for block in blocks])
+    return torch.stack([token.weight @ block + bias_of(mix) / len(blocks) for block in blocks])
 
 
 def a_list(token, mix):
@@ -424,6 +439,8 @@ ANSWERS = {
             (bias_forgotten, "`mix.bias` is missing"),
             (blocks_of_the_other_kind, "the blocks do too"),
             (viewed_without_transpose, "so transpose first"),
+            (always_a_bias, "None as its `bias`"),
+            (bias_forgets, "`mix.bias"),
             (newest_first, "table 0 is for the oldest token"),
             (lambda token, mix: tables_by_split(token, mix).tanh(), "1 instead of 30"),
             (axes_swapped, "Your tables have the shape (2, 1, 1)"),

@@ -103,7 +103,7 @@ def test_messages_are_sentences(exercise):
 
 
 def test_checks_do_not_look_into_the_package():
-    for path in Path(companion.exercises.__file__).parent.glob("*.py"):
+    for path in Path(companion.exercises.__file__).parent.rglob("*.py"):
         for module, _ in imported(ast.parse(path.read_text(encoding="utf-8"))):
             if module.startswith("companion"):
                 assert module.startswith(("companion.exercises", "companion.village")), (

@@ -6,6 +6,11 @@ from companion.exercises.ch01.shared import merge
 from companion.exercises.exercise import Function
 
 
+def apart(token):
+    """An equal token that is another object, where Python makes one: tokens cut from a text are."""
+    return "".join(list(token))
+
+
 def merge_cases(seed):
     rng = random.Random(seed)
     pairs = [("a", "b"), ("a", "a"), ("ab", "a"), ("a", "bc")]
@@ -14,9 +19,18 @@ def merge_cases(seed):
         (["b", "a", "b"], ("a", "b")),
         (["a", "b", "c", "a", "b"], ("a", "b")),
         (["ab", "c", "a", "bc"], ("a", "bc")),
+        (["b", "a"], ("a", "b")),
+        (["A", "b", "a", "b"], ("a", "b")),
+        (["e", "\u0301", "é"], ("e", "\u0301")),
+        (["xa", "b", "a", "bx"], ("a", "b")),
+        ([" the", " ke", "y", "\n"], (" ke", "y")),
+        ([" ", "a", " ", " a"], (" ", "a")),
+        (["the", "the", "the"], ("the", "the")),
+        (["e\u0301", "t", "é", "t"], ("é", "t")),
     ]
+    cases = [([apart(token) for token in tokens], pair) for tokens, pair in cases]
     return cases + [
-        (rng.choices(["a", "b", "ab", "bc", "c"], k=k), pair) for k in (4, 7, 11) for pair in pairs
+        (rng.choices(["a", "b", "ab", "bc", "c"], k=k), pair) for k in (4, 7, 11, 130) for pair in pairs
     ]
 
 
@@ -41,6 +55,19 @@ def merge_from_the_right(tokens, pair):
 def merge_forgets_last(tokens, pair):
     merged = merge(tokens, pair)
     return merged[:-1] if tuple(tokens[-2:]) != pair or len(merged) == len(tokens) else merged
+
+
+def merge_written_with_spaces(tokens, pair):
+    return " ".join(tokens).replace(" ".join(pair), "".join(pair)).split()
+
+
+def merge_same_object(tokens, pair):
+    merged, i = [], 0
+    while i < len(tokens):
+        both = i + 1 < len(tokens) and tokens[i] is pair[0] and tokens[i + 1] is pair[1]
+        merged.append(pair[0] + pair[1] if both else tokens[i])
+        i += 2 if both else 1
+    return merged
 
 
 def merge_by_text(tokens, pair):
@@ -74,6 +101,15 @@ EXERCISE = Function(
             merge_by_text,
             "You merged two tokens that spell the same text as the pair, and are not the pair. Compare the "
             "tokens one by one, not what they spell together: to a model, `ab c` and `a bc` are different.",
+        ),
+        (
+            merge_written_with_spaces,
+            "Tokens that are joined by spaces are hard to part again: one may hold a space itself, and "
+            "`xa b` holds `a b`. Compare the tokens one by one.",
+        ),
+        (
+            merge_same_object,
+            "`is` asks whether two strings are one object. Equal tokens often are two: compare with `==`.",
         ),
         (
             lambda tokens, pair: merge(tokens, pair[::-1]),

@@ -8,7 +8,7 @@ EXERCISE = Number(
     stars=1,
     wants="bytes_per_token()",
     answer=3.2 * 13 / 12,
-    tolerance=0.02,
+    tolerance=0.012,
     mistakes=[
         (
             6.4,

@@ -25,6 +25,18 @@ def longest_cases(seed):
     ]
     cases += [("abcd", ["a", "b", "c", "d", "bcd", "ab"]), ("aabab", ["b", "ab", "aab", "a", "ba"])]
     cases += [("ab.", ["a.", "a", "b", "."]), ("a.b?a", ["b?", "a", "b", ".", "?"])]
+    cases += [
+        ("aAba", ["a", "A", "b", "ab"]),
+        (" a b ", [" ", "a", "b", "a b", "b "]),
+        ("a\nb\r\n", ["a", "b", "\n", "\r", "a\n", "b\r"]),
+        ("e\u0301té ete\u0301s", ["e", "\u0301", "é", "t", "s", " ", "e\u0301", "te"]),
+        ("ключ 🙂", [*"ключ 🙂", "кл", " 🙂", "ключ"]),
+        ("key keys", ["k", "e", "y", "s", " ", "keys"]),
+        (" lantern", [*" lantern", " lant", " lantern", "tern"]),
+        ("found a lamplighter", [*sorted(set("found a lamplighter")), "found a lamplight", "lamplighter"]),
+        ("ab" * 160 + "c", ["a", "b", "c", "ab", "bc"]),
+        ("a" * 50 + "b", ["a", "b", "a" * 45, "aab"]),
+    ]
     for length, n_tokens in ((6, 3), (9, 5), (14, 8)):
         more = {"".join(rng.choices("abc", k=rng.randint(2, 4))) for _ in range(n_tokens)}
         tokens = ["a", "b", "c", *sorted(more)]
@@ -54,6 +66,17 @@ def first_that_fits(text, tokens):
     while text:
         cut.append(next(token for token in tokens if text.startswith(token)))
         text = text[len(cut[-1]) :]
+    return cut
+
+
+def grows_letter_by_letter(text, tokens):
+    cut = []
+    while text:
+        n = 1
+        while n < len(text) and text[: n + 1] in tokens:
+            n += 1
+        cut.append(text[:n])
+        text = text[n:]
     return cut
 
 
@@ -95,6 +118,25 @@ EXERCISE = Function(
             "too. `regex.escape` makes them mean themselves.",
         ),
         (longest_from_the_right, "You cut from the right end. Begin on the left."),
+        (
+            grows_letter_by_letter,
+            "You stop at the first beginning that is no token. A longer one may be one again: `keys` can be "
+            "a token where `ke` is none.",
+        ),
+        (
+            lambda text, tokens: longest_first(text, [token for token in tokens if len(token) < 5]),
+            "Tokens of five letters and more are never found. A token may be of any length.",
+        ),
+        (
+            lambda text, tokens: longest_first(text.strip(), tokens),
+            "A space is a character like others; those at the ends of the text are missing.",
+        ),
+        (
+            lambda text, tokens: [
+                t for word in regex.findall(r" ?[^ ]+| ", text) for t in longest_first(word, tokens)
+            ],
+            "You cut the text at spaces first. A token may reach across one.",
+        ),
         (
             lambda text, tokens: longest_first(text, without_the_longest(tokens)),
             "The longest tokens of the vocabulary are never used: do your lengths run one short?",

@@ -1,58 +1,14 @@
 """The check of exercise 1.6: Digits, one by one."""
 
 import random
-from collections import Counter
-from itertools import pairwise
 
 import regex
 
-from companion.exercises.ch01.shared import merge
+from companion.exercises.ch01.shared import GPT2, LETTERS, REST, Merges
 from companion.exercises.exercise import Function, Problem
 from companion.exercises.values import a
 
-LETTERS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"
-
-
-REST = r" ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-
-
-GPT2, DIGITS = rf"{LETTERS}| ?\p{{N}}+|{REST}", rf"{LETTERS}|\p{{N}}|{REST}"
-
-
-class Merges:
-    """Byte-pair encoding as the chapter's first loop does it, on lists of bytes."""
-
-    def __init__(self, text, vocab_size, pattern):
-        self.pattern, self.vocab_size, self.merges = pattern, vocab_size, []
-        words = [
-            ([bytes([b]) for b in w.encode()], n) for w, n in Counter(regex.findall(pattern, text)).items()
-        ]
-        while len(self.merges) < vocab_size - 257:
-            counts = Counter()
-            for word, often in words:
-                for pair in pairwise(word):
-                    counts[pair] += often
-            if not counts:
-                break
-            self.merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
-            words = [(merge_bytes(word, self.merges[-1]), often) for word, often in words]
-        self.vocab = [bytes([b]) for b in range(256)] + [x + y for x, y in self.merges]
-
-    def encode(self, text):
-        ids = []
-        for piece in regex.findall(self.pattern, text):
-            word = [bytes([b]) for b in piece.encode()]
-            for pair in self.merges:
-                word = merge_bytes(word, pair)
-            ids += [self.vocab.index(token) for token in word]
-        return ids
-
-    def decode(self, ids):
-        return b"".join(self.vocab[i] for i in ids).decode()
-
-
-def merge_bytes(word, pair):
-    return merge(word, pair) if pair[0] in word else word
+DIGITS = rf"{LETTERS}|\p{{N}}|{REST}"
 
 
 def digit_tokenizer(text, vocab_size):
@@ -70,6 +26,17 @@ def digit_cases(seed):
         ("½ " * 14 + "cups", 259, "½ ½"),  # long, so that these are tried after the plain ones
         ("x² " * 11 + "key", 259, "x²"),
         ("٣٣ " * 10 + "key", 259, "٣٣"),
+        ("it's 5 it's that's he's", 261, "it's 5"),
+        ("a   key   key   keys", 260, "a   key 7"),
+        ("Key KEY key KEY Key KEYS 8", 260, "KEY 8"),
+        ("$5 $5 5% 5% 5%: $$ %%", 259, "$5 5%"),
+        ("key\n\nkey\n7\nkey\n\n\tkeys", 260, "key\n\n7\t8"),
+        ("naïve 5 🙂🙂 naïve 5 🙂 naïve", 265, "naïve 🙂 5"),
+        ("IV ⅣⅣ " * 8 + "cups", 260, "ⅣⅣ IV"),
+        ("e\u0301t\u00e9 e\u0301t\u00e9 5 e\u0301 \u00e9", 260, "e\u0301 \u00e9"),
+        ("\n\n key 7 key\n\n\n\n", 260, "\n\n\n"),
+        ("²½ " * 14 + "cups", 260, "²½ ½²"),
+        ("the key was in the old mill " * 4 + "and 12 brown plums and 34 brown hats" * 2, 282, "brown 12"),
     ]
     for n_words, merges in ((9, 4), (14, 7)):
         number = str(rng.randint(100, 999))
@@ -85,13 +52,24 @@ def cut_text(answer, text, vocab_size, probe):
             raise Problem(
                 f"What you return, {a(tokenizer)}, has no `{name}`: return the trained tokenizer itself."
             )
-    ids = tokenizer.encode(probe)
-    return {"vocab_size": tokenizer.vocab_size, "tokens": [tokenizer.decode([i]) for i in ids]}
+    ids, of_text = tokenizer.encode(probe), tokenizer.encode(text)
+    return {
+        "vocab_size": tokenizer.vocab_size,
+        "tokens": [tokenizer.decode([i]) for i in ids],
+        "tokens of the text": [tokenizer.decode([i]) for i in of_text],
+    }
 
 
 def only_arabic_numerals(text, vocab_size):
     """As a BPETokenizer whose pattern has [0-9] in place of GPT-2's part for numbers."""
     if regex.search(r"[^\P{N}0-9]", text):
+        raise ValueError("the pattern skips part of the text")
+    return digit_tokenizer(text, vocab_size)
+
+
+def only_decimal_numerals(text, vocab_size):
+    """The same with \\d."""
+    if regex.search(r"[^\P{N}\d]", text):
         raise ValueError("the pattern skips part of the text")
     return digit_tokenizer(text, vocab_size)
 
@@ -118,11 +96,13 @@ EXERCISE = Function(
             "does it come "
             "too late? At each place, the first alternative that fits is taken.",
         ),
-        (
-            lambda text, vocab_size: Merges(text, vocab_size, rf"\p{{N}}|{GPT2}"),
-            "A number at the very start is split, and one behind a space is not: there, at the "
-            "space, GPT-2's own "
-            "part for numbers still fits, and takes all the digits with it.",
+        *(
+            (
+                lambda text, vocab_size, digit=digit: Merges(text, vocab_size, f"{digit}|{GPT2}"),
+                "A number at the very start is split, and one behind a space is not: there, at the space, "
+                "GPT-2's own part for numbers still fits, and takes all the digits with it.",
+            )
+            for digit in (r"\p{N}", r"\d", "[0-9]")
         ),
         (
             lambda text, vocab_size: Merges(text, vocab_size, rf"{LETTERS}| ?\p{{N}}|{REST}"),
@@ -135,9 +115,31 @@ EXERCISE = Function(
             "no part of it; `\\p{N}` finds them all.",
         ),
         (
-            lambda text, vocab_size: Merges(text, vocab_size, rf" (?=[0-9])|[0-9]|{GPT2}"),
-            "Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\\d` do not find ² or ½; "
-            "`\\p{N}` does.",
+            only_decimal_numerals,
+            "Does your pattern take this for a digit? `\\d` does not find ² or ½, which then fit no part of "
+            "it; `\\p{N}` finds them all.",
+        ),
+        (
+            lambda text, vocab_size: Merges(text, vocab_size, rf" ?\p{{L}}+|\p{{N}}|{REST}"),
+            "What follows an apostrophe is cut in another way than by `GPT2_PATTERN`. Change what concerns "
+            "digits, and nothing else.",
+        ),
+        (
+            lambda text, vocab_size: Merges(text, vocab_size, DIGITS.replace(r"|\s+(?!\S)", "")),
+            "Spaces before a word are cut in another way than by `GPT2_PATTERN`. Change what concerns "
+            "digits, and nothing else.",
+        ),
+        (
+            lambda text, vocab_size: digit_tokenizer(text.lower(), vocab_size),
+            "It was trained on another text than the one given: the capitals' merges are missing.",
+        ),
+        *(
+            (
+                lambda text, vocab_size, few=few: Merges(text, vocab_size, rf" (?={few})|{few}|{GPT2}"),
+                "Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\\d` do not find ² or ½; "
+                "`\\p{N}` does.",
+            )
+            for few in ("[0-9]", r"\d")
         ),
         (
             pattern_after_training,

@@ -15,7 +15,9 @@ def times_asked(n_tokens, context_length, stride):
 
 def times_asked_cases(seed):
     rng = random.Random(seed)
-    cases = [(8, 3, 3), (8, 3, 1), (7, 3, 3), (4, 3, 2), (12, 2, 5), (9, 4, 3)]
+    cases = [(8, 3, 3), (8, 3, 1), (7, 3, 3), (4, 3, 2), (12, 2, 5), (9, 4, 3), (2, 1, 1), (4, 3, 9)]
+    if not seed:  # many windows; more than 255 of them over one token
+        cases += [(90, 2, 2), (611, 300, 1)]
     for context_length, stride in [(5, 2), (4, 4), (3, 7), (6, 1)]:
         cases.append((context_length + rng.randint(7, 15), context_length, stride))
     return cases
@@ -55,6 +57,12 @@ EXERCISE = Function(
     cases=times_asked_cases,
     oracle=times_asked,
     mistakes=[
+        (
+            lambda n_tokens, context_length, stride: [
+                n % 256 for n in times_asked(n_tokens, context_length, stride)
+            ],
+            "It counts in one byte, which goes back to 0 after 255.",
+        ),
         (
             counts_what_it_sees,
             "You counted how often a token is looked at, in `x`. It is asked where it is a target, in `y`.",

@@ -18,6 +18,15 @@ def text_bits_cases(seed):
         (["lantern"], [[1 / 32, 1 / 2]]),
         (["lantern"], [[1 / 2] * 8]),
         (["é"], [[0.25, 0.5]]),
+        ([""], [[0.5]]),
+        (["", "no"], [[0.25], [0.5, 1.0]]),
+        (["no", "no"], [[0.5, 0.25], [0.125, 0.5]]),
+        (["e\u0301 "], [[0.25, 0.5]]),
+        (["a\r\n b"], [[0.25, 0.5]]),
+        (["key"], [[1e-9, 0.5]]),
+        (["lantern"], [[1e-15, 0.5]]),
+        (["lanterns"], [[1e-60, 0.5]]),
+        (["key " * 400, "é" * 400], [[0.25, 0.5], [0.125, 0.5]]),
         (["a", "a red hat"], [[0.5, 0.5], [0.125, 0.25, 0.125, 0.5]]),
     ]
     words = ["key", "naïve", "hat", "Łódź", "pan", "lantern", "…"]
@@ -67,6 +76,25 @@ def logarithm_of_the_product(documents, probabilities):
     return -math.log2(product) / sum(len(document.encode()) + 1 for document in documents)
 
 
+def in_float32(documents, probabilities):
+    bits = -sum(math.log2(p) if p > 1e-45 else -math.inf for ps in probabilities for p in ps)
+    return bits / sum(len(document.encode()) + 1 for document in documents)
+
+
+def without_empty_ones(documents, probabilities):
+    kept = [(d, ps) for d, ps in zip(documents, probabilities, strict=True) if d]
+    return text_bits([d for d, _ in kept], [ps for _, ps in kept]) if kept else 0.0
+
+
+def different_ones(documents, probabilities):
+    kept = dict(zip(documents, probabilities, strict=True))
+    return text_bits(list(kept), kept.values())
+
+
+def never_below_a_millionth(documents, probabilities):
+    return text_bits(documents, [[max(p, 1e-6) for p in ps] for ps in probabilities])
+
+
 EXERCISE = Function(
     number="2.2",
     title="Two tokenizers, one text",
@@ -75,6 +103,23 @@ EXERCISE = Function(
     cases=text_bits_cases,
     oracle=text_bits,
     mistakes=[
+        (
+            in_float32,
+            "A probability of 1e-60 is 0 to float32, and its surprise infinite. Python's own numbers, and "
+            "`torch.float64`, hold it.",
+        ),
+        (
+            without_empty_ones,
+            "An empty document is left out. It, too, has a closing `<|endoftext|>`, which was asked for.",
+        ),
+        (
+            different_ones,
+            "A document that comes twice counts once. Both were read, and both were asked.",
+        ),
+        (
+            never_below_a_millionth,
+            "A tiny probability was replaced by a larger one. To be sure and wrong is expensive: let it pay.",
+        ),
         (
             bits_per_token,
             "You divided by the number of tokens. Another tokenizer would have cut the same text into "

@@ -4,6 +4,7 @@ import random
 
 import torch
 
+from companion.exercises.ch02.shared import named
 from companion.exercises.exercise import Function
 
 
@@ -28,11 +29,22 @@ def pad_left_cases(seed):
         ([[], [5]], 0, 2),
         ([[5, 6, 7], [8]], 0, 4),
         ([[9, 5, 6, 9, 7], [9, 8]], 9, 3),
+        ([[9, 9, 5], [6]], 9, 5),
+        ([[5, 6], [], [7]], 9, 1),
+        ([[], [], []], 9, 3),
+        ([[5], [6, 7]], -100, 2),
+        ([[5, 6, 7], [8, 9, 4]], 0, 3),
+        ([[70_000, 5], [16_777_217]], 50_256, 3),
     ]
     for n_prompts, length in [(3, 4), (4, 5), (5, 7)]:
         prompts = [[rng.randrange(50) for _ in range(rng.randint(1, 9))] for _ in range(n_prompts)]
         cases.append((prompts, rng.choice(prompts[0]), length))
     return cases
+
+
+def try_pad_left(answer, prompts, pad_id, length):
+    """Name the two, in whatever they are given."""
+    return named(answer(prompts, pad_id, length), ("tokens", "mask"), "Return two: the tokens and the mask.")
 
 
 def pads_right(prompts, pad_id, length):
@@ -78,6 +90,11 @@ def never_cut(prompts, pad_id, length):
     return pad_left(prompts, pad_id, max(length, *map(len, prompts)))
 
 
+def in_float32(prompts, pad_id, length):
+    tokens, mask = pad_left(prompts, pad_id, length)
+    return tokens.float().long(), mask
+
+
 def mask_of_numbers(prompts, pad_id, length):
     tokens, mask = pad_left(prompts, pad_id, length)
     return tokens, mask.long()
@@ -90,6 +107,8 @@ EXERCISE = Function(
     wants="pad_left(prompts, pad_id, length)",
     cases=pad_left_cases,
     oracle=pad_left,
+    call=try_pad_left,
+    shown="{f}({0}, {1}, {2})",
     mistakes=[
         (pads_right, "The padding stands on the right, so a new token would come after it."),
         (
@@ -115,6 +134,15 @@ EXERCISE = Function(
             nothing_is_minus_zero,
             "For an empty prompt, `[-0:]` is `[0:]`, the whole row. Count from the left: where do real "
             "tokens begin?",
+        ),
+        (
+            in_float32,
+            "A large id has changed on the way: float32 holds whole numbers to 16,777,216 only. Tokens are "
+            "int64 from the beginning.",
+        ),
+        (
+            lambda prompts, pad_id, length: pad_left([p for p in prompts if p], pad_id, length),
+            "An empty prompt has no row. It has one, all padding.",
         ),
         (mask_of_numbers, "The mask holds whole numbers. A mask is bool: True and False."),
     ],

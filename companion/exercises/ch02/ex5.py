@@ -23,6 +23,11 @@ def probability_cases(seed):
     cases = [
         (["red"], [], "red", 4),
         (["red"], [], "key", 4),
+        ([], [], "key", 4),
+        ([], ["red"], "key", 3),
+        (["red"], ["key", "red"], "key", 4),
+        ([1, 12, 5, 11, 2, 6], [1, 12], 6, 20),
+        (["a", "and", "b", "and", "c"], ["b", "and"], "c", 7),
         (["key", "red"], ["red"], "key", 3),
         (["a", "a", "b", "a"], ["a"], "a", 3),
         (["a", "a", "a"], ["a", "a"], "b", 3),
@@ -34,7 +39,16 @@ def probability_cases(seed):
         (red, ["red"], "pot", 5),
         (red, ["key", "red"], "hat", 5),
     ]
-    for length, k, words in [(17, 1, "abcd"), (23, 2, "abc"), (31, 3, "ab")]:
+    for k in (4, 5, 9):  # contexts that the text holds twice, and followers that the shorter ones do not have
+        cases.append(
+            (
+                [*"abcdefghi"[:k], "x", *"bcdefghi"[: k - 1], "y", *"abcdefghi"[:k], "z"],
+                [*"abcdefghi"[:k]],
+                "x",
+                9,
+            )
+        )
+    for length, k, words in [(17, 1, "abcd"), (23, 2, "abc"), (31, 3, "ab"), (150, 2, "abcde")]:
         text = rng.choices(words, k=length)
         cases.append((text, rng.choices(words, k=k), rng.choice(words), len(words) + 2))
     return cases
@@ -136,6 +150,14 @@ EXERCISE = Function(
             with_rule(right_rule, base=lambda vocab_size: 0.0),
             "A token that was never seen gets 0, and would surprise infinitely. Below the counts without a "
             "context there is one more: it knows nothing, and gives every token the same.",
+        ),
+        (
+            lambda tokens, context, token, vocab_size: probability(tokens, context[-2:], token, vocab_size),
+            "A context of more than two tokens counts as its last two. It may be of any length.",
+        ),
+        (
+            lambda tokens, context, token, vocab_size: probability(tokens, context[-4:], token, vocab_size),
+            "A context of more than four tokens counts as its last four. It may be of any length.",
         ),
         (
             gives_up_at_once,

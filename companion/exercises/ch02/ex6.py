@@ -4,7 +4,8 @@ import random
 
 import torch
 
-from companion.exercises.exercise import Function, Problem
+from companion.exercises.ch02.shared import named
+from companion.exercises.exercise import Function
 
 
 def first_fit(stories, context_length, extra=1):
@@ -55,7 +56,18 @@ def pack_cases(seed):
         ([[1] * 5, [2] * 4, [3] * 3, [4] * 2], 9, 8),
         ([[1] * 6, [2] * 5, [3], [4] * 2], 9, 8),
         ([[1] * 6, [2] * 3, [3] * 3, [4]], 10, 8),
+        ([[], [5]], 5, 9),
+        ([[5], [], [6, 7], []], 5, 9),
+        ([[]], 1, 9),
+        ([[], []], 3, 9),
+        ([[5], [6, 7]], 6, 0),
+        ([[5], [6, 7, 8]], 3, 9),
+        ([[5], [6, 7, 8, 4]], 3, 9),
+        ([[3, 2], [2, 7], [2, 7], [1, 4]], 6, 9),
+        ([[40_000, 16_777_217], [70_000]], 6, 50_256),
     ]
+    if not seed:  # more than 255 in a row
+        cases += [([[5]] * 300, 600, 9), ([[5, 6]] * 40, 4, 9)]
     for n_stories, context_length in [(6, 11), (9, 14), (15, 19)]:
         stories = [[rng.randrange(40) for _ in range(rng.randint(1, 10))] for _ in range(n_stories)]
         cases.append((stories, context_length, 41))
@@ -65,9 +77,7 @@ def pack_cases(seed):
 def try_pack(answer, stories, context_length, end):
     """Name the three tensors."""
     packed = answer(stories, context_length, end)
-    if not isinstance(packed, tuple | list) or len(packed) != 3:
-        raise Problem("Return three tensors: `x`, `y` and `story_number`.")
-    return dict(zip(("x", "y", "story_number"), packed, strict=True))
+    return named(packed, ("x", "y", "story_number"), "Return three tensors: `x`, `y` and `story_number`.")
 
 
 def next_fit(stories, context_length, end):
@@ -156,6 +166,10 @@ def leaves_out_long_ones(stories, context_length, end):
     return pack([story for story in stories if len(story) < context_length], context_length, end)
 
 
+def in_float32(stories, context_length, end):
+    return tuple(part.float().long() for part in pack(stories, context_length, end))
+
+
 EXERCISE = Function(
     number="2.6",
     title="No room wasted",
@@ -213,6 +227,19 @@ EXERCISE = Function(
         (
             numbers_over_all_rows,
             "The numbers of the stories go on from row to row. In each row they begin at 1 again.",
+        ),
+        (
+            in_float32,
+            "A large id has changed on the way: float32 holds whole numbers to 16,777,216 only. Tokens are "
+            "int64 from the beginning.",
+        ),
+        (
+            lambda stories, context_length, end: pack([s for s in stories if s], context_length, end),
+            "An empty story is left out. It takes one place: `end` in `x`, and `end` as its target.",
+        ),
+        (
+            lambda stories, context_length, end: pack(sorted(stories, key=len)[::-1], context_length, end),
+            "Of equally long stories the last came first. `sorted(…, reverse=True)` keeps the order given.",
         ),
         (
             cuts_long_ones,

@@ -23,9 +23,15 @@ def nearest_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     by_hand = [(E, i) for i in range(5)]
     opposite = [(torch.tensor([[1.0, 2.0], [-1.0, -2.1], [2.0, -0.9]]), i) for i in range(3)]
-    lengths = 4 * torch.rand(11, 1, generator=generator) + 0.2
-    rows = lengths * torch.randn(11, 3, generator=generator)
-    return by_hand + opposite + [(rows, i) for i in (0, 4, 10)]
+    only_opposite = [(torch.tensor([[1.0, 0.0], [-2.0, 0.0]]), i) for i in range(2)]
+    same_direction = [(torch.tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), i) for i in (0, 2)]
+    nearly_the_same = [(torch.tensor([[50.0, 0.0], [50.0, 2.0], [50.0, 1.0]]), 0)]
+    cases = by_hand + opposite + only_opposite + same_direction + nearly_the_same
+    for v, c, asked in ((11, 3, (0, 4, 10)), (40, 5, (2, 20, 39))):
+        lengths = 4 * torch.rand(v, 1, generator=generator) + 0.2
+        rows = lengths * torch.randn(v, c, generator=generator)
+        cases += [(rows, i) for i in asked]
+    return cases
 
 
 def nearest_by_product(rows, i):
@@ -57,6 +63,21 @@ def nearest_above_zero(rows, i):
     return cosine.argmax().item()
 
 
+def nearest_above_minus_one(rows, i):
+    cosine = likeness(rows, i).clamp(min=-1)
+    cosine[i] = -1
+    return cosine.argmax().item()
+
+
+def second_in_order(rows, i):
+    cosine = F.normalize(rows, dim=1) @ F.normalize(rows[i], dim=0)
+    return cosine.sort(descending=True, stable=True).indices[1].item()
+
+
+def finds_itself(rows, i):
+    return (F.normalize(rows, dim=1) @ F.normalize(rows[i], dim=0)).argmax().item()
+
+
 def nearest_among_others(rows, i):
     return likeness(rows, i)[torch.arange(len(rows)) != i].argmax().item()
 
@@ -69,7 +90,7 @@ EXERCISE = Function(
     cases=nearest_cases,
     oracle=nearest,
     mistakes=[
-        (lambda rows, i: i, "You found the row itself: nothing is more like it. Leave it out of the search."),
+        (finds_itself, "You found the row itself: nothing is more like it. Leave it out of the search."),
         (
             nearest_by_product,
             "You compared products of the rows as they are. A long row has large products with everybody, "
@@ -93,6 +114,16 @@ EXERCISE = Function(
             nearest_above_zero,
             "You put 0 in row i's own place. Where all the others point away from it, their cosines lie "
             "below 0, and it finds itself: its place needs a number below any cosine.",
+        ),
+        (
+            nearest_above_minus_one,
+            "You put −1 in row i's own place. A row that points exactly the other way has the cosine −1 too, "
+            "and need not come first: the place needs a number below any cosine.",
+        ),
+        (
+            second_in_order,
+            "You took the second in order, as if row i were sure to be the first. Where another row points "
+            "the very same way, row i may come second, and finds itself.",
         ),
         (
             nearest_among_others,

@@ -17,8 +17,10 @@ def gradient_cases(seed):
         (torch.tensor([1, 1]), torch.tensor([[1.0, 0.0], [2.0, 5.0]]), 3),
         (torch.tensor([2, 0]), torch.tensor([[1.0, 3.0], [4.0, 7.0]]), 4),
         (torch.tensor([0, 2, 0]), torch.tensor([[1.0], [5.0], [2.0]]), 4),
+        (torch.tensor([1, 0, 1]), torch.tensor([[400.0], [-3.5], [0.25]]), 2),
+        (torch.tensor([0, 2, 2]), torch.tensor([[1.0], [5.0], [5.0]]), 3),
     ]
-    for n, c, v in ((7, 3, 5), (13, 4, 6), (6, 2, 11)):
+    for n, c, v in ((7, 3, 5), (9, 4, 4), (13, 4, 6), (6, 2, 11)):
         tokens = torch.randint(v, (n,), generator=generator)
         cases.append((tokens, torch.randn(n, c, generator=generator), v))
     return cases

@@ -5,23 +5,42 @@ from torch import nn
 
 from companion.exercises.ch03.shared import E
 from companion.exercises.exercise import Function, Problem
+from companion.exercises.settle import as_tensor
+from companion.exercises.values import changes, snapshot
 
 
 def tables(token, mix):
     width = token.weight.shape[1]
     found = torch.stack([token.weight @ block.T for block in mix.weight.split(width, dim=1)])
-    found[0] += mix.bias
+    return with_bias(found, mix)
+
+
+def with_bias(found, mix):
+    """The bias in the first table, where there is one."""
+    if mix.bias is not None:
+        found[0] += mix.bias
     return found
 
 
 def by_look_up(answer, rows, weight, bias, window):
     """Sum the answer's tables at each window's tokens: what the answer is for."""
     token = nn.Embedding(*rows.shape)
-    mix = nn.Linear(weight.shape[1], weight.shape[0])
+    mix = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     token.load_state_dict({"weight": rows})
-    mix.load_state_dict({"weight": weight, "bias": bias})
+    mix.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}))
+    before = snapshot((token, mix))
     found = answer(token, mix)
+    if change := changes(snapshot((token, mix)), before):
+        index, _, attribute = change.place[1:].partition("]")
+        raise Problem(
+            f"Your answer changes its input: after the call, `{('token', 'mix')[int(index)]}"
+            f"{attribute.rstrip(':')}` is {change.text or 'another'}. The caller still needs it: "
+            "work on a copy."
+        )
     n, expected = window.shape[-1], (window.shape[-1], len(rows), len(weight))
+    found = found if isinstance(found, list | tuple) else as_tensor(found)
+    if found is None:
+        raise Problem("Your answer gives no tensor (n, V, outputs). Is a `return` missing?")
     if not isinstance(found, torch.Tensor):
         raise Problem(f"Your answer gives a {type(found).__name__}; `torch.stack` makes a tensor of a list.")
     if tuple(found.shape) != expected:
@@ -37,6 +56,7 @@ def tables_cases(seed):
     one = torch.tensor([[1.0], [10.0]])
     cases = [
         (one, torch.tensor([[3.0]]), torch.tensor([0.0]), torch.tensor([[1]])),
+        (one, torch.tensor([[3.0, 5.0]]), None, torch.tensor([[1, 1]])),
         (one, torch.tensor([[3.0, 5.0]]), torch.tensor([0.0]), torch.tensor([[0, 1]])),
         (one, torch.tensor([[3.0, 5.0]]), torch.tensor([0.5]), torch.tensor([[0, 1]])),
         (
@@ -46,10 +66,11 @@ def tables_cases(seed):
             torch.tensor([[1, 4]]),
         ),
     ]
-    for v, c, n, d in ((7, 2, 3, 5), (9, 4, 5, 3)):
+    for v, c, n, d, biased in ((7, 2, 3, 5, True), (9, 4, 5, 3, True), (5, 3, 4, 2, False)):
         sizes = (v, c), (d, n * c), (d,)
-        parts = [torch.randn(*size, generator=generator) for size in sizes]
-        cases.append((*parts, torch.randint(v, (6, n), generator=generator)))
+        rows, weight, bias = (torch.randn(*size, generator=generator) for size in sizes)
+        window = torch.randint(v, (6, n), generator=generator)
+        cases.append((rows, weight, bias if biased else None, window))
     return cases
 
 
@@ -59,30 +80,34 @@ def tables_without_bias(token, mix):
     )
 
 
+def tables_with_any_bias(token, mix):
+    found = tables_without_bias(token, mix)
+    found[0] += mix.bias
+    return found
+
+
 def tables_interleaved(token, mix):
     n = mix.weight.shape[1] // token.weight.shape[1]
     found = torch.stack([token.weight @ mix.weight[:, j::n].T for j in range(n)])
-    found[0] += mix.bias
-    return found
+    return with_bias(found, mix)
 
 
 def tables_not_transposed(token, mix):
     blocks = mix.weight.reshape(-1, token.weight.shape[1], len(mix.weight))
-    found = token.weight @ blocks
-    found[0] += mix.bias
-    return found
+    return with_bias(token.weight @ blocks, mix)
 
 
 def tables_reversed(token, mix):
-    found = tables_without_bias(token, mix).flip(0)
-    found[0] += mix.bias
-    return found
+    return with_bias(tables_without_bias(token, mix).flip(0), mix)
 
 
 def tables_same_block(token, mix):
     found = tables_without_bias(token, mix)[:1].repeat(mix.weight.shape[1] // token.weight.shape[1], 1, 1)
-    found[0] += mix.bias
-    return found
+    return with_bias(found, mix)
+
+
+def tables_with_n_biases(token, mix):
+    return tables_without_bias(token, mix) + (0 if mix.bias is None else mix.bias)
 
 
 EXERCISE = Function(
@@ -100,7 +125,12 @@ EXERCISE = Function(
             "The vector `mix.bias` is missing. It is added to every sum; put it where it is added once.",
         ),
         (
-            lambda token, mix: tables_without_bias(token, mix) + mix.bias,
+            tables_with_any_bias,
+            "An `nn.Linear` that was made with `bias=False` has None as its `bias`: then there is nothing to "
+            "add.",
+        ),
+        (
+            tables_with_n_biases,
             "`mix.bias` is in every table, so a sum over n tables has it n times. It belongs in one of them, "
             "or a share of it in each.",
         ),

@@ -31,15 +31,16 @@ def spelled_cases(seed):
         ([b"b", b"aab"], 1, torch.tensor([[1, 0]])),
         ([b"aaa", b"b", b"abcd"], 3, torch.tensor([[2, 2], [0, 1]])),
         (["é".encode(), b"<|endoftext|>", b" red"], 2, torch.tensor([[0, 1, 2]])),
+        ([b"once upon a time, there was a small red lantern", b"on"], 1, torch.tensor([[0, 1]])),
         (pieces, 4, torch.randint(7, (2, 5), generator=generator)),
     ]
 
 
 def spell(answer, pieces, d_model, tokens):
     """Build the answer, give it known numbers, run it forward and back."""
-    model = answer(pieces, d_model)
     v = len(pieces)
-    generator = torch.Generator().manual_seed(len(pieces) + d_model)
+    model = answer(pieces, d_model)
+    generator = torch.Generator().manual_seed(v + d_model)
     for name, rows in (("token", v), ("byte", 256)):
         part = getattr(model, name, None)
         weight = getattr(part, "weight", None)
@@ -64,7 +65,14 @@ def spell(answer, pieces, d_model, tokens):
             f"Your layer learns {learned} numbers; the two tables have {(v + 256) * d_model}. How a token is "
             "spelled is not to be learned: keep it by `register_buffer`, not as an nn.Parameter."
         )
+    before = {name: getattr(model, name).weight.detach().clone() for name in ("token", "byte")}
     x = model(tokens)
+    for name, old in before.items():
+        if not torch.equal(getattr(model, name).weight, old):
+            raise Problem(
+                f"`forward` changes the table of `self.{name}`: a second call would give other rows. Only "
+                "training may change it."
+            )
     if isinstance(x, torch.Tensor) and x.requires_grad and x.shape == (*tokens.shape, d_model):
         (x * torch.randn(x.shape, generator=generator)).sum().backward()
     used = sorted({byte for piece in pieces for byte in piece})

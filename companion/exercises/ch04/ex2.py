@@ -9,6 +9,7 @@ from companion.exercises.exercise import Function
 def window_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     cases = [(1, 1, 1), (1, 2, 1), (3, 3, 1), (4, 4, 2), (2, 5, 3), (1, 4, 2), (3, 3, 9)]
+    cases += [(3, 3, 2), (3, 3, 3), (3, 3, 4), (1, 3, 3), (1, 3, 5), (2, 5, 7), (10, 10, 8), (4, 30, 17)]
     for n_query, n_key in ((6, 6), (4, 9), (1, 7)):
         window = int(torch.randint(2, 6, (), generator=generator))
         cases.append((n_query, n_key, window))

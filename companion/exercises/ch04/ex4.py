@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from companion.exercises.exercise import Function
 
@@ -57,14 +58,57 @@ def one_number_of_next(x):
     return x + next_token(x)[..., :1]
 
 
+def last_number_of_next(x):
+    return x + next_token(x)[..., -1:]
+
+
+def sum_of_next(x):
+    return x + next_token(x).sum(dim=-1, keepdim=True)
+
+
+def size_of_next(x):
+    return x + next_token(x).abs()
+
+
+def last_number_sees_next(x):
+    return torch.cat([x[..., :-1], x[..., -1:] + next_token(x)[..., :1]], dim=-1)
+
+
+def two_numbers_see_next(x):
+    leak = next_token(x)[..., :1]
+    return torch.cat([x[..., :1] + leak, x[..., 1:2] - leak, x[..., 2:]], dim=-1)
+
+
+def a_little_of_next(x):
+    return x + 2e-4 * next_token(x)
+
+
+def second_sees_last(x):
+    return torch.cat([x[:, :1], x[:, 1:2] + x[:, -1:], x[:, 2:]], dim=1)
+
+
+class Mixed(nn.Module):
+    """A layer that learns, and looks ahead: each token and the next, each times a matrix."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.own, self.other = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.own(x) + self.other(next_token(x))
+
+
 def leak_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     tiny = torch.tensor([[[1.0, 2.0], [4.0, -1.0], [0.5, 3.0]]])
     layers = [own_only, mean_so_far, next_token, mean_of_all, mean_of_all_detached, first_sees_last]
-    cases = [(layer, tiny) for layer in layers]
-    layers += [two_ahead, centered_next, direction_of_next, one_number_of_next]
+    cases = [(layer, tiny) for layer in layers] + [(mean_of_all, tiny[:, :1])]
+    layers += [two_ahead, centered_next, direction_of_next, one_number_of_next, last_number_of_next]
+    layers += [sum_of_next, size_of_next, last_number_sees_next, two_numbers_see_next, a_little_of_next]
+    layers += [second_sees_last]
     for t, c in ((4, 3), (6, 5)):
-        cases += [(layer, torch.randn(1, t, c, generator=generator)) for layer in layers]
+        modules = [nn.Linear(c, c), Mixed(c)]
+        cases += [(layer, torch.randn(1, t, c, generator=generator)) for layer in layers + modules]
     return cases
 
 

@@ -20,6 +20,7 @@ def sink_cases(seed):
         (line(1.0), line(2.0, -1.0), line(3.0, 7.0)),
         (line(20.0, 20.0), line(10.0, 9.9), line(3.0, 7.0)),
         (line(1.0), line(-50.0, -60.0), line(3.0, 7.0)),
+        (line(10.0, -10.0), line(30.0, 29.0), line(3.0, 7.0)),
         (torch.ones(1, 1, 1, 4), torch.ones(1, 1, 1, 4), torch.tensor([[[[1.0, 2.0, 3.0, 4.0]]]])),
     ]
     cases += [qkv(generator, 2, 3, 5, 5, 4), qkv(generator, 1, 2, 3, 7, 5), qkv(generator, 3, 2, 1, 4, 6)]

@@ -34,9 +34,14 @@ def alibi_cases(seed):
             torch.tensor([8.0, 0.0, 8.0, 0.0]).view(1, 2, 2, 1),
         ),
         (line(0.0), line(0.0, 0.0, 0.0), line(1.0, 2.0, 3.0)),
+        (line(0.0, 0.0), line(0.0, 0.0), line(5.0, 1.0)),
+        (line(10.0, 10.0), line(30.0, 29.9), line(3.0, 7.0)),
+        (line(10.0, 10.0), line(-30.0, -29.9), line(3.0, 7.0)),
+        (line(10.0, -10.0), line(30.0, 29.0), line(3.0, 7.0)),
         (torch.ones(1, 2, 2, 4), torch.ones(1, 2, 2, 4), torch.arange(16.0).view(1, 2, 2, 4)),
     ]
     cases += [qkv(generator, 2, 4, 6, 6, 5), qkv(generator, 2, 3, 4, 9, 5), qkv(generator, 1, 8, 1, 11, 3)]
+    cases += [qkv(generator, 1, 2, 1, 300, 2)]
     return cases
 
 

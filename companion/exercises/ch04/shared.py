@@ -21,6 +21,9 @@ def values_and_gradients(answer, q, k, v):
     """The answer's output, and the gradients that reach q, k and v."""
     inputs = [t.clone().requires_grad_() for t in (q, k, v)]
     out = answer(*inputs)
+    for name, t, old in zip("qkv", inputs, (q, k, v), strict=True):
+        if not torch.equal(t, old):
+            raise Problem(f"Your answer changes `{name}`, which the caller still needs: work on a copy.")
     if not isinstance(out, torch.Tensor):
         raise Problem(f"Your answer gives a {type(out).__name__}; a tensor (B, H, Tq, D) is wanted.")
     found = {"output": out.detach()}
