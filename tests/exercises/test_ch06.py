@@ -134,8 +134,8 @@ def by_random_weights(f, x):
     found = torch.zeros(x.shape[1], x.shape[1], dtype=torch.bool)
     for t in range(x.shape[1]):
         x.grad = None
-        (y[0, t] * torch.randn(y.shape[-1])).sum().backward(retain_graph=True)
-        found[t] = (x.grad[0] != 0).any(-1)
+        weighted = (y[0, t] * torch.randn(y.shape[-1])).sum()
+        found[t] = (torch.autograd.grad(weighted, x, retain_graph=True)[0][0] != 0).any(-1)
     return found
 
 

@@ -13,13 +13,17 @@ EXERCISE = Number(
     stars=1,
     wants="first_loss()",
     answer=LN_V + 0.02**2 * 1600 / 2,
-    tolerance=0.02,
+    tolerance=0.01,
     mistakes=[
         (LN_V, "That is ln V, the loss of one without any opinion. How much do the first opinions cost?"),
         (
             LN_V + 0.125,
             "That is with chapter 6's larger rows, 0.2, and a last norm of 2.5 / √C. Here they are GPT-2's "
             "own.",
+        ),
+        (
+            LN_V + (0.2 * 40 / 1600) ** 2 * 1600 / 2,
+            "That is with chapter 6's rows of 0.2 and its last norm of 40 / C. Here they are GPT-2's own.",
         ),
         (LN_V + 0.02**2 * 768 / 2, "That is GPT-2 small's. How wide is xl?"),
         (LN_V + 0.02**2 * 1600, "Scores of variance σ² cost σ² / 2, and you took the whole variance."),

@@ -8,7 +8,7 @@ EXERCISE = Number(
     stars=1,
     wants="crossover()",
     answer=6 * 768 + 50257 / 24,
-    tolerance=5,
+    tolerance=1,
     mistakes=[
         (6 * 768, "That is the answer for the blocks alone. The head is a matrix, too, and no small one."),
         (

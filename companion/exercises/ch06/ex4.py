@@ -1,6 +1,8 @@
 """The check of exercise 6.4: Who depends on whom."""
 
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from companion.exercises.exercise import Function
 
@@ -55,12 +57,31 @@ def leaks_at_the_end(x):
     return torch.cat([past_mean(x)[:, :1], mean_of_all(x)[:, 1:]], dim=1)
 
 
+def barely_the_next(x):
+    return past_mean(x) + 1e-4 * the_next(x)
+
+
+class Normed(nn.Module):
+    """A part of a model: an answer leaves its gradients and its modes, of which one is eval, as they were."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(width * (width + 1.0)).cos().view(width + 1, width))
+        self.dropout = nn.Dropout(0.5).eval()
+
+    def forward(self, x):
+        return last_two(self.dropout(F.linear(F.layer_norm(x, x.shape[-1:]), self.weight))).softmax(-1)
+
+
 def depends_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     fs = [past_mean, mean_of_all, alone, the_next, last_two, past_in_the_last_number, of_the_last_number]
     fs += [share_and_rest, of_the_difference, leaks_at_the_end]
     sizes = [(2, 3), (3, 2), (5, 4)]
-    return [(f, torch.randint(1, 9, (1, T, C), generator=generator) / 4) for T, C in sizes for f in fs]
+    cases = [(f, torch.randint(1, 9, (1, T, C), generator=generator) / 4) for T, C in sizes for f in fs]
+    one, narrow = (torch.randint(1, 9, (1, T, C), generator=generator) / 4 for T, C in [(1, 7), (8, 1)])
+    x = torch.rand(1, 9, 3, generator=generator) + torch.tensor([1.0, 2.5, 4.0])
+    return [*cases, (alone, one), (last_two, narrow), (Normed(3), x), (barely_the_next, x)]
 
 
 def gradient_rows(f, x, pick):
@@ -85,15 +106,19 @@ def depends_last_only(f, x):
     return found
 
 
-def depends_by_changes(f, x, change):
+def depends_by_changes(f, x, change, more_than=0.0):
     found = torch.zeros(x.shape[1], x.shape[1], dtype=torch.bool)
     for s in range(x.shape[1]):
         other = x.clone()
         other[0, s] += change()
-        found[:, s] = (f(other) != f(x))[0].any(-1)
+        found[:, s] = ((f(other) - f(x)).abs() > more_than)[0].any(-1)
     return found
 
 
+TOGETHER = (
+    "You moved all numbers of an input together, or added up their slopes. A function that reads only their "
+    "differences, as a norm does, does not feel that."
+)
 LOST = (
     "So small a change is lost: float32 keeps seven digits. Change `x` by about as much as its numbers are."
 )
@@ -131,8 +156,11 @@ EXERCISE = Function(
         ),
         (
             lambda f, x: torch.autograd.functional.jacobian(f, x)[0, :, :, 0].sum(-1).abs().amax(1) > 0,
-            "You moved all numbers of an input together, or added up their slopes. A function that reads "
-            "only their differences, as a norm does, does not feel that.",
+            TOGETHER,
+        ),
+        *(
+            (lambda f, x, more_than=more_than: depends_by_changes(f, x, lambda: 1.0, more_than), TOGETHER)
+            for more_than in (0.0, 1e-6)
         ),
         (
             depends_without_reset,

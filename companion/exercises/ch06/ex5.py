@@ -5,7 +5,7 @@ import copy
 import torch
 import torch.nn.functional as F
 
-from companion.exercises.ch06.shared import gpt_cases
+from companion.exercises.ch06.shared import GPT, Shape, gpt_cases, trained
 from companion.exercises.exercise import Function, Problem
 from companion.exercises.values import a
 
@@ -24,10 +24,18 @@ def apart(model, x, y, reduction="mean", positions=slice(None)):
     return torch.autograd.grad(loss, [read, say])
 
 
+def two_cases(seed):
+    """Besides the cases of chapter 6, a model that has dropout and is not in training."""
+    torch.manual_seed(seed)
+    quiet = trained(GPT(Shape(7, 6, 1, 2, 4, 5, dropout=0.4))).eval()
+    return [*gpt_cases(seed), (quiet, torch.tensor([[3, 1, 3]]), torch.tensor([[1, 3, 0]]))]
+
+
 def both_gradients(answer, model, x, y):
     given = copy.deepcopy(model)
     for p in given.parameters():
         p.grad = torch.ones_like(p)  # left over from an earlier step
+    modes = {name: module.training for name, module in given.named_modules()}
     found = answer(given, x, y)
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise Problem(f"It must return two tensors, the look-up's and the head's; this is {a(found)}.")
@@ -42,7 +50,16 @@ def both_gradients(answer, model, x, y):
             f"Your answer changes the model that it is given: `{changed[0]}` was not so before. The "
             "caller may still need it as it was; work on a copy."
         )
-    return {"as a look-up": found[0], "as the head": found[1]}
+    if modes != {name: module.training for name, module in given.named_modules()}:
+        raise Problem("Your answer changes the model's mode, `train()` or `eval()`. Leave it as it was.")
+    if not all(p.requires_grad for p in given.parameters()):
+        raise Problem("The model that it is given cannot learn any more: `requires_grad` is off.")
+    held = [p.grad is not None and bool((p.grad == 1).all()) for p in given.parameters()]
+    return {
+        "as a look-up": found[0],
+        "as the head": found[1],
+        "gradients that the model held": "as they were" if all(held) else "changed or gone",
+    }
 
 
 def whole_twice(model, x, y):
@@ -68,7 +85,8 @@ def rows_of_both(model, x, y):
 
 def added_to_the_left_over(model, x, y):
     read, say = apart(model, x, y)
-    return read + model.embed.token.weight.grad, say
+    model.embed.token.weight.grad += read  # as `backward` does
+    return model.embed.token.weight.grad, say
 
 
 BY_ROWS = (
@@ -82,7 +100,7 @@ EXERCISE = Function(
     title="One table, two teachers",
     stars=2,
     wants="two_gradients(model, x, y)",
-    cases=gpt_cases,
+    cases=two_cases,
     oracle=two_gradients,
     call=both_gradients,
     shown="{f}(model, x = {1}, y = {2})",

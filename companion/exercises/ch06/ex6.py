@@ -1,5 +1,6 @@
 """The check of exercise 6.6: Deeper, without a word changed."""
 
+import contextlib
 import copy
 from dataclasses import replace
 
@@ -49,9 +50,13 @@ def grow_and_train(answer, model, x, y):
     deeper = answer(model)
     if not isinstance(deeper, nn.Module) or not hasattr(deeper, "blocks"):
         raise Problem(f"It must return a GPT, with its blocks in `blocks`; this is {a(deeper)}.")
+    deeper.train(model.training)
     with torch.no_grad():
         found = {"blocks": len(deeper.blocks), "logits": deeper(x), "config.n_layers": deeper.config.n_layers}
     found["parameters"] = sum(p.numel() for p in deeper.parameters())
+    if not all(p.requires_grad for p in deeper.parameters()):
+        raise Problem("Some of its parameters cannot be trained: their `requires_grad` is off.")
+    found["logits, if all blocks are like the first"] = alike(model, deeper, x)
     before = copy.deepcopy(model.state_dict())
     for _ in range(2):
         deeper.zero_grad()
@@ -64,7 +69,21 @@ def grow_and_train(answer, model, x, y):
     ]
     shared = any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
     model.load_state_dict(before)
+    for p in model.parameters():
+        p.grad = None  # from the training above, where parts are shared
     return found | {"training it changes the model it came from": shared}
+
+
+@torch.no_grad()
+def alike(model, deeper, x):
+    """What a copy of the deeper model says when every block has the weights of the old one's first."""
+    deeper = copy.deepcopy(deeper)
+    for block in deeper.blocks:
+        if block.state_dict().keys() != model.blocks[0].state_dict().keys():
+            raise Problem("The new block has other parts than the old ones.")
+        with contextlib.suppress(RuntimeError):  # of other sizes: the number of parameters tells it
+            block.load_state_dict(model.blocks[0].state_dict())
+    return deeper(x)
 
 
 def shares_blocks(model):
@@ -77,6 +96,11 @@ def shares_blocks(model):
 
 def newborn(model):
     return GPT(replace(model.config, n_layers=model.config.n_layers + 1))
+
+
+def other_heads(model):
+    c = model.config
+    return grown(model, lambda block: silence(Layer(replace(c, n_heads=c.d_model // c.n_heads))))
 
 
 def narrow(model):
@@ -144,6 +168,10 @@ EXERCISE = Function(
             lambda model: grown(model, silence, config=False),
             "`config` still tells the old number of layers. Who saves this model and loads it again gets "
             "another.",
+        ),
+        (
+            other_heads,
+            "The new block has another number of heads. It does not show before it is trained.",
         ),
         (
             narrow,

@@ -27,6 +27,18 @@ class Table(nn.Module):
         return F.embedding(tokens, self.weight)
 
 
+class LayerNorm(nn.Module):
+    """With the attributes that chapter 5's has, and no more."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+        self.eps = 1e-5
+
+    def forward(self, x):
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
 class Embedding(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -34,7 +46,7 @@ class Embedding(nn.Module):
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(self, tokens, start=0):
-        return self.token(tokens) + self.position.weight[start : start + tokens.shape[-1]]
+        return self.dropout(self.token(tokens) + self.position.weight[start : start + tokens.shape[-1]])
 
 
 class Attention(nn.Module):
@@ -65,8 +77,8 @@ class Rules(nn.Module):
 class Layer(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.norm_1, self.attn = nn.LayerNorm(c.d_model), Attention(c)
-        self.norm_2, self.mlp = nn.LayerNorm(c.d_model), Rules(c)
+        self.norm_1, self.attn = LayerNorm(c.d_model), Attention(c)
+        self.norm_2, self.mlp = LayerNorm(c.d_model), Rules(c)
 
     def forward(self, x, cache=None):
         x = x + self.attn(self.norm_1(x))
@@ -78,7 +90,7 @@ class GPT(nn.Module):
         super().__init__()
         self.config, self.embed, self.head = config, Embedding(config), None
         self.blocks = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
-        self.norm = nn.LayerNorm(config.d_model)
+        self.norm = LayerNorm(config.d_model)
 
     def hidden(self, tokens, cache=None):
         x = self.embed(tokens)
@@ -93,8 +105,16 @@ class GPT(nn.Module):
         return self.logits(self.hidden(tokens, cache))
 
 
+def trained(model):
+    """As if it had been trained: no weight of a norm is 1 any more, and no bias 0."""
+    for p in model.parameters():
+        if p.ndim == 1:
+            nn.init.normal_(p, mean=p.mean().item(), std=0.3)
+    return model
+
+
 def gpt_cases(seed):
     torch.manual_seed(seed)
     shapes = [Shape(5, 7, 1, 1, 3, 2), Shape(13, 8, 2, 2, 6, 11), Shape(11, 9, 3, 5, 10, 17)]
     rows = [torch.randint(c.vocab_size, (1 + i, 4 + i)) for i, c in enumerate(shapes)]  # (B, T + 1)
-    return [(GPT(c), row[:, :-1], row[:, 1:]) for c, row in zip(shapes, rows, strict=True)]
+    return [(trained(GPT(c)), row[:, :-1], row[:, 1:]) for c, row in zip(shapes, rows, strict=True)]
