@@ -1,4 +1,4 @@
-"""The reader's entry: find an exercise by its number, judge an answer, remember the outcome."""
+"""The reader's entry: find an exercise by its number, grade an answer, remember the outcome."""
 
 import contextlib
 import importlib
@@ -9,10 +9,10 @@ from typing import Any
 
 import companion.exercises
 from companion.exercises.exercise import Exercise
-from companion.exercises.judge import judge
+from companion.exercises.grade import grade
+from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Report
 from companion.exercises.settle import type_name
 from companion.exercises.trial import run
-from companion.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Verdict
 
 
 def chapters() -> list[int]:
@@ -50,7 +50,7 @@ class Checker:
     def __init__(self):
         self.outcomes: dict[str, str] = {}
 
-    def __call__(self, number: str | float, answer: Any = None) -> Verdict:
+    def __call__(self, number: str | float, answer: Any = None) -> Report:
         """Say whether an answer to an exercise is right. It never raises, whatever the answer does.
 
         Where nothing displays what a statement gives, as in a plain script, the verdict is printed too.
@@ -60,17 +60,17 @@ class Checker:
         say(verdict)
         return verdict
 
-    def judged(self, number: str | float, answer: Any) -> Verdict:
+    def judged(self, number: str | float, answer: Any) -> Report:
         """The verdict; its outcome is remembered."""
         exercise = find(number if type(number) is str else str(number) if type(number) is float else "?")
         if isinstance(exercise, str):
-            return Verdict(UNCLEAR, exercise)
+            return Report(UNCLEAR, exercise)
         try:
-            verdict = judge(exercise, answer)
+            verdict = grade(exercise, answer)
         except Exception as error:
             fault = f"({type_name(error)}: {error})"
             text = "the check itself failed, which is not your answer's fault"
-            return Verdict(UNCLEAR, f"{exercise.number} could not be checked: {text} {fault}.")
+            return Report(UNCLEAR, f"{exercise.number} could not be checked: {text} {fault}.")
         if verdict.outcome != UNCLEAR and name_of(answer) not in ("solution", "Solution"):
             self.outcomes[exercise.number] = verdict.outcome
         return verdict
@@ -88,7 +88,7 @@ class Checker:
         return progress
 
 
-def say(told: Verdict | Progress) -> None:
+def say(told: Report | Progress) -> None:
     """Print what nothing will display: in a notebook and at Python's prompt, the value of a line is shown."""
     ipython = sys.modules.get("IPython")
     if (ipython and ipython.get_ipython() is not None) or hasattr(sys, "ps1"):

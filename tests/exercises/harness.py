@@ -17,7 +17,7 @@ from companion.book.manifest import Book
 from companion.book.text import read_text, tags
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Exercise, Function
-from companion.exercises.judge import KEPT, all_tries
+from companion.exercises.grade import KEPT, all_tries
 
 BOOK = Book.read(Path(__file__).parents[2])
 
@@ -51,7 +51,7 @@ class ExerciseTests:
         assert time.process_time() - begin < 2
 
     def test_wrong_answers_are_told_their_mistake(self, number, answer, message, monkeypatch):
-        monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)  # some never end
+        monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)  # some never end
         verdict = Checker()(number, answer)
         assert verdict.outcome == "not yet", verdict
         assert message in repr(verdict)
@@ -76,7 +76,7 @@ class ExerciseTests:
             (n, a) for n, table in self.answers.items() for a in [*table.right, *(w for w, _ in table.wrong)]
         ]
         answers = [(number, answer) for number, answer in answers if not leans_on_package(answer)]
-        monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)
+        monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)
         before = [Checker()(number, answer) for number, answer in answers]
         assert {number for number, _ in answers} == set(self.answers), (
             "an exercise without answers of our own"

@@ -15,14 +15,14 @@ import torch
 from harness import leans_on_package, sabotage
 
 from companion import tokenization
-from companion.exercises import check, checker, judge, trial
+from companion.exercises import check, checker, grade, trial
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number, Problem
 from companion.exercises.limits import TimeUp, limited
+from companion.exercises.report import COLORS, RIGHT, Progress
 from companion.exercises.settle import Record
 from companion.exercises.trial import attempt, reader_line
 from companion.exercises.values import difference, show, size, snapshot
-from companion.exercises.verdict import COLORS, RIGHT, Progress
 
 
 def total(values):
@@ -47,7 +47,7 @@ def exercise(**changes) -> Function:
 
 
 def verdict(answer, **changes) -> str:
-    return repr(judge.judge(exercise(**changes), answer))
+    return repr(grade.grade(exercise(**changes), answer))
 
 
 # -- outcomes and their words ------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_an_error_is_shown_with_the_readers_line():
     assert re.search(
         r"where     line \d+ of test_exercise_machinery.py: return values\[7\]  # the reader's own", text
     )
-    assert "judge.py" not in text and "Traceback" not in text
+    assert "grade.py" not in text and "Traceback" not in text
 
 
 def test_an_error_in_a_library_is_shown_where_the_reader_called_it():
@@ -212,18 +212,18 @@ def test_a_number_may_come_in_many_coats(value):
         tolerance=0.2,
         mistakes=[(7, "Twice.")],
     )
-    assert repr(judge.judge(number, value)) == "1.2 right. Yes."
+    assert repr(grade.grade(number, value)) == "1.2 right. Yes."
     assert (
-        repr(judge.judge(number, 7.1)) == "1.2 not yet.\n  got     7.1, which is too high\n  likely  Twice."
+        repr(grade.grade(number, 7.1)) == "1.2 not yet.\n  got     7.1, which is too high\n  likely  Twice."
     )
-    assert repr(judge.judge(number, float("nan"))).startswith("1.2 not yet.")
+    assert repr(grade.grade(number, float("nan"))).startswith("1.2 not yet.")
 
 
 # -- what is seen ------------------------------------------------------------------
 
 
 def test_the_card_says_the_same_as_the_text_without_scripts_or_colors_of_text():
-    found = judge.judge(exercise(), lambda values: sum(values[1:]))
+    found = grade.grade(exercise(), lambda values: sum(values[1:]))
     html = found._repr_html_()
     seen = []
     parser = HTMLParser()
@@ -235,7 +235,7 @@ def test_the_card_says_the_same_as_the_text_without_scripts_or_colors_of_text():
 
 
 def test_text_of_the_reader_is_escaped():
-    html = judge.judge(exercise(), lambda values: "<b>&")._repr_html_()
+    html = grade.grade(exercise(), lambda values: "<b>&")._repr_html_()
     assert "&#x27;&lt;b&gt;&amp;&#x27;" in html
 
 
@@ -288,7 +288,7 @@ def handlers():
 
 @pytest.mark.parametrize("in_thread", [False, True])
 def test_an_endless_loop_is_stopped_and_its_line_shown(monkeypatch, in_thread):
-    monkeypatch.setattr(judge, "SECONDS", 0.3)
+    monkeypatch.setattr(grade, "SECONDS", 0.3)
     before, found = handlers(), []
     work = partial(lambda: found.append(verdict(endless)))
     if in_thread:
@@ -306,7 +306,7 @@ def test_an_endless_loop_is_stopped_and_its_line_shown(monkeypatch, in_thread):
 
 
 def test_the_time_is_for_all_inputs_together(monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", 0.5)
+    monkeypatch.setattr(grade, "SECONDS", 0.5)
     calls = []
 
     def slow(values):
@@ -552,7 +552,7 @@ def test_answers_that_lean_on_the_package_are_known():
 
 def test_an_unknown_kind_of_exercise_is_an_authors_mistake():
     with pytest.raises(TypeError, match="must be a Function or a Number"):
-        judge.judge("1.1", total)
+        grade.grade("1.1", total)
 
 
 def test_the_exported_check_finds_by_number():

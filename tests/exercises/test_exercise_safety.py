@@ -27,7 +27,7 @@ import numpy
 import pytest
 import torch
 
-from companion.exercises import judge, limits, trial
+from companion.exercises import grade, limits, trial
 from companion.exercises.checker import Checker, exercises_of
 from companion.exercises.exercise import Function, Number
 from companion.exercises.limits import MemoryUp, TimeUp, limited
@@ -53,7 +53,7 @@ ADD = exercise(total, [([],), ([1],), ([2, 3],)], wants="total(values)")
 
 def verdict(answer, task=ADD) -> str:
     begin = time.monotonic()
-    found = judge.judge(task, answer)
+    found = grade.grade(task, answer)
     assert time.monotonic() - begin < 8
     assert found._repr_html_() and isinstance(repr(found), str)
     return repr(found)
@@ -160,7 +160,7 @@ RESULTS = [
 @pytest.mark.parametrize(("name", "result"), RESULTS, ids=[name for name, _ in RESULTS])
 @pytest.mark.parametrize("right", [None, 3, [1, 2], T([1.0, 2.0]), {1, 2}])
 def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
     text = verdict(lambda x: result, exercise(lambda x: right, [(1,)]))
     assert text.startswith("1.1 ") and "could not be checked" not in text
     number = Number(
@@ -180,7 +180,7 @@ def test_an_endless_generator_is_read_to_a_bound():
 @pytest.mark.parametrize("part", ["__name__", "__signature__", "__wrapped__", "__call__"])
 @pytest.mark.parametrize("act", [loop, fail])
 def test_an_answer_may_say_anything_about_itself(part, act, monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
     names = {"__call__": lambda self, values: sum(values)} | {
         part: act if part == "__call__" else property(act)
     }
@@ -239,7 +239,7 @@ def test_a_real_ctrl_c_interrupts():
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
 @pytest.mark.parametrize("wait", [0, 0.2])
 def test_an_answer_that_catches_everything_is_stopped(wait, monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
 
     def stubborn(values):
         while True:
@@ -254,7 +254,7 @@ def test_an_answer_that_catches_everything_is_stopped(wait, monkeypatch):
 
 
 def test_an_answer_that_catches_the_stop_and_returns_was_stopped(monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
 
     def late(values):
         try:
@@ -267,7 +267,7 @@ def test_an_answer_that_catches_the_stop_and_returns_was_stopped(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
 def test_an_answer_that_takes_the_signal_away_is_stopped(monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
 
     def sly(values):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -307,7 +307,7 @@ def test_limits_name_their_reason():
 
 
 def test_what_an_answer_prints_without_end_is_cut(monkeypatch, capfd):
-    monkeypatch.setattr(judge, "SECONDS", SHORT)
+    monkeypatch.setattr(grade, "SECONDS", SHORT)
 
     def talks(values):
         while True:
@@ -402,7 +402,7 @@ def test_what_an_answer_changes_around_it_is_put_back(name):
         WILD[name](values)
         return found
 
-    judge.judge(ADD, wild)
+    grade.grade(ADD, wild)
     after = surroundings()
     assert [key for key in before if before[key] != after[key]] == []
     assert verdict(total) == "1.1 right. It is."
@@ -632,12 +632,12 @@ def test_a_mistake_is_likely_only_where_it_agrees_on_all_inputs():
 
 @pytest.mark.parametrize("broken", [{"oracle": lambda x: {}["x"]}, {"cases": lambda seed: 1 / 0}])
 def test_a_fault_of_the_check_is_told_as_one(broken):
-    found = judge.judge(dataclasses.replace(exercise(lambda x: x, [(1,)]), **broken), lambda x: x)
+    found = grade.grade(dataclasses.replace(exercise(lambda x: x, [(1,)]), **broken), lambda x: x)
     assert found.outcome == "unclear" and "a fault of the check, not yours" in repr(found)
 
 
 def test_even_a_broken_judge_gives_a_verdict(monkeypatch):
-    monkeypatch.setattr("companion.exercises.checker.judge", fail)
+    monkeypatch.setattr("companion.exercises.checker.grade", fail)
     assert Checker()("1.1", total).outcome == "unclear"
 
 
@@ -716,7 +716,7 @@ def test_a_private_cache_may_be_filled():
 
 
 def test_every_exercise_survives_odd_results(monkeypatch):
-    monkeypatch.setattr(judge, "SECONDS", 2)
+    monkeypatch.setattr(grade, "SECONDS", 2)
     for number in (task.number for chapter in range(1, 9) for task in exercises_of(chapter)):
         for result in (
             numpy.arange(3),

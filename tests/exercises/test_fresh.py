@@ -35,7 +35,7 @@ def test_right_answers_are_accepted(number, answer):
 
 @pytest.mark.parametrize(("number", "answer"), WRONG, ids=names(WRONG))
 def test_wrong_answers_are_not(number, answer, monkeypatch):
-    monkeypatch.setattr("companion.exercises.judge.SECONDS", 5)  # some may never end
+    monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)  # some may never end
     verdict = Checker()(number, answer)
     if isinstance(find(number), Number) and "wants a number" in verdict.headline:
         return  # None, a list, a word: not even a wrong number

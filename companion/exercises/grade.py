@@ -9,6 +9,7 @@ from typing import Any
 
 from companion.exercises.exercise import Exercise, Function, Number, Problem, apply
 from companion.exercises.limits import MEMORY
+from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Report
 from companion.exercises.settle import as_number, type_name
 from companion.exercises.trial import MemoryUp, Stopped, Trial, attempt, run
 from companion.exercises.values import (
@@ -22,7 +23,6 @@ from companion.exercises.values import (
     size,
     snapshot,
 )
-from companion.exercises.verdict import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Verdict
 
 SEEDS = (0, 1, 2)
 SECONDS = 20
@@ -30,7 +30,7 @@ SECONDS = 20
 
 
 @singledispatch
-def judge(exercise: Exercise, answer: Any) -> Verdict:
+def grade(exercise: Exercise, answer: Any) -> Report:
     """The verdict on an answer."""
     raise TypeError(f"exercise={exercise!r} must be a Function or a Number")
 
@@ -58,23 +58,23 @@ class Try:
         return bool(self.differs or self.damaged)
 
 
-@judge.register
-def judge_function(exercise: Function, answer: Any) -> Verdict:
+@grade.register
+def grade_function(exercise: Function, answer: Any) -> Report:
     if complaint := misfit(exercise, answer):
-        return Verdict(UNCLEAR, complaint)
+        return Report(UNCLEAR, complaint)
     try:
         tries = list(all_tries(exercise, answer))
     except Unclear as fault:
         text = f"{exercise.number} could not be checked: {fault}. That is a fault of the check, not yours."
-        return Verdict(UNCLEAR, text)
+        return Report(UNCLEAR, text)
     if isinstance(tries[0].got.error, NotImplementedError):
         return not_attempted(exercise)
     failed = next((one for one in tries if one.failed), None)
     if failed is None:
-        return Verdict(RIGHT, f"{exercise.number} right. {exercise.right}")
+        return Report(RIGHT, f"{exercise.number} right. {exercise.right}")
     rows = [("input", shown_input(exercise, failed.args)), *told(failed)]
     rows += [("likely", cause) for cause in causes(exercise, tries, failed)]
-    return Verdict(NOT_YET, f"{exercise.number} not yet.", tuple(rows))
+    return Report(NOT_YET, f"{exercise.number} not yet.", tuple(rows))
 
 
 def misfit(exercise: Exercise, answer: Any) -> str:
@@ -102,9 +102,9 @@ def look_at(exercise: Exercise, answer: Any) -> str:
     return ""
 
 
-def not_attempted(exercise: Exercise) -> Verdict:
+def not_attempted(exercise: Exercise) -> Report:
     text = f"{exercise.name} still raises NotImplementedError. Replace its body and run the cell again."
-    return Verdict(NOT_ATTEMPTED, f"{exercise.number} not attempted yet: {text}")
+    return Report(NOT_ATTEMPTED, f"{exercise.number} not attempted yet: {text}")
 
 
 def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
@@ -291,12 +291,12 @@ def habits(tries: list[Try], failed: Try) -> Iterator[str]:
 # -- numbers ------------------------------------------------------------------
 
 
-@judge.register
-def judge_number(exercise: Number, answer: Any) -> Verdict:
+@grade.register
+def grade_number(exercise: Number, answer: Any) -> Report:
     number = exercise.number
     if callable(answer):
         if complaint := misfit(exercise, answer):
-            return Verdict(UNCLEAR, complaint)
+            return Report(UNCLEAR, complaint)
         trial = attempt(apply, answer, (), SECONDS)
     else:
         trial = attempt(lambda value: value, answer, (), SECONDS)
@@ -304,17 +304,17 @@ def judge_number(exercise: Number, answer: Any) -> Verdict:
         return not_attempted(exercise)
     if trial.error is not None:
         rows = [("got", outcome(trial)), ("where", trial.line)]
-        return Verdict(NOT_YET, f"{number} not yet.", tuple(row for row in rows if row[1]))
+        return Report(NOT_YET, f"{number} not yet.", tuple(row for row in rows if row[1]))
     value = as_number(trial.value)
     if value is None:
         got = f"{a(trial.value)}: {show(trial.value, 40)}"
-        return Verdict(UNCLEAR, f"{number} wants a number; this is {got}.")
+        return Report(UNCLEAR, f"{number} wants a number; this is {got}.")
     value = as_float(value)
     if abs(value - exercise.answer) <= exercise.tolerance:
-        return Verdict(RIGHT, f"{number} right. {exercise.right}")
+        return Report(RIGHT, f"{number} right. {exercise.right}")
     if value != value:
-        return Verdict(NOT_YET, f"{number} not yet.", (("got", "nan, which is no number"),))
+        return Report(NOT_YET, f"{number} not yet.", (("got", "nan, which is no number"),))
     rows = [("got", f"{show(value)}, which is too {'high' if value > exercise.answer else 'low'}")]
     near = (message for wrong, message in exercise.mistakes if abs(value - wrong) <= exercise.tolerance)
     rows += [("likely", message) for message in [next(near, "")] if message]
-    return Verdict(NOT_YET, f"{number} not yet.", tuple(rows))
+    return Report(NOT_YET, f"{number} not yet.", tuple(rows))

@@ -12,7 +12,7 @@ VALUES = ("input", "expected", "got", "printed")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Report:
     """An outcome, a headline that says it, and rows of a name and what there is to tell."""
 
     outcome: str
