@@ -213,6 +213,7 @@ def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
     fails(capsys, ["prepare", "village", "--stories", "0"], 2, "--stories=0")
 
 
+@pytest.mark.slow
 def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     from companion import load
     from companion.cli import SHIPPED
@@ -243,6 +244,7 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
     assert [row["step"] for row in rows][-1] == 5 and rows[0]["step"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys):
     assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
     shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()

@@ -178,6 +178,7 @@ def steps_said(capsys) -> int:
     return int(line.split("parameters, ")[1].split(" steps")[0].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
     shape = [*TINY[:-6], "--eval-every", "100000", "--checkpoint", "runs/a"]
     assert main(["train", *MINE, *shape, "--minutes", "0.02", "--steps", "3"]) == 0

@@ -773,6 +773,7 @@ def save_for_ever(folder, trainer, data):
 @pytest.mark.skipif(
     not hasattr(os, "fork"), reason="needs os.fork: importing torch anew for each kill takes seconds"
 )
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_kill_9_at_twenty_moments(data, tmp_path):
     trainer = trainer_of(small_model(data), data, config(steps=10**6))

@@ -186,6 +186,7 @@ def one_for_each_effect():
     return set(chosen.values())
 
 
+@pytest.mark.slow
 def test_all_stories_up_to_five_sentences_have_probabilities_that_sum_to_one():
     """A sentence for each effect; equal states are counted together, so that 5 sentences can be exhausted."""
     chosen = one_for_each_effect()
@@ -412,6 +413,7 @@ def test_recalls_are_the_slots_with_one_option():
 # ---- the shipped data -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_splits_are_what_the_command_writes(tmp_path, capsys):
     assert village.main(["--out", str(tmp_path)]) == 0
     capsys.readouterr()

@@ -112,7 +112,7 @@ def row_generators(generator: torch.Generator | Sequence | None, n: int) -> list
 def seeded(seed: int | torch.Generator | None = None) -> torch.Generator:
     """A CPU generator with this seed; for None with another one each time. A generator comes back as it is.
 
-    Raises TypeError for a seed that is no whole number, ValueError for one outside [0, 2**63).
+    Raises TypeError for a seed that is no whole number, ValueError for one outside 0 to `2**63 - 1`.
     """
     if isinstance(seed, torch.Generator):
         return seed

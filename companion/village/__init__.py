@@ -69,7 +69,6 @@ __all__ = [
     "judge",
     "letters",
     "load_split",
-    "main",
     "read_stories",
     "recalled_tokens",
     "recalls",

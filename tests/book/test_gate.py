@@ -19,6 +19,7 @@ BROKEN = {
 """What is broken, and the one string in the notebook's file that breaks it."""
 
 
+@pytest.mark.slow
 def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     """Plain pytest with the project's own settings, on another folder's notebooks."""
     whole = book.chapters[0].notebook.read_text(encoding="utf-8")

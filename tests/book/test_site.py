@@ -260,6 +260,7 @@ def entries(module: str) -> set[str]:
     return set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
 
 
+@pytest.mark.slow
 def test_every_public_name_of_the_real_package_has_one_entry():
     for module in modules(REAL):
         names = set(site.module_names(source_file(REAL, module)))

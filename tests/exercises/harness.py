@@ -63,6 +63,7 @@ class ExerciseTests:
                     last = traceback.extract_tb(one.expected.error.__traceback__)[-1]
                     assert last.line.startswith("raise "), f"{exercise.number}: {one.args} is no case"
 
+    @pytest.mark.slow
     def test_every_known_mistake_is_recognized(self):
         for number in self.answers:
             for wrong, message in exercise_of(number).mistakes:
@@ -71,6 +72,7 @@ class ExerciseTests:
                     f"{number}: {message}\nis not told, but\n{verdict}"
                 )
 
+    @pytest.mark.slow
     def test_verdicts_do_not_depend_on_the_package(self, monkeypatch):
         answers = [
             (n, a) for n, table in self.answers.items() for a in [*table.right, *(w for w, _ in table.wrong)]

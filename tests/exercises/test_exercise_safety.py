@@ -715,6 +715,7 @@ def test_a_private_cache_may_be_filled():
     assert "right" in verdict(lambda x: x._cache.update(a=1) or 1, exercise(lambda x: 1, [(Holder(),)]))
 
 
+@pytest.mark.slow
 def test_every_exercise_survives_odd_results(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", 2)
     for number in (task.number for chapter in range(1, 9) for task in exercises_of(chapter)):

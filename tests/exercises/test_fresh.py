@@ -8,6 +8,8 @@ import pytest
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Number
 
+pytestmark = pytest.mark.slow  # hundreds of answers
+
 FILES = sorted((Path(__file__).parent / "fresh").glob("ch*.py"))
 
 

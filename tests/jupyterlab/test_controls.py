@@ -7,7 +7,7 @@ pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[si
 
 from lab import serve
 
-CELL = """from companion import plots, widgets
+CELL = """from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer
 
 plots.use_style()
