@@ -589,6 +589,23 @@ def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_pa
     assert isinstance(error.value, RuntimeError)
 
 
+@pytest.mark.parametrize(("accumulate", "which"), [(1, "batch 2"), (3, "batches 6 to 8")])
+def test_a_batch_without_any_target_is_named(data, accumulate, which):
+    c = config(accumulate=accumulate)
+
+    def batches(first):
+        for number, (x, y) in enumerate(training_batches(data.train, c, first), start=first):
+            yield x, torch.full_like(y, -100) if number // accumulate == 2 else y
+
+    trainer = Trainer(small_model(data), batches, c)
+    trainer.step(), trainer.step()
+    before = copy.deepcopy(trainer.model.state_dict())
+    with pytest.raises(ValueError, match=f"^{which}: all targets are -100") as error:
+        trainer.step()
+    assert "\n" not in str(error.value) and trainer.steps == 2
+    assert all(torch.equal(before[name], value) for name, value in trainer.model.state_dict().items())
+
+
 def test_a_progress_bar_shows_loss_and_speed(data, capsys):
     train(small_model(data), data, config(steps=3))
     assert capsys.readouterr() == ("", "")

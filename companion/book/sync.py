@@ -1,6 +1,8 @@
 """From an edited text to a finished chapter: notebook, module and rungs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -62,11 +64,34 @@ def keep_outputs(new: NotebookNode, old: NotebookNode | None, chapter: Chapter) 
         a.outputs, a.execution_count = b.outputs, b.execution_count
 
 
+@contextmanager
+def new_module(book: Book, chapter: Chapter, notebook: NotebookNode) -> Iterator[list[Path]]:
+    """Write a chapter's module before its run: the exercises may import a name that is new in it.
+
+    Whatever ends the run early, the module is as it was; a kill leaves it new and whole, and `check` tells.
+    """
+    module: Path | None = chapter.module_file
+    if module is None:
+        yield []
+        return
+    old = module.read_bytes() if module.exists() else None
+    changed = replace_files(book.root, {module: export(chapter, notebook).encode("utf-8")})
+    try:
+        yield changed
+    except BaseException:
+        if old is None:
+            module.unlink(missing_ok=True)
+        else:
+            replace_files(book.root, {module: old})
+        raise
+
+
 def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     """Make a chapter's notebook, module and rungs from its text, and return a line that says what changed.
 
-    The text wins over a notebook that was edited. Nothing is written before all of it is made: where a cell
-    fails (CellFailed) or cannot be exported (BookError), every file stays as it was.
+    The text wins over a notebook that was edited. Only the module is written before the run, and put back
+    where that fails: where a cell fails (CellFailed) or cannot be exported (BookError), every file is as it
+    was.
 
     run: False keeps the outputs that the notebook has, for when only prose changed; BookError where code
     changed.
@@ -84,28 +109,29 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
     export(chapter, notebook)  # before the run: what cannot be exported need not be run
     text = formatted_text(chapter, notebook, starts)
     export(chapter, notebook)  # the limits hold for the formatted code
-    if run:
-        seconds = execute(chapter, notebook, starts)
-        if old is not None:
-            keep_ignored_outputs(notebook, old)
-        ran = f"ran in {seconds:.1f} s of {chapter.seconds}"
-        if seconds > chapter.seconds:
-            ran += " (OVER ITS BUDGET)"
-    else:
-        keep_outputs(notebook, old, chapter)
-        ran = "not run, outputs kept"
-    contents = {}
+    contents: dict[Path, bytes] = {}
+    with new_module(book, chapter, notebook) if run else nullcontext([]) as changed:
+        if run:
+            seconds = execute(chapter, notebook, starts)
+            if old is not None:
+                keep_ignored_outputs(notebook, old)
+            ran = f"ran in {seconds:.1f} s of {chapter.seconds}"
+            if seconds > chapter.seconds:
+                ran += " (OVER ITS BUDGET)"
+        else:
+            keep_outputs(notebook, old, chapter)
+            ran = "not run, outputs kept"
+        rungs = printed_rungs(notebook)
+        if rungs or chapter.name in read_ladder(book):
+            contents[ladder_file(book)] = write_ladder(book, chapter.name, rungs)
+        contents[chapter.notebook] = write_notebook(notebook)
     if chapter.text.read_bytes() == original:
-        contents[chapter.text] = text.encode("utf-8")
+        contents = {chapter.text: text.encode("utf-8"), **contents}
     else:
         ran += ", while its text was edited (sync again)"
     if chapter.module_file:
-        contents[chapter.module_file] = export(chapter, notebook).encode("utf-8")
-    rungs = printed_rungs(notebook)
-    if rungs or chapter.name in read_ladder(book):
-        contents[ladder_file(book)] = write_ladder(book, chapter.name, rungs)
-    contents[chapter.notebook] = write_notebook(notebook)
-    changed = [book.relative(path) for path in replace_files(book.root, contents)]
+        contents = {chapter.module_file: export(chapter, notebook).encode("utf-8"), **contents}
+    changed = [book.relative(path) for path in [*changed, *replace_files(book.root, contents)]]
     return f"{chapter.name}: {ran}; wrote {', '.join(changed) or 'nothing, all as it was'}"
 
 

@@ -271,11 +271,8 @@ def known_mistake(exercise: Function, tries: list[Try]) -> str:
 
 
 def repeats(exercise: Function, wrong: Any, one: Try) -> bool:
-    """Whether a mistake gives on an input what the answer gave: a value, or an error of the same type."""
-    trial, got = one.case.trial(exercise, wrong), one.got
-    if trial.error is not None or got.error is not None:
-        return type(trial.error) is type(got.error)
-    return not Comparison(exercise.tolerance, True).differ(trial.value, got.value, "")
+    """Whether a mistake gives on an input what the answer gave, in any container, or an error of its type."""
+    return not trial_difference(exercise, one.got, one.case.trial(exercise, wrong))
 
 
 def habits(tries: list[Try], failed: Try) -> Iterator[str]:
@@ -315,6 +312,24 @@ def grade_number(exercise: Number, answer: Any) -> Report:
     if value != value:
         return Report(NOT_YET, f"{number} not yet.", (("got", "nan, which is no number"),))
     rows = [("got", f"{show(value)}, which is too {'high' if value > exercise.answer else 'low'}")]
-    near = (message for wrong, message in exercise.mistakes if abs(value - wrong) <= exercise.tolerance)
-    rows += [("likely", message) for message in [next(near, "")] if message]
+    rows += [("likely", message) for message in nearest_mistake(exercise, value)]
     return Report(NOT_YET, f"{number} not yet.", tuple(rows))
+
+
+def nearest_mistake(exercise: Number, value: float) -> list[str]:
+    """The message of the mistake that is nearest to a number, where one is as near as its size allows.
+
+    A mistake smaller than the answer allows as much less: 0.05 is not 0.07, though 0.45 may be 0.47.
+    """
+
+    def allowed(wrong: float) -> float:
+        share = min(1.0, abs(wrong / exercise.answer)) if exercise.answer and wrong else 1.0
+        return exercise.tolerance * share
+
+    near = [(abs(value - wrong), message) for wrong, message in exercise.mistakes]
+    near = [
+        (far, message)
+        for (far, message), (wrong, _) in zip(near, exercise.mistakes, strict=True)
+        if far <= allowed(wrong)
+    ]
+    return [min(near)[1]] if near else []

@@ -30,6 +30,9 @@ NUMBERS = 20_000_000
 DEEP = 60
 """How deep lists may be nested."""
 
+ON_META = 'make it, and what it is made from, without `device="meta"`'
+"""What to do about a tensor of which there is only the shape."""
+
 NAN = math.nan
 """The one NaN among keys and in sets: a dict finds it, because it is the same object."""
 
@@ -148,7 +151,7 @@ class Settler:
                 return [self.settle(part, path) for part in value.unbind()]
             if value.device.type == "meta":
                 return Other(
-                    "tensor", f"on the device meta, of shape {tuple(value.shape)}: it has no numbers"
+                    "tensor", f"without numbers, on the meta device, of shape {tuple(value.shape)}: {ON_META}"
                 )
             if value.numel() > NUMBERS:
                 return Other("tensor", f"of shape {tuple(value.shape)}: too large to be looked at")

@@ -102,6 +102,16 @@ def a(value: Any) -> str:
     return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
 
 
+def described(value: Any, expected: str) -> str:
+    """The kind of a value in words, and what sets it apart where those are the words of the expected one."""
+    kind = a(value)
+    if kind != expected:
+        return kind
+    if isinstance(value, Other) and value.text:
+        return f"{kind} {value.text},"
+    return f"{kind} of another kind"
+
+
 # -- comparing ------------------------------------------------------------------
 
 
@@ -195,7 +205,7 @@ class Comparison:
         if isinstance(expected, frozenset) and isinstance(got, list | tuple | frozenset):
             return self.sets(got, expected, place)
         if not self.comparable(got, expected):
-            return Difference(place, f"{a(got)} where {a(expected)} is expected")
+            return Difference(place, f"{described(got, a(expected))} where {a(expected)} is expected")
         return self.leaves(got, expected, place)
 
     def comparable(self, got: Any, expected: Any) -> bool:
@@ -270,7 +280,7 @@ class Comparison:
             ragged = " of rows of different lengths or kinds" if isinstance(got, list | tuple) else ""
             wanted = "a number" if expected.dim() == 0 else "a tensor"
             ragged = "" if self.exact_dtype else ragged
-            return Difference(place, f"{a(got)}{ragged} where {wanted} is expected")
+            return Difference(place, f"{described(got, wanted)}{ragged} where {wanted} is expected")
         if given.shape != expected.shape:
             begins = tuple(given.shape) == tuple(expected.shape[: given.dim()])
             if is_tensor(got) or given.numel() or expected.numel() or not begins:  # [] has any empty shape

@@ -136,8 +136,15 @@ class TrainingDiverged(RuntimeError):
     """The loss or its gradient stopped being a number; the message says where, and what to try."""
 
 
-def check_finite(trainer: Any, loss: float, norm: float = 0.0) -> None:
-    """TrainingDiverged where the loss, or the length of its gradient, is infinite or NaN."""
+def check_finite(trainer: Any, loss: float, norm: float | None = None) -> None:
+    """TrainingDiverged where the loss, or the length of its gradient, is infinite or NaN.
+
+    norm: of the gradient in a step; None for a loss that is only measured. Raises ValueError, in one line,
+    where the step's batches have no target, so that there is no mean to take.
+    """
+    if norm is not None and math.isnan(loss):
+        check_targets(trainer)
+    norm = norm or 0.0
     if not math.isfinite(loss + norm):
         c = trainer.config
         raise TrainingDiverged(
@@ -145,6 +152,22 @@ def check_finite(trainer: Any, loss: float, norm: float = 0.0) -> None:
             f"the last save is good; lower lr={c.lr:g} or grad_clip={c.grad_clip:g}, "
             f"or raise warmup_steps={c.warmup_steps}"
         )
+
+
+def check_targets(trainer: Any) -> None:
+    """ValueError where all targets of the step's batches are -100; they are drawn again to look.
+
+    A batch that is not a pair (x, y) of tensors, with a loss of its own, is not looked at.
+    """
+    each = trainer.config.accumulate
+    first = trainer.steps * each
+    for _, batch in zip(range(each), trainer.batches(first), strict=False):
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not torch.is_tensor(batch[1]):
+            return
+        if (batch[1] != -100).any():
+            return
+    which = f"batch {first}" if each == 1 else f"batches {first} to {first + each - 1}"
+    raise ValueError(f"{which}: all targets are -100, so there is nothing to learn from; leave such rows out")
 
 
 def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) -> None:

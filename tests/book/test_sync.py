@@ -93,6 +93,32 @@ def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, caps
     assert snapshot(book.root) == before
 
 
+def test_a_run_finds_a_name_that_its_module_newly_exports(book):
+    module = book.chapters[0].module_file
+    edit_text(book, "DEFAULT_BETA = 0.9", "NEW_NAME = 7\nDEFAULT_BETA = 0.9")
+    look = f"print('NEW_NAME = 7' in open({str(module)!r}).read())\naverage = ExponentialAverage()"
+    edit_text(book, "average = ExponentialAverage()", look)
+    before = module.read_bytes()
+    told = sync_chapter(book, book.chapters[0])
+    assert "companion/averages.py" in told and module.read_bytes() != before
+    assert "True" in str(cell_with(read_notebook(book.chapters[0].notebook), "NEW_NAME = 7' in").outputs)
+    assert check(book) == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_failing_run_leaves_the_module_as_it_was_or_none(book, there):
+    module = book.chapters[0].module_file
+    edit_text(book, "DEFAULT_BETA = 0.9", "NEW_NAME = 7\nDEFAULT_BETA = 0.9")
+    look = f"assert 'NEW_NAME = 7' not in open({str(module)!r}).read(), 'it is there'"
+    edit_text(book, "average = ExponentialAverage()", look)
+    if not there:
+        module.unlink()
+    before = snapshot(book.root)
+    with pytest.raises(CellFailed, match="it is there"):
+        sync_chapter(book, book.chapters[0])
+    assert snapshot(book.root) == before
+
+
 def test_a_kernel_that_dies_is_a_failing_cell(book):
     edit_text(book, "average = ExponentialAverage()", "import os\nos._exit(1)")
     before = snapshot(book.root)
@@ -251,7 +277,7 @@ def test_a_failure_at_any_rename_leaves_each_file_whole(book, monkeypatch):
     for state in states:
         assert all(content in (before[name], finished[name]) for name, content in state.items())
     changed = [sum(state[name] != before[name] for name in before) for state in states]
-    assert changed == [0, 1, 2, 3, 4]  # text, module, ladder, notebook: one more whole file each time
+    assert changed == [0, 1, 2, 3, 4]  # module, text, ladder, notebook: one more whole file each time
 
 
 SAVE_IN_A_LOOP = """

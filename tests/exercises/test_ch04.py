@@ -365,7 +365,7 @@ ANSWERS = {
             (lambda layer, x: leaks(layer, x, double), "You doubled the token"),
             (lambda layer, x: leaks(layer, x, add_one), "You added the same to all numbers"),
             (lambda layer, x: leaks(layer, x, flip_last), "You changed one of the token's numbers"),
-            (counts_its_own, "0 is too many"),
+            (counts_its_own, "You counted outputs that change with their own token"),
             (looks_back, "That is allowed"),
             (sources, "which outputs see them"),
             (in_place, "Your answer changes its input"),

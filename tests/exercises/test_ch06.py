@@ -509,7 +509,7 @@ ANSWERS = {
             (summed, "You added up the losses"),
             (only_rows_that_were_read, "learn as a head, too"),
             (only_rows_that_came, "As the head, every row learns"),
-            (split_by_rows, "6 of 15 numbers differ"),
+            (split_by_rows, "You split the whole gradient by rows"),
             (with_what_was_left_over, "gradients of an earlier step"),
             (gives_the_callers_model_a_head, "changes the model that it is given: `head.weight`"),
             (trains_the_callers_model, "changes the model that it is given: `embed.token.weight`"),

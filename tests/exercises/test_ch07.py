@@ -403,8 +403,8 @@ ANSWERS = {
     "7.3": Answers(
         right=[lower_of_three, by_branches, by_infinity, mirror_of_cosine_schedule],
         wrong=[
-            (starts_at_zero, "first at [0]: 0 instead of 2"),
-            (ends_at_zero, "first at [4]: 0 instead of 2"),
+            (starts_at_zero, "Step 0 has the rate 0"),
+            (ends_at_zero, "The last step has the rate 0"),
             (warm_up_wins, "your warm-up climbs on although the end is near"),
             (falls_at_once, "nothing is left of the way along"),
             (divides, "may be 0"),

@@ -367,12 +367,12 @@ ANSWERS = {
     "8.3": Answers(
         right=[by_halving, by_numpy, by_sharpness],
         wrong=[
-            (in_nats, "got       0.7914"),
+            (in_nats, "Your entropy is in nats"),
             (inverse, "what the logits are multiplied by"),
             (likeliest_surprise, "the surprise of the likeliest token"),
             (proportional, "no division gives the answer"),
             (to_one_digit, "not close enough"),
-            (other_half, "got       1000"),
+            (other_half, "you kept the wrong half"),
             (other_half_from_0_to_100, "do you keep the right half?"),
             (never_ends, "ValueError: no temperature found"),
             (lambda logits, bits: 1.0, "It gives the same for every input"),

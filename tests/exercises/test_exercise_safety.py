@@ -627,6 +627,40 @@ def test_a_mistake_is_likely_only_where_it_agrees_on_all_inputs():
     assert "likely    An index." in verdict(lambda values: values[7], failing)
 
 
+@pytest.mark.parametrize("kind", [numpy.array, tuple, lambda values: (v for v in values), T])
+def test_a_mistake_is_likely_in_any_container(kind):
+    task = exercise(
+        lambda values: [2 * v for v in values],
+        [([1, 2],), ([5],)],
+        "total(values)",
+        mistakes=[(lambda values: [v * v for v in values], "Squares.")],
+    )
+    assert "likely    Squares." in verdict(lambda values: kind([v * v for v in values]), task)
+    assert "likely    Squares." in verdict(lambda values: kind([float(v * v) for v in values]), task)
+    assert "Squares." not in verdict(lambda values: kind([v * v + 1 for v in values]), task)
+
+
+def test_of_two_near_numbers_the_nearer_mistake_is_likely():
+    task = Number(
+        number="1.2",
+        title="N",
+        stars=1,
+        wants="f()",
+        right="Y.",
+        answer=0.5,
+        tolerance=0.1,
+        mistakes=[(0.25, "Quarter."), (0.225, "Less."), (0.05, "Small.")],
+    )
+    assert "likely  Less." in verdict(0.235, task) and "likely  Quarter." in verdict(0.24, task)
+    assert "likely  Small." in verdict(0.055, task) and "likely" not in verdict(0.1, task)
+
+
+def test_a_tensor_without_numbers_is_told_as_one():
+    text = verdict(lambda x: torch.zeros(2, device="meta"), exercise(lambda x: torch.zeros(2), [(1,)]))
+    assert "a tensor without numbers, on the meta device" in text and 'without `device="meta"`' in text
+    assert "a tensor where a tensor is expected" not in text
+
+
 # -- the check's own faults ------------------------------------------------------------------
 
 

@@ -53,8 +53,12 @@ def merge_from_the_right(tokens, pair):
 
 
 def merge_forgets_last(tokens, pair):
-    merged = merge(tokens, pair)
-    return merged[:-1] if tuple(tokens[-2:]) != pair or len(merged) == len(tokens) else merged
+    merged, i = [], 0
+    while i < len(tokens) - 1:
+        both = (tokens[i], tokens[i + 1]) == pair
+        merged.append(pair[0] + pair[1] if both else tokens[i])
+        i += 2 if both else 1
+    return merged
 
 
 def merge_written_with_spaces(tokens, pair):

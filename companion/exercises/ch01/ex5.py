@@ -1,6 +1,7 @@
 """The check of exercise 1.5: Longest first."""
 
 import random
+import re
 
 import regex
 
@@ -84,6 +85,17 @@ def as_regular_expression(text, tokens):
     return regex.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
 
 
+def as_standard_regular_expression(text, tokens):
+    """The same with Python's own module, whose errors are of another type."""
+    return re.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
+
+
+NOT_ESCAPED = (
+    "In a regular expression, marks such as `.` and `?` have meanings of their own: `a.` fits `ab`, "
+    "too. `regex.escape` makes them mean themselves."
+)
+
+
 def without_the_longest(tokens):
     return [token for token in tokens if len(token) < max(map(len, tokens)) or len(token) == 1]
 
@@ -112,11 +124,8 @@ EXERCISE = Function(
             "the left: "
             "first the longest token that it begins with, then the same for what is left.",
         ),
-        (
-            as_regular_expression,
-            "In a regular expression, marks such as `.` and `?` have meanings of their own: `a.` fits `ab`, "
-            "too. `regex.escape` makes them mean themselves.",
-        ),
+        (as_regular_expression, NOT_ESCAPED),
+        (as_standard_regular_expression, NOT_ESCAPED),
         (longest_from_the_right, "You cut from the right end. Begin on the left."),
         (
             grows_letter_by_letter,

@@ -74,6 +74,17 @@ def only_decimal_numerals(text, vocab_size):
     return digit_tokenizer(text, vocab_size)
 
 
+class NoMerges(Merges):
+    """Single bytes, in a vocabulary that claims the size asked for."""
+
+    def __init__(self, text, vocab_size):
+        super().__init__(text, 257)
+        self.vocab_size = vocab_size
+
+
+NOTHING_MERGED = "Now nothing is merged, words neither. Only digits should stand alone."
+
+
 def pattern_after_training(text, vocab_size):
     tokenizer = Merges(text, vocab_size, GPT2)
     tokenizer.pattern = DIGITS
@@ -147,10 +158,8 @@ EXERCISE = Function(
             "can now never "
             "come, and the words lack them.",
         ),
-        (
-            lambda text, vocab_size: Merges(text, vocab_size, r"[\s\S]"),
-            "Now nothing is merged, words neither. Only digits should stand alone.",
-        ),
+        (lambda text, vocab_size: Merges(text, vocab_size, r"[\s\S]"), NOTHING_MERGED),
+        (NoMerges, NOTHING_MERGED),
         (
             lambda text, vocab_size: Merges(
                 text, vocab_size, rf"'(?:[sdmt]|ll|ve|re)|\p{{L}}+|\p{{N}}|{REST}"

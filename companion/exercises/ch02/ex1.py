@@ -41,6 +41,15 @@ def lacks_the_last_window(n_tokens, context_length, stride):
     return [n - (last < place <= last + context_length) for place, n in enumerate(asked)]
 
 
+def one_start_short(n_tokens, context_length, stride):
+    """As `lacks_the_last_window`, where the last window ends with the text."""
+    asked = [0] * n_tokens
+    for start in range(0, n_tokens - context_length - 1, stride):
+        for place in range(start + 1, start + context_length + 1):
+            asked[place] += 1
+    return asked
+
+
 def keeps_the_rest(n_tokens, context_length, stride):
     asked = [0] * n_tokens
     for start in range(0, n_tokens, stride):
@@ -72,9 +81,13 @@ EXERCISE = Function(
             "You counted all of a window. It holds one token more than it asks for: its first one has "
             "nothing before it, so it is no target.",
         ),
-        (
-            lacks_the_last_window,
-            "The last window is missing. One that ends with the very last token of the text is a whole one.",
+        *(
+            (
+                wrong,
+                "The last window is missing. One that ends with the very last token of the text is a whole "
+                "one.",
+            )
+            for wrong in (lacks_the_last_window, one_start_short)
         ),
         (
             keeps_the_rest,

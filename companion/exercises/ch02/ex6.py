@@ -8,14 +8,14 @@ from companion.exercises.ch02.shared import named
 from companion.exercises.exercise import Function
 
 
-def first_fit(stories, context_length, extra=1):
-    """Rows of stories, each story in the first row that has room for it."""
+def first_fit(stories, context_length, extra=1, spare=0):
+    """Rows of stories, each story in the first row that has room for it, and `spare` places more."""
     rows = []
     for story in stories:
         if len(story) + extra > context_length:
             raise ValueError(f"a story of {len(story)} tokens does not fit")
         for row in rows:
-            if sum(len(other) + extra for other in row) + len(story) + extra <= context_length:
+            if sum(len(other) + extra for other in row) + len(story) + extra + spare <= context_length:
                 row.append(story)
                 break
         else:
@@ -123,6 +123,10 @@ def row_never_full(stories, context_length, end):
     return lay_out(packed, context_length, end)
 
 
+def more_room_than_needed(stories, context_length, end):
+    return lay_out(first_fit(by_length(stories), context_length, spare=1), context_length, end)
+
+
 def padding_counts(stories, context_length, end):
     return lay_out(first_fit(by_length(stories), context_length), context_length, end, y_pad=end)
 
@@ -207,6 +211,11 @@ EXERCISE = Function(
             "A row was not filled although the story would have fitted exactly. A story of `n` tokens "
             "takes `n + 1` places in `x`, not `n + 2`: the `end` before it is the one that opens it, and "
             "the one that closes it stands in `y`.",
+        ),
+        (
+            more_room_than_needed,
+            "A row was not filled although the story would have fitted exactly: room for it is room enough. "
+            "Is your comparison `<` where it should be `<=`?",
         ),
         (
             padding_counts,

@@ -110,6 +110,18 @@ def tables_with_n_biases(token, mix):
     return tables_without_bias(token, mix) + (0 if mix.bias is None else mix.bias)
 
 
+def with_tanh(share):
+    """Tables through tanh; share: how much of the bias each of n tables has, as weights (n,)."""
+
+    def tables_through_tanh(token, mix):
+        found = tables_without_bias(token, mix)
+        if mix.bias is not None:
+            found = found + share(len(found))[:, None, None] * mix.bias
+        return torch.tanh(found)
+
+    return tables_through_tanh
+
+
 EXERCISE = Function(
     number="3.4",
     title="Multiply once, look up for ever",
@@ -153,9 +165,19 @@ EXERCISE = Function(
             tables_same_block,
             "All your tables come from the same block. What a token says depends on its place in the window.",
         ),
-        (
-            lambda token, mix: torch.tanh(tables(token, mix)),
-            "The tanh comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold it.",
+        *(
+            (
+                with_tanh(share),
+                "The tanh comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold "
+                "it.",
+            )
+            for share in (
+                lambda n: torch.eye(n)[0],  # the bias in the first table
+                lambda n: torch.eye(n)[-1],
+                lambda n: torch.ones(n) / n,
+                lambda n: torch.ones(n),
+                lambda n: torch.zeros(n),
+            )
         ),
     ],
     right="Eight look-ups and seven additions do what took 65,536 multiplications a token.",

@@ -124,8 +124,12 @@ class SpelledPaddedWithZero(Spelled):
 
 
 class SpelledMeanOfAll(Spelled):
+    def __init__(self, pieces, d_model):
+        super().__init__(pieces, d_model)
+        self.register_buffer("lengths", torch.tensor([[float(len(piece))] for piece in pieces]))
+
     def forward(self, tokens):
-        n = (1 / self.bytes[tokens].masked_fill(self.bytes[tokens] == 0, 1).amin(-1, keepdim=True)).round()
+        n = self.lengths[tokens]
         return (self.token(tokens) + n * (self.bytes[tokens] @ self.byte.weight)) / (n + 1)
 
 

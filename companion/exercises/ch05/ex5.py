@@ -96,10 +96,7 @@ EXERCISE = Function(
     mistakes=[
         (
             lambda norm, linear: folded(
-                linear.weight * norm.weight[:, None]
-                if len(linear.weight) == len(norm.weight)
-                else linear.weight,
-                linear.bias + linear.weight @ norm.bias,
+                linear.weight * norm.weight[:, None], linear.bias + linear.weight @ norm.bias
             ),
             "You scaled the rows of the matrix. The norm scales what it reads, and that meets its columns.",
         ),
@@ -122,11 +119,7 @@ EXERCISE = Function(
             "The shift is in, and the norm's scale got lost.",
         ),
         (
-            lambda norm, linear: folded(
-                linear.weight * norm.weight,
-                linear.bias
-                + (norm.bias if len(linear.bias) == len(norm.bias) else linear.weight @ norm.bias),
-            ),
+            lambda norm, linear: folded(linear.weight * norm.weight, linear.bias + norm.bias),
             "The norm's shift goes through the matrix, too, before it meets the bias.",
         ),
         (

@@ -117,4 +117,7 @@ def gpt_cases(seed):
     torch.manual_seed(seed)
     shapes = [Shape(5, 7, 1, 1, 3, 2), Shape(13, 8, 2, 2, 6, 11), Shape(11, 9, 3, 5, 10, 17)]
     rows = [torch.randint(c.vocab_size, (1 + i, 4 + i)) for i, c in enumerate(shapes)]  # (B, T + 1)
-    return [(trained(GPT(c)), row[:, :-1], row[:, 1:]) for c, row in zip(shapes, rows, strict=True)]
+    return [
+        (trained(GPT(c)), row[:, :-1].clone(), row[:, 1:].clone())
+        for c, row in zip(shapes, rows, strict=True)
+    ]

@@ -49,6 +49,30 @@ def wsd_last_is_zero(step, steps, lr, warmup_steps, decay_steps):
     return lr
 
 
+def wsd_from_zero_first(step, steps, lr, warmup_steps, decay_steps):
+    """From zero, and the warm-up wins where the two overlap."""
+    if step < warmup_steps:
+        return lr * step / warmup_steps
+    return wsd_schedule(step, steps, lr, 0, decay_steps)
+
+
+def wsd_to_zero_last(step, steps, lr, warmup_steps, decay_steps):
+    """To zero, and the way down wins where the two overlap."""
+    if step >= steps - decay_steps:
+        return lr * (steps - 1 - step) / decay_steps
+    return wsd_schedule(step, steps, lr, warmup_steps, 0)
+
+
+FROM_ZERO = (
+    "Step 0 has the rate 0: it computes a gradient and moves nothing. The first step is one rung up "
+    "the ladder already, as in `cosine_schedule`."
+)
+TO_ZERO = (
+    "The last step has the rate 0: it computes a gradient and moves nothing. The way down is the "
+    "way up in a mirror, so its last step stands on the lowest rung, not on the ground."
+)
+
+
 def wsd_no_plateau(step, steps, lr, warmup_steps, decay_steps):
     return lr * min(1.0, (step + 1) / max(1, warmup_steps), (steps - step) / (steps - warmup_steps))
 
@@ -88,16 +112,10 @@ EXERCISE = Function(
     call=wsd_call,
     shown="[{f}(step, {0}, {1}, {2}, {3}) for step in range({0})]",
     mistakes=[
-        (
-            wsd_from_zero,
-            "Step 0 has the rate 0: it computes a gradient and moves nothing. The first step is one rung up "
-            "the ladder already, as in `cosine_schedule`.",
-        ),
-        (
-            wsd_to_zero,
-            "The last step has the rate 0: it computes a gradient and moves nothing. The way down is the "
-            "way up in a mirror, so its last step stands on the lowest rung, not on the ground.",
-        ),
+        (wsd_from_zero, FROM_ZERO),
+        (wsd_from_zero_first, FROM_ZERO),
+        (wsd_to_zero, TO_ZERO),
+        (wsd_to_zero_last, TO_ZERO),
         (
             wsd_from_zero_to_zero,
             "Both ends have the rate 0: these steps compute a gradient and move nothing. They stand on the "
