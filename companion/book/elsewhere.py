@@ -1,7 +1,8 @@
-"""The repository's address, which book.toml has: the badges of README, and the cell that fetches the course.
+"""The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
-Both follow book.toml: `repository` writes all three, `check` compares them. While the address is empty, there
-are no badges, the cell says that the course is missing, and the web book has no links to files.
+All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
+no badges, README says to clone or download, the cell that fetches the course says that it is missing, and the
+web book has no links to files.
 """
 
 import re
@@ -16,6 +17,8 @@ START = "chapters/00_start.ipynb"
 ADDRESS = re.compile(r"https://github\.com/(?P<name>[\w.-]+/[\w.-]+?)(?:\.git)?/?")
 BEGIN, END = "<!-- badges: python -m companion.book repository -->", "<!-- end of badges -->"
 BLOCK = re.compile(rf"{re.escape(BEGIN)}\n.*?{re.escape(END)}\n", re.DOTALL)
+BEGIN_CLONE, END_CLONE = "<!-- clone: python -m companion.book repository -->", "<!-- end of clone -->"
+CLONE = re.compile(rf"{re.escape(BEGIN_CLONE)}\n.*?{re.escape(END_CLONE)}\n", re.DOTALL)
 FETCHES = re.compile(
     r'^(?P<before> *address = )"(?P<address>[^"\n]*)"(?=  # the course\'s repository$)', re.MULTILINE
 )
@@ -48,6 +51,15 @@ def block(book: Book) -> str:
     return "\n".join([BEGIN, *filter(None, [badges(book)]), END, ""])
 
 
+def clone_block(book: Book) -> str:
+    """How to get the course, between the two comments that mark its place in README."""
+    lines = ["Clone or download this repository, and open a terminal in its folder."]
+    if book.repository:
+        name = book.repository.rstrip("/").split("/")[-1]
+        lines = ["", "```", f"git clone {book.repository}", f"cd {name}", "```", ""]
+    return "\n".join([BEGIN_CLONE, *lines, END_CLONE, ""])
+
+
 def repository_problems(book: Book) -> Iterator[tuple[str, str]]:
     """Where README or a chapter names another repository than book.toml, as (file, problem)."""
     remedy = f'run `repository "{book.repository}"`'
@@ -60,6 +72,8 @@ def repository_problems(book: Book) -> Iterator[tuple[str, str]]:
         )
     elif any(found != block(book) for found in BLOCK.findall(text)):
         yield "README.md", f"its badges are not those of book.toml's repository; {remedy}"
+    if any(found != clone_block(book) for found in CLONE.findall(text)):
+        yield "README.md", f"it clones another repository than book.toml's; {remedy}"
     for chapter in book.chapters:
         source = chapter.text.read_text(encoding="utf-8", errors="replace") if chapter.text.exists() else ""
         if any(found["address"] != book.repository for found in FETCHES.finditer(source)):
@@ -89,6 +103,7 @@ def set_repository(book: Book, address: str) -> str:
     readme = book.root / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
+        text = CLONE.sub(lambda _: clone_block(new), text)
         contents[readme] = BLOCK.sub(lambda _: block(new), text).encode("utf-8")
 
     def named(source: str) -> str:

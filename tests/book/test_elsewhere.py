@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell
 
 from companion.book.__main__ import main
 from companion.book.check import check
-from companion.book.elsewhere import BEGIN, END, badges, block
+from companion.book.elsewhere import BEGIN, END, badges, block, clone_block
 from companion.book.manifest import Book
 from companion.book.text import read_notebook
 
@@ -40,7 +40,8 @@ PYTHONS = {
 
 
 def test_readme_has_the_badges_of_the_repository():
-    assert block(BOOK) in text("README.md"), f"README lacks these lines:\n{block(BOOK)}"
+    for wanted in (block(BOOK), clone_block(BOOK)):
+        assert wanted in text("README.md"), f"README lacks these lines:\n{wanted}"
 
 
 def test_nothing_that_a_reader_meets_leads_to_a_placeholder():
@@ -74,7 +75,8 @@ if False:
 def published(book):
     """The tiny book, with a place for badges and a cell that fetches it."""
     readme = book.root / "README.md"
-    readme.write_text(f"{readme.read_text()}\n{BEGIN}\n{END}\n\nMore.\n", encoding="utf-8")
+    text = f"{readme.read_text()}\n{clone_block(book)}{BEGIN}\n{END}\n\nMore.\n"
+    readme.write_text(text, encoding="utf-8")
     cell = new_code_cell(FETCHING.strip(), execution_count=8)
     edit_both(book, lambda notebook: notebook.cells.append(cell))
     assert check(book) == []
@@ -91,15 +93,17 @@ def test_one_command_names_the_repository_everywhere(published, capsys):
     assert check(Book.read(book.root)) == []
     assert Book.read(book.root).repository == "https://github.com/ada/engine"
     readme = (book.root / "README.md").read_text()
-    assert readme.count("ada/engine") == 3 and "fold cells" in readme and readme.endswith("\n\nMore.\n")
+    assert readme.count("ada/engine") == 4 and "fold cells" in readme and readme.endswith("\n\nMore.\n")
+    assert "```\ngit clone https://github.com/ada/engine\ncd engine\n```" in readme
     for path in (book.chapters[0].text, book.chapters[0].notebook):
         source = path.read_text()
         assert "github.com/ada/engine" in source and "example.org/other" in source
         assert "example.org/tiny" not in source
     assert main([*command, ""]) == 0
     assert "the repository is none" in capsys.readouterr().out
-    assert (book.root / "README.md").read_bytes() == before["README.md"]
-    assert check(Book.read(book.root)) == []
+    readme, none = (book.root / "README.md").read_text(), Book.read(book.root)
+    assert readme == before["README.md"].decode().replace(clone_block(book), clone_block(none))
+    assert check(none) == [] and "git clone" not in readme and "\nClone or download" in readme
     assert 'repository = ""\n' in (book.root / "book.toml").read_text()
 
 
@@ -115,8 +119,9 @@ def test_an_address_that_is_none_is_refused(published, capsys, address):
 def test_check_names_a_cell_that_fetches_another_course(published):
     path = published.root / "book.toml"
     path.write_text(path.read_text().replace("example.org/tiny", "example.org/mine"))
-    (found,) = check(Book.read(published.root))
-    assert found.startswith("chapters/text/01_averages.md: fetches the course from elsewhere")
+    readme, cell = check(Book.read(published.root))
+    assert cell.startswith("chapters/text/01_averages.md: fetches the course from elsewhere")
+    assert readme.startswith("README.md: it clones another repository than book.toml's")
 
 
 @pytest.mark.parametrize("name", PYTHONS)

@@ -21,6 +21,7 @@ PINS = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if
 
 INVOKED = {
     "ipykernel": r"python3",  # the kernel of every notebook
+    "jupyter": r"jupyter notebook",
     "jupyterlab": r"jupyter lab",
     "pytest-xdist": r"-n 2 --dist loadfile",
     "nbval": r"--nbval",

@@ -1,0 +1,382 @@
+"""A trained model's parts at work on a sentence, in the terminal: `companion demo`.
+
+Each of PARTS takes a Subject, a model with the sentence that it reads, and yields lines. Nothing is worked
+out here that a chapter works out: rows, streams and logits are those of the model's own modules, and the
+attention map is the one that `companion.show.widgets` draws from CausalSelfAttention.project.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from companion.runtime.checks import whole_number
+from companion.runtime.texts import END_OF_TEXT
+
+__all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
+
+TEXT = "Once Mara and Leo met at the mill. Leo said good night to"
+"""What is read where the reader types nothing. The next word is in it, for a model that looks back."""
+
+FULL, ASCII = " ░▒▓█", " .:+#"
+"""Five shades from no weight to all of it; the second for terminals that have ASCII alone."""
+
+MASKED = {FULL: "·", ASCII: "-"}
+"""What stands where a token may not look."""
+
+LABEL = 10
+"""Letters of a token in a table."""
+
+
+def drawable_signs(encoding: str | None) -> str:
+    """The shades that an encoding has."""
+    try:
+        (FULL + "·").encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return FULL
+
+
+@dataclass
+class Subject:
+    """What is shown, and how.
+
+    model: a GPT. tokens: (1, T) int64, <|endoftext|> and the text's. width: letters in a line.
+    signs: FULL or ASCII. layer, head: the attention map's; None lets the model choose.
+    Raises ValueError for a layer or head that the model lacks.
+    """
+
+    model: Any
+    tokenizer: Any
+    text: str
+    tokens: Any
+    width: int = 80
+    signs: str = FULL
+    layer: int | None = None
+    head: int | None = None
+
+    def __post_init__(self):
+        config = self.model.config
+        for name, size in (("layer", config.n_layers), ("head", config.n_heads)):
+            value = getattr(self, name)
+            if value is not None and whole_number(name, value, 0) >= size:
+                raise ValueError(f"{name}={value} must be from 0 to {size - 1}: the model has {size}")
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The T tokens' ids."""
+        return self.tokens[0].tolist()
+
+    @cached_property
+    def logits(self):
+        """What the model makes of the text, (T, V)."""
+        import torch
+
+        with torch.no_grad():
+            return self.model.eval()(self.tokens)[0].float().cpu()
+
+    def spell(self, token: int) -> str:
+        """A token as text that can be printed in a line."""
+        if token == self.tokenizer.special_tokens[END_OF_TEXT]:
+            return "<end>"
+        return spell(self.tokenizer.vocab[token])
+
+    def quote(self, token: int) -> str:
+        """A token in quotes, which show a space before a word."""
+        word = self.spell(token)
+        return word if word.startswith("<") else f"'{word}'"
+
+
+# Letters
+
+
+def spell(token: bytes | str) -> str:
+    """A token's text, or its bytes in hex where they are no text: b" key" -> " key", b"\\xe6" -> "<e6>"."""
+    if isinstance(token, bytes):
+        try:
+            token = token.decode()
+        except UnicodeDecodeError:
+            return f"<{token.hex(' ')}>"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in token)
+
+
+def places(text: str) -> int:
+    """How many letters of a terminal a text takes: two for a Chinese sign, none for an accent of its own."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+
+
+def fit(text: str, width: int) -> str:
+    """A text in exactly so many places: cut, or filled up with spaces."""
+    if places(text) > width:
+        while places(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (width - places(text))
+
+
+def bar(share: float, length: int, signs: str) -> str:
+    """A share of 1 as a bar of at most so many letters."""
+    return signs[-1] * round(share * length)
+
+
+def shape(*sizes: int) -> str:
+    """A shape as PyTorch prints it, with commas in large numbers: (1,024, 128)."""
+    return f"({', '.join(f'{size:,}' for size in sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+# The parts, one a chapter
+
+
+def tokenization(subject: Subject) -> Iterator[str]:
+    """The text's pieces, its tokens and their bytes."""
+    tokenizer, ids, text = subject.tokenizer, subject.ids[1:], subject.text
+    letters, size = len(text), len(text.encode())
+    yield f"text: {spell(text)}"
+    yield f"{letters:,} letters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
+    yield f"vocabulary: {tokenizer.vocab_size:,} tokens, {type(tokenizer).__name__}"
+    yield ""
+    begun = pieces(tokenizer, text, ids)
+    yield f"   at  {fit('piece', LABEL) + '  ' if begun else ''}{'token':{LABEL + 2}}     id  bytes"
+    for at, token in enumerate(ids, start=1):
+        piece = f"{fit(begun[at - 1], LABEL)}  " if begun else ""
+        raw = tokenizer.vocab[token]
+        raw = raw.encode() if isinstance(raw, str) else raw
+        yield f"{at:5}  {piece}{fit(subject.quote(token), LABEL + 2)}  {token:5}  {raw.hex(' ')}"
+    yield ""
+    yield f"back to text: {spell(tokenizer.decode(ids))}"
+    end = subject.ids[0]
+    yield f"The model reads {END_OF_TEXT}, id {end}, at position 0 before them: T = {len(ids) + 1}."
+
+
+def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
+    """For each token the piece of text that begins with it, "" inside of one; [] for a tokenizer without."""
+    if not hasattr(tokenizer, "merges"):
+        return []
+    import regex
+
+    starts, place = {}, 0
+    for piece in regex.findall(tokenizer.pattern, text):
+        starts[place] = f"'{spell(piece)}'"
+        place += len(piece.encode())
+    begun, place = [], 0
+    for token in ids:
+        begun.append(starts.get(place, ""))
+        place += len(tokenizer.vocab[token])
+    return begun
+
+
+def embeddings(subject: Subject) -> Iterator[str]:
+    """Each token's row: its first numbers, its length, and the rows nearest to it in direction."""
+    import torch
+    from torch.nn import functional as F
+
+    model, ids = subject.model, subject.ids
+    table = getattr(model.embed, "token", model.embed).weight.detach().float().cpu()  # (V, C)
+    with torch.no_grad():
+        x = model.eval().embed(subject.tokens, start=0)[0].float().cpu()  # (T, C)
+    rows = table[ids]  # (T, C)
+    alike = F.normalize(rows, dim=1) @ F.normalize(table, dim=1).T  # (T, V)
+    alike[range(len(ids)), ids] = -2.0  # below any cosine: a row is not its own neighbour
+    cosines, nearest = alike.topk(min(3, len(table) - 1))
+    T, (V, C) = len(ids), table.shape
+    yield f"token ids {shape(T)} → rows of the table {shape(V, C)} → {shape(T, C)}"
+    if hasattr(model.embed, "position"):
+        P = len(model.embed.position.weight)
+        yield f"positions 0 to {T - 1} → rows of a table {shape(P, C)}, added → {shape(T, C)}"
+    yield ""
+    numbers = f"first 3 of {C}"
+    yield f"   at  {'token':{LABEL}}     id  {numbers:17}  length  nearest rows, by cosine"
+    for at, token in enumerate(ids):
+        first = " ".join(f"{value:5.2f}" for value in rows[at, :3].tolist())
+        line = f"{at:5}  {fit(subject.quote(token), LABEL)}  {token:5}  {first:17}  {rows[at].norm():6.2f}"
+        for n, (cosine, other) in enumerate(zip(cosines[at].tolist(), nearest[at].tolist(), strict=True)):
+            more = f"  {subject.spell(other).strip() or '␣'} {cosine:.2f}"
+            if n == 0 or places(line + more) <= subject.width:  # as many as fit, one at least
+                line += more
+        yield line
+    yield ""
+    last = " ".join(f"{value:5.2f}" for value in x[-1, :3].tolist())
+    yield f"What enters the first block at position {T - 1}: {last} …, length {x[-1].norm():.2f}."
+
+
+def attention(subject: Subject) -> Iterator[str]:
+    """One head's weights as a map: a row for each token that looks, a column for each that is looked at."""
+    from companion.show.widgets import attention_layers, attention_weights
+
+    maps = attention_weights(subject.model, subject.tokens)  # (H, T, T) for each layer
+    layer, head, why = pick_head(subject, maps)
+    weights, heads = maps[layer][head].tolist(), maps[layer].shape[0]
+    T, C = len(weights), subject.model.config.d_model
+    part = attention_layers(subject.model)[layer]
+    yield f"layer {layer} of 0 to {len(maps) - 1}, head {head} of 0 to {heads - 1}: {type(part).__name__}"
+    yield why
+    shapes = f"x {shape(T, C)} → q, k {shape(heads, T, C // heads)} → weights {shape(heads, T, T)}"
+    yield f"{shapes}; one head's:"
+    yield ""
+    yield from grid(weights, [subject.spell(token) for token in subject.ids], subject.width, subject.signs)
+    yield ""
+    row = weights[-1]
+    most = sorted(range(T), key=lambda j: -row[j])[:3]
+    seen = ", ".join(f"{row[j]:.0%} to {subject.quote(subject.ids[j])} at {j}" for j in most)
+    yield f"{subject.quote(subject.ids[-1])} gives {seen}."
+
+
+def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
+    """The map to draw, and why: of the heads that were asked for, the one that looks back the hardest."""
+    found = subject.logits[-1].argmax().item()
+    here = [at for at, token in enumerate(subject.ids) if token == found]
+    last, name = subject.quote(subject.ids[-1]), subject.quote(found)
+    if not here:  # not <end> and not the one before, at which some heads always look
+        here = range(1, len(subject.ids) - 2)
+    if subject.layer is not None and subject.head is not None:
+        return subject.layer, subject.head, f"the likeliest next token is {name}"
+    layers = range(len(maps)) if subject.layer is None else [subject.layer]
+    heads = range(maps[0].shape[0]) if subject.head is None else [subject.head]
+    ranked = [(sum(maps[i][j, -1, at].item() for at in here), i, j) for i in layers for j in heads]
+    share, layer, head = max(ranked, key=lambda entry: entry[0])
+    where = f"at {name}, the likeliest next token" if found in subject.ids else "further back than one token"
+    return layer, head, f"of the heads, here {last} looks hardest {where}: {share:.0%}"
+
+
+def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, signs: str) -> Iterator[str]:
+    """A causal map (T, T) in lines of at most `width` letters (20 at least).
+
+    In per cent where a column can have four letters, else in shades of two letters or one; where even that
+    is too wide, in several maps, one below the other. Column names are written downward.
+    """
+    T, masked = len(names), MASKED[signs]
+    side = [fit(f"{at} {name.strip() or '␣'}", LABEL + 2) for at, name in enumerate(names)]
+    room = max(width, 20) - LABEL - 3
+    step = next((size for size in (4, 2) if size * T <= room), 1)
+    if step == 4:
+        yield "in per cent; " + f"{masked} masked: no looking ahead"
+    else:
+        levels = ", ".join(
+            f"{sign * step} from {5 if i == 0 else 25 * i} %" for i, sign in enumerate(signs[1:])
+        )
+        yield f"{levels}; {masked} masked: no looking ahead"
+    for low in range(0, T, room // step):
+        columns = range(low, min(low + room // step, T))
+        if low:
+            yield ""
+        yield from downward([names[at] for at in columns], step)
+        for i in range(low, T):
+            line = "".join(cell(weights[i][j] if j <= i else None, step, signs) for j in columns)
+            yield f"{side[i]} {line}".rstrip()
+
+
+def downward(names: Iterable[str], step: int) -> Iterator[str]:
+    """Names from top to bottom, each in a column of `step` letters, all ending in the same line."""
+    letters = [[c for c in name.strip() or "␣" if places(c) in (1, min(step, 2))][:LABEL] for name in names]
+    height = max(map(len, letters))
+    for y in range(height):
+        line = ""
+        for column in letters:
+            above = height - len(column)
+            sign = column[y - above] if y >= above else " "
+            line += " " * (step - places(sign)) + sign if step == 4 else sign + " " * (step - places(sign))
+        yield (" " * (LABEL + 3) + line).rstrip()
+
+
+def cell(weight: float | None, step: int, signs: str) -> str:
+    """A weight in so many letters; None where the token may not look."""
+    if weight is None:
+        return f"{MASKED[signs]:>{step}}" if step == 4 else f"{MASKED[signs]:<{step}}"
+    if step == 4:
+        return f"{100 * weight:4.0f}"
+    return signs[sum(weight >= limit for limit in (0.05, 0.25, 0.5, 0.75))] * step
+
+
+def blocks(subject: Subject) -> Iterator[str]:
+    """The stream through the blocks: how long it is, what attention and MLP add, what it would say."""
+    model, T = subject.model, len(subject.ids)
+    noted = stream(subject)
+    C, d_ff, H = model.config.d_model, model.config.d_ff, model.config.n_heads
+    yield f"stream {shape(T, C)} through {len(model.blocks)} blocks"
+    yield f"x + attn(norm_1(x)): q, k, v {shape(H, T, C // H)} each → {shape(T, C)}"
+    yield f"x + mlp(norm_2(x)):  {shape(T, C)} → {shape(T, d_ff)} → {shape(T, C)}"
+    yield ""
+    last = subject.quote(subject.ids[-1])
+    yield f"Lengths: means over the {T} tokens. Next: the likeliest token after {last},"
+    yield "if the last norm and the head read the stream there."
+    yield ""
+    yield "          stream  + attention  + MLP  next"
+    for name, x, attended, computed in noted:
+        added = f"{length(attended):11.2f}  {length(computed):5.2f}" if attended is not None else " " * 18
+        token, share = read_off(model, x)
+        yield f"{name:8}  {length(x):6.2f}  {added}  {subject.quote(token)} {share:.0%}"
+
+
+def length(x) -> float:
+    """The mean length of the vectors in x (T, C)."""
+    return x.norm(dim=-1).mean().item()
+
+
+def read_off(model, x) -> tuple[int, float]:
+    """The likeliest next token and its probability, if the last norm and the head read x (T, C)."""
+    import torch
+
+    with torch.no_grad():
+        share, token = model.logits(model.norm(x[-1:])).float().softmax(-1)[0].max(-1)
+    return token.item(), share.item()
+
+
+def stream(subject: Subject) -> list[tuple]:
+    """(name, x, what attention added, what the MLP added) for what enters and leaves each block, x (T, C)."""
+    import torch
+
+    model, noted = subject.model, {}
+
+    def note(key):
+        return lambda part, inputs, output: noted.update({key: output[0]})
+
+    hooks = [model.embed.register_forward_hook(note("embed"))]
+    for i, block in enumerate(model.blocks):
+        parts = {"block": block, "attn": block.attn, "mlp": block.mlp}
+        hooks += [part.register_forward_hook(note((name, i))) for name, part in parts.items()]
+    try:
+        with torch.no_grad():
+            model.eval()(subject.tokens)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    after = [
+        (f"block {i}", noted["block", i], noted["attn", i], noted["mlp", i]) for i in range(len(model.blocks))
+    ]
+    return [("embed", noted["embed"], None, None), *after]
+
+
+def gpt(subject: Subject) -> Iterator[str]:
+    """The parameters part by part, and the five likeliest next tokens."""
+    model, config, T = subject.model, subject.model.config, len(subject.ids)
+    counts: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        names = name.split(".")[:-1]
+        key = f"blocks.{names[2]}" if names[0] == "blocks" else ".".join(names[:2])
+        counts[key] = counts.get(key, 0) + parameter.numel()
+    total = sum(counts.values())
+    yield f"{type(model).__name__}, {total:,} parameters: {config.n_layers} blocks, {config.d_model} wide"
+    yield ""
+    for name, count in counts.items():
+        each = f"{config.n_layers} x {count // config.n_layers:,}" if name.startswith("blocks.") else ""
+        share = count / total
+        yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20, subject.signs):20}  {each}".rstrip()
+    if getattr(model, "head", None) is None:
+        yield f"{'head':16} {0:>12,} {0:7.1%}  embed.token scores the next token"
+    yield ""
+    V, C = config.vocab_size, config.d_model
+    yield f"tokens {shape(T)} → stream {shape(T, C)} → logits {shape(T, V)}; its last row:"
+    yield ""
+    yield f"{spell(subject.text)} …"
+    shares, tokens = subject.logits[-1].softmax(-1).topk(min(5, V))
+    for share, token in zip(shares.tolist(), tokens.tolist(), strict=True):
+        word, drawn = fit(subject.quote(token), LABEL + 2), bar(share, 40, subject.signs)
+        yield f"  {word} {share:7.2%}  {drawn}".rstrip()
+    yield f"  {f'the other {V - len(tokens):,}':{LABEL + 2}} {max(0.0, 1 - sum(shares.tolist())):7.2%}"
+
+
+PARTS: dict[str, Callable[[Subject], Iterator[str]]] = {
+    part.__name__: part for part in (tokenization, embeddings, attention, blocks, gpt)
+}

@@ -1,0 +1,142 @@
+"""What README and the pages for contributors say: their links, their commands, their Python."""
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from companion.cli import COMMANDS
+from companion.runtime.commands import Parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "companion/book/README.md"]
+PAGES += ["companion/exercises/README.md", "chapters/README.md"]
+PAGES += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / ".github").rglob("*.md"))]
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+
+
+def text(name: str) -> str:
+    """A page of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def fenced(page: str, language: str) -> list[str]:
+    """The blocks of code in a language ("" for none), without their fences."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [block for name, block in blocks if name == language]
+
+
+def code(page: str) -> list[str]:
+    """All that a page shows as code: the lines of its blocks, and what stands in backticks."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^ {4}(\S.*)$", prose, re.MULTILINE)
+    return [*"".join(blocks).splitlines(), *indented, *re.findall(r"`([^`\n]+)`", prose)]
+
+
+def calls(name: str) -> list[list[str]]:
+    """The words after `companion` of each call of it in a page, in any part of a line."""
+    parts = [part for line in code(text(name)) for part in line.split("  #")[0].split(" && ")]
+    found = [re.match(r"(?:\S+[/\\])?companion( .+)?$", part.strip()) for part in parts]
+    return [shlex.split(match[1] or "") for match in found if match]
+
+
+def test_the_pages_are_those_of_the_repository():
+    assert all((ROOT / page).is_file() for page in PAGES)
+    templates = [page for page in PAGES if page.startswith(".github/")]
+    assert len([page for page in templates if "ISSUE_TEMPLATE" in page]) >= 2
+    assert ".github/PULL_REQUEST_TEMPLATE.md" in templates
+    for page in templates:
+        if "ISSUE_TEMPLATE" in page:
+            assert re.match(r"---\nname: .+\nabout: .+\n---\n", text(page)), page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_to_a_file(page):
+    prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text(page), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)", prose)
+    missing = [
+        link
+        for link in links
+        if not re.match(r"[a-z]+:", link)
+        and not ((ROOT / page).parent / link.split("#")[0] if link[0] != "#" else ROOT / page).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_path_that_is_named_is_there(page):
+    pattern = r"(?:chapters|companion|tests|data|\.ci|\.github)/[\w./-]*"
+    named = [path for path in code(text(page)) if re.fullmatch(pattern, path)]
+    missing = [path for path in named if not re.search(r"NN_name|/name\.", path)]
+    assert [path for path in missing if not (ROOT / path).exists()] == []
+    assert named
+
+
+def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_options():
+    found = [(page, words) for page in PAGES for words in calls(page)]
+    for page, words in found:
+        if not words or words == ["--help"]:
+            continue
+        assert words[0] in COMMANDS, f"{page}: companion {words[0]}"
+        parser = Parser(prog="companion")
+        COMMANDS[words[0]].add(parser)
+        parser.parse_args(words[1:])
+    used = {words[0] for page, words in found if words and page == "README.md"}
+    assert used >= {"demo", "prepare", "train", "generate", "eval", "info"}
+
+
+def test_every_command_of_the_machinery_that_is_named_is_one():
+    done = subprocess.run(
+        [sys.executable, "-m", "companion.book", "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+    (known,) = re.findall(r"\{([\w,]+)\}", done.stdout.split("\n\n")[0])
+    named = {
+        match[1]
+        for page in PAGES
+        for line in code(text(page))
+        if (match := re.search(r"-m companion\.book ([a-z]+)", line))
+    }
+    assert {"sync", "check", "repository", "site"} <= named <= set(known.split(","))
+
+
+def test_the_parts_that_demo_has_are_named():
+    from companion.show.demo import PARTS
+
+    (sentence,) = re.findall(r"^.*companion demo .*$", text("README.md"), re.MULTILINE)
+    assert all(f"`{part}`" in sentence for part in PARTS)
+
+
+def test_powershell_gets_the_same_commands():
+    ours = [line for line in text("README.md").splitlines() if line.startswith(INSTALL)]
+    theirs = []
+    for block in fenced(text("README.md"), "powershell"):
+        lines = block.replace(".venv\\Scripts\\", ".venv/bin/").splitlines()
+        theirs.append(" && ".join(["python3" + lines[0].removeprefix("python"), *lines[1:]]))
+    assert theirs == ours and len(ours) == 2
+
+
+@pytest.mark.slow
+def test_the_python_of_readme_prints_what_readme_shows(tmp_path, monkeypatch):
+    """The model that ships tells the story that stands there. A newborn one is trained for three steps."""
+    page = text("README.md")
+    (training, telling), (babble, story) = fenced(page, "python"), fenced(page, "text")
+    assert training.count("steps=400") == 1 and training.count("\n") <= 17
+    monkeypatch.chdir(ROOT)  # where a reader runs it
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(telling, {})
+    assert out.getvalue() == story
+
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(training.replace("steps=400", "steps=3"), {})
+    first, second = out.getvalue().split("\n", 1)
+    shown, sample = babble.split("\n", 1)
+    assert re.fullmatch(r"\d\.\d bits per byte", first) and re.fullmatch(r"\d\.\d bits per byte", shown)
+    assert second.startswith("Once") and sample.startswith("Once")
+    assert float(shown.split()[0]) < float(first.split()[0]) / 2
