@@ -85,7 +85,7 @@ def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
         optimizer.step()
         losses.append(loss.item())
     if len(losses) < steps:
-        raise ValueError(f"batches ended after {len(losses)} of steps={steps}; give as many, or endless ones")
+        raise ValueError(f"batches ended after {len(losses)} of steps={steps}; give more, or endless ones")
     return losses
 
 
