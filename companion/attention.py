@@ -5,25 +5,24 @@ chapters/text/04_attention.md.
 """
 
 import textwrap
-from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from companion.datasets import sample
-from companion.runtime.timing import seconds
+from companion.runtime.kernels import scaled_dot_product_attention
 from companion.tokenization import END_OF_TEXT
 
-__all__ = ["tell", "causal_mask", "plain_attention", "plain_is_faster", "attend", "CausalSelfAttention"]
+__all__ = ["tell", "causal_mask", "attend", "CausalSelfAttention"]
 
 
 # Cell f232b7ba, under “Attention”
 @torch.no_grad()
 def tell(model: nn.Module, tokenizer, n: int = 45) -> str:
-    """The prompt "Once", and up to n tokens that the model makes of it, in lines of 100 letters.
+    """The prompt "Once", continued by up to n sampled tokens, in lines of at most 100 characters.
 
-    model: tokens (1, T) -> logits (1, T, V). The same draws each time; chapter 8 does this properly.
+    model: tokens (1, T) -> logits (1, T, V). The seed is always 0; chapter 8 has a sampler with options.
     """
 
     def next_probabilities(tokens):
@@ -49,27 +48,6 @@ def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
 
 
 # Cell 866c0c73, under “Fast, and for every case”
-def plain_attention(q, k, v, dropout: float = 0.0) -> torch.Tensor:
-    """Equation (1) as it is written, causal: q (B, H, Tq, D), k and v (B, H, Tk, D) -> (B, H, Tq, D)."""
-    n_query, n_key = q.shape[-2], k.shape[-2]
-    hidden = torch.zeros(n_query, n_key, dtype=q.dtype, device=q.device)  # (Tq, Tk), M of equation (1)
-    hidden.masked_fill_(~causal_mask(n_query, n_key, q.device), float("-inf"))
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, H, Tq, Tk)
-    return F.dropout(scores.add_(hidden).softmax(dim=-1), dropout) @ v
-
-
-@torch.compiler.assume_constant_result
-@cache
-def plain_is_faster(dtype: torch.dtype) -> bool:
-    """Whether plain products beat the fused operation on this processor, forward and back; measured once."""
-    with torch.inference_mode(False), torch.enable_grad():
-        q, k, v = (torch.ones(2, 4, 128, 32, dtype=dtype, device="cpu", requires_grad=True) for _ in "qkv")
-        plain = seconds(lambda: plain_attention(q, k, v).sum().backward())
-        fused = seconds(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True).sum().backward())
-    return plain < fused
-
-
-# Cell 82cdaca7, under “Fast, and for every case”
 def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> torch.Tensor:
     """Scaled dot-product attention, causal unless a mask says otherwise.
 
@@ -81,15 +59,12 @@ def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> t
     Source: Vaswani et al., 2017 (arXiv:1706.03762), equation 1.
     """
     if mask is not None and mask.dtype != torch.bool:
-        raise TypeError(f"mask has dtype {mask.dtype}, it must be torch.bool: True for a look")
+        raise TypeError(f"mask has dtype {mask.dtype}, must be torch.bool: True where a query may look")
     n_query, n_key = q.shape[-2], k.shape[-2]
-    sixteen_bits = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-    if mask is None and sixteen_bits and n_key <= 1024 and plain_is_faster(q.dtype):
-        return plain_attention(q, k, v, dropout)
     if mask is None and n_query not in (1, n_key):
         mask = causal_mask(n_query, n_key, q.device)
     causal = mask is None and n_query > 1
-    return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
+    return scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
 
 
 # Cell 36e0fe44, under “Many heads”
@@ -115,15 +90,15 @@ class CausalSelfAttention(nn.Module):
         self.o_proj = nn.Linear(d_model, d_model, bias=bias)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, T, C) -> q, k, v (B, H, T, D): the one place where they are made. start: as in forward."""
+        """(B, T, C) -> q, k, v, (B, H, T, D) each. start: position of x's first token (chapter 10)."""
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)  # (B, T, C) each
         return tuple(y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for y in (q, k, v))
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T, C) -> (B, T, C). cache: what earlier tokens left in this layer (chapter 9), or None.
+        """(B, T, C) -> (B, T, C). cache: keys and values of earlier tokens (chapter 9), or None.
 
-        cache.length, an int or int64 (B,), is the position where x starts. cache.append(k, v) gives all
-        k, v so far (B, H, Tk, D), and which of them each query may see: bool (B, 1, Tq, Tk), or None.
+        cache.length, an int or int64 (B,), is the position of x's first token. cache.append(k, v) returns
+        all k, v so far (B, H, Tk, D), and a mask of what each query may see, bool (B, 1, Tq, Tk), or None.
         """
         q, k, v = self.project(x, start=getattr(cache, "length", 0))
         k, v, mask = (k, v, None) if cache is None else cache.append(k, v)

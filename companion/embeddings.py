@@ -28,7 +28,7 @@ class TokenEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(vocab_size, d_model) * 0.02)  # (V, C)
 
     def forward(self, tokens: torch.Tensor, start=0) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, C). start: as for GPTEmbedding; the same row at any position."""
+        """(B, T) int64 -> (B, T, C). start: ignored; every embedding takes one (see GPTEmbedding)."""
         try:
             return F.embedding(tokens, self.weight)  # (B, T) -> (B, T, C)
         except IndexError:
@@ -43,7 +43,7 @@ class TokenEmbedding(nn.Module):
 class WindowModel(nn.Module):
     """The rows of the last n tokens, side by side, to logits: (B, T) -> (B, T, V).
 
-    vocab_size: V. n: tokens in a window; before the first token stands the first again.
+    vocab_size: V. n: tokens in a window; at the start of a text, the first token is repeated to fill it.
     d_model: numbers in a row, C. d_hidden: numbers in the mixture.
     Source: Bengio et al., 2003 (A Neural Probabilistic Language Model), section 2.
     """
@@ -85,7 +85,7 @@ def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
         optimizer.step()
         losses.append(loss.item())
     if len(losses) < steps:
-        raise ValueError(f"batches ended after {len(losses)} of steps={steps}; give as many, or endless ones")
+        raise ValueError(f"batches ended after {len(losses)} of steps={steps}; give more, or endless ones")
     return losses
 
 
@@ -111,7 +111,7 @@ class GPTEmbedding(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: torch.Tensor, start: int | torch.Tensor = 0) -> torch.Tensor:
-        """(B, T) -> (B, T, C). start: where the first of the T tokens stands; int64 (B,) if rows differ."""
+        """(B, T) -> (B, T, C). start: position of the first token, an int or, by row, int64 (B,)."""
         T, rows, by_row = tokens.shape[-1], len(self.position.weight), torch.is_tensor(start)
         if by_row and (start.dtype != torch.int64 or start.shape != tokens.shape[:-1]):
             given, wanted = tuple(start.shape), tuple(tokens.shape[:-1])

@@ -8,14 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from companion.attention import (
-    CausalSelfAttention,
-    attend,
-    causal_mask,
-    plain_attention,
-    plain_is_faster,
-    tell,
-)
+from companion.attention import CausalSelfAttention, attend, causal_mask, tell
 from companion.tokenization import END_OF_TEXT, CharTokenizer
 
 B, H, T, D = 2, 3, 7, 5
@@ -24,7 +17,7 @@ B, H, T, D = 2, 3, 7, 5
 @pytest.fixture(params=[True, False], ids=["plain", "fused"])
 def either_way(request, monkeypatch):
     """What a processor would choose in 16 bits."""
-    monkeypatch.setattr("companion.attention.plain_is_faster", lambda dtype: request.param)
+    monkeypatch.setattr("companion.runtime.kernels.plain_is_faster", lambda dtype: request.param)
 
 
 def tensors(n_query=T, n_key=T, dtype=torch.float32, seed=0):
@@ -158,20 +151,6 @@ def test_a_query_that_may_look_nowhere_gets_zeros_and_no_nan():
         close(out[1:, :, 2:], alone, 1e-5 if dtype == torch.float32 else 2e-2)
 
 
-def test_the_faster_way_in_16_bits_is_measured_once(monkeypatch):
-    measured = []
-    monkeypatch.setattr("companion.attention.seconds", lambda work: measured.append(work()) or len(measured))
-    plain_is_faster.cache_clear()
-    try:
-        with torch.inference_mode(), torch.device("meta"):  # wherever the first use may stand
-            assert plain_is_faster(torch.bfloat16) and plain_is_faster(torch.bfloat16)  # 1 s against 2 s
-        assert len(measured) == 2
-        q, k, v = (t.detach() for t in tensors(dtype=torch.bfloat16))
-        assert torch.equal(attend(q, k, v), plain_attention(q, k, v)) and len(measured) == 2
-    finally:
-        plain_is_faster.cache_clear()
-
-
 @settings(max_examples=50, deadline=None)
 @given(
     n_query=st.integers(1, 6), more=st.integers(0, 5), seed=st.integers(0, 10**6), spread=st.floats(0.01, 30)
@@ -200,7 +179,7 @@ def test_dropout_zeroes_weights_and_keeps_their_mean(either_way, dtype):
 
 
 def test_a_mask_that_is_not_bool_is_an_error():
-    with pytest.raises(TypeError, match="must be torch.bool"):
+    with pytest.raises(TypeError, match="float32, must be torch.bool: True where a query may look"):
         attend(*tensors(), mask=torch.zeros(T, T))
 
 

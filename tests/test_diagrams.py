@@ -5,13 +5,15 @@ from itertools import combinations
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 from torch import nn
 
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2
 from companion.show import plots
-from companion.show.diagrams import block_diagram, gpt_diagram
+from companion.show.diagrams import block_diagram, gpt_diagram, heads_diagram
 
 pytestmark = pytest.mark.usefixtures("style")
 
@@ -310,3 +312,48 @@ def test_a_gpt_that_cannot_be_drawn_is_refused():
     for draw in (gpt_diagram, lambda module: block_diagram(module, 35)):
         with pytest.raises(TypeError, match="is a str, must be a"):
             draw("a model")
+
+
+# The heads
+
+
+@pytest.mark.parametrize(("d_model", "n_heads", "n_tokens"), [(6, 3, 4), (10, 2, 5), (8, 4, 3), (3, 1, 1)])
+def test_heads_have_a_square_for_each_number_and_the_shapes_of_the_layer(d_model, n_heads, n_tokens):
+    ax = heads_diagram(d_model, n_heads, n_tokens)
+    squares = [patch for patch in ax.patches if type(patch) is Rectangle]
+    on_card = [patch for patch in squares if to_hex(patch.get_facecolor()) == plots.CARD.lower()]
+    whole, weights = n_tokens * d_model, n_heads * n_tokens**2
+    assert len(squares) == 10 * whole + weights  # x, q, k, v, these cut, the heads' results, merged, y
+    assert len(on_card) == n_heads * n_tokens * (n_tokens - 1) // 2  # what the mask hides
+    shapes = [
+        "x  (B, T, C)",
+        "3 × (B, T, C)",
+        "3 × (B, H, T, D)",
+        "(B, H, T, T)",
+        "(B, H, T, D)",
+        "(B, T, C)",
+    ]
+    heights = [places(ax, shape)[0][1] for shape in [*shapes, "y  (B, T, C)"]]
+    assert heights == sorted(heights)
+    assert [name for name in texts(ax) if name.startswith("head ")] == [f"head {h}" for h in range(n_heads)]
+
+
+@pytest.mark.parametrize(("d_model", "n_heads", "n_tokens"), [(6, 3, 4), (16, 4, 8), (2, 1, 2)])
+def test_heads_can_be_read(d_model, n_heads, n_tokens):
+    ax = heads_diagram(d_model, n_heads, n_tokens)
+    ax.figure.canvas.draw()
+    drawn = [text for text in ax.texts if text.get_text()]
+    boxes = {text: text.get_window_extent() for text in drawn}
+    for a, b in combinations(drawn, 2):
+        assert not boxes[a].overlaps(boxes[b]), (a, b)
+    assert all(ax.figure.bbox.x0 < box.x0 and box.x1 < ax.figure.bbox.x1 for box in boxes.values())
+
+
+def test_sizes_that_no_card_could_hold_are_errors():
+    with pytest.raises(ValueError, match="n_heads=3 must divide d_model=8"):
+        heads_diagram(8, 3)
+    for sizes, message in [((0, 1), "d_model=0"), ((20, 5), "d_model=20"), ((10, 5), "n_heads=5")]:
+        with pytest.raises(ValueError, match=message):
+            heads_diagram(*sizes)
+    with pytest.raises(ValueError, match="n_tokens=9 must be from 1 to 8"):
+        heads_diagram(6, 3, 9)

@@ -4,14 +4,16 @@ import math
 from html import escape
 
 import nbformat
+import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex, to_rgb
 from nbclient import NotebookClient
 
 from companion.attention import CausalSelfAttention, causal_mask
 from companion.generation import next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
-from companion.show import widgets
+from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer, CharTokenizer
 
 STORY = "Mara found a red button at the mill. Tom found a button. "
@@ -235,6 +237,17 @@ def test_one_layer_needs_no_control_for_it_and_a_model_without_one_is_refused(to
     for head in [(2, 0), (0, 3), (-1, 0)]:
         with pytest.raises(ValueError, match=r"not there; the last layer and head are \(1, 2\)"):
             widgets.attention(model, tokenizer, SENTENCE, [head])
+
+
+def test_the_maps_of_a_strip_may_have_the_colors_of_another_figure(tokenizer, model):
+    colors = [plots.VERMILLION, plots.BLUE]
+    figure = widgets.attention_strip(model, tokenizer, SENTENCE, [(1, 0), (1, 2)], colors)
+    maps = [image for ax in figure.axes for image in ax.images]
+    for image, color in zip(maps, colors, strict=True):
+        assert to_hex(image.cmap(0.0)) == plots.CARD.lower()
+        assert np.allclose(image.cmap(2 / 3)[:3], to_rgb(color), atol=0.02)
+    plain = widgets.attention_strip(model, tokenizer, SENTENCE, [(1, 0)])
+    assert plain.axes[0].images[0].cmap == plots.HEAT
 
 
 # Sampling

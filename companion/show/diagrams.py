@@ -1,11 +1,12 @@
-"""Diagrams drawn from modules: a block with the shapes on its edges, a GPT with the parameters of its parts.
+"""Diagrams: attention's heads, number by number; a block with the shapes on its edges; a GPT with its counts.
 
-The wiring is traced from `forward`, the shapes come from a forward pass and the counts from the parameters,
-so a diagram changes with the module that it shows. What goes in stands at the bottom, as in most papers.
-The cards are narrow, so that a phone need not shrink them much::
+The last two are drawn from modules: the wiring is traced from `forward`, the shapes come from a forward pass
+and the counts from the parameters, so a diagram changes with the module that it shows. What goes in stands at
+the bottom, as in most papers. The cards are narrow, so that a phone need not shrink them much::
 
     from companion.show import diagrams
 
+    diagrams.heads_diagram(d_model=6, n_heads=3)
     diagrams.block_diagram(block, d_model=64)
     diagrams.gpt_diagram(model)
 """
@@ -21,14 +22,14 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.textpath import TextPath
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE
+from companion.show.plots import BLUE, CARD, GRAY, GREEN, INK, ORANGE, PURPLE, RULE, legible
 
-__all__ = ["block_diagram", "gpt_diagram"]
+__all__ = ["block_diagram", "gpt_diagram", "heads_diagram"]
 
 NAME, NOTE = 10.5, 9.5
 """Points: the names of parts; their classes, shapes and counts."""
@@ -36,8 +37,101 @@ NAME, NOTE = 10.5, 9.5
 BATCH, TIME = 2, 3
 """The shape of what is sent through a block; where an output begins with it, a label says B, T."""
 
+CELL, GAP, HEADS = 0.1, 0.09, (BLUE, ORANGE, GREEN, PURPLE)
+"""Inches: the side of a square, which is a number, and what lies between parts; the colors of the heads."""
+
 ADDING, NONLINEAR = (operator.add, operator.iadd, torch.add), ("gelu", "relu", "silu")
 """Functions that a diagram knows: sums in the stream, and the nonlinearities between linear maps."""
+
+
+def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
+    """Draw the way of one text through an attention layer: a square is a number, a color a head.
+
+    d_model: C; n_heads: H, each D = C / H wide; n_tokens: T, the rows of every grid. Weights that the causal
+    mask leaves are filled. Beside each grid stands the shape for a batch of B texts.
+    Raises ValueError for a size below 1, an n_heads that does not divide d_model, and for more than 4 heads,
+    8 tokens or 16 numbers, which no card could hold.
+    """
+    for name, size, most in [("d_model", d_model, 16), ("n_heads", n_heads, 4), ("n_tokens", n_tokens, 8)]:
+        if not 1 <= size <= most:
+            raise ValueError(f"{name}={size} must be from 1 to {most}; try d_model=6, n_heads=3, n_tokens=4")
+    if d_model % n_heads:
+        raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}; try 3 and 6")
+    C, H, T, D = d_model, n_heads, n_tokens, d_model // n_heads
+    tall, piece, whole = T * CELL, D * CELL, C * CELL
+    head = max(3 * piece + 4 * GAP, tall + piece + 0.22 + 2 * GAP, _width("head 0", NOTE) + piece + 4 * GAP)
+    box = _Box("q_proj").width
+    step = max(box, whole) + 2 * GAP
+    span = max(H * head + (H - 1) * GAP, 3 * step - 2 * GAP)
+    middle = 0.15 + span / 2
+    lefts = [middle - (H * head + (H - 1) * GAP) / 2 + h * (head + GAP) for h in range(H)]
+    stripes = [HEADS[column // D] for column in range(C)]
+    _, ax = plt.subplots(layout="none")
+
+    words: list[str] = []
+
+    def note(y: float, shape: str, *done: str) -> None:
+        words.extend([shape, *done])
+        _note(ax, 0.15 + span + 0.15, y, shape)
+        for i, text in enumerate(done):
+            _note(ax, 0.15 + span + 0.15, y - 0.2 - 0.18 * i, text, color=legible(GRAY))
+
+    y = 0.12
+    _grid(ax, middle - whole / 2, y, T, [GRAY] * C)
+    note(y + tall / 2, "x  (B, T, C)")
+    y += tall
+    _line(ax, (middle, y), (middle, y + 0.14), arrow=False)
+    inputs = y + 0.32 + 0.28 + 0.18
+    for i, name in enumerate(("q_proj", "k_proj", "v_proj")):
+        x = middle + (i - 1) * step
+        _line(ax, (middle, y + 0.14), (x, y + 0.14), (x, y + 0.32))
+        _Box(name, color=BLUE).draw(ax, x, y + 0.32)
+        _line(ax, (x, y + 0.6), (x, inputs))
+        _grid(ax, x - whole / 2, inputs, T, stripes)
+    note(inputs + tall / 2, "3 × (B, T, C)")
+
+    pieces = inputs + tall + 0.62
+    weights = pieces + tall + 0.44
+    outs = weights + tall + 0.24
+    merged = outs + tall + 0.52
+    for h, left in enumerate(lefts):
+        color = HEADS[h]
+        _frame(
+            ax, (left, pieces - 0.26), (left + head, outs + tall + 0.08), "none", GRAY, linestyle=(0, (4, 2))
+        )
+        xs = [left + GAP + piece / 2 + i * (head - 2 * GAP - piece) / 2 for i in range(3)]
+        for i, x in enumerate(xs):
+            start = middle + (i - 1) * step - whole / 2 + (h + 0.5) * piece
+            ax.plot([start, x], [inputs + tall, pieces - 0.24], color=color, linewidth=1)
+            _grid(ax, x - piece / 2, pieces, T, [color] * D)
+            _note(ax, x, pieces - 0.12, "qkv"[i], "center")
+        at, x = pieces + tall + 0.16, left + GAP + tall / 2
+        for side in xs[:2]:
+            _line(ax, (side, pieces + tall), (side, at), (x, at), arrow=False)
+        _line(ax, (x, at), (x, weights))
+        _sign(ax, x, at, "@")
+        _grid(ax, x - tall / 2, weights, T, [color] * T, causal=True)
+        at = weights + tall / 2
+        _line(ax, (x + tall / 2, at), (xs[2] - 0.09, at))
+        _line(ax, (xs[2], pieces + tall), (xs[2], outs))
+        _sign(ax, xs[2], at, "@")
+        _grid(ax, xs[2] - piece / 2, outs, T, [color] * D)
+        _note(ax, left + GAP, outs + tall / 2, f"head {h}")
+        end = middle - whole / 2 + (h + 0.5) * piece
+        ax.plot([xs[2], end], [outs + tall, merged], color=color, linewidth=1)
+    note(pieces + tall / 2, "3 × (B, H, T, D)", "cut")
+    note(weights + tall / 2, "(B, H, T, T)", "q @ kᵀ / √D,", "mask, softmax")
+    note(outs + tall / 2, "(B, H, T, D)", "weights @ v")
+
+    _grid(ax, middle - whole / 2, merged, T, stripes)
+    note(merged + tall / 2, "(B, T, C)", "side by side")
+    y = merged + tall
+    _line(ax, (middle, y), (middle, y + 0.18))
+    y = _Box("o_proj", color=BLUE).draw(ax, middle, y + 0.18)
+    _line(ax, (middle, y), (middle, y + 0.18))
+    _grid(ax, middle - whole / 2, y + 0.18, T, [GRAY] * C)
+    note(y + 0.18 + tall / 2, "y  (B, T, C)")
+    return _cut(ax, 0.15 + span + 0.3 + max(_width(word, NOTE) for word in words), y + 0.3 + tall)
 
 
 def block_diagram(block: nn.Module, d_model: int) -> Axes:
@@ -444,6 +538,21 @@ def _plus(ax: Axes, x: float, y: float) -> float:
     return y + 0.09
 
 
+def _sign(ax: Axes, x: float, y: float, sign: str) -> None:
+    """An operation on a line: its sign in a circle that hides the line."""
+    _frame(ax, (x - 0.1, y - 0.1), (x + 0.1, y + 0.1), CARD, INK, rounding=0.1, zorder=3)
+    ax.text(x, y, sign, fontsize=NOTE, ha="center", va="center", zorder=4)
+
+
+def _grid(ax: Axes, left: float, low: float, rows: int, colors: list[str], causal: bool = False) -> None:
+    """A matrix: a row for each token, from the top down, a column for each color; causal: half is empty."""
+    for row in range(rows):
+        for column, color in enumerate(colors):
+            fill = CARD if causal and column > row else _tint(color, 0.45)
+            at = left + column * CELL, low + (rows - 1 - row) * CELL
+            ax.add_patch(Rectangle(at, CELL, CELL, facecolor=fill, edgecolor=color, linewidth=0.6, zorder=2))
+
+
 def _edge(ax: Axes, x: float, y: float, shape: str) -> float:
     """An arrow upward with a shape beside it; return where it ends."""
     _line(ax, (x, y), (x, y + 0.34))
@@ -477,9 +586,9 @@ def _width(text: str, points: float) -> float:
     return TextPath((0, 0), text, size=points).get_extents().x1 / 72 if text else 0.0
 
 
-def _tint(color: str) -> tuple[float, ...]:
-    """A color so pale that ink reads on it."""
-    return tuple(0.25 * a + 0.75 * b for a, b in zip(to_rgb(color), to_rgb(CARD), strict=True))
+def _tint(color: str, share: float = 0.25) -> tuple[float, ...]:
+    """A color so pale that ink reads on it: a share of it in the card's."""
+    return tuple(share * a + (1 - share) * b for a, b in zip(to_rgb(color), to_rgb(CARD), strict=True))
 
 
 def _cut(ax: Axes, width: float, height: float) -> Axes:

@@ -118,6 +118,12 @@ def legible(color) -> str:
     return next(mix for mix in mixes if contrast(mix) >= 4.5)
 
 
+def heat(color: str) -> LinearSegmentedColormap:
+    """HEAT's steps in another color, for amounts that belong to what is drawn in it."""
+    card, full = np.array(to_rgb(CARD)), np.array(to_rgb(color))
+    return LinearSegmentedColormap.from_list("", [card, 0.4 * full + 0.6 * card, full, 0.4 * full])
+
+
 def label_line(line: Line2D, text: str, dx: float = 5, dy: float = 0) -> Text:
     """Write text at the right end of a line, in its color (darker where that is pale), instead of a legend.
 

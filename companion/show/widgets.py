@@ -347,9 +347,9 @@ def heads_of(model, tokenizer, sentence: str) -> tuple[list, list[str]]:
     return attention_weights(model, tokens), labels
 
 
-def draw_head(ax: Axes, weights, labels: Sequence[str], inches: float) -> None:
+def draw_head(ax: Axes, weights, labels: Sequence[str], inches: float, cmap=plots.HEAT) -> None:
     """Draw a head's weights (T, T) as a map about so many inches wide: row i is what token i looks at."""
-    ax.imshow(weights.numpy(), cmap=plots.HEAT, vmin=0, vmax=1)
+    ax.imshow(weights.numpy(), cmap=cmap, vmin=0, vmax=1)
     size = min(10, 0.85 * 72 * inches / len(labels))  # points, so that no two labels touch
     style = {"fontsize": size, "parse_math": False}  # a $ is a $
     ax.set_xticks(range(len(labels)), labels, rotation=90, **style)
@@ -358,13 +358,14 @@ def draw_head(ax: Axes, weights, labels: Sequence[str], inches: float) -> None:
     ax.grid(False)
 
 
-def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]]) -> Figure:
+def attention_strip(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]], colors=None) -> Figure:
     """A map for each of heads, (layer, head) pairs, two beside each other. Errors as for attention."""
     layers, labels = heads_of(model, tokenizer, sentence)
+    maps = [plots.heat(color) for color in colors] if colors else [plots.HEAT] * len(heads)
     rows = (len(heads) + 1) // 2
     fig, axes = plt.subplots(rows, 2, figsize=(plots.WIDTH, 0.7 + 3.2 * rows), squeeze=False)
     for i, (ax, (layer, head)) in enumerate(zip(axes.flat, heads, strict=False)):
-        draw_head(ax, pick(layers, layer, head), labels, 2.4)
+        draw_head(ax, pick(layers, layer, head), labels, 2.4, maps[i])
         ax.set_title(name_head(layers, layer, head))
         ax.tick_params(labelleft=i % 2 == 0, labelbottom=i + 2 >= len(heads))  # none between two maps
     for ax in axes.flat[len(heads) :]:
@@ -414,18 +415,19 @@ def attention_panel(model, tokenizer, sentence: str, head: tuple[int, int] = (0,
     return Panel(draw, (plots.WIDTH, 5.6), controls)
 
 
-def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]]) -> None:
+def attention(model, tokenizer, sentence: str, heads: Sequence[tuple[int, int]], colors=None) -> None:
     """Show which tokens look at which, some heads' maps; with controls, any head on the reader's sentence.
 
     model: tokens (1, T) int64 in, with attention layers within: parts whose project(x) makes q, k and v.
     tokenizer: the one that the model was made for; its <|endoftext|> is put in front of the sentence.
     sentence: at most 39 tokens.
     heads: the strip's (layer, head) pairs, counted from 0.
+    colors: one for each of heads, where other figures show them in colors; None is blue for all.
     Controls: the sentence, the layer where there are several, the head. They begin at heads[0].
     Raises ValueError for a model without such layers, a head that it lacks, and a sentence that is empty or
     too long.
     """
-    attention_strip(model, tokenizer, sentence, heads)
+    attention_strip(model, tokenizer, sentence, heads, colors)
     show(lambda: attention_panel(model, tokenizer, sentence, heads[0]))
 
 
