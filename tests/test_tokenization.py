@@ -1,6 +1,7 @@
 """Chapter 1's module: round trips, tiktoken and GPT-2 to compare with, the textbook loop."""
 
 import contextlib
+import inspect
 import io
 import random
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import regex
 import tiktoken
+import tiktoken_ext.openai_public
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -369,6 +371,15 @@ def three_ways():
 
 
 WAYS = three_ways()
+
+
+def test_the_chapter_has_gpt4s_pattern_as_tiktoken_has_it():
+    text = (DATA.parent / "chapters" / "text" / "01_tokenization.md").read_text(encoding="utf-8")
+    ours = re.search(r"GPT4_PATTERN = \(.*?\n\)", text, re.S)[0]
+    names = {}
+    exec(ours, names)
+    source = inspect.getsource(tiktoken_ext.openai_public.cl100k_base)
+    assert f'r"""{names["GPT4_PATTERN"]}"""' in source
 
 
 @given(st.text(st.sampled_from("aunited"), min_size=1, max_size=40))
