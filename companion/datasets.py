@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from companion.runtime.checks import as_documents, at_least_one, token_row
 from companion.runtime.prepared import Corpus, Split, read_prepared, write_prepared
+from companion.runtime.prepared import row_starts as row_starts
 from companion.runtime.texts import end_of_text, hold_out
 from companion.runtime.texts import load_text as load_text
 from companion.runtime.texts import python_manual as python_manual
@@ -26,7 +27,6 @@ __all__ = [
     "token_stream",
     "encode_documents",
     "pad_batch",
-    "row_starts",
     "document_rows",
     "random_batches",
     "bits_per_byte",
@@ -36,15 +36,16 @@ __all__ = [
 ]
 
 
-# Cell 498a6491, under “A text asks its own questions”
+# Cell 2c46edda, under “A text asks its own questions”
 class TokenDataset(Dataset):
-    """Windows over one long row of tokens.
+    """Windows over one long sequence of tokens.
 
     tokens: (N,) integers: a list, an array or a memory map. Item i is (x, y), both (T,) int64,
-    T = context_length: x begins at token i * stride, y one token later. stride: from one window's
-    start to the next; context_length unless given, which asks each question once. Tokens at the
-    end that fill no window are left out. Raises ValueError for a context_length or stride below 1
-    and for fewer than context_length + 1 tokens, TypeError for what is no row of integers.
+    T = context_length: x begins at token i * stride, y one token later. stride: how many tokens
+    the next window starts after this one; without it context_length, so that no token is a target
+    twice. Tokens at the end that do not fill a window are left out.
+    Raises ValueError for a context_length or stride below 1 and for fewer than context_length + 1
+    tokens, TypeError for what is not a one-dimensional sequence of integers.
     """
 
     def __init__(self, tokens, context_length: int, stride: int | None = None):
@@ -67,7 +68,7 @@ class TokenDataset(Dataset):
         return window[:-1], window[1:]
 
 
-# Cell bab16107, under “A text asks its own questions”
+# Cell b0a93247, under “A text asks its own questions”
 def make_dataloader(
     tokens,
     context_length: int,
@@ -76,11 +77,12 @@ def make_dataloader(
     shuffle: bool = True,
     generator=None,
 ) -> DataLoader:
-    """Batches (x, y) of windows, each (B, T) int64: every window once, shuffled or in order.
+    """A DataLoader of a TokenDataset: batches (x, y), each (B, T) int64.
 
-    generator: a torch.Generator, for the same order every time. When shuffled, a last batch that
-    is not full is dropped, so that every step of a training sees as many windows.
-    Raises ValueError and TypeError as TokenDataset does, and for a batch_size below 1.
+    One round has every window once, shuffled or in order. When shuffled, a last batch that is not
+    full is dropped, so that all steps of a training see equally many windows. generator: a
+    torch.Generator, for the same order every time.
+    Raises ValueError and TypeError as TokenDataset does, and ValueError for a batch_size below 1.
     """
     at_least_one(batch_size=batch_size)
     dataset = TokenDataset(tokens, context_length, stride)
@@ -89,7 +91,8 @@ def make_dataloader(
 
 # Cell f0b1b958, under “Stories begin and end”
 def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.ndarray]:
-    """A split's tokens in pieces: <|endoftext|>, then each document's with one more after them."""
+    """The tokens of documents, one array at a time: first <|endoftext|> alone, then each document
+    with <|endoftext|> after it. uint16, or uint32 for a vocabulary of more than 65,536 tokens."""
     end = [end_of_text(tokenizer)]
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
     # tiktoken finds the same ids sooner
@@ -100,7 +103,7 @@ def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.
 
 
 def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Split:
-    """Documents as one Split in memory. An <|endoftext|> typed in a document stays text.
+    """Encode documents as one Split in memory. "<|endoftext|>" typed in a document stays text.
 
     Raises TypeError for a single str, and ValueError for a tokenizer without <|endoftext|>.
     """
@@ -111,10 +114,10 @@ def encode_documents(documents: Sequence[str], tokenizer: Tokenizer) -> Split:
     return Split(np.concatenate(pieces), starts, n_bytes)
 
 
-# Cell cd944bea, under “Stories begin and end”
+# Cell 4f6ed702, under “Stories begin and end”
 def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sequences of unequal lengths as one rectangle: (B, T) int64 tokens, (B, T) bool mask of
-    the real ones.
+    """Sequences of unequal lengths as one rectangle: (B, T) int64 tokens, and a (B, T) bool mask
+    that is True where a token is real.
 
     T is length, or that of the longest sequence. Shorter ones are filled up with pad_id on the
     right, longer ones cut. Raises ValueError for no sequences and for a length below 1, also
@@ -133,21 +136,14 @@ def pad_batch(sequences, pad_id: int, length: int | None = None) -> tuple[torch.
 
 
 # Cell 2caf40b2, under “Stories begin and end”
-def row_starts(starts, context_length: int) -> np.ndarray:
-    """starts, and further ones inside long documents: no row has over context_length questions."""
-    at_least_one(context_length=context_length)
-    pieces = [np.arange(start, end, context_length) for start, end in itertools.pairwise(starts)]
-    return np.concatenate([*pieces, starts[-1:]])
-
-
 def document_rows(
     tokens, starts, rows, context_length: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of these numbers as (x, y), each (B, T) int64, T that of the longest; padding's
-    targets are -100.
+    """Documents as a batch (x, y), each (B, T) int64: one document a row, T that of the longest.
 
-    Row i is x = tokens[starts[i]:starts[i + 1]], y the same one token later; both cut to
-    context_length if given.
+    tokens, starts: of a Split. rows: which documents, by number. Document i has
+    x = tokens[starts[i]:starts[i + 1]] and y one token later, both cut to context_length if that
+    is given. Padding is <|endoftext|> in x and -100 in y.
     """
     spans = [tokens[starts[i] : starts[i + 1] + 1] for i in rows]
     x, _ = pad_batch([span[:-1][:context_length] for span in spans], pad_id=int(tokens[starts[0]]))
@@ -155,15 +151,15 @@ def document_rows(
     return x, y
 
 
-# Cell 0eed96fd, under “Stories begin and end”
+# Cell a8de952c, under “Stories begin and end”
 def random_batches(
     tokens, batch_size: int, context_length: int, generator: torch.Generator, starts=None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches (x, y) without end, each (B, T) int64, rows drawn with replacement.
+    """Endless batches (x, y), each (B, T) int64; rows are drawn at random, and may come again.
 
-    Without starts, rows are windows of context_length tokens, cut anywhere. With the starts of
-    a Split, rows begin where documents do (see row_starts, document_rows), and T is at most
-    context_length.
+    Without starts, a row is a window of context_length tokens that begins anywhere. With the
+    starts of a Split, a row is a document (see document_rows), or the next part of one that is
+    longer than context_length (see row_starts).
     Raises ValueError for a batch_size or context_length below 1, and for data without a row.
     """
     if starts is None:

@@ -28,12 +28,12 @@ from companion.runtime.tokenizers import decode_stream as decode_stream
 
 __all__ = [
     "WORD_PATTERN",
-    "CharTokenizer",
-    "count_pieces",
-    "WordTokenizer",
     "GPT2_PATTERN",
     "merge_piece",
     "encode_pieces",
+    "CharTokenizer",
+    "count_pieces",
+    "WordTokenizer",
     "BPETokenizer",
     "replace_pair",
     "PairQueue",
@@ -46,7 +46,49 @@ __all__ = [
 WORD_PATTERN = r" ?\w+| ?[^\w\s]|\s+"
 
 
-# Cell 8265dfd9, under “Two tokenizers”
+# Cell 8265dfd9, under “Where a token may not reach”
+GPT2_PATTERN = "|".join(
+    [
+        r"'(?:[sdmt]|ll|ve|re)",  # what follows an apostrophe in English: 's 'd 'm 't 'll 've 're
+        r" ?\p{L}+",  # letters of any script, with a space before them
+        r" ?\p{N}+",  # digits of any script, likewise
+        r" ?[^\s\p{L}\p{N}]+",  # marks, likewise
+        r"\s+(?!\S)",  # spaces and line ends; before a word, all but the last
+        r"\s+",  # and that one, where it is no plain space
+    ]
+)
+
+
+# Cell 849120bc, under “Encoding: the order of the merges”
+def merge_piece(word: str, ranks: dict[str, str]) -> str:
+    """Apply the merges to a piece in which each token is written as one character, its symbol.
+
+    ranks: for each merged pair of symbols, the symbol that replaces it; a later merge has a
+    greater one.
+    """
+    while known := [pair for pair in map(add, word, word[1:]) if pair in ranks]:
+        first = min(known, key=ranks.__getitem__)
+        word = word.replace(first, ranks[first])
+    return word
+
+
+def encode_pieces(pieces: list[str], ranks: dict, byte_ids: bytes, cache: dict) -> list[int]:
+    """The ids of all pieces, one after the other. A piece met before is looked up in the cache.
+
+    ranks: as in merge_piece. byte_ids: the id of each of the 256 bytes.
+    """
+    ids = []
+    for piece in pieces:
+        if piece not in cache:
+            if len(cache) >= 2**17:  # some 30 MB
+                cache.clear()
+            word = piece.encode().translate(byte_ids).decode("latin-1")
+            cache[piece] = [ord(symbol) for symbol in merge_piece(word, ranks)]
+        ids += cache[piece]
+    return ids
+
+
+# Cell f933ede6, under “Numbers that stand for no text”
 class CharTokenizer(Tokenizer, kind="char"):
     """One token for each character that the training text holds, in the order of their code points.
 
@@ -65,13 +107,13 @@ class CharTokenizer(Tokenizer, kind="char"):
         return cls(sorted(set().union(*documents(text))), special_tokens)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text, special tokens' names in it taken as ordinary text."""
+        """The ids of a text in which the names of special tokens are ordinary text."""
         return self.known_ids(text)
 
 
-# Cell 66607660, under “Two tokenizers”
+# Cell 66607660, under “Numbers that stand for no text”
 def count_pieces(text: str | Iterable[str], pattern: str) -> Counter[str]:
-    """How often each piece that the pattern cuts stands in a text, or in several."""
+    """How often each piece that the pattern finds stands in a text, or in several."""
     counts: Counter[str] = Counter()
     for document in documents(text):
         counts.update(split_pieces(pattern, document))
@@ -97,57 +139,15 @@ class WordTokenizer(Tokenizer, kind="word"):
         return cls(sorted(counts, key=lambda word: (-counts[word], word)), special_tokens, pattern)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text, special tokens' names in it taken as ordinary text."""
+        """The ids of a text in which the names of special tokens are ordinary text."""
         return self.known_ids(split_pieces(self.pattern, text))
 
 
-# Cell 9045b7d2, under “Where a token may not reach”
-GPT2_PATTERN = "|".join(
-    [
-        r"'(?:[sdmt]|ll|ve|re)",  # what follows an apostrophe in English: 's 'd 'm 't 'll 've 're
-        r" ?\p{L}+",  # letters of any script, with a space before them
-        r" ?\p{N}+",  # digits of any script, likewise
-        r" ?[^\s\p{L}\p{N}]+",  # marks, likewise
-        r"\s+(?!\S)",  # spaces and line ends; before a word, all but the last
-        r"\s+",  # and that one, where it is no plain space
-    ]
-)
-
-
-# Cell 4b67941e, under “Encoding: the order of the merges”
-def merge_piece(word: str, ranks: dict[str, str]) -> str:
-    """Merge the tokens of a piece, written as letters, in the order of the merges.
-
-    ranks: each merged pair of letters -> the letter that replaces it; later merges have greater ones.
-    """
-    while known := [pair for pair in map(add, word, word[1:]) if pair in ranks]:
-        first = min(known, key=ranks.__getitem__)
-        word = word.replace(first, ranks[first])
-    return word
-
-
-# Cell b792d198, under “Encoding: the order of the merges”
-def encode_pieces(pieces: list[str], ranks: dict, letters: bytes, cache: dict) -> list[int]:
-    """The ids of all pieces, one after the other. A piece met before is looked up in the cache.
-
-    letters: for each byte, the id that it has as a token.
-    """
-    ids = []
-    for piece in pieces:
-        if piece not in cache:
-            if len(cache) >= 2**17:  # some 30 MB
-                cache.clear()
-            word = piece.encode().translate(letters).decode("latin-1")
-            cache[piece] = [ord(token) for token in merge_piece(word, ranks)]
-        ids += cache[piece]
-    return ids
-
-
-# Cell ff44f2f9, under “Encoding: the order of the merges”
+# Cell cb656fb0, under “Numbers that stand for no text”
 class BPETokenizer(Tokenizer, kind="bpe"):
     """Byte-level byte-pair encoding: 256 bytes, a token for each merge, then the special tokens.
 
-    pattern cuts text into pieces that no token crosses; byte_order: the bytes with the ids 0 to 255.
+    pattern finds the pieces that no token crosses; byte_order: the bytes with the ids 0 to 255.
     Source: Sennrich et al., 2016 (arXiv:1508.07909); bytes: Radford et al., 2019 (GPT-2), 2.2.
     """
 
@@ -157,9 +157,9 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         self.merges, self.byte_order = byte_pairs(merges, byte_order)
         tokens = [bytes([b]) for b in self.byte_order] + [a + b for a, b in self.merges]
         super().__init__(tokens, special_tokens, pattern)
-        letter = {token: chr(i) for i, token in enumerate(tokens)}
-        self.ranks = {letter[a] + letter[b]: letter[a + b] for a, b in self.merges}
-        self.letters, self.cache = bytes(map(self.byte_order.index, BYTES)), {}
+        symbol = {token: chr(i) for i, token in enumerate(tokens)}
+        self.ranks = {symbol[a] + symbol[b]: symbol[a + b] for a, b in self.merges}
+        self.byte_ids, self.cache = bytes(map(self.byte_order.index, BYTES)), {}
 
     @classmethod
     def train(cls, text, vocab_size, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN) -> Self:
@@ -174,11 +174,11 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         return cls(recover_merges(tokens := gpt2_tokens()), byte_order=b"".join(tokens[:256]))
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text, special tokens' names in it taken as ordinary text."""
-        return encode_pieces(split_pieces(self.pattern, text), self.ranks, self.letters, self.cache)
+        """The ids of a text in which the names of special tokens are ordinary text."""
+        return encode_pieces(split_pieces(self.pattern, text), self.ranks, self.byte_ids, self.cache)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids; bytes that are no UTF-8 show as U+FFFD."""
+        """The text of these ids; bytes that are not valid UTF-8 show as U+FFFD."""
         return b"".join(self.tokens(ids)).decode("utf-8", errors="replace")
 
     def to_tiktoken(self) -> tiktoken.Encoding:
@@ -186,9 +186,9 @@ class BPETokenizer(Tokenizer, kind="bpe"):
         return as_tiktoken(self.vocab, self.special_tokens, self.pattern)
 
 
-# Cell 541154c3, under “Only the neighbors change”
+# Cell df755ff1, under “Only the neighbors change”
 def replace_pair(word: str, pair: str, new: str) -> tuple[str, list[tuple[str, str]]]:
-    """Write `new` for each `pair` in a word whose letters are tokens.
+    """Write `new` for each `pair` in a word in which each character stands for a token.
 
     Returns the new word, and (lost, gained) for each neighboring pair that this changed.
     """
@@ -204,12 +204,12 @@ def replace_pair(word: str, pair: str, new: str) -> tuple[str, list[tuple[str, s
     return word, changes
 
 
-# Cell df755ff1, under “Only the neighbors change”
+# Cell 6e79cb89, under “Only the neighbors change”
 class PairQueue:
-    """Gives the most frequent pair; of equals, the one whose bytes are greater.
+    """Gives the most frequent pair; of equally frequent ones, the one whose bytes are greater.
 
-    counts and tokens belong to the caller and change. A count that fell is noticed when its
-    pair comes up.
+    counts: of each pair; tokens: the bytes of each symbol. The caller changes both; a count that
+    has fallen since its pair was pushed is noticed when the pair comes up.
     """
 
     def __init__(self, counts: dict[str, int], tokens: list[bytes]):
@@ -221,9 +221,9 @@ class PairQueue:
         for pair in pairs:
             heapq.heappush(self.heap, (-self.counts[pair], *map(self.backwards, pair), pair))
 
-    def backwards(self, token: str) -> str:
+    def backwards(self, symbol: str) -> str:
         """A key that sorts tokens opposite to their bytes, a longer one before its beginning."""
-        return "".join(chr(255 - b) for b in self.tokens[ord(token)]) + chr(256)
+        return "".join(chr(255 - b) for b in self.tokens[ord(symbol)]) + chr(256)
 
     def pop(self) -> str | None:
         """Take out the first pair; None when there is none."""
@@ -236,13 +236,13 @@ class PairQueue:
         return None
 
 
-# Cell 0d2c1349, under “Only the neighbors change”
+# Cell 3718e498, under “Only the neighbors change”
 def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[bytes, bytes]]:
     """The first n_merges merges of byte-pair encoding for counted pieces, or all there are.
 
     Of pairs that are equally frequent, the lexicographically greater one is merged first.
     """
-    words = [piece.encode().decode("latin-1") for piece in pieces]  # each byte a letter
+    words = [piece.encode().decode("latin-1") for piece in pieces]  # each byte one character
     often, tokens = list(pieces.values()), [bytes([b]) for b in range(256)]
     counts, where = defaultdict(int), defaultdict(set)
     for w, word in enumerate(words):
@@ -251,7 +251,7 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[bytes, byt
             where[pair].add(w)
     queue, merges = PairQueue(counts, tokens), []
     while len(merges) < n_merges and (pair := queue.pop()):
-        a, b = (tokens[ord(token)] for token in pair)
+        a, b = (tokens[ord(symbol)] for symbol in pair)
         merges.append((a, b))
         tokens.append(a + b)
         gains = set()
@@ -270,9 +270,9 @@ def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[bytes, byt
 # Cell 795ff3f0, under “GPT-2's own tokens”
 def recover_merges(tokens: list[bytes]) -> list[tuple[bytes, bytes]]:
     """The merges that made a vocabulary, given its tokens in order: each joins two earlier ones."""
-    letter, ranks, merges = {token: chr(i) for i, token in enumerate(tokens)}, {}, []
+    symbol, ranks, merges = {token: chr(i) for i, token in enumerate(tokens)}, {}, []
     for token in tokens[256:]:
-        a, b = pair = merge_piece("".join(letter[bytes([byte])] for byte in token), ranks)
-        ranks[pair] = letter[token]
+        a, b = pair = merge_piece("".join(symbol[bytes([byte])] for byte in token), ranks)
+        ranks[pair] = symbol[token]
         merges.append((tokens[ord(a)], tokens[ord(b)]))
     return merges

@@ -1,12 +1,19 @@
 """Chapter 1's module: round trips, tiktoken and GPT-2 to compare with, the textbook loop."""
 
+import contextlib
+import inspect
+import io
 import random
+import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import regex
 import tiktoken
+import tiktoken_ext.openai_public
+import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -347,3 +354,51 @@ def test_every_story_fits_and_comes_back():
 def test_lamplighter_is_prose_with_more_than_ascii():
     assert 15_000 <= len(STORY.encode()) <= 20_000
     assert {"é", "—", "£", "½"} <= set(STORY) and "\r" not in STORY
+
+
+# -- the three ways to cut of "Going deeper", which the notebook alone has ----
+
+
+def three_ways():
+    """The functions of the cell under "Three ways to cut"."""
+    text = (DATA.parent / "chapters" / "text" / "01_tokenization.md").read_text(encoding="utf-8")
+    cells = re.findall(r"```\{code-cell\} ipython3\n(.*?)```", text, re.S)
+    (cell,) = [cell for cell in cells if "def unigram" in cell]
+    names = {"regex": regex}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(cell, names)
+    return names
+
+
+WAYS = three_ways()
+
+
+def test_the_chapter_has_gpt4s_pattern_as_tiktoken_has_it():
+    text = (DATA.parent / "chapters" / "text" / "01_tokenization.md").read_text(encoding="utf-8")
+    ours = re.search(r"GPT4_PATTERN = \(.*?\n\)", text, re.S)[0]
+    names = {}
+    exec(ours, names)
+    source = inspect.getsource(tiktoken_ext.openai_public.cl100k_base)
+    assert f'r"""{names["GPT4_PATTERN"]}"""' in source
+
+
+@given(st.text(st.sampled_from("aunited"), min_size=1, max_size=40))
+@example("united")
+@example("unitedunited")
+def test_three_ways_to_cut_are_those_of_hugging_faces_library(word):
+    vocab = {token: i for i, token in enumerate(WAYS["LOG_P"])}
+    bpe = tokenizers.models.BPE(vocab, WAYS["MERGES"])
+    wordpiece = tokenizers.models.WordPiece(
+        vocab, unk_token="a", continuing_subword_prefix="", max_input_chars_per_word=100
+    )
+    unigram = tokenizers.models.Unigram([("<unk>", -99.0), *WAYS["LOG_P"].items()], unk_id=0)
+    for name, model in [("bpe", bpe), ("wordpiece", wordpiece)]:
+        assert WAYS[name](word) == [token.value for token in model.tokenize(word)]
+    ours, theirs = WAYS["unigram"](word), [token.value for token in unigram.tokenize(word)]
+    assert "".join(theirs) == word  # where two cuts are equally probable, either will do
+    assert sum(map(WAYS["LOG_P"].get, ours)) == pytest.approx(sum(map(WAYS["LOG_P"].get, theirs)))
+
+
+def test_three_ways_to_cut_differ():
+    cuts = [WAYS[name]("united") for name in ("bpe", "wordpiece", "unigram")]
+    assert cuts == [["unit", "ed"], ["unite", "d"], ["un", "ited"]]

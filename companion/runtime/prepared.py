@@ -6,6 +6,7 @@ written as a set and opened as a set.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from companion.runtime.checks import as_documents
+from companion.runtime.checks import as_documents, at_least_one
 from companion.runtime.files import COMMITTED, claim, reading, staged
 from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 from companion.runtime.texts import end_of_text
@@ -47,6 +48,16 @@ class Split:
     def fingerprint(self) -> str:
         """The SHA-256 of the tokens; of a prepared folder, as its meta.json has it."""
         return tokens_fingerprint(self.tokens)
+
+
+def row_starts(starts, context_length: int) -> np.ndarray:
+    """The starts of a Split, and more of them within long documents: at most context_length tokens apart.
+
+    Raises ValueError for a context_length below 1.
+    """
+    at_least_one(context_length=context_length)
+    pieces = [np.arange(start, end, context_length) for start, end in itertools.pairwise(starts)]
+    return np.concatenate([*pieces, starts[-1:]])
 
 
 @dataclass

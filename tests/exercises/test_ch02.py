@@ -310,11 +310,11 @@ def from_the_bottom_up(tokens, context, token, vocab_size):
         after = Counter(tokens[i] for i in range(k, len(tokens)) if tokens[i - k : i] == recent)
         n, d = sum(after.values()), len(after)
         if n:
-            p = (after[token] + d * p) / (n + d)
+            p = (max(after[token] - 0.75, 0) + 0.75 * d * p) / n
     return p
 
 
-def like_the_chapter(tokens, context, token, vocab_size):
+def by_counted_runs(tokens, context, token, vocab_size):
     runs = Counter(
         tuple(tokens[i : i + k]) for k in range(1, len(context) + 2) for i in range(len(tokens) - k + 1)
     )
@@ -323,7 +323,7 @@ def like_the_chapter(tokens, context, token, vocab_size):
         recent = tuple(context[len(context) - k :])
         found = [count for run, count in runs.items() if len(run) == k + 1 and run[:-1] == recent]
         if found:
-            p = (runs[(*recent, token)] + len(found) * p) / (sum(found) + len(found))
+            p = (max(runs[(*recent, token)] - 0.75, 0) + 0.75 * len(found) * p) / sum(found)
     return p
 
 
@@ -334,7 +334,8 @@ def recursive(tokens, context, token, vocab_size):
         shorter = recursive(tokens, context[1:], token, vocab_size)
     if not follows:
         return shorter
-    return (follows.count(token) + len(set(follows)) * shorter) / (len(follows) + len(set(follows)))
+    kept = follows.count(token) - 0.75 if token in follows else 0
+    return kept / len(follows) + 3 * len(set(follows)) * shorter / (4 * len(follows))
 
 
 def as_exact_fractions(tokens, context, token, vocab_size):
@@ -343,8 +344,8 @@ def as_exact_fractions(tokens, context, token, vocab_size):
         if before == context
     ]  # fmt: skip
     rest = as_exact_fractions(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
-    share = len(set(after)) / (len(after) + len(set(after))) if after else 1.0
-    return share * rest + (1 - share) * (after.count(token) / len(after) if after else 0.0)
+    share = 0.75 * len(set(after)) / len(after) if after else 1.0
+    return share * rest + (max(after.count(token) - 0.75, 0) / len(after) if after else 0.0)
 
 
 def variant(combine, shorten=lambda context: context[1:], blind=lambda vocab_size: 1 / vocab_size):
@@ -358,7 +359,7 @@ def variant(combine, shorten=lambda context: context[1:], blind=lambda vocab_siz
 
 
 def plain(count, n, d, shorter):
-    return (count + d * shorter) / (n + d) if n else shorter
+    return (max(count - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def counts_contexts(tokens, context, token, vocab_size):
@@ -367,7 +368,7 @@ def counts_contexts(tokens, context, token, vocab_size):
     n = sum(tokens[i : i + k] == context for i in range(len(tokens))) if k else len(tokens)
     shorter = counts_contexts(tokens, context[1:], token, vocab_size) if k else 1 / vocab_size
     d = len(set(after))
-    return (after.count(token) + d * shorter) / (n + d) if n + d else shorter
+    return plain(after.count(token), n, d, shorter)
 
 
 def counts_slices(tokens, context, token, vocab_size):
@@ -398,7 +399,7 @@ def seen_words_only(tokens, context, token, vocab_size):
 
 
 def divides_by_zero(tokens, context, token, vocab_size):
-    return variant(lambda count, n, d, shorter: (count + d * shorter) / (n + d))(
+    return variant(lambda count, n, d, shorter: (max(count - 0.75, 0) + 0.75 * d * shorter) / n)(
         tokens, context, token, vocab_size
     )
 
@@ -660,19 +661,46 @@ ANSWERS = {
         ],
     ),
     "2.5": Answers(
-        right=[from_the_bottom_up, like_the_chapter, recursive, as_exact_fractions],
+        right=[from_the_bottom_up, by_counted_runs, recursive, as_exact_fractions],
         wrong=[
             (variant(plain, shorten=lambda context: context[:-1]), "drops the newest token"),
             (counts_contexts, "also where the text ends with it"),
             (counts_slices, "`[]` stands there, too"),
             (
-                variant(lambda count, n, d, shorter: (count + n * shorter) / (2 * n) if n else shorter),
-                "one for each different token",
+                variant(lambda count, n, d, shorter: (count + d * shorter) / (n + d) if n else shorter),
+                "That is equation (2)",
             ),
-            (variant(lambda count, n, d, shorter: (count + shorter) / (n + 1)), "got one vote"),
             (
-                variant(lambda count, n, d, shorter: (count + d * shorter) / n if n else shorter),
-                "You divided by `n`",
+                variant(
+                    lambda count, n, d, shorter: max(count - 0.75, 0) / n + 0.75 * shorter if n else shorter
+                ),
+                "not `n` times",
+            ),
+            (
+                variant(
+                    lambda count, n, d, shorter: (
+                        max(count - 0.75, 0) / n + 0.75 / n * shorter if n else shorter
+                    )
+                ),
+                "got 3/4 in all",
+            ),
+            (
+                variant(lambda count, n, d, shorter: (count + 0.75 * d * shorter) / n if n else shorter),
+                "The followers kept their counts",
+            ),
+            (
+                variant(
+                    lambda count, n, d, shorter: (count - 0.75 + 0.75 * d * shorter) / n if n else shorter
+                ),
+                "must not fall below 0",
+            ),
+            (
+                variant(
+                    lambda count, n, d, shorter: (
+                        ((count - 0.75) if count else 0.75 * d * shorter) / n if n else shorter
+                    )
+                ),
+                "sum to less than 1",
             ),
             (
                 variant(lambda count, n, d, shorter: count / n if count else shorter),
@@ -680,7 +708,7 @@ ANSWERS = {
             ),
             (variant(plain, blind=lambda vocab_size: 0.0), "would surprise infinitely"),
             (unseen_is_uniform, "A shorter one may have been seen"),
-            (no_recursion, "Leave them to the context without its oldest token"),
+            (no_recursion, "It goes to the context without its oldest token"),
             (seen_words_only, "also those that never came in the text"),
             (divides_by_zero, "ZeroDivisionError"),
             (lambda tokens, context, token, vocab_size: 0.7, "It gives the same for every input"),

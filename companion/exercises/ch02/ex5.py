@@ -1,4 +1,4 @@
-"""The check of exercise 2.5: Equation (2) in six lines."""
+"""The check of exercise 2.5: Another way to make room."""
 
 import random
 
@@ -14,7 +14,7 @@ def probability(tokens, context, token, vocab_size):
     shorter = probability(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
     followers = followers_of(tokens, context)
     n, d = len(followers), len(set(followers))
-    return (followers.count(token) + d * shorter) / (n + d) if n else shorter
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def probability_cases(seed):
@@ -66,7 +66,7 @@ def with_rule(rule, shorten=lambda context: context[1:], base=lambda vocab_size:
 
 
 def right_rule(count, n, d, shorter):
-    return (count + d * shorter) / (n + d) if n else shorter
+    return (max(count - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def counts_the_end(tokens, context, token, vocab_size):
@@ -75,7 +75,7 @@ def counts_the_end(tokens, context, token, vocab_size):
     n = sum(tokens[i : i + k] == context for i in range(len(tokens) - k + 1)) if k else len(tokens)
     d = len(set(followers_of(tokens, context)))
     count = followers_of(tokens, context).count(token)
-    return (count + d * shorter) / (n + d) if n + d else shorter
+    return (max(count - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def counts_one_place_more(tokens, context, token, vocab_size):
@@ -85,7 +85,7 @@ def counts_one_place_more(tokens, context, token, vocab_size):
     n = sum(tokens[i : i + k] == context for i in range(len(tokens) - k + 1))
     followers = followers_of(tokens, context)
     d = len(set(followers))
-    return (followers.count(token) + d * shorter) / (n + d) if n + d else shorter
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def gives_up_at_once(tokens, context, token, vocab_size):
@@ -107,7 +107,7 @@ def vocabulary_of_the_text(tokens, context, token, vocab_size):
 
 EXERCISE = Function(
     number="2.5",
-    title="Equation (2) in six lines",
+    title="Another way to make room",
     stars=2,
     wants="probability(tokens, context, token, vocab_size)",
     cases=probability_cases,
@@ -129,21 +129,44 @@ EXERCISE = Function(
             "there, too. `n` counts what followed, so there it must not grow.",
         ),
         (
-            with_rule(lambda count, n, d, shorter: (count + n * shorter) / (n + n) if n else shorter),
-            "The shorter context got `n` votes, one for everything that followed. It gets `d`: one for each "
-            "different token that followed.",
+            with_rule(lambda count, n, d, shorter: (count + d * shorter) / (n + d) if n else shorter),
+            "That is equation (2), which adds `d` imagined followers. Here each different follower gives up "
+            "3/4 of a count, and `n` stays.",
         ),
         (
-            with_rule(lambda count, n, d, shorter: (count + shorter) / (n + 1)),
-            "The shorter context got one vote. It gets `d`, one for each different token that followed.",
+            with_rule(
+                lambda count, n, d, shorter: (max(count - 0.75, 0) + 0.75 * n * shorter) / n if n else shorter
+            ),
+            "The shorter context got 3/4 for everything that followed. Only each different token gives up "
+            "3/4: `d` times, not `n` times.",
         ),
         (
-            with_rule(lambda count, n, d, shorter: (count + d * shorter) / n if n else shorter),
-            "You divided by `n`. With the votes of the shorter context there are `n + d` in all.",
+            with_rule(
+                lambda count, n, d, shorter: (max(count - 0.75, 0) + 0.75 * shorter) / n if n else shorter
+            ),
+            "The shorter context got 3/4 in all. Each different token that followed gives up 3/4: `d` times.",
+        ),
+        (
+            with_rule(lambda count, n, d, shorter: (count + 0.75 * d * shorter) / n if n else shorter),
+            "The followers kept their counts. What the shorter context shares out must be taken from them, "
+            "3/4 from each; else the probabilities sum to more than 1.",
+        ),
+        (
+            with_rule(lambda count, n, d, shorter: (count - 0.75 + 0.75 * d * shorter) / n if n else shorter),
+            "A token that never followed has nothing to give up: its count must not fall below 0.",
+        ),
+        (
+            with_rule(
+                lambda count, n, d, shorter: (
+                    ((count - 0.75) / n if count else 0.75 * d / n * shorter) if n else shorter
+                )
+            ),
+            "You ask the shorter context only where the longer has not seen the token. It shares out among "
+            "all tokens, also those that followed; else the probabilities sum to less than 1.",
         ),
         (
             with_rule(lambda count, n, d, shorter: count / n if count else shorter),
-            "You ask the shorter context only where the longer has not seen the token. It has its `d` votes "
+            "You ask the shorter context only where the longer has not seen the token. It has its share "
             "always; else the probabilities sum to more than 1.",
         ),
         (
@@ -166,13 +189,13 @@ EXERCISE = Function(
         ),
         (
             straight_to_uniform,
-            "Your context leaves its votes to a blind guess. Leave them to the context without its oldest "
-            "token, which leaves its own to a shorter one again.",
+            "What your context frees goes to a blind guess. It goes to the context without its oldest token, "
+            "and what that one frees to a shorter one again.",
         ),
         (
             vocabulary_of_the_text,
             "The blind guess knows `vocab_size` tokens, also those that never came in the text.",
         ),
     ],
-    right="The chapter's five-grams are this function. Sorted tables only make it fast.",
+    right="Taking from what was seen makes room as adding does; the probabilities still sum to 1.",
 )

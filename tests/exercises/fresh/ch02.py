@@ -690,7 +690,7 @@ def followers_of(tokens, context):
 
 def rule(followers, token, shorter):
     n, d = len(followers), len(set(followers))
-    return (followers.count(token) + d * shorter) / (n + d) if n else shorter
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def reference_probability(tokens, context, token, vocab_size):
@@ -707,7 +707,7 @@ def probability_counts_end(tokens, context, token, vocab_size):
     n = sum(tokens[i : i + k] == context for i in range(len(tokens) + (k > 0)))
     followers = followers_of(tokens, context)
     d = len(set(followers))
-    return (followers.count(token) + d * shorter) / (n + d) if n else shorter
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def probability_drops_newest(tokens, context, token, vocab_size):
@@ -749,7 +749,7 @@ def probability_unseen_zero(tokens, context, token, vocab_size):
     shorter = probability_unseen_zero(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
     followers = followers_of(tokens, context)
     n, d = len(followers), len(set(followers))
-    return (followers.count(token) + d * shorter) / (n + d)
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n
 
 
 def probability_blind_backoff(tokens, context, token, vocab_size):
@@ -773,6 +773,22 @@ def probability_of_four(tokens, context, token, vocab_size):
     return reference_probability(tokens, context[-4:], token, vocab_size)
 
 
+def probability_equation_2(tokens, context, token, vocab_size):
+    """The chapter's rule, which adds."""
+    shorter = probability_equation_2(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
+    followers = followers_of(tokens, context)
+    n, d = len(followers), len(set(followers))
+    return (followers.count(token) + d * shorter) / (n + d) if n else shorter
+
+
+def probability_below_zero(tokens, context, token, vocab_size):
+    """3/4 taken also from tokens that never followed."""
+    shorter = probability_below_zero(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
+    followers = followers_of(tokens, context)
+    n, d = len(followers), len(set(followers))
+    return (followers.count(token) - 0.75 + 0.75 * d * shorter) / n if n else shorter
+
+
 def probability_add_one(tokens, context, token, vocab_size):
     """One vote for each of the vocabulary."""
     followers = followers_of(tokens, context)
@@ -788,14 +804,15 @@ def probability_only_if_unseen(tokens, context, token, vocab_size):
     n, d = len(followers), len(set(followers))
     if not n:
         return shorter
-    return followers.count(token) / (n + d) if token in followers else d * shorter / (n + d)
+    return (followers.count(token) - 0.75) / n if token in followers else 0.75 * d * shorter / n
 
 
 def probability_d_of_all(tokens, context, token, vocab_size):
     """d is the number of different tokens of the text."""
     shorter = probability_d_of_all(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
     followers, d = followers_of(tokens, context), len(set(tokens))
-    return (followers.count(token) + d * shorter) / (len(followers) + d) if followers else shorter
+    seen = max(followers.count(token) - 0.75, 0)
+    return (seen + 0.75 * d * shorter) / len(followers) if followers else shorter
 
 
 def probability_d_once(tokens, context, token, vocab_size):
@@ -803,15 +820,15 @@ def probability_d_once(tokens, context, token, vocab_size):
     shorter = probability_d_once(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
     followers = followers_of(tokens, context)
     n, d = len(followers), sum(n == 1 for n in Counter(followers).values())
-    return (followers.count(token) + d * shorter) / (n + d) if n else shorter
+    return (max(followers.count(token) - 0.75, 0) + 0.75 * d * shorter) / n if n else shorter
 
 
 def probability_n_only(tokens, context, token, vocab_size):
-    """Divided by n: sums to more than 1."""
+    """Nothing taken from the followers: sums to more than 1."""
     shorter = probability_n_only(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
     followers = followers_of(tokens, context)
     n, d = len(followers), len(set(followers))
-    return (followers.count(token) + d * shorter) / n if n else shorter
+    return (followers.count(token) + 0.75 * d * shorter) / n if n else shorter
 
 
 def probability_first_not_counted(tokens, context, token, vocab_size):
@@ -941,7 +958,8 @@ def probability_loop(tokens, context, token, vocab_size):
         found = Counter(map(tuple, zip(*(tokens[i:] for i in range(k + 1)), strict=False)))
         found = {run[-1]: n for run, n in found.items() if list(run[:-1]) == context[len(context) - k :]}
         if found:
-            p = (found.get(token, 0) + len(found) * p) / (sum(found.values()) + len(found))
+            given = max(found.get(token, 0) - Fraction(3, 4), 0) + Fraction(3, 4) * len(found) * p
+            p = given / sum(found.values())
     return p
 
 
@@ -957,7 +975,7 @@ def probability_array(tokens, context, token, vocab_size):
         after = text[k:][here]
         if len(after):
             d = len(np.unique(after))
-            p = ((after == numbers[token]).sum() + d * p) / (len(after) + d)
+            p = (max((after == numbers[token]).sum() - 0.75, 0) + 0.75 * d * p) / len(after)
     return np.asarray(p)
 
 
@@ -1619,6 +1637,8 @@ WRONG = {
         probability_of_two,
         probability_of_four,
         probability_add_one,
+        probability_equation_2,
+        probability_below_zero,
         probability_only_if_unseen,
         probability_d_of_all,
         probability_d_once,
