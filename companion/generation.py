@@ -112,7 +112,7 @@ def throw(probs, darts):
 def next_logits(model, tokens, cache=None):
     """The logits of each row's next token: tokens (B, T) int64 -> (B, V).
 
-    Without a cache the model reads the last context_length tokens; with one, tokens holds only the new ones.
+    Without a cache the model reads the last context_length tokens; with one, tokens are only the new ones.
     """
     if cache is None:
         tokens = tokens[:, -model.config.context_length :]
@@ -224,8 +224,8 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
 class LanguageModel:
     """A model and its tokenizer: text in, text out, from an <|endoftext|> to the next.
 
-    make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same seed gives the same
-    text; None gives another each time. options: those of generate; the default temperature is 0.8.
+    make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same seed gives the
+    same text; None gives another each time. options: those of generate; the default temperature is 0.8.
     Raises ValueError for a tokenizer without <|endoftext|>, and for a prompt longer than the context.
     """
 
