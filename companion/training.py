@@ -196,12 +196,12 @@ class Trainer:
         self.losses, self.history, self.coming = [], [], None
 
     def step(self) -> float:
-        """Update the weights and return the loss. Raises TrainingDiverged, without an update, if it is NaN."""
+        """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
         c, begun = self.config, time.perf_counter()
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
         rate = cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps)
         set_rate(self.optimizers, rate, c.lr)
-        self.coming = self.coming or self.batches(self.steps * c.accumulate)  # after a resume: the next ones
+        self.coming = self.coming or self.batches(self.steps * c.accumulate)  # also after a resume
         batches = [next(self.coming) for _ in range(c.accumulate)]
         self.model.train()
         loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
