@@ -67,8 +67,7 @@ def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
 
-    dtype: of the products; with bfloat16, three digits are right. Raises ValueError for a split without
-    documents.
+    dtype: of the products; in bfloat16, three digits are right. Raises ValueError for an empty split.
     """
     if len(split.starts) < 2:
         raise ValueError("split has no documents to take a loss on; give it at least one")
@@ -126,12 +125,11 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
 
 # Cell ac3a972b, under “Which stories are in a batch?”
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
-    """Yield batches (x, y), each (B, T), without end, beginning with batch number first.
+    """Yield batches (x, y), each (B, T), from number first on; a batch depends on seed and number alone.
 
-    A batch depends only on config.seed and its number. A row is a document (or a piece of one past
-    context_length) where documents have at most context_length tokens on average, else a window cut
-    anywhere. The rows of pool batches are drawn at once, sorted by length and cut into batches, which come
-    in random order. Raises ValueError for a split that is too short.
+    A row is a document (or a piece of one past context_length) where documents have at most
+    context_length tokens on average, else a window cut anywhere. The rows of pool batches are drawn
+    and sorted by length together. Raises ValueError for a split that is too short.
     """
     check_length(split, config.context_length)
     documents = len(split.tokens) - 1 <= config.context_length * (len(split.starts) - 1)
@@ -182,8 +180,7 @@ class TrainConfig:
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next step depends on.
 
-    batches(first): returns an iterator that begins with batch number first. loss: called as
-    next_token_loss. optimizers: a list.
+    batches(first): an iterator from batch number first on. loss: like next_token_loss. optimizers: a list.
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
@@ -220,10 +217,9 @@ def train(model, data, config, folder=None, resume=False, on_eval=None, progress
 
     Evaluations come after 100 steps, every config.eval_every steps, and at the end. Keys: step, tokens,
     seconds (of training), train (mean loss since the last row, nats per token), val (loss on data.val),
-    bits_per_byte, and those of the dict that on_eval(model, row) returns, if any. folder: where the run is
-    saved at each evaluation, and on Ctrl-C, which ends it. resume: continue the run saved in folder. Raises
-    ValueError for arguments that do not fit one another, and TrainingDiverged when the loss is NaN or
-    infinite; the weights of the step before are kept.
+    bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation, and on
+    Ctrl-C, which ends the run. resume: continue the run in folder. Raises ValueError for arguments that do
+    not fit, TrainingDiverged for a loss that is NaN or infinite; the last good weights stay.
     """
     check_fit(model, data, config)
     trainer = Trainer(model, partial(training_batches, data.train, config), config)
