@@ -27,6 +27,7 @@ from companion.tokenization import END_OF_TEXT, decode_stream
 
 __all__ = [
     "penalize",
+    "cut",
     "next_token_probabilities",
     "throw",
     "next_logits",
@@ -41,7 +42,7 @@ __all__ = [
 
 # Cell 8600834b, under “Scissors”
 def penalize(logits, previous, penalty: float):
-    """Divide the positive logits of tokens that came before by penalty, multiply the negative ones.
+    """Divide the positive logits of earlier tokens by penalty, multiply their negative ones.
 
     logits (B, V), previous (B, T) int64 -> (B, V).
     Source: Keskar et al., 2019 (CTRL, arXiv:1909.05858), section 4.1.
@@ -51,29 +52,12 @@ def penalize(logits, previous, penalty: float):
 
 
 # Cell 526e4499, under “Scissors”
-def next_token_probabilities(
-    logits,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    repetition_penalty: float = 1.0,
-    previous=None,
-):
-    """Probabilities of the next token: logits (..., V) -> float32 (..., V), each row sums to 1.
+def cut(probs, top_k: int | None = None, top_p: float | None = None):
+    """Keep the likeliest tokens and renormalize: probs (..., V) -> (..., V), each row sums to 1.
 
-    temperature: divides the logits; 0 puts all on the likeliest. top_k: how many tokens stay.
-    top_p: the likeliest tokens stay that hold this much, counted after top_k.
-    repetition_penalty: for the tokens in previous, (B, T) int64, where logits are (B, V).
-    Raises ValueError for a setting out of its range, TypeError for one that is no number.
-    Source: Holtzman et al., 2020 (arXiv:1904.09751), section 3.
+    top_k: how many stay. top_p: the fewest stay that hold this much, counted after top_k.
+    Source: Holtzman et al., 2020 (arXiv:1904.09751), sections 3.1 (top-p) and 3.2 (top-k).
     """
-    check_sampling(temperature, top_k, top_p, repetition_penalty)
-    logits = logits.float()
-    if repetition_penalty != 1:
-        logits = penalize(logits, previous, repetition_penalty)
-    if temperature == 0:
-        return F.one_hot(logits.argmax(-1), logits.shape[-1]).float()
-    probs = (logits / temperature).softmax(-1)  # equation (1)
     ordered, order = probs.sort(descending=True, stable=True)  # (..., V)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if top_k is not None:
@@ -85,26 +69,50 @@ def next_token_probabilities(
     return kept / kept.sum(-1, keepdim=True)
 
 
+# Cell e7861315, under “Scissors”
+def next_token_probabilities(
+    logits,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    previous=None,
+):
+    """Probabilities of the next token: logits (..., V) -> float32 (..., V), each row sums to 1.
+
+    temperature: divides the logits; 0 puts all probability on the likeliest token. top_k, top_p: see cut.
+    repetition_penalty: for the tokens in previous, (B, T) int64; logits are then (B, V).
+    Raises ValueError for a setting out of its range, TypeError for one that is no number.
+    """
+    check_sampling(temperature, top_k, top_p, repetition_penalty)
+    logits = logits.float()
+    if repetition_penalty != 1:
+        logits = penalize(logits, previous, repetition_penalty)
+    if temperature == 0:
+        return F.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+    return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1), then the scissors
+
+
 # Cell 1dae00cd, under “Prove it”
 def throw(probs, darts):
     """A token for each row, by chapter 2's dart: probs (B, V), darts (B,) in [0, 1) -> (B,) int64.
 
-    Raises ValueError for probabilities that are no numbers, as a damaged model gives.
+    Raises ValueError for a row that holds NaN or only zeros, as a damaged model gives.
     """
     line = probs.cpu().double().cumsum(-1)  # (B, V): where each token's stretch ends
     total = line[:, -1:].contiguous()  # (B, 1)
     if not (total > 0).all():
         raise ValueError("probs holds NaN or only zeros: the model's logits are no numbers; train it anew")
     hit = torch.searchsorted(line, darts[:, None] * total, right=True)  # (B, 1)
-    last = torch.searchsorted(line, total)  # rounding may carry a dart to the very end
+    last = torch.searchsorted(line, total)  # rounding can put a dart at the very end
     return torch.minimum(hit, last)[:, 0]
 
 
 # Cell 005edc5f, under “From one token to a text”
 def next_logits(model, tokens, cache=None):
-    """The logits of each row's next token alone: tokens (B, T) int64 -> (B, V).
+    """The logits of each row's next token: tokens (B, T) int64 -> (B, V).
 
-    Without a cache, the model sees the last context_length tokens; with one, tokens are only the new ones.
+    Without a cache the model reads the last context_length tokens; with one, tokens are only the new ones.
     """
     if cache is None:
         tokens = tokens[:, -model.config.context_length :]
@@ -113,29 +121,29 @@ def next_logits(model, tokens, cache=None):
 
 # Cell 34002a62, under “From one token to a text”
 def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cache=None, **sampling):
-    """Yield at each step which rows drew a token, and the tokens that they drew: (k,) int64 each.
+    """Yield, at each step, the indices of the rows that drew a token, and these tokens: (k,) int64 each.
 
     rows: 1-D int64. sampling: as for next_token_probabilities. The rest as for generate.
     """
     tokens = pad_batch([row.cpu() for row in rows], 0)[0].to(rows[0].device)  # (B, T)
     lengths, fed = torch.tensor([len(row) for row in rows]), 0  # (B,); tokens that the cache was given
     done = torch.zeros(len(rows), dtype=torch.bool)
-    luck, no_dropout = row_generators(generator, len(rows)), eval_mode(model)
+    generators, no_dropout = row_generators(generator, len(rows)), eval_mode(model)
     for t in count(lengths.min().item()):  # every row has t tokens, and needs the one at t
         done |= t == lengths + max_new_tokens
         if done.all():
             return
-        asked = ~done & (lengths <= t)  # the others have it, from the prompt, or are finished
-        if not asked.any():
+        active = ~done & (lengths <= t)  # not those that are finished, or still within their prompt
+        if not active.any():
             continue
         with torch.no_grad(), no_dropout:
             if cache is None:
-                logits = next_logits(model, tokens[asked, :t])  # (k, V)
+                logits = next_logits(model, tokens[active, :t])  # (k, V)
             else:
-                logits, fed = next_logits(model, tokens[:, fed:t], cache)[asked], t
-        probs = next_token_probabilities(logits, previous=tokens[asked, :t], **sampling)  # (k, V)
-        which = asked.nonzero()[:, 0]  # (k,)
-        darts = torch.cat([torch.rand(1, generator=luck[row], dtype=torch.float64) for row in which])
+                logits, fed = next_logits(model, tokens[:, fed:t], cache)[active], t
+        probs = next_token_probabilities(logits, previous=tokens[active, :t], **sampling)  # (k, V)
+        which = active.nonzero()[:, 0]  # (k,)
+        darts = torch.cat([torch.rand(1, generator=generators[i], dtype=torch.float64) for i in which])
         new = throw(probs, darts)
         tokens = F.pad(tokens, (0, int(t == tokens.shape[1])))  # room at t
         tokens[which, t] = new.to(tokens.device)
@@ -158,11 +166,11 @@ def generate(
 ):
     """Draw up to max_new_tokens tokens for each row; return these new ones, (B, n) int64.
 
-    rows: (B, T) int64, or a list of 1-D tensors. Each row gets what it would get alone, with its own draws.
+    rows: (B, T) int64, or a list of 1-D tensors. A row's result does not depend on the other rows.
     stop: a row that has drawn it is finished and padded with it; when all rows are, n is smaller.
-    generator: a CPU one, on every device; the i-th row's draws are seeded by the i-th number that it gives.
-    Or a list of generators, one for each row. None is PyTorch's global one.
-    cache: called as chapter 9's. Without one the window slides past context_length.
+    generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
+    number that this one gives. Or a list of generators, one for each row. None is PyTorch's global one.
+    cache: a key/value cache as chapter 9 makes it. Without one the window slides past context_length.
     Raises ValueError or TypeError for an empty row, a setting out of its range, or, with a cache, a text
     longer than context_length.
     """
@@ -199,10 +207,10 @@ def ended_texts(rows, tokenizer, stop: int) -> list[tuple[str, bool]]:
 
 # Cell 23318720, under “How likely is a whole text?”
 def log_probability(model, tokens, mask=None) -> torch.Tensor:
-    """The natural logarithm of the probability of each row's tokens after its first: (B, T) -> (B,).
+    """The natural logarithm of the probability of each row's tokens, given its first: (B, T) -> (B,).
 
-    mask: bool (B, T-1), which of the tokens after the first count, each given all before it; all, if None.
-    (B, T) will do, as pad_batch makes it: its first column is left out. Differentiable.
+    mask: bool (B, T-1), which of the tokens after the first are counted; None counts all. A mask (B, T), as
+    pad_batch returns it, is accepted: its first column is ignored. Differentiable.
     Raises ValueError for a mask of another shape, TypeError for one that is not bool.
     """
     log_probs = model(tokens[:, :-1]).float().log_softmax(-1)  # (B, T-1, V)
@@ -216,9 +224,9 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
 class LanguageModel:
     """A model and its tokenizer: text in, text out, from an <|endoftext|> to the next.
 
-    make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same, the same text;
-    None, another each time. options: generate's; temperature is 0.8 where it is left out.
-    Raises ValueError for a tokenizer without <|endoftext|> and a prompt longer than the context.
+    make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same seed gives the
+    same text; None gives another each time. options: those of generate; the default temperature is 0.8.
+    Raises ValueError for a tokenizer without <|endoftext|>, and for a prompt longer than the context.
     """
 
     def __init__(self, model, tokenizer, make_cache: Callable | None = None):
@@ -231,7 +239,7 @@ class LanguageModel:
         return torch.tensor([ids], device=next(self.model.parameters()).device)
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:
-        """options, and what holds where they say nothing."""
+        """options, completed with the defaults."""
         cache = cache_that_fits(self.make_cache, self.model.config, rows, max_new_tokens)
         return {"temperature": 0.8, "stop": self.end, "generator": seeded(seed), "cache": cache} | options
 
@@ -249,7 +257,7 @@ class LanguageModel:
         return "".join(self.stream(prompt, **options))
 
     def tell_many(self, n: int, prompt: str = "", seed=None, **options) -> list[tuple[str, bool]]:
-        """n stories, and whether each came to its end within the model's context."""
+        """n stories, each with whether it ended within the model's context."""
         row, generator, told = self.encode(prompt), seeded(seed), []
         room = self.model.config.context_length + 1 - row.shape[1]
         for rows in row.repeat(whole_number("n", n, 1, "try 16"), 1).split(50):

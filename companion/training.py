@@ -67,7 +67,7 @@ def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
 
-    dtype: bfloat16 is right to three digits. Raises ValueError for a split without documents.
+    dtype: of the products; in bfloat16, three digits are right. Raises ValueError for an empty split.
     """
     if len(split.starts) < 2:
         raise ValueError("split has no documents to take a loss on; give it at least one")
@@ -125,18 +125,18 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
 
 # Cell ac3a972b, under “Which stories are in a batch?”
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
-    """Endless batches (x, y), each (B, T), from number first on; seed and number decide what is in.
+    """Yield batches (x, y), each (B, T), from number first on; a batch depends on seed and number alone.
 
     A row is a document (or a piece of one past context_length) where documents have at most
-    context_length tokens on average, else a window cut anywhere. pool batches are drawn at once and
-    sorted by length, then come in random order. Raises ValueError for a split that is too short.
+    context_length tokens on average, else a window cut anywhere. The rows of pool batches are drawn
+    and sorted by length together. Raises ValueError for a split that is too short.
     """
     check_length(split, config.context_length)
     documents = len(split.tokens) - 1 <= config.context_length * (len(split.starts) - 1)
     generator, starts = torch.Generator(), split.starts if documents else None
     pools = random_batches(split.tokens, pool * config.batch_size, config.context_length, generator, starts)
     while True:
-        generator.manual_seed(config.seed * 10**6 + first // pool)  # decides what the next pool holds
+        generator.manual_seed(config.seed * 10**6 + first // pool)  # fixes the rows of the next pool
         x, y = next(pools)  # (pool * B, T) each
         lengths = (y != -100).sum(dim=1)
         rows = lengths.argsort(stable=True).view(pool, config.batch_size)
@@ -180,7 +180,7 @@ class TrainConfig:
 class Trainer:
     """A model, its optimizers and its place in the data: all that the next step depends on.
 
-    batches(first): an iterator from batch number first on. loss: as next_token_loss. optimizers: a list.
+    batches(first): an iterator from batch number first on. loss: like next_token_loss. optimizers: a list.
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
@@ -193,12 +193,12 @@ class Trainer:
         self.losses, self.history, self.coming = [], [], None
 
     def step(self) -> float:
-        """Update the weights; return the loss. If it is no number: TrainingDiverged, no update."""
+        """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
         c, begun = self.config, time.perf_counter()
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
         rate = cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps)
         set_rate(self.optimizers, rate, c.lr)
-        self.coming = self.coming or self.batches(self.steps * c.accumulate)  # from where the run stands
+        self.coming = self.coming or self.batches(self.steps * c.accumulate)  # also after a resume
         batches = [next(self.coming) for _ in range(c.accumulate)]
         self.model.train()
         loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
@@ -213,13 +213,13 @@ class Trainer:
 
 # Cell 8a217293, under “The trainer”
 def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False) -> list[dict]:
-    """Train model in place on data, a Corpus; return the history: a dict per evaluation on data.val.
+    """Train model in place on data, a Corpus; return the history, a dict for each evaluation on data.val.
 
-    There is one after 100 steps, every config.eval_every steps, and at the end. Its keys: step, tokens,
-    seconds (of training), train (mean loss since the last row, nats per token), val (the same of data.val),
-    bits_per_byte, and those of the dict that on_eval(model, row) returned, if it did. folder: saves at each
-    evaluation, and on Ctrl-C, which ends the run. resume: goes on there. Raises ValueError for what does not
-    fit, and TrainingDiverged when the loss is no number any more; the last good weights stay.
+    Evaluations come after 100 steps, every config.eval_every steps, and at the end. Keys: step, tokens,
+    seconds (of training), train (mean loss since the last row, nats per token), val (loss on data.val),
+    bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation, and on
+    Ctrl-C, which ends the run. resume: continue the run in folder. Raises ValueError for arguments that do
+    not fit, TrainingDiverged for a loss that is NaN or infinite; the last good weights stay.
     """
     check_fit(model, data, config)
     trainer = Trainer(model, partial(training_batches, data.train, config), config)

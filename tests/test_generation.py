@@ -13,6 +13,7 @@ import companion
 from companion.datasets import pad_batch
 from companion.generation import (
     LanguageModel,
+    cut,
     generate,
     log_probability,
     next_token_probabilities,
@@ -115,6 +116,16 @@ def test_top_p_counts_after_top_k():
         probs.log(), top_k=2, top_p=0.5
     )  # 0.4 of 0.7 is 0.57: one token is enough
     torch.testing.assert_close(kept, torch.tensor([1.0, 0, 0, 0]))
+
+
+def test_a_cut_renormalizes_each_row_and_leaves_its_input_alone():
+    probs = logits_of(3, 2, 7, seed=4).softmax(-1)
+    before = probs.clone()
+    kept = cut(probs, top_k=3, top_p=0.6)
+    assert torch.equal(probs, before) and kept.shape == (3, 2, 7)
+    torch.testing.assert_close(kept.sum(-1), torch.ones(3, 2))
+    assert ((kept > 0).sum(-1) <= 3).all()
+    torch.testing.assert_close(cut(probs), probs)
 
 
 def test_repetition_penalty_shrinks_what_was_said():
@@ -287,7 +298,7 @@ def prompts(*lengths, seed=3):
     return [torch.randint(47, (n,), generator=generator) for n in lengths]
 
 
-def cut(row, stop):
+def until(row, stop):
     ids = row.tolist()
     return ids[: ids.index(stop) + 1] if stop in ids else ids
 
@@ -306,15 +317,15 @@ def test_each_row_gives_what_it_gives_alone(double, options, lengths):
     together = generate(double, rows, 11, stop=stop, generator=seeded(5), **options)
     one_each = [seeded(100 + i) for i in range(len(rows))]
     listed = generate(double, rows, 11, stop=stop, generator=one_each, **options)
-    assert together.shape[1] == max(len(cut(row, stop)) for row in together)
+    assert together.shape[1] == max(len(until(row, stop)) for row in together)
     for i, row in enumerate(rows):
         generator = seeded(5)
         row_generators(generator, i)  # the rows before it have each taken a number
         (alone,) = generate(double, [row], 11, stop=stop, generator=generator, **options)
-        assert cut(together[i], stop) == cut(alone, stop) == alone.tolist()
+        assert until(together[i], stop) == until(alone, stop) == alone.tolist()
         (alone,) = generate(double, [row], 11, stop=stop, generator=seeded(100 + i), **options)
-        assert cut(listed[i], stop) == alone.tolist()
-        assert set(together[i, len(cut(together[i], stop)) :].tolist()) <= {stop}
+        assert until(listed[i], stop) == alone.tolist()
+        assert set(together[i, len(until(together[i], stop)) :].tolist()) <= {stop}
 
 
 def test_each_row_against_a_loop_that_asks_the_model_itself(double):

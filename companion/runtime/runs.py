@@ -178,8 +178,8 @@ def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) 
 
 
 @contextmanager
-def finish_the_step() -> Iterator[list[int]]:
-    """Yield a list that notes a first Ctrl-C, so that no step is cut short; a second interrupts."""
+def defer_interrupt() -> Iterator[list[int]]:
+    """Hold back a first Ctrl-C and yield the list in which it is noted; a second one interrupts at once."""
     pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield pressed
@@ -210,7 +210,7 @@ def running(
         raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
     identity = {} if folder is None else data_identity(data)
     with ExitStack() as stack:
-        pressed = stack.enter_context(finish_the_step())
+        pressed = stack.enter_context(defer_interrupt())
         if folder is not None and (Path(folder).is_dir() or not resume):
             stack.enter_context(claim(folder))
         if resume:

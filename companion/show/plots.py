@@ -14,8 +14,9 @@ Every figure stands on a light card, so it reads the same on a light and on a da
 """
 
 import sys
+import textwrap
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -25,6 +26,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
@@ -214,6 +216,35 @@ def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -
     ax.xaxis.set_minor_formatter("")
     ax.set(ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits)))
     return ax
+
+
+def certificate(title: str, facts: Sequence[str], history: list[dict], floor: float, story: str) -> Figure:
+    """Draw a model's certificate in a frame: its facts beside its loss, its best story below them.
+
+    facts: one line each. history: what `train` returns, a dict an evaluation with "seconds" and
+    "bits_per_byte". floor: the village's entropy, in bits per byte. story: its first 700 letters are shown.
+    """
+    lines = textwrap.wrap(story[:700], 68)
+    heights = [3, 0.28 * len(lines)]  # inches, about: the frame fits the story
+    fig, axes = plt.subplot_mosaic(
+        [["card", "curve"], ["story", "story"]],
+        figsize=(WIDTH, 1.1 + sum(heights)),
+        height_ratios=heights,
+    )
+    fig.get_layout_engine().set(rect=(0.03, 0.03, 0.94, 0.84))
+    fig.suptitle(title, fontsize=14, y=0.94)
+    axes["card"].text(0, 0.95, "\n".join(facts), va="top", linespacing=1.6)
+    text = axes["story"].text(0, 0.95, "\n".join(lines), va="top", linespacing=1.5, fontsize=11)
+    text.set_in_layout(False)
+    for name in ("card", "story"):
+        axes[name].set_axis_off()
+    curve, minutes = axes["curve"], [row["seconds"] / 60 for row in history]
+    curve.plot(minutes, [row["bits_per_byte"] for row in history], "o-", markersize=3)
+    curve.axhline(floor, color=FLOOR, linestyle=(0, (4, 2)), linewidth=1.2)
+    curve.text(minutes[-1], floor - 0.01, "floor", color=legible(FLOOR), ha="right", va="top")
+    curve.set(xlabel="minutes of training", ylabel="bits per byte", ylim=(floor - 0.04, floor + 0.41))
+    fig.add_artist(plt.Rectangle((0.008, 0.01), 0.984, 0.98, fill=False, color=BLUE, linewidth=2))
+    return fig
 
 
 def judged(verdicts: Iterable):
