@@ -65,8 +65,8 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """A transformer block with its norms before its parts. (B, T, C) -> (B, T, C).
 
-    It is given its parts and builds none; each of them maps (B, T, C) to (B, T, C). attn is called
-    as attn(x, cache) and is the one part that lets positions see each other.
+    It is given its parts and builds none; each maps (B, T, C) to (B, T, C). attn is called as
+    attn(x, cache); it alone mixes positions.
     Source: Radford et al., 2019 (GPT-2), section 2.3; Xiong et al., 2020 (arXiv:2002.04745),
     figure 1 (b).
     """
@@ -77,5 +77,5 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         """(B, T, C) -> (B, T, C). cache: where attn keeps its keys and values (chapter 9)."""
-        x = x + self.attn(self.norm_1(x), cache)  # what other positions know
-        return x + self.mlp(self.norm_2(x))  # what to make of it
+        x = x + self.attn(self.norm_1(x), cache)  # from other positions
+        return x + self.mlp(self.norm_2(x))  # each position alone

@@ -81,7 +81,7 @@ class GPT(nn.Module):
         return self.norm(x)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., V): the head, for as many of the positions as one wants scored."""
+        """(..., C) -> (..., V): the head, applied to the positions that hidden holds."""
         if self.head is not None:
             return self.head(hidden)
         return F.linear(hidden, getattr(self.embed, "token", self.embed).weight)  # times (V, C) transposed
@@ -95,11 +95,11 @@ class GPT(nn.Module):
 def init_gpt2(model: GPT, std: float | None = None) -> GPT:
     """Give a GPT its first weights, in place: matrices normal with mean 0 and `std`, biases 0.
 
-    std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. The matrices that write into
-    the stream (o_proj, down_proj) get std / sqrt(2 n_layers): there are 2 n_layers of them, and what they
-    add up to should not grow with their number. Token rows are larger, 0.2, for a larger part in the
-    stream. The last norm's weight keeps the first logits small all the same: 2.5 / sqrt(d_model) their
-    spread, and 40 / d_model, less in models wider than 256, the score of the token just read.
+    std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. Projections that add to the
+    residual stream (o_proj, down_proj) get std / sqrt(2 n_layers), so that the sum of all 2 n_layers does not
+    grow with depth. Token rows get 0.2. The last norm's weight is the smaller of 2.5 / sqrt(d_model), which
+    bounds the spread of the first logits, and 40 / d_model, which bounds the score of the token just read
+    and is smaller from a width of 257 on.
     Source: Radford et al., 2019 (GPT-2), section 2.3; rows and norm are ours.
     """
     width = model.config.d_model
@@ -117,7 +117,7 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
 
 # Cell 4e54f23c, under “Why so small”
 def gpt2(config: GPTConfig, meta: bool = False) -> GPT:
-    """GPT-2 of a given shape, newborn: its parts, with the first weights of `init_gpt2`.
+    """An untrained GPT-2 of this shape: its parts, initialized by `init_gpt2`.
 
     meta: shapes without numbers, on PyTorch's meta device, to be filled by load_state_dict(assign=True).
     """

@@ -1,18 +1,23 @@
 """companion.gpt against transformers' GPT-2, and what must hold of any GPT."""
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
+from companion.runtime import downloads
 
+CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
 B, T = 2, 11
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -76,6 +81,25 @@ class TestTransformersParity:
         for length in (1, T, TINY.context_length):
             tokens = ids(B, length, seed=length)
             torch.testing.assert_close(model(tokens), theirs(tokens).logits, **CLOSE)
+
+    def test_the_chapters_cell_reads_a_file_with_the_published_names(self, tmp_path, capsys):
+        model, scope = tiny(), {"gpt2": gpt2, "GPT2_SIZES": GPT2_SIZES, "tell": None}
+        notebook = json.loads((CHAPTERS / "06_gpt.ipynb").read_text(encoding="utf-8"))
+        (cell,) = (c for c in map("".join, (c["source"] for c in notebook["cells"])) if "SPEAK = False" in c)
+        exec(cell, scope)
+        assert capsys.readouterr().out == "124,439,808 parameters wait for their numbers\n"
+        theirs = to_transformers(model).transformer.state_dict()
+        save_file({name: p.contiguous() for name, p in theirs.items()}, tmp_path / "model.safetensors")
+        filled = scope["fill"](gpt2(TINY, meta=True), tmp_path / "model.safetensors")
+        assert not any(p.is_meta for p in filled.parameters())
+        torch.testing.assert_close(filled(ids(B, T)), model(ids(B, T)))
+
+    def test_the_published_file_is_named_by_its_commit_and_checksum(self):
+        url, n_bytes, sha256 = downloads.GPT2_WEIGHTS
+        assert "/607a30d783dfa663caf39e06633721c8d4cfcd7e/" in url and url.startswith("https://")
+        numbers = 4 * sum(p.numel() for p in gpt2(GPT2_SIZES["small"], meta=True).parameters())
+        masks = 4 * 12 * 1024**2  # one of ones a layer lies in the file, too
+        assert numbers + masks < n_bytes < numbers + masks + 20_000 and len(sha256) == 64
 
     def test_loss_gradients(self):
         model = tiny()

@@ -1,4 +1,4 @@
-"""Texts that need a network the first time: fetched whole, checked, and kept."""
+"""Texts and weights that need a network the first time: fetched whole, checked, and kept."""
 
 import hashlib
 import os
@@ -24,6 +24,12 @@ DOWNLOADS = {  # name: address, bytes, SHA-256
         "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4",
     ),
 }
+GPT2_WEIGHTS = (  # address, bytes, SHA-256 of GPT-2 small, 124 million parameters in float32 (MIT license)
+    "https://huggingface.co/openai-community/gpt2/resolve/"
+    "607a30d783dfa663caf39e06633721c8d4cfcd7e/model.safetensors",
+    548_105_171,
+    "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+)
 WAIT = 600
 """Seconds to wait for another process that fetches the same file."""
 
