@@ -4,8 +4,8 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -71,7 +71,7 @@ def _time_layer(n_rows: int, device: torch.device, dtype: torch.dtype) -> float:
     x = torch.ones(n_rows, 256, device=device, requires_grad=True)
     weight = torch.ones(256, 256, device=device, requires_grad=True)
     start = time.perf_counter()
-    with faster_products(device, dtype):
+    with autocast(device, dtype):
         torch.autograd.grad(F.linear(x, weight).sum(), (x, weight))[1][0, 0].item()  # waits for the device
     return time.perf_counter() - start
 
@@ -79,18 +79,6 @@ def _time_layer(n_rows: int, device: torch.device, dtype: torch.dtype) -> float:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Inside, products run in dtype; for float32 nothing changes."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
-
-
-@contextmanager
-def faster_products(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
-    """Inside, products run in bfloat16 (autocast), or in float32 with the processor's short cuts."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        with autocast(device, dtype):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def move(batch: Any, device: torch.device) -> Any:
