@@ -6,8 +6,6 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 """
 
 import dataclasses
-import itertools
-import random
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from companion.runtime.commands import Command, carry_out, run
 from companion.runtime.files import claim
 from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, whole
 from companion.runtime.presets import PRESETS
+from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import gap_left, reference_lines, village_scores
 
@@ -117,7 +116,8 @@ def do_prepare(plan: Preparation) -> dict:
     from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
     if plan.source == "village":
-        train, val = fresh_stories(plan.stories, plan.seed), village.load_split("val")
+        with Telling(plan.stories, plan.seed) as telling:
+            train, val = telling.stories(), village.load_split("val")
         tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
         share = len(val) / len(train + val)
         return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
@@ -129,13 +129,6 @@ def do_prepare(plan: Preparation) -> dict:
         kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
         tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
     return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
-
-
-def fresh_stories(n: int, seed: int) -> list[str]:
-    """n new stories, none of them in a shipped split."""
-    shipped = {text for split in village.SPLITS for text in village.load_split(split)}
-    fresh = (village.story(rng).text for rng in itertools.repeat(random.Random(seed)))
-    return list(itertools.islice((text for text in fresh if text not in shipped), n))
 
 
 def report_prepare(plan: Preparation, meta: dict) -> None:
@@ -288,7 +281,9 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
     report = Reporter(corpus, plan.judge)
-    return corpus, train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=True)
+    return corpus, train(
+        model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=sys.stderr.isatty()
+    )
 
 
 class Reporter:

@@ -306,7 +306,7 @@ with claim(folder):
 
 @pytest.mark.slow
 def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "fresh_stories", None)  # so that this one cannot
+    monkeypatch.setattr(cli, "Telling", None)  # so that this one cannot
     with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().strip() == b"held"
         assert main(["train", *TINY, "--context-length", "64"]) == 0
