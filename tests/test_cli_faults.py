@@ -47,7 +47,7 @@ TRAIN = {
 
 @pytest.mark.parametrize("case", TRAIN)
 def test_a_training_that_cannot_be_is_refused_before_it_begins(case, prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "do_train", None)
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
     argv, words = TRAIN[case]
     assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *argv]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -115,7 +115,7 @@ PREPARE = {
 
 @pytest.mark.parametrize("case", PREPARE)
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(case, here, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "do_prepare", None)
+    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
     argv, words = PREPARE[case]
     fails(capsys, ["prepare", *argv], 2, words)
     assert sorted(path.name for path in here.iterdir()) == ["mine.txt"]
