@@ -21,9 +21,10 @@ from companion.runtime.configs import (
     GENERATION,
     MAX_NEW_TOKENS,
     Generation,
+    check_drawing,
     kinds_of,
     read_settings,
-    write_settings,
+    write_run_settings,
 )
 from companion.runtime.files import claim
 from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
@@ -258,6 +259,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge or 0},
         **{"build": build, "model": model, "train": train, "own_warmup": own_warmup},
         **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
+        shown_data=None if data == VILLAGE else data.as_posix(),
     )
 
 
@@ -290,14 +292,6 @@ def take_settings(args) -> dict:
     return found["generation"]
 
 
-def check_drawing(drawing: Generation) -> None:
-    """ValueError for a setting out of its range."""
-    from companion.runtime.sampling import check_sampling, seeded
-
-    check_sampling(drawing.temperature, drawing.top_k, drawing.top_p)
-    seeded(drawing.seed)
-
-
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     """Train; return the corpus and the run's history."""
     import copy
@@ -328,7 +322,7 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
     report, seen = Reporter(corpus, plan), sys.stderr.isatty()
     history = train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=seen)
-    write_own_config(plan)
+    write_run_settings(plan)
     return corpus, history
 
 
@@ -346,7 +340,7 @@ class Reporter:
         from companion.runtime.reports import evaluation_line, first_rise
         from companion.training import perplexity
 
-        write_own_config(self.plan)
+        write_run_settings(self.plan)
         teller = LanguageModel(model, self.corpus.tokenizer)
         is_village = self.corpus.meta.get("source") == "village"
         sample = teller.tell(
@@ -362,33 +356,13 @@ class Reporter:
         return more
 
 
-def write_own_config(plan: SimpleNamespace) -> None:
-    """Write the file by which `companion train --config` repeats a run."""
-    from companion.runtime.devices import pick_device, pick_dtype
-
-    dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))  # as it was timed here
-    model = {"architecture": plan.model.architecture} | dataclasses.asdict(plan.model)
-    if dataclasses.replace(plan.model, d_ff=None) == plan.model:
-        model.pop("d_ff")  # it follows from d_model, also from another
-    train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
-    data = None if plan.data == VILLAGE else plan.data.as_posix()
-    tables = {
-        "": {"data": data, "minutes": 0, "judge": plan.judge},
-        "model": {name: value for name, value in model.items() if name != "vocab_size"},
-        "training": {name: value for name, value in train.items() if name not in model},
-        "generation": dataclasses.asdict(Generation(**plan.drawing)),
-    }
-    about = (
-        f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
-    )
-    about += f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
-    write_settings(plan.folder / CONFIG, tables, about)
-
-
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
+    from companion.show import plots
+
     corpus, history = result
     if history:
-        draw_curve(plan.folder, corpus, history)
+        lines = reference_lines() if corpus.meta.get("source") == "village" else {}
+        plots.save_loss_curve(plan.folder / "loss.png", history, lines)
         print_results(plan.folder, corpus, history)
     where = [] if plan.data == VILLAGE else ["--data", plan.data]
     where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
@@ -400,20 +374,6 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print("\nTo hear more of it, and to see how it works:\n")
         print(f"  {as_typed('companion', 'generate', '--checkpoint', plan.folder, '--prompt', PROMPT)}")
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
-
-
-def draw_curve(folder: Path, corpus, history: list[dict]) -> None:
-    import matplotlib
-    from matplotlib import pyplot as plt
-
-    matplotlib.use("Agg")  # the curve goes into a file; no window
-    from companion.show import plots
-
-    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
-    plots.use_style()
-    figure = plots.loss_curve(history, lines, training=True).figure
-    figure.savefig(folder / "loss.png")
-    plt.close(figure)
 
 
 def print_results(folder: Path, corpus, history: list[dict]) -> None:

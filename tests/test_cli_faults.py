@@ -245,8 +245,9 @@ def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, caps
         patch.setattr(Trainer, "step", lambda self: (signal.raise_signal(signal.SIGINT), step(self))[1])
         shape = [*TINY, "--steps", "900", "--eval-every", "900", "--warmup-steps", "0"]
         assert main(["train", *MINE, "--checkpoint", "a b", *shape]) == 0
-    (command,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line]
+    command, longer = (line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line)
     assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume"
+    assert longer == f"{command} --minutes 10"
     assert main([*shlex.split(command)[1:], "--steps", "4"]) == 0
     assert json.loads((prepared / "a b/log.jsonl").read_text().splitlines()[-1])["step"] == 4
 

@@ -149,3 +149,40 @@ def _toml(value: Any) -> str:
     if isinstance(value, (bool, str)):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
+
+
+# -- of a command ------------------------------------------------------------------
+
+
+def check_drawing(drawing: Generation) -> None:
+    """ValueError for a setting out of its range."""
+    from companion.runtime.sampling import check_sampling, seeded
+
+    check_sampling(drawing.temperature, drawing.top_k, drawing.top_p)
+    seeded(drawing.seed)
+
+
+def write_run_settings(plan: Any) -> None:
+    """Write the file in a run's folder that repeats it.
+
+    plan: has folder; model and train, the configs; judge; drawing, a dict; and shown_data, the folder of the
+    data as it was named, or None. The number format is written as it was found by timing here.
+    """
+    from companion.runtime.devices import pick_device, pick_dtype
+
+    dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
+    model = {"architecture": plan.model.architecture} | dataclasses.asdict(plan.model)
+    if dataclasses.replace(plan.model, d_ff=None) == plan.model:
+        model.pop("d_ff")  # it follows from d_model, also from another
+    train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
+    tables = {
+        "": {"data": plan.shown_data, "minutes": 0, "judge": plan.judge},
+        "model": {name: value for name, value in model.items() if name != "vocab_size"},
+        "training": {name: value for name, value in train.items() if name not in model},
+        "generation": dataclasses.asdict(Generation(**plan.drawing)),
+    }
+    about = (
+        f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
+    )
+    about += f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
+    write_settings(plan.folder / CONFIG, tables, about)

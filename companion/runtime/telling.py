@@ -26,13 +26,22 @@ class Telling:
     def __init__(self, n: int, seed: int):
         self.n, self.seed = n, seed
         bounds = [0, *(number for number in village.places(seed) if number < n), n]
-        shares = itertools.pairwise(bounds) if n > AT_ONCE else ()
-        self.tellers = [Teller(seed, first, end - first) for first, end in shares]
+        self.tellers: list[Teller] = []
+        try:
+            for first, end in itertools.pairwise(bounds) if n > AT_ONCE else ():
+                self.tellers.append(Teller(seed, first, end - first))
+        except BaseException:
+            self.end()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the processes."""
         for teller in self.tellers:
             teller.end()
 

@@ -226,6 +226,15 @@ def loss_curve(
     return ax
 
 
+def save_loss_curve(path: str | Path, history: list[dict], levels: Mapping[str, float]) -> None:
+    """Draw both losses into a file; no window is opened. history, levels: as for loss_curve."""
+    plt.switch_backend("agg")
+    use_style()
+    figure = loss_curve(history, levels, training=True).figure
+    figure.savefig(path)
+    plt.close(figure)
+
+
 def judged(verdicts: Iterable):
     """Show what the village's judge said, sentence by sentence: ok, misplaced, contradiction or unknown.
 
