@@ -169,7 +169,7 @@ def add_config(parser):
     parser.add_argument(
         "--config",
         type=Path,
-        help="file of settings in TOML, as each run writes one; options win over it, it over the preset",
+        help="file of settings, such as the config.toml that a run writes; options win over it",
     )
 
 
