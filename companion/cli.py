@@ -6,8 +6,6 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 """
 
 import dataclasses
-import itertools
-import random
 import shutil
 import sys
 from contextlib import ExitStack
@@ -19,15 +17,31 @@ from typing import Any
 from companion import village
 from companion.book.manifest import Book
 from companion.runtime.commands import Command, carry_out, run
+from companion.runtime.configs import (
+    CONFIG,
+    GENERATION,
+    MAX_NEW_TOKENS,
+    Generation,
+    check_drawing,
+    kinds_of,
+    read_settings,
+    write_run_settings,
+)
 from companion.runtime.files import claim
-from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, whole
+from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
 from companion.runtime.presets import PRESETS
+from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 RUNS = Path("runs")
+VILLAGE = RUNS / "data" / "village"
 SHIPPED = village.DATA / "models" / "village"
-PROMPT = "Once"
+PROMPT = Generation.prompt
+MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
+JUDGE = whole("--judge", 0, 10**5)
+SIZE = ("context_length", "n_layers", "n_heads", "d_model")
+"""What one of GPT2_SIZES says; the vocabulary is the data's, and the rest follows or is no matter of size."""
 STORIES = 20_000
 """What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
 WAIT = 600
@@ -46,7 +60,9 @@ def add_prepare(parser):
     parser.add_argument("--data", type=Path, help="folder to write (default: runs/data/<name of the text>)")
     parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument("--skip", action="store_true", help="leave out files that are no UTF-8 text")
-    parser.add_argument("--tokenizer", choices=["bpe", "char", "word"], help="(default: bpe)")
+    parser.add_argument(
+        "--tokenizer", choices=["bpe", "char", "word", "gpt2"], help="gpt2: GPT-2's own (default: bpe)"
+    )
     parser.add_argument(
         "--vocab-size",
         type=whole("--vocab-size", 1),
@@ -79,6 +95,7 @@ class Preparation:
 
 def plan_prepare(args, held: ExitStack) -> Preparation:
     from companion.datasets import hold_out, load_text
+    from companion.runtime.encodings import gpt2_tokens
     from companion.runtime.folders import check_writable
     from companion.runtime.prepared import prepared_source
     from companion.runtime.texts import source_of
@@ -103,6 +120,8 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
         hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
         if plan.tokenizer != "bpe":
             refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
+        if plan.tokenizer == "gpt2":
+            gpt2_tokens()  # found, or downloaded, before the work
     there = prepared_source(plan.folder)
     if there not in (None, plan.source) and not args.overwrite:
         raise ValueError(
@@ -118,7 +137,8 @@ def do_prepare(plan: Preparation) -> dict:
     from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
     if plan.source == "village":
-        train, val = fresh_stories(plan.stories, plan.seed), village.load_split("val")
+        with Telling(plan.stories, plan.seed) as telling:
+            train, val = telling.stories(), village.load_split("val")
         tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
         share = len(val) / len(train + val)
         return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
@@ -126,17 +146,12 @@ def do_prepare(plan: Preparation) -> dict:
         n_bytes = sum(len(document.encode()) for document in plan.documents)
         size = min(max(n_bytes // 200, 300), 4096) if plan.vocab_size is None else plan.vocab_size
         tokenizer = BPETokenizer.train(plan.documents, size)
+    elif plan.tokenizer == "gpt2":
+        tokenizer = BPETokenizer.gpt2()
     else:
         kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
         tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
     return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
-
-
-def fresh_stories(n: int, seed: int) -> list[str]:
-    """n new stories, none of them in a shipped split."""
-    shipped = {text for split in village.SPLITS for text in village.load_split(split)}
-    fresh = (village.story(rng).text for rng in itertools.repeat(random.Random(seed)))
-    return list(itertools.islice((text for text in fresh if text not in shipped), n))
 
 
 def report_prepare(plan: Preparation, meta: dict) -> None:
@@ -151,30 +166,41 @@ def report_prepare(plan: Preparation, meta: dict) -> None:
 # -- companion train ------------------------------------------------------------------
 
 
+def add_config(parser):
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="file of settings, such as the config.toml that a run writes; options win over it",
+    )
+
+
 def add_train(parser):
     from companion import BUILDERS
+    from companion.gpt import GPT2_SIZES
     from companion.training import TrainConfig
 
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     parser.add_argument("--preset", choices=PRESETS, default="village", help=f"{presets} (default: village)")
+    add_config(parser)
     parser.add_argument(
         "--data", type=Path, help="prepared folder (default: the village, prepared when needed)"
     )
     parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
-    parser.add_argument("--resume", action="store_true", help="go on from the last save in --checkpoint")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the last save in --checkpoint; with more --steps or --minutes than it was to have,"
+        " the learning rate rises to where a run so long would have it, and falls again to the new end",
+    )
     parser.add_argument(
         "--minutes",
-        type=number("--minutes", 0, 10**6, "; 0 sets no limit"),
+        type=MINUTES,
         help="train for as many steps as fit, at most --steps; with --resume, for so many more; 0: no limit"
         " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
     )
-    parser.add_argument(
-        "--judge",
-        type=whole("--judge", 0, 10**5),
-        default=0,
-        help="village: stories judged at each evaluation (default: 0)",
-    )
+    parser.add_argument("--judge", type=JUDGE, help="village: stories judged at each evaluation (default: 0)")
     parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2)")
+    parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}
     for name, (config_class, _) in BUILDERS.items():
@@ -186,14 +212,16 @@ def add_train(parser):
 def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.datasets import load_prepared
+    from companion.runtime.checkpoints import saved_settings
     from companion.runtime.devices import check_memory, pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
     from companion.runtime.prepared import prepared_source
-    from companion.runtime.runs import check_fit
+    from companion.runtime.runs import check_fit, warmup_within
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
-    preset, data = PRESETS[args.preset], args.data or RUNS / "data" / "village"
+    drawing = take_settings(args)
+    preset, data = PRESETS[args.preset], args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
@@ -203,7 +231,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     folder = args.checkpoint or RUNS / data.resolve().name
     architecture, ours, saved = args.architecture or "gpt2", preset.model | preset.train, 0
     if args.resume:
-        architecture, there, saved = saved_settings(folder, args.architecture)
+        architecture, there, saved = saved_settings(folder, args.architecture, BUILDERS)
         ours |= there
     config_class, build = BUILDERS[architecture]
     for other, _ in BUILDERS.values():
@@ -216,7 +244,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
     train = TrainConfig(**settings)
     pick_device(train.device)
-    check_memory(model, build, copies=4)
+    check_memory(model, build, copies=4, tokens=train.batch_size * train.context_length)
     if corpus:
         check_fit(SimpleNamespace(config=model), corpus, train)
     else:
@@ -229,35 +257,40 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     else:
         folder = free_folder(RUNS, data.resolve().name, held)
     return SimpleNamespace(
-        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge},
+        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge or 0},
         **{"build": build, "model": model, "train": train, "own_warmup": own_warmup},
-        **{"minutes": minutes, "at_most": at_most},
+        **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
+        shown_data=None if data == VILLAGE else data.as_posix(),
     )
 
 
-def saved_settings(folder: Path, asked: str | None) -> tuple[str, dict, int]:
-    """Of a run to be resumed: its architecture, its settings and the steps behind it."""
+def take_settings(args) -> dict:
+    """Let --size and then --config stand in for options not given; return the file's [generation]."""
     from companion import BUILDERS
-    from companion.runtime.checkpoints import read_config
+    from companion.gpt import GPT2_SIZES
+    from companion.training import TrainConfig
 
-    saved = read_config(folder)
-    provenance, settings = saved["provenance"], dict(saved["config"])
-    architecture = settings.pop("architecture", "gpt2")
-    if architecture not in BUILDERS:
-        known = ", ".join(BUILDERS)
-        raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
-    if asked not in (None, architecture):
-        raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
-    settings.pop("vocab_size", None)
-    train, steps = provenance.get("train", {}), provenance.get("steps", 0)
-    if not isinstance(train, dict) or not isinstance(steps, int):
-        raise ValueError(f"{folder / 'config.json'} is damaged: its provenance is of no run; start anew")
-    return architecture, settings | train, steps
-
-
-def warmup_within(steps: int, asked: int | None) -> int | None:
-    """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
-    return None if asked is not None and asked > steps // 2 else asked
+    if args.size:
+        if args.architecture not in (None, "gpt2"):
+            raise ValueError(f"--size is of gpt2, not of {args.architecture}; leave it out")
+        take(args, {name: getattr(GPT2_SIZES[args.size], name) for name in SIZE})
+    if not args.config:
+        return {}
+    model = {"architecture": str}
+    for config_class, _ in BUILDERS.values():
+        model |= kinds_of(config_class, skip={"vocab_size"})
+    kinds = {"": {"data": str, "minutes": MINUTES, "judge": JUDGE}, "model": model, "generation": GENERATION}
+    kinds["training"] = kinds_of(TrainConfig, skip=set(model))
+    found = read_settings(args.config, kinds)
+    if (name := found["model"].get("architecture", "gpt2")) not in BUILDERS:
+        raise ValueError(
+            f"{args.config}: architecture={name!r} is not known; there are {', '.join(BUILDERS)}"
+        )
+    if "data" in found[""]:
+        found[""]["data"] = Path(found[""]["data"])
+    take(args, found[""] | found["model"] | found["training"])
+    check_drawing(Generation(**found["generation"]))
+    return found["generation"]
 
 
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
@@ -269,7 +302,7 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
 
     from companion.datasets import load_prepared
     from companion.runtime.prepared import prepared_source
-    from companion.runtime.runs import steps_within
+    from companion.runtime.runs import steps_within, warmup_within
     from companion.training import Trainer, train, training_batches
 
     with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
@@ -288,67 +321,70 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report = Reporter(corpus, plan.judge)
-    return corpus, train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=True)
+    report, seen = Reporter(corpus, plan), sys.stderr.isatty()
+    history = train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=seen)
+    write_run_settings(plan)
+    return corpus, history
 
 
 class Reporter:
-    """Called at each evaluation: prints a line and a sample, and judges stories."""
+    """Called at each evaluation: prints how it stands and a sample, judges stories, writes the settings."""
 
-    def __init__(self, corpus, judged: int):
-        self.corpus, self.judged = corpus, judged
+    def __init__(self, corpus, plan: SimpleNamespace):
+        self.corpus, self.plan = corpus, plan
 
     def __call__(self, model, row: dict) -> dict:
         from tqdm.auto import tqdm
 
         from companion.generation import LanguageModel
+        from companion.runtime.checkpoints import read_log
+        from companion.runtime.reports import evaluation_line, first_rise
+        from companion.training import perplexity
 
+        write_run_settings(self.plan)
         teller = LanguageModel(model, self.corpus.tokenizer)
         is_village = self.corpus.meta.get("source") == "village"
         sample = teller.tell(
             PROMPT if is_village else "", max_new_tokens=200, temperature=0.8, seed=row["step"]
         )
         more = {"sample": sample}
-        if self.judged and is_village:
-            more |= village_scores(teller, self.judged, seed=row["step"])
-        tqdm.write(f"step {row['step']:>6}  loss {row['val']:.3f}  {row['bits_per_byte']:.3f} bits per byte")
+        if self.plan.judge and is_village:
+            more |= village_scores(teller, self.plan.judge, seed=row["step"])
+        tqdm.write(evaluation_line(row, perplexity(row["val"])))
         tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
+        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
+            tqdm.write(said)
         return more
 
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
-    corpus, history = result
-    steps = history[-1]["step"] if history else 0
-    if history:
-        draw_curve(plan.folder, corpus, history)
-        print_results(plan.folder, corpus, history)
-    if steps < plan.train.steps:
-        print(f"\nStopped before step {plan.train.steps:,}. To go on:\n")
-        judged = ["--judge", plan.judge] if plan.judge else []
-        where = ["--data", plan.data, "--checkpoint", plan.folder]
-        print(f"  {as_typed('companion', 'train', *where, '--resume', *judged)}")
-
-
-def draw_curve(folder: Path, corpus, history: list[dict]) -> None:
-    import matplotlib
-    from matplotlib import pyplot as plt
-
-    matplotlib.use("Agg")  # the curve goes into a file; no window
     from companion.show import plots
 
-    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
-    plots.use_style()
-    figure = plots.loss_curve(history, lines).figure
-    figure.savefig(folder / "loss.png")
-    plt.close(figure)
+    corpus, history = result
+    if history:
+        lines = reference_lines() if corpus.meta.get("source") == "village" else {}
+        plots.save_loss_curve(plan.folder / "loss.png", history, lines)
+        print_results(plan.folder, corpus, history)
+    where = [] if plan.data == VILLAGE else ["--data", plan.data]
+    where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
+    resume = ["companion", "train", *where, "--resume", *(["--judge", plan.judge] if plan.judge else [])]
+    if (history[-1]["step"] if history else 0) < plan.train.steps:
+        print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
+    print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
+    if history:
+        print("\nTo hear more of it, and to see how it works:\n")
+        print(f"  {as_typed('companion', 'generate', '--checkpoint', plan.folder, '--prompt', PROMPT)}")
+        print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
 def print_results(folder: Path, corpus, history: list[dict]) -> None:
     from companion import load
+    from companion.runtime import reports
 
     teller, last = load(folder), history[-1]
     is_village = corpus.meta.get("source") == "village"
     print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
+    print(reports.what_it_is(last, len(corpus.train.tokens)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
     if is_village:
         lines = reference_lines()
@@ -357,19 +393,13 @@ def print_results(folder: Path, corpus, history: list[dict]) -> None:
             f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
             f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
         )
-        print_scores(village_scores(teller, 40, seed=1))
-    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}\n\nNext:")
-    print(f"  {as_typed('companion', 'generate', '--checkpoint', folder, '--prompt', PROMPT)}")
-    print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
-
-
-def print_scores(scores: dict) -> None:
-    if "grammar" not in scores:
-        print("No story of it came to an end yet, so there is nothing to judge: train longer.")
-        return
-    print(f"Grammar: {scores['grammar']:.0%} of sentences are the village's.", end=" ")
-    print(f"Memory: {scores['memory']:.0%} of recalled words are right,", end=" ")
-    print(f"{scores['consistent']:.0%} of stories hold no contradiction, {scores['flawless']:.0%} no fault.")
+        print(reports.gap_means(gap))
+        print(reports.scores_line(village_scores(teller, 40, seed=1)))
+    else:
+        print(reports.bytes_mean(last["bits_per_byte"]))
+    if worse := reports.best_is_elsewhere(history, folder):
+        print(worse)
+    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------
@@ -387,13 +417,10 @@ def add_device(parser):
 
 def add_generate(parser):
     add_checkpoint(parser)
-    parser.add_argument("--prompt", default=PROMPT, help=f"first words of the text (default: {PROMPT})")
-    parser.add_argument(
-        "--max-new-tokens", type=whole("--max-new-tokens", 1), default=250, help="(default: 250)"
-    )
-    parser.add_argument(
-        "--temperature", type=float, default=0.8, help="0 takes the likeliest token (default: 0.8)"
-    )
+    add_config(parser)
+    parser.add_argument("--prompt", help=f"first words of the text (default: {PROMPT})")
+    parser.add_argument("--max-new-tokens", type=MAX_NEW_TOKENS, help="(default: 250)")
+    parser.add_argument("--temperature", type=float, help="0 takes the likeliest token (default: 0.8)")
     parser.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
     parser.add_argument(
         "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
@@ -404,16 +431,16 @@ def add_generate(parser):
 
 def plan_generate(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.runtime.sampling import check_sampling, seeded
 
-    check_sampling(args.temperature, args.top_k, args.top_p)
-    seeded(args.seed)
+    given = {name: value for name in GENERATION if (value := getattr(args, name)) is not None}
+    kinds = dict.fromkeys(("", "model", "training")) | {"generation": GENERATION}
+    there = read_settings(args.config, kinds)["generation"] if args.config else {}
+    drawing = Generation(**there | given)
+    check_drawing(drawing)
     teller = load(args.checkpoint, device=args.device)
-    teller.encode(args.prompt)
-    names = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
-    return SimpleNamespace(
-        teller=teller, prompt=args.prompt, options={name: getattr(args, name) for name in names}
-    )
+    teller.encode(drawing.prompt)
+    options = dataclasses.asdict(drawing)
+    return SimpleNamespace(teller=teller, prompt=options.pop("prompt"), options=options)
 
 
 def do_generate(plan: SimpleNamespace) -> None:
@@ -483,6 +510,7 @@ def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
 
 
 def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+    from companion.runtime.reports import scores_line
     from companion.training import perplexity
 
     loss, lines = result.loss, result.lines
@@ -493,7 +521,7 @@ def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
         print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
     print()
     if result.scores:
-        print_scores(result.scores)
+        print(scores_line(result.scores))
         print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))
 
 

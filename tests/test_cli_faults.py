@@ -47,7 +47,7 @@ TRAIN = {
 
 @pytest.mark.parametrize("case", TRAIN)
 def test_a_training_that_cannot_be_is_refused_before_it_begins(case, prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "do_train", None)
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
     argv, words = TRAIN[case]
     assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *argv]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -115,7 +115,7 @@ PREPARE = {
 
 @pytest.mark.parametrize("case", PREPARE)
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(case, here, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "do_prepare", None)
+    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
     argv, words = PREPARE[case]
     fails(capsys, ["prepare", *argv], 2, words)
     assert sorted(path.name for path in here.iterdir()) == ["mine.txt"]
@@ -245,8 +245,9 @@ def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, caps
         patch.setattr(Trainer, "step", lambda self: (signal.raise_signal(signal.SIGINT), step(self))[1])
         shape = [*TINY, "--steps", "900", "--eval-every", "900", "--warmup-steps", "0"]
         assert main(["train", *MINE, "--checkpoint", "a b", *shape]) == 0
-    (command,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line]
+    command, longer = (line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line)
     assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume"
+    assert longer == f"{command} --minutes 10"
     assert main([*shlex.split(command)[1:], "--steps", "4"]) == 0
     assert json.loads((prepared / "a b/log.jsonl").read_text().splitlines()[-1])["step"] == 4
 
@@ -306,7 +307,7 @@ with claim(folder):
 
 @pytest.mark.slow
 def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "fresh_stories", None)  # so that this one cannot
+    monkeypatch.setattr(cli, "Telling", None)  # so that this one cannot
     with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().strip() == b"held"
         assert main(["train", *TINY, "--context-length", "64"]) == 0

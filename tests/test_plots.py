@@ -176,3 +176,16 @@ def test_judged_sentences_are_marked_and_escaped():
     html = plots.judged([ok, wrong]).data
     assert "Mara has &lt;b&gt;plums&lt;/b&gt;." in html
     assert html.count("<span") == 2 and html.count("<em") == 1 and "it is Mara&#x27;s" in html
+
+
+def test_the_loss_curve_shows_the_training_loss_too_when_asked(tmp_path):
+    rows = [(60, 3.0, 2.0, 1.0), (120, 1.5, 1.6, 0.8), (180, 1.0, 1.8, 0.9)]
+    history = [dict(zip(("seconds", "train", "val", "bits_per_byte"), row, strict=True)) for row in rows]
+    ax = plots.loss_curve(history, {"floor": 0.3}, training=True)
+    held_out, training = ax.lines[:2]
+    assert list(held_out.get_ydata()) == [1.0, 0.8, 0.9]
+    assert list(training.get_xdata()) == [0.5, 1.5, 2.5]  # in the middle of what it is the mean of
+    assert list(training.get_ydata()) == pytest.approx([1.5, 0.75, 0.5])
+    assert [text.get_text() for text in ax.texts[:2]] == ["training text 0.500", "held-out text 0.900"]
+    assert ax.get_ylim()[0] < 0.3 and ax.get_ylabel() == "bits per byte"
+    ax.figure.savefig(tmp_path / "curve.png")

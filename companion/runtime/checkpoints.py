@@ -3,6 +3,7 @@
 A model is three files in one folder. config.json holds the architecture's name, its configuration and the
 provenance; tokenizer.json the tokenizer; model.safetensors the weights, with a fingerprint of the other two.
 A run adds log.jsonl (its history, a row a line) and state.safetensors: all that the next step depends on.
+Where its last weights are not its best, the best are a model of their own, in the folder best.
 No file is a pickle. Builders and tokenizers are handed in: this module knows no chapter.
 """
 
@@ -25,7 +26,7 @@ from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.texts import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
-STATE, LOG = "state.safetensors", "log.jsonl"
+STATE, LOG, BEST = "state.safetensors", "log.jsonl", "best"
 PICKLES = ("*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "pytorch_model*.bin")
 PLACE = {"steps": int, "tokens": int, "seconds": (int, float), "losses": list, "history": list}
 """What a run's notes say about its place, and of which type."""
@@ -45,8 +46,14 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def write_model(folder: Path, model: nn.Module, tokenizer: Any, provenance: dict | None = None) -> None:
-    """The three files of a model, into a folder that `staged` gave."""
+def write_model(
+    folder: Path,
+    model: nn.Module,
+    tokenizer: Any,
+    provenance: dict | None = None,
+    weights: dict | None = None,
+) -> None:
+    """The three files of a model, into a folder that `staged` gave. weights: others than it has now."""
     model = unwrapped(model)
     tokenizer.save(folder / TOKENIZER)
     config = {"architecture": model.config.architecture, **dataclasses.asdict(model.config)}
@@ -55,7 +62,8 @@ def write_model(folder: Path, model: nn.Module, tokenizer: Any, provenance: dict
         json.dumps(saved, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
     mark = fingerprint(config, (folder / TOKENIZER).read_bytes())
-    write_safetensors(folder / WEIGHTS, model.state_dict(), {"fingerprint": mark})
+    weights = model.state_dict() if weights is None else weights
+    write_safetensors(folder / WEIGHTS, weights, {"fingerprint": mark})
 
 
 def read_model(
@@ -258,6 +266,34 @@ def log_lines(history: list[dict]) -> str:
 def write_log(folder: str | Path, history: list[dict]) -> None:
     """Replace log.jsonl, for what a report added to the last row after its save."""
     write_whole(Path(folder) / LOG, log_lines(history))
+
+
+def read_log(folder: str | Path) -> list[dict]:
+    """A run's history, as log_lines wrote it."""
+    with reading(folder):
+        lines = (Path(folder) / LOG).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> tuple[str, dict, int]:
+    """Of a run to be resumed: its architecture, its settings and the steps behind it.
+
+    asked: the architecture that was asked for, or None. Raises ValueError, in one line, for a folder without
+    a run of it.
+    """
+    saved = read_config(folder)
+    provenance, settings = saved["provenance"], dict(saved["config"])
+    architecture = settings.pop("architecture", "gpt2")
+    if architecture not in builders:
+        known = ", ".join(builders)
+        raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
+    if asked not in (None, architecture):
+        raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
+    settings.pop("vocab_size", None)
+    train, steps = provenance.get("train", {}), provenance.get("steps", 0)
+    if not isinstance(train, dict) or not isinstance(steps, int):
+        raise ValueError(f"{folder / CONFIG} is damaged: its provenance is of no run; start anew")
+    return architecture, settings | train, steps
 
 
 def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None) -> None:

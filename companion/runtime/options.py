@@ -7,6 +7,10 @@ import typing
 from collections.abc import Callable
 
 
+class NotInRange(argparse.ArgumentTypeError, ValueError):
+    """An option's value that is no number, or too small or large: in a command line, and in a file."""
+
+
 def whole(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
     """The type of an option that takes a whole number from low to high."""
 
@@ -15,9 +19,9 @@ def whole(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
         try:
             value = int(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{option}={text:.40} {rule}") from None
+            raise NotInRange(f"{option}={text:.40} {rule}") from None
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{option}={text:.40} {rule}")
+            raise NotInRange(f"{option}={text:.40} {rule}")
         return value
 
     return read
@@ -31,9 +35,9 @@ def number(option: str, low: float, high: float, more: str = "") -> Callable[[st
         try:
             value = float(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{option}={text:.40} {rule}") from None
+            raise NotInRange(f"{option}={text:.40} {rule}") from None
         if not low <= value <= high:  # NaN is in no range
-            raise argparse.ArgumentTypeError(f"{option}={text:.40} {rule}")
+            raise NotInRange(f"{option}={text:.40} {rule}")
         return value
 
     return read
@@ -55,6 +59,13 @@ def add_fields(parser: argparse.ArgumentParser, config_class: type, title: str, 
             group.add_argument(option, type=float, nargs=len(typing.get_args(kind)), metavar="X", help=text)
         else:
             group.add_argument(option, type=kind, metavar=kind.__name__.upper(), help=text)
+
+
+def take(args: argparse.Namespace, fields: dict) -> None:
+    """Fields stand in for the options that were not given."""
+    for name, value in fields.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
 
 
 def names_of(config_class: type) -> set[str]:

@@ -17,14 +17,16 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from companion.runtime.checkpoints import restore, save_run, unwrapped, write_log
+from companion.runtime.checkpoints import BEST, restore, save_run, unwrapped, write_log, write_model
 from companion.runtime.devices import DTYPES
-from companion.runtime.files import claim
+from companion.runtime.files import claim, staged
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.texts import end_of_text
 
 FIRST_LOOK = 100
 """Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
+NOISE = 0.02
+"""By what share a loss on held-out text may lie above its lowest, and mean nothing."""
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
@@ -70,6 +72,11 @@ def check_config(c: Any) -> None:
     for name, holds, rule in rules:
         if not holds:
             raise ValueError(f"{name}={getattr(c, name)!r} must be {rule}")
+
+
+def warmup_within(steps: int, asked: int | None) -> int | None:
+    """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
+    return None if asked is not None and asked > steps // 2 else asked
 
 
 def _are_betas(betas: Any) -> bool:
@@ -228,6 +235,8 @@ class Run:
         self.trainer, self.data, self.folder, self.identity = trainer, data, folder, identity
         self.bar, self.pressed = bar, pressed
         self.begun = self.saved = trainer.steps
+        self.best = Best(folder, trainer)
+        self.best.look(self.about)
 
     def goes_on(self) -> bool:
         """False at the end, and after Ctrl-C, when the steps since the last save are saved first.
@@ -265,6 +274,7 @@ class Run:
         row |= {"bits_per_byte": loss.bits_per_byte}
         trainer.losses.clear()
         trainer.history.append(row)
+        self.best.look(self.about)
         self.save()
         if on_eval and (more := on_eval(trainer.model.eval(), dict(row))):
             row |= more
@@ -272,9 +282,61 @@ class Run:
                 write_log(self.folder, trainer.history)
 
     def save(self) -> None:
-        """Write the run, if it has a folder: a model, its log, and what resuming needs."""
+        """Write the run, if it has a folder: a model, its log, and what resuming needs.
+
+        First the best weights go into a folder of their own, if they are no longer the last.
+        """
         trainer, self.saved = self.trainer, self.trainer.steps
         if self.folder is not None:
-            about = {"steps": trainer.steps, "train": dataclasses.asdict(trainer.config)}
-            about |= {"data": self.data.meta}
-            save_run(self.folder, trainer, self.data.tokenizer, self.identity, about)
+            self.best.keep(self.data.tokenizer)
+            save_run(self.folder, trainer, self.data.tokenizer, self.identity, self.about())
+
+    def about(self) -> dict:
+        """Where the weights of now came from."""
+        trainer = self.trainer
+        about = {"steps": trainer.steps, "train": dataclasses.asdict(trainer.config)}
+        return about | {"data": self.data.meta}
+
+
+class Best:
+    """The weights of the lowest loss on held-out text.
+
+    They lie in the run's own folder while they are its last. From the first save at which they are not, they
+    are in its folder `best`, a model as any other; what is in there is the best from then on.
+    """
+
+    def __init__(self, folder: str | Path | None, trainer: Any):
+        self.folder, self.trainer, self.step = folder and Path(folder) / BEST, trainer, None
+        self.kept = True  # if there is one of an earlier run
+
+    def look(self, about: Callable[[], dict]) -> None:
+        """Remember the weights of now, and what about() says of them, if their evaluation is the lowest."""
+        step = self.trainer.steps
+        if self.folder is not None and lowest_row(self.trainer.history)["step"] == step:
+            state = unwrapped(self.trainer.model).state_dict()
+            self.weights = {name: t.detach().cpu().clone() for name, t in state.items()}
+            self.about, self.step, self.kept = about(), step, False
+
+    def keep(self, tokenizer: Any) -> None:
+        """Write them, if the run moved on from them, or if older ones are there."""
+        if self.kept or (self.step == self.trainer.steps and not self.folder.is_dir()):
+            return
+        with claim(self.folder), staged(self.folder) as new:
+            write_model(new, self.trainer.model, tokenizer, self.about, self.weights)
+        self.kept = True
+
+
+def lowest_row(history: list[dict]) -> dict:
+    """The evaluation with the lowest loss on held-out text, of equals the first; {"step": -1} for none."""
+    return min(history, key=lambda row: row.get("val", math.inf), default={"step": -1})
+
+
+def rises(history: list[dict]) -> bool:
+    """Whether a run begins to learn its text by heart: its loss on held-out text rises, in training it falls.
+
+    So it is if the last two evaluations are both above the lowest by more than NOISE of it, while the
+    training loss is below the one of that time. A loss that rises with a raised learning rate is no such.
+    """
+    lowest = lowest_row(history)
+    above = [row["val"] > (1 + NOISE) * lowest["val"] and row["train"] < lowest["train"] for row in history]
+    return len(history) > 2 and all(above[-2:])

@@ -189,32 +189,48 @@ def ladder(rungs: Mapping[str, float], floor: float, earlier: Mapping[str, float
     return ax
 
 
-def loss_curve(history: list[dict], levels: Mapping[str, float] | None = None) -> Axes:
+def loss_curve(
+    history: list[dict], levels: Mapping[str, float] | None = None, training: bool = False
+) -> Axes:
     """Draw the loss on held-out text against minutes of training, with the levels to compare it with.
 
     history: what `train` returns, a dict an evaluation with "seconds" and "bits_per_byte"; levels: {name:
-    bits per byte}, the lowest of them taken for the floor.
+    bits per byte}, the lowest of them taken for the floor. training: draw the loss on the training text, too:
+    each "train", a mean since the row before, in the middle of its stretch, at held-out bytes a token.
     """
     minutes = [row["seconds"] / 60 for row in history]
     bits = [row["bits_per_byte"] for row in history]
     levels = levels or {}
     fig, ax = plt.subplots()
     ax.plot(minutes, bits, "o-", markersize=3)
-    ax.annotate(
-        f"{bits[-1]:.3f}",
-        (minutes[-1], bits[-1]),
-        (2, 6),
-        textcoords="offset points",
-        color=BLUE,
-    )
+    if training:
+        middles = [(a + b) / 2 for a, b in zip([0, *minutes], minutes, strict=False)]
+        ours = [row["train"] * row["bits_per_byte"] / row["val"] for row in history]
+        ax.plot(middles, ours, "o-", markersize=3, linewidth=1.2)
+        ends = [
+            ("held-out text", minutes[-1], bits[-1], BLUE),
+            ("training text", middles[-1], ours[-1], VERMILLION),
+        ]
+        for (name, x, y, color), up in zip(sorted(ends, key=lambda end: end[2]), (-12, 8), strict=True):
+            ax.annotate(
+                f"{name} {y:.3f}", (x, y), (0, up), textcoords="offset points", color=color, ha="right"
+            )
+    else:
+        label = f"{bits[-1]:.3f}"
+        ax.annotate(label, (minutes[-1], bits[-1]), (2, 6), textcoords="offset points", color=BLUE)
+    lowest = min([*bits, *(ours if training else [])])
     for name, y in levels.items():
         level(ax, y, f"{name} {y:.3f}", FLOOR if y == min(levels.values()) else FORGETFUL)
-    bottom = 0.9 * min([*bits, *levels.values()])
+    lowest, top = min([lowest, *levels.values()]), 1.1 * max(bits)
+    bottom = (
+        min(0.9 * lowest, lowest - 0.1 * (top - lowest)) if training else 0.9 * lowest
+    )  # room for a label
     ax.set(xscale="log", xlabel="minutes of training, logarithmic axis")  # most happens in the first ones
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("")
-    ax.set(ylabel="bits per byte, held-out text", ylim=(bottom, 1.1 * max(bits)))
+    of = "" if training else ", held-out text"
+    ax.set(ylabel=f"bits per byte{of}", ylim=(bottom, top))
     return ax
 
 
@@ -245,6 +261,15 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     curve.set(xlabel="minutes of training", ylabel="bits per byte", ylim=(floor - 0.04, floor + 0.41))
     fig.add_artist(plt.Rectangle((0.008, 0.01), 0.984, 0.98, fill=False, color=BLUE, linewidth=2))
     return fig
+
+
+def save_loss_curve(path: str | Path, history: list[dict], levels: Mapping[str, float]) -> None:
+    """Draw both losses into a file; no window is opened. history, levels: as for loss_curve."""
+    plt.switch_backend("agg")
+    use_style()
+    figure = loss_curve(history, levels, training=True).figure
+    figure.savefig(path)
+    plt.close(figure)
 
 
 def judged(verdicts: Iterable):

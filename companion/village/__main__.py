@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from companion.village.splits import DATA, SPLITS, tell, write_splits, write_stories
+from companion.village.splits import DATA, SPLITS, tell, write_places, write_splits, write_stories
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -19,7 +19,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stories", type=int, help="how many stories to write (default: 1000 with --seed)")
     parser.add_argument("--seed", type=int, help="seed of the stories (default: 4; the splits have 1, 2, 3)")
     parser.add_argument("--out", type=Path, default=DATA / "village", help="folder (default: %(default)s)")
+    parser.add_argument(
+        "--places", action="store_true", help="write places.json, byte for byte: where to go on within seed 4"
+    )
     args = parser.parse_args(argv)
+    if args.places:
+        write_places(args.out)
+        print(f"places.json is in {args.out}")
+        return 0
     if args.stories is None and args.seed is None:
         write_splits(args.out)
         print(f"{', '.join(SPLITS)} and SHA256SUMS are in {args.out}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
+import struct
 from collections.abc import Iterable, Iterator
+from itertools import islice, repeat
 from pathlib import Path
 from random import Random
 
@@ -12,6 +16,8 @@ from companion.village.machine import story
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
 SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
+PLACES = {4: (5000, 10000, 15000)}  # seed -> the new stories before which its generator's state is known
+_STATE = struct.Struct("<625I")  # of random.Random: 624 words, and which of them is next
 
 
 def tell(seed: int, stories: int) -> Iterator[str]:
@@ -50,3 +56,57 @@ def write_splits(folder: Path) -> None:
         write_stories(path, tell(seed, stories))
         sums.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
     (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
+
+
+# ---- new stories ----------------------------------------------------------------------------------------
+
+
+def fresh_stories(n: int, seed: int) -> list[str]:
+    """The first n stories of a seed that are in no shipped split."""
+    return list(islice(fresh(seed), n))
+
+
+def fresh(seed: int, first: int = 0) -> Iterator[str]:
+    """A seed's stories without end, but those of the shipped splits, from the one with the number `first` on.
+
+    first: 0, or one of the seed's `places`: what comes before these need not be told. ValueError for another.
+    """
+    rng = Random(seed)
+    if first:
+        if first not in (known := places(seed)):
+            rule = ", ".join(map(str, (0, *known)))
+            raise ValueError(f"first={first} is no known place of seed {seed}; give one of {rule}")
+        rng.setstate((3, known[first], None))
+    return _fresh(rng)
+
+
+def _fresh(rng: Random) -> Iterator[str]:
+    shipped = {text for split in SPLITS for text in load_split(split)}
+    return (text for text in (story(rng).text for rng in repeat(rng)) if text not in shipped)
+
+
+def places(seed: int) -> dict[int, tuple[int, ...]]:
+    """The generator's state before some of a seed's new stories: {number of the story: state}.
+
+    Telling can begin there, so several processes can share the work. Empty for a seed without known places.
+    """
+    if seed not in PLACES:
+        return {}
+    known = json.loads((DATA / "village" / "places.json").read_text(encoding="utf-8"))[str(seed)]
+    return {int(number): _STATE.unpack(base64.b64decode(state)) for number, state in known.items()}
+
+
+def write_places(folder: Path) -> None:
+    """Write places.json, which `places` reads, into `folder`."""
+    known: dict[str, dict[str, str]] = {}
+    for seed, numbers in PLACES.items():
+        rng, states, told = Random(seed), known.setdefault(str(seed), {}), 0
+        stories = _fresh(rng)
+        for number in numbers:
+            for _ in range(number - told):
+                next(stories)
+            told = number
+            states[str(number)] = base64.b64encode(_STATE.pack(*rng.getstate()[1])).decode()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(known, indent=1) + "\n"
+    (folder / "places.json").write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,188 @@
+"""A file of settings, config.toml: flat tables of numbers, words and switches, which stand in for options.
+
+minutes = 10
+
+[model]
+d_model = 192
+
+[training]
+lr = 0.002
+
+[generation]
+temperature = 0.7
+"""
+
+import dataclasses
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from companion.runtime.files import write_whole
+from companion.runtime.options import whole
+
+CONFIG = "config.toml"
+TABLES = ("model", "training", "generation")
+
+
+@dataclasses.dataclass
+class Generation:
+    """How a text is drawn, where nothing else is said; None: not limited, and another seed each time."""
+
+    prompt: str = "Once"
+    max_new_tokens: int = 250
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+
+MAX_NEW_TOKENS = whole("--max-new-tokens", 1)
+GENERATION = {field.name: field.type for field in dataclasses.fields(Generation)}
+GENERATION |= {"max_new_tokens": MAX_NEW_TOKENS}
+
+
+def kinds_of(config_class: type, skip: set[str] = frozenset()) -> dict[str, Any]:
+    """The fields of a config dataclass and their types, but those to skip."""
+    return {field.name: field.type for field in dataclasses.fields(config_class) if field.name not in skip}
+
+
+def read_settings(path: str | Path, kinds: Mapping[str, Mapping | None]) -> dict[str, dict]:
+    """The settings of a file, {table: {name: value}}, those before the first table under "".
+
+    kinds: for each table the names that it may have, each with a type (int, float, bool, str, tuple[float,
+    float], or one of these | None) or the reader of an option; None for a table that is not looked into.
+    Raises ValueError, in one line that names the file, for a file that is missing or damaged, and for a name
+    or a value that has no place there.
+    """
+    path = Path(path)
+    try:
+        found = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ValueError(f"--config={path} cannot be read ({error.strerror}); check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path} is no TOML: {' '.join(str(error).split())}") from None
+    tables = {"": {name: value for name, value in found.items() if not isinstance(value, dict)}}
+    tables |= {name: value for name, value in found.items() if isinstance(value, dict)}
+    for table in tables:
+        if table not in kinds and table not in TABLES:
+            raise ValueError(f"{path}: no table is called [{table}]; there are {_listed(TABLES, '[{}]')}")
+    looked_into = {table: known for table, known in kinds.items() if known is not None}
+    settings = {table: tables.get(table, {}) for table in looked_into}
+    for table, values in settings.items():
+        for name in values:
+            if name not in looked_into[table]:
+                raise ValueError(f"{path}: {_no_place(name, table, looked_into)}")
+            values[name] = _value(path, table, name, values[name], looked_into[table][name])
+    return settings
+
+
+def _no_place(name: str, table: str, kinds: Mapping[str, Mapping]) -> str:
+    """Why a name cannot stand in a table: it is another's, or none's."""
+    here = f"[{table}]" if table else "the lines before the first table"
+    owner = next((other for other, known in kinds.items() if name in known), None)
+    if owner is not None:
+        place = f"[{owner}]" if owner else "the lines before the first table"
+        return f"{name} has no place in {here}; it is of {place}"
+    return f"{name} has no place in {here}; there are {_listed(sorted(kinds[table]), '{}')}"
+
+
+def _listed(words, form: str) -> str:
+    return ", ".join(form.format(word) for word in words)
+
+
+def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
+    """A value of the file as its option would have it. ValueError where it is of another type."""
+    if isinstance(kind, types.FunctionType):  # the reader of an option; it raises ValueError itself
+        try:
+            return kind(str(value) if type(value) in (int, float) else repr(value))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    if isinstance(kind, types.UnionType):
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    wanted, good = _wanted(kind), False
+    if typing.get_origin(kind) is tuple:
+        inner = typing.get_args(kind)
+        good = isinstance(value, list) and len(value) == len(inner) and all(map(_is_number, value))
+        value = tuple(value) if good else value
+    elif kind is float:
+        good = _is_number(value)
+    else:
+        good = type(value) is kind  # True is an int to isinstance
+    if not good:
+        here = f"[{table}] " if table else ""
+        raise ValueError(f"{path}: {here}{name}={value!r:.40} must be {wanted}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _wanted(kind: Any) -> str:
+    """A type in words."""
+    if typing.get_origin(kind) is tuple:
+        return f"[{', '.join(['a number'] * len(typing.get_args(kind)))}]"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: 'words in quotes, "…"'}
+    return words[kind]
+
+
+def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
+    """Write a file that read_settings reads, whole or not at all. What is None is left out.
+
+    about: lines of comment for its beginning.
+    """
+    lines = [f"# {line}".rstrip() for line in about.splitlines()]
+    for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
+        lines += ["", f"[{table}]"] if table else []
+        lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+    write_whole(path, "\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+# -- of a command ------------------------------------------------------------------
+
+
+def check_drawing(drawing: Generation) -> None:
+    """ValueError for a setting out of its range."""
+    from companion.runtime.sampling import check_sampling, seeded
+
+    check_sampling(drawing.temperature, drawing.top_k, drawing.top_p)
+    seeded(drawing.seed)
+
+
+def write_run_settings(plan: Any) -> None:
+    """Write the file in a run's folder that repeats it.
+
+    plan: has folder; model and train, the configs; judge; drawing, a dict; and shown_data, the folder of the
+    data as it was named, or None. The number format is written as it was found by timing here.
+    """
+    from companion.runtime.devices import pick_device, pick_dtype
+
+    dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
+    model = {"architecture": plan.model.architecture} | dataclasses.asdict(plan.model)
+    if dataclasses.replace(plan.model, d_ff=None) == plan.model:
+        model.pop("d_ff")  # it follows from d_model, also from another
+    train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
+    tables = {
+        "": {"data": plan.shown_data, "minutes": 0, "judge": plan.judge},
+        "model": {name: value for name, value in model.items() if name != "vocab_size"},
+        "training": {name: value for name, value in train.items() if name not in model},
+        "generation": dataclasses.asdict(Generation(**plan.drawing)),
+    }
+    about = (
+        f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
+    )
+    about += f"\n\n  companion train --config {CONFIG} --checkpoint another-folder"
+    write_settings(plan.folder / CONFIG, tables, about)

@@ -1,0 +1,117 @@
+"""New stories that several processes tell: the same as one would, and one line when something ends them."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from base64 import b64decode
+
+import pytest
+from command_line import fails
+
+from companion import cli, village
+from companion.runtime import telling
+from companion.runtime.telling import Telling
+from companion.village import splits
+
+TWENTY_THOUSAND = "17bf937dc75bb328f4451a2de0565dd86afdab08610f3868b69f34e33e25c6b8"
+"""SHA-256 of the stories that `companion train` learns from, as one process tells them."""
+
+
+@pytest.mark.slow
+def test_the_stories_of_a_training_are_those_that_one_process_would_tell():
+    with Telling(20_000, 4) as ours:
+        assert len(ours.tellers) == 4
+        stories = ours.stories()
+    assert hashlib.sha256("\n".join(stories).encode()).hexdigest() == TWENTY_THOUSAND
+
+
+def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
+    expected = village.fresh_stories(40, 4)
+    monkeypatch.setattr(splits, "PLACES", {4: (20, 30)})
+    assert village.main(["--places", "--out", str(tmp_path)]) == 0
+    states = json.loads((tmp_path / "places.json").read_text(encoding="utf-8"))["4"]
+    known = {int(number): splits._STATE.unpack(b64decode(state)) for number, state in states.items()}
+    monkeypatch.setattr(splits, "places", lambda seed: known)
+    for first in (0, 20, 30):
+        stories = village.fresh(4, first)
+        assert [next(stories) for _ in range(10)] == expected[first : first + 10]
+    with pytest.raises(ValueError, match="first=31 is no known place of seed 4; give one of 0, 20, 30"):
+        village.fresh(4, first=31)
+
+
+def test_the_known_places_are_of_whole_generators():
+    assert list(village.places(4)) == [5000, 10000, 15000] and village.places(5) == {}
+    first = next(village.fresh(4, first=5000))
+    assert village.bits(first) is not None and first != next(village.fresh(4))
+
+
+def test_another_process_tells_the_same_and_few_are_told_here(monkeypatch):
+    with Telling(20, 5) as few:
+        assert few.tellers == [] and few.stories() == village.fresh_stories(20, 5)
+    monkeypatch.setattr(telling, "AT_ONCE", 10)
+    with Telling(120, 5) as ours:
+        assert len(ours.tellers) == 1 and ours.stories() == village.fresh_stories(120, 5)
+
+
+def test_a_process_that_fails_is_one_line_and_leaves_nothing(here, capsys, monkeypatch):
+    monkeypatch.setattr(telling, "AT_ONCE", 1)
+    monkeypatch.setattr(telling, "CHILD", "print('A story.', flush=True); raise OSError('no more {n} words')")
+    argv = ["prepare", "village", "--stories", "9", "--data", "nine"]
+    fails(capsys, argv, 1, "tells the village's stories ended early (OSError: no more 9 words); try again")
+    assert [path.name for path in (here / "nine").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_process_that_is_killed_is_one_line(monkeypatch):
+    monkeypatch.setattr(telling, "AT_ONCE", 1)
+    monkeypatch.setattr(telling, "CHILD", "import time; time.sleep(60)")
+    with Telling(9, 1) as ours:
+        ours.tellers[0].process.kill()
+        with pytest.raises(RuntimeError, match="ended early \\(status "):
+            ours.stories()
+
+
+def test_ctrl_c_ends_the_processes_and_leaves_nothing(here, capsys, monkeypatch):
+    monkeypatch.setattr(telling, "AT_ONCE", 1)
+    monkeypatch.setattr(telling, "CHILD", "import time; time.sleep(60)")
+    begun, stories = [], Telling.stories
+
+    def interrupted(self):
+        begun.extend(self.tellers)
+        signal.raise_signal(signal.SIGINT)
+        return stories(self)
+
+    monkeypatch.setattr(Telling, "stories", interrupted)
+    fails(capsys, ["train"], 130, "stopped")
+    assert begun and all(teller.process.returncode is not None for teller in begun)
+    assert not list(here.rglob("meta.json")) and not list(here.rglob("model.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="sends the signal of a POSIX terminal")
+def test_a_terminal_s_ctrl_c_while_the_village_tells_is_one_line(here):
+    command = [sys.executable, "-m", "companion", "prepare", "village", "--stories", "9000", "--seed", "9"]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    folder = here / "runs" / "data" / "village-9000"
+    while not folder.exists():
+        time.sleep(0.1)
+    time.sleep(2)
+    os.killpg(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130 and err == b"companion: stopped\n" and out == b""
+    assert not list(folder.rglob("meta.json"))
+
+
+def test_what_is_wrong_is_said_before_a_story_is_told(here, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    for option, words in [
+        ("--device=abacus", "abacus"),
+        ("--lr=-1", "lr=-1.0"),
+        ("--n-heads=3", "n_heads=3"),
+    ]:
+        fails(capsys, ["train", option], 2, words)
+    fails(capsys, ["train", "--checkpoint", "mine.txt/x"], 2, "cannot be written")
+    assert not list(here.rglob("*.bin"))
