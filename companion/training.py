@@ -18,7 +18,7 @@ from torch import nn
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.checkpoints import read_model, write_model
-from companion.runtime.devices import autocast, faster_products, move, pick_device, pick_dtype
+from companion.runtime.devices import autocast, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.modes import eval_mode
 from companion.runtime.runs import (
@@ -113,7 +113,7 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
     model.zero_grad()
     total, count = 0.0, 0
     for batch in batches:
-        with faster_products(device, dtype):
+        with autocast(device, dtype):
             part, n = loss(model, move(batch, device))
             part.backward()  # adds to .grad
         total, count = total + part.detach(), count + n
@@ -141,8 +141,8 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
         lengths = (y != -100).sum(dim=1)
         rows = lengths.argsort(stable=True).view(pool, config.batch_size)
         for i in rows[torch.randperm(pool, generator=generator)][first % pool :]:
-            longest = int(lengths[i].max())
-            yield x[i, :longest], y[i, :longest]
+            width = math.ceil(lengths[i].max() / 8) * 8
+            yield x[i, :width], y[i, :width]
         first += pool - first % pool
 
 
@@ -227,7 +227,7 @@ def train(model, data, config, folder=None, resume=False, on_eval=None, progress
         while run.goes_on():
             run.show(trainer.step())
             if run.due():
-                with faster_products(trainer.device, trainer.dtype):
+                with autocast(trainer.device, trainer.dtype):
                     loss = evaluate(model, data.val, config.context_length)
                 run.note(loss, on_eval)
     model.eval()
