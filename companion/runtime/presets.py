@@ -17,7 +17,14 @@ PRESETS = {
     "village": Preset(
         "0.6M parameters for the village: a story after 3 minutes on two cores",
         {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
-        {"steps": 6000, "batch_size": 16, "lr": 3.5e-3, "min_lr": 0.0, "warmup_steps": 100, "eval_every": 400},
+        {
+            "steps": 6000,
+            "batch_size": 16,
+            "lr": 3.5e-3,
+            "min_lr": 0.0,
+            "warmup_steps": 100,
+            "eval_every": 400,
+        },
         2.8,
     ),
     "text": Preset(
