@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_before_a_story_is_told(here, capsys, monkeypatch)
     for option, words in [
         ("--device=abacus", "abacus"),
         ("--lr=-1", "lr=-1.0"),
-        ("--n-heads=3", "n_heads=3"),
+        ("--n-heads=7", "n_heads=7"),
     ]:
         fails(capsys, ["train", option], 2, words)
     fails(capsys, ["train", "--checkpoint", "mine.txt/x"], 2, "cannot be written")

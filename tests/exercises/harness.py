@@ -50,6 +50,7 @@ class ExerciseTests:
         assert verdict.outcome == "right", verdict
         assert time.process_time() - begin < 2
 
+    @pytest.mark.slow
     def test_wrong_answers_are_told_their_mistake(self, number, answer, message, monkeypatch):
         monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)  # some never end
         verdict = Checker()(number, answer)
