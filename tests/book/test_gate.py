@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+
+from companion.book.manifest import Book
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +51,16 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     failed = {name for outcome, name in outcomes if outcome == "FAILED"}
     assert failed == set(BROKEN), result.stdout
     assert {name for outcome, name in outcomes} == {*BROKEN, "01_averages", "02_smoothing"}
+
+
+def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
+    """A cell alone would fail for want of those before it."""
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "--collect-only", "-m", "not slow", "chapters"]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
+    left = re.findall(r"^chapters/(\w+)\.ipynb::Cell \d+$", out, re.MULTILINE)
+    cells = {
+        chapter.name: sum(cell.cell_type == "code" for cell in nbformat.read(chapter.notebook, 4).cells)
+        for chapter in Book.read(ROOT).chapters
+        if chapter.seconds <= 30
+    }
+    assert cells and {name: left.count(name) for name in left} == cells
