@@ -55,7 +55,7 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
 
 def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
     """A cell alone would fail for want of those before it."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "--collect-only", "-m", "not slow", "chapters"]
+    command = [sys.executable, *"-m pytest -n 0 -q --collect-only chapters -m".split(), "not slow"]
     out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
     left = re.findall(r"^chapters/(\w+)\.ipynb::Cell \d+$", out, re.MULTILINE)
     cells = {
