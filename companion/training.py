@@ -196,13 +196,13 @@ class Trainer:
         """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
         c, begun = self.config, time.perf_counter()
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
-        rate = cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps)
-        set_rate(self.optimizers, rate, c.lr)
+        set_rate(self.optimizers, cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps), c.lr)
         self.coming = self.coming or self.batches(self.steps * c.accumulate)  # also after a resume
         batches = [next(self.coming) for _ in range(c.accumulate)]
         self.model.train()
         loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
-        check_finite(self, loss, nn.utils.clip_grad_norm_(self.model.parameters(), c.grad_clip).item())
+        length = nn.utils.clip_grad_norm_(self.model.parameters(), c.grad_clip).item()
+        check_finite(self, loss, length)
         for optimizer in self.optimizers:
             optimizer.step()
         self.losses.append(loss)
@@ -227,9 +227,7 @@ def train(model, data, config, folder=None, resume=False, on_eval=None, progress
         while run.goes_on():
             run.show(trainer.step())
             if run.due():
-                with autocast(trainer.device, trainer.dtype):
-                    loss = evaluate(model, data.val, config.context_length)
-                run.note(loss, on_eval)
+                run.note(evaluate(model, data.val, config.context_length, dtype=trainer.dtype), on_eval)
     model.eval()
     return trainer.history
 
