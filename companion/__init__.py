@@ -6,6 +6,7 @@ What lives here puts them together: ``BUILDERS``, and ``companion.load(folder).t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from companion.generation import LanguageModel
 
 __version__ = "0.1.0"
+
+# How many rounds a thread of torch's waits awake for the others, on Linux; read when torch is first imported.
+# Left alone it is 300,000: fine on an idle machine, but where another program has one of two cores, a training
+# step then takes twice as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 class Builders(Mapping):

@@ -1,6 +1,9 @@
 """Who imports whom: read from every file of the package, and from packages with planted violations."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,3 +200,14 @@ def test_relative_imports_are_read_from_where_the_file_stands():
         ("g", None),
     ]
     assert CHAPTERS not in ROOMS["show"] and CHAPTERS in ROOMS["book"]
+
+
+@pytest.mark.parametrize(("own", "found"), [(None, "2000"), ("77", "77")])
+def test_threads_are_told_how_long_to_wait_awake_unless_the_reader_has_said_so(own, found):
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    if own:
+        environment["GOMP_SPINCOUNT"] = own
+    code = "import os, sys, companion; print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT).stdout
+    assert said.split() == [found, "False"]
