@@ -80,16 +80,17 @@ def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool
 
     Not where the fused operation was forbidden, by torch.nn.attention.sdpa_kernel.
     """
-    fused = torch.backends.cuda.flash_sdp_enabled()  # the CPU's switch as well
-    return q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST and fused and needs_gradient(q, k, v)
+    if not torch.backends.cuda.flash_sdp_enabled():  # the CPU's switch as well
+        return False
+    return q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST and needs_gradient(q, k, v)
 
 
 class _Blocks(torch.autograd.Function):
     """Causal attention, BLOCK queries at a time, each block with the keys up to its last query and no more.
 
-    The weights P = softmax(S), S = q kᵀ / √D + M, are kept, (T² + BLOCK T) / 2 numbers a head. With the gradient
-    dO of the outputs O: dv = Pᵀ dO; dP = dO vᵀ; dS = P (dP - sum(dO O)), a sum for each query; dq = dS k / √D;
-    dk = dSᵀ q / √D. Source: Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
+    The weights P = softmax(q kᵀ / √D + M) are kept, (T² + BLOCK T) / 2 numbers a head. From the gradient dO
+    of the outputs O come dv = Pᵀ dO, dP = dO vᵀ, dS = P (dP - sum(dO O)) with a sum for each query,
+    dq = dS k / √D and dk = dSᵀ q / √D. Source: Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
     """
 
     @staticmethod
@@ -101,7 +102,7 @@ class _Blocks(torch.autograd.Function):
         for a, b in _edges(q):
             scores = q[..., a:b, :] @ k[..., :b, :].mT  # (B, H, b - a, b)
             scores[..., a:] += future[: b - a, : b - a]  # M
-            kept.append(scores.softmax(dim=-1))
+            kept.append(torch.softmax(scores, dim=-1, out=scores))  # in its place
             out[..., a:b, :] = kept[-1] @ v[..., :b, :]
         ctx.save_for_backward(q, k, v, out, *kept)
         return out
@@ -110,15 +111,21 @@ class _Blocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, d_out):
         q, k, v, out, *kept = ctx.saved_tensors
-        dq, dk, dv = torch.empty_like(out), torch.zeros_like(k), torch.zeros_like(v)
+        dq, dk, dv = torch.empty_like(out), None, None
         sums = (d_out * out).sum(dim=-1, keepdim=True)  # (B, H, T, 1)
         d_out = d_out.contiguous()
-        for (a, b), weights in zip(_edges(q), kept, strict=True):
-            dv[..., :b, :] += weights.mT @ d_out[..., a:b, :]
-            d_scores = d_out[..., a:b, :] @ v[..., :b, :].mT  # dP, then dS in its place: (B, H, b - a, b)
+        for (a, b), weights in reversed(list(zip(_edges(q), kept, strict=True))):
+            above = d_out[..., a:b, :]
+            part_v = weights.mT @ above  # (B, H, b, D)
+            d_scores = above @ v[..., :b, :].mT  # dP, then dS in its place: (B, H, b - a, b)
             d_scores.sub_(sums[..., a:b, :]).mul_(weights)
             dq[..., a:b, :] = d_scores @ k[..., :b, :]
-            dk[..., :b, :] += d_scores.mT @ q[..., a:b, :]  # q is q / √D already
+            part_k = d_scores.mT @ q[..., a:b, :]  # q is q / √D already
+            if dk is None:  # the last block, which has all keys
+                dk, dv = part_k, part_v
+            else:
+                dk[..., :b, :] += part_k
+                dv[..., :b, :] += part_v
         return dq.mul_(q.shape[-1] ** -0.5), dk, dv
 
 
@@ -136,7 +143,7 @@ def gelu(x: torch.Tensor) -> torch.Tensor:
 
 
 class _Gelu(torch.autograd.Function):
-    """x s, where s = sigmoid(SLOPE u), u = x + CUBIC x³; its slope, s + SLOPE x u' s (1 - s), is kept for the way back."""
+    """x s, with s = sigmoid(SLOPE u), u = x + CUBIC x³. Only its slope, s + SLOPE x u' s (1 - s), is kept."""
 
     @staticmethod
     def forward(ctx, x):
