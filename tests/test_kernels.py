@@ -187,10 +187,17 @@ def test_where_no_gradient_is_asked_or_something_else_watches_pytorch_s_own_does
     assert not f(x.to(torch.bfloat16)).isnan().any()
 
 
-def test_a_compiled_model_is_left_to_pytorch(monkeypatch):
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    inputs = leaves(2, 3, 129, 5)
-    assert "_Blocks" not in made_by(ours(*inputs)) and "_Gelu" not in made_by(gelu(inputs[0]))
+def test_a_compiled_model_is_left_to_pytorch_and_stays_one_graph():
+    (x,) = leaves(2, 3, 129, 5, n=1)
+    seen = []
+
+    def backend(graph, inputs):
+        seen.extend(str(node.target) for node in graph.graph.nodes)
+        return graph.forward
+
+    out = torch.compile(lambda x: gelu(attend(x, x, x)), backend=backend, fullgraph=True)(x)
+    torch.testing.assert_close(out, gelu(attend(x, x, x)))
+    assert any("gelu" in name for name in seen) and any("scaled_dot_product" in name for name in seen)
 
 
 def test_who_forbids_the_fused_operation_gets_no_blocks_either():

@@ -80,9 +80,10 @@ def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool
 
     Not where the fused operation was forbidden, by torch.nn.attention.sdpa_kernel.
     """
-    if not torch.backends.cuda.flash_sdp_enabled():  # the CPU's switch as well
+    if not needs_gradient(q, k, v):  # asked first: torch.compile cannot read the switch below
         return False
-    return q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST and needs_gradient(q, k, v)
+    allowed = torch.backends.cuda.flash_sdp_enabled()  # the CPU's switch as well
+    return allowed and q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
 
 
 class _Blocks(torch.autograd.Function):
