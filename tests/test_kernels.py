@@ -1,14 +1,19 @@
-"""What attention runs on: the same numbers either way; plain products only where measured to be faster."""
+"""Operations done another way on a CPU: the same numbers and gradients, where that is right and faster."""
 
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd import gradcheck
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from companion.attention import attend
+from companion.attention import CausalSelfAttention, attend
 from companion.runtime import kernels
-from companion.runtime.kernels import plain_attention, plain_is_faster, scaled_dot_product_attention
+from companion.runtime.kernels import gelu, plain_attention, plain_is_faster, scaled_dot_product_attention
+
+PRECISE = {torch.float64: 1e-12, torch.float32: 2e-5}
 
 
 def qkv(n_query=7, n_key=7, dtype=torch.bfloat16):
@@ -60,3 +65,181 @@ def test_the_faster_way_is_measured_once_and_then_taken(monkeypatch):
         assert torch.equal(attend(q, k, v), plain_attention(q, k, v, is_causal=True)) and len(measured) == 2
     finally:
         plain_is_faster.cache_clear()
+
+
+def fused(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def ours(q, k, v):
+    return scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def tanh_gelu(x):
+    return F.gelu(x, approximate="tanh")
+
+
+def leaves(*shape, n=3, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [torch.randn(*shape, generator=generator, dtype=torch.float64) for _ in range(n)]
+    return [t.to(dtype).requires_grad_() for t in drawn]
+
+
+def made_by(out):
+    """Name of the operation whose gradient is next on the way back."""
+    return type(out.grad_fn).__name__
+
+
+def values_and_gradients(f, inputs):
+    out = f(*inputs)
+    return out, *torch.autograd.grad(out.sin().sum(), inputs)  # a gradient from above that varies
+
+
+@pytest.fixture
+def any_length(monkeypatch):
+    monkeypatch.setattr(kernels, "LEAST", 0)
+
+
+@pytest.mark.parametrize("dtype", PRECISE)
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 63, 64, 65, 131])
+def test_blocks_are_the_fused_operation_in_values_and_gradients(n, dtype, any_length):
+    inputs = leaves(2, 3, n, 5, dtype=dtype)
+    before = [t.detach().clone() for t in inputs]
+    assert made_by(ours(*inputs)) == "_BlocksBackward"
+    a, b = values_and_gradients(ours, inputs), values_and_gradients(fused, inputs)
+    torch.testing.assert_close(a, b, rtol=PRECISE[dtype], atol=PRECISE[dtype])
+    assert all(map(torch.equal, before, inputs))
+
+
+@pytest.mark.parametrize("n", [3, 33])
+def test_gradients_of_blocks_agree_with_differences(n, any_length):
+    assert gradcheck(ours, leaves(1, 2, n, 3, dtype=torch.float64), fast_mode=n > 3)
+
+
+def test_blocks_stand_large_scores_and_inputs_that_lie_otherwise_in_memory():
+    generator = torch.Generator().manual_seed(0)
+    x = (30 * torch.randn(3, 129, 3, 7, 5, generator=generator)).double().requires_grad_()  # B, T, 3, H, D
+    heads = [t.transpose(1, 2) for t in x.unbind(2)]
+    a, b = values_and_gradients(ours, heads), values_and_gradients(fused, heads)
+    assert a[0].isfinite().all()
+    torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def test_only_those_gradients_come_that_were_asked_for():
+    q, k, v = leaves(2, 3, 129, 5)
+    out = ours(q.detach(), k, v.detach())
+    assert made_by(out) == "_BlocksBackward"
+    out.sum().backward()
+    assert q.grad is None and v.grad is None
+    torch.testing.assert_close(k.grad, torch.autograd.grad(fused(q, k, v).sum(), k)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_blocks_are_what_a_layer_trains_with():
+    layer = CausalSelfAttention(10, 2)
+    q, k, v = layer.project(torch.randn(3, 128, 10))
+    assert made_by(attend(q, k, v)) == "_BlocksBackward"
+    with torch.no_grad():
+        assert torch.equal(attend(q, k, v), fused(q, k, v))
+
+
+def test_blocks_keep_the_weights_and_no_more_than_half_a_square_and_half_a_block():
+    inputs, kept = leaves(2, 3, 200, 5), []
+    with saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        ours(*inputs)
+    weights = sum(kept) - 4 * inputs[0].numel()  # besides q, k, v and the outputs
+    assert 2 * 3 * 200 * 200 / 2 < weights <= 2 * 3 * (200 * 200 + 32 * 200) / 2
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda q, k, v: scaled_dot_product_attention(q, k, v, torch.ones(129, 129, dtype=torch.bool)),
+        lambda q, k, v: scaled_dot_product_attention(q, k, v, dropout=0.5, is_causal=True),
+        lambda q, k, v: scaled_dot_product_attention(q, k, v),
+        lambda q, k, v: ours(q[..., :127, :], k[..., :127, :], v[..., :127, :]),
+        lambda q, k, v: ours(*[torch.cat([t, t], dim=-2) for t in (q, k, v)]),
+        lambda q, k, v: ours(q[..., :128, :], k, v),
+        lambda q, k, v: ours(q, k, v[..., :3]),
+        lambda q, k, v: ours(*[t.to(torch.float16) for t in (q, k, v)]),
+        lambda q, k, v: ours(*[t.to("meta") for t in (q, k, v)]),
+    ],
+    ids=["mask", "dropout", "not causal", "short", "long", "fewer queries", "v narrow", "float16", "device"],
+)
+def test_what_blocks_are_not_for_is_left_to_pytorch(call):
+    out = call(*leaves(2, 3, 129, 5))
+    assert out.requires_grad and "_Blocks" not in made_by(out)
+
+
+@pytest.mark.parametrize("f", [lambda x: ours(x, x, x), gelu], ids=["attention", "gelu"])
+def test_where_no_gradient_is_asked_or_something_else_watches_pytorch_s_own_does_the_work(f, monkeypatch):
+    (x,) = leaves(2, 3, 129, 5, n=1)
+    assert made_by(f(x)) in ("_BlocksBackward", "_GeluBackward")
+    monkeypatch.setattr(kernels._Blocks, "apply", None)  # to call it would be an error
+    monkeypatch.setattr(kernels._Gelu, "apply", None)
+    f(x.detach())
+    with torch.no_grad():
+        f(x)
+    with torch.inference_mode():
+        f(x)
+    torch.func.grad(lambda x: f(x).sum())(x.detach())
+    torch.vmap(f)(x)
+    torch.fx.symbolic_trace(gelu)
+    assert not f(x.to(torch.bfloat16)).isnan().any()
+
+
+def test_a_compiled_model_is_left_to_pytorch_and_stays_one_graph():
+    (x,) = leaves(2, 3, 129, 5, n=1)
+    seen = []
+
+    def backend(graph, inputs):
+        seen.extend(str(node.target) for node in graph.graph.nodes)
+        return graph.forward
+
+    out = torch.compile(lambda x: gelu(attend(x, x, x)), backend=backend, fullgraph=True)(x)
+    torch.testing.assert_close(out, gelu(attend(x, x, x)))
+    assert any("gelu" in name for name in seen) and any("scaled_dot_product" in name for name in seen)
+
+
+def test_who_forbids_the_fused_operation_gets_no_blocks_either():
+    """Chapter 6 counts the operations of plain attention so."""
+    with sdpa_kernel(SDPBackend.MATH):
+        assert "_Blocks" not in made_by(ours(*leaves(2, 3, 129, 5)))
+
+
+@pytest.mark.parametrize("f", [lambda x: ours(x, x, x), gelu], ids=["attention", "gelu"])
+def test_a_second_derivative_is_an_error_and_not_a_wrong_number(f):
+    (x,) = leaves(1, 1, 129, 3, n=1)
+    (first,) = torch.autograd.grad(f(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", PRECISE)
+def test_gelu_is_pytorch_s_in_values_and_gradients(dtype):
+    (drawn,) = leaves(5, 7, 11, n=1, dtype=dtype)
+    wide = torch.linspace(-30, 30, 1001, dtype=dtype).requires_grad_()
+    far = torch.tensor([0.0, 1e6, -1e6], dtype=dtype).requires_grad_()
+    for x in (drawn, drawn.mT, wide, far):
+        before = x.detach().clone()
+        assert made_by(gelu(x)) == "_GeluBackward"
+        a, b = values_and_gradients(gelu, [x]), values_and_gradients(tanh_gelu, [x])
+        torch.testing.assert_close(a, b, rtol=PRECISE[dtype], atol=PRECISE[dtype] / 10)
+        assert torch.equal(x, before)
+
+
+def test_gelu_s_gradient_agrees_with_differences():
+    assert gradcheck(gelu, torch.linspace(-4, 4, 15, dtype=torch.float64).requires_grad_())
+
+
+def test_gelu_keeps_as_much_as_pytorch_s():
+    (x,), kept = leaves(5, 7, n=1), []
+    with saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        gelu(x)
+    assert kept == [35]
+
+
+def test_the_way_back_may_be_gone_twice():
+    inputs = leaves(2, 3, 129, 5)
+    out = ours(*inputs).sum() + gelu(inputs[0]).sum()
+    first = torch.autograd.grad(out, inputs, retain_graph=True)
+    assert all(map(torch.equal, first, torch.autograd.grad(out, inputs)))
