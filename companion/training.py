@@ -87,7 +87,7 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
     """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
 
     Frozen parameters are left out. Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2;
-    embeddings without decay: OLMo 2 (arXiv:2501.00656), section 3.3.
+    embeddings without decay: OLMo 2 (arXiv:2501.00656).
     """
     groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
     for name, p in model.named_parameters():
