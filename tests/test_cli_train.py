@@ -175,7 +175,7 @@ def scripted(monkeypatch):
     def script(losses):
         coming, seen = iter(losses), []
 
-        def evaluate(model, split, context_length):
+        def evaluate(model, split, context_length, dtype):
             seen.append({name: t.clone() for name, t in model.state_dict().items()})
             return Loss(value := next(coming), value)
 
