@@ -137,7 +137,7 @@ def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cach
         if not active.any():
             continue
         with torch.no_grad(), no_dropout:
-            if cache is None:
+            if cache is None or t > model.config.context_length:
                 logits = next_logits(model, tokens[active, :t])  # (k, V)
             else:
                 logits, fed = next_logits(model, tokens[:, fed:t], cache)[active], t
@@ -170,9 +170,9 @@ def generate(
     stop: a row that has drawn it is finished and padded with it; when all rows are, n is smaller.
     generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
     number that this one gives. Or a list of generators, one for each row. None is PyTorch's global one.
-    cache: a key/value cache as chapter 9 makes it. Without one the window slides past context_length.
-    Raises ValueError or TypeError for an empty row, a setting out of its range, or, with a cache, a text
-    longer than context_length.
+    cache: a key/value cache as chapter 9 makes it. Without one, or with one that says so, the window slides
+    past context_length. Raises ValueError or TypeError for an empty row, a setting out of its range, or,
+    with a cache that does not slide, a text longer than context_length.
     """
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop}
     options |= {"generator": generator, "cache": cache, "repetition_penalty": repetition_penalty}
