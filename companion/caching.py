@@ -113,7 +113,7 @@ class LayerCache:
 
 # Cell bab21d1d, under “The code”
 class KVCache:
-    """What a model remembers of the tokens that it has read, so that model(tokens, cache) reads only new ones.
+    """What a model remembers of the tokens that it has read: model(tokens, cache) reads only new ones.
 
     config: the model's; n_layers and context_length count. batch_size: rows, B. length: positions to make
     room for at once; more are made as needed. dtype: to keep numbers in; None keeps the model's.
@@ -125,7 +125,7 @@ class KVCache:
         check_cache(config, batch_size, length)
         self.config = config
         plan = {"batch_size": batch_size, "context_length": config.context_length, "dtype": dtype}
-        self.plan = SimpleNamespace(room=length or 64, **plan)
+        self.plan = SimpleNamespace(room=length or min(64, config.context_length), **plan)
         self.layers = [LayerCache(self.plan) for _ in range(config.n_layers)]
 
     def used(self) -> list[Track]:
@@ -149,7 +149,7 @@ class KVCache:
 
 # Cell a9ebe9de, under “The code”
 class SlidingCache(KVCache):
-    """A KVCache for texts that may outgrow the context: there generate goes on without it, and the window slides."""
+    """A KVCache for texts that may outgrow the context: there, generate goes on without it, and slides."""
 
     slides = True
 
@@ -163,7 +163,7 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
     B = cache.plan.batch_size
     if not len(rows) or not all(0 <= row < B for row in rows):
         raise ValueError(f"rows={rows} must be at least one of 0 to {B - 1}")
-    chosen = KVCache(cache.config, len(rows), cache.plan.room, cache.plan.dtype)
+    chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
     for layer, old in zip(chosen.layers, cache.layers, strict=True):
         for name, track in old.tracks.items():
             if track.buffer is not None:

@@ -58,6 +58,8 @@ def cut(probs, top_k: int | None = None, top_p: float | None = None):
     top_k: how many stay. top_p: the fewest stay that hold this much, counted after top_k.
     Source: Holtzman et al., 2020 (arXiv:1904.09751), sections 3.1 (top-p) and 3.2 (top-k).
     """
+    if top_k is None and top_p in (None, 1):
+        return probs / probs.sum(-1, keepdim=True)
     ordered, order = probs.sort(descending=True, stable=True)  # (..., V)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if top_k is not None:

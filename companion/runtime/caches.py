@@ -1,4 +1,4 @@
-"""What a key/value cache needs and chapter 9 does not teach: checks of arguments, and the size of its room."""
+"""What a key/value cache needs and chapter 9 does not teach: checks of arguments, and how large buffers are."""
 
 from types import SimpleNamespace
 
@@ -15,9 +15,8 @@ def check_cache(config, batch_size: int, length: int | None) -> None:
     if length is not None:
         whole_number("length", length, 1, "leave it out to grow as needed")
         if length > config.context_length:
-            raise ValueError(
-                f"length={length} must be at most context_length={config.context_length}; leave it out to grow"
-            )
+            limit = f"context_length={config.context_length}"
+            raise ValueError(f"length={length} must be at most {limit}; leave it out to grow as needed")
 
 
 def room_for(plan, n_rows: int, held: int, needed: int) -> int:
@@ -30,10 +29,8 @@ def room_for(plan, n_rows: int, held: int, needed: int) -> int:
             f"tokens have {n_rows} rows, the cache batch_size={plan.batch_size}; make one for them"
         )
     if needed > plan.context_length:
-        raise ValueError(
-            f"the cache would hold {needed} tokens, but context_length={plan.context_length}; shorten the text, "
-            "or go on without a cache"
-        )
+        limit = f"context_length={plan.context_length}"
+        raise ValueError(f"the cache would hold {needed} tokens, but {limit}; shorten it, or use no cache")
     return held if needed <= held else min(max(needed, 2 * held, plan.room), plan.context_length)
 
 
@@ -70,7 +67,7 @@ def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, T
 
 
 def check_speculation(config, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
-    """The one row of tokens (1, T), as (T,) int64, after all that is asked of `speculative` has been checked."""
+    """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
     whole_number("n_draft", n_draft, 0, "try 4")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
