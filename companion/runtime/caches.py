@@ -1,4 +1,4 @@
-"""What a key/value cache needs and chapter 9 does not teach: checks of arguments, and how large buffers are."""
+"""What a key/value cache needs and chapter 9 does not teach: checks of arguments, and sizes of buffers."""
 
 from types import SimpleNamespace
 
