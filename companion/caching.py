@@ -29,10 +29,10 @@ __all__ = [
     "Track",
     "LayerCache",
     "KVCache",
+    "prefill",
     "SlidingCache",
     "select",
     "cache_bytes",
-    "prefill",
     "settle",
     "ModelDraft",
     "PromptLookup",
@@ -147,40 +147,7 @@ class KVCache:
             track.length, track.end = length, int(torch.as_tensor(length).max())
 
 
-# Cell a9ebe9de, under “The code”
-class SlidingCache(KVCache):
-    """A KVCache for texts that may outgrow the context: there, generate goes on without it, and slides."""
-
-    slides = True
-
-
-# Cell a82ecb89, under “The code”
-def select(cache: KVCache, rows: list[int]) -> KVCache:
-    """A cache of these rows, in this order: [0] * 16 shares one beginning, [0, 2] drops row 1.
-
-    Raises ValueError for a row that the cache has not.
-    """
-    B = cache.plan.batch_size
-    if not len(rows) or not all(0 <= row < B for row in rows):
-        raise ValueError(f"rows={rows} must be at least one of 0 to {B - 1}")
-    chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
-    for layer, old in zip(chosen.layers, cache.layers, strict=True):
-        for name, track in old.tracks.items():
-            if track.buffer is not None:
-                length = track.length if isinstance(track.length, int) else track.length[rows]
-                layer.tracks[name] = Track(chosen.plan, track.buffer[rows], length)
-    return chosen
-
-
-# Cell 97772f13, under “The code”
-def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
-    """Bytes of keys and values: 2 · layers · heads · width of a head · tokens · rows · bytes of a number."""
-    heads = getattr(config, "n_kv_heads", config.n_heads)
-    width = heads * (config.d_model // config.n_heads)
-    return 2 * config.n_layers * width * length * batch_size * dtype.itemsize  # equation (2)
-
-
-# Cell 6e9799f5, under “The code”
+# Cell 41cf5baf, under “The code”
 @torch.no_grad()
 def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
     """Read prompts into a cache; the logits of each row's next token, (B, V).
@@ -200,7 +167,40 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
         return model.logits(last)
 
 
-# Cell 13615b2c, under “The code”
+# Cell a9ebe9de, under “Use it”
+class SlidingCache(KVCache):
+    """A KVCache for texts that may outgrow the context: there, generate goes on without it, and slides."""
+
+    slides = True
+
+
+# Cell a82ecb89, under “A beginning that is shared”
+def select(cache: KVCache, rows: list[int]) -> KVCache:
+    """A cache of these rows, in this order: [0] * 16 shares one beginning, [0, 2] drops row 1.
+
+    Raises ValueError for a row that the cache has not.
+    """
+    B = cache.plan.batch_size
+    if not len(rows) or not all(0 <= row < B for row in rows):
+        raise ValueError(f"rows={rows} must be at least one of 0 to {B - 1}")
+    chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
+    for layer, old in zip(chosen.layers, cache.layers, strict=True):
+        for name, track in old.tracks.items():
+            if track.buffer is not None:
+                length = track.length if isinstance(track.length, int) else track.length[rows]
+                layer.tracks[name] = Track(chosen.plan, track.buffer[rows], length)
+    return chosen
+
+
+# Cell 97772f13, under “What it costs: memory”
+def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
+    """Bytes of keys and values: 2 · layers · heads · width of a head · tokens · rows · bytes of a number."""
+    heads = getattr(config, "n_kv_heads", config.n_heads)
+    width = heads * (config.d_model // config.n_heads)
+    return 2 * config.n_layers * width * length * batch_size * dtype.itemsize  # equation (2)
+
+
+# Cell 13615b2c, under “Ten tokens for the price of one”
 def settle(p, q, drafted: list[int], generator=None) -> list[int]:
     """The drafts that are kept, and one token more; they follow p exactly, whatever q is.
 
@@ -218,7 +218,7 @@ def settle(p, q, drafted: list[int], generator=None) -> list[int]:
     return [*drafted, throw(p[-1:], dart).item()]
 
 
-# Cell 11edaa74, under “The code”
+# Cell 11edaa74, under “Ten tokens for the price of one”
 class ModelDraft:
     """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n ids and their q (n, V).
 
@@ -244,7 +244,7 @@ class ModelDraft:
         return drafted, torch.cat(q).cpu() if q else torch.empty(0)
 
 
-# Cell d46baa82, under “The code”
+# Cell d46baa82, under “Ten tokens for the price of one”
 class PromptLookup:
     """Drafts without a model: what followed when the text's last tokens came before, up to n ids.
 
@@ -263,7 +263,7 @@ class PromptLookup:
         return [], None
 
 
-# Cell 8cbef777, under “The code”
+# Cell 8cbef777, under “Ten tokens for the price of one”
 def speculative(
     model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
 ) -> Iterator[list[int]]:
