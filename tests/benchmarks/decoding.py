@@ -131,7 +131,8 @@ def compare(name: str, rows: int, rounds: int, speed: float) -> None:
             times.append((a, processor_time(lambda other=other: other(theirs, tokens))))
         a, b = (rows * NEW / statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(y / x for x, y in times)
-        line = f"{name:12} batch {rows:2} {kind:9} companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
+        speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
+        line = f"{name:12} batch {rows:2} {kind:9} {speeds}"
         if kind == "loop":
             share = [speed_ / rows * bytes_moved(model, rows) / speed for speed_ in (a, b)]
             line += f"   bandwidth {share[0]:.0%}, {share[1]:.0%}"

@@ -243,7 +243,10 @@ ANSWERS = {
     "9.3": Answers(
         right=[mask_by_a_cache, mask_row_by_row, mask_in_loops, mask_by_numpy],
         wrong=[
-            (lambda n, t: mask_row_by_row(n - 1, t)[..., :0].new_ones(len(n), 1, t, int(n.max()) + t), "not yet"),
+            (
+                lambda n, t: mask_row_by_row(n - 1, t)[..., :0].new_ones(len(n), 1, t, int(n.max()) + t),
+                "not yet",
+            ),
             (lambda n, t: mask_row_by_row(n, t)[:, 0], "One dimension is missing"),
             (lambda n, t: ~mask_row_by_row(n, t), "Turned round"),
             (whole_causal, "the mask of the longest"),
@@ -254,7 +257,7 @@ ANSWERS = {
             (lambda n, t: mask_row_by_row(n, t).int(), "not yet"),
             (lambda n, t: torch.where(mask_row_by_row(n, t), 0.0, -math.inf), "not yet"),
             (lambda n, t: mask_row_by_row(n, t).expand(-1, 2, -1, -1), "not yet"),
-            (changed, "changed"),
+            (changed, "Your answer changes its input"),
         ],
     ),
     "9.4": Answers(
@@ -266,7 +269,10 @@ ANSWERS = {
             (lambda held, text: reuse_by_prefix(held, text)[::-1], "not yet"),
             (lambda held, text: (reuse_by_prefix(held, text)[0], text), "not yet"),
             (lambda held, text: reuse_by_prefix(held, text)[0], "not yet"),
-            (lambda held, text: (min(len(held), len(text) - 1), text[min(len(held), len(text) - 1) :]), "did not compare"),
+            (
+                lambda held, text: (min(len(held), len(text) - 1), text[min(len(held), len(text) - 1) :]),
+                "did not compare",
+            ),
             (
                 lambda held, text: (reuse_by_prefix(held, text)[0], held[reuse_by_prefix(held, text)[0] :]),
                 "come from the new text",
@@ -285,7 +291,7 @@ ANSWERS = {
                 ),
                 "The first token that differs is not read",
             ),
-            (takes_away, "changed"),
+            (takes_away, "Your answer changes its input"),
             (lambda held, text: (len(set(held) & set(text)), text[-1:]), "not yet"),
         ],
     ),
@@ -293,14 +299,23 @@ ANSWERS = {
         right=[best_by_numpy, best_by_formula, best_by_tensor],
         wrong=[
             (lambda a, c: 20, "You always guess as far as possible"),
-            (best_of(lambda a, c, k: (tokens(a, k) - 1) / (1 + k * c)), "The token that the model gives itself"),
-            (best_of(lambda a, c, k: tokens(a, k) / (k * c) if k * c else 0), "The pass itself has its price"),
+            (
+                best_of(lambda a, c, k: (tokens(a, k) - 1) / (1 + k * c)),
+                "The token that the model gives itself",
+            ),
+            (
+                best_of(lambda a, c, k: tokens(a, k) / (k * c) if k * c else 0),
+                "The pass itself has its price",
+            ),
             (best_of(lambda a, c, k: (1 + k * a) / (1 + k * c)), "`a` times `a`"),
             (best_of(lambda a, c, k: (1 + k * a**k) / (1 + k * c)), "all guesses were kept or none"),
             (best_of(lambda a, c, k: tokens(a, k) / (1 + k * c), first=1), "try 0, too"),
             (best_of(lambda a, c, k: tokens(a, k) - k * c), "a ratio, not a difference"),
             (lambda a, c: best_by_formula(a, c) + 1, "the number of tokens"),
-            (lambda a, c: tokens(a, best_by_formula(a, c)) / (1 + best_by_formula(a, c) * c), "Which `k` has it?"),
+            (
+                lambda a, c: tokens(a, best_by_formula(a, c)) / (1 + best_by_formula(a, c) * c),
+                "Which `k` has it?",
+            ),
             (best_of(lambda a, c, k: tokens(a, k) / (1 + k * c), last=8), "not yet"),
             (lambda a, c: math.floor(a / c) if c else 20, "not yet"),
             (lambda a, c: 6, "It gives the same for every input"),
@@ -321,7 +336,7 @@ ANSWERS = {
             (lambda p, t, n: p[t].permute(1, 2, 0, 3).flatten(1, 2)[:, :n], "The pages come by turns"),
             (lambda p, t, n: pages_by_transpose(p, t, n - 1), "The last token is missing"),
             (lambda p, t, n: pages_by_transpose(p, t[::-1], n), "not yet"),
-            (writes_into, "changed"),
+            (writes_into, "Your answer changes its input"),
         ],
     ),
 }

@@ -72,15 +72,18 @@ EXERCISE = Function(
         ),
         (
             width_over_key_heads,
-            "The width of a head is the model's width by all its heads, as the queries have it. Sharing keys makes "
-            "none of them wider.",
+            "The width of a head is the model's width by all its heads, as the queries have it. Sharing keys "
+            "makes none of them wider.",
         ),
         (whole_width_a_head, "A head has its share of the width only: `width` by `heads`."),
         (in_bits, "These are bits. A byte has 8."),
         (as_if_bytes, "How many bits a number takes is not in it yet."),
         (one_row, "That is one row. Each text has keys of its own."),
         (one_layer, "That is one layer. Each has keys and values of its own."),
-        (square, "Each token's key is kept once, however many look at it: the tokens count once, not squared."),
+        (
+            square,
+            "Each token's key is kept once, however many look at it: the tokens count once, not squared.",
+        ),
     ],
     right="A cache grows with every token of every row; the weights do not.",
 )

@@ -42,7 +42,11 @@ def seconds_a_token(weights, cache, rows, bandwidth):
 
 
 def sum_of_speeds(weights, cache, rows, bandwidth):
-    return rows * bandwidth / (rows * (weights + cache)) if rows == 1 else bandwidth / weights + bandwidth / cache
+    return (
+        rows * bandwidth / (rows * (weights + cache))
+        if rows == 1
+        else bandwidth / weights + bandwidth / cache
+    )
 
 
 def cache_twice(weights, cache, rows, bandwidth):
@@ -69,5 +73,5 @@ EXERCISE = Function(
         (cache_twice, "`cache` holds keys and values already; they are read once a step."),
         (sum_of_speeds, "Times add up, speeds do not: first all bytes of a step, then by the bandwidth."),
     ],
-    right="With few rows the weights set the pace, with many the caches: from there on a batch gains nothing.",
+    right="With few rows the weights set the pace, with many the caches: then more rows gain nothing.",
 )

@@ -12,7 +12,12 @@ def cache_mask(lengths, n_new):
 
 def mask_cases(seed):
     generator = torch.Generator().manual_seed(seed)
-    cases = [(torch.tensor([2, 4]), 2), (torch.tensor([0]), 3), (torch.tensor([1, 0]), 1), (torch.tensor([3, 3]), 2)]
+    cases = [
+        (torch.tensor([2, 4]), 2),
+        (torch.tensor([0]), 3),
+        (torch.tensor([1, 0]), 1),
+        (torch.tensor([3, 3]), 2),
+    ]
     for rows, n_new in ((3, 2), (5, 4), (4, 1)):
         cases.append((torch.randint(0, 9, (rows,), generator=generator), n_new))
     return cases
@@ -80,8 +85,8 @@ EXERCISE = Function(
         ),
         (
             all_new_see_each_other,
-            "The new tokens of a row see one another, those behind them included. Each query has a position of its "
-            "own.",
+            "The new tokens of a row see one another, those behind them included. Each query has a position "
+            "of its own.",
         ),
         (
             at_the_right_end,
@@ -89,7 +94,10 @@ EXERCISE = Function(
             "`lengths[b]` and after.",
         ),
         (old_keys_only, "The columns end too early: the new tokens have keys, too."),
-        (keys_by_queries, "Rows and columns are exchanged: a row of the mask for each query, a column for each key."),
+        (
+            keys_by_queries,
+            "Rows and columns are exchanged: a row of the mask for each query, a column for each key.",
+        ),
     ],
-    right="That is all that lets texts of different lengths share a batch, and each gets what it would get alone.",
+    right="With this mask, texts of different lengths share a batch, and each gets what it would alone.",
 )

@@ -46,7 +46,9 @@ def counts_all_that_agree(held, text):
 
 
 def all_or_nothing(held, text):
-    return (len(held), text[len(held) :]) if text[: len(held)] == held and len(held) < len(text) else (0, text)
+    return (
+        (len(held), text[len(held) :]) if text[: len(held)] == held and len(held) < len(text) else (0, text)
+    )
 
 
 def believes_it(held, text):
@@ -96,13 +98,13 @@ EXERCISE = Function(
     mistakes=[
         (
             nothing_left_to_read,
-            "Where the cache holds all of the text, nothing is left to read, and so there are no logits to draw "
-            "from. Go back one token more, and read that one again.",
+            "Where the cache holds all of the text, nothing is left to read, and so there are no logits to "
+            "draw from. Go back one token more, and read that one again.",
         ),
         (
             counts_all_that_agree,
-            "You counted agreeing tokens anywhere. From the first difference on, every key depends on another "
-            "text.",
+            "You counted agreeing tokens anywhere. From the first difference on, every key depends on "
+            "another text.",
         ),
         (all_or_nothing, "You keep all or nothing. What is common at the start can stay."),
         (believes_it, "You did not compare: the cache may hold another text."),

@@ -17,7 +17,16 @@ def best_draft(a, c):
 
 def draft_cases(seed):
     rng = random.Random(seed)
-    cases = [(0.8, 0.1), (0.0, 0.5), (0.5, 0.0), (0.9, 0.02), (0.3, 0.35), (0.6, 0.05), (0.7, 0.7), (0.95, 0.001)]
+    cases = [
+        (0.8, 0.1),
+        (0.0, 0.5),
+        (0.5, 0.0),
+        (0.9, 0.02),
+        (0.3, 0.35),
+        (0.6, 0.05),
+        (0.7, 0.7),
+        (0.95, 0.001),
+    ]
     while len(cases) < 14:
         a, c = round(rng.uniform(0.2, 0.95), 3), round(rng.uniform(0.01, 0.6), 3)
         speeds = sorted(speed(a, c, k) for k in range(MOST + 1))
@@ -76,13 +85,13 @@ EXERCISE = Function(
         (drafts_are_free_of_the_pass, "The pass itself has its price, too: 1."),
         (
             all_kept_or_none,
-            "As if all guesses were kept or none. The first may be kept and the second not: add up how likely each "
-            "is to be kept.",
+            "As if all guesses were kept or none. The first may be kept and the second not: add up how "
+            "likely each is to be kept.",
         ),
         (
             all_are_kept_alike,
-            "As if each guess were kept with `a`, whatever happened before it. The second is kept only if the first "
-            "is: `a` times `a`.",
+            "As if each guess were kept with `a`, whatever happened before it. The second is kept only if "
+            "the first is: `a` times `a`.",
         ),
         (one_at_least, "Sometimes no guess is best: try 0, too."),
         (one_too_few, "The sum ends too early: `k` guesses give up to `k + 1` tokens."),
@@ -91,8 +100,8 @@ EXERCISE = Function(
         (the_speed, "That is the speed. Which `k` has it?"),
         (
             first_that_falls,
-            "You stop where the next guess brings less than its price. But stopping has a price as well: the next "
-            "pass. Compare the speeds.",
+            "You stop where the next guess brings less than its price. But stopping has a price as well: the "
+            "next pass. Compare the speeds.",
         ),
     ],
     right="A draft that is nearly free should guess far, a good one farther; a poor and dear one not at all.",

@@ -93,11 +93,14 @@ EXERCISE = Function(
             "dimension. Bring the pages beside their tokens first.",
         ),
         (tokens_first, "The shape is (tokens, H, D); (H, tokens, D) is wanted."),
-        (heads_on_top, "You put the pages' heads below one another. A page goes on where the one before ends: dim 1."),
+        (
+            heads_on_top,
+            "You put the pages' heads below one another. A page goes on where the one before ends: dim 1.",
+        ),
         (pages_by_turns, "The pages come by turns, a token of each. One after the other, whole."),
         (one_too_few, "The last token is missing."),
         (each_page_once, "A table may name a page twice; you kept it once."),
         (last_page_is_empty, "The last page is left out, though part of it is the text's."),
     ],
-    right="With such a table nothing is moved when a text grows, and texts that begin alike share their first pages.",
+    right="With such a table nothing moves when a text grows, and texts that begin alike share their pages.",
 )
