@@ -5,7 +5,7 @@
 
 Two shapes, a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) and GPT-2 small's
 (124 M), with random weights in float32, the same in both; the logits are compared first. One text, then 16
-at once: a prompt of 32 tokens and 96 more, each the likeliest, so that both do the same. "loop" is the model
+at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the same. "loop" is the model
 alone, called again and again with its cache; "generate" is what users call, with all that it does besides.
 
 The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
@@ -32,7 +32,7 @@ SHAPES = {
     "small": GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128),
     "GPT-2 124 M": GPTConfig(),
 }
-PROMPT, NEW = 32, 96
+PROMPT, NEW = 32, {"small": 96, "GPT-2 124 M": 24}
 PARTS = {"attn.c_proj": "attn.o_proj", "mlp.c_fc": "mlp.up_proj", "mlp.c_proj": "mlp.down_proj"}
 PARTS |= {"ln_1": "norm_1", "ln_2": "norm_2"}
 
@@ -61,33 +61,33 @@ def peer(model) -> GPT2LMHeadModel:
 
 
 @torch.inference_mode()
-def our_loop(model, tokens) -> torch.Tensor:
+def our_loop(model, tokens, new: int) -> torch.Tensor:
     cache, told = KVCache(model.config, len(tokens)), []
     logits = prefill(model, tokens, cache)
-    for _ in range(NEW):
+    for _ in range(new):
         told.append(logits.argmax(-1, keepdim=True))
-        if len(told) < NEW:
+        if len(told) < new:
             logits = model.logits(model.hidden(told[-1], cache)[:, -1])
     return torch.cat(told, 1)
 
 
 @torch.inference_mode()
-def their_loop(model, tokens) -> torch.Tensor:
+def their_loop(model, tokens, new: int) -> torch.Tensor:
     out, told = model(tokens, use_cache=True, logits_to_keep=1), []
-    for _ in range(NEW):
+    for _ in range(new):
         told.append(out.logits[:, -1].argmax(-1, keepdim=True))
-        if len(told) < NEW:
+        if len(told) < new:
             out = model(told[-1], past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
     return torch.cat(told, 1)
 
 
-def our_generate(model, tokens) -> torch.Tensor:
-    return generate(model, tokens, NEW, temperature=0, cache=KVCache(model.config, len(tokens)))
+def our_generate(model, tokens, new: int) -> torch.Tensor:
+    return generate(model, tokens, new, temperature=0, cache=KVCache(model.config, len(tokens)))
 
 
-def their_generate(model, tokens) -> torch.Tensor:
+def their_generate(model, tokens, new: int) -> torch.Tensor:
     mask = torch.ones_like(tokens)
-    out = model.generate(tokens, attention_mask=mask, max_new_tokens=NEW, do_sample=False, use_cache=True)
+    out = model.generate(tokens, attention_mask=mask, max_new_tokens=new, do_sample=False, use_cache=True)
     return out[:, tokens.shape[1] :]
 
 
@@ -108,33 +108,33 @@ def memory_speed() -> float:
     return matrix.nbytes / min(times)
 
 
-def bytes_moved(model, rows: int) -> float:
+def bytes_moved(model, rows: int, new: int) -> float:
     """Bytes that a step must read, in the middle of the text: every weight of a product, and the cache."""
     weights = sum(p.nbytes for p in model.parameters()) - model.embed.position.weight.nbytes
-    return weights + cache_bytes(model.config, PROMPT + NEW // 2, rows)
+    return weights + cache_bytes(model.config, PROMPT + new // 2, rows)
 
 
 def compare(name: str, rows: int, rounds: int, speed: float) -> None:
     torch.manual_seed(0)
-    model = gpt2(SHAPES[name]).eval()
+    model, new = gpt2(SHAPES[name]).eval(), NEW[name]
     theirs = peer(model)
     tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
     pairs = {"loop": (our_loop, their_loop), "generate": (our_generate, their_generate)}
     for kind, (ours, other) in pairs.items():
-        first, second = ours(model, tokens), other(theirs, tokens)  # warm
+        first, second = ours(model, tokens, new), other(theirs, tokens, new)  # warm
         same = (first == second).float().mean().item()
         times = []
         for _ in range(rounds):
-            a = processor_time(lambda ours=ours: ours(model, tokens))
-            times.append((a, processor_time(lambda other=other: other(theirs, tokens))))
-        a, b = (rows * NEW / statistics.median(column) for column in zip(*times, strict=True))
+            a = processor_time(lambda ours=ours: ours(model, tokens, new))
+            times.append((a, processor_time(lambda other=other: other(theirs, tokens, new))))
+        a, b = (rows * new / statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(y / x for x, y in times)
         speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
         line = f"{name:12} batch {rows:2} {kind:9} {speeds}"
         if kind == "loop":
-            share = [speed_ / rows * bytes_moved(model, rows) / speed for speed_ in (a, b)]
+            share = [speed_ / rows * bytes_moved(model, rows, new) / speed for speed_ in (a, b)]
             line += f"   bandwidth {share[0]:.0%}, {share[1]:.0%}"
         print(f"{line}   same tokens {same:.0%}", flush=True)
 

@@ -55,17 +55,15 @@ def keys_only(layers, heads, key_heads, width, tokens, rows, bits):
 # -- 9.2 ------------------------------------------------------------------
 
 
-def speed_by_seconds(weights, cache, rows, bandwidth):
-    return rows / ((weights + rows * cache) / bandwidth)
+def gain_by_seconds():
+    one, sixteen = 17 / 100, 32 / 100
+    return (16 / sixteen) / (1 / one)
 
 
-def speed_by_share(weights, cache, rows, bandwidth):
-    return bandwidth / (weights / rows + cache)
-
-
-def speed_by_tensor(weights, cache, rows, bandwidth):
-    moved = torch.tensor([weights] + [cache] * rows, dtype=torch.float64).sum()
-    return torch.tensor(rows * bandwidth, dtype=torch.float64) / moved
+def gain_by_tensor():
+    rows = torch.tensor([1.0, 16.0])
+    speed = rows * 100e9 / (16e9 + rows * 1e9)
+    return speed[1] / speed[0]
 
 
 # -- 9.3 ------------------------------------------------------------------
@@ -225,19 +223,21 @@ ANSWERS = {
         ],
     ),
     "9.2": Answers(
-        right=[speed_by_seconds, speed_by_share, speed_by_tensor],
+        right=[8.5, gain_by_seconds, gain_by_tensor, lambda: np.float32(17 / 2)],
         wrong=[
-            (lambda w, c, n, s: s / (w + n * c), "one row's share"),
-            (lambda w, c, n, s: n * s / (n * w + n * c), "they come once a step"),
-            (lambda w, c, n, s: n * s / (w + c), "those of all rows"),
-            (lambda w, c, n, s: n * s / w, "have to be read, too"),
-            (lambda w, c, n, s: (w + n * c) / s, "These are the seconds of a step"),
-            (lambda w, c, n, s: (w / n + c) / s, "These are seconds a token"),
-            (lambda w, c, n, s: n * s / (w + 2 * n * c), "holds keys and values already"),
-            (lambda w, c, n, s: s // (w + n * c) * n, "not yet"),
-            (lambda w, c, n, s: n * s / (w + n * n * c), "not yet"),
-            (lambda w, c, n, s: s / w + s / c, "not yet"),
-            (lambda w, c, n, s: 8.0, "It gives the same for every input"),
+            (16, "keys and values of its own"),
+            (1.0, "serve all rows of it"),
+            (50, "By what factor"),
+            (lambda: 5.88, "the speed of one text"),
+            (17 / 32, "how much slower each text gets"),
+            (32 / 17, "how much longer a step takes"),
+            (8, "For one text, too"),
+            (17 / 16, "sixteen caches"),
+            (272, "too high"),
+            (-8.5, "too low"),
+            (lambda: 4.25, "too low"),
+            (0.85, "too low"),
+            (5.9 * 16, "too high"),
         ],
     ),
     "9.3": Answers(
