@@ -6,8 +6,8 @@
 Two shapes, a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) and GPT-2 small's
 (124 M), with random weights in float32, the same in both; the logits are compared first. One text, then 16
 at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the same. "loop"
-is the model alone, called again and again with its cache; "generate" is what users call, with all that it does
-besides.
+is the model alone, called again and again with its cache; "generate" is what users call, with all that it
+does besides.
 
 The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
 times, and their median is printed. "Bandwidth" is the share of the memory's speed at which the loop moves the
