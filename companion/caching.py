@@ -163,7 +163,8 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
         pieces = [model.hidden(piece, cache) for piece in tokens.split(chunk, dim=1)]
         if (lengths != lengths[0]).any():
             cache.rewind(start + lengths)  # the padding was never read
-        last = torch.cat(pieces, dim=1)[torch.arange(len(rows)), lengths - 1]  # (B, T, C) -> (B, C)
+        each = torch.arange(len(rows), device=lengths.device)
+        last = torch.cat(pieces, dim=1)[each, lengths - 1]  # (B, T, C) -> (B, C)
         return model.logits(last)
 
 

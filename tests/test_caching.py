@@ -2,6 +2,7 @@
 
 import dataclasses
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -447,6 +448,20 @@ def test_load_composes_the_cache(monkeypatch):
     monkeypatch.setattr(teller.model, "hidden", lambda x, cache: read.append(x.shape[1]) or hidden(x, cache))
     assert [teller.tell("Once", seed=3), teller.tell_many(4, seed=2)] == texts
     assert max(read) == 2, "a token is read once"
+
+
+def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
+    from companion import cli
+
+    made, plan = [], SimpleNamespace(folder=tmp_path, judge=3)
+    monkeypatch.setattr(cli, "write_run_settings", lambda plan: None)
+    monkeypatch.setattr(cli, "village_scores", lambda teller, n, seed: made.append(teller.make_cache) or {})
+    monkeypatch.setattr("companion.runtime.checkpoints.read_log", lambda folder: [])
+    teller = companion.load(DATA / "models" / "village", device="cpu")
+    report = cli.Reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
+    row = {"step": 10, "train": 1.0, "val": 1.0, "bits_per_byte": 0.4, "lr": 0.1, "seconds": 1.0}
+    more = report(teller.model, row | {"tokens_per_second": 1.0})
+    assert made == [SlidingCache] and more["sample"] == teller.tell("Once", max_new_tokens=200, seed=10)
 
 
 # -- drafts
