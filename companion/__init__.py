@@ -55,10 +55,11 @@ def load(folder: str | Path, device: str = "auto", builders: Mapping | None = No
     Raises ValueError where the checkpoint is missing, cut off, a pickle, or of an unknown architecture, and
     for a device that is not there.
     """
-    from companion.generation import LanguageModel  # here, so that importing the package imports no torch
+    from companion.caching import SlidingCache  # here, so that importing the package imports no torch
+    from companion.generation import LanguageModel
     from companion.runtime.devices import pick_device
     from companion.training import load_checkpoint
 
     where = pick_device(device)
     model, tokenizer, _ = load_checkpoint(folder, BUILDERS if builders is None else builders)
-    return LanguageModel(model.to(where), tokenizer, make_cache=None)  # chapter 9 makes caches
+    return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

@@ -336,13 +336,14 @@ class Reporter:
     def __call__(self, model, row: dict) -> dict:
         from tqdm.auto import tqdm
 
+        from companion.caching import SlidingCache
         from companion.generation import LanguageModel
         from companion.runtime.checkpoints import read_log
         from companion.runtime.reports import evaluation_line, first_rise
         from companion.training import perplexity
 
         write_run_settings(self.plan)
-        teller = LanguageModel(model, self.corpus.tokenizer)
+        teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
         is_village = self.corpus.meta.get("source") == "village"
         sample = teller.tell(
             PROMPT if is_village else "", max_new_tokens=200, temperature=0.8, seed=row["step"]

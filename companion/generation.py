@@ -58,6 +58,8 @@ def cut(probs, top_k: int | None = None, top_p: float | None = None):
     top_k: how many stay. top_p: the fewest stay that hold this much, counted after top_k.
     Source: Holtzman et al., 2020 (arXiv:1904.09751), sections 3.1 (top-p) and 3.2 (top-k).
     """
+    if top_k is None and top_p in (None, 1):
+        return probs / probs.sum(-1, keepdim=True)
     ordered, order = probs.sort(descending=True, stable=True)  # (..., V)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if top_k is not None:
@@ -137,7 +139,7 @@ def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cach
         if not active.any():
             continue
         with torch.no_grad(), no_dropout:
-            if cache is None:
+            if cache is None or t > model.config.context_length:
                 logits = next_logits(model, tokens[active, :t])  # (k, V)
             else:
                 logits, fed = next_logits(model, tokens[:, fed:t], cache)[active], t
@@ -170,9 +172,9 @@ def generate(
     stop: a row that has drawn it is finished and padded with it; when all rows are, n is smaller.
     generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
     number that this one gives. Or a list of generators, one for each row. None is PyTorch's global one.
-    cache: a key/value cache as chapter 9 makes it. Without one the window slides past context_length.
-    Raises ValueError or TypeError for an empty row, a setting out of its range, or, with a cache, a text
-    longer than context_length.
+    cache: a key/value cache as chapter 9 makes it. Without one, or with one that says so, the window slides
+    past context_length. Raises ValueError or TypeError for an empty row, a setting out of its range, or,
+    with a cache that does not slide, a text longer than context_length.
     """
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop}
     options |= {"generator": generator, "cache": cache, "repetition_penalty": repetition_penalty}

@@ -48,7 +48,7 @@ def check_generation(
     one_each(generator, len(rows))
     held = 0 if cache is None else int(torch.as_tensor(cache.length).max())
     needed, limit = held + max(map(len, rows)) + max_new_tokens - 1, config.context_length
-    if cache is not None and needed > limit:
+    if cache is not None and needed > limit and (held or not getattr(cache, "slides", False)):
         raise ValueError(
             f"max_new_tokens={max_new_tokens} needs a context of {needed} tokens, and context_length={limit} "
             "is the limit with a cache; lower it, or leave the cache out"
@@ -144,10 +144,12 @@ def within_context(ids: list[int], config) -> list[int]:
 
 
 def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_tokens: int):
-    """A cache for rows (B, T) and max_new_tokens more, None where they pass the context or there is no maker.
+    """A cache for rows (B, T) and max_new_tokens more; None without a maker, or where they pass the context.
 
-    Raises TypeError, ValueError for a bad max_new_tokens.
+    A maker that says that its caches slide makes one for these, too. Raises TypeError, ValueError for a bad
+    max_new_tokens.
     """
     whole_number("max_new_tokens", max_new_tokens, 1, "try 200")
     fits = rows.shape[1] + max_new_tokens - 1 <= config.context_length  # the last token is not read
+    fits = fits or getattr(make_cache, "slides", False)
     return make_cache(config, len(rows)) if make_cache is not None and fits else None

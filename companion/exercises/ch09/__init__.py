@@ -1,0 +1,1 @@
+"""The checks of chapter 9, Caching: one file an exercise."""

@@ -1,0 +1,80 @@
+"""What a key/value cache needs and chapter 9 does not teach: checks of arguments, and sizes of buffers."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from companion.runtime.checks import whole_number
+from companion.runtime.sampling import check_generation
+
+
+def check_cache(config, batch_size: int, length: int | None) -> None:
+    """Raise ValueError or TypeError for a size that a cache cannot have."""
+    whole_number("batch_size", batch_size, 1, "one for each row")
+    if length is not None:
+        whole_number("length", length, 1, "leave it out to grow as needed")
+        if length > config.context_length:
+            limit = f"context_length={config.context_length}"
+            raise ValueError(f"length={length} must be at most {limit}; leave it out to grow as needed")
+
+
+def room_for(plan, n_rows: int, held: int, needed: int) -> int:
+    """Positions that a buffer should have which has held of them and needs so many: twice as many at least.
+
+    Raises ValueError for a batch that the cache is not for, and past context_length.
+    """
+    if n_rows != plan.batch_size:
+        raise ValueError(
+            f"tokens have {n_rows} rows, the cache batch_size={plan.batch_size}; make one for them"
+        )
+    if needed > plan.context_length:
+        limit = f"context_length={plan.context_length}"
+        raise ValueError(f"the cache would hold {needed} tokens, but {limit}; shorten it, or use no cache")
+    return held if needed <= held else min(max(needed, 2 * held, plan.room), plan.context_length)
+
+
+def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> None:
+    """Raise ValueError or TypeError for a length that a cache that holds so much cannot go back to."""
+    if isinstance(length, Tensor):
+        if length.dtype != torch.int64 or length.shape != (batch_size,):
+            given = f"{length.dtype} {tuple(length.shape)}"
+            raise ValueError(f"length is {given}, must be an int, or torch.int64 ({batch_size},)")
+    else:
+        whole_number("length", length, 0, "0 empties the cache")
+    if isinstance(length, int) and isinstance(held, int):
+        fits = length <= held
+    else:
+        fits = bool(
+            (torch.as_tensor(length) >= 0).all() and (torch.as_tensor(length) <= torch.as_tensor(held)).all()
+        )
+    if not fits:
+        raise ValueError(f"length={length} must be between 0 and the {held} that the cache holds")
+
+
+def in_step(ends: list[int]) -> None:
+    """Raise ValueError where what layers hold ends at different places, as after an interrupted call."""
+    if len(set(ends)) > 1:
+        raise ValueError(
+            f"some layers hold {max(ends)} tokens and some {min(ends)}; call rewind({min(ends)})"
+        )
+
+
+def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, Tensor]:
+    """Rows (B, 1), and positions (B, before + T): of T tokens from start (B,) on, and of some before them."""
+    rows = torch.arange(len(start), device=start.device)
+    return rows[:, None], start[:, None] + torch.arange(-before, n_tokens, device=start.device)
+
+
+def check_speculation(config, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
+    """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
+    whole_number("n_draft", n_draft, 0, "try 4")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
+    if sampling.get("repetition_penalty", 1) != 1:
+        raise ValueError("repetition_penalty must be 1 here: what came before differs from draft to draft")
+    empty = SimpleNamespace(length=0)
+    rows = check_generation(config, tokens, max_new_tokens, stop, generator, empty, **sampling)
+    if len(rows) > 1:
+        raise ValueError(f"tokens has {len(rows)} rows, a draft is for one; call it for each")
+    return rows[0]

@@ -1,0 +1,162 @@
+"""Tokens told per second with a cache, against the GPT-2 of `transformers` with its own, in one run.
+
+    pip install transformers
+    python tests/benchmarks/decoding.py [--threads 2] [--rounds 7]
+
+Two shapes, a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) and GPT-2 small's
+(124 M), with random weights in float32, the same in both; the logits are compared first. One text, then 16
+at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the same. "loop"
+is the model alone, called again and again with its cache; "generate" is what users call, with all that it
+does besides.
+
+The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
+times, and their median is printed. "Bandwidth" is the share of the memory's speed at which the loop moves the
+bytes that it must: the weights once a step, and the keys and values of each row. The memory's speed is that
+of a matrix too large for any cache, times a vector, in the same run. Above 100 %: weights that stay in a
+cache of the processor. ATEN_CPU_CAPABILITY=avx2 and ONEDNN_MAX_CPU_ISA=AVX2 in the environment show a
+processor without AVX-512.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+import transformers
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from companion.caching import KVCache, cache_bytes, prefill
+from companion.generation import generate
+from companion.gpt import GPTConfig, gpt2
+
+SHAPES = {
+    "small": GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128),
+    "GPT-2 124 M": GPTConfig(),
+}
+PROMPT, NEW = 32, {"small": 96, "GPT-2 124 M": 24}
+PARTS = {"attn.c_proj": "attn.o_proj", "mlp.c_fc": "mlp.up_proj", "mlp.c_proj": "mlp.down_proj"}
+PARTS |= {"ln_1": "norm_1", "ln_2": "norm_2"}
+
+
+def peer(model) -> GPT2LMHeadModel:
+    """The GPT-2 of transformers with a model's weights; its attention is the fused one, its default."""
+    c = model.config
+    shape = {"vocab_size": c.vocab_size, "n_positions": c.context_length, "n_layer": c.n_layers}
+    config = GPT2Config(n_head=c.n_heads, n_embd=c.d_model, n_inner=c.d_ff, **shape)
+    theirs = GPT2LMHeadModel(config).eval()
+    ours = model.state_dict()
+    state = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}
+    for end in ("weight", "bias"):
+        state[f"ln_f.{end}"] = ours[f"norm.{end}"]
+        for i in range(c.n_layers):
+            old, new = f"blocks.{i}", f"h.{i}"
+            for theirs_name, name in PARTS.items():
+                number = ours[f"{old}.{name}.{end}"]
+                matrix = number.ndim == 2  # Conv1D has its matrices transposed
+                state[f"{new}.{theirs_name}.{end}"] = number.T if matrix else number
+            qkv = torch.cat([ours[f"{old}.attn.{x}_proj.{end}"] for x in "qkv"])
+            state[f"{new}.attn.c_attn.{end}"] = qkv.T if qkv.ndim == 2 else qkv
+    theirs.transformer.load_state_dict(state)
+    theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
+    return theirs
+
+
+@torch.inference_mode()
+def our_loop(model, tokens, new: int) -> torch.Tensor:
+    cache, told = KVCache(model.config, len(tokens)), []
+    logits = prefill(model, tokens, cache)
+    for _ in range(new):
+        told.append(logits.argmax(-1, keepdim=True))
+        if len(told) < new:
+            logits = model.logits(model.hidden(told[-1], cache)[:, -1])
+    return torch.cat(told, 1)
+
+
+@torch.inference_mode()
+def their_loop(model, tokens, new: int) -> torch.Tensor:
+    out, told = model(tokens, use_cache=True, logits_to_keep=1), []
+    for _ in range(new):
+        told.append(out.logits[:, -1].argmax(-1, keepdim=True))
+        if len(told) < new:
+            out = model(told[-1], past_key_values=out.past_key_values, use_cache=True, logits_to_keep=1)
+    return torch.cat(told, 1)
+
+
+def our_generate(model, tokens, new: int) -> torch.Tensor:
+    return generate(model, tokens, new, temperature=0, cache=KVCache(model.config, len(tokens)))
+
+
+def their_generate(model, tokens, new: int) -> torch.Tensor:
+    mask = torch.ones_like(tokens)
+    out = model.generate(tokens, attention_mask=mask, max_new_tokens=new, do_sample=False, use_cache=True)
+    return out[:, tokens.shape[1] :]
+
+
+def processor_time(call) -> float:
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
+def memory_speed() -> float:
+    """Bytes a second at which a matrix of 400 MB is read."""
+    matrix, vector = torch.ones(10_000, 10_000), torch.ones(10_000)
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        matrix @ vector
+        times.append(time.perf_counter() - begin)
+    return matrix.nbytes / min(times)
+
+
+def bytes_moved(model, rows: int, new: int) -> float:
+    """Bytes that a step must read, in the middle of the text: every weight of a product, and the cache."""
+    weights = sum(p.nbytes for p in model.parameters()) - model.embed.position.weight.nbytes
+    return weights + cache_bytes(model.config, PROMPT + new // 2, rows)
+
+
+def compare(name: str, rows: int, rounds: int, speed: float) -> None:
+    torch.manual_seed(0)
+    model, new = gpt2(SHAPES[name]).eval(), NEW[name]
+    theirs = peer(model)
+    tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
+    pairs = {"loop": (our_loop, their_loop), "generate": (our_generate, their_generate)}
+    for kind, (ours, other) in pairs.items():
+        first, second = ours(model, tokens, new), other(theirs, tokens, new)  # warm
+        same = (first == second).float().mean().item()
+        times = []
+        for _ in range(rounds):
+            a = processor_time(lambda ours=ours: ours(model, tokens, new))
+            times.append((a, processor_time(lambda other=other: other(theirs, tokens, new))))
+        a, b = (rows * new / statistics.median(column) for column in zip(*times, strict=True))
+        ratio = statistics.median(y / x for x, y in times)
+        speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
+        line = f"{name:12} batch {rows:2} {kind:9} {speeds}"
+        if kind == "loop":
+            share = [speed_ / rows * bytes_moved(model, rows, new) / speed for speed_ in (a, b)]
+            line += f"   bandwidth {share[0]:.0%}, {share[1]:.0%}"
+        print(f"{line}   same tokens {same:.0%}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
+    parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    transformers.logging.set_verbosity_error()
+    speed = memory_speed()
+    versions = f"PyTorch {torch.__version__}, transformers {transformers.__version__}"
+    print(f"{versions}, {torch.backends.cpu.get_cpu_capability()}, {args.threads} thread(s)")
+    print(f"the memory's speed: {speed / 1e9:.0f} GB/s")
+    for name in SHAPES:
+        for rows in (1, 16):
+            compare(name, rows, args.rounds, speed)
+
+
+if __name__ == "__main__":
+    main()
