@@ -38,7 +38,7 @@ class RMSNorm(nn.Module):
     """Root mean square normalization: each vector to a mean square of 1, then scaled. (..., C) -> (..., C).
 
     d_model: numbers in a vector, C. eps: added to the mean square, against dividing by 0. weight starts at 1.
-    The mean is taken in float32, whatever the type of x, which the result has.
+    For x in bfloat16 the mean is taken in float32; the result has x's type.
     Raises ValueError for a d_model below 1 or an eps that is not above 0.
     Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), equation 4; equal to torch.nn.RMSNorm.
     """
@@ -51,7 +51,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., C) -> (..., C)."""
-        normed = F.rms_norm(x.float(), self.weight.shape, None, self.eps).to(x.dtype)
+        normed = F.rms_norm(x, self.weight.shape, None, self.eps)
         return (self.weight * normed).to(x.dtype)
 
 
@@ -121,7 +121,7 @@ class SwiGLU(nn.Module):
 
 # Cell 199b4758, under “Modern blocks”
 class Shift(nn.Module):
-    """A short causal convolution: each vector, plus learned shares of those just before. (B, T, C) -> (B, T, C).
+    """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
 
     d_model: C. reach: how many tokens back. weight (reach, C): the share of each number; of the token before
     it starts at `share`, of those further back at 0. Before the first token of a row stand zeros. name: under
@@ -208,12 +208,10 @@ class GroupedQueryAttention(CausalSelfAttention):
 class LlamaConfig:
     """The shape of a Llama type model; SmolLM2-135M's unless told otherwise.
 
-    n_kv_heads: keys and values of a layer; n_heads if not given. d_ff: 8/3 d_model, rounded up to a multiple
-    of 8, if not given. head_width: D; d_model / n_heads if not given. window: positions that a query sees; all
-    if not given. shift: how many tokens back each layer mixes in. tied: the head scores with the token rows.
-    rope_factor, rope_original: Llama 3's scaling (see RoPE). The rest as in GPTConfig.
-    Raises ValueError for a size that is not a whole number of at least 1, heads that do not divide, an odd
-    head_width, a dropout outside [0, 1).
+    Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
+    multiple of 8. window: positions that a query sees; None, all. shift: tokens back that each layer mixes in.
+    tied: the head scores with the token rows. rope_...: see RoPE. The rest as in GPTConfig.
+    Raises ValueError for a size below 1, heads that do not divide, an odd head_width, and what no part takes.
     """
 
     vocab_size: int = 49152
@@ -248,8 +246,8 @@ class LlamaConfig:
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     """An untrained model of this shape: a list of parts, as gpt2 is.
 
-    Matrices are nn.Linear's, but those that write into the stream (o_proj, down_proj) begin at 0, and so does a
-    head of its own. meta: as in gpt2.
+    Matrices are nn.Linear's; those that write into the stream (o_proj, down_proj), and a head of its own,
+    begin at 0. meta: as in gpt2.
     """
     if meta:
         with torch.device("meta"):
