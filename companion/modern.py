@@ -18,12 +18,12 @@ from companion.gpt import GPT
 from companion.runtime.shapes import fill_shape
 
 __all__ = [
-    "RMSNorm",
     "RoPE",
+    "RMSNorm",
     "SwiGLU",
-    "Shift",
     "near",
     "GroupedQueryAttention",
+    "Shift",
     "LlamaConfig",
     "llama",
     "storyteller",
@@ -33,52 +33,27 @@ __all__ = [
 ]
 
 
-# Cell 509f1c7d, under “Modern blocks”
-class RMSNorm(nn.Module):
-    """Root mean square normalization: each vector to a mean square of 1, then scaled. (..., C) -> (..., C).
-
-    d_model: numbers in a vector, C. eps: added to the mean square, against dividing by 0. weight starts at 1.
-    For x in bfloat16 the mean is taken in float32; the result has x's type.
-    Raises ValueError for a d_model below 1 or an eps that is not above 0.
-    Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), equation 4; equal to torch.nn.RMSNorm.
-    """
-
-    def __init__(self, d_model: int, eps: float = 1e-6):
-        super().__init__()
-        if d_model < 1 or not eps > 0:
-            raise ValueError(f"d_model={d_model} must be at least 1 and eps={eps} above 0; try 64")
-        self.weight, self.eps = nn.Parameter(torch.ones(d_model)), eps  # (C,)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., C)."""
-        normed = F.rms_norm(x, self.weight.shape, None, self.eps)
-        return (self.weight * normed).to(x.dtype)
-
-
-# Cell bf2d5c23, under “Modern blocks”
+# Cell 82493e69, under “Many hands”
 class RoPE(nn.Module):
-    """Rotary positions: number i and number i + D / 2 of a query or key are turned by position times speed i.
+    """Rotary positions: numbers i and i + D / 2 of a query or key turn by their position times speed i.
 
-    width: numbers in a head, D, even. context_length: positions. theta: speed i is theta^(-2i / D), so the
-    slowest pair needs nearly 2 pi theta tokens for a turn. factor, original: a model trained on `original`
-    positions reads `factor` times as many, as Llama 3 does: pairs that turn less than once in them are slowed
-    by factor, those that turn four times or more are not, those between in part.
+    width: numbers in a head, D, even. context_length: positions. theta: speed i is theta ** (-2 i / D).
+    factor, original: a model trained on `original` positions reads `factor` times as many, as Llama 3 does.
     Angles are float32, whatever the model's type. Nothing is learned, and nothing saved.
-    Raises ValueError for a width that is odd or below 2, numbers not above 0, a position out of range.
-    Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order that Llama's weights have.
+    Raises ValueError for an odd width, a number not above 0, a position out of range.
+    Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Llama's weights.
     """
 
     def __init__(self, width: int, context_length: int, theta=10000.0, factor=1.0, original=8192):
         super().__init__()
-        if width < 2 or width % 2 or not min(context_length, theta, factor, original) > 0:
-            given = f"{context_length=}, {theta=}, {factor=}, {original=}"
-            raise ValueError(f"{width=} must be even and at least 2, and {given} above 0; try 32 and 256")
+        if width % 2 or not min(width, context_length, theta, factor, original) > 0:
+            raise ValueError(f"{width=} must be even, {context_length=}, {theta=}, {factor=} above 0")
         speed = 1 / theta ** (torch.arange(0, width, 2, device="cpu") / width)  # (D / 2,) float32
         kept = ((original * speed / (2 * math.pi) - 1) / 3).clamp(0, 1)  # from one turn to four
         self.context_length, self.speed = context_length, (1 - kept) * speed / factor + kept * speed
 
     def forward(self, q: torch.Tensor, k: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor]:
-        """q (B, H, T, D), k (B, any number, T, D), both turned. start: an int or, by row, int64 (B,)."""
+        """q (B, H, T, D) and k (B, any number, T, D), turned. start: an int or, by row, int64 (B,)."""
         T, by_row = q.shape[-2], torch.is_tensor(start)
         low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
         if low < 0 or high + T > self.context_length:
@@ -92,7 +67,28 @@ class RoPE(nn.Module):
         return q, k
 
 
-# Cell 6b04642c, under “Modern blocks”
+# Cell 5797888e, under “Half a norm”
+class RMSNorm(nn.Module):
+    """Root mean square normalization: each vector to a mean square of 1, then scaled. (..., C) -> (..., C).
+
+    d_model: numbers in a vector, C. eps: added to the mean square, against division by 0. weight begins as 1.
+    For x in bfloat16 the mean is taken in float32; the result has x's type.
+    Raises ValueError for a d_model below 1 or an eps that is not above 0.
+    Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), equation 4; equal to torch.nn.RMSNorm.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-6):
+        super().__init__()
+        if d_model < 1 or not eps > 0:
+            raise ValueError(f"d_model={d_model} must be at least 1 and eps={eps} above 0; try 64")
+        self.weight, self.eps = nn.Parameter(torch.ones(d_model)), eps  # (C,)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        normed = F.rms_norm(x, self.weight.shape, None, self.eps)
+        return (self.weight * normed).to(x.dtype)
+
+
+# Cell f93d34b0, under “An MLP that says "and"”
 class SwiGLU(nn.Module):
     """An MLP whose middle is multiplied by a gate, for each position alone. (..., C) -> (..., C).
 
@@ -105,49 +101,18 @@ class SwiGLU(nn.Module):
     def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0):
         super().__init__()
         if d_model < 1 or d_ff < 1 or not 0 <= dropout < 1:
-            raise ValueError(
-                f"{d_model=}, {d_ff=} must be at least 1, {dropout=} in [0, 1); try 96, 256, 0.0"
-            )
+            raise ValueError(f"{d_model=}, {d_ff=} must be at least 1, {dropout=} from 0 to below 1")
         self.gate_proj = nn.Linear(d_model, d_ff, bias=False)
         self.up_proj = nn.Linear(d_model, d_ff, bias=False)
         self.down_proj = nn.Linear(d_ff, d_model, bias=False)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., C)."""
         hidden = F.silu(self.gate_proj(x)) * self.up_proj(x)  # (..., C) -> (..., d_ff)
         return self.dropout(self.down_proj(hidden))  # (..., d_ff) -> (..., C)
 
 
-# Cell 199b4758, under “Modern blocks”
-class Shift(nn.Module):
-    """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
-
-    d_model: C. reach: how many tokens back. weight (reach, C): the share of each number; of the token before
-    it starts at `share`, of those further back at 0. Before the first token of a row stand zeros. name: under
-    which the layer's cache keeps the vectors before; two shifts of a layer need two names.
-    Raises ValueError for a size below 1.
-    Source: Allen-Zhu, 2025 (arXiv:2512.17351), "canon layers" (reach 3); token shift: Peng et al., 2023
-    (arXiv:2305.13048), section 3.1.
-    """
-
-    def __init__(self, d_model: int, reach: int = 1, share: float = 0.5, name: str = "shift"):
-        super().__init__()
-        if d_model < 1 or reach < 1:
-            raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
-        shares = torch.tensor([share] + [0.0] * (reach - 1))
-        self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
-
-    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """cache.remember(name, x, n) files x (B, T, C) and returns it behind the n vectors before it."""
-        n = len(self.weight)
-        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
-        for back, share in enumerate(self.weight, 1):
-            x = x + share * seen[:, n - back : seen.shape[1] - back]
-        return x
-
-
-# Cell 3d9031a0, under “Modern blocks”
+# Cell 3d9031a0, under “Keys for several”
 def near(mask, start, n_query: int, n_key: int, window: int | None, device=None):
     """A mask, bool or None for the causal one, without what lies further back than the window.
 
@@ -162,7 +127,7 @@ def near(mask, start, n_query: int, n_key: int, window: int | None, device=None)
     return seen.unsqueeze(-3) & (causal_mask(n_query, n_key, device) if mask is None else mask)
 
 
-# Cell a1959c7e, under “Modern blocks”
+# Cell a1959c7e, under “Keys for several”
 class GroupedQueryAttention(CausalSelfAttention):
     """Attention with fewer keys and values than queries, made of parts. (B, T, C) -> (B, T, C).
 
@@ -186,7 +151,7 @@ class GroupedQueryAttention(CausalSelfAttention):
         self.o_proj = nn.Linear(n_heads * width, d_model, bias=False)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, T, C) -> q (B, H, T, D), k and v (B, n_kv_heads, T, D). start: position of the first token."""
+        """(B, T, C) -> q (B, H, T, D), k and v (B, n_kv_heads, T, D). start: position of x's first."""
         q, k, v = (p(x).unflatten(-1, (-1, self.width)) for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k, v = (y.transpose(1, 2) for y in (self.q_norm(q), self.k_norm(k), v))
         return *self.rope(q, k, start), v
@@ -203,15 +168,41 @@ class GroupedQueryAttention(CausalSelfAttention):
         return F.dropout(self.o_proj(out.transpose(1, 2).flatten(2)), self.dropout, self.training)
 
 
-# Cell 425e4929, under “Modern blocks”
+# Cell 80ab70e4, under “The token before”
+class Shift(nn.Module):
+    """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
+
+    d_model: C. reach: how many tokens back. weight (reach, C): the shares; `share` of the token before at
+    first, 0 of those further back. Before a row's first token stand zeros. name: under which a cache
+    keeps what came before; two shifts of a layer need two. Raises ValueError for a size below 1.
+    Source: Allen-Zhu, 2025 (arXiv:2512.17351), canon layers; Peng et al., 2023 (arXiv:2305.13048), 3.1.
+    """
+
+    def __init__(self, d_model: int, reach: int = 1, share: float = 0.5, name: str = "shift"):
+        super().__init__()
+        if d_model < 1 or reach < 1:
+            raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
+        shares = torch.tensor([share] + [0.0] * (reach - 1))
+        self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
+
+    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+        """cache.remember(name, x, n) files x (B, T, C) and returns it behind the n vectors before it."""
+        n = len(self.weight)
+        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
+        for back, share in enumerate(self.weight, 1):
+            x = x + share * seen[:, n - back : seen.shape[1] - back]
+        return x
+
+
+# Cell bd9780dc, under “The parts list”
 @dataclass
 class LlamaConfig:
     """The shape of a Llama type model; SmolLM2-135M's unless told otherwise.
 
     Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
-    multiple of 8. window: positions that a query sees; None, all. shift: tokens back that each layer mixes in.
+    multiple of 8. window: positions that a query sees. shift: tokens back that a layer mixes in.
     tied: the head scores with the token rows. rope_...: see RoPE. The rest as in GPTConfig.
-    Raises ValueError for a size below 1, heads that do not divide, an odd head_width, and what no part takes.
+    Raises ValueError for a size below 1, heads that do not divide, an odd head_width, what no part takes.
     """
 
     vocab_size: int = 49152
@@ -242,12 +233,11 @@ class LlamaConfig:
         return "swift" if self.shift else "storyteller" if self.qk_norm else "llama"
 
 
-# Cell 80ab70e4, under “Modern blocks”
+# Cell fee5eb1e, under “The parts list”
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of this shape: a list of parts, as gpt2 is.
+    """An untrained model of this shape: a list of parts, as gpt2 is. meta: as in gpt2.
 
-    Matrices are nn.Linear's; those that write into the stream (o_proj, down_proj), and a head of its own,
-    begin at 0. meta: as in gpt2.
+    Matrices are nn.Linear's; what writes into the stream, and a head of its own, begins at 0.
     """
     if meta:
         with torch.device("meta"):
@@ -257,22 +247,19 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     for _ in range(c.n_layers):
         norms = [RMSNorm(c.head_width, c.norm_eps) for _ in "qk"] if c.qk_norm else None
         shift = Shift(c.d_model, c.shift) if c.shift else None
-        sizes, more = (
-            (c.d_model, c.n_heads, c.n_kv_heads, c.head_width),
-            {"bias": c.qkv_bias, "dropout": c.dropout},
-        )
-        attn = GroupedQueryAttention(*sizes, rope, norms, c.window, shift, **more)
+        sizes, more = (c.d_model, c.n_heads, c.n_kv_heads, c.head_width), (rope, norms, c.window, shift)
+        attn = GroupedQueryAttention(*sizes, *more, bias=c.qkv_bias, dropout=c.dropout)
         mlp = SwiGLU(c.d_model, c.d_ff, c.dropout)
         blocks.append(Block(RMSNorm(c.d_model, c.norm_eps), attn, RMSNorm(c.d_model, c.norm_eps), mlp))
         nn.init.zeros_(attn.o_proj.weight), nn.init.zeros_(mlp.down_proj.weight)
     head = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
     model = GPT(c, TokenEmbedding(c.vocab_size, c.d_model), blocks, RMSNorm(c.d_model, c.norm_eps), head)
     nn.init.normal_(model.embed.weight, std=0.2)
-    nn.init.constant_(model.norm.weight, min(1.0, 20 / c.d_model)) if c.tied else nn.init.zeros_(head.weight)
+    nn.init.constant_(model.norm.weight, min(1.0, 20 / c.d_model) if c.tied else 1.0)
+    nn.init.zeros_(head.weight) if head else None
     return model
 
 
-# Cell 92939fdf, under “Modern blocks”
 def storyteller(config: LlamaConfig, meta: bool = False) -> GPT:
     """An untrained model of exactly Qwen3's shape, so that other engines can run it. meta: as in gpt2."""
     return llama(replace(config, qk_norm=True, shift=0), meta)
@@ -283,7 +270,7 @@ def swift(config: LlamaConfig, meta: bool = False) -> GPT:
     return llama(replace(config, qk_norm=True, shift=config.shift or 1), meta)
 
 
-# Cell bd9780dc, under “Modern blocks”
+# Cell 4bf10e5e, under “A step in which every direction counts”
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """(n, m) -> (n, m) with the singular vectors of g, and singular values near 1 (but for tiny ones).
 
@@ -294,28 +281,25 @@ def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     x = (x.T if len(g) > g.shape[1] else x) / x.norm().clamp(min=1e-7)
     for _ in range(steps):
         gram = x @ x.T  # (the smaller of n and m, squared)
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x  # equation (5)
     return (x.T if len(g) > g.shape[1] else x).to(g.dtype)
 
 
-# Cell fee5eb1e, under “Modern blocks”
+# Cell c830e665, under “A step in which every direction counts”
 class Muon(torch.optim.Optimizer):
-    """Momentum whose every step is made orthogonal: for matrices, beside AdamW for the rest.
+    """Momentum whose every step is made orthogonal: for matrices; AdamW is for the rest.
 
-    params: matrices. lr: of a square matrix; one of n rows for m < n columns steps sqrt(n / m) times as far.
+    lr: length of the step in each direction; n rows for m < n columns step sqrt(n / m) times as far.
     weight_decay: share of lr by which weights shrink. momentum: share of the average that each step keeps.
     Raises ValueError for a parameter that is no matrix.
-    Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon); agrees with torch.optim.Muon within
-    bfloat16's rounding, in which that one works everywhere, and this one on CUDA only.
+    Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon); torch.optim.Muon within rounding.
     """
 
     def __init__(self, params, lr: float = 0.02, weight_decay: float = 0.0, momentum: float = 0.95):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         for p in (p for group in self.param_groups for p in group["params"]):
             if p.ndim != 2:
-                raise ValueError(
-                    f"a parameter has shape {tuple(p.shape)}; Muon is for matrices, AdamW for it"
-                )
+                raise ValueError(f"a parameter has shape {tuple(p.shape)}; Muon is for matrices only")
 
     @torch.no_grad()
     def step(self, closure=None):

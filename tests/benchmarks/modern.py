@@ -24,21 +24,25 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from companion import BUILDERS
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
-from companion.datasets import load_prepared
+from companion.datasets import encode_documents, load_prepared
 from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, init_gpt2
 from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
 from companion.runtime.optimizers import beside_adamw
+from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
-from companion.village import DATA
+from companion.village import DATA, load_split
 from companion.village.measures import gap_left, reference_lines
 
 LOG = DATA / "models" / "modern.jsonl"
 TOKENS = 3_400_000
 LOOKS = 8
 """Evaluations of a row, the last one included."""
+EARLY = 25
+"""Steps whose mean loss a row notes, so that the chapter can train as many and compare."""
 
 
 @dataclasses.dataclass
@@ -46,6 +50,7 @@ class Recipe:
     """Parts, first weights and optimizer of a row. As it stands: GPT-2's blocks, trained as `village` is."""
 
     about: str = "GPT-2's blocks"
+    architecture: str = ""
     norm: type = LayerNorm
     rope: bool = False
     biases: bool = True
@@ -66,12 +71,9 @@ class Recipe:
     batch_size: int = 16
 
 
-MODERN = Recipe("RMSNorm, RoPE, no biases", norm=RMSNorm, rope=True, biases=False)
-QWEN = dataclasses.replace(MODERN, qk_norm=True, swiglu=True, silent=True, about="Qwen3's shape")
-SWIFT = dataclasses.replace(QWEN, shift=1, about="with a shift")
 TUNED = {"muon": True, "lr": 0.03, "linear": True}
 RECIPES = {
-    "gpt2": Recipe(),
+    "gpt2": Recipe(architecture="gpt2"),
     "rmsnorm": Recipe("RMSNorm for LayerNorm", norm=RMSNorm),
     "rope": Recipe("RoPE for learned positions", rope=True),
     "no biases": Recipe("no biases", biases=False),
@@ -84,10 +86,10 @@ RECIPES = {
     "shift": Recipe("the token before mixed in", shift=1),
     "canon": Recipe("the three tokens before mixed in", shift=3),
     "muon": Recipe("Muon for the matrices", **TUNED),
-    "storyteller adamw": QWEN,
-    "swift adamw": SWIFT,
-    "storyteller": dataclasses.replace(QWEN, about="Qwen3's shape, Muon", **TUNED),
-    "swift": dataclasses.replace(SWIFT, about="Qwen3's shape, shift, Muon", **TUNED),
+    "storyteller, adamw": Recipe("storyteller, AdamW", "storyteller"),
+    "swift, adamw": Recipe("swift, AdamW", "swift"),
+    "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
+    "swift": Recipe("swift, Muon", "swift", **TUNED),
 }
 
 
@@ -97,8 +99,12 @@ def no_rope(q, k, start):
 
 
 def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
-    """The model of a recipe: GPT-2's list of parts, with those replaced that it names."""
-    config = GPTConfig(vocab_size, context_length, r.n_layers, r.n_heads, r.d_model)
+    """The model of a recipe: an architecture, or GPT-2's list of parts with those replaced that it names."""
+    sizes = {"n_layers": r.n_layers, "n_heads": r.n_heads, "d_model": r.d_model}
+    if r.architecture:
+        config_class, builder = BUILDERS[r.architecture]
+        return builder(config_class(vocab_size, context_length, **sizes))
+    config = GPTConfig(vocab_size, context_length, **sizes)
     C, width = r.d_model, r.d_model // r.n_heads
     rope = RoPE(width, context_length) if r.rope else no_rope
     blocks = []
@@ -169,6 +175,15 @@ def line_to_zero(optimizer, trainer: Trainer) -> None:
         group["lr"] = group["initial_lr"] * share
 
 
+def early_loss(r: Recipe, seed: int) -> float:
+    """The mean loss of the first steps on the shipped stories, as the chapter computes it again."""
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    torch.manual_seed(seed)
+    model = build(r, tokenizer.vocab_size)
+    trainer = make_trainer(r, model, encode_documents(load_split("train"), tokenizer), seed, TOKENS)
+    return round(statistics.mean(trainer.step() for _ in range(EARLY)), 4)
+
+
 def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
     """Train one row; what it came to."""
     r = RECIPES[name]
@@ -188,7 +203,8 @@ def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
             print(f"  {name}, seed {seed}: {history[-1]}, loss {loss:.3f}", flush=True)
     return {
         "row": name, "seed": seed, "about": r.about, "tokens": trainer.tokens, "gap": history[-1]["gap"],
-        "bits_per_byte": round(bits, 5), "tokens_per_second": round(trainer.tokens / seconds),
+        "bits_per_byte": round(bits, 5), "early": early_loss(r, seed),
+        "tokens_per_second": round(trainer.tokens / seconds),
         "parameters": sum(p.numel() for p in model.parameters()), "history": history,
         "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
         f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",

@@ -1,7 +1,7 @@
 """Chapter 10's models against transformers' own, tiny and random, in float32.
 
-    pip install transformers
-    pytest -n 0 -p no:nbval -o addopts= tests/peers/test_modern.py
+pip install transformers
+pytest -n 0 -p no:nbval -o addopts= tests/peers/test_modern.py
 """
 
 import math
