@@ -245,6 +245,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     train = TrainConfig(**settings)
     pick_device(train.device)
     check_memory(model, build, copies=4, tokens=train.batch_size * train.context_length)
+    model = build(model, meta=True).config  # with what the architecture adds to it
     if corpus:
         check_fit(SimpleNamespace(config=model), corpus, train)
     else:

@@ -37,9 +37,8 @@ __all__ = [
 class RoPE(nn.Module):
     """Rotary positions: numbers i and i + D / 2 of a query or key turn by their position times speed i.
 
-    width: numbers in a head, D, even. context_length: positions. theta: speed i is theta ** (-2 i / D).
-    factor, original: a model trained on `original` positions reads `factor` times as many, as Llama 3 does.
-    Angles are float32, whatever the model's type. Nothing is learned, and nothing saved.
+    width: numbers in a head, D. context_length: positions. theta: speed i is theta ** (-2 i / D). factor,
+    original: trained on `original` positions, it reads `factor` times as many (Llama 3). Angles are float32.
     Raises ValueError for an odd width, a number not above 0, a position out of range.
     Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Llama's weights.
     """
@@ -57,8 +56,8 @@ class RoPE(nn.Module):
         T, by_row = q.shape[-2], torch.is_tensor(start)
         low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
         if low < 0 or high + T > self.context_length:
-            at, most = f"{low} to {high + T - 1}", f"context_length={self.context_length}"
-            raise ValueError(f"tokens take positions {at}, but {most}; shorten the text")
+            most = f"context_length={self.context_length}"
+            raise ValueError(f"tokens take positions {low} to {high + T - 1}, but {most}; shorten the text")
         at = torch.arange(T, device=q.device) + (start[:, None, None] if by_row else start)
         angle = at[..., None] * self.speed.to(q.device)  # (T, D / 2), or (B, 1, T, D / 2), float32
         cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
@@ -71,10 +70,8 @@ class RoPE(nn.Module):
 class RMSNorm(nn.Module):
     """Root mean square normalization: each vector to a mean square of 1, then scaled. (..., C) -> (..., C).
 
-    d_model: numbers in a vector, C. eps: added to the mean square, against division by 0. weight begins as 1.
-    For x in bfloat16 the mean is taken in float32; the result has x's type.
-    Raises ValueError for a d_model below 1 or an eps that is not above 0.
-    Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), equation 4; equal to torch.nn.RMSNorm.
+    eps: added to the mean square, against division by 0. weight (C,) begins as 1. The result has x's type.
+    Raises ValueError for a number out of range. Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), eq. 4.
     """
 
     def __init__(self, d_model: int, eps: float = 1e-6):
@@ -92,10 +89,8 @@ class RMSNorm(nn.Module):
 class SwiGLU(nn.Module):
     """An MLP whose middle is multiplied by a gate, for each position alone. (..., C) -> (..., C).
 
-    d_model: width of the stream, C. d_ff: width in the middle; 8/3 C has as many numbers as an MLP of 4 C.
-    dropout: chance that a number of the result is set to 0 in training. No biases.
-    Raises ValueError for a size below 1 or a dropout outside [0, 1).
-    Source: Shazeer, 2020 (arXiv:2002.05202), equation 6.
+    d_ff: width in the middle; 8/3 C has as many numbers as an MLP of 4 C. dropout: as in MLP. No biases.
+    Raises ValueError for a number out of range. Source: Shazeer, 2020 (arXiv:2002.05202), equation 6.
     """
 
     def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0):
@@ -116,9 +111,8 @@ class SwiGLU(nn.Module):
 def near(mask, start, n_query: int, n_key: int, window: int | None, device=None):
     """A mask, bool or None for the causal one, without what lies further back than the window.
 
-    start: position of the first query, an int or int64 (B,); key j stands at position j. window: how many
-    positions a query sees, its own included; None, all. -> None, or bool (1 or B, ..., Tq, Tk).
-    Source: Jiang et al., 2023 (arXiv:2310.06825), section 2.
+    start: position of the first query, an int or int64 (B,); key j stands at position j. window: positions
+    that a query sees, its own included; None, all. Source: Jiang et al., 2023 (arXiv:2310.06825), section 2.
     """
     if window is None or n_key <= window:
         return mask
@@ -132,9 +126,8 @@ class GroupedQueryAttention(CausalSelfAttention):
     """Attention with fewer keys and values than queries, made of parts. (B, T, C) -> (B, T, C).
 
     n_kv_heads: keys and values, each shared by n_heads / n_kv_heads queries. width: numbers in a head, D.
-    rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: positions
-    that a query sees, its own and those just before; None, all. shift: called as shift(x, cache), first.
-    kw: dropout, and bias, of q_proj, k_proj and v_proj (o_proj has none), as in CausalSelfAttention.
+    rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: see near.
+    shift: called as shift(x, cache), first. kw: dropout, and bias, of q_proj, k_proj, v_proj.
     Raises ValueError for n_kv_heads that does not divide n_heads, or a window below 1.
     Source: Ainslie et al., 2023 (arXiv:2305.13245), section 2.2.
     """
@@ -172,9 +165,8 @@ class GroupedQueryAttention(CausalSelfAttention):
 class Shift(nn.Module):
     """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
 
-    d_model: C. reach: how many tokens back. weight (reach, C): the shares; `share` of the token before at
-    first, 0 of those further back. Before a row's first token stand zeros. name: under which a cache
-    keeps what came before; two shifts of a layer need two. Raises ValueError for a size below 1.
+    reach: how many tokens back. weight (reach, C): the shares; `share` of the token before at first, 0 of
+    those further back. name: under which a cache keeps vectors. Raises ValueError for a size below 1.
     Source: Allen-Zhu, 2025 (arXiv:2512.17351), canon layers; Peng et al., 2023 (arXiv:2305.13048), 3.1.
     """
 
@@ -200,9 +192,8 @@ class LlamaConfig:
     """The shape of a Llama type model; SmolLM2-135M's unless told otherwise.
 
     Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
-    multiple of 8. window: positions that a query sees. shift: tokens back that a layer mixes in.
-    tied: the head scores with the token rows. rope_...: see RoPE. The rest as in GPTConfig.
-    Raises ValueError for a size below 1, heads that do not divide, an odd head_width, what no part takes.
+    multiple of 8. window: positions that a query sees. shift: tokens back that a layer mixes in. tied: the
+    head scores with the token rows. rope_...: see RoPE. Raises ValueError for what does not fit together.
     """
 
     vocab_size: int = 49152
@@ -235,10 +226,7 @@ class LlamaConfig:
 
 # Cell fee5eb1e, under “The parts list”
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of this shape: a list of parts, as gpt2 is. meta: as in gpt2.
-
-    Matrices are nn.Linear's; what writes into the stream, and a head of its own, begins at 0.
-    """
+    """An untrained model of this shape, a list of parts as gpt2 is; what writes into the stream begins at 0."""
     if meta:
         with torch.device("meta"):
             return llama(config)
@@ -260,6 +248,7 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     return model
 
 
+# Cell dba07495, under “The parts list”
 def storyteller(config: LlamaConfig, meta: bool = False) -> GPT:
     """An untrained model of exactly Qwen3's shape, so that other engines can run it. meta: as in gpt2."""
     return llama(replace(config, qk_norm=True, shift=0), meta)
@@ -274,8 +263,7 @@ def swift(config: LlamaConfig, meta: bool = False) -> GPT:
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """(n, m) -> (n, m) with the singular vectors of g, and singular values near 1 (but for tiny ones).
 
-    Computed in bfloat16 on CUDA and in float32 elsewhere, where bfloat16 may be slow.
-    Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon), the quintic Newton-Schulz iteration.
+    In bfloat16 on CUDA, in float32 elsewhere. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon).
     """
     x = g.to(torch.bfloat16 if g.is_cuda else torch.float32)
     x = (x.T if len(g) > g.shape[1] else x) / x.norm().clamp(min=1e-7)
@@ -289,10 +277,9 @@ def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum whose every step is made orthogonal: for matrices; AdamW is for the rest.
 
-    lr: length of the step in each direction; n rows for m < n columns step sqrt(n / m) times as far.
-    weight_decay: share of lr by which weights shrink. momentum: share of the average that each step keeps.
-    Raises ValueError for a parameter that is no matrix.
-    Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon); torch.optim.Muon within rounding.
+    lr: length of the step in each direction; sqrt(n / m) times it for n rows of m < n numbers.
+    weight_decay: times lr, by which weights shrink. momentum: share of the average that a step keeps.
+    Raises ValueError for a parameter that is no matrix. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon); torch.optim.Muon within rounding.
     """
 
     def __init__(self, params, lr: float = 0.02, weight_decay: float = 0.0, momentum: float = 0.95):

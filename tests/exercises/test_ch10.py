@@ -443,9 +443,9 @@ def five_steps(matrix):
     return x.float()
 
 
-def twenty_steps(matrix):
+def sixteen_steps(matrix):
     x = matrix.double() / matrix.double().norm()
-    for _ in range(20):
+    for _ in range(16):
         x = 1.5 * x - 0.5 * x @ x.T @ x
     return x.float()
 
@@ -537,14 +537,14 @@ ANSWERS = {
         wrong=[
             (the_way_back, "the way back"),
             (all_heads_at_once, "Each head is sorted by itself"),
-            (unchanged, "A new tensor"),
+            (unchanged, "Nothing has changed places"),
             (second_first, "The second halves come first"),
             (swaps_neighbours, "still are neighbours"),
             (sorts_columns, NOT_YET),
             (keeps_three_levels, NOT_YET),
             (heads_inside, NOT_YET),
             (pairs_and_heads, "heads and pairs"),
-            (in_place, "A new tensor"),
+            (in_place, "changes its input"),
             (only_the_first_head, NOT_YET),
         ],
     ),
@@ -578,7 +578,7 @@ ANSWERS = {
             (shifted_memory, "as they came in"),
             (only_the_output, "two tensors"),
             (newest_first, "newest first"),
-            (changes_x, "x"),
+            (changes_x, "changes its input"),
             (padded_with_zeros, "you put zeros there"),
         ],
     ),
@@ -588,7 +588,7 @@ ANSWERS = {
             (muon_s, "never settle"),
             (many_of_muon_s, "never settle"),
             (five_steps, "five steps are too few"),
-            (twenty_steps, "A few steps more"),
+            (sixteen_steps, "A few steps more"),
             (not_scaled, NOT_YET),
             (only_scaled, "as different as before"),
             (rows_of_length_one, "Each row has length 1"),
@@ -598,7 +598,7 @@ ANSWERS = {
             (transposed, "transposed"),
             (full_matrices, NOT_YET),
             (squares_only, "not square"),
-            (overwrites, "matrix"),
+            (overwrites, "changes its input"),
         ],
     ),
 }

@@ -57,8 +57,8 @@ EXERCISE = Function(
             "That is half of it: the MLP has two matrices of C × 4C, 8 C² in all.",
         ),
         (
-            lambda C, m: up(8 * C, 2 * m) * m,
-            "SwiGLU has three matrices; you shared the MLP's numbers out among two.",
+            lambda C, m: down(8 * C, 3),
+            "You rounded 8/3 C down, and not to a multiple of `multiple`.",
         ),
         (
             lambda C, m: up(down(8 * C, 3), m) * m,

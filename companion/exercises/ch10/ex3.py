@@ -2,7 +2,7 @@
 
 import torch
 
-from companion.exercises.exercise import Function, Problem
+from companion.exercises.exercise import Function
 
 
 def to_halves(weight, n_heads):
@@ -27,24 +27,10 @@ def halves_cases(seed):
         (torch.arange(6.0)[:, None], 1),
         (torch.arange(8.0)[:, None], 2),
     ]
-    cases += [(torch.tensor([[3.0, 1.0], [4.0, 1.0]]), 1), (torch.arange(12.0).view(6, 2), 3)]
+    cases += [(torch.arange(24.0).view(12, 2), 3)]
     for heads, pairs, width in [(3, 5, 7), (2, 8, 3), (5, 3, 11)]:
         cases.append((torch.randn(heads * pairs * 2, width, generator=generator), heads))
     return cases
-
-
-def place(tensor):
-    return tensor.untyped_storage().data_ptr()
-
-
-def sorted_weight(answer, weight, n_heads):
-    found = answer(weight, n_heads)
-    if isinstance(found, torch.Tensor) and place(found) == place(weight):
-        raise Problem(
-            "Your result lies where the weight lies: who changes the one changes the other. A new tensor is "
-            "wanted."
-        )
-    return found
 
 
 EXERCISE = Function(
@@ -54,7 +40,6 @@ EXERCISE = Function(
     wants="to_halves(weight, n_heads)",
     cases=halves_cases,
     oracle=to_halves,
-    call=sorted_weight,
     mistakes=[
         (
             lambda weight, n_heads: weight.unflatten(0, (n_heads, 2, -1)).transpose(1, 2).flatten(0, 2),
@@ -95,5 +80,5 @@ EXERCISE = Function(
             "The rows were sorted twice.",
         ),
     ],
-    right="The matrix decides which numbers are a pair, so its rows, sorted, translate one file into the other.",
+    right="The matrix decides which numbers are a pair, so sorted rows make one file of the other.",
 )
