@@ -226,7 +226,7 @@ class LlamaConfig:
 
 # Cell fee5eb1e, under “The parts list”
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of this shape, a list of parts as gpt2 is; what writes into the stream begins at 0."""
+    """An untrained model of this shape; what writes into the stream begins at 0. meta: as in gpt2."""
     if meta:
         with torch.device("meta"):
             return llama(config)
@@ -263,7 +263,7 @@ def swift(config: LlamaConfig, meta: bool = False) -> GPT:
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """(n, m) -> (n, m) with the singular vectors of g, and singular values near 1 (but for tiny ones).
 
-    In bfloat16 on CUDA, in float32 elsewhere. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon).
+    In bfloat16 on CUDA, float32 elsewhere. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon).
     """
     x = g.to(torch.bfloat16 if g.is_cuda else torch.float32)
     x = (x.T if len(g) > g.shape[1] else x) / x.norm().clamp(min=1e-7)
@@ -279,7 +279,7 @@ class Muon(torch.optim.Optimizer):
 
     lr: length of the step in each direction; sqrt(n / m) times it for n rows of m < n numbers.
     weight_decay: times lr, by which weights shrink. momentum: share of the average that a step keeps.
-    Raises ValueError for a parameter that is no matrix. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon); torch.optim.Muon within rounding.
+    Raises ValueError for a parameter that is no matrix. Source: as orthogonal; torch.optim.Muon's steps.
     """
 
     def __init__(self, params, lr: float = 0.02, weight_decay: float = 0.0, momentum: float = 0.95):
