@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from command_line import TINY, fails, main
 
 from companion import BUILDERS, load
 from companion.attention import CausalSelfAttention
@@ -643,3 +644,23 @@ def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
 def test_gpt_2_is_still_what_it_was():
     model = gpt2(GPTConfig(V, 17, 2, 5, 30))
     assert type(model.blocks[0].attn) is CausalSelfAttention and model.config.architecture == "gpt2"
+
+
+# ---------------------------------------- the command line
+
+
+@pytest.mark.parametrize("name", ["llama", "storyteller", "swift"])
+def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys, name):
+    assert main(["train", "--data", "runs/data/mine", "--architecture", name, "--window", "9", *TINY]) == 0
+    settings = (prepared / "runs" / "mine" / "config.toml").read_text(encoding="utf-8")
+    assert f'architecture = "{name}"' in settings and f"shift = {int(name == 'swift')}" in settings
+    assert main(["train", "--data", "runs/data/mine", "--resume", "--steps", "5"]) == 0
+    repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "runs/again", "--steps", "1"]
+    assert main(repeat) == 0
+    for folder in ("mine", "again"):
+        model = load(prepared / "runs" / folder).model
+        assert model.config.architecture == name and model.config.window == 9
+    capsys.readouterr()
+    assert main(["info", "--checkpoint", "runs/mine"]) == 0
+    assert name in capsys.readouterr().out
+    fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
