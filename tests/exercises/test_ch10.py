@@ -13,70 +13,25 @@ from companion.modern import LlamaConfig, RoPE, Shift
 # -- 10.1 ------------------------------------------------------------------
 
 
-def by_the_formula(width, theta):
-    slowest = theta ** (-2 * (width // 2 - 1) / width)
-    return 2 * math.pi / slowest
+def by_the_formula():
+    return 2 * math.pi / 500_000 ** (-2 * 63 / 128)
 
 
-def by_listing(width, theta):
-    speeds = [theta ** (-2 * i / width) for i in range(width // 2)]
+def by_listing():
+    speeds = [500_000 ** (-2 * i / 128) for i in range(64)]
     return max(2 * math.pi / speed for speed in speeds)
 
 
-def by_logarithms(width, theta):
-    return math.exp(math.log(2 * math.pi) + (1 - 2 / width) * math.log(theta))
+def by_logarithms():
+    return math.exp(math.log(2 * math.pi) + (1 - 2 / 128) * math.log(500_000))
 
 
-def in_numpy(width, theta):
-    return (2 * np.pi / np.float64(theta) ** (-np.arange(0, width, 2) / width)).max()
+def in_numpy():
+    return (2 * np.pi / np.float64(500_000) ** (-np.arange(0, 128, 2) / 128)).max()
 
 
-def from_the_class(width, theta):
-    return 2 * math.pi / RoPE(width, 1, theta).speed.double().min()
-
-
-def one_pair_too_far(width, theta):
-    return 2 * math.pi * theta
-
-
-def every_number_a_pair(width, theta):
-    return 2 * math.pi * theta ** ((width - 1) / width)
-
-
-def forgot_two_pi(width, theta):
-    return theta ** ((width - 2) / width)
-
-
-def in_degrees(width, theta):
-    return 360 * theta ** ((width - 2) / width)
-
-
-def fastest(width, theta):
-    return 2 * math.pi
-
-
-def the_speed(width, theta):
-    return theta ** (-(width - 2) / width)
-
-
-def turn_times_speed(width, theta):
-    return 2 * math.pi * theta ** (-(width - 2) / width)
-
-
-def rounded_down(width, theta):
-    return int(2 * math.pi * theta ** ((width - 2) / width))
-
-
-def half_the_exponent(width, theta):
-    return 2 * math.pi * theta ** ((width / 2 - 1) / width)
-
-
-def always_ten_thousand(width, theta):
-    return 2 * math.pi * 10000 ** ((width - 2) / width)
-
-
-def as_a_list(width, theta):
-    return [2 * math.pi * theta ** (2 * i / width) for i in range(width // 2)]
+def from_the_class():
+    return 2 * math.pi / RoPE(128, 1, 500_000).speed.double().min()
 
 
 # -- 10.2 ------------------------------------------------------------------
@@ -501,19 +456,19 @@ NOT_YET = "expected"
 
 ANSWERS = {
     "10.1": Answers(
-        right=[by_the_formula, by_listing, by_logarithms, in_numpy, from_the_class],
+        right=[by_the_formula, by_listing, by_logarithms, in_numpy, from_the_class, 2_560_000],
         wrong=[
-            (one_pair_too_far, "the last pair is number D/2 − 1"),
-            (every_number_a_pair, "The pairs are D/2"),
-            (forgot_two_pi, "A full turn is longer"),
-            (in_degrees, "radians"),
-            (fastest, "the fastest pair"),
-            (the_speed, "That is the speed"),
-            (turn_times_speed, "upside down"),
-            (rounded_down, NOT_YET),
-            (half_the_exponent, "a 2 got lost"),
-            (always_ten_thousand, NOT_YET),
-            (as_a_list, NOT_YET),
+            (3_141_593, "the last pair is number D/2 − 1"),
+            (lambda: 500_000 ** (126 / 128), "A turn is longer"),
+            (lambda: 360 * 500_000 ** (126 / 128), "radians"),
+            (6.28319, "the fastest pair"),
+            (lambda: 500_000 ** (-126 / 128), "That is the speed"),
+            (lambda: 2 * math.pi * 500_000 ** (127 / 128), "The pairs are D/2"),
+            (lambda: 2 * math.pi * 500_000 ** (63 / 128), "a 2 got lost"),
+            (lambda: 2 * math.pi * 10_000 ** (126 / 128), "Llama 3 took another"),
+            (42_807, "the chapter's own example"),
+            (128_000, "too low"),
+            (1e9, "too high"),
         ],
     ),
     "10.2": Answers(
