@@ -1,7 +1,6 @@
-"""Chapter 10's models against transformers' own, tiny and random, in float32.
+"""Chapter 10's models against transformers' own, tiny and random, in float32: what .ci/run runs on Linux.
 
-pip install transformers
-pytest -n 0 -p no:nbval -o addopts= tests/peers/test_modern.py
+Needs pip install -e '.[peers]'; then pytest tests/peers.
 """
 
 import math
