@@ -195,7 +195,7 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
 
 # Cell 97772f13, under “What it costs: memory”
 def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
-    """Bytes of keys and values: 2 · layers · heads · width of a head · tokens · rows · bytes of a number."""
+    """Bytes of keys and values: 2 · layers · heads · their width · tokens · rows · bytes of a number."""
     heads = getattr(config, "n_kv_heads", config.n_heads)
     width = heads * (config.d_model // config.n_heads)
     return 2 * config.n_layers * width * length * batch_size * dtype.itemsize  # equation (2)
@@ -231,7 +231,8 @@ class ModelDraft:
         self.cache, self.read = KVCache(model.config, 1), []
 
     def __call__(self, text: list[int], n: int) -> tuple[list[int], torch.Tensor]:
-        same = next((i for i, (a, b) in enumerate(zip(self.read, text)) if a != b), len(self.read))  # noqa: B905
+        pairs = enumerate(zip(self.read, text, strict=False))
+        same = next((i for i, (a, b) in pairs if a != b), len(self.read))
         self.cache.rewind(min(same, self.cache.length, len(text) - 1))
         drafted, q, device = [], [], next(self.model.parameters()).device
         for _ in range(n):
