@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 # How many rounds a thread of torch's waits awake for the others, on Linux; read when torch is first imported.
 # Left alone it is 300,000: fine on an idle machine, but where another program has one of two cores, a step of
 # training then takes twice as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 class Builders(Mapping):

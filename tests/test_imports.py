@@ -202,7 +202,7 @@ def test_relative_imports_are_read_from_where_the_file_stands():
     assert CHAPTERS not in ROOMS["show"] and CHAPTERS in ROOMS["book"]
 
 
-@pytest.mark.parametrize(("own", "found"), [(None, "2000"), ("77", "77")])
+@pytest.mark.parametrize(("own", "found"), [(None, "3000"), ("77", "77")])
 def test_threads_are_told_how_long_to_wait_awake_unless_the_reader_has_said_so(own, found):
     environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     if own:
