@@ -44,7 +44,14 @@ class Builders(Mapping):
         return len(self.places)
 
 
-BUILDERS = Builders({"gpt2": "companion.gpt GPTConfig gpt2"})
+BUILDERS = Builders(
+    {
+        "gpt2": "companion.gpt GPTConfig gpt2",
+        "llama": "companion.modern LlamaConfig llama",
+        "storyteller": "companion.modern LlamaConfig storyteller",
+        "swift": "companion.modern LlamaConfig swift",
+    }
+)
 """What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""
 
 

@@ -29,7 +29,7 @@ from companion.runtime.configs import (
 )
 from companion.runtime.files import claim
 from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
-from companion.runtime.presets import PRESETS
+from companion.runtime.presets import OPTIMIZERS, PRESETS
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import gap_left, reference_lines, village_scores
@@ -199,7 +199,8 @@ def add_train(parser):
         " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
     )
     parser.add_argument("--judge", type=JUDGE, help="village: stories judged at each evaluation (default: 0)")
-    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2)")
+    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: the preset's)")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default: the preset's)")
     parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}
@@ -229,7 +230,8 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
 
     folder = args.checkpoint or RUNS / data.resolve().name
-    architecture, ours, saved = args.architecture or "gpt2", preset.model | preset.train, 0
+    architecture, ours, saved = args.architecture or preset.architecture, preset.model | preset.train, 0
+    ours["optimizer"] = preset.optimizer
     if args.resume:
         architecture, there, saved = saved_settings(folder, args.architecture, BUILDERS)
         ours |= there
@@ -245,6 +247,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     train = TrainConfig(**settings)
     pick_device(train.device)
     check_memory(model, build, copies=4, tokens=train.batch_size * train.context_length)
+    model = build(model, meta=True).config  # with what the architecture adds to it
     if corpus:
         check_fit(SimpleNamespace(config=model), corpus, train)
     else:
@@ -259,6 +262,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     return SimpleNamespace(
         **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge or 0},
         **{"build": build, "model": model, "train": train, "own_warmup": own_warmup},
+        optimizer=args.optimizer or ours["optimizer"],
         **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
         shown_data=None if data == VILLAGE else data.as_posix(),
     )
@@ -280,12 +284,14 @@ def take_settings(args) -> dict:
     for config_class, _ in BUILDERS.values():
         model |= kinds_of(config_class, skip={"vocab_size"})
     kinds = {"": {"data": str, "minutes": MINUTES, "judge": JUDGE}, "model": model, "generation": GENERATION}
-    kinds["training"] = kinds_of(TrainConfig, skip=set(model))
+    kinds["training"] = kinds_of(TrainConfig, skip=set(model)) | {"optimizer": str}
     found = read_settings(args.config, kinds)
     if (name := found["model"].get("architecture", "gpt2")) not in BUILDERS:
         raise ValueError(
             f"{args.config}: architecture={name!r} is not known; there are {', '.join(BUILDERS)}"
         )
+    if (name := found["training"].get("optimizer", "adamw")) not in OPTIMIZERS:
+        raise ValueError(f"{args.config}: optimizer={name!r} is not known; there are {', '.join(OPTIMIZERS)}")
     if "data" in found[""]:
         found[""]["data"] = Path(found[""]["data"])
     take(args, found[""] | found["model"] | found["training"])
@@ -313,7 +319,9 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     torch.manual_seed(config.seed)
     model = plan.build(plan.model)
     if plan.minutes > 0:
-        trial = Trainer(copy.deepcopy(model), partial(training_batches, corpus.train, config), config)
+        other = copy.deepcopy(model)
+        batches, optimizers = partial(training_batches, corpus.train, config), optimizers_of(plan, other)
+        trial = Trainer(other, batches, config, optimizers=optimizers)
         steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
         steps = min(steps, plan.at_most or steps)
         fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
@@ -321,10 +329,19 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report, seen = Reporter(corpus, plan), sys.stderr.isatty()
-    history = train(model, corpus, config, plan.folder, plan.resume, on_eval=report, progress=seen)
+    report, seen, optimizers = Reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
+    history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers)
     write_run_settings(plan)
     return corpus, history
+
+
+def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
+    """What train takes for plan.optimizer: None for AdamW, its own; for Muon a list, with AdamW beside it."""
+    from companion.modern import Muon
+    from companion.runtime.optimizers import beside_adamw
+
+    c = plan.train
+    return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay) if plan.optimizer == "muon" else None
 
 
 class Reporter:
@@ -577,7 +594,7 @@ def plan_demo(args, held: ExitStack) -> SimpleNamespace:
     text = " ".join(args.text) if args.text else TEXT
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
-    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
     teller = load(args.checkpoint, device=args.device)
     try:

@@ -212,17 +212,19 @@ class Trainer:
 
 
 # Cell 8a217293, under “The trainer”
-def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False) -> list[dict]:
-    """Train model in place on data, a Corpus; return the history, a dict for each evaluation on data.val.
+def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False, optimizers=None):
+    """Train model in place on data, a Corpus; return the history, a list of dicts, one an evaluation.
 
-    Evaluations come after 100 steps, every config.eval_every steps, and at the end. Keys: step, tokens,
-    seconds (of training), train (mean loss since the last row, nats per token), val (loss on data.val),
-    bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation, and on
-    Ctrl-C, which ends the run. resume: continue the run in folder. Raises ValueError for arguments that do
-    not fit, TrainingDiverged for a loss that is NaN or infinite; the last good weights stay.
+    Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end. Keys: step,
+    tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same on
+    data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each
+    evaluation, and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in
+    Trainer. Raises ValueError for arguments that do not fit, TrainingDiverged for a loss that is NaN or
+    infinite; the last good weights stay.
     """
     check_fit(model, data, config)
-    trainer = Trainer(model, partial(training_batches, data.train, config), config)
+    batches = partial(training_batches, data.train, config)
+    trainer = Trainer(model, batches, config, optimizers=optimizers)
     with running(trainer, data, folder, resume, progress) as run:
         while run.goes_on():
             run.show(trainer.step())

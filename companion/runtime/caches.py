@@ -42,13 +42,8 @@ def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> N
             raise ValueError(f"length is {given}, must be an int, or torch.int64 ({batch_size},)")
     else:
         whole_number("length", length, 0, "0 empties the cache")
-    if isinstance(length, int) and isinstance(held, int):
-        fits = length <= held
-    else:
-        fits = bool(
-            (torch.as_tensor(length) >= 0).all() and (torch.as_tensor(length) <= torch.as_tensor(held)).all()
-        )
-    if not fits:
+    asked = torch.as_tensor(length)
+    if not ((asked >= 0) & (asked <= torch.as_tensor(held))).all():
         raise ValueError(f"length={length} must be between 0 and the {held} that the cache holds")
 
 

@@ -293,7 +293,8 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> tuple[
     train, steps = provenance.get("train", {}), provenance.get("steps", 0)
     if not isinstance(train, dict) or not isinstance(steps, int):
         raise ValueError(f"{folder / CONFIG} is damaged: its provenance is of no run; start anew")
-    return architecture, settings | train, steps
+    optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
+    return architecture, settings | train | {"optimizer": optimizer}, steps
 
 
 def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None) -> None:

@@ -165,8 +165,8 @@ def check_drawing(drawing: Generation) -> None:
 def write_run_settings(plan: Any) -> None:
     """Write the file in a run's folder that repeats it.
 
-    plan: has folder; model and train, the configs; judge; drawing, a dict; and shown_data, the folder of the
-    data as it was named, or None. The number format is written as it was found by timing here.
+    plan: has folder; model and train, the configs; optimizer; judge; drawing, a dict; and shown_data, the
+    folder of the data as it was named, or None. The number format is written as it was found by timing here.
     """
     from companion.runtime.devices import pick_device, pick_dtype
 
@@ -178,7 +178,8 @@ def write_run_settings(plan: Any) -> None:
     tables = {
         "": {"data": plan.shown_data, "minutes": 0, "judge": plan.judge},
         "model": {name: value for name, value in model.items() if name != "vocab_size"},
-        "training": {name: value for name, value in train.items() if name not in model},
+        "training": {name: value for name, value in train.items() if name not in model}
+        | {"optimizer": plan.optimizer},
         "generation": dataclasses.asdict(Generation(**plan.drawing)),
     }
     about = (

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 
+OPTIMIZERS = ("adamw", "muon")
+"""AdamW for all parameters (chapter 7), or Muon for the matrices and AdamW for the rest (chapter 10)."""
+
 
 @dataclass
 class Preset:
-    """Model and training fields that differ from the defaults, and the minutes that training may take."""
+    """What differs from the defaults: fields of the model and of training, architecture and optimizer.
+
+    minutes: that training may take.
+    """
 
     help: str
     model: dict
     train: dict
     minutes: float
+    architecture: str = "gpt2"
+    optimizer: str = "adamw"
 
 
 PRESETS = {

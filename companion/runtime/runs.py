@@ -295,6 +295,7 @@ class Run:
         """Where the weights of now came from."""
         trainer = self.trainer
         about = {"steps": trainer.steps, "train": dataclasses.asdict(trainer.config)}
+        about |= {"optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers]}
         return about | {"data": self.data.meta}
 
 

@@ -295,8 +295,8 @@ def attention_weights(model, tokens):
     """What each head looks at while model reads tokens: (1, T) int64 -> a (H, T, T) for each layer.
 
     Row i of a head's matrix has the weights that token i gives to tokens 0 to i; each row sums to 1. They are
-    the causal softmax of the scaled products of the queries and keys that the layer's project gave. A key
-    that several heads share counts for each of them.
+    the causal softmax of the scaled products of the queries and keys that the layer's project gave, within
+    the layer's window if it has one. A key that several heads share counts for each of them.
     """
     import torch
 
@@ -306,11 +306,15 @@ def attention_weights(model, tokens):
             model.eval()(tokens)
     finally:
         model.train(was_training)
-    weights, ahead = [], torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool).triu(1)
-    for q, k, _ in (noted[layer] for layer in layers):
+    weights, all_pairs = [], torch.ones(tokens.shape[1], tokens.shape[1], dtype=torch.bool)
+    for layer in layers:
+        q, k, _ = noted[layer]
+        unseen = all_pairs.triu(1)  # (T, T)
+        if (window := getattr(layer, "window", None)) is not None:
+            unseen = unseen | all_pairs.tril(-window)
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # (1, H, T, D)
         scores = (q @ k.transpose(-2, -1))[0].float().cpu() / q.shape[-1] ** 0.5  # (H, T, T)
-        weights.append(scores.masked_fill(ahead, float("-inf")).softmax(-1))
+        weights.append(scores.masked_fill(unseen, float("-inf")).softmax(-1))
     return weights
 
 

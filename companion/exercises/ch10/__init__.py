@@ -1,0 +1,1 @@
+"""The checks of chapter 10, Modern blocks: one file an exercise."""

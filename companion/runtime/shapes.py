@@ -1,0 +1,38 @@
+"""The shape of a Llama type model: what follows from what was given, and whether it fits together."""
+
+import math
+from typing import Any
+
+SIZES = ("vocab_size", "context_length", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_ff", "head_width")
+
+
+def fill_shape(c: Any) -> None:
+    """Fill in what a LlamaConfig leaves to be worked out: head_width, n_kv_heads and d_ff.
+
+    Raises ValueError, in one line, for the first field that is out of its range.
+    """
+    given = SIZES if c.window is None else (*SIZES, "window")
+    for name in given:
+        value = getattr(c, name)
+        follows = value is None and name in ("n_kv_heads", "d_ff", "head_width")
+        if not follows and (type(value) is not int or value < 1):
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+    if c.head_width is None and c.d_model % c.n_heads:
+        raise ValueError(
+            f"n_heads={c.n_heads} must divide d_model={c.d_model}; change one, or give head_width"
+        )
+    c.head_width = c.d_model // c.n_heads if c.head_width is None else c.head_width
+    c.n_kv_heads = c.n_heads if c.n_kv_heads is None else c.n_kv_heads
+    c.d_ff = math.ceil(c.d_model / 3) * 8 if c.d_ff is None else c.d_ff
+    if c.head_width % 2:
+        raise ValueError(f"head_width={c.head_width} must be even: its numbers turn in pairs")
+    if c.n_heads % c.n_kv_heads:
+        raise ValueError(f"n_kv_heads={c.n_kv_heads} must divide n_heads={c.n_heads}; change one")
+    if type(c.shift) is not int or c.shift < 0:
+        raise ValueError(f"shift={c.shift!r} must be a whole number of at least 0; 0 leaves it out")
+    if not 0 <= c.dropout < 1:
+        raise ValueError(f"dropout={c.dropout} must be at least 0 and below 1; try 0.0")
+    for name in ("norm_eps", "rope_theta", "rope_factor", "rope_original"):
+        value = getattr(c, name)
+        if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+            raise ValueError(f"{name}={value!r} must be a number above 0")

@@ -1,0 +1,260 @@
+"""What each change since GPT-2 buys on the village, one training a row: chapter 10's figure.
+
+    python -m companion prepare village
+    OMP_NUM_THREADS=1 python tests/benchmarks/modern.py --all            # every row that is missing, hours
+    OMP_NUM_THREADS=1 python tests/benchmarks/modern.py rope --seeds 0   # one of them, minutes
+    python tests/benchmarks/modern.py --table                            # what is there
+
+A row is a recipe and a seed. It is trained on the village's 20,000 stories for the same number of tokens as
+all others, evaluated on the shipped validation split as it goes, and appended to data/models/modern.jsonl,
+with tokens per second of processor time and what it ran on. Rows that are there are skipped, so that the
+command can be stopped and run again. --tokens and --log make short rows elsewhere, to try it out.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import platform
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from companion import BUILDERS
+from companion.attention import CausalSelfAttention
+from companion.blocks import MLP, Block, LayerNorm
+from companion.datasets import encode_documents, load_prepared
+from companion.embeddings import GPTEmbedding, TokenEmbedding
+from companion.gpt import GPT, GPTConfig, init_gpt2
+from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
+from companion.runtime.optimizers import beside_adamw
+from companion.tokenization import Tokenizer
+from companion.training import TrainConfig, Trainer, evaluate, training_batches
+from companion.village import DATA, load_split
+from companion.village.measures import gap_left, reference_lines
+
+LOG = DATA / "models" / "modern.jsonl"
+TOKENS = 3_400_000
+LOOKS = 8
+"""Evaluations of a row, the last one included."""
+EARLY = 25
+"""Steps whose mean loss a row notes, so that the chapter can train as many and compare."""
+
+
+@dataclasses.dataclass
+class Recipe:
+    """Parts, first weights and optimizer of a row. As it stands: GPT-2's blocks, trained as `village` is."""
+
+    about: str = "GPT-2's blocks"
+    architecture: str = ""
+    norm: type = LayerNorm
+    rope: bool = False
+    biases: bool = True
+    qk_norm: bool = False
+    swiglu: bool = False
+    n_kv_heads: int = 2
+    window: int | None = None
+    shift: int = 0
+    silent: bool = False
+    tied: bool = True
+    muon: bool = False
+    lr: float = 3.5e-3
+    linear: bool = False
+    n_layers: int = 4
+    n_heads: int = 2
+    d_model: int = 96
+    batch_size: int = 16
+
+
+TUNED = {"muon": True, "lr": 0.03, "linear": True}
+RECIPES = {
+    "gpt2": Recipe(architecture="gpt2"),
+    "rmsnorm": Recipe("RMSNorm for LayerNorm", norm=RMSNorm),
+    "rope": Recipe("RoPE for learned positions", rope=True),
+    "no biases": Recipe("no biases", biases=False),
+    "qk norm": Recipe("normalized q and k", qk_norm=True),
+    "swiglu": Recipe("SwiGLU for GELU", swiglu=True),
+    "one kv head": Recipe("two queries share a key and value", n_kv_heads=1),
+    "window": Recipe("a window of 64", window=64),
+    "untied": Recipe("a head of its own", tied=False),
+    "silent": Recipe("outputs begin at 0", silent=True),
+    "shift": Recipe("the token before mixed in", shift=1),
+    "canon": Recipe("the three tokens before mixed in", shift=3),
+    "muon": Recipe("Muon for the matrices", **TUNED),
+    "storyteller, adamw": Recipe("storyteller, AdamW", "storyteller"),
+    "swift, adamw": Recipe("swift, AdamW", "swift"),
+    "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
+    "swift": Recipe("swift, Muon", "swift", **TUNED),
+}
+
+
+def no_rope(q, k, start):
+    """Queries and keys as they are, where the embedding has the positions."""
+    return q, k
+
+
+def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
+    """The model of a recipe: an architecture, or GPT-2's list of parts with those replaced that it names."""
+    sizes = {"n_layers": r.n_layers, "n_heads": r.n_heads, "d_model": r.d_model}
+    if r.architecture:
+        config_class, builder = BUILDERS[r.architecture]
+        return builder(config_class(vocab_size, context_length, **sizes))
+    config = GPTConfig(vocab_size, context_length, **sizes)
+    C, width = r.d_model, r.d_model // r.n_heads
+    rope = RoPE(width, context_length) if r.rope else no_rope
+    blocks = []
+    for _ in range(r.n_layers):
+        plain = not (r.rope or r.qk_norm or r.shift or r.window) and r.n_kv_heads == r.n_heads
+        if plain:
+            attn = CausalSelfAttention(C, r.n_heads, bias=r.biases)
+        else:
+            norms = [RMSNorm(width), RMSNorm(width)] if r.qk_norm else None
+            shift = Shift(C, r.shift) if r.shift else None
+            attn = GroupedQueryAttention(
+                C, r.n_heads, r.n_kv_heads, width, rope, norms, r.window, shift, bias=r.biases
+            )
+        mlp = SwiGLU(C, 8 * C // 3) if r.swiglu else MLP(C, 4 * C)
+        if not r.biases and not r.swiglu:
+            mlp.up_proj.bias = mlp.down_proj.bias = None
+        blocks.append(Block(r.norm(C), attn, r.norm(C), mlp))
+    embed = TokenEmbedding(vocab_size, C) if r.rope else GPTEmbedding(vocab_size, context_length, C)
+    head = None if r.tied else nn.Linear(C, vocab_size, bias=False)
+    model = GPT(config, embed, blocks, r.norm(C), head)
+    return first_weights(model, r)
+
+
+def first_weights(model: GPT, r: Recipe) -> GPT:
+    """GPT-2's first weights as chapter 6 has them; silent: 0 for what writes into the stream, and a head."""
+    holder = model.embed
+    if not hasattr(holder, "token"):
+        holder.token = holder  # init_gpt2 looks for the rows there
+        init_gpt2(model)
+        del holder.token
+    else:
+        init_gpt2(model)
+    for name, p in model.named_parameters():
+        if r.silent and name.endswith(("o_proj.weight", "down_proj.weight")):
+            nn.init.zeros_(p)
+        if name.endswith("shift.weight"):
+            nn.init.zeros_(p)
+            nn.init.constant_(p[0], 0.5)
+    if not r.tied:
+        nn.init.zeros_(model.head.weight)
+        nn.init.ones_(model.norm.weight)
+    elif r.silent:
+        nn.init.constant_(model.norm.weight, min(1.0, 20 / r.d_model))
+    return model
+
+
+def make_trainer(r: Recipe, model: GPT, split, seed: int, tokens: int) -> Trainer:
+    """A trainer for so many tokens: AdamW and a cosine to 0 as in the preset, or Muon and a line to 0."""
+    per_batch = r.batch_size * (len(split.tokens) - 1) / (len(split.starts) - 1)
+    steps = max(2, round(tokens / per_batch))
+    config = TrainConfig(
+        steps=steps, batch_size=r.batch_size, lr=r.lr, min_lr=0.0, warmup_steps=min(100, steps // 2),
+        seed=seed, device="cpu", dtype="float32",
+    )  # fmt: skip
+    optimizers = beside_adamw(Muon, model, r.lr) if r.muon else None
+    trainer = Trainer(model, partial(training_batches, split, config), config, optimizers=optimizers)
+    if r.linear:
+        for optimizer in trainer.optimizers:
+            optimizer.register_step_pre_hook(lambda o, *_: line_to_zero(o, trainer))
+    return trainer
+
+
+def line_to_zero(optimizer, trainer: Trainer) -> None:
+    """The learning rate of this step: up a line in warmup_steps, then down a line to 0."""
+    c, step = trainer.config, trainer.steps
+    share = min((step + 1) / max(1, c.warmup_steps), (c.steps - step) / max(1, c.steps - c.warmup_steps), 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * share
+
+
+def early_loss(r: Recipe, seed: int) -> float:
+    """The mean loss of the first steps on the shipped stories, as the chapter computes it again."""
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    torch.manual_seed(seed)
+    model = build(r, tokenizer.vocab_size)
+    trainer = make_trainer(r, model, encode_documents(load_split("train"), tokenizer), seed, TOKENS)
+    return round(statistics.mean(trainer.step() for _ in range(EARLY)), 4)
+
+
+def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
+    """Train one row; what it came to."""
+    r = RECIPES[name]
+    torch.manual_seed(seed)
+    model = build(r, corpus.tokenizer.vocab_size)
+    trainer = make_trainer(r, model, corpus.train, seed, tokens)
+    looks = {math.ceil(trainer.config.steps * (i + 1) / LOOKS) for i in range(LOOKS)}
+    seconds, history = 0.0, []
+    while trainer.steps < trainer.config.steps:
+        begun = time.process_time()
+        loss = trainer.step()
+        seconds += time.process_time() - begun
+        if trainer.steps in looks:
+            bits = evaluate(model, corpus.val, 256).bits_per_byte
+            gap = round(gap_left(bits, lines), 4)
+            history.append({"tokens": trainer.tokens, "seconds": round(seconds, 1), "gap": gap})
+            print(f"  {name}, seed {seed}: {history[-1]}, loss {loss:.3f}", flush=True)
+    return {
+        "row": name, "seed": seed, "about": r.about, "tokens": trainer.tokens, "gap": history[-1]["gap"],
+        "bits_per_byte": round(bits, 5), "early": early_loss(r, seed),
+        "tokens_per_second": round(trainer.tokens / seconds),
+        "parameters": sum(p.numel() for p in model.parameters()), "history": history,
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
+        f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",
+    }  # fmt: skip
+
+
+def read_rows(log: Path) -> list[dict]:
+    """The rows of a log, none if it is not there."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def table(rows: list[dict]) -> str:
+    """One line a recipe: the gaps left of its seeds, their mean, tokens per second."""
+    found = []
+    for name in RECIPES:
+        mine = [row for row in rows if row["row"] == name]
+        if mine:
+            gaps = [row["gap"] for row in mine]
+            speed = statistics.median(row["tokens_per_second"] for row in mine)
+            each = ", ".join(f"{gap:.2f}" for gap in gaps)
+            found.append(f"{name:18} {statistics.mean(gaps):.2f} ({each:16}) {speed:8,.0f} tokens/s")
+    return "\n".join(found)
+
+
+def main():
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(RECIPES))
+    parser.add_argument("--all", action="store_true", help="every row")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help=f"(default: {TOKENS:,})")
+    parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
+    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/modern.jsonl)")
+    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
+    args = parser.parse_args()
+    if args.table:
+        print(table(read_rows(args.log)))
+        return
+    rows = list(RECIPES) if args.all else args.rows
+    if unknown := [name for name in rows if name not in RECIPES]:
+        parser.error(f"no row is called {unknown[0]!r}; there are {', '.join(RECIPES)}")
+    corpus, lines = load_prepared(args.data), reference_lines()
+    for seed in args.seeds:
+        for name in rows:
+            if any(row["row"] == name and row["seed"] == seed for row in read_rows(args.log)):
+                continue
+            row = run_row(name, seed, args.tokens, corpus, lines)
+            with args.log.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{name}, seed {seed}: gap left {row['gap']:.3f}, {row['tokens_per_second']:,} tokens/s")
+
+
+if __name__ == "__main__":
+    main()
