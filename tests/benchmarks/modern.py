@@ -38,7 +38,7 @@ from companion.village import DATA, load_split
 from companion.village.measures import gap_left, reference_lines
 
 LOG = DATA / "models" / "modern.jsonl"
-TOKENS = 3_400_000
+TOKENS = 1_000_000
 LOOKS = 8
 """Evaluations of a row, the last one included."""
 EARLY = 25
