@@ -133,6 +133,33 @@ def never_the_last(held, text):
     return same, text[same:]
 
 
+def the_same_objects(held, text):
+    n = 0
+    while n < len(held) and n < len(text) - 1 and held[n] is text[n]:
+        n += 1
+    return n, text[n:]
+
+
+def as_a_word(held, text):
+    n = min(len(commonprefix(["".join(str(i) for i in ids) for ids in (held, text)])), len(text) - 1)
+    return n, text[n:]
+
+
+def anew_if_all_is_held(held, text):
+    n = len(commonprefix([held, text]))
+    return (0, text) if n == len(text) else (n, text[n:])
+
+
+def always_one_back(held, text):
+    n = len(commonprefix([held, text]))
+    return max(n - 1, 0), text[max(n - 1, 0) :]
+
+
+def keeps_all_but_the_last(held, text):
+    n = len(commonprefix([held[:-1], text[:-1]]))
+    return n, text[n:]
+
+
 def takes_away(held, text):
     same = min(len(commonprefix([held, text])), len(text) - 1)
     del text[:same]
@@ -148,7 +175,18 @@ def best_by_numpy(a, c):
 
 
 def best_by_formula(a, c):
+    if a == 1:
+        return max(range(21), key=lambda k: (1 + k) / (1 + k * c))
     return max(range(21), key=lambda k: (1 - a ** (k + 1)) / (1 - a) / (1 + k * c))
+
+
+def longest_of_the_best(a, c):
+    return max(range(20, -1, -1), key=lambda k: round(tokens(a, k) / (1 + k * c), 9))
+
+
+def best_in_float32(a, c):
+    k = torch.arange(21, dtype=torch.float32)
+    return ((a**k).cumsum(0) / (1 + c * k)).argmax()
 
 
 def best_by_tensor(a, c):
@@ -218,7 +256,14 @@ ANSWERS = {
             (size_of(layers=lambda g: 1), "That is one layer"),
             (size_of(tokens=lambda g: g["tokens"] ** 2), "the tokens count once"),
             (size_of(tokens=lambda g: 1), "not yet"),
-            (size_of(bits=lambda g: 32), "not yet"),
+            (size_of(bits=lambda g: g["bits"] // 8 * 8), "of 4 bits nothing is left"),
+            (size_of(bits=lambda g: math.ceil(g["bits"] / 8) * 8), "Two numbers of 4 bits share one"),
+            (size_of(bits=lambda g: max(8, g["bits"])), "Two numbers of 4 bits share one"),
+            (size_of(bits=lambda g: 32), "You took 4 bytes"),
+            (size_of(bits=lambda g: 16), "You took 2 bytes"),
+            (size_of(key_heads=lambda g: g["heads"] // g["key_heads"]), "How many keys are there?"),
+            (lambda n, h, k, w, t, r, b: n * (w + 2 * k * (w // h)) * t * r * b // 8, "You keep the queries"),
+            (lambda n, h, k, w, t, r, b: n * (w + k * w // h) * t * r * b // 8, "share the values as well"),
             (lambda *sizes: 480, "It gives the same for every input"),
         ],
     ),
@@ -238,6 +283,8 @@ ANSWERS = {
             (lambda: 4.25, "too low"),
             (0.85, "too low"),
             (5.9 * 16, "too high"),
+            (17, "ever more rows"),
+            (lambda: 50 / 16, "each of the sixteen"),
         ],
     ),
     "9.3": Answers(
@@ -258,6 +305,30 @@ ANSWERS = {
             (lambda n, t: torch.where(mask_row_by_row(n, t), 0.0, -math.inf), "not yet"),
             (lambda n, t: mask_row_by_row(n, t).expand(-1, 2, -1, -1), "not yet"),
             (changed, "Your answer changes its input"),
+            (lambda n, t: mask_row_by_row(n[:1].expand(len(n)), t), "not yet"),
+            (
+                lambda n, t: (
+                    torch.arange(int(n.max()) + t).repeat(len(n), 1, t, 1) <= n[0] + torch.arange(t)[:, None]
+                ),
+                "the mask of the first. Each row",
+            ),
+            (
+                lambda n, t: (
+                    whole_causal(n, t) & (torch.arange(int(n.max()) + t) >= (n.max() - n).view(-1, 1, 1, 1))
+                ),
+                "Every row begins at place 0",
+            ),
+            (
+                lambda n, t: mask_row_by_row(n, t) & (torch.arange(int(n.max()) + t) >= n.view(-1, 1, 1, 1)),
+                "What the cache holds may be seen",
+            ),
+            (
+                lambda n, t: (torch.arange(int(n.max()) + t) < n[:, None])[:, None, None].expand(
+                    -1, -1, t, -1
+                ),
+                "The new tokens have keys, too: each",
+            ),
+            (lambda n, t: mask_row_by_row(n, t)[:, :, :1].repeat(1, 1, t, 1), "Each sees one key more"),
         ],
     ),
     "9.4": Answers(
@@ -292,11 +363,17 @@ ANSWERS = {
                 "The first token that differs is not read",
             ),
             (takes_away, "Your answer changes its input"),
+            (the_same_objects, "two names stand for one object"),
+            (as_a_word, "You joined the digits"),
+            (anew_if_all_is_held, "One token is enough"),
+            (always_one_back, "go back one token from where"),
+            (keeps_all_but_the_last, "The last token of `held` is read again"),
+            (lambda held, text: (reuse_by_prefix(held, text)[0], text[-1:]), "not the last token alone"),
             (lambda held, text: (len(set(held) & set(text)), text[-1:]), "not yet"),
         ],
     ),
     "9.5": Answers(
-        right=[best_by_numpy, best_by_formula, best_by_tensor],
+        right=[best_by_numpy, best_by_formula, best_by_tensor, longest_of_the_best, best_in_float32],
         wrong=[
             (lambda a, c: 20, "You always guess as far as possible"),
             (
@@ -317,8 +394,28 @@ ANSWERS = {
                 "Which `k` has it?",
             ),
             (best_of(lambda a, c, k: tokens(a, k) / (1 + k * c), last=8), "not yet"),
+            (
+                lambda a, c: next((k for k in range(20) if a ** (k + 1) <= c), 20),
+                "can still lower it",
+            ),
             (lambda a, c: math.floor(a / c) if c else 20, "not yet"),
             (lambda a, c: 6, "It gives the same for every input"),
+            (
+                best_of(lambda a, c, k: (1 - a ** (k + 1)) / (1 - a) / (1 + k * c)),
+                "divides 0 by 0 where `a` is 1",
+            ),
+            (best_of(lambda a, c, k: sum(a**i for i in range(k)) / (1 + k * c)), "The sum ends too early"),
+            (best_of(lambda a, c, k: tokens(a, k)), "whatever they cost"),
+            (best_of(lambda a, c, k: tokens(a, k) / (1 + c * (k > 0))), "You pay for one guess only"),
+            (best_of(lambda a, c, k: tokens(a, k) / (1 + c)), "whatever they cost"),
+            (best_of(lambda a, c, k: tokens(a, k) / (1 + k)), "no guess ever pays"),
+            (best_of(lambda a, c, k: (1 + a**k) / (1 + k * c)), "no guess ever pays"),
+            (best_of(lambda a, c, k: tokens(a, k) / (1 + k * c), last=19), "ends at 19"),
+            (best_of(lambda a, c, k: tokens(a, k) / (1 + k * c), last=100), "At most 20 guesses"),
+            (best_of(lambda a, c, k: -tokens(a, k) / (1 + k * c)), "the slowest"),
+            (best_of(lambda a, c, k: tokens(c, k) / (1 + k * a)), "for the price and `c`"),
+            (lambda a, c: a > c, "not yet"),
+            (lambda a, c: best_by_formula(a, c) + 0.5, "not yet"),
         ],
     ),
     "9.6": Answers(
@@ -335,7 +432,24 @@ ANSWERS = {
             (lambda p, t, n: torch.cat([p[i] for i in t])[:, :n], "dim 1"),
             (lambda p, t, n: p[t].permute(1, 2, 0, 3).flatten(1, 2)[:, :n], "The pages come by turns"),
             (lambda p, t, n: pages_by_transpose(p, t, n - 1), "The last token is missing"),
-            (lambda p, t, n: pages_by_transpose(p, t[::-1], n), "not yet"),
+            (lambda p, t, n: pages_by_transpose(p, t[::-1], n), "The pages come backwards"),
+            (
+                lambda p, t, n: pages_by_transpose(p, torch.tensor(t).argsort(stable=True), n),
+                "the other way round",
+            ),
+            (
+                lambda p, t, n: torch.cat([*p[t[:-1]], p[t[-1]][:, (len(t) * p.shape[2] - n) :]], 1),
+                "A page fills up from its first place",
+            ),
+            (
+                lambda p, t, n: torch.cat([*p[t[:-1]], p[t[-1]][:, : n % p.shape[2]]], 1),
+                "Where the last page is full",
+            ),
+            (
+                lambda p, t, n: F.pad(pages_by_transpose(p, t, n), (0, 0, 0, len(t) * p.shape[2] - n)),
+                "without zeros behind it",
+            ),
+            (lambda p, t, n: torch.cat([p[i] for i in t], -1)[:, :n], "beside one another"),
             (writes_into, "Your answer changes its input"),
         ],
     ),

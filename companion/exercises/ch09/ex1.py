@@ -44,6 +44,34 @@ def as_if_bytes(layers, heads, key_heads, width, tokens, rows, bits):
     return cache_size(layers, heads, key_heads, width, tokens, rows, bits) // bits * 8
 
 
+def whole_bytes(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, key_heads, width, tokens, rows, 8) * (bits // 8)
+
+
+def whole_bytes_rounded_up(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, key_heads, width, tokens, rows, 8) * -(-bits // 8)
+
+
+def always_float32(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, key_heads, width, tokens, rows, 32)
+
+
+def always_two_bytes(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, key_heads, width, tokens, rows, 16)
+
+
+def sharers(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, heads // key_heads, width, tokens, rows, bits)
+
+
+def with_queries(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, heads + 2 * key_heads, width, tokens, rows, bits) // 2
+
+
+def only_keys_are_shared(layers, heads, key_heads, width, tokens, rows, bits):
+    return cache_size(layers, heads, heads + key_heads, width, tokens, rows, bits) // 2
+
+
 def one_row(layers, heads, key_heads, width, tokens, rows, bits):
     return cache_size(layers, heads, key_heads, width, tokens, 1, bits)
 
@@ -78,6 +106,21 @@ EXERCISE = Function(
         (whole_width_a_head, "A head has its share of the width only: `width` by `heads`."),
         (in_bits, "These are bits. A byte has 8."),
         (as_if_bytes, "How many bits a number takes is not in it yet."),
+        (
+            whole_bytes,
+            "You divide each number's bits by 8 and drop the rest: of 4 bits nothing is left. Divide the "
+            "bits of the whole cache.",
+        ),
+        (
+            whole_bytes_rounded_up,
+            "You give each number bytes of its own. Two numbers of 4 bits share one: divide the bits of the "
+            "whole cache.",
+        ),
+        (always_float32, "You took 4 bytes for every number. `bits` says how many bits it takes."),
+        (always_two_bytes, "You took 2 bytes for every number. `bits` says how many bits it takes."),
+        (sharers, "`heads // key_heads` says how many heads share a key. How many keys are there?"),
+        (with_queries, "You keep the queries, too. A query asks once, for its own token, and is not kept."),
+        (only_keys_are_shared, "Heads that share keys share the values as well."),
         (one_row, "That is one row. Each text has keys of its own."),
         (one_layer, "That is one layer. Each has keys and values of its own."),
         (

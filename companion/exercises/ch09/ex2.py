@@ -43,6 +43,15 @@ EXERCISE = Number(
             (WEIGHTS + CACHE) / 16,
             "A step with one text reads 17 GB; one with sixteen reads the weights once, and sixteen caches.",
         ),
+        (
+            (WEIGHTS + CACHE) / CACHE,
+            "That is what ever more rows come near to. With sixteen, half of what a step reads is weights.",
+        ),
+        (
+            SPEED / (WEIGHTS + 16 * CACHE),
+            "That is how many tokens a second each of the sixteen gets. All together, and how many times one "
+            "text alone?",
+        ),
     ],
     right="With few rows the weights set the pace, with many the caches: in the end, more rows gain nothing.",
 )

@@ -67,6 +67,33 @@ def keys_by_queries(lengths, n_new):
     return cache_mask(lengths, n_new).transpose(-2, -1)
 
 
+def all_as_the_first(lengths, n_new):
+    row = cache_mask(lengths[:1], n_new)
+    n_key = int(lengths.max()) + n_new
+    return torch.nn.functional.pad(row, (0, n_key - row.shape[-1])).expand(len(lengths), -1, -1, -1)
+
+
+def padded_in_front(lengths, n_new):
+    """As if each row's keys ended at the longest row's end."""
+    places = torch.arange(int(lengths.max()) + n_new)
+    begun = places >= (lengths.max() - lengths)[:, None, None, None]
+    return all_as_the_longest(lengths, n_new) & begun
+
+
+def only_the_new(lengths, n_new):
+    places = torch.arange(int(lengths.max()) + n_new)
+    return cache_mask(lengths, n_new) & (places >= lengths[:, None, None, None])
+
+
+def only_the_old(lengths, n_new):
+    places = torch.arange(int(lengths.max()) + n_new)
+    return cache_mask(lengths, n_new) & (places < lengths[:, None, None, None])
+
+
+def one_query_for_all(lengths, n_new):
+    return cache_mask(lengths, n_new)[:, :, :1].expand(-1, -1, n_new, -1)
+
+
 EXERCISE = Function(
     number="9.3",
     title="Each row its own end",
@@ -97,6 +124,18 @@ EXERCISE = Function(
         (
             keys_by_queries,
             "Rows and columns are exchanged: a row of the mask for each query, a column for each key.",
+        ),
+        (all_as_the_first, "All rows have the mask of the first. Each row has a length of its own."),
+        (
+            padded_in_front,
+            "You left the gap in front of the shorter rows. Every row begins at place 0; what it does not "
+            "fill lies behind its end.",
+        ),
+        (only_the_new, "What the cache holds may be seen as well: that is what it is kept for."),
+        (only_the_old, "The new tokens have keys, too: each sees itself and the new ones before it."),
+        (
+            one_query_for_all,
+            "All new tokens have the mask of the first. Each sees one key more than the last.",
         ),
     ],
     right="With this mask, texts of different lengths share a batch, and each gets what it would alone.",

@@ -1,6 +1,7 @@
 """The check of exercise 9.4: What is read already."""
 
 import random
+from os.path import commonprefix
 
 from companion.exercises.exercise import Function
 
@@ -24,12 +25,16 @@ def reuse_cases(seed):
         ([0, 5, 6, 7], [0, 1, 6, 7]),
         ([5, 0, 7, 3], [0, 7, 3, 5]),
         ([0], [0]),
+        ([0, 12, 3], [0, 1, 23]),
     ]
     for same in (3, 5, 1):
         start = [rng.randrange(9) for _ in range(same)]
         held, text = ([rng.randrange(9) for _ in range(rng.randint(2, 5))] for _ in range(2))
         cases.append((start + [9, *held], start + [10, *text]))
         cases.append((start + held, start))
+    start = [rng.randrange(300, 1000) for _ in range(3)]
+    again = [int(str(token)) for token in start]  # equal, but not the same objects
+    cases.append(([*start, 5], [*again, 6, 7]))
     return cases
 
 
@@ -88,6 +93,37 @@ def number_to_forget(held, text):
     return len(held) - same, new
 
 
+def one_before_all_that_agree(held, text):
+    same = max(0, len(commonprefix([held, text])) - 1)
+    return same, text[same:]
+
+
+def last_held_again(held, text):
+    same = min(reuse(held, text)[0], max(0, len(held) - 1))
+    return same, text[same:]
+
+
+def anew_where_nothing_is_new(held, text):
+    same = len(commonprefix([held, text]))
+    return (same, text[same:]) if same < len(text) else (0, text)
+
+
+def only_the_last(held, text):
+    return reuse(held, text)[0], text[-1:]
+
+
+def by_identity(held, text):
+    same = 0
+    while same < min(len(held), len(text) - 1) and held[same] is text[same]:
+        same += 1
+    return same, text[same:]
+
+
+def as_one_word(held, text):
+    same = min(len(commonprefix(["".join(map(str, ids)) for ids in (held, text)])), len(text) - 1)
+    return same, text[same:]
+
+
 EXERCISE = Function(
     number="9.4",
     title="What is read already",
@@ -110,6 +146,29 @@ EXERCISE = Function(
         (believes_it, "You did not compare: the cache may hold another text."),
         (reads_all, "Right, and slow: nothing of the cache is kept."),
         (one_before, "You go back one token further than you must."),
+        (
+            one_before_all_that_agree,
+            "You always go back one token from where the two agree. Where the text goes on behind that, "
+            "there is something to read already.",
+        ),
+        (
+            last_held_again,
+            "The last token of `held` is read again. That is needed only if nothing else is left to read.",
+        ),
+        (
+            anew_where_nothing_is_new,
+            "Where the cache holds all of the text, you read everything anew. One token is enough.",
+        ),
+        (only_the_last, "All that the cache does not hold has to be read, not the last token alone."),
+        (
+            by_identity,
+            "`is` asks whether two names stand for one object. Equal numbers can be two objects; only small "
+            "ones happen to be one.",
+        ),
+        (
+            as_one_word,
+            "You joined the digits: 12, 3 and 1, 23 look the same then. Compare token by token.",
+        ),
         (one_behind, "The first token that differs is not read."),
         (what_was_held, "The tokens to read come from the new text."),
         (as_a_set, "It is not enough that the cache holds such a token somewhere: place by place."),

@@ -3,6 +3,7 @@
 import random
 
 from companion.exercises.exercise import Function
+from companion.exercises.settle import as_number
 
 MOST = 20
 
@@ -20,7 +21,8 @@ def draft_cases(seed):
     cases = [
         (0.8, 0.1),
         (0.0, 0.5),
-        (0.5, 0.0),
+        (0.4, 0.25),
+        (1.0, 0.5),
         (0.9, 0.02),
         (0.3, 0.35),
         (0.6, 0.05),
@@ -32,8 +34,16 @@ def draft_cases(seed):
         speeds = sorted(speed(a, c, k) for k in range(MOST + 1))
         if speeds[-1] - speeds[-2] > 1e-6:
             cases.append((a, c))
-    cases[2] = (0.4, 0.25)
     return cases
+
+
+def one_of_the_best(answer, a, c):
+    """What an answer gives; where several numbers of guesses are as good, the least for any of them."""
+    found = answer(a, c)
+    k, best = as_number(found), best_draft(a, c)
+    if k in range(MOST + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
+        return best
+    return found
 
 
 def by(score, first=0, last=MOST):
@@ -54,6 +64,14 @@ all_kept_or_none = by(lambda a, c, k: (1 + k * a**k) / (1 + k * c))
 all_are_kept_alike = by(lambda a, c, k: (1 + k * a) / (1 + k * c))
 one_at_least = by(speed, first=1)
 one_too_few = by(lambda a, c, k: sum(a**i for i in range(k)) / (1 + k * c) if k else 1)
+one_too_few_at_zero = by(lambda a, c, k: sum(a**i for i in range(k)) / (1 + k * c))
+most_tokens = by(lambda a, c, k: tokens_so_far(a, k))
+price_of_one = by(lambda a, c, k: tokens_so_far(a, k) / (1 + c if k else 1))
+nothing_pays = by(lambda a, c, k: -k)
+not_the_last = by(speed, last=MOST - 1)
+too_far = by(speed, last=5 * MOST)
+backwards = by(lambda a, c, k: -speed(a, c, k))
+exchanged = by(lambda a, c, k: speed(c, a, k))
 difference = by(lambda a, c, k: tokens_so_far(a, k) - (1 + k * c))
 
 
@@ -65,8 +83,8 @@ def the_speed(a, c):
     return speed(a, c, best_draft(a, c))
 
 
-def first_that_falls(a, c):
-    return next((k for k in range(MOST) if a ** (k + 1) < c), MOST)
+def by_formula(a, c):
+    return max(range(MOST + 1), key=lambda k: (1 - a ** (k + 1)) / (1 - a) / (1 + k * c))
 
 
 EXERCISE = Function(
@@ -76,6 +94,7 @@ EXERCISE = Function(
     wants="best_draft(a, c)",
     cases=draft_cases,
     oracle=best_draft,
+    call=one_of_the_best,
     mistakes=[
         (price_is_left_out, "You always guess as far as possible. Each guess has its price, kept or not."),
         (
@@ -95,14 +114,30 @@ EXERCISE = Function(
         ),
         (one_at_least, "Sometimes no guess is best: try 0, too."),
         (one_too_few, "The sum ends too early: `k` guesses give up to `k + 1` tokens."),
-        (difference, "Speed is tokens by price, a ratio, not a difference."),
+        (one_too_few_at_zero, "The sum ends too early: `k` guesses give up to `k + 1` tokens."),
+        (most_tokens, "That gives the most tokens, whatever they cost. Divide by the price."),
+        (price_of_one, "You pay for one guess only. `k` guesses cost `k * c`."),
+        (
+            nothing_pays,
+            "As you reckon, no guess ever pays. A guess costs `c`, and not a whole pass; and all powers of "
+            "`a` up to `k` count, not the last alone.",
+        ),
+        (not_the_last, "`range(20)` ends at 19, and 20 may be best."),
+        (too_far, "At most 20 guesses are asked for."),
+        (backwards, "That is the slowest. Look for the largest tokens by price."),
+        (exchanged, "You took `a` for the price and `c` for the probability."),
+        (
+            by_formula,
+            "This formula for the sum divides 0 by 0 where `a` is 1. There all terms are 1, and their sum is "
+            "plain.",
+        ),
+        (
+            difference,
+            "Speed is tokens by price, a ratio, not a difference. A guess that brings a little more than its "
+            "price can still lower it.",
+        ),
         (one_more, "One too many: that is the number of tokens, not of guesses."),
         (the_speed, "That is the speed. Which `k` has it?"),
-        (
-            first_that_falls,
-            "You stop where the next guess brings less than its price. But stopping has a price as well: the "
-            "next pass. Compare the speeds.",
-        ),
     ],
     right="A draft that is nearly free should guess far, a good one farther; a poor and dear one not at all.",
 )

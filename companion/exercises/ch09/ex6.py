@@ -74,6 +74,37 @@ def last_page_is_empty(pages, table, length):
     return out[:, :full]
 
 
+def reversed_table(pages, table, length):
+    return read_pages(pages, table[::-1], length)
+
+
+def where_the_page_would_be(pages, table, length):
+    """The table turned round: the place of the text's page instead of its number."""
+    return read_pages(pages, sorted(range(len(table)), key=table.__getitem__), length)
+
+
+def end_of_the_last_page(pages, table, length):
+    left = length - (len(table) - 1) * pages.shape[2]
+    parts = [pages[page] for page in table[:-1]] + [pages[table[-1]][:, -left:]]
+    return torch.cat(parts, dim=1)
+
+
+def remainder_of_the_last_page(pages, table, length):
+    left = length % pages.shape[2]
+    parts = [pages[page] for page in table[:-1]] + [pages[table[-1]][:, :left]]
+    return torch.cat(parts, dim=1)
+
+
+def zeros_behind(pages, table, length):
+    found = not_cut(pages, table, length).clone()
+    found[:, length:] = 0
+    return found
+
+
+def side_by_side(pages, table, length):
+    return torch.cat([pages[page] for page in table], dim=2)[:, :length]
+
+
 EXERCISE = Function(
     number="9.6",
     title="Pages",
@@ -100,6 +131,26 @@ EXERCISE = Function(
         (pages_by_turns, "The pages come by turns, a token of each. One after the other, whole."),
         (one_too_few, "The last token is missing."),
         (each_page_once, "A table may name a page twice; you kept it once."),
+        (reversed_table, "The pages come backwards. The table has them in the order of the text."),
+        (
+            where_the_page_would_be,
+            "An entry of the table is the number of a page in the pool; its place says which part of the "
+            "text that is. You have it the other way round.",
+        ),
+        (
+            end_of_the_last_page,
+            "You took the end of the last page. A page fills up from its first place.",
+        ),
+        (
+            remainder_of_the_last_page,
+            "Where the last page is full, the remainder of `length` by `P` is 0, and you take nothing of it.",
+        ),
+        (zeros_behind, "The result ends with the text: (H, length, D), without zeros behind it."),
+        (
+            side_by_side,
+            "You put the pages beside one another, as if keys got wider. A page goes on where the one before "
+            "ends: dim 1.",
+        ),
         (last_page_is_empty, "The last page is left out, though part of it is the text's."),
     ],
     right="With such a table nothing moves when a text grows, and texts that begin alike share their pages.",
