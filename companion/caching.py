@@ -197,8 +197,8 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
 def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
     """Bytes of keys and values: 2 · layers · heads · their width · tokens · rows · bytes of a number."""
     heads = getattr(config, "n_kv_heads", config.n_heads)
-    width = heads * (config.d_model // config.n_heads)
-    return 2 * config.n_layers * width * length * batch_size * dtype.itemsize  # equation (2)
+    width = getattr(config, "head_width", config.d_model // config.n_heads)
+    return 2 * config.n_layers * heads * width * length * batch_size * dtype.itemsize  # equation (2)
 
 
 # Cell 13615b2c, under “Eight tokens for the price of two”

@@ -14,7 +14,9 @@ from command_line import TINY, fails, main
 from companion import BUILDERS, load
 from companion.attention import CausalSelfAttention
 from companion.blocks import Block
+from companion.caching import KVCache, PromptLookup, cache_bytes, select, speculative
 from companion.datasets import Corpus, encode_documents
+from companion.generation import generate
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.modern import (
     GroupedQueryAttention,
@@ -429,67 +431,25 @@ def test_bfloat16_stays_near(name):
         assert (other.float() - full).abs().mean() < 0.1 * full.abs().mean()
 
 
-# ---------------------------------------- a cache, as chapter 9's: keys, values, and what a shift remembers
-
-
-class LayerCache:
-    """Keys, values and whatever else, filed by position; length an int, or int64 (B,)."""
-
-    def __init__(self):
-        self.length, self.files = 0, {}
-
-    def file(self, name, new, length):
-        """Put new (B, ..., T, D) at length; return all up to the longest row."""
-        starts = torch.as_tensor(length).expand(len(new)).tolist()
-        end, old = max(starts) + new.shape[-2], self.files.get(name, new[..., :0, :])
-        room = new.new_zeros(*new.shape[:-2], max(end, old.shape[-2]), new.shape[-1])
-        room[..., : old.shape[-2], :] = old
-        for row, first in enumerate(starts):
-            room[row, ..., first : first + new.shape[-2], :] = new[row]
-        self.files[name] = room
-        return room[..., :end, :]
-
-    def append(self, k, v):
-        start, n = self.length, k.shape[2]
-        k, v = self.file("k", k, start), self.file("v", v, start)
-        self.length = start + n
-        if isinstance(start, int):
-            return k, v, None
-        at = start[:, None] + torch.arange(n)
-        return k, v, (torch.arange(k.shape[2]) <= at[..., None])[:, None]
-
-    def remember(self, name, new, before):
-        start, n = self.length, new.shape[1]  # asked before append, so at the same length
-        seen = F.pad(self.file(name, new, start), (0, 0, before, 0))
-        starts = torch.as_tensor(start).expand(len(new)).tolist()
-        return torch.stack([row[first : first + before + n] for row, first in zip(seen, starts, strict=True)])
-
-
-class Cache:
-    def __init__(self, n_layers):
-        self.layers = [LayerCache() for _ in range(n_layers)]
-
-    @property
-    def length(self):
-        return self.layers[0].length
-
-    def rewind(self, length):
-        for layer in self.layers:
-            layer.length = length
+# ---------------------------------------- chapter 9's cache: keys, values, and what a shift remembers
 
 
 @each_shape
 @pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6], [T]])
+@torch.no_grad()
 def test_piece_by_piece_is_the_whole_at_once(name, chunks):
-    model, tokens, cache = model_of(name), ids(B, T), Cache(2)
+    model, tokens = model_of(name), ids(B, T)
+    cache = KVCache(model.config, B)
     pieces = [model(piece, cache) for piece in tokens.split(chunks, dim=1)]
     torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens), **CLOSE)
-    assert cache.layers[0].files["k"].shape[1] == SHAPES[name].n_kv_heads  # what sharing saves
+    assert cache.layers[0].tracks["k"].buffer.shape[1] == SHAPES[name].n_kv_heads  # what sharing saves
 
 
 @each_shape
+@torch.no_grad()
 def test_rewinding_forgets_what_came_after(name):
-    model, cache = model_of(name), Cache(2)
+    model = model_of(name)
+    cache = KVCache(model.config, B)
     model(ids(B, 9), cache)
     for length in (6, 4):
         cache.rewind(length)
@@ -501,14 +461,49 @@ def test_rewinding_forgets_what_came_after(name):
 @each_shape
 @torch.no_grad()
 def test_rows_at_different_positions(name):
-    model, cache, lengths = model_of(name), Cache(2), torch.tensor([3, 7, 5])
-    prompts, more = ids(B, 7), ids(B, 4, seed=5)
+    model, lengths = model_of(name), torch.tensor([3, 7, 5])
+    cache, prompts, more = KVCache(model.config, B), ids(B, 7), ids(B, 4, seed=5)
     model(prompts, cache)
     cache.rewind(lengths)
     parts = [model(more[:, :3], cache), model(more[:, 3:], cache)]
     for row, length in enumerate(lengths.tolist()):
         alone = model(torch.cat([prompts[row, :length], more[row]])[None])[0, length:]
         torch.testing.assert_close(torch.cat([part[row] for part in parts]), alone, **CLOSE)
+
+
+@each_shape
+@torch.no_grad()
+def test_rows_that_are_chosen_and_repeated_go_on_alone(name):
+    model, tokens, more = model_of(name), ids(B, 5), ids(4, 3, seed=5)
+    cache = KVCache(model.config, B)
+    model(tokens, cache)
+    rows = [2, 0, 2, 1]
+    whole = model(torch.cat([tokens[rows], more], dim=1))[:, 5:]
+    torch.testing.assert_close(model(more, select(cache, rows)), whole, **CLOSE)
+
+
+def test_bytes_of_a_cache_with_few_keys_of_a_width_of_their_own():
+    config = dataclasses.replace(SHAPE, n_layers=2, n_heads=6, n_kv_heads=2, d_model=30, head_width=14)
+    cache = KVCache(config, B, length=11)
+    with torch.no_grad():
+        llama(config)(ids(B, 11), cache)
+    held = sum(track.buffer.nbytes for track in cache.used())
+    assert held == cache_bytes(config, 11, B) == 2 * 2 * 2 * 14 * 11 * B * 4
+
+
+@pytest.mark.parametrize("name", ["storyteller", "swift"])
+def test_generation_with_a_cache_says_the_same(name):
+    model = llama(dataclasses.replace(SHAPE, qk_norm=True, shift=int(name == "swift")))
+    for p in model.parameters():  # out of its silence
+        p.data.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
+    model, text = model.double(), ids(1, 4)
+    told = [
+        generate(model, text, 13, generator=torch.Generator().manual_seed(1), cache=cache).tolist()
+        for cache in (None, KVCache(model.config, 1))
+    ]
+    greedy = generate(model, text, 7, temperature=0)[0].tolist()
+    drafted = sum(speculative(model, PromptLookup(), text, 7, temperature=0), [])
+    assert told[0] == told[1] and drafted == greedy
 
 
 # ---------------------------------------- Muon
