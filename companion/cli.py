@@ -180,7 +180,9 @@ def add_train(parser):
     from companion.training import TrainConfig
 
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
-    parser.add_argument("--preset", choices=PRESETS, default="village", help=f"{presets} (default: village)")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"{presets} (default: village; modern for other architectures)"
+    )
     add_config(parser)
     parser.add_argument(
         "--data", type=Path, help="prepared folder (default: the village, prepared when needed)"
@@ -222,7 +224,8 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion.training import TrainConfig
 
     drawing = take_settings(args)
-    preset, data = PRESETS[args.preset], args.data or VILLAGE
+    usual = "village" if args.architecture in (None, "gpt2") else "modern"
+    preset, data = PRESETS[args.preset or usual], args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
@@ -235,6 +238,9 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     if args.resume:
         architecture, there, saved = saved_settings(folder, args.architecture, BUILDERS)
         ours |= there
+        if args.optimizer not in (None, there["optimizer"]):
+            asked = f"--optimizer={args.optimizer} cannot resume {folder}"
+            raise ValueError(f"{asked}, which was trained with {there['optimizer']}; leave it out")
     config_class, build = BUILDERS[architecture]
     for other, _ in BUILDERS.values():
         strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))

@@ -187,11 +187,11 @@ def test_a_prompt_that_the_vocabulary_lacks(here, capsys):
 
 
 def test_every_preset_builds_a_model():
-    from companion.gpt import GPTConfig
+    from companion import BUILDERS
     from companion.training import TrainConfig
 
     for preset in PRESETS.values():
-        GPTConfig(vocab_size=300, **{k: v for k, v in preset.model.items()})
+        BUILDERS[preset.architecture][0](vocab_size=300, **{k: v for k, v in preset.model.items()})
         assert TrainConfig(**preset.train, context_length=preset.model["context_length"]).steps > 0
 
 

@@ -668,3 +668,26 @@ def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys,
     assert main(["info", "--checkpoint", "runs/mine"]) == 0
     assert name in capsys.readouterr().out
     fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
+
+
+def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_asked_for(prepared, capsys):
+    def optimizers(folder):
+        about = json.loads((prepared / folder / "config.json").read_text(encoding="utf-8"))
+        return about["provenance"]["optimizers"]
+
+    train = ["train", "--data", "runs/data/mine", *TINY]
+    assert main([*train, "--architecture", "swift", "--checkpoint", "runs/swift"]) == 0
+    assert main([*train, "--optimizer", "muon", "--checkpoint", "runs/gpt2"]) == 0
+    assert main([*train, "--architecture=llama", "--optimizer=adamw", "--checkpoint=runs/llama"]) == 0
+    assert optimizers("runs/swift") == optimizers("runs/gpt2") == ["Muon", "AdamW"]
+    assert optimizers("runs/llama") == ["AdamW"]
+    go_on = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/swift", "--resume", "--steps", "6"]
+    fails(capsys, [*go_on, "--optimizer", "adamw"], 2, "--optimizer=adamw", "muon")
+    assert main(go_on) == 0
+    settings = prepared / "runs" / "swift" / "config.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert 'optimizer = "muon"' in text
+    repeat = ["train", "--config", "runs/swift/config.toml", "--checkpoint", "runs/again"]
+    assert main(repeat) == 0 and optimizers("runs/again") == ["Muon", "AdamW"]
+    settings.write_text(text.replace('"muon"', '"sgd"'), encoding="utf-8")
+    fails(capsys, repeat, 2, "optimizer='sgd'", "adamw, muon")

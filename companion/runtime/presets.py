@@ -35,6 +35,22 @@ PRESETS = {
         },
         2.8,
     ),
+    "modern": Preset(
+        "0.5M parameters for the village: today's parts, and Muon",
+        {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
+        {
+            "steps": 6000,
+            "batch_size": 16,
+            "lr": 0.03,
+            "min_lr": 0.0,
+            "warmup_steps": 100,
+            "weight_decay": 0.0,
+            "eval_every": 400,
+        },
+        2.8,
+        "swift",
+        "muon",
+    ),
     "text": Preset(
         "3M parameters with dropout, for 100 KB to 10 MB of your own text: 15 minutes on two cores",
         {"context_length": 256, "n_layers": 6, "n_heads": 6, "d_model": 192, "dropout": 0.1},

@@ -59,7 +59,6 @@ class Recipe:
     n_kv_heads: int = 2
     window: int | None = None
     shift: int = 0
-    silent: bool = False
     tied: bool = True
     muon: bool = False
     lr: float = 3.5e-3
@@ -81,11 +80,9 @@ RECIPES = {
     "one kv head": Recipe("two queries share a key and value", n_kv_heads=1),
     "window": Recipe("a window of 64", window=64),
     "untied": Recipe("a head of its own", tied=False),
-    "silent": Recipe("outputs begin at 0", silent=True),
     "shift": Recipe("the token before mixed in", shift=1),
     "canon": Recipe("the three tokens before mixed in", shift=3),
     "muon": Recipe("Muon for the matrices", **TUNED),
-    "storyteller, adamw": Recipe("storyteller, AdamW", "storyteller"),
     "swift, adamw": Recipe("swift, AdamW", "swift"),
     "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
@@ -128,7 +125,7 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
 
 
 def first_weights(model: GPT, r: Recipe) -> GPT:
-    """GPT-2's first weights as chapter 6 has them; silent: 0 for what writes into the stream, and a head."""
+    """GPT-2's first weights as chapter 6 has them; 0 for a head of its own."""
     holder = model.embed
     if not hasattr(holder, "token"):
         holder.token = holder  # init_gpt2 looks for the rows there
@@ -137,16 +134,12 @@ def first_weights(model: GPT, r: Recipe) -> GPT:
     else:
         init_gpt2(model)
     for name, p in model.named_parameters():
-        if r.silent and name.endswith(("o_proj.weight", "down_proj.weight")):
-            nn.init.zeros_(p)
         if name.endswith("shift.weight"):
             nn.init.zeros_(p)
             nn.init.constant_(p[0], 0.5)
     if not r.tied:
         nn.init.zeros_(model.head.weight)
         nn.init.ones_(model.norm.weight)
-    elif r.silent:
-        nn.init.constant_(model.norm.weight, min(1.0, 20 / r.d_model))
     return model
 
 
