@@ -19,7 +19,8 @@ from companion.book.manifest import GENERATED, Book, Chapter
 from companion.book.navigation import add_navigation, is_navigation
 from companion.book.text import METADATA, code_cells, read_notebook, read_text, tags
 
-CELL_LINES = 25
+CELL_LINES, LETTERS = 25, 110
+"""Lines of a code cell, and letters of a line: more are wider than a page."""
 CODE_CELLS, WORDS = 30, 2800
 """Limits of a chapter up to "Going deeper"; with it, up to "Exercises", a third more."""
 SECONDS, ALL_SECONDS = 60, 1300
@@ -217,6 +218,8 @@ def of_size(notebook: NotebookNode, chapter: Chapter) -> Found:
         lines = sum(bool(line.strip()) for line in cell.source.splitlines())
         if "export" not in tags(cell) and lines > CELL_LINES:
             yield f"code cell {number} has {lines} lines, over {CELL_LINES}: too long; split it"
+        if (letters := max(map(len, cell.source.splitlines()), default=0)) > LETTERS:
+            yield f"code cell {number} has a line of {letters} letters, over {LETTERS}; wrap it"
     for end, share, part in (
         ("Going deeper|Exercises", 1, "before Going deeper"),
         ("Exercises", 4 / 3, "in all"),

@@ -156,6 +156,7 @@ IN_BOTH = {
     "hidden from the tests": (lambda nb: code(nb, "# NBVAL_SKIP\nx = 1"), NOTEBOOK, "hides from the tests"),
     "empty cell": (lambda nb: code(nb, ""), NOTEBOOK, "an empty code cell"),
     "long cell": (lambda nb: code(nb, LONG_CELL), NOTEBOOK, "26 lines, over 25"),
+    "long line": (lambda nb: code(nb, "x = 1  # " + 102 * "x"), NOTEBOOK, "111 letters, over 110; wrap it"),
     "long exported cell": (
         lambda nb: code(nb, LONG_CLASS, tags=["export"]),
         NOTEBOOK,
