@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from companion import load
 from companion.cli import SHIPPED, main
+from companion.modern import LlamaConfig, swift
 from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
@@ -227,3 +228,17 @@ def test_a_model_of_ones_own_with_another_tokenizer(tokenizer, here, capsys):
         assert ("猫が魚を" if tokenizer == "word" else "猫") in "".join(lines) or part == "blocks"
     if tokenizer == "char":
         fails(capsys, ["demo", "gpt", "Œuf", "--checkpoint", "runs/mine"], 2, "TEXT: ", "Œ")
+
+
+@pytest.mark.parametrize(("n_kv_heads", "keys"), [(2, "k (2,"), (4, "q, k (4,")])
+def test_parts_of_today_are_shown_with_their_own_shapes(teller, n_kv_heads, keys):
+    shape = {"n_layers": 2, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_model": 24, "head_width": 10}
+    model = swift(LlamaConfig(teller.tokenizer.vocab_size, 64, **shape))
+    seen = Subject(model, teller.tokenizer, SENTENCE, teller.encode(SENTENCE))
+    lines = {part: "\n".join(PARTS[part](seen)) for part in PARTS}
+    T = len(seen.ids)
+    assert f"{keys} {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
+    assert f"{keys.replace('k', 'k, v')} {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
+    total = sum(p.numel() for p in model.parameters())
+    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed scores" in lines["gpt"]
+    assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]

@@ -212,7 +212,7 @@ def attention(subject: Subject) -> Iterator[str]:
     part = attention_layers(subject.model)[layer]
     yield f"layer {layer} of 0 to {len(maps) - 1}, head {head} of 0 to {heads - 1}: {type(part).__name__}"
     yield why
-    shapes = f"x {shape(T, C)} → q, k {shape(heads, T, C // heads)} → weights {shape(heads, T, T)}"
+    shapes = f"x {shape(T, C)} → {queries_and_keys(subject)} → weights {shape(heads, T, T)}"
     yield f"{shapes}; one head's:"
     yield ""
     yield from grid(weights, [subject.spell(token) for token in subject.ids], subject.width, subject.signs)
@@ -221,6 +221,15 @@ def attention(subject: Subject) -> Iterator[str]:
     most = sorted(range(T), key=lambda j: -row[j])[:3]
     seen = ", ".join(f"{row[j]:.0%} to {subject.quote(subject.ids[j])} at {j}" for j in most)
     yield f"{subject.quote(subject.ids[-1])} gives {seen}."
+
+
+def queries_and_keys(subject: Subject, keys: str = "k") -> str:
+    """The shapes of queries and of keys: (H, T, D) each, where keys are not shared by several heads."""
+    c, T = subject.model.config, len(subject.ids)
+    D, n_keys = getattr(c, "head_width", c.d_model // c.n_heads), getattr(c, "n_kv_heads", c.n_heads)
+    if n_keys == c.n_heads:
+        return f"q, {keys} {shape(c.n_heads, T, D)}{' each' if ',' in keys else ''}"
+    return f"q {shape(c.n_heads, T, D)}, {keys} {shape(n_keys, T, D)}"
 
 
 def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
@@ -293,9 +302,9 @@ def blocks(subject: Subject) -> Iterator[str]:
     """The stream through the blocks: how long it is, what attention and MLP add, what it would say."""
     model, T = subject.model, len(subject.ids)
     noted = stream(subject)
-    C, d_ff, H = model.config.d_model, model.config.d_ff, model.config.n_heads
+    C, d_ff = model.config.d_model, model.config.d_ff
     yield f"stream {shape(T, C)} through {len(model.blocks)} blocks"
-    yield f"x + attn(norm_1(x)): q, k, v {shape(H, T, C // H)} each → {shape(T, C)}"
+    yield f"x + attn(norm_1(x)): {queries_and_keys(subject, 'k, v')} → {shape(T, C)}"
     yield f"x + mlp(norm_2(x)):  {shape(T, C)} → {shape(T, d_ff)} → {shape(T, C)}"
     yield ""
     last = subject.quote(subject.ids[-1])
@@ -364,7 +373,8 @@ def gpt(subject: Subject) -> Iterator[str]:
         share = count / total
         yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20, subject.signs):20}  {each}".rstrip()
     if getattr(model, "head", None) is None:
-        yield f"{'head':16} {0:>12,} {0:7.1%}  embed.token scores the next token"
+        rows = "embed.token" if hasattr(model.embed, "token") else "embed"
+        yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} scores the next token"
     yield ""
     V, C = config.vocab_size, config.d_model
     yield f"tokens {shape(T)} → stream {shape(T, C)} → logits {shape(T, V)}; its last row:"
