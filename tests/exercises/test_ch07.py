@@ -171,6 +171,15 @@ def each_batch_drawn(number, n_stories, batch_size, seed):
     return random.Random(1000 * seed + number).sample(range(n_stories), batch_size)
 
 
+def seed_and_number_added(number, n_stories, batch_size, seed):
+    deck = torch.randperm(n_stories, generator=torch.Generator().manual_seed(seed + number))
+    return deck[:batch_size].tolist()
+
+
+def seed_and_number_multiplied(number, n_stories, batch_size, seed):
+    return random.Random((seed + 1) * (number + 1)).sample(range(n_stories), batch_size)
+
+
 def always_one_deck(number, n_stories, batch_size, seed):
     deck = random.Random(seed).sample(range(n_stories), n_stories)
     first = number * batch_size % (n_stories - n_stories % batch_size)
@@ -418,6 +427,8 @@ ANSWERS = {
         wrong=[
             (each_row_drawn, "dealt from one shuffled deck"),
             (each_batch_drawn, "dealt from one shuffled deck"),
+            (seed_and_number_added, "a sum of seed and number is the same for many pairs"),
+            (seed_and_number_multiplied, "a story comes twice in a pass"),
             (always_one_deck, "The number of the pass belongs into the seed"),
             (seed_forgotten, "`seed` has no part in the shuffling"),
             (sum_of_seed_and_pass, "The first pass of seed 8 is the second one of seed 7"),

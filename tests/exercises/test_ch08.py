@@ -123,6 +123,54 @@ def by_numpy(logits, bits):
     return math.exp(low)
 
 
+def unguarded(probs):
+    return -(probs * probs.log2()).sum().item()
+
+
+def nan_from_a_hundredth(logits, bits):
+    low, high = 0.01, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if unguarded((logits / middle).softmax(-1)) < bits:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def nan_by_the_chapter(logits, bits):
+    low, high = 0.0, 100.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        if unguarded(next_token_probabilities(logits, temperature=middle)) < bits:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def nan_in_float64(logits, bits):
+    low, high = 0.01, 100.0
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        if unguarded((logits.double() / middle).softmax(-1)) < bits:
+            low = middle
+        else:
+            high = middle
+    return middle
+
+
+def nan_keeps_the_upper_half(logits, bits):
+    low, high = 0.01, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if unguarded((logits / middle).softmax(-1)) > bits:
+            high = middle
+        else:
+            low = middle
+    return middle
+
+
 def by_sharpness(logits, bits):
     """Halves an interval of 1/T; torch's Categorical has the entropy, in nats."""
     low, high = 1e-4, 1e3
@@ -346,7 +394,14 @@ ANSWERS = {
             (0.48, "The temperature divides the logits"),
             (lambda: 1.0, "The power is 1/T"),
             (0.866, "what the thousand others have now"),
-            (13.4, "too high"),
+            (0.9216, "at T = 2 it is 1/2"),
+            (0.155, "The first token's own root is in the sum"),
+            (0.0049, "each has 0.00004"),
+            (0.0016, "a softmax of the probabilities"),
+            (0.04, "what all others have at T = 1"),
+            (0.0063, "the root of one of the others"),
+            (13.4, "In percent?"),
+            (0.5, "too high"),
         ],
     ),
     "8.2": Answers(
@@ -374,6 +429,10 @@ ANSWERS = {
             (to_one_digit, "not close enough"),
             (other_half, "you kept the wrong half"),
             (other_half_from_0_to_100, "do you keep the right half?"),
+            (nan_from_a_hundredth, "0 times the logarithm of 0 is NaN"),
+            (nan_by_the_chapter, "0 times the logarithm of 0 is NaN"),
+            (nan_in_float64, "0 times the logarithm of 0 is NaN"),
+            (nan_keeps_the_upper_half, "0 times the logarithm of 0 is NaN"),
             (never_ends, "ValueError: no temperature found"),
             (lambda logits, bits: 1.0, "It gives the same for every input"),
         ],

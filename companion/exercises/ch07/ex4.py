@@ -81,6 +81,11 @@ def rows_a_deck_for_each_batch(number, n_stories, batch_size, seed):
     return torch.randperm(n_stories, generator=generator)[:batch_size].tolist()
 
 
+def rows_by_seed_and_number_added(number, n_stories, batch_size, seed):
+    generator = torch.Generator().manual_seed(seed + number)
+    return torch.randperm(n_stories, generator=generator)[:batch_size].tolist()
+
+
 def rows_one_deck(number, n_stories, batch_size, seed):
     return batch_rows(number % (n_stories // batch_size), n_stories, batch_size, seed)
 
@@ -152,6 +157,13 @@ EXERCISE = Function(
             rows_a_deck_for_each_batch,
             "A story comes twice in a pass. You draw each row, or each batch, for itself. All batches of a "
             "pass have to be dealt from one shuffled deck; what do they have in common that could seed it?",
+        ),
+        (
+            rows_by_seed_and_number_added,
+            "A story comes twice in a pass: you shuffle anew for each batch and take the first rows. All "
+            "batches of a pass have to be dealt from one shuffled deck; what do they have in common that "
+            "could seed it? And a sum of seed and number is the same for many pairs: keep them apart, as "
+            "`training_batches` does.",
         ),
         (
             rows_one_deck,

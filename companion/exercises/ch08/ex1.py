@@ -1,5 +1,7 @@
 """The check of exercise 8.1: A thousand small chances."""
 
+import math
+
 from companion.exercises.exercise import Number
 
 EXERCISE = Number(
@@ -28,6 +30,31 @@ EXERCISE = Number(
             0.96**2 / (0.96**2 + 1000 * 0.00004**2),
             "You squared; that is T = 1/2. The power is 1/T.",
         ),
+        (
+            0.96**2,
+            "That is the square: at T = 1/2 the power is 2, at T = 2 it is 1/2. Then divide by the sum.",
+        ),
+        (
+            0.96**0.5 / (1000 * 0.00004**0.5),
+            "You divided by the roots of the thousand alone. The first token's own root is in the sum, too.",
+        ),
+        (
+            0.96**0.5 / (0.96**0.5 + 1000 * 0.04**0.5),
+            "You took the root of 0.04 a thousand times. All others have that together; each has 0.00004.",
+        ),
+        (
+            math.exp(0.96 / 2) / (math.exp(0.96 / 2) + 1000 * math.exp(0.00004 / 2)),
+            "You took a softmax of the probabilities. It wants logits: their logarithms.",
+        ),
+        (
+            0.04,
+            "That is what all others have at T = 1. Wanted is what the likeliest token has at T = 2.",
+        ),
+        (
+            0.00004**0.5,
+            "That is the root of one of the others. How many of these are in the sum, and what is divided?",
+        ),
+        *((percent, "In percent? A probability lies between 0 and 1.") for percent in (13.0, 13.4, 13.41)),
         (
             1 - 0.96**0.5 / (0.96**0.5 + 1000 * 0.00004**0.5),
             "That is what the thousand others have now, together. The question is what is left for the "

@@ -6,6 +6,12 @@ import torch
 
 from companion.exercises.exercise import Function
 
+NAN = (
+    "At a low temperature some probabilities are 0, and 0 times the logarithm of 0 is NaN. Every "
+    "comparison with NaN is False, so the search went the wrong way. Such tokens add nothing; leave "
+    "them out."
+)
+
 
 def entropy(probs):
     return -(probs * probs.clamp(min=1e-45).log2()).sum().item()
@@ -29,7 +35,8 @@ def temperature_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     two, halves = torch.tensor([0.0, math.log(3)]), torch.tensor([64.0, 32, 16, 8, 4, 2, 1, 1]).log()
     bits_of_halves = 127 / 64
-    cases = [(two, 0.5), (40 * two, 0.5), (2 * halves, bits_of_halves)]
+    far = torch.tensor([0.0, -1.0, -2000.0])  # at the answer, the last one has a probability of exactly 0
+    cases = [(two, 0.5), (40 * two, 0.5), (far, 0.5), (2 * halves, bits_of_halves)]
     cases += [(10 * halves, bits_of_halves), (halves / 50, bits_of_halves)]  # T = 10 and 0.02
     # Each target can be reached in nats, too: else that mistake gives an edge, which differs from one
     # search to another. And no answer is 1, which some searches try first.
@@ -62,16 +69,38 @@ def temperature_coarse(logits, bits):
     return round(temperature_for(logits, bits), 1)
 
 
-def temperature_with_nan(logits, bits):
-    def measure(probs):
-        return -(probs * probs.log2()).sum().item()
+def temperature_with_nan(edges, middle_of, dtype, nan_is_low):
+    """An answer that halves an interval by an entropy that is NaN where a probability is 0."""
 
-    low, high = 1e-3, 1e3
-    for _ in range(60):
-        middle = math.sqrt(low * high)
-        too_low = measure((logits / middle).softmax(-1)) < bits
-        low, high = (middle, high) if too_low else (low, middle)
+    def temperature_for(logits, bits):
+        low, high = edges
+        for _ in range(60):
+            middle = middle_of(low, high)
+            probs = (logits.to(dtype) / middle).softmax(-1)
+            entropy = -(probs * probs.log2()).sum().item()
+            too_low = entropy < bits or (nan_is_low and math.isnan(entropy))
+            low, high = (middle, high) if too_low else (low, middle)
+        return low
+
+    return temperature_for
+
+
+def half_way(low, high):
+    return (low + high) / 2
+
+
+def half_way_in_powers(low, high):
     return math.sqrt(low * high)
+
+
+# Which inputs end in a NaN depends on the way: on the interval, and on how it is halved.
+WITH_NAN = [
+    temperature_with_nan(edges, middle_of, dtype, nan_is_low)
+    for edges in ((1e-3, 100.0), (0.01, 100.0), (1e-3, 1000.0))
+    for middle_of in (half_way, half_way_in_powers)
+    for dtype in (torch.float32, torch.float64)
+    for nan_is_low in (False, True)
+]
 
 
 def temperature_wrong_half(logits, bits):
@@ -125,12 +154,7 @@ EXERCISE = Function(
             "Close, but not close enough: the answer should be right to three digits. Halve the interval "
             "more often.",
         ),
-        (
-            temperature_with_nan,
-            "At a low temperature some probabilities are 0, and 0 times the logarithm of 0 is NaN. Every "
-            "comparison with NaN is False, so the search went the wrong way. Such tokens add nothing; leave "
-            "them out.",
-        ),
+        *((wrong, NAN) for wrong in WITH_NAN),
         (
             temperature_wrong_half,
             "The search ran to the end of its interval: you kept the wrong half. If the entropy is too "

@@ -167,6 +167,15 @@ def nan_where_a_chance_is_zero(logits, bits):
     return search(logits, bits, low=1e-3, measure=measure)
 
 
+def nan_at_one_far_logit(logits, bits):
+    low, high = 0.01, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        p = (logits / middle).softmax(-1)
+        low, high = (middle, high) if -(p * p.log2()).sum() < bits else (low, middle)
+    return middle
+
+
 def inverse(logits, bits):
     return 1 / search(logits, bits)
 
@@ -532,6 +541,7 @@ WRONG = {
         in_nats,
         eight_halvings,
         nan_where_a_chance_is_zero,
+        nan_at_one_far_logit,
         inverse,
         halves_kept_wrongly,
         grid_of_tenths,
