@@ -134,6 +134,17 @@ def width_in_fractions(d_model, multiple):
     return math.ceil(Fraction(8, 3) * d_model / multiple) * multiple
 
 
+def width_by_counting_up(d_model, multiple):
+    d_ff = multiple
+    while 3 * d_model * d_ff < 8 * d_model * d_model:
+        d_ff += multiple
+    return d_ff
+
+
+def width_in_floats(d_model, multiple):
+    return float(math.ceil(8 / 3 * d_model / multiple) * multiple)
+
+
 def width_by_remainder(d_model, multiple):
     least = (8 * d_model + 2) // 3
     return torch.tensor(least + -least % multiple)
@@ -568,6 +579,10 @@ def in_numpy(x, shares, before):
     return y, whole[-n:]
 
 
+def as_a_generator(x, shares, before):
+    yield from right_one(x, shares, before)
+
+
 def by_unfolding(x, shares, before):
     whole = torch.cat([before, x])
     seen = whole[:-1].unfold(0, len(shares), 1)  # (T, C, n), oldest first
@@ -601,6 +616,10 @@ def ten_steps(matrix):
 
 def fifteen_steps(matrix):
     return cubic(matrix.double() / matrix.norm(), 15)
+
+
+def twenty_steps(matrix):  # enough where the others are small, too
+    return cubic(matrix.double() / matrix.norm(), 20)
 
 
 def as_it_comes(matrix):
@@ -726,7 +745,7 @@ def until_it_moves_little(matrix):  # small values move little at first
     x = matrix.double() / matrix.norm()
     while True:
         new = cubic(x, 1)
-        if (new - x).abs().max() < 1e-2:
+        if (new - x).abs().max() < 3e-2:
             return new
         x = new
 
@@ -771,6 +790,11 @@ def until_it_is_even(matrix):
     while ((x @ x.T if wide else x.T @ x) - one).abs().max() > 1e-9:
         x = cubic(x, 1)
     return x.to(matrix.dtype)
+
+
+def svd_in_float32(matrix):
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    return (u @ v).tolist()
 
 
 def in_the_callers_type(matrix):
@@ -904,6 +928,7 @@ WRONG = {
         five_steps,
         ten_steps,
         fifteen_steps,
+        twenty_steps,
         as_it_comes,
         largest_entry_to_one,
         rows_to_one,
@@ -940,10 +965,17 @@ RIGHT = {
         horizon_by_turning,
         horizon_in_decimals,
     ],
-    "10.2": [width_by_trying, width_in_fractions, width_by_remainder, width_by_divmod],
+    "10.2": [
+        width_by_trying,
+        width_in_fractions,
+        width_by_remainder,
+        width_by_divmod,
+        width_by_counting_up,
+        width_in_floats,
+    ],
     "10.3": [halves_by_index, halves_in_numpy, halves_by_matrix, halves_by_sorting],
     "10.4": [few_by_loops, few_in_numpy, few_by_matrix, few_by_pooling],
-    "10.5": [right_one, by_shift, by_convolution, token_by_token, in_numpy, by_unfolding],
+    "10.5": [right_one, by_shift, by_convolution, token_by_token, in_numpy, by_unfolding, as_a_generator],
     "10.6": [
         by_svd,
         by_root_of_the_gram,
@@ -952,5 +984,6 @@ RIGHT = {
         by_halves_of_root_three,
         until_it_is_even,
         in_the_callers_type,
+        svd_in_float32,
     ],
 }
