@@ -243,16 +243,22 @@ def causes(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
         yield from habits(tries, failed)
 
 
+def parameters(function: Any) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
+
+
 def damage_told(exercise: Function, one: Try) -> str:
     """How an answer changed its input."""
     index, _, rest = one.damaged.place[1:].partition("]")  # the place begins with the argument's: [0][2]
     i = int(index)
-    name = f"`{exercise.parameters[i]}`" if exercise.call is apply else "one of them"
+    plain = exercise.call is apply or parameters(exercise.call)[1:] == exercise.parameters
+    name = f"`{exercise.parameters[i]}`" if plain else "one of them"
     attribute = rest[rest.index(".") :].rstrip(":") if "." in rest else ""
     now = one.damaged.text or "another"
     if not attribute and one.got.after is not None:
         now = show(one.got.after[i], 60)
-    elif attribute and exercise.call is apply:
+    elif attribute and plain:
         name = f"`{exercise.parameters[i]}{rest.rstrip(':')}`"
     elif attribute:
         name = f"`{attribute[1:]}` of one of them"

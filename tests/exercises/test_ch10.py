@@ -38,8 +38,6 @@ def from_the_class():
 
 
 def by_counting_up(d_model, multiple):
-    if d_model > 10**6:
-        return -(-8 * d_model // 3)
     d_ff = multiple
     while 3 * d_model * d_ff < 8 * d_model**2:
         d_ff += multiple
@@ -472,16 +470,15 @@ ANSWERS = {
         ],
     ),
     "10.2": Answers(
-        right=[by_counting_up, by_fractions, in_two_steps, by_divmod],
+        right=[by_counting_up, by_fractions, in_two_steps, by_divmod, with_floats],
         wrong=[
-            (with_floats, NOT_YET),
             (rounds_down, "You rounded down"),
             (rounds_to_nearest, "nearest"),
             (four_c, "half as many numbers again"),
             (no_multiple, "not a multiple"),
             (always_one_more, "One multiple too many"),
             (counts_multiples, "how many times"),
-            (only_the_default, NOT_YET),
+            (only_the_default, "whatever `multiple` says"),
             (floors_first, "You rounded 8/3 C down"),
             (two_thirds, "two thirds of that"),
             (as_text, NOT_YET),
@@ -495,12 +492,12 @@ ANSWERS = {
             (unchanged, "Nothing has changed places"),
             (second_first, "The second halves come first"),
             (swaps_neighbours, "still are neighbours"),
-            (sorts_columns, NOT_YET),
-            (keeps_three_levels, NOT_YET),
-            (heads_inside, NOT_YET),
+            (sorts_columns, "You sorted the columns"),
+            (keeps_three_levels, "joined again"),
+            (heads_inside, "inside one another"),
             (pairs_and_heads, "heads and pairs"),
             (in_place, "changes its input"),
-            (only_the_first_head, NOT_YET),
+            (only_the_first_head, "Only the first head"),
         ],
     ),
     "10.4": Answers(
@@ -514,9 +511,9 @@ ANSWERS = {
             (over_the_groups, "over the groups"),
             (the_first_heads, "You kept the first heads"),
             (of_columns, NOT_YET),
-            (one_for_all, NOT_YET),
-            (largest, NOT_YET),
-            (still_three_levels, NOT_YET),
+            (one_for_all, "to a single one"),
+            (largest, "the largest number"),
+            (still_three_levels, "joined again"),
         ],
     ),
     "10.5": Answers(
@@ -533,7 +530,7 @@ ANSWERS = {
             (shifted_memory, "as they came in"),
             (only_the_output, "two tensors"),
             (newest_first, "newest first"),
-            (changes_x, "changes its input"),
+            (changes_x, "after the call, `x` is"),
             (padded_with_zeros, "you put zeros there"),
         ],
     ),
@@ -544,12 +541,12 @@ ANSWERS = {
             (many_of_muon_s, "never settle"),
             (five_steps, "five steps are too few"),
             (sixteen_steps, "A few steps more"),
-            (not_scaled, NOT_YET),
+            (not_scaled, "It grew without bound"),
             (only_scaled, "as different as before"),
             (rows_of_length_one, "Each row has length 1"),
             (columns_of_length_one, "Each column has length 1"),
-            (by_qr, NOT_YET),
-            (inverse, NOT_YET),
+            (by_qr, "one column (or row) was made after another"),
+            (inverse, "Inverted"),
             (transposed, "transposed"),
             (full_matrices, NOT_YET),
             (squares_only, "not square"),

@@ -40,6 +40,17 @@ EXERCISE = Number(
             2 * math.pi * 10_000 ** ((D - 2) / D),
             "That is with a theta of 10,000. Llama 3 took another.",
         ),
+        (
+            2 * math.pi * THETA ** ((D - 4) / D),
+            "That is the last pair but one, or the last of a head half as wide. Count: 128 numbers are 64 "
+            "pairs, and the first of them is number 0.",
+        ),
+        (1 / FULL, "That is how much of a turn it makes in one token. How many tokens make a whole one?"),
+        (FULL / 1000, "Near, but for a factor of a thousand: is that in thousands of tokens?"),
+        (FULL / 10**6, "Near, but for a factor of a million: is that in millions of tokens?"),
+        (2_500_000, "Nearly. It should be right to within 1 %."),
+        (2_600_000, "Nearly. It should be right to within 1 %."),
+        (628, "That is the example, a head 4 wide. Llama 3's are 128 wide."),
         (2 * math.pi * THETA ** (46 / 48), "That is for heads of 48. Llama 3's are wider."),
         (2 * math.pi * 10_000 ** (46 / 48), "That is the chapter's own example. Llama 3 has other numbers."),
     ],

@@ -1,5 +1,6 @@
 """The check of exercise 10.2: As many numbers."""
 
+import math
 import random
 
 from companion.exercises.exercise import Function
@@ -20,7 +21,7 @@ def down(a, b):
 def gated_cases(seed):
     rng = random.Random(seed)
     cases = [(6, 8), (6, 5), (6, 1), (1, 1), (1, 7), (2, 2), (3, 8), (4096, 256), (96, 8), (576, 8), (97, 10)]
-    cases += [(3 * 10**17 + 1, 1)]  # where floats round
+    cases += [(4096, 1), (16_384, 256), (65_536, 1)]  # where 32 bits overflow; floats are right
     return cases + [(rng.randint(2, 900), rng.randint(2, 70)) for _ in range(6)]
 
 
@@ -51,6 +52,30 @@ EXERCISE = Function(
         (
             lambda C, m: (down(8 * C, 3 * m) + 1) * m,
             "One multiple too many where 8/3 C is one already.",
+        ),
+        (
+            lambda C, m: up(8 * C, 24) * 8,
+            "That is a multiple of 8, whatever `multiple` says.",
+        ),
+        (
+            lambda C, m: up(8 * C, m) * m,
+            "One matrix of that width has as many numbers as the MLP's two. A SwiGLU has three.",
+        ),
+        (
+            lambda C, m: up(8 * C + 5, 3 * m) * m,
+            "You counted the MLP's biases too. Here neither has any.",
+        ),
+        (
+            lambda C, m: math.ceil(2.6667 * C / m) * m,
+            "2.6667 is a little more than 8/3, and sometimes that is a multiple too many. Divide by 3.",
+        ),
+        (
+            lambda C, m: math.ceil(2.67 * C / m) * m,
+            "2.67 is more than 8/3, and sometimes that is a multiple too many. Divide by 3.",
+        ),
+        (
+            lambda C, m: next((d_ff for d_ff in range(m, 4 * C + 1, m) if 3 * d_ff >= 8 * C), None),
+            "Where `multiple` is more than 4 C, your search ends before it has found any.",
         ),
         (
             lambda C, m: up(4 * C, 3 * m) * m,

@@ -20,6 +20,16 @@ def sort_rows(weight, n_heads, order):
     return cut.permute(*order, 3).reshape(weight.shape)
 
 
+def by_pieces(weight, size):
+    """The rows of each piece of so many sorted by themselves."""
+    return torch.cat([torch.cat([piece[0::2], piece[1::2]]) for piece in weight.split(size)])
+
+
+def first_head_only(weight, n_heads):
+    rest = len(weight) // n_heads
+    return torch.cat([to_halves(weight[:rest], 1), weight[rest:]])
+
+
 def halves_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     cases = [
@@ -74,6 +84,30 @@ EXERCISE = Function(
         (
             lambda weight, n_heads: weight.unflatten(0, (n_heads, -1)).flip(1).flatten(0, 1),
             "You reversed the rows of each head.",
+        ),
+        (
+            lambda weight, n_heads: torch.cat([weight[:, 0::2], weight[:, 1::2]], dim=1),
+            "You sorted the columns, which are what a head reads. What it makes of that are the rows.",
+        ),
+        (
+            lambda weight, n_heads: weight.unflatten(0, (-1, 2, n_heads)).transpose(0, 1).flatten(0, 2),
+            "You cut the rows as if the heads lay inside one another. The first D rows are the first head.",
+        ),
+        (
+            lambda weight, n_heads: by_pieces(weight, n_heads),
+            "You cut pieces of `n_heads` rows. There should be `n_heads` pieces.",
+        ),
+        (
+            first_head_only,
+            "Only the first head is sorted.",
+        ),
+        (
+            lambda weight, n_heads: to_halves(weight, n_heads).unflatten(0, (n_heads, -1)),
+            "The order is right. The heads should be joined again, to the shape that came in.",
+        ),
+        (
+            lambda weight, n_heads: to_halves(weight, n_heads).unflatten(0, (n_heads, 2, -1)),
+            "The order is right. The levels should be joined again, to the shape that came in.",
         ),
         (
             lambda weight, n_heads: to_halves(to_halves(weight, n_heads), n_heads),

@@ -16,6 +16,15 @@ def levels(weight, n_heads, n_kv_heads):
     return weight.unflatten(0, (n_kv_heads, n_heads // n_kv_heads, -1))
 
 
+def halved(weight, n_heads, n_kv_heads):
+    """The mean so far and the next head, halved, and again."""
+    cut = levels(weight, n_heads, n_kv_heads)
+    mean = cut[:, 0]
+    for i in range(1, cut.shape[1]):
+        mean = (mean + cut[:, i]) / 2
+    return mean.flatten(0, 1)
+
+
 def share_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     column = torch.tensor([1.0, 3.0, 10.0, 20.0])[:, None]
@@ -72,6 +81,46 @@ EXERCISE = Function(
         (
             lambda w, h, n: levels(w, h, n).median(1).values.flatten(0, 1),
             "You took the median of each group's heads. The mean is wanted.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n)[:, -1].flatten(0, 1),
+            "You kept the last head of each group, and threw the others away. Their mean is wanted.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n).amax(1).flatten(0, 1),
+            "You took the largest number of each group's heads. The mean is wanted.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n).sum(1).flatten(0, 1) / 2,
+            "You divided by 2. A group may have more heads, or one alone.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n).sum(1).flatten(0, 1) / h,
+            "You divided by the number of all heads. A mean divides by the number that was added.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n).mean(1),
+            "The means are right. The new heads should be joined again, to rows of C numbers.",
+        ),
+        (
+            lambda w, h, n: w.unflatten(0, (h // n, n, -1)).mean(1).flatten(0, 1),
+            "You averaged `n_kv_heads` heads at a time. A group has `n_heads / n_kv_heads`.",
+        ),
+        (
+            lambda w, h, n: w.unflatten(0, (h, -1)).mean(0).repeat(n, 1),
+            "You averaged over all heads. Each group has a mean of its own.",
+        ),
+        (
+            lambda w, h, n: w.unflatten(0, (h, -1)).mean(0),
+            "You averaged over all heads, to a single one. Each group has a mean of its own.",
+        ),
+        (
+            lambda w, h, n: levels(w, h, n).mean(2).flatten(0, 1),
+            "You averaged the numbers of a head. Average the heads of a group, number by number.",
+        ),
+        (
+            halved,
+            "A running mean of two gives the last head half of all the weight. Each should count alike.",
         ),
         (
             lambda w, h, n: levels(w, h, n).mean(1).flip(0).flatten(0, 1),

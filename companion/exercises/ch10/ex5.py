@@ -3,6 +3,7 @@
 import torch
 
 from companion.exercises.exercise import Function, Problem
+from companion.exercises.settle import settle
 from companion.exercises.values import a
 
 
@@ -39,7 +40,7 @@ def go_on_cases(seed):
 
 
 def try_going_on(answer, x, shares, before):
-    found = answer(x, shares, before)
+    found = settle(answer(x, shares, before))
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise Problem(f"It must return two tensors, the shifted vectors and the memory; this is {a(found)}.")
     return {"shifted vectors": found[0], "next `before`": found[1]}
@@ -99,6 +100,39 @@ def upside_down(x, shares, before):
     return out, memory.flip(0)
 
 
+def echo(x, shares, before):
+    rows = list(before)
+    for row in x:
+        rows.append(row + sum(share * rows[-back] for back, share in enumerate(shares, 1)))
+    return torch.stack(rows[len(before) :]), torch.cat([before, x])[len(x) :]
+
+
+def rolled(x, shares, before):
+    out = x + sum(share * x.roll(back, dims=0) for back, share in enumerate(shares, 1))
+    return out, torch.cat([before, x])[len(x) :]
+
+
+def ahead(x, shares, before):
+    n, padded = len(shares), torch.cat([x, torch.zeros_like(before)])
+    out = x + sum(shares[j - 1] * padded[j : j + len(x)] for j in range(1, n + 1))
+    return out, torch.cat([before, x])[len(x) :]
+
+
+def nearest(x, shares, before):
+    whole = torch.cat([before, x])
+    return shifted(x, shares[:1], whole[len(before) - 1 :]), whole[len(x) :]
+
+
+def first_number_s(x, shares, before):
+    return go_on(x, shares[:, :1].expand_as(shares), before)
+
+
+def within_x(x, shares, before):
+    """The first new vector sees `before`, the others see only one another."""
+    alone, memory = forgets(x, shares, before)
+    return torch.cat([go_on(x, shares, before)[0][:1], alone[1:]]), memory
+
+
 EXERCISE = Function(
     number="10.5",
     title="What a shift must remember",
@@ -129,6 +163,30 @@ EXERCISE = Function(
         (
             keeps_the_shifted,
             "You hand over shifted vectors. The next ones need them as they came in, as equation (4) says.",
+        ),
+        (lambda *given: go_on(*given)[::-1], "The two results are swapped: the shifted vectors come first."),
+        (
+            echo,
+            "You add shares of vectors that are shifted already. Equation (4) adds shares of what came in.",
+        ),
+        (
+            rolled,
+            "`roll` brings the end of `x` round to its beginning. What stood before `x` is in `before`.",
+        ),
+        (ahead, "Each vector looks at those after it. Equation (4) looks back."),
+        (nearest, "Only the vector just before counts. There are n shares."),
+        (first_number_s, "Every number has a share of its own; you took those of the first for all."),
+        (within_x, "The second new vector, too, may reach back into `before`."),
+        (
+            lambda x, shares, before: (go_on(x, shares, before)[0], x.clone()),
+            "You hand over the new vectors. The next call needs n, however many are new.",
+        ),
+        (
+            lambda x, shares, before: (
+                go_on(x, shares, before)[0],
+                torch.cat([before, x])[-len(shares) + 1 :],
+            ),
+            "You hand over one vector too few (and `[-0:]` is everything).",
         ),
         (upside_down, "The memory is handed over newest first; `before` is oldest first."),
     ],
