@@ -23,11 +23,11 @@ EXERCISE = Number(
         ),
         (
             16 / 30,
-            "You doubled each power. The scores double, and a power of 2 with twice the exponent is its square.",
+            "You doubled each power. The scores double, and so each power is squared.",
         ),
         (
             16 / 26,
-            "Only one of the query's two numbers was doubled. With (4, 2), all five scores are twice as large.",
+            "Only one of the query's two numbers was doubled. With (4, 2), all five scores double.",
         ),
         (0.2, "That is the weight with the query (0, 0). Which weight does (4, 2) give?"),
         (64 / 84, "The tokens with the score 0 count too: the power of each is 1, before and after."),
