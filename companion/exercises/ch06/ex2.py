@@ -61,8 +61,8 @@ EXERCISE = Function(
         *[
             (
                 wrong,
-                f"You count {n} bytes for each parameter. Training keeps four numbers of four bytes: the weight, "
-                "its gradient, and two of the optimizer.",
+                f"You count {n} bytes for each parameter. Training keeps four numbers of four bytes: the "
+                "weight, its gradient, and two of the optimizer.",
             )
             for n in (8, 12)
             for wrong in by_bytes(n)
