@@ -52,6 +52,15 @@ def test_style_gives_a_light_card_at_two_pixels_to_the_point(tmp_path):
     assert (width, height) == (1280, 640)
 
 
+def test_bars_run_from_the_top_down_with_their_shares():
+    _, ax = plt.subplots()
+    plots.bars(ax, {"Mara": 0.1, "Ivy": 0.734}, [plots.BLUE, plots.GRAY])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Mara", "Ivy"]
+    assert [label.get_text() for label in ax.texts] == ["0.10", "0.73"]
+    assert [to_rgb(bar.get_facecolor()[:3]) for bar in ax.patches] == [to_rgb(plots.BLUE), to_rgb(plots.GRAY)]
+    assert ax.yaxis_inverted() and ax.get_xlim() == (0, 1)
+
+
 def test_a_label_stands_at_the_lines_end_in_its_color():
     _, ax = plt.subplots()
     (line,) = ax.plot([0, 1, 2], [5, 4, 3])

@@ -157,7 +157,7 @@ def of_execution(notebook: NotebookNode, chapter: Chapter) -> Found:
             yield f"code cell {number} failed when it was run; mend it, then {remedy}"
         if "nbval-skip" in tags(cell) or "NBVAL_" in cell.source:
             yield f"code cell {number} hides from the tests (nbval-skip or an NBVAL_ comment); remove that"
-        if "hide-cell" in tags(cell) and not cell.source.lstrip().startswith("#"):
+        if {"hide-cell", "hide-input"} & set(tags(cell)) and not cell.source.lstrip().startswith("#"):
             yield f"code cell {number} is folded, and its first line shows; begin it with a comment"
         if cell.execution_count and not raised(cell) and output_missing(cell):
             yield f"outputs missing: code cell {number} prints or draws, and shows nothing; {remedy}"

@@ -134,7 +134,8 @@ def keep_spaces(source: str) -> str:
 def fold(cell: NotebookNode) -> None:
     """Fold what is tagged so, under the comment that it begins with."""
     if FOLDED & set(tags(cell)):
-        cell.metadata["tags"] = [*(tag for tag in tags(cell) if tag != "hide-cell"), "hide-cell"]
+        if "hide-input" not in tags(cell):  # else the page folds the code alone, and shows its figure
+            cell.metadata["tags"] = [*(tag for tag in tags(cell) if tag != "hide-cell"), "hide-cell"]
         first = cell.source.lstrip().splitlines()[0]
         prompt = first.lstrip("# ").rstrip(".") if first.startswith("#") else "Code"
         prompt = (prompt[:96].rsplit(" ", 1)[0] + " …") if len(prompt) > 96 else prompt

@@ -17,8 +17,10 @@ METADATA = {
 }
 """The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
 
-FOLDED = {"hide-cell", "solution"}
-"""Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output."""
+FOLDED = {"hide-cell", "hide-input", "solution"}
+"""Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output.
+
+hide-input leaves what a cell prints and draws in sight: for code whose figure matters, and not its lines."""
 
 
 def read_text(path: Path) -> tuple[NotebookNode, list[int]]:

@@ -146,6 +146,18 @@ def level(ax: Axes, y: float, text: str, color: str = FLOOR) -> Line2D:
     return line
 
 
+def bars(ax: Axes, shares: Mapping[str, float], colors: Sequence[str]) -> None:
+    """Draw shares (0 to 1) as horizontal bars, from the top down, with the number at each bar's end.
+
+    colors: one a bar.
+    """
+    drawn = ax.barh(list(shares), [float(share) for share in shares.values()], color=colors)
+    ax.bar_label(drawn, fmt="%.2f", padding=4)
+    ax.set_xlim(0, 1)
+    ax.grid(False, axis="y")
+    ax.invert_yaxis()
+
+
 def earlier_rungs(chapter: str, path: str | Path = LADDER) -> dict[str, float]:
     """The rungs of the chapters before this one, in order: {name: bits per byte}.
 

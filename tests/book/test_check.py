@@ -206,6 +206,11 @@ IN_BOTH = {
         NOTEBOOK,
         "begin it with a comment",
     ),
+    "folded input": (
+        lambda nb: code(nb, "x = 1", tags=["hide-input"], jupyter={"source_hidden": True}),
+        NOTEBOOK,
+        "begin it with a comment",
+    ),
     "directive": (markdown("::: note\nLook.\n:::"), NOTEBOOK, "a MyST directive"),
     "role": (markdown("See {ref}`there`."), NOTEBOOK, "a MyST role"),
     "image without words": (markdown("![](x.png)"), NOTEBOOK, "image without alternative text"),

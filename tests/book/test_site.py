@@ -119,6 +119,12 @@ def test_a_folded_cell_is_folded_under_its_comment(book):
     assert page.cells[1].metadata.mystnb.code_prompt_show == "In code: solution of 1.1"
 
 
+def test_folded_code_keeps_its_figure_in_sight(book):
+    page = page_of(book, HEAD, new_code_cell("# Draws it\nx = 1", metadata={"tags": ["hide-input"]}))
+    assert page.cells[1].metadata.tags == ["hide-input"]
+    assert page.cells[1].metadata.mystnb.code_prompt_show == "Draws it"
+
+
 def test_names_are_linked_where_the_chapter_says_what_it_built(book):
     built = new_markdown_cell("## What you built\n\n- `smooth(x)` and `other`\n\n## Later\n")
     page = page_of(book, new_markdown_cell("# A\n\n*You will read.*\n\n`smooth`"), built, names=["smooth"])

@@ -86,7 +86,12 @@ FOLDED = {"source_hidden": True}
 
 @pytest.mark.parametrize(
     "tag, metadata",
-    [("hide-cell", FOLDED), ("solution", FOLDED | {"outputs_hidden": True}), ("export", None)],
+    [
+        ("hide-cell", FOLDED),
+        ("hide-input", FOLDED),
+        ("solution", FOLDED | {"outputs_hidden": True}),
+        ("export", None),
+    ],
 )
 def test_a_folded_cell_is_folded_in_jupyterlab_too(tmp_path, tag, metadata):
     path = tmp_path / "x.md"

@@ -58,6 +58,14 @@ def four_bytes(memory, d_model, vocab_size, context_length):
     return by_division(4 * memory, d_model, vocab_size, context_length)
 
 
+def bytes_and_no_limit(n):
+    def layers(memory, d_model, vocab_size, context_length):
+        C = d_model
+        return (memory // n - (vocab_size + context_length + 2) * C) // (12 * C**2 + 13 * C)
+
+    return layers
+
+
 def with_a_head(memory, d_model, vocab_size, context_length):
     return by_division(memory, d_model, 2 * vocab_size, context_length)
 
@@ -457,6 +465,9 @@ ANSWERS = {
         right=[a_float, by_division, by_a_loop, by_counting_models],
         wrong=[
             (four_bytes, "There is room for the weights, and for nothing"),
+            (bytes_and_no_limit(4), "There is room for the weights, and for nothing"),
+            (bytes_and_no_limit(8), "You count 8 bytes for each parameter"),
+            (lambda m, C, V, T: by_division(4 * m / 3, C, V, T), "You count 12 bytes for each parameter"),
             (lambda m, C, V, T: by_division(16 * m, C, V, T), "You took the bytes for parameters"),
             (with_a_head, "You count the token table twice"),
             (below_zero, "no models with fewer than 0 layers"),

@@ -44,7 +44,8 @@ def test_what_is_folded_opens_with_a_click(opened, chapter):
     folded = page.locator(".bd-article details")
     notebook = read_notebook(chapter.notebook)
     written = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
-    tagged = [c for c in notebook.cells if {"hide-cell", "solution"} & set(c.metadata.get("tags", []))]
+    folds = {"hide-cell", "hide-input", "solution"}
+    tagged = [c for c in notebook.cells if folds & set(c.metadata.get("tags", []))]
     assert folded.count() == written + len(tagged)
     assert page.locator(".bd-article details[open]").count() == 0
     for place in {0, folded.count() - 1} - {-1}:

@@ -15,6 +15,14 @@ def layers(parameters, C, V, T, block=None, fixed=None):
     return max(0, (parameters - fixed) // block)
 
 
+def by_bytes(n):
+    """Two wrong answers that count n bytes for each parameter, with and without the least of 0 layers."""
+    return [
+        lambda m, C, V, T: layers(m // n, C, V, T),
+        lambda m, C, V, T: (m // n - V * C - T * C - 2 * C) // (12 * C**2 + 13 * C),
+    ]
+
+
 def deepest_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     sizes = [
@@ -42,11 +50,23 @@ EXERCISE = Function(
     cases=deepest_cases,
     oracle=deepest,
     mistakes=[
-        (
-            lambda m, C, V, T: layers(m // 4, C, V, T),
-            "There is room for the weights, and for nothing that training needs beside them: a gradient, "
-            "and two numbers of the optimizer, for each weight.",
-        ),
+        *[
+            (
+                wrong,
+                "There is room for the weights, and for nothing that training needs beside them: a gradient, "
+                "and two numbers of the optimizer, for each weight.",
+            )
+            for wrong in by_bytes(4)
+        ],
+        *[
+            (
+                wrong,
+                f"You count {n} bytes for each parameter. Training keeps four numbers of four bytes: the "
+                "weight, its gradient, and two of the optimizer.",
+            )
+            for n in (8, 12)
+            for wrong in by_bytes(n)
+        ],
         (
             lambda m, C, V, T: layers(m, C, V, T),
             "You took the bytes for parameters. How many bytes does training keep for each?",
