@@ -96,7 +96,9 @@ def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, caps
 def test_a_run_finds_a_name_that_its_module_newly_exports(book):
     module = book.chapters[0].module_file
     edit_text(book, "DEFAULT_BETA = 0.9", "NEW_NAME = 7\nDEFAULT_BETA = 0.9")
-    look = f"print('NEW_NAME = 7' in open({str(module)!r}).read())\naverage = ExponentialAverage()"
+    look = (
+        f"path = {str(module)!r}\nprint('NEW_NAME = 7' in open(path).read())\naverage = ExponentialAverage()"
+    )
     edit_text(book, "average = ExponentialAverage()", look)
     before = module.read_bytes()
     told = sync_chapter(book, book.chapters[0])

@@ -67,11 +67,11 @@ EXERCISE = Function(
         ),
         (
             lambda C, m: math.ceil(2.6667 * C / m) * m,
-            "2.6667 is a little more than 8/3, and sometimes that is a multiple too many. Divide by 3.",
+            "The factor 2.6667 is a bit more than 8/3, sometimes by a whole multiple. Divide by 3.",
         ),
         (
             lambda C, m: math.ceil(2.67 * C / m) * m,
-            "2.67 is more than 8/3, and sometimes that is a multiple too many. Divide by 3.",
+            "The factor 2.67 is more than 8/3, and sometimes that is a multiple too many. Divide by 3.",
         ),
         (
             lambda C, m: next((d_ff for d_ff in range(m, 4 * C + 1, m) if 3 * d_ff >= 8 * C), None),
