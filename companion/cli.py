@@ -29,7 +29,7 @@ from companion.runtime.configs import (
 )
 from companion.runtime.files import claim
 from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
-from companion.runtime.presets import OPTIMIZERS, PRESETS
+from companion.runtime.presets import OPTIMIZERS, PRESETS, Preset
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import gap_left, reference_lines, village_scores
@@ -180,9 +180,7 @@ def add_train(parser):
     from companion.training import TrainConfig
 
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
-    parser.add_argument(
-        "--preset", choices=PRESETS, help=f"{presets} (default: village; modern for other architectures)"
-    )
+    parser.add_argument("--preset", choices=PRESETS, help=f"{presets} (default: village; modern with Muon)")
     add_config(parser)
     parser.add_argument(
         "--data", type=Path, help="prepared folder (default: the village, prepared when needed)"
@@ -201,7 +199,7 @@ def add_train(parser):
         " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
     )
     parser.add_argument("--judge", type=JUDGE, help="village: stories judged at each evaluation (default: 0)")
-    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: the preset's)")
+    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2, or the preset's)")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default: the preset's)")
     parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
     add_fields(parser, TrainConfig, "training", skip=set())
@@ -224,8 +222,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion.training import TrainConfig
 
     drawing = take_settings(args)
-    usual = "village" if args.architecture in (None, "gpt2") else "modern"
-    preset, data = PRESETS[args.preset or usual], args.data or VILLAGE
+    preset, data = pick_preset(args), args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
@@ -233,8 +230,8 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
 
     folder = args.checkpoint or RUNS / data.resolve().name
-    architecture, ours, saved = args.architecture or preset.architecture, preset.model | preset.train, 0
-    ours["optimizer"] = preset.optimizer
+    architecture = args.architecture or (preset.architecture if args.preset else "gpt2")
+    ours, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, 0
     if args.resume:
         architecture, there, saved = saved_settings(folder, args.architecture, BUILDERS)
         ours |= there
@@ -272,6 +269,18 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
         shown_data=None if data == VILLAGE else data.as_posix(),
     )
+
+
+def pick_preset(args) -> Preset:
+    """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does."""
+    usual_optimizer = "adamw" if args.architecture in (None, "gpt2") else "muon"
+    usual = "village" if (args.optimizer or usual_optimizer) == "adamw" else "modern"
+    preset = PRESETS[args.preset or usual]
+    if args.optimizer not in (None, preset.optimizer) and args.lr is None and not args.resume:
+        raise ValueError(
+            f"--optimizer={args.optimizer} needs --lr: preset {args.preset} has one for {preset.optimizer}"
+        )
+    return preset
 
 
 def take_settings(args) -> dict:
@@ -343,11 +352,14 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
 
 def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
     """What train takes for plan.optimizer: None for AdamW, its own; for Muon a list, with AdamW beside it."""
+    if plan.optimizer == "adamw":
+        return None
+
     from companion.modern import Muon
     from companion.runtime.optimizers import beside_adamw
 
     c = plan.train
-    return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay) if plan.optimizer == "muon" else None
+    return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay)
 
 
 class Reporter:

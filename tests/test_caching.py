@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from weights import noisy
 
 import companion
 from companion.attention import CausalSelfAttention
@@ -36,14 +37,6 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 def ids(*shape, seed=0):
     return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
-
-
-def noisy(model, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn(p.shape, generator=generator)
-    return model.eval()
 
 
 class Shifted(CausalSelfAttention):
@@ -91,12 +84,12 @@ def shifted_gpt(shape=SHAPE):
         )
         for _ in range(c.n_layers)
     ]
-    return noisy(GPT(c, TokenEmbedding(V, c.d_model), blocks, LayerNorm(c.d_model)))
+    return noisy(GPT(c, TokenEmbedding(V, c.d_model), blocks, LayerNorm(c.d_model))).eval()
 
 
 def gpt2_model(shape=SHAPE):
     torch.manual_seed(0)
-    return noisy(gpt2(shape))
+    return noisy(gpt2(shape)).eval()
 
 
 MODELS = {"gpt2": gpt2_model, "with other memories": shifted_gpt}
@@ -311,7 +304,7 @@ def test_layers_without_attention_keep_nothing(model):
         blocks = [gpt2_model().blocks[0], gpt2_model().blocks[1]]
         blocks.insert(at, Plain(parts.norm_1, parts.attn, parts.norm_2, MLP(30, 47)))
         shape = dataclasses.replace(SHAPE, n_layers=3)
-        mixed = noisy(GPT(shape, gpt2_model().embed, blocks, LayerNorm(30)))
+        mixed = noisy(GPT(shape, gpt2_model().embed, blocks, LayerNorm(30))).eval()
         cache, tokens = KVCache(shape, B), ids(B, T)
         pieces = [mixed(piece, cache) for piece in tokens.split(5, dim=1)]
         torch.testing.assert_close(torch.cat(pieces, 1), mixed(tokens), **CLOSE)
@@ -555,7 +548,7 @@ def test_longer_drafts_and_scissors_change_no_probability():
 def smaller(seed=4):
     torch.manual_seed(seed)
     shape = dataclasses.replace(SHAPE, n_layers=1, n_heads=2, d_model=12)
-    return noisy(gpt2(shape))
+    return noisy(gpt2(shape)).eval()
 
 
 DRAFTS = {

@@ -272,7 +272,13 @@ def test_what_a_resumed_folder_lacks_is_one_line(trained, capsys):
     folder = trained / "runs/mine"
     again = ["train", "--data", "runs/data/mine", "--checkpoint", folder, "--resume"]
     whole = (folder / "config.json").read_bytes()
-    for content in (b"", b"{}", b"[]", b'{"config": {"architecture": "gpt2"}, "provenance": 4}'):
+    for content in (
+        b"",
+        b"{}",
+        b"[]",
+        b'{"config": {"architecture": "gpt2"}, "provenance": 4}',
+        b'{"config": {}, "provenance": {"optimizers": 5}}',
+    ):
         (folder / "config.json").write_bytes(content)
         fails(capsys, again, 2, "config.json")
         fails(capsys, ["generate", "--checkpoint", folder], 2, "config.json")

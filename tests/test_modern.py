@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from command_line import TINY, fails, main
+from weights import noisy
 
 from companion import BUILDERS, load
 from companion.attention import CausalSelfAttention
@@ -58,15 +59,6 @@ each_shape = pytest.mark.parametrize("name", SHAPES)
 
 def ids(*shape, seed=0):
     return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
-
-
-def noisy(model, seed=0):
-    """Every weight of its own, so that none is 0, 1 or equal to another."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn(p.shape, generator=generator)
-    return model
 
 
 def model_of(name):
@@ -493,10 +485,8 @@ def test_bytes_of_a_cache_with_few_keys_of_a_width_of_their_own():
 
 @pytest.mark.parametrize("name", ["storyteller", "swift"])
 def test_generation_with_a_cache_says_the_same(name):
-    model = llama(dataclasses.replace(SHAPE, qk_norm=True, shift=int(name == "swift")))
-    for p in model.parameters():  # out of its silence
-        p.data.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel())))
-    model, text = model.double(), ids(1, 4)
+    model = noisy(llama(dataclasses.replace(SHAPE, qk_norm=True, shift=int(name == "swift")))).double()
+    text = ids(1, 4)
     told = [
         generate(model, text, 13, generator=torch.Generator().manual_seed(1), cache=cache).tolist()
         for cache in (None, KVCache(model.config, 1))
@@ -681,6 +671,12 @@ def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_ask
     assert main([*train, "--architecture=llama", "--optimizer=adamw", "--checkpoint=runs/llama"]) == 0
     assert optimizers("runs/swift") == optimizers("runs/gpt2") == ["Muon", "AdamW"]
     assert optimizers("runs/llama") == ["AdamW"]
+    rates = {"swift": 0.03, "gpt2": 0.03, "llama": 3.5e-3}  # the optimizer's preset's
+    for name, lr in rates.items():
+        about = json.loads((prepared / "runs" / name / "config.json").read_text(encoding="utf-8"))
+        assert about["provenance"]["train"]["lr"] == lr and about["config"]["architecture"] == name
+    fails(capsys, [*train, "--preset", "text", "--optimizer", "muon"], 2, "--optimizer=muon", "--lr", "text")
+    fails(capsys, [*train, "--preset", "modern", "--optimizer", "adamw"], 2, "--lr", "modern")
     go_on = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/swift", "--resume", "--steps", "6"]
     fails(capsys, [*go_on, "--optimizer", "adamw"], 2, "--optimizer=adamw", "muon")
     assert main(go_on) == 0

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
+from weights import noisy
 
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
@@ -92,14 +93,6 @@ class Cache:
         for layer in self.layers:
             layer.length = length
             layer.k, layer.v = (F.pad(y, (0, 0, 0, room)) for y in (layer.k, layer.v))
-
-
-def noisy(model, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn(p.shape, generator=generator)
-    return model
 
 
 def rotated_gpt(head=None):

@@ -291,9 +291,10 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> tuple[
         raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
     settings.pop("vocab_size", None)
     train, steps = provenance.get("train", {}), provenance.get("steps", 0)
-    if not isinstance(train, dict) or not isinstance(steps, int):
+    optimizers = provenance.get("optimizers", [])
+    if not isinstance(train, dict) or not isinstance(steps, int) or not isinstance(optimizers, list):
         raise ValueError(f"{folder / CONFIG} is damaged: its provenance is of no run; start anew")
-    optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
+    optimizer = "muon" if "Muon" in optimizers else "adamw"
     return architecture, settings | train | {"optimizer": optimizer}, steps
 
 
