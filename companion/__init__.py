@@ -50,6 +50,7 @@ BUILDERS = Builders(
         "llama": "companion.modern LlamaConfig llama",
         "storyteller": "companion.modern LlamaConfig storyteller",
         "swift": "companion.modern LlamaConfig swift",
+        "neox": "companion.pretrained NeoXConfig neox",
     }
 )
 """What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""
