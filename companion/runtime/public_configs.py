@@ -87,6 +87,9 @@ CLASSES = {
 """By model_type: the class in `transformers`."""
 FAMILY = dict.fromkeys(FIELDS, "llama") | {"gpt2": "gpt2", "gpt_neox": "neox"}
 """By model_type: the table of names that its files follow."""
+HEADS = ("lm_head.weight", "embed_out.weight")
+NO_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq")
+"""Endings of tensors that some files have besides: stored masks, and the speeds of rotary positions."""
 LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 """The limits between which Llama 3's scaling goes over: those that our RoPE has."""
 
@@ -172,7 +175,9 @@ def model_type_of(c: Any) -> str:
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
     if c.shift:
         remedy = "train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture}: no other engine has its shift of {c.shift}; {remedy}")
+        raise ValueError(
+            f"architecture={c.architecture}: no other engine has its shift of {c.shift}; {remedy}"
+        )
     asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:
@@ -187,14 +192,17 @@ def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path])
     A head that repeats the token rows, in the file of a tied model, is no surplus. Raises ValueError, in one
     line, for tensors that lack, and for those that have no place in the model.
     """
-    full = (family.prefix, family.head)
-    stored = {name if name.startswith(full) else family.prefix + name: name for name in files}
+    first = next(iter(family.names))
+    prefix = first.split(".")[0] + "."
+    full = (prefix, *HEADS)
+    stored = {name if name.startswith(full) else prefix + name: name for name in files}
     folder = next(iter(files.values())).parent if files else "the folder"
     lacking = sorted(set(wanted) - stored.keys())
-    strange = {name for name in stored.keys() - set(wanted) if not name.endswith(family.ignored)}
-    head, rows = f"{family.head}.weight", f"{next(iter(family.names))}.weight"
-    if head in strange and rows in stored:
-        strange -= {head} if same_tensor(files, stored[head], stored[rows]) else set()
+    strange = {name for name in stored.keys() - set(wanted) if not name.endswith(NO_WEIGHTS)}
+    rows = f"{first}.weight"
+    for head in strange & set(HEADS):
+        if rows in stored and same_tensor(files, stored[head], stored[rows]):
+            strange = strange - {head}
     for names, problem in [(lacking, "lacks"), (sorted(strange), "has, without a place in this model,")]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
