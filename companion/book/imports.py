@@ -26,9 +26,11 @@ ROOMS: dict[str, set[str]] = {
 TOP = {"__init__.py", "__main__.py", "cli.py"}
 """What stands beside the chapters' modules."""
 
-PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
-PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
-"""Other people's tokenizers and models: tests may compare with them, the course builds its own."""
+PEERS = {"accelerate", "jax", "keras", "lightning", "litgpt", "sentencepiece", "tensorflow", "transformers"}
+"""Other people's models: tests may compare with them, the course builds its own."""
+
+EXTRAS = {"datasets", "huggingface_hub", "jinja2", "tokenizers"}
+"""What only some users need: imported inside functions, so that the package can do without."""
 
 
 def parse_code(source: str) -> ast.Module | None:
@@ -87,6 +89,15 @@ def common_problems(tree: ast.Module) -> Iterator[str]:
             yield f"imports {top}; peers belong into tests"
         if top in ("chapters", "tests"):
             yield f"imports from {top}; nothing may depend on it"
+
+
+def extras_at_top(tree: ast.Module) -> Iterator[str]:
+    """The extras that a file of the package imports when it is imported itself."""
+    for statement in tree.body:
+        if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            for module, _ in imported(statement):
+                if (top := module.split(".")[0]) in EXTRAS:
+                    yield f"imports {top}, an extra; import it inside the function that needs it"
 
 
 def chapter_problems(
@@ -185,7 +196,7 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
         except SyntaxError as error:
             yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
             continue
-        found = [*common_problems(tree)]
+        found = [*common_problems(tree), *extras_at_top(tree)]
         found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])

@@ -75,7 +75,7 @@ ONLY = {
         "tie_word_embeddings": [False],
     },
 }
-"""By model_type: the only values with which our parts compute the same; a field that is left out has the first."""
+"""By model_type: the only values that our parts can compute; a field that is left out has the first."""
 CLASSES = {
     "gpt2": "GPT2LMHeadModel",
     "llama": "LlamaForCausalLM",
