@@ -284,7 +284,9 @@ IN_BOOK = {
         "imports transformers",
     ),
     "package needs an extra": (
-        lambda b: (b.root / "companion" / "cli.py").write_text("try:\n    import tokenizers\nexcept E:\n    1\n"),
+        lambda b: (b.root / "companion" / "cli.py").write_text(
+            "try:\n    import tokenizers\nexcept E:\n    1\n"
+        ),
         "companion/cli.py",
         "imports tokenizers, an extra",
     ),
