@@ -252,6 +252,13 @@ def by_patterns(name):
 
 
 def by_splitting(name):
+    found = by_splitting_loosely(name)
+    if found and found.endswith("bias") and found.split(".")[-2] not in ("q_proj", "k_proj", "v_proj"):
+        return None
+    return found
+
+
+def by_splitting_loosely(name):
     pieces = name.split(".")
     if len(pieces) < 2 or pieces.pop() not in ("weight", "bias"):
         return None
@@ -749,6 +756,7 @@ ANSWERS = {
             (replacing_or_none, "Replacing words"),
             (one_figure, "more than one figure"),
             (weights_alone, "Qwen2's do"),
+            (by_splitting_loosely, "ours has none elsewhere"),
             (itself, "not itself"),
             (nothing, "not an empty text"),
             (key_error, "yours raises an error"),

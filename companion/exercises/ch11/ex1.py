@@ -19,8 +19,11 @@ def tensors(data):
 # -- inputs ------------------------------------------------------------------
 
 
-def file(entries, notes=None, first=True, order=("dtype", "shape", "data_offsets"), fill=None, **how):
-    """The bytes of a file: entries are (name, dtype, shape); fill gives the numbers' bytes."""
+def file(entries, notes=None, first=True, order=("dtype", "shape", "data_offsets"), fill=None, n=0, **how):
+    """The bytes of a file: entries are (name, dtype, shape); fill gives the numbers' bytes.
+
+    n: the length of the header, a multiple of 8 where it is not given.
+    """
     header = {NOTES: notes} if notes is not None and first else {}
     at = 0
     for name, dtype, shape in entries:
@@ -31,7 +34,7 @@ def file(entries, notes=None, first=True, order=("dtype", "shape", "data_offsets
     if notes is not None and not first:
         header[NOTES] = notes
     text = json.dumps(header, **{"separators": (",", ":"), "ensure_ascii": False} | how).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (n - len(text) if n else -len(text) % 8)
     fill = fill or (lambda n: bytes(n))
     return len(text).to_bytes(8, "little") + text + fill(at)
 
@@ -42,6 +45,7 @@ def by_hand():
         file([], {"format": "pt"}),
         file([("a", "F32", [2])]),
         file([("scale", "F32", [])]),
+        file([("a", "U8", [3])], {"by": "Mara"}, n=ord("{")),  # so the file's first byte is a brace, too
         file([("none", "F16", [0, 3])]),
         file([("w", "BF16", [2, 3])], {"format": "pt"}),
         file([("w", "BF16", [3, 2])], {"format": "pt"}, first=False),
@@ -118,8 +122,8 @@ METADATA = (
 NAME = "A tensor's name may have `__metadata__` in it, or begin with `__`; only that name alone is none."
 ORDER = "A JSON object has no order: look up `dtype` and `shape` by their keys."
 NUMBERS = (
-    "You read on into the numbers after the header: it has N bytes. (Was N far too large? The length is "
-    "little-endian: its first byte counts ones, the next 256s.)"
+    "You read on into the numbers after the header: it has N bytes. Or was N far too large? The length is "
+    "little-endian: its first byte counts ones, the next 256s."
 )
 LETTERS = "Names are UTF-8, as JSON always is."
 END = (
@@ -175,6 +179,15 @@ EXERCISE = Function(
             "N counts bytes, not characters: cut first, decode then.",
         ),
         (lambda data: plain(json.loads(data[8:])), NUMBERS),
+        (
+            lambda data: plain(json.loads(data[data.index(b"{") : 8 + length(data)])),
+            "The header begins at byte 8. A brace may come before it: among the eight bytes of the length.",
+        ),
+        (
+            lambda data: plain(json.loads(data[data.index(b"{") : data.rindex(b"}") + 1])),
+            "Braces do not tell where the header begins and ends: they may be among the length's bytes, and "
+            "among the numbers'. Read the length.",
+        ),
         (lambda data: plain(json.loads(data[8 : data.index(b"}}") + 2])), END),
         (lambda data: plain(json.loads(data[8 : data.rindex(b"}") + 1])), END),
         (

@@ -22,16 +22,17 @@ INNER = {
 }
 
 
+BIASED = "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"
+
+
 def our_name(name):
     stem, dot, kind = name.rpartition(".")
-    if kind not in KINDS:
-        return None
-    if stem in OUTER:
+    if kind == "weight" and stem in OUTER:
         return OUTER[stem] + dot + kind
-    if not stem.startswith("model.layers."):
+    if kind not in KINDS or not stem.startswith("model.layers."):
         return None
     layer, _, part = stem[len("model.layers.") :].partition(".")
-    if not (layer.isascii() and layer.isdigit() and part in INNER):
+    if not (layer.isascii() and layer.isdigit()) or part not in (INNER if kind == "weight" else BIASED):
         return None
     return f"blocks.{layer}.{INNER[part]}.{kind}"
 
@@ -54,6 +55,10 @@ NONE = [
     "embed_tokens.weight",
     "blocks.0.norm_1.weight",
     "model.norm.weight_scale",
+    "lm_head.bias",
+    "model.norm.bias",
+    "model.embed_tokens.bias",
+    *[f"model.layers.0.{part}.bias" for part in INNER if part not in BIASED],
     "model.layers.0.mlp.up_proj",
     "layers.0.mlp.up_proj.weight",
     "model.model.norm.weight",
@@ -141,15 +146,28 @@ def or_none(rename):
     return lambda name: None if rename(name) == name else rename(name)
 
 
-def layer_like(pattern, whole=re.fullmatch, parts=None):
-    """The layer's number read by a pattern of its own; the part too, where one is given."""
+PARTS = "|".join(map(re.escape, INNER))
+
+
+def layer_like(pattern):
+    """The layer's number read by a pattern of its own."""
 
     def wrong(name):
-        found = whole(rf"model\.layers\.({pattern})\.({parts or '.+'})\.(weight|bias)", name)
-        if not found:
-            return our_name(name) if not name.startswith("model.layers.") else None
-        part = INNER.get(found[2], found[2].replace("self_attn", "attn") if parts else None)
-        return f"blocks.{found[1]}.{part}.{found[3]}" if part else None
+        found = re.fullmatch(rf"model\.layers\.({pattern})\.((?:{PARTS})\.(?:weight|bias))", name)
+        ours = our_name(f"model.layers.0.{found[2]}") if found else None
+        return f"blocks.{found[1]}.{ours.removeprefix('blocks.0.')}" if ours else our_name(name)
+
+    return wrong
+
+
+def biases(*parts, outer=False):
+    """Biases for other parts as well."""
+
+    def wrong(name):
+        stem, _, kind = name.rpartition(".")
+        known = kind == "bias" and any(stem.endswith(part) for part in parts) and (outer or "layers" in stem)
+        found = our_name(f"{stem}.weight") if known else None
+        return found.removesuffix("weight") + "bias" if found else our_name(name)
 
     return wrong
 
@@ -163,11 +181,14 @@ def found_by(search, pattern):
 
 
 def unescaped(name):
-    parts = "|".join(INNER)
-    if found := re.fullmatch(rf"model.layers.(\d+).({parts}).(weight|bias)", name):
-        return f"blocks.{found[1]}.{INNER.get(found[2], found[2])}.{found[3]}"
-    found = re.fullmatch("(model.embed_tokens|model.norm|lm_head).weight", name)
-    return f"{OUTER.get(found[1])}.weight" if found else None
+    for part, ours in INNER.items():
+        if found := re.fullmatch(
+            f"model.layers.(\\d+).{part}.({'weight|bias' if part in BIASED else 'weight'})", name
+        ):
+            return f"blocks.{found[1]}.{ours}.{found[2]}"
+    return next(
+        (f"{ours}.weight" for part, ours in OUTER.items() if re.fullmatch(f"{part}.weight", name)), None
+    )
 
 
 def by_int_at_once(name):
@@ -178,14 +199,12 @@ def by_int_at_once(name):
 
 
 def by_int(name, catch=False):
-    pieces = name.split(".")
-    if pieces[:2] != ["model", "layers"] or len(pieces) < 4:
+    found = re.fullmatch(rf"model\.layers\.([^.]*)\.((?:{PARTS})\.(?:weight|bias))", name)
+    ours = our_name(f"model.layers.0.{found[2]}") if found else None
+    if not ours:
         return our_name(name)
-    part = INNER.get(".".join(pieces[3:-1]))
-    if part is None or pieces[-1] not in KINDS:
-        return None
     try:
-        return f"blocks.{int(pieces[2])}.{part}.{pieces[-1]}"
+        return f"blocks.{int(found[1])}.{ours.removeprefix('blocks.0.')}"
     except ValueError:
         if not catch:
             raise
@@ -194,12 +213,10 @@ def by_int(name, catch=False):
 
 def last_pieces(name):
     pieces = name.split(".")
-    known = {part.rpartition(".")[2]: ours for part, ours in INNER.items()}
-    if pieces[:2] != ["model", "layers"]:
+    known = {part.rpartition(".")[2]: part for part in INNER}
+    if pieces[:2] != ["model", "layers"] or len(pieces) < 5 or pieces[-2] not in known:
         return our_name(name)
-    if len(pieces) < 5 or not pieces[2].isdigit() or pieces[-2] not in known or pieces[-1] not in KINDS:
-        return None
-    return f"blocks.{pieces[2]}.{known[pieces[-2]]}.{pieces[-1]}"
+    return our_name(".".join([*pieces[:3], known[pieces[-2]], pieces[-1]]))
 
 
 def any_part_of(place, ours):
@@ -274,6 +291,18 @@ EXERCISE = Function(
             lambda name: our_name(name) if name.endswith(".weight") else None,
             "Queries, keys and values may have a `.bias`: Qwen2's do.",
         ),
+        *[
+            (mistake, "A `.bias` is known for queries, keys and values alone: ours has none elsewhere.")
+            for mistake in (
+                biases("", outer=True),
+                biases(""),
+                biases("proj"),
+                biases("proj", "lm_head", outer=True),
+                biases("q_proj", "k_proj", "v_proj", "o_proj"),
+                biases("_proj", "_norm"),
+                biases("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+            )
+        ],
         (
             then(lambda name: name.replace(".bias", ".weight")),
             "A bias became a weight: what stands after the last point stays as it is.",

@@ -1,4 +1,4 @@
-"""Answers to chapter 11 that were written before its checks."""
+"""Answers to chapter 11, written before its checks."""
 
 import array
 import ast
@@ -450,6 +450,14 @@ OUTER = {"model.embed_tokens": "embed", "model.norm": "norm", "lm_head": "head"}
 
 
 def name_by_table(name):
+    found = biases_everywhere(name)
+    return found if found and (found.endswith("weight") or found[-11:] in QKV_BIASES) else None
+
+
+QKV_BIASES = ("q_proj.bias", "k_proj.bias", "v_proj.bias")
+
+
+def biases_everywhere(name):
     stem, _, kind = name.rpartition(".")
     if kind not in ("weight", "bias"):
         return None
@@ -458,6 +466,14 @@ def name_by_table(name):
     found = re.fullmatch(r"model\.layers\.([0-9]+)\.(.+)", stem)
     if found and found[2] in SMALL:
         return f"blocks.{found[1]}.{SMALL[found[2]]}.{kind}"
+
+
+def biases_of_all_layers(name):
+    return None if name.endswith("bias") and "layers" not in name else biases_everywhere(name)
+
+
+def biases_of_attention(name):
+    return name_by_table(name) or (biases_everywhere(name) if name.endswith("o_proj.bias") else None)
 
 
 REPLACED = [
@@ -654,7 +670,7 @@ def only_small_models(name):
 def name_by_one_pattern(name):
     parts = "|".join(map(re.escape, sorted(SMALL, key=len, reverse=True)))
     found = re.fullmatch(
-        rf"model\.layers\.(?P<layer>\d+)\.(?P<part>{parts})\.(?P<kind>weight|bias)"
+        rf"model\.layers\.(?P<layer>\d+)\.(?P<part>{parts})\.(?P<kind>weight|(?<=[qkv]_proj\.)bias)"
         r"|(?P<outer>model\.embed_tokens|model\.norm|lm_head)\.weight",
         name,
     )
@@ -703,6 +719,8 @@ def name_by_template(name):
     template = ".".join("{}" if piece == layer else piece for piece in pieces)
     table = {f"model.layers.{{}}.{old}": f"blocks.{{}}.{new}" for old, new in SMALL.items()} | OUTER
     for kind in (".weight", ".bias"):
+        if kind == ".bias" and not template.endswith(QKV_BIASES):
+            continue
         if template.endswith(kind) and template.removesuffix(kind) in table:
             return np.str_(table[template.removesuffix(kind)].format(layer) + kind)
 
@@ -721,9 +739,8 @@ def name_by_going_in(name):
         return {f"{old}.weight": f"{new}.weight" for old, new in OUTER.items()}.get(name)
     layer, _, rest = rest.partition(".")
     stem, _, kind = rest.rpartition(".")
-    good = (
-        layer != "" and all(c in "0123456789" for c in layer) and kind in {"weight", "bias"} and stem in SMALL
-    )
+    kinds = {"weight", "bias"} if rest.endswith(QKV_BIASES) else {"weight"}
+    good = layer != "" and all(c in "0123456789" for c in layer) and kind in kinds and stem in SMALL
     return "blocks." + layer + "." + SMALL[stem] + "." + kind if good else None
 
 
@@ -1449,6 +1466,9 @@ WRONG = {
         last_two_pieces,
         only_small_models,
         an_empty_layer_by_template,
+        biases_everywhere,
+        biases_of_all_layers,
+        biases_of_attention,
     ],
     "11.4": [
         three_blocks,
