@@ -37,6 +37,7 @@ each = pytest.mark.parametrize("name", FAMILIES)
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 def test_with_all_special_tokens_the_ids_are_the_librarys(name, text):
@@ -44,6 +45,7 @@ def test_with_all_special_tokens_the_ids_are_the_librarys(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 def test_decoding_is_the_librarys(name, text):
     ids = OURS[name].encode(text, "all")
@@ -52,6 +54,7 @@ def test_decoding_is_the_librarys(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 @example("<s><s</s>s>")
@@ -65,6 +68,7 @@ def test_user_text_cannot_become_a_special_token(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 def test_ordinary_text_comes_back(name, text):
     ours = OURS[name]
@@ -155,6 +159,18 @@ def test_not_even_by_the_merges_of_the_file(merges, ignore_merges):
     begun = [3, 2] if merges else [0, 1, 2]
     assert ours.encode("<x>") == begun and ours.encode("<x>", "all") == [4] == ours.encode("<x>", {"<x>"})
     assert ours.decode(ours.encode("<x>x")) == "<x>x" and 4 not in ours.encode("<x>x")
+
+
+def test_what_the_vocabulary_lacks_is_unknown():
+    file = {
+        "model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "▁": 2}, "merges": [], "unk_token": "<unk>"}
+    }
+    file["decoder"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    file |= {"version": "1.0", "added_tokens": [{"id": 0, "content": "<unk>", "special": True} | flags]}
+    ours = PublicTokenizer(file)
+    assert ours.encode("ab▁a") == [1, 0, 2, 1] and ours.decode([1, 2, 1]) == "a a"
+    assert ours.encode("<unk>") == [0] * 5 and ours.encode("<unk>", "all") == [0]
 
 
 def test_begin_and_end():
@@ -352,7 +368,7 @@ def written(tmp_path_factory):
 
 
 @given(text=WILD)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example(text="".join(SPECIAL))
 @example(text="a\x1cb\x1f \x85 \u2003c\u200bd\u3000 ")
 def test_a_bpe_tokenizer_in_their_format_gives_the_same_ids(written, text):
@@ -455,7 +471,7 @@ CONTENT = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=9), WILD)
     ]
 )
 @example(contents=["<", "/s>", "<|im_end|", "|im_end|>"])
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_message_becomes_a_special_token(name, contents):
     ours = OURS[name]
     harmless = [message | {"content": "x"} for message in TALK]
@@ -533,9 +549,9 @@ def test_templates_have_what_transformers_gives_them():
     template = (
         "{% generation %}{{ bos_token }}|{{ eos_token }}|{{ tools is none }}{% endgeneration %}"
         "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ m | tojson }}{% endfor %}"
-        "{{ strftime_now('%Y') | length }}"
+        "{{ strftime_now('%Y') | length }}\n  {% if true %}!{% endif %}"
     )
     ours = PublicTokenizer(*map(json.loads, family("Llama 2")), template)
     ids = ours.chat([{"role": "user", "content": "<é>&"}] * 2)
-    text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4'
+    text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4\n!'
     assert ids == LIBRARY["Llama 2"].encode(text, add_special_tokens=False).ids
