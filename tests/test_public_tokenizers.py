@@ -232,6 +232,30 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
         Tokenizer.load(tmp_path / "tokenizer.json")
 
 
+@pytest.mark.parametrize("name", ["Llama 2", "Qwen"])
+def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
+    """Llama 2's has no <|endoftext|>, and all that speaks of a text's ends takes the tokenizer's word."""
+    import torch
+
+    import companion
+    from companion.cli import main
+    from companion.gpt import GPTConfig, gpt2
+    from companion.training import save_checkpoint
+
+    ours = OURS[name]
+    torch.manual_seed(0)
+    config = GPTConfig(vocab_size=ours.vocab_size + 3, context_length=40, n_layers=1, n_heads=2, d_model=8)
+    save_checkpoint(tmp_path / "model", gpt2(config), ours)
+    teller = companion.load(tmp_path / "model", device="cpu")
+    assert (teller.begin, teller.end) == (ours.begin, ours.end)
+    assert teller.encode("Once").tolist() == [ours.begin + ours.encode("Once")]
+    streamed = "".join(teller.stream("Once", max_new_tokens=9, seed=3, top_k=500))
+    assert teller.tell("Once", max_new_tokens=9, seed=3, top_k=500) == "Once" + streamed
+    begin = ours.vocab[ours.begin[0]].decode()
+    assert main(["demo", "tokenization", "Mara ran", "--checkpoint", str(tmp_path / "model")]) == 0
+    assert f"The model reads {begin}, id {ours.begin[0]}, at position 0" in capsys.readouterr().out
+
+
 def test_a_process_that_never_saw_one_loads_it(tmp_path):
     import subprocess
 
