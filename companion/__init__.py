@@ -64,9 +64,9 @@ def load(
     name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; or a
     model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
     device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
-    of the hub's, a branch, tag or commit. Raises ValueError, in one line, where the checkpoint is missing, cut
-    off, a pickle, of an unknown architecture or too large for memory, and for a device that is not there;
-    for public models also what find_model raises.
+    of the hub's, a branch, tag or commit. Raises ValueError, in one line, where the checkpoint is missing,
+    cut off, a pickle, of an unknown architecture or too large for memory, and for a device that is not
+    there; for a public model also what find_model raises.
     """
     from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel

@@ -697,6 +697,105 @@ def report_demo(plan: SimpleNamespace, lines: list[str]) -> None:
     print("\n".join(lines))
 
 
+# -- companion export, verify ------------------------------------------------------------------
+
+
+def add_export(parser):
+    forms = parser.add_subparsers(
+        dest="form", required=True, metavar="form", description="for other engines, one of:"
+    )
+    about = "a folder that transformers, and what reads its layout, loads"
+    form = forms.add_parser("hf", help=about, description=about)
+    add_model(form)
+    form.add_argument("--output", type=Path, required=True, help="folder to write")
+    form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
+
+
+def plan_export(args, held: ExitStack) -> SimpleNamespace:
+    from companion import BUILDERS, load
+    from companion.pretrained import FAMILIES
+    from companion.runtime.folders import check_empty
+    from companion.runtime.models import is_export, shape_of
+    from companion.runtime.public_configs import write_shape
+
+    config, build = shape_of(args.model, BUILDERS, FAMILIES)
+    write_shape(build(config, meta=True).config)  # refuses what no other engine has
+    check_empty("--output", args.output, is_export, args.overwrite)
+    return SimpleNamespace(teller=load(args.model, device="cpu"), folder=args.output)
+
+
+def do_export(plan: SimpleNamespace) -> list[Path]:
+    """Write the folder; return its files."""
+    from companion.pretrained import save_pretrained
+
+    save_pretrained(plan.teller.model, plan.teller.tokenizer, plan.folder)
+    return sorted(path for path in plan.folder.iterdir() if not path.name.startswith("."))
+
+
+def report_export(plan: SimpleNamespace, files: list[Path]) -> None:
+    for path in files:
+        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
+    print("\nIn Python, where transformers is installed:\n")
+    print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
+    print(f"  model = AutoModelForCausalLM.from_pretrained({plan.folder.as_posix()!r})")
+    print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.folder.as_posix()!r})")
+
+
+def add_verify(parser):
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        default=Path("gpt2"),
+        help="folder, or model of the hub (default: gpt2, 548 MB the first time)",
+    )
+    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
+    parser.add_argument(
+        "--against", type=Path, help="what transformers reads (default: the same files as our parts)"
+    )
+
+
+def plan_verify(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.runtime import models, verifying
+
+    verifying.peer()
+    against = args.against or args.model
+    if not models.is_public(against):
+        rule = "is none in Hugging Face's layout, as companion export hf writes it; name one with --against"
+        raise ValueError(f"{against} {rule}")
+    folder = models.public_folder(against, None if args.against else args.revision)
+    teller = load(args.model, device="cpu", revision=args.revision)
+    room = max(1, teller.model.config.context_length - verifying.N_TOKENS)
+    ids = teller.encode(verifying.PROMPT)[0, :room].tolist()
+    return SimpleNamespace(teller=teller, args=args, ids=ids, against=folder)
+
+
+def do_verify(plan: SimpleNamespace) -> list:
+    """The three findings."""
+    from companion.generation import generate
+    from companion.runtime import models, verifying
+
+    teller, name = plan.teller, plan.args.model
+    folder = models.public_folder(name, plan.args.revision) if models.is_public(name) else name
+    found = [verifying.hash_of_weights(folder, name)]
+
+    def likeliest(rows, n: int):
+        cache = teller.make_cache(teller.model.config, len(rows))
+        return generate(teller.model, rows, n, temperature=0, cache=cache)
+
+    return [*found, *verifying.compare(teller.model, plan.ids, likeliest, plan.against)]
+
+
+def report_verify(plan: SimpleNamespace, found: list) -> None:
+    for finding in found:
+        print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
+    if wrong := sum(finding.right is False for finding in found):
+        raise RuntimeError(
+            f"{wrong} of {len(found)} differ, so {plan.args.model.as_posix()} is another model"
+        )
+
+
 # -- companion ------------------------------------------------------------------
 
 
@@ -725,6 +824,16 @@ COMMANDS = {
         "what a checkpoint is and where it came from",
         "companion info --model runs/village",
         *(add_model_and_revision, plan_info, do_info, report_info),
+    ),
+    "export": Command(
+        "a model for other engines",
+        "companion export hf --model runs/village --output runs/for-transformers",
+        *(add_export, plan_export, do_export, report_export),
+    ),
+    "verify": Command(
+        "a public model in our parts, against transformers",
+        "companion verify gpt2",
+        *(add_verify, plan_verify, do_verify, report_verify),
     ),
     "demo": Command(
         "a part of the model at work on your sentence",

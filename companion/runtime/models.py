@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.checkpoints import CONFIG, TOKENIZER, build_empty, holds_model, read_config
+from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, holds_model, read_config
 from companion.runtime.files import reading
 from companion.runtime.fingerprints import tokenizer_fingerprint
-from companion.runtime.hub import find_model, is_hub_name
+from companion.runtime.hub import SMALL, find_model, is_hub_name
 from companion.runtime.public_configs import read_shape
 from companion.runtime.public_tokenizers import read_tokenizer
 from companion.runtime.terminal import as_typed
@@ -33,6 +33,12 @@ def is_public(name: str | Path) -> bool:
 def has_weights(name: str | Path) -> bool:
     """Whether a name is of a model, and not only of a tokenizer."""
     return is_public(name) or holds_model(name)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds a public model and nothing else: what an export may replace."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return is_public(folder) and names <= {*SMALL, WEIGHTS}
 
 
 def check_revision(name: str | Path, revision: str | None) -> None:

@@ -86,7 +86,7 @@ GOING_ON = Preset(
     },
     15,
 )
-"""What --init takes. The model's shape is its own; context_length is that of the rows, if it reads so many."""
+"""What --init takes. The model's shape is its own; context_length: of the rows, if it reads so many."""
 
 
 def pick_preset(args: argparse.Namespace) -> Preset:

@@ -30,7 +30,7 @@ FIRST_LOOK = 100
 NOISE = 0.02
 """By what share a loss on held-out text may lie above its lowest, and mean nothing."""
 LONGEST, SCORES = 2048, 2**27
-"""Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB of them."""
+"""Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
