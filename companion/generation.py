@@ -19,11 +19,11 @@ from companion.runtime.sampling import (
     check_sampling,
     row_generators,
     seeded,
-    special_id,
     target_mask,
+    text_ends,
     within_context,
 )
-from companion.tokenization import END_OF_TEXT, decode_stream
+from companion.tokenization import decode_stream
 
 __all__ = [
     "penalize",
@@ -203,7 +203,8 @@ def ended_texts(rows, tokenizer, stop: int) -> list[tuple[str, bool]]:
     texts = []
     for row in rows.tolist():
         ended = stop in row
-        texts.append((tokenizer.decode(row[: row.index(stop)] if ended else row), ended))
+        text = decode_stream(tokenizer, row[: row.index(stop)] if ended else row)
+        texts.append(("".join(text), ended))
     return texts
 
 
@@ -224,20 +225,20 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
 
 # Cell e7e57583, under “Text in, text out”
 class LanguageModel:
-    """A model and its tokenizer: text in, text out, from an <|endoftext|> to the next.
+    """A model and its tokenizer: text in, text out, from a text's beginning to its end.
 
     make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same seed gives the
     same text; None gives another each time. options: those of generate; the default temperature is 0.8.
-    Raises ValueError for a tokenizer without <|endoftext|>, and for a prompt longer than the context.
+    Raises ValueError for a tokenizer that knows no end of a text, and for a prompt longer than the context.
     """
 
     def __init__(self, model, tokenizer, make_cache: Callable | None = None):
         self.model, self.tokenizer, self.make_cache = model, tokenizer, make_cache
-        self.end = special_id(tokenizer, END_OF_TEXT)
+        self.begin, self.end = text_ends(tokenizer)
 
     def encode(self, prompt: str) -> torch.Tensor:
-        """(1, T) int64 on the model's device: <|endoftext|> and the prompt."""
-        ids = within_context([self.end, *self.tokenizer.encode(prompt)], self.model.config)
+        """(1, T) int64 on the model's device: what begins a text, here <|endoftext|>, and the prompt."""
+        ids = within_context([*self.begin, *self.tokenizer.encode(prompt)] or [self.end], self.model.config)
         return torch.tensor([ids], device=next(self.model.parameters()).device)
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:

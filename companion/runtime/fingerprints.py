@@ -11,7 +11,7 @@ PIECE = 2**24
 def tokenizer_fingerprint(tokenizer) -> str:
     """The same for two tokenizers that cut and number every text alike, however they were saved.
 
-    Made of the vocabulary, the merges in order, the special tokens and the pattern that cuts text.
+    Made of the vocabulary, the merges in order, the special tokens and the pattern or rules that cut text.
     """
     digest = hashlib.sha256()
     for i, token in sorted(tokenizer.vocab.items()):
@@ -19,7 +19,8 @@ def tokenizer_fingerprint(tokenizer) -> str:
         digest.update(b"%d %d " % (i, len(token)) + token)
     merges = getattr(tokenizer, "merges", ())
     special = sorted(tokenizer.special_tokens.items())
-    digest.update(repr((list(merges), special, getattr(tokenizer, "pattern", ""))).encode())
+    rules = getattr(tokenizer, "rules", getattr(tokenizer, "pattern", ""))
+    digest.update(repr((list(merges), special, rules)).encode())
     return digest.hexdigest()
 
 

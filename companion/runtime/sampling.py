@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from companion.runtime.checks import number, whole_number
+from companion.runtime.tokenizers import END_OF_TEXT
 
 SMALLEST_TEMPERATURE = 1e-30
 """Logits up to hundreds of millions, divided by this, are still numbers in float32."""
@@ -133,12 +134,28 @@ def special_id(tokenizer, name: str) -> int:
     return tokenizer.special_tokens[name]
 
 
+def text_ends(tokenizer) -> tuple[list[int], int]:
+    """(begin, end): the ids that stand before each text, and the id that ends it.
+
+    A tokenizer of a public model says both itself, and begin may be empty; for ours, <|endoftext|> is both.
+    Raises ValueError for a tokenizer that knows no end.
+    """
+    if not hasattr(tokenizer, "begin"):
+        end = special_id(tokenizer, END_OF_TEXT)
+        return [end], end
+    if tokenizer.end is None:
+        raise ValueError(
+            "tokenizer names no token that ends a text; name one as eos_token in its tokenizer_config.json"
+        )
+    return list(tokenizer.begin), tokenizer.end
+
+
 def within_context(ids: list[int], config) -> list[int]:
     """The ids of a prompt, if the model can read them all at once; ValueError otherwise."""
     if len(ids) > config.context_length:
         raise ValueError(
-            f"prompt has {len(ids)} tokens with <|endoftext|>, above context_length={config.context_length}; "
-            "shorten it"
+            f"prompt has {len(ids)} tokens with what begins a text, above "
+            f"context_length={config.context_length}; shorten it"
         )
     return ids
 

@@ -18,7 +18,12 @@ NAMED = 5
 
 
 def end_of_text(tokenizer) -> int:
-    """The id of <|endoftext|>. Raises ValueError for a tokenizer without it."""
+    """The id that ends a text: of <|endoftext|>, or the one that a public model's tokenizer names.
+
+    Raises ValueError for a tokenizer without it.
+    """
+    if getattr(tokenizer, "end", None) is not None:
+        return tokenizer.end
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens")
     return tokenizer.special_tokens[END_OF_TEXT]

@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Self
 
@@ -106,6 +107,7 @@ class Tokenizer:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a saved tokenizer, as the class that wrote it. ValueError, naming the file, for any other."""
+        import_module("companion.runtime.public_tokenizers")  # a kind that no chapter imports
         kinds = {kind: made for kind, made in Tokenizer.kinds.items() if issubclass(made, cls)}
         return load_tokenizer(path, kinds)
 
@@ -251,7 +253,7 @@ def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
 def look_up(vocab: dict, i: int):
     """The token of one id. Raises ValueError for an id outside the vocabulary."""
     if int(i) not in vocab:
-        raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {len(vocab) - 1}")
+        raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {max(vocab)}")
     return vocab[int(i)]
 
 
@@ -317,7 +319,8 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
-    Joined, it is what tokenizer.decode gives. Raises ValueError for an id outside the vocabulary.
+    Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
+    stays here: the text may go on from another. Raises ValueError for an id outside the vocabulary.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for i in ids:
