@@ -1,8 +1,12 @@
 """What the config.json of a public model says, in the words of our configurations, and back."""
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from safetensors import safe_open
 
 LLAMA = {
     "vocab_size": "vocab_size",
@@ -72,26 +76,35 @@ ONLY = {
     },
 }
 """By model_type: the only values with which our parts compute the same; a field that is left out has the first."""
-ARCHITECTURES = {
-    "gpt2": ("gpt2", "GPT2LMHeadModel"),
-    "llama": ("llama", "LlamaForCausalLM"),
-    "mistral": ("llama", "MistralForCausalLM"),
-    "qwen2": ("llama", "Qwen2ForCausalLM"),
-    "qwen3": ("llama", "Qwen3ForCausalLM"),
-    "gpt_neox": ("neox", "GPTNeoXForCausalLM"),
+CLASSES = {
+    "gpt2": "GPT2LMHeadModel",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "gpt_neox": "GPTNeoXForCausalLM",
 }
-"""By model_type: our architecture, and the name of the class in `transformers`."""
+"""By model_type: the class in `transformers`."""
+FAMILY = dict.fromkeys(FIELDS, "llama") | {"gpt2": "gpt2", "gpt_neox": "neox"}
+"""By model_type: the table of names that its files follow."""
+HEADS = ("lm_head.weight", "embed_out.weight")
+NO_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq")
+"""Endings of tensors that some files have besides: stored masks, and the speeds of rotary positions."""
 LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 """The limits between which Llama 3's scaling goes over: those that our RoPE has."""
 
 
-def read_shape(theirs: dict, source: Any) -> tuple[str, dict]:
-    """Our architecture and our fields for a config.json. source: its path, for messages.
+def read_shape(source: Path) -> tuple[str, dict]:
+    """The family ("gpt2", "llama" or "neox") and the fields of our configuration that a config.json says.
 
-    Raises ValueError, in one line, for a model_type that is not known, a field that lacks, and one whose
-    value our parts cannot compute.
+    Raises ValueError, in one line, for a damaged file, a model_type that is not known, a field that lacks,
+    and one whose value our parts cannot compute.
     """
-    kind = theirs.get("model_type")
+    try:
+        theirs = json.loads(source.read_text(encoding="utf-8"))
+        kind = theirs.get("model_type")
+    except (OSError, ValueError, AttributeError):
+        raise ValueError(f"{source} is not a whole config.json; copy the folder again") from None
     if kind not in FIELDS:
         known = ", ".join(FIELDS)
         raise ValueError(f"{source}: model_type={kind!r} is not known; there are {known}")
@@ -112,7 +125,7 @@ def read_shape(theirs: dict, source: Any) -> tuple[str, dict]:
         raise ValueError(f"{source}: layer_types has {', '.join(sorted(layers))}; our layers are all alike")
     if kind != "gpt2":
         found |= read_rope(theirs, source, kind)
-    return ARCHITECTURES[kind][0], found
+    return FAMILY[kind], found
 
 
 def read_rope(theirs: dict, source: Any, kind: str) -> dict:
@@ -136,8 +149,8 @@ def write_shape(config: Any) -> dict:
 
     Raises ValueError, in one line, for a model of a shape that no other engine has.
     """
-    kind = their_kind(config)
-    found = {"model_type": kind, "architectures": [ARCHITECTURES[kind][1]]}
+    kind = model_type_of(config)
+    found = {"model_type": kind, "architectures": [CLASSES[kind]]}
     found |= {name: values[0] for name, values in ONLY[kind].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
     if kind == "gpt2":
@@ -151,13 +164,20 @@ def write_shape(config: Any) -> dict:
     return found
 
 
-def their_kind(c: Any) -> str:
+def family_of(config: Any) -> str:
+    """The family whose names a model with this configuration is written under. ValueError as write_shape."""
+    return FAMILY[model_type_of(config)]
+
+
+def model_type_of(c: Any) -> str:
     """The model_type whose parts a configuration's model has. ValueError where there is none."""
     if c.architecture in ("gpt2", "neox"):
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
     if c.shift:
         remedy = "train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture}: no other engine has its shift of {c.shift}; {remedy}")
+        raise ValueError(
+            f"architecture={c.architecture}: no other engine has its shift of {c.shift}; {remedy}"
+        )
     asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:
@@ -169,15 +189,28 @@ def their_kind(c: Any) -> str:
 def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path]) -> dict[str, str]:
     """Each wanted name -> the name under which a file has it: with the family's prefix, or without.
 
-    Raises ValueError, in one line, for tensors that lack, and for those that have no place in the model.
+    A head that repeats the token rows, in the file of a tied model, is no surplus. Raises ValueError, in one
+    line, for tensors that lack, and for those that have no place in the model.
     """
-    beginnings = (family.prefix, *(name for name in family.names if "." not in name))
-    stored = {name if name.startswith(beginnings) else family.prefix + name: name for name in files}
+    first = next(iter(family.names))
+    prefix = first.split(".")[0] + "."
+    full = (prefix, *HEADS)
+    stored = {name if name.startswith(full) else prefix + name: name for name in files}
     folder = next(iter(files.values())).parent if files else "the folder"
-    lacking = sorted(wanted - stored.keys())
-    strange = sorted(n for n in stored.keys() - set(wanted) if not n.endswith(family.ignored))
-    for names, problem in [(lacking, "lacks"), (strange, "has, without a place in this model,")]:
+    lacking = sorted(set(wanted) - stored.keys())
+    strange = {name for name in stored.keys() - set(wanted) if not name.endswith(NO_WEIGHTS)}
+    rows = f"{first}.weight"
+    for head in strange & set(HEADS):
+        if rows in stored and same_tensor(files, stored[head], stored[rows]):
+            strange = strange - {head}
+    for names, problem in [(lacking, "lacks"), (sorted(strange), "has, without a place in this model,")]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise ValueError(f"{folder} {problem} {', '.join(names[:3])}{more}; it is of another model")
     return stored
+
+
+def same_tensor(files: Mapping[str, Path], first: str, second: str) -> bool:
+    """Whether two tensors hold the same numbers."""
+    with safe_open(files[first], "pt") as a, safe_open(files[second], "pt") as b:
+        return torch.equal(a.get_tensor(first), b.get_tensor(second))
