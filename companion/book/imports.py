@@ -30,6 +30,9 @@ PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
 
+GUESTS = {"runtime", "serve"}
+"""Folders in which a function may import a peer that reads or writes what others made; pip may lack it."""
+
 
 def parse_code(source: str) -> ast.Module | None:
     """The syntax tree of a notebook's cell, its magics left out; None where it is not Python."""
@@ -77,13 +80,26 @@ def patched(tree: ast.Module) -> Iterator[str]:
                 yield ast.unparse(node)
 
 
-def common_problems(tree: ast.Module) -> Iterator[str]:
-    """What no file of the package and no notebook may import or patch."""
+def within_functions(tree: ast.AST) -> set[str]:
+    """The libraries that a tree imports inside functions alone, and not when it is imported itself."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    found = {
+        (module.split(".")[0], id(node) in inside)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for module, _ in imported(node)
+    }
+    return {name for name, within in found if within and (name, False) not in found}
+
+
+def common_problems(tree: ast.Module, guests: Set[str] = frozenset()) -> Iterator[str]:
+    """What no file of the package and no notebook may import or patch. guests: the peers that this one may."""
     for module, name in imported(tree):
         top = module.split(".")[0]
         if name == "*":
             yield f"star import from {module}; import each name"
-        if top in PEERS:
+        if top in PEERS - guests:
             yield f"imports {top}; peers belong into tests"
         if top in ("chapters", "tests"):
             yield f"imports from {top}; nothing may depend on it"
@@ -185,7 +201,8 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
         except SyntaxError as error:
             yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
             continue
-        found = [*common_problems(tree)]
+        room = path.relative_to(book.root / "companion").parts[0]
+        found = [*common_problems(tree, within_functions(tree) if room in GUESTS else frozenset())]
         found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])

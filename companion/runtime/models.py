@@ -69,11 +69,7 @@ def shape_of(
         config = read_config(name)["config"]
         return build_empty(config, builders, Path(name) / CONFIG).config, builders[config["architecture"]][1]
     path = public_folder(name, revision) / CONFIG
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path} is not whole JSON; fetch it again") from None
-    kind, fields = read_shape(found, path)
+    kind, fields = read_shape(path)
     try:
         return families[kind].config(**fields), families[kind].build
     except (TypeError, ValueError) as error:
