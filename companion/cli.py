@@ -18,7 +18,6 @@ from companion import village
 from companion.book.manifest import Book
 from companion.runtime.commands import Command, carry_out, run
 from companion.runtime.configs import (
-    CONFIG,
     GENERATION,
     MAX_NEW_TOKENS,
     Generation,
@@ -101,8 +100,10 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
     from companion.datasets import hold_out, load_text
     from companion.runtime.encodings import gpt2_tokens
     from companion.runtime.folders import check_writable
+    from companion.runtime.models import tokenizer_of
     from companion.runtime.prepared import prepared_source
     from companion.runtime.texts import source_of
+    from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction")
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
@@ -127,7 +128,7 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
         if plan.tokenizer == "gpt2":
             gpt2_tokens()  # found, or downloaded, before the work
         elif plan.tokenizer not in OURS:
-            plan.model, plan.tokenizer = plan.tokenizer, named_tokenizer(plan.tokenizer)
+            plan.model, plan.tokenizer = plan.tokenizer, tokenizer_of(plan.tokenizer, Tokenizer.load, OURS)
     there = prepared_source(plan.folder)
     if there not in (None, plan.source) and not args.overwrite:
         raise ValueError(
@@ -135,20 +136,6 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
         )
     check_writable("--data", plan.folder)
     return plan
-
-
-def named_tokenizer(name: str) -> Any:
-    """The tokenizer of a folder or of a model of the hub. ValueError for what is neither, and no kind."""
-    from companion.runtime.models import tokenizer_of
-    from companion.tokenization import Tokenizer
-
-    try:
-        return tokenizer_of(name, Tokenizer.load)
-    except FileNotFoundError:
-        raise ValueError(
-            f"--tokenizer={name} is none of {', '.join(OURS)}, no folder, and no model of the hub such as"
-            " openai-community/gpt2"
-        ) from None
 
 
 def do_prepare(plan: Preparation) -> dict:
@@ -253,7 +240,10 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
-    check_begin(args)
+    if args.init and args.resume:
+        raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
+    if args.init:
+        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
     args.init = None if args.resume else args.init
     preset, data = pick_preset(args), args.data or VILLAGE
@@ -310,14 +300,6 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     )
 
 
-def check_begin(args) -> None:
-    """ValueError for what is given beside --init and would be ignored."""
-    if args.init:
-        if args.resume:
-            raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
-        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
-
-
 def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tuple:
     """The configuration of the model of --init, its builder and where it is from; or as the run had them.
 
@@ -361,7 +343,7 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     if plan.origin:
         print(f"It goes on from {plan.origin['name']}, in rows of at most {config.context_length} tokens.")
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report, seen, optimizers = Reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
+    report, seen, optimizers = reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
     history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers)
     write_run_settings(plan)
     return corpus, history
@@ -409,45 +391,25 @@ def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
     return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay)
 
 
-class Reporter:
-    """Called at each evaluation: prints how it stands and a sample, judges stories, writes the settings."""
+def reporter(corpus, plan: SimpleNamespace) -> Any:
+    """What train calls at each evaluation."""
+    from companion.caching import SlidingCache
+    from companion.generation import LanguageModel
+    from companion.runtime.reports import Reporter
 
-    def __init__(self, corpus, plan: SimpleNamespace):
-        self.corpus, self.plan = corpus, plan
-
-    def __call__(self, model, row: dict) -> dict:
-        from tqdm.auto import tqdm
-
-        from companion.caching import SlidingCache
-        from companion.generation import LanguageModel
-        from companion.runtime.checkpoints import read_log
-        from companion.runtime.reports import evaluation_line, first_rise
-        from companion.training import perplexity
-
-        write_run_settings(self.plan)
-        teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
-        is_village = self.corpus.meta.get("source") == "village"
-        sample = teller.tell(
-            PROMPT if is_village else "", max_new_tokens=200, temperature=0.8, seed=row["step"]
-        )
-        more = {"sample": sample}
-        if self.plan.judge and is_village:
-            more |= village_scores(teller, self.plan.judge, seed=row["step"])
-        tqdm.write(evaluation_line(row, perplexity(row["val"])))
-        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
-        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
-            tqdm.write(said)
-        return more
+    return Reporter(lambda model: LanguageModel(model, corpus.tokenizer, SlidingCache), corpus, plan)
 
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
+    from companion import load
+    from companion.runtime.reports import print_results
     from companion.show import plots
 
     corpus, history = result
     if history:
         lines = reference_lines() if corpus.meta.get("source") == "village" else {}
         plots.save_loss_curve(plan.folder / "loss.png", history, lines)
-        print_results(plan.folder, corpus, history)
+        print_results(load(plan.folder), plan.folder, corpus, history)
     where = [] if plan.data == VILLAGE else ["--data", plan.data]
     where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
     resume = ["companion", "train", *where, "--resume", *(["--judge", plan.judge] if plan.judge else [])]
@@ -458,31 +420,6 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print("\nTo hear more of it, and to see how it works:\n")
         print(f"  {as_typed('companion', 'generate', '--checkpoint', plan.folder, '--prompt', PROMPT)}")
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
-
-
-def print_results(folder: Path, corpus, history: list[dict]) -> None:
-    from companion import load
-    from companion.runtime import reports
-
-    teller, last = load(folder), history[-1]
-    is_village = corpus.meta.get("source") == "village"
-    print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
-    print(reports.what_it_is(last, len(corpus.train.tokens)))
-    print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
-    if is_village:
-        lines = reference_lines()
-        gap = gap_left(last["bits_per_byte"], lines)
-        print(
-            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
-            f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
-        )
-        print(reports.gap_means(gap))
-        print(reports.scores_line(village_scores(teller, 40, seed=1)))
-    else:
-        print(reports.bytes_mean(last["bits_per_byte"]))
-    if worse := reports.best_is_elsewhere(history, folder):
-        print(worse)
-    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
 # -- companion generate, eval, info ------------------------------------------------------------------
@@ -760,14 +697,16 @@ def plan_verify(args, held: ExitStack) -> SimpleNamespace:
     from companion.runtime import models, verifying
 
     verifying.peer()
+    teller = load(args.model, device="cpu", revision=args.revision)
     against = args.against or args.model
     if not models.is_public(against):
-        rule = "is none in Hugging Face's layout, as companion export hf writes it; name one with --against"
-        raise ValueError(f"{against} {rule}")
+        rule = (
+            "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
+        )
+        raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
     folder = models.public_folder(against, None if args.against else args.revision)
-    teller = load(args.model, device="cpu", revision=args.revision)
     room = max(1, teller.model.config.context_length - verifying.N_TOKENS)
-    ids = teller.encode(verifying.PROMPT)[0, :room].tolist()
+    ids = [*teller.begin, *teller.tokenizer.encode(verifying.PROMPT)][:room]
     return SimpleNamespace(teller=teller, args=args, ids=ids, against=folder)
 
 

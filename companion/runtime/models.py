@@ -17,6 +17,7 @@ from companion.runtime.public_tokenizers import read_tokenizer
 from companion.runtime.terminal import as_typed
 from companion.runtime.texts import CORPORA, end_of_text
 
+RUN_OF_MINE = Path("runs/data/mine")
 PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
 """What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
 
@@ -95,17 +96,18 @@ def origin_of(name: str | Path, revision: str | None = None) -> dict:
 # -- tokenizers ------------------------------------------------------------------
 
 
-def tokenizer_of(name: str | Path, load: Callable[[Path], Any]) -> Any:
+def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
     """The tokenizer of a model, ours or public; of a folder, also where it holds nothing else.
 
-    load: from the path of our tokenizer.json to the tokenizer. Raises, in one line, FileNotFoundError for a
-    name that is none, ValueError for a tokenizer that knows no end of a text.
+    load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
+    Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
     """
     folder = Path(name).expanduser()
     if is_hub_name(folder.as_posix()):
         folder = public_folder(name)
     elif not folder.is_dir():
-        raise FileNotFoundError(f"{name} is no folder, and no model of the hub such as openai-community/gpt2")
+        known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
+        raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
     ours = "kind" in _object(folder, TOKENIZER)
     tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
     try:
@@ -139,17 +141,13 @@ def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Pa
     if same_tokenizer(tokenizer, prepared):
         return
     taken, texts = Path(name).as_posix(), source.split(", ")
+    why = f"--data={data} was prepared with another tokenizer than that of --init={taken}"
     if source == "village":
-        why, texts = (
-            "the village's stories have a tokenizer of their own; prepare a text of yours",
-            ["my.txt"],
-        )
-        data = Path("runs/data/mine")
-    else:
-        why = f"--data={data} was prepared with another tokenizer than that of --init={taken}"
-        texts = texts if all(text in CORPORA or Path(text).exists() for text in texts) else ["my.txt"]
+        why, data = "the village has a tokenizer of its own, so prepare a text of yours", RUN_OF_MINE
+    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
+        texts = ["my.txt"]
     command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
-    raise ValueError(f"{why}: {as_typed(*command)}")
+    raise ValueError(f"{why}; run {as_typed(*command)}")
 
 
 def _bytes(token: str | bytes) -> bytes:
