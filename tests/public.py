@@ -141,8 +141,13 @@ FAMILIES = {"GPT-2": gpt2, "Llama 3": llama3, "Qwen": qwen, "GPT-NeoX": neox, "L
 def family(name):
     """(tokenizer.json, tokenizer_config.json) of a family, as texts."""
     tokenizer, config = FAMILIES[name]()
+    file = json.loads(tokenizer.to_str())
+    if name in ("GPT-2", "Llama 2"):  # older files write a merge as one text, and GPT-2's has no type
+        file["model"]["merges"] = [" ".join(pair) for pair in file["model"]["merges"]]
+    if name == "GPT-2":
+        del file["model"]["type"]
     common = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-    return tokenizer.to_str(), json.dumps(common | config)
+    return json.dumps(file), json.dumps(common | config)
 
 
 def write_family(name, folder, **config):

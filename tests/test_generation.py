@@ -666,6 +666,38 @@ def test_a_tokenizer_without_an_end_is_an_error(small):
         LanguageModel(small.model, without)
 
 
+class Others:
+    """A tokenizer of letters that says itself how texts begin and end, as those of public models do."""
+
+    special_tokens, letters = {"<s>": 5, "</s>": 6}, " abcd"
+
+    def __init__(self, begin, end):
+        self.begin, self.end = begin, end
+
+    def encode(self, text):
+        return [self.letters.index(letter) for letter in text]
+
+    def tokens(self, ids):
+        return [self.letters[i].encode() for i in ids]
+
+    def decode(self, ids):
+        return b"".join(self.tokens(ids)).decode().removeprefix(" ")
+
+
+def test_a_text_begins_and_ends_as_its_tokenizer_says():
+    table = torch.zeros(7, 7)
+    table[[5, 2, 3, 0], [2, 3, 0, 6]] = 99  # <s>, b, c, a space, </s>
+    teller = LanguageModel(Fixed(table), Others([5], 6))
+    assert teller.encode("ab").tolist() == [[5, 1, 2]] and teller.encode("").tolist() == [[5]]
+    assert teller.generate("", temperature=0) == "bc " == teller.tell("", temperature=0)
+    assert teller.tell("c", temperature=0) == "c " and list(teller.stream("b", temperature=0)) == ["c", " "]
+    assert teller.tell_many(2, "c", temperature=0) == [("c ", True)] * 2  # a first space stays
+    bare = LanguageModel(Fixed(table), Others([], 6))
+    assert bare.encode("ab").tolist() == [[1, 2]] and bare.encode("").tolist() == [[6]]
+    with pytest.raises(ValueError, match="names no token that ends a text"):
+        LanguageModel(Fixed(table), Others([5], None))
+
+
 def test_caches_are_made_where_a_text_fits(double):
     tokenizer = BPETokenizer.train("", 257)  # no text: single bytes, of which the model knows some
     made = []

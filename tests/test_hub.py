@@ -54,7 +54,7 @@ SPLIT = {
     "model-2.safetensors": safetensors(b=[2.0]),
     "consolidated.safetensors": b"the same again, which nobody reads",
 }
-PICKLED = {"config.json": CONFIG, "pytorch_model.bin": b"a pickle"}
+PICKLED = {"config.json": CONFIG, "optimizer.pt": b"a pickle", "pytorch_model.bin": b"another"}
 
 
 class Hub(ThreadingHTTPServer):
@@ -75,7 +75,7 @@ class Hub(ThreadingHTTPServer):
             },
             "openai-community/gpt2": {"main": (FIRST, WHOLE)},
         }
-        self.asked, self.cuts, self.down, self.slow = [], {}, False, 0
+        self.asked, self.cuts, self.down, self.slow, self.gate = [], {}, 0, 0, 401
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(f"{self.command} {self.path}")
         time.sleep(self.server.slow)
         if self.server.down:
-            return self.reply(503, b"down for repairs")
+            return self.reply(self.server.down, b"down for repairs")
         path = self.path.split("?")[0].strip("/")
         if match := re.fullmatch(r"api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
             return self.api(*match.groups())
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         commit, _, file = file.partition("/")
         files = dict(self.server.repos[name].values())[commit]
         if name == "own/gated":
-            return self.refuse(401, "GatedRepo")
+            return self.refuse(self.server.gate, "GatedRepo")
         self.send_file(files[file], {"X-Repo-Commit": commit}, body)
 
     def api(self, name, what, revision):
@@ -219,12 +219,16 @@ def test_the_second_call_fetches_nothing_again(find, server):
 
 def test_a_hub_that_is_down_or_slow_is_like_no_hub(find, server, monkeypatch):
     folder = find("own/whole")
-    server.down = True
-    assert find("own/whole") == folder
-    with pytest.raises(ConnectionError, match="not in the hub's cache.*503") as caught:
-        find("own/split")
+    for server.down in (503, 429):
+        assert find("own/whole") == folder
+        with pytest.raises(ConnectionError, match=f"not in the hub's cache.*{server.down}") as caught:
+            find("own/split")
+        one_line(caught)
+    server.down = 418
+    with pytest.raises(ConnectionError, match=r"the hub answered with an error \(418\)") as caught:
+        find("own/whole")
     one_line(caught)
-    server.down, server.slow = False, 30
+    server.down, server.slow = 0, 30
     monkeypatch.setattr(hub, "WAIT", 0.5)
     start = time.monotonic()
     assert find("own/whole") == folder
@@ -273,7 +277,9 @@ def test_after_a_failed_download_the_next_call_fetches_the_rest(find, server, mo
     ]
 
 
-def test_gated(find):
+@pytest.mark.parametrize("status", [401, 403])  # not logged in, and without the licence
+def test_gated(find, server, status):
+    server.gate = status
     with pytest.raises(ValueError, match="own/gated is gated: accept its licence at https://") as caught:
         find("own/gated")
     assert "https://huggingface.co/own/gated" in one_line(caught) and "`hf auth login`" in str(caught.value)

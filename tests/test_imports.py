@@ -111,7 +111,7 @@ FINE = {
     "village/__init__.py": "from .world import x\nfrom companion.village.world import y\n",
     "village/world.py": "import math\n",
     "runtime/files.py": "from companion import village\nfrom ..village import x\nfrom . import checks\n",
-    "runtime/hub.py": "def f():\n    import huggingface_hub\n    from tokenizers import x\n",
+    "runtime/lent.py": "class A:\n    def f(self):\n        from huggingface_hub import errors\n",
     "show/plots.py": "from companion.runtime.files import x\nfrom companion.village import y\n",
     "exercises/ch01/ex1.py": "from companion.exercises.values import a\nfrom companion.village import judge",
     "serve/server.py": "from companion.second import x\nfrom companion.runtime import files\n",
@@ -124,6 +124,26 @@ def test_a_package_as_it_should_be_has_no_problems(tmp_path):
 
 
 PLANTED = {
+    "the runtime imports a lent library at once": (
+        "runtime/a.py",
+        "if x:\n    from tokenizers import Tokenizer",
+        "imports tokenizers at once; import it in the function that needs it",
+    ),
+    "the runtime imports a peer that is not lent": (
+        "runtime/a.py",
+        "def f():\n    import transformers",
+        "imports transformers; peers belong into tests",
+    ),
+    "show imports what is lent to the runtime": (
+        "show/plots.py",
+        "def f():\n    import tokenizers",
+        "imports tokenizers; peers belong into tests",
+    ),
+    "a chapter imports what is lent to the runtime": (
+        "second.py",
+        "def f():\n    import huggingface_hub",
+        "imports huggingface_hub; peers belong into tests",
+    ),
     "the village imports the runtime": (
         "village/world.py",
         "from companion.runtime import x",
@@ -145,12 +165,6 @@ PLANTED = {
     ),
     "the runtime imports a chapter": ("runtime/a.py", "from companion.first import x", "companion.first"),
     "the runtime imports show": ("runtime/a.py", "from companion.show import plots", "companion.show"),
-    "the runtime imports a peer at once": (
-        "runtime/a.py",
-        "import tokenizers\ndef f():\n    import tokenizers",
-        "imports tokenizers; peers",
-    ),
-    "show imports a peer": ("show/a.py", "def f():\n    import transformers", "imports transformers; peers"),
     "show imports a chapter": ("show/plots.py", "from companion.first import x", "companion.first"),
     "show imports load": ("show/plots.py", "from companion import load", "companion.load"),
     "show imports exercises": (

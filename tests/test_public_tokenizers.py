@@ -139,6 +139,24 @@ def test_spaces_alone_are_text_and_what_steers_is_special():
     assert {"<tool_call>", "</tool_call>"} < set(OURS["Qwen"].special_tokens)
 
 
+@pytest.mark.parametrize("ignore_merges", [True, False])
+@pytest.mark.parametrize("merges", [[["<", "x"], ["<x", ">"]], [["<", "x"], ["<x", ">"], ["<x>", "x"]], []])
+def test_not_even_by_the_merges_of_the_file(merges, ignore_merges):
+    """The library itself makes a special token of text, where the model's own merges lead to its name."""
+    vocab = {"<": 0, "x": 1, ">": 2, "<x": 3, "<x>": 4, "<x>x": 5}
+    model = {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": ignore_merges}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    file = {"version": "1.0", "model": model, "decoder": level, "pre_tokenizer": level}
+    file["added_tokens"] = [{"id": 4, "content": "<x>", "special": True} | flags]
+    ours, theirs = PublicTokenizer(file), tokenizers.Tokenizer.from_str(json.dumps(file))
+    theirs.encode_special_tokens = True
+    assert (4 in theirs.encode("<x>").ids) == bool(merges or ignore_merges)
+    begun = [3, 2] if merges else [0, 1, 2]
+    assert ours.encode("<x>") == begun and ours.encode("<x>", "all") == [4] == ours.encode("<x>", {"<x>"})
+    assert ours.decode(ours.encode("<x>x")) == "<x>x" and 4 not in ours.encode("<x>x")
+
+
 def test_begin_and_end():
     found = {}
     for name, ours in OURS.items():

@@ -29,9 +29,8 @@ TOP = {"__init__.py", "__main__.py", "cli.py"}
 PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
-
-GUESTS = {"runtime", "serve"}
-"""Folders in which a function may import a peer that reads or writes what others made; pip may lack it."""
+LENT = {"runtime": {"huggingface_hub", "tokenizers", "transformers"}}
+"""What a room may import all the same, in its functions alone: whoever lacks it misses nothing else."""
 
 
 def parse_code(source: str) -> ast.Module | None:
@@ -80,26 +79,30 @@ def patched(tree: ast.Module) -> Iterator[str]:
                 yield ast.unparse(node)
 
 
-def within_functions(tree: ast.AST) -> set[str]:
-    """The libraries that a tree imports inside functions alone, and not when it is imported itself."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    inside = {id(node) for function in functions for node in ast.walk(function)}
-    found = {
-        (module.split(".")[0], id(node) in inside)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for module, _ in imported(node)
-    }
-    return {name for name, within in found if within and (name, False) not in found}
+def outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """The statements of a tree that run when it is imported."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                yield node
+                waiting.append(node)
 
 
-def common_problems(tree: ast.Module, guests: Set[str] = frozenset()) -> Iterator[str]:
-    """What no file of the package and no notebook may import or patch. guests: the peers that this one may."""
+def common_problems(tree: ast.Module, lent: Set[str] = frozenset()) -> Iterator[str]:
+    """What no file of the package and no notebook may import or patch.
+
+    lent: libraries that this one may import in its functions.
+    """
+    at_once = [node for node in outside_functions(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for module, _ in imported(ast.Module(at_once, [])):
+        if (top := module.split(".")[0]) in lent:
+            yield f"imports {top} at once; import it in the function that needs it"
     for module, name in imported(tree):
         top = module.split(".")[0]
         if name == "*":
             yield f"star import from {module}; import each name"
-        if top in PEERS - guests:
+        if top in PEERS - lent:
             yield f"imports {top}; peers belong into tests"
         if top in ("chapters", "tests"):
             yield f"imports from {top}; nothing may depend on it"
@@ -201,8 +204,8 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
         except SyntaxError as error:
             yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
             continue
-        room = path.relative_to(book.root / "companion").parts[0]
-        found = [*common_problems(tree, within_functions(tree) if room in GUESTS else frozenset())]
+        room = path.relative_to(book.root).parts[1]
+        found = [*common_problems(tree, LENT.get(room, frozenset()))]
         found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])

@@ -93,8 +93,9 @@ def check_names(names: set[str], where: str) -> None:
         raise ValueError(f"{where} has no {CONFIG}, so it is no model; name the folder of one")
     if INDEX in names or WEIGHTS in names:
         return
-    if pickled := sorted(name for name in names if name.endswith(PICKLES)):
-        why = f"has its weights as a pickle ({pickled[0]}), which can run any program when it is opened"
+    if pickled := [name for name in names if name.endswith(PICKLES)]:
+        first = min(pickled, key=lambda name: (not name.startswith("pytorch_model"), name))
+        why = f"has its weights as a pickle ({first}), which can run any program when it is opened"
         raise ValueError(f"{where} {why}; take a model or a revision with {WEIGHTS}")
     raise ValueError(f"{where} has no {WEIGHTS}, nor {INDEX}: the weights are missing")
 
@@ -212,7 +213,8 @@ def _snapshot(name: str, revision: str | None, endpoint: str | None, cache: str 
             info = hub.HfApi(endpoint=endpoint).model_info(name, revision=revision, timeout=WAIT)
             _usable({file.rfilename for file in info.siblings or ()}, name)
         except errors.HTTPError as error:
-            if isinstance(error, errors.HfHubHTTPError) and error.response.status_code < 500:
+            status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 500
+            if status < 500 and status not in (408, 429):  # it answered; those two mean "not now"
                 raise
             where["local_files_only"], unreachable = True, error
     try:
