@@ -1,4 +1,4 @@
-"""The command line on public models: read by --model, gone on from, exported; on small folders, without a network.
+"""The command line on public models: read, gone on from, exported; on small folders, without a network.
 
 What is asked of the hub itself is tests/test_hub.py's; the comparison with transformers, tests/peers'.
 """
@@ -131,6 +131,9 @@ def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(family, 
     said(capsys, ["train", "--init", folder, *data, *FEW])
     assert "bits per byte" in said(capsys, ["eval", "--model", "runs/mine", *data])
     assert main(["generate", "--model", "runs/mine", "--max-new-tokens", "5"]) == 0
+    out = said(capsys, ["demo", "tokenization", "Mara", "--model", folder])
+    assert out.count("The model reads") == len(tokenizer.begin) and "back to text: Mara" in out
+    assert "'M" in said(capsys, ["demo", "gpt", "Mara", "--model", folder]) or family == "Llama 2"
 
 
 def test_what_no_model_is_found_under_is_one_line(here, capsys):
@@ -174,9 +177,11 @@ def test_the_help_names_model_first(command, capsys):
 # -- eval ------------------------------------------------------------------
 
 
-def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsys):
+def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsys, monkeypatch):
+    stories = load_split("val")[:9]
+    monkeypatch.setattr(cli.village, "load_split", lambda split: stories)
     out = said(capsys, ["eval", "--model", smol])
-    told = companion.datasets.encode_documents(load_split("val"), load(smol).tokenizer)
+    told = companion.datasets.encode_documents(stories, load(smol).tokenizer)
     loss = companion.training.evaluate(load(smol).model, told, 41)
     assert f"{loss.bits_per_byte:.4f} bits per byte; floor 0.1895" in out
     assert "Grammar" not in out and "No story" not in out  # it was never told to tell such stories
@@ -189,10 +194,11 @@ def test_data_of_another_tokenizer_are_refused(smol, prepared, capsys):
     )
 
 
-def test_long_rows_and_large_vocabularies_are_measured_in_pieces(smol, capsys, monkeypatch):
+def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, capsys, monkeypatch):
     from companion.runtime import runs
 
-    whole = said(capsys, ["eval", "--model", smol])
+    measure = ["eval", "--model", in_its_tokens, "--data", "runs/data/mine"]
+    whole = said(capsys, measure)
     rows = []
     forward = companion.gpt.GPT.forward
     monkeypatch.setattr(
@@ -201,9 +207,9 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(smol, capsys, m
         lambda self, x, *more: (rows.append(x.shape), forward(self, x, *more))[1],
     )
     monkeypatch.setattr(runs, "SCORES", 2 * 41 * 307)
-    assert said(capsys, ["eval", "--model", smol]) == whole and {shape[0] for shape in rows} <= {1, 2}
+    assert said(capsys, measure) == whole and {shape[0] for shape in rows} <= {1, 2}
     monkeypatch.setattr(runs, "LONGEST", 10)
-    out = said(capsys, ["eval", "--model", smol])
+    out = said(capsys, measure)
     assert out.startswith("in pieces of at most 10 tokens, of the 41 that it reads at once") and out != whole
 
 
@@ -360,6 +366,7 @@ def test_data_in_other_tokens_are_refused_with_the_command_that_helps(smol, prep
     assert planned(monkeypatch, argv[1:]).train.steps == 3
 
 
+@pytest.mark.slow
 def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
     try:
         ours = BPETokenizer.gpt2()

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from companion.runtime.checks import whole_number
-from companion.runtime.texts import END_OF_TEXT
+from companion.runtime.texts import end_of_text
 
 __all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
 
@@ -78,7 +78,7 @@ class Subject:
 
     def spell(self, token: int) -> str:
         """A token as text that can be printed in a line."""
-        if token == self.tokenizer.special_tokens[END_OF_TEXT]:
+        if token == end_of_text(self.tokenizer):
             return "<end>"
         if token not in self.tokenizer.vocab:  # a row to spare, as many public models have
             return f"<{token}>"
@@ -133,7 +133,9 @@ def shape(*sizes: int) -> str:
 
 def tokenization(subject: Subject) -> Iterator[str]:
     """The text's pieces, its tokens and their bytes."""
-    tokenizer, ids, text = subject.tokenizer, subject.ids[1:], subject.text
+    tokenizer, text = subject.tokenizer, subject.text
+    n = len(getattr(tokenizer, "begin", subject.ids[:1]))  # before the text: <|endoftext|> in our tokenizers
+    begin, ids = subject.ids[:n], subject.ids[n:]
     letters, size = len(text), len(text.encode())
     yield f"text: {spell(text)}"
     yield f"{letters:,} letters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
@@ -141,15 +143,16 @@ def tokenization(subject: Subject) -> Iterator[str]:
     yield ""
     begun = pieces(tokenizer, text, ids)
     yield f"   at  {fit('piece', LABEL) + '  ' if begun else ''}{'token':{LABEL + 2}}     id  bytes"
-    for at, token in enumerate(ids, start=1):
-        piece = f"{fit(begun[at - 1], LABEL)}  " if begun else ""
+    for at, token in enumerate(ids, start=n):
+        piece = f"{fit(begun[at - n], LABEL)}  " if begun else ""
         raw = tokenizer.vocab[token]
         raw = raw.encode() if isinstance(raw, str) else raw
         yield f"{at:5}  {piece}{fit(subject.quote(token), LABEL + 2)}  {token:5}  {raw.hex(' ')}"
     yield ""
     yield f"back to text: {spell(tokenizer.decode(ids))}"
-    end = subject.ids[0]
-    yield f"The model reads {END_OF_TEXT}, id {end}, at position 0 before them: T = {len(ids) + 1}."
+    for at, token in enumerate(begin):
+        name = spell(tokenizer.vocab[token])
+        yield f"The model reads {name}, id {token}, at position {at} before them: T = {len(subject.ids)}."
 
 
 def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
