@@ -639,7 +639,7 @@ def report_demo(plan: SimpleNamespace, lines: list[str]) -> None:
 
 def add_export(parser):
     forms = parser.add_subparsers(
-        dest="form", required=True, metavar="form", description="for other engines, one of:"
+        dest="form", required=True, metavar="form", description="a model (default: the shipped one) for other engines, as:"
     )
     about = "a folder that transformers, and what reads its layout, loads"
     form = forms.add_parser("hf", help=about, description=about)

@@ -133,7 +133,7 @@ def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(family, 
     assert main(["generate", "--model", "runs/mine", "--max-new-tokens", "5"]) == 0
     out = said(capsys, ["demo", "tokenization", "Mara", "--model", folder])
     assert out.count("The model reads") == len(tokenizer.begin) and "back to text: Mara" in out
-    assert "'M" in said(capsys, ["demo", "gpt", "Mara", "--model", folder]) or family == "Llama 2"
+    assert "Mara …" in said(capsys, ["demo", "gpt", "Mara", "--model", folder])
 
 
 def test_what_no_model_is_found_under_is_one_line(here, capsys):
