@@ -766,7 +766,7 @@ COMMANDS = {
     ),
     "export": Command(
         "a model for other engines",
-        "companion export hf --model runs/village --output runs/for-transformers",
+        "companion export hf --model runs/village --output out",
         *(add_export, plan_export, do_export, report_export),
     ),
     "verify": Command(
