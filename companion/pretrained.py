@@ -36,7 +36,7 @@ __all__ = [
     "ParallelBlock",
     "NeoXConfig",
     "neox",
-    "NEOX",
+    "JoinedByHead",
     "FAMILIES",
     "load_pretrained",
     "save_pretrained",
@@ -46,18 +46,16 @@ __all__ = [
 # Cell 802ca1ed, under “One family, one table”
 @dataclass(frozen=True)
 class Family:
-    """Where the files of a family of models have what our parts have. A part holds a weight, a bias, or both.
+    """The names that a family's files use for our parts, and how its matrices differ from ours.
 
     config, build: of our architecture. names: part of theirs -> part of ours, or three of ours that theirs
-    has joined; {0} is the block's number. transposed: endings of tensors that are (in, out). by_head:
-    whether the rows of joined q, k and v go head by head.
+    has joined; {0} is the block's number. transposed: endings of tensors that are (in, out).
     """
 
     config: type
     build: Callable
     names: dict[str, str]
     transposed: tuple[str, ...] = ()
-    by_head: bool = False
 
     def places(self, model: GPT) -> dict[str, list[str]]:
         """The name of each tensor that the model's file has -> the parameters of ours that it fills."""
@@ -71,16 +69,11 @@ class Family:
 
     def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
         """A tensor of theirs as the n of ours that it holds, (out, in) or (out,) each."""
-        tensor = tensor.T if name.endswith(self.transposed) else tensor
-        if self.by_head and n == 3:  # (H · 3 · D, …) -> (3 · H · D, …)
-            tensor = tensor.unflatten(0, (n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
-        return tensor.chunk(n)
+        return (tensor.T if name.endswith(self.transposed) else tensor).chunk(n)
 
     def to_theirs(self, name: str, parts: list[torch.Tensor], n_heads: int) -> torch.Tensor:
-        """The parts of ours that a tensor of theirs joins, joined."""
+        """The tensor of theirs that holds these parts of ours."""
         tensor = torch.cat(parts)
-        if self.by_head and len(parts) == 3:
-            tensor = tensor.unflatten(0, (3, n_heads, -1)).transpose(0, 1).flatten(0, 2)
         return tensor.T if name.endswith(self.transposed) else tensor
 
 
@@ -92,7 +85,7 @@ GPT2 = Family(
         "transformer.wte": "embed.token",
         "transformer.wpe": "embed.position",
         "transformer.h.{0}.ln_1": "blocks.{0}.norm_1",
-        "transformer.h.{0}.attn.c_attn": "blocks.{0}.attn.q_proj blocks.{0}.attn.k_proj blocks.{0}.attn.v_proj",
+        "transformer.h.{0}.attn.c_attn": " ".join(f"blocks.{{0}}.attn.{x}_proj" for x in "qkv"),
         "transformer.h.{0}.attn.c_proj": "blocks.{0}.attn.o_proj",
         "transformer.h.{0}.ln_2": "blocks.{0}.norm_2",
         "transformer.h.{0}.mlp.c_fc": "blocks.{0}.mlp.up_proj",
@@ -108,8 +101,8 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
     """Give a model without numbers (on the meta device) the weights in files; return it, for evaluation.
 
     files: each tensor's name -> the safetensors file that has it. dtype: to keep the weights in. One tensor
-    is read at a time, so memory holds the weights once. Raises ValueError for a tensor that lacks, that has
-    no place in the model, or of another shape.
+    is read at a time, so memory holds the weights once. Raises ValueError for a tensor that is missing, has
+    no place in the model, or is of another shape.
     """
     wanted, state, weights = family.places(model), model.state_dict(), {}
     stored = check_names(family, wanted, files)
@@ -119,8 +112,8 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
         parts = family.to_ours(theirs, tensor, len(ours), model.config.n_heads)
         for name, part in zip(ours, parts, strict=True):
             if part.shape != state[name].shape:
-                shapes = f"{list(part.shape)} for {name}, must be {list(state[name].shape)}"
-                raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} has {shapes}")
+                gives = f"{list(tensor.shape)} gives {name} {list(part.shape)}, not {list(state[name].shape)}"
+                raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} {gives}")
             weights[name] = part.to(dtype, copy=True, memory_format=torch.contiguous_format)
     model.load_state_dict(weights, assign=True)
     return model.eval()
@@ -218,26 +211,44 @@ def neox(config: NeoXConfig, meta: bool = False) -> GPT:
 
 
 # Cell f3f22569, under “A third family: two parts side by side”
-NEOX = Family(
-    NeoXConfig,
-    neox,
-    {
-        "gpt_neox.embed_in": "embed",
-        "gpt_neox.layers.{0}.input_layernorm": "blocks.{0}.norm_1",
-        "gpt_neox.layers.{0}.attention.query_key_value": GPT2.names["transformer.h.{0}.attn.c_attn"],
-        "gpt_neox.layers.{0}.attention.dense": "blocks.{0}.attn.o_proj",
-        "gpt_neox.layers.{0}.post_attention_layernorm": "blocks.{0}.norm_2",
-        "gpt_neox.layers.{0}.mlp.dense_h_to_4h": "blocks.{0}.mlp.up_proj",
-        "gpt_neox.layers.{0}.mlp.dense_4h_to_h": "blocks.{0}.mlp.down_proj",
-        "gpt_neox.final_layer_norm": "norm",
-        "embed_out": "head",
-    },
-    by_head=True,
-)
-FAMILIES = {"gpt2": GPT2, "llama": LLAMA, "neox": NEOX}
+class JoinedByHead(Family):
+    """A family in which the rows of joined q, k and v go head by head: q, k, v of head 0, then of head 1."""
+
+    def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
+        if n == 3:  # rows (H, 3, D) -> (3, H, D)
+            tensor = tensor.unflatten(0, (n_heads, 3, -1)).transpose(0, 1).flatten(0, 2)
+        return super().to_ours(name, tensor, n, n_heads)
+
+    def to_theirs(self, name: str, parts: list[torch.Tensor], n_heads: int) -> torch.Tensor:
+        tensor = super().to_theirs(name, parts, n_heads)
+        if len(parts) == 3:  # rows (3, H, D) -> (H, 3, D)
+            tensor = tensor.unflatten(0, (3, n_heads, -1)).transpose(0, 1).flatten(0, 2)
+        return tensor
 
 
-# Cell 0bcd17e7, under “Any of them”
+# Cell 6d7bb2f1, under “A third family: two parts side by side”
+FAMILIES = {
+    "gpt2": GPT2,
+    "llama": LLAMA,
+    "neox": JoinedByHead(
+        NeoXConfig,
+        neox,
+        {
+            "gpt_neox.embed_in": "embed",
+            "gpt_neox.layers.{0}.input_layernorm": "blocks.{0}.norm_1",
+            "gpt_neox.layers.{0}.attention.query_key_value": GPT2.names["transformer.h.{0}.attn.c_attn"],
+            "gpt_neox.layers.{0}.attention.dense": "blocks.{0}.attn.o_proj",
+            "gpt_neox.layers.{0}.post_attention_layernorm": "blocks.{0}.norm_2",
+            "gpt_neox.layers.{0}.mlp.dense_h_to_4h": "blocks.{0}.mlp.up_proj",
+            "gpt_neox.layers.{0}.mlp.dense_4h_to_h": "blocks.{0}.mlp.down_proj",
+            "gpt_neox.final_layer_norm": "norm",
+            "embed_out": "head",
+        },
+    ),
+}
+
+
+# Cell 0bcd17e7, under “Load and save any of them”
 def load_pretrained(
     name: str | Path, revision: str | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple:

@@ -15,11 +15,12 @@ from companion.caching import KVCache
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama, storyteller, swift
-from companion.pretrained import FAMILIES, GPT2, NEOX, NeoXConfig, load_pretrained, neox, save_pretrained
+from companion.pretrained import FAMILIES, GPT2, NeoXConfig, load_pretrained, neox, save_pretrained
 from companion.runtime.strangers import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
 
+NEOX = FAMILIES["neox"]
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SIZES = {"vocab_size": 300, "context_length": 23, "n_layers": 2, "n_heads": 6, "d_model": 60, "d_ff": 71}
 KV = SIZES | {"n_kv_heads": 2}
@@ -128,7 +129,7 @@ def without(name):
 
 
 DAMAGE = {
-    "lacks": (without("layers.1.mlp.up_proj"), "lacks model.layers.1.mlp.up_proj.weight"),
+    "lacks": (without("layers.1.mlp.up_proj"), "is missing model.layers.1.mlp.up_proj.weight"),
     "left over": (lambda t: t | {"model.layers.0.mlp.experts.weight": torch.ones(3)}, "experts"),
     "a layer more": (
         lambda t: t | {k.replace(".1.", ".2."): v.clone() for k, v in t.items() if ".1." in k},
@@ -137,7 +138,7 @@ DAMAGE = {
     "a bias more": (lambda t: t | {"model.norm.bias": torch.ones(60)}, "model.norm.bias"),
     "another shape": (
         lambda t: t | {"model.layers.0.self_attn.k_proj.weight": torch.ones(20, 59)},
-        r"k_proj.weight has \[20, 59\] for blocks.0.attn.k_proj.weight, must be \[20, 60\]",
+        r"k_proj.weight \[20, 59\] gives blocks.0.attn.k_proj.weight \[20, 59\], not \[20, 60\]",
     ),
 }
 

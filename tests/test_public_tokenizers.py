@@ -37,6 +37,7 @@ each = pytest.mark.parametrize("name", FAMILIES)
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 def test_with_all_special_tokens_the_ids_are_the_librarys(name, text):
@@ -44,6 +45,7 @@ def test_with_all_special_tokens_the_ids_are_the_librarys(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 def test_decoding_is_the_librarys(name, text):
     ids = OURS[name].encode(text, "all")
@@ -52,6 +54,7 @@ def test_decoding_is_the_librarys(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 @example("<s><s</s>s>")
@@ -65,6 +68,7 @@ def test_user_text_cannot_become_a_special_token(name, text):
 
 
 @each
+@settings(deadline=None)
 @given(WILD)
 def test_ordinary_text_comes_back(name, text):
     ours = OURS[name]
@@ -157,6 +161,18 @@ def test_not_even_by_the_merges_of_the_file(merges, ignore_merges):
     assert ours.decode(ours.encode("<x>x")) == "<x>x" and 4 not in ours.encode("<x>x")
 
 
+def test_what_the_vocabulary_lacks_is_unknown():
+    file = {
+        "model": {"type": "BPE", "vocab": {"<unk>": 0, "a": 1, "▁": 2}, "merges": [], "unk_token": "<unk>"}
+    }
+    file["decoder"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    file |= {"version": "1.0", "added_tokens": [{"id": 0, "content": "<unk>", "special": True} | flags]}
+    ours = PublicTokenizer(file)
+    assert ours.encode("ab▁a") == [1, 0, 2, 1] and ours.decode([1, 2, 1]) == "a a"
+    assert ours.encode("<unk>") == [0] * 5 and ours.encode("<unk>", "all") == [0]
+
+
 def test_begin_and_end():
     found = {}
     for name, ours in OURS.items():
@@ -214,6 +230,30 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(saved))
     with pytest.raises(ValueError, match="the ids in special_tokens"):
         Tokenizer.load(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize("name", ["Llama 2", "Qwen"])
+def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
+    """Llama 2's has no <|endoftext|>, and all that speaks of a text's ends takes the tokenizer's word."""
+    import torch
+
+    import companion
+    from companion.cli import main
+    from companion.gpt import GPTConfig, gpt2
+    from companion.training import save_checkpoint
+
+    ours = OURS[name]
+    torch.manual_seed(0)
+    config = GPTConfig(vocab_size=ours.vocab_size + 3, context_length=40, n_layers=1, n_heads=2, d_model=8)
+    save_checkpoint(tmp_path / "model", gpt2(config), ours)
+    teller = companion.load(tmp_path / "model", device="cpu")
+    assert (teller.begin, teller.end) == (ours.begin, ours.end)
+    assert teller.encode("Once").tolist() == [ours.begin + ours.encode("Once")]
+    streamed = "".join(teller.stream("Once", max_new_tokens=9, seed=3, top_k=500))
+    assert teller.tell("Once", max_new_tokens=9, seed=3, top_k=500) == "Once" + streamed
+    begin = ours.vocab[ours.begin[0]].decode()
+    assert main(["demo", "tokenization", "Mara ran", "--checkpoint", str(tmp_path / "model")]) == 0
+    assert f"The model reads {begin}, id {ours.begin[0]}, at position 0" in capsys.readouterr().out
 
 
 def test_a_process_that_never_saw_one_loads_it(tmp_path):
@@ -352,7 +392,7 @@ def written(tmp_path_factory):
 
 
 @given(text=WILD)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example(text="".join(SPECIAL))
 @example(text="a\x1cb\x1f \x85 \u2003c\u200bd\u3000 ")
 def test_a_bpe_tokenizer_in_their_format_gives_the_same_ids(written, text):
@@ -455,7 +495,7 @@ CONTENT = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=9), WILD)
     ]
 )
 @example(contents=["<", "/s>", "<|im_end|", "|im_end|>"])
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_message_becomes_a_special_token(name, contents):
     ours = OURS[name]
     harmless = [message | {"content": "x"} for message in TALK]
@@ -533,9 +573,9 @@ def test_templates_have_what_transformers_gives_them():
     template = (
         "{% generation %}{{ bos_token }}|{{ eos_token }}|{{ tools is none }}{% endgeneration %}"
         "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ m | tojson }}{% endfor %}"
-        "{{ strftime_now('%Y') | length }}"
+        "{{ strftime_now('%Y') | length }}\n  {% if true %}!{% endif %}"
     )
     ours = PublicTokenizer(*map(json.loads, family("Llama 2")), template)
     ids = ours.chat([{"role": "user", "content": "<é>&"}] * 2)
-    text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4'
+    text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4\n!'
     assert ids == LIBRARY["Llama 2"].encode(text, add_special_tokens=False).ids

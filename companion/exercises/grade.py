@@ -283,7 +283,8 @@ def repeats(exercise: Function, wrong: Any, one: Try) -> bool:
 
 def habits(tries: list[Try], failed: Try) -> Iterator[str]:
     """Mistakes that every exercise can meet."""
-    if failed.got.value is None:
+    meant_none = any(one.expected.value is None and one.expected.error is None for one in tries)
+    if failed.got.value is None and not meant_none:
         yield "A function without `return` gives None. Is the `return` missing, or in a branch only?"
         return
     exact = Comparison(0.0, True)

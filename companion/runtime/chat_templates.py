@@ -33,15 +33,15 @@ class Guard:
         self.taken = template + json.dumps(messages, ensure_ascii=False)
         self.messages = [self.guarded(message) for message in messages]
 
-    def guarded(self, value, key: str = ""):
+    def guarded(self, value):
         """A message, or what it holds, with every text in it guarded."""
         if isinstance(value, dict):
-            return {name: self.guarded(one, name) for name, one in value.items()}
+            return {name: self.guarded(one) for name, one in value.items()}
         if isinstance(value, list):
-            return [self.guarded(one, key) for one in value]
+            return [self.guarded(one) for one in value]
         if not isinstance(value, str):
             return value
-        places = set(self.found(value)) | (set() if key == "role" else set(self.half_found(value)))
+        places = {*self.found(value), *self.half_found(value)}
         return (
             "".join(self.stand_in(c) if i in places else c for i, c in enumerate(value)) if places else value
         )

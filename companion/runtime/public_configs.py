@@ -75,7 +75,7 @@ ONLY = {
         "tie_word_embeddings": [False],
     },
 }
-"""By model_type: the only values with which our parts compute the same; a field that is left out has the first."""
+"""By model_type: the only values that our parts can compute; a field that is left out has the first."""
 CLASSES = {
     "gpt2": "GPT2LMHeadModel",
     "llama": "LlamaForCausalLM",
@@ -97,7 +97,7 @@ LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 def read_shape(source: Path) -> tuple[str, dict]:
     """The family ("gpt2", "llama" or "neox") and the fields of our configuration that a config.json says.
 
-    Raises ValueError, in one line, for a damaged file, a model_type that is not known, a field that lacks,
+    Raises ValueError, in one line, for a damaged file, a model_type that is not known, a missing field,
     and one whose value our parts cannot compute.
     """
     try:
@@ -203,7 +203,7 @@ def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path])
     for head in strange & set(HEADS):
         if rows in stored and same_tensor(files, stored[head], stored[rows]):
             strange = strange - {head}
-    for names, problem in [(lacking, "lacks"), (sorted(strange), "has, without a place in this model,")]:
+    for names, problem in [(lacking, "is missing"), (sorted(strange), "has, without a place in this model,")]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             raise ValueError(f"{folder} {problem} {', '.join(names[:3])}{more}; it is of another model")

@@ -22,7 +22,8 @@ BLOCK = {
 def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
     """Write a model with GPT-2's blocks as openai-community/gpt2 is laid out on Hugging Face's hub.
 
-    Returns folder. Names without `transformer.`, matrices (in, out), q, k and v as one, a stored mask in each layer, no head.
+    Returns folder. Names without `transformer.`, matrices (in, out), q, k and v as one, no head, and in each
+    layer a stored mask.
     """
     c, ours = model.config, model.state_dict()
     theirs = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}

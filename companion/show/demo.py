@@ -134,8 +134,8 @@ def shape(*sizes: int) -> str:
 def tokenization(subject: Subject) -> Iterator[str]:
     """The text's pieces, its tokens and their bytes."""
     tokenizer, text = subject.tokenizer, subject.text
-    n = len(getattr(tokenizer, "begin", subject.ids[:1]))  # before the text: <|endoftext|> in our tokenizers
-    begin, ids = subject.ids[:n], subject.ids[n:]
+    n = len(subject.ids) - len(tokenizer.encode(text))
+    before, ids = subject.ids[:n], subject.ids[n:]  # what begins every text, and this one's
     letters, size = len(text), len(text.encode())
     yield f"text: {spell(text)}"
     yield f"{letters:,} letters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
@@ -150,7 +150,7 @@ def tokenization(subject: Subject) -> Iterator[str]:
         yield f"{at:5}  {piece}{fit(subject.quote(token), LABEL + 2)}  {token:5}  {raw.hex(' ')}"
     yield ""
     yield f"back to text: {spell(tokenizer.decode(ids))}"
-    for at, token in enumerate(begin):
+    for at, token in enumerate(before):
         name = spell(tokenizer.vocab[token])
         yield f"The model reads {name}, id {token}, at position {at} before them: T = {len(subject.ids)}."
 

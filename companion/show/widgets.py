@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
-from companion.runtime.texts import END_OF_TEXT
+from companion.runtime.texts import end_of_text
 from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
@@ -318,16 +318,13 @@ def attention_weights(model, tokens):
     return weights
 
 
-def end_of_text(tokenizer) -> int:
-    """The id of the token that every text begins with."""
-    return tokenizer.special_tokens[END_OF_TEXT]
-
-
 def begin(model, tokenizer, text: str):
-    """<|endoftext|> and a text's tokens, (1, T) int64, on the model's device."""
+    """What begins every text, and this text's tokens, (1, T) int64, on the model's device."""
     import torch
 
-    ids = [end_of_text(tokenizer), *tokenizer.encode(text)]
+    from companion.runtime.sampling import text_ends
+
+    ids = [*text_ends(tokenizer)[0], *tokenizer.encode(text)]
     return torch.tensor([ids], device=next(model.parameters()).device)
 
 

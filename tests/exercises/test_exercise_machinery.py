@@ -176,6 +176,15 @@ def test_habits_are_named():
     assert "below 0" in complaints and "the same for every input" not in complaints
 
 
+def test_none_is_no_habit_where_it_may_be_meant():
+    def first(values):
+        return values[0] if values else None
+
+    text = verdict(lambda values: None if len(values) < 3 else values[0], oracle=first)
+    assert "got       None" in text and "likely" not in text
+    assert "It gives the same for every input" in verdict(lambda values: None, oracle=first)
+
+
 @pytest.mark.parametrize(
     ("number", "answer", "line"),
     [

@@ -40,7 +40,7 @@ def both(request, tmp_path_factory):
 
 
 @given(text=WILD)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @example(text="".join(NAMES))
 def test_the_ids_and_texts_are_theirs(both, text):
     ours, theirs = both
@@ -66,7 +66,7 @@ CHATS = {"Qwen": CHATML, "Llama 3": LLAMA3_CHAT, "Llama 2": ZEPHYR}
 @pytest.mark.parametrize("prompt", [True, False])
 @pytest.mark.parametrize("name", CHATS)
 @given(contents=st.lists(st.text(max_size=20), min_size=4, max_size=4))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @example(contents=[message["content"] for message in TALK])
 def test_chats_are_theirs(name, prompt, contents, pair):
     ours, theirs = pair(name, CHATS[name])
@@ -76,7 +76,7 @@ def test_chats_are_theirs(name, prompt, contents, pair):
 
 
 @given(contents=st.lists(st.text(max_size=20), min_size=3, max_size=3))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_llama_2s_chats_are_theirs(contents, pair):
     ours, theirs = pair("Llama 2", LLAMA2_CHAT)
     messages = [message | {"content": new} for message, new in zip(TALK[1:], contents, strict=True)]
@@ -112,7 +112,7 @@ def loaded(tmp_path_factory):
 
 
 @given(text=WILD)
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example(text="a<|user|>b<pad> <|endoftext|>")
 def test_they_load_ours(loaded, text):
     for theirs in loaded:

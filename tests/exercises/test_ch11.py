@@ -1,0 +1,853 @@
+"""Answers to chapter 11's exercises."""
+
+import json
+import math
+import re
+import struct
+from itertools import accumulate
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from harness import Answers, ExerciseTests
+
+# -- 11.1 ------------------------------------------------------------------
+
+
+def by_cutting(data):
+    n = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + n])
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
+
+
+def by_unpacking(data):
+    view = memoryview(data)
+    (n,) = struct.unpack("<Q", view[:8])
+    found = json.loads(str(view[8:][:n], "utf-8").strip())
+    found.pop("__metadata__", None)
+    for name in found:
+        found[name] = found[name]["dtype"], tuple(found[name]["shape"])
+    return found
+
+
+def by_pairs(data):
+    """The pairs of each object as they come, no dict before the last."""
+    whole = json.loads(data[8 : 8 + int(np.frombuffer(data[:8], "<u8")[0])], object_pairs_hook=list)
+    return dict(
+        (name, [dict(parts)["dtype"], torch.tensor(dict(parts)["shape"])])
+        for name, parts in whole
+        if name != "__metadata__"
+    )
+
+
+def by_counting_braces(data):
+    text = data[8:].decode("utf-8", "surrogateescape")
+    header, end = json.JSONDecoder().raw_decode(text)
+    assert end <= int.from_bytes(data[:8], "little")
+    return {
+        name: tuple(header[name][key] for key in ("dtype", "shape"))
+        for name in header
+        if name[:] != "__metadata__"
+    }
+
+
+def with_metadata(data):
+    n = int.from_bytes(data[:8], "little")
+    return {
+        name: (part.get("dtype"), part.get("shape")) for name, part in json.loads(data[8 : 8 + n]).items()
+    }
+
+
+def without_looking(data):
+    n = int.from_bytes(data[:8], "little")
+    return {name: (part["dtype"], part["shape"]) for name, part in json.loads(data[8 : 8 + n]).items()}
+
+
+def reversed_length(data):
+    n = int.from_bytes(data[:8], "big")
+    return {
+        name: (p["dtype"], p["shape"]) for name, p in json.loads(data[8 : 8 + n]).items() if name[0] != "_"
+    }
+
+
+def one_byte(data):
+    header = json.loads(data[8 : 8 + data[0]])
+    header.pop("__metadata__", None)
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items()}
+
+
+def from_zero(data):
+    header = json.loads(data[: struct.unpack("<Q", data[:8])[0]])
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
+
+
+def in_ascii(data):
+    header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]].decode("ascii"))
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
+
+
+def no_scalars(data):
+    return {name: found for name, found in by_cutting(data).items() if len(found[1]) > 0}
+
+
+def ones_for_scalars(data):
+    return {name: (dtype, shape or [1]) for name, (dtype, shape) in by_cutting(data).items()}
+
+
+def sizes_turned(data):
+    return {name: (dtype, list(reversed(shape))) for name, (dtype, shape) in by_cutting(data).items()}
+
+
+def in_their_order(data):
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return {name: list(part.values())[:2] for name, part in header.items() if name != "__metadata__"}
+
+
+def last_brace(data):
+    header = json.loads(data[8 : data.rfind(b"}") + 1])
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
+
+
+def numbers_in_all(data):
+    return {name: (dtype, math.prod(shape)) for name, (dtype, shape) in by_cutting(data).items()}
+
+
+def no_such_word(data):
+    return {name: found for name, found in by_cutting(data).items() if "metadata" not in name}
+
+
+# -- 11.2 ------------------------------------------------------------------
+
+
+def as_upper_half(data):
+    return [struct.unpack("<f", b"\0\0" + data[i : i + 2])[0] for i in range(0, len(data), 2)]
+
+
+def by_torch(data):
+    return torch.frombuffer(bytearray(data), dtype=torch.bfloat16).float()
+
+
+def by_numpy(data):
+    wide = np.zeros(len(data) // 2, dtype=np.uint32)
+    wide |= np.frombuffer(data, dtype="<u2")
+    return np.left_shift(wide, 16).view(np.float32).astype(np.float64)
+
+
+def by_words(data):
+    for low, high in zip(data[::2], data[1::2], strict=True):
+        sign = -1.0 if high & 128 else 1.0
+        exponent, rest = (high & 127) << 1 | low >> 7, low & 127
+        if exponent == 255:
+            yield math.nan if rest else sign * math.inf
+        elif exponent:
+            yield sign * (1 + rest / 128) * 2.0 ** (exponent - 127)
+        else:
+            yield sign * rest * 2.0**-133
+
+
+def big_endian(data):
+    return [struct.unpack(">f", data[i : i + 2] + b"\0\0")[0] for i in range(0, len(data), 2)]
+
+
+def lower_half(data):
+    return [struct.unpack("<f", data[i : i + 2] + b"\0\0")[0] for i in range(0, len(data), 2)]
+
+
+def as_halves(data):
+    return np.frombuffer(data, dtype="<f2")
+
+
+def as_integers(data):
+    return np.frombuffer(data, dtype="<u2")
+
+
+def of_the_books(data):
+    out = []
+    for (word,) in struct.iter_unpack("<H", data):
+        out.append((-1) ** (word >> 15) * 2.0 ** ((word >> 7) % 256 - 127) * (1 + word % 128 / 128))
+    return out
+
+
+def of_the_books_with_ends(data):
+    return [
+        math.copysign(x, y) if abs(x) > 2.0**127.9 and not math.isfinite(y) else x for x, y in pairs(data)
+    ]
+
+
+def pairs(data):
+    """What the formula of the books makes of each number, with the ends right, and the number."""
+    right = as_upper_half(data)
+    return [(y if not math.isfinite(y) else x, y) for x, y in zip(of_the_books(data), right, strict=True)]
+
+
+def zero_below(data):
+    return [x if x != x or abs(x) >= 2.0**-126 else math.copysign(0.0, x) for x in as_upper_half(data)]
+
+
+def never_minus_zero(data):
+    return [x or 0.0 for x in as_upper_half(data)]
+
+
+def nan_is_infinite(data):
+    return [math.inf if x != x else x for x in as_upper_half(data)]
+
+
+def positive(data):
+    return by_torch(data).abs()
+
+
+def two_as_one(data):
+    return [x for (x,) in struct.iter_unpack("<f", data[: len(data) // 4 * 4])]
+
+
+def in_float16(data):
+    return by_torch(data).to(torch.float16)
+
+
+def one_number(data):
+    return as_upper_half(data)[0]
+
+
+def doubled(data):
+    return by_torch(data) * 2
+
+
+# -- 11.3 ------------------------------------------------------------------
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm")
+
+
+def by_two_tables(name):
+    outer = {
+        "model.embed_tokens.weight": "embed.weight",
+        "model.norm.weight": "norm.weight",
+        "lm_head.weight": "head.weight",
+    }
+    inner = {"input_layernorm.weight": "norm_1.weight", "post_attention_layernorm.weight": "norm_2.weight"}
+    inner |= {f"self_attn.{part}.weight": f"attn.{part}.weight" for part in ATTENTION}
+    inner |= {f"self_attn.{part}_proj.bias": f"attn.{part}_proj.bias" for part in "qkv"}
+    inner |= {f"mlp.{part}_proj.weight": f"mlp.{part}_proj.weight" for part in ("gate", "up", "down")}
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    if not found:
+        return outer.get(name)
+    rest = inner.get(name[found.end() :])
+    return rest and f"blocks.{found[1]}.{rest}"
+
+
+def by_patterns(name):
+    patterns = [
+        (r"model\.embed_tokens\.weight", r"embed.weight"),
+        (r"model\.norm\.weight", r"norm.weight"),
+        (r"lm_head\.weight", r"head.weight"),
+        (r"model\.layers\.(\d+)\.input_layernorm\.weight", r"blocks.\1.norm_1.weight"),
+        (r"model\.layers\.(\d+)\.post_attention_layernorm\.weight", r"blocks.\1.norm_2.weight"),
+        (r"model\.layers\.(\d+)\.self_attn\.([qkvo]_proj|[qk]_norm)\.weight", r"blocks.\1.attn.\2.weight"),
+        (r"model\.layers\.(\d+)\.self_attn\.([qkv]_proj)\.bias", r"blocks.\1.attn.\2.bias"),
+        (r"model\.layers\.(\d+)\.mlp\.((?:gate|up|down)_proj)\.weight", r"blocks.\1.mlp.\2.weight"),
+    ]
+    for theirs, ours in patterns:
+        if found := re.fullmatch(theirs, name):
+            return found.expand(ours)
+    return None
+
+
+def by_splitting(name):
+    found = by_splitting_loosely(name)
+    if found and found.endswith("bias") and found.split(".")[-2] not in ("q_proj", "k_proj", "v_proj"):
+        return None
+    return found
+
+
+def by_splitting_loosely(name):
+    pieces = name.split(".")
+    if len(pieces) < 2 or pieces.pop() not in ("weight", "bias"):
+        return None
+    kind = name[name.rindex(".") + 1 :]
+    if pieces == ["lm_head"]:
+        return "head." + kind
+    if pieces in (["model", "embed_tokens"], ["model", "norm"]):
+        return pieces[1].replace("embed_tokens", "embed") + "." + kind
+    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdigit():
+        return None
+    number, rest = pieces[2], pieces[3:]
+    if rest in (["input_layernorm"], ["post_attention_layernorm"]):
+        return f"blocks.{number}.norm_{2 - (rest[0][0] == 'i')}.{kind}"
+    if len(rest) == 2 and rest[0] == "self_attn" and rest[1] in ATTENTION:
+        return f"blocks.{number}.attn.{rest[1]}.{kind}"
+    if len(rest) == 2 and rest[0] == "mlp" and rest[1] in ("gate_proj", "up_proj", "down_proj"):
+        return f"blocks.{number}.mlp.{rest[1]}.{kind}"
+    return None
+
+
+def replacing(name):
+    name = (
+        name.replace("model.layers", "blocks")
+        .replace("model.embed_tokens", "embed")
+        .replace("self_attn", "attn")
+    )
+    name = name.replace("input_layernorm", "norm_1").replace("post_attention_layernorm", "norm_2")
+    return name.replace("model.norm", "norm").replace("lm_head", "head")
+
+
+def replacing_or_none(name):
+    return replacing(name) if replacing(name) != name else None
+
+
+def one_figure(name):
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    return None if found and len(found[1]) > 1 else by_patterns(name)
+
+
+def weights_alone(name):
+    return by_patterns(name) if name.endswith("weight") else None
+
+
+def itself(name):
+    return by_patterns(name) or name
+
+
+def nothing(name):
+    return by_patterns(name) or ""
+
+
+def key_error(name):
+    if by_patterns(name) is None:
+        raise KeyError(name)
+    return by_patterns(name)
+
+
+def any_prefix(name):
+    return by_patterns(name) or by_patterns("model." + name)
+
+
+def any_layer(name):
+    found = re.match(r"model\.layers\.([^.]*)\.", name)
+    return (
+        by_patterns(name)
+        if not found
+        else swap(by_patterns(f"model.layers.0.{name[found.end() :]}"), found[1])
+    )
+
+
+def swap(name, layer):
+    return name and name.replace("blocks.0.", f"blocks.{layer}.")
+
+
+def int_of_the_layer(name):
+    pieces = name.split(".")
+    if name.startswith("model.layers.") and len(pieces) > 3:
+        pieces[2] = str(int(pieces[2]))
+    return by_patterns(".".join(pieces))
+
+
+def all_of_attention(name):
+    found = re.fullmatch(r"model\.layers\.(\d+)\.self_attn\.(.*)", name)
+    return f"blocks.{found[1]}.attn.{found[2]}" if found else by_patterns(name)
+
+
+def all_of_the_mlp(name):
+    found = re.fullmatch(r"model\.layers\.(\d+)\.mlp\.(.*)", name)
+    return f"blocks.{found[1]}.mlp.{found[2]}" if found else by_patterns(name)
+
+
+def without_qk_norms(name):
+    return None if name.endswith(("q_norm.weight", "k_norm.weight")) else by_patterns(name)
+
+
+def tied(name):
+    return by_patterns(name) if name != "lm_head.weight" else "embed.weight"
+
+
+def from_one(name):
+    found = re.match(r"model\.layers\.(\d+)", name)
+    return by_patterns(name) and (swap_number(name, int(found[1]) + 1) if found else by_patterns(name))
+
+
+def swap_number(name, number):
+    return re.sub(r"blocks\.\d+", f"blocks.{number}", by_patterns(name))
+
+
+def up_to_31(name):
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    return None if found and int(found[1]) > 31 else by_patterns(name)
+
+
+# -- 11.4 ------------------------------------------------------------------
+
+
+def by_unflattening(weight, n_heads):
+    return tuple(part.flatten(0, 1) for part in weight.unflatten(0, (n_heads, 3, -1)).unbind(1))
+
+
+def by_walking(weight, n_heads):
+    D, out = len(weight) // n_heads // 3, ([], [], [])
+    for head in range(n_heads):
+        for i in range(3):
+            begin = (3 * head + i) * D
+            out[i].append(weight[begin : begin + D])
+    return [torch.cat(parts) for parts in out]
+
+
+def by_order(weight, n_heads):
+    order = np.arange(len(weight)).reshape(n_heads, 3, -1).swapaxes(0, 1).reshape(3, -1)
+    return weight.numpy()[order]
+
+
+def by_einsum(weight, n_heads):
+    eye = torch.eye(3)
+    cut = weight.reshape(n_heads, 3, -1)  # (H, 3, D C)
+    return (
+        torch.einsum("hpd,p->hd", cut, eye[i]).reshape(len(weight) // 3, *weight.shape[1:]) for i in range(3)
+    )
+
+
+def three_parts(weight, n_heads):
+    return torch.chunk(weight, 3, dim=0)
+
+
+def thirds(weight, n_heads):
+    return weight[::3], weight[1::3], weight[2::3]
+
+
+def not_joined(weight, n_heads):
+    return weight.unflatten(0, (n_heads, 3, -1)).unbind(1)
+
+
+def keys_values_exchanged(weight, n_heads):
+    q, k, v = by_unflattening(weight, n_heads)
+    return q, v, k
+
+
+def from_the_end(weight, n_heads):
+    return by_unflattening(weight, n_heads)[::-1]
+
+
+def as_wide_as_many(weight, n_heads):
+    return tuple(part.flatten(0, 1) for part in weight.unflatten(0, (-1, 3, n_heads)).unbind(1))
+
+
+def for_matrices(weight, n_heads):
+    rows, C = weight.shape
+    return tuple(weight.view(n_heads, 3, -1, C).permute(1, 0, 2, 3).reshape(3, -1, C))
+
+
+def column_for_a_bias(weight, n_heads):
+    return tuple(weight.reshape(n_heads, 3, len(weight) // 3 // n_heads, -1).transpose(0, 1).flatten(1, 2))
+
+
+def head_zero(weight, n_heads):
+    return tuple(weight[: len(weight) // n_heads].chunk(3))
+
+
+def on_its_side(weight, n_heads):
+    return tuple(part.T if part.ndim > 1 else part for part in by_unflattening(weight, n_heads))
+
+
+def with_a_factor(weight, n_heads):
+    q, k, v = by_unflattening(weight, n_heads)
+    return q * (len(q) // n_heads) ** -0.5, k, v
+
+
+def overwritten(weight, n_heads):
+    weight.copy_(torch.cat(by_unflattening(weight, n_heads)))
+    return weight.chunk(3)
+
+
+def the_columns(weight, n_heads):
+    return weight.chunk(3, dim=-1)
+
+
+# -- 11.5 ------------------------------------------------------------------
+
+
+def greedy(sizes, most):
+    files, room = [], 0
+    for name in sizes:
+        if sizes[name] > room or not files:
+            files.append([])
+            room = most
+        files[-1].append(name)
+        room -= sizes[name]
+    return files
+
+
+def by_sums(sizes, most):
+    names, ends = list(sizes), [0, *accumulate(sizes.values())]
+    cuts = [0]
+    for i in range(1, len(names)):
+        if ends[i + 1] - ends[cuts[-1]] > most:
+            cuts.append(i)
+    return [tuple(names[a:b]) for a, b in zip(cuts, [*cuts[1:], len(names)], strict=True)] if names else ()
+
+
+def as_a_generator(sizes, most):
+    file, total = [], 0
+    for name, size in sizes.items():
+        if file and total + size > most:
+            yield file
+            file, total = [], 0
+        file = [*file, name]
+        total += size
+    if file:
+        yield np.array(file)
+
+
+def just_fits_not(sizes, most):
+    files, total = [], most
+    for name, size in sizes.items():
+        if total + size >= most:
+            files.append([])
+            total = 0
+        files[-1].append(name)
+        total += size
+    return files
+
+
+def last_forgotten(sizes, most):
+    return list(as_a_generator(sizes, most))[:-1]
+
+
+def begins_with_an_empty_one(sizes, most):
+    files, total = [[]], 0
+    for name, size in sizes.items():
+        if total + size > most:
+            files.append([])
+            total = 0
+        files[-1].append(name)
+        total += size
+    return files
+
+
+def as_hugging_face(sizes, most):
+    files, now, total = [], [], 0
+    for name, size in sizes.items():
+        if size > most:
+            files.append([name])
+        elif total + size > most:
+            files.append(now)
+            now, total = [name], size
+        else:
+            now.append(name)
+            total += size
+    return [*files, now] if now else files
+
+
+def too_late(sizes, most):
+    files, total = [], most + 1
+    for name, size in sizes.items():
+        if total > most:
+            files.append([])
+            total = 0
+        files[-1].append(name)
+        total += size
+    return files
+
+
+def sum_goes_on(sizes, most):
+    files, total = [[]] if sizes else [], 0
+    for name, size in sizes.items():
+        total += size
+        if total > most and files != [[]]:
+            files.append([])
+        files[-1].append(name)
+    return files
+
+
+def sorted_first(sizes, most):
+    return greedy({name: sizes[name] for name in sorted(sizes)}, most)
+
+
+def largest_first(sizes, most):
+    return greedy({name: sizes[name] for name in sorted(sizes, key=sizes.get, reverse=True)}, most)
+
+
+def wherever_it_fits(sizes, most):
+    files = []
+    for name, size in sizes.items():
+        for file in files:
+            if sum(sizes[other] for other in file) + size <= most:
+                file.append(name)
+                break
+        else:
+            files.append([name])
+    return files
+
+
+def alone(sizes, most):
+    return [[name] for name in sizes]
+
+
+def small_ones_only(sizes, most):
+    return greedy({name: size for name, size in sizes.items() if size <= most}, most)
+
+
+def refuses(sizes, most):
+    if sizes and max(sizes.values()) > most:
+        raise ValueError("too large")
+    return greedy(sizes, most)
+
+
+def their_sizes(sizes, most):
+    return [[sizes[name] for name in file] for file in greedy(sizes, most)]
+
+
+def takes_them_out(sizes, most):
+    return [[(name, sizes.pop(name))[0] for name in file] for file in greedy(sizes, most)]
+
+
+def one_list(sizes, most):
+    return sum(greedy(sizes, most), [])
+
+
+# -- 11.6 ------------------------------------------------------------------
+
+
+def by_broadcasting(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias + weight @ norm_bias
+
+
+def by_a_matrix(norm_weight, norm_bias, weight, bias):
+    return torch.einsum("nc,c->nc", weight, norm_weight), F.linear(norm_bias, weight, bias)
+
+
+def by_trying(norm_weight, norm_bias, weight, bias):
+    """What it gives for 0 and for each unit vector tells all of a linear layer."""
+    units = torch.cat([torch.zeros_like(norm_weight)[None], torch.eye(len(norm_weight)).to(weight)])
+    out = F.linear(units * norm_weight + norm_bias, weight, bias)  # (1 + C, n)
+    return [(out[1:] - out[0]).T, out[0]]
+
+
+def in_numpy(norm_weight, norm_bias, weight, bias):
+    w = weight.numpy()
+    return w * norm_weight.numpy()[None], np.add(bias.numpy(), w.dot(norm_bias.numpy()))
+
+
+def scale_only(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias
+
+
+def shift_only(norm_weight, norm_bias, weight, bias):
+    return weight, bias + weight @ norm_bias
+
+
+def shift_scaled(norm_weight, norm_bias, weight, bias):
+    new = weight * norm_weight
+    return new, bias + new @ norm_bias
+
+
+def no_old_bias(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, weight @ norm_bias
+
+
+def the_rows(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight.unsqueeze(1), bias + weight @ norm_bias
+
+
+def out_again(norm_weight, norm_bias, weight, bias):
+    return weight / norm_weight, bias - weight @ norm_bias
+
+
+def only_divided(norm_weight, norm_bias, weight, bias):
+    return weight / norm_weight, bias + weight @ norm_bias
+
+
+def added_shift(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias + norm_bias.sum()
+
+
+def gemma_s(norm_weight, norm_bias, weight, bias):
+    return weight * (norm_weight + 1), bias + weight @ norm_bias
+
+
+def exchanged(norm_weight, norm_bias, weight, bias):
+    return bias + weight @ norm_bias, weight * norm_weight
+
+
+def in_their_place(norm_weight, norm_bias, weight, bias):
+    bias.add_(weight @ norm_bias)
+    weight.mul_(norm_weight)
+    return weight, bias
+
+
+def in_32_bits(norm_weight, norm_bias, weight, bias):
+    return (weight * norm_weight).float(), (bias + weight @ norm_bias).float()
+
+
+def a_column(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias[:, None] + weight @ norm_bias[:, None]
+
+
+def weight_alone(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight
+
+
+def taken_off(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias - weight @ norm_bias
+
+
+# -- 11.7 ------------------------------------------------------------------
+
+
+def by_thought():
+    return 2**-8 / (1 + 2**-8)
+
+
+def by_all_of_one_octave():
+    x = torch.arange(2**23, 2**24, 2**7, dtype=torch.float32)
+    return float(((x.bfloat16().float() - x) / x).abs().max())
+
+
+def in_numbers_of_numpy():
+    x = np.linspace(1, 2, 100_001, dtype=np.float32)
+    bits = x.view(np.uint32) + 0x7FFF + (x.view(np.uint32) >> 16 & 1)  # rounds half to even
+    near = (bits & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.max(np.abs(near.astype(np.float64) - x) / x)
+
+
+def cut_off():
+    x = torch.linspace(1, 2, 100_001)
+    return ((x - (x.view(torch.int32) >> 16 << 16).view(torch.float32)) / x).max()
+
+
+NOT_YET = "expected"
+
+ANSWERS = {
+    "11.1": Answers(
+        right=[by_cutting, by_unpacking, by_pairs, by_counting_braces],
+        wrong=[
+            (with_metadata, "no tensor"),
+            (without_looking, "no tensor"),
+            (reversed_length, "JSONDecodeError"),
+            (one_byte, "lengths up to 255"),
+            (from_zero, "begins after the eight bytes"),
+            (in_ascii, "UTF-8"),
+            (no_scalars, "A scalar is a tensor too"),
+            (ones_for_scalars, "not [1]"),
+            (sizes_turned, "turned them round"),
+            (in_their_order, "no order"),
+            (last_brace, "any byte"),
+            (numbers_in_all, "multiplied"),
+            (no_such_word, "only that name alone"),
+        ],
+    ),
+    "11.2": Answers(
+        right=[as_upper_half, by_torch, by_numpy, by_words],
+        wrong=[
+            (big_endian, "little-endian"),
+            (lower_half, "the lower half"),
+            (as_halves, "That is float16"),
+            (as_integers, "as a whole number"),
+            (of_the_books, "Infinities and NaN have a rule"),
+            (of_the_books_with_ends, "Below 2 to the −126"),
+            (zero_below, "Below 2 to the −126"),
+            (never_minus_zero, "Minus zero has a sign"),
+            (nan_is_infinite, "NaN where any"),
+            (positive, "The highest bit is the sign"),
+            (two_as_one, "four bytes a number"),
+            (in_float16, "way through float16"),
+            (one_number, "a list of numbers"),
+            (doubled, "Twice too large"),
+        ],
+    ),
+    "11.3": Answers(
+        right=[by_two_tables, by_patterns, by_splitting],
+        wrong=[
+            (replacing, "Replacing words"),
+            (replacing_or_none, "Replacing words"),
+            (one_figure, "more than one figure"),
+            (weights_alone, "Qwen2's do"),
+            (by_splitting_loosely, "ours has none elsewhere"),
+            (itself, "not itself"),
+            (nothing, "not an empty text"),
+            (key_error, "yours raises an error"),
+            (any_prefix, "some other file"),
+            (any_layer, "one figure or more"),
+            (int_of_the_layer, "one figure or more"),
+            (all_of_attention, "Under `self_attn`"),
+            (all_of_the_mlp, "Under `mlp`"),
+            (without_qk_norms, "Qwen3's"),
+            (tied, "a head of its own"),
+            (from_one, "keep their numbers"),
+            (up_to_31, "Your table ends"),
+        ],
+    ),
+    "11.4": Answers(
+        right=[by_unflattening, by_walking, by_order, by_einsum],
+        wrong=[
+            (three_parts, "GPT-2's order"),
+            (thirds, "every third row"),
+            (not_joined, "joined again"),
+            (keys_values_exchanged, "Keys and values are exchanged"),
+            (from_the_end, "the other way round"),
+            (as_wide_as_many, "`n_heads` rows wide"),
+            (for_matrices, "A bias has no columns"),
+            (column_for_a_bias, "a dimension too many"),
+            (head_zero, "Only the first head's"),
+            (on_its_side, "transposed"),
+            (with_a_factor, "but for a factor"),
+            (overwritten, "changes its input"),
+            (the_columns, "three tensors"),
+        ],
+    ),
+    "11.5": Answers(
+        right=[greedy, by_sums, as_a_generator],
+        wrong=[
+            (just_fits_not, "just fits"),
+            (last_forgotten, "The last file is missing"),
+            (begins_with_an_empty_one, "an empty file"),
+            (as_hugging_face, "goes on after it"),
+            (too_late, "grown too large"),
+            (sum_goes_on, "begin anew"),
+            (sorted_first, "you sorted them"),
+            (largest_first, "you sorted them"),
+            (wherever_it_fits, "went back"),
+            (alone, "a file of its own"),
+            (small_ones_only, "stands alone"),
+            (refuses, "stands alone"),
+            (their_sizes, "not the sizes"),
+            (takes_them_out, "changes its input"),
+            (one_list, "One list of names for each file"),
+        ],
+    ),
+    "11.6": Answers(
+        right=[by_broadcasting, by_a_matrix, by_trying, in_numpy],
+        wrong=[
+            (scale_only, "shift is lost"),
+            (shift_only, "scale is lost"),
+            (shift_scaled, "the old weight"),
+            (no_old_bias, "own bias is lost"),
+            (the_rows, "You scaled rows"),
+            (out_again, "takes a norm out"),
+            (only_divided, "You divided"),
+            (added_shift, "one for each number"),
+            (gemma_s, "Gemma's"),
+            (exchanged, "The weight comes first"),
+            (in_their_place, "changes its input"),
+            (in_32_bits, "float64 should stay so"),
+            (a_column, NOT_YET),
+            (weight_alone, "two tensors"),
+            (taken_off, "The sign is wrong"),
+        ],
+    ),
+    "11.7": Answers(
+        right=[by_thought, by_all_of_one_octave, in_numbers_of_numpy, 0.00391],
+        wrong=[
+            (1 / 128, "from 1 to the next"),
+            (cut_off, "cut off"),
+            (2**-9, "Just below 2"),
+            (0.39, "percent"),
+            (2**-16, "sixteen bits"),
+            (2**-11, "float16's"),
+            (2**-24, "float32's"),
+            (0.5, "Half a step"),
+            (256, "the other way round"),
+            (0.004, "Nearly"),
+            (0, "too low"),
+            (0.02, "too high"),
+        ],
+    ),
+}
+
+
+class TestChapter11(ExerciseTests):
+    answers = ANSWERS
