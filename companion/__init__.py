@@ -1,7 +1,7 @@
 """A small GPT and everything around it, written in the chapters of the course and exported from them.
 
 Each chapter's module is imported by its own name, as in ``from companion.tokenization import BPETokenizer``.
-What lives here puts them together: ``BUILDERS``, and ``companion.load(folder).tell("Once")``.
+What lives here puts them together: ``BUILDERS``, and ``companion.load(name).tell("Once")``.
 """
 
 from __future__ import annotations
@@ -56,18 +56,30 @@ BUILDERS = Builders(
 """What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""
 
 
-def load(folder: str | Path, device: str = "auto", builders: Mapping | None = None) -> LanguageModel:
-    """The model and tokenizer of a checkpoint folder, ready to talk.
+def load(
+    name: str | Path, device: str = "auto", builders: Mapping | None = None, revision: str | None = None
+) -> LanguageModel:
+    """A model and its tokenizer, ready to talk.
 
-    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: BUILDERS unless given.
-    Raises ValueError where the checkpoint is missing, cut off, a pickle, or of an unknown architecture, and
-    for a device that is not there.
+    name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; or a
+    model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
+    device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
+    of the hub's, a branch, tag or commit. Raises ValueError, in one line, where the checkpoint is missing,
+    cut off, a pickle, of an unknown architecture or too large for memory, and for a device that is not
+    there; for a public model also what find_model raises.
     """
     from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
-    from companion.runtime.devices import pick_device
+    from companion.pretrained import FAMILIES, load_pretrained
+    from companion.runtime import models
+    from companion.runtime.devices import check_memory, pick_device
     from companion.training import load_checkpoint
 
-    where = pick_device(device)
-    model, tokenizer, _ = load_checkpoint(folder, BUILDERS if builders is None else builders)
+    where, builders = pick_device(device), BUILDERS if builders is None else builders
+    if models.is_public(name):
+        check_memory(*models.shape_of(name, builders, FAMILIES, revision))
+        model, tokenizer = load_pretrained(name, revision)
+    else:
+        models.check_revision(name, revision)
+        model, tokenizer, _ = load_checkpoint(name, builders)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

@@ -18,18 +18,17 @@ from companion import village
 from companion.book.manifest import Book
 from companion.runtime.commands import Command, carry_out, run
 from companion.runtime.configs import (
-    CONFIG,
     GENERATION,
     MAX_NEW_TOKENS,
     Generation,
     check_drawing,
-    kinds_of,
     read_settings,
+    take_run_settings,
     write_run_settings,
 )
 from companion.runtime.files import claim
-from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
-from companion.runtime.presets import OPTIMIZERS, PRESETS, Preset
+from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, whole
+from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import gap_left, reference_lines, village_scores
@@ -40,8 +39,10 @@ SHIPPED = village.DATA / "models" / "village"
 PROMPT = Generation.prompt
 MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
 JUDGE = whole("--judge", 0, 10**5)
-SIZE = ("context_length", "n_layers", "n_heads", "d_model")
-"""What one of GPT2_SIZES says; the vocabulary is the data's, and the rest follows or is no matter of size."""
+READERS = {"minutes": MINUTES, "judge": JUDGE}
+NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
+OURS = ("bpe", "char", "word", "gpt2")
+"""The tokenizers of chapter 1."""
 STORIES = 20_000
 """What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
 WAIT = 600
@@ -61,7 +62,8 @@ def add_prepare(parser):
     parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument("--skip", action="store_true", help="leave out files that are no UTF-8 text")
     parser.add_argument(
-        "--tokenizer", choices=["bpe", "char", "word", "gpt2"], help="gpt2: GPT-2's own (default: bpe)"
+        "--tokenizer",
+        help=f"{', '.join(OURS)} (GPT-2's own), or that of a folder or of a model of the hub (default: bpe)",
     )
     parser.add_argument(
         "--vocab-size",
@@ -88,17 +90,20 @@ class Preparation:
     stories: int = STORIES
     seed: int = 4
     documents: list[str] = dataclasses.field(default_factory=list)
-    tokenizer: str = "bpe"
+    tokenizer: Any = "bpe"
     vocab_size: int | None = None
     val_fraction: float = 0.1
+    model: str | None = None
 
 
 def plan_prepare(args, held: ExitStack) -> Preparation:
     from companion.datasets import hold_out, load_text
     from companion.runtime.encodings import gpt2_tokens
     from companion.runtime.folders import check_writable
+    from companion.runtime.models import tokenizer_of
     from companion.runtime.prepared import prepared_source
     from companion.runtime.texts import source_of
+    from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction")
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
@@ -122,6 +127,8 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
             refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
         if plan.tokenizer == "gpt2":
             gpt2_tokens()  # found, or downloaded, before the work
+        elif plan.tokenizer not in OURS:
+            plan.model, plan.tokenizer = plan.tokenizer, tokenizer_of(plan.tokenizer, Tokenizer.load, OURS)
     there = prepared_source(plan.folder)
     if there not in (None, plan.source) and not args.overwrite:
         raise ValueError(
@@ -148,6 +155,8 @@ def do_prepare(plan: Preparation) -> dict:
         tokenizer = BPETokenizer.train(plan.documents, size)
     elif plan.tokenizer == "gpt2":
         tokenizer = BPETokenizer.gpt2()
+    elif not isinstance(plan.tokenizer, str):
+        tokenizer = plan.tokenizer
     else:
         kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
         tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
@@ -155,11 +164,15 @@ def do_prepare(plan: Preparation) -> dict:
 
 
 def report_prepare(plan: Preparation, meta: dict) -> None:
+    from companion.runtime.models import has_weights
+
     for split in ("train", "val"):
         n = meta[split]
         print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
     print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if plan.source == "village" else ["--preset", "text"]
+    if plan.model and has_weights(plan.model):
+        preset = ["--init", plan.model]
     print(f"  {as_typed('companion', 'train', *preset, '--data', plan.folder)}")
 
 
@@ -187,6 +200,11 @@ def add_train(parser):
     )
     parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
     parser.add_argument(
+        "--init",
+        help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
+        " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on from the last save in --checkpoint; with more --steps or --minutes than it was to have,"
@@ -213,6 +231,7 @@ def add_train(parser):
 def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.datasets import load_prepared
+    from companion.gpt import GPT2_SIZES
     from companion.runtime.checkpoints import saved_settings
     from companion.runtime.devices import check_memory, pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
@@ -221,7 +240,12 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
-    drawing = take_settings(args)
+    if args.init and args.resume:
+        raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
+    if args.init:
+        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
+    drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
+    args.init = None if args.resume else args.init
     preset, data = pick_preset(args), args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
@@ -231,18 +255,23 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
 
     folder = args.checkpoint or RUNS / data.resolve().name
     architecture = args.architecture or (preset.architecture if args.preset else "gpt2")
-    ours, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, 0
+    ours, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
     if args.resume:
-        architecture, there, saved = saved_settings(folder, args.architecture, BUILDERS)
-        ours |= there
-        if args.optimizer not in (None, there["optimizer"]):
+        saved = saved_settings(folder, args.architecture, BUILDERS)
+        architecture, ours = saved.architecture, ours | saved.shape | saved.train
+        if args.optimizer not in (None, ours["optimizer"]):
             asked = f"--optimizer={args.optimizer} cannot resume {folder}"
-            raise ValueError(f"{asked}, which was trained with {there['optimizer']}; leave it out")
-    config_class, build = BUILDERS[architecture]
-    for other, _ in BUILDERS.values():
-        strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))
-        refuse(args, strange, f"is no option of {architecture}")
-    model = config_class(vocab_size=tokenizer.vocab_size, **fields_of(config_class, ours, args))
+            raise ValueError(f"{asked}, which was trained with {ours['optimizer']}; leave it out")
+    if args.init or (saved and saved.origin):
+        model, build, origin = model_to_go_on_with(args, saved, tokenizer, data, source or "village")
+        ours["context_length"] = min(ours["context_length"], model.context_length)
+    else:
+        config_class, build = BUILDERS[architecture]
+        for other, _ in BUILDERS.values():
+            strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))
+            refuse(args, strange, f"is no option of {architecture}")
+        fields = fields_of(config_class, ours, args) | {"vocab_size": tokenizer.vocab_size}
+        model, origin = config_class(**fields), None
     settings = fields_of(TrainConfig, ours, args)
     own_warmup = args.resume or args.warmup_steps is not None
     if not own_warmup:
@@ -263,91 +292,91 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     else:
         folder = free_folder(RUNS, data.resolve().name, held)
     return SimpleNamespace(
-        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved, "judge": args.judge or 0},
-        **{"build": build, "model": model, "train": train, "own_warmup": own_warmup},
-        optimizer=args.optimizer or ours["optimizer"],
+        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved.steps if saved else 0},
+        **{"build": build, "model": model, "train": train, "own_warmup": own_warmup, "init": args.init},
+        **{"origin": origin, "judge": args.judge or 0, "optimizer": args.optimizer or ours["optimizer"]},
         **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
         shown_data=None if data == VILLAGE else data.as_posix(),
     )
 
 
-def pick_preset(args) -> Preset:
-    """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does."""
-    usual_optimizer = "adamw" if args.architecture in (None, "gpt2") else "muon"
-    usual = "village" if (args.optimizer or usual_optimizer) == "adamw" else "modern"
-    preset = PRESETS[args.preset or usual]
-    if args.optimizer not in (None, preset.optimizer) and args.lr is None and not args.resume:
-        raise ValueError(
-            f"--optimizer={args.optimizer} needs --lr: preset {args.preset} has one for {preset.optimizer}"
-        )
-    return preset
+def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tuple:
+    """The configuration of the model of --init, its builder and where it is from; or as the run had them.
 
-
-def take_settings(args) -> dict:
-    """Let --size and then --config stand in for options not given; return the file's [generation]."""
+    Raises ValueError, in one line, for options of a model, and for data that are not in its tokens.
+    """
     from companion import BUILDERS
-    from companion.gpt import GPT2_SIZES
+    from companion.pretrained import FAMILIES
+    from companion.runtime import models
+    from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
-    if args.size:
-        if args.architecture not in (None, "gpt2"):
-            raise ValueError(f"--size is of gpt2, not of {args.architecture}; leave it out")
-        take(args, {name: getattr(GPT2_SIZES[args.size], name) for name in SIZE})
-    if not args.config:
-        return {}
-    model = {"architecture": str}
-    for config_class, _ in BUILDERS.values():
-        model |= kinds_of(config_class, skip={"vocab_size"})
-    kinds = {"": {"data": str, "minutes": MINUTES, "judge": JUDGE}, "model": model, "generation": GENERATION}
-    kinds["training"] = kinds_of(TrainConfig, skip=set(model)) | {"optimizer": str}
-    found = read_settings(args.config, kinds)
-    if (name := found["model"].get("architecture", "gpt2")) not in BUILDERS:
-        raise ValueError(
-            f"{args.config}: architecture={name!r} is not known; there are {', '.join(BUILDERS)}"
-        )
-    if (name := found["training"].get("optimizer", "adamw")) not in OPTIMIZERS:
-        raise ValueError(f"{args.config}: optimizer={name!r} is not known; there are {', '.join(OPTIMIZERS)}")
-    if "data" in found[""]:
-        found[""]["data"] = Path(found[""]["data"])
-    take(args, found[""] | found["model"] | found["training"])
-    check_drawing(Generation(**found["generation"]))
-    return found["generation"]
+    options = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
+    refuse(args, sorted(options - names_of(TrainConfig) - {"vocab_size"}), NOT_BESIDE)
+    if saved:
+        config_class, build = BUILDERS[saved.architecture]
+        return config_class(**saved.shape), build, saved.origin
+    config, build = models.shape_of(args.init, BUILDERS, FAMILIES)
+    theirs = models.tokenizer_of(args.init, Tokenizer.load)
+    models.check_prepared_for(args.init, theirs, tokenizer, data, source)
+    return dataclasses.replace(config, dropout=0.0), build, models.origin_of(args.init)
 
 
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     """Train; return the corpus and the run's history."""
-    import copy
-    from functools import partial
-
     import torch
 
     from companion.datasets import load_prepared
     from companion.runtime.prepared import prepared_source
-    from companion.runtime.runs import steps_within, warmup_within
-    from companion.training import Trainer, train, training_batches
+    from companion.training import train
 
     with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
         if prepared_source(plan.data) is None:
             print(f"The village tells {STORIES:,} stories to train on; they go into {plan.data} …")
             do_prepare(Preparation(plan.data, "village", stories=STORIES))
-    corpus, config = load_prepared(plan.data), plan.train
-    torch.manual_seed(config.seed)
-    model = plan.build(plan.model)
-    if plan.minutes > 0:
-        other = copy.deepcopy(model)
-        batches, optimizers = partial(training_batches, corpus.train, config), optimizers_of(plan, other)
-        trial = Trainer(other, batches, config, optimizers=optimizers)
-        steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
-        steps = min(steps, plan.at_most or steps)
-        fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
-        config = dataclasses.replace(config, steps=steps, **fitted)
+    corpus = load_prepared(plan.data)
+    torch.manual_seed(plan.train.seed)
+    model = first_weights(plan)
+    config = with_steps(plan, corpus, model) if plan.minutes > 0 else plan.train
     plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())
+    if plan.origin:
+        print(f"It goes on from {plan.origin['name']}, in rows of at most {config.context_length} tokens.")
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
-    report, seen, optimizers = Reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
+    report, seen, optimizers = reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
     history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers)
     write_run_settings(plan)
     return corpus, history
+
+
+def first_weights(plan: SimpleNamespace) -> Any:
+    """A model as the run begins with it: untrained, or with the weights that it goes on from."""
+    from companion import load
+
+    if not plan.init:
+        model = plan.build(plan.model)
+    else:
+        model = plan.build(plan.model, meta=True)
+        model.load_state_dict(load(plan.init, device="cpu").model.state_dict(), assign=True)
+    model.origin = plan.origin  # which the run notes in its provenance
+    return model
+
+
+def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
+    """The settings of training with as many steps as fit into the minutes, found on a copy of the model."""
+    import copy
+    from functools import partial
+
+    from companion.runtime.runs import steps_within, warmup_within
+    from companion.training import Trainer, training_batches
+
+    config, other = plan.train, copy.deepcopy(model)
+    batches, optimizers = partial(training_batches, corpus.train, config), optimizers_of(plan, other)
+    trial = Trainer(other, batches, config, optimizers=optimizers)
+    steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
+    steps = min(steps, plan.at_most or steps)
+    fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
+    return dataclasses.replace(config, steps=steps, **fitted)
 
 
 def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
@@ -362,45 +391,25 @@ def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
     return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay)
 
 
-class Reporter:
-    """Called at each evaluation: prints how it stands and a sample, judges stories, writes the settings."""
+def reporter(corpus, plan: SimpleNamespace) -> Any:
+    """What train calls at each evaluation."""
+    from companion.caching import SlidingCache
+    from companion.generation import LanguageModel
+    from companion.runtime.reports import Reporter
 
-    def __init__(self, corpus, plan: SimpleNamespace):
-        self.corpus, self.plan = corpus, plan
-
-    def __call__(self, model, row: dict) -> dict:
-        from tqdm.auto import tqdm
-
-        from companion.caching import SlidingCache
-        from companion.generation import LanguageModel
-        from companion.runtime.checkpoints import read_log
-        from companion.runtime.reports import evaluation_line, first_rise
-        from companion.training import perplexity
-
-        write_run_settings(self.plan)
-        teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
-        is_village = self.corpus.meta.get("source") == "village"
-        sample = teller.tell(
-            PROMPT if is_village else "", max_new_tokens=200, temperature=0.8, seed=row["step"]
-        )
-        more = {"sample": sample}
-        if self.plan.judge and is_village:
-            more |= village_scores(teller, self.plan.judge, seed=row["step"])
-        tqdm.write(evaluation_line(row, perplexity(row["val"])))
-        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
-        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
-            tqdm.write(said)
-        return more
+    return Reporter(lambda model: LanguageModel(model, corpus.tokenizer, SlidingCache), corpus, plan)
 
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
+    from companion import load
+    from companion.runtime.reports import print_results
     from companion.show import plots
 
     corpus, history = result
     if history:
         lines = reference_lines() if corpus.meta.get("source") == "village" else {}
         plots.save_loss_curve(plan.folder / "loss.png", history, lines)
-        print_results(plan.folder, corpus, history)
+        print_results(load(plan.folder), plan.folder, corpus, history)
     where = [] if plan.data == VILLAGE else ["--data", plan.data]
     where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
     resume = ["companion", "train", *where, "--resume", *(["--judge", plan.judge] if plan.judge else [])]
@@ -413,38 +422,22 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
-def print_results(folder: Path, corpus, history: list[dict]) -> None:
-    from companion import load
-    from companion.runtime import reports
-
-    teller, last = load(folder), history[-1]
-    is_village = corpus.meta.get("source") == "village"
-    print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
-    print(reports.what_it_is(last, len(corpus.train.tokens)))
-    print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
-    if is_village:
-        lines = reference_lines()
-        gap = gap_left(last["bits_per_byte"], lines)
-        print(
-            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
-            f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
-        )
-        print(reports.gap_means(gap))
-        print(reports.scores_line(village_scores(teller, 40, seed=1)))
-    else:
-        print(reports.bytes_mean(last["bits_per_byte"]))
-    if worse := reports.best_is_elsewhere(history, folder):
-        print(worse)
-    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
-
-
 # -- companion generate, eval, info ------------------------------------------------------------------
 
 
-def add_checkpoint(parser):
+def add_model(parser):
     parser.add_argument(
-        "--checkpoint", type=Path, default=SHIPPED, help="trained folder (default: the shipped model)"
+        *("--model", "--checkpoint"),
+        type=Path,
+        default=SHIPPED,
+        help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
+        " HuggingFaceTB/SmolLM2-135M (default: the shipped model)",
     )
+
+
+def add_model_and_revision(parser):
+    add_model(parser)
+    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
 
 
 def add_device(parser):
@@ -452,7 +445,7 @@ def add_device(parser):
 
 
 def add_generate(parser):
-    add_checkpoint(parser)
+    add_model_and_revision(parser)
     add_config(parser)
     parser.add_argument("--prompt", help=f"first words of the text (default: {PROMPT})")
     parser.add_argument("--max-new-tokens", type=MAX_NEW_TOKENS, help="(default: 250)")
@@ -473,7 +466,7 @@ def plan_generate(args, held: ExitStack) -> SimpleNamespace:
     there = read_settings(args.config, kinds)["generation"] if args.config else {}
     drawing = Generation(**there | given)
     check_drawing(drawing)
-    teller = load(args.checkpoint, device=args.device)
+    teller = load(args.model, device=args.device, revision=args.revision)
     teller.encode(drawing.prompt)
     options = dataclasses.asdict(drawing)
     return SimpleNamespace(teller=teller, prompt=options.pop("prompt"), options=options)
@@ -493,14 +486,13 @@ def report_generate(plan: SimpleNamespace, result: None) -> None:
 
 
 def add_eval(parser):
-    add_checkpoint(parser)
+    add_model(parser)
     parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
     parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
     parser.add_argument(
         "--stories",
         type=whole("--stories", 0, 10**6),
-        default=100,
-        help="village: stories to judge (default: 100)",
+        help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
     )
     parser.add_argument("--temperature", type=float, default=0.8, help="of the judged stories (default: 0.8)")
     parser.add_argument("--seed", type=int, default=1, help="of the judged stories (default: 1)")
@@ -510,36 +502,41 @@ def add_eval(parser):
 def plan_eval(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.datasets import encode_documents, load_prepared
-    from companion.runtime.fingerprints import tokenizer_fingerprint
+    from companion.runtime.models import same_tokenizer
     from companion.runtime.sampling import check_sampling, seeded
+    from companion.tokenization import Tokenizer
 
     check_sampling(args.temperature)
     seeded(args.seed)
     if args.data is not None and args.split == "test":
         raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
-    teller = load(args.checkpoint, device=args.device)
+    teller = load(args.model, device=args.device)
+    told_in = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     if args.data is None:
         split, is_village = encode_documents(village.load_split(args.split), teller.tokenizer), True
     else:
         corpus = load_prepared(args.data)
         split, is_village = getattr(corpus, args.split), corpus.meta.get("source") == "village"
-        if tokenizer_fingerprint(corpus.tokenizer) != tokenizer_fingerprint(teller.tokenizer):
+        if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
             raise ValueError(
-                f"--data={args.data} was prepared with another tokenizer than that of {args.checkpoint}, to"
+                f"--data={args.data} was prepared with another tokenizer than that of {args.model}, to"
                 " which its tokens are other words; name the data that it was trained on"
             )
     limits = is_village and (args.data is None or args.split == "val")
-    judged = args.stories if is_village else 0
+    usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
+    judged = 0 if not is_village else usual if args.stories is None else args.stories
     return SimpleNamespace(
         teller=teller, split=split, limits=args.split if limits else None, judged=judged, args=args
     )
 
 
 def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
+    from companion.runtime.runs import rows_at_once
     from companion.training import evaluate
 
     model, args = plan.teller.model, plan.args
-    loss = evaluate(model, plan.split, model.config.context_length)
+    plan.length, rows = rows_at_once(plan.split.starts, model.config)
+    loss = evaluate(model, plan.split, plan.length, rows)
     scores = village_scores(plan.teller, plan.judged, args.seed, args.temperature) if plan.judged else {}
     lines = reference_lines(plan.limits) if plan.limits else {}
     return SimpleNamespace(loss=loss, lines=lines, scores=scores)
@@ -549,7 +546,9 @@ def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
     from companion.runtime.reports import scores_line
     from companion.training import perplexity
 
-    loss, lines = result.loss, result.lines
+    loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length
+    if plan.length < most:
+        print(f"in pieces of at most {plan.length:,} tokens, of the {most:,} that it reads at once")
     print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
     print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
     if lines:
@@ -561,23 +560,26 @@ def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
         print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))
 
 
-def plan_info(args, held: ExitStack) -> Path:
-    return args.checkpoint
+def plan_info(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.runtime.models import provenance_of
+
+    teller = load(args.model, device="cpu", revision=args.revision)
+    provenance = provenance_of(args.model, args.revision)
+    return SimpleNamespace(name=args.model.as_posix(), teller=teller, provenance=provenance)
 
 
-def do_info(folder: Path) -> tuple:
-    from companion import BUILDERS
-    from companion.training import load_checkpoint
-
-    return load_checkpoint(folder, BUILDERS)
+def do_info(plan: SimpleNamespace) -> dict:
+    """What there is to say, by title."""
+    return {"config": dataclasses.asdict(plan.teller.model.config), "provenance": plan.provenance}
 
 
-def report_info(folder: Path, result: tuple) -> None:
-    model, tokenizer, provenance = result
-    print(f"{folder}: {model.config.architecture}")
+def report_info(plan: SimpleNamespace, said: dict) -> None:
+    model, tokenizer = plan.teller.model, plan.teller.tokenizer
+    print(f"{plan.name}: {model.config.architecture}")
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
     print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
-    for title, entries in [("config", dataclasses.asdict(model.config)), ("provenance", provenance)]:
+    for title, entries in said.items():
         print(f"{title}:")
         for name, value in entries.items():
             print(f"  {name} = {value}")
@@ -601,7 +603,7 @@ def add_demo(parser):
                 part.add_argument(option, type=whole(option, 0), help=note)
         else:
             part.set_defaults(layer=None, head=None)
-        add_checkpoint(part)
+        add_model(part)
         add_device(part)
 
 
@@ -614,7 +616,7 @@ def plan_demo(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
-    teller = load(args.checkpoint, device=args.device)
+    teller = load(args.model, device=args.device)
     try:
         tokens = teller.encode(text)
     except ValueError as error:
@@ -630,6 +632,107 @@ def do_demo(plan: SimpleNamespace) -> list[str]:
 
 def report_demo(plan: SimpleNamespace, lines: list[str]) -> None:
     print("\n".join(lines))
+
+
+# -- companion export, verify ------------------------------------------------------------------
+
+
+def add_export(parser):
+    forms = parser.add_subparsers(
+        dest="form", required=True, metavar="form", description="a model (default: the shipped one) for other engines, as:"
+    )
+    about = "a folder that transformers, and what reads its layout, loads"
+    form = forms.add_parser("hf", help=about, description=about)
+    add_model(form)
+    form.add_argument("--output", type=Path, required=True, help="folder to write")
+    form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
+
+
+def plan_export(args, held: ExitStack) -> SimpleNamespace:
+    from companion import BUILDERS, load
+    from companion.pretrained import FAMILIES
+    from companion.runtime.folders import check_empty
+    from companion.runtime.models import is_export, shape_of
+    from companion.runtime.public_configs import write_shape
+
+    config, build = shape_of(args.model, BUILDERS, FAMILIES)
+    write_shape(build(config, meta=True).config)  # refuses what no other engine has
+    check_empty("--output", args.output, is_export, args.overwrite)
+    return SimpleNamespace(teller=load(args.model, device="cpu"), folder=args.output)
+
+
+def do_export(plan: SimpleNamespace) -> list[Path]:
+    """Write the folder; return its files."""
+    from companion.pretrained import save_pretrained
+
+    save_pretrained(plan.teller.model, plan.teller.tokenizer, plan.folder)
+    return sorted(path for path in plan.folder.iterdir() if not path.name.startswith("."))
+
+
+def report_export(plan: SimpleNamespace, files: list[Path]) -> None:
+    for path in files:
+        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
+    print("\nIn Python, where transformers is installed:\n")
+    print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
+    print(f"  model = AutoModelForCausalLM.from_pretrained({plan.folder.as_posix()!r})")
+    print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.folder.as_posix()!r})")
+
+
+def add_verify(parser):
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        default=Path("gpt2"),
+        help="folder, or model of the hub (default: gpt2, 548 MB the first time)",
+    )
+    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
+    parser.add_argument(
+        "--against", type=Path, help="what transformers reads (default: the same files as our parts)"
+    )
+
+
+def plan_verify(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.runtime import models, verifying
+
+    verifying.peer()
+    teller = load(args.model, device="cpu", revision=args.revision)
+    against = args.against or args.model
+    if not models.is_public(against):
+        rule = (
+            "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
+        )
+        raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
+    folder = models.public_folder(against, None if args.against else args.revision)
+    room = max(1, teller.model.config.context_length - verifying.N_TOKENS)
+    ids = [*teller.begin, *teller.tokenizer.encode(verifying.PROMPT)][:room]
+    return SimpleNamespace(teller=teller, args=args, ids=ids, against=folder)
+
+
+def do_verify(plan: SimpleNamespace) -> list:
+    """The three findings."""
+    from companion.generation import generate
+    from companion.runtime import models, verifying
+
+    teller, name = plan.teller, plan.args.model
+    folder = models.public_folder(name, plan.args.revision) if models.is_public(name) else name
+    found = [verifying.hash_of_weights(folder, name)]
+
+    def likeliest(rows, n: int):
+        cache = teller.make_cache(teller.model.config, len(rows))
+        return generate(teller.model, rows, n, temperature=0, cache=cache)
+
+    return [*found, *verifying.compare(teller.model, plan.ids, likeliest, plan.against)]
+
+
+def report_verify(plan: SimpleNamespace, found: list) -> None:
+    for finding in found:
+        print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
+    if wrong := sum(finding.right is False for finding in found):
+        raise RuntimeError(
+            f"{wrong} of {len(found)} differ, so {plan.args.model.as_posix()} is another model"
+        )
 
 
 # -- companion ------------------------------------------------------------------
@@ -658,8 +761,18 @@ COMMANDS = {
     ),
     "info": Command(
         "what a checkpoint is and where it came from",
-        "companion info --checkpoint runs/village",
-        *(add_checkpoint, plan_info, do_info, report_info),
+        "companion info --model runs/village",
+        *(add_model_and_revision, plan_info, do_info, report_info),
+    ),
+    "export": Command(
+        "a model for other engines",
+        "companion export hf --model runs/village --output out",
+        *(add_export, plan_export, do_export, report_export),
+    ),
+    "verify": Command(
+        "a public model in our parts, against transformers",
+        "companion verify gpt2",
+        *(add_verify, plan_verify, do_verify, report_verify),
     ),
     "demo": Command(
         "a part of the model at work on your sentence",

@@ -131,8 +131,8 @@ PLANTED = {
     ),
     "the runtime imports a peer that is not lent": (
         "runtime/a.py",
-        "def f():\n    import transformers",
-        "imports transformers; peers belong into tests",
+        "def f():\n    import litgpt",
+        "imports litgpt; peers belong into tests",
     ),
     "show imports what is lent to the runtime": (
         "show/plots.py",

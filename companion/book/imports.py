@@ -26,11 +26,11 @@ ROOMS: dict[str, set[str]] = {
 TOP = {"__init__.py", "__main__.py", "cli.py"}
 """What stands beside the chapters' modules."""
 
-PEERS = {"accelerate", "jax", "keras", "lightning", "litgpt", "sentencepiece", "tensorflow", "transformers"}
-"""Other people's models: tests may compare with them, the course builds its own."""
-
-EXTRAS = {"datasets", "huggingface_hub", "jinja2", "tokenizers"}
-"""What only some users need: imported inside functions, so that the package can do without."""
+PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
+PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
+"""Other people's tokenizers and models: tests may compare with them, the course builds its own."""
+LENT = {"runtime": {"huggingface_hub", "jinja2", "tokenizers", "transformers"}}
+"""What a room may import all the same, in its functions alone: whoever lacks it misses nothing else."""
 
 
 def parse_code(source: str) -> ast.Module | None:
@@ -79,25 +79,33 @@ def patched(tree: ast.Module) -> Iterator[str]:
                 yield ast.unparse(node)
 
 
-def common_problems(tree: ast.Module) -> Iterator[str]:
-    """What no file of the package and no notebook may import or patch."""
+def outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """The statements of a tree that run when it is imported."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                yield node
+                waiting.append(node)
+
+
+def common_problems(tree: ast.Module, lent: Set[str] = frozenset()) -> Iterator[str]:
+    """What no file of the package and no notebook may import or patch.
+
+    lent: libraries that this one may import in its functions.
+    """
+    at_once = [node for node in outside_functions(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for module, _ in imported(ast.Module(at_once, [])):
+        if (top := module.split(".")[0]) in lent:
+            yield f"imports {top} at once; import it in the function that needs it"
     for module, name in imported(tree):
         top = module.split(".")[0]
         if name == "*":
             yield f"star import from {module}; import each name"
-        if top in PEERS:
+        if top in PEERS - lent:
             yield f"imports {top}; peers belong into tests"
         if top in ("chapters", "tests"):
             yield f"imports from {top}; nothing may depend on it"
-
-
-def extras_at_top(tree: ast.Module) -> Iterator[str]:
-    """The extras that a file of the package imports when it is imported itself."""
-    for statement in tree.body:
-        if not isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-            for module, _ in imported(statement):
-                if (top := module.split(".")[0]) in EXTRAS:
-                    yield f"imports {top}, an extra; import it inside the function that needs it"
 
 
 def chapter_problems(
@@ -196,7 +204,8 @@ def package_problems(book: Book) -> Iterator[tuple[Path, str]]:
         except SyntaxError as error:
             yield path, f"not Python ({error.msg}, line {error.lineno}); mend it"
             continue
-        found = [*common_problems(tree), *extras_at_top(tree)]
+        room = path.relative_to(book.root).parts[1]
+        found = [*common_problems(tree, LENT.get(room, frozenset()))]
         found += [f"patches {target}; build what differs from parts" for target in patched(tree)]
         if path in by_file:
             found += chapter_problems(tree, book, by_file[path])

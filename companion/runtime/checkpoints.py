@@ -212,7 +212,11 @@ def run_identity(trainer: Any, data: dict) -> dict:
     """What must be the same for a saved run to go on. data: what tells the data from others, by name."""
     model, settings = unwrapped(trainer.model), dataclasses.asdict(trainer.config)
     if dataclasses.is_dataclass(config := getattr(model, "config", None)):
-        settings |= {"architecture": config.architecture} | dataclasses.asdict(config)
+        shape = dataclasses.asdict(config)
+        rows, own = settings.get("context_length"), shape.get("context_length")
+        settings |= {"architecture": config.architecture} | shape
+        if rows not in (None, own):  # a model that reads more at once than a row
+            settings["context_length (of a row)"] = rows
     kept = {name: value for name, value in settings.items() if name not in FREE} | data
     kept["optimizers"] = [
         [
@@ -275,8 +279,23 @@ def read_log(folder: str | Path) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> tuple[str, dict, int]:
-    """Of a run to be resumed: its architecture, its settings and the steps behind it.
+@dataclasses.dataclass
+class Saved:
+    """What a folder says of its run.
+
+    shape: fields of the model's configuration. train: settings of training, with the optimizer's name.
+    steps: behind it. origin: the model that it went on from, as origin_of has it, or None.
+    """
+
+    architecture: str
+    shape: dict
+    train: dict
+    steps: int
+    origin: dict | None
+
+
+def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> Saved:
+    """Of a run to be resumed, what it was.
 
     asked: the architecture that was asked for, or None. Raises ValueError, in one line, for a folder without
     a run of it.
@@ -289,13 +308,14 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> tuple[
         raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
     if asked not in (None, architecture):
         raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
-    settings.pop("vocab_size", None)
     train, steps = provenance.get("train", {}), provenance.get("steps", 0)
-    optimizers = provenance.get("optimizers", [])
-    if not isinstance(train, dict) or not isinstance(steps, int) or not isinstance(optimizers, list):
+    optimizers, origin = provenance.get("optimizers", []), provenance.get("init")
+    named = origin is None or (isinstance(origin, dict) and isinstance(origin.get("name"), str))
+    kinds = [(train, dict), (steps, int), (optimizers, list)]
+    if not all(isinstance(value, kind) for value, kind in kinds) or not named:
         raise ValueError(f"{folder / CONFIG} is damaged: its provenance is of no run; start anew")
     optimizer = "muon" if "Muon" in optimizers else "adamw"
-    return architecture, settings | train | {"optimizer": optimizer}, steps
+    return Saved(architecture, settings, train | {"optimizer": optimizer}, steps, origin)
 
 
 def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None) -> None:

@@ -55,7 +55,12 @@ def attempt(work: Callable[[], None]) -> int:
         return stop.code or 0
     except KeyboardInterrupt as stop:
         return failed(stop if str(stop) else KeyboardInterrupt("stopped"), 130)
-    except (ValueError, TypeError, FileNotFoundError) as error:
+    except (
+        ValueError,
+        TypeError,
+        FileNotFoundError,
+        ImportError,
+    ) as error:  # a library that is not installed
         return failed(error, 2)
     except (OSError, RuntimeError, MemoryError) as error:
         return failed(error, 1)

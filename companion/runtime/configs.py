@@ -12,20 +12,24 @@ lr = 0.002
 temperature = 0.7
 """
 
+import argparse
 import dataclasses
 import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from companion.runtime.files import write_whole
-from companion.runtime.options import whole
+from companion.runtime.options import take, whole
+from companion.runtime.presets import OPTIMIZERS
 
 CONFIG = "config.toml"
 TABLES = ("model", "training", "generation")
+SIZE = ("context_length", "n_layers", "n_heads", "d_model")
+"""What one of GPT-2's sizes says; the vocabulary is the data's, the rest follows or is no matter of size."""
 
 
 @dataclasses.dataclass
@@ -162,11 +166,51 @@ def check_drawing(drawing: Generation) -> None:
     seeded(drawing.seed)
 
 
+def take_run_settings(
+    args: argparse.Namespace,
+    builders: Mapping,
+    train_config: type,
+    sizes: Mapping,
+    readers: Mapping[str, Callable],
+) -> dict:
+    """Let --size and then --config stand in for options not given; return the file's [generation].
+
+    builders, sizes: the architectures, and GPT-2's sizes by name. train_config: the settings of training.
+    readers: of the options that stand before the first table. Raises ValueError, in one line.
+    """
+    if args.size:
+        if args.architecture not in (None, "gpt2"):
+            raise ValueError(f"--size is of gpt2, not of {args.architecture}; leave it out")
+        take(args, {name: getattr(sizes[args.size], name) for name in SIZE})
+    if not args.config:
+        return {}
+    model = {"architecture": str}
+    for config_class, _ in builders.values():
+        model |= kinds_of(config_class, skip={"vocab_size"})
+    kinds = {"": {"data": str, "init": str} | readers, "model": model, "generation": GENERATION}
+    kinds["training"] = kinds_of(train_config, skip=set(model) - {"context_length"}) | {"optimizer": str}
+    found = read_settings(args.config, kinds)
+    if "context_length" in found["training"] and "init" not in found[""]:
+        raise ValueError(f"{args.config}: context_length has no place in [training]; it is of [model]")
+    known = {"architecture": (found["model"], builders), "optimizer": (found["training"], OPTIMIZERS)}
+    for name, (table, there) in known.items():
+        if name in table and table[name] not in there:
+            raise ValueError(
+                f"{args.config}: {name}={table[name]!r} is not known; there are {', '.join(there)}"
+            )
+    if "data" in found[""]:
+        found[""]["data"] = Path(found[""]["data"])
+    take(args, found[""] | found["model"] | found["training"])
+    check_drawing(Generation(**found["generation"]))
+    return found["generation"]
+
+
 def write_run_settings(plan: Any) -> None:
     """Write the file in a run's folder that repeats it.
 
-    plan: has folder; model and train, the configs; optimizer; judge; drawing, a dict; and shown_data, the
-    folder of the data as it was named, or None. The number format is written as it was found by timing here.
+    plan: has folder; model and train, the configs; optimizer; judge; drawing, a dict; shown_data, the folder
+    of the data as it was named, or None; and origin, the model that it went on from, whose name then stands
+    in for a shape, or None. The number format is written as it was found by timing here.
     """
     from companion.runtime.devices import pick_device, pick_dtype
 
@@ -175,13 +219,17 @@ def write_run_settings(plan: Any) -> None:
     if dataclasses.replace(plan.model, d_ff=None) == plan.model:
         model.pop("d_ff")  # it follows from d_model, also from another
     train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
+    shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
     tables = {
         "": {"data": plan.shown_data, "minutes": 0, "judge": plan.judge},
-        "model": {name: value for name, value in model.items() if name != "vocab_size"},
-        "training": {name: value for name, value in train.items() if name not in model}
+        "training": {name: value for name, value in train.items() if name not in shape}
         | {"optimizer": plan.optimizer},
         "generation": dataclasses.asdict(Generation(**plan.drawing)),
     }
+    if plan.origin:
+        tables[""] = {"init": plan.origin["name"]} | tables[""]
+    else:
+        tables = {"": tables[""], "model": shape} | tables
     about = (
         f"Written by companion train. It repeats the run from its first step to step {plan.train.steps:,}:"
     )

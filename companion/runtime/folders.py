@@ -2,11 +2,12 @@
 
 import itertools
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from companion.runtime.checkpoints import holds_model, holds_run
-from companion.runtime.files import claim
+from companion.runtime.files import CLAIM, LOCK, claim
 
 
 def check_writable(option: str, folder: Path) -> None:
@@ -17,6 +18,21 @@ def check_writable(option: str, folder: Path) -> None:
     except OSError as error:
         why = f"cannot be written ({error.strerror}); name another folder"
         raise ValueError(f"{option}={folder} {why}") from None
+
+
+def check_empty(option: str, folder: Path, ours: Callable[[Path], bool], overwrite: bool = False) -> None:
+    """See that a folder to be written holds nothing, or, where that may be replaced, what ours(folder) knows.
+
+    Raises ValueError, which says what to do, where it holds something else, and where it cannot be written.
+    """
+    held = (
+        [path.name for path in folder.iterdir() if path.name not in (LOCK, CLAIM)] if folder.is_dir() else []
+    )
+    if held and not ours(folder):
+        raise ValueError(f"{option}={folder} holds something else ({min(held)}); name another folder")
+    if held and not overwrite:
+        raise ValueError(f"{option}={folder} holds a model already; name another folder, or add --overwrite")
+    check_writable(option, folder)
 
 
 def free_folder(runs: Path, name: str, held: ExitStack) -> Path:

@@ -1,5 +1,6 @@
 """Models and trainings that are known to go well, by name, with the minutes that they take."""
 
+import argparse
 from dataclasses import dataclass
 
 OPTIMIZERS = ("adamw", "muon")
@@ -71,3 +72,32 @@ PRESETS = {
         60,
     ),
 }
+
+GOING_ON = Preset(
+    "a model that is there, on a text of yours, which it should not forget itself over",
+    {"context_length": 256},
+    {
+        "steps": 1000,
+        "batch_size": 4,
+        "lr": 1e-4,
+        "min_lr": 0.0,
+        "warmup_steps": 20,
+        "eval_every": 100,
+    },
+    15,
+)
+"""What --init takes. The model's shape is its own; context_length: of the rows, if it reads so many."""
+
+
+def pick_preset(args: argparse.Namespace) -> Preset:
+    """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
+
+    args: has init, resume, preset, architecture, optimizer and lr, each None where it was not given.
+    """
+    usual_optimizer = "adamw" if args.architecture in (None, "gpt2") else "muon"
+    usual = "village" if (args.optimizer or usual_optimizer) == "adamw" else "modern"
+    preset = GOING_ON if args.init else PRESETS[args.preset or usual]
+    if args.optimizer not in (None, preset.optimizer) and args.lr is None and not args.resume:
+        named = f"--init={args.init}" if args.init else f"preset {args.preset}"
+        raise ValueError(f"--optimizer={args.optimizer} needs --lr: {named} has one for {preset.optimizer}")
+    return preset

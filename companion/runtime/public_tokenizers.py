@@ -93,6 +93,13 @@ class PublicTokenizer(Tokenizer, kind="public"):
         """The ids of a text, special tokens' names in it taken as ordinary text."""
         return self.encode(text)
 
+    def tokens(self, ids: Iterable[int]) -> list[bytes]:
+        """The bytes of each id; none of an id without a token, which a model with rows to spare may draw.
+
+        Raises ValueError for an id below 0.
+        """
+        return [self.vocab.get(int(i), b"") if int(i) >= 0 else look_up(self.vocab, i) for i in ids]
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids, as the file's own decoder gives it: some drop the first space."""
         return self._library("").decoder.decode([look_up(self.names, i) for i in ids])

@@ -1,9 +1,64 @@
 """What a training says of itself: a line at each evaluation, and at its end what its figures mean."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from companion.runtime.checkpoints import BEST
+from companion.runtime.checkpoints import BEST, read_log
+from companion.runtime.configs import CONFIG, Generation, write_run_settings
 from companion.runtime.runs import lowest_row, rises
+from companion.village.measures import gap_left, reference_lines, village_scores
+
+PROMPT = Generation.prompt
+
+
+class Reporter:
+    """Called at each evaluation: prints how it stands and a sample, judges stories, writes the settings.
+
+    tell: from the model to what tells with it. corpus: has meta. plan: as write_run_settings takes it.
+    """
+
+    def __init__(self, tell: Callable, corpus: Any, plan: Any):
+        self.tell, self.plan = tell, plan
+        self.is_village = corpus.meta.get("source") == "village"
+
+    def __call__(self, model: Any, row: dict) -> dict:
+        from tqdm.auto import tqdm
+
+        write_run_settings(self.plan)
+        teller, prompt = self.tell(model), PROMPT if self.is_village else ""
+        sample = teller.tell(prompt, max_new_tokens=200, temperature=0.8, seed=row["step"])
+        more = {"sample": sample}
+        if self.plan.judge and self.is_village:
+            more |= village_scores(teller, self.plan.judge, seed=row["step"])
+        tqdm.write(evaluation_line(row, math.exp(row["val"]) if row["val"] < 709 else math.inf))
+        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
+        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
+            tqdm.write(said)
+        return more
+
+
+def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict]) -> None:
+    """What a run came to: a story, its loss, and what that means. teller: of the model in its folder."""
+    is_village, last = corpus.meta.get("source") == "village", history[-1]
+    print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
+    print(what_it_is(last, len(corpus.train.tokens)))
+    print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
+    if is_village:
+        lines = reference_lines()
+        gap = gap_left(last["bits_per_byte"], lines)
+        print(
+            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
+            f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
+        )
+        print(gap_means(gap))
+        print(scores_line(village_scores(teller, 40, seed=1)))
+    else:
+        print(bytes_mean(last["bits_per_byte"]))
+    if worse := best_is_elsewhere(history, folder):
+        print(worse)
+    print(f"\nModel: {folder}   Curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
 def evaluation_line(row: dict, perplexity: float) -> str:

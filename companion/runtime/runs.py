@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -21,12 +22,15 @@ from companion.runtime.checkpoints import BEST, restore, save_run, unwrapped, wr
 from companion.runtime.devices import DTYPES
 from companion.runtime.files import claim, staged
 from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.prepared import row_starts
 from companion.runtime.texts import end_of_text
 
 FIRST_LOOK = 100
 """Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
 NOISE = 0.02
 """By what share a loss on held-out text may lie above its lowest, and mean nothing."""
+LONGEST, SCORES = 2048, 2**27
+"""Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
@@ -115,6 +119,15 @@ def data_identity(data: Any) -> dict:
         "tokenizer": tokenizer_fingerprint(data.tokenizer),
         "text": split.fingerprint,
     }
+
+
+def rows_at_once(starts: Any, config: Any) -> tuple[int, int]:
+    """(context_length, batch_size) for evaluate: a model's whole context, but at most LONGEST tokens, and as
+    many rows of a Split with these starts, 1 to 32, as have at most SCORES scores together.
+    """
+    length = min(config.context_length, LONGEST)
+    longest = int(np.diff(row_starts(starts, length)).max(initial=1))
+    return length, max(1, min(32, SCORES // (longest * config.vocab_size)))
 
 
 def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
@@ -292,11 +305,12 @@ class Run:
             save_run(self.folder, trainer, self.data.tokenizer, self.identity, self.about())
 
     def about(self) -> dict:
-        """Where the weights of now came from."""
+        """Where the weights of now came from; "init" where they went on from others: the model's `origin`."""
         trainer = self.trainer
+        origin = getattr(unwrapped(trainer.model), "origin", None)
         about = {"steps": trainer.steps, "train": dataclasses.asdict(trainer.config)}
         about |= {"optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers]}
-        return about | {"data": self.data.meta}
+        return about | {"data": self.data.meta} | ({"init": origin} if origin else {})
 
 
 class Best:

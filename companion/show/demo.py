@@ -80,6 +80,8 @@ class Subject:
         """A token as text that can be printed in a line."""
         if token == end_of_text(self.tokenizer):
             return "<end>"
+        if token not in self.tokenizer.vocab:  # a row to spare, as many public models have
+            return f"<{token}>"
         return spell(self.tokenizer.vocab[token])
 
     def quote(self, token: int) -> str:

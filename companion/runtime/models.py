@@ -1,0 +1,164 @@
+"""Which model a name means: a folder of ours, one in Hugging Face's layout, or a model of the hub.
+
+Builders, families and the reader of our tokenizers are handed in: this module knows no chapter.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, holds_model, read_config
+from companion.runtime.files import reading
+from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.hub import SMALL, find_model, is_hub_name
+from companion.runtime.public_configs import read_shape
+from companion.runtime.public_tokenizers import read_tokenizer
+from companion.runtime.terminal import as_typed
+from companion.runtime.texts import CORPORA, end_of_text
+
+RUN_OF_MINE = Path("runs/data/mine")
+PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
+"""What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
+
+
+def is_public(name: str | Path) -> bool:
+    """Whether a name is of a public model: a folder whose config.json has a model_type, or a hub's name.
+
+    Whatever else there is, or is missing, is taken for a folder of ours.
+    """
+    folder = Path(name).expanduser()
+    return is_hub_name(folder.as_posix()) or "model_type" in _object(folder, CONFIG)
+
+
+def has_weights(name: str | Path) -> bool:
+    """Whether a name is of a model, and not only of a tokenizer."""
+    return is_public(name) or holds_model(name)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds a public model and nothing else: what an export may replace."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return is_public(folder) and names <= {*SMALL, WEIGHTS}
+
+
+def check_revision(name: str | Path, revision: str | None) -> None:
+    """ValueError for a revision of a folder of ours, which has none."""
+    if revision is not None and not is_public(name):
+        rule = f"is for models of the hub, and {name} is a folder; leave it out"
+        raise ValueError(f"revision={revision!r} {rule}")
+
+
+def public_folder(name: str | Path, revision: str | None = None) -> Path:
+    """As find_model; where the library is missing that asks the hub, the error also says what is not here."""
+    try:
+        return find_model(name, revision)
+    except ImportError as error:
+        raise ImportError(f"no folder {name} is here, and {error}") from None
+
+
+def shape_of(
+    name: str | Path, builders: Mapping, families: Mapping, revision: str | None = None
+) -> tuple[Any, Callable]:
+    """The configuration of a model, ours or public, and its builder. No weight is read, but fetched.
+
+    builders: as in read_model. families: of public models, by architecture, with config and build.
+    Raises ValueError, in one line, for what is missing, damaged or of an unknown kind.
+    """
+    check_revision(name, revision)
+    if not is_public(name):
+        config = read_config(name)["config"]
+        return build_empty(config, builders, Path(name) / CONFIG).config, builders[config["architecture"]][1]
+    path = public_folder(name, revision) / CONFIG
+    kind, fields = read_shape(path)
+    try:
+        return families[kind].config(**fields), families[kind].build
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def provenance_of(name: str | Path, revision: str | None = None) -> dict:
+    """Where a model's weights came from: what its folder says, or as origin_of."""
+    return origin_of(name, revision) if is_public(name) else read_config(name)["provenance"]
+
+
+def origin_of(name: str | Path, revision: str | None = None) -> dict:
+    """A model as others began with it: its name; the hub's commit, or the steps and the origin of ours."""
+    if is_public(name):
+        folder = public_folder(name, revision)
+        more = {"commit": folder.name} if folder.parent.name == "snapshots" else {}
+    else:
+        before = read_config(name)["provenance"]
+        more = {key: before[key] for key in ("steps", "init") if key in before}
+    return {"name": Path(name).as_posix()} | more
+
+
+# -- tokenizers ------------------------------------------------------------------
+
+
+def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
+    """The tokenizer of a model, ours or public; of a folder, also where it holds nothing else.
+
+    load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
+    Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
+    """
+    folder = Path(name).expanduser()
+    if is_hub_name(folder.as_posix()):
+        folder = public_folder(name)
+    elif not folder.is_dir():
+        known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
+        raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
+    ours = "kind" in _object(folder, TOKENIZER)
+    tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
+    try:
+        end_of_text(tokenizer)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    return tokenizer
+
+
+def same_tokenizer(a: Any, b: Any) -> bool:
+    """Whether two tokenizers number texts alike: by their fingerprints, or, for two kinds, by their tokens.
+
+    GPT-2's, which chapter 1 takes from tiktoken, is the same as that of its folder on the hub.
+    """
+    if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
+        return True
+    tokens = [{i: _bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
+    if tokens[0] != tokens[1] or end_of_text(a) != end_of_text(b):
+        return False
+    try:
+        return a.encode(PROBE) == b.encode(PROBE)
+    except ValueError:  # it has no token for one of the letters, and its fingerprint is another
+        return False
+
+
+def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
+    """ValueError, with the command that helps, where data were not prepared with the tokenizer of a model.
+
+    prepared: their tokenizer. source: where their text is from, as meta.json says.
+    """
+    if same_tokenizer(tokenizer, prepared):
+        return
+    taken, texts = Path(name).as_posix(), source.split(", ")
+    why = f"--data={data} was prepared with another tokenizer than that of --init={taken}"
+    if source == "village":
+        why, data = "the village has a tokenizer of its own, so prepare a text of yours", RUN_OF_MINE
+    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
+        texts = ["my.txt"]
+    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
+    raise ValueError(f"{why}; run {as_typed(*command)}")
+
+
+def _bytes(token: str | bytes) -> bytes:
+    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+
+
+def _object(folder: Path, name: str) -> dict:
+    """The JSON object in a file of a folder; {} for whatever else there is, or is missing."""
+    try:
+        with reading(folder):
+            found = json.loads((folder / name).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
