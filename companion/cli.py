@@ -8,6 +8,7 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 import dataclasses
 import shutil
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from companion.runtime.configs import (
     write_run_settings,
 )
 from companion.runtime.files import claim
-from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, take, whole
+from companion.runtime.options import add_fields, fields_of, integer, names_of, number, refuse, take
 from companion.runtime.presets import OPTIMIZERS, PRESETS, Preset
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
@@ -39,7 +40,7 @@ VILLAGE = RUNS / "data" / "village"
 SHIPPED = village.DATA / "models" / "village"
 PROMPT = Generation.prompt
 MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
-JUDGE = whole("--judge", 0, 10**5)
+JUDGE = integer("--judge", 0, 10**5)
 SIZE = ("context_length", "n_layers", "n_heads", "d_model")
 """What one of GPT2_SIZES says; the vocabulary is the data's, and the rest follows or is no matter of size."""
 STORIES = 20_000
@@ -65,17 +66,17 @@ def add_prepare(parser):
     )
     parser.add_argument(
         "--vocab-size",
-        type=whole("--vocab-size", 1),
+        type=integer("--vocab-size", 1),
         help="tokens of the vocabulary (default: by the length of the text)",
     )
     parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1)")
     parser.add_argument(
         "--stories",
-        type=whole("--stories", 1, 10**7),
+        type=integer("--stories", 1, 10**7),
         help=f"village only: new stories to train on (default: {STORIES:,})",
     )
     parser.add_argument(
-        "--seed", type=whole("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+        "--seed", type=integer("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
     )
 
 
@@ -301,17 +302,19 @@ def take_settings(args) -> dict:
     kinds = {"": {"data": str, "minutes": MINUTES, "judge": JUDGE}, "model": model, "generation": GENERATION}
     kinds["training"] = kinds_of(TrainConfig, skip=set(model)) | {"optimizer": str}
     found = read_settings(args.config, kinds)
-    if (name := found["model"].get("architecture", "gpt2")) not in BUILDERS:
-        raise ValueError(
-            f"{args.config}: architecture={name!r} is not known; there are {', '.join(BUILDERS)}"
-        )
-    if (name := found["training"].get("optimizer", "adamw")) not in OPTIMIZERS:
-        raise ValueError(f"{args.config}: optimizer={name!r} is not known; there are {', '.join(OPTIMIZERS)}")
+    check_known(args.config, found["model"], "architecture", BUILDERS)
+    check_known(args.config, found["training"], "optimizer", OPTIMIZERS)
     if "data" in found[""]:
         found[""]["data"] = Path(found[""]["data"])
     take(args, found[""] | found["model"] | found["training"])
     check_drawing(Generation(**found["generation"]))
     return found["generation"]
+
+
+def check_known(path: Path, settings: dict, name: str, known: Iterable[str]) -> None:
+    """ValueError where the file at path gives a name that is not among the known ones."""
+    if name in settings and settings[name] not in known:
+        raise ValueError(f"{path}: {name}={settings[name]!r} is not known; there are {', '.join(known)}")
 
 
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
@@ -498,7 +501,7 @@ def add_eval(parser):
     parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
     parser.add_argument(
         "--stories",
-        type=whole("--stories", 0, 10**6),
+        type=integer("--stories", 0, 10**6),
         default=100,
         help="village: stories to judge (default: 100)",
     )
@@ -598,7 +601,7 @@ def add_demo(parser):
         if name == "attention":
             note = "whose map (default: the head that looks hardest at the next word, or far back)"
             for option in ("--layer", "--head"):
-                part.add_argument(option, type=whole(option, 0), help=note)
+                part.add_argument(option, type=integer(option, 0), help=note)
         else:
             part.set_defaults(layer=None, head=None)
         add_checkpoint(part)

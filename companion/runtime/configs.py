@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.files import write_whole
-from companion.runtime.options import whole
+from companion.runtime.options import integer
 
 CONFIG = "config.toml"
 TABLES = ("model", "training", "generation")
@@ -40,7 +40,7 @@ class Generation:
     seed: int | None = None
 
 
-MAX_NEW_TOKENS = whole("--max-new-tokens", 1)
+MAX_NEW_TOKENS = integer("--max-new-tokens", 1)
 GENERATION = {field.name: field.type for field in dataclasses.fields(Generation)}
 GENERATION |= {"max_new_tokens": MAX_NEW_TOKENS}
 

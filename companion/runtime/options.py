@@ -11,7 +11,7 @@ class NotInRange(argparse.ArgumentTypeError, ValueError):
     """An option's value that is no number, or too small or large: in a command line, and in a file."""
 
 
-def whole(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
+def integer(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
     """The type of an option that takes a whole number from low to high."""
 
     def read(text: str) -> int:
