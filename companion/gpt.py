@@ -110,7 +110,7 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
             nn.init.normal_(p, std=std / math.sqrt(2 * len(model.blocks)) if into_stream else std)
         elif name.endswith("bias"):
             nn.init.zeros_(p)
-    nn.init.normal_(model.embed.token.weight, std=0.2)
+    nn.init.normal_(getattr(model.embed, "token", model.embed).weight, std=0.2)
     nn.init.constant_(model.norm.weight, min(2.5 / math.sqrt(width), 40 / width))
     return model
 
