@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from companion.datasets import pad_batch
 from companion.runtime.checks import whole_number
+from companion.runtime.decoding import in_fewer_calls
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import (
     cache_that_fits,
@@ -111,6 +112,7 @@ def throw(probs, darts):
 
 
 # Cell 005edc5f, under “From one token to a text”
+@in_fewer_calls
 def next_logits(model, tokens, cache=None):
     """The logits of each row's next token: tokens (B, T) int64 -> (B, V).
 
@@ -149,7 +151,7 @@ def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cach
         new = throw(probs, darts)
         tokens = F.pad(tokens, (0, int(t == tokens.shape[1])))  # room at t
         tokens[which, t] = new.to(tokens.device)
-        done[which] |= new == stop  # no token is None
+        done[which] |= new == (-1 if stop is None else stop)  # no token is -1
         yield which, new
 
 
