@@ -1,4 +1,4 @@
-"""One new token a row, read behind a cache: the same operations, in fewer calls.
+"""A few new tokens a row, read behind a cache: the same operations, in fewer calls.
 
 A small model waits for Python, not for arithmetic: each part that is a module of its own costs a call, and
 each of its weights a look-up. Here the parts of chapters 3 to 6 are worked through in one function. Where
@@ -15,7 +15,10 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from companion.runtime.kernels import scaled_dot_product_attention
 
-__all__ = ["in_fewer_calls", "one_token"]
+__all__ = ["few_tokens", "in_fewer_calls"]
+
+FEW = 8
+"""Tokens of a row up to which calls are what takes the time."""
 
 KNOWN = {
     "companion.gpt.GPT",
@@ -29,52 +32,65 @@ KNOWN = {
 """The classes whose operations are written out here, by name: nothing in this folder imports a chapter's."""
 
 
-def in_fewer_calls(next_logits: Callable) -> Callable:
-    """Let next_logits(model, tokens, cache) go by one_token where that can."""
+def in_fewer_calls(hidden: Callable) -> Callable:
+    """Let GPT.hidden go by few_tokens where that can."""
 
-    @wraps(next_logits)
+    @wraps(hidden)
     def quick(model, tokens, cache=None):
-        logits = None if cache is None else one_token(model, tokens, cache)
-        return next_logits(model, tokens, cache) if logits is None else logits
+        found = None if cache is None else few_tokens(model, tokens, cache)
+        return hidden(model, tokens, cache) if found is None else found
 
     return quick
 
 
-def one_token(model: nn.Module, tokens: Tensor, cache) -> Tensor | None:
-    """The logits (B, V) of tokens (B, 1) behind a cache, which then holds them; None where that cannot be.
+def few_tokens(model: nn.Module, tokens: Tensor, cache) -> Tensor | None:
+    """What GPT.hidden gives, (B, T, C), for tokens (B, T) behind a cache; None where that cannot be had here.
 
     Then nothing has been written: what is wrong with the tokens or the cache, the model itself will say.
     """
-    if tokens.ndim != 2 or tokens.shape[1] != 1 or torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or tokens.dtype != torch.int64:
         return None
-    if torch.is_autocast_enabled(tokens.device.type) or (parts := weights(model)) is None:
+    if tokens.ndim != 2 or not 0 < tokens.shape[1] <= FEW or torch.is_autocast_enabled(tokens.device.type):
+        return None
+    if (parts := weights(model)) is None:
         return None
     inside = torch.is_inference_mode_enabled()
     with torch.inference_mode():  # a quarter faster than no_grad
-        logits = through(parts, tokens[:, 0], cache)
-    return logits if inside or logits is None else logits.clone()  # a tensor like any other
+        found = through(parts, tokens, cache)
+    return found if inside or found is None else found.clone()  # a tensor like any other
 
 
 def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
-    """The logits (B, V) of tokens (B,); None for a token that has no row, or a position that has none."""
+    """(B, T) -> (B, T, C); None for a token that has no row, or a position that has none."""
     token, position, blocks, norm = parts
-    start, rows, width = cache.length, len(tokens), token.shape[1]
-    last = start if isinstance(start, int) else int(start.max()) if start.shape == (rows,) else len(position)
-    if last >= len(position):
+    start, (B, T), C = cache.length, tokens.shape, token.shape[1]
+    by_row = not isinstance(start, int)
+    if len(cache.layers) != len(blocks):
         return None
+    if by_row and (start.shape != (B,) or start.dtype != torch.int64):
+        return None
+    low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
+    if low < 0 or high + T > len(position):
+        return None
+    at = start[:, None] + torch.arange(T, device=start.device) if by_row else slice(start, start + T)
     try:
-        x = torch.embedding(token, tokens) + position[start]  # (B, C), as all that follows
+        x = torch.embedding(token, tokens) + position[at]
     except IndexError:
         return None
+    x, staircase = x.view(-1, C), None  # (B T, C), as all that follows
     for (norm_1, heads, q, k, v, o, norm_2, up, down), layer in zip(blocks, cache.layers, strict=True):
-        h = torch.layer_norm(x, (width,), *norm_1)
-        q, k, v = [linear(h, p).view(rows, heads, 1, -1) for p in (q, k, v)]  # (B, H, 1, D)
+        h = torch.layer_norm(x, (C,), *norm_1)
+        q, k, v = [linear(h, p).view(B, T, heads, -1).transpose(1, 2) for p in (q, k, v)]  # (B, H, T, D)
         k, v, mask = layer.append(k, v)
+        if mask is None and T > 1:
+            if staircase is None:
+                staircase = torch.ones(T, k.shape[2], dtype=torch.bool, device=k.device).tril(k.shape[2] - T)
+            mask = staircase
         seen = scaled_dot_product_attention(q, k, v, mask)
-        x = x + linear(seen.reshape(rows, width), o)
-        h = torch.layer_norm(x, (width,), *norm_2)
+        x = x + linear(seen.transpose(1, 2).reshape(-1, C), o)
+        h = torch.layer_norm(x, (C,), *norm_2)
         x = x + linear(torch._C._nn.gelu(linear(h, up), approximate="tanh"), down)
-    return torch.mm(torch.layer_norm(x, (width,), *norm), token.T)
+    return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 
 def linear(x: Tensor, p: dict) -> Tensor:
@@ -101,12 +117,12 @@ def plain(*parts: nn.Module) -> bool:
 
 
 def weights(model: nn.Module) -> tuple | None:
-    """What one_token needs of a model: token rows, position rows, and of blocks and last norm the parameters.
+    """What few_tokens needs of a model: token rows, position rows, and of blocks and last norm the parameters.
 
-    They are looked up anew for each token, since any part may be replaced. None for a model with another part.
+    They are looked up anew each time, since any part may be replaced. None for a model with another part.
     """
-    own, parts = model.__dict__, model._modules
-    if not plain(model) or "hidden" in own or "logits" in own or parts.get("head") or _has_any_global_hook():
+    parts = model._modules
+    if not plain(model) or _has_any_global_hook():
         return None
     tables = parts["embed"]._modules
     if not ("token" in tables and plain(parts["embed"], parts["norm"], tables["token"], tables["position"])):
