@@ -12,7 +12,6 @@ import torch.nn.functional as F
 
 from companion.datasets import pad_batch
 from companion.runtime.checks import whole_number
-from companion.runtime.decoding import in_fewer_calls
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import (
     cache_that_fits,
@@ -112,7 +111,6 @@ def throw(probs, darts):
 
 
 # Cell 005edc5f, under “From one token to a text”
-@in_fewer_calls
 def next_logits(model, tokens, cache=None):
     """The logits of each row's next token: tokens (B, T) int64 -> (B, V).
 
