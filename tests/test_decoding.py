@@ -1,4 +1,4 @@
-"""A few tokens behind a cache, in fewer calls: the numbers of the model's own way, and where it goes that way."""
+"""A few tokens behind a cache, in fewer calls: the numbers of the model's own way, or that way itself."""
 
 import pytest
 import torch

@@ -117,7 +117,7 @@ def plain(*parts: nn.Module) -> bool:
 
 
 def weights(model: nn.Module) -> tuple | None:
-    """What few_tokens needs of a model: token rows, position rows, and of blocks and last norm the parameters.
+    """What few_tokens needs: token rows, position rows, and the parameters of the blocks and the last norm.
 
     They are looked up anew each time, since any part may be replaced. None for a model with another part.
     """

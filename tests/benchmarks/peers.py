@@ -95,8 +95,8 @@ def run_decoding(folder: Path, threads: int, quick: bool) -> list[dict]:
     speed, rows = memory_speed(), []
     for name in SHAPES:
         for batch in (1, 16):
-            big = name != "small"
-            rows += compare(name, batch, 1 if quick else 3 if big else 7, speed)
+            kinds = ("loop", "generate") if name == "small" else ("loop",)
+            rows += compare(name, batch, 1 if quick else 7 if name == "small" else 3, speed, kinds)
     return rows
 
 
@@ -167,16 +167,22 @@ def render(log: dict) -> str:
         for row in entry.get("decoding", []):
             share = f", {row['bandwidth']:.0%} of the memory's speed" if "bandwidth" in row else ""
             lines.append(speed_row(f"telling, {row['what']}{share}", row, "transformers"))
-        if rows := entry.get("quality"):
-            best = min(row["bits_per_byte"] for row in rows if row["name"].startswith("nanoGPT"))
-            for row in rows:
-                mine = row["name"].startswith("companion")
-                what = f"bits per byte after {row['seconds']:.0f} s: {row['name'].split(', ', 1)[1]}"
-                bits = f"{row['bits_per_byte']:.2f}"
-                ratio = f"{row['bits_per_byte'] / best:.2f}" if mine else ""
-                lines.append(f"| {what} | {bits if mine else ''} | {'' if mine else f'nanoGPT {bits}'} | {ratio} |")
+        lines += quality_lines(entry.get("quality", []))
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
+
+
+def quality_lines(rows: list[dict]) -> list[str]:
+    """Lines of bits per byte; ratios to nanoGPT's lower one."""
+    best = min((row["bits_per_byte"] for row in rows if row["name"].startswith("nanoGPT")), default=1.0)
+    lines = []
+    for row in rows:
+        who, how = row["name"].split(", ", 1)
+        bits = row["bits_per_byte"]
+        what = f"bits per byte of held-out English after {row['seconds']:.0f} s, {row['dtype']}: {how}"
+        columns = f"{bits:.2f} | | {bits / best:.2f}" if who == "companion" else f"| {who} {bits:.2f} |"
+        lines.append(f"| {what} | {columns} |")
+    return lines
 
 
 def speed_row(what: str, row: dict, peer: str) -> str:
@@ -190,6 +196,12 @@ def fill(readme: str, log: dict) -> str:
     return f"{before}{BEGIN}\n{render(log)}\n{END}{rest.split(END, 1)[1]}"
 
 
+def ratios(entry: dict) -> dict[str, float]:
+    """{what: ratio of speeds} of an entry of the log."""
+    rows = {f"training, {row['what']}": row["ratio"] for row in entry.get("training", [])}
+    return rows | {f"telling, {row['what']}": row["ratio"] for row in entry.get("decoding", [])}
+
+
 def draw(log: dict, path: Path = FIGURE) -> None:
     """The ratios of speeds as dots, a row each, a color for each set of instructions, into a file."""
     import matplotlib.pyplot as plt
@@ -198,23 +210,19 @@ def draw(log: dict, path: Path = FIGURE) -> None:
 
     plt.switch_backend("agg")
     plots.use_style()
-    names = []
-    for entry in log.values():
-        rows = [("training, ", row) for row in entry.get("training", [])]
-        rows += [("telling, ", row) for row in entry.get("decoding", []) if "bandwidth" in row]
-        names += [start + row["what"] for start, row in rows]
-    names = list(dict.fromkeys(names))
+    found = {name: ratios(entry) for name, entry in log.items()}
+    names = list(dict.fromkeys(what for rows in found.values() for what in rows))
     fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.9 + 0.3 * len(names)))
-    for shift, (name, entry), color in zip((-0.12, 0.12), log.items(), (plots.BLUE, plots.VERMILLION), strict=False):
-        found = {f"training, {row['what']}": row["ratio"] for row in entry.get("training", [])}
-        found |= {f"telling, {row['what']}": row["ratio"] for row in entry.get("decoding", [])}
-        places = [(found[what], i + shift) for i, what in enumerate(names) if what in found]
+    for name, shift, color in zip(found, (-0.14, 0.14), (plots.BLUE, plots.VERMILLION), strict=False):
+        places = [(found[name][what], i + shift) for i, what in enumerate(names) if what in found[name]]
         ax.plot(*zip(*places, strict=True), "o", color=color, markersize=5)
         ax.annotate(name, places[0], (7, 0), textcoords="offset points", color=color, va="center_baseline")
     ax.axvline(1, color=plots.GRAY, linewidth=1.2)
-    ax.annotate("as fast", (1, 1), (0, 4), ax.get_xaxis_transform(), "offset points", color=plots.GRAY, ha="center")
-    ax.set(xlim=(0, None), ylim=(len(names) - 0.5, -0.5), xlabel="tokens per second of processor time, times the peer's")
-    ax.set_yticks(range(len(names)), [name.removesuffix(", loop") for name in names])
+    place = ax.get_xaxis_transform()
+    ax.annotate("as fast", (1, 1), (0, 4), place, "offset points", color=plots.GRAY, ha="center")
+    ax.set(xlim=(0, None), ylim=(len(names) - 0.5, -0.5))
+    ax.set(xlabel="tokens per second of processor time, times the peer's")
+    ax.set_yticks(range(len(names)), names)
     ax.grid(False, axis="y")
     fig.savefig(path)
     plt.close(fig)

@@ -43,7 +43,7 @@ TURN = 5
 
 @dataclasses.dataclass
 class Contestant:
-    """A model in training: step(share) makes one step, share of the time being spent, and returns its tokens."""
+    """A model in training: step(share) makes a step, when that share of the time is spent; -> its tokens."""
 
     name: str
     model: nn.Module

@@ -95,7 +95,12 @@ def against_nano(
     mode = "compiled" if compiled else "eager"
     speeds = f"companion {ours:8,.0f} tokens/s   nanoGPT {theirs:8,.0f} tokens/s"
     print(f"{dtype:9} {mode:9} {speeds}   ratio {ratio:.2f}", flush=True)
-    return {"what": f"{dtype}, {mode}", "ours": round(ours), "theirs": round(theirs), "ratio": round(ratio, 3)}
+    return {
+        "what": f"{dtype}, {mode}",
+        "ours": round(ours),
+        "theirs": round(theirs),
+        "ratio": round(ratio, 3),
+    }
 
 
 def windows(n_tokens: int) -> Split:
