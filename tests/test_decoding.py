@@ -90,8 +90,26 @@ def a_method_put_in_place(model):
     model.blocks[0].mlp.forward = lambda x: x
 
 
+def one_map_for_an_mlp(model):
+    model.blocks[1].mlp = nn.Linear(12, 12).double().eval()
+
+
+def dropout_alone(model):
+    model.blocks[1].mlp.dropout.train()
+
+
 @pytest.mark.parametrize(
-    "change", [hooked, pre_hooked, in_training, another_layer, another_part, a_method_put_in_place]
+    "change",
+    [
+        hooked,
+        pre_hooked,
+        in_training,
+        another_layer,
+        another_part,
+        a_method_put_in_place,
+        one_map_for_an_mlp,
+        dropout_alone,
+    ],
 )
 @torch.no_grad()
 def test_where_anything_else_is_found_the_model_goes_its_own_way(model, change):

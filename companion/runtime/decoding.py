@@ -20,15 +20,10 @@ __all__ = ["few_tokens", "in_fewer_calls"]
 FEW = 8
 """Tokens of a row up to which calls are what takes the time."""
 
-KNOWN = {
-    "companion.gpt.GPT",
-    "companion.embeddings.GPTEmbedding",
-    "companion.embeddings.TokenEmbedding",
-    "companion.blocks.Block",
-    "companion.blocks.LayerNorm",
-    "companion.blocks.MLP",
-    "companion.attention.CausalSelfAttention",
-}
+GPT, BLOCK, MLP = "companion.gpt.GPT", "companion.blocks.Block", "companion.blocks.MLP"
+EMBED, TABLE = "companion.embeddings.GPTEmbedding", "companion.embeddings.TokenEmbedding"
+NORM, ATTN = "companion.blocks.LayerNorm", "companion.attention.CausalSelfAttention"
+LINEAR, DROPOUT = "torch.nn.modules.linear.Linear", "torch.nn.modules.dropout.Dropout"
 """The classes whose operations are written out here, by name: nothing in this folder imports a chapter's."""
 
 
@@ -87,9 +82,9 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
                 staircase = torch.ones(T, k.shape[2], dtype=torch.bool, device=k.device).tril(k.shape[2] - T)
             mask = staircase
         seen = scaled_dot_product_attention(q, k, v, mask)
-        x = x + linear(seen.transpose(1, 2).reshape(-1, C), o)
+        x = linear(seen.transpose(1, 2).reshape(-1, C), o).add_(x)
         h = torch.layer_norm(x, (C,), *norm_2)
-        x = x + linear(torch._C._nn.gelu(linear(h, up), approximate="tanh"), down)
+        x = linear(torch._C._nn.gelu(linear(h, up), approximate="tanh"), down).add_(x)
     return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 
@@ -100,18 +95,18 @@ def linear(x: Tensor, p: dict) -> Tensor:
 
 
 @remembered
-def known(kind: type) -> bool:
-    """Whether a class is one whose operations are written out here."""
-    return kind is nn.Linear or f"{kind.__module__}.{kind.__qualname__}" in KNOWN
+def name(kind: type) -> str:
+    """The whole name of a class."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def plain(*parts: nn.Module) -> bool:
-    """Whether parts are of known classes and do just what these say: no hook, no method put in its place."""
+def plain(kind: str, *parts: nn.Module) -> bool:
+    """Whether parts are of a class and do just what it says: no hook, no dropout, no method in its place."""
     for part in parts:
         own = part.__dict__
         if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["training"] or "forward" in own:
             return False
-        if not known(type(part)):
+        if name(type(part)) != kind:
             return False
     return True
 
@@ -121,28 +116,28 @@ def weights(model: nn.Module) -> tuple | None:
 
     They are looked up anew each time, since any part may be replaced. None for a model with another part.
     """
-    parts = model._modules
-    if not plain(model) or _has_any_global_hook():
+    if not plain(GPT, model) or _has_any_global_hook():
         return None
-    tables = parts["embed"]._modules
-    if not ("token" in tables and plain(parts["embed"], parts["norm"], tables["token"], tables["position"])):
+    embed, last, blocks = model._modules["embed"], model._modules["norm"], []
+    if not (plain(EMBED, embed) and plain(NORM, last)):
         return None
-    blocks = []
-    for block in parts["blocks"]._modules.values():
-        if not plain(block):
+    token, position, dropout = embed._modules["token"], embed._modules["position"], embed._modules["dropout"]
+    if not (plain(TABLE, token, position) and plain(DROPOUT, dropout)):
+        return None
+    for block in model._modules["blocks"]._modules.values():
+        if not plain(BLOCK, block):
             return None
         inner = block._modules
         norm_1, attn, norm_2, mlp = inner["norm_1"], inner["attn"], inner["norm_2"], inner["mlp"]
-        if not plain(norm_1, attn, norm_2, mlp):
+        if not (plain(NORM, norm_1, norm_2) and plain(ATTN, attn) and plain(MLP, mlp)):
             return None
-        layers = [attn._modules[name] for name in ("q_proj", "k_proj", "v_proj", "o_proj")]
+        layers = [attn._modules[x] for x in ("q_proj", "k_proj", "v_proj", "o_proj")]
         layers += mlp._modules["up_proj"], mlp._modules["down_proj"]
-        if not plain(*layers):
+        if not (plain(LINEAR, *layers) and plain(DROPOUT, mlp._modules["dropout"])):
             return None
         q, k, v, o, up, down = [layer._parameters for layer in layers]
         blocks.append((scales(norm_1), attn.n_heads, q, k, v, o, scales(norm_2), up, down))
-    token, position = (tables[name]._parameters["weight"] for name in ("token", "position"))
-    return token, position, blocks, scales(parts["norm"])
+    return token._parameters["weight"], position._parameters["weight"], blocks, scales(last)
 
 
 def scales(norm: nn.Module) -> tuple[Tensor, Tensor, float]:
