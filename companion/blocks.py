@@ -85,9 +85,9 @@ class Block(nn.Module):
 
 # Cell 24ca2efb, under “Who has the key?”
 def found_and_asked(generator: torch.Generator):
-    """Without end: rows x and targets y, (32, 23) each; 0 to 11 are things, 12 to 23 who found them.
+    """Endless batches (x, y), (32, 23) int64 each; 0 to 11 stand for things, 12 to 23 for their finders.
 
-    Four pairs are told, then eight asked. Only the answers count as targets; elsewhere y is -100.
+    In a row of x, four pairs are told, then eight asked. y is -100 but where the answer is a finder.
     """
     while True:
         shuffled = torch.rand(2, 32, 12, generator=generator).argsort(-1)  # each row: 0 to 11, mixed
