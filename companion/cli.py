@@ -390,13 +390,15 @@ class Reporter:
         if self.plan.judge and is_village:
             more |= village_scores(teller, self.plan.judge, seed=row["step"])
         tqdm.write(evaluation_line(row, perplexity(row["val"])))
-        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
+        shown = " ".join(sample.split())  # in one line, where the text has many
+        tqdm.write(f"  {shown[:160]}{' …' if len(shown) > 160 else ''}")
         if said := first_rise(read_log(self.plan.folder), self.plan.folder):
             tqdm.write(said)
         return more
 
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
+    from companion.runtime.reports import BEST, best_is_elsewhere
     from companion.show import plots
 
     corpus, history = result
@@ -411,8 +413,9 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if history:
+        best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder
         print("\nTo hear more of it, and to see how it works:\n")
-        print(f"  {as_typed('companion', 'generate', '--checkpoint', plan.folder, '--prompt', PROMPT)}")
+        print(f"  {as_typed('companion', 'generate', '--checkpoint', best, '--prompt', PROMPT)}")
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
