@@ -82,6 +82,7 @@ def test_the_downloaded_notebook_is_the_committed_one(opened, chapter):
         assert file.read() == chapter.notebook.read_bytes()
 
 
+@pytest.mark.slow
 def test_next_and_previous_walk_through_the_book_in_its_order(opened):
     page = opened("index.html").page
     for chapter in BOOK.chapters:
