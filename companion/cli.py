@@ -201,6 +201,7 @@ def add_train(parser):
     parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
     parser.add_argument(
         "--init",
+        metavar="MODEL",
         help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
         " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
     )
@@ -242,10 +243,10 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
 
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
-    if args.init:
-        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
     args.init = None if args.resume else args.init
+    if args.init:
+        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     preset, data = pick_preset(args), args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):

@@ -430,6 +430,8 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     )
     fails(capsys, [*resume, "--n-layers", 2], 2, "--n-layers is of a new model")
     said(capsys, [*resume, "--context-length", 17, "--config", "runs/mine/config.toml"])
+    repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
+    fails(capsys, [*repeat, "--preset", "text"], 2, "--preset is of a new model")
     found = tomllib.loads(Path("runs/mine/config.toml").read_text(encoding="utf-8"))
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
 
