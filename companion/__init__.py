@@ -76,10 +76,10 @@ def load(
     from companion.training import load_checkpoint
 
     where, builders = pick_device(device), BUILDERS if builders is None else builders
-    if models.is_public(name):
-        check_memory(*models.shape_of(name, builders, FAMILIES, revision))
-        model, tokenizer = load_pretrained(name, revision)
+    folder = models.folder_of(name, revision)
+    if models.is_public(folder):
+        check_memory(*models.shape_of(folder, builders, FAMILIES))
+        model, tokenizer = load_pretrained(folder)
     else:
-        models.check_revision(name, revision)
-        model, tokenizer, _ = load_checkpoint(name, builders)
+        model, tokenizer, _ = load_checkpoint(folder, builders)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

@@ -201,6 +201,7 @@ def add_train(parser):
     parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
     parser.add_argument(
         "--init",
+        metavar="MODEL",
         help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
         " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
     )
@@ -242,10 +243,10 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
 
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
-    if args.init:
-        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
     args.init = None if args.resume else args.init
+    if args.init:
+        refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     preset, data = pick_preset(args), args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
@@ -316,10 +317,12 @@ def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tupl
     if saved:
         config_class, build = BUILDERS[saved.architecture]
         return config_class(**saved.shape), build, saved.origin
-    config, build = models.shape_of(args.init, BUILDERS, FAMILIES)
-    theirs = models.tokenizer_of(args.init, Tokenizer.load)
+    folder = models.folder_of(args.init)
+    config, build = models.shape_of(folder, BUILDERS, FAMILIES)
+    theirs = models.tokenizer_of(folder, Tokenizer.load)
     models.check_prepared_for(args.init, theirs, tokenizer, data, source)
-    return dataclasses.replace(config, dropout=0.0), build, models.origin_of(args.init)
+    origin, args.init = models.origin_of(args.init, folder), folder  # what is read here is what is trained
+    return dataclasses.replace(config, dropout=0.0), build, origin
 
 
 def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
@@ -563,11 +566,11 @@ def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
 
 def plan_info(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.runtime.models import provenance_of
+    from companion.runtime.models import folder_of, provenance_of
 
-    teller = load(args.model, device="cpu", revision=args.revision)
-    provenance = provenance_of(args.model, args.revision)
-    return SimpleNamespace(name=args.model.as_posix(), teller=teller, provenance=provenance)
+    folder = folder_of(args.model, args.revision)
+    provenance = provenance_of(args.model, folder)
+    return SimpleNamespace(name=args.model.as_posix(), teller=load(folder, "cpu"), provenance=provenance)
 
 
 def do_info(plan: SimpleNamespace) -> dict:
@@ -656,13 +659,14 @@ def plan_export(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS, load
     from companion.pretrained import FAMILIES
     from companion.runtime.folders import check_empty
-    from companion.runtime.models import is_export, shape_of
+    from companion.runtime.models import folder_of, is_export, shape_of
     from companion.runtime.public_configs import write_shape
 
-    config, build = shape_of(args.model, BUILDERS, FAMILIES)
+    folder = folder_of(args.model)
+    config, build = shape_of(folder, BUILDERS, FAMILIES)
     write_shape(build(config, meta=True).config)  # refuses what no other engine has
     check_empty("--output", args.output, is_export, args.overwrite)
-    return SimpleNamespace(teller=load(args.model, device="cpu"), folder=args.output)
+    return SimpleNamespace(teller=load(folder, device="cpu"), folder=args.output)
 
 
 def do_export(plan: SimpleNamespace) -> list[Path]:
@@ -701,42 +705,38 @@ def plan_verify(args, held: ExitStack) -> SimpleNamespace:
     from companion.runtime import models, verifying
 
     verifying.peer()
-    teller = load(args.model, device="cpu", revision=args.revision)
-    against = args.against or args.model
+    ours = models.folder_of(args.model, args.revision)
+    teller, against = load(ours, device="cpu"), args.against or ours
     if not models.is_public(against):
         rule = (
             "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
         )
         raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
-    folder = models.public_folder(against, None if args.against else args.revision)
+    theirs = models.folder_of(against)
     room = max(1, teller.model.config.context_length - verifying.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verifying.PROMPT)][:room]
-    return SimpleNamespace(teller=teller, args=args, ids=ids, against=folder)
+    return SimpleNamespace(name=args.model.as_posix(), teller=teller, ids=ids, ours=ours, theirs=theirs)
 
 
 def do_verify(plan: SimpleNamespace) -> list:
     """The three findings."""
     from companion.generation import generate
-    from companion.runtime import models, verifying
+    from companion.runtime import verifying
 
-    teller, name = plan.teller, plan.args.model
-    folder = models.public_folder(name, plan.args.revision) if models.is_public(name) else name
-    found = [verifying.hash_of_weights(folder, name)]
+    teller, found = plan.teller, [verifying.hash_of_weights(plan.ours, plan.name)]
 
     def likeliest(rows, n: int):
         cache = teller.make_cache(teller.model.config, len(rows))
         return generate(teller.model, rows, n, temperature=0, cache=cache)
 
-    return [*found, *verifying.compare(teller.model, plan.ids, likeliest, plan.against)]
+    return [*found, *verifying.compare(teller.model, plan.ids, likeliest, plan.theirs)]
 
 
 def report_verify(plan: SimpleNamespace, found: list) -> None:
     for finding in found:
         print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
     if wrong := sum(finding.right is False for finding in found):
-        raise RuntimeError(
-            f"{wrong} of {len(found)} differ, so {plan.args.model.as_posix()} is another model"
-        )
+        raise RuntimeError(f"{wrong} of {len(found)} differ, so {plan.name} is another model")
 
 
 # -- companion ------------------------------------------------------------------

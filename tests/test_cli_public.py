@@ -174,6 +174,41 @@ def test_the_help_names_model_first(command, capsys):
     assert ("--revision" in out) == (command != "eval")
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cached(here, monkeypatch):
+    """A model in the hub's cache, as huggingface_hub keeps it, and no network."""
+    from huggingface_hub import constants
+
+    place = here / "cache" / "models--someone--smol"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(COMMIT)
+    (place / "snapshots").mkdir()
+    public("smol").rename(place / "snapshots" / COMMIT)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(here / "cache"))
+
+
+def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys):
+    name, mine = "someone/smol", ["--data", "runs/data/mine"]
+    assert load(name).tell("Once", seed=1, max_new_tokens=5) == load(name, revision="main").tell(
+        "Once", seed=1, max_new_tokens=5
+    )
+    out = said(capsys, ["info", "--model", name])
+    assert out.startswith("someone/smol: llama\n") and f"commit = {COMMIT}" in out
+    fails(capsys, ["info", "--model", name, "--revision", "v9"], 1, "someone/smol", "v9")
+    assert said(capsys, ["generate", "--model", name, "--prompt", "Once", "--seed", 1])[:4] == "Once"
+    out = said(capsys, ["prepare", "mine.txt", "--tokenizer", name])
+    assert "companion train --init someone/smol" in out
+    assert "bits per byte" in said(capsys, ["eval", "--model", name, *mine])
+    assert "It goes on from someone/smol" in said(capsys, ["train", "--init", name, *mine, *FEW])
+    assert settings("runs/mine")[1]["init"] == {"name": name, "commit": COMMIT}
+    assert 'init = "someone/smol"' in Path("runs/mine/config.toml").read_text(encoding="utf-8")
+    said(capsys, ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"])
+    assert said(capsys, ["export", "hf", "--model", name, "--output", "out"])
+
+
 # -- eval ------------------------------------------------------------------
 
 
@@ -395,6 +430,8 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     )
     fails(capsys, [*resume, "--n-layers", 2], 2, "--n-layers is of a new model")
     said(capsys, [*resume, "--context-length", 17, "--config", "runs/mine/config.toml"])
+    repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
+    fails(capsys, [*repeat, "--preset", "text"], 2, "--preset is of a new model")
     found = tomllib.loads(Path("runs/mine/config.toml").read_text(encoding="utf-8"))
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
 

@@ -42,11 +42,18 @@ def is_export(folder: Path) -> bool:
     return is_public(folder) and names <= {*SMALL, WEIGHTS}
 
 
-def check_revision(name: str | Path, revision: str | None) -> None:
-    """ValueError for a revision of a folder of ours, which has none."""
-    if revision is not None and not is_public(name):
+def folder_of(name: str | Path, revision: str | None = None) -> Path:
+    """The folder of a model, ours or public; the hub is asked, and what it has fetched, once.
+
+    Raises ValueError, in one line, for a revision of a folder of ours, which has none, and what find_model
+    raises.
+    """
+    if is_public(name):
+        return public_folder(name, revision)
+    if revision is not None:
         rule = f"is for models of the hub, and {name} is a folder; leave it out"
         raise ValueError(f"revision={revision!r} {rule}")
+    return Path(name)
 
 
 def public_folder(name: str | Path, revision: str | None = None) -> Path:
@@ -57,38 +64,33 @@ def public_folder(name: str | Path, revision: str | None = None) -> Path:
         raise ImportError(f"no folder {name} is here, and {error}") from None
 
 
-def shape_of(
-    name: str | Path, builders: Mapping, families: Mapping, revision: str | None = None
-) -> tuple[Any, Callable]:
-    """The configuration of a model, ours or public, and its builder. No weight is read, but fetched.
+def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
+    """The configuration of the model in a folder, ours or public, and its builder. No weight is read.
 
     builders: as in read_model. families: of public models, by architecture, with config and build.
     Raises ValueError, in one line, for what is missing, damaged or of an unknown kind.
     """
-    check_revision(name, revision)
-    if not is_public(name):
-        config = read_config(name)["config"]
-        return build_empty(config, builders, Path(name) / CONFIG).config, builders[config["architecture"]][1]
-    path = public_folder(name, revision) / CONFIG
-    kind, fields = read_shape(path)
+    if not is_public(folder):
+        config = read_config(folder)["config"]
+        return build_empty(config, builders, folder / CONFIG).config, builders[config["architecture"]][1]
+    kind, fields = read_shape(folder / CONFIG)
     try:
         return families[kind].config(**fields), families[kind].build
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def provenance_of(name: str | Path, revision: str | None = None) -> dict:
+def provenance_of(name: str | Path, folder: Path) -> dict:
     """Where a model's weights came from: what its folder says, or as origin_of."""
-    return origin_of(name, revision) if is_public(name) else read_config(name)["provenance"]
+    return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
 
 
-def origin_of(name: str | Path, revision: str | None = None) -> dict:
-    """A model as others began with it: its name; the hub's commit, or the steps and the origin of ours."""
-    if is_public(name):
-        folder = public_folder(name, revision)
+def origin_of(name: str | Path, folder: Path) -> dict:
+    """A model as others begin with it: its name; the hub's commit, or the steps and the origin of ours."""
+    if is_public(folder):
         more = {"commit": folder.name} if folder.parent.name == "snapshots" else {}
     else:
-        before = read_config(name)["provenance"]
+        before = read_config(folder)["provenance"]
         more = {key: before[key] for key in ("steps", "init") if key in before}
     return {"name": Path(name).as_posix()} | more
 

@@ -74,7 +74,7 @@ PRESETS = {
 }
 
 GOING_ON = Preset(
-    "a model that is there, on a text of yours, which it should not forget itself over",
+    "weights that are there, on a text of yours: 15 minutes, in small steps",
     {"context_length": 256},
     {
         "steps": 1000,
