@@ -21,6 +21,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import torch
@@ -254,6 +255,8 @@ def main() -> None:
     if args.nanogpt is None or not (args.nanogpt / "model.py").is_file():
         parser.error("give the folder of a clone of nanoGPT: its model.py is trained beside ours")
     torch.set_num_threads(args.threads)
+    folder = tempfile.TemporaryDirectory()  # compiled for other instructions, what lies there crashes
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder.name
     facts = about(args.nanogpt, args.threads)
     print(f"{facts}, {instructions()}")
     for part in args.parts:
