@@ -213,6 +213,7 @@ def draw(log: dict, path: Path = FIGURE) -> None:
     plots.use_style()
     found = {name: ratios(entry) for name, entry in log.items()}
     names = list(dict.fromkeys(what for rows in found.values() for what in rows))
+    names.sort(key=lambda what: what.startswith("telling"))  # training first; else as they come
     fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.9 + 0.3 * len(names)))
     looks = [(-0.14, plots.BLUE), (0.14, plots.VERMILLION), (0, plots.PURPLE)]
     for number, (name, (shift, color)) in enumerate(zip(found, looks, strict=False)):
