@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Set where a notebook started the tests; their kernels would show controls, as if to a reader (widgets.py).
 os.environ.pop("JPY_SESSION_NAME", None)
 
-QUICK = 30
+QUICK = 15
 """Seconds that a chapter may have in book.toml and still be run by `pytest -m "not slow"`."""
 
 

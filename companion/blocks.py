@@ -10,7 +10,7 @@ from torch import nn
 
 from companion.runtime.kernels import gelu
 
-__all__ = ["LayerNorm", "MLP", "Block"]
+__all__ = ["LayerNorm", "MLP", "Block", "found_and_asked"]
 
 
 # Cell 880d670f, under “By hand: one vector, brought to size”
@@ -81,3 +81,21 @@ class Block(nn.Module):
         """(B, T, C) -> (B, T, C). cache: where attn keeps its keys and values (chapter 9)."""
         x = x + self.attn(self.norm_1(x), cache)  # from other positions
         return x + self.mlp(self.norm_2(x))  # each position alone
+
+
+# Cell 24ca2efb, under “Who has the key?”
+def found_and_asked(generator: torch.Generator):
+    """Endless batches (x, y), (32, 23) int64 each; 0 to 11 stand for things, 12 to 23 for their finders.
+
+    In a row of x, four pairs are told, then eight asked. y is -100 but where the answer is a finder.
+    """
+    while True:
+        shuffled = torch.rand(2, 32, 12, generator=generator).argsort(-1)  # each row: 0 to 11, mixed
+        told, asked = torch.arange(4).expand(32, 4), torch.randint(4, (32, 8), generator=generator)
+        order = torch.cat([told, asked], dim=1)  # pairs 0 to 3 are told, then eight asked: (32, 12)
+        thing, finder = (kind.gather(1, order) for kind in shuffled)  # of those pairs, (32, 12) each
+        row = torch.stack([thing, 12 + finder], dim=2).flatten(1)  # by turns thing, finder: (32, 24)
+        y = row[:, 1:].clone()  # the target: what comes next
+        y[:, :8] = -100  # but not while pairs are told,
+        y[:, 1::2] = -100  # nor where a thing comes next
+        yield row[:, :-1], y

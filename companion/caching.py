@@ -17,6 +17,7 @@ from companion.runtime.caches import (
     check_cache,
     check_rewind,
     check_speculation,
+    empty_buffer,
     in_step,
     room_for,
     row_places,
@@ -59,16 +60,16 @@ class Track:
         held = 0 if self.buffer is None else self.buffer.shape[-2]
         room = room_for(self.plan, len(new), held, self.end + T)
         if room > held:
-            longer = new.new_zeros(*new.shape[:-2], room, new.shape[-1], dtype=self.plan.dtype or new.dtype)
+            longer = empty_buffer(new, room, self.plan.dtype)  # (B, ..., room, D)
             longer[..., :held, :] = 0 if self.buffer is None else self.buffer
             self.buffer = longer
         if isinstance(start, int):
-            self.buffer[..., start : start + T, :] = new
+            self.buffer.narrow(-2, start, T).copy_(new)
         else:
             rows, at = row_places(start, T)
             self.buffer.transpose(1, -2)[rows, at] = new.transpose(1, -2).to(self.buffer.dtype)
         self.length, self.end = start + T, self.end + T
-        return self.buffer[..., : self.end, :].to(new.dtype)
+        return self.buffer.narrow(-2, 0, self.end).to(new.dtype)
 
 
 # Cell 3d27827d, under “The code”

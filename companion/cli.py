@@ -27,7 +27,7 @@ from companion.runtime.configs import (
     write_run_settings,
 )
 from companion.runtime.files import claim
-from companion.runtime.options import add_fields, fields_of, names_of, number, refuse, whole
+from companion.runtime.options import add_fields, fields_of, integer, names_of, number, refuse
 from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
@@ -38,7 +38,7 @@ VILLAGE = RUNS / "data" / "village"
 SHIPPED = village.DATA / "models" / "village"
 PROMPT = Generation.prompt
 MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
-JUDGE = whole("--judge", 0, 10**5)
+JUDGE = integer("--judge", 0, 10**5)
 READERS = {"minutes": MINUTES, "judge": JUDGE}
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
 OURS = ("bpe", "char", "word", "gpt2")
@@ -67,17 +67,17 @@ def add_prepare(parser):
     )
     parser.add_argument(
         "--vocab-size",
-        type=whole("--vocab-size", 1),
+        type=integer("--vocab-size", 1),
         help="tokens of the vocabulary (default: by the length of the text)",
     )
     parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1)")
     parser.add_argument(
         "--stories",
-        type=whole("--stories", 1, 10**7),
+        type=integer("--stories", 1, 10**7),
         help=f"village only: new stories to train on (default: {STORIES:,})",
     )
     parser.add_argument(
-        "--seed", type=whole("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+        "--seed", type=integer("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
     )
 
 
@@ -406,7 +406,7 @@ def reporter(corpus, plan: SimpleNamespace) -> Any:
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
     from companion import load
-    from companion.runtime.reports import print_results
+    from companion.runtime.reports import BEST, best_is_elsewhere, print_results
     from companion.show import plots
 
     corpus, history = result
@@ -421,8 +421,9 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if history:
+        best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder
         print("\nTo hear more of it, and to see how it works:\n")
-        print(f"  {as_typed('companion', 'generate', '--checkpoint', plan.folder, '--prompt', PROMPT)}")
+        print(f"  {as_typed('companion', 'generate', '--checkpoint', best, '--prompt', PROMPT)}")
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
@@ -495,7 +496,7 @@ def add_eval(parser):
     parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
     parser.add_argument(
         "--stories",
-        type=whole("--stories", 0, 10**6),
+        type=integer("--stories", 0, 10**6),
         help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
     )
     parser.add_argument("--temperature", type=float, default=0.8, help="of the judged stories (default: 0.8)")
@@ -604,7 +605,7 @@ def add_demo(parser):
         if name == "attention":
             note = "whose map (default: the head that looks hardest at the next word, or far back)"
             for option in ("--layer", "--head"):
-                part.add_argument(option, type=whole(option, 0), help=note)
+                part.add_argument(option, type=integer(option, 0), help=note)
         else:
             part.set_defaults(layer=None, head=None)
         add_model(part)

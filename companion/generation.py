@@ -149,7 +149,7 @@ def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cach
         new = throw(probs, darts)
         tokens = F.pad(tokens, (0, int(t == tokens.shape[1])))  # room at t
         tokens[which, t] = new.to(tokens.device)
-        done[which] |= new == stop  # no token is None
+        done[which] |= new == (-1 if stop is None else stop)  # no token is -1
         yield which, new
 
 

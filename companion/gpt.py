@@ -15,6 +15,7 @@ from torch import nn
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.embeddings import GPTEmbedding
+from companion.runtime.decoding import in_fewer_calls
 
 __all__ = ["GPTConfig", "GPT", "init_gpt2", "gpt2", "GPT2_SIZES"]
 
@@ -65,6 +66,7 @@ class GPT(nn.Module):
         self.config, self.embed, self.blocks, self.norm = config, embed, nn.ModuleList(blocks), norm
         self.head = head
 
+    @in_fewer_calls
     def hidden(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
         """(B, T) int64 -> (B, T, C), after the last norm. cache: length and layers, one a block (chapter 9).
 
@@ -110,7 +112,7 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
             nn.init.normal_(p, std=std / math.sqrt(2 * len(model.blocks)) if into_stream else std)
         elif name.endswith("bias"):
             nn.init.zeros_(p)
-    nn.init.normal_(model.embed.token.weight, std=0.2)
+    nn.init.normal_(getattr(model.embed, "token", model.embed).weight, std=0.2)
     nn.init.constant_(model.norm.weight, min(2.5 / math.sqrt(width), 40 / width))
     return model
 

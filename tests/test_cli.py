@@ -1,5 +1,6 @@
 """The command line, called in process: what it prints, what it writes, and one line for each bad input."""
 
+import dataclasses
 import json
 import re
 import signal
@@ -8,7 +9,10 @@ from pathlib import Path
 import pytest
 from command_line import TINY, fails
 
+from companion import BUILDERS
 from companion.cli import COMMANDS, PRESETS, main
+from companion.runtime.options import MEANINGS
+from companion.training import TrainConfig
 
 
 def test_without_arguments_it_shows_the_course(capsys):
@@ -23,6 +27,17 @@ def test_help_shows_an_example_and_defaults(command, capsys):
     assert main([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert COMMANDS[command].example in out and "default" in out
+
+
+def test_help_says_what_each_field_of_a_configuration_is(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    configs = [TrainConfig, *(config for config, _ in BUILDERS.values())]
+    fields = {field.name for config in configs for field in dataclasses.fields(config)} - {"vocab_size"}
+    assert fields == set(MEANINGS)
+    assert main(["train", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert all(meaning in out for meaning in MEANINGS.values())
+    assert "rows in a batch (8)" in out and "token rows (on)" in out and "None" not in out
 
 
 def test_own_text_from_prepare_to_generate(trained, capsys):

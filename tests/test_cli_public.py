@@ -505,4 +505,4 @@ def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "transformers", None)
-    fails(capsys, ["verify", smol], 2, "transformers, which is not installed: pip install 'companion[peers]'")
+    fails(capsys, ["verify", smol], 2, "transformers, which is not installed: pip install transformers")

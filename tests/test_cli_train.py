@@ -153,6 +153,9 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     rows = [json.loads(line) for line in (prepared / "runs/mine/log.jsonl").read_text().splitlines()]
     for row in rows:
         assert f"training {row['train']:.3f}, held-out {row['val']:.3f} (perplexity " in out
+    shown = [line for line in out.splitlines() if line.startswith("  ")][: len(rows)]
+    begun = [" ".join(row["sample"].split())[:20] for row in rows]  # in one line, where the sample has many
+    assert all(line.startswith(f"  {start}") for line, start in zip(shown, begun, strict=True))
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
     assert re.search(r"This is a model after \d+ seconds of training: in 3 steps it read", out)
@@ -200,7 +203,8 @@ def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(pre
     assert (
         out.count("the held-out loss rises") == 1 and "Since step 2 the held-out loss rises from 2.000" in out
     )
-    assert "The held-out loss was lowest at step 2" in out and "runs/mine/best" in out
+    assert "The held-out loss was lowest at step 2" in out
+    assert "companion generate --checkpoint runs/mine/best --prompt" in out
     folder = prepared / "runs/mine"
     assert same(folder / "best", seen[1]) and same(folder, seen[5])
     assert json.loads((folder / "best/config.json").read_text())["provenance"]["steps"] == 2

@@ -65,7 +65,7 @@ def test_tokenization_spells_every_byte_of_the_text(teller, capsys):
     assert [int(found[1]) for found in tail] == teller.tokenizer.encode(text)
     assert bytes.fromhex("".join(found[2] for found in tail)).decode() == text
     assert [int(row.split()[0]) for row in rows] == list(range(1, len(rows) + 1))
-    assert f"{len(text)} letters, {len(text.encode())} bytes → {len(rows)} tokens" in lines[1]
+    assert f"{len(text)} characters, {len(text.encode())} bytes → {len(rows)} tokens" in lines[1]
     assert f"T = {len(rows) + 1}." in lines[-1] and "\t" not in "".join(lines)
     column = [row[7 : 7 + LABEL].strip() for row in rows]
     assert [piece for piece in column if piece][:3] == ["'Otto'", "''s'", "' hullaba…"]

@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
 from companion.runtime import downloads
 
@@ -281,6 +282,12 @@ class TestInit:
             logits = gpt2(c)(ids(4, c.context_length, high=c.vocab_size))
             loss = F.cross_entropy(logits.flatten(0, 1), ids(4 * c.context_length, high=c.vocab_size, seed=1))
         assert 0 < loss.item() - math.log(c.vocab_size) < 0.25  # the spread of the logits adds 0.125
+
+    def test_rows_of_an_embedding_without_positions_are_drawn_too(self):
+        torch.manual_seed(0)
+        embed = TokenEmbedding(301, 35)
+        init_gpt2(GPT(GPTConfig(301, 17, 1, 5, 35), embed, [], nn.LayerNorm(35)))
+        assert 0.19 < embed.weight.std().item() < 0.21
 
     def test_stream_does_not_grow_with_depth(self):
         sizes = []

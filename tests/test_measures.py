@@ -170,7 +170,7 @@ def test_the_data_card_states_the_measured_losses():
     for split in ("val", "test"):  # train takes as long as all the other tests
         texts = load_split(split)
         size = sum(map(village.story_bytes, texts))
-        losses = floor(texts), floor(texts, forget=True), village.letters(texts)
+        losses = floor(texts), floor(texts, forget=True), village.byte_frequency_loss(texts)
         row = f"| {split} | {len(texts)} | {size} | " + " | ".join(f"{loss:.4f}" for loss in losses) + " |"
         assert row in card
         assert 0.15 < losses[0] < 0.6 and losses[0] < losses[1] < losses[2]

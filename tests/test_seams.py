@@ -347,7 +347,9 @@ def test_the_shipped_model_loads_by_its_names():
 
 
 @pytest.mark.parametrize(
-    ("width", "vocab_size"), [(64, 1024), (128, 1024), (256, 1024), (768, 1024), (1600, 1024), (1600, 50257)]
+    ("width", "vocab_size"),
+    [(64, 1024), (128, 1024), (256, 1024), (768, 1024), (1600, 1024)]
+    + [pytest.param(1600, 50257, marks=pytest.mark.slow)],
 )
 def test_a_newborn_says_ln_v_at_every_width(width, vocab_size):
     torch.manual_seed(0)

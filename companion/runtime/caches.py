@@ -34,6 +34,15 @@ def room_for(plan, n_rows: int, held: int, needed: int) -> int:
     return held if needed <= held else min(max(needed, 2 * held, plan.room), plan.context_length)
 
 
+def empty_buffer(new: Tensor, room: int, dtype: torch.dtype | None = None) -> Tensor:
+    """Zeros for room positions of what is as new, (B, ..., T, D): (B, ..., room, D); dtype None: new's.
+
+    A tensor like any other, made inside torch.inference_mode or not, so that it can be written outside of it.
+    """
+    with torch.inference_mode(False):
+        return torch.zeros(*new.shape[:-2], room, new.shape[-1], dtype=dtype or new.dtype, device=new.device)
+
+
 def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> None:
     """Raise ValueError or TypeError for a length that a cache that holds so much cannot go back to."""
     if isinstance(length, Tensor):

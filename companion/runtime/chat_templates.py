@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-INSTALL = "pip install 'companion[hub]'"
+INSTALL = "pip install huggingface_hub tokenizers jinja2"
 PRIVATE = range(0xE000, 0xF900)
 """Characters that Unicode leaves to private use; no text that people write holds all 6,400."""
 

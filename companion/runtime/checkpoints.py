@@ -77,7 +77,7 @@ def read_model(
     folder = Path(folder)
     with reading(folder):
         saved, path = _parse_config(folder / CONFIG), folder / CONFIG
-        words = whole(folder / TOKENIZER).read_bytes()
+        words = file_of_checkpoint(folder / TOKENIZER).read_bytes()
         model = build_empty(saved["config"], builders, path)
         weights, notes = read_safetensors(folder / WEIGHTS)
         ours = fingerprint(saved["config"], words)
@@ -108,7 +108,7 @@ def read_config(folder: str | Path) -> dict:
 
 def _parse_config(path: Path) -> dict:
     """read_config, for who is reading already."""
-    content = whole(path).read_bytes()
+    content = file_of_checkpoint(path).read_bytes()
     try:
         saved = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -161,7 +161,7 @@ def holds_run(folder: str | Path) -> bool:
 # -- files ------------------------------------------------------------------
 
 
-def whole(path: Path) -> Path:
+def file_of_checkpoint(path: Path) -> Path:
     """path, a file of a checkpoint. ValueError, in one line, where it is missing, or a pickle."""
     folder = path.parent
     if path.is_file():
@@ -184,7 +184,7 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors and notes of a safetensors file. A one-line ValueError if missing or damaged."""
     try:
-        with safe_open(whole(path), "pt") as file:
+        with safe_open(file_of_checkpoint(path), "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         pickled = path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04")
@@ -331,7 +331,8 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
         if not (there := notes["identity"]):
             raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
         if tokenizer is not None and "tokenizer" not in there:
-            there["tokenizer"] = tokenizer_fingerprint(type(tokenizer).load(whole(path.with_name(TOKENIZER))))
+            own = file_of_checkpoint(path.with_name(TOKENIZER))
+            there["tokenizer"] = tokenizer_fingerprint(type(tokenizer).load(own))
         notes["history"] = _with_reports(notes["history"], path.with_name(LOG))
     check_identity(run_identity(trainer, data), there, path)
     model = unwrapped(trainer.model)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.files import write_whole
-from companion.runtime.options import take, whole
+from companion.runtime.options import integer, take
 from companion.runtime.presets import OPTIMIZERS
 
 CONFIG = "config.toml"
@@ -44,7 +44,7 @@ class Generation:
     seed: int | None = None
 
 
-MAX_NEW_TOKENS = whole("--max-new-tokens", 1)
+MAX_NEW_TOKENS = integer("--max-new-tokens", 1)
 GENERATION = {field.name: field.type for field in dataclasses.fields(Generation)}
 GENERATION |= {"max_new_tokens": MAX_NEW_TOKENS}
 

@@ -30,7 +30,7 @@ SMALL = (
 SHORT = {"gpt2": "openai-community/gpt2"}
 """Models of the hub that have a name without an owner."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-INSTALL = "pip install 'companion[hub]'"
+INSTALL = "pip install huggingface_hub tokenizers jinja2"
 WAIT = 8
 """Seconds to wait for the hub's first answer, and for the start of each file."""
 

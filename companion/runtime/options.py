@@ -6,12 +6,48 @@ import types
 import typing
 from collections.abc import Callable
 
+MEANINGS = {
+    "steps": "updates of the weights",
+    "batch_size": "rows in a batch",
+    "context_length": "tokens that the model can read at once",
+    "accumulate": "batches that make an update together",
+    "lr": "learning rate, at its highest",
+    "min_lr": "learning rate at the end (default: a tenth of --lr)",
+    "warmup_steps": "steps in which the learning rate climbs (default: 50, or half of a shorter run)",
+    "weight_decay": "how much matrices shrink, in units of the learning rate",
+    "betas": "share that AdamW's two averages keep at each step",
+    "grad_clip": "the longest gradient; longer ones are shortened to it",
+    "eval_every": "steps from one evaluation, and save, to the next",
+    "seed": "of the first weights, the batches and dropout",
+    "device": "auto, cpu, cuda, cuda:N or mps",
+    "dtype": "of the products: auto, float32 or bfloat16",
+    "compile": "use torch.compile",
+    "n_layers": "blocks",
+    "n_heads": "attention heads in a block",
+    "d_model": "width: numbers in a token's vector",
+    "d_ff": "width inside an MLP (default: 4 times --d-model; 8/3 times in the llama kind)",
+    "dropout": "share of numbers set to 0 in training",
+    "n_kv_heads": "heads of keys and values (default: --n-heads)",
+    "head_width": "numbers in a head's vector (default: --d-model / --n-heads)",
+    "window": "positions that a query sees (default: all)",
+    "qk_norm": "norms on queries and keys",
+    "qkv_bias": "biases on queries, keys and values",
+    "tied": "the head scores with the token rows",
+    "norm_eps": "added to a norm's mean square",
+    "rope_theta": "base of the rotations' speeds",
+    "rope_factor": "how many times slower the slow rotations turn",
+    "rope_original": "context length before they were slowed",
+    "rope_share": "share of a head that turns",
+    "shift": "tokens back that a layer mixes in",
+}
+"""What each field of a configuration is, as `--help` says it."""
+
 
 class NotInRange(argparse.ArgumentTypeError, ValueError):
     """An option's value that is no number, or too small or large: in a command line, and in a file."""
 
 
-def whole(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
+def integer(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
     """The type of an option that takes a whole number from low to high."""
 
     def read(text: str) -> int:
@@ -52,7 +88,11 @@ def add_fields(parser: argparse.ArgumentParser, config_class: type, title: str, 
         kind = field.type
         if isinstance(kind, types.UnionType):
             kind = next(k for k in typing.get_args(kind) if k is not type(None))
-        option, text = "--" + field.name.replace("_", "-"), f"({field.default})"
+        option, text = "--" + field.name.replace("_", "-"), MEANINGS[field.name]
+        if isinstance(field.default, tuple):
+            text += f" ({' '.join(map(str, field.default))})"
+        elif field.default is not None:
+            text += f" ({('off', 'on')[field.default] if kind is bool else field.default})"
         if kind is bool:
             group.add_argument(option, action=argparse.BooleanOptionalAction, help=text)
         elif typing.get_origin(kind) is tuple:

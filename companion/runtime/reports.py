@@ -33,7 +33,8 @@ class Reporter:
         if self.plan.judge and self.is_village:
             more |= village_scores(teller, self.plan.judge, seed=row["step"])
         tqdm.write(evaluation_line(row, math.exp(row["val"]) if row["val"] < 709 else math.inf))
-        tqdm.write(f"  {sample[:160]}{' …' if len(sample) > 160 else ''}")
+        shown = " ".join(sample.split())  # in one line, where the text has many
+        tqdm.write(f"  {shown[:160]}{' …' if len(shown) > 160 else ''}")
         if said := first_rise(read_log(self.plan.folder), self.plan.folder):
             tqdm.write(said)
         return more

@@ -1,4 +1,4 @@
-"""What a command prints, whatever the terminal: one that is closed, full, or lacks letters ends no run."""
+"""What a command prints, whatever the terminal: closed, full, or without a character, it ends no run."""
 
 import contextlib
 import os

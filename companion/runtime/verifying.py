@@ -36,7 +36,7 @@ def peer() -> Any:
     try:
         import transformers
     except ImportError:
-        rule = "pip install 'companion[peers]'"
+        rule = "pip install transformers"
         raise ImportError(f"verify compares with transformers, which is not installed: {rule}") from None
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -26,7 +26,7 @@ MASKED = {FULL: "·", ASCII: "-"}
 """What stands where a token may not look."""
 
 LABEL = 10
-"""Letters of a token in a table."""
+"""Columns that a token takes in a table."""
 
 
 def drawable_signs(encoding: str | None) -> str:
@@ -42,7 +42,7 @@ def drawable_signs(encoding: str | None) -> str:
 class Subject:
     """What is shown, and how.
 
-    model: a GPT. tokens: (1, T) int64, <|endoftext|> and the text's. width: letters in a line.
+    model: a GPT. tokens: (1, T) int64, <|endoftext|> and the text's. width: columns of the terminal.
     signs: FULL or ASCII. layer, head: the attention map's; None lets the model choose.
     Raises ValueError for a layer or head that the model lacks.
     """
@@ -90,7 +90,7 @@ class Subject:
         return word if word.startswith("<") else f"'{word}'"
 
 
-# Letters
+# Text in columns
 
 
 def spell(token: bytes | str) -> str:
@@ -104,13 +104,13 @@ def spell(token: bytes | str) -> str:
 
 
 def places(text: str) -> int:
-    """How many letters of a terminal a text takes: two for a Chinese sign, none for an accent of its own."""
+    """How many columns of a terminal a text takes: two for a Chinese sign, none for a combining accent."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
 
 
 def fit(text: str, width: int) -> str:
-    """A text in exactly so many places: cut, or filled up with spaces."""
+    """A text in exactly so many columns: cut, or filled up with spaces."""
     if places(text) > width:
         while places(text) > width - 1:
             text = text[:-1]
@@ -119,7 +119,7 @@ def fit(text: str, width: int) -> str:
 
 
 def bar(share: float, length: int, signs: str) -> str:
-    """A share of 1 as a bar of at most so many letters."""
+    """A share of 1 as a bar of at most `length` columns."""
     return signs[-1] * round(share * length)
 
 
@@ -136,9 +136,9 @@ def tokenization(subject: Subject) -> Iterator[str]:
     tokenizer, text = subject.tokenizer, subject.text
     n = len(subject.ids) - len(tokenizer.encode(text))
     before, ids = subject.ids[:n], subject.ids[n:]  # what begins every text, and this one's
-    letters, size = len(text), len(text.encode())
+    characters, size = len(text), len(text.encode())
     yield f"text: {spell(text)}"
-    yield f"{letters:,} letters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
+    yield f"{characters:,} characters, {size:,} bytes → {len(ids):,} tokens, {size / len(ids):.2f} bytes each"
     yield f"vocabulary: {tokenizer.vocab_size:,} tokens, {type(tokenizer).__name__}"
     yield ""
     begun = pieces(tokenizer, text, ids)
@@ -255,9 +255,9 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
 
 
 def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, signs: str) -> Iterator[str]:
-    """A causal map (T, T) in lines of at most `width` letters (20 at least).
+    """A causal map (T, T) in lines of at most `width` columns (20 at least).
 
-    In per cent where a column can have four letters, else in shades of two letters or one; where even that
+    In per cent where a token can have four columns, else in shades of two columns or one; where even that
     is too wide, in several maps, one below the other. Column names are written downward.
     """
     T, masked = len(names), MASKED[signs]
@@ -282,12 +282,12 @@ def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, s
 
 
 def downward(names: Iterable[str], step: int) -> Iterator[str]:
-    """Names from top to bottom, each in a column of `step` letters, all ending in the same line."""
-    letters = [[c for c in name.strip() or "␣" if places(c) in (1, min(step, 2))][:LABEL] for name in names]
-    height = max(map(len, letters))
+    """Names from top to bottom, each `step` columns wide, all ending in the same line."""
+    columns = [[c for c in name.strip() or "␣" if places(c) in (1, min(step, 2))][:LABEL] for name in names]
+    height = max(map(len, columns))
     for y in range(height):
         line = ""
-        for column in letters:
+        for column in columns:
             above = height - len(column)
             sign = column[y - above] if y >= above else " "
             line += " " * (step - places(sign)) + sign if step == 4 else sign + " " * (step - places(sign))
@@ -295,7 +295,7 @@ def downward(names: Iterable[str], step: int) -> Iterator[str]:
 
 
 def cell(weight: float | None, step: int, signs: str) -> str:
-    """A weight in so many letters; None where the token may not look."""
+    """A weight in `step` columns; None where the token may not look."""
     if weight is None:
         return f"{MASKED[signs]:>{step}}" if step == 4 else f"{MASKED[signs]:<{step}}"
     if step == 4:

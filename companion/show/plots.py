@@ -250,7 +250,7 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     """Draw a model's certificate in a frame: its facts beside its loss, its best story below them.
 
     facts: one line each. history: what `train` returns, a dict an evaluation with "seconds" and
-    "bits_per_byte". floor: the village's entropy, in bits per byte. story: its first 700 letters are shown.
+    "bits_per_byte". floor: the village's entropy, in bits per byte. story: 700 characters of it are shown.
     """
     lines = textwrap.wrap(story[:700], 68)
     heights = [3, 0.28 * len(lines)]  # inches, about: the frame fits the story

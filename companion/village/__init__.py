@@ -26,9 +26,9 @@ from companion.village.judge import Verdict, judge
 from companion.village.machine import VILLAGE, Facts, Story, Village, bits, recalls, story
 from companion.village.measures import (
     abilities,
+    byte_frequency_loss,
     floor,
     gap_left,
-    letters,
     recalled_tokens,
     reference_lines,
     story_bytes,
@@ -72,7 +72,7 @@ __all__ = [
     "fresh_stories",
     "gap_left",
     "judge",
-    "letters",
+    "byte_frequency_loss",
     "load_split",
     "places",
     "read_stories",

@@ -35,7 +35,7 @@ def floor(texts: Iterable[str], forget: bool = False) -> float:
     return total_bits / total_bytes
 
 
-def letters(texts: Iterable[str]) -> float:
+def byte_frequency_loss(texts: Iterable[str]) -> float:
     """The loss of a reader who knows only how often each byte comes in the training split, in bits per byte.
 
     Raises ValueError for no texts.

@@ -99,13 +99,11 @@ def processor_time(call) -> float:
 
 
 def memory_speed() -> float:
-    """Bytes a second at which a matrix of 400 MB is read."""
+    """Bytes a second of processor time, waiting included, at which a matrix of 400 MB is read."""
     matrix, vector = torch.ones(10_000, 10_000), torch.ones(10_000)
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
-        matrix @ vector
-        times.append(time.perf_counter() - begin)
+        times.append(processor_time(lambda: matrix @ vector))
     return matrix.nbytes / min(times)
 
 
@@ -115,15 +113,17 @@ def bytes_moved(model, rows: int, new: int) -> float:
     return weights + cache_bytes(model.config, PROMPT + new // 2, rows)
 
 
-def compare(name: str, rows: int, rounds: int, speed: float) -> None:
+def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "generate")) -> list[dict]:
+    """A row for each kind, printed as well. speed: the memory's, bytes a second."""
     torch.manual_seed(0)
     model, new = gpt2(SHAPES[name]).eval(), NEW[name]
     theirs = peer(model)
     tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
-    pairs = {"loop": (our_loop, their_loop), "generate": (our_generate, their_generate)}
-    for kind, (ours, other) in pairs.items():
+    found, pairs = [], {"loop": (our_loop, their_loop), "generate": (our_generate, their_generate)}
+    for kind in kinds:
+        ours, other = pairs[kind]
         first, second = ours(model, tokens, new), other(theirs, tokens, new)  # warm
         same = (first == second).float().mean().item()
         times = []
@@ -134,10 +134,15 @@ def compare(name: str, rows: int, rounds: int, speed: float) -> None:
         ratio = statistics.median(y / x for x, y in times)
         speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
         line = f"{name:12} batch {rows:2} {kind:9} {speeds}"
+        row = {"what": f"{name}, {rows} at once, {kind}", "ours": round(a), "theirs": round(b)}
+        row |= {"ratio": round(ratio, 3), "same": round(same, 3)}
         if kind == "loop":
             share = [speed_ / rows * bytes_moved(model, rows, new) / speed for speed_ in (a, b)]
             line += f"   bandwidth {share[0]:.0%}, {share[1]:.0%}"
+            row["bandwidth"] = round(share[0], 3)
         print(f"{line}   same tokens {same:.0%}", flush=True)
+        found.append(row)
+    return found
 
 
 def main() -> None:

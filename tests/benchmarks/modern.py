@@ -126,13 +126,7 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
 
 def first_weights(model: GPT, r: Recipe) -> GPT:
     """GPT-2's first weights as chapter 6 has them; 0 for a head of its own."""
-    holder = model.embed
-    if not hasattr(holder, "token"):
-        holder.token = holder  # init_gpt2 looks for the rows there
-        init_gpt2(model)
-        del holder.token
-    else:
-        init_gpt2(model)
+    init_gpt2(model)
     for name, p in model.named_parameters():
         if name.endswith("shift.weight"):
             nn.init.zeros_(p)

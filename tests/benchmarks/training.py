@@ -34,22 +34,22 @@ SHAPE = GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_
 STEPS = 12
 
 
-def nano_gpt(folder: Path, config: GPTConfig):
+def nano_gpt(folder: Path, config: GPTConfig, lr: float = 3e-3, bias: bool = True):
     """nanoGPT's own model of that shape and its own optimizer, from a clone of its repository."""
     spec = importlib.util.spec_from_file_location("nanogpt", folder / "model.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules["nanogpt"] = module  # its dataclass looks itself up there
     spec.loader.exec_module(module)
     c = config
-    shape = {"n_layer": c.n_layers, "n_head": c.n_heads, "n_embd": c.d_model, "dropout": 0.0, "bias": True}
+    shape = {"n_layer": c.n_layers, "n_head": c.n_heads, "n_embd": c.d_model, "dropout": 0.0, "bias": bias}
     model = module.GPT(module.GPTConfig(block_size=c.context_length, vocab_size=c.vocab_size, **shape))
-    return model, model.configure_optimizers(0.1, 3e-3, (0.9, 0.99), "cpu")
+    return model, model.configure_optimizers(0.1, lr, (0.9, 0.99), "cpu")
 
 
-def nano_steps(model, optimizer, batches, dtype):
-    """Seconds of processor time for STEPS updates."""
+def nano_steps(model, optimizer, batches, dtype, steps: int = STEPS):
+    """Seconds of processor time for so many updates."""
     start = time.process_time()
-    for _ in range(STEPS):
+    for _ in range(steps):
         x, y = next(batches)
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             _, loss = model(x, y)
@@ -60,30 +60,47 @@ def nano_steps(model, optimizer, batches, dtype):
     return time.process_time() - start
 
 
-def our_steps(trainer):
-    """Seconds of processor time for STEPS updates."""
+def our_steps(trainer, steps: int = STEPS):
+    """Seconds of processor time for so many updates."""
     start = time.process_time()
-    for _ in range(STEPS):
+    for _ in range(steps):
         trainer.step()
     return time.process_time() - start
 
 
-def against_nano(dtype: str, rounds: int, folder: Path, shape: GPTConfig) -> None:
+def against_nano(
+    dtype: str, rounds: int, folder: Path, shape: GPTConfig, compiled: bool = False, steps: int = STEPS
+) -> dict:
+    """A row of the first table, printed as well. compiled: both by torch.compile."""
     split = windows(200_000)
-    config = TrainConfig(steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu")
+    config = TrainConfig(
+        steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu", compile=compiled
+    )
     torch.manual_seed(0)
     trainer = Trainer(gpt2(shape), partial(training_batches, split, config), config)
     nano, optimizer = nano_gpt(folder, shape)
     ours, theirs = (sum(p.numel() for p in m.parameters()) for m in (trainer.model, nano))
     assert ours == theirs, (ours, theirs)
     batches = random_batches(split.tokens, 8, 256, torch.Generator().manual_seed(0))
-    our_steps(trainer), nano_steps(nano, optimizer, batches, trainer.dtype)
-    pairs = [(our_steps(trainer), nano_steps(nano, optimizer, batches, trainer.dtype)) for _ in range(rounds)]
-    tokens = STEPS * 8 * 256
+    run = torch.compile(nano) if compiled else nano
+    both = [
+        lambda: our_steps(trainer, steps),
+        lambda: nano_steps(run, optimizer, batches, trainer.dtype, steps),
+    ]
+    [call() for call in both]
+    pairs = [[call() for call in both] for _ in range(rounds)]
+    tokens = steps * 8 * 256
     ours, theirs = (tokens / statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
+    mode = "compiled" if compiled else "eager"
     speeds = f"companion {ours:8,.0f} tokens/s   nanoGPT {theirs:8,.0f} tokens/s"
-    print(f"{dtype:9} {speeds}   ratio {ratio:.2f}")
+    print(f"{dtype:9} {mode:9} {speeds}   ratio {ratio:.2f}", flush=True)
+    return {
+        "what": f"{dtype}, {mode}",
+        "ours": round(ours),
+        "theirs": round(theirs),
+        "ratio": round(ratio, 3),
+    }
 
 
 def windows(n_tokens: int) -> Split:

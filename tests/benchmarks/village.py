@@ -70,7 +70,7 @@ class WordNgrams:
 def main():
     for split in village.SPLITS:
         texts = village.load_split(split)
-        numbers = village.floor(texts), village.floor(texts, forget=True), village.letters(texts)
+        numbers = village.floor(texts), village.floor(texts, forget=True), village.byte_frequency_loss(texts)
         size = sum(map(village.story_bytes, texts))
         print(f"| {split} | {len(texts)} | {size} |" + "".join(f" {number:.4f} |" for number in numbers))
     train = [words(text) for text in village.load_split("train")]

@@ -283,13 +283,6 @@ IN_BOOK = {
         "companion/cli.py",
         "imports transformers",
     ),
-    "package needs an extra": (
-        lambda b: (b.root / "companion" / "cli.py").write_text(
-            "try:\n    import tokenizers\nexcept E:\n    1\n"
-        ),
-        "companion/cli.py",
-        "imports tokenizers, an extra",
-    ),
     "package star import": (
         lambda b: (b.root / "companion" / "cli.py").write_text("from companion.averages import *\n"),
         "companion/cli.py",

@@ -61,6 +61,6 @@ def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
     cells = {
         chapter.name: sum(cell.cell_type == "code" for cell in nbformat.read(chapter.notebook, 4).cells)
         for chapter in Book.read(ROOT).chapters
-        if chapter.seconds <= 30
+        if chapter.seconds <= 15
     }
     assert cells and {name: left.count(name) for name in left} == cells

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import re
 import subprocess
 import sys
@@ -260,6 +261,7 @@ def test_a_module_s_page_has_its_names_their_place_and_no_private_one(book):
     assert "_not_public" not in page
 
 
+@functools.cache
 def entries(module: str) -> set[str]:
     """What a page of the real package's has an entry for."""
     page = module_page(REAL, module, modules(REAL)[module])

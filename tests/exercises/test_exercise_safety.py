@@ -39,6 +39,11 @@ T = torch.tensor
 SHORT = 0.6
 
 
+def slow(value):
+    """One more value of a test's parameter, for a whole run."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def exercise(oracle, cases, wants="f(x)", **changes) -> Function:
     fields = {"number": "1.1", "title": "Any", "stars": 1, "mistakes": [], "right": "It is."}
     return Function(wants=wants, cases=lambda seed: cases, oracle=oracle, **fields | changes)
@@ -158,7 +163,7 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("name", "result"), RESULTS, ids=[name for name, _ in RESULTS])
-@pytest.mark.parametrize("right", [None, 3, [1, 2], T([1.0, 2.0]), {1, 2}])
+@pytest.mark.parametrize("right", [None, *(slow(right) for right in (3, [1, 2], T([1.0, 2.0]), {1, 2}))])
 def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", SHORT)
     text = verdict(lambda x: result, exercise(lambda x: right, [(1,)]))

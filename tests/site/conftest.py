@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from opened import BOOK, NAMES, Opened
+from opened import BOOK, NAMES, QUICK, Opened
 
 from companion.book.site import build_site, missing_tools
 
@@ -66,7 +66,10 @@ def opened(browser, address):
         page.close()
 
 
-@pytest.fixture(scope="module", params=NAMES)
+PAGES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+
+
+@pytest.fixture(scope="module", params=PAGES)
 def shown(request, browser, address):
     """Each page in turn, loaded once."""
     page = Opened(browser, address, f"{request.param}.html")

@@ -2,14 +2,25 @@
 
 from pathlib import Path
 
+import pytest
+
 from companion.book.api import modules
 from companion.book.manifest import Book
 
 BOOK = Book.read(Path(__file__).parents[2])
 
 MADE = ["index", "notation", "glossary", "api/index", "search"]
+FIRST = BOOK.chapters[1]
+"""The first chapter that exports: its page and its module's stand for all where only what is quick is run."""
 NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
 """Every page, by its file's name."""
+QUICK = {*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"}
+"""One page of each kind."""
+
+
+def unless_first(chapters: list) -> list:
+    """Chapters as parameters of a test: the one that stands for all, and the others marked slow."""
+    return [c if c == FIRST else pytest.param(c, marks=pytest.mark.slow) for c in chapters]
 
 
 class Opened:
