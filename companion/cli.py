@@ -279,7 +279,8 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
     train = TrainConfig(**settings)
     pick_device(train.device)
-    check_memory(model, build, copies=4, tokens=train.batch_size * train.context_length)
+    rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
+    check_memory(model, build, copies=4, tokens=rows * train.context_length)
     model = build(model, meta=True).config  # with what the architecture adds to it
     if corpus:
         check_fit(SimpleNamespace(config=model), corpus, train)

@@ -416,9 +416,13 @@ def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
 
 def test_memory_is_looked_at_before_weights_are_read(in_its_tokens, capsys, monkeypatch):
     needed = devices.parameter_bytes(load(in_its_tokens).model.config, llama)
-    monkeypatch.setattr(devices, "memory", lambda: 3 * needed)
+    argv = ["train", "--init", "public/smol", "--data", "runs/data/mine", "--checkpoint", "new"]
     monkeypatch.setattr("companion.pretrained.load_pretrained", None)
-    fails(capsys, ["train", "--init", "public/smol", "--data", "runs/data/mine"], 2, "make it smaller")
+    monkeypatch.setattr(devices, "memory", lambda: 3 * needed)
+    fails(capsys, argv, 2, "make it smaller")
+    monkeypatch.setattr(devices, "memory", lambda: 4 * needed + 3 * 4 * 31 * 41 * 307)
+    fails(capsys, argv, 2, f"a batch of {32 * 41:,} tokens", "lower batch_size or context_length")
+    assert not Path("new").exists()
 
 
 def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
