@@ -267,7 +267,7 @@ def by_splitting_loosely(name):
         return "head." + kind
     if pieces in (["model", "embed_tokens"], ["model", "norm"]):
         return pieces[1].replace("embed_tokens", "embed") + "." + kind
-    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdigit():
+    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdecimal():
         return None
     number, rest = pieces[2], pieces[3:]
     if rest in (["input_layernorm"], ["post_attention_layernorm"]):
@@ -756,10 +756,10 @@ ANSWERS = {
             (replacing_or_none, "Replacing words"),
             (one_figure, "more than one figure"),
             (weights_alone, "Qwen2's do"),
-            (by_splitting_loosely, "ours has none elsewhere"),
+            (by_splitting_loosely, "the table has none elsewhere"),
             (itself, "not itself"),
             (nothing, "not an empty text"),
-            (key_error, "yours raises an error"),
+            (key_error, "it must not raise"),
             (any_prefix, "some other file"),
             (any_layer, "one figure or more"),
             (int_of_the_layer, "one figure or more"),
