@@ -394,11 +394,8 @@ def by_order(weight, n_heads):
 
 
 def by_einsum(weight, n_heads):
-    eye = torch.eye(3)
-    cut = weight.reshape(n_heads, 3, -1)  # (H, 3, D C)
-    return (
-        torch.einsum("hpd,p->hd", cut, eye[i]).reshape(len(weight) // 3, *weight.shape[1:]) for i in range(3)
-    )
+    cut = torch.einsum("hp...->ph...", weight.reshape(n_heads, 3, -1))  # (3, H, D C)
+    return (part.reshape(len(weight) // 3, *weight.shape[1:]) for part in cut)
 
 
 def three_parts(weight, n_heads):

@@ -194,7 +194,7 @@ EXERCISE = Function(
         (in_small, "Names stay as the file has them: a capital letter is another letter."),
         (
             no_spaces,
-            "A space may stand in a name. Those at the end of the header do no harm: `json.loads` skips them.",
+            "A space may stand in a name. Those at the header's end do no harm: `json.loads` skips them.",
         ),
         (decoded("ascii"), LETTERS),
         (decoded("ascii", "ignore"), LETTERS),

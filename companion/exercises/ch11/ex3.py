@@ -48,6 +48,7 @@ NONE = [  # in the order in which they are tried: what files have comes first
     "model.embed_tokens.bias",
     *[f"model.layers.0.{part}.bias" for part in INNER if part not in BIASED],
     "layers.0.mlp.up_proj.weight",
+    "language_model.model.layers.0.mlp.up_proj.weight",
     "model.layers.1x.mlp.up_proj.weight",
     "model.layers.0.self_attn.rotary_emb.inv_freq",
     "model.layers.0.self_attn.v_norm.weight",
@@ -96,7 +97,6 @@ NONE = [  # in the order in which they are tried: what files have comes first
     "model.layers.0.block_sparse_moe.gate.weight",
     "model.layers.0.pre_feedforward_layernorm.weight",
     "model.layers.0.post_feedforward_layernorm.weight",
-    "language_model.model.layers.0.mlp.up_proj.weight",
     "language_model.model.norm.weight",
     "model.language_model.layers.0.mlp.up_proj.weight",
     "vision_tower.layers.0.self_attn.q_proj.weight",
@@ -145,10 +145,15 @@ def hint(got, name):
     ours = our_name(name)
     if ours is None and got.error is not None:
         return RAISED
-    if ours is not None or got.error is not None or not isinstance(got.value, str):
+    if got.error is not None or not isinstance(got.value, str):
         return ""
+    if ours is not None:
+        kind = ours.rpartition(".")[2]
+        return f"The ending is missing: `.{kind}` stays." if ours == f"{got.value}.{kind}" else ""
+    if "\n" in name:
+        return WHOLE + " Here a new line follows it. In a pattern, `$` lets one pass; `fullmatch` does not."
     if name != name.strip() or name != name.lower():
-        return "Spaces, a new line at the end and capital letters count: then it is another name, so None."
+        return "Spaces and capital letters count: then it is another name, so None."
     if "²" in name:
         return NUMBER + " `isdigit` says yes to `²` too; `isdecimal` does not."
     if "_norm." in name:
@@ -159,7 +164,12 @@ def hint(got, name):
         return WHOLE + " Here something stands before it. In a pattern: `fullmatch`, not `search`."
     if any(our_name(name[:i]) for i in range(1, len(name))):
         return WHOLE + " Here something follows it. In a pattern: `fullmatch`, not `match`."
-    if our_name(name.replace("_weight", ".weight").replace("_bias", ".bias").replace("0_", "0.")):
+    if our_name(
+        name.replace("_weight", ".weight")
+        .replace("_bias", ".bias")
+        .replace("0_", "0.")
+        .replace("mlp_", "mlp.")
+    ):
         return POINT
     stem, _, kind = name.rpartition(".")
     if our_name(f"{stem}.weight") and kind not in KINDS:

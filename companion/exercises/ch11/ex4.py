@@ -152,8 +152,8 @@ EXERCISE = Function(
         *[
             (
                 mistake,
-                "You took D from the columns, of which a bias has none; and C need not be H·D. A head's width "
-                "follows from the rows.",
+                "You took D from the columns, of which a bias has none; and C need not be H·D. A head's "
+                "width follows from the rows.",
             )
             for mistake in (
                 width_from_columns,
