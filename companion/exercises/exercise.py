@@ -46,8 +46,11 @@ class Function(Exercise):
     """A function or class (anything that is called), compared with an oracle on random inputs.
 
     cases: seed -> inputs, each a tuple of arguments. They are tried in the order of their sizes.
+    order: an input -> what they are sorted by instead.
     oracle: a right answer of our own.
     mistakes: (wrong answer, message); the message is told where an answer gives what this wrong one gives.
+    hint: (what the answer gave, a Trial; *arguments of the first input that failed) -> what is told where no
+    mistake is recognized; "" where there is nothing to say.
     call: (answer, *arguments) -> what is compared; for a class, it builds and uses one. May raise Problem.
     shown: how an input is shown, as a format string: {f} is the answer's name, {0} the first argument.
     tolerance: allowed difference of floating point numbers, relative for those above 1.
@@ -61,6 +64,8 @@ class Function(Exercise):
     shown: str | None = None
     tolerance: float = 1e-5
     exact_dtype: bool = False
+    order: Callable[[tuple], Any] | None = None
+    hint: Callable[..., str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

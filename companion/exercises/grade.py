@@ -165,11 +165,11 @@ def cases_of(exercise: Function) -> list[Case]:
 
 
 def inputs(exercise: Function) -> list[tuple]:
-    """The inputs of all seeds, small ones first. Raises Unclear."""
+    """The inputs of all seeds, small ones first or in the exercise's own order. Raises Unclear."""
     made, error = run(lambda: [args for seed in SEEDS for args in exercise.cases(seed)], SECONDS)
     if error is not None:
         raise Unclear(f"its inputs cannot be made ({type_name(error)}: {error})")
-    return sorted(made, key=size)
+    return sorted(made, key=exercise.order or size)
 
 
 def trial_difference(exercise: Function, got: Trial, expected: Trial) -> Difference | None:
@@ -238,6 +238,8 @@ def causes(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
     elif isinstance(error, Problem):
         yield failed.got.said.removeprefix(f"{type_name(error)}: ")
     elif message := known_mistake(exercise, tries):
+        yield message
+    elif exercise.hint and (message := exercise.hint(failed.got, *failed.args)):
         yield message
     elif error is None:
         yield from habits(tries, failed)
@@ -317,6 +319,8 @@ def grade_number(exercise: Number, answer: Any) -> Report:
     value = as_number(trial.value)
     if value is None:
         got = f"{a(trial.value)}: {show(trial.value, 40)}"
+        if trial.value is None and callable(answer):
+            got = "None, which a function without `return` gives"
         return Report(UNCLEAR, f"{number} wants a number; this is {got}.")
     value = as_float(value)
     if abs(value - exercise.answer) <= exercise.tolerance:

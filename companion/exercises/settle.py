@@ -39,7 +39,11 @@ NAN = math.nan
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """An object with named parts: a module, a dataclass, a generator, a tensor with its gradient."""
+    """An object with named parts: a module, a dataclass, a generator, a tensor with its gradient.
+
+    One without a name is how an exercise's `call` gives several things that an answer returned: it is shown
+    as "q = …, k = …". Its part "", where it has one, is shown alone; the others are compared only.
+    """
 
     name: str
     parts: dict[str, Any]

@@ -60,6 +60,8 @@ def plain(value: Any, digits: int = DIGITS) -> str:
         return f"tensor {numbers if value.numel() > 12 else plain(value.tolist(), digits)}"
     if isinstance(value, Record):
         own = value.parts.get("")
+        if own is None and not value.name:
+            return joined([f"{name} = {plain(part, digits)}" for name, part in value.parts.items()])
         return f"a {value.name}" if own is None else plain(own, digits)
     if isinstance(value, Other):
         if value.identity:
@@ -191,7 +193,7 @@ class Comparison:
 
     def differ(self, got: Any, expected: Any, place: str) -> Difference | None:
         if isinstance(expected, Record) and isinstance(got, Record) and got.name == expected.name:
-            return self.mappings(got.parts, expected.parts, place, ".")
+            return self.mappings(got.parts, expected.parts, place, "." if expected.name or place else "")
         if is_tensor(expected):
             return self.arrays(got, expected, place)
         if is_tensor(got) and isinstance(expected, list | tuple) and got.dim():
@@ -245,9 +247,9 @@ class Comparison:
         return Difference(f"{place}[{i}]", f"{text}; the length is {len(got)}, expected {len(expected)}")
 
     def mappings(self, got: dict, expected: dict, place: str, mark: str) -> Difference | None:
-        """Missing keys, keys too many, then value by value. mark: "[" for keys, "." for attributes."""
+        """Missing keys, keys too many, then value by value. mark: "[" for keys, "." or "" for attributes."""
         for key in [*expected, *got]:
-            at = f"{place}[{show(key, 40)}]" if mark == "[" else f"{place}.{key}" if key else place
+            at = f"{place}[{show(key, 40)}]" if mark == "[" else f"{place}{mark}{key}" if key else place
             named = "key" if mark == "[" else "attribute"
             if key not in got:
                 return Difference(at, f"this {named} is missing")

@@ -112,6 +112,20 @@ def numbers_in_all(data):
     return {name: (dtype, math.prod(shape)) for name, (dtype, shape) in by_cutting(data).items()}
 
 
+def small_letters(data):
+    return {name.lower(): found for name, found in by_cutting(data).items()}
+
+
+def without_spaces(data):
+    return by_cutting(data[:8] + data[8:].replace(b" ", b""))
+
+
+def popped(data):
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header.pop("__metadata__")
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items()}
+
+
 def no_such_word(data):
     return {name: found for name, found in by_cutting(data).items() if "metadata" not in name}
 
@@ -200,6 +214,14 @@ def two_as_one(data):
     return [x for (x,) in struct.iter_unpack("<f", data[: len(data) // 4 * 4])]
 
 
+def infinite_without_sign(data):
+    return [abs(x) if math.isinf(x) else x for x in as_upper_half(data)]
+
+
+def as_a_dict(data):
+    return {"numbers": as_upper_half(data)}
+
+
 def in_float16(data):
     return by_torch(data).to(torch.float16)
 
@@ -267,7 +289,7 @@ def by_splitting_loosely(name):
         return "head." + kind
     if pieces in (["model", "embed_tokens"], ["model", "norm"]):
         return pieces[1].replace("embed_tokens", "embed") + "." + kind
-    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdigit():
+    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdecimal():
         return None
     number, rest = pieces[2], pieces[3:]
     if rest in (["input_layernorm"], ["post_attention_layernorm"]):
@@ -367,6 +389,68 @@ def swap_number(name, number):
     return re.sub(r"blocks\.\d+", f"blocks.{number}", by_patterns(name))
 
 
+def layers_by(found, name):
+    """What is in the table outside of layers, and what a pattern found within one."""
+    if not name.startswith("model.layers.") and by_patterns(name):
+        return by_patterns(name)
+    return found and by_patterns(f"model.layers.{found[1]}.{found[2]}.{found[3]}")
+
+
+def by_match(name):
+    return layers_by(re.match(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)", name), name)
+
+
+def by_search(name):
+    return layers_by(re.search(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)$", name), name)
+
+
+def to_the_end_of_a_line(name):
+    return layers_by(re.match(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)$", name), name)
+
+
+def model_or_not(name):
+    return layers_by(re.fullmatch(r"(?:model\.)?layers\.(\d+)\.([a-z_.]+)\.(weight|bias)", name), name)
+
+
+def points_unescaped(name):
+    return layers_by(re.fullmatch(r"model.layers.(\d+).([a-z_.]+).(weight|bias)", name), name)
+
+
+def by_isdigit(name):
+    pieces = name.split(".")
+    if len(pieces) > 2 and pieces[2].isdigit():
+        ours = by_patterns(".".join([*pieces[:2], "0", *pieces[3:]]))
+        return ours and ours.replace("blocks.0", f"blocks.{pieces[2]}")
+    return by_patterns(name)
+
+
+def any_ending(name):
+    stem, _, kind = name.rpartition(".")
+    ours = by_patterns(f"{stem}.bias")
+    return ours.replace("bias", kind) if ours else by_patterns(name)
+
+
+def stripped(name):
+    return by_patterns(name.strip())
+
+
+def ending_lost(name):
+    ours = by_patterns(name)
+    return ours and ours.rpartition(".")[0]
+
+
+def v_norm_too(name):
+    ours = by_patterns(name.replace("v_norm", "k_norm"))
+    return ours and (ours.replace("k_norm", "v_norm") if "v_norm" in name else ours)
+
+
+def fails_to_unpack(name):
+    if by_patterns(name) or name.count(".") < 3:
+        return by_patterns(name)
+    _, _, _, _, _, _ = name.split(".")
+    return None
+
+
 def up_to_31(name):
     found = re.match(r"model\.layers\.(\d+)\.", name)
     return None if found and int(found[1]) > 31 else by_patterns(name)
@@ -394,11 +478,8 @@ def by_order(weight, n_heads):
 
 
 def by_einsum(weight, n_heads):
-    eye = torch.eye(3)
-    cut = weight.reshape(n_heads, 3, -1)  # (H, 3, D C)
-    return (
-        torch.einsum("hpd,p->hd", cut, eye[i]).reshape(len(weight) // 3, *weight.shape[1:]) for i in range(3)
-    )
+    cut = torch.einsum("hp...->ph...", weight.reshape(n_heads, 3, -1))  # (3, H, D C)
+    return (part.reshape(len(weight) // 3, *weight.shape[1:]) for part in cut)
 
 
 def three_parts(weight, n_heads):
@@ -451,6 +532,15 @@ def with_a_factor(weight, n_heads):
 def overwritten(weight, n_heads):
     weight.copy_(torch.cat(by_unflattening(weight, n_heads)))
     return weight.chunk(3)
+
+
+def width_from_columns(weight, n_heads):
+    cut = weight.unflatten(0, (n_heads, 3, weight.shape[-1] // n_heads))
+    return [cut[:, i].flatten(0, 1) for i in range(3)]
+
+
+def without_nan(weight, n_heads):
+    return by_unflattening(torch.nan_to_num(weight), n_heads)
 
 
 def the_columns(weight, n_heads):
@@ -595,6 +685,65 @@ def takes_them_out(sizes, most):
     return [[(name, sizes.pop(name))[0] for name in file] for file in greedy(sizes, most)]
 
 
+def no_bytes_no_tensor(sizes, most):
+    return greedy({name: size for name, size in sizes.items() if size > 0}, most)
+
+
+def begun_if_any_bytes(sizes, most):
+    files, held = [], 0
+    for name, size in sizes.items():
+        if held == 0 or held + size > most:
+            files.append([])
+            held = 0
+        files[-1].append(name)
+        held += size
+    return files
+
+
+def full_is_over(sizes, most):
+    files, held = [], most
+    for name, size in sizes.items():
+        if held >= most or held + size > most:
+            files.append([])
+            held = 0
+        files[-1].append(name)
+        held += size
+    return files
+
+
+def in_gigabytes(sizes, most):
+    files, held = [], 0
+    for name, size in sizes.items():
+        if not files or held + size / 1e9 > most / 1e9:
+            files.append([])
+            held = 0
+        files[-1].append(name)
+        held += size / 1e9
+    return files
+
+
+def in_float32(sizes, most):
+    files, held = [], np.float32(most)
+    for name, size in sizes.items():
+        if not files or held + np.float32(size) > np.float32(most):
+            files.append([])
+            held = np.float32(0)
+        files[-1].append(name)
+        held += np.float32(size)
+    return files
+
+
+def the_first_is_empty(sizes, most):
+    files, file, held = [], [], 0
+    for name, size in sizes.items():
+        if held + size > most:
+            files.append(file)
+            file, held = [], 0
+        file.append(name)
+        held += size
+    return files + [file] if file else files
+
+
 def one_list(sizes, most):
     return sum(greedy(sizes, most), [])
 
@@ -673,6 +822,25 @@ def in_32_bits(norm_weight, norm_bias, weight, bias):
     return (weight * norm_weight).float(), (bias + weight @ norm_bias).float()
 
 
+def float32_on_the_way(norm_weight, norm_bias, weight, bias):
+    new = by_broadcasting(*(part.float() for part in (norm_weight, norm_bias, weight, bias)))
+    return new[0].to(weight.dtype), new[1].to(bias.dtype)
+
+
+def old_where_nothing_is_shifted(norm_weight, norm_bias, weight, bias):
+    return weight * norm_weight, bias + weight @ norm_bias if norm_bias.any() else bias
+
+
+def old_where_nothing_is_scaled(norm_weight, norm_bias, weight, bias):
+    new = weight.view(weight.shape) if (norm_weight == 1).all() else weight * norm_weight
+    return new, bias + weight @ norm_bias
+
+
+def old_numbers_of_numpy(norm_weight, norm_bias, weight, bias):
+    new = weight.numpy()
+    return new if (norm_weight == 1).all() else new * norm_weight.numpy(), bias + weight @ norm_bias
+
+
 def a_column(norm_weight, norm_bias, weight, bias):
     return weight * norm_weight, bias[:, None] + weight @ norm_bias[:, None]
 
@@ -728,6 +896,9 @@ ANSWERS = {
             (last_brace, "any byte"),
             (numbers_in_all, "multiplied"),
             (no_such_word, "only that name alone"),
+            (small_letters, "a capital letter is another letter"),
+            (popped, "Not every file has `__metadata__`"),
+            (without_spaces, "A space may stand in a name"),
         ],
     ),
     "11.2": Answers(
@@ -745,6 +916,10 @@ ANSWERS = {
             (positive, "The highest bit is the sign"),
             (two_as_one, "four bytes a number"),
             (in_float16, "way through float16"),
+            (infinite_without_sign, "An infinity has a sign too"),
+            (never_minus_zero, "expected  [-0]"),
+            (as_a_dict, "expected  [1]"),
+            (as_a_dict, "this is a dict"),
             (one_number, "a list of numbers"),
             (doubled, "Twice too large"),
         ],
@@ -756,10 +931,10 @@ ANSWERS = {
             (replacing_or_none, "Replacing words"),
             (one_figure, "more than one figure"),
             (weights_alone, "Qwen2's do"),
-            (by_splitting_loosely, "ours has none elsewhere"),
+            (by_splitting_loosely, "the table has none elsewhere"),
             (itself, "not itself"),
             (nothing, "not an empty text"),
-            (key_error, "yours raises an error"),
+            (key_error, "it must not raise"),
             (any_prefix, "some other file"),
             (any_layer, "one figure or more"),
             (int_of_the_layer, "one figure or more"),
@@ -769,6 +944,18 @@ ANSWERS = {
             (tied, "a head of its own"),
             (from_one, "keep their numbers"),
             (up_to_31, "Your table ends"),
+            (by_match, "`fullmatch`, not `match`"),
+            (by_search, "`fullmatch`, not `search`"),
+            (to_the_end_of_a_line, "`$` lets one pass"),
+            (model_or_not, "Without `model.`"),
+            (points_unescaped, "stands for any letter"),
+            (by_isdigit, "`isdigit` says yes to"),
+            (any_ending, "`.qweight` is neither"),
+            (stripped, "a new line follows it"),
+            (ending_lost, "The ending is missing"),
+            (v_norm_too, "nothing else in `self_attn` has"),
+            (fails_to_unpack, "it must not raise"),
+            (itself, "experts"),
         ],
     ),
     "11.4": Answers(
@@ -787,6 +974,9 @@ ANSWERS = {
             (with_a_factor, "but for a factor"),
             (overwritten, "changes its input"),
             (the_columns, "three tensors"),
+            (width_from_columns, "D from the columns"),
+            (without_nan, "NaN and infinities should stay"),
+            (keys_values_exchanged, "expected  q = tensor [[0]], k = tensor [[1]], v = tensor [[2]]"),
         ],
     ),
     "11.5": Answers(
@@ -807,6 +997,12 @@ ANSWERS = {
             (their_sizes, "not the sizes"),
             (takes_them_out, "changes its input"),
             (one_list, "One list of names for each file"),
+            (no_bytes_no_tensor, "A tensor of 0 bytes has a name"),
+            (begun_if_any_bytes, "does not mean that none was begun"),
+            (full_is_over, "A tensor of 0 bytes has a name"),
+            (in_gigabytes, "Sums of floats are rounded"),
+            (in_float32, "Sums of floats are rounded"),
+            (the_first_is_empty, "There is an empty file"),
         ],
     ),
     "11.6": Answers(
@@ -827,6 +1023,12 @@ ANSWERS = {
             (a_column, NOT_YET),
             (weight_alone, "two tensors"),
             (taken_off, "The sign is wrong"),
+            (taken_off, "expected  weight = tensor [[3]], bias = tensor [19]"),
+            (the_rows, "multiply column i by `norm_weight[i]`"),
+            (float32_on_the_way, "your weight was float32 on the way"),
+            (old_where_nothing_is_shifted, "The bias that you return is the tensor that came in"),
+            (old_where_nothing_is_scaled, "The weight that you return is the tensor that came in"),
+            (old_numbers_of_numpy, "The weight that you return is the tensor that came in"),
         ],
     ),
     "11.7": Answers(

@@ -168,6 +168,34 @@ def test_a_problem_told_by_the_exercise_is_the_cause():
     assert "likely    Your layer has no `scale`." in text and "got" not in text
 
 
+def test_a_hint_is_told_where_no_mistake_is_recognized():
+    def hint(got, values):
+        return f"{got.value} of {values}?" if got.error is None else f"{got.said}?"
+
+    assert "likely    -1 of []?" in verdict(lambda values: -1, hint=hint)
+    assert "likely    KeyError: 'x'?" in verdict(lambda values: {}["x"], hint=hint)
+    assert "The first is missing." in verdict(lambda values: sum(values[1:]), hint=hint)
+    assert "likely" not in verdict(lambda values: sum(values) - 1, hint=lambda got, values: "")
+
+
+def test_an_order_of_its_own():
+    assert "total([2, 3])" in verdict(lambda values: -1, order=lambda args: args[0] != [2, 3])
+
+
+def test_several_things_returned_are_shown_by_their_names():
+    def call(answer, values):
+        return Record("", {"": Record("", {"sum": answer(values), "n": len(values)}), "kind": "of one"})
+
+    text = verdict(lambda values: -1, call=call)
+    assert "expected  sum = 0, n = 0" in text and "got       sum = -1, n = 0" in text
+    assert "first at sum: -1 instead of 0" in text and "kind" not in text
+
+
+def test_a_number_that_is_only_printed():
+    text = repr(Checker()("1.2", lambda: print(3.4)))
+    assert text == "1.2 wants a number; this is None, which a function without `return` gives."
+
+
 def test_habits_are_named():
     assert "A function without `return` gives None." in verdict(lambda values: None)
     assert "It gives the same for every input" in verdict(lambda values: 41)

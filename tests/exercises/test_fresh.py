@@ -1,4 +1,4 @@
-"""The answers of people who had not read the checks (fresh/chNN.py), each judged rightly."""
+"""The answers of people who had not read the checks (fresh/*.py), each judged rightly."""
 
 import importlib.util
 from pathlib import Path
@@ -10,7 +10,8 @@ from companion.exercises.exercise import Number
 
 pytestmark = pytest.mark.slow  # hundreds of answers
 
-FILES = sorted((Path(__file__).parent / "fresh").glob("ch*.py"))
+FOLDER = Path(__file__).parent / "fresh"
+FILES = sorted(FOLDER.glob("ch*.py"))
 
 
 def load(path):
@@ -21,8 +22,14 @@ def load(path):
 
 
 MODULES = [load(path) for path in FILES]
-WRONG = [(n, answer) for module in MODULES for n, answers in module.WRONG.items() for answer in answers]
-RIGHT = [(n, answer) for module in MODULES for n, answers in module.RIGHT.items() for answer in answers]
+STRANGERS = [load(path) for path in sorted(FOLDER.glob("stranger*.py"))]
+"""More of them, where a chapter has some: those of a stranger, written after its text."""
+WRONG = [
+    (n, answer) for module in MODULES + STRANGERS for n, answers in module.WRONG.items() for answer in answers
+]
+RIGHT = [
+    (n, answer) for module in MODULES + STRANGERS for n, answers in module.RIGHT.items() for answer in answers
+]
 
 
 def names(cases):

@@ -47,6 +47,8 @@ def by_hand():
         file([("scale", "F32", [])]),
         file([("a", "U8", [3])], {"by": "Mara"}, n=ord("{")),  # so the file's first byte is a brace, too
         file([("none", "F16", [0, 3])]),
+        file([("W", "U8", [2])]),
+        file([("a b", "U8", [2])]),
         file([("w", "BF16", [2, 3])], {"format": "pt"}),
         file([("w", "BF16", [3, 2])], {"format": "pt"}, first=False),
         file([("größe", "I8", [5])], fill=lambda n: b"}\xff{\x80]"),
@@ -116,6 +118,20 @@ def decoded(*how):
     return lambda data: plain(json.loads(data[8 : 8 + length(data)].decode(*how)))
 
 
+def in_small(data):
+    return {name.lower(): found for name, found in tensors(data).items()}
+
+
+def no_spaces(data):
+    return plain(json.loads(data[8 : 8 + length(data)].replace(b" ", b"")))
+
+
+def always_there(data):
+    header = read(data)
+    del header[NOTES]
+    return plain(header)
+
+
 METADATA = (
     "`__metadata__` is no tensor: it holds notes of whoever wrote the file. Leave it out, wherever it stands."
 )
@@ -169,6 +185,16 @@ EXERCISE = Function(
         (
             lambda data: plain(json.loads(data[8 : length(data)])),
             "N counts the header alone: it ends at byte 8 + N.",
+        ),
+        (
+            always_there,
+            "Not every file has `__metadata__`. To take it out with `del` or `pop` raises a KeyError there, "
+            "unless `pop` is told what to give instead.",
+        ),
+        (in_small, "Names stay as the file has them: a capital letter is another letter."),
+        (
+            no_spaces,
+            "A space may stand in a name. Those at the header's end do no harm: `json.loads` skips them.",
         ),
         (decoded("ascii"), LETTERS),
         (decoded("ascii", "ignore"), LETTERS),

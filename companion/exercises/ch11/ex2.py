@@ -5,7 +5,7 @@ import random
 import struct
 
 from companion.exercises.exercise import Function, Problem
-from companion.exercises.settle import as_list, as_number, settle
+from companion.exercises.settle import Record, as_list, as_number, settle
 from companion.exercises.values import a
 
 
@@ -21,12 +21,13 @@ def try_reading(answer, data):
     numbers = as_list(found)
     if numbers is None:
         raise Problem(f"It must return a list of numbers, one for each two bytes; this is {a(found)}.")
-    return {"numbers": numbers, "places of -0.0": [i for i, x in enumerate(numbers) if minus_zero(x)]}
+    return Record("", {"": numbers, "zeros": [sign_of_zero(x) for x in numbers]})
 
 
-def minus_zero(value):
+def sign_of_zero(value):
+    """What `==` does not tell: "0.0" or "-0.0", and "" of any other number."""
     number = as_number(value)
-    return number == 0 and math.copysign(1, number) < 0
+    return "" if number != 0 else "-0.0" if math.copysign(1, number) < 0 else "0.0"
 
 
 def number_cases(seed):
@@ -177,6 +178,10 @@ EXERCISE = Function(
             each(large_for_none),
             "NaN and infinities should stay: a file with one in it has a fault to be seen.",
         ),
+        (
+            each(lambda x: math.inf if math.isinf(x) else x),
+            "An infinity has a sign too: the highest bit tells which of the two it is.",
+        ),
         (each(abs), "The highest bit is the sign."),
         (each(lambda x: x + 0.0), ZERO),
         (by_formula(zeros=False), ZERO),
@@ -206,6 +211,22 @@ EXERCISE = Function(
         (
             each(lambda x: round(x, 4) if math.isfinite(x) else x),
             "Nothing needs to be rounded: every bfloat16 is a float32 exactly.",
+        ),
+        (
+            each(lambda x: round(x, 6) if math.isfinite(x) else x),
+            "Nothing needs to be rounded: every bfloat16 is a float32 exactly.",
+        ),
+        (
+            lambda data: [from_bits(word << 16 | 0xFFFF) for word in words(data)],
+            "The lower 16 bits are taken to be zeros; yours are ones.",
+        ),
+        (
+            lambda data: [0 for _ in words(data)],
+            "All are 0: 16 bits shifted by 16 are gone, unless there is room for 32.",
+        ),
+        (
+            lambda data: from_bfloat16(data)[:1],
+            "Only the first number is there: `data` has two bytes for each.",
         ),
         (each(str), "The numbers should be floats, not texts."),
     ],

@@ -39,28 +39,30 @@ def our_name(name):
 
 # -- inputs ------------------------------------------------------------------
 
-NONE = [
-    "",
-    "weight",
-    "lm_head",
-    "norm.weight",
-    "lm_head_weight",
-    "model.weight",
-    "model.norm",
-    "model.head.weight",
-    "model.lm_head.weight",
-    "model.layers.weight",
-    "model.layers.0",
-    "model.layers.0.weight",
-    "embed_tokens.weight",
-    "blocks.0.norm_1.weight",
-    "model.norm.weight_scale",
+EXPERT = "model.layers.0.mlp.experts.0.up_proj.weight"
+
+NONE = [  # in the order in which they are tried: what files have comes first
+    EXPERT,
     "lm_head.bias",
     "model.norm.bias",
     "model.embed_tokens.bias",
     *[f"model.layers.0.{part}.bias" for part in INNER if part not in BIASED],
-    "model.layers.0.mlp.up_proj",
     "layers.0.mlp.up_proj.weight",
+    "language_model.model.layers.0.mlp.up_proj.weight",
+    "model.layers.1x.mlp.up_proj.weight",
+    "model.layers.0.self_attn.rotary_emb.inv_freq",
+    "model.layers.0.self_attn.v_norm.weight",
+    "model.layers.0.self_attn.o_norm.weight",
+    "model.layers.0.self_attn.q_proj.qweight",
+    "model.layers.0.self_attn.q_proj.weight_scale",
+    "model.layers.0.self_attn.k_proj.g_idx",
+    "model.layers.0.mlp.up_proj.weight.absmax",
+    "model.layers.0.mlp.up_proj.weight_scale_inv",
+    "model.layers.0.mlp.up_proj.weight.weight",
+    "model.layers.0.mlp.up_proj.lora_A",
+    "model.norm.weight_scale",
+    "model.norm.weight.weight",
+    "model.layers.0.mlp.up_proj",
     "model.model.norm.weight",
     "model.layers.0.q_proj.weight",
     "model.layers.0.mlp.gate.weight",
@@ -69,13 +71,12 @@ NONE = [
     "model.layers..mlp.up_proj.weight",
     "model.layers.mlp.up_proj.weight",
     "model.layers.x.mlp.up_proj.weight",
-    "model.layers.1x.mlp.up_proj.weight",
     "model.layers.1x.input_layernorm.weight",
+    "model.layers.².mlp.up_proj.weight",
     "model.layers.-1.mlp.up_proj.weight",
     "model.layers.0.mlp.q_proj.weight",
     "model.layers.0.mlp_up_proj.weight",
     "model_layers_0_mlp_up_proj.weight",
-    "model.layers.0.mlp.up_proj.lora_A",
     "model.layers.0.1.mlp.up_proj.weight",
     "model.layers.0.mlp.0.up_proj.weight",
     "model.layers.0.mlp.norm.weight",
@@ -83,19 +84,38 @@ NONE = [
     "model.layers.0.self_attn.gate_proj.weight",
     "model.layers.0.self_attn.input_layernorm.weight",
     "model.layers.0.input_layernorm.scale",
-    "model.layers.0.mlp.up_proj.weight.absmax",
-    "model.layers.0.mlp.up_proj.weight_scale_inv",
-    "model.layers.0.mlp.experts.0.up_proj.weight",
+    "model.layers.0.mlp.up_proj_weight",
+    "model.layers.0_mlp.up_proj.weight",
+    "model.layers.0.self_attn.q_proj_bias",
+    "model.layers.0.mlp.up_proj.weight\n",
+    "model.layers.0.self_attn.q_proj.bias\n",
+    "model.norm.weight\n",
+    "model.layers.0.mlp.up_proj.weight ",
+    " model.layers.0.mlp.up_proj.weight",
+    "model.layers.0.MLP.up_proj.weight",
+    "Model.norm.weight",
     "model.layers.0.block_sparse_moe.gate.weight",
-    "model.layers.0.self_attn.rotary_emb.inv_freq",
     "model.layers.0.pre_feedforward_layernorm.weight",
     "model.layers.0.post_feedforward_layernorm.weight",
-    "language_model.model.layers.0.mlp.up_proj.weight",
     "language_model.model.norm.weight",
     "model.language_model.layers.0.mlp.up_proj.weight",
     "vision_tower.layers.0.self_attn.q_proj.weight",
     "transformer.h.0.attn.c_attn.weight",
     "transformer.wte.weight",
+    "embed_tokens.weight",
+    "blocks.0.norm_1.weight",
+    "model.head.weight",
+    "model.lm_head.weight",
+    "model.layers.0.weight",
+    "model.layers.weight",
+    "model.layers.0",
+    "model.weight",
+    "model.norm",
+    "norm.weight",
+    "lm_head_weight",
+    "lm_head",
+    "weight",
+    "",
 ]
 
 
@@ -110,6 +130,53 @@ def name_cases(seed):
     for part in ("q_proj", "k_proj", "v_proj"):
         known.append(f"model.layers.{rng.randint(3, 99)}.self_attn.{part}.bias")
     return [(name,) for name in (known + NONE if seed == 0 else known)]
+
+
+def in_order(args):
+    """An expert's name first, then the table's, short ones first, then other names as they stand above."""
+    (name,) = args
+    if name == EXPERT:
+        return 0, 0
+    return (2, NONE.index(name)) if name in NONE else (1, len(name))
+
+
+def hint(got, name):
+    """What this one name is there for."""
+    ours = our_name(name)
+    if ours is None and got.error is not None:
+        return RAISED
+    if got.error is not None or not isinstance(got.value, str):
+        return ""
+    if ours is not None:
+        kind = ours.rpartition(".")[2]
+        return f"The ending is missing: `.{kind}` stays." if ours == f"{got.value}.{kind}" else ""
+    if "\n" in name:
+        return WHOLE + " Here a new line follows it. In a pattern, `$` lets one pass; `fullmatch` does not."
+    if name != name.strip() or name != name.lower():
+        return "Spaces and capital letters count: then it is another name, so None."
+    if "²" in name:
+        return NUMBER + " `isdigit` says yes to `²` too; `isdecimal` does not."
+    if "_norm." in name:
+        return "Queries and keys have norms of their own (Qwen3); nothing else in `self_attn` has."
+    if our_name("model." + name):
+        return "Without `model.` it is a name of some other file: None."
+    if any(our_name(name[i:]) for i in range(1, len(name))):
+        return WHOLE + " Here something stands before it. In a pattern: `fullmatch`, not `search`."
+    if any(our_name(name[:i]) for i in range(1, len(name))):
+        return WHOLE + " Here something follows it. In a pattern: `fullmatch`, not `match`."
+    if our_name(
+        name.replace("_weight", ".weight")
+        .replace("_bias", ".bias")
+        .replace("0_", "0.")
+        .replace("mlp_", "mlp.")
+    ):
+        return POINT
+    stem, _, kind = name.rpartition(".")
+    if our_name(f"{stem}.weight") and kind not in KINDS:
+        return f"The table has `.weight`, and `.bias` for queries, keys and values: `.{kind}` is neither."
+    if our_name(f"{stem}.weight") and kind == "bias":
+        return ELSEWHERE
+    return ""
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -257,8 +324,11 @@ UNKNOWN = (
     "name that is not in the "
     "table gives None: then a model with parts that ours lacks is refused, not loaded wrong."
 )
+RAISED = "An unknown name gives None; it must not raise an error."
+ELSEWHERE = "A `.bias` is known for queries, keys and values alone: the table has none elsewhere."
+POINT = r"In a pattern, `.` stands for any letter; a point is `\.`."
 WHOLE = "The whole name must fit, from its first letter to its last."
-NUMBER = "A layer's number is one figure or more, and nothing else."
+NUMBER = "A layer's number is one figure, 0 to 9, or more, and nothing else."
 
 EXERCISE = Function(
     number="11.3",
@@ -267,6 +337,8 @@ EXERCISE = Function(
     wants="our_name(name)",
     cases=name_cases,
     oracle=our_name,
+    order=in_order,
+    hint=hint,
     mistakes=[
         *[(rename, UNKNOWN) for rename in (LONG, SHORT, ONCE, taken_off)],
         *[(or_none(rename), UNKNOWN) for rename in (LONG, SHORT, ONCE, taken_off)],
@@ -286,13 +358,13 @@ EXERCISE = Function(
         ),
         (found_by(re.match, r"(model|lm_head).*\.(weight|bias)"), WHOLE),
         (found_by(re.match, r"(model|lm_head).*?\.(weight|bias)"), WHOLE),
-        (unescaped, r"In a pattern, `.` stands for any letter; a point is `\.`."),
+        (unescaped, POINT),
         (
             lambda name: our_name(name) if name.endswith(".weight") else None,
             "Queries, keys and values may have a `.bias`: Qwen2's do.",
         ),
         *[
-            (mistake, "A `.bias` is known for queries, keys and values alone: ours has none elsewhere.")
+            (mistake, ELSEWHERE)
             for mistake in (
                 biases("", outer=True),
                 biases(""),
@@ -315,10 +387,7 @@ EXERCISE = Function(
         (lambda name: our_name(name) or name, "A name that is not in the table gives None, not itself."),
         (lambda name: our_name(name) or "", "A name that is not in the table gives None, not an empty text."),
         (lambda name: our_name(name) or False, "A name that is not in the table gives None, not False."),
-        *[
-            (raises(error), "A name that is not in the table gives None; yours raises an error.")
-            for error in (KeyError, ValueError)
-        ],
+        *[(raises(error), RAISED) for error in (KeyError, ValueError)],
         (
             lambda name: our_name(name) or our_name(f"model.{name}"),
             "Without `model.` it is a name of some other file: None.",

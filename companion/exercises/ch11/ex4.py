@@ -1,9 +1,11 @@
 """The check of exercise 11.4: Three in one."""
 
+import math
+
 import torch
 
 from companion.exercises.exercise import Function, Problem
-from companion.exercises.settle import settle
+from companion.exercises.settle import Record, settle
 from companion.exercises.values import a
 
 
@@ -22,6 +24,7 @@ def weight_cases(seed):
         (torch.arange(12.0), 2),
         (torch.arange(12.0)[:, None], 2),
         (torch.arange(36.0).view(18, 2), 3),
+        (torch.tensor([0.0, 1, 2, 3, math.nan, math.inf])[:, None], 2),
     ]
     cases = cases if seed == 0 else []
     for H, D, C in [(3, 5, 7), (2, 8, 3), (5, 4, 20), (4, 6, 11)]:
@@ -39,7 +42,7 @@ def try_splitting(answer, weight, n_heads):
         raise Problem(
             f"It must return three tensors, of queries, keys and values; this is {a(found)}{shape}."
         )
-    return dict(zip("qkv", parts, strict=True))
+    return Record("", dict(zip("qkv", parts, strict=True)))
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -70,6 +73,21 @@ def width_from_columns(weight, n_heads):
     D = max(weight.shape[-1] // n_heads, 1)
     whole = weight.unflatten(0, (n_heads, 3 * D))
     return tuple(whole[:, i * D : (i + 1) * D].flatten(0, 1) for i in range(3))
+
+
+def width_taken(width):
+    """D from the columns: `width` finds how many there are, or fails as readers' do."""
+
+    def wrong(weight, n_heads):
+        parts = weight.unflatten(0, (n_heads, 3, width(weight) // n_heads))
+        return tuple(part.flatten(0, 1) for part in parts.unbind(1))
+
+    return wrong
+
+
+def two_sizes(weight):
+    rows, columns = weight.shape
+    return columns
 
 
 def halves(part, n_heads):
@@ -131,10 +149,19 @@ EXERCISE = Function(
             ),
             "You cut heads that are `n_heads` rows wide. There should be `n_heads` of them.",
         ),
-        (
-            width_from_columns,
-            "You took D from the columns, of which a bias has none. A head's width follows from the rows.",
-        ),
+        *[
+            (
+                mistake,
+                "You took D from the columns, of which a bias has none; and C need not be H·D. A head's "
+                "width follows from the rows.",
+            )
+            for mistake in (
+                width_from_columns,
+                width_taken(lambda weight: weight.shape[-1]),
+                width_taken(lambda weight: weight.shape[1]),
+                width_taken(two_sizes),
+            )
+        ],
         (of_matrices, "A bias has no columns: (3·H·D,). It is cut the same way."),
         (
             lambda weight, n_heads: tuple(
@@ -186,6 +213,10 @@ EXERCISE = Function(
                 *split_heads(weight, n_heads)
             ),
             PAIRS,
+        ),
+        (
+            each(lambda part: part.nan_to_num()),
+            "NaN and infinities should stay: a file with one in it has a fault to be seen.",
         ),
         (
             each(lambda part: part.bfloat16()),

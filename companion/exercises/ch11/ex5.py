@@ -1,8 +1,10 @@
 """The check of exercise 11.5: How large a file may be."""
 
 import random
+import struct
 
 from companion.exercises.exercise import Function
+from companion.exercises.settle import as_list
 
 
 def shards(sizes, most):
@@ -32,6 +34,11 @@ def size_cases(seed):
         ({"a": 1, "d": 2, "c": 3, "b": 4}, 5),
         ({"embed": 6, "q": 2, "k": 2, "v": 3, "norm": 1}, 6),
         ({"b": 1, "a": 1, "c": 1}, 1),
+        ({"a": 5, "z": 0}, 5),
+        ({"c": 7, "z": 0, "a": 1}, 5),
+        ({"a": 2, "z": 0, "b": 4, "y": 0}, 5),
+        ({"a": 100_000_000, "b": 200_000_000}, 300_000_000),
+        ({"a": 16_777_216, "b": 1}, 16_777_216),
     ]
     cases = cases if seed == 0 else []
     for n, top, most in [(7, 9, 12), (12, 40, 50), (30, 2000, 5000), (9, 30, 20)]:
@@ -69,6 +76,76 @@ def first_file_begun(sizes, most):
         out[-1].append(name)
         total += size
     return out
+
+
+def closed_at(sizes, most):
+    """A file that is full is closed at once."""
+    out, file, total = [], [], 0
+    for name, size in sizes.items():
+        if file and total + size > most:
+            out.append(file)
+            file, total = [], 0
+        file.append(name)
+        total += size
+        if total >= most:
+            out.append(file)
+            file, total = [], 0
+    return [*out, file] if file else out
+
+
+def if_any_held(sizes, most):
+    """The bytes held tell whether a file was begun."""
+    out, total = [], 0
+    for name, size in sizes.items():
+        if total and total + size <= most:
+            out[-1].append(name)
+            total += size
+        else:
+            out.append([name])
+            total = size
+    return out
+
+
+def if_room_is_left(sizes, most):
+    out, total = [], 0
+    for name, size in sizes.items():
+        if out and total < most and total + size <= most:
+            out[-1].append(name)
+            total += size
+        else:
+            out.append([name])
+            total = size
+    return out
+
+
+def in_gigabytes(unit):
+    def wrong(sizes, most):
+        return shards({name: size / unit for name, size in sizes.items()}, most / unit)
+
+    return wrong
+
+
+def in_float32(sizes, most):
+    return filled(
+        sizes,
+        most,
+        full=lambda total, most: as_float32(total) > as_float32(most),
+        counted=as_float32,
+        begun=as_float32,
+    )
+
+
+def as_float32(number):
+    return struct.unpack("f", struct.pack("f", number))[0]
+
+
+def hint(got, sizes, most):
+    """Whether all is right but for tensors of 0 bytes."""
+    rest = {name: size for name, size in sizes.items() if size}
+    if got.error is not None or rest == sizes or not isinstance(got.value, list | tuple):
+        return ""
+    files = [[name for name in as_list(file) or [] if name in rest] for file in got.value]
+    return NOTHING if [file for file in files if file] == shards(rest, most) else ""
 
 
 def closed_late(sizes, most):
@@ -168,6 +245,8 @@ def each(change):
 
 ORDER = "The tensors stay in the order of the file; you sorted them."
 EMPTY = "There is an empty file, where the first tensor is larger than `most` or there is none at all."
+NOTHING = "A tensor of 0 bytes has a name and comes into a file like any other: it fits where anything does."
+FLOATS = "Sums of floats are rounded; bytes are whole numbers, and integers of Python are exact."
 REFUSED = "A tensor that is larger than `most` stands alone; it must be saved somewhere."
 
 EXERCISE = Function(
@@ -177,6 +256,7 @@ EXERCISE = Function(
     wants="shards(sizes, most)",
     cases=size_cases,
     oracle=shards,
+    hint=hint,
     mistakes=[
         (
             lambda sizes, most: filled(sizes, most, full=lambda total, most: total >= most),
@@ -187,6 +267,16 @@ EXERCISE = Function(
             "The last file is missing: after the loop, what was begun must be kept too.",
         ),
         (first_file_begun, EMPTY),
+        (
+            lambda sizes, most: first_file_begun(sizes, most) if sizes else [],
+            "There is an empty file, where the first tensor is larger than `most`.",
+        ),
+        (if_any_held, NOTHING + " That a file holds 0 bytes does not mean that none was begun."),
+        (if_room_is_left, NOTHING),
+        (closed_at, NOTHING + " So a file is not over when it is full."),
+        (lambda sizes, most: shards({name: size for name, size in sizes.items() if size}, most), NOTHING),
+        *[(in_gigabytes(unit), FLOATS) for unit in (1e9, 1e6, 1e3, 2**30 / 10)],
+        (in_float32, FLOATS),
         (
             lambda sizes, most: [file for file in first_file_begun(sizes, most) if file or not sizes],
             "No tensors, no file.",

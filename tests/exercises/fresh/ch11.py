@@ -690,7 +690,7 @@ def name_by_pieces(name):
         case ["model", "norm", "weight"]:
             return "norm.weight"
         case ["model", "layers", n, "input_layernorm" | "post_attention_layernorm" as which, "weight"] if (
-            n.isdigit()
+            n.isdecimal()
         ):
             return f"blocks.{n}.norm_{1 + (which[0] == 'p')}.weight"
         case [
@@ -700,14 +700,14 @@ def name_by_pieces(name):
             "self_attn",
             "q_proj" | "k_proj" | "v_proj" as p,
             "weight" | "bias" as k,
-        ] if n.isdigit():
+        ] if n.isdecimal():
             return f"blocks.{n}.attn.{p}.{k}"
         case ["model", "layers", n, "self_attn", "o_proj" | "q_norm" | "k_norm" as p, "weight"] if (
-            n.isdigit()
+            n.isdecimal()
         ):
             return f"blocks.{n}.attn.{p}.weight"
         case ["model", "layers", n, "mlp", "gate_proj" | "up_proj" | "down_proj" as p, "weight"] if (
-            n.isdigit()
+            n.isdecimal()
         ):
             return f"blocks.{n}.mlp.{p}.weight"
     return None
