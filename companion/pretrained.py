@@ -85,7 +85,8 @@ GPT2 = Family(
         "transformer.wte": "embed.token",
         "transformer.wpe": "embed.position",
         "transformer.h.{0}.ln_1": "blocks.{0}.norm_1",
-        "transformer.h.{0}.attn.c_attn": " ".join(f"blocks.{{0}}.attn.{x}_proj" for x in "qkv"),
+        "transformer.h.{0}.attn.c_attn": "blocks.{0}.attn.q_proj blocks.{0}.attn.k_proj"
+        " blocks.{0}.attn.v_proj",
         "transformer.h.{0}.attn.c_proj": "blocks.{0}.attn.o_proj",
         "transformer.h.{0}.ln_2": "blocks.{0}.norm_2",
         "transformer.h.{0}.mlp.c_fc": "blocks.{0}.mlp.up_proj",
