@@ -206,7 +206,8 @@ def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path])
     for names, problem in [(lacking, "is missing"), (sorted(strange), "has, without a place in this model,")]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise ValueError(f"{folder} {problem} {', '.join(names[:3])}{more}; it is of another model, or not whole")
+            which = ", ".join(names[:3]) + more
+            raise ValueError(f"{folder} {problem} {which}; it is of another model, or not whole")
     return stored
 
 
