@@ -117,7 +117,8 @@ def small_letters(data):
 
 
 def without_spaces(data):
-    return by_cutting(data[:8] + data[8:].replace(b" ", b""))
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")].replace(b" ", b""))
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
 
 
 def popped(data):
@@ -936,8 +937,8 @@ ANSWERS = {
             (nothing, "not an empty text"),
             (key_error, "it must not raise"),
             (any_prefix, "some other file"),
-            (any_layer, "one figure or more"),
-            (int_of_the_layer, "one figure or more"),
+            (any_layer, "one figure, 0 to 9, or more"),
+            (int_of_the_layer, "one figure, 0 to 9, or more"),
             (all_of_attention, "Under `self_attn`"),
             (all_of_the_mlp, "Under `mlp`"),
             (without_qk_norms, "Qwen3's"),
