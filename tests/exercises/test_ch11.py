@@ -1000,7 +1000,7 @@ ANSWERS = {
             (one_list, "One list of names for each file"),
             (no_bytes_no_tensor, "A tensor of 0 bytes has a name"),
             (begun_if_any_bytes, "does not mean that none was begun"),
-            (full_is_over, "A tensor of 0 bytes has a name"),
+            (full_is_over, "Into a full one too"),
             (in_gigabytes, "Sums of floats are rounded"),
             (in_float32, "Sums of floats are rounded"),
             (the_first_is_empty, "There is an empty file"),
