@@ -117,7 +117,8 @@ def small_letters(data):
 
 
 def without_spaces(data):
-    return by_cutting(data[:8] + data[8:].replace(b" ", b""))
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")].replace(b" ", b""))
+    return {name: (part["dtype"], part["shape"]) for name, part in header.items() if name != "__metadata__"}
 
 
 def popped(data):
@@ -936,8 +937,8 @@ ANSWERS = {
             (nothing, "not an empty text"),
             (key_error, "it must not raise"),
             (any_prefix, "some other file"),
-            (any_layer, "one figure or more"),
-            (int_of_the_layer, "one figure or more"),
+            (any_layer, "one figure, 0 to 9, or more"),
+            (int_of_the_layer, "one figure, 0 to 9, or more"),
             (all_of_attention, "Under `self_attn`"),
             (all_of_the_mlp, "Under `mlp`"),
             (without_qk_norms, "Qwen3's"),
@@ -999,7 +1000,7 @@ ANSWERS = {
             (one_list, "One list of names for each file"),
             (no_bytes_no_tensor, "A tensor of 0 bytes has a name"),
             (begun_if_any_bytes, "does not mean that none was begun"),
-            (full_is_over, "A tensor of 0 bytes has a name"),
+            (full_is_over, "Into a full one too"),
             (in_gigabytes, "Sums of floats are rounded"),
             (in_float32, "Sums of floats are rounded"),
             (the_first_is_empty, "There is an empty file"),
