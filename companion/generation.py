@@ -128,28 +128,27 @@ def draw(model, rows: list, max_new_tokens: int, stop=None, generator=None, cach
     rows: 1-D int64. sampling: as for next_token_probabilities. The rest as for generate.
     """
     tokens = pad_batch([row.cpu() for row in rows], 0)[0].to(rows[0].device)  # (B, T)
-    lengths, fed = torch.tensor([len(row) for row in rows]), 0  # (B,); tokens that the cache was given
-    done = torch.zeros(len(rows), dtype=torch.bool)
+    lengths, fed, done = [len(row) for row in rows], 0, set()  # fed: tokens that the cache was given
     generators, no_dropout = row_generators(generator, len(rows)), eval_mode(model)
-    for t in count(lengths.min().item()):  # every row has t tokens, and needs the one at t
-        done |= t == lengths + max_new_tokens
-        if done.all():
+    for t in count(min(lengths)):  # every row has t tokens, and needs the one at t
+        done |= {i for i, n in enumerate(lengths) if t == n + max_new_tokens}
+        if len(done) == len(rows):
             return
-        active = ~done & (lengths <= t)  # not those that are finished, or still within their prompt
-        if not active.any():
+        active = [i for i, n in enumerate(lengths) if n <= t and i not in done]  # past their prompt
+        if not active:
             continue
+        which = torch.tensor(active)  # (k,)
         with torch.no_grad(), no_dropout:
             if cache is None or t > model.config.context_length:
-                logits = next_logits(model, tokens[active, :t])  # (k, V)
+                logits = next_logits(model, tokens[which, :t])  # (k, V)
             else:
-                logits, fed = next_logits(model, tokens[:, fed:t], cache)[active], t
-        probs = next_token_probabilities(logits, previous=tokens[active, :t], **sampling)  # (k, V)
-        which = active.nonzero()[:, 0]  # (k,)
-        darts = torch.cat([torch.rand(1, generator=generators[i], dtype=torch.float64) for i in which])
+                logits, fed = next_logits(model, tokens[:, fed:t], cache)[which], t
+        probs = next_token_probabilities(logits, previous=tokens[which, :t], **sampling)  # (k, V)
+        darts = torch.cat([torch.rand(1, generator=generators[i], dtype=torch.float64) for i in active])
         new = throw(probs, darts)
         tokens = F.pad(tokens, (0, int(t == tokens.shape[1])))  # room at t
         tokens[which, t] = new.to(tokens.device)
-        done[which] |= new == (-1 if stop is None else stop)  # no token is -1
+        done |= {i for i, token in zip(active, new.tolist(), strict=True) if token == stop}
         yield which, new
 
 

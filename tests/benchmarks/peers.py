@@ -9,7 +9,7 @@ training.py, decoding.py and quality.py say what each part does. What comes out 
 data/models/peers.json, one entry for each set of instructions (with ATEN_CPU_CAPABILITY=avx2,
 ONEDNN_MAX_CPU_ISA=AVX2 and MKL_ENABLE_INSTRUCTIONS=AVX2 in the environment, a processor has no AVX-512), and
 one part replaces that part alone. From the log come README's table, between its two markers, and the figure
-data/models/peers.png. --quick tries everything out in a minute or two, and writes nothing.
+data/models/peers.png. --quick tries everything out in a few minutes, and writes nothing.
 
 Rows in bfloat16 are left out where the processor has no instructions for it, and compiled ones where there is
 no C++ compiler. On CUDA or MPS, if one is there, ten steps are compared with those on the CPU.
