@@ -11,6 +11,7 @@ from command_line import TINY, fails
 from companion import cli, load
 from companion.cli import main
 from companion.runtime import devices
+from companion.runtime.checkpoints import read_log, write_log
 from companion.runtime.reports import first_rise, gap_means, scores_line
 from companion.runtime.runs import Loss, rises
 
@@ -113,6 +114,17 @@ def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
     assert said(capsys, "--resume") == [command]
     rows = [json.loads(line) for line in (prepared / "a b/log.jsonl").read_text().splitlines()]
     assert rows[1]["step"] == 3 and rows[-1]["step"] > 3
+
+
+def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
+    history = [{"step": 1, "sample": "a\x85b\u2028c\u2029d\x0be\x1cf\r\ng"}, {"step": 2, "sample": ""}]
+    write_log(tmp_path, history)
+    text = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    assert read_log(tmp_path) == history == [json.loads(line) for line in text.splitlines()]
+    (tmp_path / "log.jsonl").write_text(json.dumps(history[0], ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_log(tmp_path) == history[:1]  # as it was written until now
+    write_log(tmp_path, [])
+    assert read_log(tmp_path) == []
 
 
 def test_a_run_in_its_usual_place_goes_on_by_a_shorter_command(prepared, capsys):

@@ -27,6 +27,8 @@ from companion.runtime.texts import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 STATE, LOG, BEST = "state.safetensors", "log.jsonl", "best"
+LINE_ENDS = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
+"""Characters that JSON leaves as they are and str.splitlines takes for the end of a line."""
 PICKLES = ("*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "pytorch_model*.bin")
 PLACE = {"steps": int, "tokens": int, "seconds": (int, float), "losses": list, "history": list}
 """What a run's notes say about its place, and of which type."""
@@ -263,8 +265,8 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
 
 
 def log_lines(history: list[dict]) -> str:
-    """A run's history as log.jsonl has it."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in history)
+    """A run's history as log.jsonl has it: a line a row, whatever a reader takes for the end of one."""
+    return "".join(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n" for row in history)
 
 
 def write_log(folder: str | Path, history: list[dict]) -> None:
@@ -275,8 +277,13 @@ def write_log(folder: str | Path, history: list[dict]) -> None:
 def read_log(folder: str | Path) -> list[dict]:
     """A run's history, as log_lines wrote it."""
     with reading(folder):
-        lines = (Path(folder) / LOG).read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+        text = (Path(folder) / LOG).read_text(encoding="utf-8")
+    return log_rows(text)
+
+
+def log_rows(text: str) -> list[dict]:
+    """The rows of a log.jsonl. A sample may hold what str.splitlines takes for the end of a line."""
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 @dataclasses.dataclass
@@ -376,8 +383,7 @@ def _read_notes(notes: dict[str, str], path: Path) -> dict:
 def _with_reports(history: list[dict], log: Path) -> list[dict]:
     """A saved history, with what reports added to log.jsonl after the save."""
     try:
-        rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        more = {row["step"]: row for row in rows}
+        more = {row["step"]: row for row in log_rows(log.read_text(encoding="utf-8"))}
     except (OSError, ValueError, TypeError, KeyError):
         more = {}
     return [row | more.get(row.get("step"), {}) | row for row in history]
