@@ -142,7 +142,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         model's answer. A special token's name in a message is ordinary text.
         Raises ValueError, in one line, for a tokenizer without a template, a template that is broken or
         refuses these messages, and messages of another form.
-        Source: https://huggingface.co/docs/transformers/chat_templating.
+        Source: the manual of transformers, "Chat templates".
         """
         if (template := self.template) is None:
             raise ValueError("tokenizer has no chat template: its model was not trained to chat; use encode")
