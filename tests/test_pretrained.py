@@ -181,6 +181,35 @@ def test_a_configuration_that_our_parts_cannot_compute(name, fields, says, tmp_p
     assert "\n" not in str(caught.value)
 
 
+ODD = {
+    "a list for rope": {"rope_scaling": ["llama3"]},
+    "Llama 3's without its factor": {
+        "rope_scaling": {"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    },
+    "a word for theta": {"rope_theta": "large"},
+    "a number for layers": {"layer_types": 7},
+    "a list for the type": {"model_type": ["llama"]},
+    "a word for a width": {"hidden_size": "60"},
+}
+
+
+@pytest.mark.parametrize("fields", ODD.values(), ids=ODD)
+def test_values_of_another_type_are_one_line(fields, tmp_path):
+    save_pretrained(made("llama"), TOKENIZER, tmp_path)
+    reconfigure(tmp_path, **fields)
+    with pytest.raises(ValueError) as caught:
+        load_pretrained(tmp_path)
+    assert "\n" not in str(caught.value) and str(caught.value)
+
+
+def test_a_mistral_that_does_not_name_its_window_has_transformers_own(tmp_path):
+    save_pretrained(made("mistral"), TOKENIZER, tmp_path)
+    reconfigure(tmp_path, sliding_window="leave out")
+    assert load_pretrained(tmp_path)[0].config.window == 4096
+    reconfigure(tmp_path, sliding_window=None)
+    assert load_pretrained(tmp_path)[0].config.window is None
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", "nothing"])
 def test_a_damaged_configuration(content, tmp_path):
     save_pretrained(made("llama"), TOKENIZER, tmp_path)

@@ -48,7 +48,12 @@ FIELDS = {
 USUAL = {
     "gpt2": {"n_positions": 1024, "n_inner": None},
     "llama": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False},
-    "mistral": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 8},
+    "mistral": {
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": False,
+        "num_key_value_heads": 8,
+        "sliding_window": 4096,
+    },
     "qwen2": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32},
     "qwen3": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32, "head_dim": 128},
     "gpt_neox": {"layer_norm_eps": 1e-5},
@@ -102,9 +107,19 @@ def read_shape(source: Path) -> tuple[str, dict]:
     """
     try:
         theirs = json.loads(source.read_text(encoding="utf-8"))
-        kind = theirs.get("model_type")
-    except (OSError, ValueError, AttributeError):
-        raise ValueError(f"{source} is not a whole config.json; copy the folder again") from None
+    except (OSError, ValueError, RecursionError):
+        theirs = None
+    if not isinstance(theirs, dict):
+        raise ValueError(f"{source} is not a whole config.json; copy the folder again")
+    try:
+        return shape_in(theirs, source)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{source} is damaged ({error!r:.80}); copy the folder again") from None
+
+
+def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
+    """As read_shape, of the object that the file holds, whose values may be of any type."""
+    kind = theirs.get("model_type")
     if kind not in FIELDS:
         known = ", ".join(FIELDS)
         raise ValueError(f"{source}: model_type={kind!r} is not known; there are {known}")
@@ -133,6 +148,8 @@ def read_rope(theirs: dict, source: Any, kind: str) -> dict:
     said = (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
     theta = said.get("rope_theta", theirs.get("rope_theta", theirs.get("rotary_emb_base", 10000.0)))
     form = said.get("rope_type", said.get("type", "default"))
+    if not isinstance(theta, (int, float)):
+        raise TypeError(f"rope_theta is {theta!r}")
     found = {"rope_theta": float(theta)}
     if kind == "gpt_neox":
         found["rope_share"] = float(said.get("partial_rotary_factor", theirs.get("rotary_pct", 0.25)))
