@@ -1,5 +1,6 @@
 """What the tests of the command line share; the fixtures are in conftest.py."""
 
+from companion import cli
 from companion.cli import main
 
 TINY = (
@@ -17,3 +18,12 @@ def fails(capsys, argv, status, *words):
     assert "Traceback" not in err and line.startswith("companion: ")
     for word in words:
         assert str(word) in line, line
+
+
+def planned(monkeypatch, argv):
+    """The plan of a training that is not begun."""
+    plans = []
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", plans.append)
+    monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
+    assert main(["train", *argv]) == 0
+    return plans[0]

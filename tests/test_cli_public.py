@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import TINY, fails
+from command_line import TINY, fails, planned
 from public import write_family
 from weights import noisy
 
@@ -333,14 +333,6 @@ def test_it_begins_with_the_weights_that_were_there(in_its_tokens, monkeypatch):
     wanted = load_pretrained(in_its_tokens)[0].state_dict()
     assert all(torch.equal(p, wanted[name]) for name, p in found[0].state_dict().items())
     assert all(p.requires_grad for p in found[0].parameters())
-
-
-def planned(monkeypatch, argv):
-    plans = []
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", plans.append)
-    monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
-    assert main(["train", *argv]) == 0
-    return plans[0]
 
 
 def test_the_defaults_are_those_for_going_on(in_its_tokens, monkeypatch):

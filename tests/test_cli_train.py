@@ -6,7 +6,7 @@ import shlex
 import signal
 
 import pytest
-from command_line import TINY, fails
+from command_line import TINY, fails, planned
 
 from companion import cli, load
 from companion.cli import main
@@ -16,15 +16,6 @@ from companion.runtime.reports import first_rise, gap_means, scores_line
 from companion.runtime.runs import Loss, rises
 
 MINE = ["--data", "runs/data/mine"]
-
-
-def planned(monkeypatch, argv):
-    """The plan of a training that is not begun."""
-    plans = []
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", plans.append)
-    monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
-    assert main(["train", *argv]) == 0
-    return plans[0]
 
 
 def weights(folder):
