@@ -20,6 +20,10 @@ def test_below_what_float32_rounds_by_it_is_that(difference):
     assert power_above(difference) == "1e-07"
 
 
+def test_in_float64_less_is_told_apart():
+    assert [power_above(d, least=1e-16) for d in (5.7e-14, 2e-13, 0)] == ["1e-13", "1e-12", "1e-16"]
+
+
 @pytest.mark.parametrize("difference", [-1e-6, math.inf, math.nan])
 def test_what_is_no_difference_is_refused(difference):
     with pytest.raises(ValueError, match="difference="):

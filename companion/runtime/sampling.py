@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from companion.runtime.checks import number, whole_number
-from companion.runtime.tokenizers import END_OF_TEXT
+from companion.runtime.texts import END_OF_TEXT, end_of_text
 
 SMALLEST_TEMPERATURE = 1e-30
 """Logits up to hundreds of millions, divided by this, are still numbers in float32."""
@@ -140,14 +140,10 @@ def text_ends(tokenizer) -> tuple[list[int], int]:
     A tokenizer of a public model says both itself, and begin may be empty; for ours, <|endoftext|> is both.
     Raises ValueError for a tokenizer that knows no end.
     """
-    if not hasattr(tokenizer, "begin"):
-        end = special_id(tokenizer, END_OF_TEXT)
-        return [end], end
-    if tokenizer.end is None:
-        raise ValueError(
-            "tokenizer names no token that ends a text; name one as eos_token in its tokenizer_config.json"
-        )
-    return list(tokenizer.begin), tokenizer.end
+    if hasattr(tokenizer, "begin"):
+        return list(tokenizer.begin), end_of_text(tokenizer)
+    end = special_id(tokenizer, END_OF_TEXT)
+    return [end], end
 
 
 def within_context(ids: list[int], config) -> list[int]:

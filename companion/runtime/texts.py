@@ -22,7 +22,10 @@ def end_of_text(tokenizer) -> int:
 
     Raises ValueError for a tokenizer without it.
     """
-    if getattr(tokenizer, "end", None) is not None:
+    if hasattr(tokenizer, "end"):
+        if tokenizer.end is None:
+            rule = "name one as eos_token in its tokenizer_config.json"
+            raise ValueError(f"tokenizer names no token that ends a text; {rule}")
         return tokenizer.end
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens")
