@@ -145,7 +145,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data) if length is None else length))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":  # a body there would stand before the next answer of the connection
+            self.wfile.write(data)
 
 
 def blob(data):
