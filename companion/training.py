@@ -21,15 +21,7 @@ from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.devices import autocast, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.modes import eval_mode
-from companion.runtime.runs import (
-    Loss,
-    check_config,
-    check_finite,
-    check_fit,
-    check_length,
-    running,
-    set_rate,
-)
+from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
 from companion.tokenization import Tokenizer
 
 __all__ = [
@@ -127,11 +119,11 @@ def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
     """Yield batches (x, y), each (B, T), from number first on; a batch depends on seed and number alone.
 
-    A row is a document (or a piece of one past context_length) where documents have at most
-    context_length tokens on average, else a window cut anywhere. The rows of pool batches are drawn
-    and sorted by length together. Raises ValueError for a split that is too short.
+    A row is a document (or a piece of one past context_length) where documents have at most context_length
+    tokens on average, else a window cut anywhere. The rows of pool batches are drawn and sorted by length
+    together. Raises ValueError for a split that is too short.
     """
-    check_length(split, config.context_length)
+    check_rows(split, config.context_length)
     documents = len(split.tokens) - 1 <= config.context_length * (len(split.starts) - 1)
     generator, starts = torch.Generator(), split.starts if documents else None
     pools = random_batches(split.tokens, pool * config.batch_size, config.context_length, generator, starts)
@@ -150,10 +142,10 @@ def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: 
 @dataclass
 class TrainConfig:
     """Settings of a run: steps updates, each on accumulate batches of batch_size rows of at most
-    context_length tokens. The learning rate climbs to lr in warmup_steps (50, or half of a run shorter
-    than 100), then falls to min_lr (a tenth of lr). Gradients longer than grad_clip are shortened to it.
-    The run is evaluated and saved every eval_every steps. device: auto, cpu, cuda, cuda:N or mps. dtype:
-    auto, float32 or bfloat16. Raises ValueError for a value out of its range.
+    context_length tokens. The learning rate climbs to lr in warmup_steps (50, or half of a run shorter than
+    100), then falls to min_lr (a tenth of lr). Gradients longer than grad_clip are shortened to it. The run
+    is evaluated and saved every eval_every steps. device: auto, cpu, cuda, cuda:N or mps. dtype: auto,
+    float32 or bfloat16. Raises ValueError for a value out of its range.
     """
 
     steps: int = 1000
@@ -185,22 +177,24 @@ class Trainer:
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
         self.batches, self.config, self.loss = batches, config, loss
-        self.device = pick_device(config.device)
+        self.device, self.steps, self.tokens, self.seconds = pick_device(config.device), 0, 0, 0.0
         self.dtype, self.model = pick_dtype(config.dtype, self.device), model.to(self.device)
         self.run = torch.compile(model) if config.compile else model
         self.optimizers = optimizers or [make_optimizer(model, config)]
-        self.steps, self.tokens, self.seconds = 0, 0, 0.0
         self.losses, self.history, self.coming = [], [], None
+
+    def take_batches(self) -> list:
+        """The batches of the next step."""
+        self.coming = self.coming or self.batches(self.steps * self.config.accumulate)  # also after a resume
+        return [next(self.coming) for _ in range(self.config.accumulate)]
 
     def step(self) -> float:
         """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
         c, begun = self.config, time.perf_counter()
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
         set_rate(self.optimizers, cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps), c.lr)
-        self.coming = self.coming or self.batches(self.steps * c.accumulate)  # also after a resume
-        batches = [next(self.coming) for _ in range(c.accumulate)]
         self.model.train()
-        loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
+        loss, count = set_gradients(self.run, self.take_batches(), self.loss, self.device, self.dtype)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), c.grad_clip).item()
         check_finite(self, loss, length)
         for optimizer in self.optimizers:
@@ -212,19 +206,21 @@ class Trainer:
 
 
 # Cell 8a217293, under “The trainer”
-def train(model, data, config, folder=None, resume=False, on_eval=None, progress=False, optimizers=None):
+def train(
+    model, data, config, folder=None, resume=False, on_eval=None, progress=False, optimizers=None, by=Trainer
+):
     """Train model in place on data, a Corpus; return the history, a list of dicts, one an evaluation.
 
     Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end. Keys: step,
     tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same on
-    data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each
-    evaluation, and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in
-    Trainer. Raises ValueError for arguments that do not fit, TrainingDiverged for a loss that is NaN or
-    infinite; the last good weights stay.
+    data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation,
+    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer. kind:
+    the trainer's class (chapter 12). Raises ValueError for arguments that do not fit, TrainingDiverged for a
+    loss that is NaN or infinite; the last good weights stay.
     """
     check_fit(model, data, config)
     batches = partial(training_batches, data.train, config)
-    trainer = Trainer(model, batches, config, optimizers=optimizers)
+    trainer = by(model, batches, config, optimizers=optimizers)
     with running(trainer, data, folder, resume, progress) as run:
         while run.goes_on():
             run.show(trainer.step())

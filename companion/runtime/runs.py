@@ -91,7 +91,7 @@ def _are_betas(betas: Any) -> bool:
         return False
 
 
-def check_length(split: Any, context_length: int) -> None:
+def check_rows(split: Any, context_length: int) -> None:
     """ValueError where a split has no more than context_length tokens, so not one full row."""
     if (n_tokens := len(split.tokens)) <= context_length:
         asked = f"context_length={context_length}"
@@ -105,7 +105,7 @@ def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
         if value > (most := getattr(unwrapped(model).config, name)):
             raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
     end_of_text(data.tokenizer)
-    check_length(data.train, config.context_length)
+    check_rows(data.train, config.context_length)
     if len(data.val.starts) < 2:
         raise ValueError("data.val has no documents to take a loss on; hold out at least one")
 
