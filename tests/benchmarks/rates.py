@@ -1,0 +1,97 @@
+"""The best learning rate at three widths, with one rate for all weights and with muP's: chapter 12's table.
+
+    python -m companion prepare village
+    OMP_NUM_THREADS=1 python tests/benchmarks/rates.py            # every row that is missing, four minutes
+    python tests/benchmarks/rates.py --table                      # what is there
+
+A row is a GPT-2 of two blocks, trained on the village's 20,000 stories for 150,000 tokens with a warmup and a
+cosine to 0, and evaluated on the shipped validation split. muP's base width is 96, so that at 96 both are the
+same. Rows are appended to data/models/rates.jsonl; those that are there are skipped.
+"""
+
+import argparse
+import json
+import platform
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from companion.datasets import load_prepared
+from companion.gpt import GPTConfig, gpt2
+from companion.scaling import mup_init, mup_optimizer
+from companion.training import TrainConfig, Trainer, evaluate, make_optimizer, training_batches
+from companion.village import DATA
+
+LOG = DATA / "models" / "rates.jsonl"
+BASE, HEAD, BATCH = 96, 48, 16
+RATES = [1.75e-3, 3.5e-3, 7e-3, 1.4e-2, 2.8e-2]
+ROWS = [("one rate", 48), ("one rate", 96), ("one rate", 192), ("muP", 48), ("muP", 192)]
+
+
+def run_row(rule: str, width: int, lr: float, tokens: int, corpus) -> dict:
+    """Train one row; what it came to."""
+    torch.manual_seed(0)
+    model = gpt2(GPTConfig(corpus.tokenizer.vocab_size, 256, 2, width // HEAD, width))
+    split = corpus.train
+    steps = max(2, round(tokens / (BATCH * (len(split.tokens) - 1) / (len(split.starts) - 1))))
+    config = TrainConfig(
+        steps=steps, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=max(1, steps // 20),
+        device="cpu", dtype="float32",
+    )  # fmt: skip
+    if rule == "muP":
+        optimizer = mup_optimizer(mup_init(model, BASE), config, BASE)
+    else:
+        optimizer = make_optimizer(model, config)
+    trainer = Trainer(model, partial(training_batches, split, config), config, optimizers=[optimizer])
+    while trainer.steps < steps:
+        trainer.step()
+    nats = evaluate(model, corpus.val, config.context_length).nats_per_token
+    return {
+        "rule": rule, "width": width, "lr": lr, "budget": tokens, "tokens": trainer.tokens,
+        "nats_per_token": round(nats, 4),
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
+        f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",
+    }  # fmt: skip
+
+
+def read_rows(log: Path) -> list[dict]:
+    """The rows of a log, none if it is not there."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each rule and width: nats a token at each rate."""
+    rates = sorted({row["lr"] for row in rows})
+    lines = [" " * 14 + "".join(f"{lr:9g}" for lr in rates)]
+    for rule, width in ROWS:
+        found = {row["lr"]: row["nats_per_token"] for row in rows if (row["rule"], row["width"]) == (rule, width)}
+        if found:
+            lines.append(f"{rule:9}{width:5}" + "".join(f"{found.get(lr, float('nan')):9.3f}" for lr in rates))
+    return "\n".join(lines)
+
+
+def main():
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("--tokens", type=int, default=150_000, help="of a row (default: 150,000)")
+    parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
+    parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/rates.jsonl)")
+    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
+    args = parser.parse_args()
+    if not args.table:
+        corpus = load_prepared(args.data)
+        for rule, width in ROWS:
+            for lr in RATES:
+                key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens}
+                if any(key.items() <= row.items() for row in read_rows(args.log)):
+                    continue
+                row = run_row(*key.values(), corpus)
+                with args.log.open("a", encoding="utf-8", newline="\n") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(f"{rule}, {width} wide, {lr:g}: {row['nats_per_token']:.3f} nats a token", flush=True)
+    print(table(read_rows(args.log)))
+
+
+if __name__ == "__main__":
+    main()
