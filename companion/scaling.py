@@ -39,7 +39,7 @@ class DistributedTrainer(Trainer):
         super().__init__(wrapped, batches, config, self.global_loss, optimizers)
 
     def take_batches(self) -> list:
-        """Every world-th of the step's batches, from this process's rank on; each process drops out its own."""
+        """Every world-th of the step's batches, from its rank on. Dropout is its own."""
         torch.manual_seed(int(torch.randint(2**62, (self.rank + 1,))[-1]))
         batches = super().take_batches()[self.rank :: self.world]
         self.left = len(batches)

@@ -354,7 +354,7 @@ def check_shares(accumulate: int, size: int) -> None:
 
 
 def exchange_gradients(model: Any, now: bool) -> None:
-    """Let the next backward pass end with the mean over all processes, or only add to this one's gradients."""
+    """Let the next backward pass end with the mean over all processes, or only add to these gradients."""
     if hasattr(model, "set_requires_gradient_sync"):  # FSDP2
         model.set_requires_gradient_sync(now)
     else:  # DDP, which its own no_sync() tells like this, too
