@@ -469,13 +469,8 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
     where = [] if plan.data == VILLAGE else ["--data", plan.data]
     where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
     where += ["--parallel", "fsdp"] if plan.parallel == "fsdp" else []
-    resume = [
-        *plan.peers.command,
-        "train",
-        *where,
-        "--resume",
-        *(["--judge", plan.judge] if plan.judge else []),
-    ]
+    where += ["--resume", *(["--judge", plan.judge] if plan.judge else [])]
+    resume = [*plan.peers.command, "train", *where]
     if (history[-1]["step"] if history else 0) < plan.train.steps:
         print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")

@@ -9,6 +9,7 @@ processes are JSON, never pickles.
 
 import contextlib
 import copy
+import gc
 import json
 import os
 import signal
@@ -285,13 +286,15 @@ class Member:
             self.thread.join(1)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_IGN if self.lost else self.before)
+        _TALK.clear()
+        with contextlib.suppress(RuntimeError, AssertionError, ValueError):
+            dist.destroy_process_group()
+        gc.collect()  # closes the connections: whoever waits at one hears it now
         with contextlib.suppress(RuntimeError, ValueError):
             self.store.add("left", 1)
             end = time.monotonic() + (1 if self.lost else 2 * GRACE)
             while self.hosts and self.store.add("left", 0) < self.size and time.monotonic() < end:
                 time.sleep(0.05)
-        with contextlib.suppress(RuntimeError, AssertionError, ValueError):
-            dist.destroy_process_group()
 
 
 def speaks(status: int) -> tuple[bool, int]:
