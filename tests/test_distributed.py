@@ -7,14 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from companion import cli, training
+from companion import training
 from companion.cli import main
 
 pytestmark = [
@@ -27,6 +26,7 @@ SMALL = (
 )
 RUN = [*"train --data runs/data/mine --steps 20 --eval-every 5 --accumulate 2".split(), *SMALL]
 WITHOUT = [*"train --data runs/data/mine --steps 20 --eval-every 5".split(), *SMALL]
+MAY_BE = {".claim", ".lock", "best", "__pycache__"}
 CLOSE = {"rtol": 0, "atol": 1e-5}
 
 
@@ -83,7 +83,7 @@ def losses(folder):
     return torch.tensor([[row["step"], row["train"], row["val"]] for row in rows], dtype=torch.float64)
 
 
-def assert_same_run(ours, theirs, states=False):
+def assert_same_run(ours, theirs):
     """Losses and weights within 1e-5, but the biases of keys.
 
     Attention's softmax does not see these, so their gradient is 0, and what AdamW divides by its own size
@@ -97,8 +97,8 @@ def assert_same_run(ours, theirs, states=False):
             torch.testing.assert_close(
                 a[name], b[name], **CLOSE, msg=lambda text, name=name: f"{name}: {text}"
             )
-    there = {path.name for path in Path(ours).iterdir() if path.name[0] != "."}
-    assert there == {path.name for path in Path(theirs).iterdir() if path.name[0] != "."}
+    a, b = ({path.name for path in Path(folder).iterdir()} - MAY_BE for folder in (ours, theirs))
+    assert a == b
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +195,76 @@ def test_bad_input_is_one_line_of_one_process_and_status_2_of_all(runs, name):
     assert [end["status"] for end in runs[name]] == [2, 2], runs[name]
     (line,) = "".join(end["err"] for end in runs[name]).splitlines()
     assert line.startswith("companion: ") and WRONG[name] in line
+
+
+@pytest.mark.parametrize(("name", "words"), [("no size", "WORLD_SIZE is not"), ("no rank", "RANK is not")])
+def test_a_variable_that_is_missing_is_named(runs, name, words):
+    """Each process says it: without these it cannot know of the others."""
+    for end in runs[name]:
+        (line,) = end["err"].splitlines()
+        assert end["status"] == 2 and words in line and "start with torchrun" in line
+
+
+def test_a_rank_that_cannot_be_is_named(runs):
+    assert [end["status"] for end in runs["too high"]] == [2, 2]
+    assert "RANK=2 must be below WORLD_SIZE=2" in runs["too high"][0]["err"]
+
+
+def test_synchronizing_once_a_step_is_the_same_for_four_batches(runs):
+    assert main([*RUN, "--accumulate", "4", "--checkpoint", "one-four"]) == 0
+    for name in ("four", "four-fsdp"):
+        assert [end["status"] for end in runs[name]] == [0, 0]
+        assert_same_run(name, "one-four")
+
+
+def test_muon_takes_copies(runs):
+    assert [end["status"] for end in runs["muon"]] == [0, 0]
+    assert main([*RUN, "--architecture", "swift", "--checkpoint", "one-muon"]) == 0
+    assert_same_run("muon", "one-muon")
+
+
+@pytest.mark.parametrize("name", ["1 to 2, ddp", "1 to 2, fsdp"])
+def test_what_one_process_began_two_end(runs, one, name):
+    assert [end["status"] for end in runs[name]] == [0, 0]
+    assert_same_run(f"cut-1-{name.split()[-1]}", one)
+
+
+@pytest.mark.parametrize("name", ["cut, ddp", "cut, fsdp"])
+def test_ctrl_c_in_one_of_two_stops_both_after_the_same_step_and_one_process_goes_on(runs, one, name):
+    folder = name.replace(", ", "-")
+    assert [end["status"] for end in runs[name]] == [0, 0]
+    assert "Stopped before step 20" in runs[name][0]["out"] and losses(folder)[-1, 0] == 5
+    resume = [
+        word
+        for line in runs[name][0]["out"].splitlines()
+        if line.endswith("--resume")
+        for word in line.split()
+    ]
+    assert resume[:5] == "torchrun --nproc-per-node 2 -m companion".split()
+    assert main([*RUN[:3], "--checkpoint", folder, "--resume"]) == 0
+    assert_same_run(folder, one)
+
+
+def test_batches_are_as_many_as_processes_unless_told_otherwise(runs, one):
+    assert_same_run("usual", one)
+    assert "2 processes (ddp) share a step's 2 batches." in runs["usual"][0]["out"]
+
+
+def test_the_village_is_prepared_once_and_minutes_are_steps_of_both(runs):
+    first, second = runs["village"]
+    assert first["status"] == second["status"] == 0 and second["out"] == ""
+    assert first["out"].count("The village tells") == 1 and "Grammar" in first["out"]
+    assert len(losses("runs/village"))
+
+
+def test_other_commands_are_done_by_one(runs):
+    first, second = runs["other command"]
+    assert first["status"] == second["status"] == 0
+    assert first["err"] == "companion: of the 2 processes one does info; the others end\n"
+    assert "parameters" in first["out"] and second == {"status": 0, "out": "", "err": ""}
+    assert "--parallel {ddp,fsdp}" in runs["help"][0]["out"] and runs["help"][1]["out"] == ""
+
+
+def test_parallel_is_for_several(runs, capsys):
+    assert main([*RUN, "--parallel", "ddp"]) == 2
+    assert "torchrun --nproc-per-node 2 -m companion train" in capsys.readouterr().err

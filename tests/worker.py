@@ -2,8 +2,7 @@
 
 `python tests/worker.py RANK FILE`, where FILE is JSON: a list of dicts with argv, a list for each rank; port;
 and, where they are not as usual: env (of each rank, None takes away), join (seconds to find one another),
-press ([rank, step]: Ctrl-C in that step), fail ([rank, step]: the disk is full), size. What came of each is written into
-FILE.RANK: status, out, err.
+press ([rank, step]: Ctrl-C in that step). What came of each is written into FILE.RANK: status, out, err.
 """
 
 import contextlib

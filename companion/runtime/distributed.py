@@ -24,6 +24,8 @@ from typing import Any
 
 JOIN = 120
 """Seconds in which all processes must have come."""
+ANSWER = 20
+"""Seconds in which what listens at the port must have said that it is process 0, or torchrun."""
 LONGEST = timedelta(days=30)
 """How long processes wait for the first, which may judge stories. One that ends is noticed at once."""
 GRACE = 5
@@ -178,7 +180,7 @@ def join(rank: int, size: int) -> None:
     Raises ValueError, in one line, where the port is in use, or not all come within JOIN seconds.
     """
     global _member
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # what it would warn of is said here, in one line
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")  # what it would warn of is said here, in one line
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     if address in ("127.0.0.1", "localhost", "::1") and sys.platform in ("linux", "darwin"):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", {"linux": "lo", "darwin": "lo0"}[sys.platform])
@@ -191,8 +193,7 @@ def join(rank: int, size: int) -> None:
     from torch import distributed as dist
 
     try:
-        store, _, _ = next(dist.rendezvous("env://", timeout=timedelta(seconds=JOIN)))
-        store = dist.PrefixStore("companion", store)
+        store = dist.PrefixStore("companion", _meet_at_store(hosts))
         store.set_timeout(timedelta(seconds=JOIN))
         _member = Member(rank, size, store, hosts)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -208,12 +209,30 @@ def join(rank: int, size: int) -> None:
     _member.begin()
 
 
+def _meet_at_store(hosts: bool) -> Any:
+    """What process 0, or torchrun, keeps for all. RuntimeError where what listens there answers otherwise."""
+    from torch import distributed as dist
+
+    found: list = []
+
+    def look() -> None:
+        with contextlib.suppress(RuntimeError):
+            found.append(next(dist.rendezvous("env://", timeout=timedelta(seconds=JOIN)))[0])
+
+    thread = threading.Thread(target=look, daemon=True)  # PyTorch waits for an answer for ever
+    thread.start()
+    thread.join(JOIN + 5 if hosts else min(JOIN, ANSWER))
+    if not found:
+        raise RuntimeError("no store")
+    return found[0]
+
+
 def _check_port(port: int) -> None:
     """ValueError where another program listens at a port."""
     try:
         socket.create_server(("", port)).close()
     except OSError as error:
-        raise ValueError(f"MASTER_PORT={port} is in use ({error.strerror}); take another") from None
+        raise ValueError(f"MASTER_PORT={port} is in use ({os.strerror(error.errno)}); take another") from None
 
 
 def _is_heard(address: str, port: int) -> bool:
