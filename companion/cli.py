@@ -26,6 +26,7 @@ from companion.runtime.configs import (
     take_run_settings,
     write_run_settings,
 )
+from companion.runtime.distributed import check_shares, ours, shared_device
 from companion.runtime.files import claim
 from companion.runtime.options import add_fields, fields_of, integer, names_of, number, refuse
 from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
@@ -41,6 +42,8 @@ MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
 JUDGE = integer("--judge", 0, 10**5)
 READERS = {"minutes": MINUTES, "judge": JUDGE}
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
+SPREAD = ("ddp", "fsdp")
+"""How several processes hold a model: each a copy, or each a share (chapter 12)."""
 OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
 STORIES = 20_000
@@ -221,6 +224,12 @@ def add_train(parser):
     parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2, or the preset's)")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default: the preset's)")
     parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
+    parser.add_argument(
+        "--parallel",
+        choices=SPREAD,
+        help="under torchrun: ddp, where each process has a copy of the model, or fsdp, a share of it"
+        " (default: ddp); they share a step's batches, as many as processes unless --accumulate says so",
+    )
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}
     for name, (config_class, _) in BUILDERS.items():
@@ -247,7 +256,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     args.init = None if args.resume else args.init
     if args.init:
         refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
-    preset, data = pick_preset(args), args.data or VILLAGE
+    peers, preset, data = ours(), pick_preset(args), args.data or VILLAGE
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
@@ -256,29 +265,33 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
 
     folder = args.checkpoint or RUNS / data.resolve().name
     architecture = args.architecture or (preset.architecture if args.preset else "gpt2")
-    ours, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
+    usual, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
+    usual["accumulate"] = peers.size
     if args.resume:
         saved = saved_settings(folder, args.architecture, BUILDERS)
-        architecture, ours = saved.architecture, ours | saved.shape | saved.train
-        if args.optimizer not in (None, ours["optimizer"]):
+        architecture, usual = saved.architecture, usual | saved.shape | saved.train
+        if args.optimizer not in (None, usual["optimizer"]):
             asked = f"--optimizer={args.optimizer} cannot resume {folder}"
-            raise ValueError(f"{asked}, which was trained with {ours['optimizer']}; leave it out")
+            raise ValueError(f"{asked}, which was trained with {usual['optimizer']}; leave it out")
     if args.init or (saved and saved.origin):
         model, build, origin = model_to_go_on_with(args, saved, tokenizer, data, source or "village")
-        ours["context_length"] = min(ours["context_length"], model.context_length)
+        usual["context_length"] = min(usual["context_length"], model.context_length)
     else:
         config_class, build = BUILDERS[architecture]
         for other, _ in BUILDERS.values():
             strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))
             refuse(args, strange, f"is no option of {architecture}")
-        fields = fields_of(config_class, ours, args) | {"vocab_size": tokenizer.vocab_size}
+        fields = fields_of(config_class, usual, args) | {"vocab_size": tokenizer.vocab_size}
         model, origin = config_class(**fields), None
-    settings = fields_of(TrainConfig, ours, args)
+    settings = fields_of(TrainConfig, usual, args)
     own_warmup = args.resume or args.warmup_steps is not None
     if not own_warmup:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
+    settings["device"] = shared_device(settings.get("device", "auto"))
     train = TrainConfig(**settings)
     pick_device(train.device)
+    optimizer = args.optimizer or usual["optimizer"]
+    check_parallel(args.parallel, peers, train, optimizer)
     rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
     check_memory(model, build, copies=4, tokens=rows * train.context_length)
     model = build(model, meta=True).config  # with what the architecture adds to it
@@ -289,17 +302,35 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     minutes, at_most = args.minutes, args.steps
     if minutes is None:
         minutes, at_most = 0 if args.steps or args.resume else preset.minutes, train.steps
-    if args.checkpoint or args.resume:
+    options = vars(args) | {"data": None, "checkpoint": None, "config": None, "init": origin}
+    peers.agree(options | dataclasses.asdict(model) | dataclasses.asdict(train) | {"optimizer": optimizer})
+    if peers.first and (args.checkpoint or args.resume):
         own_folder(folder, args.resume, held)
-    else:
+    elif peers.first:
         folder = free_folder(RUNS, data.resolve().name, held)
+    folder = Path(peers.same(str(folder)))
     return SimpleNamespace(
         **{"folder": folder, "data": data, "resume": args.resume, "saved": saved.steps if saved else 0},
         **{"build": build, "model": model, "train": train, "own_warmup": own_warmup, "init": args.init},
-        **{"origin": origin, "judge": args.judge or 0, "optimizer": args.optimizer or ours["optimizer"]},
-        **{"minutes": minutes, "at_most": at_most, "drawing": drawing},
+        **{"origin": origin, "judge": args.judge or 0, "optimizer": optimizer, "drawing": drawing},
+        **{"minutes": minutes, "at_most": at_most, "peers": peers, "parallel": args.parallel or "ddp"},
         shown_data=None if data == VILLAGE else data.as_posix(),
     )
+
+
+def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str) -> None:
+    """ValueError, in one line, for what several processes, or one, cannot do."""
+    if peers.size == 1:
+        if parallel:
+            start = "torchrun --nproc-per-node 2 -m companion train"
+            raise ValueError(f"--parallel={parallel} is for several processes; start them with {start}")
+        return
+    check_shares(train.accumulate, peers.size)
+    if parallel == "fsdp" and optimizer == "muon":
+        rule = "Muon needs whole matrices, and of these each process would have a share"
+        raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
+    if parallel == "fsdp" and train.compile:
+        raise ValueError("--parallel=fsdp cannot be compiled here; leave out --compile, or use ddp")
 
 
 def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tuple:
@@ -334,10 +365,13 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     from companion.runtime.prepared import prepared_source
     from companion.training import train
 
-    with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
-        if prepared_source(plan.data) is None:
-            print(f"The village tells {STORIES:,} stories to train on; they go into {plan.data} …")
-            do_prepare(Preparation(plan.data, "village", stories=STORIES))
+    peers = plan.peers
+    if peers.first:
+        with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
+            if prepared_source(plan.data) is None:
+                print(f"The village tells {STORIES:,} stories to train on; they go into {plan.data} …")
+                do_prepare(Preparation(plan.data, "village", stories=STORIES))
+    peers.meet()
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
     model = first_weights(plan)
@@ -347,9 +381,13 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     if plan.origin:
         print(f"It goes on from {plan.origin['name']}, in rows of at most {config.context_length} tokens.")
     print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
+    if peers.size > 1:
+        print(f"{peers.size} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
     report, seen, optimizers = reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
-    history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers)
-    write_run_settings(plan)
+    by = trainer_of(plan)
+    history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers, by)
+    if peers.first:
+        write_run_settings(plan)
     return corpus, history
 
 
@@ -372,15 +410,29 @@ def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
     from functools import partial
 
     from companion.runtime.runs import steps_within, warmup_within
-    from companion.training import Trainer, training_batches
+    from companion.training import training_batches
 
     config, other = plan.train, copy.deepcopy(model)
     batches, optimizers = partial(training_batches, corpus.train, config), optimizers_of(plan, other)
-    trial = Trainer(other, batches, config, optimizers=optimizers)
+    trial = trainer_of(plan)(other, batches, config, optimizers=optimizers)
     steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
     steps = min(steps, plan.at_most or steps)
     fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
     return dataclasses.replace(config, steps=steps, **fitted)
+
+
+def trainer_of(plan: SimpleNamespace) -> Any:
+    """The class that trains: chapter 7's, or chapter 12's for several processes."""
+    if plan.peers.size == 1:
+        from companion.training import Trainer
+
+        return Trainer
+
+    from functools import partial
+
+    from companion.scaling import DistributedTrainer
+
+    return partial(DistributedTrainer, shard=plan.parallel == "fsdp")
 
 
 def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
@@ -416,7 +468,9 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print_results(load(plan.folder), plan.folder, corpus, history)
     where = [] if plan.data == VILLAGE else ["--data", plan.data]
     where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
-    resume = ["companion", "train", *where, "--resume", *(["--judge", plan.judge] if plan.judge else [])]
+    where += ["--parallel", "fsdp"] if plan.parallel == "fsdp" else []
+    where += ["--resume", *(["--judge", plan.judge] if plan.judge else [])]
+    resume = [*plan.peers.command, "train", *where]
     if (history[-1]["step"] if history else 0) < plan.train.steps:
         print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
@@ -753,6 +807,7 @@ COMMANDS = {
         "a model on prepared text",
         "companion train --preset village --seed 7",
         *(add_train, plan_train, do_train, report_train),
+        shared=True,
     ),
     "generate": Command(
         "text from a prompt",

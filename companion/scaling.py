@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from companion.gpt import GPT
 from companion.runtime.devices import pick_device
+from companion.runtime.distributed import check_shares, empty_copy, exchange_gradients
 from companion.training import Trainer, next_token_loss
 
 __all__ = [
@@ -93,23 +94,27 @@ class DistributedTrainer(Trainer):
 
     def __init__(self, model, batches, config, loss=next_token_loss, optimizers=None, shard=False):
         self.rank, self.world, self.own_loss = dist.get_rank(), dist.get_world_size(), loss
-        if config.accumulate % self.world:
-            rule = f"must be a multiple of the {self.world} processes; try {self.world}"
-            raise ValueError(f"accumulate={config.accumulate} {rule}")
+        check_shares(config.accumulate, self.world)
         model = model.to(pick_device(config.device))
+        self.plain = empty_copy(model)  # for reports: they need the whole weights in one process
         if shard:
             for part in (*model.blocks, model):
-                fully_shard(part)
+                fully_shard(part, reshard_after_forward=True)
         wrapped = model if shard else DistributedDataParallel(model)
         super().__init__(wrapped, batches, config, self.global_loss, optimizers)
 
     def take_batches(self) -> list:
-        """Every world-th of the step's batches, from this process's rank on."""
-        return super().take_batches()[self.rank :: self.world]
+        """Every world-th of the step's batches, from its rank on. Dropout is its own."""
+        torch.manual_seed(int(torch.randint(2**62, (self.rank + 1,))[-1]))
+        batches = super().take_batches()[self.rank :: self.world]
+        self.left = len(batches)
+        return batches
 
     def global_loss(self, model, batch) -> tuple[torch.Tensor, int]:
         """(sum, count) over the batches of all processes. The gradient is this process's, times their number,
-        since DDP and FSDP take the mean."""
+        since DDP and FSDP take the mean. They take it once a step, in the last backward pass."""
+        self.left -= 1
+        exchange_gradients(self.model, self.left == 0)
         nats, count = self.own_loss(model, batch)
         total = torch.stack([nats.detach().double(), nats.new_tensor(count, dtype=torch.float64)])  # (2,)
         dist.all_reduce(total)

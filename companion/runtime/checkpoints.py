@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.devices import DTYPES, check_memory
+from companion.runtime.distributed import peers_of, spread, whole
 from companion.runtime.files import reading, staged, write_whole
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.texts import end_of_text
@@ -247,7 +248,10 @@ def check_identity(here: dict, there: dict, path: Path) -> None:
 
 
 def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about: dict) -> None:
-    """Write model, log and state as one set. data: see run_identity; about: the model's provenance."""
+    """Write model, log and state as one set. data: see run_identity; about: the model's provenance.
+
+    Of several processes all call this, and the first writes: the same files as one process's.
+    """
     tensors = {f"model.{name}": t for name, t in unwrapped(trainer.model).state_dict().items()}
     kept = {
         f"{kind}.{key}": value
@@ -258,8 +262,13 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
     notes = {name: getattr(trainer, name) for name in PLACE} | {"identity": run_identity(trainer, data)}
     notes["dtype"] = next(name for name, dtype in DTYPES.items() if dtype == trainer.dtype)
     notes["numbers"] = {name: value for name, value in kept.items() if name not in tensors}
+    first = peers_of(trainer).first
+    tensors = whole(tensors, keep=first)
+    if not first:
+        return
+    weights = {name[6:]: t for name, t in tensors.items() if name.startswith("model.")}
     with staged(folder) as new:
-        write_model(new, trainer.model, tokenizer, about)
+        write_model(new, trainer.model, tokenizer, about, weights)
         (new / LOG).write_text(log_lines(trainer.history), encoding="utf-8", newline="\n")
         write_safetensors(new / STATE, tensors, {"notes": json.dumps(notes)})
 
@@ -351,7 +360,8 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
         for optimizer in trainer.optimizers:
             optimizer.state.clear()
         raise
-    model.load_state_dict(weights)
+    due = model.state_dict()
+    model.load_state_dict({name: spread(t, due[name]) for name, t in weights.items()})
     for name in PLACE:
         setattr(trainer, name, notes[name])
     if trainer.config.dtype == "auto" and "dtype" in notes:
@@ -416,7 +426,7 @@ def _restore_optimizers(trainer: Any, tensors: dict, numbers: dict, path: Path) 
             there, here = _form(value), _form(due)
             if there != here:
                 raise ValueError(f"{path} is damaged: {name} is {there} there, {here} here; start anew")
-            state[key] = value.to(due.device, copy=True) if isinstance(due, torch.Tensor) else value
+            state[key] = spread(value, due) if isinstance(due, torch.Tensor) else value
     if saved:
         raise ValueError(f"{path} is of other optimizers: {min(saved)} has no place here; start anew")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from companion.runtime import distributed
 from companion.runtime.terminal import one_line, screens
 
 
@@ -15,7 +16,8 @@ class Command:
     """help, example: what its help says. add(parser): its options.
 
     plan(args, held): what is to be done, and every fault that can be found before; held gives back at the end
-    what it claims. do(plan): the work. report(plan, result): prints what do returned.
+    what it claims. do(plan): the work. report(plan, result): prints what do returned. shared: whether several
+    processes may do it together, under torchrun; then the first alone reports.
     """
 
     help: str
@@ -24,6 +26,7 @@ class Command:
     plan: Callable
     do: Callable
     report: Callable
+    shared: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,19 +34,21 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         message = re.sub(r"^argument \S+: (?=--)", "", message)  # it names the option itself
-        self.exit(2, f"companion: {message}; see {self.prog} --help\n")
+        raise ValueError(f"{message}; see {self.prog} --help")
 
 
 def run(work: Callable[[], None]) -> int:
     """Do some work; 0 when all went well, 2 for bad input, 1 for what only the run shows, 130 for Ctrl-C.
 
-    What goes wrong is one line. Output that nobody reads any more (`| head -1`) is not wrong.
+    What goes wrong is one line, also of several processes; all end with its status. Output that nobody reads
+    any more (`| head -1`) is not wrong.
     """
     with screens() as (out, _):
         status = attempt(work)
         out.flush()
         if out.broken is not None and not isinstance(out.broken, BrokenPipeError):
             status = failed(out.broken, 1)
+        distributed.leave()
     return status
 
 
@@ -68,13 +73,18 @@ def attempt(work: Callable[[], None]) -> int:
 
 
 def failed(error: BaseException, status: int) -> int:
-    """Say in one line what was wrong; the status."""
-    print(f"companion: {one_line(error)}", file=sys.stderr)
+    """Say in one line what was wrong, unless another process has said it; the status."""
+    says, status = distributed.speaks(status)
+    if says:
+        print(f"companion: {one_line(error)}", file=sys.stderr, flush=True)
     return status
 
 
 def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None:
     """The three steps of the command that the arguments name."""
+    shared = argv[0] in commands and commands[argv[0]].shared
+    if not distributed.enter(argv[0], shared):
+        return
     parser = Parser(prog="companion", description=about)
     children = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
     for name, command in commands.items():
@@ -85,6 +95,8 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
             command.add(child)
     args = parser.parse_args(argv)
     command = commands[args.command]
-    with ExitStack() as held:
+    with distributed.together(distributed.ours()), ExitStack() as held:
         plan = command.plan(args, held)
-        command.report(plan, command.do(plan))
+        result = command.do(plan)
+        if distributed.ours().first:
+            command.report(plan, result)

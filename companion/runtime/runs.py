@@ -1,13 +1,15 @@
 """What surrounds the steps of a training run: settings that are checked, Ctrl-C, saves and reports, time.
 
 A trainer is handed in; of it this module uses model, config, device, dtype, optimizers, batches, steps,
-tokens, seconds, losses, history and step().
+tokens, seconds, losses, history and step(); where several processes share its steps, also rank, world and
+plain. Then all of them do what stands here, in the same order; the first alone writes, prints and reports.
 """
 
 import dataclasses
 import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,8 +20,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from companion.runtime.checkpoints import BEST, restore, save_run, unwrapped, write_log, write_model
+from companion.runtime.checkpoints import (
+    BEST,
+    restore,
+    run_identity,
+    save_run,
+    unwrapped,
+    write_log,
+    write_model,
+)
 from companion.runtime.devices import DTYPES
+from companion.runtime.distributed import ECHO, Peers, peers_of, together, whole
 from companion.runtime.files import claim, staged
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.prepared import row_starts
@@ -135,18 +146,20 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
 
     trainer: one to throw away, of a copy of the model: it trains for two seconds or so. eval_tokens: of the
     split that is evaluated every config.eval_every steps; each is counted as a third of a token trained on:
-    the pass forward. Reports are not counted. Raises ValueError for minutes out of range.
+    the pass forward. Reports are not counted. Several processes each evaluate all of it, and do as many steps
+    as the first says. Raises ValueError for minutes out of range.
     """
     if not 0 < minutes <= MOST_MINUTES:
         raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
-    with torch.random.fork_rng(devices=[]):
-        while trainer.steps < 5 or (trainer.steps < 60 and trainer.seconds < 2):
+    peers = peers_of(trainer)
+    with together(peers), torch.random.fork_rng(devices=[]):
+        while peers.same(trainer.steps < 5 or (trainer.steps < 60 and trainer.seconds < 2)):
             trainer.step()
             if trainer.steps == 3:  # the first ones are slower
                 trainer.tokens, trainer.seconds = 0, 0.0
-    evaluation = eval_tokens / 3 * trainer.seconds / trainer.tokens
+    evaluation = eval_tokens / 3 * trainer.seconds / trainer.tokens * peers.size
     step = trainer.seconds / (trainer.steps - 3) + evaluation / trainer.config.eval_every
-    return min(MOST, max(1, int((60 * minutes - evaluation) / step)))
+    return peers.same(min(MOST, max(1, int((60 * minutes - evaluation) / step))))
 
 
 # -- a run ------------------------------------------------------------------
@@ -198,17 +211,26 @@ def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) 
 
 
 @contextmanager
-def defer_interrupt() -> Iterator[list[int]]:
-    """Hold back a first Ctrl-C and yield the list in which it is noted; a second one interrupts at once."""
+def defer_interrupt(echo: float = 0.0) -> Iterator[list[int]]:
+    """Hold back a first Ctrl-C and yield the list in which it is noted; a second one interrupts at once.
+
+    echo: seconds in which further ones are no second one.
+    """
     pressed: list[int] = []
+    first = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return
     before = signal.getsignal(signal.SIGINT)
 
     def note(number, frame):
+        nonlocal first
+        if pressed and time.monotonic() > first + echo:
+            raise KeyboardInterrupt
+        first = first if pressed else time.monotonic()
         pressed.append(number)
-        signal.signal(signal.SIGINT, before)
+        if not echo:
+            signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, note)
     try:
@@ -224,21 +246,44 @@ def running(
     """Around the steps of a run: its folder is claimed, its place restored, Ctrl-C waits for a step's end.
 
     The caller's random numbers are as before after it. Raises ValueError, in one line, for a folder that
-    another run has claimed, or that holds nothing to resume.
+    another run has claimed, or that holds nothing to resume, and where several processes disagree on what
+    they train; ProcessLost where one of them has ended.
     """
     if resume and folder is None:
         raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
-    identity = {} if folder is None else data_identity(data)
+    peers, runs = peers_of(trainer), []
+    identity = {} if folder is None and peers.size == 1 else data_identity(data)
     with ExitStack() as stack:
-        pressed = stack.enter_context(defer_interrupt())
-        if folder is not None and (Path(folder).is_dir() or not resume):
+        stack.enter_context(together(peers, lambda: saved_until(runs, folder, resume)))
+        pressed = stack.enter_context(defer_interrupt(0.0 if peers.size == 1 else ECHO))
+        if peers.first and folder is not None and (Path(folder).is_dir() or not resume):
             stack.enter_context(claim(folder))
+        align(trainer, identity, peers)
         if resume:
             restore(trainer, folder, identity, data.tokenizer)
-        bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=not progress)
+        hidden = not (progress and peers.first)
+        bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=hidden)
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
-        yield Run(trainer, data, folder, identity, bar, pressed)
+        runs.append(Run(trainer, data, folder, identity, bar, pressed))
+        yield runs[0]
+
+
+def align(trainer: Any, identity: dict, peers: Peers) -> None:
+    """Let several processes train the same: settings and data that agree, the first one's number format."""
+    if peers.size > 1:
+        c = trainer.config
+        peers.agree(run_identity(trainer, identity) | {"steps": c.steps, "eval_every": c.eval_every})
+        name = next(name for name, dtype in DTYPES.items() if dtype == trainer.dtype)
+        trainer.dtype = DTYPES[peers.same(name)]
+
+
+def saved_until(runs: list["Run"], folder: str | Path | None, resume: bool) -> str:
+    """How a run that was cut off goes on. runs: the run, if it began."""
+    if folder is None or not (resume or (runs and runs[0].saved > runs[0].begun)):
+        return "nothing was saved yet"
+    upto = f" up to step {runs[0].saved:,}" if runs else ""
+    return f"{folder} is whole{upto}; go on from there with --resume"
 
 
 class Run:
@@ -246,7 +291,7 @@ class Run:
 
     def __init__(self, trainer, data, folder, identity, bar, pressed):
         self.trainer, self.data, self.folder, self.identity = trainer, data, folder, identity
-        self.bar, self.pressed = bar, pressed
+        self.bar, self.pressed, self.peers = bar, pressed, peers_of(trainer)
         self.begun = self.saved = trainer.steps
         self.best = Best(folder, trainer)
         self.best.look(self.about)
@@ -258,11 +303,12 @@ class Run:
         """
         if self.trainer.steps >= self.trainer.config.steps:
             return False
-        if self.pressed and self.trainer.steps == self.begun:
+        pressed = self.peers.any(self.pressed)
+        if pressed and self.trainer.steps == self.begun:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved")
-        if self.pressed and self.trainer.steps != self.saved:
+        if pressed and self.trainer.steps != self.saved:
             self.save()
-        return not self.pressed
+        return not pressed
 
     def show(self, loss: float) -> None:
         """Move the progress bar by a step."""
@@ -285,14 +331,33 @@ class Run:
         row = {"step": trainer.steps, "tokens": trainer.tokens, "seconds": round(trainer.seconds, 2)}
         row |= {"train": sum(trainer.losses) / len(trainer.losses), "val": loss.nats_per_token}
         row |= {"bits_per_byte": loss.bits_per_byte}
+        row = self.peers.same(row)
         trainer.losses.clear()
         trainer.history.append(row)
         self.best.look(self.about)
         self.save()
-        if on_eval and (more := on_eval(trainer.model.eval(), dict(row))):
-            row |= more
-            if self.folder is not None:
-                write_log(self.folder, trainer.history)
+        if on_eval:
+            model = self.for_report()
+            more = on_eval(model, dict(row)) if self.peers.first else None
+            if more := self.peers.same(more) if self.peers.size > 1 else more:
+                row |= more
+                if self.peers.first and self.folder is not None:
+                    write_log(self.folder, trainer.history)
+
+    def for_report(self) -> torch.nn.Module:
+        """The model that on_eval is given; of several processes, one that the first can use alone."""
+        trainer = self.trainer
+        if self.peers.size == 1:
+            return trainer.model.eval()
+        model = unwrapped(trainer.model)
+        weights = model.state_dict()
+        if any(hasattr(t, "device_mesh") for t in weights.values()):  # each process has a share
+            weights = whole(weights, keep=self.peers.first)
+            if self.peers.first:
+                model = trainer.plain
+                model.load_state_dict(weights, assign=True)
+                model.to(trainer.device)
+        return model.eval()
 
     def save(self) -> None:
         """Write the run, if it has a folder: a model, its log, and what resuming needs.
@@ -301,7 +366,8 @@ class Run:
         """
         trainer, self.saved = self.trainer, self.trainer.steps
         if self.folder is not None:
-            self.best.keep(self.data.tokenizer)
+            if self.peers.first:
+                self.best.keep(self.data.tokenizer)
             save_run(self.folder, trainer, self.data.tokenizer, self.identity, self.about())
 
     def about(self) -> dict:
@@ -328,7 +394,7 @@ class Best:
         """Remember the weights of now, and what about() says of them, if their evaluation is the lowest."""
         step = self.trainer.steps
         if self.folder is not None and lowest_row(self.trainer.history)["step"] == step:
-            state = unwrapped(self.trainer.model).state_dict()
+            state = whole(unwrapped(self.trainer.model).state_dict(), peers_of(self.trainer).first)
             self.weights = {name: t.detach().cpu().clone() for name, t in state.items()}
             self.about, self.step, self.kept = about(), step, False
 
