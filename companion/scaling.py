@@ -33,13 +33,12 @@ __all__ = [
 ]
 
 
-# Cell 45c10ff6, under “The cost of a token”
+# Cell 5e4f1328, under “The cost of a token”
 def matrix_parameters(model: GPT) -> int:
-    """Weights that every token is multiplied with: all matrices, but rows of a table only where it is the head."""
-    tables = (
-        ("embed.position.weight",) if model.head is None else ("embed.position.weight", "embed.token.weight")
-    )
-    return sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and name not in tables)
+    """Weights that each token is multiplied with: all matrices, and the token rows where they are the head."""
+    rows = {"embed.token.weight", "embed.weight"} if model.head is not None else set()
+    looked_up = rows | {"embed.position.weight"}
+    return sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and name not in looked_up)
 
 
 def flops_per_token(model: GPT, length: int) -> int:
