@@ -24,18 +24,18 @@ __all__ = [
     "matrix_parameters",
     "flops_per_token",
     "training_bytes",
-    "Recomputed",
     "DistributedTrainer",
     "mup_init",
     "mup_optimizer",
     "Law",
     "fit_law",
+    "Recomputed",
 ]
 
 
 # Cell 5e4f1328, under “The cost of a token”
 def matrix_parameters(model: GPT) -> int:
-    """Weights that each token is multiplied with: all matrices, and the token rows where they are the head."""
+    """Weights that each token is multiplied with: matrices, and the token rows where they are the head."""
     rows = {"embed.token.weight", "embed.weight"} if model.head is not None else set()
     looked_up = rows | {"embed.position.weight"}
     return sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and name not in looked_up)
@@ -62,22 +62,6 @@ def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str
     block = c.d_model if recompute else 8 * c.d_model + 2 * c.d_ff
     kept = c.n_layers * block + 2 * c.d_model + c.vocab_size
     return {"weights": 4 * P, "gradients": 4 * P, "averages": 8 * P, "activations": 4 * tokens * kept}
-
-
-# Cell 9daf3596, under “Where the memory goes”
-class Recomputed(nn.Module):
-    """A block that keeps its input alone for the way back, where it is computed again. (B, T, C) -> (B, T, C).
-
-    Source: Chen et al., 2016 (arXiv:1604.06174).
-    """
-
-    def __init__(self, block: nn.Module):
-        super().__init__()
-        self.block = block
-
-    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """As the block's own."""
-        return checkpoint(self.block, x, cache, use_reentrant=False)
 
 
 # Cell bb945959, under “Several processes, one step”
@@ -125,8 +109,8 @@ class DistributedTrainer(Trainer):
 def mup_init(model: GPT, base_width: int) -> GPT:
     """Give the last norm the first weight that it has at base_width, times base_width / d_model; in place.
 
-    Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8, whose output multiplier stands in the norm here,
-    since the head is tied. The other first weights of init_gpt2 are muP's as they are.
+    The other first weights of init_gpt2 are muP's as they are. Source: Yang & Hu et al., 2022
+    (arXiv:2203.03466), table 8; its output multiplier stands in the norm here, since the head is tied.
     """
     scale = base_width / model.config.d_model
     with torch.no_grad():
@@ -137,8 +121,8 @@ def mup_init(model: GPT, base_width: int) -> GPT:
 def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
     """AdamW with rates such that config.lr, found at base_width, serves a model of any width.
 
-    Matrices of the blocks and the last norm learn at lr · base_width / d_model, all else at lr. The matrices'
-    weight decay grows as their rate falls. For attention with heads of one width.
+    Matrices of the blocks and the last norm learn at lr · base_width / d_model, all else at lr. The
+    matrices' weight decay grows as their rate falls. For attention with heads of one width.
     Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8.
     """
     scale = base_width / model.config.d_model
@@ -206,3 +190,19 @@ def fit_law(sizes, tokens, losses, floor: float | None = None) -> Law:
     if best is None:
         raise ValueError("losses fit no law with positive terms; they should fall with size and with tokens")
     return best
+
+
+# Cell 9daf3596, under “A block that forgets”
+class Recomputed(nn.Module):
+    """A block that keeps its input alone for the way back, where it is computed again. (B, T, C) -> (B, T, C).
+
+    Source: Chen et al., 2016 (arXiv:1604.06174).
+    """
+
+    def __init__(self, block: nn.Module):
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+        """As the block's own."""
+        return checkpoint(self.block, x, cache, use_reentrant=False)
