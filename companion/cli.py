@@ -145,7 +145,8 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
     for there in (prepared_source(plan.folder), begun_source(plan.folder)):
         if there not in (None, plan.source) and not args.overwrite:
             raise ValueError(
-                f"{plan.folder} holds the data of {there}; name another folder with --data, or add --overwrite"
+                f"{plan.folder} holds the data of {there}; name another folder with --data, or add"
+                " --overwrite"
             )
     check_writable("--data", plan.folder)
     return plan
@@ -187,6 +188,8 @@ def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
 
 def do_prepare(plan: Preparation) -> dict:
     """Prepare; return what meta.json says."""
+    from tqdm import tqdm
+
     from companion.datasets import prepare, token_stream
     from companion.runtime.shards import sample_of, write_shards
     from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
@@ -211,13 +214,13 @@ def do_prepare(plan: Preparation) -> dict:
         tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
     if not plan.shards:
         return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
-    with progress() as on_shard:
+    with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         return write_shards(
             *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
             source=plan.source,
             val_fraction=plan.val_fraction,
             processes=plan.processes,
-            on_shard=on_shard,
+            on_shard=bar.update,
         )
 
 
@@ -230,7 +233,7 @@ def report_prepare(plan: Preparation, meta: dict) -> None:
         print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
     if plan.shards:
         why = f", left out: {said(meta['left_out'])}" if meta["left_out"] else ""
-        print(f"{meta['n_read']:,} documents read{why}; {meta['shards']:,} shards")
+        print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
     print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if plan.source == "village" else ["--preset", "text"]
     if plan.model and has_weights(plan.model):

@@ -4,9 +4,9 @@ train.bin and val.bin hold raw uint16 tokens, or uint32; train_starts.npy and va
 documents begin; tokenizer.json made them; meta.json says how many there are, with fingerprints. The six are
 written as a set and opened as a set.
 
-Of a large text, shards.py writes numbered files: train-00000.bin, train-00000_starts.npy, the same of val, and
-shard-00000.json, which says of them what meta.json says of the whole; and so on. End to end they are the files of
-above. They are opened as one text all the same, and nothing is copied.
+Of a large text, shards.py writes numbered files: train-00000.bin, train-00000_starts.npy, the same of val,
+and shard-00000.json, which says of them what meta.json says of the whole; and so on. End to end their
+tokens are those of one file, and they are opened as one, without being copied.
 """
 
 import contextlib
@@ -43,8 +43,8 @@ LOOKS = 64
 class Split:
     """One part of a corpus, as tokens.
 
-    tokens: (N,) integers, in memory or memory-mapped, an array or a LongRow: <|endoftext|>, then each document
-    followed by one.
+    tokens: (N,) integers, an array in memory or mapped, or a LongRow of several files: <|endoftext|>, then
+    each document followed by one.
     starts: (documents + 1,) positions of those <|endoftext|>s.
     n_bytes: UTF-8 bytes of the documents, and one for each closing <|endoftext|>.
     """
@@ -131,7 +131,7 @@ def shard_files(index: int) -> dict[str, str]:
 def sum_of(abouts: list[dict]) -> dict:
     """What meta.json says of a split, from what is said of its shards.
 
-    Its sha256 is that of the shards' own, as text and end to end: they are known without reading a token again.
+    Its sha256 is that of the shards' own, as text and end to end, so that no token is read again.
     """
     digest = hashlib.sha256("".join(about["sha256"] for about in abouts).encode()).hexdigest()
     return {name: sum(about[name] for about in abouts) for name in COUNTS} | {"sha256": digest}
@@ -253,7 +253,7 @@ def _check_numbers(path: Path, numbers: dict, least: int) -> None:
 
 
 def _open_shards(folder: Path, meta: dict) -> list[Split]:
-    """The two splits of a text in numbered files, each file compared with what its shard and meta.json say."""
+    """The two splits of a text in numbered files, each compared with what its shard and meta.json say."""
     names = [shard_files(index) for index in range(meta["shards"])]
     _check_there(folder, [name for files in names for name in files.values()])
     abouts = []
@@ -270,16 +270,18 @@ def _open_shards(folder: Path, meta: dict) -> list[Split]:
 def _open_long(folder: Path, part: str, meta: dict, names: list[dict], abouts: list[dict]) -> Split:
     """A split in numbered files."""
     dtype, begin, starts = np.dtype(meta["dtype"]), 0, []
+    lengths = [about["n_tokens"] for about in abouts]
     if any(type(about.get("sha256")) is not str for about in abouts) or sum_of(abouts) != meta[part]:
         raise _damaged(folder / "meta.json", f"its shards have another {part} than it tells of")
     for files, about in zip(names, abouts, strict=True):
         _check_size(folder / files[part], about, dtype)
-        starts.append(begin + _load_starts(folder / files[f"{part}_starts"], about["n_documents"] + (not starts)))
+        n_starts = about["n_documents"] + (not starts)  # the first has that of the whole, too
+        starts.append(begin + _load_starts(folder / files[f"{part}_starts"], n_starts))
         begin += about["n_tokens"]
-    paths = [folder / files[part] for files in names]
     starts = np.concatenate(starts)
     _check_rising(folder / names[0][f"{part}_starts"], starts, begin)
-    split = Split(LongRow(paths, [about["n_tokens"] for about in abouts], dtype), starts, meta[part]["n_bytes"])
+    tokens = LongRow([folder / files[part] for files in names], lengths, dtype)
+    split = Split(tokens, starts, meta[part]["n_bytes"])
     split.fingerprint = meta[part]["sha256"]
     return split
 

@@ -1,8 +1,8 @@
 """Which documents of a large text are worth reading: rules with names, and one copy of each.
 
-A document is refused by the first of RULES that finds fault with it. The limits are those of Gopher (Rae et al.,
-2021, arXiv:2112.11446, table A1) and C4 (Raffel et al., 2020, arXiv:1910.10683, section 2.2), changed where
-they count words: here all hold for languages without spaces, too.
+A document is refused by the first of RULES that finds fault with it. The rules are after those of Gopher
+(Rae et al., 2021, arXiv:2112.11446, appendix A.1) and C4 (Raffel et al., 2020, arXiv:1910.10683, section
+2.2). Theirs count words; these hold for languages without spaces, too.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 SPACES = string.whitespace.encode()
 SIGNS = (string.digits + string.punctuation).encode()
 RUN = re.compile(r"[!-~]{200}")
-"""As many signs of ASCII without a space: a key, a picture as text, a program made small. No word is so long."""
+"""So many signs of ASCII without a space are a key, a picture as text, a program made small, and no word."""
 TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,1000}>|&[a-z]{2,6};")
 MENU = (
     "lorem ipsum",
@@ -86,7 +86,7 @@ def markup(document: str) -> bool:
 
 
 def boilerplate(document: str) -> bool:
-    """Three lines or more, and more than 3 in 10, are of a menu, a cookie banner, a footer or an empty page."""
+    """Three lines or more, and more than 3 in 10, are of a menu, a banner, a footer or an empty page."""
     text = document.lower()
     if not any(words in text for words in MENU):
         return False

@@ -1,7 +1,7 @@
 """Text too large for memory or disk: files of many documents, here or on a hub, read one document at a time.
 
-JSON Lines (.jsonl, .jsonl.gz) are read here; Parquet, and corpora of the Hugging Face hub, through the library
-`datasets`, which streams: of a file on the hub, only what is being read is here.
+JSON Lines (.jsonl, .jsonl.gz) are read here; Parquet, and corpora of the Hugging Face hub, through the
+library `datasets`, which streams: of a file on the hub, only what is being read is here.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ HUB = {
     "tinystories-all": ("roneneldan/TinyStories", "main", "data/train-*.parquet"),
     "gutenberg": ("manu/project_gutenberg", "main", "data/en-*.parquet"),
 }
-"""Corpora of the hub: repository, revision, files. Ten billion tokens of educational pages (27 GB); the pages that
-GPT-2's were rebuilt from (24 GB); two million stories in small words (1 GB); English books in the public domain, in
-the place of BookCorpus, whose authors were not asked (14 GB). The column of each is "text"."""
+"""Corpora of the hub: repository, revision, files. Ten billion tokens of educational web pages; WebText,
+which GPT-2 was trained on, gathered again; two million stories in small words; and English books in the
+public domain, in the place of BookCorpus, whose authors were not asked. In each the column is "text"."""
 INSTALL = "pip install 'datasets==5.2.0'"
 LONGEST = 2**28
 """Bytes of a line of JSON Lines; a longer one is no document."""
@@ -105,7 +105,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
 
 def name_of(name: str, first: str) -> str:
-    """What to call the text that a name stands for, first its first file: a.jsonl.gz is "a", part/*.jsonl "part"."""
+    """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
     path = Path(first if glob.has_magic(name) else name).expanduser().resolve()
     if glob.has_magic(name):
         path = path.parent
@@ -216,7 +216,7 @@ class _Lacking(Exception):
 
 
 def _on_hub(name: str) -> str:
-    """Where the files of a corpus are, at the commit that its revision is now. ConnectionError without a hub."""
+    """Where the files of a corpus are, at its revision's commit of now. ConnectionError without a hub."""
     import huggingface_hub
 
     repository, revision, files = HUB[name]
