@@ -191,7 +191,7 @@ def do_prepare(plan: Preparation) -> dict:
     from tqdm import tqdm
 
     from companion.datasets import prepare, token_stream
-    from companion.runtime.shards import sample_of, write_shards
+    from companion.runtime.shards import SAMPLE_BYTES, SHARD_BYTES, sample_of, write_shards
     from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
     if plan.source == "village":
@@ -201,7 +201,7 @@ def do_prepare(plan: Preparation) -> dict:
         share = len(val) / len(train + val)
         return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
     if plan.tokenizer == "bpe":
-        documents = sample_of(plan.documents) if plan.shards else plan.documents
+        documents = sample_of(plan.documents, SAMPLE_BYTES) if plan.shards else plan.documents
         n_bytes = sum(len(document.encode()) for document in documents)
         size = min(max(n_bytes // 200, 300), 4096) if plan.vocab_size is None else plan.vocab_size
         tokenizer = BPETokenizer.train(documents, size)
@@ -220,6 +220,7 @@ def do_prepare(plan: Preparation) -> dict:
             source=plan.source,
             val_fraction=plan.val_fraction,
             processes=plan.processes,
+            shard_bytes=SHARD_BYTES,
             on_shard=bar.update,
         )
 

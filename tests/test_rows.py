@@ -33,7 +33,9 @@ def test_it_is_sliced_like_an_array(tmp_path, lengths, slices):
     assert np.array_equal(np.asarray(row), whole)
     if len(whole):
         where = np.random.default_rng(len(whole)).integers(-len(whole), len(whole), (4, 3))
-        assert np.array_equal(row[where], whole[where]) and np.array_equal(row[where[0].tolist()], whole[where[0]])
+        assert np.array_equal(row[where], whole[where]) and np.array_equal(
+            row[where[0].tolist()], whole[where[0]]
+        )
         assert row[-1] == whole[-1] and isinstance(row[0], np.uint16) and list(row) == whole.tolist()
 
 

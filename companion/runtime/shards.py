@@ -87,7 +87,8 @@ def write_shards(
 
     documents: read once, such as streams.Documents; one that says what another has said (see rules.digest) is
     left out, and so is one that a rule refuses. A document is held out if its digest, as a fraction of the
-    largest, is below val_fraction: it stays so when the text grows. Of the first shard, at least one is.
+    largest, is below val_fraction: it stays so when the text grows. Of the first shard at least one is, and
+    one is not.
     stream, load: token_stream and Tokenizer.load of the chapters. With more than one process they are sent to
     the others by name, and so are the rules: none may be a lambda, and a script that calls this does so below
     `if __name__ == "__main__":`. on_shard: called with the bytes of
@@ -239,8 +240,9 @@ def _write_shard(job: Job, tokenizer, chunk: Chunk) -> tuple[int, int, dict]:
         else:
             kept.append((int.from_bytes(known) / 2**64, document))
     limit = job.val_fraction
-    if chunk.index == 0 and kept:
-        limit = max(limit, np.nextafter(min(place for place, _ in kept), 1))  # at least one is below
+    if chunk.index == 0 and kept:  # then one at least is on either side
+        places = [place for place, _ in kept]
+        limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
     parts = {
         "train": [document for place, document in kept if place >= limit],
         "val": [document for place, document in kept if place < limit],
@@ -346,10 +348,11 @@ def _serve(connection, job: Job) -> None:
     """Write a shard of each chunk that comes, until nobody is there who sends one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, OSError):
-        write = _writer(job)
+        write = None
         while True:
             chunk = connection.recv()
             try:
+                write = write or _writer(job)
                 result = write(chunk)
             except Exception as error:  # raised over there
                 result = error

@@ -61,7 +61,7 @@ class Documents:
                 if fault := no_text(value):
                     line = f"{place}: {self.column} {fault}"
                     if self.skip is None:
-                        raise ValueError(f"{line}; mend it, or choose to skip it")
+                        raise ValueError(f"{line}; mend it, or skip it with --skip")
                     self.skip(line)
                     continue
                 taken += 1
@@ -87,7 +87,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
             shards.append(name)
             continue
         path = Path(name).expanduser()
-        paths = [path]
+        paths = [path] if name.strip() else []
         if glob.has_magic(name) and not path.exists():
             paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
             if not paths:
@@ -98,6 +98,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
             found = _below(path, leave_out) if path.is_dir() else [path] * is_shard(path)
             shards += map(str, found)
             others += [] if found else [name]
+        others += [] if paths else [name]
     if shards and others:
         rule = f"is no shard ({', '.join(SHARDS)}), and {shards[0]} is"
         raise ValueError(f"{others[0]} {rule}; prepare them apart")
@@ -123,7 +124,7 @@ def _below(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
     files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     shards = [path for path in files if is_shard(path)]
     if shards and (others := [path for path in files if path not in set(shards)]):
-        leave_out(f"{len(others)} files in {folder} that are no shards, such as {others[0].name}")
+        leave_out(f"what is no shard in {folder} (files: {len(others):,}, such as {others[0].name})")
     return shards
 
 
