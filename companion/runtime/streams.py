@@ -68,9 +68,13 @@ class Documents:
                 yield value
 
     def check(self) -> None:
-        """Open each file, and read its first row: raises what is wrong there before any work is done."""
+        """Open each file and look for the column, of lines in the first: raises what is wrong there."""
         for file in self.files:
-            next(iter(rows(file, self.column)), None)
+            if _is_parquet(file):
+                with _table(file, self.column):
+                    pass
+            else:
+                next(_json_lines(file, self.column), None)
 
 
 def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
@@ -141,9 +145,11 @@ def no_text(value) -> str | None:
 
 def rows(file: str, column: str) -> Iterator[tuple[str, object]]:
     """(where it stands, the value of the column) for each row of a file, or of a corpus in HUB."""
-    if file in HUB or file.lower().endswith(".parquet"):
-        return _parquet(file, column)
-    return _json_lines(file, column)
+    return _parquet(file, column) if _is_parquet(file) else _json_lines(file, column)
+
+
+def _is_parquet(file: str) -> bool:
+    return file in HUB or file.lower().endswith(".parquet")
 
 
 def _lacks(place: str, column: str, names) -> ValueError:
@@ -192,28 +198,30 @@ def _field(line: bytes, column: str, place: str) -> object:
 
 
 def _parquet(file: str, column: str) -> Iterator[tuple[str, object]]:
-    """Rows of a Parquet file, or of all those that a name of HUB stands for; other columns are not read."""
+    """Rows of a Parquet file, or of all those that a name of HUB stands for."""
+    with _table(file, column) as table:
+        for number, row in enumerate(table, 1):
+            yield f"{file}, row {number:,}", row[column]
+
+
+@contextlib.contextmanager
+def _table(file: str, column: str) -> Iterator:
+    """An iterable of one column of a Parquet file, or of those of a name of HUB; others are not read.
+
+    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time. What goes
+    wrong inside is raised as an error in one line.
+    """
     library = _library()
     with _quiet(library):
         files = _on_hub(file) if file in HUB else glob.escape(file)
         options = {"data_files": files, "split": "train", "streaming": True}
         try:
             names = library.load_dataset("parquet", **options).column_names
-            if column not in names:
-                raise _Lacking
-            table = library.load_dataset("parquet", columns=[column], **options)
-            for number, row in enumerate(table, 1):
-                yield f"{file}, row {number:,}", row[column]
-        except _Lacking:
-            raise _lacks(file, column, names) from None
+            yield library.load_dataset("parquet", columns=[column], **options) if column in names else []
         except (ValueError, OSError) as error:
-            if file in HUB:
-                raise _unreachable(file, error) from None
-            raise _damaged(file, error) from None
-
-
-class _Lacking(Exception):
-    """The column is not there."""
+            raise (_unreachable if file in HUB else _damaged)(file, error) from None
+        if column not in names:
+            raise _lacks(file, column, names)
 
 
 def _on_hub(name: str) -> str:
