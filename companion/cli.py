@@ -179,7 +179,7 @@ def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
     check_number("val_fraction", fraction, "between 0 and 1 (for example 0.1)", lambda value: 0 < value < 1)
     documents = Documents(files, args.column or "text", args.documents, skip)
     documents.check()
-    source = source_of(args.text)
+    source = ", ".join(name if name in HUB else source_of(name) for name in args.text)
     source += f", column {args.column}" if documents.column != "text" else ""
     source += f", the first {args.documents:,} documents" if args.documents else ""
     folder = args.data or RUNS / "data" / name_of(args.text[0], files[0])

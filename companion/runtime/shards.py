@@ -89,10 +89,11 @@ def write_shards(
     left out, and so is one that a rule refuses. A document is held out if its digest, as a fraction of the
     largest, is below val_fraction: it stays so when the text grows. Of the first shard at least one is, and
     one is not.
-    stream, load: token_stream and Tokenizer.load of the chapters. With more than one process, these tokenize,
-    and take some seconds to begin. stream, load and rules are sent to them by name: none may be a lambda, and a
-    script that calls this does so below `if __name__ == "__main__":`. on_shard: called with the bytes of
-    the text of each shard that is whole.
+    stream, load: token_stream and Tokenizer.load of the chapters. on_shard: called with the bytes of the text
+    of each shard that is whole.
+    processes: with more than one, so many others tokenize, and take some seconds to begin. stream, load and
+    rules are sent to them by name: none may be a lambda, and a script that calls this does so below
+    `if __name__ == "__main__":`.
 
     What is whole lies in the folder's `.begun` until all is: after an error or a kill, the same call goes on
     with it. Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and

@@ -5,8 +5,8 @@
 
 The text is Python's manual and the village's stories, again and again, each document with a number before it.
 The ways take turns, and the median of the rounds counts. "Reading" is what the one process does that reads:
-lines, digests, chunks; "rules" is refused_by. Other processes take two seconds or more to begin, as they import
-torch: "then" is the speed from the first whole shard on.
+lines, digests, chunks; "rules" is refused_by. Other processes take two seconds or more to begin, as they
+import torch: "then" is the speed from the first whole shard on.
 """
 
 import argparse

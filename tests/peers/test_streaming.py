@@ -223,6 +223,7 @@ def test_a_corpus_of_the_hub_by_name(hub, here):
     done = companion(hub, "prepare", "fineweb-edu", "--vocab-size", "300", "--data", "whole")
     assert (done.returncode, done.stderr) == (0, "") and "120 documents read" in done.stdout
     assert f"resolve/{COMMIT}/" in str(hub.asked) and "other" not in str(hub.asked)
+    assert json.loads((here / "whole/meta.json").read_text())["source"] == "fineweb-edu"
     assert kept(here / "hf") < 1000  # the text is never all here
     done = companion(hub, "prepare", "fineweb-edu", "--column", "body")
     assert done.returncode == 2 and "fineweb-edu has no column 'body'; it has 'text', 'id'" in done.stderr
