@@ -74,7 +74,7 @@ def add_prepare(parser):
         type=integer("--vocab-size", 1),
         help="tokens of the vocabulary (default: by the length of the text)",
     )
-    parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1)")
+    parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1; of shards 0.01)")
     parser.add_argument(
         "--stories",
         type=integer("--stories", 1, 10**7),
@@ -175,8 +175,9 @@ def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
     if args.tokenizer in ("char", "word"):
         rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
         raise ValueError(f"--tokenizer={args.tokenizer} {rule}")
-    fraction = given.get("val_fraction", 0.1)
-    check_number("val_fraction", fraction, "between 0 and 1 (for example 0.1)", lambda value: 0 < value < 1)
+    given = {"val_fraction": 0.01} | given
+    rule = "between 0 and 1 (for example 0.01)"
+    check_number("val_fraction", given["val_fraction"], rule, lambda value: 0 < value < 1)
     documents = Documents(files, args.column or "text", args.documents, skip)
     documents.check()
     source = ", ".join(name if name in HUB else source_of(name) for name in args.text)
@@ -215,14 +216,19 @@ def do_prepare(plan: Preparation) -> dict:
     if not plan.shards:
         return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
-        return write_shards(
-            *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
-            source=plan.source,
-            val_fraction=plan.val_fraction,
-            processes=plan.processes,
-            shard_bytes=SHARD_BYTES,
-            on_shard=bar.update,
-        )
+        try:
+            return write_shards(
+                *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
+                source=plan.source,
+                val_fraction=plan.val_fraction,
+                processes=plan.processes,
+                shard_bytes=SHARD_BYTES,
+                on_shard=bar.update,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "stopped; the same command goes on with the shards that are whole"
+            ) from None
 
 
 def report_prepare(plan: Preparation, meta: dict) -> None:

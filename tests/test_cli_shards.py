@@ -164,7 +164,7 @@ def test_gpt2s_own_tokens(parts, capsys):
         gpt2_tokens()
     except ConnectionError:
         pytest.skip("GPT-2's vocabulary is neither cached nor to be had")
-    assert main(["prepare", "parts", "--tokenizer", "gpt2", "--processes", "2"]) == 0
+    assert main(["prepare", "parts", "--tokenizer", "gpt2"]) == 0
     corpus = load_prepared(DATA)
     assert corpus.tokenizer.vocab_size == 50_257
     first = corpus.train.tokens[1 : int(corpus.train.starts[1])].tolist()

@@ -1,5 +1,7 @@
 """A row of tokens in several files: sliced as one array is, without being one."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -62,5 +64,6 @@ def test_it_goes_where_tokens_go_and_is_never_copied_whole(tmp_path, monkeypatch
     row, whole = written(tmp_path, [50, 0, 31])
     monkeypatch.setattr(LongRow, "__array__", None)
     assert token_row(row) is row
+    assert np.array_equal(pickle.loads(pickle.dumps(row))[45:60], whole[45:60])
     monkeypatch.setattr("companion.runtime.fingerprints.PIECE", 7)
     assert tokens_fingerprint(row) == tokens_fingerprint(whole)

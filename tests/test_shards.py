@@ -43,7 +43,7 @@ def bpe():
 
 
 def write(folder, bpe, documents=DOCUMENTS, stream=token_stream, **options):
-    options = {"source": "stories", "shard_bytes": BYTES} | options
+    options = {"source": "stories", "shard_bytes": BYTES, "val_fraction": 0.1} | options
     return write_shards(folder, documents, bpe, stream, Tokenizer.load, **options)
 
 
@@ -176,6 +176,7 @@ def test_training_and_evaluation_see_no_difference(whole, bpe):
 
 
 def copied(whole, folder):
+    folder.mkdir(exist_ok=True)
     for path in whole.iterdir():
         if not path.name.startswith("."):
             (folder / path.name).write_bytes(path.read_bytes())
@@ -251,11 +252,13 @@ def test_the_sum_of_shards():
 
 
 def test_a_folder_holds_one_text_alone(whole, bpe, tmp_path):
+    mine = {name: b"mine" for name in ("notes.txt", "train-00099.bin", "shard-00099.json", "val-1.bin")}
+    for name, data in mine.items():
+        (tmp_path / name).write_bytes(data)
     prepare(STORIES, bpe, tmp_path, source="a file")
-    (tmp_path / "notes.txt").write_text("mine")
     single = set(held(tmp_path))
     write(tmp_path, bpe)
-    assert held(tmp_path) == held(whole) | {"notes.txt": held(tmp_path)["notes.txt"]}
+    assert held(tmp_path) == held(whole) | {name: held(tmp_path)[name] for name in mine}
     write(tmp_path, bpe, shard_bytes=4 * BYTES)
     assert load_prepared(tmp_path).meta["shards"] == 2 and not (tmp_path / "train-00002.bin").exists()
     with pytest.raises(KeyboardInterrupt):
@@ -278,10 +281,11 @@ def test_where_nothing_is_left_nothing_is_written(bpe, tmp_path, documents):
         ({"val_fraction": 1.0}, "val_fraction=1"),
         ({"processes": 0}, "processes=0"),
         ({"shard_bytes": 0}, "shard_bytes=0"),
+        ({"documents": "one text"}, "documents='one text' must be a list of texts"),
     ],
 )
 def test_arguments_out_of_range(bpe, tmp_path, options, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         write(tmp_path / "new", bpe, **options)
     assert not (tmp_path / "new").exists()
 
@@ -365,13 +369,15 @@ def test_a_damaged_shard_of_before_is_made_again(whole, bpe, tmp_path):
         write(tmp_path, bpe, stopped_after(DOCUMENTS, 150))
     begun = tmp_path / BEGUN
     os.truncate(begun / "train-00000.bin", 10)
+    zeros(begun / "val-00003_starts.npy")
+    zeros(begun / "train-00004.bin")
     (begun / "shard-00001.json").write_text("{")
     (begun / "val-00002_starts.npy").unlink()
     (begun / ".train-00003.bin-x1y2").write_bytes(b"half")
     (begun / "train-00077.bin").write_bytes(b"")
     calls = []
     write(tmp_path, bpe, DOCUMENTS, counted(calls))
-    assert held(tmp_path) == held(whole) and 2 * 3 <= len(calls) < 2 * 6
+    assert held(tmp_path) == held(whole) and 2 * 5 <= len(calls) < 2 * N
     assert {p.name for p in tmp_path.iterdir() if p.name.startswith(".")} <= {".claim", ".lock"}
 
 
@@ -407,6 +413,7 @@ def begin(tmp_path, bpe, processes, seconds):
     bpe.save(tmp_path / "tokenizer.json")
     plan = {"out": str(tmp_path / "out"), "tokenizer": str(tmp_path / "tokenizer.json"), "seconds": seconds}
     plan["options"] = {"source": "stories", "shard_bytes": BYTES, "processes": processes}
+    plan["options"]["val_fraction"] = 0.1
     (tmp_path / "plan.json").write_text(json.dumps(plan | {"documents": DOCUMENTS}))
     argv = [sys.executable, tmp_path / "child.py", tmp_path / "plan.json"]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -492,6 +499,32 @@ def test_what_goes_wrong_in_another_process_is_raised_here(bpe, tmp_path):
     with pytest.raises(ValueError, match="its kind is 'bpe'"):  # nothing over there has said what that is
         write_shards(tmp_path, DOCUMENTS, bpe, operator.truediv, Tokenizer.load, processes=2)
     assert held(tmp_path) == {}
+
+
+def test_a_text_that_has_grown_keeps_its_shards_and_a_damaged_one_is_mended(whole, bpe, tmp_path):
+    copied(whole, tmp_path / "a")
+    calls = []
+    write(tmp_path / "a", bpe, stream=counted(calls))
+    assert held(tmp_path / "a") == held(whole) and calls == []
+    grown = [*DOCUMENTS, *load_split("train")[160:190]]
+    for name, n in (("b", 0), ("a", 2 * (N - 1))):  # the last shard of before was not full
+        calls = []
+        meta = write(tmp_path / name, bpe, grown, counted(calls))
+        assert len(calls) == 2 * meta["shards"] - n
+    assert held(tmp_path / "a") == held(tmp_path / "b") != held(whole)
+    zeros(tmp_path / "a/train-00002.bin")
+    with pytest.raises(ValueError, match="run prepare again"):
+        load_prepared(tmp_path / "a")
+    write(tmp_path / "a", bpe, grown)
+    assert held(tmp_path / "a") == held(tmp_path / "b")
+
+
+def test_what_was_begun_for_another_text_does_not_replace_what_is_whole(whole, bpe, tmp_path):
+    copied(whole, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, bpe, stopped_after(STORIES[::-1], 100))
+    write(tmp_path, bpe)
+    assert held(tmp_path) == held(whole)
 
 
 def test_no_process_is_begun_where_nothing_is_missing(whole, bpe, tmp_path, monkeypatch):

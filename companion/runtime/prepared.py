@@ -30,7 +30,7 @@ from companion.runtime.texts import end_of_text
 
 FILES = tuple("train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split())
 PARTS, COUNTS = ("train", "val"), ("n_tokens", "n_documents", "n_bytes")
-NUMBERED = re.compile(r"(train|val)(-\d{5,})?(\.bin|_starts\.npy)|shard-\d{5,}\.json")
+NUMBER = re.compile(r"shard-(\d{5,})\.json")
 BEGUN = ".begun"
 """The folder, in that of the text, for shards of a text that is not whole yet."""
 WAIT = 600
@@ -113,16 +113,33 @@ def as_json(value: dict) -> str:
 
 
 def sweep(folder: str | Path, names: set[str]) -> None:
-    """Remove what is left in a folder of another text that was prepared there before: all but names."""
-    shutil.rmtree(Path(folder) / BEGUN, ignore_errors=True)
-    for path in Path(folder).iterdir():
-        if NUMBERED.fullmatch(path.name) and path.name not in names:
-            with contextlib.suppress(OSError):  # in Windows, one that a training still reads
-                path.unlink()
+    """Remove what is left of other texts that were prepared here: of their files, all but names.
+
+    A file is one of theirs if its shard's json is there, or its starts are: nobody else's is touched.
+    """
+    folder = Path(folder)
+    shutil.rmtree(folder / BEGUN, ignore_errors=True)
+    sets = [
+        [f"{part}_starts.npy", f"{part}.bin"] for part in PARTS if (folder / f"{part}_starts.npy").is_file()
+    ]
+    for about in folder.glob("shard-*.json"):
+        if NUMBER.fullmatch(about.name) and _is_ours(about):
+            sets.append([*shard_files(int(NUMBER.fullmatch(about.name)[1])).values()])
+    for path in (folder / name for files in sets for name in files if name not in names):
+        with contextlib.suppress(OSError):  # in Windows, one that a training still reads
+            path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this is what write_shards says of a shard."""
+    try:
+        return {"key", "tokenizer", *PARTS} <= _read_object(path).keys()
+    except (ValueError, OSError):
+        return False
 
 
 def shard_files(index: int) -> dict[str, str]:
-    """The names of the files of a shard, by what they hold."""
+    """The names of the files of a shard, by what they hold; the one that says what it is comes last."""
     parts = {part: f"{part}-{index:05}.bin" for part in PARTS}
     starts = {f"{part}_starts": f"{part}-{index:05}_starts.npy" for part in PARTS}
     return parts | starts | {"about": f"shard-{index:05}.json"}

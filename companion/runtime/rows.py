@@ -59,6 +59,9 @@ class LongRow:
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.array(self[:], dtype)
 
+    def __reduce__(self):
+        return LongRow, (self.paths, np.diff(self.ends, prepend=0).tolist(), self.dtype.name)
+
     def _slice(self, start: int, stop: int) -> np.ndarray:
         """The numbers from start to before stop, both within the row."""
         if start == stop:

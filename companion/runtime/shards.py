@@ -27,7 +27,7 @@ from threading import current_thread, main_thread
 
 import numpy as np
 
-from companion.runtime.checks import number, whole_number
+from companion.runtime.checks import as_documents, number, whole_number
 from companion.runtime.files import claim, staged, write_whole
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
@@ -77,7 +77,7 @@ def write_shards(
     stream: Stream,
     load: Callable,
     source: str = "",
-    val_fraction: float = 0.1,
+    val_fraction: float = 0.01,
     processes: int = 1,
     shard_bytes: int = SHARD_BYTES,
     rules: Sequence[Rule] = RULES,
@@ -96,9 +96,13 @@ def write_shards(
     `if __name__ == "__main__":`.
 
     What is whole lies in the folder's `.begun` until all is: after an error or a kill, the same call goes on
-    with it. Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and
-    where nothing is left to train on or to hold out; RuntimeError where one of the processes was killed.
+    with it. So does one on a text that has grown at its end: shards that stay the same are not made again.
+    Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and where nothing
+    is left to train on or to hold out; TypeError for a single str; RuntimeError where one of the processes was
+    killed.
     """
+    if isinstance(documents, (str, bytes)):
+        as_documents(documents)  # raises TypeError
     end_of_text(tokenizer)
     number("val_fraction", val_fraction, "a number between 0 and 1", lambda value: 0 < value < 1)
     whole_number("processes", processes)
@@ -174,7 +178,11 @@ def _shards(job: Job, documents, shard_bytes: int, processes: int) -> Iterator[t
 
     def missing() -> Iterator[Chunk]:
         for chunk in _chunks(job, documents, shard_bytes):
-            if (about := _whole(job.folder, chunk)) is None:
+            about = _whole(job.folder, chunk)
+            if about is None and (about := _whole(job.folder.parent, chunk)):  # of a run that came to its end
+                for name in shard_files(chunk.index).values():
+                    (job.folder / name).unlink(missing_ok=True)
+            if about is None:
                 yield chunk
             else:
                 found.append((chunk.index, chunk.n_bytes, about))
@@ -214,15 +222,18 @@ def _chunks(job: Job, documents: Iterable[str], shard_bytes: int) -> Iterator[Ch
 
 
 def _whole(folder: Path, chunk: Chunk) -> dict | None:
-    """What is said of the shard of this chunk, if it is there; its json is written last."""
+    """What is said of the shard of this chunk, if it is in a folder, and whole."""
     names = shard_files(chunk.index)
     with suppress(OSError, ValueError, KeyError, TypeError):
         about = json.loads((folder / names["about"]).read_text(encoding="utf-8"))
-        sizes = [(folder / names[part]).stat().st_size for part in PARTS]
-        expected = [about[part]["n_tokens"] * np.dtype(about["dtype"]).itemsize for part in PARTS]
-        starts = all((folder / names[f"{part}_starts"]).is_file() for part in PARTS)
-        if about["key"] == chunk.key and sizes == expected and starts:
-            return about
+        if about["key"] != chunk.key:
+            return None
+        for part in PARTS:
+            for file, sha256 in ((part, "sha256"), (f"{part}_starts", "starts_sha256")):
+                with open(folder / names[file], "rb") as data:
+                    if hashlib.file_digest(data, "sha256").hexdigest() != about[part][sha256]:
+                        return None
+        return about
     return None
 
 
@@ -258,12 +269,13 @@ def _write_shard(job: Job, tokenizer, chunk: Chunk) -> tuple[int, int, dict]:
         pieces = pieces if chunk.index == 0 else pieces[1:]  # <|endoftext|> comes first in the first alone
         tokens = np.concatenate([*pieces, np.empty(0, about["dtype"])])
         starts = np.cumsum([len(piece) for piece in pieces], dtype=np.int64) - 1
-        data = tokens.tobytes()
+        data, places = tokens.tobytes(), _npy(starts)
         write_whole(job.folder / names[part], data)
-        write_whole(job.folder / names[f"{part}_starts"], _npy(starts))
+        write_whole(job.folder / names[f"{part}_starts"], places)
         n_bytes = sum(len(document.encode()) + 1 for document in documents)
         about[part] = {"n_tokens": len(tokens), "n_documents": len(documents), "n_bytes": n_bytes}
         about[part]["sha256"] = hashlib.sha256(data).hexdigest()
+        about[part]["starts_sha256"] = hashlib.sha256(places).hexdigest()
     write_whole(job.folder / names["about"], as_json(about))
     return chunk.index, chunk.n_bytes, about
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion.runtime.hub import WAIT
+from companion.runtime.texts import CORPORA
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
 HUB = {
@@ -87,8 +88,8 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
     """
     shards, others = [], []
     for name in names:
-        if name in HUB:
-            shards.append(name)
+        if name in HUB or name in CORPORA:
+            (shards if name in HUB else others).append(name)
             continue
         path = Path(name).expanduser()
         paths = [path] if name.strip() else []
