@@ -137,6 +137,20 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
         assert (parts / "new" / name).read_bytes() == (parts / DATA / name).read_bytes()
 
 
+def test_ctrl_c_says_that_nothing_is_lost(parts, capsys, monkeypatch):
+    write, calls = shards._write_shard, []
+
+    def pressed(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return write(*args)
+
+    monkeypatch.setattr(shards, "_write_shard", pressed)
+    fails(capsys, PREPARE, 130, "stopped; the same command goes on with the shards that are whole")
+    assert main(PREPARE) == 0 and len(calls) == 1 + 6
+
+
 def test_rows_that_are_no_text_can_be_left_out(parts, capsys):
     (parts / "c.jsonl").write_bytes(b'{"text": null}\n' + lines(STORIES))
     fails(capsys, ["prepare", "c.jsonl"], 2, "line 1: text is None", "--skip")

@@ -269,7 +269,7 @@ def test_a_folder_holds_one_text_alone(whole, bpe, tmp_path):
 
 @pytest.mark.parametrize("documents", [[], ["Hm."] * 9, STORIES[:1]])
 def test_where_nothing_is_left_nothing_is_written(bpe, tmp_path, documents):
-    with pytest.raises(ValueError, match=r"documents [01] are left.* take more text"):
+    with pytest.raises(ValueError, match=r"documents [01] are left.*, and both splits need one; take more"):
         write(tmp_path, bpe, documents)
     assert held(tmp_path) == {} and not (tmp_path / BEGUN).exists()
 

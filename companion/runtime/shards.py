@@ -98,8 +98,7 @@ def write_shards(
     What is whole lies in the folder's `.begun` until all is: after an error or a kill, the same call goes on
     with it. So does one on a text that has grown at its end: shards that stay the same are not made again.
     Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and where nothing
-    is left to train on or to hold out; TypeError for a single str; RuntimeError where one of the processes was
-    killed.
+    is left to train on or to hold out; TypeError for a single str; RuntimeError where a process was killed.
     """
     if isinstance(documents, (str, bytes)):
         as_documents(documents)  # raises TypeError
@@ -156,8 +155,8 @@ def _meta(job: Job, abouts: list[dict], vocab_size: int) -> dict:
         shutil.rmtree(job.folder, ignore_errors=True)
         kept = sum(about["n_documents"] for about in parts.values())
         why = f" ({said(left_out)})" if left_out else ""
-        rule = "and it takes two, one to train on and one to hold out"
-        raise ValueError(f"of {n_read:,} documents {kept:,} are left{why}, {rule}; take more text")
+        rule = "and both splits need one; take more text, or another val_fraction"
+        raise ValueError(f"of {n_read:,} documents {kept:,} are left{why}, {rule}")
     return {
         **{"source": job.source, "vocab_size": vocab_size, "dtype": abouts[0]["dtype"]},
         **{"tokenizer": job.tokenizer, "shards": len(abouts), "n_read": n_read},
