@@ -160,7 +160,8 @@ def plan_text(args, skip, given: dict) -> Preparation:
     try:
         documents = [document for name in args.text for document in load_text(name, skip=skip)]
     except ValueError as error:
-        raise ValueError(str(error).replace("choose to skip it", "leave it out with --skip")) from None
+        said = str(error).replace("choose to skip it", "leave it out with --skip")
+        raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     folder = args.data or RUNS / "data" / Path(args.text[0]).expanduser().resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)
     hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained

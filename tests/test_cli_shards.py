@@ -67,6 +67,11 @@ def test_a_pattern_names_what_it_stands_for(parts):
 
 
 BAD = {
+    "a corpus that is none": (
+        ["prepare", "bookcorpus"],
+        "the corpora are fineweb-edu, openwebtext",
+        "gutenberg, village",
+    ),
     "a column that is not there": (
         ["prepare", "parts", "--column", "body"],
         "no column 'body'; it has 'id', 'text'",

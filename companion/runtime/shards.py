@@ -6,8 +6,9 @@ So a shard depends on the text and never on who made it, or when: the folder has
 number of processes, and however often it was killed. Run again, it reads the text again, and tokenizes what
 is missing.
 
-Memory: for each process a chunk and its tokens, for the reader two chunks; and, of a million documents that
-are not the same, 80 MB of digests (see rules.deduplicated).
+Memory: for each process a chunk and its tokens, for the reader two chunks (half a gigabyte each, as measured
+with GPT-2's tokenizer, 226 MB of it PyTorch's); and, of a million documents that are not the same, 80 MB of
+digests (see rules.deduplicated).
 """
 
 import hashlib
