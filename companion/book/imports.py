@@ -29,7 +29,7 @@ TOP = {"__init__.py", "__main__.py", "cli.py"}
 PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
-LENT = {"runtime": {"huggingface_hub", "jinja2", "tokenizers", "transformers"}}
+LENT = {"runtime": {"datasets", "huggingface_hub", "jinja2", "tokenizers", "transformers"}}
 """What a room may import all the same, in its functions alone: whoever lacks it misses nothing else."""
 
 

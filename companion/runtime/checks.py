@@ -6,6 +6,8 @@ from numbers import Real
 
 import numpy as np
 
+from companion.runtime.rows import LongRow
+
 
 def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
     """The value as an int. TypeError for one that is no whole number, ValueError for one below least."""
@@ -34,12 +36,14 @@ def at_least_one(**values: int) -> None:
         whole_number(name, value)
 
 
-def token_row(tokens) -> np.ndarray:
+def token_row(tokens) -> np.ndarray | LongRow:
     """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
+
+    A LongRow, which is sliced like one, stays what it is.
 
     Raises TypeError for text, for fractions, and for a table of tokens.
     """
-    row = np.asarray(tokens)
+    row = tokens if isinstance(tokens, LongRow) else np.asarray(tokens)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
         kind = f"{row.dtype} of shape {row.shape}"
         raise TypeError(f"tokens must be one row of whole numbers, not {kind}; encode a text first")

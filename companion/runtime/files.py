@@ -39,15 +39,18 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
 
 
 @contextlib.contextmanager
-def staged(folder: str | Path) -> Iterator[Path]:
+def staged(folder: str | Path, begun: str | None = None) -> Iterator[Path]:
     """Yield an empty folder; at the end, what was written there replaces its namesakes in `folder` at once.
 
     An error inside, or a kill at any moment, leaves the old files or all of the new ones. Two processes may
     do this at once: the folder ends with the whole set of one of them.
+    begun: a name for the folder that is yielded, for work of hours: what was written there before an error or
+    a kill is there again in the next call. One process at a time: claim the folder first.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=STAGED, dir=folder))
+    new = folder / begun if begun else Path(tempfile.mkdtemp(prefix=STAGED, dir=folder))
+    new.mkdir(exist_ok=True)
     try:
         yield new
         for path in new.iterdir():
@@ -57,7 +60,8 @@ def staged(folder: str | Path) -> Iterator[Path]:
             os.rename(new, folder / COMMITTED)
             _move_to_place(folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        if not begun:
+            shutil.rmtree(new, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+from companion.runtime.checks import token_row
+
 PIECE = 2**24
 """Tokens that are read at a time, so that a memory-mapped file never stands in memory whole."""
 
@@ -26,7 +28,7 @@ def tokenizer_fingerprint(tokenizer) -> str:
 
 def tokens_fingerprint(tokens) -> str:
     """Of a row of tokens: the SHA-256 of its bytes, which for a token file is that of the file."""
-    tokens, digest = np.asarray(tokens), hashlib.sha256()
+    tokens, digest = token_row(tokens), hashlib.sha256()
     for start in range(0, len(tokens), PIECE):
         digest.update(np.ascontiguousarray(tokens[start : start + PIECE]))
     return digest.hexdigest()

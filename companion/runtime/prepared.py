@@ -3,11 +3,18 @@
 train.bin and val.bin hold raw uint16 tokens, or uint32; train_starts.npy and val_starts.npy say where their
 documents begin; tokenizer.json made them; meta.json says how many there are, with fingerprints. The six are
 written as a set and opened as a set.
+
+Of a large text, shards.py writes numbered files: train-00000.bin, train-00000_starts.npy, the same of val,
+and shard-00000.json, which says of them what meta.json says of the whole; and so on. End to end their
+tokens are those of one file, and they are opened as one, without being copied.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +25,14 @@ import numpy as np
 from companion.runtime.checks import as_documents, at_least_one
 from companion.runtime.files import COMMITTED, claim, reading, staged
 from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
+from companion.runtime.rows import LongRow
 from companion.runtime.texts import end_of_text
 
 FILES = tuple("train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split())
+PARTS, COUNTS = ("train", "val"), ("n_tokens", "n_documents", "n_bytes")
+NUMBER = re.compile(r"shard-(\d{5,})\.json")
+BEGUN = ".begun"
+"""The folder, in that of the text, for shards of a text that is not whole yet."""
 WAIT = 600
 """Seconds to wait for another process that prepares a text into the same folder."""
 LOOKS = 64
@@ -31,12 +43,13 @@ LOOKS = 64
 class Split:
     """One part of a corpus, as tokens.
 
-    tokens: (N,) integers, in memory or memory-mapped: <|endoftext|>, then each document followed by one.
+    tokens: (N,) integers, an array in memory or mapped, or a LongRow of several files: <|endoftext|>, then
+    each document followed by one.
     starts: (documents + 1,) positions of those <|endoftext|>s.
     n_bytes: UTF-8 bytes of the documents, and one for each closing <|endoftext|>.
     """
 
-    tokens: np.ndarray
+    tokens: np.ndarray | LongRow
     starts: np.ndarray
     n_bytes: int
 
@@ -46,7 +59,7 @@ class Split:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of the tokens; of a prepared folder, as its meta.json has it."""
+        """The SHA-256 of the tokens; of a prepared folder, as its meta.json has it (see sum_of)."""
         return tokens_fingerprint(self.tokens)
 
 
@@ -84,12 +97,61 @@ def write_prepared(folder: str | Path, parts: dict[str, list[str]], tokenizer, s
     parts = {name: as_documents(documents) for name, documents in parts.items()}
     meta = {"source": source, "vocab_size": tokenizer.vocab_size, "dtype": ""}
     meta["tokenizer"] = tokenizer_fingerprint(tokenizer)
-    with claim(folder, seconds=WAIT), staged(folder) as new:
-        for name, documents in parts.items():
-            meta["dtype"], meta[name] = _write_split(new, name, documents, stream(documents, tokenizer))
-        tokenizer.save(new / "tokenizer.json")
-        (new / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8", newline="\n")
+    with claim(folder, seconds=WAIT):
+        with staged(folder) as new:
+            for name, documents in parts.items():
+                meta["dtype"], meta[name] = _write_split(new, name, documents, stream(documents, tokenizer))
+            tokenizer.save(new / "tokenizer.json")
+            (new / "meta.json").write_text(as_json(meta), encoding="utf-8", newline="\n")
+        sweep(folder, set(FILES))
     return meta
+
+
+def as_json(value: dict) -> str:
+    """As meta.json is written."""
+    return json.dumps(value, indent=1) + "\n"
+
+
+def sweep(folder: str | Path, names: set[str]) -> None:
+    """Remove what is left of other texts that were prepared here: of their files, all but names.
+
+    A file is one of theirs if its shard's json is there, or its starts are: nobody else's is touched.
+    """
+    folder = Path(folder)
+    shutil.rmtree(folder / BEGUN, ignore_errors=True)
+    sets = [
+        [f"{part}_starts.npy", f"{part}.bin"] for part in PARTS if (folder / f"{part}_starts.npy").is_file()
+    ]
+    for about in folder.glob("shard-*.json"):
+        if NUMBER.fullmatch(about.name) and _is_ours(about):
+            sets.append([*shard_files(int(NUMBER.fullmatch(about.name)[1])).values()])
+    for path in (folder / name for files in sets for name in files if name not in names):
+        with contextlib.suppress(OSError):  # in Windows, one that a training still reads
+            path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this is what write_shards says of a shard."""
+    try:
+        return {"key", "tokenizer", *PARTS} <= _read_object(path).keys()
+    except (ValueError, OSError):
+        return False
+
+
+def shard_files(index: int) -> dict[str, str]:
+    """The names of the files of a shard, by what they hold; the one that says what it is comes last."""
+    parts = {part: f"{part}-{index:05}.bin" for part in PARTS}
+    starts = {f"{part}_starts": f"{part}-{index:05}_starts.npy" for part in PARTS}
+    return parts | starts | {"about": f"shard-{index:05}.json"}
+
+
+def sum_of(abouts: list[dict]) -> dict:
+    """What meta.json says of a split, from what is said of its shards.
+
+    Its sha256 is that of the shards' own, as text and end to end, so that no token is read again.
+    """
+    digest = hashlib.sha256("".join(about["sha256"] for about in abouts).encode()).hexdigest()
+    return {name: sum(about[name] for about in abouts) for name in COUNTS} | {"sha256": digest}
 
 
 def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
@@ -101,12 +163,17 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
     """
     folder = Path(folder)
     if not _is_prepared(folder):
+        if (folder / BEGUN).is_dir():
+            raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
         raise ValueError(f"folder='{folder}' lacks meta.json; run prepare to make it")
     with reading(folder):
-        if missing := [name for name in FILES if not (folder / name).is_file()]:
-            raise ValueError(f"folder='{folder}' lacks {missing[-1]}; run prepare to make it")
+        _check_there(folder, ["tokenizer.json", "meta.json"])
         meta = _read_meta(folder / "meta.json")
-        splits = [_open_split(folder, name, meta) for name in ("train", "val")]
+        if "shards" in meta:
+            splits = _open_shards(folder, meta)
+        else:
+            _check_there(folder, FILES)
+            splits = [_open_split(folder, name, meta) for name in PARTS]
         tokenizer = load_tokenizer(folder / "tokenizer.json")
     _check_tokenizer(folder, tokenizer, meta, splits)
     return Corpus(*splits, tokenizer, meta)
@@ -122,6 +189,20 @@ def prepared_source(folder: str | Path) -> str | None:
             return _read_meta(folder / "meta.json")["source"]
         except (ValueError, FileNotFoundError):
             return None
+
+
+def begun_source(folder: str | Path) -> str | None:
+    """Where the text is from of which a folder holds the first shards; None where no shards were begun."""
+    for path in sorted((Path(folder) / BEGUN).glob("shard-*.json")):
+        with contextlib.suppress(ValueError, OSError, TypeError, KeyError):
+            return str(json.loads(path.read_text(encoding="utf-8"))["source"])
+    return None
+
+
+def _check_there(folder: Path, names) -> None:
+    """ValueError for a file that is missing."""
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise ValueError(f"folder='{folder}' lacks {missing[-1]}; run prepare to make it")
 
 
 def _is_prepared(folder: Path) -> bool:
@@ -150,54 +231,114 @@ def _damaged(path: Path, why) -> ValueError:
 
 def _read_meta(path: Path) -> dict:
     """meta.json, everything in it that is used being there and of its kind."""
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"no JSON ({type(error).__name__})") from None
-    if not isinstance(meta, dict):
-        raise _damaged(path, f"{meta!r:.40} is no object")
+    meta = _read_object(path)
     if meta.get("dtype") not in ("uint16", "uint32"):
         raise _damaged(path, f"dtype {meta.get('dtype')!r:.40} is neither uint16 nor uint32")
     if not isinstance(meta.setdefault("source", ""), str):
         raise _damaged(path, f"source {meta['source']!r:.40} is no text")
-    numbers = {"vocab_size": meta.get("vocab_size")}
-    for split in ("train", "val"):
-        about = meta.get(split)
-        for name in ("n_tokens", "n_documents", "n_bytes"):
-            numbers[f"{split}.{name}"] = about.get(name) if isinstance(about, dict) else None
-    for name, value in numbers.items():
-        if type(value) is not int or value < 1:
-            raise _damaged(path, f"{name} {value!r:.40} is no whole number of at least 1")
+    numbers = {"vocab_size": meta.get("vocab_size"), "shards": meta.get("shards", 1)}
+    _check_numbers(path, numbers | _numbers(meta), 1)
     return meta
+
+
+def _read_object(path: Path) -> dict:
+    """A file of JSON that is an object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"no JSON ({type(error).__name__})") from None
+    if not isinstance(value, dict):
+        raise _damaged(path, f"{value!r:.40} is no object")
+    return value
+
+
+def _numbers(about: dict) -> dict:
+    """What is said of the two splits, by its place."""
+    parts = {part: about.get(part) for part in PARTS}
+    return {
+        f"{part}.{name}": held.get(name) if isinstance(held, dict) else None
+        for part, held in parts.items()
+        for name in COUNTS
+    }
+
+
+def _check_numbers(path: Path, numbers: dict, least: int) -> None:
+    """ValueError for what is no whole number, or one below least."""
+    for name, value in numbers.items():
+        if type(value) is not int or value < least:
+            raise _damaged(path, f"{name} {value!r:.40} is no whole number of at least {least}")
+
+
+def _open_shards(folder: Path, meta: dict) -> list[Split]:
+    """The two splits of a text in numbered files, each compared with what its shard and meta.json say."""
+    names = [shard_files(index) for index in range(meta["shards"])]
+    _check_there(folder, [name for files in names for name in files.values()])
+    abouts = []
+    for files in names:
+        path = folder / files["about"]
+        about = _read_object(path)
+        _check_numbers(path, _numbers(about), 0)
+        if about.get("tokenizer") != meta.get("tokenizer") or about.get("dtype") != meta["dtype"]:
+            raise _damaged(path, "its shard was made with another tokenizer than the others'")
+        abouts.append(about)
+    return [_open_long(folder, part, meta, names, [about[part] for about in abouts]) for part in PARTS]
+
+
+def _open_long(folder: Path, part: str, meta: dict, names: list[dict], abouts: list[dict]) -> Split:
+    """A split in numbered files."""
+    dtype, begin, starts = np.dtype(meta["dtype"]), 0, []
+    lengths = [about["n_tokens"] for about in abouts]
+    if any(type(about.get("sha256")) is not str for about in abouts) or sum_of(abouts) != meta[part]:
+        raise _damaged(folder / "meta.json", f"its shards have another {part} than it tells of")
+    for files, about in zip(names, abouts, strict=True):
+        _check_size(folder / files[part], about, dtype)
+        n_starts = about["n_documents"] + (not starts)  # the first has that of the whole, too
+        starts.append(begin + _load_starts(folder / files[f"{part}_starts"], n_starts))
+        begin += about["n_tokens"]
+    starts = np.concatenate(starts)
+    _check_rising(folder / names[0][f"{part}_starts"], starts, begin)
+    tokens = LongRow([folder / files[part] for files in names], lengths, dtype)
+    split = Split(tokens, starts, meta[part]["n_bytes"])
+    split.fingerprint = meta[part]["sha256"]
+    return split
 
 
 def _open_split(folder: Path, name: str, meta: dict) -> Split:
     """Map the tokens of a split and read its starts, having compared both with meta.json."""
     path, about, dtype = folder / f"{name}.bin", meta[name], np.dtype(meta["dtype"])
-    size, expected = path.stat().st_size, about["n_tokens"] * dtype.itemsize
-    if size != expected:
-        raise _damaged(path, f"{size:,} bytes, and meta.json says {expected:,}")
-    starts = _read_starts(folder / f"{name}_starts.npy", about)
+    _check_size(path, about, dtype)
+    starts = _load_starts(folder / f"{name}_starts.npy", about["n_documents"] + 1)
+    _check_rising(folder / f"{name}_starts.npy", starts, about["n_tokens"])
     split = Split(np.memmap(path, dtype, mode="r"), starts, about["n_bytes"])
     if isinstance(about.get("sha256"), str):  # data of before have none: it is computed when asked for
         split.fingerprint = about["sha256"]
     return split
 
 
-def _read_starts(path: Path, about: dict) -> np.ndarray:
-    """The (documents + 1,) int64 starts, which must rise from the first token to the last."""
+def _check_size(path: Path, about: dict, dtype: np.dtype) -> None:
+    """ValueError for a file of tokens that is longer or shorter than is said of it."""
+    size, expected = path.stat().st_size, about["n_tokens"] * dtype.itemsize
+    if size != expected:
+        said = "meta.json" if path.stem in PARTS else "its shard's json"
+        raise _damaged(path, f"{size:,} bytes, and {said} says {expected:,}")
+
+
+def _load_starts(path: Path, n: int) -> np.ndarray:
+    """The (n,) int64 starts of a file."""
     try:
-        starts = np.lib.format.open_memmap(path, mode="r")
+        starts = np.lib.format.open_memmap(path, mode="r") if n else np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError, OverflowError) as error:
         raise _damaged(path, f"no array ({type(error).__name__})") from None
-    shape, documents = starts.shape, about["n_documents"]
-    if starts.dtype.kind not in "iu" or shape != (documents + 1,):
-        rule = f"{documents + 1} whole numbers for the {documents} documents of meta.json"
-        raise _damaged(path, f"{starts.dtype} of shape {shape}, and not {rule}")
-    starts = starts.astype(np.int64)  # a copy, in memory
-    if starts[0] != 0 or starts[-1] != about["n_tokens"] - 1 or (starts[1:] <= starts[:-1]).any():
-        raise _damaged(path, f"its starts do not rise from 0 to {about['n_tokens'] - 1:,}, the last token")
-    return starts
+    if starts.dtype.kind not in "iu" or starts.shape != (n,):
+        rule = f"{n} whole numbers, as many as documents begin or end here"
+        raise _damaged(path, f"{starts.dtype} of shape {starts.shape}, and not {rule}")
+    return starts.astype(np.int64)  # a copy, in memory
+
+
+def _check_rising(path: Path, starts: np.ndarray, n_tokens: int) -> None:
+    """ValueError for starts that do not rise from the first token to the last."""
+    if starts[0] != 0 or starts[-1] != n_tokens - 1 or (starts[1:] <= starts[:-1]).any():
+        raise _damaged(path, f"its starts do not rise from 0 to {n_tokens - 1:,}, the last token")
 
 
 def _check_tokenizer(folder: Path, tokenizer, meta: dict, splits: list[Split]) -> None:
