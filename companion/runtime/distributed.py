@@ -339,7 +339,7 @@ def leave() -> None:
 
 def message(size: int, more: str = "") -> str:
     """What is said where another process has ended."""
-    return f"another of the {size} processes has ended, so this run ends" + (more and f"; {more}")
+    return f"another of the {size} processes has ended, so the run ends" + (more and f"; {more}")
 
 
 @contextlib.contextmanager
