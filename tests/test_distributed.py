@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed as dist
 
 from companion import training
 from companion.cli import main
@@ -122,6 +123,7 @@ def runs(tmp_path_factory):
             press_at(patch, 9)
             assert main([*RUN, "--checkpoint", name]) == 0
             patch.undo()
+    assert main([*WITHOUT, "--checkpoint", "one-batch"]) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         specs = SPECS | {"port in use": alike(*RUN) | {"port": taken.getsockname()[1], "join": 3}}
         found = dict(zip(specs, both(specs.values()), strict=True))
@@ -131,8 +133,8 @@ def runs(tmp_path_factory):
 
 FSDP = ["--parallel", "fsdp"]
 FOUR = "--accumulate 4 --lr 0.0003".split()
-"""Four gradients are summed in another order by two processes, and AdamW makes as long a step of a gradient that
-is nearly 0 as of any: so weights may differ by a share of the learning rate."""
+"""Two processes sum four gradients in another order, and of one that is nearly 0 AdamW makes as long a step
+as of any: so weights may differ by a share of the learning rate."""
 SPECS = {
     "ddp": alike(*RUN, "--checkpoint", "ddp"),
     "fsdp": alike(*RUN, "--checkpoint", "fsdp", *FSDP),
@@ -169,6 +171,7 @@ WRONG = {
     "no such option": "unrecognized arguments: --stepps 1",
     "no data": "folder='nowhere' lacks meta.json",
     "not divided": "accumulate=3 must be a multiple of the 2 processes",
+    "saved with 1 batch": "processes cannot share the 1 of a step; start 1",
     "no GPU": "device='cuda' is not there",
     "one device": "device='cuda:1' is one for all processes; use cpu, or cuda",
     "muon, fsdp": "--parallel=fsdp: Muon needs whole matrices",
@@ -221,6 +224,34 @@ def test_synchronizing_once_a_step_is_the_same_for_four_batches(runs):
     for name in ("four", "four-fsdp"):
         assert [end["status"] for end in runs[name]] == [0, 0]
         assert_same_run(name, "one-four")
+
+
+def test_gradients_are_exchanged_once_a_step_in_its_last_backward_pass():
+    from companion.gpt import GPTConfig, gpt2
+    from companion.scaling import DistributedTrainer
+    from companion.training import TrainConfig
+
+    def batches(first):
+        while True:
+            yield torch.zeros(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
+
+    def count(state, bucket):
+        exchanged.append(trainer.left)
+        future = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    exchanged = []
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        config = TrainConfig(steps=3, batch_size=2, context_length=5, accumulate=3, device="cpu")
+        trainer = DistributedTrainer(gpt2(GPTConfig(7, 5, 1, 1, d_model=4)), batches, config)
+        trainer.model.register_comm_hook(None, count)
+        for _ in range(3):
+            trainer.step()
+    finally:
+        dist.destroy_process_group()
+    assert exchanged == [0, 0, 0]  # no batch was left
 
 
 def test_muon_takes_copies(runs):
@@ -278,7 +309,7 @@ def test_parallel_is_for_several(runs, capsys):
 
 # -- processes that end ------------------------------------------------------------------
 
-LONG = [*"train --data runs/data/mine --steps 300 --eval-every 20 --accumulate 2".split(), *SMALL]
+LONG = [*"train --data runs/data/mine --steps 160 --eval-every 60 --accumulate 2".split(), *SMALL]
 
 
 @pytest.fixture(scope="module")
@@ -336,7 +367,7 @@ def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
     begun("launched", [agent])
     os.killpg(agent.pid, signal.SIGINT)
     out, err = agent.communicate(timeout=60)
-    assert out.count("Stopped before step 300. To go on to it:") == 1 and "companion: " not in err
+    assert out.count("Stopped before step 160. To go on to it:") == 1 and "companion: " not in err
     assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out
     assert main([*LONG[:3], "--checkpoint", "launched", "--resume"]) == 0
     assert_same_run("launched", long_one)

@@ -419,13 +419,14 @@ def whole(tensors: dict, keep: bool = True) -> dict:
 
 
 def spread(value: Any, due: Any) -> Any:
-    """A copy of a whole tensor, as one is due here: on its device, and of it this process's share."""
-    value = value.to(due.device, copy=True)
+    """A whole tensor as one is due here: this process's share of it, or, where it has no shares, itself."""
     if not hasattr(due, "device_mesh"):
         return value
     from torch.distributed.tensor import distribute_tensor
 
-    return distribute_tensor(value.to(due.dtype), due.device_mesh, due.placements, src_data_rank=None)
+    return distribute_tensor(
+        value.to(due.device, due.dtype), due.device_mesh, due.placements, src_data_rank=None
+    )
 
 
 def empty_copy(model: Any) -> Any:
