@@ -6,6 +6,7 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 """
 
 import dataclasses
+import math
 import shutil
 import sys
 from contextlib import ExitStack
@@ -364,7 +365,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     train = TrainConfig(**settings)
     pick_device(train.device)
     optimizer = args.optimizer or usual["optimizer"]
-    check_parallel(args.parallel, peers, train, optimizer)
+    check_parallel(args.parallel, peers, train, optimizer, args.resume)
     rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
     check_memory(model, build, copies=4, tokens=rows * train.context_length)
     model = build(model, meta=True).config  # with what the architecture adds to it
@@ -391,13 +392,17 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     )
 
 
-def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str) -> None:
+def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str, resume: bool) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
     if peers.size == 1:
         if parallel:
             start = "torchrun --nproc-per-node 2 -m companion train"
             raise ValueError(f"--parallel={parallel} is for several processes; start them with {start}")
         return
+    if resume and train.accumulate % peers.size:
+        most = math.gcd(train.accumulate, peers.size)
+        rule = f"{peers.size} processes cannot share the {train.accumulate} of a step; start {most}"
+        raise ValueError(f"accumulate={train.accumulate} is the resumed run's, and {rule}")
     check_shares(train.accumulate, peers.size)
     if parallel == "fsdp" and optimizer == "muon":
         rule = "Muon needs whole matrices, and of these each process would have a share"

@@ -3,15 +3,18 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed as dist
 
 from companion import training
 from companion.cli import main
@@ -53,6 +56,7 @@ def both(specs, seconds=120):
         for rank in range(2)
     ]
     ends = [rank.communicate(timeout=seconds) for rank in ranks]
+    print(ends[0][1])
     assert [rank.returncode for rank in ranks] == [0, 0], ends
     found = [json.loads(Path(f"specs.json.{rank}").read_text(encoding="utf-8")) for rank in range(2)]
     return list(zip(*found, strict=True))
@@ -119,6 +123,7 @@ def runs(tmp_path_factory):
             press_at(patch, 9)
             assert main([*RUN, "--checkpoint", name]) == 0
             patch.undo()
+    assert main([*WITHOUT, "--checkpoint", "one-batch"]) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         specs = SPECS | {"port in use": alike(*RUN) | {"port": taken.getsockname()[1], "join": 3}}
         found = dict(zip(specs, both(specs.values()), strict=True))
@@ -127,11 +132,14 @@ def runs(tmp_path_factory):
 
 
 FSDP = ["--parallel", "fsdp"]
+FOUR = "--accumulate 4 --lr 0.0003".split()
+"""Two processes sum four gradients in another order, and of one that is nearly 0 AdamW makes as long a step
+as of any: so weights may differ by a share of the learning rate."""
 SPECS = {
     "ddp": alike(*RUN, "--checkpoint", "ddp"),
     "fsdp": alike(*RUN, "--checkpoint", "fsdp", *FSDP),
-    "four": alike(*RUN, "--checkpoint", "four", "--accumulate", "4"),
-    "four-fsdp": alike(*RUN, "--checkpoint", "four-fsdp", "--accumulate", "4", *FSDP),
+    "four": alike(*RUN, "--checkpoint", "four", *FOUR),
+    "four-fsdp": alike(*RUN, "--checkpoint", "four-fsdp", *FOUR, *FSDP),
     "muon": alike(*RUN, "--checkpoint", "muon", "--architecture", "swift"),
     "1 to 2, ddp": alike(*RUN[:3], "--checkpoint", "cut-1-ddp", "--resume"),
     "1 to 2, fsdp": alike(*RUN[:3], "--checkpoint", "cut-1-fsdp", "--resume", *FSDP),
@@ -163,6 +171,7 @@ WRONG = {
     "no such option": "unrecognized arguments: --stepps 1",
     "no data": "folder='nowhere' lacks meta.json",
     "not divided": "accumulate=3 must be a multiple of the 2 processes",
+    "saved with 1 batch": "processes cannot share the 1 of a step; start 1",
     "no GPU": "device='cuda' is not there",
     "one device": "device='cuda:1' is one for all processes; use cpu, or cuda",
     "muon, fsdp": "--parallel=fsdp: Muon needs whole matrices",
@@ -211,10 +220,38 @@ def test_a_rank_that_cannot_be_is_named(runs):
 
 
 def test_synchronizing_once_a_step_is_the_same_for_four_batches(runs):
-    assert main([*RUN, "--accumulate", "4", "--checkpoint", "one-four"]) == 0
+    assert main([*RUN, *FOUR, "--checkpoint", "one-four"]) == 0
     for name in ("four", "four-fsdp"):
         assert [end["status"] for end in runs[name]] == [0, 0]
         assert_same_run(name, "one-four")
+
+
+def test_gradients_are_exchanged_once_a_step_in_its_last_backward_pass():
+    from companion.gpt import GPTConfig, gpt2
+    from companion.scaling import DistributedTrainer
+    from companion.training import TrainConfig
+
+    def batches(first):
+        while True:
+            yield torch.zeros(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
+
+    def count(state, bucket):
+        exchanged.append(trainer.left)
+        future = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    exchanged = []
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        config = TrainConfig(steps=3, batch_size=2, context_length=5, accumulate=3, device="cpu")
+        trainer = DistributedTrainer(gpt2(GPTConfig(7, 5, 1, 1, d_model=4)), batches, config)
+        trainer.model.register_comm_hook(None, count)
+        for _ in range(3):
+            trainer.step()
+    finally:
+        dist.destroy_process_group()
+    assert exchanged == [0, 0, 0]  # no batch was left
 
 
 def test_muon_takes_copies(runs):
@@ -268,3 +305,69 @@ def test_other_commands_are_done_by_one(runs):
 def test_parallel_is_for_several(runs, capsys):
     assert main([*RUN, "--parallel", "ddp"]) == 2
     assert "torchrun --nproc-per-node 2 -m companion train" in capsys.readouterr().err
+
+
+# -- processes that end ------------------------------------------------------------------
+
+LONG = [*"train --data runs/data/mine --steps 160 --eval-every 60 --accumulate 2".split(), *SMALL]
+
+
+@pytest.fixture(scope="module")
+def long_one(runs):
+    """A longer run of one process, undisturbed."""
+    assert main([*LONG, "--checkpoint", "long"]) == 0
+    return "long"
+
+
+def begun(folder, processes, seconds=60):
+    """Wait until a run has saved something."""
+    end = time.monotonic() + seconds
+    while not (Path(folder) / "log.jsonl").exists():
+        assert time.monotonic() < end and all(process.poll() is None for process in processes)
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_when_one_is_killed_the_other_ends_and_says_how_to_go_on(runs, long_one, killed):
+    folder, port = f"killed-{killed}", str(free_port())
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "companion", *LONG, "--checkpoint", folder],
+            env=environment(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    begun(folder, ranks)
+    ranks[killed].kill()
+    at = time.monotonic()
+    (line,) = ranks[1 - killed].communicate(timeout=30)[1].splitlines()
+    assert time.monotonic() - at < 15 and ranks[1 - killed].returncode == 1
+    assert re.fullmatch(
+        r"companion: another of the 2 processes has ended, so the run ends; "
+        rf"{folder} holds it up to step \d+: go on from there with --resume",
+        line,
+    )
+    assert main([*LONG[:3], "--checkpoint", folder, "--resume"]) == 0
+    assert_same_run(folder, long_one)
+
+
+def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
+    """torchrun passes on the Ctrl-C that the terminal sends to all: the echo is no second one."""
+    launch = [sys.executable, *"-m torch.distributed.run --nproc-per-node 2 --master-port".split()]
+    agent = subprocess.Popen(
+        [*launch, str(free_port()), "-m", "companion", *LONG, *FSDP, "--checkpoint", "launched"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    begun("launched", [agent])
+    os.killpg(agent.pid, signal.SIGINT)
+    out, err = agent.communicate(timeout=60)
+    assert out.count("Stopped before step 160. To go on to it:") == 1 and "companion: " not in err
+    assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out
+    assert main([*LONG[:3], "--checkpoint", "launched", "--resume"]) == 0
+    assert_same_run("launched", long_one)

@@ -426,7 +426,7 @@ def _restore_optimizers(trainer: Any, tensors: dict, numbers: dict, path: Path) 
             there, here = _form(value), _form(due)
             if there != here:
                 raise ValueError(f"{path} is damaged: {name} is {there} there, {here} here; start anew")
-            state[key] = spread(value, due) if isinstance(due, torch.Tensor) else value
+            state[key] = spread(value.to(due.device, copy=True), due) if torch.is_tensor(due) else value
     if saved:
         raise ValueError(f"{path} is of other optimizers: {min(saved)} has no place here; start anew")
 

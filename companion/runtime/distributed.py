@@ -339,7 +339,7 @@ def leave() -> None:
 
 def message(size: int, more: str = "") -> str:
     """What is said where another process has ended."""
-    return f"another of the {size} processes has ended, so this run ends" + (more and f"; {more}")
+    return f"another of the {size} processes has ended, so the run ends" + (more and f"; {more}")
 
 
 @contextlib.contextmanager
@@ -419,13 +419,14 @@ def whole(tensors: dict, keep: bool = True) -> dict:
 
 
 def spread(value: Any, due: Any) -> Any:
-    """A copy of a whole tensor, as one is due here: on its device, and of it this process's share."""
-    value = value.to(due.device, copy=True)
+    """A whole tensor as one is due here: this process's share of it, or, where it has no shares, itself."""
     if not hasattr(due, "device_mesh"):
         return value
     from torch.distributed.tensor import distribute_tensor
 
-    return distribute_tensor(value.to(due.dtype), due.device_mesh, due.placements, src_data_rank=None)
+    return distribute_tensor(
+        value.to(due.device, due.dtype), due.device_mesh, due.placements, src_data_rank=None
+    )
 
 
 def empty_copy(model: Any) -> Any:

@@ -283,7 +283,7 @@ def saved_until(runs: list["Run"], folder: str | Path | None, resume: bool) -> s
     if folder is None or not (resume or (runs and runs[0].saved > runs[0].begun)):
         return "nothing was saved yet"
     upto = f" up to step {runs[0].saved:,}" if runs else ""
-    return f"{folder} is whole{upto}; go on from there with --resume"
+    return f"{folder} holds it{upto}: go on from there with --resume"
 
 
 class Run:
