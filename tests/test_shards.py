@@ -20,7 +20,7 @@ import torch
 
 from companion.datasets import encode_documents, load_prepared, prepare, random_batches, token_stream
 from companion.runtime import shards
-from companion.runtime.files import claim
+from companion.runtime.files import claim, reading
 from companion.runtime.prepared import BEGUN, begun_source, sum_of
 from companion.runtime.rows import LongRow
 from companion.runtime.rules import deduplicated, digest, refused_by
@@ -427,27 +427,30 @@ def whole_shards(folder):
     return len([*(folder / BEGUN).glob("shard-*.json")])
 
 
-def test_killed_at_any_moment_and_run_again(whole, bpe, tmp_path):
-    draw, seen = random.Random(5), []
-    for _ in range(4):
-        with begin(tmp_path, bpe, 1, 0.4) as child:
-            time.sleep(draw.uniform(0.05, 0.5))
-            child.kill()
-        seen.append(whole_shards(tmp_path / "out"))
-        if (tmp_path / "out/meta.json").exists():
-            assert held(tmp_path / "out") == held(whole)
-    calls = []
-    write(tmp_path / "out", bpe, stream=counted(calls))
-    assert held(tmp_path / "out") == held(whole)
-    assert len(calls) == 2 * (N - seen[-1]) and max(seen) > 0
-
-
 def wait_for(what, seconds=30):
     end = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < end
         time.sleep(0.02)
     return found
+
+
+def test_killed_at_any_moment_and_run_again(whole, bpe, tmp_path):
+    draw, out = random.Random(5), tmp_path / "out"
+    for n in range(5):
+        with begin(tmp_path, bpe, 1, 0.4 if n else 2) as child:
+            if n == 0:
+                wait_for(lambda: whole_shards(out))
+            else:
+                time.sleep(draw.uniform(0.05, 0.5))
+            child.kill()
+        with reading(out):  # what was to be moved to its place is moved now
+            complete = (out / "meta.json").exists()
+        done = N if complete else whole_shards(out)
+        assert held(out) == (held(whole) if complete else {}) and done > 0
+    calls = []
+    write(out, bpe, stream=counted(calls))
+    assert held(out) == held(whole) and len(calls) == 2 * (N - done)
 
 
 def alive(pid):
