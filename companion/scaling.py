@@ -52,7 +52,7 @@ def flops_per_token(model: GPT, length: int) -> int:
 
 # Cell 707caae4, under “Where the memory goes”
 def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str, int]:
-    """Bytes that a step of AdamW on so many tokens holds in float32: weights, gradients, averages, activations.
+    """Bytes that a step of AdamW on so many tokens holds in float32, by what they are for.
 
     model: GPT-2 type, with fused attention. recompute: blocks keep their input alone (see Recomputed).
     What is alive for a moment only, such as the gradients of activations, comes on top.
@@ -194,7 +194,7 @@ def fit_law(sizes, tokens, losses, floor: float | None = None) -> Law:
 
 # Cell 9daf3596, under “A block that forgets”
 class Recomputed(nn.Module):
-    """A block that keeps its input alone for the way back, where it is computed again. (B, T, C) -> (B, T, C).
+    """A block that keeps its input alone, and is computed again on the way back. (B, T, C) -> (B, T, C).
 
     Source: Chen et al., 2016 (arXiv:1604.06174).
     """
