@@ -12,11 +12,11 @@ and run again. --tokens, --sizes and --log make other rows elsewhere, to try it 
 """
 
 import argparse
+import functools
 import json
 import platform
 import statistics
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,11 +29,12 @@ from companion.village import DATA, load_split
 from companion.village.measures import gap_left, reference_lines
 
 LOG = DATA / "models" / "scaling.jsonl"
-SIZES = {"2x32": 2, "2x48": 2, "3x64": 2, "4x72": 2, "4x96": 2}
-"""Blocks x width, and how many heads, of the grid."""
+SIZES = ["2x32", "2x48", "3x64", "4x72", "4x96"]
+"""Blocks x width, of the grid."""
 BUDGETS = [250_000, 500_000, 1_000_000, 2_000_000, 4_000_000]
-HELD_OUT = {"6x160": (5, 1_500_000)}
-"""Heads and tokens of the models that no law is fitted on."""
+HELD_OUT = [("6x160", 2_000_000), ("4x96", 8_000_000)]
+"""Sizes and tokens of the rows that no law is fitted on: four times as large, and twice as long."""
+HEADS = {size: 2 for size in SIZES} | {"6x160": 5}
 CONTEXT = 256
 BATCH = 16
 EARLY = 25
@@ -42,14 +43,14 @@ PIECES = 10
 """Equal stretches of a training whose mean losses a row notes."""
 
 
-def shape(size: str, n_heads: int, vocab_size: int) -> GPTConfig:
+def shape(size: str, vocab_size: int) -> GPTConfig:
     """The configuration of a size such as 4x96: blocks x width."""
     n_layers, d_model = (int(part) for part in size.split("x"))
-    return GPTConfig(vocab_size, CONTEXT, n_layers, n_heads, d_model)
+    return GPTConfig(vocab_size, CONTEXT, n_layers, HEADS[size], d_model)
 
 
 def matrix_parameters(model: GPT) -> int:
-    """Weights that are multiplied with every token: the blocks' matrices, and the tied rows once, as the head.
+    """Weights that are multiplied with every token: the blocks' matrices, and the rows once, as the head.
 
     Not in it: positions, biases and the vectors of norms, and the rows as a table to look up in.
     """
@@ -61,30 +62,38 @@ def steps_for(split, tokens: int) -> int:
     return max(2, round(tokens / (BATCH * (len(split.tokens) - 1) / (len(split.starts) - 1))))
 
 
-def make_trainer(model: GPT, split, seed: int, steps: int, lr: float | None = None) -> Trainer:
-    """AdamW as in the preset `village`; its rate belongs to a width of 96 and goes with 1 / width."""
-    lr = min(1e-2, 3.5e-3 * 96 / model.config.d_model) if lr is None else lr
+def make_trainer(model: GPT, split, seed: int, steps: int, times: float = 1.0) -> Trainer:
+    """AdamW as in the preset `village`; its rate belongs to a width of 96 and goes with 1 / width.
+
+    times: what that rate is multiplied with.
+    """
+    lr = min(1e-2, 3.5e-3 * 96 / model.config.d_model) * times
     config = TrainConfig(
         steps=steps, batch_size=BATCH, context_length=CONTEXT, lr=lr, min_lr=0.0,
         warmup_steps=min(100, max(1, steps // 20)), seed=seed, device="cpu", dtype="float32",
     )  # fmt: skip
-    return Trainer(model, partial(training_batches, split, config), config)
+    return Trainer(model, functools.partial(training_batches, split, config), config)
 
 
-def early_loss(config: GPTConfig, seed: int, steps: int) -> float:
-    """The mean loss of the first steps of so many on the shipped stories, as the chapter computes it again."""
-    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+@functools.cache
+def shipped():
+    """The shipped training split, in tokens."""
+    return encode_documents(load_split("train"), Tokenizer.load(DATA / "village" / "tokenizer.json"))
+
+
+def early_loss(config: GPTConfig, seed: int, steps: int, times: float = 1.0) -> float:
+    """The mean loss of the first steps of so many on the shipped stories: the chapter computes it again."""
     torch.manual_seed(seed)
-    trainer = make_trainer(gpt2(config), encode_documents(load_split("train"), tokenizer), seed, steps)
+    trainer = make_trainer(gpt2(config), shipped(), seed, steps, times)
     return round(statistics.mean(trainer.step() for _ in range(min(EARLY, steps))), 4)
 
 
-def run_row(size: str, n_heads: int, seed: int, tokens: int, corpus, lines, held_out: bool) -> dict:
+def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> dict:
     """Train one row; what it came to."""
-    config = shape(size, n_heads, corpus.tokenizer.vocab_size)
+    config = shape(size, corpus.tokenizer.vocab_size)
     torch.manual_seed(seed)
     model = gpt2(config)
-    trainer = make_trainer(model, corpus.train, seed, steps_for(corpus.train, tokens))
+    trainer = make_trainer(model, corpus.train, seed, steps_for(corpus.train, tokens), times)
     steps, begun, clock = trainer.config.steps, time.process_time(), time.perf_counter()
     while trainer.steps < steps:
         trainer.step()
@@ -93,13 +102,14 @@ def run_row(size: str, n_heads: int, seed: int, tokens: int, corpus, lines, held
     ends = [round(steps * i / PIECES) for i in range(PIECES + 1)]
     curve = [statistics.mean(trainer.losses[a:b]) for a, b in zip(ends, ends[1:], strict=False) if a < b]
     return {
-        "size": size, "budget": tokens, "seed": seed, "held_out": held_out,
-        "n_layers": config.n_layers, "d_model": config.d_model, "n_heads": n_heads,
+        "size": size, "budget": tokens, "seed": seed, "times": times,
+        "held_out": (size, tokens) in HELD_OUT,
+        "n_layers": config.n_layers, "d_model": config.d_model, "n_heads": config.n_heads,
         "parameters": sum(p.numel() for p in model.parameters()),
         "matrix_parameters": matrix_parameters(model), "tokens": trainer.tokens, "steps": steps,
         "lr": round(trainer.config.lr, 6), "nats_per_token": round(loss.nats_per_token, 5),
         "bits_per_byte": round(loss.bits_per_byte, 5), "gap": round(gap_left(loss.bits_per_byte, lines), 4),
-        "early": early_loss(config, seed, steps), "curve": [round(nats, 3) for nats in curve],
+        "early": early_loss(config, seed, steps, times), "curve": [round(nats, 3) for nats in curve],
         "seconds": round(seconds, 1), "wall_seconds": round(clock, 1),
         "tokens_per_second": round(trainer.tokens / seconds),
         "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
@@ -115,27 +125,27 @@ def read_rows(log: Path) -> list[dict]:
 def table(rows: list[dict]) -> str:
     """One line a size, one column a budget: nats per token, and the share of the village's gap left."""
     budgets = sorted({row["budget"] for row in rows})
-    found = [f"{'size':7}{'matrices':>9}" + "".join(f"{budget:>16,}" for budget in budgets)]
-    for size, N in sorted({(row["size"], row["matrix_parameters"]) for row in rows}, key=lambda pair: pair[1]):
-        cells = []
+    sizes = {row["size"]: row["matrix_parameters"] for row in rows}
+    found = ["size    matrices" + "".join(f"{budget:17,}" for budget in budgets)]
+    for size in sorted(sizes, key=sizes.get):
+        line = f"{size:7}{sizes[size]:9,}"
         for budget in budgets:
-            mine = [row for row in rows if row["size"] == size and row["budget"] == budget]
-            nats, gap = (statistics.mean(row[key] for row in mine or [{key: 0}]) for key in NUMBERS)
-            cells.append(f"{nats:8.3f} ({gap:5.2f})" if mine else " " * 16)
-        found.append(f"{size:7}{N:9,}" + "".join(cells))
-    return "\n".join(line.rstrip() for line in found)
-
-
-NUMBERS = ("nats_per_token", "gap")
+            mine = [row for row in rows if (row["size"], row["budget"]) == (size, budget)]
+            nats, gap = ([row[key] for row in mine] for key in ("nats_per_token", "gap"))
+            cell = f"{statistics.mean(nats):.3f} ({statistics.mean(gap):5.2f})" if mine else ""
+            line += f"{cell:>17}"
+        found.append(line.rstrip())
+    return "\n".join(found)
 
 
 def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="size", help=", ".join(SIZES))
-    parser.add_argument("--held-out", action="store_true", help=f"instead: {', '.join(HELD_OUT)}")
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="size", help=", ".join(HEADS))
+    parser.add_argument("--held-out", action="store_true", help="instead: 6x160, and 4x96 for 8M tokens")
     parser.add_argument("--tokens", type=int, nargs="+", default=BUDGETS, help="budgets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="(default: 0)")
+    parser.add_argument("--times", type=float, default=1.0, help="multiplies the learning rate (default: 1)")
     parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/scaling.jsonl)")
     parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
@@ -143,23 +153,20 @@ def main():
     if args.table:
         print(table(read_rows(args.log)))
         return
-    if unknown := [size for size in args.sizes if size not in SIZES]:
-        parser.error(f"no size is called {unknown[0]!r}; there are {', '.join(SIZES)}")
-    rows = [(size, SIZES[size], tokens) for tokens in args.tokens for size in args.sizes]
-    if args.held_out:
-        given = args.tokens if args.tokens != BUDGETS else None
-        rows = [(size, h, n) for size, (h, usual) in HELD_OUT.items() for n in given or [usual]]
+    if unknown := [size for size in args.sizes if size not in HEADS]:
+        parser.error(f"no size is called {unknown[0]!r}; there are {', '.join(HEADS)}")
+    rows = HELD_OUT if args.held_out else [(size, tokens) for tokens in args.tokens for size in args.sizes]
     corpus, lines = load_prepared(args.data), reference_lines()
     for seed in args.seeds:
-        for size, n_heads, tokens in rows:
-            key = (size, tokens, seed)
-            if any((row["size"], row["budget"], row["seed"]) == key for row in read_rows(args.log)):
+        for size, tokens in rows:
+            key = {"size": size, "budget": tokens, "seed": seed, "times": args.times}
+            if any(key.items() <= row.items() for row in read_rows(args.log)):
                 continue
-            row = run_row(size, n_heads, seed, tokens, corpus, lines, args.held_out)
+            row = run_row(*key.values(), corpus, lines)
             with args.log.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(json.dumps(row) + "\n")
-            print(f"{size}, {tokens:,} tokens, seed {seed}: {row['nats_per_token']:.3f} nats per token, gap left "
-                  f"{row['gap']:.3f}, {row['tokens_per_second']:,} tokens/s", flush=True)  # fmt: skip
+            found = f"{row['nats_per_token']:.3f} nats per token, {row['tokens_per_second']:,} tokens/s"
+            print(f"{size}, {tokens:,} tokens, seed {seed}: {found}", flush=True)
 
 
 if __name__ == "__main__":
