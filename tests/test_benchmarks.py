@@ -135,7 +135,9 @@ def test_steps_of_a_tiny_model_are_timed(scripts):
 def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
     scaling = scripts("scaling")
     tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
-    prepare(load_split("train")[:60], tokenizer, tmp_path / "data")
+    stories = load_split("train")[:60]
+    prepare(stories, tokenizer, tmp_path / "data")
+    monkeypatch.setattr(scaling, "load_split", lambda name: stories)
     log = tmp_path / "log.jsonl"
     options = ["--data", tmp_path / "data", "--log", log]
 
