@@ -1,12 +1,19 @@
-"""The measurements against the peers: README says what their log says, and their parts run without a peer."""
+"""The measurements: README says what the log against the peers says, and their parts run without a peer."""
 
 import importlib
+import itertools
+import math
 import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+
+from companion.datasets import prepare
+from companion.gpt import gpt2
+from companion.tokenization import Tokenizer
+from companion.village import DATA, load_split
 
 FOLDER = Path(__file__).parent / "benchmarks"
 ROOT = FOLDER.parents[1]
@@ -19,7 +26,7 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     before = set(sys.modules)
     yield importlib.import_module
-    for name in {"peers", "quality", "training"} & set(sys.modules) - before:
+    for name in {"peers", "quality", "scaling", "training"} & set(sys.modules) - before:
         del sys.modules[name]
 
 
@@ -123,3 +130,48 @@ def test_steps_of_a_tiny_model_are_timed(scripts):
     model = training.gpt2(training.GPTConfig(1024, 16, **TINY))
     trainer = training.Trainer(model, partial(training.training_batches, split, config), config)
     assert training.our_steps(trainer, 2) > 0 and trainer.steps == 2
+
+
+def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
+    scaling = scripts("scaling")
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    stories = load_split("train")[:60]
+    prepare(stories, tokenizer, tmp_path / "data")
+    monkeypatch.setattr(scaling, "load_split", lambda name: stories)
+    log = tmp_path / "log.jsonl"
+    options = ["--data", tmp_path / "data", "--log", log]
+
+    def run(*more):
+        monkeypatch.setattr(sys, "argv", ["scaling.py", *map(str, options), *more])
+        scaling.main()
+        return capsys.readouterr().out
+
+    assert run("--sizes", "2x32", "2x48", "--tokens", "12000").count("nats per token") == 2
+    small, large = scaling.read_rows(log)
+    assert (small["size"], large["size"]) == ("2x32", "2x48") and small["held_out"] is False
+    assert small["matrix_parameters"] == 2 * 12 * 32**2 + 1024 * 32 < small["parameters"]
+    assert abs(small["tokens"] - 12000) < 2000 and small["steps"] == len(small["curve"])
+    assert small["nats_per_token"] < small["curve"][0] and 5.5 < small["early"] < 7
+    bytes_in_a_token = small["nats_per_token"] / (small["bits_per_byte"] * math.log(2))
+    assert 3.5 < bytes_in_a_token < 4.5
+    assert run("--sizes", "2x32", "2x48", "--tokens", "12000") == ""
+    assert run("--sizes", "2x32", "--tokens", "12000", "--times", "2").count("nats per token") == 1
+    assert scaling.read_rows(log)[2]["lr"] == 2 * small["lr"]
+    table = run("--table").splitlines()
+    assert len(table) == 3 and table[0].split() == ["size", "matrices", "12,000"]
+    with pytest.raises(SystemExit):
+        run("--sizes", "1x8")
+    assert "no size is called '1x8'; there are 2x32," in capsys.readouterr().err
+
+
+def test_the_grid_of_the_scaling_law_is_whole(scripts):
+    scaling = scripts("scaling")
+    rows = scaling.read_rows(scaling.LOG)
+    once = {(row["size"], row["budget"], row["seed"], row["times"]): row for row in rows}
+    assert len(once) == len(rows)
+    for size, budget in [*itertools.product(scaling.SIZES, scaling.BUDGETS), *scaling.HELD_OUT]:
+        row = once[size, budget, 0, 1.0]
+        model = gpt2(scaling.shape(size, 1024))
+        assert row["matrix_parameters"] == scaling.matrix_parameters(model)
+        assert row["held_out"] == ((size, budget) in scaling.HELD_OUT)
+        assert abs(row["tokens"] / budget - 1) < 0.02 and row["seconds"] < 1000
