@@ -1,4 +1,4 @@
-"""Chapter 12's module: what a step costs, rates for every width, and the law. Processes: test_distributed.py."""
+"""Chapter 12: what a step costs, rates for every width, and the law. Processes: test_distributed.py."""
 
 import math
 from types import SimpleNamespace
@@ -149,7 +149,8 @@ def test_mups_groups():
     assert seen.keys() == set(names.values())
     assert seen["blocks.1.attn.q_proj.weight"] == pytest.approx((0.0025, 0.8))
     assert seen["norm.weight"] == seen["norm.bias"] == pytest.approx((0.0025, 0.0))
-    for name in ("embed.token.weight", "embed.position.weight", "blocks.0.norm_1.weight", "blocks.0.attn.q_proj.bias"):
+    vectors = ("blocks.0.norm_1.weight", "blocks.0.attn.q_proj.bias")
+    for name in ("embed.token.weight", "embed.position.weight", *vectors):
         assert seen[name] == (0.01, 0.0)
 
 

@@ -65,9 +65,10 @@ def table(rows: list[dict]) -> str:
     rates = sorted({row["lr"] for row in rows})
     lines = [" " * 14 + "".join(f"{lr:9g}" for lr in rates)]
     for rule, width in ROWS:
-        found = {row["lr"]: row["nats_per_token"] for row in rows if (row["rule"], row["width"]) == (rule, width)}
-        if found:
-            lines.append(f"{rule:9}{width:5}" + "".join(f"{found.get(lr, float('nan')):9.3f}" for lr in rates))
+        mine = [row for row in rows if (row["rule"], row["width"]) == (rule, width)]
+        found = {row["lr"]: row["nats_per_token"] for row in mine}
+        cells = "".join(f"{found.get(lr, float('nan')):9.3f}" for lr in rates)
+        lines += [f"{rule:9}{width:5}{cells}"] if mine else []
     return "\n".join(lines)
 
 
