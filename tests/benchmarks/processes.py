@@ -52,21 +52,22 @@ def work(way: str, width: int, steps: int, folder: Path) -> None:
     by = Trainer if size == 1 else partial(DistributedTrainer, shard=way == "fsdp")
     trainer = by(model, batches, config)
     losses = [trainer.step() for _ in range(steps)]
-    weights = distributed.whole(unwrapped(trainer.model).state_dict(), keep=rank == 0)
-    begun = time.perf_counter()
+    state = distributed.whole(unwrapped(trainer.model).state_dict(), keep=rank == 0)
+    weights = {name: t.detach().clone() for name, t in state.items()}
+    begun, worked = time.perf_counter(), time.process_time()
     for _ in range(steps):
         trainer.step()
     seconds = (time.perf_counter() - begun) / steps
+    worked = sum(distributed.ours().gather((time.process_time() - worked) / steps))
     if rank == 0:
-        weights = {name: t.detach().contiguous() for name, t in weights.items()}
         save_file(weights, folder / f"{way}.safetensors", {"losses": json.dumps(losses)})
-        (folder / f"{way}.json").write_text(json.dumps(seconds), encoding="utf-8")
+        (folder / f"{way}.json").write_text(json.dumps([seconds, worked]), encoding="utf-8")
     distributed.ours().meet()
     distributed.leave()
 
 
-def launch(way: str, width: int, steps: int, folder: Path) -> float:
-    """Seconds a step of so many processes."""
+def launch(way: str, width: int, steps: int, folder: Path) -> list[float]:
+    """Seconds of a step, and of all processors' work in it."""
     size = WAYS[way]
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -114,9 +115,12 @@ def main() -> None:
                     for way in ("ddp", "fsdp"):
                         print(f"{width} wide, {way:4}: after {args.steps} steps {differences(folder, way)}")
             for way in ("ddp", "fsdp"):
-                ratio = statistics.median(row["one"] / row[way] for row in seconds)
-                step = statistics.median(row[way] for row in seconds)
-                print(f"{width} wide, {way:4}: {ratio:.2f} times one process ({1000 * step:.0f} ms a step)")
+                ratio, work = (
+                    statistics.median(row["one"][i] / row[way][i] for row in seconds) for i in (0, 1)
+                )
+                step = 1000 * statistics.median(row[way][0] for row in seconds)
+                print(f"{width} wide, {way:4}: {ratio:.2f} times one process, {step:.0f} ms a step; ", end="")
+                print(f"{2 * work:.2f} times by processors' work, as if two were idle")
 
 
 if __name__ == "__main__":
