@@ -25,7 +25,7 @@ from companion.village import DATA
 
 LOG = DATA / "models" / "rates.jsonl"
 BASE, HEAD, BATCH = 96, 48, 16
-RATES = [1.75e-3, 3.5e-3, 7e-3, 1.4e-2, 2.8e-2]
+RATES = [1.75e-3, 3.5e-3, 7e-3, 1.4e-2, 2.8e-2, 5.6e-2]
 ROWS = [("one rate", 48), ("one rate", 96), ("one rate", 192), ("muP", 48), ("muP", 192)]
 
 
