@@ -7,7 +7,6 @@ import itertools
 import math
 import statistics
 from collections import deque
-from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -252,7 +251,9 @@ def combined_by_reducing(parts):
         return b if a is None else a if b is None else torch.add(a, b)
 
     n = functools.reduce(lambda a, part: a + part[1], parts, 0)
-    sums = functools.reduce(lambda a, part: [add(x, y) for x, y in zip(a, part[0], strict=True)], parts[1:], parts[0][0])
+    sums = functools.reduce(
+        lambda a, part: [add(x, y) for x, y in zip(a, part[0], strict=True)], parts[1:], parts[0][0]
+    )
     return [x if x is None else x.double() / n for x in sums]
 
 
@@ -283,7 +284,10 @@ def by_those_who_used_it(parts):
 
 
 def none_is_zero(parts):
-    shapes = [next((g for g in column if g is not None), None) for column in zip(*(g for g, _ in parts), strict=True)]
+    shapes = [
+        next((g for g in column if g is not None), None)
+        for column in zip(*(g for g, _ in parts), strict=True)
+    ]
     n = sum(count for _, count in parts)
     return [
         torch.zeros(1) if s is None else sum(torch.zeros_like(s) if g is None else g for g in column) / n
@@ -879,7 +883,7 @@ def with_labels(rank, world, numbers):
 
 
 def to_process_zero(rank, world, numbers):
-    """All to the last, who sends the sum round: right, and too much for some."""
+    """All to the last, who sends the sum round: the right sum, but each sends two vectors."""
     total = list(numbers)
     for k in range(world - 1):
         got = yield total if rank == k else []
@@ -935,9 +939,8 @@ def keeps_a_copy(rank, world, numbers):
     return (yield from round_it(rank, world, copy.deepcopy(numbers)))
 
 
-def in_decimals(rank, world, numbers):
-    total = yield from round_it(rank, world, [Decimal(x) for x in numbers])
-    return [float(x) for x in total]
+def in_fractions(rank, world, numbers):
+    return (yield from round_it(rank, world, [Fraction(x) for x in numbers]))
 
 
 WRONG = {
@@ -1059,6 +1062,7 @@ WRONG = {
         its_own,
         numbers_one_by_one,
         with_labels,
+        to_process_zero,
         to_process_zero_too_long,
         for_two,
         never_ends,
@@ -1092,8 +1096,7 @@ RIGHT = {
         round_it_every_nth,
         round_it_in_turns,
         AnObject,
-        to_process_zero,
         keeps_a_copy,
-        in_decimals,
+        in_fractions,
     ],
 }
