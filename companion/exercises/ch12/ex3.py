@@ -45,7 +45,7 @@ def part_cases(seed):
         parts = []
         for i in range(n):
             gradients = [torch.randn(shape, generator=generator) * (counts[i] > 0) for shape in shapes]
-            gradients[1] = None if (i + seed) % 2 else gradients[1]
+            gradients[1] = None if i == seed % n else gradients[1]
             parts.append((gradients, counts[i]))
         cases.append((parts,))
     return cases
@@ -234,5 +234,5 @@ EXERCISE = Function(
             "The sign is turned: the gradient is wanted, not the step.",
         ),
     ],
-    right="Unequal batches, and still the step of one process: what is divided once cannot be divided wrongly.",
+    right="Batches are unequal, and the step is that of one process: add first, divide once.",
 )

@@ -57,8 +57,8 @@ def memory_cases(seed):
         row = 4 * length * (L * C + 2 * C + V)
         memory = -(-fixed // gpus) + int(row * (rng.randint(1, 30) + rng.uniform(0.1, 0.9)))
         cases.append((V, context, L, heads, C, length, memory, gpus))
-    V, context, L, C, gpus = 50257, 1024, 12, 768, 8
-    return [*cases, (V, context, L, 12, C, 1024 - seed, (24 + 8 * seed) * 10**9, gpus)]
+    small = [(50257, 1024, 12, 12, 768, 1024, 24 * 10**9, 8)] if seed == 0 else []
+    return cases + small
 
 
 def try_on(answer, V, context, L, H, C, length, memory, gpus):
@@ -235,5 +235,5 @@ EXERCISE = Function(
             "All of the memory may be used here. (In life one keeps some back.)",
         ),
     ],
-    right="Two numbers, what the model takes and what a row takes, and no run needs to fail to find the batch.",
+    right="What the model takes, what a row takes: so no run needs to fail to find the batch.",
 )

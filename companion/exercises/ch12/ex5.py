@@ -16,7 +16,7 @@ def best_size(rows):
 
 
 def parabola(rows, log=math.log):
-    """p and q of p u² + q u + r through the rows by least squares, u = log N - centre; (p, q, logs, centre)."""
+    """(p, q, logs, centre): of p u² + q u + r through the rows by least squares, u = log N - centre."""
     x = [log(size) for size, _ in rows]
     centre = sum(x) / len(x)
     u = np.array([each - centre for each in x])
@@ -40,7 +40,7 @@ def row_cases(seed):
         [(M, 4.0), (10 * M, 3.5), (100 * M, 2.0)],  # steeper and steeper
         [(M, 4.0), (10 * M, 3.0), (100 * M, 2.0)],  # straight
         [(M, 3.0), (2 * M, 2.0), (M, 3.5), (4 * M, 2.5)],  # one size twice
-        [(2 * M, 2.0), (M, 3.0), (4 * M, 2.6), (2 * M, 2.2), (2 * M, 2.4)],
+        [(2 * M, 2.2), (M, 3.0), (4 * M, 2.6), (2 * M, 2.0), (8 * M, 3.6), (2 * M, 2.4)],
         [(M, 2.6), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 2.5), (16 * M, 3.5)],  # the bottom is not by the best
         [(4 * M, 2.9), (2 * M, 3.0), (M, 3.4), (8 * M, 2.95)],
         [(M, 2.0), (2 * M, 1.0), (64 * M, 7.0)],
@@ -211,8 +211,9 @@ def hint(got, rows):
     if right is None or found is None or not abs(found / right - 1) < 0.05:
         return ""
     return (
-        "That is near. Are the numbers float32? Squares of logs take more digits than it has: use float64. Or is "
-        "the curve another one than asked for: least squares of the losses, over log N, all rows alike?"
+        "That is near. Are the numbers float32? Squares of logs take more digits than it has: use "
+        "float64. Or is the curve another one than asked for: least squares of the losses, over log N, "
+        "all rows alike?"
     )
 
 
@@ -260,7 +261,7 @@ EXERCISE = Function(
         (made(convex=False), HILL),
         (
             made(convex=False, inside=False),
-            "None is wanted in two cases: where the parabola opens downwards, and where its bottom was not seen.",
+            "None is wanted where the parabola opens downwards, and where its bottom was not seen.",
         ),
         (clamped, OUTSIDE + " You gave the end of the range."),
         (clamped_valley, OUTSIDE + " You gave the end of the range."),
@@ -340,5 +341,5 @@ EXERCISE = Function(
         ),
         (after(lambda found, rows: (found, at_the_bottom(rows))), "One number is wanted: N."),
     ],
-    right="Some trainings of one price tell the size to buy; where the valley moves with the price is the law.",
+    right="A few trainings of one price tell which size to buy; how it grows with the price, is a law.",
 )

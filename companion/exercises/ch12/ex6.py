@@ -3,7 +3,7 @@
 import random
 
 from companion.exercises.exercise import Function, Problem
-from companion.exercises.settle import Record, as_list, as_number
+from companion.exercises.settle import Record, as_list, as_number, settle
 from companion.exercises.values import a
 
 
@@ -30,7 +30,6 @@ def vector_cases(seed):
         [[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]],
         [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [100.0, 200.0, 300.0]],
         [[1.0, 1.0, 1.0, 1.0], [10.0, 10.0, 10.0, 10.0], [100.0, 100.0, 100.0, 100.5]],
-        [[], []],
     ]
     cases = by_hand if seed == 0 else []
     for n, m in [(2, 7), (3, 11), (4, 8), (5, 12), (7, 30), (6, 4)]:
@@ -95,17 +94,17 @@ def judged(found, vectors, sent, most, longest):
     """The results; raises Problem where they are right, and too much was sent."""
     n, m = len(vectors), len(vectors[0])
     sums = [sum(column) for column in zip(*vectors, strict=True)]
+    found = [settle(value) for value in found]
     lists = [as_list(value) for value in found]
-    if None in found:
-        raise Problem(
-            f"Process {found.index(None)} returned None. In a generator, too, `return` gives the result."
-        )
+    nothing = [rank for rank, value in enumerate(found) if value is None]
+    if nothing:
+        raise Problem(f"Process {nothing[0]} returned None. In a generator, too, `return` gives the result.")
     if max(sent) > most and all(near(one, sums) for one in lists):
         rank = sent.index(max(sent))
         why = WHOLE if longest >= m > 1 else LABELS
         raise Problem(
-            f"The sums are right, but with {n} processes and {m} numbers process {rank} sent {sent[rank]} numbers; "
-            f"{most} must do. {why}"
+            f"The sums are right, but with {n} processes and {m} numbers process {rank} sent {sent[rank]} "
+            f"numbers; {most} must do. {why}"
         )
     return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
 
@@ -209,9 +208,17 @@ UNEVEN = (
     "process with nothing to send yields an empty list."
 )
 WHOLE = "Whole vectors travel. Cut each into as many parts as there are processes: a part a round."
-LABELS = "What else is sent than parts of m/n numbers, in 2 (n − 1) rounds? Which part comes is known from the round."
+LABELS = "What else is sent than parts of m/n numbers, in 2 (n − 1) rounds? The round tells which part comes."
 REST = (
     "The length need not divide by the number of processes. Some parts are then a number longer than others."
+)
+UNADDED = (
+    "Each part came out as one process had it. Does the first pass add what comes to one's own? And the second "
+    "must begin with a complete part: of process r that is part r + 1, not part r."
+)
+UNTOUCHED = (
+    "Nothing was added to the part with which the second pass begins. A part that comes was the left "
+    "neighbour's, so its number is one less than that of the part sent; and the first pass has n − 1 rounds."
 )
 MEAN = "That is the mean. The sum is wanted."
 
@@ -228,29 +235,28 @@ EXERCISE = Function(
         (own, "Nothing was sent: each process returned what it had."),
         (
             made(rounds=(-1, None)),
-            "After the first pass each process has one part complete. Those must go round, too: a second pass.",
+            "After the first pass each process has one part complete. Those must go round, too.",
         ),
         (part_alone, "Each process returned the one part that it has complete. Those must go round, too."),
         (
             made(replace=plus),
-            "In the second pass complete parts travel: they replace what is there. To add them counts numbers twice.",
+            "In the second pass complete parts travel, and replace what is there. Adding counts numbers twice.",
         ),
         (
             made(change=lambda mine, received: received),
-            "In the first pass a part that comes must be added to one's own, not replace it.",
+            UNADDED,
         ),
         (
             made(second=lambda rank, k: rank - k, came_second=lambda rank, k: rank - k - 1),
-            "After the first pass process r has part r + 1 complete, not part r: with that it must begin.",
+            UNADDED,
         ),
         (
             made(second=lambda rank, k: rank - 1 - k, came_second=lambda rank, k: rank - k - 2),
-            "After the first pass process r has part r + 1 complete, not part r − 1: with that it must begin.",
+            "After the first pass process r has part r + 1 complete, not part r − 1: it begins with that.",
         ),
         (
             made(came_first=lambda rank, k: rank - k),
-            "The part that comes is the one which the left neighbour sent: its number is one less than that of "
-            "the part you sent.",
+            UNTOUCHED,
         ),
         (
             made(came_first=lambda rank, k: rank - k + 1),
@@ -280,7 +286,7 @@ EXERCISE = Function(
                 lambda rank, k: rank + k - 1,
                 lambda rank, k: rank + k - 2,
             ),
-            "A part travels on: what came in a round is sent in the next. You sent one that has not come yet.",
+            "A part travels on: what came in a round is sent in the next. You sent another.",
         ),
         (
             made(first=lambda rank, k: rank, came_first=lambda rank, k: rank - 1),
@@ -290,7 +296,7 @@ EXERCISE = Function(
             made(rounds=(0, -1)),
             "The first pass has n − 1 rounds. With n each part comes home, and counts again.",
         ),
-        (made(rounds=(-2, -1)), "The first pass has n − 1 rounds: a part must meet all processes."),
+        (made(rounds=(-2, -1)), UNTOUCHED),
         (
             made(rounds=(-1, -2)),
             "The second pass has n − 1 rounds: each complete part must reach all others.",
