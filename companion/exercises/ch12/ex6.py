@@ -213,8 +213,8 @@ REST = (
     "The length need not divide by the number of processes. Some parts are then a number longer than others."
 )
 UNADDED = (
-    "Each part came out as one process had it. Does the first pass add what comes to one's own? And the second "
-    "must begin with a complete part: of process r that is part r + 1, not part r."
+    "Each part came out as one process had it. Does the first pass add what comes to one's own? The "
+    "second must begin with a complete part: of process r that is part r + 1, not part r."
 )
 UNTOUCHED = (
     "Nothing was added to the part with which the second pass begins. A part that comes was the left "
@@ -240,7 +240,7 @@ EXERCISE = Function(
         (part_alone, "Each process returned the one part that it has complete. Those must go round, too."),
         (
             made(replace=plus),
-            "In the second pass complete parts travel, and replace what is there. Adding counts numbers twice.",
+            "In the second pass complete parts travel, and replace what is there. Adding counts some twice.",
         ),
         (
             made(change=lambda mine, received: received),

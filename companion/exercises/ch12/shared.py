@@ -17,6 +17,12 @@ class Shape:
     dropout: float = 0.0
 
 
+class Table(nn.Module):
+    def __init__(self, rows, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, width))
+
+
 class Norm(nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -47,8 +53,7 @@ class Block(nn.Module):
 class Embedding(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.token = nn.Embedding(c.vocab_size, c.d_model)
-        self.position = nn.Embedding(c.context_length, c.d_model)
+        self.token, self.position = Table(c.vocab_size, c.d_model), Table(c.context_length, c.d_model)
 
 
 class Model(nn.Module):
