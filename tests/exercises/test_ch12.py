@@ -336,10 +336,12 @@ def end_of_range(rows):
     return math.exp(np.clip(-q / (2 * p), x.min(), x.max())) if p > 0 else None
 
 
-def in_float32(rows):
+def by_normal_equations(rows):
+    """In float32, where the squares of squares of logs lose what matters."""
     data = torch.tensor(rows)
     x, y = data[:, :1].log(), data[:, 1:]
-    c, b, a = torch.linalg.lstsq(x ** torch.arange(3), y).solution.flatten().tolist()
+    X = x ** torch.arange(3)
+    c, b, a = torch.linalg.solve(X.T @ X, X.T @ y).flatten().tolist()
     return math.exp(-b / a / 2) if a > 0 and x.min().item() <= -b / a / 2 <= x.max().item() else None
 
 
@@ -435,9 +437,10 @@ def tail_left(rank, world, numbers):
 
 
 def process_zero_stays(rank, world, numbers):
-    if rank == 0:
+    total = yield from in_two_passes(rank, world, numbers)
+    if rank > 0:
         yield []
-    return (yield from in_two_passes(rank, world, numbers))
+    return total
 
 
 def empty_handed(rank, world, numbers):
@@ -515,7 +518,7 @@ ANSWERS = {
             (8192, "Or attention's four matrices alone"),
             (16_384, "twice as many weights"),
             (811_560, "Every block has its attention"),
-            (1.0e8, "where is C"),
+            (100_663_296, "where is C"),
             (159, "square of its length"),
             (768, "All heads together"),
             (1024, "what the model can read"),
@@ -645,7 +648,7 @@ ANSWERS = {
             (in_order_given, "in any order"),
             (in_a_dict, "a dict keeps the last"),
             (end_of_range, "the end of the range"),
-            (in_float32, "float32"),
+            (by_normal_equations, "float32"),
             (sorts_them, "changes its input"),
             (not_a_number, "not NaN"),
             (lambda rows: by_polyfit(rows) or 0, "not 0"),

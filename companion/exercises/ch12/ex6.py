@@ -204,7 +204,7 @@ def yielded_sum(rank, world, numbers):
 
 
 UNEVEN = (
-    "Process {} returned in round {2}, while process {1} still sends. All must take equally many rounds: a "
+    "Process {0} returned in round {2}, while process {1} still sends. All must take equally many rounds: a "
     "process with nothing to send yields an empty list."
 )
 WHOLE = "Whole vectors travel. Cut each into as many parts as there are processes: a part a round."
