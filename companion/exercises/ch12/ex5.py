@@ -37,7 +37,7 @@ def row_cases(seed):
         [(M, 2.5), (10 * M, 3.0), (100 * M, 2.0)],
         [(M, 4.0), (10 * M, 3.0), (100 * M, 2.5)],  # still falling
         [(M, 2.5), (10 * M, 3.0), (100 * M, 4.0)],  # falling no more
-        [(M, 4.0), (10 * M, 3.5), (100 * M, 2.0)],  # steeper and steeper
+        [(M, 4.0), (10 * M, 3.2), (100 * M, 2.0)],  # steeper and steeper
         [(2 * M, 3.2), (M, 4.0), (3 * M, 2.9)],  # its bottom lies outside over N, too
         [(M, 3.0), (2 * M, 2.0), (M, 3.5), (4 * M, 2.5)],  # one size twice
         [(2 * M, 2.2), (M, 3.0), (4 * M, 2.6), (2 * M, 2.0), (8 * M, 3.6), (2 * M, 2.4)],
