@@ -89,7 +89,7 @@ EXERCISE = Function(
     shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7}, {8})",
     tolerance=1e-6,
     mistakes=[
-        (made(attention=0), "6 N is not all: attention has products without weights, 12 L C T a token."),
+        (made(attention=0), "That is 6 N alone: attention has products without weights, 12 L C T a token."),
         (made(of=2, attention=4), FORWARD),
         (made(of=2), FORWARD),
         (made(attention=4), "The way back of attention's own products is missing: 12 L C T, not 4 L C T."),

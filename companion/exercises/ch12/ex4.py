@@ -232,7 +232,7 @@ EXERCISE = Function(
         ),
         (
             with_numbers(lambda model, length, memory, gpus: (length, memory * 9 // 10, gpus)),
-            "All of the memory may be used here. (In life one keeps some back.)",
+            "All of the memory may be used here, though in life one keeps some back.",
         ),
     ],
     right="What the model takes, what a row takes: so no run needs to fail to find the batch.",

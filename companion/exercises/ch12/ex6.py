@@ -103,7 +103,7 @@ def judged(found, vectors, sent, most, longest):
         rank = sent.index(max(sent))
         why = WHOLE if longest >= m > 1 else LABELS
         raise Problem(
-            f"The sums are right, but with {n} processes and {m} numbers process {rank} sent {sent[rank]} "
+            f"The sums are right. But where n is {n} and m is {m}, process {rank} sent {sent[rank]} "
             f"numbers; {most} must do. {why}"
         )
     return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
