@@ -28,6 +28,8 @@ def part_cases(seed):
         [([t(6.0)], 3)],
         [([t(6.0)], 1)],
         [([None], 3)],
+        [([t(0.0)], 3)],
+        [([t(0.0, 0.0), t(1.0)], 3), ([None, t(2.0)], 1)],
         [([None], 3), ([None], 1)],
         [([t(6.0)], 3), ([None], 1)],
         [([None], 2), ([t(4.0)], 1)],
@@ -209,6 +211,10 @@ EXERCISE = Function(
                 None if parts[0][0][i] is None else found for i, found in enumerate(combine(parts))
             ],
             SOMEBODY,
+        ),
+        (
+            made(lambda used, every: total(used) / targets(every) if any(g.any() for g, _ in used) else None),
+            "A gradient of zeros is a gradient. None is only for a parameter that nobody used.",
         ),
         (none_as_zeros, NOBODY),
         (after(lambda found, parts: [torch.tensor(0.0) if g is None else g for g in found]), NOBODY),

@@ -41,6 +41,8 @@ def memory_cases(seed):
         (*tiny, 4, 100, 3),
         (*tiny, 1, 600, 3),
         (*tiny, 2, 408 + 3 * 112, 4),
+        (*tiny, 2, 400 + 3 * 112, 4),  # 102 parameters do not divide by 4
+        (*tiny, 2, 326 + 2 * 112, 5),  # nor 1,632 bytes by 5
         (50, 9, 3, 2, 4, 5, 60_000, 3),
     ]
     cases = by_hand if seed == 0 else []
@@ -99,6 +101,16 @@ def divided(model, length, memory, gpus):
     return max(0, (memory - 16 * parameters(model.config)) // gpus // row_bytes(model.config, length))
 
 
+def whole_share(share):
+    """A share of whole parameters or bytes."""
+
+    def wrong(model, length, memory, gpus):
+        c = model.config
+        return max(0, (memory - share(parameters(c), gpus)) // row_bytes(c, length))
+
+    return wrong
+
+
 def per_token(c):
     return row_bytes(c, 1) // 4
 
@@ -113,6 +125,9 @@ STATES = (
 )
 NEGATIVE = "Where the model itself does not fit, the rest is less than nothing. The answer is 0 then."
 DOWN = "Rows are whole: what is not quite one more row does not fit. Round down."
+EVEN = (
+    "Shares are even here, to a fraction of a byte. You rounded a GPU's share; in whole numbers, divide last."
+)
 SHARE = "Weights, gradients and averages are shared: each GPU holds only its part."
 TABLES = "Position rows are parameters too, with gradients and averages."
 
@@ -159,6 +174,9 @@ EXERCISE = Function(
             lambda model, length, memory, gpus: largest_batch(model, length, memory * gpus, 1) // gpus * gpus,
             "That is for all GPUs together. How many rows can each take?",
         ),
+        (whole_share(lambda P, gpus: 16 * (P // gpus)), EVEN),
+        (whole_share(lambda P, gpus: 16 * -(-P // gpus)), EVEN),
+        (whole_share(lambda P, gpus: 16 * P // gpus), EVEN),
         (divided, "You shared the memory that is left, not what the model takes."),
         (
             made(

@@ -211,8 +211,8 @@ def hint(got, rows):
     if right is None or found is None or not abs(found / right - 1) < 0.05:
         return ""
     return (
-        "That is near. Are the numbers float32? Squares of logs take more digits than it has: use "
-        "float64. Or is the curve another one than asked for: least squares of the losses, over log N, "
+        "That is near. Was it rounded on the way? Are the numbers float32? Squares of logs take more "
+        "digits than it has: use float64. Or is the curve another one than asked for: least squares of the losses, over log N, "
         "all rows alike?"
     )
 

@@ -40,7 +40,7 @@ def vector_cases(seed):
 def play(answer, vectors):
     """Run all processes, a round at a time."""
     n, m = len(vectors), len(vectors[0])
-    most, rounds = 2 * (n - 1) * -(-m // n), 4 * n + 4
+    most, rounds = 2 * (n - 1) * -(-m // n), 4 * (n + 1) * (m + 1)
     processes = [started(answer(rank, n, vector)) for rank, vector in enumerate(vectors)]
     arriving, sent, longest = [None] * n, [0] * n, 0
     for number in range(1, rounds + 2):
@@ -178,7 +178,7 @@ def growing(rank, world, numbers):
     return total
 
 
-def neighbours(rank, world, numbers):
+def neighbors(rank, world, numbers):
     received = yield list(numbers)
     return plus(numbers, received)
 
@@ -218,7 +218,7 @@ UNADDED = (
 )
 UNTOUCHED = (
     "Nothing was added to the part with which the second pass begins. A part that comes was the left "
-    "neighbour's, so its number is one less than that of the part sent; and the first pass has n − 1 rounds."
+    "neighbor's, so its number is one less than that of the part sent; and the first pass has n − 1 rounds."
 )
 MEAN = "That is the mean. The sum is wanted."
 
@@ -260,7 +260,7 @@ EXERCISE = Function(
         ),
         (
             made(came_first=lambda rank, k: rank - k + 1),
-            "What comes is from the left, process r − 1. You took it for the right neighbour's.",
+            "What comes is from the left, process r − 1. You took it for the right neighbor's.",
         ),
         (
             made(came_second=lambda rank, k: rank + 1 - k),
@@ -268,7 +268,7 @@ EXERCISE = Function(
         ),
         (
             made(came_second=lambda rank, k: rank + 2 - k),
-            "What comes is from the left, process r − 1. You took it for the right neighbour's.",
+            "What comes is from the left, process r − 1. You took it for the right neighbor's.",
         ),
         (
             made(
@@ -320,8 +320,8 @@ EXERCISE = Function(
             "You sent on the sum so far: so what it holds already is counted again.",
         ),
         (
-            neighbours,
-            "Each process added its left neighbour's numbers alone. The others' must come round, too.",
+            neighbors,
+            "Each process added its left neighbor's numbers alone. The others' must come round, too.",
         ),
         (made(final=lambda total, world: total[::-1]), "The sums are in reverse order."),
     ],

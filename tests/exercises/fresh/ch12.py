@@ -357,6 +357,10 @@ def without_idle_means(parts):
     return mean_of_means([part for part in parts if part[1]])
 
 
+def zeros_are_nothing(parts):
+    return [None if g is None or not g.any() else g for g in combined(parts)]
+
+
 def norms_of_them(parts):
     return [None if g is None else g.norm() for g in combined(parts)]
 
@@ -500,6 +504,10 @@ def nine_tenths(model, length, memory, gpus):
 
 def rows_of_the_context(model, length, memory, gpus):
     return fitting(model, model.config.context_length, memory, gpus)
+
+
+def whole_parameters_each(model, length, memory, gpus):
+    return max(0, (memory - 16 * (parameters(model) // gpus)) // row_bytes(model, length))
 
 
 def whole_share_first(model, length, memory, gpus):
@@ -939,6 +947,17 @@ def keeps_a_copy(rank, world, numbers):
     return (yield from round_it(rank, world, copy.deepcopy(numbers)))
 
 
+def a_number_a_round(rank, world, numbers):
+    """Slow, and sends no number too many."""
+    parts = parted(numbers, world)
+    for k in range(2 * world - 2):
+        here, got = (rank - k - 1) % world, []
+        for j in range(max(map(len, parts))):
+            got += yield parts[(rank - k) % world][j : j + 1]
+        parts[here] = [x + y * (k < world - 1) for x, y in zip(got, parts[here], strict=True)]
+    return sum(parts, [])
+
+
 def in_fractions(rank, world, numbers):
     return (yield from round_it(rank, world, [Fraction(x) for x in numbers]))
 
@@ -993,6 +1012,7 @@ WRONG = {
         weighed_by_counts,
         first_process,
         without_idle_means,
+        zeros_are_nothing,
         norms_of_them,
         and_the_count,
         one_long_vector,
@@ -1019,6 +1039,7 @@ WRONG = {
         none_where_none,
         nine_tenths,
         rows_of_the_context,
+        whole_parameters_each,
         whole_share_first,
     ],
     "12.5": [
@@ -1098,5 +1119,6 @@ RIGHT = {
         AnObject,
         keeps_a_copy,
         in_fractions,
+        a_number_a_round,
     ],
 }
