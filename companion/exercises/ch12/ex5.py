@@ -212,8 +212,8 @@ def hint(got, rows):
         return ""
     return (
         "That is near. Was it rounded on the way? Are the numbers float32? Squares of logs take more "
-        "digits than it has: use float64. Or is the curve another one than asked for: least squares of the losses, over log N, "
-        "all rows alike?"
+        "digits than it has: use float64. Or is it another curve than the one asked for: "
+        "least squares of the losses, over log N, all rows alike?"
     )
 
 
