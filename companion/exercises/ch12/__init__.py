@@ -1,0 +1,1 @@
+"""The checks of chapter 12, Scaling: one file an exercise."""
