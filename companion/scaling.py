@@ -109,8 +109,9 @@ class DistributedTrainer(Trainer):
 def mup_init(model: GPT, base_width: int) -> GPT:
     """Give the last norm the first weight that it has at base_width, times base_width / d_model; in place.
 
-    The other first weights of init_gpt2 are muP's as they are. Source: Yang & Hu et al., 2022
-    (arXiv:2203.03466), table 8; its output multiplier stands in the norm here, since the head is tied.
+    The other first weights of init_gpt2 (chapter 6), whose formula for the norm this is, are muP's already.
+    Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8; its output multiplier stands in the norm here,
+    since the head is tied.
     """
     scale = base_width / model.config.d_model
     with torch.no_grad():
@@ -122,7 +123,8 @@ def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
     """AdamW with rates such that config.lr, found at base_width, serves a model of any width.
 
     Matrices of the blocks and the last norm learn at lr · base_width / d_model, all else at lr. The
-    matrices' weight decay grows as their rate falls. For attention with heads of one width.
+    matrices' weight decay grows as their rate falls, since a step decays by rate · decay. Heads are of one
+    width.
     Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8.
     """
     scale = base_width / model.config.d_model
