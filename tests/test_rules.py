@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from companion.runtime.rules import RULES, Rule, deduplicated, digest, refused_by
+from companion.runtime.rules import RULES, DocumentRule, deduplicated, digest, refused_by
 from companion.village import DATA, load_split
 
 PROSE = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
@@ -66,7 +66,9 @@ def test_the_first_rule_gives_the_name_and_rules_can_be_others():
     assert refused_by("<b>!</b>") == "too short"
     assert refused_by("<b>!</b>", RULES[-2:]) == "markup"
     assert refused_by("x", ()) is None
-    assert refused_by("a quiet night", [Rule("quiet", lambda document: "quiet" in document)]) == "quiet"
+    assert (
+        refused_by("a quiet night", [DocumentRule("quiet", lambda document: "quiet" in document)]) == "quiet"
+    )
 
 
 @given(st.text())

@@ -38,7 +38,7 @@ MENU = (
 
 
 @dataclass(frozen=True)
-class Rule:
+class DocumentRule:
     """name: what is wrong with a document that it refuses. refuses(document): whether that is so."""
 
     name: str
@@ -96,7 +96,7 @@ def boilerplate(document: str) -> bool:
 
 
 RULES = tuple(
-    Rule(function.__name__.replace("_", " "), function)
+    DocumentRule(function.__name__.replace("_", " "), function)
     for function in (
         too_short,
         few_letters,
@@ -110,7 +110,7 @@ RULES = tuple(
 )
 
 
-def refused_by(document: str, rules: Sequence[Rule] = RULES) -> str | None:
+def refused_by(document: str, rules: Sequence[DocumentRule] = RULES) -> str | None:
     """The name of the first rule that refuses a document; None for one that may stay."""
     return next((rule.name for rule in rules if rule.refuses(document)), None)
 

@@ -32,7 +32,7 @@ from companion.runtime.checks import as_documents, number, whole_number
 from companion.runtime.files import claim, staged, write_whole
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
-from companion.runtime.rules import RULES, Rule, deduplicated, digest, refused_by
+from companion.runtime.rules import RULES, DocumentRule, deduplicated, digest, refused_by
 from companion.runtime.texts import end_of_text
 
 SHARD_BYTES = 2**26
@@ -66,7 +66,7 @@ class Job:
     source: str
     tokenizer: str
     val_fraction: float
-    rules: Sequence[Rule]
+    rules: Sequence[DocumentRule]
     stream: Stream
     load: Callable
 
@@ -81,7 +81,7 @@ def write_shards(
     val_fraction: float = 0.01,
     processes: int = 1,
     shard_bytes: int = SHARD_BYTES,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[DocumentRule] = RULES,
     on_shard: Callable[[int], object] = lambda n_bytes: None,
 ) -> dict:
     """Write documents as a folder of numbered shards, which read_prepared opens; return its meta.json.
