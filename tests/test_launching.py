@@ -6,8 +6,9 @@ import pytest
 
 from companion.runtime.launching import companion_in
 
-
-several = pytest.mark.skipif(sys.platform == "win32", reason="several processes are tested on Linux and macOS")
+several = pytest.mark.skipif(
+    sys.platform == "win32", reason="several processes are tested on Linux and macOS"
+)
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=several)])
