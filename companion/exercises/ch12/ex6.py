@@ -115,9 +115,7 @@ def judged(found, vectors, sent, most, longest):
         raise Problem(f"Process {nothing[0]} returned None. In a generator, too, `return` gives the result.")
     right = all(near(one, sums) for one in lists)
     if n == 1 and sent[0] and right:
-        raise Problem(
-            "A process that is alone sends nothing: there is nobody to tell. Yours sent its numbers to itself."
-        )
+        raise Problem("A process that is alone sends nothing: there is nobody to tell. Yours sent to itself.")
     if n > 1 and min(sent) < m and right:
         rank = sent.index(min(sent))
         raise Problem(QUIET.format(rank, sent[rank] or "nothing", m))
