@@ -3,7 +3,7 @@
 import math
 import random
 
-from companion.exercises.ch12.shared import in_all, in_matrices, shapes
+from companion.exercises.ch12.shared import ask, in_all, in_matrices
 from companion.exercises.exercise import Function
 
 
@@ -32,6 +32,10 @@ def run_cases(seed):
         (50257, 1024, 12, 12, 768, 1024, 850_000, 8, 312 * 10**12),
         (50257, 1024, 3, 25, 1600, 1024, 700_000, 8, 312 * 10**12),
         (1024, 256, 4, 2, 96, 120, 9_000, 1, 10**11),
+        (8, 4, 1, 1, 2, 4, 1000, 1, 100_000),  # more than can be: a peak from the wrong data sheet
+        (8, 4, 1, 1, 2, 4, 1000, 64, 9_999),
+        (100, 5000, 1, 2, 2, 4900, 7_000, 3000, 123_456),
+        (100, 16, 1, 2, 2, 3, 0.5, 4, 200_999),
     ]
     cases = by_hand if seed == 0 else []
     for _ in range(4):
@@ -51,7 +55,7 @@ def run_cases(seed):
 
 
 def try_on(answer, V, context, L, H, C, length, speed, gpus, peak):
-    return answer(shapes(V, context, L, H, C), length, speed, gpus, peak)
+    return ask(answer, (V, context, L, H, C), (length, speed, gpus, peak), (1, 10, 1, 1000))
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -87,7 +91,7 @@ EXERCISE = Function(
     oracle=utilization,
     call=try_on,
     shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7}, {8})",
-    tolerance=1e-6,
+    tolerance=1e-7,
     mistakes=[
         (made(attention=0), "That is 6 N alone: attention has products without weights, 12 L C T a token."),
         (made(of=2, attention=4), FORWARD),
@@ -139,7 +143,7 @@ EXERCISE = Function(
                 changed(lambda found, *run, digits=digits: round(found, digits)),
                 "You rounded it. Leave that to whoever prints it.",
             )
-            for digits in (1, 2, 3, 4)
+            for digits in (1, 2, 3, 4, 5, 6)
         ],
         (
             changed(lambda found, *run: 1 / found),

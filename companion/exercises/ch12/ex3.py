@@ -2,7 +2,7 @@
 
 import torch
 
-from companion.exercises.exercise import Function
+from companion.exercises.exercise import Function, Problem
 
 
 def combine(parts):
@@ -19,6 +19,10 @@ def combine(parts):
 
 def t(*numbers):
     return torch.tensor(numbers, dtype=torch.float32)
+
+
+def d(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def part_cases(seed):
@@ -40,6 +44,13 @@ def part_cases(seed):
         [([t(6.0), None], 4), ([t(1.0), None], 1)],
         [([t(3.0, 0.0)], 2), ([t(-3.0, 9.0)], 2), ([t(0.0, 0.0)], 2)],
         [([t(6.0)], 2), ([t(3.0)], 2), ([t(8.0)], 5)],
+        [([t(3e6)], 2), ([t(-4e6)], 1)],
+        [([t(6e4)], 40_000), ([t(7e4)], 30_011)],
+        [([t(6e4)], 2**24), ([t(7e4)], 30_011)],
+        [([d(1e9 + 0.25)], 1), ([d(-1e9)], 1)],
+        [([d(1.0), None], 2), ([d(2.0), d(3.0)], 1)],
+        [([t(float(i))], i) for i in range(6)],
+        [([t(float(i + j)) for j in range(9)], i + 1) for i in range(12)],
     ]
     cases = [(parts,) for parts in by_hand] if seed == 0 else []
     for n, counts in [(2, (7, 3)), (3, (40, 0, 21)), (4, (100, 3, 30, 12))]:
@@ -51,6 +62,22 @@ def part_cases(seed):
             parts.append((gradients, counts[i]))
         cases.append((parts,))
     return cases
+
+
+def try_on(answer, parts):
+    """What it gives, looked at when it has been called again, with other gradients."""
+    others = [([None if g is None else 2 * g for g in gradients], count) for gradients, count in parts]
+    found = answer(parts)
+    answer(others)
+    if isinstance(found, list | tuple) and len(found) == len(parts[0][0]):
+        for i, got in enumerate(found):
+            if isinstance(got, torch.Tensor) and got.dtype == torch.float32 and is_double(parts, i):
+                raise Problem(DIGITS)
+    return found
+
+
+def is_double(parts, i):
+    return any(gs[i] is not None and gs[i].dtype == torch.float64 for gs, _ in parts)
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -105,6 +132,7 @@ def by_own_count(parts):
     return [sum(gradient / count for gradient, count in column) / len(column) for column in columns(parts)]
 
 
+DIGITS = "Gradients came in float64, and went out in float32: half of the digits are lost."
 MEANS = (
     "You took the mean of means: a target of a process with few of them then counts for more than one of "
     "a process with many. Add sums, divide once."
@@ -125,6 +153,8 @@ EXERCISE = Function(
     wants="combine(parts)",
     cases=part_cases,
     oracle=combine,
+    call=try_on,
+    shown="{f}({0})",
     mistakes=[
         (made(lambda used, every: sum(g / max(n, 1) for g, n in used) / len(every)), MEANS),
         (made(lambda used, every: sum(g / max(n, 1) for g, n in used) / len(used)), MEANS),
@@ -234,6 +264,10 @@ EXERCISE = Function(
         (
             after(lambda found, parts: [None if g is None else g.sum() for g in found]),
             "Each gradient keeps the shape of its parameter. You added its numbers up.",
+        ),
+        (
+            after(lambda found, parts: [None if g is None else 2 * g for g in found]),
+            "That is twice what is right. Or does a later call change what an earlier one returned?",
         ),
         (
             after(lambda found, parts: [None if g is None else -g for g in found]),

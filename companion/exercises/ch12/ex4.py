@@ -3,7 +3,7 @@
 import math
 import random
 
-from companion.exercises.ch12.shared import in_all, shapes
+from companion.exercises.ch12.shared import ask, in_all
 from companion.exercises.exercise import Function
 
 
@@ -43,7 +43,11 @@ def memory_cases(seed):
         (*tiny, 2, 408 + 3 * 112, 4),
         (*tiny, 2, 400 + 3 * 112, 4),  # 102 parameters do not divide by 4
         (*tiny, 2, 326 + 2 * 112, 5),  # nor 1,632 bytes by 5
+        (*tiny, 2, 327 + 2 * 112, 5),  # a share of each entry, rounded up, is too much
+        (*tiny, 1, 200_000, 64),  # thousands of rows
+        (*tiny, 1, 1000, 1024),
         (50, 9, 3, 2, 4, 5, 60_000, 3),
+        (5, 9, 24, 1, 2, 5, 60_000, 3),
     ]
     cases = by_hand if seed == 0 else []
     for _ in range(4):
@@ -59,12 +63,14 @@ def memory_cases(seed):
         row = 4 * length * (L * C + 2 * C + V)
         memory = -(-fixed // gpus) + int(row * (rng.randint(1, 30) + rng.uniform(0.1, 0.9)))
         cases.append((V, context, L, heads, C, length, memory, gpus))
-    small = [(50257, 1024, 12, 12, 768, 1024, 24 * 10**9, 8)] if seed == 0 else []
+    gpt2 = 50257, 1024, 12, 12, 768
+    just = 2 * in_all(50257, 1024, 12, 768) + 20 * 4 * 1024 * (14 * 768 + 50257)
+    small = [(*gpt2, 1024, memory, 8) for memory in (24 * 10**9, just, just - 1)] if seed == 0 else []
     return cases + small
 
 
 def try_on(answer, V, context, L, H, C, length, memory, gpus):
-    return answer(shapes(V, context, L, H, C), length, memory, gpus)
+    return ask(answer, (V, context, L, H, C), (length, memory, gpus), (1, 1000, 1))
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -177,6 +183,8 @@ EXERCISE = Function(
         (whole_share(lambda P, gpus: 16 * (P // gpus)), EVEN),
         (whole_share(lambda P, gpus: 16 * -(-P // gpus)), EVEN),
         (whole_share(lambda P, gpus: 16 * P // gpus), EVEN),
+        (whole_share(lambda P, gpus: 4 * -(-4 * P // gpus)), EVEN),
+        (whole_share(lambda P, gpus: 2 * -(-4 * P // gpus) - (-8 * P // gpus)), EVEN),
         (divided, "You shared the memory that is left, not what the model takes."),
         (
             made(

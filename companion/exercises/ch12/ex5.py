@@ -28,6 +28,14 @@ def parabola(rows, log=math.log):
 M = 10**6
 
 
+TEN_AND_MORE = (3.0, 2.8, 2.7, 2.5, 2.6, 2.5, 2.4, 2.5, 2.5, 2.4, 2.6, 2.9, 3.0, 3.3)
+
+
+def valley(sizes, bottom, p=0.1):
+    """Rows that lie on a parabola, with its bottom at a log N."""
+    return [(size, 2 + p * (math.log(size) - bottom) ** 2) for size in sizes]
+
+
 def row_cases(seed):
     rng = random.Random(seed)
     by_hand = [
@@ -47,6 +55,17 @@ def row_cases(seed):
         [(64 * M, 7.0), (2 * M, 1.0), (M, 2.0)],
         [(M, 3.0), (2 * M, 2.9), (4 * M, 2.75), (8 * M, 2.76), (16 * M, 2.74)],  # the last is best, by chance
         [(16 * M, 3.0), (8 * M, 2.9), (4 * M, 2.75), (2 * M, 2.76), (M, 2.74)],
+    ]
+    for near in (0.05, 0.005):  # the bottom is just seen, or just not
+        by_hand += [valley([M, 10 * M, 100 * M], math.log(M) + near)]
+        by_hand += [valley([M, 10 * M, 100 * M], math.log(M) - near)]
+        by_hand += [valley([M, 10 * M, 100 * M], math.log(100 * M) + near)]
+        by_hand += [valley([M, 10 * M, 100 * M], math.log(100 * M) - near)]
+    by_hand += [
+        [(M, 3.0), (2 * M, 2.0), (2 * M, 2.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6)],  # rows repeated
+        [(M, 3.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6), (8 * M, 3.6)],
+        valley([10, 1000, 100_000], math.log(50), 1.2),
+        [(n * M, loss) for n, loss in zip(range(1, 15), TEN_AND_MORE, strict=True)],
     ]
     cases = by_hand if seed == 0 else []
     for n, inside in [(3, True), (5, True), (6, True), (9, True), (4, False), (5, False)]:
@@ -143,6 +162,19 @@ def without_the_half(rows):
     return math.exp(bottom) if p > 0 and min(x) <= bottom <= max(x) else None
 
 
+def divided_by_half(inside):
+    """-q / 2 * p, which Python takes for (-q / 2) * p."""
+
+    def wrong(rows):
+        p, q, _ = np.polyfit(np.log([size for size, _ in rows]), [loss for _, loss in rows], 2)
+        x, bottom = [math.log(size) for size, _ in rows], -q / 2 * p
+        if p <= 0 or (inside and not min(x) <= bottom <= max(x)):
+            return None
+        return raised(math.exp, bottom)
+
+    return wrong
+
+
 def weighed(power):
     def fit(rows, log):
         x = [log(size) for size, _ in rows]
@@ -223,6 +255,7 @@ CHANCE = (
 )
 OUTSIDE = "A bottom below the smallest or above the largest N was not seen: None is wanted there."
 HILL = "A parabola that opens downwards has a highest point. There is no lowest: None is wanted."
+PRECEDENCE = "-q / 2 * p is (-q / 2) * p. To divide by both, write -q / (2 * p)."
 LOG = "The parabola is one in log N. Over N itself the valley is far from symmetric."
 
 EXERCISE = Function(
@@ -278,6 +311,9 @@ EXERCISE = Function(
             without_the_half,
             "The slope of p x² + q x is 2 p x + q: you lost the 2.",
         ),
+        (lambda rows: None, "You never found one. Was the range compared with log N, not with N?"),
+        (divided_by_half(True), PRECEDENCE),
+        (divided_by_half(False), PRECEDENCE + " " + OUTSIDE),
         (made(exp=lambda found: found), "That is log N. N itself is wanted."),
         (made(exp=lambda found: found / math.log(10)), "That is log N. N itself is wanted."),
         (made(exp=lambda found: found / math.log(2)), "That is log N. N itself is wanted."),
@@ -321,6 +357,7 @@ EXERCISE = Function(
             of_rows(lambda rows: list(dict(sorted(rows, reverse=True)).items())),
             "A size may be there twice; you kept the best row of it. Every row counts.",
         ),
+        (of_rows(lambda rows: list(dict.fromkeys(rows))), "A row that is there twice counts twice."),
         (
             of_rows(
                 lambda rows: [

@@ -31,6 +31,18 @@ def vector_cases(seed):
         [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [100.0, 200.0, 300.0]],
         [[1.0, 1.0, 1.0, 1.0], [10.0, 10.0, 10.0, 10.0], [100.0, 100.0, 100.0, 100.5]],
     ]
+    by_hand += [
+        [[], []],
+        [[0.1], [0.2]],
+        [[0.123456789], [1.0]],
+        [[0.1, 1e6 + 0.3], [0.2, -1e6]],
+        [[3e9, 0.1], [1e9, -0.7]],
+        [[-1e9, 0.1], [-1e9, 1.0]],
+        [[1.0, 2.0], [-1.0, -2.0]],  # sums of 0
+        [[1.0, 2.0, 3.0], [-3.0, 5.0, -1.0], [2.0, -7.0, -2.0]],
+        [[0.1 * i] for i in range(8)],
+        [[0.1 * i + j for j in range(20)] for i in range(9)],
+    ]
     cases = by_hand if seed == 0 else []
     for n, m in [(2, 7), (3, 11), (4, 8), (5, 12), (7, 30), (6, 4)]:
         cases.append([[rng.randint(-99, 99) / 4 for _ in range(m + seed * (m > 5))] for _ in range(n)])
@@ -53,6 +65,8 @@ def play(answer, vectors):
         if number > rounds:
             raise Problem(
                 f"After {rounds} rounds with {n} processes none has returned. 2 (n − 1) rounds are enough."
+                if n > 1
+                else f"After {rounds} rounds a process that is alone has not returned. It needs none."
             )
         parts = [as_part(rank, part) for rank, (_, part) in enumerate(steps)]
         sent = [before + len(part) for before, part in zip(sent, parts, strict=True)]
@@ -99,7 +113,13 @@ def judged(found, vectors, sent, most, longest):
     nothing = [rank for rank, value in enumerate(found) if value is None]
     if nothing:
         raise Problem(f"Process {nothing[0]} returned None. In a generator, too, `return` gives the result.")
-    if max(sent) > most and all(near(one, sums) for one in lists):
+    right = all(near(one, sums) for one in lists)
+    if n == 1 and sent[0] and right:
+        raise Problem("A process that is alone sends nothing: there is nobody to tell. Yours sent to itself.")
+    if n > 1 and min(sent) < m and right:
+        rank = sent.index(min(sent))
+        raise Problem(QUIET.format(rank, sent[rank] or "nothing", m))
+    if max(sent) > most and right:
         rank = sent.index(max(sent))
         why = WHOLE if longest >= m > 1 else LABELS
         raise Problem(
@@ -109,12 +129,22 @@ def judged(found, vectors, sent, most, longest):
     return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
 
 
-def near(numbers, sums):
+def hint(got, vectors):
+    """Whether the sums are nearly right."""
+    if got.error is not None:
+        return ""
+    sums = [sum(column) for column in zip(*vectors, strict=True)]
+    if not all(near(as_list(one), sums, 0.51) for one in got.value.parts.values()):
+        return ""
+    return "That is near. Were numbers rounded on the way, or at the end? Are they float32, or float16?"
+
+
+def near(numbers, sums, within=1e-3):
     """Whether a list has these sums."""
     if numbers is None or len(numbers) != len(sums):
         return False
     values = [as_number(number) for number in numbers]
-    return all(x is not None and abs(x - y) < 1e-3 for x, y in zip(values, sums, strict=True))
+    return all(x is not None and abs(x - y) < within for x, y in zip(values, sums, strict=True))
 
 
 # -- mistakes ------------------------------------------------------------------
@@ -207,6 +237,10 @@ UNEVEN = (
     "Process {0} returned in round {2}, while process {1} still sends. All must take equally many rounds: a "
     "process with nothing to send yields an empty list."
 )
+QUIET = (
+    "The sums are right. But process {0} has numbers ({2}) of which the others cannot know otherwise, and it "
+    "sent {1}: real processes share no variables. All must go through `yield`."
+)
 WHOLE = "Whole vectors travel. Cut each into as many parts as there are processes: a part a round."
 LABELS = "What else is sent than parts of m/n numbers, in 2 (n − 1) rounds? The round tells which part comes."
 REST = (
@@ -230,6 +264,8 @@ EXERCISE = Function(
     cases=vector_cases,
     oracle=ring,
     call=play,
+    tolerance=1e-8,
+    hint=hint,
     shown="{f}(rank, world, numbers) in each process, numbers = {0}",
     mistakes=[
         (own, "Nothing was sent: each process returned what it had."),
@@ -325,5 +361,5 @@ EXERCISE = Function(
         ),
         (made(final=lambda total, world: total[::-1]), "The sums are in reverse order."),
     ],
-    right="The more processes, the smaller the parts: what each sends stays below two vectors.",
+    right="The more processes, the smaller the parts: what each sends stays at about two vectors.",
 )

@@ -1,9 +1,13 @@
 """What several checks of chapter 12 use: a GPT-2's parameters, as shapes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+
+from companion.exercises.exercise import Problem
 
 
 @dataclass
@@ -70,6 +74,36 @@ def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
     """A GPT-2 without numbers, on the meta device."""
     with torch.device("meta"):
         return Model(Shape(vocab_size, context_length, n_layers, n_heads, d_model, 4 * d_model))
+
+
+def ask(answer: Callable, sizes: tuple, run: tuple, first: tuple) -> Any:
+    """What an answer gives for a model; raises Problem where it changes the model.
+
+    It is asked about a smaller model first, with the run `first`. That is then made the other model: what an
+    answer has kept of it is of no use.
+    """
+    model = shapes(3, 2, 1, 1, 1)
+    try:
+        answer(model, *first)
+    except Exception:  # it is wanted for the other model, which will show
+        pass
+    with torch.device("meta"):
+        V, context, L, H, C = sizes
+        model.__init__(Shape(V, context, L, H, C, 4 * C))
+    before = looks(model)
+    found = answer(model, *run)
+    if looks(model) != before:
+        raise Problem("Your answer changes its model. The caller may still need it as it was.")
+    return found
+
+
+def looks(model: Model) -> tuple:
+    """All of a model that an answer could change."""
+    weights = [
+        (name, id(p), p.shape, p.dtype, p.requires_grad, p.grad is None, p._version)
+        for name, p in model.named_parameters()
+    ]
+    return dict(vars(model.config)), len(model.blocks), weights
 
 
 def in_matrices(V, L, C):
