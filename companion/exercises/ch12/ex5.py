@@ -255,7 +255,7 @@ CHANCE = (
 )
 OUTSIDE = "A bottom below the smallest or above the largest N was not seen: None is wanted there."
 HILL = "A parabola that opens downwards has a highest point. There is no lowest: None is wanted."
-PRECEDENCE = "-q / 2 * p is (-q / 2) * p. To divide by both, write -q / (2 * p)."
+PRECEDENCE = "`-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p)."
 LOG = "The parabola is one in log N. Over N itself the valley is far from symmetric."
 
 EXERCISE = Function(
