@@ -50,6 +50,7 @@ def test_from_shards_to_a_model(parts, capsys):
     assert "bits per byte" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_column_the_first_documents_and_two_processes(parts, capsys):
     (parts / "b.jsonl").write_bytes(lines(STORIES, "body"))
     argv = ["prepare", "b.jsonl", "--column", "body", "--documents", "50", "--vocab-size", "300"]
@@ -176,6 +177,7 @@ def test_other_text_needs_overwrite_both_ways(parts, capsys):
     assert not (parts / "d/train.bin").exists() and "shards" in load_prepared("d").meta
 
 
+@pytest.mark.slow
 def test_gpt2s_own_tokens(parts, capsys):
     try:
         from companion.runtime.encodings import gpt2_tokens

@@ -11,6 +11,7 @@ several = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=several)])
 def test_what_went_wrong_is_the_commands_own_line(processes, tmp_path):
     with pytest.raises(RuntimeError) as caught:

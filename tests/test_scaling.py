@@ -161,6 +161,7 @@ def trainings(law, sizes=(2e4, 5e4, 2e5, 7e5), budgets=(1e5, 4e5, 2e6)):
     return zip(*[(N, D, law.loss(N, D)) for N in sizes for D in budgets], strict=True)
 
 
+@pytest.mark.slow
 def test_a_law_is_found_again():
     for floor in (None, 0.6):
         law = fit_law(*trainings(TRUE), floor=floor)
@@ -179,6 +180,7 @@ def test_the_split_of_the_flops_is_the_best_of_many(flops):
     assert TRUE.loss(size, tokens) == pytest.approx(min(tried), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_rows_that_no_law_fits_are_refused():
     sizes, tokens, losses = map(list, trainings(TRUE))
     with pytest.raises(ValueError, match="losses has 5 rows, must have at least 6"):

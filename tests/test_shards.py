@@ -85,6 +85,7 @@ def test_shards_end_to_end_are_the_text(whole, bpe):
     assert 5 < len(val) < 40
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_with_two_processes(whole, bpe, tmp_path):
     done = []
     write(tmp_path, bpe, processes=2, on_shard=done.append)
@@ -435,6 +436,7 @@ def wait_for(what, seconds=30):
     return found
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_run_again(whole, bpe, tmp_path):
     draw, out = random.Random(5), tmp_path / "out"
     for n in range(5):
@@ -472,6 +474,7 @@ def family(child):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
 @pytest.mark.parametrize("who", ["a worker is killed", "the reader is killed", "Ctrl-C"])
 def test_processes_end_together_and_others_go_on(whole, bpe, tmp_path, who):
@@ -496,6 +499,7 @@ def test_processes_end_together_and_others_go_on(whole, bpe, tmp_path, who):
     assert held(out) == held(whole) and len(calls) == 2 * (N - before)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_another_process_is_raised_here(bpe, tmp_path):
     with pytest.raises(TypeError, match="unsupported operand"):
         write_shards(tmp_path, DOCUMENTS, bpe, operator.truediv, BPETokenizer.load, processes=2)
