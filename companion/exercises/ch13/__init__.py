@@ -1,0 +1,1 @@
+"""The checks of chapter 13, Evaluation: one file an exercise."""

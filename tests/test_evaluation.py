@@ -1,0 +1,249 @@
+"""Chapter 13: scores of answers, how far to trust them, and what is behind them."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from companion.evaluation import (
+    Example,
+    Task,
+    bootstrap_interval,
+    calibration,
+    choice_scores,
+    cloze,
+    contamination,
+    exact_match,
+    multiple_choice,
+    score_continuations,
+    wilson_interval,
+)
+from companion.generation import LanguageModel, next_token_probabilities
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime.copies import rounded_copy
+from companion.tokenization import BPETokenizer
+
+TEXT = "Mara found a red kite by the mill. Ivy's café had seven plums. " * 3
+
+
+@pytest.fixture(scope="module")
+def teller():
+    """A tiny model with random weights: all that is asked of it can be worked out another way."""
+    tokenizer = BPETokenizer.train(TEXT, vocab_size=280)
+    torch.manual_seed(3)
+    model = gpt2(GPTConfig(tokenizer.vocab_size, 40, 2, 3, 24))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return LanguageModel(model.train(), tokenizer)
+
+
+PAIRS = [("Mara found", " a red kite"), ("", "Ivy"), ("Ivy's ", "café"), ("seven", " plums"), ("a", "b")]
+
+
+def by_steps(teller, prompt, choice):
+    """The log-probability of a choice, one token after the other, and whether each was the likeliest."""
+    encode, ids, total, likeliest = teller.tokenizer.encode, [], 0.0, True
+    before = [teller.end, *encode(prompt)]
+    for token in [teller.end, *encode(prompt + choice)][len(before) :]:
+        with torch.no_grad():
+            logits = teller.model.eval()(torch.tensor([before + ids]))[:, -1]
+        probs = next_token_probabilities(logits)[0]
+        total += math.log(probs[token])
+        likeliest &= probs.argmax().item() == token
+        ids.append(token)
+    teller.model.train()
+    return total, likeliest
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 32])
+def test_a_continuation_s_score_is_the_sum_of_its_steps(teller, batch_size):
+    scores, greedy = score_continuations(teller, PAIRS, batch_size)
+    steps = [by_steps(teller, *pair) for pair in PAIRS]
+    torch.testing.assert_close(scores, torch.tensor([total for total, _ in steps]), atol=1e-4, rtol=1e-4)
+    assert greedy.tolist() == [likeliest for _, likeliest in steps]
+    assert teller.model.training, "its mode is as it was"
+
+
+def test_the_likeliest_tokens_are_a_cloze_that_is_filled(teller):
+    said = teller.generate("Mara found", temperature=0, max_new_tokens=1)
+    right, wrong = Example("Mara found", (said,), said), Example("Mara found", (" xyz",), " xyz")
+    steps = [by_steps(teller, e.prompt, e.answer)[1] for e in (right, wrong)]
+    assert cloze(teller, [right, wrong]).tolist() == [float(likeliest) for likeliest in steps]
+
+
+def test_no_continuations_have_no_scores(teller):
+    scores, greedy = score_continuations(teller, [])
+    assert scores.shape == greedy.shape == (0,)
+
+
+EXAMPLES = [
+    Example("Mara found", (" a kite", " plums", " seven café plums"), " plums"),
+    Example("", ("Ivy", "Mara"), "Mara"),
+]
+
+
+@pytest.mark.parametrize("by", ["sum", "token", "byte", "pmi"])
+def test_a_choice_s_score_is_divided_by_what_was_asked(teller, by):
+    found = choice_scores(teller, EXAMPLES, by)
+    assert [scores.shape for scores in found] == [(3,), (2,)]
+    for example, scores in zip(EXAMPLES, found, strict=True):
+        for choice, score in zip(example.choices, scores.tolist(), strict=True):
+            total = by_steps(teller, example.prompt, choice)[0]
+            encode = teller.tokenizer.encode
+            tokens = len(encode(example.prompt + choice)) - len(encode(example.prompt))
+            wanted = {
+                "sum": total,
+                "token": total / tokens,
+                "byte": total / len(choice.encode("utf-8")),
+                "pmi": total - by_steps(teller, "", choice)[0],
+            }[by]
+            assert score == pytest.approx(wanted, abs=1e-4)
+    picked = [example.choices[scores.argmax()] for example, scores in zip(EXAMPLES, found, strict=True)]
+    right = [float(choice == example.answer) for choice, example in zip(picked, EXAMPLES, strict=True)]
+    assert multiple_choice(teller, EXAMPLES, by).tolist() == right
+
+
+def test_another_way_to_score_is_refused(teller):
+    with pytest.raises(ValueError, match=r"by='letter' must be sum, token, byte or pmi"):
+        choice_scores(teller, EXAMPLES, "letter")
+
+
+def test_what_is_too_long_or_empty_is_refused(teller):
+    with pytest.raises(ValueError, match=r"choice='' adds no token"):
+        score_continuations(teller, [("Mara", "")])
+    with pytest.raises(ValueError, match=r"above context_length=40; leave out shots, or shorten it"):
+        score_continuations(teller, [("plums " * 60, "kite")])
+
+
+def test_as_many_tokens_as_the_context_and_one_fit(teller):
+    prompt = "z" * 38  # 39 tokens with what begins a text, the choice's first; the choice's last is not read
+    assert len(teller.tokenizer.encode(prompt)) == 38
+    scores, _ = score_continuations(teller, [(prompt, "qx")])
+    assert scores.isfinite().all()
+    with pytest.raises(ValueError, match="41 tokens"):
+        score_continuations(teller, [(prompt, "qxq")])
+
+
+def test_a_free_answer_counts_where_it_is_the_answer(teller):
+    said = teller.generate("Mara", temperature=0, max_new_tokens=4)
+
+    def read(text):
+        return text[:3]
+
+    examples = [Example("Mara", (said[:3],), said[:3]), Example("Mara", ("no",), "no")]
+    assert exact_match(teller, examples, read, max_new_tokens=4).tolist() == [1.0, 0.0]
+
+
+def test_a_task_asks_its_first_examples(teller):
+    task = Task("two", lambda n: EXAMPLES[:n], partial(multiple_choice, by="byte"))
+    assert task.score(teller, 1).tolist() == multiple_choice(teller, EXAMPLES, "byte")[:1].tolist()
+    with pytest.raises(ValueError, match="task 'two' has no examples"):
+        task.score(teller, 0)
+
+
+# ---- intervals ------------------------------------------------------------------------------------------
+
+
+def test_bootstrap_of_equal_scores_is_a_point_and_of_others_holds_the_mean():
+    assert bootstrap_interval([0.5] * 7) == (0.5, 0.5)
+    scores = torch.randn(300, generator=torch.Generator().manual_seed(1)) + 2
+    low, high = bootstrap_interval(scores)
+    assert low < scores.mean() < high
+    half = 1.96 * scores.std() / 300**0.5
+    assert (high - low) / 2 == pytest.approx(half.item(), rel=0.1)
+    assert bootstrap_interval(scores) == (low, high), "the same seed, the same interval"
+    narrow = bootstrap_interval(scores, level=0.5)
+    assert low < narrow[0] < narrow[1] < high
+
+
+@pytest.mark.parametrize("scores", [[], [[1.0, 0.0]]])
+def test_bootstrap_wants_a_row_of_scores(scores):
+    with pytest.raises(ValueError, match=r"scores has shape .* must be \(N,\)"):
+        bootstrap_interval(scores)
+
+
+def test_wilson_s_interval_is_that_of_the_textbook():
+    assert wilson_interval(10, 20) == pytest.approx((0.2993, 0.7007), abs=1e-4)
+    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+
+
+@given(st.integers(1, 500), st.data(), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_wilson_s_edges_solve_its_equation(n, data, level):
+    """At an edge q the share that was seen lies z standard errors of q away: |p − q| = z √(q (1 − q) / n)."""
+    right = data.draw(st.integers(0, n))
+    z = {0.5: 0.67449, 0.9: 1.64485, 0.95: 1.95996, 0.99: 2.57583}[level]
+    for edge in wilson_interval(right, n, level):
+        q = min(max(edge, 0.0), 1.0)
+        assert q == pytest.approx(edge, abs=1e-9)
+        assert abs(right / n - q) == pytest.approx(z * math.sqrt(q * (1 - q) / n), abs=1e-4)
+
+
+@pytest.mark.parametrize("right, n", [(-1, 5), (6, 5), (0, 0)])
+def test_wilson_refuses_what_cannot_be(right, n):
+    with pytest.raises(ValueError, match=f"right={right} of n={n}"):
+        wilson_interval(right, n)
+
+
+# ---- calibration and contamination -----------------------------------------------------------------------
+
+
+def test_calibration_by_hand():
+    found = calibration([0.55, 0.59, 0.95, 1.0], [1, 0, 1, 1])
+    torch.testing.assert_close(found.confidence, torch.tensor([0.57, 0.975], dtype=torch.float64))
+    assert found.accuracy.tolist() == [0.5, 1.0] and found.count.tolist() == [2, 2]
+    assert found.error == pytest.approx(0.5 * 0.07 + 0.5 * 0.025)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.integers(1, 12))
+def test_calibration_is_the_mean_distance_of_the_bins(answers, bins):
+    confidence, right = zip(*answers, strict=True)
+    found, error = calibration(confidence, right, bins), 0.0
+    for b in range(bins):
+        mine = [(c, r) for c, r in answers if min(int(c * bins), bins - 1) == b]
+        if mine:
+            error += abs(sum(c for c, _ in mine) - sum(r for _, r in mine)) / len(answers)
+    assert found.error == pytest.approx(error, abs=1e-9)
+    assert found.count.sum() == len(answers)
+
+
+def test_calibration_refuses_what_is_no_confidence():
+    with pytest.raises(ValueError, match="confidence and right have shapes"):
+        calibration([0.5, 0.5], [1])
+    with pytest.raises(ValueError, match="confidence and right have shapes"):
+        calibration([], [])
+    for bad in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="must be from 0 to 1; take a softmax"):
+            calibration([bad], [1])
+
+
+def test_contamination_counts_runs_of_words_whatever_their_case():
+    test = "The red kite flew over the old mill."
+    assert contamination([test], ['"the RED kite, flew over"...'], n=3) == [pytest.approx(3 / 6)]
+    assert contamination([test], ["the red kite", "flew over the old mill"], n=3) == [pytest.approx(4 / 6)]
+    assert contamination([test, "too short"], [test], n=8) == [1.0, 0.0]
+    assert contamination([], [test]) == []
+
+
+# ---- a copy with fewer bits ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_rounded_copy_has_few_numbers_a_row(teller, bits):
+    before = {name: value.clone() for name, value in teller.model.state_dict().items()}
+    copied = rounded_copy(teller.model, bits).state_dict()
+    for name, value in copied.items():
+        assert torch.equal(teller.model.state_dict()[name], before[name])
+        if value.ndim == 2:
+            step = before[name].abs().amax(1, keepdim=True) / (2 ** (bits - 1) - 1)
+            assert all(len(row.unique()) <= 2**bits - 1 for row in value)
+            assert ((value - before[name]).abs() <= step / 2 + 1e-6).all()
+        else:
+            assert torch.equal(value, before[name])
+
+
+def test_a_copy_needs_two_bits(teller):
+    with pytest.raises(ValueError, match="bits=1 must be at least 2"):
+        rounded_copy(teller.model, 1)
