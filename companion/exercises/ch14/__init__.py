@@ -1,0 +1,1 @@
+"""The checks of chapter 14, Inside: one file an exercise."""
