@@ -1,0 +1,1 @@
+"""The checks of chapter 15, Classification: one file an exercise."""
