@@ -1,0 +1,1 @@
+"""The checks of chapter 16, Instructions: one file an exercise."""

@@ -1,0 +1,182 @@
+"""A storyteller learns to answer: chapter 16's trainings, row by row.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/instructions.py             # every row that is missing
+    python tests/benchmarks/instructions.py --arm course    # one
+    python tests/benchmarks/instructions.py --table                       # what is there
+
+Each row of data/models/instructions.jsonl is one training of the shipped model: `kinds` has the share of 50
+held-out questions of each kind that were answered word for word, `refused` that of 200 questions without an
+answer, `refused_wrongly` that of the 400 others; `told` is about 400 stories at temperature 0.8. Rows that
+are there are skipped. Models are written to runs/instructions/ARM.
+"""
+
+import argparse
+import time
+from functools import cache, partial
+from pathlib import Path
+
+from logs import append_row, holds, machine, read_rows
+
+from companion import load
+from companion.caching import SlidingCache
+from companion.generation import LanguageModel
+from companion.instructions import add_chat_tokens, answers, chat_rows, masked_batches, says, text_rows
+from companion.training import TrainConfig, Trainer, save_checkpoint
+from companion.village import DATA, abilities, fresh_stories
+from companion.village.dialogues import (
+    ASKED,
+    NOBODY,
+    asked,
+    course,
+    has_both,
+    is_true,
+    lessons,
+    orders,
+    summaries,
+)
+
+LOG = DATA / "models" / "instructions.jsonl"
+MODELS = Path("runs") / "instructions"  # where each arm's model is written
+SEED, BATCH, TRAIN, TEST = 0, 16, 160, 170
+ARMS = {  # what is learned from, and for how many steps
+    "before": {"steps": 0},
+    "course": {"steps": 1000, "n": 8000, "from": 4000, "replay": 0.25, "lr": 1.5e-3},
+    "questions": {"steps": 250, "n": 3000, "from": 2000, "replay": 0.0, "lr": 1.5e-3},
+    "half way back": {"between": "course", "share": 0.5},
+    "course, second half": {
+        "after": "course",
+        "steps": 800,
+        "n": 8000,
+        "from": 4000,
+        "replay": 0.5,
+        "lr": 1e-3,
+    },
+}
+
+
+@cache
+def conversations(n: int, stories: int, mixed: bool) -> list:
+    found = course(n, TRAIN, stories) if mixed else lessons(n, TRAIN, stories=stories)
+    return [one.messages for one in found]
+
+
+@cache
+def tests() -> dict[str, list]:
+    """The held-out questions by kind, 50 each; and 200 without an answer."""
+    found = {kind: [] for kind in ASKED}
+    for one in asked(400, TEST):
+        found[one.kinds[0]].append(one.messages)
+    return found | {"nobody": [one.messages for one in asked(200, TEST + 1, known=False)]}
+
+
+def prepared(arm: str):
+    """(teller, tokenizer with chat tokens, rows to learn from) of an arm."""
+    a = ARMS[arm]
+    teller = load(MODELS / a["after"] if "after" in a else DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+    rows = chat_rows(conversations(a["n"], a["from"], arm != "questions"), tokenizer, 256, shorten=True)
+    n_replay = round(a["replay"] / (1 - a["replay"]) * len(rows))
+    rows += text_rows(fresh_stories(n_replay, TRAIN + 9 + ("after" in a)), tokenizer)
+    return teller, tokenizer, rows
+
+
+def trainer_of(arm: str, model, rows, dtype="bfloat16") -> Trainer:
+    a = ARMS[arm]
+    config = TrainConfig(
+        steps=a["steps"], batch_size=BATCH, lr=a["lr"], min_lr=0.0, warmup_steps=20, weight_decay=0.01,
+        seed=SEED + ("after" in a), device="cpu", dtype=dtype,
+    )  # fmt: skip
+    return Trainer(model, partial(masked_batches, rows, BATCH, SEED), config)
+
+
+def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> dict:
+    """What a model answers and tells; all_kinds: orders and summaries, too."""
+    right = {
+        kind: says(model, chat_rows(of, tokenizer, 256)).float().mean().item() for kind, of in tests().items()
+    }
+    wrongly = [
+        chat_rows([[*one[:-1], {"role": "assistant", "content": NOBODY}]], tokenizer, 256)[0]
+        for kind, of in tests().items()
+        if kind != "nobody"
+        for one in of
+    ]
+    row = {"refused": right.pop("nobody"), "kinds": {kind: round(share, 3) for kind, share in right.items()}}
+    row["all"] = round(sum(right.values()) / len(right), 4)
+    row["refused_wrongly"] = says(model, wrongly).float().mean().item()
+    row["told"] = plain(model, tokenizer, 400)
+    if not all_kinds:
+        return row
+    wanted = [one.messages[:1] for one in orders(n_stories, TEST + 2)]
+    told = answers(model, tokenizer, wanted, 240, seed=1, temperature=0.8)
+    both = [has_both(order[0]["content"], text) for order, (text, _) in zip(wanted, told, strict=True)]
+    with_both = [text for (text, ended), ok in zip(told, both, strict=True) if ok]
+    row["orders"] = {"ended": sum(ended for _, ended in told) / len(told), "both": sum(both) / len(both)}
+    row["orders"]["consistent"] = abilities(with_both)["consistent"] if with_both else 0.0
+    told = [one.messages for one in summaries(100, TEST + 3)]
+    said = answers(model, tokenizer, [one[:1] for one in told], 40)
+    stories = [one[0]["content"].rsplit(". ", 1)[0] + "." for one in told]
+    row["summaries"] = {"same": says(model, chat_rows(told, tokenizer, 256)).float().mean().item()}
+    row["summaries"]["true"] = sum(is_true(s, t) for (s, _), t in zip(said, stories, strict=True)) / len(said)
+    return row
+
+
+def plain(model, tokenizer, n: int) -> dict:
+    told = LanguageModel(model, tokenizer, SlidingCache).tell_many(n, seed=3, temperature=0.8)
+    ended = [text for text, done in told if done]
+    return {"ended": len(ended) / n, "consistent": abilities([text for text, _ in told])["consistent"]}
+
+
+def between(arm: str) -> dict:
+    """The mean of the shipped model's weights and of those that another arm came to."""
+    before = load(DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(before.model, before.tokenizer)
+    after = load(MODELS / ARMS[arm]["between"], device="cpu").model.state_dict()
+    share, old = ARMS[arm]["share"], before.model.state_dict()
+    before.model.load_state_dict({name: share * after[name] + (1 - share) * old[name] for name in old})
+    found = measured(before.model, tokenizer, all_kinds=False)
+    return {"arm": arm, "seed": SEED, **ARMS[arm], **found, "machine": machine()}
+
+
+def run_row(arm: str) -> dict:
+    if "between" in ARMS[arm]:
+        return between(arm)
+    if not ARMS[arm]["steps"]:
+        teller = load(DATA / "models" / "village", device="cpu")
+        told = plain(teller.model, teller.tokenizer, 400)
+        return {"arm": arm, "seed": SEED, "steps": 0, "told": told, "machine": machine()}
+    begun = time.process_time()
+    teller, tokenizer, rows = prepared(arm)
+    trainer = trainer_of(arm, teller.model, rows)
+    prepared_in, begun = time.process_time() - begun, time.process_time()
+    losses = []
+    for step in range(trainer.config.steps):
+        losses.append(trainer.step())
+        if step % 100 == 99:
+            print(arm, step + 1, round(sum(losses[-100:]) / 100, 4), flush=True)
+    seconds = time.process_time() - begun
+    teller.model.eval()
+    row = {"arm": arm, "seed": SEED, **ARMS[arm], "rows": len(rows), "early": round(sum(losses[:10]) / 10, 4)}
+    row |= {"loss": [round(sum(losses[i : i + 50]) / 50, 4) for i in range(0, len(losses), 50)]}
+    about = {"command": f"tests/benchmarks/instructions.py --arm {arm!r}"}
+    save_checkpoint(MODELS / arm, teller.model, tokenizer, about)
+    row |= measured(teller.model, tokenizer, arm != "questions")
+    return row | {"prepared": round(prepared_in, 1), "seconds": round(seconds, 1), "machine": machine()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--arm", choices=ARMS)
+    args = parser.parse_args()
+    for arm in [] if args.table else [args.arm] if args.arm else ARMS:
+        if not holds(LOG, {"arm": arm, "seed": SEED}):
+            append_row(LOG, row := run_row(arm))
+            print(row, flush=True)
+    for row in read_rows(LOG):
+        names = ("all", "refused", "refused_wrongly", "orders", "summaries", "told")
+        told = {name: row[name] for name in names if name in row}
+        print(f"{row['arm']:20}", told)
+
+
+if __name__ == "__main__":
+    main()
