@@ -1,0 +1,1 @@
+"""The checks of chapter 17, LoRA: one file an exercise."""

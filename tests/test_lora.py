@@ -1,0 +1,403 @@
+"""Adapters: what they add, what learns, what is put where, what is written and read again."""
+
+import json
+import math
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import companion
+from companion.caching import SlidingCache
+from companion.generation import LanguageModel
+from companion.gpt import GPTConfig, gpt2
+from companion.lora import (
+    LoRALinear,
+    adapter_of,
+    add_lora,
+    linear_layers,
+    load_adapter,
+    merge,
+    replace_linear,
+    save_adapter,
+    swap,
+    switch,
+)
+from companion.modern import LlamaConfig, llama, swift
+from companion.pretrained import FAMILIES, NeoXConfig, neox
+from companion.runtime.adapters import CONFIG, WEIGHTS, endings, joined, parted
+from companion.runtime.checkpoints import read_safetensors, write_safetensors
+from companion.tokenization import BPETokenizer
+from companion.training import TrainConfig, Trainer, save_checkpoint
+from companion.village import judge, load_split
+from companion.village.tasks import quizzes
+from companion.village.world import KINDS
+
+TOKENS = torch.tensor([[5, 3, 9, 0, 7], [2, 2, 8, 4, 1]])
+SHAPE = {"vocab_size": 11, "context_length": 9, "n_layers": 3, "n_heads": 2, "d_model": 6}
+MAKERS = {
+    "gpt2": lambda: gpt2(GPTConfig(**SHAPE)),
+    "llama": lambda: llama(LlamaConfig(**SHAPE | {"n_heads": 3, "n_kv_heads": 1, "d_ff": 10})),
+    "neox": lambda: neox(NeoXConfig(**SHAPE | {"rope_share": 1.0 / 3 * 2})),
+    "swift": lambda: swift(LlamaConfig(**SHAPE | {"n_heads": 3, "n_kv_heads": 1, "d_ff": 10})),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def model(request):
+    torch.manual_seed(1)
+    return MAKERS[request.param]().eval()
+
+
+@pytest.fixture
+def small():
+    torch.manual_seed(1)
+    return MAKERS["gpt2"]().eval()
+
+
+def trained(adapter, seed=0):
+    """Give an adapter numbers, as training would."""
+    generator = torch.Generator().manual_seed(seed)
+    for part in adapter.values():
+        part.A.data.normal_(generator=generator), part.B.data.normal_(generator=generator)
+    return adapter
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(TOKENS)
+
+
+def test_the_layer_is_equation_1_with_its_gradients():
+    torch.manual_seed(2)
+    base, x = nn.Linear(7, 5), torch.randn(3, 4, 7, requires_grad=True)
+    layer = LoRALinear(base, rank=2, alpha=6)
+    nn.init.normal_(layer.B)
+    W = (base.weight + 6 / 2 * layer.B @ layer.A).detach().requires_grad_()
+    expected = F.linear(x, W, base.bias)
+    torch.testing.assert_close(layer(x), expected)
+    G = torch.randn(3, 4, 5)
+    (layer(x) * G).sum().backward()
+    expected.backward(G)
+    torch.testing.assert_close(layer.B.grad, 3 * W.grad @ layer.A.detach().T)
+    torch.testing.assert_close(layer.A.grad, 3 * layer.B.detach().T @ W.grad)
+    assert base.weight.grad is None and base.bias.grad is None
+
+
+def test_a_new_adapter_changes_nothing_and_gets_a_gradient_in_b_alone(model):
+    before = logits(model)
+    adapter = add_lora(model, rank=2)
+    assert torch.equal(logits(model), before)
+    F.cross_entropy(model(TOKENS).flatten(0, 1), TOKENS.flatten()).backward()
+    for part in adapter.values():
+        assert not part.A.grad.any() and part.scale == 4
+    # storyteller types begin with o_proj and down_proj at 0, so what is before them has no gradient yet
+    assert any(part.B.grad.any() for part in adapter.values())
+    assert all(p.grad is None for part in adapter.values() for p in part.base.parameters())
+
+
+def test_only_the_adapter_learns_and_training_moves_nothing_else(small):
+    before = {name: p.clone() for name, p in small.state_dict().items()}
+    adapter = add_lora(small, ["q_proj", "mlp.down_proj"], rank=2)
+    learns = {name for name, p in small.named_parameters() if p.requires_grad}
+    assert learns == {f"{path}.{side}" for path in adapter for side in "AB"} and len(adapter) == 6
+    config = TrainConfig(steps=5, batch_size=2, lr=1e-2, device="cpu", dtype="float32")
+    trainer = Trainer(small, lambda first: iter([(TOKENS, TOKENS)] * 5), config)
+    losses = [trainer.step() for _ in range(5)]
+    assert losses[-1] < losses[0] and sum(len(g["params"]) for g in trainer.optimizers[0].param_groups) == 12
+    switch(small, None)
+    assert all(torch.equal(p, before[name]) for name, p in small.state_dict().items())
+
+
+def test_merged_is_equal_to_rounding_and_undone_exactly(model):
+    before, adapter = logits(model), trained(add_lora(model, rank=2, alpha=0.1))
+    on = logits(model)
+    kept = merge(model)
+    assert kept == adapter and not adapter_of(model)
+    assert all(type(model.get_submodule(path)) is nn.Linear for path in adapter)
+    torch.testing.assert_close(logits(model), on, atol=1e-5, rtol=1e-5)
+    assert not torch.equal(logits(model), before)
+    swap(model, kept)
+    assert torch.equal(logits(model), on)
+    switch(model, None)
+    assert torch.equal(logits(model), before)
+
+
+def test_adapters_share_the_base_and_are_switched(small):
+    before = logits(small)
+    one = trained(add_lora(small, ["q_proj"], rank=1), 1)
+    with_one = logits(small)
+    assert switch(small, None) == one and torch.equal(logits(small), before)
+    two = trained(add_lora(small, ["v_proj", "q_proj"], rank=3), 2)
+    with_two = logits(small)
+    assert switch(small, one) == two and torch.equal(logits(small), with_one)
+    assert adapter_of(small) == one and switch(small, two) == one
+    assert torch.equal(logits(small), with_two)
+    assert all(one[path].base is two[path].base for path in one)
+
+
+def test_dropout_is_of_training_alone(small):
+    adapter = trained(add_lora(small, rank=2, dropout=0.5))
+    assert torch.equal(logits(small), logits(small))
+    small.train()
+    assert not torch.equal(logits(small), logits(small))
+    small.eval()
+    part = adapter["blocks.0.mlp.up_proj"].train()
+    x, n = torch.ones(1, 6), 4000
+    with torch.no_grad():
+        mean = sum(part(x) for _ in range(n)) / n
+    torch.testing.assert_close(mean, part.eval()(x), atol=0.2, rtol=0.1)
+
+
+def test_generation_behind_a_cache_is_the_adapters_too(small):
+    tokenizer = BPETokenizer.train("a b c", vocab_size=257)
+    torch.manual_seed(3)
+    config = GPTConfig(**SHAPE | {"vocab_size": 257, "context_length": 40})
+    told = LanguageModel(gpt2(config).eval(), tokenizer, make_cache=SlidingCache)
+    plain = told.generate("a b", max_new_tokens=12, temperature=0)
+    trained(add_lora(told.model, rank=4, alpha=8))
+    with_adapter = told.generate("a b", max_new_tokens=12, temperature=0)
+    assert with_adapter != plain
+    merge(told.model)
+    assert told.generate("a b", max_new_tokens=12, temperature=0) == with_adapter
+
+
+def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
+    trained(add_lora(model, rank=2, alpha=3, dropout=0.25))
+    on = logits(model)
+    save_adapter(model, tmp_path / "adapter", base="here")
+    assert {p.name for p in (tmp_path / "adapter").iterdir() if p.name[0] != "."} == {CONFIG, WEIGHTS}
+    switch(model, None)
+    again = load_adapter(model, tmp_path / "adapter")
+    assert not adapter_of(model) and {part.A.shape[0] for part in again.values()} == {2}
+    switch(model, again)
+    assert torch.equal(logits(model), on)
+    config = json.loads((tmp_path / "adapter" / CONFIG).read_text())
+    assert config["base_model_name_or_path"] == "here" and config["lora_dropout"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "names", [["q_proj"], ["q_proj", "v_proj"], ["k_proj", "o_proj"], ["blocks.1.mlp.up_proj"]]
+)
+@pytest.mark.parametrize("kind", ["gpt2", "neox"])
+def test_part_of_a_joint_matrix_comes_back_as_it_was(kind, names, tmp_path):
+    if kind == "neox" and names != ["k_proj", "o_proj"]:
+        names = [name for name in names if "q_proj" not in name] or ["v_proj"]
+    torch.manual_seed(1)
+    model = MAKERS[kind]().eval()
+    trained(add_lora(model, names, rank=2))
+    on, paths = logits(model), set(adapter_of(model))
+    save_adapter(model, tmp_path)
+    switch(model, None)
+    again = load_adapter(model, tmp_path)
+    switch(model, again)
+    assert set(again) == paths and all(len(part.A) == 2 for part in again.values())
+    torch.testing.assert_close(logits(model), on, atol=1e-6, rtol=1e-6)
+
+
+def test_a_folder_with_an_adapter_loads_like_a_model(tmp_path):
+    tokenizer = BPETokenizer.train("a b c", vocab_size=257)
+    torch.manual_seed(1)
+    model = gpt2(GPTConfig(**SHAPE | {"vocab_size": 257})).eval()
+    save_checkpoint(tmp_path / "base", model, tokenizer)
+    trained(add_lora(model, rank=2))
+    save_adapter(model, tmp_path / "adapter", base=tmp_path / "base")
+    save_adapter(model, tmp_path / "beside", base="../base")
+    save_adapter(model, tmp_path / "nameless")
+    for name in ("adapter", "beside"):
+        told = companion.load(tmp_path / name, device="cpu")
+        assert torch.equal(logits(told.model), logits(model)) and len(adapter_of(told.model)) == 18
+    with pytest.raises(ValueError, match=r"adapter_config.json does not say for which model; load that"):
+        companion.load(tmp_path / "nameless")
+
+
+def test_names_choose_by_the_ends_of_paths(model):
+    everything = set(linear_layers(model))
+    swapped = replace_linear(model, ["attn.o_proj", "up_proj"], lambda layer: nn.Sequential(layer))
+    assert set(swapped) == {p for p in everything if p.endswith(("attn.o_proj", "up_proj"))}
+    assert len(swapped) == 6 and all(type(model.get_submodule(p)) is nn.Sequential for p in swapped)
+    assert set(replace_linear(model, "blocks.2.attn.q_proj", nn.Sequential)) == {"blocks.2.attn.q_proj"}
+
+
+@pytest.mark.parametrize(
+    ("names", "rank", "alpha", "dropout", "error", "message"),
+    [
+        (["w_proj"], 2, 4, 0.0, ValueError, "names has 'w_proj', and no linear layer is called so; there"),
+        (["q_proj", "proj"], 2, 4, 0.0, ValueError, "names has 'proj', and no"),
+        (None, 0, 4, 0.0, ValueError, "rank=0 must be at least 1"),
+        (None, 7, 4, 0.0, ValueError, "rank=7 must be at most 6"),
+        (None, 1.5, 4, 0.0, TypeError, "rank=1.5 must be a whole number"),
+        (None, 2, 0, 0.0, ValueError, "alpha=0 must be above 0"),
+        (None, 2, math.inf, 0.0, ValueError, "alpha=inf must be above 0"),
+        (None, 2, 4, 1.0, ValueError, "dropout=1.0 must be at least 0 and below 1"),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_one_line_and_changes_nothing(small, names, rank, alpha, dropout, error, message):
+    with pytest.raises(error) as found:
+        add_lora(small, names, rank, alpha, dropout)
+    assert str(found.value).startswith(message) and "\n" not in str(found.value)
+    assert not adapter_of(small) and all(p.requires_grad for p in small.parameters())
+
+
+def test_an_adapter_is_refused_by_what_it_does_not_fit(small):
+    with pytest.raises(TypeError, match="base is Embedding, must be a torch.nn.Linear"):
+        LoRALinear(nn.Embedding(3, 4), 1, 1)
+    with pytest.raises(ValueError, match="model has no adapter on; add_lora makes one"):
+        save_adapter(small, "nowhere")
+    adapter = add_lora(small, rank=2)
+    with pytest.raises(ValueError, match="model has an adapter on; take it off first"):
+        add_lora(small, rank=2)
+    torch.manual_seed(7)
+    other = MAKERS["gpt2"]()
+    with pytest.raises(ValueError, match="adapter's blocks.0.attn.q_proj was made for another model"):
+        switch(other, adapter)
+    assert not adapter_of(other)
+
+
+@pytest.fixture
+def folder(small, tmp_path):
+    trained(add_lora(small, rank=2))
+    save_adapter(small, tmp_path / "a", base="there")
+    switch(small, None)
+    return tmp_path / "a"
+
+
+def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
+    torch.manual_seed(9)
+    with pytest.raises(
+        ValueError, match=r"was trained on other weights than this model's \(there\); load that"
+    ):
+        load_adapter(MAKERS["gpt2"](), folder)
+    wider = gpt2(GPTConfig(**SHAPE | {"d_model": 8}))
+    with pytest.raises(ValueError, match=r"of another model: \S+ is \[\d+, \d+\] there, \[\d+, \d+\] here"):
+        load_adapter(wider, folder)
+    with pytest.raises(ValueError, match="it has transformer.h.2.attn.c_attn, and this model no such layer"):
+        load_adapter(gpt2(GPTConfig(**SHAPE | {"n_layers": 2})), folder)
+    with pytest.raises(ValueError, match=r"is of another model: it has transformer\.h"):
+        load_adapter(MAKERS["llama"](), folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"r": 3}, "rank 2 at transformer.h.0.attn.c_proj, and adapter_config.json says 3"),
+        ({"lora_alpha": "high"}, "lora_alpha='high' must be a number above 0"),
+        ({"lora_alpha": -1}, "lora_alpha=-1 must be a number above 0"),
+        ({"peft_type": "IA3"}, "peft_type='IA3' must be 'LORA'"),
+        ({"use_dora": True}, "use_dora=True must be False"),
+        ({"use_rslora": True}, "use_rslora=True must be False"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head'] must be None"),
+        ({"bias": "all"}, "bias='all' must be 'none'"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the model itself"),
+        ({"trainable_token_indices": [3]}, "trainable_token_indices=[3] must be left out"),
+        ({"rank_pattern": [1]}, "rank_pattern=[1] must be an object"),
+        ({"alpha_pattern": {"c_attn": "x"}}, "alpha_pattern has 'x'; it must be above 0"),
+    ],
+)
+def test_a_config_that_is_another_variants_is_one_line(small, folder, change, message):
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | change))
+    with pytest.raises(ValueError) as found:
+        load_adapter(small, folder)
+    assert message in str(found.value) and "\n" not in str(found.value)
+
+
+def test_damaged_files_are_one_line(small, folder, tmp_path):
+    with pytest.raises(ValueError, match="holds no adapter"):
+        load_adapter(small, tmp_path)
+    tensors, notes = read_safetensors(folder / WEIGHTS)
+    first = min(tensors)
+    for change, message in [
+        ({first: tensors[first][:1]}, "has lora_A"),
+        (
+            {"base_model.model.lm_head.lora_embedding_A": torch.ones(2, 3)},
+            "is no matrix of LoRA on a linear layer",
+        ),
+        ({first: tensors[first][None]}, "is no matrix of LoRA"),
+    ]:
+        write_safetensors(folder / WEIGHTS, tensors | change, notes)
+        with pytest.raises(ValueError, match=message):
+            load_adapter(small, folder)
+    write_safetensors(folder / WEIGHTS, {k: t for k, t in tensors.items() if k != first}, notes)
+    with pytest.raises(ValueError, match="copy the adapter again"):
+        load_adapter(small, folder)
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
+    with pytest.raises(ValueError, match="is no whole safetensors file"):
+        load_adapter(small, folder)
+    (folder / CONFIG).write_text("[")
+    with pytest.raises(ValueError):
+        load_adapter(small, folder)
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ValueError, match="adapter_model.safetensors"):
+        load_adapter(small, folder)
+
+
+@pytest.mark.parametrize(("kind", "n_heads"), [("gpt2", 1), ("neox", 2)])
+def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_shared(kind, n_heads):
+    torch.manual_seed(0)
+    layers, family = {name: nn.Linear(5, 4) for name in "qkv"}, FAMILIES[kind]
+    pairs = {name: (torch.randn(2, 5), torch.randn(4, 2), 2.0) for name in "qkv"}
+    A, B, scale = joined("x", "qkv", pairs, layers, family, n_heads)
+    assert A.shape == (6, 5) and B.shape == (12, 6) and scale == 2.0
+    whole = family.to_theirs("x", [b @ a for a, b, _ in pairs.values()], n_heads)
+    torch.testing.assert_close(B @ A, whole)
+    for (a, b), (ours_a, ours_b, _) in zip(
+        parted("x", A, B, 3, family, n_heads), pairs.values(), strict=True
+    ):
+        assert torch.equal(a, ours_a) and torch.equal(b, ours_b)
+    A, B = torch.randn(2, 5), torch.randn(12, 2)
+    again = [b for a, b in parted("x", A, B, 3, family, n_heads) if torch.equal(a, A)]
+    assert torch.equal(family.to_theirs("x", again, n_heads), B)
+    nothing = parted("x", A, torch.zeros(12, 2), 3, family, n_heads)
+    assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
+
+
+def test_the_shortest_ends_that_choose_the_layers_and_no_others():
+    names = [f"h.{i}.{x}" for i in range(2) for x in ("attn.c_attn", "attn.c_proj", "mlp.c_proj")]
+    assert endings(names, names) == ["c_attn", "c_proj"]
+    assert endings([n for n in names if "attn" in n], names) == ["attn.c_proj", "c_attn"]
+    assert endings(names[:1], names) == ["0.attn.c_attn"]
+
+
+# -- what the village asks ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def told():
+    return quizzes(60, 21)
+
+
+def test_each_answer_is_the_one_that_the_village_would_give(told):
+    for pieces in told:
+        assert [is_answer for _, is_answer in pieces] == [False, True] * (len(pieces) // 2)
+        story, first = pieces[0][0].split("\n")
+        names = [name for name in KINDS["name"] if re.search(rf"\b{name}\b", story)]
+        assert len(names) >= 2
+        for (question, _), (answer, _) in zip([(first, 0), *pieces[2::2]], pieces[1::2], strict=True):
+            noun = re.fullmatch(r"\n?Who has the (\w+)\?", question)[1]
+            name = re.fullmatch(r" (\w+)\.", answer)[1]
+            known = [
+                a
+                for a in names
+                if not any(
+                    v.kind == "contradiction"
+                    for v in judge(f'{story} "Who has the {noun}?" "{a}," said {other(a, names)}.')
+                )
+            ]
+            assert known == [name], (story, noun)
+
+
+def other(name, names):
+    return next(n for n in names if n != name)
+
+
+def test_the_same_seed_asks_the_same_and_no_story_is_a_shipped_one(told):
+    assert quizzes(5, 21) == told[:5] and quizzes(5, 22) != told[:5]
+    shipped = "\n".join(load_split("train"))
+    assert sum(pieces[0][0].split("\n")[0] in shipped for pieces in told) < 5  # a short beginning may be
+    last_named = sum(
+        pieces[1][0] == f" {max(KINDS['name'], key=pieces[0][0].rfind)}." for pieces in quizzes(300, 171)
+    )
+    assert 100 < last_named < 220  # who is named last is no way to know
