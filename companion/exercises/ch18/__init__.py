@@ -1,0 +1,1 @@
+"""The checks of chapter 18, Rewards: one file an exercise."""

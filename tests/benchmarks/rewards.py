@@ -1,0 +1,306 @@
+"""Learning from rewards: the figures of chapter 18.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/rewards.py            # every arm that is missing, half an hour
+    OMP_NUM_THREADS=1 python tests/benchmarks/rewards.py sentence   # one arm
+    python tests/benchmarks/rewards.py --table                      # what is there
+
+A row is a step of an arm: what the 64 texts (or as many as it says) that the step drew were given, and what
+the judge says of them; or, with `stories`, a model asked at temperature 0.8 for the ends of begun stories.
+Rows go to data/models/rewards.jsonl as an arm is done; arms that are there are skipped.
+"""
+
+import argparse
+import json
+import os
+import time
+from functools import cache, partial
+
+import torch
+from logs import append_row, holds, machine, read_rows
+
+from companion import load
+from companion.classification import Classifier, TextClassifier, read_states
+from companion.datasets import pad_batch
+from companion.evaluation import wilson_interval
+from companion.rewards import (
+    GRPO,
+    RewardModel,
+    dpo_loss,
+    group_advantages,
+    sample_groups,
+    sentence_credit,
+    token_log_probs,
+)
+from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
+from companion.village import DATA, abilities, fresh_stories, load_split
+from companion.village.tasks import begun, false_parts, patterns, true_story
+
+LOG = DATA / "models" / "rewards.jsonl"
+SEED, ASKED = 18, 1000
+
+
+def shipped():
+    return load(DATA / "models" / "village", device="cpu")
+
+
+def bits_per_byte(teller, n: int = 500) -> float:
+    """The loss on the first n stories of the test split."""
+    texts, nats = load_split("test")[:n], 0.0
+    with torch.no_grad():
+        for i in range(0, n, 50):
+            x, y = story_batch(teller, texts[i : i + 50])
+            nats += next_token_loss(teller.model, (x, y))[0].item()
+    return nats / 0.6931471805599453 / sum(len(text.encode()) + 1 for text in texts)
+
+
+def story_batch(teller, texts: list[str]) -> tuple:
+    """Whole stories as x, y for next_token_loss."""
+    rows = [[*teller.begin, *teller.tokenizer.encode(text), teller.end] for text in texts]
+    tokens, real = pad_batch(rows, teller.end)
+    return tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
+
+
+def of_drawn(told: list[tuple[str, bool]], rewards=None) -> dict:
+    """What a step's draws show."""
+    found = {"true": sum(true_story(*one) for one in told) / len(told)}
+    if rewards is not None:
+        found["reward"] = float(sum(rewards) / len(rewards))
+    return found | {"words": sum(len(text.split()) for text, _ in told) / len(told)}
+
+
+def asked(teller, n: int = ASKED) -> dict:
+    """A model at temperature 0.8 after n new beginnings."""
+    told, generator = [], torch.Generator().manual_seed(SEED)
+    prompts = begun(n // 2, SEED + 1000)  # each twice
+    for i in range(0, len(prompts), 50):
+        told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).told
+    texts = [text for text, _ in told]
+    right = sum(true_story(*one) for one in told)
+    found = abilities(texts)
+    return {
+        "stories": n, "true": right / n, "interval": list(wilson_interval(int(right), n)),
+        "words": found["words"], "patterns": len(patterns(texts)), "whole": found["whole"],
+        "sentences": patterns(texts).total() / n, "bits_per_byte": bits_per_byte(teller),
+    }  # fmt: skip
+
+
+def trainer_of(game: GRPO, steps: int, lr: float, loss=None, flat: bool = True) -> Trainer:
+    """A Trainer that goes `steps` steps; flat: at one rate, after five steps of warm-up."""
+    config = TrainConfig(
+        steps=steps, batch_size=1, lr=lr, min_lr=lr if flat else lr / 10, warmup_steps=5, device="cpu",
+        dtype="float32",
+    )  # fmt: skip
+    optimizer = torch.optim.AdamW(game.teller.model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
+    return Trainer(game.teller.model, game.batches, config, loss or game.loss, [optimizer])
+
+
+# -- GRPO on the judge -------------------------------------------------------------------------------------
+
+
+def by_story(samples, size: int) -> torch.Tensor:
+    """One reward for a story: true or not, against its group."""
+    return group_advantages([true_story(*one) for one in samples.told], size)
+
+
+def story(steps: int = 16) -> list[dict]:
+    """GRPO as published: 8 prompts, 8 stories each, a reward of 0 or 1 for a whole story."""
+    teller = shipped()
+    game = GRPO(teller, begun(8 * steps, SEED, LONGEST), partial(by_story, size=8), seed=SEED)
+    return run(game, trainer_of(game, steps, 2e-4), steps)
+
+
+def sentence(steps: int = 18, mixed: float = 0.0) -> list[dict]:
+    """The false sentences are to blame. mixed: what the surprise at 32 true stories a step counts."""
+    teller = shipped()
+    stories = fresh_stories(32 * steps, SEED + 1) if mixed else []
+    blame = partial(sentence_credit, teller=teller, false=false_parts)
+    game = GRPO(teller, begun(32 * steps, SEED, LONGEST), blame, size=4, per_step=32, seed=SEED)
+
+    def loss(model, batch):
+        blamed, n = game.loss(model, batch[0])
+        surprise, m = next_token_loss(model, batch[1])
+        return blamed / n + mixed * surprise / m, 1
+
+    def batches(first):
+        for step, batch in enumerate(game.batches(first), first):
+            texts = sorted(stories[32 * step : 32 * step + 32], key=len)
+            yield batch, story_batch(teller, texts)
+
+    trainer = trainer_of(game, steps, 3e-4, loss if mixed else None)
+    trainer.batches = batches if mixed else game.batches
+    before = asked(teller) | {"step": 0, "processor": 0.0}
+    rows = run(game, trainer, steps)
+    if SAVE_TO:
+        save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
+    return [before, *rows, asked(teller) | {"step": steps, "processor": rows[-1]["processor"]}]
+
+
+SAVE_TO = os.environ.get("REWARDED")
+"""A folder for the rewarded model, or None."""
+
+LONGEST = 6
+"""Sentences of a beginning, at most, in training; asked about are the ends of single sentences."""
+
+
+def run(game: GRPO, trainer: Trainer, steps: int, scores=None) -> list[dict]:
+    """Take the steps; a row for each, of what was drawn before it."""
+    rows, begun_at = [], time.process_time()
+    for step in range(steps):
+        trainer.step()
+        rewards = scores(game.samples) if scores else None
+        rows.append({"step": step, **of_drawn(game.samples.told, rewards)})
+        rows[-1]["processor"] = round(time.process_time() - begun_at, 1)
+        if step % 4 == 3:
+            rows[-1]["bits_per_byte"] = bits_per_byte(game.teller, 100)
+        print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+# -- a learned reward --------------------------------------------------------------------------------------
+
+
+@cache
+def drawn_pairs(n_prompts: int, seed: int, size: int = 8) -> list[tuple[str, str, str]]:
+    """(prompt, true story, one that is not), from groups that the model drew; each text in one pair."""
+    teller, pairs, prompts = shipped(), [], begun(n_prompts, seed)
+    for i in range(0, n_prompts, 16):
+        generator = torch.Generator().manual_seed(seed * 1000 + i)
+        told = sample_groups(teller, prompts[i : i + 16], size, generator).told
+        for j, prompt in enumerate(prompts[i : i + 16]):
+            group = told[j * size : (j + 1) * size]
+            good = [text for text, ended in group if true_story(text, ended)]
+            bad = [text for text, ended in group if not true_story(text, ended)]
+            pairs += [(prompt, a, b) for a, b in zip(good, bad, strict=False)]
+    return pairs
+
+
+def mean_states(teller, texts):
+    """What the model's states are on average over a text: (N, C)."""
+    reader = TextClassifier(Classifier(teller.model, 2, read="mean"), teller.tokenizer, ["worse", "better"])
+    return read_states(
+        reader.classifier, [row[: teller.model.config.context_length] for row in reader.rows(texts)]
+    )
+
+
+@torch.no_grad()
+def surprises(teller, texts):
+    """(N, 8): the model's eight lowest log-probabilities in a text, the lowest first."""
+    found = []
+    for text in texts:
+        ids = [*teller.begin, *teller.tokenizer.encode(text)][: teller.model.config.context_length]
+        found.append(token_log_probs(teller.model, torch.tensor([ids]))[0].sort().values[:8])
+    return torch.stack(found)
+
+
+def learned(
+    lr: float = 8e-4, steps: int = 24, features=mean_states, kl: float = 0.0, ensemble: int = 1
+) -> list[dict]:
+    """GRPO on a reward model, which the judge watches."""
+    judge_of_pairs, teller = shipped(), shipped()
+    pairs = drawn_pairs(160, SEED + 2)
+    test = drawn_pairs(80, SEED + 3)
+    of = partial(features, judge_of_pairs)
+    models = []
+    for k in range(ensemble):
+        some = [pair for i, pair in enumerate(pairs) if ensemble == 1 or i % ensemble != k]
+        models.append(RewardModel.fit(of, [a for _, a, _ in some], [b for _, _, b in some], decay=0.1))
+
+    def score(texts):
+        return torch.stack([model(texts) for model in models]).min(0).values
+
+    good, bad = (score([pair[i] for pair in test]) for i in (1, 2))
+    about = {"pairs": len(pairs), "asked": len(test), "accuracy": (good > bad).float().mean().item()}
+    print(about, flush=True)
+    scores = []
+
+    def credit(samples):
+        scores.append(score([text for text, _ in samples.told]))
+        return group_advantages(scores[-1], 8)
+
+    game = GRPO(teller, begun(8 * steps, SEED), credit, reference=judge_of_pairs.model, kl=kl, seed=SEED)
+    rows = run(game, trainer_of(game, steps, lr), steps, lambda _: scores[-1])
+    return [row | about for row in rows]
+
+
+# -- DPO ---------------------------------------------------------------------------------------------------
+
+
+def dpo(lr: float, passes: int = 2) -> list[dict]:
+    """DPO on pairs that the model drew; what it says of other pairs, and what it tells."""
+    before, teller = shipped(), shipped()
+    known, new = drawn_pairs(80, SEED + 2), drawn_pairs(40, SEED + 3)
+    optimizer = torch.optim.AdamW(teller.model.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
+    rows, begun_at, step = [], time.process_time(), 0
+
+    def sums(model, pairs, which):
+        texts = [[*teller.begin, *teller.tokenizer.encode(pair[which]), teller.end] for pair in pairs]
+        tokens, real = pad_batch(texts, teller.end)
+        return token_log_probs(model, tokens).where(real[:, 1:], 0.0).sum(1)  # the prompt's cancel
+
+    def note():
+        with torch.no_grad():
+            now = [sums(teller.model, new, i) - sums(before.model, new, i) for i in (1, 2)]
+        generator = torch.Generator().manual_seed(SEED)
+        told = sample_groups(teller, begun(64, SEED + 1000), 2, generator, temperature=0.8).told
+        margin = {"accuracy": (now[0] > now[1]).float().mean().item(), "chosen": now[0].mean().item()}
+        row = {"lr": lr, "step": step, **margin, "rejected": now[1].mean().item(), **of_drawn(told)}
+        row |= {"bits_per_byte": bits_per_byte(teller, 100), "pairs": len(known)}
+        rows.append(row | {"processor": round(time.process_time() - begun_at, 1)})
+        print(json.dumps(rows[-1]), flush=True)
+
+    note()
+    for turn in range(passes):
+        order = torch.randperm(len(known), generator=torch.Generator().manual_seed(turn)).tolist()
+        for i in range(0, len(order), 16):
+            some = [known[j] for j in order[i : i + 16]]
+            with torch.no_grad():
+                were = [sums(before.model, some, i) for i in (1, 2)]
+            loss = dpo_loss(sums(teller.model, some, 1), sums(teller.model, some, 2), *were)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+        note()
+    return rows
+
+
+ARMS = {
+    "learned": learned,
+    "learned, slow": partial(learned, 2e-4),
+    "story": story,
+    "sentence": sentence,
+    "sentence, mixed": partial(sentence, 40, 0.2),
+    "dpo 1e-05": partial(dpo, 1e-5),
+    "dpo 1e-04": partial(dpo, 1e-4),
+    "dpo 3e-04": partial(dpo, 3e-4),
+    "learned, kl": partial(learned, kl=0.1),
+    "learned, surprise": partial(learned, features=surprises),
+}
+
+
+def table(rows: list[dict]) -> str:
+    """A line for the first and the last row of each arm."""
+    lines = []
+    for arm in ARMS:
+        found = [row for row in rows if row["arm"] == arm]
+        for row in (found[0], found[-1]) if found else ():
+            lines.append(f"{arm:18} step {row['step']:3} true {row['true']:.3f} words {row['words']:.1f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
+    parser.add_argument("--table", action="store_true")
+    args = parser.parse_args()
+    if not args.table:
+        for arm in args.arm or ARMS:
+            if not holds(LOG, {"arm": arm}):
+                print(arm, flush=True)
+                for row in ARMS[arm]():
+                    append_row(LOG, {"arm": arm} | row | {"machine": machine()})
+    print(table(read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()
