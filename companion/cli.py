@@ -17,6 +17,9 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
+from companion.commands import chatting, classify, course, finetuning
+from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
+from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
 from companion.runtime.configs import (
     GENERATION,
@@ -34,11 +37,10 @@ from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
 from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed, is_read
-from companion.village.measures import gap_left, reference_lines, village_scores
+from companion.village.measures import reference_lines
 
 RUNS = Path("runs")
 VILLAGE = RUNS / "data" / "village"
-SHIPPED = village.DATA / "models" / "village"
 PROMPT = Generation.prompt
 MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
 JUDGE = integer("--judge", 0, 10**5)
@@ -559,26 +561,7 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
 
 
-# -- companion generate, eval, info ------------------------------------------------------------------
-
-
-def add_model(parser):
-    parser.add_argument(
-        *("--model", "--checkpoint"),
-        type=Path,
-        default=SHIPPED,
-        help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
-        " HuggingFaceTB/SmolLM2-135M (default: the shipped model)",
-    )
-
-
-def add_model_and_revision(parser):
-    add_model(parser)
-    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
-
-
-def add_device(parser):
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+# -- companion generate, info ------------------------------------------------------------------
 
 
 def add_generate(parser):
@@ -620,81 +603,6 @@ def do_generate(plan: SimpleNamespace) -> None:
 
 def report_generate(plan: SimpleNamespace, result: None) -> None:
     print()
-
-
-def add_eval(parser):
-    add_model(parser)
-    parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
-    parser.add_argument("--split", choices=["train", "val", "test"], default="val", help="(default: val)")
-    parser.add_argument(
-        "--stories",
-        type=integer("--stories", 0, 10**6),
-        help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
-    )
-    parser.add_argument("--temperature", type=float, default=0.8, help="of the judged stories (default: 0.8)")
-    parser.add_argument("--seed", type=int, default=1, help="of the judged stories (default: 1)")
-    add_device(parser)
-
-
-def plan_eval(args, held: ExitStack) -> SimpleNamespace:
-    from companion import load
-    from companion.datasets import encode_documents, load_prepared
-    from companion.runtime.models import same_tokenizer
-    from companion.runtime.sampling import check_sampling, seeded
-    from companion.tokenization import Tokenizer
-
-    check_sampling(args.temperature)
-    seeded(args.seed)
-    if args.data is not None and args.split == "test":
-        raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
-    teller = load(args.model, device=args.device)
-    told_in = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-    if args.data is None:
-        split, is_village = encode_documents(village.load_split(args.split), teller.tokenizer), True
-    else:
-        corpus = load_prepared(args.data)
-        split, is_village = getattr(corpus, args.split), corpus.meta.get("source") == "village"
-        if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
-            raise ValueError(
-                f"--data={args.data} was prepared with another tokenizer than that of {args.model}, to"
-                " which its tokens are other words; name the data that it was trained on"
-            )
-    limits = is_village and (args.data is None or args.split == "val")
-    usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
-    judged = 0 if not is_village else usual if args.stories is None else args.stories
-    return SimpleNamespace(
-        teller=teller, split=split, limits=args.split if limits else None, judged=judged, args=args
-    )
-
-
-def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
-    from companion.runtime.runs import rows_at_once
-    from companion.training import evaluate
-
-    model, args = plan.teller.model, plan.args
-    plan.length, rows = rows_at_once(plan.split.starts, model.config)
-    loss = evaluate(model, plan.split, plan.length, rows)
-    scores = village_scores(plan.teller, plan.judged, args.seed, args.temperature) if plan.judged else {}
-    lines = reference_lines(plan.limits) if plan.limits else {}
-    return SimpleNamespace(loss=loss, lines=lines, scores=scores)
-
-
-def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
-    from companion.runtime.reports import scores_line
-    from companion.training import perplexity
-
-    loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length
-    if plan.length < most:
-        print(f"in pieces of at most {plan.length:,} tokens, of the {most:,} that it reads at once")
-    print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
-    print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
-    if lines:
-        limits = f"floor {lines['floor']:.4f}, forgetful reader {lines['forgetful reader']:.4f}"
-        print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
-    print()
-    if result.scores:
-        print(scores_line(result.scores))
-        print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))
 
 
 def plan_info(args, held: ExitStack) -> SimpleNamespace:
@@ -875,6 +783,10 @@ def report_verify(plan: SimpleNamespace, found: list) -> None:
 # -- companion ------------------------------------------------------------------
 
 
+def plan_course(args, held: ExitStack) -> SimpleNamespace:
+    return course.plan(args, held, COMMANDS)
+
+
 COMMANDS = {
     "prepare": Command(
         "a corpus or your own text, as tokens",
@@ -887,15 +799,35 @@ COMMANDS = {
         *(add_train, plan_train, do_train, report_train),
         shared=True,
     ),
+    "course": Command(
+        "from bytes to an assistant, in four stages",
+        "companion course",
+        *(course.add, plan_course, course.do, course.report),
+    ),
     "generate": Command(
         "text from a prompt",
         'companion generate --prompt "Once" --seed 3',
         *(add_generate, plan_generate, do_generate, report_generate),
     ),
     "eval": Command(
-        "loss, perplexity, floor, abilities",
+        "loss, perplexity, floor, abilities, tasks",
         "companion eval --split test",
         *(add_eval, plan_eval, do_eval, report_eval),
+    ),
+    "finetune": Command(
+        "a model that goes on learning: a classifier of your texts, answers, or what is rewarded",
+        "companion finetune classify --data labelled.csv",
+        *(finetuning.add, finetuning.plan, finetuning.do, finetuning.report),
+    ),
+    "classify": Command(
+        "texts, by a classifier that finetune made",
+        'companion classify --model runs/classifiers/spam "You have won!"',
+        *(classify.add_classify, classify.plan_classify, classify.do_classify, classify.report_classify),
+    ),
+    "chat": Command(
+        "with a model that learned to answer",
+        "companion chat --model runs/instructions/village",
+        *(chatting.add, chatting.plan, chatting.do, chatting.report),
     ),
     "info": Command(
         "what a checkpoint is and where it came from",
@@ -920,7 +852,7 @@ COMMANDS = {
 }
 
 
-def course() -> str:
+def overview() -> str:
     """The chapters and the next step."""
     book = Book.read(village.DATA.parent)
     lines = [book.title]
@@ -945,4 +877,4 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command and return its status, as `run` has them; without one, show the course."""
     argv = sys.argv[1:] if argv is None else list(argv)
     about = "A small language model, from bytes to a story."
-    return run(lambda: carry_out(COMMANDS, argv, about) if argv else print(course()))
+    return run(lambda: carry_out(COMMANDS, argv, about) if argv else print(overview()))

@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,6 +33,12 @@ def check_empty(option: str, folder: Path, ours: Callable[[Path], bool], overwri
     if held and not overwrite:
         raise ValueError(f"{option}={folder} holds a model already; name another folder, or add --overwrite")
     check_writable(option, folder)
+
+
+def holds_only(folder: Path, mark: str, names: Collection[str]) -> bool:
+    """Whether a folder holds the file `mark`, and nothing but files of these names: what may be replaced."""
+    held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return mark in held and held <= set(names)
 
 
 def free_folder(runs: Path, name: str, held: ExitStack) -> Path:

@@ -184,7 +184,7 @@ def _fetched(name: str, revision: str | None, endpoint: str | None, cache: str |
         rule = "is in the cache only in part, and the hub was not asked or cannot be reached"
         raise ConnectionError(f"{where} {rule}; try again with a network") from None
     except errors.LocalEntryNotFoundError as error:
-        why = "HF_HUB_OFFLINE is set" if _offline() else f"the hub cannot be reached ({_line(error)})"
+        why = "HF_HUB_OFFLINE is set" if _offline() else f"the hub cannot be reached ({first_line(error)})"
         rule = "is no folder here and not in the hub's cache, and"
         raise ConnectionError(f"{where} {rule} {why}; try again with a network") from None
     except errors.HfHubHTTPError as error:
@@ -196,7 +196,7 @@ def _fetched(name: str, revision: str | None, endpoint: str | None, cache: str |
         ) from None
     except Exception as error:  # the library's, its network's or its downloader's own
         rule = "try again; files that are whole are kept"
-        raise ConnectionError(f"{where} could not be fetched ({_line(error)}); {rule}") from None
+        raise ConnectionError(f"{where} could not be fetched ({first_line(error)}); {rule}") from None
 
 
 class _Unusable(ValueError):
@@ -222,7 +222,7 @@ def _snapshot(name: str, revision: str | None, endpoint: str | None, cache: str 
     except errors.LocalEntryNotFoundError as error:
         if unreachable is None or isinstance(error, errors.IncompleteSnapshotError):
             raise
-        raise errors.LocalEntryNotFoundError(_line(unreachable)) from None
+        raise errors.LocalEntryNotFoundError(first_line(unreachable)) from None
     if _exists(folder / INDEX):
         try:
             weights = sorted(set(read_index(folder / INDEX).values()))
@@ -281,7 +281,7 @@ def _quiet() -> Iterator[None]:
                 enable_progress_bars()
 
 
-def _line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, in one short line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{lines[0] if lines else type(error).__name__:.200}"

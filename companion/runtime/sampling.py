@@ -166,3 +166,23 @@ def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_t
     fits = rows.shape[1] + max_new_tokens - 1 <= config.context_length  # the last token is not read
     fits = fits or getattr(make_cache, "slides", False)
     return make_cache(config, len(rows)) if make_cache is not None and fits else None
+
+
+def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
+    """The ids of what begins a text, prompt and choice; and how many of them stand before the choice.
+
+    The text is cut into tokens as a whole, as a reader would meet it. teller: has model, tokenizer, begin and
+    end, as a LanguageModel. Raises ValueError for a choice without a token, and for a text that is longer
+    than the model's context.
+    """
+    encode = teller.tokenizer.encode
+    begin = list(teller.begin) or ([] if prompt else [teller.end])
+    before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
+    if len(ids) <= len(before):
+        raise ValueError(f"choice={choice!r} adds no token to its prompt; give it at least one letter")
+    if len(ids) - 1 > teller.model.config.context_length:
+        raise ValueError(
+            f"prompt={prompt[:30]!r}… has {len(ids) - 1} tokens with its choice, above "
+            f"context_length={teller.model.config.context_length}; leave out shots, or shorten it"
+        )
+    return ids, len(before)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from companion.runtime.hub import WAIT
+from companion.runtime.hub import WAIT, first_line
 from companion.runtime.texts import CORPORA
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -144,8 +144,11 @@ def no_text(value) -> str | None:
     return None
 
 
-def rows(file: str, column: str) -> Iterator[tuple[str, object]]:
-    """(where it stands, the value of the column) for each row of a file, or of a corpus in HUB."""
+def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
+    """(where it stands, the value of the column) for each row of a file, or of a corpus in HUB.
+
+    column: None for the whole row, a dict.
+    """
     return _parquet(file, column) if _is_parquet(file) else _json_lines(file, column)
 
 
@@ -166,7 +169,7 @@ def _damaged(place: str, why: object) -> ValueError:
 # -- JSON Lines ------------------------------------------------------------------------
 
 
-def _json_lines(file: str, column: str) -> Iterator[tuple[str, object]]:
+def _json_lines(file: str, column: str | None) -> Iterator[tuple[str, object]]:
     number = 0
     try:
         with (gzip.open if file.lower().endswith(".gz") else open)(file, "rb") as lines:
@@ -182,14 +185,16 @@ def _json_lines(file: str, column: str) -> Iterator[tuple[str, object]]:
         raise _damaged(f"{file}, after line {number:,},", error) from None
 
 
-def _field(line: bytes, column: str, place: str) -> object:
-    """The value of a column in a line."""
+def _field(line: bytes, column: str | None, place: str) -> object:
+    """The value of a column in a line; the whole row for None."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise _damaged(place, error) from None
     if not isinstance(row, dict):
-        raise ValueError(f"{place} is {row!r:.40}, and no object with a {column!r}")
+        raise ValueError(f"{place} is {row!r:.40}, and no object{f' with a {column!r}' if column else ''}")
+    if column is None:
+        return row
     if column not in row:
         raise _lacks(place, column, row)
     return row[column]
@@ -198,16 +203,18 @@ def _field(line: bytes, column: str, place: str) -> object:
 # -- Parquet, and the hub --------------------------------------------------------------
 
 
-def _parquet(file: str, column: str) -> Iterator[tuple[str, object]]:
+def _parquet(file: str, column: str | None) -> Iterator[tuple[str, object]]:
     """Rows of a Parquet file, or of all those that a name of HUB stands for."""
     with _table(file, column) as table:
         for number, row in enumerate(table, 1):
-            yield f"{file}, row {number:,}", row[column]
+            yield f"{file}, row {number:,}", row if column is None else row[column]
 
 
 @contextlib.contextmanager
-def _table(file: str, column: str) -> Iterator:
+def _table(file: str, column: str | None) -> Iterator:
     """An iterable of one column of a Parquet file, or of those of a name of HUB; others are not read.
+
+    column: None for all of them.
 
     Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time. What goes
     wrong inside is raised as an error in one line.
@@ -218,10 +225,12 @@ def _table(file: str, column: str) -> Iterator:
         options = {"data_files": files, "split": "train", "streaming": True}
         try:
             names = library.load_dataset("parquet", **options).column_names
-            yield library.load_dataset("parquet", columns=[column], **options) if column in names else []
+            some = {} if column is None else {"columns": [column]}
+            there = column is None or column in names
+            yield library.load_dataset("parquet", **some, **options) if there else []
         except (ValueError, OSError) as error:
             raise (_unreachable if file in HUB else _damaged)(file, error) from None
-        if column not in names:
+        if not there:
             raise _lacks(file, column, names)
 
 
@@ -238,9 +247,8 @@ def _on_hub(name: str) -> str:
 
 
 def _unreachable(name: str, error: Exception) -> ConnectionError:
-    first = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     rule = "check the network and try again; what is whole is kept"
-    return ConnectionError(f"{name} could not be read from the hub ({first:.120}); {rule}")
+    return ConnectionError(f"{name} could not be read from the hub ({first_line(error):.120}); {rule}")
 
 
 def _library():

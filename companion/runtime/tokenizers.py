@@ -97,6 +97,11 @@ class Tokenizer:
         """The text of these ids."""
         return "".join(self.tokens(ids))
 
+    def with_special_tokens(self, names: Collection[str]) -> Self:
+        """The same tokenizer with further special tokens; their ids follow the last, no other id changes."""
+        given = {field: getattr(self, field) for field in self.fields}
+        return type(self)(**given | {"special_tokens": [*self.special_tokens, *names]})
+
     def save(self, path: str | Path) -> None:
         """Write everything that load needs, as JSON, whole or not at all; make the folder if need be."""
         state = {name: getattr(self, name) for name in ("kind", *self.fields)}

@@ -1,0 +1,99 @@
+"""companion chat: a conversation in the terminal, streamed, with its history."""
+
+import sys
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+from companion.commands.naming import add_device, add_model_and_revision
+from companion.runtime.options import integer, number
+from companion.runtime.terminal import is_read
+
+HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
+
+
+def add(parser) -> None:
+    add_model_and_revision(parser)
+    parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
+    parser.add_argument(
+        "--temperature",
+        type=number("--temperature", 0, 100),
+        default=0.0,
+        help="0 takes the likeliest token (default: 0)",
+    )
+    parser.add_argument("--top-k", type=integer("--top-k", 1), help="draw from the k likeliest tokens only")
+    parser.add_argument(
+        "--top-p", type=number("--top-p", 1e-9, 1), help="draw from the likeliest that make up this much"
+    )
+    parser.add_argument(
+        "--max-new-tokens", type=integer("--max-new-tokens", 1), default=200, help="(default: 200)"
+    )
+    parser.add_argument("--seed", type=integer("--seed", 0, 10**12), help="(default: another each time)")
+    add_device(parser)
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.instructions import Chat, chat_ids
+
+    teller = load(args.model, device=args.device, revision=args.revision)
+    options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+    try:
+        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
+        chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
+    except ValueError as error:
+        if "no <|" not in str(error) and "no chat template" not in str(error):
+            raise
+        how = "companion finetune instructions --data village"
+        raise ValueError(f"--model={args.model} was not taught to answer; teach it first: {how}") from None
+    if args.say is not None and not args.say.strip():
+        raise ValueError("--say is empty; type what is to be answered, in quotes")
+    return SimpleNamespace(chat=chat, args=args)
+
+
+def do(plan: SimpleNamespace) -> None:
+    """Answer until the input ends. A message that cannot be answered is said so, and nothing is lost."""
+    if plan.args.say is not None:
+        answer(plan, plan.args.say)
+        return
+    typed = sys.stdin.isatty()
+    if typed:
+        print(HELP)
+    turn = 0
+    while is_read():
+        try:
+            line = input("> " if typed else "")
+        except EOFError:
+            return
+        if line.strip() in ("/exit", "/quit"):
+            return
+        if line.strip() == "/reset":
+            plan.chat.reset()
+            print("(forgotten)")
+        elif line.strip() == "/history":
+            for message in plan.chat.messages:
+                print(f"{message['role']}: {message['content']}")
+        elif line.strip() == "/help":
+            print(HELP)
+        elif line.strip():
+            seed = None if plan.args.seed is None else plan.args.seed + turn
+            try:
+                answer(plan, line, seed)
+                turn += 1
+            except ValueError as error:
+                print(f"({error}; or /reset)")
+            except KeyboardInterrupt:
+                print(" (stopped)")
+
+
+def answer(plan: SimpleNamespace, text: str, seed: int | None = None) -> None:
+    """Print the answer as it comes."""
+    seed = plan.args.seed if seed is None else seed
+    for piece in plan.chat.stream(text, plan.args.max_new_tokens, seed):
+        print(piece, end="", flush=True)
+        if not is_read():
+            return
+    print()
+
+
+def report(plan: SimpleNamespace, result: None) -> None:
+    pass

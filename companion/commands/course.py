@@ -1,0 +1,214 @@
+"""companion course: from bytes to an assistant, in four stages that are commands of their own.
+
+As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from companion.commands.naming import add_device
+from companion.runtime.commands import carry_out
+from companion.runtime.files import claim
+from companion.runtime.options import integer, number
+from companion.runtime.terminal import as_typed
+
+COURSE = Path("runs") / "course"
+LOG = "course.jsonl"
+MINUTES = 15
+TRAINING = 0.45
+"""The share of the minutes that the first training may take; a step of what follows costs as much or more."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command of the course. argv(plan) -> its words; its folder has its name; about: what it does."""
+
+    about: str
+    argv: Callable[[SimpleNamespace], list]
+
+
+STAGES = {
+    "data": Stage(
+        "the village tells its stories, and a tokenizer cuts them into tokens",
+        lambda plan: [
+            *("prepare", "village", "--data", plan.folder / "data"),
+            *("--stories", max(500, round(1500 * plan.minutes))),
+        ],
+    ),
+    "teller": Stage(
+        "a model learns to tell them",
+        lambda plan: [
+            *("train", "--data", plan.folder / "data", "--checkpoint", plan.folder / "teller"),
+            *("--seed", plan.seed, "--device", plan.device),
+            *(["--resume"] if steps_of(plan.folder / "teller") else ["--minutes", TRAINING * plan.minutes]),
+        ],
+    ),
+    "answerer": Stage(
+        "it learns to answer questions and to follow orders",
+        lambda plan: [
+            *("finetune", "instructions", "--data", "village", "--model", plan.folder / "teller"),
+            *("--output", plan.folder / "answerer", "--overwrite"),
+            *("--conversations", max(50, round(300 * plan.minutes))),
+            *("--steps", max(1, round(60 * plan.minutes))),
+            *("--seed", plan.seed, "--device", plan.device),
+        ],
+    ),
+    "assistant": Stage(
+        "what it tells is rewarded where it is true",
+        lambda plan: [
+            *("finetune", "rewards", "--model", plan.folder / "answerer"),
+            *("--output", plan.folder / "assistant", "--overwrite"),
+            *("--steps", max(1, round(2 * plan.minutes)), "--asked", 100),
+            *("--seed", plan.seed, "--device", plan.device),
+        ],
+    ),
+}
+
+
+def add(parser) -> None:
+    parser.add_argument("--output", type=Path, default=COURSE, help=f"folder to write (default: {COURSE})")
+    parser.add_argument("--resume", action="store_true", help="go on where a course in --output ended")
+    minutes = number("--minutes", 0, 10**5)
+    about = f"by which the stages are sized (default: {MINUTES})"
+    parser.add_argument("--minutes", type=minutes, default=MINUTES, help=about)
+    about = "and so many stories, to measure with after each stage (default: 500)"
+    parser.add_argument("--questions", type=integer("--questions", 8, 10**5), default=500, help=about)
+    parser.add_argument("--seed", type=integer("--seed", 0, 10**6), default=1, help="(default: 1)")
+    add_device(parser)
+
+
+def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
+    """commands: those of the command line, of which the stages are made."""
+    from companion.runtime.devices import pick_device
+    from companion.runtime.folders import check_writable
+
+    if not args.minutes:
+        raise ValueError("--minutes=0 leaves no time to learn; try 15")
+    pick_device(args.device)
+    done = rows_of(args.output)
+    begun = args.output.is_dir() and any(not path.name.startswith(".") for path in args.output.iterdir())
+    if begun and not args.resume:
+        raise ValueError(
+            f"--output={args.output} is not empty; add --resume to go on, or name another folder"
+        )
+    if args.resume and not begun:
+        raise ValueError(f"--resume: {args.output} holds no course that was begun; leave it out")
+    check_writable("--output", args.output)
+    held.enter_context(claim(args.output))
+    return SimpleNamespace(
+        **{"folder": args.output, "minutes": args.minutes, "seed": args.seed, "device": args.device},
+        **{"done": {row["stage"]: row for row in done}, "questions": args.questions},
+        commands=commands,
+    )
+
+
+def rows_of(folder: Path) -> list[dict]:
+    """What the stages that are done could do, as they were measured."""
+    path = folder / LOG
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+    except ValueError:
+        raise ValueError(f"{path} is damaged; remove it, and the stages are done again") from None
+
+
+def do(plan: SimpleNamespace) -> list[dict]:
+    """Carry out the stages that are not done yet; return the rows of all."""
+    for i, (name, stage) in enumerate(STAGES.items(), 1):
+        if name in plan.done:
+            continue
+        print(f"\n{i} of {len(STAGES)}, {name}: {stage.about}.\n", flush=True)
+        begun, argv = time.perf_counter(), [str(word) for word in stage.argv(plan)]
+        carry_out(plan.commands, argv, "")
+        check_whole(plan, name)
+        row = {"stage": name, "seconds": round(time.perf_counter() - begun, 1)} | look(plan, name)
+        plan.done[name] = row
+        with open(plan.folder / LOG, "a", encoding="utf-8") as log:
+            log.write(json.dumps(row) + "\n")
+        print(f"\n{lines_of([row])[-1]}", flush=True)
+    return [plan.done[name] for name in STAGES]
+
+
+def steps_of(folder: Path) -> tuple[int, int] | None:
+    """(steps taken, steps that were to be taken) of a training; None where nothing is saved."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return None
+    provenance = json.loads(path.read_text("utf-8"))["provenance"]
+    return provenance["steps"], provenance["train"]["steps"]
+
+
+def check_whole(plan: SimpleNamespace, name: str) -> None:
+    """Raise KeyboardInterrupt where Ctrl-C has ended the training of the teller early, and saved it."""
+    if name == "teller" and (taken := steps_of(plan.folder / name)) and taken[0] < taken[1]:
+        resume = as_typed("companion", "course", "--output", plan.folder, "--resume")
+        raise KeyboardInterrupt(f"stopped in stage {name}, which is saved; to go on: {resume}")
+
+
+def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
+    """What the model of a stage can do: its loss, answers that are right, stories without a contradiction."""
+    if name == "data":
+        return {}
+
+    from companion import load
+    from companion.datasets import encode_documents
+    from companion.evaluation import wilson_interval
+    from companion.runtime.runs import rows_at_once
+    from companion.training import evaluate
+    from companion.village import load_split
+    from companion.village.tasks import true_story
+
+    teller = load(plan.folder / name, device=plan.device)
+    split = encode_documents(load_split("val"), teller.tokenizer)
+    loss = evaluate(teller.model, split, *rows_at_once(split.starts, teller.model.config))
+    told = teller.tell_many(plan.questions, seed=plan.seed, temperature=0.8)
+    true = sum(true_story(*one) for one in told)
+    row = {"bits per byte": loss.bits_per_byte}
+    row |= {"true": true / len(told), "true from": wilson_interval(true, len(told))}
+    if name != "teller":
+        right = right_answers(teller, plan.questions)
+        row |= {"right": right / plan.questions, "right from": wilson_interval(right, plan.questions)}
+    return row
+
+
+def right_answers(teller: Any, n: int) -> int:
+    """How many of n held-out questions about new stories are answered word for word."""
+    from companion.instructions import chat_rows, says
+    from companion.village.dialogues import asked
+
+    conversations = [one.messages for one in asked(n, seed=175)]
+    rows = chat_rows(conversations, teller.tokenizer, teller.model.config.context_length, shorten=True)
+    return int(says(teller.model, rows).sum())
+
+
+def lines_of(rows: list[dict]) -> list[str]:
+    """A table of what the stages can do."""
+    lines = ["stage       minutes  bits per byte  stories without a contradiction  answers right"]
+    for row in rows:
+        shares = [
+            "{:.2f} ({:.2f} to {:.2f})".format(row[what], *row[f"{what} from"]) if what in row else "–"
+            for what in ("true", "right")
+        ]
+        bits = f"{row['bits per byte']:.4f}" if "bits per byte" in row else "–"
+        lines.append(f"{row['stage']:10} {row['seconds'] / 60:8.1f}  {bits:13}  {shares[0]:31}  {shares[1]}")
+    return lines
+
+
+def report(plan: SimpleNamespace, rows: list[dict]) -> None:
+    from companion.village.measures import reference_lines
+
+    lines = reference_lines("val")
+    print("\n" + "\n".join(lines_of(rows)))
+    reached = f"who forgets names reaches {lines['forgetful reader']:.4f}"
+    print(f"The floor is {lines['floor']:.4f} bits per byte; {reached}.")
+    print(f"{sum(row['seconds'] for row in rows) / 60:.1f} minutes in all.")
+    chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]
+    print(f"\nTo talk with it:\n\n  {as_typed('companion', *chat)}\n")
+    if sys.stdin is not None and sys.stdin.isatty():
+        carry_out(plan.commands, chat, "")

@@ -1,0 +1,146 @@
+"""companion eval: how well a model predicts a text, tells stories and answers questions."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from companion import village
+from companion.commands.exams import ALL, KINDS, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands.naming import add_device, add_model
+from companion.runtime.benchmarks import FORMATS, POOL
+from companion.runtime.options import integer, refuse
+from companion.village.measures import gap_left, reference_lines, village_scores
+
+EXAMPLES = 200
+TEMPERATURE = 0.8
+
+
+def add_eval(parser):
+    add_model(parser)
+    parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
+    parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
+    parser.add_argument(
+        "--stories",
+        type=integer("--stories", 0, 10**6),
+        help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
+    )
+    parser.add_argument("--temperature", type=float, help=f"of the judged stories (default: {TEMPERATURE})")
+    parser.add_argument("--seed", type=int, default=1, help="of judged stories and of tasks (default: 1)")
+    tasks = parser.add_argument_group(
+        "tasks",
+        "with --tasks, loss and stories are left out unless --data, --split or --stories is given too",
+    )
+    tasks.add_argument(
+        "--tasks",
+        help=f"with commas between: {', '.join(KINDS)}, or {ALL} for all of these; and files"
+        f" of {', '.join(FORMATS)}, such as arc.jsonl, or arc:mine.parquet to say what it is",
+    )
+    tasks.add_argument(
+        "--examples",
+        type=integer("--examples", 1, 10**6),
+        help=f"questions of each task, of a file the first ones (default: {EXAMPLES})",
+    )
+    tasks.add_argument(
+        "--shots",
+        type=integer("--shots", 0, POOL - 1),
+        help="answered questions of the same task to show before each (default: 0)",
+    )
+    add_device(parser)
+
+
+def plan_eval(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.runtime.sampling import check_sampling, seeded
+
+    check_sampling(TEMPERATURE if args.temperature is None else args.temperature)
+    seeded(args.seed)
+    if args.data is not None and args.split == "test":
+        raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
+    if args.tasks is None:
+        refuse(args, ["examples", "shots"], "is for --tasks")
+    names = [] if args.tasks is None else names_of_tasks(args.tasks)
+    with_text = not names or any(getattr(args, name) is not None for name in ("data", "split", "stories"))
+    if not with_text:
+        refuse(args, ["temperature"], "is of judged stories; ask for these with --stories")
+    how = args.examples or EXAMPLES, args.shots or 0, args.seed
+    exams = {name: exam_of(name, *how) for name in names if name not in KINDS}  # files before the model
+    teller = load(args.model, device=args.device)
+    text = plan_text(args, teller) if with_text else None
+    exams |= {name: exam_of(name, *how) for name in names if name in KINDS}
+    for exam in exams.values():
+        check_fit(teller, exam)
+    return SimpleNamespace(teller=teller, text=text, exams=[exams[name] for name in names])
+
+
+def plan_text(args, teller: Any) -> SimpleNamespace:
+    """The text to predict, and the stories to judge."""
+    from companion.datasets import encode_documents, load_prepared
+    from companion.runtime.models import same_tokenizer
+    from companion.tokenization import Tokenizer
+
+    told_in, name = Tokenizer.load(village.DATA / "village" / "tokenizer.json"), args.split or "val"
+    if args.data is None:
+        split, is_village = encode_documents(village.load_split(name), teller.tokenizer), True
+    else:
+        corpus = load_prepared(args.data)
+        split, is_village = getattr(corpus, name), corpus.meta.get("source") == "village"
+        if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
+            raise ValueError(
+                f"--data={args.data} was prepared with another tokenizer than that of {args.model}, to"
+                " which its tokens are other words; name the data that it was trained on"
+            )
+    limits = is_village and (args.data is None or name == "val")
+    usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
+    judged = 0 if not is_village else usual if args.stories is None else args.stories
+    temperature = TEMPERATURE if args.temperature is None else args.temperature
+    return SimpleNamespace(
+        **{"split": split, "limits": name if limits else None},
+        **{"judged": judged, "seed": args.seed, "temperature": temperature},
+    )
+
+
+def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
+    from tqdm import tqdm
+
+    result = do_text(plan.teller, plan.text) if plan.text else SimpleNamespace()
+    exams = tqdm(plan.exams, unit="task", leave=False, disable=None if plan.exams else True)
+    result.right = [score(plan.teller, exam) for exam in exams]
+    return result
+
+
+def do_text(teller: Any, text: SimpleNamespace) -> SimpleNamespace:
+    """The loss on the text, the lines to hold it against, and the marks of the stories."""
+    from companion.runtime.runs import rows_at_once
+    from companion.training import evaluate
+
+    text.length, rows = rows_at_once(text.split.starts, teller.model.config)
+    loss = evaluate(teller.model, text.split, text.length, rows)
+    scores = village_scores(teller, text.judged, text.seed, text.temperature) if text.judged else {}
+    lines = reference_lines(text.limits) if text.limits else {}
+    return SimpleNamespace(loss=loss, lines=lines, scores=scores)
+
+
+def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+    if plan.text:
+        report_text(plan, result)
+    if plan.exams:
+        print("\n".join(lines_of(plan.exams, result.right)))
+
+
+def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+    from companion.runtime.reports import scores_line
+    from companion.training import perplexity
+
+    loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length
+    if plan.text.length < most:
+        print(f"in pieces of at most {plan.text.length:,} tokens, of the {most:,} that it reads at once")
+    print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
+    print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
+    if lines:
+        limits = f"floor {lines['floor']:.4f}, forgetful reader {lines['forgetful reader']:.4f}"
+        print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
+    print()
+    if result.scores:
+        print(scores_line(result.scores))
+        print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))

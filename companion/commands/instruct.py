@@ -1,0 +1,217 @@
+"""companion finetune instructions, which teaches a model to answer from conversations.
+
+As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
+"""
+
+import json
+import random
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from companion.commands.classify import add_method, check_method, hang_on
+from companion.commands.naming import add_device, add_model
+from companion.runtime.files import claim, write_whole
+from companion.runtime.options import integer, number, refuse
+from companion.runtime.terminal import as_typed
+
+RUNS = Path("runs")
+VILLAGE = "village"
+OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
+
+
+def add_finetune(kinds) -> None:
+    about = "a model that answers, from a file of conversations"
+    form = kinds.add_parser("instructions", help=about, description=about)
+    data = "JSON Lines, JSON or Parquet: messages, ShareGPT's or Alpaca's form; or village, made here"
+    form.add_argument("--data", required=True, metavar="FILE", help=data)
+    form.add_argument(
+        "--conversations", type=integer("--conversations", 50, 10**6), help="of the village (default: 4,000)"
+    )
+    add_model(form)
+    where = "folder to write (default: runs/instructions/<data's name>)"
+    form.add_argument("--output", type=Path, help=where)
+    form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
+    replay = "texts that must not be forgotten: a file or folder, or a corpus such as village"
+    form.add_argument(
+        "--replay", metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
+    )
+    form.add_argument(
+        "--replay-share",
+        type=number("--replay-share", 0, 0.9),
+        default=0.25,
+        help="of the rows learned from (default: 0.25)",
+    )
+    form.add_argument(
+        "--all-tokens", action="store_true", help="learn the questions, too, and not the answers alone"
+    )
+    form.add_argument("--shorten", action="store_true", help="leave out last exchanges that do not fit")
+    add_method(form)
+    form.add_argument("--steps", type=integer("--steps", 1, 10**7), help="(default: two passes)")
+    form.add_argument("--batch-size", type=integer("--batch-size", 1, 4096), default=16, help="(default: 16)")
+    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help="(default: 0.001; lora: 0.005)")
+    form.add_argument("--held-out", type=float, default=0.05, help="share of conversations (default: 0.05)")
+    form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
+    add_device(form)
+
+
+def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.instructions import CHAT_TOKENS, add_chat_tokens, chat_rows, text_rows
+    from companion.runtime.devices import pick_device
+    from companion.runtime.folders import check_empty, holds_only
+    from companion.runtime.models import folder_of, is_public, origin_of
+
+    if not 0 < args.held_out < 1:
+        raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
+    check_method(args)
+    args.lr = args.lr or (5e-3 if args.method == "lora" else 1e-3)
+    pick_device(args.device)
+    conversations = conversations_of(args)
+    if len(conversations) < 2:
+        raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
+    name = VILLAGE if args.data == VILLAGE else Path(args.data).resolve().name.split(".")[0]
+    output = args.output or RUNS / "instructions" / name
+    check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
+    folder = folder_of(args.model)
+    if is_public(folder):
+        rule = "is in Hugging Face's layout, which is not written with other tokens yet"
+        raise ValueError(f"--model={args.model} {rule}; in Python, chat_rows and a Trainer teach it")
+    teller = load(folder, device="cpu")
+    tokenizer, longest = add_chat_tokens(teller.model, teller.tokenizer), teller.model.config.context_length
+    if args.method == "lora":
+        hang_on(teller.model, args)
+        learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
+    rows = []
+    for place, messages in conversations:
+        try:
+            rows += chat_rows([messages], tokenizer, longest, args.shorten)
+        except ValueError as error:
+            said = str(error).replace("conversation 0", place).replace("shorten it", "add --shorten")
+            raise ValueError(said) from None
+    order = random.Random(args.seed).sample(range(len(rows)), len(rows))
+    n_held = min(len(rows) - 1, max(1, round(args.held_out * len(rows))))
+    asked, learned = ([rows[i] for i in part] for part in (order[:n_held], order[n_held:]))
+    kept = replayed(args, text_rows, tokenizer, longest, len(learned))
+    held.enter_context(claim(output))
+    return SimpleNamespace(
+        **{"args": args, "model": teller.model, "tokenizer": tokenizer, "learned": learned, "asked": asked},
+        **{"kept": kept, "output": output, "origin": origin_of(args.model, folder)},
+        first=conversations[order[0]][1][0]["content"],
+    )
+
+
+def learn_rows(model, ids: list[int]) -> None:
+    """Let these rows of the embedding, and of a head of its own, learn beside an adapter."""
+    import torch
+
+    tables = [getattr(model.embed, "token", model.embed), *([model.head] if model.head is not None else [])]
+    for table in tables:
+        table.weight.requires_grad_(True)
+        kept = torch.zeros(len(table.weight), 1)
+        kept[ids] = 1.0
+        table.weight.register_hook(lambda grad, kept=kept: grad * kept.to(grad.device))
+
+
+def conversations_of(args) -> list[tuple[str, list[dict]]]:
+    """The conversations, each with its place."""
+    from companion.runtime.chats import read_chats
+    from companion.village.dialogues import course
+
+    if args.data != VILLAGE:
+        refuse(args, ["conversations"], "is for --data village; a file is taken whole")
+        return read_chats(args.data)
+    made = course(args.conversations or 4000, 160 + args.seed, min(4000, args.conversations or 4000))
+    args.shorten = True  # made here, with as many questions as may fit
+    return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
+
+
+def replayed(args, text_rows, tokenizer, longest: int, n_learned: int) -> tuple[list, list]:
+    """Rows of plain texts: (to learn from beside the conversations, to measure what was forgotten)."""
+    from companion.datasets import load_text
+    from companion.village import fresh_stories
+
+    name = args.replay or (VILLAGE if args.data == VILLAGE else None)
+    if name is None or not args.replay_share:
+        return [], []
+    wanted = round(args.replay_share / (1 - args.replay_share) * n_learned)
+    texts = fresh_stories(wanted + 100, 190 + args.seed) if name == VILLAGE else load_text(name)
+    rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
+    n_test = min(100, len(rows) // 5)
+    return rows[n_test : n_test + wanted], rows[:n_test]
+
+
+def do_finetune(plan: SimpleNamespace) -> dict:
+    """Learn, measure before and after, write the folder; return the report's figures."""
+    from tqdm import tqdm
+
+    from companion.evaluation import wilson_interval
+    from companion.instructions import masked_batches, says
+    from companion.lora import merge
+    from companion.runtime.devices import pick_device
+    from companion.training import TrainConfig, Trainer, save_checkpoint
+
+    args, model = plan.args, plan.model
+    model.to(pick_device(args.device))
+    rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
+    rows = (rows if args.all_tokens else plan.learned) + plan.kept[0]
+    steps = args.steps or 2 * -(-len(rows) // args.batch_size)
+    config = TrainConfig(
+        steps=steps, batch_size=args.batch_size, lr=args.lr, min_lr=0.0, warmup_steps=min(20, steps // 2),
+        weight_decay=0.01, context_length=model.config.context_length, seed=args.seed, device=args.device,
+    )  # fmt: skip
+    trainer = Trainer(model, partial(masked_batches, rows, args.batch_size, args.seed), config)
+    before = measured(plan)
+    try:
+        for _ in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
+            bar.set_postfix_str(f"loss {trainer.step():.3f}")
+    except KeyboardInterrupt:
+        said = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
+        raise KeyboardInterrupt(said) from None
+    merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
+    model.eval()
+    after, right = measured(plan), says(model, plan.asked)
+    report = {
+        "conversations": len(plan.learned), "held out": len(plan.asked), "replayed": len(plan.kept[0]),
+        "steps": steps, "before": before, "after": after, "seconds": round(trainer.seconds, 1),
+        "word for word": right.double().mean().item(),
+        "interval": list(wilson_interval(int(right.sum()), len(right))),
+    }  # fmt: skip
+    about = {"init": plan.origin, "data": str(args.data), "steps": steps, "seed": args.seed, "lr": args.lr}
+    save_checkpoint(plan.output, model.cpu(), plan.tokenizer, about)
+    write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return report
+
+
+def measured(plan: SimpleNamespace) -> dict[str, float]:
+    """Nats per token of the held-out answers, and of the plain texts that were held out."""
+    import torch
+
+    from companion.instructions import masked_batches
+    from companion.runtime.devices import move
+    from companion.runtime.modes import eval_mode
+    from companion.training import next_token_loss
+
+    found, device = {}, next(plan.model.parameters()).device
+    for name, rows in (("answers", plan.asked), ("texts", plan.kept[1])):
+        total, count, batches = 0.0, 0, masked_batches(rows, 16) if rows else None
+        with torch.no_grad(), eval_mode(plan.model):
+            for _ in range(-(-len(rows) // 16)):
+                nats, n = next_token_loss(plan.model, move(next(batches), device))
+                total, count = total + nats.item(), count + n
+        if count:
+            found[name] = total / count
+    return found
+
+
+def report_finetune(plan: SimpleNamespace, found: dict) -> None:
+    low, high = found["interval"]
+    learned = f"learned from {found['conversations']:,} conversations"
+    print(f"{learned} and {found['replayed']:,} plain texts, {found['steps']:,} steps")
+    print(f"asked about {found['held out']:,} others: all answers word for word in ", end="")
+    print(f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)")
+    for name, after in found["after"].items():
+        print(f"  nats per token of the {name}: {found['before'][name]:.3f} before, {after:.3f} after")
+    print(f"In {plan.output}: the model, its tokenizer, report.json. To talk to it:\n")
+    print(f"  {as_typed('companion', 'chat', '--model', plan.output)}")

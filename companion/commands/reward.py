@@ -1,0 +1,265 @@
+"""companion finetune rewards: the village's judge rewards true stories (GRPO), or pairs are preferred (DPO).
+
+As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
+"""
+
+import json
+import math
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+from companion.commands.naming import add_device, add_model
+from companion.runtime.files import claim, write_whole
+from companion.runtime.options import integer, number, refuse
+
+RUNS = Path("runs")
+OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
+BATCH = 16  # pairs in a step
+MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
+
+
+def add_finetune(kinds) -> None:
+    about = "a model that is rewarded for true stories of the village, or that prefers as pairs of texts say"
+    form = kinds.add_parser("rewards", help=about, description=about)
+    form.add_argument("--data", type=Path, help="pairs for DPO: JSON Lines of prompt, chosen, rejected")
+    add_model(form)
+    where = "folder to write (default: runs/rewards/village, or the name of --data)"
+    form.add_argument("--output", type=Path, help=where)
+    form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
+    form.add_argument(
+        "--steps", type=integer("--steps", 1, 10**6), help="(default: 18; two passes over pairs)"
+    )
+    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help="(default: 0.0003; for pairs 0.00001)")
+    judged = form.add_argument_group("for the village's judge")
+    judged.add_argument("--prompts", type=integer("--prompts", 1, 1024), help="in a step (default: 32)")
+    judged.add_argument("--size", type=integer("--size", 2, 1024), help="stories to a prompt (default: 4)")
+    judged.add_argument(
+        "--mixed",
+        type=number("--mixed", 0, 100),
+        help="weight of true stories learned as well (default: none)",
+    )
+    paired = form.add_argument_group("for pairs")
+    paired.add_argument("--beta", type=number("--beta", 1e-6, 100), help="of DPO (default: 0.1)")
+    form.add_argument(
+        "--asked",
+        type=integer("--asked", 2, 10**6),
+        default=200,
+        help="stories to measure with (default: 200)",
+    )
+    form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
+    add_device(form)
+
+
+def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.rewards import sample_groups  # noqa: F401  what is missing is told now
+    from companion.runtime.devices import pick_device
+    from companion.runtime.folders import check_empty, holds_only
+    from companion.runtime.models import folder_of, is_public, origin_of
+    from companion.runtime.rewards import prompt_rows, read_pairs
+    from companion.village.tasks import begun
+
+    pick_device(args.device)
+    if args.data is None:
+        refuse(args, ["beta"], "is for pairs, with --data")
+        pairs, name = [], "village"
+    else:
+        refuse(args, ["prompts", "size", "mixed"], "is for the village's judge, without --data")
+        pairs, name = read_pairs(args.data), args.data.resolve().name.split(".")[0]
+    output = args.output or RUNS / "rewards" / name
+    check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
+    folder = folder_of(args.model)
+    if is_public(folder):
+        raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
+    teller, before = load(folder, args.device), load(folder, args.device)
+    check_pairs_fit(teller, pairs)
+    prompt_rows(teller, begun(20, args.seed))
+    if teller.model.config.context_length < MOST_TOKENS:
+        n = teller.model.config.context_length
+        raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
+    held.enter_context(claim(output))
+    return SimpleNamespace(
+        **{"args": args, "teller": teller, "before": before, "pairs": pairs, "output": output},
+        origin=origin_of(args.model, folder),
+    )
+
+
+def check_pairs_fit(teller, pairs: list) -> None:
+    """Raise ValueError for a pair with a text that is longer than the model reads."""
+    longest = teller.model.config.context_length + 1  # the last is only predicted
+    for i, (prompt, *both) in enumerate(pairs, 1):
+        for text in both:
+            n = len(pair_row(teller, prompt, text))
+            if n > longest:
+                raise ValueError(f"pair {i} has a text of {n} tokens; the model reads {longest}; shorten it")
+
+
+def pair_row(teller, prompt: str, text: str) -> list[int]:
+    """A prompt, one of its texts, and the end, as the model reads it."""
+    return [*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end]
+
+
+def do_finetune(plan: SimpleNamespace) -> dict:
+    """Measure, learn, measure, and write the folder; return the report's figures."""
+    from companion.training import save_checkpoint
+
+    args, report = plan.args, {"steps": 0}
+    report["before"] = look(plan.teller, args.asked, args.seed)
+    try:
+        for steps in (by_pairs if plan.pairs else by_judge)(plan):
+            report["steps"] = steps
+    except KeyboardInterrupt:
+        print(f"\nstopped after {report['steps']} steps; what was learned is kept", file=sys.stderr)
+    plan.teller.model.eval()
+    report["after"] = look(plan.teller, args.asked, args.seed)
+    about = {"init": plan.origin, "learned": "pairs, DPO" if plan.pairs else "the village's judge, GRPO"}
+    about |= {"steps": report["steps"], "true": report["after"]["true"], "seed": args.seed}
+    save_checkpoint(plan.output, plan.teller.model, plan.teller.tokenizer, about)
+    write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def look(teller, n: int, seed: int) -> dict:
+    """What a model's ends of n begun stories are, at temperature 0.8, and its loss on the test split."""
+    import torch
+
+    from companion.evaluation import wilson_interval
+    from companion.rewards import sample_groups
+    from companion.training import next_token_loss
+    from companion.village import load_split
+    from companion.village.tasks import begun, patterns, true_story
+
+    told, generator, prompts = [], torch.Generator().manual_seed(seed), begun(-(-n // 2), seed + 7000)
+    for i in range(0, len(prompts), 32):
+        told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
+    told, test, nats = told[:n], load_split("test")[:200], 0.0
+    device = next(teller.model.parameters()).device
+    with torch.no_grad():
+        for i in range(0, len(test), 25):
+            x, y = story_batch(teller, test[i : i + 25])
+            nats += next_token_loss(teller.model, (x.to(device), y.to(device)))[0].item()
+    right, texts = int(sum(true_story(*one) for one in told)), [text for text, _ in told]
+    return {
+        **{"stories": n, "true": right / n, "interval": list(wilson_interval(right, n))},
+        **{"words": sum(len(text.split()) for text in texts) / n, "patterns": len(patterns(texts))},
+        "bits per byte": nats / math.log(2) / sum(len(text.encode()) + 1 for text in test),
+    }
+
+
+def story_batch(teller, texts: list[str]) -> tuple:
+    """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
+    from companion.datasets import pad_batch
+
+    rows = [pair_row(teller, "", text)[: teller.model.config.context_length + 1] for text in texts]
+    tokens, real = pad_batch(rows, teller.end)
+    return tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
+
+
+def trainer_of(plan: SimpleNamespace, batches, loss, steps: int, lr: float):
+    """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
+    import torch
+
+    from companion.training import TrainConfig, Trainer
+
+    config = TrainConfig(
+        steps=steps, batch_size=1, lr=lr, min_lr=lr / 10, warmup_steps=min(5, steps - 1), seed=plan.args.seed,
+        device=plan.args.device, dtype="float32",
+    )  # fmt: skip
+    model = plan.teller.model
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
+    return Trainer(model, batches, config, loss, [optimizer])
+
+
+def steps_of(trainer, steps: int, said):
+    """Take the steps with a progress bar; yield after each how many were taken."""
+    from tqdm import tqdm
+
+    for step in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
+        loss = trainer.step()
+        bar.set_postfix_str(said(loss))
+        yield step + 1
+
+
+def by_judge(plan: SimpleNamespace):
+    """GRPO with blame for false sentences; with --mixed, true stories are learned as well."""
+    from itertools import islice
+
+    from companion.rewards import GRPO, sentence_credit
+    from companion.training import next_token_loss
+    from companion.village.splits import fresh
+    from companion.village.tasks import begun, false_parts, true_story
+
+    args, teller = plan.args, plan.teller
+    steps, per_step, mixed = args.steps or 18, args.prompts or 32, args.mixed or 0.0
+    prompts = begun(min(5000, steps * per_step), args.seed + 100, longest=6)
+    half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
+    prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
+    stories = fresh(args.seed + 101)
+    blame = partial(sentence_credit, teller=teller, false=false_parts)
+    game = GRPO(teller, prompts, blame, args.size or 4, per_step, seed=args.seed)
+
+    def batches(first):
+        for batch in game.batches(first):
+            yield batch, story_batch(teller, sorted(islice(stories, 32), key=len)) if mixed else None
+
+    def loss(model, batch):
+        blamed, n = game.loss(model, batch[0])
+        if not mixed:
+            return blamed, n
+        surprise, m = next_token_loss(model, batch[1])
+        return blamed / n + mixed * surprise / m, 1
+
+    def said(_):
+        told = game.samples.told
+        return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
+
+    yield from steps_of(trainer_of(plan, batches, loss, steps, args.lr or 3e-4), steps, said)
+
+
+def by_pairs(plan: SimpleNamespace):
+    """DPO on the file's pairs, in new orders."""
+    import random
+
+    import torch
+
+    from companion.datasets import pad_batch
+    from companion.rewards import dpo_loss, token_log_probs
+
+    args, rng = plan.args, random.Random(plan.args.seed)
+
+    def rows(some, which):
+        tokens, real = pad_batch(
+            [pair_row(plan.teller, pair[0], pair[which]) for pair in some], plan.teller.end
+        )
+        return tokens, real[:, 1:]
+
+    def batches(first):
+        while True:
+            order = rng.sample(plan.pairs, len(plan.pairs))
+            for i in range(0, len(order), BATCH):
+                yield rows(order[i : i + BATCH], 1), rows(order[i : i + BATCH], 2)
+
+    def sums(model, tokens, real):
+        return token_log_probs(model, tokens).where(real, 0.0).sum(1)  # what the prompt costs cancels
+
+    def loss(model, batch):
+        with torch.no_grad():
+            were = [sums(plan.before.model, *part) for part in batch]
+        return dpo_loss(*(sums(model, *part) for part in batch), *were, args.beta or 0.1), 1
+
+    steps = args.steps or 2 * -(-len(plan.pairs) // BATCH)
+    yield from steps_of(trainer_of(plan, batches, loss, steps, args.lr or 1e-5), steps, "loss {:.3f}".format)
+
+
+def report_finetune(plan: SimpleNamespace, found: dict) -> None:
+    print(f"{found['steps']} steps; {plan.args.asked:,} begun stories of the village, before and after:")
+    for name in ("before", "after"):
+        row, (low, high) = found[name], found[name]["interval"]
+        print(
+            f"  {name:6}  true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)  words {row['words']:.0f}"
+            f"  patterns {row['patterns']}  bits per byte {row['bits per byte']:.4f}"
+        )
+    print(f"In {plan.output}: the model, and report.json.")

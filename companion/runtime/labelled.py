@@ -1,0 +1,136 @@
+"""Labelled texts: files with a column of texts and one of labels, as CSV, JSON Lines or Parquet."""
+
+import csv
+import io
+import random
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from companion.runtime.streams import is_shard, no_text, rows
+
+FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
+
+
+class Labelled(NamedTuple):
+    """A text, the name of its class, and where it stands."""
+
+    text: str
+    label: str
+    place: str
+
+
+def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
+    """The rows of a file, in order. text, label: names of its columns. Labels that are numbers become text.
+
+    Raises ValueError, in one line, for a file that is not there, empty, damaged or of another format, for a
+    column that is not there, and for a row without a text or without a label; ImportError for Parquet where
+    the library is missing that reads it.
+    """
+    if not path.is_file():
+        raise ValueError(f"--data={path} is no file; name one of labelled texts ({', '.join(FORMATS)})")
+    if not path.name.lower().endswith(FORMATS):
+        raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
+    if not path.stat().st_size:
+        raise ValueError(f"--data={path} is empty; it must have the columns {text!r} and {label!r}")
+    found = [
+        Labelled(_text(body, f"{place}: {text}"), _label(mark, f"{place}: {label}"), place)
+        for place, body, mark in (_shard if is_shard(path) else _csv)(path, text, label)
+    ]
+    if not found:
+        raise ValueError(f"--data={path} has no rows; it must have one for each text")
+    return found
+
+
+def distinct(found: Sequence[Labelled]) -> list[Labelled]:
+    """The rows without those whose text came before: a text must not be learned from and asked about.
+
+    Spaces and capitals make no other text. Raises ValueError for one text with two labels.
+    """
+    kept: dict[str, Labelled] = {}
+    for row in found:
+        first = kept.setdefault(" ".join(row.text.lower().split()), row)
+        if first.label != row.label:
+            here, there = f"{row.place}: label {row.label!r}", f"{first.place} has the same text with"
+            raise ValueError(f"{here}, and {there} {first.label!r}; decide for one of them")
+    return list(kept.values())
+
+
+def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """(indices to learn from, indices held out), of each class about that share, and at least one of both.
+
+    Raises ValueError for one class only, for a class with a single row, and for a share outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"--held-out={share} must be above 0 and below 1; try 0.2")
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for i, label in enumerate(labels):
+        by_class[label].append(i)
+    if len(by_class) < 2:
+        raise ValueError(f"all {len(labels)} texts have the label {labels[0]!r}; there must be two or more")
+    rng, held = random.Random(seed), set()
+    for label in sorted(by_class):
+        if len(of := by_class[label]) < 2:
+            rule = "one to learn from and one to be held out; add texts, or leave the class out"
+            raise ValueError(f"label {label!r} has {len(of)} text, and needs two: {rule}")
+        held |= set(rng.sample(of, min(len(of) - 1, max(1, round(share * len(of))))))
+    return [i for i in range(len(labels)) if i not in held], sorted(held)
+
+
+def check_rows_fit(rows: Sequence[Sequence[int]], places: Sequence[str], longest: int) -> None:
+    """ValueError for the first row of tokens that is longer than a model reads."""
+    for row, place in zip(rows, places, strict=True):
+        if len(row) > longest:
+            rule = f"has {len(row):,} tokens, and the model reads {longest:,}"
+            raise ValueError(f"{place} {rule}; shorten it, or cut such texts with --cut")
+
+
+# -- formats ------------------------------------------------------------------
+
+
+def _csv(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
+    if "\0" in content:
+        raise ValueError(f"{path} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
+    table = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+    try:
+        _check_columns(str(path), table.fieldnames or [], text, label)
+        for row in table:
+            if None in row:
+                raise ValueError(
+                    f"{path}, line {table.line_num:,} has more fields than columns; quote its text"
+                )
+            yield f"{path}, line {table.line_num:,}", row[text], row[label]
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {table.line_num:,} is no CSV ({error}); mend its quotes") from None
+
+
+def _shard(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
+    for place, row in rows(str(path)):
+        _check_columns(place, row, text, label)
+        yield place, row[text], row[label]
+
+
+def _check_columns(place: str, names: Collection[str], text: str, label: str) -> None:
+    for column, option in ((text, "--column"), (label, "--label")):
+        if column not in names:
+            known = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: name it with {option}")
+
+
+def _text(value: object, place: str) -> str:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError(f"{place} is missing; fill it in, or leave the row out")
+    if fault := no_text(value):
+        raise ValueError(f"{place} {fault}; mend it, or leave the row out")
+    return value
+
+
+def _label(value: object, place: str) -> str:
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
+        return str(value)
+    return _text(value, place).strip()

@@ -1,0 +1,104 @@
+"""What learning from rewards needs and chapter 18 does not teach: checks, and files of pairs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from companion.runtime.checks import at_least_one
+
+
+def as_rewards(rewards) -> torch.Tensor:
+    """Rewards as float32 (N,). Raises ValueError for none, and for one that is not finite."""
+    if not len(rewards):
+        raise ValueError("rewards has no entries; there must be one for each text")
+    found = torch.as_tensor(rewards, dtype=torch.float32)
+    bad = (~found.isfinite()).nonzero()
+    if len(bad):
+        i = bad[0, 0].item()
+        raise ValueError(
+            f"reward {i} is {found[i].item()}, must be a finite number; mend what scores the texts"
+        )
+    return found
+
+
+def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
+    """Each prompt's token ids, 1-D int64, as the model reads it.
+
+    Raises ValueError for no prompts and for one that leaves no room to go on, TypeError for a single text.
+    """
+    if isinstance(prompts, str):
+        raise TypeError(f"prompts={prompts!r:.40} must be a list of texts; write [prompt] for a single one")
+    at_least_one(prompts=len(prompts))
+    longest, rows = teller.model.config.context_length, []
+    for i, prompt in enumerate(prompts):
+        ids = [*teller.begin, *teller.tokenizer.encode(prompt)] or [teller.end]
+        if len(ids) >= longest:
+            rule = f"the model reads {longest}, and something must come after it; shorten it"
+            raise ValueError(f"prompt {i} has {len(ids)} tokens; {rule}")
+        rows.append(torch.tensor(ids))
+    return rows
+
+
+def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[torch.Tensor, ...]:
+    """(tokens, mask, advantages) of the rows with an advantage other than 0, without needless padding.
+
+    everything: keep all rows; so where no row has one.
+    """
+    matters = advantages.flatten(1).any(1) if advantages.ndim == 2 else advantages != 0
+    rows = torch.arange(len(matters)) if everything or not matters.any() else matters.nonzero()[:, 0]
+    width = int(samples.mask[rows].any(0).nonzero().max()) + 1
+    tokens, mask = samples.tokens[rows, : width + 1], samples.mask[rows, :width]
+    return tokens, mask, advantages[rows, :width] if advantages.ndim == 2 else advantages[rows]
+
+
+def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
+    """Raise ValueError for lists that are no pairs, and for a pair whose two texts are equal."""
+    at_least_one(chosen=len(chosen))
+    if len(chosen) != len(rejected):
+        raise ValueError(f"rejected has {len(rejected)} texts for {len(chosen)} chosen; give one for each")
+    for i, (good, bad) in enumerate(zip(chosen, rejected, strict=True)):
+        if good == bad:
+            raise ValueError(f"pair {i} has two equal texts; one must be better, or leave the pair out")
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, str]]:
+    """(prompt, chosen, rejected) of each line of a JSON Lines file with these names, the public form.
+
+    chosen and rejected follow the prompt, and may repeat it at their beginning. Raises ValueError, in one
+    line that names the file's line, for what is no such row and for a pair of equal texts.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"--data={path} is no file; name one of pairs, a line {{prompt, chosen, rejected}} each"
+        )
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"--data={path} is no text in UTF-8; save it as such") from None
+    pairs = []
+    for i, line in enumerate(lines, 1):
+        if line.strip():
+            pairs.append(_pair(line, f"{path.name}, line {i}"))
+    if not pairs:
+        raise ValueError(f"--data={path} has no pairs; it must have a line for each")
+    return pairs
+
+
+def _pair(line: str, place: str) -> tuple[str, str, str]:
+    """One row of a file of pairs."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        raise ValueError(f'{place} is no JSON; write {{"prompt": …, "chosen": …, "rejected": …}}') from None
+    row = row if isinstance(row, dict) else {}
+    for name in ("prompt", "chosen", "rejected"):
+        if not isinstance(row.get(name), str):
+            rule = "must have the texts prompt, chosen and rejected"
+            raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
+    prompt = row["prompt"]
+    chosen, rejected = (row[name].removeprefix(prompt) for name in ("chosen", "rejected"))
+    if chosen == rejected:
+        raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
+    return prompt, chosen, rejected

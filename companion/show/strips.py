@@ -1,0 +1,65 @@
+"""A story as running text, with strips below its words: what somebody believes, or what is true, at each."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from companion.show.plots import GRAY, INK, RULE, WIDTH, legible
+
+LETTERS = 84
+"""Letters in a line, of a typeface whose letters are all as wide."""
+
+
+def lines_of(words: Sequence[str], letters: int = LETTERS) -> list[list[tuple[int, int]]]:
+    """Words broken into lines: for each line its (index of the word, column where it begins)."""
+    lines, column = [[]], 0
+    for i, word in enumerate(words):
+        if lines[-1] and column + len(word) > letters:
+            lines.append([])
+            column = 0
+        lines[-1].append((i, column))
+        column += len(word)
+    return lines
+
+
+def strips(
+    words: Sequence[str],
+    rows: Mapping[str, Sequence],
+    colors: Mapping[str, str],
+    letters: int = LETTERS,
+) -> Figure:
+    """Draw words with a strip below them for each row, named at the left of the first line.
+
+    words: with their spaces, as tokens have them. rows: name -> for each word None or (whose color, how sure
+    from 0 to 1). colors: name -> color; these are written above as the key. A name that ends in "(true)" has
+    a thin strip, labelled so. letters: in a line, at most LETTERS; fewer move the breaks.
+    """
+    lines, left = lines_of(words, letters), max(len(name) for name in rows if not name.endswith("(true)")) + 2
+    heights = [0.35 if name.endswith("(true)") else 0.75 for name in rows]
+    tall = 1.5 + sum(heights) + 0.1 * len(rows)  # a line of text, its strips, a gap
+    fig, ax = plt.subplots(figsize=(WIDTH, 0.35 + 0.165 * tall * len(lines)))
+    ax.set(xlim=(-left, LETTERS), ylim=(tall * len(lines) + 0.2, -1.6))
+    ax.set_axis_off()
+    type_ = {"family": "DejaVu Sans Mono", "fontsize": 7.4, "va": "center"}
+    x = 0.0
+    for name, color in colors.items():
+        ax.add_patch(Rectangle((x, -1.3), 1.6, 0.75, color=color, linewidth=0))
+        ax.text(x + 2.2, -0.92, name, color=legible(color), **type_)
+        x += len(name) + 5
+    for n, line in enumerate(lines):
+        for i, column in line:
+            ax.text(column, n * tall + 0.3, words[i].rstrip("\n"), color=INK, **type_)
+        y = n * tall + 1.0
+        for (name, cells), height in zip(rows.items(), heights, strict=True):
+            label, size = (name, 7.4) if height > 0.5 else ("true", 5.6)
+            ax.text(-left, y + height / 2, label, color=legible(GRAY), **type_ | {"fontsize": size})
+            for i, column in line:
+                shape = ((column, y), len(words[i]), height)
+                ax.add_patch(Rectangle(*shape, color=RULE, alpha=0.5, linewidth=0))
+                if cells[i] is not None:
+                    who, sure = cells[i]
+                    ax.add_patch(Rectangle(*shape, color=colors[who], alpha=sure, linewidth=0))
+            y += height + 0.1
+    return fig

@@ -1,0 +1,300 @@
+"""Conversations about the village, whose answers the simulator knows: questions, orders, summaries.
+
+A conversation is a list of messages, as the field writes them: `[{"role": "user", "content": …},
+{"role": "assistant", "content": …}]`. A user tells a story and asks about it, in words that are not the
+village's; or orders a story and then asks about that. Each answer can be judged exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, islice
+from random import Random
+from typing import NamedTuple
+
+from companion.village.judge import Reading, judge
+from companion.village.machine import VILLAGE
+from companion.village.splits import fresh
+from companion.village.tasks import moments
+from companion.village.world import KINDS, NUMBERS, State
+
+
+class Asked(NamedTuple):
+    """A kind of question: what is asked about, x, is a word of `about`; y is the word that answers."""
+
+    about: str
+    wordings: tuple[str, ...]
+    answer: str
+
+
+ASKED = {
+    "who has": Asked(
+        "thing",
+        ("Who holds the {x} now?", "Which of them has the {x}?", "In whose hands is the {x}?"),
+        "{y} has the {x}.",
+    ),
+    "where is the thing": Asked(
+        "thing",
+        ("Where can I find the {x}?", "Where is the {x} now?", "At which place is the {x}?"),
+        "The {x} is at the {y}.",
+    ),
+    "where is somebody": Asked(
+        "name",
+        ("Where can I find {x}?", "Where is {x} now?", "At which place is {x}?"),
+        "{x} is at the {y}.",
+    ),
+    "how many": Asked(
+        "goods",
+        ("How many {x} does {z} have?", "Count the {x} of {z}.", "What number of {x} has {z} now?"),
+        "{z} has {y} {x}.",
+    ),
+    "who is": Asked(
+        "role",
+        ("Who is the {x}?", "What is the {x} called?", "Tell me the name of the {x}."),
+        "It is the {x} {y}.",
+    ),
+    "who broke": Asked(
+        "thing",
+        ("Who broke the {x}?", "Who was it that broke the {x}?", "In whose hands did the {x} break?"),
+        "The {x} was broken by {y}.",
+    ),
+    "whose": Asked(
+        "thing",
+        ("Who lent the {x}?", "Who must get the {x} back?", "To whom does the {x} belong?"),
+        "The {x} belongs to {y}.",
+    ),
+    "what color": Asked(
+        "thing",
+        ("What color is the {x}?", "Which color has the {x}?", "Name the color of the {x}."),
+        "The {x} is {y}.",
+    ),
+}
+"""The kinds of questions. z, where there is one, is whom the x belong to."""
+
+NOBODY = "Nobody said."
+"""The answer to a question about what the story does not mention."""
+ORDERS = ("Tell a story about the {r} {A} and a {c} {n}.", "I want to hear of the {r} {A} and a {c} {n}.")
+SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
+SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
+
+
+class Dialogue(NamedTuple):
+    """A conversation, and what each of its questions is: a key of `ASKED`, "nobody", "order", "summary"."""
+
+    messages: list[dict[str, str]]
+    kinds: tuple[str, ...]
+
+
+def talk(*contents: str) -> list[dict[str, str]]:
+    """Messages of these texts, the user's and the assistant's in turn."""
+    return [{"role": role, "content": text} for role, text in zip(cycle(("user", "assistant")), contents)]  # noqa: B905
+
+
+# -- facts ---------------------------------------------------------------------------------------------------
+
+
+def facts_of(s: State) -> dict[str, list[tuple[str, str, str]]]:
+    """What can be asked in a state: for each kind of `ASKED` its (x, y, z)."""
+    held = [(held.noun, held.color, name) for name, held in s.thing.items()]
+    lying = [(noun, color, place) for noun, (color, place) in s.lying.items() if place]
+    return {
+        "who has": [(noun, name, "") for noun, _, name in held],
+        "where is the thing": [(noun, s.place[name], "") for noun, _, name in held]
+        + [(noun, place, "") for noun, _, place in lying],
+        "where is somebody": [(name, place, "") for name, place in s.place.items()],
+        "how many": [(goods, NUMBERS[n - 1], name) for name, (n, goods) in s.goods.items()],
+        "who is": [(role, name, "") for name, role in s.role.items()],
+        "who broke": [(noun, name, "") for noun, name in s.broken.items()],
+        "whose": [(noun, name, "") for noun, name in s.owner.items()],
+        "what color": [(noun, color, "") for noun, color, _ in held + lying],
+    }
+
+
+def state_of(text: str) -> State:
+    """The state after a text that anybody told: what the judge believes of it."""
+    text, start, reading = " ".join(text.split()), 0, Reading(VILLAGE)
+    for verdict in judge(text):
+        end = start + len(verdict.sentence)
+        if verdict.kind in ("ok", "misplaced"):
+            reading.verdict(VILLAGE.read(reading.state, *VILLAGE.match(text, start)), verdict.sentence)
+        start = end + 1
+    return reading.state
+
+
+class Told(NamedTuple):
+    """The beginning of a story, up to the end of a sentence, its facts, and who is in it."""
+
+    text: str
+    facts: dict[str, list[tuple[str, str, str]]]
+    names: tuple[str, ...]
+
+
+def _told(story: str) -> Iterator[Told]:
+    """Each beginning of a story with two people or more in it, where one could ask."""
+    for state, step in moments(story):
+        if len(state.role) > 1:
+            yield Told(story[: step.start - 1], facts_of(state), tuple(state.role))
+
+
+def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list[Told]], Iterator[str]]:
+    """For each kind the beginnings about which it can be asked, of that many new stories or more."""
+    told, pool = fresh(seed), {kind: [] for kind in kinds}
+    for number, story in enumerate(told, 1):
+        for beginning in _told(story):
+            for kind in pool:
+                if beginning.facts[kind]:
+                    pool[kind].append(beginning)
+        if number >= stories and all(pool.values()):
+            return pool, told
+    raise AssertionError("unreachable: stories do not end")
+
+
+def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
+    """A question of this kind, and its answer; known: whether the story tells it."""
+    about, wordings, answer = ASKED[kind]
+    if known:
+        x, y, z = rng.choice(told.facts[kind])
+        return rng.choice(wordings).format(x=x, z=z), answer.format(x=x, y=y, z=z)
+    words = set(re.findall(r"\w+", told.text))
+    x = rng.choice([word for word in KINDS[about] if word not in words])
+    return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
+
+
+def _check_kinds(kinds: Iterable[str]) -> list[str]:
+    """The kinds as a list. ValueError for none, and for one that is not in `ASKED`."""
+    kinds = list(kinds)
+    for kind in kinds:
+        if kind not in ASKED:
+            raise ValueError(f"kind {kind!r} is none of {', '.join(ASKED)}")
+    if not kinds:
+        raise ValueError(f"kinds=[] must name at least one of {', '.join(ASKED)}")
+    return kinds
+
+
+# -- conversations -------------------------------------------------------------------------------------------
+
+
+def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = True) -> list[Dialogue]:
+    """n conversations of one question, the kinds in turn, each about another new story's beginning.
+
+    known: whether the story tells the answer; where not, it does not mention what is asked about, and the
+    answer is `NOBODY`. The same for the same seed; stories of the shipped splits are left out.
+    """
+    kinds, rng, told = _check_kinds(kinds), Random(seed), fresh(seed)
+    found: list[Dialogue] = []
+    for kind in islice(cycle(kinds), n):
+        for story in told:
+            places = [one for one in _told(story) if one.facts[kind]]
+            if places:
+                break
+        one = rng.choice(places)
+        question, answer = _exchange(one, kind, rng, known)
+        found.append(Dialogue(talk(f"{one.text} {question}", answer), (kind if known else "nobody",)))
+    return found
+
+
+def lessons(
+    n: int,
+    seed: int,
+    turns: int = 5,
+    unknown: float = 0.2,
+    stories: int = 1500,
+    kinds: Sequence[str] = tuple(ASKED),
+) -> list[Dialogue]:
+    """n conversations of up to that many questions about one story's beginning, told in the first message.
+
+    Of each conversation one question is of a kind that comes in turn, as rare as it may be in stories; the
+    others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
+    stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
+    """
+    kinds, rng = _check_kinds(kinds), Random(seed)
+    (pool, _), found = _pool(seed, stories, kinds), []
+    for kind in islice(cycle(kinds), n):
+        told = rng.choice(pool[kind])
+        others = [other for other in kinds if told.facts[other] and other != kind]
+        others.sort(key=lambda other: rng.random() * len(pool[other]))
+        chosen = [kind, *others[: turns - 1]]
+        rng.shuffle(chosen)
+        contents, labels = [], []
+        for one in chosen:
+            known = rng.random() >= unknown
+            contents += _exchange(told, one, rng, known)
+            labels.append(one if known else "nobody")
+        contents[0] = f"{told.text} {contents[0]}"
+        found.append(Dialogue(talk(*contents), tuple(labels)))
+    return found
+
+
+def orders(n: int, seed: int, questions: int = 0) -> list[Dialogue]:
+    """n orders of a story about somebody and a thing, each with a new story that has both in its beginning.
+
+    questions: how many are asked afterwards about the story that was told.
+    """
+    rng, found = Random(seed), []
+    for story in fresh(seed):
+        if len(found) == n:
+            return found
+        early = next((s.copy() for i, (s, _) in enumerate(moments(story)) if i == 3), None)
+        if early is None or not early.thing:
+            continue
+        (name, role), held = next(iter(early.role.items())), rng.choice(list(early.thing.values()))
+        contents = [rng.choice(ORDERS).format(r=role, A=name, c=held.color, n=held.noun), story]
+        facts = facts_of(state_of(story))
+        kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
+        for kind in kinds[:questions]:
+            contents += _exchange(Told(story, facts, ()), kind, rng, True)
+        found.append(Dialogue(talk(*contents), ("order", *kinds[:questions])))
+    raise AssertionError("unreachable: stories do not end")
+
+
+def summaries(n: int, seed: int) -> list[Dialogue]:
+    """n new stories, and how each ends in one sentence: who has a thing, and where."""
+    rng, found = Random(seed), []
+    for story in fresh(seed):
+        if len(found) == n:
+            return found
+        state = state_of(story)
+        if state.thing:
+            name, held = rng.choice(list(state.thing.items()))
+            told = SUMMARY.format(r=state.role[name], A=name, c=held.color, n=held.noun, p=state.place[name])
+            found.append(Dialogue(talk(f"{story} {rng.choice(SUMMARIES)}", told), ("summary",)))
+    raise AssertionError("unreachable: stories do not end")
+
+
+def course(n: int, seed: int, stories: int = 1500) -> list[Dialogue]:
+    """n conversations to learn from: to seven lessons two orders, with two questions, and one summary."""
+    tenth = n // 10
+    told = [orders(2 * tenth, seed + 1, questions=2), summaries(tenth, seed + 2)]
+    mixed = lessons(n - 3 * tenth, seed, stories=stories) + told[0] + told[1]
+    Random(seed).shuffle(mixed)
+    return mixed
+
+
+# -- judging what was answered -------------------------------------------------------------------------------
+
+
+def has_both(order: str, story: str) -> bool:
+    """Whether a story has what an order named: the person with the role, and the thing with its color."""
+    parts = _parts(ORDERS, order)
+    return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
+
+
+def is_true(summary: str, story: str) -> bool:
+    """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
+    try:
+        v, state = _parts([SUMMARY], summary.strip()), state_of(story)
+    except ValueError:
+        return False
+    held = state.thing.get(v["A"])
+    there = (state.role.get(v["A"]), state.place.get(v["A"])) == (v["r"], v["p"])
+    return there and held is not None and (held.color, held.noun) == (v["c"], v["n"])
+
+
+def _parts(forms: Iterable[str], text: str) -> dict[str, str]:
+    """The words in the slots of the first form that a text has. ValueError for a text that has none."""
+    for form in forms:
+        pattern = re.sub(r"\\\{(\w)\\\}", r"(?P<\1>\\w+)", re.escape(form))
+        if found := re.fullmatch(pattern, text):
+            return found.groupdict()
+    raise ValueError(f"text={text!r:.60} has none of the forms {'; '.join(forms)}")

@@ -1,0 +1,100 @@
+"""Where, in the tokens of a story, it is said who has what: for looking into a model (chapter 14).
+
+Every name and every thing of the village is one token, with the space before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from companion.village.tasks import Question, moments
+from companion.village.world import KINDS
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A name that directly follows a thing, as in `the red key Vera brought`.
+
+    at: the name's position in the row; the thing stands at at - 1. thing: which, by its number in
+    KINDS["thing"]. again: whether the row has named this thing before.
+    """
+
+    at: int
+    thing: int
+    again: bool
+
+
+def ties(row: Sequence[int], tokenizer) -> list[Tie]:
+    """The names that directly follow a thing, in a row of token ids, from left to right."""
+    names, things = _tokens("name", tokenizer), _tokens("thing", tokenizer)
+    return [
+        Tie(at, things.index(before), before in row[: at - 1])
+        for at, (before, here) in enumerate(zip(row, row[1:], strict=False), 1)
+        if before in things and here in names
+    ]
+
+
+def story_masks(tokens: torch.Tensor, real: torch.Tensor, tokenizer) -> dict[str, torch.Tensor]:
+    """Where a head could look in stories: bool (B, T, T) each, True for (query, key).
+
+    tokens, real: (B, T), stories, and what of them is no padding. The key is the token before the query; an
+    earlier token that is the same; or, where the query is a name directly after a thing, that thing.
+    """
+    at, count = torch.arange(tokens.shape[1]), real.sum(1).tolist()
+    earlier = (at[:, None] > at) & real[:, :, None]
+    from_name = torch.zeros_like(earlier)
+    for b, row in enumerate(tokens.tolist()):
+        for tie in ties(row[: count[b]], tokenizer):
+            from_name[b, tie.at, tie.at - 1] = True
+    return {
+        "the token before": earlier & (at[:, None] - at == 1),
+        "the same token": earlier & (tokens[:, :, None] == tokens[:, None]),
+        "from a name to its thing": from_name,
+    }
+
+
+def question_masks(
+    tokens: torch.Tensor, real: torch.Tensor, questions: Sequence[Question], tokenizer
+) -> dict[str, torch.Tensor]:
+    """Where a head could look at the end of questions of `held`: bool (B, T, T) each, True for (query, key).
+
+    tokens, real: (B, T), the prompts and what of them is no padding. The query is the last token, the thing
+    that is asked about; the keys are the holder's name, or all other names.
+    """
+    named = torch.isin(tokens, torch.tensor(_tokens("name", tokenizer))) & real
+    right = tokens == torch.tensor([tokenizer.encode(question.answer)[0] for question in questions])[:, None]
+    each, last = torch.arange(len(tokens)), real.sum(1) - 1
+    masks = {"from a thing to its holder": named & right, "… to the other names": named & ~right}
+    for what, keys in masks.items():
+        masks[what] = torch.zeros(*tokens.shape, tokens.shape[1], dtype=torch.bool)
+        masks[what][each, last] = keys
+    return masks
+
+
+def named_things(question: Question) -> set[str]:
+    """The things that the story of a question of `held` names, before it is asked."""
+    story, _ = question.prompt.rsplit(" The ", 1)
+    return set(re.findall(r"\w+", story)) & set(KINDS["thing"])
+
+
+def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
+    """Who holds the thing at each of these places in a story, by what was true when the sentence began.
+
+    places: positions of characters, in any order. None where nobody holds it. Raises ValueError for a text
+    that is no story of the village.
+    """
+    known = [(step.start, _holder(state, thing)) for state, step in moments(text)]
+    return [[name for start, name in known if start <= max(0, place)][-1] for place in places]
+
+
+def _holder(state, thing: str) -> str | None:
+    return next((name for name, held in state.thing.items() if held.noun == thing), None)
+
+
+def _tokens(kind: str, tokenizer) -> list[int]:
+    """The one token of each word of a kind, in the order of KINDS."""
+    return [tokenizer.encode(f" {word}")[0] for word in KINDS[kind]]

@@ -1,0 +1,318 @@
+"""The village's tasks: questions about a story, whose answers the simulator knows.
+
+A question is asked in the village's own words, at a point of a new story where the village could have asked
+it: `"Who has the key?" "` can be followed by one name alone. So a model of these stories, which has never
+been taught to answer, is asked by letting it go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+from random import Random
+
+from companion.village.judge import judge
+from companion.village.machine import VILLAGE, Pattern, Step, no_story
+from companion.village.splits import fresh
+from companion.village.world import KINDS, NUMBERS, SHE, State
+
+QUESTIONS: dict[str, tuple[str, str]] = {
+    "who has": ('"Who has the {n:', "A"),
+    "where is the thing": ('"Where is the {n:', "p"),
+    "where is somebody": ('"Where is {A:anyone}', "p"),
+    "how many": ('"How many {g:', "n"),
+    "who is": ('"Do you know the {r:', "A"),
+    "who broke": ('"Who broke the {n:', "A"),
+    "who hid": ('"Who hid the {n:', "A"),
+}
+"""The kinds of questions: how the village's sentence begins, and the letter of the slot with the answer."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question at a point of a story: prompt + answer + rest is a beginning that the village could tell.
+
+    kind: a key of `QUESTIONS`. prompt: the story, up to the word that answers. answer: that word, with the
+    space before it, if there is one. rest: the end of the sentence. choices: what the answer could be for
+    somebody who forgot, in a drawn order: the names or places of the story so far, or four numbers in a row;
+    the answer is one of them.
+    """
+
+    kind: str
+    prompt: str
+    answer: str
+    rest: str
+    choices: tuple[str, ...]
+
+
+def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> list[Question]:
+    """n questions, the kinds in turn, each about another new story; the same for the same seed.
+
+    Stories of the shipped splits are left out. Raises ValueError for a kind that is not in `QUESTIONS`.
+    """
+    kinds = list(kinds)
+    for kind in kinds:
+        if kind not in QUESTIONS:
+            raise ValueError(f"kind {kind!r} is none of the village's: {', '.join(QUESTIONS)}")
+    if not kinds:
+        raise ValueError(f"kinds=[] must name at least one of {', '.join(QUESTIONS)}")
+    stories, rng, asked = fresh(seed), Random(seed), []
+    for kind in islice(cycle(kinds), n):
+        found: list[Question] = []
+        while not found:
+            found = list(_questions_of(next(stories), kind, rng))
+        asked.append(rng.choice(found))
+    return asked
+
+
+def moments(text: str) -> Iterator[tuple[State, Step]]:
+    """The state before each sentence of a story, and the sentence as it was read.
+
+    It is one state, which the next sentence changes: copy what is to be kept.
+    Raises ValueError for a text that is no story of the village.
+    """
+    steps = VILLAGE.parse(text)
+    if steps is None:
+        raise ValueError(no_story(text))
+    state = State()
+    ends = [*(step.start - 1 for step in steps[1:]), len(text)]
+    for step, end in zip(steps, ends, strict=True):
+        yield state, step
+        VILLAGE.advance(state, step.pattern, step.said, text[step.start : end])
+
+
+def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
+    """A question of this kind at every point of the story where one with two choices or more can stand."""
+    beginning, letter = QUESTIONS[kind]
+    (pattern,) = (pattern for pattern in VILLAGE.patterns if pattern.text.startswith(beginning))
+    at = [slot.letter for slot in pattern.slots].index(letter)
+    heard: dict[str, dict[str, None]] = {"name": {}, "place": {}}  # kind -> its words so far
+    for state, step in moments(text):
+        _, menu, options = VILLAGE.menu(state)
+        if any(pattern in patterns for _, patterns in menu):
+            words = _fill(pattern, state, options, rng)
+            kind_of_word = pattern.slots[at].kind
+            choices = _row_of_numbers(words[at], rng) if kind_of_word == "number" else [*heard[kind_of_word]]
+            if len(choices) > 1:
+                yield _question(
+                    kind, text[: step.start], pattern, words, at, rng.sample(choices, len(choices))
+                )
+        for slot, word in zip(step.pattern.slots, step.words, strict=True):
+            heard.get(slot.kind, {})[word] = None
+
+
+def _fill(pattern: Pattern, state: State, options: dict, rng: Random) -> list[str]:
+    """Words for the slots of a pattern that the state allows."""
+    said: dict[str, str] = {}
+    words = []
+    for slot in pattern.slots:
+        words.append(rng.choice(VILLAGE.allowed(state, slot, said, options)))
+        said.setdefault(slot.letter, words[-1])
+    return words
+
+
+def _row_of_numbers(word: str, rng: Random) -> list[str]:
+    """Four numbers in a row, one of which is `word`."""
+    number = NUMBERS.index(word)
+    first = rng.randint(max(0, number - 3), min(number, len(NUMBERS) - 4))
+    return NUMBERS[first : first + 4]
+
+
+def _question(kind: str, story: str, pattern: Pattern, words: list[str], at: int, choices: list) -> Question:
+    """The question that asks for the word in slot number `at`, after `story`."""
+    sentence = [
+        *pattern.pieces[:1],
+        *(p for pair in zip(words, pattern.pieces[1:], strict=True) for p in pair),
+    ]
+    before, rest = "".join(sentence[: 2 * at + 1]), "".join(sentence[2 * at + 2 :])
+    space = " " if before.endswith(" ") else ""
+    answers = tuple(space + word for word in choices)
+    return Question(kind, story + before.removesuffix(" "), space + words[at], rest, answers)
+
+
+# -- who holds what (chapter 14) ---------------------------------------------------------------------------
+
+
+def held(n: int, seed: int) -> list[Question]:
+    """n questions, each about another new story: the story up to the end of a sentence, and `The wheel`.
+
+    Somebody holds that thing, and of the two people or more so far it is that one's name that must follow:
+    the answer, with a space before it, as the choices have. Stories of the shipped splits are left out.
+    """
+    stories, rng, asked = fresh(seed), Random(seed), []
+    while len(asked) < n:
+        text = next(stories)
+        found = [
+            (step.start - 1, thing.noun, name, tuple(state.role))
+            for state, step in moments(text)
+            if len(state.role) > 1
+            for name, thing in state.thing.items()
+        ]
+        if found:
+            asked.append(_held(text, *rng.choice(found)))
+    return asked
+
+
+def twins(n: int, seed: int, apart: str = "name") -> list[tuple[Question, Question]]:
+    """n pairs of questions as `held` has them, about two short stories that are the same but for one thing.
+
+    apart: "name", one sentence names another finder; or "things", two people's things are exchanged. The
+    answers differ, and so do the words named by `apart`, at the same places. Raises ValueError for another.
+    """
+    if apart not in ("name", "things"):
+        raise ValueError(f'apart={apart!r} must be "name" or "things"')
+    rng, pairs = Random(seed), []
+    for _ in range(n):
+        (a, b), (r, q) = rng.sample(KINDS["name"], 2), rng.sample(KINDS["role"], 2)
+        (x, y), (c, d) = rng.sample(KINDS["thing"], 2), rng.sample(KINDS["color"], 2)
+        place = rng.choice(KINDS["place"])
+        lines = [
+            f"Once the {r} {a} and the {q} {b} met at the {place}.",
+            f"The {c} {x} {a} found at the {place} was as good as new.",
+            f"The {d} {y} {b} bought at the {place} cost only a song.",
+            f"{a} and {b} had a chat at the {place}: {b} talked, {a} nodded.",
+        ]
+        other = list(lines)
+        if apart == "name":
+            del lines[2], other[2]
+            other[1] = other[1].replace(f"{x} {a}", f"{x} {b}")
+        else:
+            other[1], other[2] = other[1].replace(x, y), other[2].replace(y, x)
+        texts = [" ".join(lines) + " ", " ".join(other) + " "]
+        answers = zip(texts, (a, b), strict=True)
+        pairs.append(tuple(_held(text, len(text) - 1, x, name, (a, b)) for text, name in answers))
+    return pairs
+
+
+def _held(text: str, end: int, noun: str, name: str, names: tuple[str, ...]) -> Question:
+    """The question who holds a thing, asked by naming it."""
+    return Question("held", f"{text[:end]} The {noun}", f" {name}", "", tuple(f" {one}" for one in names))
+
+
+# -- labels (chapter 15) -----------------------------------------------------------------------------------
+
+CHOIR = ("Anna", "Clara", "Elsa", "Finn", "Greta", "Hugo", "Kit", "Lotte")
+CHOIR += ("Mara", "Milo", "Ned", "Rosa", "Rufus", "Tom", "Vera", "Wren")
+"""Who sings: half of the village's names, drawn by lot once. No story says so."""
+
+
+def singers(n: int, seed: int) -> list[tuple[str, int]]:
+    """n beginnings of new stories that end in a question, and 1 where the answer sings in the CHOIR, or 0.
+
+    Each ends as in `"Who has the key?" "`, before the name. They come in twins, one after the other: in the
+    second two names have changed places, everywhere, one of them the answer. One of the two sings, and both
+    occur equally often. So twins have the same words, equally often, and different labels: what only counts
+    words is right on one of the two. The same for the same seed; stories of the shipped splits are left out.
+    Raises ValueError for an n that is odd or below 2.
+    """
+    if n < 2 or n % 2:
+        raise ValueError(f"n={n} must be even, and at least 2: beginnings come in twins")
+    rng, told = Random(seed), []
+    for text in fresh(seed):
+        for question in _questions_of(text, "who has", rng):
+            if twin := _twin(question):
+                told += [(prompt, int(name in CHOIR)) for prompt, name in twin]
+                break  # a story gives one pair, at its first point where one can stand
+        if len(told) == n:
+            return told
+    raise AssertionError("unreachable: stories do not end")
+
+
+def crowds(n: int, seed: int) -> list[tuple[str, int]]:
+    """n new stories, and whether three people or more are in them: 1 or 0. The same for the same seed."""
+    stories = islice(fresh(seed), n)
+    return [(text, int(len(list(moments(text))[-1][0].role) > 2)) for text in stories]
+
+
+def _twin(question: Question) -> list[tuple[str, str]] | None:
+    """(prompt, answer) of a question and of its twin; None where no name can take the answer's place."""
+    words, answer = Counter(re.findall(r"\w+", question.prompt)), question.answer
+    no_pronoun = not words["he"] + words["she"]
+    for name in question.choices:
+        fits = words[name] == words[answer] and (no_pronoun or (name in SHE) == (answer in SHE))
+        if fits and (name in CHOIR) != (answer in CHOIR):
+            places = {name: answer, answer: name}
+            other = re.sub(r"\w+", lambda word, places=places: places.get(word[0], word[0]), question.prompt)
+            return [(question.prompt, answer), (other, name)]
+    return None
+
+
+# -- asked plainly (chapter 17) ----------------------------------------------------------------------------
+
+
+def quizzes(n: int, seed: int) -> list[list[tuple[str, bool]]]:
+    """n beginnings of new stories, each with questions who has each thing, and the answers, in pieces.
+
+    A piece is a text, and whether it is an answer: the story up to a sentence's end and a question on a line
+    of its own, as in `Who has the key?`; then ` Mara.`; the next question; and so on, in a drawn order. There
+    are two people or more in each. The same for the same seed; stories of the shipped splits are left out.
+    """
+    stories, rng, told = fresh(seed), Random(seed), []
+    while len(told) < n:
+        text = next(stories)
+        found = [
+            (text[: step.start - 1], [(thing.noun, name) for name, thing in state.thing.items()])
+            for state, step in moments(text)
+            if len(state.role) > 1 and state.thing
+        ]
+        if found:
+            beginning, things = rng.choice(found)
+            pieces = []
+            for noun, name in rng.sample(things, len(things)):
+                pieces += [(f"\nWho has the {noun}?", False), (f" {name}.", True)]
+            told.append([(beginning + pieces[0][0], False), *pieces[1:]])
+    return told
+
+
+# -- rewards (chapter 18) ----------------------------------------------------------------------------------
+
+
+def begun(n: int, seed: int, longest: int = 1) -> list[str]:
+    """n beginnings of new stories, each up to the end of a sentence; the same for the same seed.
+
+    longest: how many sentences at most; how many of them, from one on, is drawn for each, and at least two
+    of the story's are left away. Stories of the shipped splits are left out. Raises ValueError below 1.
+    """
+    if longest < 1:
+        raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
+    rng, beginnings = Random(seed), []
+    for text in islice(fresh(seed), n):
+        steps = VILLAGE.parse(text)
+        kept = rng.randint(1, max(1, min(longest, len(steps) - 2)))
+        beginnings.append(text[: steps[kept].start - 1])
+    return beginnings
+
+
+def true_story(text: str, ended: bool = True) -> float:
+    """1.0 for a story that came to its end, of sentences of the village, none a contradiction; else 0.0."""
+    kinds = {verdict.kind for verdict in judge(text)}
+    return float(ended and bool(kinds) and kinds <= {"ok", "misplaced"})
+
+
+def false_parts(text: str, ended: bool = True) -> list[tuple[int, int]]:
+    """(start, end) letters of the sentences for which `true_story` is 0: contradictions, and no sentences.
+
+    Where the text has no end, or other white space than single spaces, all of it is one such part.
+    """
+    if not ended or text != " ".join(text.split()):
+        return [(0, len(text))]
+    parts, start = [], 0
+    for verdict in judge(text):
+        end = start + len(verdict.sentence)
+        if verdict.kind not in ("ok", "misplaced"):
+            parts.append((start, end))
+        start = end + 1
+    return parts
+
+
+def patterns(texts: Iterable[str]) -> Counter[str]:
+    """How often each sentence pattern of the village stands in the texts; other sentences count nowhere."""
+    found: Counter[str] = Counter()
+    for text in texts:
+        for verdict in judge(text):
+            if matched := VILLAGE.match(verdict.sentence, 0):
+                found[matched[0].text] += 1
+    return found
