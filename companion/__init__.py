@@ -64,18 +64,25 @@ def load(
     name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; or a
     model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
     device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
-    of the hub's, a branch, tag or commit. Raises ValueError, in one line, where the checkpoint is missing,
+    of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
+    adapter on. Raises ValueError, in one line, where the checkpoint is missing,
     cut off, a pickle, of an unknown architecture or too large for memory, and for a device that is not
     there; for a public model also what find_model raises.
     """
     from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
     from companion.pretrained import FAMILIES, load_pretrained
-    from companion.runtime import models
+    from companion.runtime import adapters, models
     from companion.runtime.devices import check_memory, pick_device
     from companion.training import load_checkpoint
 
     where, builders = pick_device(device), BUILDERS if builders is None else builders
+    if adapters.holds_adapter(name):
+        from companion.lora import load_adapter, switch
+
+        told = load(adapters.base_of(name), device, builders, revision)
+        switch(told.model, load_adapter(told.model, name))
+        return told
     folder = models.folder_of(name, revision)
     if models.is_public(folder):
         check_memory(*models.shape_of(folder, builders, FAMILIES))

@@ -26,7 +26,7 @@ def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
     before = set(sys.modules)
     yield importlib.import_module
-    for name in {"peers", "quality", "scaling", "training"} & set(sys.modules) - before:
+    for name in {"logs", "peers", "quality", "scaling", "training"} & set(sys.modules) - before:
         del sys.modules[name]
 
 
@@ -132,6 +132,7 @@ def test_steps_of_a_tiny_model_are_timed(scripts):
     assert training.our_steps(trainer, 2) > 0 and trainer.steps == 2
 
 
+@pytest.mark.slow
 def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
     scaling = scripts("scaling")
     tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")

@@ -516,6 +516,7 @@ def test_the_tokens_follow_the_model_whatever_the_draft(n):
     assert chi_square(pairs_drawn(model, draft, n), joint) < 44.3, "15 degrees of freedom, 1 in 10,000"
 
 
+@pytest.mark.slow
 def test_without_residual_resampling_they_would_not(monkeypatch):
     """The same statistic, with a draw from p itself after a rejection: far off."""
     model, draft = Fixed(table(1)), Fixed(table(7))
@@ -534,6 +535,7 @@ def test_without_residual_resampling_they_would_not(monkeypatch):
     assert chi_square(pairs_drawn(model, draft, 3_000), joint) > 100
 
 
+@pytest.mark.slow
 def test_longer_drafts_and_scissors_change_no_probability():
     """Chi-square of the third token, drafted three at a time by a draft that is cut otherwise."""
     model, draft = Fixed(table(5)), ModelDraft(Fixed(table(6)), seeded(8), temperature=2.0)

@@ -210,6 +210,7 @@ def test_every_preset_builds_a_model():
         assert TrainConfig(**preset.train, context_length=preset.model["context_length"]).steps > 0
 
 
+@pytest.mark.slow
 def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
     from companion.datasets import load_prepared
     from companion.village import load_split, tell
@@ -231,7 +232,7 @@ def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
 @pytest.mark.slow
 def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     from companion import load
-    from companion.cli import SHIPPED
+    from companion.commands.naming import SHIPPED
 
     texts = []
     for options in ([], ["--temperature", "0.8", "--max-new-tokens", "250"], ["--seed", "4"]):

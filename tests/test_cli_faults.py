@@ -219,7 +219,7 @@ def interrupt(*args, **kwargs):
         (["eval"], "companion.training.evaluate"),
         (["info"], "companion.training.load_checkpoint"),
         (["train", *MINE, *TINY], "companion.datasets.load_prepared"),
-        ([], "companion.cli.course"),
+        ([], "companion.cli.overview"),
     ],
 )
 def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):

@@ -190,6 +190,7 @@ def cached(here, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(here / "cache"))
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys):
     name, mine = "someone/smol", ["--data", "runs/data/mine"]
     assert load(name).tell("Once", seed=1, max_new_tokens=5) == load(name, revision="main").tell(
@@ -296,6 +297,7 @@ def settings(folder):
     return saved["config"], saved["provenance"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_run_goes_on_from_a_public_model_and_is_a_checkpoint_as_any_other(name, here, capsys):
     folder, mine = public(name), ["--data", "runs/data/mine"]

@@ -774,6 +774,7 @@ def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path,
     assert old_or_new(tmp_path, sizes) == "oak "
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
@@ -1006,6 +1007,7 @@ def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
     assert len(load_prepared(tmp_path).train.starts) == 19
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_stays_flat_on_a_large_file():
     script = Path(__file__).parent / "benchmarks" / "memmap.py"

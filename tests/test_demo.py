@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from companion import load
-from companion.cli import SHIPPED, main
+from companion.cli import main
+from companion.commands.naming import SHIPPED
 from companion.modern import LlamaConfig, swift
 from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
 from companion.show.demo import stream as stream_of

@@ -187,6 +187,7 @@ def test_where_no_gradient_is_asked_or_something_else_watches_pytorch_s_own_does
     assert not f(x.to(torch.bfloat16)).isnan().any()
 
 
+@pytest.mark.slow
 def test_a_compiled_model_is_left_to_pytorch_and_stays_one_graph():
     (x,) = leaves(2, 3, 129, 5, n=1)
     seen = []

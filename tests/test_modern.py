@@ -660,6 +660,7 @@ def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys,
     fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_asked_for(prepared, capsys):
     def optimizers(folder):
         about = json.loads((prepared / folder / "config.json").read_text(encoding="utf-8"))

@@ -283,6 +283,7 @@ print((max(most, anonymous()) - before) / sum(p.nbytes for p in model.parameters
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_memory_holds_the_weights_once(name, tmp_path):

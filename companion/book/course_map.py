@@ -74,7 +74,8 @@ def uses(book: Book, chapter: Chapter) -> list[Chapter]:
 
 def taken(book: Book) -> dict[Chapter, list[str]]:
     """For each chapter, the names that other chapters and the package import from its module."""
-    imports = {path: of_file(path) for path in (book.root / "companion").glob("*.py")}
+    package = book.root / "companion"
+    imports = {path: of_file(path) for path in (*package.glob("*.py"), *package.glob("commands/*.py"))}
     imports |= {chapter.notebook: of_notebook(chapter) for chapter in book.chapters}
     return {
         chapter: sorted(

@@ -2,7 +2,8 @@
 
 From the bottom: `village` imports nothing else of the package; then come `runtime`, `show`, and the chapters'
 modules in the order of the book. Above them stand the exercises' checks, the server, this machinery and the
-command line, which nothing below imports. `companion/__init__.py` composes them, each import on use.
+command line, `cli.py` and its `commands`, which nothing below imports. `companion/__init__.py` composes them,
+each import on use.
 """
 
 import ast
@@ -20,16 +21,17 @@ ROOMS: dict[str, set[str]] = {
     "exercises": {"village"},  # a check never looks into the package for the answer
     "serve": {*OPEN_TO_CHAPTERS, CHAPTERS},
     "book": {*OPEN_TO_CHAPTERS, CHAPTERS},
+    "commands": {*OPEN_TO_CHAPTERS, CHAPTERS, "load", "BUILDERS"},  # which cli.py alone imports
 }
 """The folders of the package, and what of it each may import besides itself."""
 
 TOP = {"__init__.py", "__main__.py", "cli.py"}
 """What stands beside the chapters' modules."""
 
-PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt"}
+PEERS = {"accelerate", "datasets", "huggingface_hub", "jax", "keras", "lightning", "litgpt", "lm_eval"}
 PEERS |= {"sentencepiece", "tensorflow", "tokenizers", "transformers"}
 """Other people's tokenizers and models: tests may compare with them, the course builds its own."""
-LENT = {"runtime": {"datasets", "huggingface_hub", "jinja2", "tokenizers", "transformers"}}
+LENT = {"runtime": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "tokenizers", "transformers"}}
 """What a room may import all the same, in its functions alone: whoever lacks it misses nothing else."""
 
 

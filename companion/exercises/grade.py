@@ -257,15 +257,17 @@ def damage_told(exercise: Function, one: Try) -> str:
     plain = exercise.call is apply or parameters(exercise.call)[1:] == exercise.parameters
     name = f"`{exercise.parameters[i]}`" if plain else "one of them"
     attribute = rest[rest.index(".") :].rstrip(":") if "." in rest else ""
-    now = one.damaged.text or "another"
+    now = f"is {one.damaged.text or 'another'}"
     if not attribute and one.got.after is not None:
-        now = show(one.got.after[i], 60)
+        now = f"is {show(one.got.after[i], 60)}"
+        if "of shape" in now and " instead of " in one.damaged.text:
+            now = f"has {one.damaged.text}"  # the shape of a large tensor tells nothing
     elif attribute and plain:
         name = f"`{exercise.parameters[i]}{rest.rstrip(':')}`"
     elif attribute:
         name = f"`{attribute[1:]}` of one of them"
     return (
-        f"Your answer changes its input: after the call, {name} is {now}. "
+        f"Your answer changes its input: after the call, {name} {now}. "
         "The caller may still need it as it was; work on a copy."
     )
 

@@ -13,15 +13,14 @@ command can be stopped and run again. --tokens and --log make short rows elsewhe
 
 import argparse
 import dataclasses
-import json
 import math
-import platform
 import statistics
 import time
 from functools import partial
 from pathlib import Path
 
 import torch
+from logs import append_row, holds, machine, read_rows, steps_for
 from torch import nn
 
 from companion import BUILDERS
@@ -139,8 +138,7 @@ def first_weights(model: GPT, r: Recipe) -> GPT:
 
 def make_trainer(r: Recipe, model: GPT, split, seed: int, tokens: int) -> Trainer:
     """A trainer for so many tokens: AdamW and a cosine to 0 as in the preset, or Muon and a line to 0."""
-    per_batch = r.batch_size * (len(split.tokens) - 1) / (len(split.starts) - 1)
-    steps = max(2, round(tokens / per_batch))
+    steps = steps_for(split, tokens, r.batch_size)
     config = TrainConfig(
         steps=steps, batch_size=r.batch_size, lr=r.lr, min_lr=0.0, warmup_steps=min(100, steps // 2),
         seed=seed, device="cpu", dtype="float32",
@@ -192,14 +190,8 @@ def run_row(name: str, seed: int, tokens: int, corpus, lines) -> dict:
         "bits_per_byte": round(bits, 5), "early": early_loss(r, seed),
         "tokens_per_second": round(trainer.tokens / seconds),
         "parameters": sum(p.numel() for p in model.parameters()), "history": history,
-        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
-        f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",
+        "machine": machine(),
     }  # fmt: skip
-
-
-def read_rows(log: Path) -> list[dict]:
-    """The rows of a log, none if it is not there."""
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
 
 
 def table(rows: list[dict]) -> str:
@@ -235,11 +227,10 @@ def main():
     corpus, lines = load_prepared(args.data), reference_lines()
     for seed in args.seeds:
         for name in rows:
-            if any(row["row"] == name and row["seed"] == seed for row in read_rows(args.log)):
+            if holds(args.log, {"row": name, "seed": seed}):
                 continue
             row = run_row(name, seed, args.tokens, corpus, lines)
-            with args.log.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps(row) + "\n")
+            append_row(args.log, row)
             print(f"{name}, seed {seed}: gap left {row['gap']:.3f}, {row['tokens_per_second']:,} tokens/s")
 
 

@@ -10,12 +10,11 @@ same. Rows are appended to data/models/rates.jsonl; those that are there are ski
 """
 
 import argparse
-import json
-import platform
 from functools import partial
 from pathlib import Path
 
 import torch
+from logs import append_row, holds, machine, read_rows, steps_for
 
 from companion.datasets import load_prepared
 from companion.gpt import GPTConfig, gpt2
@@ -34,7 +33,7 @@ def run_row(rule: str, width: int, lr: float, tokens: int, corpus) -> dict:
     torch.manual_seed(0)
     model = gpt2(GPTConfig(corpus.tokenizer.vocab_size, 256, 2, width // HEAD, width))
     split = corpus.train
-    steps = max(2, round(tokens / (BATCH * (len(split.tokens) - 1) / (len(split.starts) - 1))))
+    steps = steps_for(split, tokens, BATCH)
     config = TrainConfig(
         steps=steps, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=max(1, steps // 20),
         device="cpu", dtype="float32",
@@ -50,14 +49,8 @@ def run_row(rule: str, width: int, lr: float, tokens: int, corpus) -> dict:
     return {
         "rule": rule, "width": width, "lr": lr, "budget": tokens, "tokens": trainer.tokens,
         "nats_per_token": round(nats, 4),
-        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
-        f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",
+        "machine": machine(),
     }  # fmt: skip
-
-
-def read_rows(log: Path) -> list[dict]:
-    """The rows of a log, none if it is not there."""
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
 
 
 def table(rows: list[dict]) -> str:
@@ -85,11 +78,10 @@ def main():
         for rule, width in ROWS:
             for lr in RATES:
                 key = {"rule": rule, "width": width, "lr": lr, "budget": args.tokens}
-                if any(key.items() <= row.items() for row in read_rows(args.log)):
+                if holds(args.log, key):
                     continue
                 row = run_row(*key.values(), corpus)
-                with args.log.open("a", encoding="utf-8", newline="\n") as file:
-                    file.write(json.dumps(row) + "\n")
+                append_row(args.log, row)
                 print(f"{rule}, {width} wide, {lr:g}: {row['nats_per_token']:.3f} nats a token", flush=True)
     print(table(read_rows(args.log)))
 

@@ -14,13 +14,12 @@ and run again. --tokens, --sizes and --log make other rows elsewhere, to try it 
 
 import argparse
 import functools
-import json
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import torch
+from logs import append_row, holds, machine, read_rows, steps_for
 
 from companion.attention import tell
 from companion.datasets import encode_documents, load_prepared
@@ -50,11 +49,6 @@ def shape(size: str, vocab_size: int) -> GPTConfig:
     """The configuration of a size such as 4x96: blocks x width."""
     n_layers, d_model = (int(part) for part in size.split("x"))
     return GPTConfig(vocab_size, CONTEXT, n_layers, HEADS[size], d_model)
-
-
-def steps_for(split, tokens: int) -> int:
-    """Steps that see about so many tokens: a row is a story."""
-    return max(2, round(tokens / (BATCH * (len(split.tokens) - 1) / (len(split.starts) - 1))))
 
 
 def make_trainer(model: GPT, split, seed: int, steps: int, times: float = 1.0) -> Trainer:
@@ -88,7 +82,7 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
     config = shape(size, corpus.tokenizer.vocab_size)
     torch.manual_seed(seed)
     model = gpt2(config)
-    trainer = make_trainer(model, corpus.train, seed, steps_for(corpus.train, tokens), times)
+    trainer = make_trainer(model, corpus.train, seed, steps_for(corpus.train, tokens, BATCH), times)
     steps, begun, clock = trainer.config.steps, time.process_time(), time.perf_counter()
     while trainer.steps < steps:
         trainer.step()
@@ -108,14 +102,8 @@ def run_row(size: str, tokens: int, seed: int, times: float, corpus, lines) -> d
         "early": early_loss(config, seed, steps, times), "curve": [round(nats, 3) for nats in curve],
         "seconds": round(seconds, 1), "wall_seconds": round(clock, 1),
         "tokens_per_second": round(trainer.tokens / seconds),
-        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
-        f"{torch.get_num_threads()} thread, float32, PyTorch {torch.__version__.split('+')[0]}",
+        "machine": machine(),
     }  # fmt: skip
-
-
-def read_rows(log: Path) -> list[dict]:
-    """The rows of a log, none if it is not there."""
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
 
 
 def table(rows: list[dict]) -> str:
@@ -156,11 +144,10 @@ def main():
     for seed in args.seeds:
         for size, tokens in rows:
             key = {"size": size, "budget": tokens, "seed": seed, "times": args.times}
-            if any(key.items() <= row.items() for row in read_rows(args.log)):
+            if holds(args.log, key):
                 continue
             row = run_row(*key.values(), corpus, lines)
-            with args.log.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(json.dumps(row) + "\n")
+            append_row(args.log, row)
             found = f"{row['nats_per_token']:.3f} nats per token, {row['tokens_per_second']:,} tokens/s"
             print(f"{size}, {tokens:,} tokens, seed {seed}: {found}", flush=True)
 

@@ -53,6 +53,7 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     assert {name for outcome, name in outcomes} == {*BROKEN, "01_averages", "02_smoothing"}
 
 
+@pytest.mark.slow
 def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
     """A cell alone would fail for want of those before it."""
     command = [sys.executable, *"-m pytest -n 0 -q --collect-only chapters -m".split(), "not slow"]

@@ -203,6 +203,7 @@ def test_a_term_of_everyday_english_is_linked_only_in_its_chapter(book):
     assert linker.link("The *key* opens a token.") == "The *key* opens a {term}`token <token>`."
 
 
+@pytest.mark.slow
 def test_every_entry_of_the_glossary_is_linked_in_a_chapter():
     notebooks = {chapter: read_notebook(chapter.notebook) for chapter in REAL.chapters}
     terms = unique_terms(term for pair in notebooks.items() for term in chapter_terms(*pair))
@@ -283,6 +284,7 @@ def test_the_folders_that_chapters_use_have_pages():
     assert pages.index("village") < pages.index("village.world") and "show" not in pages
 
 
+@pytest.mark.slow
 def test_the_village_s_page_lists_its_names_and_leads_to_their_entries():
     page = module_page(REAL, "village", None)
     listed = dict(re.findall(r"^- \{py:obj\}`(\w+) <companion\.([\w.]+)\.\1>`", page, re.MULTILINE))

@@ -89,6 +89,7 @@ class ExerciseTests:
             if "it was stopped after" not in repr(verdict):  # they would only end again, at another line
                 assert Checker()(number, answer) == verdict
 
+    @pytest.mark.slow
     def test_the_cells_run_on_their_own_and_the_solutions_pass(self, monkeypatch):
         (chapter,) = {int(number.partition(".")[0]) for number in self.answers}
         monkeypatch.chdir(BOOK.root / "chapters")

@@ -7,6 +7,8 @@ pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[si
 
 from lab import serve
 
+pytestmark = pytest.mark.slow  # a whole JupyterLab
+
 CELL = """from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_fault_but_minor_ones(shown, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")

@@ -3,7 +3,7 @@
 import math
 import random
 
-from companion.exercises.ch12.shared import ask, in_all, in_matrices
+from companion.exercises.ch12.shared import ask, drawn, in_all, in_matrices
 from companion.exercises.exercise import Function
 
 
@@ -39,13 +39,7 @@ def run_cases(seed):
     ]
     cases = by_hand if seed == 0 else []
     for _ in range(4):
-        heads = rng.randint(1, 3)
-        V, context, L, C = (
-            rng.randint(5, 60),
-            rng.randint(8, 40),
-            rng.randint(2, 5),
-            heads * rng.randint(2, 6),
-        )
+        V, context, L, heads, C = drawn(rng)
         length, gpus = rng.randint(2, context), rng.randint(2, 9)
         flops = 6 * in_matrices(V, L, C) + 12 * L * C * length
         peak = rng.randint(1, 50) * 10**6

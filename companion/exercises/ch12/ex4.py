@@ -3,7 +3,7 @@
 import math
 import random
 
-from companion.exercises.ch12.shared import ask, in_all
+from companion.exercises.ch12.shared import ask, drawn, in_all
 from companion.exercises.exercise import Function
 
 
@@ -51,13 +51,7 @@ def memory_cases(seed):
     ]
     cases = by_hand if seed == 0 else []
     for _ in range(4):
-        heads = rng.randint(1, 3)
-        V, context, L, C = (
-            rng.randint(9, 60),
-            rng.randint(8, 40),
-            rng.randint(2, 6),
-            heads * rng.randint(2, 7),
-        )
+        V, context, L, heads, C = drawn(rng)
         length, gpus = rng.randint(2, context - 1), rng.randint(2, 9)
         fixed = 16 * in_all(V, context, L, C)
         row = 4 * length * (L * C + 2 * C + V)

@@ -1,0 +1,138 @@
+"""LoRA beside full fine-tuning, by rank, rate and place: chapter 17's figures.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/adapters.py         # every row that is missing, fifteen minutes
+    python tests/benchmarks/adapters.py --table                   # what is there
+
+A row is one training of the shipped model on `quizzes` (seed 170, 16 a step, each once), asked 300 others
+(seed 171). `nats` is the mean surprise at a right answer's tokens, `stories` at a token of 100 test stories
+with the adapter on, `early` the mean loss of the first five steps. `thin`, for full fine-tuning: of what the
+24 matrices changed by, the share (of the sum of squares) that the best matrices of rank 1, 2, 4 … 32 hold.
+Rows are appended to data/models/adapters.jsonl; those that are there are skipped.
+"""
+
+import argparse
+import time
+from functools import cache, partial
+
+import torch
+from logs import append_row, holds, machine, read_rows
+
+from companion import load
+from companion.instructions import masked_batches, says, text_rows
+from companion.lora import add_lora, linear_layers
+from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.village import DATA, load_split
+from companion.village.tasks import quizzes
+
+LOG = DATA / "models" / "adapters.jsonl"
+STEPS, BATCH, TESTED = 60, 16, 300
+MLP, ATTENTION = ("up_proj", "down_proj"), ("q_proj", "k_proj", "v_proj", "o_proj")
+ALL = ATTENTION + MLP
+RANKS = (1, 2, 8, 16, 32)
+PLACES = [(("q_proj", "v_proj"), 16), (ATTENTION, 8), (MLP, 7)]  # with about as many numbers as ALL at rank 4
+ROWS = [("full", (), 0, 0, lr, 0) for lr in (1e-3, 3e-4, 1e-4, 3e-3, 1e-2)]
+ROWS += [("lora", ALL, 4, 8, lr, 0) for lr in (5e-3, 5e-4, 1.5e-3, 1.5e-2, 5e-2)]
+ROWS += [("lora", ALL, rank, 8, 5e-3, 0) for rank in RANKS]
+ROWS += [("lora", ALL, rank, 2 * rank, 5e-3, 0) for rank in RANKS[:4]]
+ROWS += [("lora", names, rank, 8, 5e-3, 0) for names, rank in PLACES]
+ROWS += [("full", (), 0, 0, lr, 1) for lr in (1e-3, 3e-4)]
+ROWS += [("lora", ALL, rank, 8, 5e-3, 1) for rank in (1, 4, 32)]
+KEY = ("method", "names", "rank", "alpha", "lr", "seed")
+
+
+def quiz_rows(told: list, tokenizer) -> list[tuple[list[int], list[bool]]]:
+    """(ids, learned) of each quiz: its answers are learned."""
+    rows = []
+    for pieces in told:
+        ids, learned = [tokenizer.special_tokens["<|endoftext|>"]], [False]
+        for text, is_answer in pieces:
+            new = tokenizer.encode(text)
+            ids, learned = ids + new, learned + [is_answer] * len(new)
+        rows.append((ids, learned))
+    return rows
+
+
+@cache
+def examples() -> tuple:
+    """Rows to learn from, rows with a question each to be asked, rows of stories."""
+    tokenizer = load(DATA / "models" / "village", "cpu").tokenizer
+    learned, asked = quizzes(STEPS * BATCH, 170), [pieces[:2] for pieces in quizzes(TESTED, 171)]
+    return (
+        quiz_rows(learned, tokenizer),
+        quiz_rows(asked, tokenizer),
+        text_rows(load_split("test")[:100], tokenizer),
+    )
+
+
+@torch.no_grad()
+def nats_of(model, rows: list) -> float:
+    """The mean surprise at what rows have learned, in nats a token."""
+    total, count, batches = 0.0, 0, masked_batches(rows, 20)
+    for _ in range(len(rows) // 20):  # one pass
+        nats, n = next_token_loss(model.eval(), next(batches))
+        total, count = total + nats.item(), count + n
+    return total / count
+
+
+@torch.no_grad()
+def thinness(model) -> list[float]:
+    """The share of the change since the shipped model that matrices of rank 1, 2, 4 … hold."""
+    before = linear_layers(load(DATA / "models" / "village", "cpu").model)
+    shares = []
+    for path, layer in linear_layers(model).items():
+        squares = torch.linalg.svdvals(layer.weight - before[path].weight).square()
+        shares.append((squares.cumsum(0) / squares.sum())[[0, 1, 3, 7, 15, 31]])
+    return [round(share, 4) for share in torch.stack(shares).mean(0).tolist()]
+
+
+def run_row(method: str, names: tuple, rank: int, alpha: float, lr: float, seed: int) -> dict:
+    """Train once; what it came to."""
+    learned, asked, stories = examples()
+    torch.manual_seed(seed)
+    model = load(DATA / "models" / "village", "cpu").model
+    if method == "lora":
+        add_lora(model, names, rank, alpha)
+    config = TrainConfig(
+        steps=STEPS, batch_size=BATCH, lr=lr, min_lr=0.0, warmup_steps=6, weight_decay=0.0, device="cpu",
+        dtype="float32", seed=seed,
+    )  # fmt: skip
+    trainer = Trainer(model, partial(masked_batches, learned, BATCH, seed), config)
+    begun = time.process_time()
+    losses = [trainer.step() for _ in range(STEPS)]
+    seconds = time.process_time() - begun
+    return {
+        "method": method, "names": list(names), "rank": rank, "alpha": alpha, "lr": lr, "seed": seed,
+        "learns": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "early": round(sum(losses[:5]) / 5, 4), "right": says(model, asked).double().mean().item(),
+        "nats": round(nats_of(model, asked), 5), "stories": round(nats_of(model, stories), 4),
+        "thin": thinness(model) if method == "full" else None, "seconds": round(seconds, 1),
+        "machine": machine(),
+    }  # fmt: skip
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each training."""
+    lines = ["method rank alpha     lr seed  learns  right   nats stories seconds  names"]
+    for r in rows:
+        names = "all" if len(r["names"]) == len(ALL) else " ".join(r["names"])
+        lines.append(
+            f"{r['method']:6} {r['rank']:4} {r['alpha']:5} {r['lr']:6.4f} {r['seed']:4} {r['learns']:7,} "
+            f"{r['right']:6.3f} {r['nats']:6.4f} {r['stories']:7.3f} {r['seconds']:7.1f}  {names}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", action="store_true")
+    if not parser.parse_args().table:
+        for row in ROWS:
+            key = dict(zip(KEY, (row[0], list(row[1]), *row[2:]), strict=True))
+            if not holds(LOG, key):
+                append_row(LOG, found := run_row(*row))
+                print(table([found]).splitlines()[1], found["thin"] or "", flush=True)
+    print(table(read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()

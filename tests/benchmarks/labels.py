@@ -1,0 +1,124 @@
+"""Five ways to learn who sings, with 100, 1,000 and 10,000 labels: chapter 15's figure.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/labels.py           # every row that is missing, twelve minutes
+    python tests/benchmarks/labels.py --table                     # what is there
+
+A row is one classifier, trained on the first labels of `singers` (seed 16) and asked about 1,000 others (seed
+17). `twins` has a digit for each pair of twins: how many of the two it got right. Rows are appended to
+data/models/labels.jsonl; those that are there are skipped.
+"""
+
+import argparse
+import time
+from functools import cache, partial
+
+import torch
+from logs import append_row, holds, machine, read_rows
+
+from companion import load
+from companion.classification import (
+    Classifier,
+    TextClassifier,
+    class_batches,
+    class_loss,
+    depth_groups,
+    fit_head,
+    freeze,
+    read_states,
+    word_counts,
+)
+from companion.gpt import gpt2
+from companion.training import TrainConfig, Trainer
+from companion.village import DATA
+from companion.village.tasks import singers
+
+LOG = DATA / "models" / "labels.jsonl"
+ARMS = ["words", "from scratch", "head", "last block", "all"]
+SIZES = {100: (10, 3), 1000: (2, 2), 10_000: (1, 1)}  # labels -> (passes over them, seeds)
+MOST, TESTED, BATCH, LR = 10_000, 1000, 16, 1e-3
+
+
+@cache
+def examples() -> tuple:
+    """(training texts, their labels, texts to be asked about, theirs)."""
+    train, test = singers(MOST, 16), singers(TESTED, 17)
+    texts = [[text for text, _ in part] for part in (train, test)]
+    return texts[0], torch.tensor([y for _, y in train]), texts[1], torch.tensor([y for _, y in test])
+
+
+@cache
+def states() -> tuple[torch.Tensor, torch.Tensor]:
+    """What the shipped model's last token knows of each text, training and test."""
+    teller, (train, _, test, _) = load(DATA / "models" / "village", "cpu"), examples()
+    reader = TextClassifier(Classifier(teller.model, 2), teller.tokenizer, ["no", "yes"])
+    return tuple(read_states(reader.classifier, reader.rows(texts)) for texts in (train, test))
+
+
+def trained(arm: str, n: int, passes: int, seed: int) -> tuple[torch.Tensor, float]:
+    """(scores of the tests, mean loss of the first ten steps) of a network that learned."""
+    train, labels, test, _ = examples()
+    torch.manual_seed(seed)
+    teller = load(DATA / "models" / "village", "cpu")
+    model = gpt2(teller.model.config) if arm == "from scratch" else teller.model
+    freeze(model, {"last block": len(model.blocks) - 1}.get(arm, 0))
+    classifier = Classifier(model, 2)
+    reader = TextClassifier(classifier, teller.tokenizer, ["no", "yes"])
+    steps = -(-n // BATCH) * passes
+    config = TrainConfig(
+        steps=steps, batch_size=BATCH, lr=LR, min_lr=0.0, warmup_steps=steps // 10, seed=seed,
+        device="cpu", dtype="float32",
+    )  # fmt: skip
+    groups = depth_groups(classifier, LR, factor=1.0 if arm == "from scratch" else 0.5)
+    optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
+    batches = partial(class_batches, reader.rows(train[:n]), labels[:n], BATCH, seed, False)
+    trainer = Trainer(classifier, batches, config, class_loss, [optimizer])
+    losses = [trainer.step() for _ in range(steps)]
+    with torch.no_grad():
+        return classifier.head(read_states(classifier, reader.rows(test))), sum(losses[:10]) / 10
+
+
+def run_row(arm: str, n: int, passes: int, seed: int) -> dict:
+    """Train one classifier; what it came to."""
+    train, labels, test, truth = examples()
+    begun, early = time.perf_counter(), None
+    if arm == "words":
+        counts, words = word_counts(train[:n])
+        scores = fit_head(counts, labels[:n], 2)(word_counts(test, words)[0])
+    elif arm == "head":
+        scores = fit_head(states()[0][:n], labels[:n], 2)(states()[1])
+    else:
+        scores, early = trained(arm, n, passes, seed)
+    right = (scores.argmax(1) == truth).view(-1, 2).sum(1)  # (pairs,)
+    return {
+        "arm": arm, "labels": n, "seed": seed, "passes": passes, "early": early and round(early, 4),
+        "accuracy": right.sum().item() / TESTED, "twins": "".join(map(str, right.tolist())),
+        "seconds": round(time.perf_counter() - begun, 1), "machine": machine(),
+    }  # fmt: skip
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each way: the accuracy with each number of labels, the mean over seeds."""
+    lines = [" " * 14 + "".join(f"{n:9,}" for n in SIZES)]
+    for arm in ARMS:
+        found = [[row["accuracy"] for row in rows if (row["arm"], row["labels"]) == (arm, n)] for n in SIZES]
+        lines.append(f"{arm:14}" + "".join(f"{sum(a) / len(a):9.3f}" if a else " " * 9 for a in found))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", action="store_true")
+    if not parser.parse_args().table:
+        for n, (passes, seeds) in SIZES.items():
+            for arm in ARMS:
+                tried = seeds if arm in ("from scratch", "last block", "all") else 1
+                taken = 2 * passes if (arm, n) == ("from scratch", 10_000) else passes
+                for seed in range(tried):
+                    if not holds(LOG, {"arm": arm, "labels": n, "seed": seed}):
+                        append_row(LOG, row := run_row(arm, n, taken, seed))
+                        print(arm, n, seed, row["accuracy"], row["seconds"], flush=True)
+    print(table(read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()

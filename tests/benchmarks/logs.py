@@ -1,0 +1,35 @@
+"""What the logs of trainings share: a row of JSON a training, appended, and rows that are there skipped."""
+
+import json
+import platform
+from pathlib import Path
+
+import torch
+
+
+def read_rows(log: Path) -> list[dict]:
+    """The rows of a log, none if it is not there."""
+    return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+
+
+def holds(log: Path, key: dict) -> bool:
+    """Whether a row with these values is there."""
+    return any(key.items() <= row.items() for row in read_rows(log))
+
+
+def append_row(log: Path, row: dict) -> None:
+    """Add a row at the end."""
+    with log.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def machine() -> str:
+    """What a training ran on."""
+    instructions = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    version = torch.__version__.split("+")[0]
+    return f"{instructions}, {torch.get_num_threads()} thread, float32, PyTorch {version}"
+
+
+def steps_for(split, tokens: int, batch_size: int) -> int:
+    """Steps that see about so many tokens: a row is a story."""
+    return max(2, round(tokens / (batch_size * (len(split.tokens) - 1) / (len(split.starts) - 1))))

@@ -1,0 +1,79 @@
+"""companion course: its four stages in seconds, stopped and resumed, and what it refuses."""
+
+import json
+
+import pytest
+from command_line import fails
+
+from companion import load
+from companion.cli import main
+from companion.commands import course
+
+QUICK = ["--minutes", "0.02", "--questions", "8"]
+
+
+def rows(folder):
+    return [json.loads(line) for line in (folder / course.LOG).read_text("utf-8").splitlines()]
+
+
+@pytest.mark.slow
+def test_a_course_that_is_stopped_goes_on_and_ends_with_a_model_to_chat_with(tmp_path, capsys, monkeypatch):
+    folder, look = tmp_path / "course", course.look
+
+    def interrupt(plan, name):
+        if name == "answerer":
+            raise KeyboardInterrupt
+        return look(plan, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "look", interrupt)
+        assert main(["course", "--output", str(folder), *QUICK]) == 130
+    assert [row["stage"] for row in rows(folder)] == ["data", "teller"]
+    fails(capsys, ["course", "--output", folder, *QUICK], 2, "--output", "not empty", "--resume")
+
+    begun = (folder / "teller" / "model.safetensors").stat().st_mtime_ns
+    assert main(["course", "--output", str(folder), "--resume", *QUICK]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 4" not in said and "3 of 4, answerer" in said and "4 of 4, assistant" in said
+    assert (folder / "teller" / "model.safetensors").stat().st_mtime_ns == begun
+    assert [row["stage"] for row in rows(folder)] == [*course.STAGES]
+    for row in rows(folder)[2:]:
+        assert row["right from"][0] <= row["right"] <= row["right from"][1] and row["bits per byte"] > 0.19
+    assert "The floor is 0.18" in said and f"companion chat --model {folder / 'assistant'}" in said
+    assert "<|assistant|>" in load(folder / "assistant", "cpu").tokenizer.special_tokens
+    assert main(["chat", "--model", str(folder / "assistant"), "--say", "Who has the key?"]) == 0
+
+
+def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
+    from types import SimpleNamespace
+
+    (tmp_path / "teller").mkdir()
+    saved = {"provenance": {"steps": 3, "train": {"steps": 5}}}
+    (tmp_path / "teller" / "config.json").write_text(json.dumps(saved), "utf-8")
+    plan = SimpleNamespace(folder=tmp_path, seed=1, device="cpu", minutes=15)
+    with pytest.raises(KeyboardInterrupt, match="stopped in stage teller, which is saved; .* --resume"):
+        course.check_whole(plan, "teller")
+    argv = course.STAGES["teller"].argv(plan)
+    assert "--resume" in argv and "--minutes" not in argv
+    saved["provenance"]["steps"] = 5
+    (tmp_path / "teller" / "config.json").write_text(json.dumps(saved), "utf-8")
+    course.check_whole(plan, "teller")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--minutes", "0"], ["--minutes=0", "try 15"]),
+        (["--minutes", "-1"], ["--minutes"]),
+        (["--resume"], ["--resume", "no course that was begun"]),
+        (["--device", "tpu"], ["tpu"]),
+    ],
+)
+def test_what_cannot_be_is_one_line_before_any_work(argv, words, tmp_path, capsys):
+    fails(capsys, ["course", "--output", tmp_path / "new", *argv], 2, *words)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_log_is_one_line(tmp_path, capsys):
+    (tmp_path / course.LOG).write_text("{", "utf-8")
+    fails(capsys, ["course", "--output", tmp_path, "--resume"], 2, course.LOG, "damaged", "remove it")

@@ -1,0 +1,115 @@
+"""The village's questions: one answer, which the judge confirms, and other choices, which it denies."""
+
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from companion.village import judge
+from companion.village.splits import SPLITS, load_split
+from companion.village.tasks import QUESTIONS, Question, moments, questions
+from companion.village.world import NUMBERS
+
+FEW = {"who broke": 4, "who hid": 4}
+"""Questions of the rarer kinds, which take longer to find."""
+
+
+@cache
+def asked(kind: str, seed: int = 3) -> list[Question]:
+    return questions(FEW.get(kind, 25), seed, [kind])
+
+
+def story_of(question: Question) -> str:
+    """What is told before the question."""
+    return question.prompt[: question.prompt.rindex(QUESTIONS[question.kind][0].partition("{")[0])]
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_answer_is_true_and_each_other_choice_is_false(kind):
+    """The judge knows nothing of the questions: it reads the text, and says what the story rules out."""
+    counted = Counter()
+    for question in asked(kind):
+        assert question.kind == kind and question.answer in question.choices
+        for choice in question.choices:
+            verdict = judge(question.prompt + choice + question.rest)[-1]
+            counted[choice == question.answer, verdict.kind] += 1
+    n = len(asked(kind))
+    assert counted[True, "ok"] == n
+    wrong = sum(len(question.choices) for question in asked(kind)) - n
+    assert counted[False, "contradiction"] == wrong >= n and counted.total() == n + wrong
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_answer_follows_in_the_words_of_the_village(kind):
+    for question in asked(kind):
+        story, (begins, _) = story_of(question), QUESTIONS[kind]
+        assert question.prompt.startswith(story + begins.partition("{")[0]) and story.endswith(" ")
+        assert {verdict.kind for verdict in judge(story)} == {"ok"}
+        assert not question.prompt.endswith(" ")  # the space before the answer is the answer's
+        assert {choice[0] == " " for choice in question.choices} == {question.answer[0] == " "}
+        assert judge(question.prompt + question.answer + question.rest)[-1].sentence.endswith(question.rest)
+
+
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_choices_are_what_was_heard_or_four_numbers_in_a_row(kind):
+    for question in asked(kind):
+        words = [choice.strip() for choice in question.choices]
+        assert len(set(words)) == len(words) >= 2
+        if kind == "how many":
+            first = min(map(NUMBERS.index, words))
+            assert sorted(words, key=NUMBERS.index) == NUMBERS[first : first + 4]
+        else:
+            assert all(word in story_of(question) for word in words)
+
+
+def test_the_right_one_stands_anywhere():
+    """By chance the answer of n choices is at each place 1/n of the time; five deviations are allowed."""
+    many = questions(300, 8, ["who has", "how many", "where is somebody"])
+    places, expected = Counter(), Counter()
+    for question in many:
+        places[question.choices.index(question.answer)] += 1
+        expected.update(dict.fromkeys(range(len(question.choices)), 1 / len(question.choices)))
+    for place, n in expected.items():
+        assert abs(places[place] - n) <= 5 * n**0.5, (place, places, expected)
+    rows = [q.choices for q in many if q.kind == "how many"]
+    in_order = sum(sorted(row, key=lambda word: NUMBERS.index(word.strip())) == [*row] for row in rows)
+    assert in_order < 15  # of 100; one order of 24
+
+
+def test_the_same_seed_asks_the_same_and_more_of_them_begin_alike():
+    assert questions(14, 5, ["who has", "how many"]) == questions(30, 5, ["who has", "how many"])[:14]
+    other = questions(14, 6, ["who has", "how many"])
+    assert not {q.prompt for q in other} & {q.prompt for q in questions(14, 5, ["who has", "how many"])}
+
+
+def test_kinds_take_turns_and_each_question_is_about_another_story():
+    mixed = questions(30, 4, ["how many", "who has", "who is"])
+    assert [q.kind for q in mixed] == ["how many", "who has", "who is"] * 10
+    assert len({q.prompt for q in mixed}) == 30
+
+
+def test_no_question_is_about_a_shipped_story():
+    """Seed 1 told the shipped stories to train on: what is asked begins after them."""
+    shipped = [story for split in SPLITS for story in load_split(split)]
+    for question in questions(12, 1, ["who has", "how many"]):
+        story = story_of(question)
+        assert story and not any(told.startswith(story) for told in shipped)
+
+
+@pytest.mark.parametrize(
+    "kinds, words", [(["who ate"], "kind 'who ate' is none"), ([], "must name at least")]
+)
+def test_unknown_kinds_are_refused(kinds, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        questions(3, 1, kinds)
+    assert ", ".join(QUESTIONS) in str(caught.value)
+
+
+def test_moments_are_the_states_before_each_sentence():
+    story = load_split("val")[0]
+    seen = [(dict(state.thing), step.start) for state, step in moments(story)]
+    sentences = judge(story)
+    assert len(seen) == len(sentences) and seen[0] == ({}, 0)
+    assert [story[start:].startswith(v.sentence) for (_, start), v in zip(seen, sentences, strict=True)]
+    with pytest.raises(ValueError, match="no story|village"):
+        list(moments("Nobody ate a key."))
