@@ -19,6 +19,7 @@ from companion.runtime.chats import check_turns
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import cache_that_fits, seeded, special_id, text_ends, within_context
 from companion.tokenization import END_OF_TEXT, Tokenizer, decode_stream
+from companion.training import next_token_loss
 
 __all__ = [
     "CHAT_TOKENS",
@@ -31,6 +32,7 @@ __all__ = [
     "answers",
     "Chat",
     "text_rows",
+    "kept_loss",
     "pack_rows",
 ]
 
@@ -216,7 +218,24 @@ def text_rows(texts: Sequence[str], tokenizer: Tokenizer) -> list[tuple[list[int
     return [(ids, [i > 0 for i in range(len(ids))]) for ids in rows]
 
 
-# Cell 9c308975, under “Packing”
+# Cell ff18003e, under “Keep what it was”
+def kept_loss(old: GPT, weight: float, model: GPT, batch) -> tuple[torch.Tensor, int]:
+    """next_token_loss on conversations, and the price of being apart from an old model on plain texts.
+
+    batch: two of masked_batches, of conversations and of texts. The price is the mean KL divergence at the
+    texts' places, in nats, times weight. The old model may lack the last tokens of the new one's vocabulary.
+    Sources: Hinton et al., 2015 (arXiv:1503.02531); Li & Hoiem, 2016 (arXiv:1606.09282).
+    """
+    nats, count = next_token_loss(model, batch[0])
+    x, y = batch[1]  # (B, T) each
+    with torch.no_grad():
+        was = old(x).float().log_softmax(-1)  # (B, T, V)
+    now = model(x).float().log_softmax(-1)[..., : was.shape[-1]]  # (B, T, V)
+    apart = (was.exp() * (was - now)).sum(-1)  # (B, T)
+    return nats + weight * count * apart[y != -100].mean(), count
+
+
+# Cell d3541416, under “Packing”
 def pack_rows(rows: Sequence, length: int) -> list[tuple[list[int], list[bool]]]:
     """The rows joined to fewer ones of at most that many tokens: each goes into the first that has room.
 

@@ -18,6 +18,7 @@ from companion.runtime.terminal import as_typed
 
 RUNS = Path("runs")
 VILLAGE = "village"
+TEXTS = 4000  # plain texts to keep to, at most
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 
 
@@ -37,12 +38,8 @@ def add_finetune(kinds) -> None:
     form.add_argument(
         "--replay", metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
     )
-    form.add_argument(
-        "--replay-share",
-        type=number("--replay-share", 0, 0.9),
-        default=0.25,
-        help="of the rows learned from (default: 0.25)",
-    )
+    kept = "price of telling those texts otherwise than the model does now, 0 for none"
+    form.add_argument("--keep", type=number("--keep", 0, 1000), default=3.0, help=f"{kept} (default: 3)")
     form.add_argument(
         "--all-tokens", action="store_true", help="learn the questions, too, and not the answers alone"
     )
@@ -93,11 +90,11 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     order = random.Random(args.seed).sample(range(len(rows)), len(rows))
     n_held = min(len(rows) - 1, max(1, round(args.held_out * len(rows))))
     asked, learned = ([rows[i] for i in part] for part in (order[:n_held], order[n_held:]))
-    kept = replayed(args, text_rows, tokenizer, longest, len(learned))
+    kept = replayed(args, text_rows, tokenizer, longest)
     held.enter_context(claim(output))
     return SimpleNamespace(
         **{"args": args, "model": teller.model, "tokenizer": tokenizer, "learned": learned, "asked": asked},
-        **{"kept": kept, "output": output, "origin": origin_of(args.model, folder)},
+        **{"kept": kept, "output": output, "folder": folder, "origin": origin_of(args.model, folder)},
         first=conversations[order[0]][1][0]["content"],
     )
 
@@ -127,19 +124,18 @@ def conversations_of(args) -> list[tuple[str, list[dict]]]:
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(args, text_rows, tokenizer, longest: int, n_learned: int) -> tuple[list, list]:
-    """Rows of plain texts: (to learn from beside the conversations, to measure what was forgotten)."""
+def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
+    """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
     from companion.datasets import load_text
     from companion.village import fresh_stories
 
     name = args.replay or (VILLAGE if args.data == VILLAGE else None)
-    if name is None or not args.replay_share:
+    if name is None or not args.keep:
         return [], []
-    wanted = round(args.replay_share / (1 - args.replay_share) * n_learned)
-    texts = fresh_stories(wanted + 100, 190 + args.seed) if name == VILLAGE else load_text(name)
+    texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
-    return rows[n_test : n_test + wanted], rows[:n_test]
+    return rows[n_test:TEXTS], rows[:n_test]
 
 
 def do_finetune(plan: SimpleNamespace) -> dict:
@@ -147,7 +143,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     from tqdm import tqdm
 
     from companion.evaluation import wilson_interval
-    from companion.instructions import masked_batches, says
+    from companion.instructions import says
     from companion.lora import merge
     from companion.runtime.devices import pick_device
     from companion.training import TrainConfig, Trainer, save_checkpoint
@@ -155,13 +151,14 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     args, model = plan.args, plan.model
     model.to(pick_device(args.device))
     rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
-    rows = (rows if args.all_tokens else plan.learned) + plan.kept[0]
+    rows = rows if args.all_tokens else plan.learned
     steps = args.steps or 2 * -(-len(rows) // args.batch_size)
     config = TrainConfig(
         steps=steps, batch_size=args.batch_size, lr=args.lr, min_lr=0.0, warmup_steps=min(20, steps // 2),
         weight_decay=0.01, context_length=model.config.context_length, seed=args.seed, device=args.device,
     )  # fmt: skip
-    trainer = Trainer(model, partial(masked_batches, rows, args.batch_size, args.seed), config)
+    batches, loss = beside(plan, rows)
+    trainer = Trainer(model, batches, config, loss)
     before = measured(plan)
     try:
         for _ in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
@@ -173,7 +170,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     model.eval()
     after, right = measured(plan), says(model, plan.asked)
     report = {
-        "conversations": len(plan.learned), "held out": len(plan.asked), "replayed": len(plan.kept[0]),
+        "conversations": len(plan.learned), "held out": len(plan.asked), "texts": len(plan.kept[0]),
         "steps": steps, "before": before, "after": after, "seconds": round(trainer.seconds, 1),
         "word for word": right.double().mean().item(),
         "interval": list(wilson_interval(int(right.sum()), len(right))),
@@ -182,6 +179,23 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     save_checkpoint(plan.output, model.cpu(), plan.tokenizer, about)
     write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return report
+
+
+def beside(plan: SimpleNamespace, rows: list) -> tuple:
+    """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
+    from companion import load
+    from companion.instructions import kept_loss, masked_batches
+    from companion.training import next_token_loss
+
+    args = plan.args
+    if not plan.kept[0]:
+        return partial(masked_batches, rows, args.batch_size, args.seed), next_token_loss
+    sizes = ((rows, args.batch_size), (plan.kept[0], max(1, args.batch_size // 2)))
+
+    def batches(first):
+        return zip(*(masked_batches(*some, args.seed, first) for some in sizes), strict=True)
+
+    return batches, partial(kept_loss, load(plan.folder, args.device).model, args.keep)
 
 
 def measured(plan: SimpleNamespace) -> dict[str, float]:
@@ -208,7 +222,7 @@ def measured(plan: SimpleNamespace) -> dict[str, float]:
 def report_finetune(plan: SimpleNamespace, found: dict) -> None:
     low, high = found["interval"]
     learned = f"learned from {found['conversations']:,} conversations"
-    print(f"{learned} and {found['replayed']:,} plain texts, {found['steps']:,} steps")
+    print(f"{learned} and {found['texts']:,} plain texts, {found['steps']:,} steps")
     print(f"asked about {found['held out']:,} others: all answers word for word in ", end="")
     print(f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)")
     for name, after in found["after"].items():

@@ -20,7 +20,15 @@ from logs import append_row, holds, machine, read_rows
 from companion import load
 from companion.caching import SlidingCache
 from companion.generation import LanguageModel
-from companion.instructions import add_chat_tokens, answers, chat_rows, masked_batches, says, text_rows
+from companion.instructions import (
+    add_chat_tokens,
+    answers,
+    chat_rows,
+    kept_loss,
+    masked_batches,
+    says,
+    text_rows,
+)
 from companion.training import TrainConfig, Trainer, save_checkpoint
 from companion.village import DATA, abilities, fresh_stories
 from companion.village.dialogues import (
@@ -51,12 +59,14 @@ ARMS = {  # what is learned from, and for how many steps
         "replay": 0.5,
         "lr": 1e-3,
     },
+    "course, kept": {"steps": 2000, "n": 16000, "from": 8000, "unknown": 0.3, "keep": 3.0, "lr": 1e-3},
 }
+TEXTS = 8  # plain stories in a step, where the old model is kept to
 
 
 @cache
-def conversations(n: int, stories: int, mixed: bool) -> list:
-    found = course(n, TRAIN, stories) if mixed else lessons(n, TRAIN, stories=stories)
+def conversations(n: int, stories: int, mixed: bool, unknown: float = 0.2) -> list:
+    found = (course if mixed else lessons)(n, TRAIN, stories=stories, unknown=unknown)
     return [one.messages for one in found]
 
 
@@ -74,8 +84,9 @@ def prepared(arm: str):
     a = ARMS[arm]
     teller = load(MODELS / a["after"] if "after" in a else DATA / "models" / "village", device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    rows = chat_rows(conversations(a["n"], a["from"], arm != "questions"), tokenizer, 256, shorten=True)
-    n_replay = round(a["replay"] / (1 - a["replay"]) * len(rows))
+    told = conversations(a["n"], a["from"], arm != "questions", a.get("unknown", 0.2))
+    rows, replay = chat_rows(told, tokenizer, 256, shorten=True), a.get("replay", 0)
+    n_replay = round(replay / (1 - replay) * len(rows))
     rows += text_rows(fresh_stories(n_replay, TRAIN + 9 + ("after" in a)), tokenizer)
     return teller, tokenizer, rows
 
@@ -86,7 +97,17 @@ def trainer_of(arm: str, model, rows, dtype="bfloat16") -> Trainer:
         steps=a["steps"], batch_size=BATCH, lr=a["lr"], min_lr=0.0, warmup_steps=20, weight_decay=0.01,
         seed=SEED + ("after" in a), device="cpu", dtype=dtype,
     )  # fmt: skip
-    return Trainer(model, partial(masked_batches, rows, BATCH, SEED), config)
+    if "keep" not in a:
+        return Trainer(model, partial(masked_batches, rows, BATCH, SEED), config)
+    old = load(DATA / "models" / "village", device="cpu")
+    texts = text_rows(fresh_stories(4000, TRAIN + 9), old.tokenizer)
+
+    def batches(first):
+        return zip(
+            *(masked_batches(*some, SEED, first) for some in ((rows, BATCH), (texts, TEXTS))), strict=True
+        )
+
+    return Trainer(model, batches, config, partial(kept_loss, old.model, a["keep"]))
 
 
 def measured(model, tokenizer, all_kinds: bool = True, n_stories: int = 200) -> dict:

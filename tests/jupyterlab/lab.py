@@ -135,7 +135,11 @@ def serve(folder: Path, app: str = "jupyterlab", arguments: list[str] | None = N
             yield Lab(wait_for_server(server, folder / "jupyter" / "runtime", log), token, course)
         finally:
             server.terminate()
-            server.wait(SECONDS)
+            try:
+                server.wait(SECONDS)
+            except subprocess.TimeoutExpired:  # it waits for kernels; they end by themselves without it
+                server.kill()
+                server.wait()
 
 
 def wait_for_server(server: subprocess.Popen, runtime: Path, log: Path) -> str:
