@@ -5,8 +5,9 @@ chapters/text/18_rewards.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle, islice
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,15 @@ from companion.classification import fit_head
 from companion.datasets import pad_batch
 from companion.generation import ended_texts, generate
 from companion.runtime.checks import number, whole_number
-from companion.runtime.rewards import as_rewards, check_apart, learned_from, prompt_rows
+from companion.runtime.rewards import (
+    as_rewards,
+    check_apart,
+    learned_from,
+    matched_pairs,
+    pair_batches,
+    prompt_rows,
+    told_rows,
+)
 
 __all__ = [
     "best_of",
@@ -30,6 +39,7 @@ __all__ = [
     "preference_loss",
     "RewardModel",
     "dpo_loss",
+    "DPO",
 ]
 
 
@@ -216,3 +226,47 @@ def dpo_loss(chosen, rejected, chosen_before, rejected_before, beta: float = 0.1
     """
     number("beta", beta, "above 0; try 0.1", lambda b: b > 0)
     return preference_loss(beta * (chosen - chosen_before), beta * (rejected - rejected_before))
+
+
+# Cell f86636e4, under “New pairs each round”
+class DPO:
+    """For a Trainer: pairs that the model draws itself, new ones each round, and dpo_loss on them.
+
+    teller: a LanguageModel, whose model the Trainer trains. score: (text, whether it ended) -> a number. A
+    round draws `size` texts to each of the next per_round prompts and serves for `steps` batches of 16 pairs;
+    its reference is the model as it was then. told: the last round's texts. Errors as for sample_groups, and
+    ValueError for a round in which all groups' scores are equal. Source: Guo et al., 2024 (arXiv:2402.04792).
+    """
+
+    def __init__(self, teller, prompts, score, size=8, per_round=128, steps=8, beta=0.3, seed=0):
+        prompt_rows(teller, prompts)  # what is wrong with them is found before any work
+        self.teller, self.prompts, self.score, self.seed = teller, prompts, score, seed
+        self.size, self.per_round, self.steps, self.beta = size, per_round, steps, beta
+
+    def draw(self, turn: int) -> list[tuple]:
+        """The pairs (better, worse) of a round, each a text and whether it ended."""
+        generator = torch.Generator().manual_seed(self.seed * 10**6 + turn)
+        self.told, last = [], (turn + 1) * self.per_round
+        for i in range(last - self.per_round, last, 16):
+            asked = list(islice(cycle(self.prompts), i, min(i + 16, last)))
+            self.told += sample_groups(self.teller, asked, self.size, generator).told
+        return matched_pairs(self.told, [self.score(*one) for one in self.told], self.size)
+
+    def batches(self, first: int = 0) -> Iterator[tuple]:
+        """Endless (chosen, rejected), each (tokens, mask, log-probabilities (16,) by the reference)."""
+        for turn in count(first // self.steps):
+            pairs, reference = self.draw(turn), deepcopy(self.teller.model)
+            for some in pair_batches(pairs, 16, self.steps, self.seed + turn):
+                sides = [told_rows(self.teller, told) for told in zip(*some, strict=True)]
+                with torch.no_grad():
+                    batch = tuple((*side, self.sums(reference, *side)) for side in sides)
+                yield batch
+
+    def sums(self, model, tokens, mask) -> torch.Tensor:
+        """Log-probabilities of whole texts, (N,); what the prompt adds cancels in the loss."""
+        return token_log_probs(model, tokens).where(mask, 0.0).sum(1)
+
+    def loss(self, model, batch: tuple) -> tuple:
+        """(dpo_loss, 1)."""
+        now = [self.sums(model, tokens, mask) for tokens, mask, _ in batch]
+        return dpo_loss(*now, *(before for _, _, before in batch), self.beta), 1

@@ -37,7 +37,9 @@ def write(path, *rows):
 
 def test_the_judge_rewards_and_the_report_has_both_sides(folder, tmp_path, capsys):
     out = tmp_path / "out"
-    assert finetune(folder, "--output", out, "--steps", 2, "--prompts", 2, "--size", 2) == 0
+    assert (
+        finetune(folder, "--output", out, "--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2) == 0
+    )
     said = capsys.readouterr().out
     assert "2 steps; 4 begun stories" in said and "before" in said and "after" in said
     report = json.loads((out / "report.json").read_text("utf-8"))
@@ -45,6 +47,37 @@ def test_the_judge_rewards_and_the_report_has_both_sides(folder, tmp_path, capsy
     assert report["after"]["bits per byte"] != report["before"]["bits per byte"]
     changed, before = load(out, "cpu").model.state_dict(), load(folder, "cpu").model.state_dict()
     assert any(not torch.equal(p, before[name]) for name, p in changed.items())
+
+
+def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monkeypatch):
+    def share(text, ended=True):
+        return text.count("e") / len(text)
+
+    monkeypatch.setattr("companion.village.tasks.true_story", share)
+    out = tmp_path / "out"
+    small = ["--steps", 18, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1]
+    assert finetune(folder, "--output", out, *small) == 0
+    assert "18 steps; 4 begun stories" in capsys.readouterr().out
+    before, after = (
+        sum(share(text) for text, _ in load(where, "cpu").tell_many(40, seed=1)) / 40
+        for where in (folder, out)
+    )
+    assert after > 1.3 * before
+
+
+def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_path, capsys, monkeypatch):
+    small = ["--prompts", 2, "--size", 2, "--steps", 40]
+    assert finetune(folder, "--output", tmp_path / "none", *small) == 2
+    said = capsys.readouterr().err.strip()
+    assert "of 4 texts that were drawn each group's rewards are equal" in said and "\n" not in said
+    assert not list(tmp_path.glob("none/*.json"))
+
+    scores = iter([*range(4), *range(4, 8), *[0] * 100])
+    monkeypatch.setattr("companion.village.tasks.true_story", lambda text, ended=True: next(scores, 0) / 8)
+    # before: 4 stories are looked at; then the first round's four; from the second on all are equal
+    assert finetune(folder, "--output", tmp_path / "out", *small) == 0
+    assert "ended after 8 steps, which are kept" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["steps"] == 8
 
 
 def test_pairs_are_preferred(folder, tmp_path, capsys):
@@ -74,7 +107,9 @@ def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Trainer, "step", stop)
     out = tmp_path / "out"
-    assert finetune(folder, "--output", out, "--steps", 9, "--prompts", 2, "--size", 2) == 0
+    assert (
+        finetune(folder, "--output", out, "--method", "grpo", "--steps", 9, "--prompts", 2, "--size", 2) == 0
+    )
     assert "stopped after 1 steps" in capsys.readouterr().err
     assert json.loads((out / "report.json").read_text("utf-8"))["steps"] == 1 and load(out, "cpu")
 

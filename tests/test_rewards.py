@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from companion import load
 from companion.generation import log_probability
 from companion.rewards import (
+    DPO,
     GRPO,
     RewardModel,
     Samples,
@@ -22,6 +23,7 @@ from companion.rewards import (
     sentence_credit,
     token_log_probs,
 )
+from companion.runtime.rewards import matched_pairs, told_rows
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
 from companion.village.tasks import begun, false_parts, true_story
@@ -194,6 +196,55 @@ def test_bad_input_is_refused_in_one_line(teller, call, error, message):
     with pytest.raises(error, match=message) as caught:
         call(teller)
     assert "\n" not in str(caught.value)
+
+
+def test_each_worse_text_has_the_best_one_with_most_words_in_common():
+    texts = ("a b c d", "a b x", "p q", "p q r r", "a", "b", "c", "d")
+    told = [(text, True) for text in texts]
+    a, b, p, q, *_ = told
+    assert matched_pairs(told, [1, 0, 1, 0, 0, 0, 0, 0], 4) == [(a, b), (p, q)]
+    assert matched_pairs(told, [0, 2, 0, 0, 5, 5, 5, 5], 4) == [(b, a)]  # one best, so one pair
+    with pytest.raises(ValueError, match="of 8 texts that were drawn each group's rewards are equal"):
+        matched_pairs(told, [1] * 4 + [0] * 4, 4)
+    with pytest.raises(ValueError, match="reward 1 is nan"):
+        matched_pairs(told[:2], [1, math.nan], 2)
+
+
+def test_rows_end_where_the_text_did_and_at_the_context(teller):
+    told = [("Once the duck sat.", True), ("Once the", False), ("duck " * 300, True)]
+    tokens, mask = told_rows(teller, told)
+    assert tokens.shape == (3, 257) and mask.shape == (3, 256)
+    for row, real, (text, ended) in zip(tokens, mask, told, strict=True):
+        ids = [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:257]
+        assert row[: len(ids)].tolist() == ids and real.sum() == len(ids) - 1 and real[: len(ids) - 1].all()
+
+
+def test_online_dpo_draws_its_pairs_and_begins_at_ln_2():
+    teller = load(DATA / "models" / "village", device="cpu")
+    score = lambda text, ended: -len(text)  # noqa: E731
+    game = DPO(teller, begun(4, 5), score, size=4, per_round=4, steps=2, seed=3)
+    batches = game.batches()
+    first = next(batches)
+    assert torch.is_grad_enabled() and len(game.told) == 16  # no grad is for the reference alone
+    (tokens, mask, before), (worse, _, _) = first
+    assert len(tokens) == len(worse) == len(before) == 16 and (mask.sum(1) > 5).all()
+    with torch.no_grad():
+        torch.testing.assert_close(before, token_log_probs(teller.model, tokens).where(mask, 0.0).sum(1))
+    loss, n = game.loss(teller.model, first)
+    assert n == 1 and loss.item() == pytest.approx(math.log(2), abs=1e-4)
+    decode = teller.tokenizer.decode
+    texts = [
+        [decode(row[1 : int(real.sum())].tolist()) for row, real in zip(*side[:2], strict=True)]
+        for side in first
+    ]
+    assert all(len(a) < len(b) for a, b in zip(*texts, strict=True))
+
+    again = next(DPO(teller, begun(4, 5), score, size=4, per_round=4, steps=2, seed=3).batches())
+    assert torch.equal(again[0][0], tokens)
+    config = TrainConfig(steps=4, batch_size=1, lr=3e-4, warmup_steps=0, device="cpu", dtype="float32")
+    trainer = Trainer(teller.model, game.batches, config, game.loss)
+    losses = [trainer.step() for _ in range(4)]
+    assert losses[1] < losses[0] and losses[2] == pytest.approx(math.log(2), abs=1e-3)  # a new round
 
 
 # -- the village's part ------------------------------------------------------------------------------------

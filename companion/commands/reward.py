@@ -1,4 +1,5 @@
-"""companion finetune rewards: the village's judge rewards true stories (GRPO), or pairs are preferred (DPO).
+"""companion finetune rewards: the village's judge prefers true stories (DPO) or rewards them (GRPO), or pairs
+of a file are preferred.
 
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
@@ -19,6 +20,10 @@ RUNS = Path("runs")
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
+JUDGED = {  # method: what the judge's options are unless given
+    "dpo": {"steps": 144, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 3.0},
+    "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0},
+}
 
 
 def add_finetune(kinds) -> None:
@@ -30,16 +35,22 @@ def add_finetune(kinds) -> None:
     form.add_argument("--output", type=Path, help=where)
     form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
     form.add_argument(
-        "--steps", type=integer("--steps", 1, 10**6), help="(default: 18; two passes over pairs)"
+        "--steps", type=integer("--steps", 1, 10**6), help="(default: 144; grpo: 18; a file: two passes)"
     )
-    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help="(default: 0.0003; for pairs 0.00001)")
+    about = "(default: 0.0001; grpo: 0.0003; a file: 0.00001)"
+    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
     judged = form.add_argument_group("for the village's judge")
-    judged.add_argument("--prompts", type=integer("--prompts", 1, 1024), help="in a step (default: 32)")
-    judged.add_argument("--size", type=integer("--size", 2, 1024), help="stories to a prompt (default: 4)")
+    about = "dpo prefers true stories to others, on new draws each 8 steps; grpo blames what is false"
+    judged.add_argument("--method", choices=JUDGED, help=f"{about} (default: dpo)")
+    about = "to draw for, each 8 steps (default: 128), with grpo each step (default: 32)"
+    judged.add_argument("--prompts", type=integer("--prompts", 1, 1024), help=about)
+    judged.add_argument(
+        "--size", type=integer("--size", 2, 1024), help="stories to a prompt (default: 8; grpo: 4)"
+    )
     judged.add_argument(
         "--mixed",
         type=number("--mixed", 0, 100),
-        help="weight of true stories learned as well (default: none)",
+        help="weight of true stories learned as well (default: 3; grpo: 0)",
     )
     paired = form.add_argument_group("for pairs")
     paired.add_argument("--beta", type=number("--beta", 1e-6, 100), help="of DPO (default: 0.1)")
@@ -67,7 +78,7 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         refuse(args, ["beta"], "is for pairs, with --data")
         pairs, name = [], "village"
     else:
-        refuse(args, ["prompts", "size", "mixed"], "is for the village's judge, without --data")
+        refuse(args, ["method", "prompts", "size", "mixed"], "is for the village's judge, without --data")
         pairs, name = read_pairs(args.data), args.data.resolve().name.split(".")[0]
     output = args.output or RUNS / "rewards" / name
     check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
@@ -113,9 +124,16 @@ def do_finetune(plan: SimpleNamespace) -> dict:
             report["steps"] = steps
     except KeyboardInterrupt:
         print(f"\nstopped after {report['steps']} steps; what was learned is kept", file=sys.stderr)
+    except ValueError as error:  # a round in which nothing could be preferred
+        if not report["steps"]:
+            raise
+        print(f"\nended after {report['steps']} steps, which are kept: {error}", file=sys.stderr)
     plan.teller.model.eval()
     report["after"] = look(plan.teller, args.asked, args.seed)
-    about = {"init": plan.origin, "learned": "pairs, DPO" if plan.pairs else "the village's judge, GRPO"}
+    about = {
+        "init": plan.origin,
+        "learned": "pairs" if plan.pairs else f"the village's judge, {args.method or 'dpo'}",
+    }
     about |= {"steps": report["steps"], "true": report["after"]["true"], "seed": args.seed}
     save_checkpoint(plan.output, plan.teller.model, plan.teller.tokenizer, about)
     write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
@@ -184,39 +202,67 @@ def steps_of(trainer, steps: int, said):
 
 
 def by_judge(plan: SimpleNamespace):
-    """GRPO with blame for false sentences; with --mixed, true stories are learned as well."""
-    from itertools import islice
-
-    from companion.rewards import GRPO, sentence_credit
-    from companion.training import next_token_loss
-    from companion.village.splits import fresh
+    """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
+    from companion.rewards import DPO, GRPO, sentence_credit
     from companion.village.tasks import begun, false_parts, true_story
 
     args, teller = plan.args, plan.teller
-    steps, per_step, mixed = args.steps or 18, args.prompts or 32, args.mixed or 0.0
-    prompts = begun(min(5000, steps * per_step), args.seed + 100, longest=6)
+    method = args.method or "dpo"
+    o = {
+        name: JUDGED[method][name] if (given := getattr(args, name)) is None else given
+        for name in JUDGED[method]
+    }
+    prompts = begun(
+        min(5000, o["steps"] * o["prompts"]), args.seed + 100, longest=3 if method == "dpo" else 6
+    )
     half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
     prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
-    stories = fresh(args.seed + 101)
-    blame = partial(sentence_credit, teller=teller, false=false_parts)
-    game = GRPO(teller, prompts, blame, args.size or 4, per_step, seed=args.seed)
-
-    def batches(first):
-        for batch in game.batches(first):
-            yield batch, story_batch(teller, sorted(islice(stories, 32), key=len)) if mixed else None
-
-    def loss(model, batch):
-        blamed, n = game.loss(model, batch[0])
-        if not mixed:
-            return blamed, n
-        surprise, m = next_token_loss(model, batch[1])
-        return blamed / n + mixed * surprise / m, 1
+    if method == "dpo":
+        game = DPO(teller, prompts, true_story, o["size"], o["prompts"], seed=args.seed)
+    else:
+        blame = partial(sentence_credit, teller=teller, false=false_parts)
+        game = GRPO(teller, prompts, blame, o["size"], o["prompts"], seed=args.seed)
 
     def said(_):
-        told = game.samples.told
+        told = game.told if method == "dpo" else game.samples.told
         return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
 
-    yield from steps_of(trainer_of(plan, batches, loss, steps, args.lr or 3e-4), steps, said)
+    trainer = trainer_of(plan, *beside(plan, game, o["mixed"]), o["steps"], o["lr"])
+    yield from steps_of(trainer, o["steps"], said)
+
+
+def beside(plan: SimpleNamespace, game, mixed: float) -> tuple:
+    """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
+    from itertools import islice
+
+    from companion.instructions import CHAT_TOKENS, chat_rows, kept_loss, masked_batches
+    from companion.training import next_token_loss
+    from companion.village.dialogues import lessons
+    from companion.village.splits import fresh
+
+    if not mixed:
+        return game.batches, game.loss
+    teller, stories, chats = plan.teller, fresh(plan.args.seed + 101), []
+    if set(CHAT_TOKENS) <= set(teller.tokenizer.special_tokens):
+        told = [one.messages for one in lessons(400, plan.args.seed + 102, stories=400)]
+        chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
+
+    def batches(first):
+        asked = masked_batches(chats, BATCH, plan.args.seed, first) if chats else None
+        for batch in game.batches(first):
+            texts = story_batch(teller, sorted(islice(stories, 32), key=len))
+            yield batch, texts, next(asked) if chats else None
+
+    def loss(model, batch):
+        of_game, texts, asked = batch
+        found, n = game.loss(model, of_game)
+        if asked:
+            surprise, m = kept_loss(plan.before.model, 1.0, model, (texts, asked))
+        else:
+            surprise, m = next_token_loss(model, texts)
+        return found / n + mixed * surprise / m, 1
+
+    return batches, loss
 
 
 def by_pairs(plan: SimpleNamespace):

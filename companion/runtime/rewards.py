@@ -1,6 +1,7 @@
 """What learning from rewards needs and chapter 18 does not teach: checks, and files of pairs."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,53 @@ def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[t
     width = int(samples.mask[rows].any(0).nonzero().max()) + 1
     tokens, mask = samples.tokens[rows, : width + 1], samples.mask[rows, :width]
     return tokens, mask, advantages[rows, :width] if advantages.ndim == 2 else advantages[rows]
+
+
+def matched_pairs(told: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
+    """(better, worse) of each group of `size`: each worse text beside the best with the most words in common.
+
+    told: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
+    text is in one pair at most. Raises ValueError for a reward that is not finite, and where no group has two
+    different rewards.
+    """
+    rewards, pairs = as_rewards(rewards).tolist(), []
+    words = [Counter(text.split()) for text, _ in told]
+    for i in range(0, len(told), size):
+        group = range(i, min(i + size, len(told)))
+        highest = max(rewards[j] for j in group)
+        best = [j for j in group if rewards[j] == highest]
+        for worse in group:
+            if rewards[worse] < highest and best:
+                apart = [((words[j] - words[worse]) + (words[worse] - words[j])).total() for j in best]
+                pairs.append((told[best.pop(apart.index(min(apart)))], told[worse]))
+    if not pairs:
+        rule = "each group's rewards are equal, so nothing can be preferred; draw more to a prompt"
+        raise ValueError(f"of {len(told)} texts that were drawn {rule}, or choose other prompts")
+    return pairs
+
+
+def pair_batches(pairs: Sequence, size: int, n: int, seed: int) -> list[list]:
+    """n batches of `size` pairs, each pass over all pairs in a new order; the same for the same seed."""
+    generator, places = torch.Generator().manual_seed(seed), []
+    while len(places) < n * size:
+        places += torch.randperm(len(pairs), generator=generator).tolist()
+    return [[pairs[j] for j in places[i : i + size]] for i in range(0, n * size, size)]
+
+
+def told_rows(teller, told: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(text, whether it ended) pairs as (tokens (N, T) int64, mask (N, T - 1) bool of what is predicted).
+
+    A text that ended has its end. What is beyond the context is cut off.
+    """
+    longest = teller.model.config.context_length + 1  # the last is only predicted
+    rows = [
+        [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:longest]
+        for text, ended in told
+    ]
+    width, device = max(map(len, rows)), next(teller.model.parameters()).device
+    tokens = torch.tensor([row + [teller.end] * (width - len(row)) for row in rows], device=device)
+    lengths = torch.tensor([[len(row)] for row in rows], device=device)
+    return tokens, torch.arange(1, width, device=device) < lengths
 
 
 def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:

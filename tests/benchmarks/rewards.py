@@ -14,6 +14,7 @@ import json
 import os
 import time
 from functools import cache, partial
+from itertools import islice
 
 import torch
 from logs import append_row, holds, machine, read_rows
@@ -23,6 +24,7 @@ from companion.classification import Classifier, TextClassifier, read_states
 from companion.datasets import pad_batch
 from companion.evaluation import wilson_interval
 from companion.rewards import (
+    DPO,
     GRPO,
     RewardModel,
     dpo_loss,
@@ -33,6 +35,7 @@ from companion.rewards import (
 )
 from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
 from companion.village import DATA, abilities, fresh_stories, load_split
+from companion.village.splits import fresh
 from companion.village.tasks import begun, false_parts, patterns, true_story
 
 LOG = DATA / "models" / "rewards.jsonl"
@@ -264,6 +267,44 @@ def dpo(lr: float, passes: int = 2) -> list[dict]:
     return rows
 
 
+def rounds(n: int = 18, mixed: float = 1.0, beta: float = 0.1) -> list[dict]:
+    """DPO on new pairs each round; mixed: what the surprise at 32 true stories a step counts."""
+    teller, stories = shipped(), fresh(SEED + 5)
+    game = DPO(teller, begun(128 * n, SEED + 4, longest=3), true_story, beta=beta, seed=SEED)
+
+    def batches(first):
+        for batch in game.batches(first):
+            yield batch, story_batch(teller, sorted(islice(stories, 32), key=len))
+
+    def loss(model, batch):
+        preferred, _ = game.loss(model, batch[0])
+        surprise, m = next_token_loss(model, batch[1])
+        return preferred + mixed * surprise / m, 1
+
+    trainer = trainer_of(game, n * game.steps, 1e-4, loss, flat=False)
+    trainer.batches = batches
+    rows, seconds = [asked(teller) | {"step": 0, "processor": 0.0}], 0.0
+    for number in range(n):
+        begun_at = time.process_time()
+        for _ in range(game.steps):
+            trainer.step()
+        seconds += time.process_time() - begun_at
+        row = {
+            "step": trainer.steps,
+            **of_drawn(game.told),
+            "drawn": len(game.told),
+            "processor": round(seconds, 1),
+        }
+        if number % 3 == 2:
+            row["bits_per_byte"] = bits_per_byte(teller, 100)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    teller.model.eval()
+    if SAVE_TO:
+        save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
+    return [*rows, asked(teller) | {"step": trainer.steps, "processor": round(seconds, 1)}]
+
+
 ARMS = {
     "learned": learned,
     "learned, slow": partial(learned, 2e-4),
@@ -273,6 +314,7 @@ ARMS = {
     "dpo 1e-05": partial(dpo, 1e-5),
     "dpo 1e-04": partial(dpo, 1e-4),
     "dpo 3e-04": partial(dpo, 3e-4),
+    "rounds": rounds,
     "learned, kl": partial(learned, kl=0.1),
     "learned, surprise": partial(learned, features=surprises),
 }
