@@ -238,7 +238,7 @@ class DPO:
     ValueError for a round in which all groups' scores are equal. Source: Guo et al., 2024 (arXiv:2402.04792).
     """
 
-    def __init__(self, teller, prompts, score, size=8, per_round=128, steps=8, beta=0.3, seed=0):
+    def __init__(self, teller, prompts, score, size=8, per_round=128, steps=8, beta=0.2, seed=0):
         prompt_rows(teller, prompts)  # what is wrong with them is found before any work
         self.teller, self.prompts, self.score, self.seed = teller, prompts, score, seed
         self.size, self.per_round, self.steps, self.beta = size, per_round, steps, beta

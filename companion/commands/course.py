@@ -4,6 +4,7 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 """
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ LOG = "course.jsonl"
 MINUTES = 15
 TRAINING = 0.45
 """The share of the minutes that the first training may take; a step of what follows costs as much or more."""
+STEPS, ROUNDS = 30, 0.2
+"""For each minute, steps on conversations, and rounds of eight steps on stories of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,17 @@ STAGES = {
             *("finetune", "instructions", "--data", "village", "--model", plan.folder / "teller"),
             *("--output", plan.folder / "answerer", "--overwrite"),
             *("--conversations", max(50, round(300 * plan.minutes))),
-            *("--steps", max(1, round(60 * plan.minutes))),
+            *("--steps", max(1, round(STEPS * plan.minutes))),
             *("--seed", plan.seed, "--device", plan.device),
         ],
     ),
     "assistant": Stage(
-        "what it tells is rewarded where it is true",
+        "of what it tells, it learns to prefer what is true",
         lambda plan: [
             *("finetune", "rewards", "--model", plan.folder / "answerer"),
             *("--output", plan.folder / "assistant", "--overwrite"),
-            *("--steps", max(1, round(2 * plan.minutes)), "--asked", 100),
+            *("--steps", 8 * max(1, round(ROUNDS * plan.minutes)), "--asked", 100),
+            *("--prompts", max(4, min(128, round(16 * plan.minutes)))),
             *("--seed", plan.seed, "--device", plan.device),
         ],
     ),
@@ -125,7 +129,7 @@ def do(plan: SimpleNamespace) -> list[dict]:
             continue
         print(f"\n{i} of {len(STAGES)}, {name}: {stage.about}.\n", flush=True)
         begun, argv = time.perf_counter(), [str(word) for word in stage.argv(plan)]
-        carry_out(plan.commands, argv, "")
+        work(plan, name, argv)
         check_whole(plan, name)
         row = {"stage": name, "seconds": round(time.perf_counter() - begun, 1)} | look(plan, name)
         plan.done[name] = row
@@ -133,6 +137,17 @@ def do(plan: SimpleNamespace) -> list[dict]:
             log.write(json.dumps(row) + "\n")
         print(f"\n{lines_of([row])[-1]}", flush=True)
     return [plan.done[name] for name in STAGES]
+
+
+def work(plan: SimpleNamespace, name: str, argv: list[str]) -> None:
+    """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
+    try:
+        carry_out(plan.commands, argv, "")
+    except ValueError as error:
+        if name != "assistant" or "rewards are equal" not in str(error):
+            raise
+        print(f"{error}\nThe assistant is the answerer as it is.")
+        shutil.copytree(plan.folder / "answerer", plan.folder / name, dirs_exist_ok=True)
 
 
 def steps_of(folder: Path) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
 JUDGED = {  # method: what the judge's options are unless given
-    "dpo": {"steps": 144, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 3.0},
+    "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0},
 }
 
@@ -35,7 +35,7 @@ def add_finetune(kinds) -> None:
     form.add_argument("--output", type=Path, help=where)
     form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
     form.add_argument(
-        "--steps", type=integer("--steps", 1, 10**6), help="(default: 144; grpo: 18; a file: two passes)"
+        "--steps", type=integer("--steps", 1, 10**6), help="(default: 224; grpo: 18; a file: two passes)"
     )
     about = "(default: 0.0001; grpo: 0.0003; a file: 0.00001)"
     form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
@@ -50,7 +50,7 @@ def add_finetune(kinds) -> None:
     judged.add_argument(
         "--mixed",
         type=number("--mixed", 0, 100),
-        help="weight of true stories learned as well (default: 3; grpo: 0)",
+        help="weight of true stories learned as well (default: 1.5; grpo: 0)",
     )
     paired = form.add_argument_group("for pairs")
     paired.add_argument("--beta", type=number("--beta", 1e-6, 100), help="of DPO (default: 0.1)")

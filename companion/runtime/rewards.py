@@ -1,7 +1,6 @@
 """What learning from rewards needs and chapter 18 does not teach: checks, and files of pairs."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,21 +54,21 @@ def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[t
 
 
 def matched_pairs(told: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
-    """(better, worse) of each group of `size`: each worse text beside the best with the most words in common.
+    """(better, worse) of each group of `size`: each worse text beside the best that is nearest in length.
 
     told: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
     text is in one pair at most. Raises ValueError for a reward that is not finite, and where no group has two
     different rewards.
     """
     rewards, pairs = as_rewards(rewards).tolist(), []
-    words = [Counter(text.split()) for text, _ in told]
+    lengths = [len(text) for text, _ in told]
     for i in range(0, len(told), size):
         group = range(i, min(i + size, len(told)))
         highest = max(rewards[j] for j in group)
         best = [j for j in group if rewards[j] == highest]
         for worse in group:
             if rewards[worse] < highest and best:
-                apart = [((words[j] - words[worse]) + (words[worse] - words[j])).total() for j in best]
+                apart = [abs(lengths[j] - lengths[worse]) for j in best]
                 pairs.append((told[best.pop(apart.index(min(apart)))], told[worse]))
     if not pairs:
         rule = "each group's rewards are equal, so nothing can be preferred; draw more to a prompt"

@@ -267,7 +267,7 @@ def dpo(lr: float, passes: int = 2) -> list[dict]:
     return rows
 
 
-def rounds(n: int = 18, mixed: float = 1.0, beta: float = 0.1) -> list[dict]:
+def rounds(n: int = 28, mixed: float = 1.5, beta: float = 0.2) -> list[dict]:
     """DPO on new pairs each round; mixed: what the surprise at 32 true stories a step counts."""
     teller, stories = shipped(), fresh(SEED + 5)
     game = DPO(teller, begun(128 * n, SEED + 4, longest=3), true_story, beta=beta, seed=SEED)
