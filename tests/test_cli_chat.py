@@ -63,6 +63,20 @@ def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
 
+def test_without_a_model_the_shipped_answerer_answers(capsys):
+    from companion.village.dialogues import asked, has_both
+
+    right = 0
+    for one in asked(8, seed=176):
+        question, answer = (message["content"] for message in one.messages)
+        assert main(["chat", "--say", question]) == 0
+        right += capsys.readouterr().out.strip() == answer
+    assert right >= 6
+    order = "Tell a story about the baker Mara and a red kite."
+    assert main(["chat", "--say", order]) == 0
+    assert has_both(order, capsys.readouterr().out.strip())
+
+
 def test_what_is_too_long_is_said_and_the_conversation_goes_on(made, monkeypatch, capsys):
     out = chat(monkeypatch, capsys, made[2], f"{'key ' * 80}\nWho has the key?\n")
     first, second = out.splitlines()

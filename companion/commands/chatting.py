@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
 
-from companion.commands.naming import add_device, add_model_and_revision
+from companion.commands.naming import ANSWERER, add_device, add_model_and_revision
 from companion.runtime.options import integer, number
 from companion.runtime.terminal import is_read
 
@@ -13,6 +13,7 @@ HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D);
 
 def add(parser) -> None:
     add_model_and_revision(parser)
+    parser.set_defaults(model=ANSWERER)  # the shipped one that answers
     parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
     parser.add_argument(
         "--temperature",

@@ -6,6 +6,8 @@ from companion import village
 
 SHIPPED = village.DATA / "models" / "village"
 """The model that comes with the course."""
+ANSWERER = village.DATA / "models" / "answerer"
+"""What chapter 16 made of it."""
 
 
 def add_model(parser):

@@ -155,6 +155,8 @@ def run(game: GRPO, trainer: Trainer, steps: int, scores=None) -> list[dict]:
         rows[-1]["processor"] = round(time.process_time() - begun_at, 1)
         if step % 4 == 3:
             rows[-1]["bits_per_byte"] = bits_per_byte(game.teller, 100)
+            if scores:
+                rows[-1]["text"] = game.samples.told[0][0]
         print(json.dumps(rows[-1]), flush=True)
     return rows
 
@@ -317,6 +319,7 @@ ARMS = {
     "rounds": rounds,
     "learned, kl": partial(learned, kl=0.1),
     "learned, surprise": partial(learned, features=surprises),
+    "learned, ensemble": partial(learned, ensemble=4),
 }
 
 

@@ -1,0 +1,41 @@
+"""A trained model into data/models, its weights in float16, which halves its file.
+
+    python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer
+    python tests/benchmarks/ship.py runs/rewards/rounds rewarded
+
+What the rounding costs is printed: bits per byte on the test split before and after.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from companion import load
+from companion.datasets import encode_documents
+from companion.runtime.checkpoints import read_config, write_model
+from companion.runtime.files import staged
+from companion.training import evaluate
+from companion.village import DATA, load_split
+
+
+def bits_per_byte(teller) -> float:
+    split = encode_documents(load_split("test"), teller.tokenizer)
+    return evaluate(teller.model, split, teller.model.config.context_length).bits_per_byte
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name")
+    args = parser.parse_args()
+    teller, to = load(args.folder, device="cpu"), DATA / "models" / args.name
+    half = {name: weight.to(torch.float16) for name, weight in teller.model.state_dict().items()}
+    about = {"init": "data/models/village"} | read_config(args.folder)["provenance"] | {"dtype": "float16"}
+    with staged(to) as new:
+        write_model(new, teller.model, teller.tokenizer, about, half)
+    print(f"bits per byte {bits_per_byte(teller):.4f}, rounded {bits_per_byte(load(to, device='cpu')):.4f}")
+
+
+if __name__ == "__main__":
+    main()
