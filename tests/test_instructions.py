@@ -424,3 +424,31 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing():
     trainer = Trainer(newborn, partial(masked_batches, rows, 8, 0), config)
     losses = [trainer.step() for _ in range(60)]
     assert not says(newborn, test_rows).any() and losses[-1] < losses[0] - 3  # it learned, but not this
+
+
+@pytest.mark.slow
+def test_replay_of_words_keeps_the_storyteller_for_sixty_steps():
+    """What the chapter says of its 60 steps with the stories' own words as targets."""
+    from functools import partial
+
+    from companion import load
+    from companion.village import DATA, load_split
+    from companion.village.dialogues import asked, lessons
+
+    teller = load(DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+    told, tests = lessons(480, seed=161, unknown=0.0, stories=400), asked(160, seed=170)
+    rows, test_rows = (
+        chat_rows([one.messages for one in some], tokenizer, 256, shorten=True) for some in (told, tests)
+    )
+    rows += text_rows(load_split("train")[:240], tokenizer)
+    config = TrainConfig(
+        steps=60, batch_size=12, lr=2e-3, min_lr=0.0, warmup_steps=10, device="cpu", dtype="float32"
+    )
+    trainer = Trainer(teller.model, partial(masked_batches, rows, 12, 0), config)
+    for _ in range(60):
+        trainer.step()
+    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
+    with torch.no_grad():
+        nats, count = next_token_loss(teller.model.eval(), next(stories))
+    assert 0.5 < says(teller.model, test_rows).float().mean() < 0.68 and 0.58 < nats / count < 0.65
