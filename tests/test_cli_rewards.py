@@ -55,14 +55,28 @@ def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monke
 
     monkeypatch.setattr("companion.village.tasks.true_story", share)
     out = tmp_path / "out"
-    small = ["--steps", 18, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1]
+    small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
     assert finetune(folder, "--output", out, *small) == 0
-    assert "18 steps; 4 begun stories" in capsys.readouterr().out
+    assert "48 steps; 4 begun stories" in capsys.readouterr().out
     before, after = (
         sum(share(text) for text, _ in load(where, "cpu").tell_many(40, seed=1)) / 40
         for where in (folder, out)
     )
     assert after > 1.3 * before
+
+
+def test_the_mean_with_the_weights_as_they_were(folder, tmp_path):
+    weights = {}
+    for share in (0, 0.25, 1):
+        out = tmp_path / str(share)
+        small = ["--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2, "--average", share]
+        assert finetune(folder, "--output", out, *small) == 0
+        weights[share] = load(out, "cpu").model.state_dict()
+    before = load(folder, "cpu").model.state_dict()
+    for name, weight in before.items():
+        torch.testing.assert_close(weights[1][name], weight)
+        torch.testing.assert_close(weights[0.25][name], 0.75 * weights[0][name] + 0.25 * weight)
+    assert any(not torch.equal(weights[0][name], weight) for name, weight in before.items())
 
 
 def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_path, capsys, monkeypatch):

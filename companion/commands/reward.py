@@ -21,8 +21,8 @@ OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
 JUDGED = {  # method: what the judge's options are unless given
-    "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5},
-    "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0},
+    "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
+    "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
 }
 
 
@@ -52,6 +52,8 @@ def add_finetune(kinds) -> None:
         type=number("--mixed", 0, 100),
         help="weight of true stories learned as well (default: 1.5; grpo: 0)",
     )
+    about = "share of the weights as they were in the mean that is kept (default: 0.3; grpo: 0)"
+    judged.add_argument("--average", type=number("--average", 0, 1), help=about)
     paired = form.add_argument_group("for pairs")
     paired.add_argument("--beta", type=number("--beta", 1e-6, 100), help="of DPO (default: 0.1)")
     form.add_argument(
@@ -78,7 +80,11 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         refuse(args, ["beta"], "is for pairs, with --data")
         pairs, name = [], "village"
     else:
-        refuse(args, ["method", "prompts", "size", "mixed"], "is for the village's judge, without --data")
+        refuse(
+            args,
+            ["method", "prompts", "size", "mixed", "average"],
+            "is for the village's judge, without --data",
+        )
         pairs, name = read_pairs(args.data), args.data.resolve().name.split(".")[0]
     output = args.output or RUNS / "rewards" / name
     check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
@@ -129,6 +135,8 @@ def do_finetune(plan: SimpleNamespace) -> dict:
             raise
         print(f"\nended after {report['steps']} steps, which are kept: {error}", file=sys.stderr)
     plan.teller.model.eval()
+    if not plan.pairs:
+        step_back(plan, options_of(args)["average"])
     report["after"] = look(plan.teller, args.asked, args.seed)
     about = {
         "init": plan.origin,
@@ -201,30 +209,48 @@ def steps_of(trainer, steps: int, said):
         yield step + 1
 
 
+def options_of(args) -> dict:
+    """The judge's options: as given, else as the method has them."""
+    method = args.method or "dpo"
+    given = {name: getattr(args, name) for name in JUDGED[method]}
+    return (
+        JUDGED[method]
+        | {name: value for name, value in given.items() if value is not None}
+        | {"method": method}
+    )
+
+
+def step_back(plan: SimpleNamespace, share: float) -> None:
+    """Put the mean of the weights before and now into the model; share: of those before."""
+    import torch
+
+    before = plan.before.model.state_dict()
+    with torch.no_grad():
+        for name, weight in plan.teller.model.state_dict().items():
+            if weight.is_floating_point():
+                weight.lerp_(before[name].to(weight.device), share)
+
+
 def by_judge(plan: SimpleNamespace):
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     from companion.rewards import DPO, GRPO, sentence_credit
     from companion.village.tasks import begun, false_parts, true_story
 
     args, teller = plan.args, plan.teller
-    method = args.method or "dpo"
-    o = {
-        name: JUDGED[method][name] if (given := getattr(args, name)) is None else given
-        for name in JUDGED[method]
-    }
+    o = options_of(args)
     prompts = begun(
-        min(5000, o["steps"] * o["prompts"]), args.seed + 100, longest=3 if method == "dpo" else 6
+        min(5000, o["steps"] * o["prompts"]), args.seed + 100, longest=3 if o["method"] == "dpo" else 6
     )
     half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
     prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
-    if method == "dpo":
+    if o["method"] == "dpo":
         game = DPO(teller, prompts, true_story, o["size"], o["prompts"], seed=args.seed)
     else:
         blame = partial(sentence_credit, teller=teller, false=false_parts)
         game = GRPO(teller, prompts, blame, o["size"], o["prompts"], seed=args.seed)
 
     def said(_):
-        told = game.told if method == "dpo" else game.samples.told
+        told = game.told if o["method"] == "dpo" else game.samples.told
         return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
 
     trainer = trainer_of(plan, *beside(plan, game, o["mixed"]), o["steps"], o["lr"])

@@ -71,10 +71,10 @@ def of_drawn(told: list[tuple[str, bool]], rewards=None) -> dict:
     return found | {"words": sum(len(text.split()) for text, _ in told) / len(told)}
 
 
-def asked(teller, n: int = ASKED) -> dict:
+def asked(teller, n: int = ASKED, seed: int = SEED) -> dict:
     """A model at temperature 0.8 after n new beginnings."""
-    told, generator = [], torch.Generator().manual_seed(SEED)
-    prompts = begun(n // 2, SEED + 1000)  # each twice
+    told, generator = [], torch.Generator().manual_seed(seed)
+    prompts = begun(n // 2, seed + 1000)  # each twice
     for i in range(0, len(prompts), 50):
         told += sample_groups(teller, prompts[i : i + 50], 2, generator, temperature=0.8).told
     texts = [text for text, _ in told]
@@ -307,6 +307,22 @@ def rounds(n: int = 28, mixed: float = 1.5, beta: float = 0.2) -> list[dict]:
     return [*rows, asked(teller) | {"step": trainer.steps, "processor": round(seconds, 1)}]
 
 
+def mean(share: float = 0.3, seed: int = 77) -> list[dict]:
+    """The mean of the weights before the rounds and after, asked after other beginnings than the rounds."""
+    teller, after = shipped(), load(SAVE_TO or "runs/rewards/rounds", device="cpu").model.state_dict()
+    done = [row for row in read_rows(LOG) if row["arm"] == "rounds"][-1]
+    rows = [asked(teller, seed=seed) | {"step": 0, "processor": 0.0, "seed": seed}]
+    before = teller.model.state_dict()
+    teller.model.load_state_dict({name: torch.lerp(after[name], before[name], share) for name in before})
+    about = {
+        "init": "data/models/village",
+        "command": "tests/benchmarks/rewards.py rounds, then rounds, mean",
+    }
+    save_checkpoint("runs/rewards/mean", teller.model, teller.tokenizer, about)
+    last = {"step": done["step"], "processor": done["processor"], "seed": seed, "share": share}
+    return [*rows, asked(teller, seed=seed) | last]
+
+
 ARMS = {
     "learned": learned,
     "learned, slow": partial(learned, 2e-4),
@@ -317,6 +333,7 @@ ARMS = {
     "dpo 1e-04": partial(dpo, 1e-4),
     "dpo 3e-04": partial(dpo, 3e-4),
     "rounds": rounds,
+    "rounds, mean": mean,
     "learned, kl": partial(learned, kl=0.1),
     "learned, surprise": partial(learned, features=surprises),
     "learned, ensemble": partial(learned, ensemble=4),

@@ -1,7 +1,7 @@
 """A trained model into data/models, its weights in float16, which halves its file.
 
     python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer
-    python tests/benchmarks/ship.py runs/rewards/rounds rewarded
+    python tests/benchmarks/ship.py runs/rewards/mean rewarded
 
 What the rounding costs is printed: bits per byte on the test split before and after.
 """
