@@ -161,6 +161,7 @@ def public_layers(model: GPT) -> tuple:
     bare = {path: part.base for path, part in adapter_of(model).items()}
     layers = {path: part for path, part in linear_layers(model).items() if not path.endswith(".base")}
     try:
+        # layers: those without an adapter; bare: what the adapter's layers wrap
         return layers | bare, FAMILIES[family_of(model.config)], model.config.n_heads
     except ValueError:  # such as swift's, with its shift
         return layers | bare, None, model.config.n_heads

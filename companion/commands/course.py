@@ -23,9 +23,9 @@ from companion.runtime.terminal import as_typed
 COURSE = Path("runs") / "course"
 LOG = "course.jsonl"
 MINUTES = 15
-TRAINING = 0.45
+TRAINING = 0.62
 """The share of the minutes that the first training may take; a step of what follows costs as much or more."""
-STEPS, ROUNDS = 30, 0.2
+STEPS, ROUNDS = 60, 0.25
 """For each minute, steps on conversations, and rounds of eight steps on stories of its own."""
 
 

@@ -108,6 +108,31 @@ def summed(n, right, k):
     return ways / math.comb(n, k)
 
 
+# -- 18.6 ------------------------------------------------------------------
+
+
+def by_words(p, q):
+    found = []
+    for a, b in zip(p.tolist(), q.tolist(), strict=True):
+        terms = [math.inf if y == 0 else x * math.log(x / y) for x, y in zip(a, b, strict=True) if x > 0]
+        found.append(math.fsum(terms))
+    return found
+
+
+def by_xlogy(p, q):
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(1)
+
+
+def by_kl_div(p, q):
+    return torch.nn.functional.kl_div(q.log(), p, reduction="none").sum(1)
+
+
+def in_float64(p, q):
+    p, q = p.numpy().astype(float), q.numpy().astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p > 0, p * np.log(p / q), 0).sum(1)
+
+
 ANSWERS = {
     "18.1": Answers(
         right=[by_loop, by_logs, lambda: 6.0, lambda: np.int64(6)],
@@ -202,6 +227,27 @@ ANSWERS = {
             (lambda n, c, k: float(c >= k), "expected"),
             (lambda n, c, k: 1 - math.comb(n - c, k) / math.comb(n, k + 1), "expected"),
             (lambda n, c, k: 1.0, "the same for every input"),
+        ],
+    ),
+    "18.6": Answers(
+        right=[by_words, by_xlogy, by_kl_div, in_float64],
+        wrong=[
+            (lambda p, q: by_xlogy(q, p), "other way round"),
+            (lambda p, q: -torch.xlogy(p, q).sum(1), "surprise at q"),
+            (lambda p, q: (p.log() - q.log()).sum(1), "must count p times"),
+            (lambda p, q: by_xlogy(p, q) / math.log(2), "in bits"),
+            (lambda p, q: by_xlogy(p, q) / p.shape[1], "not averaged"),
+            (lambda p, q: (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(0), "over the rows"),
+            (lambda p, q: -by_xlogy(p, q), "turned round"),
+            (lambda p, q: (p * (p.log() - q.log())).sum(1), "0 · ln 0"),
+            (lambda p, q: (p * (p.log() - q.log())).nan_to_num(0, 0, 0).sum(1), "infinite"),
+            (lambda p, q: (p * ((p + 1e-8) / (q + 1e-8)).log()).sum(1), "it must be infinite"),
+            (lambda p, q: by_xlogy(p, q).mean(), "one number for all rows"),
+            (lambda p, q: by_xlogy(p, q)[0], "expected"),
+            (lambda p, q: (by_xlogy(p, q) + by_xlogy(q, p)) / 2, "expected"),
+            (lambda p, q: (p - q).abs().sum(1) / 2, "expected"),
+            (lambda p, q: by_xlogy(p, q)[:, None], "expected"),
+            (lambda p, q: torch.zeros(len(p)), "expected"),
         ],
     ),
 }
