@@ -21,6 +21,7 @@ def cases(seed):
             ([[0.0, 0.25, 0.75]], [[0.0, 0.5, 0.5]]),
             ([[0.5, 0.5], [0.25, 0.75]], [[1.0, 0.0], [0.5, 0.5]]),
             ([[1.0]], [[1.0]]),
+            ([[1e-7, 1 - 1e-7]], [[0.0, 1.0]]),
         ):
             made.append((torch.tensor(p), torch.tensor(q)))
     for n, v in ((2, 3), (3, 2), (3, 3), (4, 7), (1, 40), (5, 5)):
@@ -64,6 +65,18 @@ def zeros_left_out(p, q):
     return torch.where((p > 0) & (q > 0), p * (p / q).log(), 0.0).sum(1)
 
 
+def whole_batch(p, q):
+    return divergence(p, q).sum()
+
+
+def zeros_of_q(p, q):
+    return torch.where((q == 0).any(1), torch.inf, divergence(p, q))
+
+
+def zeros_of_both(p, q):
+    return torch.nn.functional.kl_div(q.log(), p, reduction="none").sum(1)
+
+
 def shifted(p, q):
     return (p * ((p + 1e-6) / (q + 1e-6)).log()).sum(1)
 
@@ -80,7 +93,7 @@ EXERCISE = Function(
     cases=cases,
     oracle=divergence,
     mistakes=[
-        (turned, "That is the divergence of p from q, the other way round: the weights must be p's."),
+        (turned, "That is the divergence of q from p, the other way round: the weights must be p's."),
         (cross, "That is the mean surprise at q. What p is surprised at itself has to be subtracted."),
         (unweighted, "Each ln(p/q) counts once. It must count p times."),
         (bits, "That is in bits. The natural logarithm gives nats."),
@@ -94,6 +107,9 @@ EXERCISE = Function(
         (zeros_left_out, "Where q is 0 and p is not, the divergence is infinite: q says that cannot be."),
         (shifted, "What you add to the probabilities shows: where q is 0 and p is not, it must be infinite."),
         (of_the_batch, "That is one number for all rows. Each row has its own."),
+        (whole_batch, "That is one number for all rows. Each row has its own."),
+        (zeros_of_q, "A zero of q is infinite only where p is above 0: what neither says adds nothing."),
+        (zeros_of_both, "Where p and q are both 0, yours is nan. The term counts 0."),
     ],
     right="It is 0 only where both agree. A model that gives 0 to what the other says is infinitely far.",
 )
