@@ -385,6 +385,17 @@ def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice, pr
         pick_dtype("half", CPU)
 
 
+def test_a_slow_first_call_decides_nothing(monkeypatch):
+    took = {torch.float32: 1.0, torch.bfloat16: 3.0}
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(
+        devices,
+        "_time_layer",
+        lambda n, device, dtype: 100.0 if (n, dtype) == (64, torch.float32) else took[dtype],
+    )
+    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
+
+
 def test_a_processor_without_bfloat16_is_not_timed(monkeypatch):
     monkeypatch.setattr(devices, "_time_layer", lambda *_: pytest.fail("a product of seconds"))
     flags = {"architecture": "x86_64", "avx2": True, "avx512_f": True}
