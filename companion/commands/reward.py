@@ -162,11 +162,9 @@ def look(teller, n: int, seed: int) -> dict:
     for i in range(0, len(prompts), 32):
         told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
     told, test, nats = told[:n], load_split("test")[:200], 0.0
-    device = next(teller.model.parameters()).device
     with torch.no_grad():
         for i in range(0, len(test), 25):
-            x, y = story_batch(teller, test[i : i + 25])
-            nats += next_token_loss(teller.model, (x.to(device), y.to(device)))[0].item()
+            nats += next_token_loss(teller.model, story_batch(teller, test[i : i + 25]))[0].item()
     right, texts = int(sum(true_story(*one) for one in told)), [text for text, _ in told]
     return {
         **{"stories": n, "true": right / n, "interval": list(wilson_interval(right, n))},
@@ -177,11 +175,10 @@ def look(teller, n: int, seed: int) -> dict:
 
 def story_batch(teller, texts: list[str]) -> tuple:
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
-    from companion.datasets import pad_batch
+    from companion.runtime.rewards import told_rows
 
-    rows = [pair_row(teller, "", text)[: teller.model.config.context_length + 1] for text in texts]
-    tokens, real = pad_batch(rows, teller.end)
-    return tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
+    tokens, mask = told_rows(teller, [(text, True) for text in texts])
+    return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
 def trainer_of(plan: SimpleNamespace, batches, loss, steps: int, lr: float):
@@ -227,8 +224,7 @@ def step_back(plan: SimpleNamespace, share: float) -> None:
     before = plan.before.model.state_dict()
     with torch.no_grad():
         for name, weight in plan.teller.model.state_dict().items():
-            if weight.is_floating_point():
-                weight.lerp_(before[name].to(weight.device), share)
+            weight.lerp_(before[name], share)
 
 
 def by_judge(plan: SimpleNamespace):
@@ -297,16 +293,13 @@ def by_pairs(plan: SimpleNamespace):
 
     import torch
 
-    from companion.datasets import pad_batch
     from companion.rewards import dpo_loss, token_log_probs
+    from companion.runtime.rewards import told_rows
 
     args, rng = plan.args, random.Random(plan.args.seed)
 
     def rows(some, which):
-        tokens, real = pad_batch(
-            [pair_row(plan.teller, pair[0], pair[which]) for pair in some], plan.teller.end
-        )
-        return tokens, real[:, 1:]
+        return told_rows(plan.teller, [(pair[0] + pair[which], True) for pair in some])
 
     def batches(first):
         while True:
