@@ -5,7 +5,7 @@ import json
 import pytest
 from command_line import fails
 
-from companion import load
+from companion import load, village
 from companion.cli import main
 from companion.commands import course
 
@@ -77,3 +77,17 @@ def test_what_cannot_be_is_one_line_before_any_work(argv, words, tmp_path, capsy
 def test_a_damaged_log_is_one_line(tmp_path, capsys):
     (tmp_path / course.LOG).write_text("{", "utf-8")
     fails(capsys, ["course", "--output", tmp_path, "--resume"], 2, course.LOG, "damaged", "remove it")
+
+
+def test_the_course_that_is_logged_kept_its_promises_and_readme_quotes_it():
+    log = village.DATA / "models" / "course.jsonl"
+    stages = {row["stage"]: row for row in map(json.loads, log.read_text("utf-8").splitlines())}
+    assert [*stages] == [*course.STAGES]
+    minutes = sum(row["seconds"] for row in stages.values()) / 60
+    first, last = stages["teller"], stages["assistant"]
+    assert minutes < course.MINUTES and last["right"] > 0.75 and last["true"] > first["true"]
+    readme = (village.DATA.parent / "README.md").read_text("utf-8")
+    assert f"took {minutes:.1f} minutes" in readme
+    assert f"answers {last['right']:.2f} word for word" in readme
+    assert f"{last['true']:.2f} are without a contradiction" in readme
+    assert f"that it began as, {first['true']:.2f}." in readme
