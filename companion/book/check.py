@@ -257,6 +257,7 @@ def of_imports(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
     chapter_proper = len(code_cells(NotebookNode(cells=cells_before(notebook, "Exercises"))))
     for number, tree in enumerate(trees, 1):
         also = {"exercises", "load"} | ({chapter.module} if number > chapter_proper else set())
+        also |= {"serve"} if chapter.module == "serving" else set()
         problems = [*common_problems(tree), *chapter_problems(tree, book, chapter, also)]
         yield from (f"code cell {number}: {problem}" for problem in dict.fromkeys(problems))
     whole = ast.Module([node for tree in trees for node in tree.body], [])
