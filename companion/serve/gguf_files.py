@@ -14,7 +14,7 @@ from companion.instructions import CHAT_TOKENS
 from companion.pretrained import FAMILIES
 from companion.runtime.files import new_file
 from companion.runtime.public_configs import family_of, model_type_of
-from companion.runtime.public_tokenizers import bpe_file, halves
+from companion.runtime.public_tokenizers import halves, tokenizer_files
 from companion.runtime.texts import end_of_text
 from companion.tokenization import GPT2_PATTERN
 
@@ -237,11 +237,7 @@ def chat_template(tokenizer) -> str | None:
 
 def tokenizer_file(tokenizer) -> dict:
     """What a tokenizer.json would hold of it. ValueError where it is not byte-level BPE cut as GPT-2's."""
-    public = hasattr(tokenizer, "file")
-    if not public and not hasattr(tokenizer, "merges"):
-        kind = getattr(tokenizer, "kind", type(tokenizer).__name__)
-        raise ValueError(f"a tokenizer of kind {kind!r} has no place in a GGUF; train with a BPETokenizer")
-    file = tokenizer.file if public else bpe_file(tokenizer)
+    file, _, _ = tokenizer_files(tokenizer)
     if not cuts_as_gpt2(file):
         raise ValueError("tokenizer cuts text by another pattern than GPT2_PATTERN; a GGUF takes no other")
     return file

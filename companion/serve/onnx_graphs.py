@@ -192,7 +192,7 @@ class OnnxModel:
         return [torch.zeros(shape) for shape in shapes]
 
     def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
-        """tokens (B, T) int64 behind a past -> logits (B, T, V), and the past of the next call.
+        """tokens (B, T) int64, or lists, behind a past -> logits (B, T, V), and the past of the next call.
 
         past: as the call before returned it; None at a text's beginning. Raises ValueError for tokens of
         another shape, and past context_length.
