@@ -3,6 +3,7 @@
 That llama.cpp reads them so, and answers the same, is shown in tests/peers.
 """
 
+import json
 import sys
 from dataclasses import replace
 
@@ -10,7 +11,10 @@ import gguf
 import pytest
 import torch
 
+from companion import load
 from companion.commands import exporting
+from companion.commands.naming import SHIPPED
+from companion.datasets import bits_per_byte, document_rows, encode_documents
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids
 from companion.modern import LlamaConfig, llama, storyteller, swift
@@ -19,7 +23,8 @@ from companion.runtime.chat_templates import render
 from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
 from companion.serve.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
-from companion.village import load_split
+from companion.training import next_token_loss
+from companion.village import DATA, load_split
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {
@@ -31,7 +36,7 @@ MODELS = {
         GPTConfig(vocab_size=307, context_length=29, n_layers=3, n_heads=2, d_model=64, d_ff=40)
     ),
     "llama": lambda: llama(LlamaConfig(**SHAPE, tied=False)),
-    "qwen2": lambda: llama(LlamaConfig(**SHAPE, qkv_bias=True)),
+    "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True)),
     "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
 }
 
@@ -239,6 +244,10 @@ REFUSED = {
         "architecture=neox is not written as GGUF; there are gpt2, llama, qwen2, qwen3",
     ),
     "a window": (lambda: (LlamaConfig(**SHAPE, window=7), TOKENIZER, "f32"), "a window of positions"),
+    "a width": (
+        lambda: (LlamaConfig(**SHAPE, qkv_bias=True), TOKENIZER, "f32"),
+        "n_heads=6 times head_width=10 must be d_model=64 in a qwen2 GGUF",
+    ),
     "turned further": (
         lambda: (LlamaConfig(**SHAPE, qk_norm=True, rope_factor=2.0), TOKENIZER, "f32"),
         "rope_factor=2.0 has no place in a qwen3 GGUF",
@@ -291,3 +300,40 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
 
 def test_the_command_offers_the_kinds_that_there_are():
     assert exporting.KINDS == tuple(KINDS)
+
+
+# ---- the log of the engines ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def log():
+    lines = (DATA / "models" / "engines.jsonl").read_text(encoding="utf-8").splitlines()
+    return {(row["engine"], row["format"]): row for row in map(json.loads, lines)}
+
+
+def test_the_log_has_each_engine_with_its_processor_and_version(log):
+    exact = [(name, "float32") for name in ("ours", "transformers", "onnxruntime")] + [("llama.cpp", "f32")]
+    assert list(log) == [*exact, *(("llama.cpp", kind) for kind in ("f16", "q8_0", "q4_0"))]
+    for key in exact:
+        assert log[key]["greedy_equal"] == log[key]["greedy"] == 2000
+        assert abs(log[key]["bits_per_byte"] - log["ours", "float32"]["bits_per_byte"]) < 1e-5
+    for row in log.values():
+        assert row["processor"] and row["machine"] and row["version"] and row["tokens_per_second"] > 0
+
+
+@torch.no_grad()
+def test_the_log_has_what_is_measured_here(log, tmp_path):
+    teller = load(SHIPPED, device="cpu")
+    for kind in KINDS:
+        write_gguf(teller.model, teller.tokenizer, tmp_path / kind, kind)
+        size = log["llama.cpp", kind]["megabytes"]
+        assert (tmp_path / kind).stat().st_size == pytest.approx(size * 1e6, abs=2000)
+    texts = load_split("test")[: log["ours", "float32"]["stories"]]
+    nats = 0.0
+    for i in range(0, len(texts), 25):
+        batch = texts[i : i + 25]
+        split = encode_documents(batch, teller.tokenizer)
+        x, y = document_rows(split.tokens, split.starts, range(len(batch)))
+        nats += next_token_loss(teller.model, (x, y))[0].item()
+    found = bits_per_byte(nats, sum(len(text.encode()) + 1 for text in texts))
+    assert found == pytest.approx(log["ours", "float32"]["bits_per_byte"], abs=1e-5)
