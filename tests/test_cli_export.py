@@ -1,6 +1,5 @@
 """companion export gguf and onnx: what each says, and every fault before any work (hf: test_cli_public)."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from companion import load
 from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
+from companion.lora import add_lora, save_adapter
 from companion.modern import LlamaConfig, llama, swift
 from companion.pretrained import NeoXConfig, neox, save_pretrained
-from companion.runtime.adapters import CONFIG as ADAPTER
 from companion.serve.gguf_files import read_gguf
 from companion.serve.onnx_graphs import OnnxModel
 from companion.tokenization import BPETokenizer, CharTokenizer
@@ -145,11 +144,21 @@ def test_a_missing_library_is_one_line(form, library, models, capsys, monkeypatc
     assert not Path("new.gguf").exists()
 
 
-def test_an_adapter_is_refused_in_one_line(models, capsys):
-    Path("adapter").mkdir()
-    (Path("adapter") / ADAPTER).write_text(json.dumps({"base_model_name_or_path": "../plain"}))
-    for form, output in (("gguf", "a.gguf"), ("hf", "out"), ("onnx", "out")):
-        fails(capsys, ["export", form, "--model", "adapter", "--output", output], 2, "adapter")
+def test_an_adapter_is_folded_in(models, capsys):
+    model = load("plain", device="cpu").model
+    add_lora(model, rank=2)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += p.requires_grad * 0.1  # the adapter alone
+    save_adapter(model, "adapter", "plain")
+    said(capsys, ["export", "hf", "--model", "adapter", "--output", "out"])
+    said(capsys, ["export", "gguf", "--kind", "f32", "--model", "adapter", "--output", "a.gguf"])
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    with torch.no_grad():
+        found = load("out", device="cpu").model(tokens)
+        assert (found - model(tokens)).abs().max() < 1e-4 < (load("plain").model(tokens) - found).abs().max()
+    theirs = read_gguf("a.gguf")[1]["blk.0.ffn_up.weight"][1]
+    assert torch.equal(theirs, load("out", device="cpu").model.blocks[0].mlp.up_proj.weight)
 
 
 def test_help_has_the_forms_and_an_example(capsys):

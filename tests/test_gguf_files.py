@@ -17,6 +17,7 @@ from companion.commands.naming import SHIPPED
 from companion.datasets import bits_per_byte, document_rows, encode_documents
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids
+from companion.lora import add_lora, merge
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
 from companion.runtime.chat_templates import render
@@ -266,6 +267,16 @@ def test_what_has_no_place_is_one_line_before_any_work(case, tmp_path):
         write_gguf(model, tokenizer, tmp_path / "a.gguf", kind)
     assert "\n" not in str(caught.value) and [p.name for p in tmp_path.iterdir()] == ["a.gguf"]
     assert (tmp_path / "a.gguf").read_text() == "before"
+
+
+def test_an_adapter_is_merged_first(tmp_path):
+    model = made("gpt2")
+    add_lora(model, rank=2)
+    with pytest.raises(ValueError, match="has no place in a GGUF; merge its adapter first"):
+        write_gguf(model, TOKENIZER, tmp_path / "a.gguf")
+    merge(model)
+    _, tensors, _ = written(model, tmp_path / "a.gguf")
+    assert torch.equal(tensors["blk.0.ffn_up.weight"], model.blocks[0].mlp.up_proj.weight)
 
 
 def test_an_error_on_the_way_leaves_the_file_that_was_there(tmp_path, monkeypatch):

@@ -39,16 +39,20 @@ def add_output(form, what: str) -> None:
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS, load
+    from companion.lora import merge
     from companion.pretrained import FAMILIES
+    from companion.runtime.adapters import base_of, holds_adapter
     from companion.runtime.models import folder_of, shape_of
     from companion.serve.gguf_files import gguf_header
 
-    folder = folder_of(args.model)
+    adapted = holds_adapter(args.model)
+    folder = folder_of(base_of(args.model) if adapted else args.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
     check_shape(args.form, config)
     check_output(args.form, args.output, args.overwrite)
-    teller = load(folder, device="cpu")
+    teller = load(args.model if adapted else folder, device="cpu")
+    merge(teller.model)  # an adapter is folded in; without one, this does nothing
     if args.form == "gguf":
         gguf_header(config, teller.tokenizer, args.kind)
     else:

@@ -53,10 +53,11 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     kind: f32, f16, q8_0 or q4_0, of the matrices. Norms and biases stay float32; position rows, and matrices
     whose rows are no blocks of 32, are float16 where kind is less.
     Raises ValueError, in one line and before any work, for another kind, a model of parts that llama.cpp has
-    not, such as swift's shift, and a tokenizer that is not byte-level BPE cut as GPT-2's; ImportError without
-    the library.
+    not, such as swift's shift or an adapter, and a tokenizer that is not byte-level BPE cut as GPT-2's;
+    ImportError without the library.
     """
     gguf, header = library(), gguf_header(model.config, tokenizer, kind)
+    check_parts(model)
     n = model.config.n_layers
     architecture = header["general.architecture"]
     names = gguf.get_tensor_name_map(architecture_of(gguf, architecture), n)
@@ -117,6 +118,13 @@ def tensors_of(model, architecture: str):
     if getattr(config, "rope_factor", 1) != 1:
         rope = model.blocks[0].attn.rope
         yield "rope_freqs.weight", slowing(rope, config.rope_theta)
+
+
+def check_parts(model) -> None:
+    """Raise ValueError for a model with a tensor that its family has no name for, such as an adapter's."""
+    places = FAMILIES[family_of(model.config)].places(model)
+    if strange := sorted(set(model.state_dict()) - {part for parts in places.values() for part in parts}):
+        raise ValueError(f"model has {strange[0]}, which has no place in a GGUF; merge its adapter first")
 
 
 def interleaved(rows: torch.Tensor, n_heads: int) -> torch.Tensor:
@@ -182,6 +190,9 @@ def shape_in_gguf(c) -> dict[str, Any]:
         return header | {"gpt2.attention.layer_norm_epsilon": 1e-5}
     if c.rope_factor != 1 and a != "llama":
         raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
+    if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
+        rule = f"must be d_model={c.d_model} in a qwen2 GGUF"
+        raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} {rule}; choose another width")
     widths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
     return (
         header

@@ -7,8 +7,8 @@ Ours, transformers and onnxruntime in float32, llama.cpp in each kind that is wr
 float32, no flash attention), all on one thread. Bits per byte of 100 stories of the test split, with their
 ends; how many greedy tokens behind the beginnings of 20 stories are ours; and kl, the nats a token by which
 an engine's words differ from those of our model with the weights rounded as the file has them (kl_exact:
-from our model as it is). Tokens a second of processor time: a prompt of 12 and 100 more; the engines take turns,
-and the median is written. It writes data/models/engines.jsonl, a row for each.
+from our model as it is). Tokens a second of processor time: a prompt of 12 and 100 more; the engines take
+turns, and the median is written. It writes data/models/engines.jsonl, a row for each.
 """
 
 import argparse
