@@ -138,6 +138,15 @@ def test_the_shipped_model_tells_the_same_story(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_model_in_bfloat16_becomes_a_graph_in_float32(tmp_path):
+    model = made("gpt2").bfloat16()
+    write_onnx(model, TOKENIZER, tmp_path)
+    assert next(model.parameters()).dtype == torch.bfloat16  # ours stays as it was
+    with torch.no_grad():
+        assert (OnnxModel(tmp_path).logits(ids(2, 9))[0] - model.float()(ids(2, 9))).abs().max() < 1e-4
+
+
+@pytest.mark.slow
 def test_weights_too_large_for_one_file_lie_beside_it(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_graphs, "LARGEST", 1000)
     model = made("gpt2")

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,19 +75,10 @@ class Graph(nn.Module):
         self.model, self.names = model, past_names(model)
 
     def forward(self, tokens: torch.Tensor, *past: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        parts = [dict(zip(names, past[i : i + len(names)], strict=True)) for i, names in self.places()]
-        layers = [GraphLayer(part) for part in parts]
+        given = iter(past)
+        layers = [GraphLayer({name: next(given) for name in names}) for names in self.names]
         logits = self.model(tokens, SimpleNamespace(layers=layers, length=layers[0].length))
-        return logits, *(
-            layer.new[name] for layer, (_, names) in zip(layers, self.places(), strict=True) for name in names
-        )
-
-    def places(self) -> Iterator[tuple[int, list[str]]]:
-        """Where each layer's past begins, and what it is of."""
-        first = 0
-        for names in self.names:
-            yield first, names
-            first += len(names)
+        return logits, *(layer.new[name] for layer in layers for name in layer.past)
 
 
 def past_names(model) -> list[list[str]]:
@@ -119,7 +111,7 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
     """Write a model as a graph, model.onnx, and its tokenizer beside it, whole or not at all.
 
     Inputs tokens (B, T) int64 and past_k_0, past_v_0 … (B, H, P, D); outputs logits (B, T, V) and present_k_0
-    …, the past of the next call; B, T and P are any, P also 0. All numbers are float32.
+    …, the past of the next call; B, T and P are any, P also 0. All numbers are float32, whatever the model's.
     Raises ValueError, in one line and before any work, for a window of positions, and for a tokenizer that is
     not byte-level BPE; ImportError without the libraries.
     """
@@ -127,7 +119,7 @@ def write_onnx(model, tokenizer, folder: str | Path) -> None:
     check_onnx(model.config)
     with staged(folder) as new, eval_mode(model), torch.no_grad():
         write_tokenizer(tokenizer, new)
-        graph = Graph(model)
+        graph = Graph(deepcopy(model).float().cpu())
         kept = [f"{name}_{i}" for i, names in enumerate(graph.names) for name in names]
         sizes = [{0: "batch", 2: "past"} if one.ndim == 4 else {0: "batch"} for one in empty_past(model, 1)]
         with quiet():
