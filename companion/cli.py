@@ -17,7 +17,7 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
-from companion.commands import chatting, classify, course, finetuning
+from companion.commands import chatting, classify, course, exporting, finetuning
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
 from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
@@ -679,52 +679,7 @@ def report_demo(plan: SimpleNamespace, lines: list[str]) -> None:
     print("\n".join(lines))
 
 
-# -- companion export, verify ------------------------------------------------------------------
-
-
-def add_export(parser):
-    forms = parser.add_subparsers(
-        dest="form",
-        required=True,
-        metavar="form",
-        description="a model (default: the shipped one) for other engines, as:",
-    )
-    about = "a folder that transformers, and what reads its layout, loads"
-    form = forms.add_parser("hf", help=about, description=about)
-    add_model(form)
-    form.add_argument("--output", type=Path, required=True, help="folder to write")
-    form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
-
-
-def plan_export(args, held: ExitStack) -> SimpleNamespace:
-    from companion import BUILDERS, load
-    from companion.pretrained import FAMILIES
-    from companion.runtime.folders import check_empty
-    from companion.runtime.models import folder_of, is_export, shape_of
-    from companion.runtime.public_configs import write_shape
-
-    folder = folder_of(args.model)
-    config, build = shape_of(folder, BUILDERS, FAMILIES)
-    write_shape(build(config, meta=True).config)  # refuses what no other engine has
-    check_empty("--output", args.output, is_export, args.overwrite)
-    return SimpleNamespace(teller=load(folder, device="cpu"), folder=args.output)
-
-
-def do_export(plan: SimpleNamespace) -> list[Path]:
-    """Write the folder; return its files."""
-    from companion.pretrained import save_pretrained
-
-    save_pretrained(plan.teller.model, plan.teller.tokenizer, plan.folder)
-    return sorted(path for path in plan.folder.iterdir() if not path.name.startswith("."))
-
-
-def report_export(plan: SimpleNamespace, files: list[Path]) -> None:
-    for path in files:
-        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    print("\nIn Python, where transformers is installed:\n")
-    print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
-    print(f"  model = AutoModelForCausalLM.from_pretrained({plan.folder.as_posix()!r})")
-    print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.folder.as_posix()!r})")
+# -- companion verify ------------------------------------------------------------------
 
 
 def add_verify(parser):
@@ -836,8 +791,8 @@ COMMANDS = {
     ),
     "export": Command(
         "a model for other engines",
-        "companion export hf --model runs/village --output out",
-        *(add_export, plan_export, do_export, report_export),
+        "companion export gguf --model runs/village --output village.gguf",
+        *(exporting.add, exporting.plan, exporting.do, exporting.report),
     ),
     "verify": Command(
         "a public model in our parts, against transformers",

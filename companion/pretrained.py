@@ -272,7 +272,7 @@ def save_pretrained(model: GPT, tokenizer, folder: str | Path) -> None:
     Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shift,
     and for a tokenizer that is not byte-level BPE.
     """
-    shape, family = write_shape(model.config), FAMILIES[family_of(model.config)]
+    shape, family = write_shape(model.config, tokenizer), FAMILIES[family_of(model.config)]
     ours, n_heads = model.state_dict(), model.config.n_heads
     theirs = {
         name: family.to_theirs(name, [ours[part] for part in parts], n_heads)

@@ -491,7 +491,7 @@ def test_what_no_other_engine_runs_is_one_line(prepared, capsys):
     config = GPTConfig(vocab_size=4, context_length=8, n_layers=1, n_heads=1, d_model=4)
     save_checkpoint("letters", gpt2(config), letters)
     fails(capsys, ["export", "hf", "--model", "letters", "--output", "out2"], 2, "'char'")
-    fails(capsys, ["export", "gguf"], 2, "gguf", "companion export --help")
+    fails(capsys, ["export", "tflite"], 2, "tflite", "companion export --help")
     assert load_checkpoint("storyteller", BUILDERS)[0].config.architecture == "storyteller"
 
 

@@ -294,3 +294,16 @@ def test_memory_holds_the_weights_once(name, tmp_path):
     command = [sys.executable, "-c", MEASURE, tmp_path / "large", tmp_path / "small"]
     share = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert 0.8 < share < 1.3
+
+
+def test_the_files_say_which_ids_begin_and_end_a_text(tmp_path):
+    """Were they left out, transformers would take its own models', such as 50256."""
+    said = []
+    save_pretrained(made("gpt2"), TOKENIZER, tmp_path)
+    public, bare = load_pretrained(tmp_path)[1], BPETokenizer(TOKENIZER.merges[:4], ())
+    for tokenizer in (TOKENIZER, public, bare):
+        save_pretrained(made("gpt2"), tokenizer, tmp_path)
+        about = json.loads((tmp_path / "config.json").read_text())
+        said.append((about["bos_token_id"], about["eos_token_id"]))
+    end = TOKENIZER.special_tokens["<|endoftext|>"]
+    assert said == [(end, end), (end, end), (None, None)]

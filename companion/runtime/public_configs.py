@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from companion.runtime.tokenizers import END_OF_TEXT
+
 LLAMA = {
     "vocab_size": "vocab_size",
     "context_length": "max_position_embeddings",
@@ -161,15 +163,21 @@ def read_rope(theirs: dict, source: Any, kind: str) -> dict:
     return found
 
 
-def write_shape(config: Any) -> dict:
+def write_shape(config: Any, tokenizer: Any = None) -> dict:
     """The config.json of a model with this configuration.
 
-    Raises ValueError, in one line, for a model of a shape that no other engine has.
+    tokenizer: says which ids begin and end a text; without one, the file says that none do. (Were they left
+    out, transformers would take its own models'.) Raises ValueError, in one line, for a model of a shape
+    that no other engine has.
     """
     kind = model_type_of(config)
     found = {"model_type": kind, "architectures": [CLASSES[kind]]}
     found |= {name: values[0] for name, values in ONLY[kind].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
+    special = getattr(tokenizer, "special_tokens", {})
+    end = getattr(tokenizer, "end", special.get(END_OF_TEXT))
+    begin = [*getattr(tokenizer, "begin", [end]), None][0]
+    found |= {"bos_token_id": begin, "eos_token_id": end}
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
     found["rope_theta"] = config.rope_theta

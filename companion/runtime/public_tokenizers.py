@@ -196,6 +196,19 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
         raise ValueError(f"{folder / FILE}: {error}") from None
 
 
+def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
+    """What a tokenizer's files hold: tokenizer.json, tokenizer_config.json, the chat template or None.
+
+    Raises ValueError for a tokenizer that the format cannot hold.
+    """
+    if isinstance(tokenizer, PublicTokenizer):
+        return tokenizer.file, tokenizer.config, tokenizer.chat_template
+    if hasattr(tokenizer, "merges") and hasattr(tokenizer, "byte_order"):
+        return bpe_file(tokenizer), bpe_config(tokenizer), None
+    kind = getattr(tokenizer, "kind", type(tokenizer).__name__)
+    raise ValueError(f"a tokenizer of kind {kind!r} has no place in {FILE}; train with a BPETokenizer")
+
+
 def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     """Write a tokenizer as transformers reads it: tokenizer.json, tokenizer_config.json, the chat template.
 
@@ -203,14 +216,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     every text, but for letters newer than the library's tables. (Special tokens are found by their names
     there, in any text.) Raises ValueError for a tokenizer that the format cannot hold.
     """
-    folder = Path(folder)
-    if isinstance(tokenizer, PublicTokenizer):
-        file, config, template = tokenizer.file, tokenizer.config, tokenizer.chat_template
-    elif hasattr(tokenizer, "merges") and hasattr(tokenizer, "byte_order"):
-        file, config, template = bpe_file(tokenizer), bpe_config(tokenizer), None
-    else:
-        kind = getattr(tokenizer, "kind", type(tokenizer).__name__)
-        raise ValueError(f"a tokenizer of kind {kind!r} has no place in {FILE}; train with a BPETokenizer")
+    folder, (file, config, template) = Path(folder), tokenizer_files(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / FILE, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
     write_whole(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")

@@ -1,0 +1,160 @@
+"""companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX.
+
+As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+from companion.commands.naming import add_model
+
+GRAPH = "model.onnx"
+KINDS = ("f32", "f16", "q8_0", "q4_0")
+
+
+def add(parser):
+    forms = parser.add_subparsers(
+        dest="form",
+        required=True,
+        metavar="form",
+        description="a model (default: the shipped one) for other engines, as:",
+    )
+    about = "a folder that transformers, and what reads its layout, loads"
+    add_output(forms.add_parser("hf", help=about, description=about), "folder to write")
+    about = "one file for llama.cpp, with the tokenizer and the chat template inside"
+    form = forms.add_parser("gguf", help=about, description=about)
+    add_output(form, "file to write, such as out.gguf")
+    form.add_argument("--kind", choices=KINDS, default="f16", help="what matrices are held in (default: f16)")
+    about = "a folder with a graph for onnxruntime, whose past may have any length, and the tokenizer"
+    add_output(forms.add_parser("onnx", help=about, description=about), "folder to write")
+
+
+def add_output(form, what: str) -> None:
+    """The options that every form has."""
+    add_model(form)
+    form.add_argument("--output", type=Path, required=True, help=what)
+    form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import BUILDERS, load
+    from companion.lora import merge
+    from companion.pretrained import FAMILIES
+    from companion.runtime.adapters import base_of, holds_adapter
+    from companion.runtime.models import folder_of, shape_of
+    from companion.serve.gguf_files import gguf_header
+
+    adapted = holds_adapter(args.model)
+    folder = folder_of(base_of(args.model) if adapted else args.model)
+    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
+    check_shape(args.form, config)
+    check_output(args.form, args.output, args.overwrite)
+    teller = load(args.model if adapted else folder, device="cpu")
+    merge(teller.model)  # an adapter is folded in; without one, this does nothing
+    if args.form == "gguf":
+        gguf_header(config, teller.tokenizer, args.kind)
+    else:
+        from companion.runtime.public_tokenizers import tokenizer_files
+
+        tokenizer_files(teller.tokenizer)
+    kind = getattr(args, "kind", None)
+    return SimpleNamespace(form=args.form, teller=teller, output=args.output, kind=kind)
+
+
+def check_shape(form: str, config) -> None:
+    """Raise ValueError for a shape that the form has no place for, ImportError where a library is missing."""
+    from companion.runtime.public_configs import write_shape
+    from companion.serve import gguf_files, onnx_graphs
+
+    if form == "hf":
+        write_shape(config)
+    elif form == "gguf":
+        gguf_files.library()
+        gguf_files.shape_in_gguf(config)
+    else:
+        onnx_graphs.libraries()
+        onnx_graphs.check_onnx(config)
+
+
+def check_output(form: str, output: Path, overwrite: bool) -> None:
+    """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
+    from companion.runtime.folders import check_empty, check_writable
+    from companion.runtime.models import is_export
+
+    if form != "gguf":
+        check_empty("--output", output, is_export if form == "hf" else is_graph, overwrite)
+        return
+    if output.suffix != ".gguf" or output.is_dir():
+        raise ValueError(f"--output={output} must be a file that ends in .gguf; name one")
+    if output.exists():
+        with output.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise ValueError(f"--output={output} holds something else; name another file")
+        if not overwrite:
+            raise ValueError(
+                f"--output={output} holds a model already; name another file, or add --overwrite"
+            )
+    check_writable("--output", output.parent)
+
+
+def is_graph(folder: Path) -> bool:
+    """Whether a folder holds a graph that was exported and nothing else: what an export may replace."""
+    from companion.runtime.folders import holds_only
+    from companion.runtime.hub import SMALL
+
+    return holds_only(folder, GRAPH, {GRAPH, f"{GRAPH}.data", *SMALL})
+
+
+def do(plan: SimpleNamespace) -> tuple[list[Path], dict[str, str]]:
+    """Write; return the files, and what each tensor of a GGUF is held in."""
+    from companion.pretrained import save_pretrained
+    from companion.serve.gguf_files import write_gguf
+    from companion.serve.onnx_graphs import write_onnx
+
+    model, tokenizer = plan.teller.model, plan.teller.tokenizer
+    if plan.form == "gguf":
+        return [plan.output], write_gguf(model, tokenizer, plan.output, plan.kind)
+    (save_pretrained if plan.form == "hf" else write_onnx)(model, tokenizer, plan.output)
+    return sorted(path for path in plan.output.iterdir() if not path.name.startswith(".")), {}
+
+
+def report(plan: SimpleNamespace, found: tuple) -> None:
+    files, held = found
+    for path in files:
+        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
+    {"hf": report_hf, "gguf": report_gguf, "onnx": report_onnx}[plan.form](plan, held)
+
+
+def report_hf(plan: SimpleNamespace, held: dict) -> None:
+    print("\nIn Python, where transformers is installed:\n")
+    print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
+    print(f"  model = AutoModelForCausalLM.from_pretrained({plan.output.as_posix()!r})")
+    print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.output.as_posix()!r})")
+
+
+def report_gguf(plan: SimpleNamespace, held: dict[str, str]) -> None:
+    from companion.serve.gguf_files import BLOCK
+
+    kinds = sorted(set(held.values()), key=list(held.values()).count, reverse=True)
+    counts = ", ".join(f"{list(held.values()).count(kind)} in {kind}" for kind in kinds)
+    print(f"\n{len(held)} tensors: {counts}")
+    lacking = [name for name, kind in held.items() if kind == "F16" and not name.startswith("position")]
+    if plan.kind.startswith("q") and lacking:
+        print(f"Not in {plan.kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
+    c, begin = plan.teller.model.config, plan.teller.tokenizer.decode(plan.teller.begin)
+    print(
+        "\nFor llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:\n"
+    )
+    print("  from llama_cpp import Llama")
+    print(f"  model = Llama({plan.output.as_posix()!r}, n_ctx={c.context_length}, verbose=False)")
+    print(f"  print(model({begin + 'Once'!r}, max_tokens=50)['choices'][0]['text'])")
+
+
+def report_onnx(plan: SimpleNamespace, held: dict) -> None:
+    print("\nIts inputs are new tokens and the past, which it returns longer. In Python, by onnxruntime:\n")
+    print("  from companion.serve.onnx_graphs import OnnxModel")
+    print(f"  model = OnnxModel({plan.output.as_posix()!r})")
+    print("  logits, past = model.logits([[1, 2, 3]])")
+    print("  logits, past = model.logits([[4]], past)")
