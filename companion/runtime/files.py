@@ -22,14 +22,22 @@ WAIT = 60
 
 def write_whole(path: str | Path, data: bytes | str) -> None:
     """Write a file whole or not at all, text as UTF-8. The old one stays until the new is on the disk."""
+    with new_file(path) as new:
+        new.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yield an empty file beside this one; at the end it takes its place, whole and on the disk.
+
+    An error inside leaves what was there, and nothing else.
+    """
     path = Path(path)
-    data = data.encode("utf-8") if isinstance(data, str) else data
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(name)
+        _to_disk(Path(name))
         os.chmod(name, 0o666 & ~_umask())  # mkstemp's are for their owner alone
         os.replace(name, path)
     except BaseException:

@@ -1,0 +1,218 @@
+"""ONNX: a model as a graph of named operations, which any engine that knows these operations can run.
+
+The graph takes new tokens and what it gave out for those before them, the *past*, of any length, 0 included:
+one file reads a prompt, goes on one token at a time, or reads in pieces.
+Source: onnx.ai, the operators' reference; torch.onnx.export with dynamo=True.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+
+from companion.runtime.checks import whole_number
+from companion.runtime.files import staged
+from companion.runtime.modes import eval_mode
+from companion.runtime.public_tokenizers import write_tokenizer
+
+FILE = "model.onnx"
+OPSET = 20
+"""The version of the operators: the first with GELU."""
+LARGEST = 1_900_000_000
+"""Bytes that one protobuf file may hold, less some room; weights above it go into a file beside the graph."""
+INSTALL = "pip install -e '.[serve]'"
+
+
+def libraries():
+    """onnxruntime, with what exports. ImportError, with the remedy, where one is missing."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"ONNX graphs need the library {error.name}: {INSTALL}") from None
+    return onnxruntime
+
+
+# -- the graph ---------------------------------------------------------------------------
+
+
+class GraphLayer:
+    """A layer's cache inside a graph: what it is given stands before what is appended; nothing is stored.
+
+    past: by name, k and v (B, H, P, D), and what a shift remembers, (B, n, C). new: by name, the same after.
+    """
+
+    def __init__(self, past: dict[str, torch.Tensor]):
+        self.past, self.length, self.new = past, past["k"].shape[2], {}
+
+    def append(self, k: torch.Tensor, v: torch.Tensor) -> tuple:
+        """New k, v (B, H, T, D) -> all so far (B, H, P + T, D), and the causal mask, (1, 1, T, P + T)."""
+        for name, tensor in (("k", k), ("v", v)):
+            self.new[name] = torch.cat([self.past[name], tensor], dim=2)
+        at = self.length + torch.arange(k.shape[2])  # (T,): the queries' positions
+        mask = torch.arange(self.length + k.shape[2]) <= at[:, None]
+        return self.new["k"], self.new["v"], mask[None, None]
+
+    def remember(self, name: str, new: torch.Tensor, before: int) -> torch.Tensor:
+        """x (B, T, C) behind the vectors before it, (B, before + T, C). The last ones are what is kept."""
+        seen = torch.cat([self.past[name], new], dim=1)
+        self.new[name] = seen[:, seen.shape[1] - before :]
+        return seen
+
+
+class Graph(nn.Module):
+    """A model whose past comes and goes: (tokens (B, T), *past) -> (logits (B, T, V), *new past)."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.names = model, past_names(model)
+
+    def forward(self, tokens: torch.Tensor, *past: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = [dict(zip(names, past[i : i + len(names)], strict=True)) for i, names in self.places()]
+        layers = [GraphLayer(part) for part in parts]
+        logits = self.model(tokens, SimpleNamespace(layers=layers, length=layers[0].length))
+        return logits, *(
+            layer.new[name] for layer, (_, names) in zip(layers, self.places(), strict=True) for name in names
+        )
+
+    def places(self) -> Iterator[tuple[int, list[str]]]:
+        """Where each layer's past begins, and what it is of."""
+        first = 0
+        for names in self.names:
+            yield first, names
+            first += len(names)
+
+
+def past_names(model) -> list[list[str]]:
+    """What each layer keeps: its keys, its values, and the vectors of a shift under the shift's name."""
+    shifts = [getattr(block.attn, "shift", None) for block in model.blocks]
+    return [["k", "v"] + ([] if shift is None else [shift.name]) for shift in shifts]
+
+
+def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
+    """The past of so many rows and positions, of zeros, in the graph's order."""
+    config, past = model.config, []
+    heads = getattr(config, "n_kv_heads", config.n_heads)
+    width = getattr(config, "head_width", config.d_model // config.n_heads)
+    for names, block in zip(past_names(model), model.blocks, strict=True):
+        past += [torch.zeros(n_rows, heads, length, width) for _ in "kv"]
+        past += [torch.zeros(n_rows, len(block.attn.shift.weight), config.d_model) for _ in names[2:]]
+    return past
+
+
+def check_onnx(config) -> None:
+    """Raise ValueError, in one line, for a model that a graph with a past of any length cannot hold."""
+    if getattr(config, "window", None) is not None:
+        remedy = "export another model, or train one without"
+        raise ValueError(
+            f"window={config.window} has no place in a graph whose past has any length; {remedy}"
+        )
+
+
+def write_onnx(model, tokenizer, folder: str | Path) -> None:
+    """Write a model as a graph, model.onnx, and its tokenizer beside it, whole or not at all.
+
+    Inputs tokens (B, T) int64 and past_k_0, past_v_0 … (B, H, P, D); outputs logits (B, T, V) and present_k_0
+    …, the past of the next call; B, T and P are any, P also 0. All numbers are float32.
+    Raises ValueError, in one line and before any work, for a window of positions, and for a tokenizer that is
+    not byte-level BPE; ImportError without the libraries.
+    """
+    libraries()
+    check_onnx(model.config)
+    with staged(folder) as new, eval_mode(model), torch.no_grad():
+        write_tokenizer(tokenizer, new)
+        graph = Graph(model)
+        kept = [f"{name}_{i}" for i, names in enumerate(graph.names) for name in names]
+        sizes = [{0: "batch", 2: "past"} if one.ndim == 4 else {0: "batch"} for one in empty_past(model, 1)]
+        with quiet():
+            program = torch.onnx.export(
+                graph,
+                (torch.zeros(2, 3, dtype=torch.int64), *empty_past(model, 2, 5)),
+                input_names=["tokens", *(f"past_{name}" for name in kept)],
+                output_names=["logits", *(f"present_{name}" for name in kept)],
+                dynamic_shapes=({0: "batch", 1: "tokens"}, tuple(sizes)),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()  # which line of which file here made it: as long as a small model
+        program.model.metadata_props["context_length"] = str(model.config.context_length)
+        n_bytes = sum(4 * parameter.numel() for parameter in model.parameters())
+        program.save(new / FILE, external_data=n_bytes > LARGEST)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporter's progress and advice, which are about its own inside."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+# -- an engine ---------------------------------------------------------------------------
+
+
+class OnnxModel:
+    """A graph that write_onnx wrote, run by onnxruntime on the CPU.
+
+    folder: where it lies. threads: that it may use; by default as many as PyTorch.
+    Raises ValueError, in one line, for a folder without a whole graph of ours.
+    """
+
+    def __init__(self, folder: str | Path, threads: int | None = None):
+        runtime, path = libraries(), Path(folder) / FILE
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads or torch.get_num_threads()
+        options.log_severity_level = 3  # errors alone
+        try:
+            self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self.context_length = int(self.session.get_modelmeta().custom_metadata_map["context_length"])
+        except Exception as error:  # onnxruntime has its own, without a common base
+            why = " ".join(str(error).split())
+            raise ValueError(f"{path} is no whole graph that write_onnx wrote ({why:.80})") from None
+        self.inputs = self.session.get_inputs()[1:]  # without the tokens
+
+    def empty_past(self, n_rows: int) -> list[torch.Tensor]:
+        """The past of a text's beginning: no position, and zeros where a layer looks one back."""
+        shapes = (
+            [n_rows, *(0 if isinstance(size, str) else size for size in one.shape[1:])] for one in self.inputs
+        )
+        return [torch.zeros(shape) for shape in shapes]
+
+    def logits(self, tokens: torch.Tensor, past: list[torch.Tensor] | None = None) -> tuple:
+        """tokens (B, T) int64 behind a past -> logits (B, T, V), and the past of the next call.
+
+        past: as the call before returned it; None at a text's beginning. Raises ValueError for tokens of
+        another shape, and past context_length.
+        """
+        tokens = torch.as_tensor(tokens)
+        if tokens.ndim != 2 or tokens.dtype != torch.int64 or not tokens.numel():
+            raise ValueError(f"tokens is {tokens.dtype} {tuple(tokens.shape)}, must be torch.int64 (B, T)")
+        past = self.empty_past(len(tokens)) if past is None else past
+        if (n := past[0].shape[2] + tokens.shape[1]) > self.context_length:
+            raise ValueError(f"tokens would end at {n}, but context_length={self.context_length}; shorten it")
+        fed = dict(zip([one.name for one in self.inputs], [tensor.numpy() for tensor in past], strict=True))
+        logits, *new = self.session.run(None, {"tokens": tokens.numpy()} | fed)
+        return torch.from_numpy(logits), [torch.from_numpy(tensor) for tensor in new]
+
+    def generate(self, tokens: torch.Tensor, max_new_tokens: int) -> torch.Tensor:
+        """The likeliest tokens behind tokens (B, T), one at a time: (B, max_new_tokens) int64."""
+        whole_number("max_new_tokens", max_new_tokens, 1, "try 100")
+        logits, past = self.logits(tokens)
+        new = [logits[:, -1:].argmax(-1)]  # (B, 1)
+        while len(new) < max_new_tokens:
+            logits, past = self.logits(new[-1], past)
+            new.append(logits[:, -1:].argmax(-1))
+        return torch.cat(new, dim=1)
