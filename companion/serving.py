@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 
-# Cell 18a051d5, under “Serving”
+# Cell 18a051d5, under “Rows that come and go”
 def joined(caches: Sequence[KVCache]) -> KVCache:
     """One cache with the rows of all, one below the other, each at its own position.
 
@@ -56,7 +56,7 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
     return rows
 
 
-# Cell eaac6540, under “Serving”
+# Cell eaac6540, under “Rows that come and go”
 @dataclass(eq=False)
 class Request:
     """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
@@ -96,7 +96,7 @@ class Request:
         self.put(None)
 
 
-# Cell bd2a980a, under “Serving”
+# Cell bd2a980a, under “Rows that come and go”
 def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     """A request's prompt, (1, T). Raises ValueError or TypeError for what the model cannot go on with."""
     row, c = torch.tensor([request.tokens], device=next(model.parameters()).device), model.config
@@ -104,7 +104,7 @@ def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     return row
 
 
-# Cell f164a37c, under “Serving”
+# Cell f164a37c, under “Rows that come and go”
 class ContinuousBatch:
     """Rows that share a model's passes, and join and leave between two of them.
 
@@ -144,7 +144,7 @@ class ContinuousBatch:
                 self.logits = list(next_logits(self.model, last, self.cache).split(1))  # B times (1, V)
 
 
-# Cell 190b7d02, under “Serving”
+# Cell 190b7d02, under “One thread, and a queue with a bound”
 def dismiss(engine: "Engine", why: str, before: float = float("inf")) -> None:
     """End the requests, in slots and waiting, whose deadline lies at or before a time."""
     with engine.changed:
@@ -167,7 +167,7 @@ def turn(engine: "Engine") -> None:
         engine.batch.step()
 
 
-# Cell 4bbfbe8c, under “Serving”
+# Cell 4bbfbe8c, under “One thread, and a queue with a bound”
 class Engine(threading.Thread):
     """The one thread that runs a model: others submit requests, and it calls their put.
 
@@ -206,7 +206,7 @@ class Engine(threading.Thread):
             self.changed.notify()
 
 
-# Cell 425cfd15, under “Serving”
+# Cell b4150b56, under “The protocol”
 def completion(name: str, model: str, text: str, finish: str, used: tuple[int, int]) -> dict:
     """A whole answer as OpenAI's API writes it. used: tokens of the prompt, and of the answer."""
     message = {"role": "assistant", "content": text, "refusal": None}
@@ -220,6 +220,7 @@ def usage(prompt: int, drawn: int) -> dict:
     return {"prompt_tokens": prompt, "completion_tokens": drawn, "total_tokens": prompt + drawn}
 
 
+# Cell 4bd5bd5d, under “The protocol”
 def chunk(name: str, model: str, delta: dict, finish: str | None = None) -> dict:
     """A piece of an answer: what is new of the message, and at the end why it ended."""
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
