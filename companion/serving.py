@@ -26,6 +26,7 @@ __all__ = [
     "joined",
     "Request",
     "prompt_row",
+    "drawn",
     "ContinuousBatch",
     "dismiss",
     "turn",
@@ -80,11 +81,9 @@ class Request:
     def __post_init__(self):
         [self.generator] = row_generators(seeded(self.seed), 1)
 
-    def draw(self, logits: torch.Tensor) -> None:
-        """Draw the next token from its logits, (1, V)."""
-        probs = next_token_probabilities(logits, **self.options)  # (1, V)
-        dart = torch.rand(1, generator=self.generator, dtype=torch.float64)
-        self.drawn.append(throw(probs, dart).item())
+    def take(self, token: int) -> None:
+        """The next token was drawn."""
+        self.drawn.append(token)
         self.put(self.drawn[-1])
         if self.drawn[-1] == self.stop:
             self.end("stop")
@@ -102,6 +101,16 @@ def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     row, c = torch.tensor([request.tokens], device=next(model.parameters()).device), model.config
     check_generation(c, row, request.max_new_tokens, request.stop, None, KVCache(c, 1), **request.options)
     return row
+
+
+def drawn(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
+    """A token for each row, by its own settings and from its own generator: logits (B, V)."""
+    probs, settings = torch.empty_like(logits, dtype=torch.float32), [sorted(r.options.items()) for r in rows]
+    for one in {tuple(each) for each in settings}:  # rows with the same settings in one go
+        which = [i for i, each in enumerate(settings) if tuple(each) == one]
+        probs[which] = next_token_probabilities(logits[which], **dict(one))
+    darts = [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in rows]
+    return throw(probs, torch.cat(darts)).tolist()
 
 
 # Cell f164a37c, under “Rows that come and go”
@@ -135,11 +144,11 @@ class ContinuousBatch:
 
     def step(self) -> None:
         """Draw a token for each row. Those that are done leave; the others read theirs, in one pass."""
-        for row, logits in zip(self.rows, self.logits, strict=True):
-            row.draw(logits)
+        for row, token in zip(self.rows, drawn(self.rows, torch.cat(self.logits)), strict=True):
+            row.take(token)
         self.leave([row for row in self.rows if row.finish])
         if self.rows:
-            last = torch.tensor([row.drawn[-1:] for row in self.rows], device=logits.device)  # (B, 1)
+            last = torch.tensor([row.drawn[-1:] for row in self.rows], device=self.logits[0].device)  # (B, 1)
             with torch.no_grad(), self.no_dropout:
                 self.logits = list(next_logits(self.model, last, self.cache).split(1))  # B times (1, V)
 

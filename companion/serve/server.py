@@ -241,7 +241,7 @@ async def events(answer: Answer, model: str) -> AsyncIterator[bytes]:
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound, so that what is wrong with host or port is found before a model is loaded.
+    """A socket that listens, so that what is wrong with host or port is found before a model is loaded.
 
     Raises ValueError, in one line.
     """
@@ -250,6 +250,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # who connects from now on waits, and is not turned away
     except (OSError, UnicodeError) as error:
         bound.close()
         why = getattr(error, "strerror", None) or error

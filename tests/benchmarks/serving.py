@@ -34,7 +34,7 @@ from companion.village import DATA
 from companion.village.dialogues import orders
 
 LOG = DATA / "models" / "serving.jsonl"
-ANSWERS, MOST, SLOTS, CLIENTS = 32, 200, (1, 4, 8, 16), (1, 8, 40, 100)
+ANSWERS, MOST, SLOTS, CLIENTS = 32, 200, (1, 4, 8), (1, 8, 40, 100)
 TELLER = load(DATA / "models" / "answerer", "cpu")
 ASKED = [order.messages[0] for order in orders(ANSWERS, seed=200)]
 
