@@ -17,7 +17,7 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
-from companion.commands import chatting, classify, course, exporting, finetuning
+from companion.commands import chatting, classify, course, exporting, finetuning, serving
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
 from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
@@ -783,6 +783,11 @@ COMMANDS = {
         "with a model that learned to answer",
         "companion chat --model runs/instructions/village",
         *(chatting.add, chatting.plan, chatting.do, chatting.report),
+    ),
+    "serve": Command(
+        "a model that answers over HTTP, as OpenAI's API does",
+        "companion serve --port 8000",
+        *(serving.add, serving.plan, serving.do, serving.report),
     ),
     "info": Command(
         "what a checkpoint is and where it came from",

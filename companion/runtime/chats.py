@@ -60,7 +60,7 @@ def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
     found = list(rows(str(path))) if is_shard(path) else _json(path)
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each conversation")
-    return [(place, check_turns(_system_joined(as_messages(row, place)), place)) for place, row in found]
+    return [(place, check_turns(system_joined(as_messages(row, place)), place)) for place, row in found]
 
 
 def as_messages(row, place: str = "row") -> list[dict[str, str]]:
@@ -111,8 +111,8 @@ def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
     return {"role": NAMES[role], "content": text}
 
 
-def _system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """A system's message before the user's first, as one message of the user."""
+def system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages, but that a system's before the user's first becomes one with it."""
     if len(messages) > 1 and (messages[0]["role"], messages[1]["role"]) == ("system", "user"):
         both = "\n\n".join(one["content"] for one in messages[:2])
         return [{"role": "user", "content": both}, *messages[2:]]

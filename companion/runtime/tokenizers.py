@@ -321,17 +321,33 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 # -- streams ---------------------------------------------------------------------------
 
 
+class TextDecoder:
+    """The text of ids that come one by one; bytes are held back until their character is whole.
+
+    add(id): what can be said now, which may be empty. Raises ValueError for an id outside the vocabulary.
+    end(): what was held back.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer, self.decoder = tokenizer, codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, i: int) -> str:
+        (token,) = self.tokenizer.tokens([i])
+        return token if isinstance(token, str) else self.decoder.decode(token)
+
+    def end(self) -> str:
+        return self.decoder.decode(b"", final=True)
+
+
 def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
     Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
     stays here: the text may go on from another. Raises ValueError for an id outside the vocabulary.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = TextDecoder(tokenizer)
     for i in ids:
-        (token,) = tokenizer.tokens([i])
-        text = token if isinstance(token, str) else decoder.decode(token)
-        if text:
+        if text := decoder.add(i):
             yield text
-    if rest := decoder.decode(b"", final=True):
+    if rest := decoder.end():
         yield rest

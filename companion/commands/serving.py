@@ -1,0 +1,84 @@
+"""companion serve: a model that answers over HTTP, in OpenAI's chat-completions protocol."""
+
+import os
+import sys
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+from companion.commands.naming import ANSWERER, add_device, add_model_and_revision
+from companion.runtime.options import integer, number
+
+TOKEN = "COMPANION_TOKEN"
+
+
+def add(parser) -> None:
+    add_model_and_revision(parser)
+    parser.set_defaults(model=ANSWERER)  # the shipped one that answers
+    parser.add_argument("--name", help="what clients call the model (default: its folder's name)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 0.0.0.0 lets other machines ask (default: 127.0.0.1, this one alone)",
+    )
+    parser.add_argument(
+        "--port", type=integer("--port", 0, 65535), default=8000, help="0 takes a free one (default: 8000)"
+    )
+    parser.add_argument(
+        "--token", help=f"asked of each client; other users may see it here, not in the variable {TOKEN}"
+    )
+    bounds = [
+        ("slots", 1, 1024, 8, "answers that are drawn together"),
+        ("waiting", 1, 10**5, 32, "requests that may wait; more are told to try again later (429)"),
+        ("max-tokens", 1, 10**6, 512, "of an answer, at most, and unless asked otherwise"),
+        ("max-body", 1024, 10**8, 256 * 1024, "bytes of a request, at most"),
+    ]
+    for name, low, high, default, about in bounds:
+        kind = integer(f"--{name}", low, high)
+        parser.add_argument(f"--{name}", type=kind, default=default, help=f"{about} (default: {default:,})")
+    parser.add_argument(
+        "--seconds",
+        type=number("--seconds", 0.1, 86_400),
+        default=60.0,
+        help="for a request, at most, waiting included (default: 60)",
+    )
+    add_device(parser)
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.instructions import chat_ids
+    from companion.serve.questions import Limits
+    from companion.serve.server import hosts_of, make_app, need_libraries, open_socket
+
+    need_libraries()
+    token = os.environ.get(TOKEN) if args.token is None else args.token
+    if token is not None and (not token.strip() or not token.isascii() or token != token.strip()):
+        raise ValueError(f"--token (or {TOKEN}) must be ASCII characters without spaces around; take others")
+    bound = held.enter_context(open_socket(args.host, args.port))
+    teller = load(args.model, device=args.device, revision=args.revision)
+    try:
+        chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
+    except ValueError as error:
+        if "no <|" not in str(error) and "no chat template" not in str(error):
+            raise
+        how = "companion finetune instructions --data village"
+        raise ValueError(f"--model={args.model} was not taught to answer; teach it first: {how}") from None
+    limits = Limits(args.slots, args.waiting, args.seconds, args.max_body, args.max_tokens)
+    name = args.name or args.model.resolve().name
+    app = make_app(teller, name, limits, token, hosts_of(args.host))
+    return SimpleNamespace(app=app, bound=bound, limits=limits, name=name, token=token, args=args)
+
+
+def do(plan: SimpleNamespace) -> None:
+    from companion.serve.server import LOCAL, serve
+
+    host, port = plan.bound.getsockname()[:2]
+    place = f"[{host}]" if ":" in host else host
+    print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)
+    if plan.token is None and plan.args.host not in LOCAL:
+        print(f"Whoever reaches {place} can ask it; a token in {TOKEN} keeps strangers out.", file=sys.stderr)
+    serve(plan.app, plan.bound, plan.limits)
+
+
+def report(plan: SimpleNamespace, result: None) -> None:
+    print("Stopped.")

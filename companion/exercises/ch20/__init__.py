@@ -1,0 +1,1 @@
+"""The checks of chapter 20, serving: one file an exercise."""

@@ -1,0 +1,107 @@
+"""The check of exercise 20.4: What did it say?"""
+
+import json
+import random
+
+from companion.exercises.exercise import Function
+
+
+def said(lines):
+    text = ""
+    for line in lines:
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            for choice in json.loads(line[6:])["choices"]:
+                text += choice["delta"].get("content") or ""
+    return text
+
+
+def data(delta, finish=None, ascii=True):
+    return "data: " + json.dumps({"choices": [{"delta": delta, "finish_reason": finish}]}, ensure_ascii=ascii)
+
+
+LATE = data({"content": " Nobody says this."})
+PLAIN = [data({"content": "It is"}), "", data({"content": " Mara."}), "", "data: [DONE]", ""]
+
+
+def cases(seed):
+    rng = random.Random(seed)
+    made = []
+    if seed == 0:
+        begun = [data({"role": "assistant", "content": ""}), ""]
+        made += [PLAIN, ["data: [DONE]"], [], [": ping", "", *PLAIN], [*begun, *PLAIN]]
+        made.append([*PLAIN[:4], data({}, "stop"), "", "data: [DONE]"])
+        made.append([data({"role": "assistant", "content": None}), *PLAIN])
+        made.append([*PLAIN[:4], 'data: {"choices": [], "usage": {"total_tokens": 5}}', "", "data: [DONE]"])
+        made.append([*PLAIN, LATE, ""])
+        made.append([data({"content": "data: and [DONE]"}), "", *PLAIN])
+        made.append(["event: delta", "id: 3", "retry: 100", *PLAIN])
+        made.append(PLAIN[:3])
+        made.append([data({"content": "Oh…\n\nyes: "}, ascii=False), "", data({"content": "é", "x": 1}), ""])
+    for _ in range(4):
+        lines = []
+        for _ in range(rng.randint(2, 8)):
+            words = rng.choice([" a", " data:", " Mara", '"', "\\", "\n", " atad "])
+            lines += rng.choice([[data({"content": words}), ""], [": ping", ""], [data({}), ""]])
+        made.append([*lines, "data: [DONE]", ""])
+    return [(lines,) for lines in made]
+
+
+def told(pick, done="data: [DONE]", joint=""):
+    def answer(lines):
+        pieces = []
+        for line in lines:
+            if line == done:
+                break
+            if line.startswith("data: ") and line != "data: [DONE]":
+                pieces.append(pick(json.loads(line[6:])))
+        return joint.join(pieces)
+
+    return answer
+
+
+def each(event):
+    return "".join(choice["delta"].get("content") or "" for choice in event["choices"])
+
+
+def first(event):
+    return event["choices"][0]["delta"]["content"]
+
+
+def none_as_text(event):
+    return "".join(str(choice["delta"].get("content", "")) for choice in event["choices"])
+
+
+def every_line(lines):
+    return "".join(each(json.loads(line[6:])) for line in lines)
+
+
+def never_done(lines):
+    return "".join(each(json.loads(line[6:])) for line in lines if line.startswith("data: "))
+
+
+EXERCISE = Function(
+    number="20.4",
+    title="What did it say?",
+    stars=2,
+    wants="said(lines)",
+    cases=cases,
+    oracle=said,
+    mistakes=[
+        (told(first), "Not every piece has a choice, and not every delta a content: the last "
+         "says why it ended, one may only count tokens."),
+        (told(lambda e: "".join(c["delta"]["content"] or "" for c in e["choices"])),
+         "The last delta is empty: it has no content at all."),
+        (told(lambda e: e["choices"][0]["delta"].get("content") or ""),
+         "A piece that only counts tokens has an empty list of choices."),
+        (told(none_as_text), "A content may be null, which is no text."),
+        (every_line, "Not every line has data: there are empty ones and comments."),
+        (never_done, "`[DONE]` is no JSON."),
+        (told(each, done="nothing ends it"), "What comes after `[DONE]` is no part of the answer."),
+        (told(each, joint=" "), "The pieces bring their own spaces."),
+        (told(each, joint="\n"), "The pieces follow each other without anything between."),
+        (lambda lines: said(lines).strip(), "Spaces and line ends at the borders are part of the answer."),
+    ],
+    right="That is a client: with a connection that gives lines, it is all that a program needs.",
+)  # fmt: skip

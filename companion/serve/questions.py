@@ -1,0 +1,257 @@
+"""What a client may ask in OpenAI's chat-completions protocol, checked field by field before any work.
+
+Source: the OpenAI API reference, "Create chat completion". Nothing a client sends is a path, a URL or code.
+"""
+
+import hmac
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from companion.instructions import chat_end, chat_ids
+from companion.runtime.chats import as_messages, system_joined
+
+BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server gives to one client, and to all of them.
+
+    slots: answers that are drawn together. waiting: requests that wait for a slot; more get 429. seconds:
+    for a request, waiting included. body: bytes of a request. max_tokens: of an answer, and the default.
+    connections: open at once; more get 503.
+    """
+
+    slots: int = 8
+    waiting: int = 32
+    seconds: float = 60.0
+    body: int = BODY
+    max_tokens: int = 512
+    connections: int = 512
+
+
+class Refused(Exception):
+    """A request that gets no answer: its HTTP status, and what OpenAI's error object says."""
+
+    def __init__(self, status: int, message: str, param: str | None = None, code: str | None = None):
+        super().__init__(message)
+        self.status, self.param, self.code = status, param, code
+
+    def body(self) -> dict:
+        """OpenAI's error object."""
+        kind = "invalid_request_error" if self.status < 500 and self.status != 429 else "server_error"
+        kind = "rate_limit_error" if self.status == 429 else kind
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, checked: ids of the prompt, and how to go on. stops: texts that end the answer."""
+
+    tokens: list[int]
+    max_new_tokens: int
+    end: int
+    options: dict
+    seed: int | None
+    stops: tuple[str, ...]
+    stream: bool
+    with_usage: bool
+
+
+def check_token(given: str | None, token: str | None) -> None:
+    """Raises Refused, 401, unless the Authorization header brings the server's token, if it has one.
+
+    Compared in a time that does not tell how many characters were right.
+    """
+    if token is None:
+        return
+    scheme, _, value = (given or "").partition(" ")
+    same = hmac.compare_digest(value.strip().encode("latin-1"), token.encode())
+    if scheme.lower() != "bearer" or not same:
+        raise Refused(401, "the token is missing or wrong; send it as Authorization: Bearer TOKEN",
+                      code="invalid_api_key")  # fmt: skip
+
+
+def check_host(given: str | None, hosts: tuple[str, ...]) -> None:
+    """Raises Refused, 421, for a call by another name, if there are any names.
+
+    A web page whose own name was made to lead to this machine (DNS rebinding) calls it by that name.
+    """
+    try:
+        name = urlsplit(f"//{given}").hostname
+    except ValueError:
+        name = None
+    if hosts and name not in hosts:
+        raise Refused(421, f"this server is called {' or '.join(hosts)}, not {given!r:.40}")
+
+
+def read_question(body: bytes, teller, name: str, limits: Limits) -> Question:
+    """The question in a request's body.
+
+    teller: has model and tokenizer. name: the one model that is served. Raises Refused for a body that is no
+    JSON object (400), a field of another kind or out of its range (400), another model (404).
+    """
+    asked = _object(body)
+    if not isinstance(asked.get("model"), str):
+        raise Refused(400, f'model must be a text; this server has "{name}"', "model")
+    if asked["model"] != name:
+        raise Refused(
+            404, f'no model {asked["model"]!r:.60} here; this server has "{name}"', "model", "model_not_found"
+        )
+    _only_known(asked)
+    try:
+        ids = chat_ids(_messages(asked, teller.tokenizer), teller.tokenizer, reply=True)
+    except (ValueError, TypeError) as error:
+        raise Refused(400, str(error), "messages") from None
+    room = teller.model.config.context_length + 1 - len(ids)
+    if room < 1:
+        most = f"context_length={teller.model.config.context_length}"
+        message = f"messages have {len(ids)} tokens, above {most}; shorten them"
+        raise Refused(400, message, "messages", "context_length_exceeded")
+    wanted = "max_tokens" if asked.get("max_completion_tokens") is None else "max_completion_tokens"
+    new = _number(asked, wanted, 1, limits.max_tokens, whole=True)
+    options = {"temperature": _number(asked, "temperature", 0, 2, 1.0)}
+    if (top_p := _number(asked, "top_p", 0, 1)) is not None:
+        options["top_p"] = max(top_p, 1e-9)  # 0, as OpenAI allows, keeps the likeliest token
+    return Question(
+        tokens=ids,
+        max_new_tokens=min(new or limits.max_tokens, room),
+        end=chat_end(teller.tokenizer),
+        options=options,
+        seed=_number(asked, "seed", 0, 2**63 - 1, whole=True),
+        stops=_stops(asked),
+        stream=_flag(asked, "stream"),
+        with_usage=_with_usage(asked),
+    )
+
+
+class Until:
+    """Text up to the first of some stops, which comes in pieces: what could begin a stop is held back.
+
+    add(piece): what can be said now. done: whether a stop was found. end(): what was held back.
+    """
+
+    def __init__(self, stops: tuple[str, ...]):
+        self.stops, self.held, self.done = stops, "", False
+
+    def add(self, piece: str) -> str:
+        text, self.held = self.held + piece, ""
+        found = [place for stop in self.stops if (place := text.find(stop)) >= 0]
+        if found:
+            self.done = True
+            return text[: min(found)]
+        longest = max((n for stop in self.stops for n in range(1, len(stop)) if text.endswith(stop[:n])),
+                      default=0)  # fmt: skip
+        cut = len(text) - longest
+        self.held = text[cut:]
+        return text[:cut]
+
+    def end(self) -> str:
+        held, self.held = self.held, ""
+        return held
+
+
+# -- fields -----------------------------------------------------------------
+
+_READ = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"}
+_READ |= {"stream", "stream_options", "n"}
+_IDLE = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+_IDLE |= {"parallel_tool_calls"}
+"""Fields that change no answer."""
+_OFF = {"frequency_penalty": 0, "presence_penalty": 0, "logprobs": False, "n": 1}
+_OFF |= {"response_format": {"type": "text"}, "logit_bias": {}, "tools": []}
+"""Fields that this server cannot serve; taken only with the value that asks for nothing."""
+
+
+def _object(body: bytes) -> Mapping:
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"the body is no JSON ({' '.join(str(error).split()):.100})") from None
+    if not isinstance(asked, dict):
+        raise Refused(400, "the body must be a JSON object, with model and messages")
+    return asked
+
+
+def _only_known(asked: Mapping) -> None:
+    for name, value in asked.items():
+        off = name in _OFF and (value is None or value == _OFF[name])
+        if name in _READ | _IDLE and name not in _OFF or off:
+            continue
+        if name == "n":
+            raise Refused(400, "n must be 1: ask once for each answer", "n")
+        known = ", ".join(sorted(_READ))
+        raise Refused(400, f"{name!r:.40} is not served here; leave it out. Known: {known}", f"{name:.40}")
+
+
+def _messages(asked: Mapping, tokenizer) -> list[dict]:
+    messages = asked.get("messages")
+    if not isinstance(messages, list) or not 0 < len(messages) <= MESSAGES:
+        raise ValueError(f"messages must be a list of 1 to {MESSAGES}, each with a role and a content")
+    found = [_joined_parts(message) for message in messages]
+    if hasattr(tokenizer, "chat"):  # a public model, whose template knows its roles
+        return found
+    system = [
+        one for one in found[:1] if isinstance(one, dict) and one.get("role") in ("system", "developer")
+    ]
+    first = [{**one, "role": "system"} for one in system]
+    if len(found) > 1 and first:
+        return system_joined(as_system(first + found[1:]))
+    return found
+
+
+def as_system(messages: list) -> list[dict]:
+    """Messages whose first is a system's, checked as as_messages does."""
+    return as_messages({"messages": messages}, "messages")
+
+
+def _joined_parts(message):
+    """A message whose content may be a list of texts, as one text."""
+    parts = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(parts, list):
+        return message
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("messages hold a part that is no text; this model reads text alone")
+    return {**message, "content": "".join(texts)}
+
+
+def _number(asked: Mapping, name: str, low, high, default=None, whole: bool = False):
+    value = asked.get(name)
+    if value is None:
+        return default
+    kinds = (int,) if whole else (int, float)
+    right = isinstance(value, kinds) and not isinstance(value, bool)
+    if not right or not low <= value <= high or not math.isfinite(value):
+        kind = "a whole number" if whole else "a number"
+        raise Refused(400, f"{name}={value!r:.40} must be {kind} from {low:,} to {high:,}", name)
+    return value
+
+
+def _flag(asked: Mapping, name: str) -> bool:
+    value = asked.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise Refused(400, f"{name}={value!r:.40} must be true or false", name)
+    return bool(value)
+
+
+def _with_usage(asked: Mapping) -> bool:
+    options = asked.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict) or not asked.get("stream"):
+        raise Refused(400, "stream_options must be an object, and goes with stream: true", "stream_options")
+    return _flag(options, "include_usage")
+
+
+def _stops(asked: Mapping) -> tuple[str, ...]:
+    stops = asked.get("stop")
+    stops = [] if stops is None else [stops] if isinstance(stops, str) else stops
+    right = isinstance(stops, list) and len(stops) <= STOPS
+    if not right or not all(isinstance(one, str) and 0 < len(one) <= STOP_LENGTH for one in stops):
+        rule = f"a text, or a list of up to {STOPS}, of 1 to {STOP_LENGTH} characters each"
+        raise Refused(400, f"stop must be {rule}", "stop")
+    return tuple(stops)

@@ -1,0 +1,212 @@
+"""Rows that join and leave a running batch: each gets the tokens that it would get alone."""
+
+import json
+import time
+from queue import Full
+
+import pytest
+import torch
+
+from companion.caching import KVCache, SlidingCache, prefill, select
+from companion.generation import generate
+from companion.gpt import GPTConfig, gpt2
+from companion.modern import LlamaConfig, swift
+from companion.runtime.sampling import seeded
+from companion.serving import ContinuousBatch, Engine, Request, chunk, completion, event, joined, prompt_row
+
+SHAPE = {"vocab_size": 23, "context_length": 40, "n_layers": 3, "n_heads": 2, "d_model": 12}
+MAKERS = {
+    "gpt2": lambda: gpt2(GPTConfig(**SHAPE)),
+    "swift": lambda: swift(LlamaConfig(**SHAPE | {"n_heads": 3, "n_kv_heads": 1, "d_ff": 10})),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def model(request):
+    torch.manual_seed(3)
+    made = MAKERS[request.param]().eval()
+    for p in made.parameters():
+        torch.nn.init.normal_(p, std=0.4)
+    return made
+
+
+def requests(n=9, temperature=1.0):
+    """Prompts and answers of many lengths; some end by themselves."""
+    rng = torch.Generator().manual_seed(5)
+    made = []
+    for i in range(n):
+        prompt = torch.randint(23, (1 + (i * 5) % 11,), generator=rng).tolist()
+        options = {"temperature": temperature} | ({"top_p": 0.8} if i % 3 == 1 else {})
+        made.append(Request(prompt, 1 + (i * 7) % 29, stop=4, options=options, seed=i))
+    return made
+
+
+def alone(model, request):
+    """The tokens that generate gives a request by itself."""
+    row, cache = torch.tensor([request.tokens]), SlidingCache(model.config, 1)
+    drawn = generate(
+        model,
+        row,
+        request.max_new_tokens,
+        stop=request.stop,
+        generator=seeded(request.seed),
+        cache=cache,
+        **request.options,
+    )
+    return drawn[0].tolist()
+
+
+def serve_all(batch, waiting):
+    waiting, most = list(waiting), 0
+    while waiting or batch.rows:
+        while waiting and len(batch.rows) < batch.slots:
+            batch.join(waiting.pop(0))
+        most = max(most, len(batch.rows))
+        batch.step()
+    return most
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("slots", [1, 3, 20])
+def test_each_row_gets_what_it_would_get_alone(model, slots, temperature):
+    asked = requests(temperature=temperature)
+    assert serve_all(ContinuousBatch(model, slots), asked) == min(slots, 9)
+    for request in asked:
+        assert request.drawn == alone(model, request)
+        assert request.finish == ("stop" if request.drawn[-1] == 4 else "length")
+    if temperature:
+        assert len({request.finish for request in asked}) == 2
+
+
+def test_who_leaves_in_the_middle_disturbs_nobody(model):
+    asked = [Request([i + 5, 3], 25, seed=i) for i in range(4)]
+    batch = ContinuousBatch(model, 3)
+    for request in asked[:3]:
+        batch.join(request)
+    for _ in range(5):
+        batch.step()
+    batch.leave([asked[1]])
+    batch.join(asked[3])
+    while batch.rows:
+        batch.step()
+    assert len(asked[1].drawn) == 5 and asked[1].finish is None
+    for i in (0, 2, 3):
+        assert asked[i].drawn == alone(model, asked[i]) and len(asked[i].drawn) == 25
+
+
+def test_joined_is_the_opposite_of_select(model):
+    rows = [torch.tensor([1, 2, 3]), torch.tensor([7]), torch.tensor([9, 9, 8, 1, 0])]
+    whole = KVCache(model.config, 3)
+    prefill(model, rows, whole)
+    put_together = joined([select(whole, [0]), select(whole, [1, 2])])
+    assert put_together.length.tolist() == [3, 1, 5]
+    new = torch.tensor([[4], [5], [6]])
+    with torch.no_grad():
+        torch.testing.assert_close(model(new, put_together), model(new, whole))
+
+
+def test_what_cannot_be_drawn_is_refused(model):
+    batch = ContinuousBatch(model, 1)
+    batch.join(Request([1], 5))
+    with pytest.raises(ValueError, match="slots=1 are taken"):
+        batch.join(Request([1], 5))
+    with pytest.raises(ValueError, match="context of 49 tokens"):
+        prompt_row(model, Request([1] * 10, 40))
+    with pytest.raises(ValueError, match="top_p"):
+        prompt_row(model, Request([1], 4, options={"top_p": 2}))
+    with pytest.raises(ValueError, match="slots=0"):
+        ContinuousBatch(model, 0)
+
+
+@pytest.fixture
+def small():
+    torch.manual_seed(3)
+    return gpt2(GPTConfig(**SHAPE)).eval()
+
+
+def waited(request, seconds=20):
+    until = time.monotonic() + seconds
+    while request.finish is None:
+        assert time.monotonic() < until, "the request hangs"
+        time.sleep(0.005)
+    return request.finish
+
+
+def test_the_engine_serves_more_than_it_has_slots(small):
+    engine, asked, told = Engine(small, 2, 50), requests(12), []
+    asked[0].put = told.append
+    engine.start()
+    for request in asked:
+        engine.submit(request)
+    assert {waited(request) for request in asked} <= {"stop", "length"}
+    assert all(request.drawn == alone(small, request) for request in asked)
+    assert told == [*asked[0].drawn, None]
+    engine.close()
+    engine.join(10)
+    assert not engine.is_alive()
+    with pytest.raises(Full, match="closing"):
+        engine.submit(Request([1], 2))
+
+
+def test_the_queue_has_a_bound_and_late_requests_leave_it(small):
+    engine = Engine(small, 1, 2)  # not started: nobody takes anything out
+    engine.submit(Request([1], 2))
+    late = Request([1], 2, deadline=time.monotonic() - 1)
+    engine.submit(late)
+    with pytest.raises(Full, match="2 requests"):
+        engine.submit(Request([1], 2))
+    engine.start()
+    assert waited(late) == "late" and late.drawn == []
+    engine.close()
+
+
+def test_who_is_in_a_slot_and_late_leaves_it(small):
+    engine, steps = Engine(small, 1, 4), []
+    first = Request([1], 30)
+    first.put = lambda token: (steps.append(token), time.sleep(0.02))
+    engine.submit(first)
+    engine.start()
+    while len(steps) < 3:
+        time.sleep(0.005)
+    first.deadline = float("-inf")
+    second = Request([2], 3)
+    engine.submit(second)
+    assert waited(second) == "length" and first.finish == "late" and len(first.drawn) < 30
+    engine.close()
+
+
+def test_a_failure_ends_what_is_there_and_the_thread_goes_on(small):
+    engine = Engine(small, 2, 4)
+    weights = {name: p.clone() for name, p in small.state_dict().items()}
+    small.norm.weight.data.fill_(float("nan"))
+    broken = Request([1], 3)
+    engine.submit(broken)
+    engine.start()
+    assert waited(broken).startswith("error: probs holds NaN")
+    small.load_state_dict(weights)
+    mended = Request([1], 3)
+    engine.submit(mended)
+    assert waited(mended) == "length"
+    engine.close()
+
+
+def test_close_ends_what_is_running_and_waiting(small):
+    engine = Engine(small, 1, 4)
+    slow, waiting = Request([1], 30, put=lambda token: time.sleep(0.02)), Request([1], 3)
+    engine.submit(slow)
+    engine.submit(waiting)
+    engine.start()
+    time.sleep(0.1)
+    engine.close()
+    assert waited(slow) == waited(waiting) == "closed"
+
+
+def test_dictionaries_and_events():
+    whole = completion("id", "ours", "Yes.", "stop", (3, 2))
+    assert whole["choices"][0]["message"]["content"] == "Yes." and whole["object"] == "chat.completion"
+    assert whole["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    piece = chunk("id", "ours", {"content": "é\n"})
+    assert piece["choices"][0]["finish_reason"] is None and piece["object"] == "chat.completion.chunk"
+    line, rest = event(piece).split(b"\n", 1)
+    assert line.startswith(b"data: ") and rest == b"\n" and json.loads(line[6:]) == piece
+    assert event("[DONE]") == b"data: [DONE]\n\n"
