@@ -42,7 +42,8 @@ def allowed(path):
         "runtime": {"village"},
         "show": {"village", "runtime"},
         "exercises": {"village"},
-        "commands": {*MODULES, "load", "BUILDERS", "village", "runtime", "show"},
+        "serve": {*MODULES, "load", "BUILDERS", "village", "runtime", "show"},
+        "commands": {*MODULES, "load", "BUILDERS", "village", "runtime", "show", "serve"},
     }
     return {parts[0]} | below.get(parts[0], {*MODULES, "village", "runtime", "show"})
 

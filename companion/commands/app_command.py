@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion import village
-from companion.commands.naming import add_device
+from companion.commands.naming import SHIPPED, add_device
 from companion.runtime.options import integer
 
-SHIPPED, RUNS = village.DATA / "models", Path("runs")
+FOLDERS = (village.DATA / "models", Path("runs"))
 MOST_MB = 5
 """The largest file that can be uploaded."""
 SETTINGS = {
@@ -22,6 +22,7 @@ SETTINGS = {
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
+    "runner.magicEnabled": "false",  # a line that is only a value is not shown
 }
 """Streamlit's, so that nothing leaves this machine, and a fault shows no code."""
 
@@ -47,8 +48,9 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
     pick_device(args.device)
-    folders = args.models or [folder for folder in (SHIPPED, RUNS) if folder.is_dir()]
+    folders = args.models or [folder for folder in FOLDERS if folder.is_dir()]
     models = find_offered(folders, args.model)
+    models.sort(key=lambda model: Path(model.folder) != SHIPPED)  # the course's own is the one first chosen
     if not models:
         named = ", ".join(map(str, folders))
         raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
@@ -86,9 +88,11 @@ def do(plan: SimpleNamespace) -> None:
     from streamlit.web.cli import main
 
     import companion.serve.app
+    from companion.show.plots import BLUE, SKY
 
     args = plan.args
     settings = SETTINGS | {"server.address": args.host, "server.port": str(args.port)}
+    settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
     options = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
     print(f"{len(plan.offer.models)} models, at http://{args.host}:{args.port} (Ctrl-C ends)", flush=True)

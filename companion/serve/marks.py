@@ -31,6 +31,7 @@ def style() -> str:
         marks.append(f".c-{kind} {{background:light-dark({color},{DARK[kind]});{line}}}")
     return f"""<style>
 .c-text {{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;max-width:46em}}
+.c-heading {{font-size:1.25rem;font-weight:600;padding:0;margin:.6em 0 0}}
 .c-note {{font-size:85%;overflow-wrap:anywhere}}
 .c-alert {{padding:.6em .8em;border-left:4px solid #D55E00;overflow-wrap:anywhere;
   background:light-dark(#F6CDB8,#74361f);color:light-dark({INK},#f2efe8)}}
@@ -38,21 +39,26 @@ def style() -> str:
   -webkit-box-decoration-break:clone;box-decoration-break:clone}}
 {" ".join(marks)}
 .c-mark em {{font-size:85%}}
-.c-legend {{list-style:none;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:.3em 1.2em;font-size:85%}}
-.c-legend li {{margin:0;padding:0}}
+.c-legend {{display:flex;flex-wrap:wrap;gap:.3em 1.2em;font-size:85%}}
 .c-token {{white-space:pre-wrap;border-bottom:2px solid transparent;color:inherit;
   background:color-mix(in srgb,light-dark(#0072B2,#56B4E9) var(--doubt),transparent)}}
 .c-scroll {{max-height:26em;overflow:auto}}
 .c-table {{border-collapse:collapse;font-size:90%}}
 .c-table th, .c-table td {{text-align:left;padding:.2em .8em .2em 0;vertical-align:top;
   border-bottom:1px solid light-dark(#DDDBD3,#4a4843)}}
-.c-table code {{white-space:pre;background:none;color:inherit;padding:0}}
+.c-table td:last-child {{overflow-wrap:anywhere}}
+.c-table code {{background:none;color:inherit;padding:0}}
 </style>"""
 
 
 def plain(text: str) -> str:
     """A text as it is."""
     return f'<div class="c-text">{escape(text)}</div>'
+
+
+def heading(text: str) -> str:
+    """The heading of a part of a page."""
+    return f'<h2 class="c-heading">{escape(text)}</h2>'
 
 
 def note(text: str) -> str:
@@ -85,16 +91,16 @@ def legend(verdicts: Sequence[Verdict]) -> str:
     """What each mark means, and how many sentences have it."""
     counts = Counter(verdict.kind for verdict in verdicts)
     rows = [
-        f'<li><span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span> {meaning}: {counts[kind]}</li>'
+        f'<div role="listitem"><span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span> {meaning}: {counts[kind]}</div>'
         for kind, meaning in MEANINGS.items()
     ]
-    return f'<ul class="c-legend" aria-label="The judge\'s marks">{"".join(rows)}</ul>'
+    return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
 
 
 def tokens(prompt: str, seen: Sequence[Seen]) -> str:
     """A text token by token: the less probable, the bluer; the pointer over one shows its numbers."""
     spans = [
-        f'<span class="c-token" style="--doubt:{60 * (1 - one.share):.0f}%" title="{escape(said(one))}">'
+        f'<span class="c-token" style="--doubt:{50 * (1 - one.share):.0f}%" title="{escape(said(one))}">'
         f"{escape(one.text)}</span>"
         for one in seen
     ]
@@ -112,15 +118,15 @@ def visible(text: str) -> str:
     return text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
 
 
-def token_table(seen: Sequence[Seen]) -> str:
-    """The same numbers as a table, for whoever has no pointer."""
+def token_table(seen: Sequence[Seen], by: str) -> str:
+    """The same numbers as a table, for whoever has no pointer. by: the model, to name the table."""
     rows = []
     for n, one in enumerate(seen, 1):
         others = [(text, share) for text, share in one.likeliest if text != one.text]
         listed = ", ".join(f"<code>{escape(visible(text))}</code> {share:.3f}" for text, share in others)
         token = f'<th scope="row"><code>{escape(visible(one.text))}</code></th>'
         rows.append(f"<tr><td>{n}</td>{token}<td>{one.share:.3f}</td><td>{listed}</td></tr>")
-    return table("Tokens and their probabilities", ("", "token", "probability", "others"), rows)
+    return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
 
 
 def class_table(texts: Sequence[str], said: Sequence[dict[str, float]]) -> str:

@@ -8,6 +8,7 @@ from companion.instructions import Chat
 from companion.serve import marks
 from companion.serve.app import parts
 from companion.serve.faq import THRESHOLD, Index, read_frequent
+from companion.tokenization import END_OF_TEXT
 
 
 @dataclass
@@ -40,6 +41,8 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
                 {"role": "assistant", "content": before.answer},
             ]
         for piece in chat.stream(turn.asked):
+            if piece == END_OF_TEXT:  # asked what it never learned, it may begin a text of its own
+                break
             turn.answer += piece
             place.html(marks.plain(turn.answer))
         turn.by, turn.whole = model.label, True

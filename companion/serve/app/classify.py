@@ -10,10 +10,8 @@ from companion.serve import marks
 from companion.serve.app import parts
 from companion.serve.classifying import check_texts, classified, load_classifier
 
-MOST = 5000
-"""Rows of a file."""
-SHOWN = 200
-"""Rows in the table; the file to download has all."""
+MOST = 5000  # rows of a file
+SHOWN = 200  # rows in the table; the file to download has all
 
 
 @st.cache_resource(max_entries=parts.AT_ONCE, show_spinner="Loading the classifier …")
@@ -64,7 +62,7 @@ model = parts.choose("Classifier", "classifies")
 with st.form("classify"):
     file = st.file_uploader(f"A CSV with at most {MOST:,} rows", type="csv")
     column = st.text_input("Column", "text", max_chars=200, help="the name of the column with the texts")
-    asked = st.form_submit_button("Classify", type="primary")
+    asked = st.form_submit_button("Classify")
 if asked and file is None:
     parts.complain(ValueError("no file was chosen; choose a CSV"))
 elif asked:
@@ -76,5 +74,5 @@ if "classified" in st.session_state:
     st.html(marks.note(f"{len(texts):,} texts: {counts}."))
     st.html(marks.class_table(texts[:SHOWN], said[:SHOWN]))
     if len(texts) > SHOWN:
-        st.caption(f"The table shows the first {SHOWN:,}.")
+        st.html(marks.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, said), "classified.csv", "text/csv")

@@ -13,7 +13,7 @@ with st.form("compare"):
     ]
     prompt = st.text_input("How both texts begin", "Once", max_chars=2000)
     options = parts.sampling()
-    asked = st.form_submit_button("Compare", type="primary")
+    asked = st.form_submit_button("Compare")
 for number, (model, column) in enumerate(zip(models, st.columns(2), strict=True), 1):
     with column:
         if asked:

@@ -109,8 +109,8 @@ def show(told: Told) -> None:
     end = {None: "stopped", False: "cut at the length asked for", True: "told to its end"}[told.ended]
     rate = f"{len(told.seen) / told.seconds:,.0f} a second" if told.seconds else "at once"
     st.html(marks.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
-    st.subheader("Token probabilities", anchor=False)
-    st.caption("The bluer a token, the less probable the model found it. Point at one to see its numbers.")
+    st.html(marks.heading("Token probabilities"))
+    st.html(marks.note("The bluer a token, the less probable it was. Point at one to see its numbers."))
     st.html(marks.tokens(told.prompt, told.seen))
     with st.expander("The same as a table"):
-        st.html(marks.token_table(told.seen))
+        st.html(marks.token_table(told.seen, told.by))

@@ -9,7 +9,7 @@ model = parts.choose("Model", "tells", "answers")
 with st.form("tell"):
     prompt = st.text_input("How the text begins", "Once", max_chars=2000)
     options = parts.sampling()
-    asked = st.form_submit_button("Tell", type="primary")
+    asked = st.form_submit_button("Tell")
 if asked:
     parts.tell(model, prompt, options, "told")
 if "told" in st.session_state:
