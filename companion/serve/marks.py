@@ -90,10 +90,10 @@ def _sentence(verdict: Verdict) -> str:
 def legend(verdicts: Sequence[Verdict]) -> str:
     """What each mark means, and how many sentences have it."""
     counts = Counter(verdict.kind for verdict in verdicts)
-    rows = [
-        f'<div role="listitem"><span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span> {meaning}: {counts[kind]}</div>'
-        for kind, meaning in MEANINGS.items()
-    ]
+    rows = []
+    for kind, meaning in MEANINGS.items():
+        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span>'
+        rows.append(f'<div role="listitem">{mark} {meaning}: {counts[kind]}</div>')
     return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
 
 

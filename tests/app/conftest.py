@@ -19,7 +19,7 @@ SECONDS = 90
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory) -> Path:
-    """A folder with the shipped models, one that is slow and never ends, one that is cut off, a classifier."""
+    """A folder with the shipped models, a slow one, one that is cut off, a classifier."""
     import torch
 
     from companion.cli import main

@@ -1,4 +1,4 @@
-"""The app as its command starts it, in Chromium: told, asked, compared and classified, by hand and by keys."""
+"""The app as its command starts it, in Chromium: told, asked, compared, classified; by hand and by keys."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[si
 DATA = Path(__file__).parents[2] / "data"
 WIDTHS = pytest.mark.parametrize("width", [1280, 380])
 BY_STREAMLIT = {"presentation-role-conflict"}
-"""Faults that axe finds in what Streamlit draws. Its file uploader is a section with the role presentation and
-a name: what it says is said by the button inside, so nothing is lost."""
+"""Faults that axe finds in what Streamlit draws. Its file uploader is a section with the role presentation
+and a name: what it says is said by the button inside, so nothing is lost."""
 TOO_WIDE = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(part => {
     const box = part.getBoundingClientRect();
     const scrolled = part.closest('.c-scroll, [role=slider], [aria-hidden=true]');
