@@ -12,9 +12,9 @@ WIDTHS = pytest.mark.parametrize("width", [1280, 380])
 BY_STREAMLIT = {"presentation-role-conflict"}
 """Faults that axe finds in what Streamlit draws. Its file uploader is a section with the role presentation
 and a name: what it says is said by the button inside, so nothing is lost."""
-TOO_WIDE = """() => [...document.querySelectorAll('[data-testid=stMain] *')].filter(part => {
+TOO_WIDE = """() => [...document.querySelectorAll('[data-testid=stAppViewContainer] *')].filter(part => {
     const box = part.getBoundingClientRect();
-    const scrolled = part.closest('.c-scroll, [role=slider], [aria-hidden=true]');
+    const scrolled = part.closest('.c-scroll, input[type=range], [aria-hidden=true]');
     return box.width && !scrolled && box.right > innerWidth + 1;
 }).map(part => part.outerHTML.slice(0, 150))"""
 OURS = "[class^=c-], [class*=' c-']"
@@ -29,7 +29,7 @@ def opened(browser, address):
         screen = {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
         contexts.append(browser.new_context(**screen))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(30_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("websocket", lambda socket: asked.append(socket.url.replace("ws", "http", 1)))
         page.goto(f"{address}/{path}")
@@ -107,12 +107,11 @@ def test_each_page_does_what_it_is_for_and_fits(opened, path, width):
     page.wait_for_timeout(500)
     assert page.evaluate(TOO_WIDE) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    shown = page.get_by_test_id("stMain").inner_text()
+    shown = page.get_by_test_id("stAppViewContainer").inner_text()
     assert "Traceback" not in shown and page.get_by_role("alert").count() == 0
 
 
-@WIDTHS
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme, width", [("light", 1280), ("dark", 380)])
 @pytest.mark.parametrize("path", USES)
 def test_axe_finds_no_serious_fault_and_none_in_what_we_draw(opened, path, theme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
@@ -149,7 +148,7 @@ def test_tokens_come_one_after_the_other_and_stop_stops(opened):
     assert lengths == sorted(lengths)
     button(page, "Stop").click()
     page.get_by_text("stopped.").wait_for()
-    assert button(page, "Stop").count() == 0
+    button(page, "Stop").wait_for(state="detached")
     assert 2 < page.locator(".c-token").count() < 200
 
 
@@ -160,10 +159,10 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     press_tab_until(page, "() => document.activeElement.matches('input[aria-label=\"How the text begins\"]')")
     page.keyboard.press("Control+A")
     page.keyboard.type("Once Mara")
-    press_tab_until(page, "() => document.activeElement.getAttribute('role') === 'slider'")
-    before = page.evaluate("() => document.activeElement.getAttribute('aria-valuenow')")
+    press_tab_until(page, "() => document.activeElement.type === 'range'")
+    before = page.evaluate("() => document.activeElement.value")
     page.keyboard.press("ArrowLeft")
-    assert float(page.evaluate("() => document.activeElement.getAttribute('aria-valuenow')")) < float(before)
+    assert float(page.evaluate("() => document.activeElement.value")) < float(before)
     press_tab_until(
         page,
         "() => document.activeElement.innerText === 'Tell' && document.activeElement.tagName === 'BUTTON'",
@@ -215,4 +214,4 @@ def test_a_model_that_is_no_entry_of_the_list_cannot_be_chosen(opened):
     page.keyboard.press("Escape")
     button(page, "Tell").click()
     page.get_by_text(" tokens, ").wait_for()
-    assert "/etc" not in page.get_by_test_id("stMain").inner_text()
+    assert "/etc" not in page.get_by_test_id("stAppViewContainer").inner_text()
