@@ -149,7 +149,8 @@ def test_tokens_come_one_after_the_other_and_stop_stops(opened):
     button(page, "Stop").click()
     page.get_by_text("stopped.").wait_for()
     button(page, "Stop").wait_for(state="detached")
-    assert 2 < page.locator(".c-token").count() < 200
+    page.locator(".c-token").nth(2).wait_for()
+    assert page.locator(".c-token").count() < 200
 
 
 def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
@@ -169,7 +170,7 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     )
     page.keyboard.press("Enter")
     page.get_by_text("told to its end").wait_for()
-    assert page.locator(".c-text").first.inner_text().startswith("Once Mara")
+    assert page.locator(".c-text").first.inner_text().startswith(("Once Mara", "? Once Mara"))
     press_tab_until(page, "() => document.activeElement.tagName === 'SUMMARY'")
     page.keyboard.press("Enter")
     page.locator(".c-table").wait_for(state="visible")
