@@ -47,7 +47,7 @@ class Drawing:
 
     def seen(self) -> list[Seen]:
         """Each token that was drawn, as the model saw it, before temperature and scissors."""
-        return seen(self.teller, self.row[0].tolist(), self.ids)
+        return seen(self.teller, self.row[0].tolist(), list(self.ids))
 
 
 @torch.no_grad()

@@ -65,10 +65,14 @@ def sampling() -> dict:
 
 @dataclass
 class Told:
-    """A text as far as it was told. ended: None while it is drawn, or where a click stopped it."""
+    """A text as far as it was told. ended: None while it is drawn, or where a click stopped it.
+
+    drawing: where its tokens are, until seen has them with their probabilities.
+    """
 
     by: str
     prompt: str
+    drawing: Drawing | None
     text: str = ""
     seconds: float = 0.0
     ended: bool | None = None
@@ -78,23 +82,20 @@ class Told:
 def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
     """Draw a text, live on the page; it stays in the session's state as far as it came.
 
-    A click on Stop ends this run of the page, as every click does, and the next run shows what is there.
+    A click on Stop, or anywhere, ends this run of the page, and another run shows what is there.
     """
     st.session_state.pop(key, None)
     teller = opened(model)
     try:
         drawing = Drawing(teller, prompt, **options)
-        told = st.session_state[key] = Told(model.label, prompt)
+        told = st.session_state[key] = Told(model.label, prompt, drawing)
         stop, place = st.empty(), st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
-        try:
-            for piece in drawing:
-                told.text, told.seconds = told.text + piece, time.perf_counter() - start
-                place.html(marks.plain(prompt + told.text))
-            told.ended = len(drawing.ids) < drawing.n
-        finally:
-            told.seen = drawing.seen()
+        for piece in drawing:
+            told.text, told.seconds = told.text + piece, time.perf_counter() - start
+            place.html(marks.plain(prompt + told.text))
+        told.ended = len(drawing.ids) < drawing.n
         stop.empty()
         place.empty()
     except FAULTS as error:
@@ -103,6 +104,8 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
 
 def show(told: Told) -> None:
     """A text with the judge's marks and its tokens' probabilities."""
+    if told.drawing is not None:
+        told.seen, told.drawing = told.drawing.seen(), None
     verdicts = judge(told.prompt + told.text)
     st.html(marks.judged(verdicts))
     st.html(marks.legend(verdicts))
