@@ -17,7 +17,7 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
-from companion.commands import chatting, classify, course, exporting, finetuning, serving
+from companion.commands import app_command, chatting, classify, course, exporting, finetuning, serving
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
 from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
@@ -788,6 +788,11 @@ COMMANDS = {
         "a model that answers over HTTP, as OpenAI's API does",
         "companion serve --port 8000",
         *(serving.add, serving.plan, serving.do, serving.report),
+    ),
+    "app": Command(
+        "tell, chat, compare and classify in a browser",
+        "companion app --models runs",
+        *(app_command.add, app_command.plan, app_command.do, app_command.report),
     ),
     "info": Command(
         "what a checkpoint is and where it came from",

@@ -264,36 +264,16 @@ def add_classify(parser) -> None:
 
 def plan_classify(args, held: ExitStack) -> SimpleNamespace:
     from companion.runtime.devices import pick_device
+    from companion.serve.classifying import check_texts, load_classifier
 
     device = pick_device(args.device)
     reader = load_classifier(args.model)
     for text in args.text:
         if not text.strip():
             raise ValueError("TEXT is empty; type what is to be classified, in quotes")
-    longest = reader.classifier.model.config.context_length
-    for number_, row in enumerate(reader.rows(args.text), 1):
-        if len(row) > longest:
-            raise ValueError(
-                f"TEXT {number_} has {len(row):,} tokens, and the model reads {longest:,}; shorten it"
-            )
+    check_texts(reader, args.text, [f"TEXT {i + 1}" for i in range(len(args.text))])
     reader.classifier.to(device)
     return SimpleNamespace(reader=reader, texts=args.text)
-
-
-def load_classifier(folder: Path):
-    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model."""
-    from companion import BUILDERS, load
-    from companion.classification import Classifier, TextClassifier
-    from companion.runtime.adapters import holds_adapter
-    from companion.runtime.classifiers import read_head
-
-    if not holds_adapter(folder):
-        return TextClassifier.load(folder, BUILDERS)
-    weights, classes, read = read_head(folder)
-    teller = load(folder, device="cpu")
-    classifier = Classifier(teller.model, len(classes), read).eval()
-    classifier.head.load_state_dict(weights)
-    return TextClassifier(classifier, teller.tokenizer, classes)
 
 
 def do_classify(plan: SimpleNamespace) -> list[dict[str, float]]:

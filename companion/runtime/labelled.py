@@ -4,7 +4,7 @@ import csv
 import io
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,21 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
     ]
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each text")
+    return found
+
+
+def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str, str]]:
+    """The texts in a column of a CSV's bytes, each with its place; name: the file's, for messages.
+
+    Raises ValueError, in one line, as read_labelled does, and for more than `most` rows.
+    """
+    found = []
+    for place, row in _rows(data, name, {column: "the field Column"}):
+        if len(found) == most:
+            raise ValueError(f"{name} has more than {most:,} rows; cut it into several files")
+        found.append((_text(row[column], f"{place}: {column}"), place))
+    if not found:
+        raise ValueError(f"{name} has no rows; it must have one for each text")
     return found
 
 
@@ -90,33 +105,39 @@ def check_rows_fit(rows: Sequence[Sequence[int]], places: Sequence[str], longest
 
 
 def _csv(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
+    for place, row in _rows(path.read_bytes(), str(path), {text: "--column", label: "--label"}):
+        yield place, row[text], row[label]
+
+
+def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
+    """The rows of a CSV's bytes, each with its place. columns: as for _check_columns."""
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
+        raise ValueError(f"{name} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
     if "\0" in content:
-        raise ValueError(f"{path} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
+        raise ValueError(f"{name} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
     table = csv.DictReader(io.StringIO(content, newline=""), strict=True)
     try:
-        _check_columns(str(path), table.fieldnames or [], text, label)
+        _check_columns(name, table.fieldnames or [], columns)
         for row in table:
+            place = f"{name}, line {table.line_num:,}"
             if None in row:
-                raise ValueError(
-                    f"{path}, line {table.line_num:,} has more fields than columns; quote its text"
-                )
-            yield f"{path}, line {table.line_num:,}", row[text], row[label]
+                raise ValueError(f"{place} has more fields than columns; quote its text")
+            yield place, row
     except csv.Error as error:
-        raise ValueError(f"{path}, line {table.line_num:,} is no CSV ({error}); mend its quotes") from None
+        raise ValueError(f"{name}, line {table.line_num:,} is no CSV ({error}); mend its quotes") from None
 
 
 def _shard(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
     for place, row in rows(str(path)):
-        _check_columns(place, row, text, label)
+        _check_columns(place, row, {text: "--column", label: "--label"})
         yield place, row[text], row[label]
 
 
-def _check_columns(place: str, names: Collection[str], text: str, label: str) -> None:
-    for column, option in ((text, "--column"), (label, "--label")):
+def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:
+    """columns: those that must be there -> the option or field that names each."""
+    for column, option in columns.items():
         if column not in names:
             known = ", ".join(map(repr, names)) or "none"
             raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: name it with {option}")

@@ -1,0 +1,103 @@
+"""companion app: tell, chat, compare and classify in a browser, on this machine alone."""
+
+import socket
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+from companion import village
+from companion.commands.naming import SHIPPED, add_device
+from companion.runtime.options import integer
+
+FOLDERS = (village.DATA / "models", Path("runs"))
+MOST_MB = 5
+"""The largest file that can be uploaded."""
+SETTINGS = {
+    "server.headless": "true",  # opens no browser and asks for no address
+    "server.fileWatcherType": "none",
+    "server.maxUploadSize": str(MOST_MB),
+    "server.enableStaticServing": "false",
+    "server.enableXsrfProtection": "true",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "runner.magicEnabled": "false",  # a line that is only a value is not shown
+}
+"""Streamlit's, so that nothing leaves this machine, and a fault shows no code."""
+
+
+def add(parser) -> None:
+    parser.add_argument(
+        "--models",
+        type=Path,
+        action="append",
+        help="folder to look for models in; may be given again (default: the shipped models, and runs)",
+    )
+    about = "a model more: a folder, or one of the hub such as gpt2, fetched before the app starts"
+    parser.add_argument("--model", action="append", default=[], help=about)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
+    parser.add_argument("--port", type=integer("--port", 1, 65535), default=8501, help="(default: 8501)")
+    add_device(parser)
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion.runtime.devices import pick_device
+    from companion.serve.offered import Offer, find_offered
+
+    if find_spec("streamlit") is None:
+        raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
+    pick_device(args.device)
+    folders = args.models or [folder for folder in FOLDERS if folder.is_dir()]
+    models = find_offered(folders, args.model)
+    models.sort(key=lambda model: Path(model.folder) != SHIPPED)  # the course's own is the one first chosen
+    if not models:
+        named = ", ".join(map(str, folders))
+        raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
+    check_free(args.host, args.port)
+    devices = [args.device, *(kind for kind in ("cpu", "cuda", "mps") if kind != args.device and there(kind))]
+    return SimpleNamespace(args=args, offer=Offer(models, devices))
+
+
+def there(kind: str) -> bool:
+    """Whether PyTorch sees a device of this kind."""
+    from companion.runtime.devices import pick_device
+
+    try:
+        return pick_device(kind).type == kind
+    except ValueError:
+        return False
+
+
+def check_free(host: str, port: int) -> None:
+    """ValueError for an address that is not this machine's, and for a port that another program has."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except socket.gaierror:
+        raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
+    except OSError as error:
+        why = f"cannot be listened at ({error.strerror}); another program may have it: try another --port"
+        raise ValueError(f"--host={host} --port={port} {why}") from None
+
+
+def do(plan: SimpleNamespace) -> None:
+    """Serve until Ctrl-C."""
+    from streamlit.web.cli import main
+
+    import companion.serve.app
+    from companion.show.plots import BLUE, SKY
+
+    args = plan.args
+    settings = SETTINGS | {"server.address": args.host, "server.port": str(args.port)}
+    settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
+    options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    script = Path(companion.serve.app.__file__).with_name("main.py")
+    print(f"{len(plan.offer.models)} models, at http://{args.host}:{args.port} (Ctrl-C ends)", flush=True)
+    main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
+
+
+def report(plan: SimpleNamespace, result: None) -> None:
+    pass

@@ -1,0 +1,90 @@
+"""The page with a conversation: frequent questions are answered from their list, all others by a model."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from companion.instructions import Chat
+from companion.serve import marks
+from companion.serve.app import parts
+from companion.serve.faq import THRESHOLD, Index, read_frequent
+from companion.tokenization import END_OF_TEXT
+
+
+@dataclass
+class Turn:
+    """A question and its answer. by: who answered. whole: whether a model's answer came to its end."""
+
+    asked: str
+    answer: str = ""
+    by: str = ""
+    whole: bool = False
+
+
+@st.cache_resource
+def index() -> Index:
+    """The index of the frequent questions."""
+    return Index(read_frequent())
+
+
+def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
+    """Let the model answer, live. It knows of the conversation what it said itself."""
+    teller = parts.opened(model)
+    turn.by = f"{model.label}, stopped"
+    stop, place = st.empty(), st.empty()
+    stop.button("Stop", key="stop chat")
+    try:
+        chat = Chat(teller.model, teller.tokenizer, teller.make_cache)
+        for before in earlier:
+            chat.messages += [
+                {"role": "user", "content": before.asked},
+                {"role": "assistant", "content": before.answer},
+            ]
+        for piece in chat.stream(turn.asked):
+            if piece == END_OF_TEXT:  # asked what it never learned, it may begin a text of its own
+                break
+            turn.answer += piece
+            place.html(marks.plain(turn.answer))
+        turn.by, turn.whole = model.label, True
+    except parts.FAULTS as error:
+        turn.by = "nobody"
+        parts.complain(ValueError(f"{error}; Clear begins anew"))
+    stop.empty()
+    place.empty()
+
+
+def show(turn: Turn) -> None:
+    """An answer and who gave it."""
+    st.html(marks.plain(turn.answer))
+    st.html(marks.note(f"Answered by {turn.by}."))
+
+
+st.title("Chat", anchor=False)
+model = parts.choose("Model", "answers")
+first = st.sidebar.checkbox("Frequent questions first", value=True)
+if st.sidebar.button("Clear"):
+    st.session_state["turns"] = []
+turns = st.session_state.setdefault("turns", [])
+st.write("Order a story, as in: Tell a story about the baker Mara and a red kite. Then ask about it.")
+with st.expander("Frequent questions"):
+    st.html(marks.listed([row.question for row in index().rows]))
+for turn in turns:
+    with st.chat_message("user"):
+        st.html(marks.plain(turn.asked))
+    with st.chat_message("assistant"):
+        show(turn)
+if said := st.chat_input("Ask something", max_chars=2000):
+    with st.chat_message("user"):
+        st.html(marks.plain(said))
+    turn = Turn(said)
+    turns.append(turn)
+    with st.chat_message("assistant"):
+        row, near = index().find(said)
+        if first and near >= THRESHOLD:
+            turn.answer, turn.by = (
+                row.answer,
+                f"the list of frequent questions: “{row.question}” ({near:.2f})",
+            )
+        else:
+            answer(turn, [before for before in turns if before.whole], model)
+        show(turn)

@@ -1,0 +1,25 @@
+"""The frame of the app: its pages, the device, the sheet of what is drawn. Its one argument is an Offer."""
+
+import sys
+
+import streamlit as st
+
+from companion.serve.marks import style
+from companion.serve.offered import Offer
+
+st.set_page_config(page_title="companion", page_icon="🏘️", layout="centered")
+if "offer" not in st.session_state:
+    st.session_state["offer"] = Offer.from_json(sys.argv[1])
+st.html(style())
+pages = [
+    st.Page("tell.py", title="Tell", default=True),
+    st.Page("chat.py", title="Chat"),
+    st.Page("compare.py", title="Compare"),
+    st.Page("classify.py", title="Classify"),
+]
+page = st.navigation(pages, position="hidden")
+with st.container(horizontal=True):  # Streamlit's own list of pages is out of sight on a phone
+    for each in pages:
+        st.page_link(each)
+st.sidebar.selectbox("Device", st.session_state["offer"].devices, key="device")
+page.run()

@@ -1,0 +1,119 @@
+"""What the pages share: choosing and loading a model, drawing a text live, showing what was told."""
+
+import time
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from companion import load
+from companion.generation import LanguageModel
+from companion.runtime.terminal import one_line
+from companion.serve import marks
+from companion.serve.drawing import Drawing, Seen
+from companion.serve.offered import Offer, OfferedModel
+from companion.village import judge
+
+AT_ONCE = 3
+"""Models that stay in memory, for all visitors together; a fourth takes the place of the oldest."""
+FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
+"""What a model that cannot be loaded or asked raises, as the command line reports it."""
+
+
+def complain(error: BaseException) -> None:
+    """Say in one line what is wrong."""
+    st.html(marks.alert(one_line(error)))
+
+
+def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> OfferedModel:
+    """Let one of the models of these kinds be chosen; end the page where there is none."""
+    offer: Offer = st.session_state["offer"]
+    if not (models := offer.of_kind(*kinds)):
+        st.info("None of the models here can do this.")
+        st.stop()
+    name = place.selectbox(label, list(models), index=min(index, len(models) - 1))
+    return models[name]
+
+
+@st.cache_resource(max_entries=AT_ONCE, show_spinner="Loading the model …")
+def loaded(folder: str, device: str) -> LanguageModel:
+    """A model that stays in memory."""
+    teller = load(folder, device)
+    teller.model.eval()
+    return teller
+
+
+def opened(model: OfferedModel) -> LanguageModel:
+    """The model, loaded; where it cannot be, that is said and the page ends."""
+    try:
+        return loaded(model.folder, st.session_state["device"])
+    except FAULTS as error:
+        complain(error)
+        st.stop()
+
+
+def sampling() -> dict:
+    """Controls of how a text is drawn: the options of a Drawing."""
+    left, right = st.columns(2)
+    temperature = left.slider("Temperature", 0.0, 2.0, 0.8, 0.1, help="0 takes the likeliest token")
+    top_p = right.slider("Top-p", 0.05, 1.0, 1.0, 0.05, help="the likeliest tokens that hold this share")
+    top_k = left.slider("Top-k", 0, 100, 0, help="the k likeliest tokens; 0 keeps all")
+    longest = right.slider("Tokens at most", 10, 500, 200, 10)
+    seed = left.number_input("Seed", 0, 10**6, 1, help="the same seed tells the same again")
+    options = {"temperature": temperature, "top_p": top_p, "top_k": top_k or None}
+    return {"max_new_tokens": longest, "seed": int(seed)} | options
+
+
+@dataclass
+class Told:
+    """A text as far as it was told. ended: None while it is drawn, or where a click stopped it.
+
+    drawing: where its tokens are, until seen has them with their probabilities.
+    """
+
+    by: str
+    prompt: str
+    drawing: Drawing | None
+    text: str = ""
+    seconds: float = 0.0
+    ended: bool | None = None
+    seen: list[Seen] = field(default_factory=list)
+
+
+def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
+    """Draw a text, live on the page; it stays in the session's state as far as it came.
+
+    A click on Stop, or anywhere, ends this run of the page, and another run shows what is there.
+    """
+    st.session_state.pop(key, None)
+    teller = opened(model)
+    try:
+        drawing = Drawing(teller, prompt, **options)
+        told = st.session_state[key] = Told(model.label, prompt, drawing)
+        stop, place = st.empty(), st.empty()
+        stop.button("Stop", key=f"stop {key}")
+        start = time.perf_counter()
+        for piece in drawing:
+            told.text, told.seconds = told.text + piece, time.perf_counter() - start
+            place.html(marks.plain(prompt + told.text))
+        told.ended = len(drawing.ids) < drawing.n
+        stop.empty()
+        place.empty()
+    except FAULTS as error:
+        complain(error)
+
+
+def show(told: Told) -> None:
+    """A text with the judge's marks and its tokens' probabilities."""
+    if told.drawing is not None:
+        told.seen, told.drawing = told.drawing.seen(), None
+    verdicts = judge(told.prompt + told.text)
+    st.html(marks.judged(verdicts))
+    st.html(marks.legend(verdicts))
+    end = {None: "stopped", False: "cut at the length asked for", True: "told to its end"}[told.ended]
+    rate = f"{len(told.seen) / told.seconds:,.0f} a second" if told.seconds else "at once"
+    st.html(marks.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
+    st.html(marks.heading("Token probabilities"))
+    st.html(marks.note("The bluer a token, the less probable it was. Point at one to see its numbers."))
+    st.html(marks.tokens(told.prompt, told.seen))
+    with st.expander("The same as a table"):
+        st.html(marks.token_table(told.seen, told.by))

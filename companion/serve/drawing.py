@@ -1,0 +1,78 @@
+"""A text as it is drawn, and how probable each of its tokens was."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from companion.generation import LanguageModel, stream
+from companion.runtime.modes import eval_mode
+from companion.runtime.tokenizers import decode_stream
+
+OTHERS = 4
+"""How many tokens besides the drawn one are named."""
+AT_ONCE = 64
+"""Positions that are scored together: with 50,000 tokens in the vocabulary all at once are too many."""
+
+
+class Seen(NamedTuple):
+    """A token's text, its probability where it stands, and the likeliest tokens there with theirs."""
+
+    text: str
+    share: float
+    likeliest: tuple[tuple[str, float], ...]
+
+
+class Drawing:
+    """What follows a prompt, piece by piece as it is iterated; ids holds the tokens drawn so far.
+
+    max_new_tokens is cut to what fits into the model's context, so that every token's probability can be had
+    afterwards. options: those of generate. Raises ValueError for a prompt that leaves no room.
+    """
+
+    def __init__(self, teller: LanguageModel, prompt: str, max_new_tokens: int, seed: int, **options):
+        self.teller, self.row, self.ids = teller, teller.encode(prompt), []
+        self.n = min(max_new_tokens, teller.model.config.context_length + 1 - self.row.shape[1])
+        self.settings = teller.settings(self.row, self.n, seed, options)
+
+    def __iter__(self) -> Iterator[str]:
+        return decode_stream(self.teller.tokenizer, self._kept())
+
+    def _kept(self) -> Iterator[int]:
+        for i in stream(self.teller.model, self.row, self.n, **self.settings):
+            if i == self.teller.end:
+                return
+            self.ids.append(i)
+            yield i
+
+    def seen(self) -> list[Seen]:
+        """Each token that was drawn, as the model saw it, before temperature and scissors."""
+        return seen(self.teller, self.row[0].tolist(), list(self.ids))
+
+
+@torch.no_grad()
+def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]:
+    """The tokens ids, which follow the tokens before, with their probabilities. In one pass of the model.
+
+    Together they must fit into its context, the last one aside.
+    """
+    if not ids:
+        return []
+    tokens = torch.tensor([[*before, *ids[:-1]]], device=next(teller.model.parameters()).device)
+    found = []
+    with eval_mode(teller.model):
+        hidden = teller.model.hidden(tokens)[0, len(before) - 1 :]  # (n, C), one for each of ids
+        for states, some in zip(hidden.split(AT_ONCE), torch.tensor(ids).split(AT_ONCE), strict=True):
+            shares = teller.model.logits(states).float().softmax(-1).cpu()  # (n, V)
+            top = shares.topk(min(OTHERS + 1, shares.shape[-1]))
+            for i, row, near, which in zip(some.tolist(), shares, top.values, top.indices, strict=True):
+                pairs = zip(which.tolist(), near.tolist(), strict=True)
+                likeliest = tuple((spelled(teller, j), share) for j, share in pairs)
+                found.append(Seen(spelled(teller, i), row[i].item(), likeliest))
+    return found
+
+
+def spelled(teller: LanguageModel, i: int) -> str:
+    """A token's text; bytes that are no whole character are shown as question marks."""
+    (token,) = teller.tokenizer.tokens([i])
+    return token if isinstance(token, str) else token.decode("utf-8", "replace")

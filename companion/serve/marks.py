@@ -1,0 +1,150 @@
+"""What the app draws itself, as HTML in which every text is escaped: stories, marks, tokens, tables.
+
+A model's text and a user's are shown by these functions alone. As Markdown they could name a picture on
+another host, and the browser would ask for it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from companion.serve.drawing import Seen
+from companion.show.plots import INK, JUDGED
+from companion.village import Verdict
+
+SIGNS = {"ok": "", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
+MEANINGS = {
+    "ok": "the village could say it here",
+    "misplaced": "true, but out of place",
+    "contradiction": "false in this story",
+    "unknown": "no sentence of the village",
+}
+DARK = {"ok": "#24503f", "misplaced": "#5a4f10", "contradiction": "#74361f", "unknown": "#4a4843"}
+"""The marks' colors on a dark page, as the web book has them."""
+
+
+def style() -> str:
+    """The sheet for all that is drawn here. The page sets color-scheme, which light-dark follows."""
+    marks = []
+    for kind, look in JUDGED.items():
+        color, _, line = look.partition(";")
+        marks.append(f".c-{kind} {{background:light-dark({color},{DARK[kind]});{line}}}")
+    return f"""<style>
+.c-text {{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;max-width:46em}}
+.c-heading {{font-size:1.25rem;font-weight:600;padding:0;margin:.6em 0 0}}
+.c-note {{font-size:85%;overflow-wrap:anywhere}}
+.c-alert {{padding:.6em .8em;border-left:4px solid #D55E00;overflow-wrap:anywhere;
+  background:light-dark(#F6CDB8,#74361f);color:light-dark({INK},#f2efe8)}}
+.c-mark {{color:light-dark({INK},#f2efe8);border-radius:3px;padding:1px 3px;
+  -webkit-box-decoration-break:clone;box-decoration-break:clone}}
+{" ".join(marks)}
+.c-mark em {{font-size:85%}}
+.c-legend {{display:flex;flex-wrap:wrap;gap:.3em 1.2em;font-size:85%}}
+.c-token {{white-space:pre-wrap;border-bottom:2px solid transparent;color:inherit;
+  background:color-mix(in srgb,light-dark(#0072B2,#56B4E9) var(--doubt),transparent)}}
+.c-scroll {{max-height:26em;overflow:auto}}
+.c-table {{border-collapse:collapse;font-size:90%}}
+.c-table th, .c-table td {{text-align:left;padding:.2em .8em .2em 0;vertical-align:top;
+  border-bottom:1px solid light-dark(#DDDBD3,#4a4843)}}
+.c-table td:last-child {{overflow-wrap:anywhere}}
+.c-table code {{background:none;color:inherit;padding:0}}
+</style>"""
+
+
+def plain(text: str) -> str:
+    """A text as it is."""
+    return f'<div class="c-text">{escape(text)}</div>'
+
+
+def heading(text: str) -> str:
+    """The heading of a part of a page."""
+    return f'<h2 class="c-heading">{escape(text)}</h2>'
+
+
+def note(text: str) -> str:
+    """A small line beside a text."""
+    return f'<div class="c-note">{escape(text)}</div>'
+
+
+def alert(text: str) -> str:
+    """What is wrong, in one line that is read out at once."""
+    return f'<div class="c-alert" role="alert">{escape(text)}</div>'
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts as a list."""
+    return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>"
+
+
+def judged(verdicts: Iterable[Verdict]) -> str:
+    """A story with the judge's marks: a color, a line, a sign and the reason, sentence by sentence."""
+    return f'<div class="c-text">{" ".join(map(_sentence, verdicts))}</div>'
+
+
+def _sentence(verdict: Verdict) -> str:
+    sign = f"<b>{SIGNS[verdict.kind]}</b> " if SIGNS[verdict.kind] else ""
+    why = f" <em>({escape(verdict.reason)})</em>" if verdict.reason else ""
+    return f'<span class="c-mark c-{verdict.kind}">{sign}{escape(verdict.sentence)}{why}</span>'
+
+
+def legend(verdicts: Sequence[Verdict]) -> str:
+    """What each mark means, and how many sentences have it."""
+    counts = Counter(verdict.kind for verdict in verdicts)
+    rows = []
+    for kind, meaning in MEANINGS.items():
+        mark = f'<span class="c-mark c-{kind}"><b>{SIGNS[kind]}</b> {kind}</span>'
+        rows.append(f'<div role="listitem">{mark} {meaning}: {counts[kind]}</div>')
+    return f'<div class="c-legend" role="list" aria-label="The judge\'s marks">{"".join(rows)}</div>'
+
+
+def tokens(prompt: str, seen: Sequence[Seen]) -> str:
+    """A text token by token: the less probable, the bluer; the pointer over one shows its numbers."""
+    spans = [
+        f'<span class="c-token" style="--doubt:{50 * (1 - one.share):.0f}%" title="{escape(said(one))}">'
+        f"{escape(one.text)}</span>"
+        for one in seen
+    ]
+    return f'<div class="c-text">{escape(prompt)}{"".join(spans)}</div>'
+
+
+def said(one: Seen) -> str:
+    """A token's probability, and what else could have stood there."""
+    others = ", ".join(f"{visible(text)} {share:.3f}" for text, share in one.likeliest if text != one.text)
+    return f"{visible(one.text)} {one.share:.3f}; others: {others}"
+
+
+def visible(text: str) -> str:
+    """A token's text with its spaces and line ends shown."""
+    return text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
+
+
+def token_table(seen: Sequence[Seen], by: str) -> str:
+    """The same numbers as a table, for whoever has no pointer. by: the model, to name the table."""
+    rows = []
+    for n, one in enumerate(seen, 1):
+        others = [(text, share) for text, share in one.likeliest if text != one.text]
+        listed = ", ".join(f"<code>{escape(visible(text))}</code> {share:.3f}" for text, share in others)
+        token = f'<th scope="row"><code>{escape(visible(one.text))}</code></th>'
+        rows.append(f"<tr><td>{n}</td>{token}<td>{one.share:.3f}</td><td>{listed}</td></tr>")
+    return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
+
+
+def class_table(texts: Sequence[str], said: Sequence[dict[str, float]]) -> str:
+    """Each text's likeliest class and its probability."""
+    rows = []
+    for text, shares in zip(texts, said, strict=True):
+        name = max(shares, key=shares.get)
+        short = text if len(text) < 80 else text[:79] + "…"
+        row = f"<td>{escape(name)}</td><td>{shares[name]:.2f}</td><td>{escape(short)}</td>"
+        rows.append(f"<tr>{row}</tr>")
+    return table("Texts and their classes", ("class", "probability", "text"), rows)
+
+
+def table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+    """A table in a frame that scrolls, and that the keyboard reaches."""
+    cells = "".join(f'<th scope="col">{head}</th>' if head else "<td></td>" for head in heads)
+    return (
+        f'<div class="c-scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
+        f'<table class="c-table"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )

@@ -1,0 +1,95 @@
+"""Frequent questions in other words, and questions that are none of them, to choose an index and to test it.
+
+The first half of each chose the threshold, by tests/benchmarks/faq.py; the second is what tests ask.
+"""
+
+ASKED = [
+    ("What's this course about?", "What is this course?"),
+    ("who should read this", "Who is it for?"),
+    ("Can I run it without a graphics card, or is a GPU needed?", "Do I need a GPU?"),
+    ("does it work offline without internet", "Do I need the internet?"),
+    ("how can i install this", "How do I install it?"),
+    ("where should I start reading", "Where do I begin to read?"),
+    ("How long will one chapter take me?", "How long does a chapter take?"),
+    ("how to train a model", "How do I train a model?"),
+    ("Can I train it on my own letters?", "How do I train on my own text?"),
+    ("I want to use gpt2", "How do I use GPT-2 or another public model?"),
+    ("how are exercises checked", "How do I check an answer to an exercise?"),
+    ("What do the colors mean?", "What do the colors and marks on a story mean?"),
+    ("how does the judge decide what's true", "How does the judge know what is true?"),
+    ("What does bits per byte mean?", "What are bits per byte?"),
+    ("what's a token", "What is a token?"),
+    ("explain the temperature", "What does the temperature do?"),
+    ("What does top p mean?", "What is top-p?"),
+    ("what does the seed change", "What is the seed?"),
+    ("Why is the model making so many mistakes?", "Why does the model make mistakes?"),
+    ("how big is the shipped model", "How large is the model that ships?"),
+    ("Does the chat remember earlier messages?", "Does the chat remember what I said?"),
+    ("how do i export my model to llama.cpp", "How do I export a model to other programs?"),
+    # the second half
+    ("Tell me what this course is", "What is this course?"),
+    ("who is this for?", "Who is it for?"),
+    ("is a gpu required", "Do I need a GPU?"),
+    ("Is an account needed, and what does it cost?", "Does it cost anything or need an account?"),
+    ("How is it installed?", "How do I install it?"),
+    ("which version of python is needed", "Which Python do I need?"),
+    ("where do i begin", "Where do I begin to read?"),
+    ("how can I train on my text", "How do I train on my own text?"),
+    ("Can I stop training and go on tomorrow?", "How do I stop a training and go on later?"),
+    ("make a classifier from texts of mine", "How do I make a classifier of my texts?"),
+    ("how do I run all tests", "How do I run the tests?"),
+    ("start the server", "How do I start the server?"),
+    ("What is this village?", "What is the village?"),
+    ("who are the people living in the village", "Who lives in the village?"),
+    ("what is meant by the floor", "What is the floor?"),
+    ("What is a token, please?", "What is a token?"),
+    ("how does temperature work", "What does the temperature do?"),
+    ("what's top-k", "What is top-k?"),
+    ("What do the numbers over tokens mean?", "What are the numbers over the tokens?"),
+    ("why does it only know the village", "Why does it know nothing but the village?"),
+    ("What may I ask in the chat?", "What can I ask the chat?"),
+    ("is what I type sent to somebody", "Is anything that I type sent anywhere?"),
+    ("How can I make the model smaller?", "How do I make a model smaller?"),
+]
+
+OTHERS = [
+    "Tell a story about the baker Mara and a red kite.",
+    "Who holds the lantern now?",
+    "Where can I find the kite?",
+    "How many nuts does Otto have?",
+    "Who is the smith?",
+    "What color is the key?",
+    "Tell it in one sentence.",
+    "What is the capital of France?",
+    "hello",
+    "Write me a poem about the sea.",
+    "What is the weather like today?",
+    "How do I cook rice?",
+    "Who won the match yesterday?",
+    "Is it raining in the village today?",
+    "Thank you!",
+    "What is 17 plus 4?",
+    # the second half
+    "I want to hear of the goat Leo and a blue drum.",
+    "In whose hands is the drum?",
+    "At which place is Mara?",
+    "Count the plums of Finn.",
+    "Who must get the ladder back?",
+    "Tell me the name of the teacher.",
+    "How does it end, in one sentence?",
+    "Name the color of the kite.",
+    "Who broke the cup?",
+    "And then?",
+    "How old are you?",
+    "What is the best laptop for students?",
+    "Where can I buy bread in the village?",
+    "How do I train a dog?",
+    "What does a judge earn?",
+    "Once upon a time there was a fox.",
+]
+
+
+def halves(questions: list, asked: int = 22, others: int = 16) -> tuple[list, list]:
+    """What the threshold was chosen on, and what is tested."""
+    cut = asked if questions is ASKED else others
+    return questions[:cut], questions[cut:]
