@@ -72,7 +72,11 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     content, table = pack(load_file(checkpoint / "model.safetensors"))
     merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
     special = dict(tokenizer.special_tokens)
-    described = {"config": config, "tensors": table, "tokenizer": {"merges": merges, "special_tokens": special}}
+    described = {
+        "config": config,
+        "tensors": table,
+        "tokenizer": {"merges": merges, "special_tokens": special},
+    }
     folder.mkdir()
     (folder / WEIGHTS).write_bytes(content)
     for name, data in [(MODEL, described), (MARKS, as_data())]:

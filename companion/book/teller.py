@@ -35,7 +35,11 @@ MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("KVCache", "", [("caching", "KVCache.__init__")]),
     ("softmax", "", [("generation", "next_token_probabilities")]),
     ("attend", "For one query, so that there is no mask.", [("attention", "attend")]),
-    ("attention", "", [("attention", "CausalSelfAttention.project"), ("attention", "CausalSelfAttention.forward")]),
+    (
+        "attention",
+        "",
+        [("attention", "CausalSelfAttention.project"), ("attention", "CausalSelfAttention.forward")],
+    ),
     ("block", "", [("blocks", "Block.forward")]),
     ("GPT", "", [("gpt", "GPT.hidden")]),
     ("argmax", "", []),
@@ -92,7 +96,9 @@ def python_part(book: Book, module: str, name: str) -> str:
         body = getattr(node, "body", [])
         node = next((child for child in body if getattr(child, "name", None) == part), None)
     if node is None:
-        raise BookError(f"companion/{module}.py has no {name}, which the page of the model shows; mend MIRRORS")
+        raise BookError(
+            f"companion/{module}.py has no {name}, which the page of the model shows; mend MIRRORS"
+        )
     lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
     if ast.get_docstring(node) is not None:
         docstring = node.body[0]
@@ -106,7 +112,9 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
     way: from the page to _static. sizes: bytes of the model's files, which the tool names before it loads.
     """
     attributes = f'data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
-    without = f"<noscript><p><em>{NO_SCRIPT[kind]}</em></p></noscript>" if kind in NO_SCRIPT and not way else ""
+    without = (
+        f"<noscript><p><em>{NO_SCRIPT[kind]}</em></p></noscript>" if kind in NO_SCRIPT and not way else ""
+    )
     return "\n".join(
         [
             "```{raw} html",
@@ -142,7 +150,9 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
                 return
             if words == heading:
                 level = its_level
-    raise BookError(f"{chapter.name} has no section {heading!r} before another; mend PLACES in book/teller.py")
+    raise BookError(
+        f"{chapter.name} has no section {heading!r} before another; mend PLACES in book/teller.py"
+    )
 
 
 def mirror(book: Book, javascript: str, python: list[tuple[str, str]]) -> list[str]:

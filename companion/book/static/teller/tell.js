@@ -1,7 +1,8 @@
 // The teller: the reader's first words, the model's story, and what it weighed at each word.
 
 import { mark, plain, readPatterns } from "./marks.js";
-import { ask, headChoices, make, newId, percent, quoted, slider, weightsOf, wordsField } from "./parts.js";
+import { ask, headChoices, make, megabytes, newId, percent, quoted } from "./parts.js";
+import { slider, tool, weightsOf } from "./parts.js";
 
 const ARCS = 8; // at most, from one word
 const FAINT = 0.03; // the least weight that gets an arc
@@ -12,70 +13,54 @@ const SIGNS = [
   ["name-known", "a name told before"],
   ["name-unknown", "a name from nowhere"],
 ];
+const sample = (name) => make("span", { class: `sample ${name}` }, make("span", { class: "word" }, "Aa"));
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function build(place) {
-  const bytes = Number(place.dataset.bytes);
-  const words = wordsField("The first words", "Once");
   const heat = slider("temperature", { min: 0, max: 2, step: 0.1, value: 0.8, shown: (v) => v.toFixed(1) });
   const topP = slider("top-p", { min: 0.05, max: 1, step: 0.05, value: 1, shown: (v) => v.toFixed(2) });
-  const start = make("button", { type: "submit", class: "main" }, "Tell a story");
-  const stop = make("button", { type: "button", disabled: true }, "Stop");
-  const size = make("span", { class: "hint" }, `loads ${(bytes / 1e6).toFixed(1)} MB, once`);
-  const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
-  const form = make("form", {}, words.row, make("div", { class: "row" }, heat.row, topP.row),
-    make("p", { class: "row" }, start, stop, size));
-  const shown = make("div", { class: "shown", hidden: true });
-  const title = make("p", { class: "title", id: newId("title") }, "The shipped model, in this page");
-  place.setAttribute("role", "group");
-  place.setAttribute("aria-labelledby", title.id);
-  place.append(title, form, status, shown);
-
-  let loaded = null; // {config, patterns} once the model is there
+  const stop = make("button", { type: "button", ariaDisabled: "true" }, "Stop");
+  stop.addEventListener("click", () => stop.ariaDisabled === "true" || ask("stop"));
+  const form = {
+    title: "The shipped model, in this page",
+    label: "The first words",
+    value: "Once",
+    verb: "Tell a story",
+    size: megabytes(place),
+    more: [make("div", { class: "line" }, heat.row, topP.row)],
+    beside: [stop],
+  };
   let story = null;
 
-  stop.addEventListener("click", () => ask("stop"));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (start.disabled) return;
+  tool(place, form, async (prompt, shown, status) => {
     const begin = performance.now();
-    const options = { prompt: words.field.value, temperature: Number(heat.field.value) };
-    Object.assign(options, { topP: Number(topP.field.value), paced: !still() });
-    start.disabled = true;
-    stop.disabled = false;
-    status.textContent = loaded ? "" : "Loading …";
+    const options = { prompt, temperature: Number(heat.field.value), topP: Number(topP.field.value) };
+    options.paced = !still();
+    stop.ariaDisabled = "false";
     try {
-      if (loaded === null) {
-        const { config, marks } = await ask("load");
-        loaded = { config, patterns: readPatterns(marks) };
-        size.remove();
-      }
-      story ??= new Story(shown, loaded);
+      story ??= new Story(shown, await ask("load"));
       story.clear();
       shown.hidden = false;
       status.textContent = "";
       let first = null;
-      const kept = [];
+      const kept = []; // without motion, the story comes whole
       const done = await ask("tell", options, (token) => {
         if (!token.given) first ??= performance.now() - begin;
         if (options.paced) story.add(token);
         else kept.push(token);
       });
       kept.forEach((token) => story.add(token));
-      status.textContent = story.finish(done, first);
-    } catch (error) {
-      status.textContent = `It failed: ${error.message}.`;
+      return story.finish(done, first);
+    } finally {
+      stop.ariaDisabled = "true";
     }
-    start.disabled = false;
-    stop.disabled = true;
   });
 }
 
 /** A story on the page: its tokens, its marks, and what was weighed at the token that is looked at. */
 class Story {
-  constructor(place, { config, patterns }) {
-    this.config = config;
-    this.patterns = patterns;
+  constructor(place, { config, marks }) {
+    this.patterns = readPatterns(marks);
     this.where = make("p", { class: "where", id: newId("where") });
     this.text = make("p", { class: "told", role: "group" });
     this.text.setAttribute("aria-label", "The story, word by word. Arrow keys move; Enter keeps a word.");
@@ -88,11 +73,11 @@ class Story {
     const choices = headChoices(config, config.n_layers - 2, "mean");
     [this.layer, this.head] = [choices.layer.field, choices.head.field];
     const legend = make("ul", { class: "legend" });
-    legend.append(...SIGNS.map(([name, said]) => make("li", {}, make("span", { class: `sample ${name}` }, "Aa"), said)));
-    const looks = make("div", { class: "row" }, choices.layer.row, choices.head.row);
-    place.replaceChildren(this.sheet, legend, make("div", { class: "panels" },
-      make("div", {}, this.barsTitle, this.bars),
-      make("div", {}, make("p", { class: "bars-title" }, "Where it looked to choose this word"), looks, this.where)));
+    legend.append(...SIGNS.map(([name, said]) => make("li", {}, sample(name), said)));
+    const looks = make("div", { class: "line" }, choices.layer.row, choices.head.row);
+    const title = make("p", { class: "bars-title" }, "Where it looked to choose this word");
+    const panels = [make("div", {}, this.barsTitle, this.bars), make("div", {}, title, looks, this.where)];
+    place.replaceChildren(this.sheet, legend, make("div", { class: "panels" }, ...panels));
     for (const field of [this.layer, this.head]) field.addEventListener("change", () => this.look(this.seen));
     this.text.addEventListener("pointerover", ({ target }) => this.point(target));
     this.text.addEventListener("pointerleave", () => this.look(this.kept ?? this.tokens.length - 1));
@@ -116,7 +101,9 @@ class Story {
   }
 
   add(token) {
-    const span = make("span", { class: token.given ? "token given" : "token", role: "button" }, token.text);
+    const [space] = token.text.match(/^\s*/);
+    const word = make("span", { class: "word" }, token.text.slice(space.length));
+    const span = make("span", { class: token.given ? "token given" : "token", role: "button" }, space, word);
     span.tabIndex = this.tokens.length ? -1 : 0;
     span.setAttribute("aria-describedby", this.where.id);
     span.dataset.token = this.tokens.length;
@@ -156,25 +143,28 @@ class Story {
   /** Mark all, and return what to say of the finished story. */
   finish({ ended, tokens, milliseconds }, first) {
     const marks = this.mark(true);
-    const count = (state) => marks.flatMap(({ names }) => names).filter((name) => name.state === state).length;
+    const all = marks.flatMap(({ names }) => names);
+    const count = (state) => all.filter((name) => name.state === state).length;
     const village = marks.filter(({ grammar }) => grammar).length;
-    const how = { end: "The story is over", stopped: "Stopped", full: "The model has no room for more" }[ended];
+    const ways = { end: "The story is over", stopped: "Stopped", full: "The model has no room for more" };
     const speed = first === null ? "" : ` First word after ${(first / 1000).toFixed(1)} s, then`
       + ` ${(milliseconds / tokens).toFixed(1)} ms of arithmetic a token.`;
-    return `${how}: ${village} of ${marks.length} sentences are the village's; of the names said again,`
+    return `${ways[ended]}: ${village} of ${marks.length} sentences are the village's; of the names said again,`
       + ` ${count("known")} were told before and ${count("unknown")} come from nowhere.${speed}`;
   }
 
   point(target) {
-    if (target.dataset.token !== undefined) this.look(Number(target.dataset.token));
+    const span = target.closest("[data-token]");
+    if (span) this.look(Number(span.dataset.token));
   }
 
   keep(target) {
-    if (target.dataset.token === undefined) return;
-    const number = Number(target.dataset.token);
+    const span = target.closest("[data-token]");
+    if (!span) return;
+    const number = Number(span.dataset.token);
     this.tokens[this.kept]?.span.removeAttribute("aria-pressed");
     this.kept = this.kept === number ? null : number;
-    if (this.kept !== null) target.setAttribute("aria-pressed", "true");
+    if (this.kept !== null) span.setAttribute("aria-pressed", "true");
     this.look(number);
   }
 
@@ -205,7 +195,8 @@ class Story {
       const bar = make("span", { class: "bar" });
       bar.style.setProperty("--share", p);
       const name = make("span", { class: "name" }, quoted(text));
-      const line = make("li", {}, name, make("span", { class: "track" }, bar), make("span", { class: "share" }, percent(p)));
+      const share = make("span", { class: "share" }, percent(p));
+      const line = make("li", {}, name, make("span", { class: "track" }, bar), share);
       if (id === token.id) line.className = "chosen";
       return line;
     }));
@@ -216,7 +207,7 @@ class Story {
   draw() {
     const token = this.tokens[this.seen];
     if (token === undefined) return;
-    const weights = weightsOf(token.looked, this.layer.value, this.head.value); // of the beginning, then the tokens
+    const weights = weightsOf(token.looked, this.layer.value, this.head.value); // first the beginning's
     const spans = [this.beginning, ...this.tokens.map(({ span }) => span)];
     const most = [...weights.keys()].filter((t) => weights[t] >= FAINT);
     most.sort((a, b) => weights[b] - weights[a]).splice(ARCS);
@@ -226,14 +217,13 @@ class Story {
       : "Nowhere in particular.";
     const frame = this.sheet.getBoundingClientRect();
     this.arcs.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-    const top = (span, side) => {
-      const boxes = span.getClientRects();
-      const box = boxes[side] ?? boxes[0];
+    const top = (span) => {
+      const box = (span.querySelector(".word") ?? span).getBoundingClientRect();
       return [box.left + box.width / 2 - frame.left, box.top - frame.top + 3];
     };
-    const [x, y] = top(token.span, 0);
+    const [x, y] = top(token.span);
     this.arcs.replaceChildren(...most.map((t) => {
-      const [there, up] = top(spans[t], 0);
+      const [there, up] = top(spans[t]);
       const lift = Math.min(y, up) - 8 - Math.min(40, Math.abs(x - there) / 8);
       const arc = document.createElementNS("http://www.w3.org/2000/svg", "path");
       arc.setAttribute("d", `M ${x} ${y} Q ${(x + there) / 2} ${Math.max(2, lift)} ${there} ${up}`);

@@ -1,10 +1,17 @@
 // The course's byte-level BPE tokenizer (chapter 1) in plain JavaScript: the same ids as Python's.
 
-// White space as Unicode defines it, which is what Python's `regex` takes for \s; JavaScript's own \s differs.
+// White space as Unicode defines it, and as Python's `regex` takes \s; JavaScript's own \s differs.
 const SPACE = "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 // GPT-2's split pattern: no token crosses the pieces that it finds.
 const PIECES = new RegExp(
-  `'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|[${SPACE}]+(?![^${SPACE}])|[${SPACE}]+`,
+  [
+    "'(?:[sdmt]|ll|ve|re)",
+    " ?\\p{L}+",
+    " ?\\p{N}+",
+    ` ?[^${SPACE}\\p{L}\\p{N}]+`,
+    `[${SPACE}]+(?![^${SPACE}])`,
+    `[${SPACE}]+`,
+  ].join("|"),
   "gu",
 );
 

@@ -48,15 +48,15 @@ const tasks = {
     return { config, marks };
   },
 
-  /** Tell a story token by token, each with its probability, the ten likeliest, and where the heads looked. */
+  /** Tell a story token by token, each with its probability, the ten likeliest, and where heads looked. */
   async tell({ prompt, temperature, topP, paced }, report) {
     const me = (running = {});
     const { model, tokenizer, config } = await loaded();
     const end = tokenizer.special["<|endoftext|>"];
     const given = [end, ...tokenizer.encode(prompt)];
     if (given.length >= config.context_length) {
-      const room = config.context_length - 2;
-      throw new RangeError(`the first words are ${given.length - 1} tokens, ${room} is the most; shorten them`);
+      const most = config.context_length - 2;
+      throw new RangeError(`the first words are ${given.length - 1} tokens, ${most} fit; shorten them`);
     }
     const cache = new KVCache(config);
     const text = tokenizer.decoder();
@@ -73,9 +73,10 @@ const tasks = {
         ended = "end";
         break;
       }
-      const row = { id: token, given: t < given.length, text: text(token), p: probs[token] };
-      report({ ...row, top: likeliest(probs, logits, tokenizer), looked });
-      await pause(paced && t >= given.length ? Math.max(0, PACE - (performance.now() - begin)) : 0);
+      const isGiven = t < given.length;
+      const top = likeliest(probs, logits, tokenizer);
+      report({ id: token, given: isGiven, text: text(token), p: probs[token], top, looked });
+      await pause(paced && !isGiven ? Math.max(0, PACE - (performance.now() - begin)) : 0);
       if (running !== me) {
         ended = "stopped";
         break;
