@@ -66,8 +66,8 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
     if config["architecture"] != "gpt2" or getattr(tokenizer, "pattern", None) != GPT2_PATTERN:
         raise BookError(
-            f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which static/teller/gpt.js and tokenizer.js "
-            "expect; write these for it"
+            f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which gpt.js and tokenizer.js expect; "
+            "change these"
         )
     content, table = pack(load_file(checkpoint / "model.safetensors"))
     merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]

@@ -1,6 +1,7 @@
 """The shipped model at work in the web book: where its tools stand, and the page that shows its code."""
 
 import ast
+import math
 import re
 import textwrap
 
@@ -17,13 +18,13 @@ PLACES = {
     "08_generation": ("Text in, text out", "tell"),
     "09_caching": ("The code", "cache"),
 }
-"""Chapter -> the heading at whose section's end a tool stands, and which. The notebooks know nothing of it."""
+"""Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
 
 NO_SCRIPT = {
     "tell": "With JavaScript, a reader types the first words here and the model goes on. The stories in the "
     "strips below were told by the same model, while it learned."
 }
-"""What stands in a tool's place without JavaScript: on the cover alone, as the chapters have their figures."""
+"""What stands in a tool's place without JavaScript: on the cover alone, as chapters have their figures."""
 
 MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("readWeights", "One int8 a number, one float32 scale a row.", [("book/model", "rounded")]),
@@ -56,16 +57,19 @@ html_theme.sidebar_secondary.remove: true
 
 # The model in the browser
 
-The [cover](/index.md) and chapters 1, 4, 8 and 9 let the shipped model run in the page itself: on the reader's
-machine, in plain JavaScript, without a library and without a server that computes. This page shows all of its
-arithmetic, one file of {lines} lines, part by part beside the Python of the package that it mirrors.
+The [cover](/index.md) and chapters {chapters} let the shipped model run in the page itself: on the
+reader's machine, in plain JavaScript, without a library and without a server that computes. This page shows
+all of its arithmetic, one file of {lines} lines, part by part beside the Python that it mirrors.
 
-The weights are those of `{checkpoint}`: {parameters:,} numbers, rounded to int8 with one scale for each row of a
-matrix. Words and marks included, {bytes:,} bytes are loaded, and only when a reader asks for them. The tests of
-the site compare both sides in Chromium: token ids, logits, and the tokens of temperature 0, with the same
-rounded weights in Python.
+The weights are those of `{checkpoint}`: {parameters:,} numbers, the matrices rounded to int8 with one
+scale for each row. With the tokenizer and the patterns for the marks, {bytes:,} bytes are loaded, and only
+when a reader asks for them. The tests of the site compare both sides in Chromium: token ids, logits, where
+each head looks, and the tokens of temperature 0, with the same rounded weights in Python. Sums are kept in 64
+bits in JavaScript and in 32 bits in PyTorch, so that logits differ by rounding alone.
 
-Sums are kept in 64 bits in JavaScript and in 32 bits in PyTorch, so that logits differ by rounding alone.
+In a story, two of the judge's questions are asked by regular expressions that the village exports
+({{doc}}`companion.village.marks </api/village.marks>`): is it a sentence of the village, and was each name in
+it told before? What is true, only the judge in Python knows.
 
 ## The file, part by part
 """
@@ -89,7 +93,7 @@ def javascript_parts(source: str) -> dict[str, str]:
 
 
 def python_part(book: Book, module: str, name: str) -> str:
-    """A function or method of the package, by its qualified name, without its docstring. BookError for none."""
+    """A function or method of the package, by its qualified name, without docstring. BookError for none."""
     source = (book.root / "companion" / f"{module}.py").read_text(encoding="utf-8")
     node: ast.AST = ast.parse(source)
     for part in name.split("."):
@@ -174,14 +178,15 @@ def model_page(book: Book, source: str, described: dict, sizes: dict[str, int], 
     parts = javascript_parts(source)
     if list(parts) != [name for name, _, _ in MIRRORS]:
         raise BookError(f"gpt.js has the parts {', '.join(parts)}; name each in MIRRORS, in this order")
-    parameters = 0
-    for tensor in described["tensors"]:
-        size = 1
-        for n in tensor["shape"]:
-            size *= n
-        parameters += size
-    lines = source.count("\n")
-    out = [PAGE.format(lines=lines, checkpoint=checkpoint, parameters=parameters, bytes=sum(sizes.values()))]
+    numbers = [str(int(name.split("_")[0])) for name in PLACES]
+    facts = {
+        "chapters": f"{', '.join(numbers[:-1])} and {numbers[-1]}",
+        "lines": source.count("\n"),
+        "checkpoint": checkpoint,
+        "parameters": sum(math.prod(tensor["shape"]) for tensor in described["tensors"]),
+        "bytes": sum(sizes.values()),
+    }
+    out = [PAGE.format(**facts)]
     for name, words, python in MIRRORS:
         out += [f"### `{name}`", "", *([words, ""] if words else []), *mirror(book, parts[name], python)]
     return "\n".join(out)

@@ -65,8 +65,8 @@ def mark(text: str, village: Village = VILLAGE) -> list[Mark]:
 def as_data(village: Village = VILLAGE) -> dict:
     """All that `mark` needs, as JSON can hold it.
 
-    kinds: the words of each kind. patterns: each by turns a literal text and the kind of the word that follows,
-    "+name" for one that the sentence introduces. longest: words after which what is no sentence is cut.
+    kinds: the words of each kind. patterns: each by turns a literal text and the kind of the word that
+    follows, "+name" for one that the sentence introduces. longest: words after which what is none is cut.
     """
     patterns = []
     for pattern in village.patterns:

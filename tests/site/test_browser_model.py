@@ -1,17 +1,12 @@
 """The model's JavaScript in Chromium against Python: ids, logits, attention, greedy tokens, marks."""
 
-import json
 import random
 
-import numpy as np
 import pytest
 import torch
 
-from companion.book.model import CHECKPOINT
 from companion.caching import KVCache
 from companion.generation import LanguageModel, generate
-from companion.gpt import GPTConfig, gpt2
-from companion.runtime.tokenizers import Tokenizer
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 from companion.village.marks import mark
@@ -48,8 +43,8 @@ READ = """(tokens) => {
   };
 }"""
 MARK = """(texts) => texts.map((text) => ours.mark(text, ours.patterns).map(
-  ({ sentence, start, end, grammar, names }) =>
-    [sentence, start, end, grammar, names.map(({ word, start, end, state }) => [word, start, end, state])]))"""
+  ({ sentence, start, end, grammar, names }) => [sentence, start, end, grammar, names.map(
+    ({ word, start, end, state }) => [word, start, end, state])]))"""
 
 
 @pytest.fixture(scope="module")
@@ -60,33 +55,6 @@ def page(browser, address):
     page.evaluate(LOAD)
     yield page
     page.close()
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    from opened import BOOK
-
-    return Tokenizer.load(BOOK.root / CHECKPOINT / "tokenizer.json")
-
-
-@pytest.fixture(scope="module")
-def model(site):
-    """Python's model with the numbers in the site's file, read by its table."""
-    described = json.loads((site / "_static" / "model" / "model.json").read_text(encoding="utf-8"))
-    content = (site / "_static" / "model" / "weights.bin").read_bytes()
-    state = {}
-    for row in described["tensors"]:
-        shape = row["shape"]
-        if "scales" in row:
-            whole = np.frombuffer(content, np.int8, shape[0] * shape[1], row["at"]).reshape(shape)
-            scales = np.frombuffer(content, "<f4", shape[0], row["scales"])
-            state[row["name"]] = torch.from_numpy(whole * scales[:, None])
-        else:
-            state[row["name"]] = torch.from_numpy(np.frombuffer(content, "<f4", shape[0], row["at"]).copy())
-    config = {key: value for key, value in described["config"].items() if key != "architecture"}
-    made = gpt2(GPTConfig(**config))
-    made.load_state_dict(state)
-    return made.eval()
 
 
 def beginnings(n: int) -> list[str]:

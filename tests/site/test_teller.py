@@ -7,7 +7,6 @@ from opened import BOOK, OVERFLOWING
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
-from companion.runtime.tokenizers import Tokenizer
 
 TOOLS = {kind: f"chapters/{chapter}.html" for chapter, (_, kind) in PLACES.items()}
 TOLD = "() => /sentences are/.test(document.querySelector('.teller .status').textContent)"
@@ -63,17 +62,16 @@ def test_the_model_is_loaded_after_the_click_and_is_small(browser, address):
     page.close()
 
 
-def test_at_temperature_0_the_page_tells_python_s_story(still):
-    from companion import load
+def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer):
+    from companion.caching import KVCache
+    from companion.generation import LanguageModel
 
     page = still("index.html").page
     page.get_by_label("The first words").fill("Once the baker")
     set_slider(page, "temperature", 0)
     use(page, "tell")
-    story = told(page)
-    assert story.startswith("Once the baker") and story.endswith((".", '"', "!"))
-    teller = load(BOOK.root / CHECKPOINT)
-    assert teller.tell("Once the baker", temperature=0.0).split()[:8] == story.split()[:8]
+    story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
+    assert told(page) == story and len(story) > 200
     assert page.locator(".teller .bars .chosen .share").inner_text() == "100 %"
 
 
@@ -180,12 +178,11 @@ def test_the_teller_works_by_keyboard(still):
     assert page.locator(":focus").evaluate("e => e.labels[0].textContent") == "layer"
 
 
-def test_the_cutter_merges_step_by_step(opened):
+def test_the_cutter_merges_step_by_step(opened, tokenizer):
     page = opened(TOOLS["cut"]).page
     sentence = "Mara's café burned down."
     page.get_by_label("Your sentence").fill(sentence)
     use(page, "cut")
-    tokenizer = Tokenizer.load(BOOK.root / CHECKPOINT / "tokenizer.json")
     ids = page.locator(".teller .chip .id")
     assert [int(text) for text in ids.all_inner_texts()] == tokenizer.encode(sentence)
     set_slider(page, "merges done", 0)
@@ -225,7 +222,8 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     assert f"= {tokens * each:,} bytes" in page.locator(".teller .facts").inner_text()
     painted = """e => {
       const { data } = e.getContext("2d").getImageData(0, 0, e.width, e.height);
-      return new Set([...data.keys()].filter((i) => i % 4 === 3 && data[i]).map((i) => (i >> 2) % e.width)).size;
+      const seen = [...data.keys()].filter((i) => i % 4 === 3 && data[i]);
+      return new Set(seen.map((i) => (i >> 2) % e.width)).size;
     }"""
     set_slider(page, "tokens read", 3)
     assert page.locator(".teller canvas").first.evaluate(painted) == 3
@@ -250,6 +248,7 @@ def test_on_a_phone_nothing_overflows(still, kind):
     assert page.evaluate(OVERFLOWING) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TOOLS)
 def test_axe_finds_no_fault_in_what_a_tool_shows(still, kind):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
@@ -273,7 +272,7 @@ def test_nothing_complains_and_no_other_host_is_asked(still, kind):
 
 def test_without_javascript_the_cover_shows_the_strips(opened):
     page = opened("index.html", java_script_enabled=False).page
-    assert "the model goes on" in page.locator("noscript").inner_text()
+    assert "the model goes on" in page.locator(".bd-article noscript").inner_text()
     assert page.locator(".bd-article .story").count() == 3
     assert not page.locator(".teller").is_visible()
 
