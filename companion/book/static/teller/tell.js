@@ -149,8 +149,8 @@ class Story {
     const ways = { end: "The story is over", stopped: "Stopped", full: "The model has no room for more" };
     const speed = first === null ? "" : ` First word after ${(first / 1000).toFixed(1)} s, then`
       + ` ${(milliseconds / tokens).toFixed(1)} ms of arithmetic a token.`;
-    return `${ways[ended]}: ${village} of ${marks.length} sentences are the village's; of the names said again,`
-      + ` ${count("known")} were told before and ${count("unknown")} come from nowhere.${speed}`;
+    return `${ways[ended]}: ${village} of ${marks.length} sentences are the village's; names told before:`
+      + ` ${count("known")}, names from nowhere: ${count("unknown")}.${speed}`;
   }
 
   point(target) {
