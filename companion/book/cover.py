@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 
 from companion.book.manifest import Book
 from companion.book.pages import promise
+from companion.book.teller import widget
 from companion.book.text import title
 
 LOG = Path("data/models/village/log.jsonl")
@@ -26,6 +27,9 @@ can reach."""
 WAY = """\
 Each chapter opens with a question that the earlier ones could not answer, and imports what they built. Later
 parts, which some chapters mention, are still to be written."""
+
+TOLD_BY = """\
+[The model in the browser](/browser.md): all of its arithmetic, beside the Python that the chapters build."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
 RUNS_HERE = re.compile(r"^## Hear it\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -114,19 +118,25 @@ def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
     return out
 
 
-def tables_of_contents(book: Book) -> list[str]:
-    """The hidden tables of contents that make the navigation."""
+def tables_of_contents(book: Book, runs: bool) -> list[str]:
+    """The hidden tables of contents that make the navigation. runs: whether the model does, in the pages."""
     out = []
     for part, names in book.parts.items():
         out += ["```{toctree}", ":hidden:", f":caption: {part}", ""]
         out += [f"chapters/{name}" for name in names]
         out += ["```", ""]
     out += ["```{toctree}", ":hidden:", ":caption: To look up", "", "notation", "glossary", "api/index"]
+    out += ["browser"] if runs else []
     return [*out, "```", ""]
 
 
-def cover_page(book: Book, notebooks: dict[str, NotebookNode], log: list[dict]) -> str:
-    """The cover, in MyST. Its words are README's introduction and the chapters' own first lines."""
+def cover_page(
+    book: Book, notebooks: dict[str, NotebookNode], log: list[dict], sizes: dict[str, int] | None = None
+) -> str:
+    """The cover, in MyST. Its words are README's introduction and the chapters' own first lines.
+
+    sizes: bytes of the model's files for the pages, which then can tell a story; none where none ships.
+    """
     name, _, line = book.title.partition(": ")
     headline = line[:1].upper() + line[1:] if line else name
     readme = book.root / "README.md"
@@ -139,8 +149,9 @@ def cover_page(book: Book, notebooks: dict[str, NotebookNode], log: list[dict]) 
     if first:
         begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
+    out += [widget("tell", "", sizes), "", TOLD_BY, ""] if sizes else []
     out += at_work(log) if log else []
     out += path(book, notebooks)
     if runs:
         out += ["## On your own machine", "", *runs["text"].strip().splitlines(), ""]
-    return "\n".join([*out, *tables_of_contents(book)])
+    return "\n".join([*out, *tables_of_contents(book, bool(sizes))])

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import importlib.util
 import io
+import json
 import re
 import shutil
 import tempfile
@@ -16,8 +17,10 @@ from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, public_names
 from companion.book.cover import cover_page, draw_loss, read_log
 from companion.book.manifest import Book
+from companion.book.model import CHECKPOINT, MODEL, ships, write_model
 from companion.book.navigation import is_navigation
 from companion.book.pages import chapter_page
+from companion.book.teller import model_page, place_tool
 from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
 from companion.book.text import read_notebook, write_notebook
 
@@ -112,8 +115,13 @@ def stage(book: Book, folder: Path) -> None:
     for notebook in notebooks.values():  # a page has its own way back and on
         notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
     terms = unique_terms(term for c in book.chapters for term in chapter_terms(c, notebooks[c.name]))
-    pages = {"index.md": cover_page(book, notebooks, log), "glossary.md": glossary_page(terms)}
+    sizes = write_model(book, static / "model") if ships(book) else {}
+    pages = {"index.md": cover_page(book, notebooks, log, sizes), "glossary.md": glossary_page(terms)}
     pages["notation.md"] = notation_page(notebooks)
+    if sizes:
+        described = json.loads((static / "model" / MODEL).read_text(encoding="utf-8"))
+        source = (STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
+        pages["browser.md"] = model_page(book, source, described, sizes, CHECKPOINT.as_posix())
     pages["api/index.md"] = index_page(book)
     for module, chapter in modules(book).items():
         pages[f"api/{module}.md"] = module_page(book, module, chapter)
@@ -125,6 +133,8 @@ def stage(book: Book, folder: Path) -> None:
     for chapter in book.chapters:
         names = module_names(chapter.module_file)
         page = chapter_page(book, chapter, notebooks[chapter.name], terms, names)
+        if sizes:
+            place_tool(page, chapter, sizes)
         (folder / "chapters" / chapter.notebook.name).write_bytes(write_notebook(page))
 
 

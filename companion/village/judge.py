@@ -32,7 +32,7 @@ import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
-from companion.village.machine import CAST, VILLAGE, Slot, Step, Village
+from companion.village.machine import CAST, VILLAGE, Pattern, Slot, Step, Village
 from companion.village.world import EFFECTS, RULES, State, exists, holding, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
@@ -128,21 +128,33 @@ INTRODUCED = {"opens": ["Ar"], "opens_with_two": ["Ar", "Bq"], "arrives": ["Br"]
 
 def judge(text: str, village: Village = VILLAGE) -> list[Verdict]:
     """Judge any text, sentence by sentence: "ok", or why not; see the module for what each verdict means."""
-    text, start, reading = " ".join(text.split()), 0, Reading(village)
+    text, reading = " ".join(text.split()), Reading(village)
     verdicts = []
+    for start, end, matched in cut(text, village):
+        if matched:
+            verdicts.append(reading.verdict(village.read(reading.state, *matched), text[start:end]))
+        else:
+            verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
+    return verdicts
+
+
+def cut(text: str, village: Village) -> Iterator[tuple[int, int, tuple[Pattern, re.Match] | None]]:
+    """Where each sentence begins and ends, and the pattern that it matches; None: none of the village.
+
+    text: with one space between two words.
+    """
+    start = 0
     while start < len(text):
         matched = village.match(text, start)
         if matched:
             end = matched[1].end()
-            verdicts.append(reading.verdict(village.read(reading.state, *matched), text[start:end]))
         else:
             many = _MANY_WORDS.match(text, start)
             limit = many.end() - 1 if many else len(text)
             found = _SENTENCE_END.search(text, start, limit)
             end = found.end() if found else limit
-            verdicts.append(Verdict(text[start:end], "unknown", "no sentence of this village"))
+        yield start, end, matched
         start = end + 1
-    return verdicts
 
 
 class Reading:

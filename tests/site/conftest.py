@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import json
 import os
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from opened import BOOK, NAMES, QUICK, Opened
 
+from companion.book.model import CHECKPOINT
 from companion.book.site import build_site, missing_tools
 
 
@@ -76,3 +78,36 @@ def shown(request, browser, address):
     page.page.add_style_tag(content="* {transition: none !important}")
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """The shipped model's tokenizer."""
+    from companion.runtime.tokenizers import Tokenizer
+
+    return Tokenizer.load(BOOK.root / CHECKPOINT / "tokenizer.json")
+
+
+@pytest.fixture(scope="session")
+def model(site):
+    """Python's model with the numbers in the site's file, read by its table."""
+    import numpy as np
+    import torch
+
+    from companion.gpt import GPTConfig, gpt2
+
+    described = json.loads((site / "_static" / "model" / "model.json").read_text(encoding="utf-8"))
+    content = (site / "_static" / "model" / "weights.bin").read_bytes()
+    state = {}
+    for row in described["tensors"]:
+        shape = row["shape"]
+        if "scales" in row:
+            whole = np.frombuffer(content, np.int8, shape[0] * shape[1], row["at"]).reshape(shape)
+            scales = np.frombuffer(content, "<f4", shape[0], row["scales"])
+            state[row["name"]] = torch.from_numpy(whole * scales[:, None])
+        else:
+            state[row["name"]] = torch.from_numpy(np.frombuffer(content, "<f4", shape[0], row["at"]).copy())
+    config = {key: value for key, value in described["config"].items() if key != "architecture"}
+    made = gpt2(GPTConfig(**config))
+    made.load_state_dict(state)
+    return made.eval()

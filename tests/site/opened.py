@@ -9,13 +9,32 @@ from companion.book.manifest import Book
 
 BOOK = Book.read(Path(__file__).parents[2])
 
-MADE = ["index", "notation", "glossary", "api/index", "search"]
+MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
 FIRST = BOOK.chapters[1]
 """The first chapter that exports: its page and its module's stand for all where only what is quick is run."""
 NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
 """Every page, by its file's name."""
 QUICK = {*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"}
 """One page of each kind."""
+
+OVERFLOWING = """() => {
+  const wide = [];
+  const scrolls = (e) => {
+    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
+    return false;
+  };
+  for (const e of document.querySelectorAll(".bd-article-container *")) {
+    const box = e.getBoundingClientRect();
+    const seen = box.width && !e.closest("mjx-assistive-mml");
+    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
+    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
+      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+  }
+  const page = document.documentElement.scrollWidth;
+  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
+}"""
+"""What is wider than the page, in words."""
 
 
 def unless_first(chapters: list) -> list:

@@ -6,28 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from opened import BOOK, NAMES
+from opened import BOOK, NAMES, OVERFLOWING
 
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
 
-OVERFLOWING = """() => {
-  const wide = [];
-  const scrolls = (e) => {
-    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
-      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
-    return false;
-  };
-  for (const e of document.querySelectorAll(".bd-article-container *")) {
-    const box = e.getBoundingClientRect();
-    const seen = box.width && !e.closest("mjx-assistive-mml");
-    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
-    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
-      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
-  }
-  const page = document.documentElement.scrollWidth;
-  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
-}"""
 CUT = """(all) => all.filter((pre) => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1)
   .map((pre) => pre.innerText.split("\\n").sort((a, b) => b.length - a.length)[0])"""
 

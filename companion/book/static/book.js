@@ -26,6 +26,13 @@ document.addEventListener("DOMContentLoaded", () => {
     together.append(formula, after);
   });
 
+  // Browsers run no module from a file: the tools in which the model runs say what they need.
+  if (location.protocol === "file:") {
+    document.querySelectorAll(".teller").forEach((place) => {
+      place.textContent = "Here the model runs when the book is served: python -m http.server -d site";
+    });
+  }
+
   // A notebook is to be saved; some servers would have it shown as text.
   document.querySelectorAll("a.btn-download-source-button").forEach((link) => link.setAttribute("download", ""));
 });

@@ -1,0 +1,85 @@
+"""The shipped model as a browser reads it: weights rounded to int8, and all else as JSON."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from companion.book import BookError
+from companion.book.manifest import Book
+
+CHECKPOINT = Path("data/models/village")
+MODEL, WEIGHTS, MARKS = "model.json", "weights.bin", "marks.json"
+
+
+def ships(book: Book) -> bool:
+    """Whether the book has a model for its pages."""
+    return (book.root / CHECKPOINT / "model.safetensors").exists()
+
+
+def rounded(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix (rows, columns) as int8, and one float32 scale a row: number = int8 times scale.
+
+    The largest number of a row becomes 127 or -127; a row of zeros has scale 1.
+    """
+    largest = np.abs(matrix).max(axis=1)
+    scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)  # (rows,)
+    return np.rint(matrix / scales[:, None]).astype(np.int8), scales
+
+
+def pack(tensors: dict[str, np.ndarray]) -> tuple[bytes, list[dict]]:
+    """One file of all tensors, and its table: name, shape, at, and of a matrix scales, both places in bytes.
+
+    Vectors stay float32, matrices become int8; what is float32 stands first, so that it is aligned.
+    """
+    floats, wholes, table = [], [], []
+    for name, tensor in tensors.items():
+        row = {"name": name, "shape": list(tensor.shape)}
+        if tensor.ndim == 2:
+            whole, scales = rounded(tensor)
+            row |= {"at": sum(map(len, wholes)), "scales": sum(map(len, floats))}
+            floats.append(scales.astype("<f4").tobytes())
+            wholes.append(whole.tobytes())
+        else:
+            row["at"] = sum(map(len, floats))
+            floats.append(tensor.astype("<f4").tobytes())
+        table.append(row)
+    begin = sum(map(len, floats))
+    for row in table:
+        row["at"] += begin if "scales" in row else 0
+    return b"".join([*floats, *wholes]), table
+
+
+def write_model(book: Book, folder: Path) -> dict[str, int]:
+    """Write the model's three files for the pages; returns the bytes of each.
+
+    Raises BookError for a model whose architecture or split pattern the pages' JavaScript does not have.
+    """
+    from safetensors.numpy import load_file
+
+    from companion.runtime.tokenizers import Tokenizer
+    from companion.tokenization import GPT2_PATTERN
+    from companion.village.marks import as_data
+
+    checkpoint = book.root / CHECKPOINT
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]
+    tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
+    if config["architecture"] != "gpt2" or getattr(tokenizer, "pattern", None) != GPT2_PATTERN:
+        raise BookError(
+            f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which gpt.js and tokenizer.js expect; "
+            "change these"
+        )
+    content, table = pack(load_file(checkpoint / "model.safetensors"))
+    merges = [[part.decode("latin-1") for part in pair] for pair in tokenizer.merges]
+    special = dict(tokenizer.special_tokens)
+    described = {
+        "config": config,
+        "tensors": table,
+        "tokenizer": {"merges": merges, "special_tokens": special},
+    }
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes(content)
+    for name, data in [(MODEL, described), (MARKS, as_data())]:
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        (folder / name).write_bytes(text.encode("utf-8"))
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}

@@ -1,0 +1,149 @@
+// What the four tools of the pages share: elements, controls, and the way to the worker.
+
+/** An element with properties (`class`, `data-…`, `aria-…` as attributes) and children. */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element && !name.includes("-")) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+let made = 0;
+export const newId = (name) => `teller-${name}-${(made += 1)}`;
+
+/** A field for words: {row, field}. */
+function wordsField(name, value) {
+  const id = newId("words");
+  const field = make("input", { id, type: "text", value, maxLength: 300, autocomplete: "off" });
+  field.spellcheck = false;
+  return { row: make("p", { class: "words" }, make("label", { htmlFor: field.id }, name), field), field };
+}
+
+/** A slider with its name and its value: {row, field}. */
+export function slider(name, { min, max, step, value, shown = String }) {
+  const id = newId("slider");
+  const field = make("input", { id, type: "range", min, max, step, value });
+  const output = make("output", { htmlFor: id }, shown(value));
+  const update = () => {
+    output.textContent = shown(Number(field.value));
+    field.setAttribute("aria-valuetext", output.textContent);
+  };
+  field.addEventListener("input", update);
+  field.update = update;
+  return { row: make("p", { class: "slider" }, make("label", { htmlFor: id }, name), field, output), field };
+}
+
+/** A choice among a few: {row, field}. options: [value, name] pairs. */
+export function choice(name, options, value) {
+  const field = make("select", { id: newId("choice") });
+  field.append(...options.map(([v, n]) => make("option", { value: v }, n)));
+  field.value = value;
+  return { row: make("p", { class: "choice" }, make("label", { htmlFor: field.id }, name), field), field };
+}
+
+/** A tool in its place: a title, a field for words, a button, and room for what it shows.
+ *
+ *  run(words, shown) does the work when the button is pressed and returns what the status line says of it;
+ *  size: what the first press loads, in words; more: rows below the field; beside: what follows the button. */
+export function tool(place, { title, label, value, verb, size, more = [], beside = [] }, run) {
+  const words = wordsField(label, value);
+  const start = make("button", { type: "submit", class: "main" }, verb);
+  const loads = make("span", { class: "hint" }, `loads ${size}, once`);
+  const form = make("form", {}, words.row, ...more, make("p", { class: "line" }, start, ...beside, loads));
+  const status = make("p", { class: "status", role: "status", "aria-live": "polite" });
+  const shown = make("div", { class: "shown", hidden: true });
+  const heading = make("p", { class: "title", id: newId("title") }, title);
+  place.setAttribute("role", "group");
+  place.setAttribute("aria-labelledby", heading.id);
+  place.append(heading, form, status, shown);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (start.ariaDisabled === "true") return; // and not `disabled`, which would take the focus away
+    start.ariaDisabled = "true";
+    status.textContent = loads.isConnected ? "Loading …" : "";
+    try {
+      status.textContent = await run(words.field.value, shown, status);
+      loads.remove();
+    } catch (error) {
+      status.textContent = `It failed: ${error.message}.`;
+    }
+    start.ariaDisabled = "false";
+  });
+}
+
+/** A slider over steps, with buttons for one back and one on: rows. draw(n) shows a step, at first the last. */
+export function stepper(name, first, last, draw) {
+  const step = slider(name, { min: first, max: last, step: 1, value: last, shown: (n) => `${n} of ${last}` });
+  const back = make("button", { type: "button" }, "One back");
+  const on = make("button", { type: "button" }, "One on");
+  const show = () => {
+    const n = Number(step.field.value);
+    back.disabled = n === first;
+    on.disabled = n === last;
+    draw(n);
+  };
+  const move = (by) => {
+    step.field.value = Number(step.field.value) + by;
+    step.field.update();
+    show();
+  };
+  back.addEventListener("click", () => move(-1));
+  on.addEventListener("click", () => move(1));
+  step.field.addEventListener("input", show);
+  step.field.update();
+  show();
+  return [step.row, make("p", { class: "line" }, back, on)];
+}
+
+export const megabytes = (place) => `${(Number(place.dataset.bytes) / 1e6).toFixed(1)} MB`;
+
+/** The choices of a layer and of a head, the mean of all first where wanted. */
+export function headChoices(config, layer, head) {
+  const numbers = (n) => Array.from({ length: n }, (_, i) => [i, String(i + 1)]);
+  const heads = [["mean", `all ${config.n_heads}, their mean`], ...numbers(config.n_heads)];
+  return { layer: choice("layer", numbers(config.n_layers), layer), head: choice("head", heads, head) };
+}
+
+/** One head's weights, or the mean of all: looked[layer][head] (T) -> (T). */
+export function weightsOf(looked, layer, head) {
+  const rows = looked[layer];
+  if (head !== "mean") return rows[Number(head)];
+  return rows[0].map((_, t) => rows.reduce((sum, row) => sum + row[t], 0) / rows.length);
+}
+
+/** A share as percent, with a decimal where it is small. */
+export function percent(share) {
+  return `${(100 * share).toFixed(share > 0.0005 && share < 0.1 ? 1 : 0)} %`;
+}
+
+/** A token between quotes, its spaces in sight. */
+export const quoted = (text) => (text.startsWith("⟨") ? text : `“${text.replaceAll(" ", "\u00a0")}”`);
+
+let worker = null;
+const waiting = new Map();
+
+/** Have the worker do a task; report is called with what it sends meanwhile. */
+export function ask(task, options = {}, report = () => {}) {
+  if (worker === null) {
+    worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data: { number, progress, result, error } }) => {
+      const asked = waiting.get(number);
+      if (progress) return asked.report(progress);
+      waiting.delete(number);
+      return error ? asked.reject(new Error(error)) : asked.resolve(result);
+    };
+    worker.onerror = () => {
+      const all = [...waiting.values()];
+      waiting.clear();
+      worker = null;
+      all.forEach(({ reject }) => reject(new Error("the model did not start; reload the page")));
+    };
+  }
+  const number = (made += 1);
+  const answer = new Promise((resolve, reject) => waiting.set(number, { resolve, reject, report }));
+  worker.postMessage({ number, task, options });
+  return answer;
+}

@@ -1,0 +1,192 @@
+"""The shipped model at work in the web book: where its tools stand, and the page that shows its code."""
+
+import ast
+import math
+import re
+import textwrap
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from companion.book import BookError
+from companion.book.manifest import Book, Chapter
+from companion.book.model import MODEL
+
+PLACES = {
+    "01_tokenization": ("Encoding: the order of the merges", "cut"),
+    "04_attention": ("Where it looks", "heads"),
+    "08_generation": ("Text in, text out", "tell"),
+    "09_caching": ("The code", "cache"),
+}
+"""Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
+
+NO_SCRIPT = {
+    "tell": "With JavaScript, a reader types the first words here and the model goes on. The stories in the "
+    "strips below were told by the same model, while it learned."
+}
+"""What stands in a tool's place without JavaScript: on the cover alone, as chapters have their figures."""
+
+MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
+    ("readWeights", "One int8 a number, one float32 scale a row.", [("book/model", "rounded")]),
+    ("embed", "", [("embeddings", "GPTEmbedding.forward")]),
+    ("layerNorm", "PyTorch's `layer_norm`, written out.", [("blocks", "LayerNorm.forward")]),
+    ("linear", "The product that `nn.Linear` and `F.linear` make.", [("gpt", "GPT.logits")]),
+    ("mlp", "", [("blocks", "MLP.forward")]),
+    ("LayerCache", "With room for all positions from the start.", [("caching", "LayerCache.append")]),
+    ("KVCache", "", [("caching", "KVCache.__init__")]),
+    ("softmax", "", [("generation", "next_token_probabilities")]),
+    ("attend", "For one query, so that there is no mask.", [("attention", "attend")]),
+    (
+        "attention",
+        "",
+        [("attention", "CausalSelfAttention.project"), ("attention", "CausalSelfAttention.forward")],
+    ),
+    ("block", "", [("blocks", "Block.forward")]),
+    ("GPT", "", [("gpt", "GPT.hidden")]),
+    ("argmax", "", []),
+    ("cut", "Top-p alone.", [("generation", "cut")]),
+    ("nextTokenProbabilities", "", [("generation", "next_token_probabilities")]),
+    ("throwDart", "", [("generation", "throw")]),
+]
+"""Each part of gpt.js, in its order: its name, a word on it, and the Python that it mirrors."""
+
+PAGE = """\
+---
+html_theme.sidebar_secondary.remove: true
+---
+
+# The model in the browser
+
+The [cover](/index.md) and chapters {chapters} let the shipped model run in the page itself: on the
+reader's machine, in plain JavaScript, without a library and without a server that computes. This page shows
+all of its arithmetic, one file of {lines} lines, part by part beside the Python that it mirrors.
+
+The weights are those of `{checkpoint}`: {parameters:,} numbers, the matrices rounded to int8 with one
+scale for each row. With the tokenizer and the patterns for the marks, {bytes:,} bytes are loaded, and only
+when a reader asks for them. The tests of the site compare both sides in Chromium: token ids, logits, where
+each head looks, and the tokens of temperature 0, with the same rounded weights in Python. Sums are kept in 64
+bits in JavaScript and in 32 bits in PyTorch, so that logits differ by rounding alone.
+
+In a story, two of the judge's questions are asked by regular expressions that the village exports
+({{doc}}`companion.village.marks </api/village.marks>`): is it a sentence of the village, and was each name in
+it told before? What is true, only the judge in Python knows.
+
+## The file, part by part
+"""
+
+HEADING = re.compile(r"(#+) +(.+)")
+
+
+def javascript_parts(source: str) -> dict[str, str]:
+    """A module's top-level functions and classes by name, each with the comment above it.
+
+    Its opening comment is left out. BookError for what stands outside of them.
+    """
+    _, *blocks = re.split(r"^(?=/\*\*)", source, flags=re.MULTILINE)
+    parts = {}
+    for block in blocks:
+        found = re.findall(r"^(?:export )?(?:function|class) (\w+)", block, re.MULTILINE)
+        if len(found) != 1:
+            raise BookError(f"gpt.js: {block.splitlines()[0]!r} must stand above one function or class")
+        parts[found[0]] = block.strip()
+    return parts
+
+
+def python_part(book: Book, module: str, name: str) -> str:
+    """A function or method of the package, by its qualified name, without docstring. BookError for none."""
+    source = (book.root / "companion" / f"{module}.py").read_text(encoding="utf-8")
+    node: ast.AST = ast.parse(source)
+    for part in name.split("."):
+        body = getattr(node, "body", [])
+        node = next((child for child in body if getattr(child, "name", None) == part), None)
+    if node is None:
+        raise BookError(
+            f"companion/{module}.py has no {name}, which the page of the model shows; mend MIRRORS"
+        )
+    lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
+    if ast.get_docstring(node) is not None:
+        docstring = node.body[0]
+        del lines[docstring.lineno - node.lineno : docstring.end_lineno - node.lineno + 1]
+    return textwrap.dedent("\n".join(lines))
+
+
+def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
+    """A tool's place in a page, in MyST: empty until its script fills it.
+
+    way: from the page to _static. sizes: bytes of the model's files, which the tool names before it loads.
+    """
+    attributes = f'data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
+    without = (
+        f"<noscript><p><em>{NO_SCRIPT[kind]}</em></p></noscript>" if kind in NO_SCRIPT and not way else ""
+    )
+    return "\n".join(
+        [
+            "```{raw} html",
+            f'<link rel="stylesheet" href="{way}_static/teller/teller.css">',
+            f'<div class="teller" {attributes}></div>',
+            f'<script type="module" src="{way}_static/teller/play.js"></script>',
+            *filter(None, [without]),
+            "```",
+        ]
+    )
+
+
+def headings(source: str) -> list[tuple[int, str]]:
+    """The levels and words of the headings in a cell's Markdown, code blocks aside."""
+    found, fenced = [], False
+    for line in source.splitlines():
+        fenced ^= line.startswith(("```", "~~~"))
+        if not fenced and (heading := HEADING.fullmatch(line)):
+            found.append((len(heading[1]), heading[2]))
+    return found
+
+
+def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> None:
+    """Put a chapter's tool at the end of its section, where PLACES has one. BookError for a lost heading."""
+    if chapter.name not in PLACES:
+        return
+    heading, kind = PLACES[chapter.name]
+    level = None
+    for i, cell in enumerate(page.cells):
+        for its_level, words in headings(cell.source) if cell.cell_type == "markdown" else []:
+            if level is not None and its_level <= level:
+                page.cells.insert(i, new_markdown_cell(widget(kind, "../", sizes)))
+                return
+            if words == heading:
+                level = its_level
+    raise BookError(
+        f"{chapter.name} has no section {heading!r} before another; mend PLACES in book/teller.py"
+    )
+
+
+def mirror(book: Book, javascript: str, python: list[tuple[str, str]]) -> list[str]:
+    """A part of gpt.js beside what it mirrors, in MyST."""
+    out = ["`````{container} mirror", "````{container} side", "```javascript", javascript, "```", "````"]
+    if python:
+        out += ["````{container} side"]
+        for module, name in python:
+            out += ["```python", f"# companion/{module}.py: {name}", python_part(book, module, name), "```"]
+        out += ["````"]
+    return [*out, "`````", ""]
+
+
+def model_page(book: Book, source: str, described: dict, sizes: dict[str, int], checkpoint: str) -> str:
+    """The page that shows all of gpt.js, in MyST. source: the file; described: model.json.
+
+    Raises BookError where MIRRORS and the file have different parts.
+    """
+    parts = javascript_parts(source)
+    if list(parts) != [name for name, _, _ in MIRRORS]:
+        raise BookError(f"gpt.js has the parts {', '.join(parts)}; name each in MIRRORS, in this order")
+    numbers = [str(int(name.split("_")[0])) for name in PLACES]
+    facts = {
+        "chapters": f"{', '.join(numbers[:-1])} and {numbers[-1]}",
+        "lines": source.count("\n"),
+        "checkpoint": checkpoint,
+        "parameters": sum(math.prod(tensor["shape"]) for tensor in described["tensors"]),
+        "bytes": sum(sizes.values()),
+    }
+    out = [PAGE.format(**facts)]
+    for name, words, python in MIRRORS:
+        out += [f"### `{name}`", "", *([words, ""] if words else []), *mirror(book, parts[name], python)]
+    return "\n".join(out)

@@ -1,0 +1,199 @@
+"""The model's JavaScript in Chromium against Python: ids, logits, attention, greedy tokens, marks."""
+
+import random
+
+import pytest
+import torch
+
+from companion.caching import KVCache
+from companion.generation import LanguageModel, generate
+from companion.show.widgets import attention_weights
+from companion.village import load_split, story
+from companion.village.marks import mark
+
+LOAD = """async () => {
+  const [gpt, { Tokenizer }, marks] = await Promise.all(
+    ["gpt", "tokenizer", "marks"].map((name) => import(`/_static/teller/${name}.js`)));
+  const described = await (await fetch("/_static/model/model.json")).json();
+  const buffer = await (await fetch("/_static/model/weights.bin")).arrayBuffer();
+  const patterns = marks.readPatterns(await (await fetch("/_static/model/marks.json")).json());
+  const model = new gpt.GPT(described.config, gpt.readWeights(buffer, described.tensors));
+  const tokenizer = new Tokenizer(described.tokenizer);
+  window.ours = { ...gpt, ...marks, model, tokenizer, patterns, config: described.config };
+}"""
+GREEDY = """([prompts, most]) => prompts.map((given) => {
+  const { model, config, argmax, KVCache } = ours;
+  const cache = new KVCache(config);
+  let logits;
+  for (const token of given) ({ logits } = model.forward(token, cache));
+  const told = [];
+  while (told.length < most) {
+    told.push(argmax(logits));
+    if (told.at(-1) === given[0]) break;
+    ({ logits } = model.forward(told.at(-1), cache));
+  }
+  return told;
+})"""
+READ = """(tokens) => {
+  const cache = new ours.KVCache(ours.config);
+  const read = tokens.map((token) => ours.model.forward(token, cache));
+  return {
+    logits: read.map(({ logits }) => [...logits]),
+    looked: read.map(({ looked }) => looked.map((heads) => heads.map((weights) => [...weights]))),
+  };
+}"""
+MARK = """(texts) => texts.map((text) => ours.mark(text, ours.patterns).map(
+  ({ sentence, start, end, grammar, names }) => [sentence, start, end, grammar, names.map(
+    ({ word, start, end, state }) => [word, start, end, state])]))"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, address):
+    """A page in which the model's modules are loaded."""
+    page = browser.new_page()
+    page.goto(f"{address}/index.html")
+    page.evaluate(LOAD)
+    yield page
+    page.close()
+
+
+def beginnings(n: int) -> list[str]:
+    """First words: of n stories that the model never read, cut after one to twelve words, and odd ones."""
+    stories = load_split("test")[:n]
+    cut = [" ".join(text.split()[: 1 + i % 12]) for i, text in enumerate(stories)]
+    return [*cut, "", "Zoë's café 🏰", "The the the the", "1, 2, 3", "Mara  found\n\na key."]
+
+
+def test_greedy_tokens_are_python_s(page, model, tokenizer):
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    prompts = [[end, *tokenizer.encode(text)] for text in beginnings(45)]
+    told = page.evaluate(GREEDY, [prompts, 60])
+    for given, ours in zip(prompts, told, strict=True):
+        rows = torch.tensor([given])
+        drawn = generate(model, rows, 60, temperature=0.0, stop=end, cache=KVCache(model.config, 1))
+        assert ours == drawn[0].tolist(), tokenizer.decode(given[1:])
+    assert sum(map(len, told)) > 1500
+
+
+def test_logits_and_attention_are_python_s(page, model, tokenizer):
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    for text in load_split("test")[:2]:
+        tokens = [end, *tokenizer.encode(text)]
+        read = page.evaluate(READ, tokens)
+        with torch.no_grad():
+            logits = model(torch.tensor([tokens]))[0]
+            weights = attention_weights(model, torch.tensor([tokens]))  # a layer: (1, H, T, T)
+        assert torch.allclose(torch.tensor(read["logits"]), logits, atol=1e-3, rtol=0)
+        for layer, whole in enumerate(weights):
+            for t, looked in enumerate(read["looked"]):
+                expected = whole.reshape(-1, len(tokens), len(tokens))[:, t, : t + 1]
+                assert torch.allclose(
+                    torch.tensor(looked[layer], dtype=torch.float32), expected, atol=1e-4, rtol=0
+                )
+
+
+ODD = [
+    *"aZé ñß漢字かなعربי🏰👩‍🚀🇫🇷'’\"!?.,-_\t\n\r\x1c\x85\xa0\u2003\u200b\u3000\ufeff½²٣Ⅷ\u0301\x00\x7f",
+    "  ",
+    "'s",
+    "'ll",
+]
+ODD += ["'re", "<|endoftext|>", "the", " Mara", "don't", "I'm", "It's", "12", "\r\n"]
+
+
+def odd_texts(n: int) -> list[str]:
+    """Texts drawn from what tokenizers stumble over."""
+    rng = random.Random(0)
+    return ["".join(rng.choices(ODD, k=rng.randint(1, 30))) for _ in range(n)]
+
+
+def test_ids_are_python_s(page, tokenizer):
+    texts = [*load_split("test")[:150], *odd_texts(400), "", " ", "\n", 'Mara\'s "key"', "…"]
+    ids = page.evaluate("(texts) => texts.map((text) => ours.tokenizer.encode(text))", texts)
+    for text, ours in zip(texts, ids, strict=True):
+        assert ours == tokenizer.encode(text), repr(text)
+    back = page.evaluate("(rows) => rows.map((row) => ours.tokenizer.decode(row))", ids)
+    assert back == texts
+
+
+def test_the_last_merge_step_is_the_encoding(page, tokenizer):
+    texts = [*load_split("test")[:5], *odd_texts(20)]
+    steps = page.evaluate("(texts) => texts.map((text) => ours.tokenizer.mergeSteps(text))", texts)
+    for text, shown in zip(texts, steps, strict=True):
+        assert sum(shown[-1]["pieces"], []) == tokenizer.encode(text)
+        assert sum(shown[0]["pieces"], []) == list(text.encode())
+        made = [step["made"] for step in shown[1:]]
+        assert made == sorted(made) and len(set(made)) == len(made)
+
+
+def test_the_draw_is_python_s(page, model):
+    from companion.generation import next_token_probabilities, throw
+
+    logits = torch.randn(7, 1024, generator=torch.Generator().manual_seed(1)) * 3
+    for temperature, top_p in [(1.0, 1.0), (0.8, 0.9), (1.7, 0.35), (0.0, 1.0), (0.3, 0.05)]:
+        probs = next_token_probabilities(logits.double(), temperature, top_p=top_p).double()
+        darts = torch.linspace(0.01, 0.99, 7, dtype=torch.float64)
+        ours = page.evaluate(
+            """([rows, temperature, topP, darts]) => rows.map((row, i) => {
+              const probs = ours.nextTokenProbabilities(Float32Array.from(row), temperature, topP);
+              return [[...probs], ours.throwDart(probs, darts[i])];
+            })""",
+            [logits.tolist(), temperature, top_p, darts.tolist()],
+        )
+        assert torch.allclose(torch.tensor([row for row, _ in ours]).double(), probs, atol=1e-5)
+        assert [token for _, token in ours] == throw(probs, darts).tolist()
+
+
+def damaged(text: str, rng: random.Random) -> str:
+    """A story with something wrong in it: a name, a word, white space, an end, two sentences joined."""
+    words = text.split()
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(words))
+        kind = rng.randrange(5)
+        if kind == 0:
+            words = [
+                rng.choice(["Mara", "Otto", "Zelda", "Pip"]) if w.istitle() and rng.random() < 0.3 else w
+                for w in words
+            ]
+        elif kind == 1:
+            del words[at]
+        elif kind == 2:
+            words[at] = (
+                rng.choice(["\t\n", "\xa0 ", "🏰", words[at].upper(), words[at] + "?", "\x1c", '"'])
+                + words[at]
+            )
+        elif kind == 3:
+            words = words[: max(2, at)]
+        else:
+            words[at] = words[at].strip(".?!")
+    return "  ".join(words)
+
+
+def thousand(model, tokenizer) -> list[str]:
+    """1,000 texts: the village's own, the model's at two temperatures, and damaged ones."""
+    teller = LanguageModel(model, tokenizer, KVCache)
+    own = [story(random.Random(seed)).text for seed in range(500)]
+    told = [text for heat in (0.8, 1.4) for text, _ in teller.tell_many(150, temperature=heat, seed=5)]
+    rng = random.Random(7)
+    return own[:400] + told + [damaged(text, rng) for text in own[400:] + told[:200]]
+
+
+def test_marks_are_python_s_on_a_thousand_stories(page, model, tokenizer):
+    texts = thousand(model, tokenizer)
+    assert len(texts) == 1000
+    sentences, names = [], []
+    for text, ours in zip(texts, page.evaluate(MARK, texts), strict=True):
+        theirs = mark(text)
+        units = [0]  # JavaScript counts a castle as two
+        for character in " ".join(text.split()):
+            units.append(units[-1] + len(character.encode("utf-16-le")) // 2)
+        expected = [
+            [m.sentence, units[m.start], units[m.end], m.grammar]
+            + [[[n.word, units[n.start], units[n.end], n.state] for n in m.names]]
+            for m in theirs
+        ]
+        assert ours == expected, text
+        sentences += [m.grammar for m in theirs]
+        names += [n.state for m in theirs for n in m.names]
+    assert min(sentences.count(True), sentences.count(False)) > 500
+    assert min(names.count("known"), names.count("unknown"), names.count("new")) > 200
