@@ -25,8 +25,8 @@ def test_each_question_finds_its_own_row_and_is_as_near_as_can_be():
 
 
 def test_questions_in_other_words_are_found_and_none_wrongly():
-    """The threshold was chosen on the first half of each list; this is the second: 23 of 23 right, and 3 of 16
-    others found, which were made of a frequent question's words, as "How do I train a dog?" is.
+    """The threshold was chosen on the first half of each list. Here the second: 23 of 23 right, and 3 of 16
+    others found, made of a frequent question's words, as "How do I train a dog?" is.
     """
     asked, others = halves(ASKED)[1], halves(OTHERS)[1]
     found = [(INDEX.find(question), meant) for question, meant in asked]
