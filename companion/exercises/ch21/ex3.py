@@ -22,7 +22,10 @@ def mean_cases(seed):
         (torch.tensor([[[2.0], [4.0], [math.inf]]]), torch.tensor([[True, True, False]])),
         (torch.tensor([[[1.0, 2.0], [3.0, 8.0]]]), torch.tensor([[True, True]])),
         (torch.tensor([[[1.0], [6.0]], [[5.0], [7.0]]]), torch.tensor([[False, False], [True, False]])),
-        (torch.arange(27.0).view(3, 3, 3), torch.tensor([[True] * 3, [True, False, False], [False, True, True]])),
+        (
+            torch.arange(27.0).view(3, 3, 3),
+            torch.tensor([[True] * 3, [True, False, False], [False, True, True]]),
+        ),
     ]
     for b, t, c in ((2, 5, 3), (4, 3, 2), (3, 7, 4)):
         x, mask = torch.randn(b, t, c, generator=generator), torch.rand(b, t, generator=generator) < 0.6
@@ -104,7 +107,10 @@ EXERCISE = Function(
             "Your mask meets T and C instead of B and T, since shapes fit from the right. Give it a third "
             "dimension of size 1.",
         ),
-        (one_number, "Your mean is over the tokens of all rows together. Each row has one of its own, (B, C)."),
+        (
+            one_number,
+            "Your mean is over the tokens of all rows together. Each row has one of its own, (B, C).",
+        ),
     ],
     right="A mask with a third dimension, and a choice instead of a product: padding cannot be heard.",
 )

@@ -96,8 +96,8 @@ EXERCISE = Function(
         (at_the_target_alone, "The other classes have gradients too: their scores are in the sum."),
         (
             all_columns,
-            "`found[:, targets] -= 1` takes 1 away in every row at each of these columns. Row i has one: pair "
-            "the rows' numbers with the targets.",
+            "`found[:, targets] -= 1` takes 1 away in every row at each of these columns. Row i has one: "
+            "pair the rows' numbers with the targets.",
         ),
     ],
     right="What the model said, minus what was right: every gradient of the course begins with this.",
