@@ -18,5 +18,5 @@ EXERCISE = Number(
         (2e10, "With 2 bytes each, that is float16. A float32 has 32 bits."),
         (40, "In GB, yes: give it in bytes."),
     ],
-    right="40 GB where 400 KB were meant: at full size the accident shows itself as a lack of memory.",
+    right="It is 40 GB where 400 KB were meant: at full size the accident shows as a lack of memory.",
 )
