@@ -58,7 +58,7 @@ def test_a_chapter_has_five_exercises_a_hard_one_and_a_number(chapter):
     assert any(isinstance(exercise, Number) for exercise in exercises)
 
 
-@pytest.mark.parametrize("chapter", chapters())
+@pytest.mark.parametrize("chapter", [c.number for c in BOOK.chapters if c.module and c.number in chapters()])
 def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
     code = [cell.source for cell in exercise_cells(chapter) if cell.cell_type == "code"]
     imports = {found for source in code for found in imported(ast.parse(source))}

@@ -1,0 +1,1 @@
+"""The checks of chapter 21, PyTorch: one file an exercise."""
