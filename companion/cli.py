@@ -17,7 +17,7 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
-from companion.commands import chatting, classify, course, finetuning
+from companion.commands import chatting, classify, course, finetuning, quantizing
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
 from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
@@ -430,6 +430,7 @@ def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tupl
         config_class, build = BUILDERS[saved.architecture]
         return config_class(**saved.shape), build, saved.origin
     folder = models.folder_of(args.init)
+    models.check_floats("--init", folder)
     config, build = models.shape_of(folder, BUILDERS, FAMILIES)
     theirs = models.tokenizer_of(folder, Tokenizer.load)
     models.check_prepared_for(args.init, theirs, tokenizer, data, source)
@@ -619,10 +620,18 @@ def do_info(plan: SimpleNamespace) -> dict:
     return {"config": dataclasses.asdict(plan.teller.model.config), "provenance": plan.provenance}
 
 
+def number_of_weights(model) -> int:
+    """The weights of a model, also those that are kept as integers."""
+    from companion.quantization import QuantizedLinear
+
+    kept = {part for part in model.modules() if isinstance(part, QuantizedLinear)}  # a tied head once
+    return sum(p.numel() for p in model.parameters()) + sum(x.in_features * x.out_features for x in kept)
+
+
 def report_info(plan: SimpleNamespace, said: dict) -> None:
     model, tokenizer = plan.teller.model, plan.teller.tokenizer
     print(f"{plan.name}: {model.config.architecture}")
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+    print(f"{number_of_weights(model):,} parameters")
     print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
     for title, entries in said.items():
         print(f"{title}:")
@@ -700,10 +709,11 @@ def plan_export(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS, load
     from companion.pretrained import FAMILIES
     from companion.runtime.folders import check_empty
-    from companion.runtime.models import folder_of, is_export, shape_of
+    from companion.runtime.models import check_floats, folder_of, is_export, shape_of
     from companion.runtime.public_configs import write_shape
 
     folder = folder_of(args.model)
+    check_floats("--model", folder)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     write_shape(build(config, meta=True).config)  # refuses what no other engine has
     check_empty("--output", args.output, is_export, args.overwrite)
@@ -828,6 +838,11 @@ COMMANDS = {
         "with a model that learned to answer",
         "companion chat --model runs/instructions/village",
         *(chatting.add, chatting.plan, chatting.do, chatting.report),
+    ),
+    "quantize": Command(
+        "a model with 8 or 4 bits a weight",
+        "companion quantize --model runs/village --bits 4 --calibrate --out runs/small",
+        *(quantizing.add, quantizing.plan, quantizing.do, quantizing.report),
     ),
     "info": Command(
         "what a checkpoint is and where it came from",
