@@ -65,9 +65,9 @@ def load(
     model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
     device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
     of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
-    adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the checkpoint is missing,
-    cut off, a pickle, of an unknown architecture or too large for memory, and for a device that is not
-    there; for a public model also what find_model raises.
+    adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the
+    checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
+    device that is not there; for a public model also what find_model raises.
     """
     from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel

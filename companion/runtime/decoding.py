@@ -92,7 +92,7 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
 
 
 def linear(x: Tensor, p: dict | nn.Module) -> Tensor:
-    """x (B, C) times a layer's matrix, plus its bias if it has one. p: its parameters, or a quantized layer."""
+    """x (B, C) times a layer's matrix, plus its bias if it has one. p: parameters, or a quantized layer."""
     if callable(p):
         return p(x)
     bias = p["bias"]
