@@ -18,7 +18,23 @@ from companion.runtime.checks import whole_number
 from companion.runtime.files import staged
 from companion.runtime.int8 import int8_product
 
+__all__ = [
+    "round_to_grid",
+    "restore",
+    "pack",
+    "unpack",
+    "QuantizedLinear",
+    "Int8Linear",
+    "Int4Linear",
+    "QuantizedRows",
+    "calibrate",
+    "corrected",
+    "quantize",
+    "save_quantized",
+]
 
+
+# Cell db3a1a8a, under “By hand: five weights in three bits”
 def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[Tensor, Tensor]:
     """Round to nearest: (out, in) float -> integers (out, in) int8, scale (out, in / group) float16.
 
@@ -44,6 +60,7 @@ def restore(integers: Tensor, scale: Tensor) -> Tensor:
     return (parts * scale.float()[..., None]).flatten(-2)
 
 
+# Cell ed316d99, under “Two in a byte”
 def pack(integers: Tensor) -> Tensor:
     """int8 (..., in), from -8 to 7 -> uint8 (..., in / 2): two in a byte, the first in the low half."""
     low, high = integers[..., 0::2], integers[..., 1::2]
@@ -56,6 +73,7 @@ def unpack(packed: Tensor) -> Tensor:
     return (both >> 4).flatten(-2)  # moved down; of int8, >> keeps the sign
 
 
+# Cell 303e0cfb, under “Layers of integers”
 class QuantizedLinear(nn.Linear):
     """A frozen linear layer whose matrix is integers and scales. (..., in) -> (..., out).
 
@@ -87,6 +105,7 @@ class QuantizedLinear(nn.Linear):
         return F.linear(x, self.weight, self.bias)
 
 
+# Cell 36b34f1c, under “Layers of integers”
 class Int8Linear(QuantizedLinear):
     """8 bits a number. A large matrix is multiplied by PyTorch's int8 kernel, which rounds the input, too.
 
@@ -112,6 +131,7 @@ class Int4Linear(QuantizedLinear):
         return unpack(self.kept)
 
 
+# Cell d746a18b, under “Layers of integers”
 class QuantizedRows(nn.Module):
     """An embedding whose table is a quantized layer's matrix: (B, T) int64 -> (B, T, C), or any shape.
 
@@ -135,6 +155,7 @@ class QuantizedRows(nn.Module):
         return restore(self.layer.kept[tokens], self.layer.scale[tokens])  # (B, T) -> (B, T, C)
 
 
+# Cell 4d9f0317, under “Errors pushed on”
 @torch.no_grad()
 def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.Linear, Tensor]:
     """Each linear layer of the blocks -> H (in, in), the mean of x x^T over all that it reads.
@@ -164,6 +185,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
     return {layer: gram / count for layer, gram in grams.items()}
 
 
+# Cell 8959d9de, under “Errors pushed on”
 @torch.no_grad()
 def corrected(
     weight: Tensor, gram: Tensor, bits: int, group: int | None = None, damp: float = 0.3
@@ -190,6 +212,7 @@ def corrected(
     return torch.stack(integers, 1).to(torch.int8), torch.cat(scales, 1)
 
 
+# Cell c878e581, under “A whole model”
 def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping | None = None) -> GPT:
     """Put quantized layers into a model's blocks, and 8 bits a number into its token table and head; in place.
 
@@ -221,6 +244,7 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
     return model
 
 
+# Cell 86b7fd20, under “A whole model”
 def save_quantized(folder: str | Path, model: GPT, tokenizer, provenance: dict | None = None) -> None:
     """Write a quantized model, as save_checkpoint does; companion.load reads it.
 

@@ -134,7 +134,7 @@ def test_correction_is_nearer_in_what_comes_out():
     for kept in (round_to_grid(weight, 3, 8), corrected(weight, gram, 3, 8, damp=0.01)):
         assert kept[0].shape == (9, 16) and kept[1].shape == (9, 2)
         errors.append((x @ (restore(*kept) - weight).T).square().mean().item())
-    assert errors[1] < 0.7 * errors[0]
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_without_relations_correction_is_plain_rounding():
