@@ -160,7 +160,7 @@ class QuantizedRows(nn.Module):
 def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.Linear, Tensor]:
     """Each linear layer of the blocks -> H (in, in), the mean of x x^T over all that it reads.
 
-    batches: at least one (tokens, targets), (B, T) int64 each; what stands where a target is -100 is left out.
+    batches: at least one (tokens, targets), (B, T) int64 each; places whose target is -100 are left out.
     Raises ValueError where nothing is left.
     """
     grams, hooks, count = {}, [], 0
@@ -214,7 +214,7 @@ def corrected(
 
 # Cell c878e581, under “A whole model”
 def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping | None = None) -> GPT:
-    """Put quantized layers into a model's blocks, and 8 bits a number into its token table and head; in place.
+    """Put quantized layers into a model's blocks, its token table and head (these at 8 bits); in place.
 
     bits: 8 or 4. group: as in round_to_grid. grams: what calibrate gave, to correct with; None, nearest.
     The model is frozen, and returned. Raises ValueError for what does not fit, before anything is changed.
@@ -224,7 +224,7 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
         raise ValueError(f"bits={bits!r:.40} must be 8 or 4")
     if any(isinstance(layer, QuantizedLinear) for layer in layers.values()):
         raise ValueError("model is quantized already; load the one that it was made of")
-    for width in {layer.in_features for layer in layers.values()}:
+    for width in sorted({layer.in_features for layer in layers.values()}):
         if group is not None and width % whole_number("group", group, 1, "try 32"):
             raise ValueError(f"group={group} must divide {width}, the length of a row; try 32")
         if bits == 4 and width % 2:
@@ -241,7 +241,7 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
     own = model.head and Int8Linear(*round_to_grid(model.head.weight, 8), model.head.bias)
     swap(model, {place: QuantizedRows(table)})
     model.head = own or table
-    return model
+    return model.train(model.training)  # the new parts, too
 
 
 # Cell 86b7fd20, under “A whole model”
@@ -253,6 +253,7 @@ def save_quantized(folder: str | Path, model: GPT, tokenizer, provenance: dict |
     found = [layer for layer in linear_layers(model).values() if isinstance(layer, QuantizedLinear)]
     if not found:
         raise ValueError("model is not quantized; call quantize first, or save_checkpoint")
-    scheme = {"bits": found[0].bits, "group": found[0].group}
+    groups = [layer.group for layer in found if layer.group]  # none, where it is the whole row
+    scheme = {"bits": found[0].bits, "group": groups[0] if groups else None}
     with staged(folder) as new:
         write_model(new, model, tokenizer, provenance, quantization=scheme)

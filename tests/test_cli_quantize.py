@@ -69,7 +69,7 @@ def test_what_is_wrong_is_found_first(folder, text, tmp_path, capsys):
         ([folder, "--out", new, "--bits", "3"], "--bits"),
         ([folder, "--out", new, "--bits", "4", "--group", "7"], "group=7 must divide 32"),
         ([folder, "--out", new, "--data", one], "one text"),
-        ([folder, "--out", new, "--data", tmp_path / "no.txt"], "no.txt"),
+        ([folder, "--out", new, "--data", tmp_path / "no.txt"], "is no file"),
         ([tmp_path / "none", "--out", new], "none"),
     ):
         capsys.readouterr()
