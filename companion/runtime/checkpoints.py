@@ -85,7 +85,8 @@ def read_model(
 
     quantize: puts the layers of a quantized folder into a model without numbers (chapter 19); without it such
     a folder is refused. builders: for each architecture's name (config class, builder), or a builder whose
-    argument `config` is annotated with that class. Raises ValueError, in one line, for whatever is missing, damaged or unknown.
+    argument `config` is annotated with that class. Raises ValueError, in one line, for whatever is
+    missing, damaged or unknown.
     """
     folder = Path(folder)
     with reading(folder):

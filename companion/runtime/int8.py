@@ -1,7 +1,8 @@
 """PyTorch's own product with a matrix of int8, for processors that have one.
 
 The kernel (FBGEMM on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on
-x86, so that sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It multiplies integers, and adds them
+x86, so that sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It
+multiplies integers, and adds them
 up exactly. It wants the matrix in an order of its own, which is made at the first product and kept as long
 as the matrix lives: so a matrix that is used this way is held twice.
 """

@@ -7,10 +7,12 @@
 
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
-contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; -1: one for a whole matrix.
+contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; -1: one for a
+whole matrix.
 corrected: columns one after the other, errors pushed on, with the activations of 100 new stories. `parts`:
 the loss on 200 test stories with one kind of matrix alone at 3 bits. `speed`: tokens a second of processor
-time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with
+time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of transformers in float32;
+FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with
 the variables that tests/benchmarks/decoding.py names, shows a processor without AVX-512 and VNNI.
 Rows are appended to data/models/quantization.jsonl; those that are there are skipped.
 """

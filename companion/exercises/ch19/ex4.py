@@ -66,7 +66,7 @@ EXERCISE = Function(
         ),
         (
             by(lambda row, scales, bits, most: min(scales, key=lambda s: error(row, s, 2**bits - 1).item())),
-            "The grid ends at 2^(bits−1) − 1, since half of it is negative.",
+            "The grid ends at 2^(bits−1) − 1, as half is negative.",
         ),
         (by(lambda row, scales, bits, most: scales[0]), "You took the first."),
         (by(lambda row, scales, bits, most: scales[-1]), "You took the last."),
