@@ -65,16 +65,18 @@ def load(
     model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
     device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
     of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
-    adapter on. Raises ValueError, in one line, where the checkpoint is missing,
-    cut off, a pickle, of an unknown architecture or too large for memory, and for a device that is not
-    there; for a public model also what find_model raises.
+    adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the
+    checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
+    device that is not there; for a public model also what find_model raises.
     """
     from companion.caching import SlidingCache  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
     from companion.pretrained import FAMILIES, load_pretrained
+    from companion.quantization import quantize
     from companion.runtime import adapters, models
+    from companion.runtime.checkpoints import read_model
     from companion.runtime.devices import check_memory, pick_device
-    from companion.training import load_checkpoint
+    from companion.tokenization import Tokenizer
 
     where, builders = pick_device(device), BUILDERS if builders is None else builders
     if adapters.holds_adapter(name):
@@ -88,5 +90,5 @@ def load(
         check_memory(*models.shape_of(folder, builders, FAMILIES))
         model, tokenizer = load_pretrained(folder)
     else:
-        model, tokenizer, _ = load_checkpoint(folder, builders)
+        model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

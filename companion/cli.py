@@ -17,7 +17,16 @@ from typing import Any
 
 from companion import village
 from companion.book.manifest import Book
-from companion.commands import app_command, chatting, classify, course, exporting, finetuning, serving
+from companion.commands import (
+    app_command,
+    chatting,
+    classify,
+    course,
+    exporting,
+    finetuning,
+    quantizing,
+    serving,
+)
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
 from companion.commands.naming import add_device, add_model, add_model_and_revision
 from companion.runtime.commands import Command, carry_out, run
@@ -430,6 +439,7 @@ def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tupl
         config_class, build = BUILDERS[saved.architecture]
         return config_class(**saved.shape), build, saved.origin
     folder = models.folder_of(args.init)
+    models.check_floats("--init", folder)
     config, build = models.shape_of(folder, BUILDERS, FAMILIES)
     theirs = models.tokenizer_of(folder, Tokenizer.load)
     models.check_prepared_for(args.init, theirs, tokenizer, data, source)
@@ -619,10 +629,18 @@ def do_info(plan: SimpleNamespace) -> dict:
     return {"config": dataclasses.asdict(plan.teller.model.config), "provenance": plan.provenance}
 
 
+def number_of_weights(model) -> int:
+    """The weights of a model, also those that are kept as integers."""
+    from companion.quantization import QuantizedLinear
+
+    kept = {part for part in model.modules() if isinstance(part, QuantizedLinear)}  # a tied head once
+    return sum(p.numel() for p in model.parameters()) + sum(x.in_features * x.out_features for x in kept)
+
+
 def report_info(plan: SimpleNamespace, said: dict) -> None:
     model, tokenizer = plan.teller.model, plan.teller.tokenizer
     print(f"{plan.name}: {model.config.architecture}")
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+    print(f"{number_of_weights(model):,} parameters")
     print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
     for title, entries in said.items():
         print(f"{title}:")
@@ -793,6 +811,11 @@ COMMANDS = {
         "tell, chat, compare and classify in a browser",
         "companion app --models runs",
         *(app_command.add, app_command.plan, app_command.do, app_command.report),
+    ),
+    "quantize": Command(
+        "a model with 8 or 4 bits a weight",
+        "companion quantize --model runs/village --bits 4 --calibrate --output runs/small",
+        *(quantizing.add, quantizing.plan, quantizing.do, quantizing.report),
     ),
     "info": Command(
         "what a checkpoint is and where it came from",

@@ -42,11 +42,12 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion.lora import merge
     from companion.pretrained import FAMILIES
     from companion.runtime.adapters import base_of, holds_adapter
-    from companion.runtime.models import folder_of, shape_of
+    from companion.runtime.models import check_floats, folder_of, shape_of
     from companion.serve.gguf_files import gguf_header
 
     adapted = holds_adapter(args.model)
     folder = folder_of(base_of(args.model) if adapted else args.model)
+    check_floats("--model", folder)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
     check_shape(args.form, config)

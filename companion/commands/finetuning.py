@@ -21,6 +21,10 @@ def add(parser) -> None:
 
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion.runtime.models import check_floats, is_public
+
+    if not is_public(args.model) and (args.model / "config.json").is_file():
+        check_floats("--model", args.model)
     kind = KINDS[args.kind]
     return SimpleNamespace(kind=kind, plan=kind.plan_finetune(args, held))
 

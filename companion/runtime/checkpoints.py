@@ -55,33 +55,46 @@ def write_model(
     tokenizer: Any,
     provenance: dict | None = None,
     weights: dict | None = None,
+    quantization: dict | None = None,
 ) -> None:
-    """The three files of a model, into a folder that `staged` gave. weights: others than it has now."""
+    """The three files of a model, into a folder that `staged` gave. weights: others than it has now.
+
+    quantization: what quantize was asked for (chapter 19), of a model whose matrices are integers.
+    """
     model = unwrapped(model)
     tokenizer.save(folder / TOKENIZER)
     config = {"architecture": model.config.architecture, **dataclasses.asdict(model.config)}
     saved = {"config": config, "provenance": provenance or {}}
+    if quantization is not None:
+        saved["quantization"] = quantization
     (folder / CONFIG).write_text(
         json.dumps(saved, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
     mark = fingerprint(config, (folder / TOKENIZER).read_bytes())
-    weights = model.state_dict() if weights is None else weights
+    weights = tensors_of(model) if weights is None else weights
     write_safetensors(folder / WEIGHTS, weights, {"fingerprint": mark})
 
 
 def read_model(
-    folder: str | Path, builders: Mapping, load_tokenizer: Callable[[Path], Any]
+    folder: str | Path,
+    builders: Mapping,
+    load_tokenizer: Callable[[Path], Any],
+    quantize: Callable[..., Any] | None = None,
 ) -> tuple[nn.Module, Any, dict]:
     """(model, tokenizer, provenance): the model on the CPU, in evaluation mode.
 
-    builders: for each architecture's name (config class, builder), or a builder whose argument `config` is
-    annotated with that class. Raises ValueError, in one line, for whatever is missing, damaged or unknown.
+    quantize: puts the layers of a quantized folder into a model without numbers (chapter 19); without it such
+    a folder is refused. builders: for each architecture's name (config class, builder), or a builder whose
+    argument `config` is annotated with that class. Raises ValueError, in one line, for whatever is
+    missing, damaged or unknown.
     """
     folder = Path(folder)
     with reading(folder):
         saved, path = _parse_config(folder / CONFIG), folder / CONFIG
         words = file_of_checkpoint(folder / TOKENIZER).read_bytes()
         model = build_empty(saved["config"], builders, path)
+        if "quantization" in saved:
+            fill_scheme(model, saved["quantization"], quantize, path)
         weights, notes = read_safetensors(folder / WEIGHTS)
         ours = fingerprint(saved["config"], words)
         if notes.get("fingerprint", ours) != ours:
@@ -95,9 +108,27 @@ def read_model(
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{folder / TOKENIZER} has {sizes}; it belongs to another model")
     check_weights(model, weights, folder / WEIGHTS)
-    wanted = model.state_dict()
-    model.load_state_dict({n: t.to(wanted[n].dtype, copy=True) for n, t in weights.items()}, assign=True)
+    wanted = tensors_of(model)
+    ours = {n: t.to(wanted[n].dtype, copy=True) for n, t in weights.items()}
+    model.load_state_dict(ours, strict=False, assign=True)  # not strict: check_weights was
     return model.eval(), tokenizer, saved["provenance"]
+
+
+def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A model's parameters and buffers by name, each once: a table that two parts share has one name."""
+    return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def fill_scheme(model: nn.Module, scheme: Any, quantize: Callable | None, path: Path) -> None:
+    """Quantize an empty model as config.json says. ValueError, in one line, for an unknown scheme."""
+    if quantize is None:
+        raise ValueError(f"{path.parent} is quantized, and this needs weights that are floats; name another")
+    if not isinstance(scheme, dict) or set(scheme) != {"bits", "group"}:
+        raise ValueError(f"{path}: quantization={scheme!r:.60} must have bits and group; copy it again")
+    try:
+        quantize(model, **scheme)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: quantization: {error}") from None
 
 
 def read_config(folder: str | Path) -> dict:
@@ -198,12 +229,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
 
 def check_weights(model: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
     """ValueError, in one line, where a name, a shape or a kind of number differs from the model's."""
-    wanted = model.state_dict()
+    wanted = tensors_of(model)
     for name in sorted(wanted.keys() | weights.keys()):
         there, here = (list(d[name].shape) if name in d else "none" for d in (weights, wanted))
         if there != here:
             raise ValueError(f"{path} is of another model: {name} is {there} there, {here} here")
-        if weights[name].is_floating_point() != wanted[name].is_floating_point():
+        kind, ours = weights[name].dtype, wanted[name].dtype
+        if kind.is_floating_point != ours.is_floating_point or not (kind.is_floating_point or kind == ours):
             kinds = f"{weights[name].dtype} there, {wanted[name].dtype} here"
             raise ValueError(f"{path} is of another model: {name} is {kinds}")
 

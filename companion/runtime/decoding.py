@@ -24,6 +24,8 @@ GPT, BLOCK, MLP = "companion.gpt.GPT", "companion.blocks.Block", "companion.bloc
 EMBED, TABLE = "companion.embeddings.GPTEmbedding", "companion.embeddings.TokenEmbedding"
 NORM, ATTN = "companion.blocks.LayerNorm", "companion.attention.CausalSelfAttention"
 LINEAR, DROPOUT = "torch.nn.modules.linear.Linear", "torch.nn.modules.dropout.Dropout"
+INT8, INT4 = "companion.quantization.Int8Linear", "companion.quantization.Int4Linear"
+ROWS = "companion.quantization.QuantizedRows"
 """The classes whose operations are written out here, by name: nothing in this folder imports a chapter's."""
 
 
@@ -58,7 +60,7 @@ def few_tokens(model: nn.Module, tokens: Tensor, cache) -> Tensor | None:
 def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
     """(B, T) -> (B, T, C); None for a token that has no row, or a position that has none."""
     token, position, blocks, norm = parts
-    start, (B, T), C = cache.length, tokens.shape, token.shape[1]
+    start, (B, T), C = cache.length, tokens.shape, position.shape[1]
     by_row = not isinstance(start, int)
     if len(cache.layers) != len(blocks):
         return None
@@ -69,7 +71,8 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
         return None
     at = start[:, None] + torch.arange(T, device=start.device) if by_row else slice(start, start + T)
     try:
-        x = torch.embedding(token, tokens) + position[at]
+        rows = token(tokens) if callable(token) else torch.embedding(token, tokens)
+        x = rows + position[at]
     except IndexError:
         return None
     x, staircase = x.view(-1, C), None  # (B T, C), as all that follows
@@ -88,8 +91,10 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
     return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 
-def linear(x: Tensor, p: dict) -> Tensor:
-    """x (B, C) times a layer's matrix, plus its bias if it has one."""
+def linear(x: Tensor, p: dict | nn.Module) -> Tensor:
+    """x (B, C) times a layer's matrix, plus its bias if it has one. p: parameters, or a quantized layer."""
+    if callable(p):
+        return p(x)
     bias = p["bias"]
     return torch.mm(x, p["weight"].T) if bias is None else torch.addmm(bias, x, p["weight"].T)
 
@@ -122,7 +127,11 @@ def weights(model: nn.Module) -> tuple | None:
     if not (plain(EMBED, embed) and plain(NORM, last)):
         return None
     token, position, dropout = embed._modules["token"], embed._modules["position"], embed._modules["dropout"]
-    if not (plain(TABLE, token, position) and plain(DROPOUT, dropout)):
+    if not (plain(TABLE, position) and plain(DROPOUT, dropout)):
+        return None
+    if plain(TABLE, token):
+        token = token._parameters["weight"]
+    elif not plain(ROWS, token):
         return None
     for block in model._modules["blocks"]._modules.values():
         if not plain(BLOCK, block):
@@ -133,11 +142,13 @@ def weights(model: nn.Module) -> tuple | None:
             return None
         layers = [attn._modules[x] for x in ("q_proj", "k_proj", "v_proj", "o_proj")]
         layers += mlp._modules["up_proj"], mlp._modules["down_proj"]
-        if not (plain(LINEAR, *layers) and plain(DROPOUT, mlp._modules["dropout"])):
+        if not plain(DROPOUT, mlp._modules["dropout"]):
             return None
-        q, k, v, o, up, down = [layer._parameters for layer in layers]
+        if not all(plain(LINEAR, x) or plain(INT8, x) or plain(INT4, x) for x in layers):
+            return None
+        q, k, v, o, up, down = [x._parameters if plain(LINEAR, x) else x for x in layers]
         blocks.append((scales(norm_1), attn.n_heads, q, k, v, o, scales(norm_2), up, down))
-    return token._parameters["weight"], position._parameters["weight"], blocks, scales(last)
+    return token, position._parameters["weight"], blocks, scales(last)
 
 
 def scales(norm: nn.Module) -> tuple[Tensor, Tensor, float]:

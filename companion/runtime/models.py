@@ -80,6 +80,12 @@ def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, C
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
+def check_floats(option: str, folder: Path) -> None:
+    """ValueError where the folder's model has integers for weights (chapter 19), which cannot learn."""
+    if not is_public(folder) and "quantization" in read_config(folder):
+        raise ValueError(f"{option}={folder} is quantized; name the model that it was made of")
+
+
 def provenance_of(name: str | Path, folder: Path) -> dict:
     """Where a model's weights came from: what its folder says, or as origin_of."""
     return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]

@@ -1,0 +1,125 @@
+"""companion quantize: a model with 8 or 4 bits a weight.
+
+As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
+"""
+
+import math
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+from companion.commands.naming import add_model
+from companion.runtime.files import claim
+from companion.runtime.options import integer
+from companion.runtime.terminal import as_typed
+
+TEXTS, MEASURED, BATCH = 100, 200, 20
+"""Texts to calibrate with, and to measure with, at most; and at once."""
+WEIGHTS = "model.safetensors"
+
+
+def add(parser) -> None:
+    add_model(parser)
+    parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="of a weight (default: 8)")
+    about = "weights of a row that share a scale (default: 32 with 4 bits, else the whole row)"
+    parser.add_argument("--group", type=integer("--group", 1, 10**6), help=about)
+    about = f"choose the integers by what the layers read in {TEXTS} texts"
+    parser.add_argument("--calibrate", action="store_true", help=about)
+    about = "texts to calibrate and to measure with: a file or folder, or a corpus (default: village)"
+    parser.add_argument("--data", default="village", metavar="TEXT", help=about)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write; new, or empty")
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import BUILDERS, load
+    from companion.pretrained import FAMILIES
+    from companion.quantization import quantize
+    from companion.runtime.folders import check_empty
+    from companion.runtime.models import check_floats, folder_of, is_public, origin_of, shape_of
+
+    folder = folder_of(args.model)
+    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    if is_public(folder):
+        raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
+    check_floats("--model", folder)
+    group = args.group or (32 if args.bits == 4 else None)
+    quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
+    check_empty("--output", args.output, lambda _: False)
+    teller = load(folder, device="cpu")
+    calibration, measured = texts_of(args.data)
+    held.enter_context(claim(args.output))
+    return SimpleNamespace(
+        **{"args": args, "teller": teller, "group": group, "origin": origin_of(args.model, folder)},
+        **{"calibration": rows_of(teller, calibration), "measured": rows_of(teller, measured)},
+        before=(folder / WEIGHTS).stat().st_size,
+    )
+
+
+def texts_of(name: str) -> tuple[list[str], list[str]]:
+    """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
+    from companion.datasets import load_text
+    from companion.village import fresh_stories, load_split
+
+    if name == "village":
+        return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
+    found = load_text(name)
+    if len(found) < 2:
+        found = [part for part in "".join(found).split("\n\n") if part.strip()]
+    if len(found) < 2:
+        raise ValueError(f"--data={name} is one text without a blank line; give two, or a folder of texts")
+    return found[1::2][:TEXTS], found[::2][:MEASURED]
+
+
+def rows_of(teller, texts: list[str]) -> list[list[int]]:
+    """Each text to its end as token ids, cut to what the model reads."""
+    longest = teller.model.config.context_length + 1  # the last is only predicted
+    return [[*teller.begin, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
+
+
+def batches(teller, rows: list[list[int]]):
+    """(tokens, targets), (B, T) each; -100 where there is nothing to predict."""
+    from companion.datasets import pad_batch
+
+    for i in range(0, len(rows), BATCH):
+        tokens, real = pad_batch(rows[i : i + BATCH], teller.end)
+        yield tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
+
+
+def do(plan: SimpleNamespace) -> dict:
+    """Measure, quantize, write, load what was written, measure; return the figures."""
+    from companion import load
+    from companion.quantization import calibrate, quantize, save_quantized
+
+    teller, args = plan.teller, plan.args
+    found = {"before": bits_per_byte(teller, plan.measured)}
+    grams = calibrate(teller.model, batches(teller, plan.calibration)) if args.calibrate else None
+    quantize(teller.model, args.bits, plan.group, grams)
+    about = {"init": plan.origin, "calibrated": args.data if args.calibrate else None}
+    save_quantized(args.output, teller.model, teller.tokenizer, about)
+    found["after"] = bits_per_byte(load(args.output, device="cpu"), plan.measured)
+    return found | {"bytes": (args.out / WEIGHTS).stat().st_size}
+
+
+def bits_per_byte(teller, rows: list[list[int]]) -> float:
+    """The loss on rows, over the bytes that they stand for; an end counts as one."""
+    import torch
+
+    from companion.training import next_token_loss
+
+    nats, n_bytes = 0.0, 0
+    with torch.no_grad():
+        for batch in batches(teller, rows):
+            nats += next_token_loss(teller.model, batch)[0].item()
+    for row in rows:
+        told = [token for token in row[len(teller.begin) :] if token != teller.end]
+        n_bytes += len(teller.tokenizer.decode(told).encode()) + (row[-1] == teller.end)
+    return nats / math.log(2) / n_bytes
+
+
+def report(plan: SimpleNamespace, found: dict) -> None:
+    args = plan.args
+    scale = f"a scale for {plan.group} weights" if plan.group else "a scale for a row"
+    print(f"{args.bits} bits a weight, {scale}{', corrected' if args.calibrate else ''}; before and after:")
+    print(f"  {plan.before / 1e6:.2f} MB  {found['bytes'] / 1e6:.2f} MB")
+    print(f"  {found['before']:.4f}   {found['after']:.4f} bits per byte, on {len(plan.measured)} texts")
+    print(f"In {args.out}: the model. Next:\n\n  {as_typed('companion', 'generate', '--model', args.output)}")

@@ -1,0 +1,1 @@
+"""The checks of chapter 19, quantization: one file an exercise."""

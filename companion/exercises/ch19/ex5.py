@@ -1,0 +1,38 @@
+"""The check of exercise 19.5: Bytes of a file."""
+
+from companion.exercises.exercise import Function
+
+
+def file_bytes(shapes, bits, group):
+    return sum(out * into * bits // 8 + 2 * out * into // group for out, into in shapes)
+
+
+def cases(seed):
+    made = [([(512, 128)], 4, 32), ([(512, 128)], 8, 128), ([], 4, 32)] if seed == 0 else []
+    shapes = [(64 + 8 * seed, 128), (96, 64), (32, 192 + 64 * seed)]
+    return made + [(shapes, 4, 32), (shapes, 8, 64), (shapes[:2], 2, 16), (shapes[1:], 4, 64)]
+
+
+def plus(rule):
+    return lambda shapes, bits, group: sum(rule(out, into, bits, group) for out, into in shapes)
+
+
+EXERCISE = Function(
+    number="19.5",
+    title="Bytes of a file",
+    stars=1,
+    wants="file_bytes(shapes, bits, group)",
+    cases=cases,
+    oracle=file_bytes,
+    mistakes=[
+        (plus(lambda o, i, b, g: o * i * b // 8), "The scales need bytes, too."),
+        (plus(lambda o, i, b, g: o * i * b // 8 + 2 * o), "Each group has a scale, not each row."),
+        (plus(lambda o, i, b, g: o * i * b // 8 + 4 * o * i // g), "A scale is kept in two bytes, not four."),
+        (plus(lambda o, i, b, g: o * i * b // 8 + o * i // g), "A scale is kept in two bytes, not one."),
+        (plus(lambda o, i, b, g: o * i * b + 16 * o * i // g), "Those are bits; a byte has eight."),
+        (plus(lambda o, i, b, g: o * i * b // 8 + 2 * i // g), "Every row has groups of its own."),
+        (plus(lambda o, i, b, g: o * i * b + 2 * o * i // g), "The integers are counted in bits."),
+        (plus(lambda o, i, b, g: o * i * 4), "That is the size in float32."),
+    ],
+    right="Groups of 32 cost half a bit a weight: four bits are four and a half.",
+)

@@ -1,0 +1,173 @@
+"""Fewer bits a weight: what a reader notices, which part suffers, and how fast it is. Chapter 19's figures.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py stories   # a quarter of an hour
+    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py parts     # a minute
+    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py speed     # needs transformers; two minutes
+    python tests/benchmarks/quantization.py --table                     # what is there
+
+`stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
+bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
+contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; -1: one for a
+whole matrix.
+corrected: columns one after the other, errors pushed on, with the activations of 100 new stories. `parts`:
+the loss on 200 test stories with one kind of matrix alone at 3 bits. `speed`: tokens a second of processor
+time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of transformers in float32;
+FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with
+the variables that tests/benchmarks/decoding.py names, shows a processor without AVX-512 and VNNI.
+Rows are appended to data/models/quantization.jsonl; those that are there are skipped.
+"""
+
+import argparse
+import copy
+import os
+import statistics
+
+import torch
+from logs import append_row, holds, machine, read_rows
+from rewards import asked, bits_per_byte, shipped, story_batch
+
+from companion.lora import linear_layers
+from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
+from companion.village import DATA, fresh_stories
+
+LOG = DATA / "models" / "quantization.jsonl"
+SEED, TABLES = 19, 8
+STORIES = [(32, 0, False), (4, 32, True), (3, 32, False), (8, 0, False), (4, 32, False), (3, 32, True)]
+STORIES += [(2, 32, False), (4, 0, False), (2, 32, True), (4, 0, True), (4, -1, False)]
+NUMBERS = {32: 2000, 2: 300}
+"""Stories asked for, where not 1,000."""
+PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj", "token")
+ROUNDS = 5
+
+
+def batches(teller, texts: list[str]):
+    """Whole stories, fifty at a time, as calibrate takes them."""
+    for i in range(0, len(texts), 50):
+        yield story_batch(teller, texts[i : i + 50])
+
+
+def on_grid(weight, bits: int, group: int, gram=None):
+    """A matrix rounded, as floats. gram: correct with it."""
+    if group < 0:
+        return restore(*round_to_grid(weight.reshape(1, -1), bits)).view_as(weight)
+    kept = (
+        round_to_grid(weight, bits, group or None)
+        if gram is None
+        else corrected(weight, gram, bits, group or None)
+    )
+    return restore(*kept)
+
+
+def megabytes(model, bits: int, group: int) -> float:
+    """What its file would hold: integers, scales of two bytes, and the rest in float32."""
+    layers, table = linear_layers(model).values(), model.embed.token.weight
+    total = sum(p.numel() for p in model.parameters()) * 4
+    if bits == 32:
+        return total / 1e6
+    for weight in [layer.weight for layer in layers]:
+        scales = {0: len(weight), -1: 1}.get(group, weight.numel() // max(group, 1))
+        total += weight.numel() * (bits / 8 - 4) + 2 * scales
+    return (total + table.numel() * (TABLES / 8 - 4) + 2 * len(table)) / 1e6
+
+
+@torch.no_grad()
+def rounded(bits: int, group: int, correct: bool):
+    """The shipped model with its matrices on a grid."""
+    teller = shipped()
+    if bits == 32:
+        return teller
+    grams = calibrate(teller.model, batches(teller, fresh_stories(100, SEED))) if correct else {}
+    for layer in linear_layers(teller.model).values():
+        layer.weight.copy_(on_grid(layer.weight, bits, group, grams.get(layer)))
+    table = teller.model.embed.token.weight
+    table.copy_(on_grid(table, TABLES, 0))
+    return teller
+
+
+def stories() -> None:
+    for bits, group, correct in STORIES:
+        key = {"what": "stories", "bits": bits, "group": group, "corrected": correct}
+        if holds(LOG, key):
+            continue
+        teller = rounded(bits, group, correct)
+        found = asked(teller, NUMBERS.get(bits, 1000), SEED)
+        row = key | {"megabytes": round(megabytes(teller.model, bits, group), 3)}
+        row |= {name: found[name] for name in ("stories", "true", "interval", "words", "whole")}
+        row["bits_per_byte"] = round(found["bits_per_byte"], 5)
+        append_row(LOG, row | {"machine": machine()})
+        print(line(row), flush=True)
+
+
+@torch.no_grad()
+def parts() -> None:
+    base = bits_per_byte(shipped(), 200)
+    for part in PARTS:
+        if holds(LOG, key := {"what": "parts", "part": part, "bits": 3, "group": 32}):
+            continue
+        teller = shipped()
+        layers = {**linear_layers(teller.model), "token": teller.model.embed.token}
+        chosen = [layer for path, layer in layers.items() if path.endswith(part)]
+        for layer in chosen:
+            layer.weight.copy_(on_grid(layer.weight, 3, 32))
+        row = key | {"numbers": sum(layer.weight.numel() for layer in chosen)}
+        row |= {"bits_per_byte": round(bits_per_byte(teller, 200), 5), "before": round(base, 5)}
+        append_row(LOG, row | {"machine": machine()})
+        print(line(row), flush=True)
+
+
+def speed() -> None:
+    import transformers
+    from decoding import SHAPES, bytes_moved, memory_speed, our_loop, peer, processor_time, their_loop
+
+    from companion.gpt import gpt2
+
+    isa = os.environ.get("FBGEMM_ENABLE_INSTRUCTIONS", "all")
+    key = {"what": "speed", "threads": torch.get_num_threads(), "instructions": isa}
+    if holds(LOG, key):
+        return
+    transformers.logging.set_verbosity_error()
+    torch.manual_seed(0)
+    shape, new = SHAPES["GPT-2 124 M"], 12
+    plain = gpt2(shape).eval()
+    theirs, kept = peer(plain), copy.deepcopy(plain)
+    models = {"float32": plain, "8 bits": quantize(kept, 8)}
+    moved = {"float32": bytes_moved(plain, 1, new), "8 bits": sum(t.nbytes for t in kept.buffers())}
+    tokens = torch.randint(1, 1024, (1, 8), generator=torch.Generator().manual_seed(1))
+    works = {name: lambda model=model: our_loop(model, tokens, new) for name, model in models.items()}
+    works["transformers"] = lambda: their_loop(theirs, tokens, new)
+    for work in works.values():
+        work()
+    memory, times = memory_speed(), {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, work in works.items():
+            times[name].append(processor_time(work))
+    for name in models:
+        ratio = statistics.median(b / a for a, b in zip(times[name], times["transformers"], strict=True))
+        rate = new / statistics.median(times[name])
+        row = key | {"kept": name, "tokens_per_second": round(rate, 1), "ratio": round(ratio, 2)}
+        row |= {"bandwidth": round(rate * moved[name] / memory, 3), "memory": round(memory / 1e9, 1)}
+        append_row(LOG, row | {"machine": machine()})
+        print(line(row), flush=True)
+
+
+def line(row: dict) -> str:
+    """A row, short."""
+    return "  ".join(f"{k} {v}" for k, v in row.items() if k not in ("machine", "interval", "stories"))
+
+
+ARMS = {"stories": stories, "parts": parts, "speed": speed}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("arm", nargs="*", choices=[*ARMS, []], default=[])
+    parser.add_argument("--table", action="store_true")
+    args = parser.parse_args()
+    if not args.table:
+        for arm in args.arm or ARMS:
+            ARMS[arm]()
+    print("\n".join(line(row) for row in read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Weights as integers: grids, packing, layers, correction, whole models, their folders."""
+
+import copy
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from companion import load
+from companion.caching import KVCache
+from companion.datasets import load_text
+from companion.gpt import GPTConfig, gpt2
+from companion.lora import LoRALinear, add_lora, linear_layers
+from companion.modern import LlamaConfig, llama
+from companion.quantization import (
+    Int4Linear,
+    Int8Linear,
+    QuantizedLinear,
+    QuantizedRows,
+    calibrate,
+    corrected,
+    pack,
+    quantize,
+    restore,
+    round_to_grid,
+    save_quantized,
+    unpack,
+)
+from companion.runtime.decoding import weights
+from companion.runtime.int8 import int8_product
+from companion.tokenization import BPETokenizer
+from companion.training import load_checkpoint, save_checkpoint
+
+SHAPE = GPTConfig(vocab_size=300, context_length=24, n_layers=2, n_heads=2, d_model=12)
+
+
+def small(seed=0):
+    torch.manual_seed(seed)
+    model = gpt2(SHAPE).eval()
+    for p in model.parameters():
+        if p.ndim == 1:
+            nn.init.normal_(p, std=0.3)
+    return model
+
+
+def rows(n=6, length=20, seed=1):
+    tokens = torch.randint(300, (n, length + 1), generator=torch.Generator().manual_seed(seed))
+    return tokens[:, :-1], tokens[:, 1:]
+
+
+@given(st.integers(2, 8), st.sampled_from([None, 1, 3, 4, 12]), st.integers(0, 99))
+def test_no_error_is_longer_than_half_a_step(bits, group, seed):
+    weight = torch.randn(5, 12, generator=torch.Generator().manual_seed(seed))
+    integers, scale = round_to_grid(weight, bits, group)
+    most = 2 ** (bits - 1) - 1
+    assert integers.dtype == torch.int8 and integers.abs().max() <= most and scale.dtype == torch.float16
+    half = scale.float().repeat_interleave(12 // scale.shape[1], 1) * (0.5 + most * 2**-10)  # float16's own
+    assert ((restore(integers, scale) - weight).abs() <= half + 1e-6).all()
+
+
+def test_as_torch_rounds():
+    weight = torch.randn(7, 10, generator=torch.Generator().manual_seed(3))
+    integers, scale = round_to_grid(weight, 8)
+    zero = torch.zeros(7, dtype=torch.int32)
+    theirs = torch.fake_quantize_per_channel_affine(weight, scale[:, 0].float(), zero, 0, -127, 127)
+    torch.testing.assert_close(restore(integers, scale), theirs)
+
+
+def test_zeros_stay_zero():
+    integers, scale = round_to_grid(torch.zeros(2, 6), 4, 3)
+    assert not integers.any() and torch.equal(restore(integers, scale), torch.zeros(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("bits", "group", "said"),
+    [(1, None, "bits=1 must be at least 2"), (9, None, "at most 8"), (4, 5, "group=5 must divide 12")],
+)
+def test_faults_of_a_grid(bits, group, said):
+    with pytest.raises(ValueError, match=said):
+        round_to_grid(torch.ones(3, 12), bits, group)
+
+
+def test_every_pair_comes_back():
+    pairs = torch.cartesian_prod(torch.arange(-8, 8), torch.arange(-8, 8)).to(torch.int8)
+    packed = pack(pairs)
+    assert packed.dtype == torch.uint8 and sorted(packed.flatten().tolist()) == list(range(256))
+    assert torch.equal(unpack(packed), pairs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "group"), [(Int8Linear, 8, None), (Int8Linear, 8, 3), (Int4Linear, 4, 6)]
+)
+def test_a_layer_multiplies_by_what_it_keeps(kind, bits, group):
+    torch.manual_seed(2)
+    plain, x = nn.Linear(12, 7), torch.randn(2, 5, 12, requires_grad=True)
+    kept = round_to_grid(plain.weight, bits, group)
+    layer = kind(*kept, plain.bias)
+    y = layer(x)
+    torch.testing.assert_close(y, F.linear(x, restore(*kept), plain.bias))
+    y.sum().backward()
+    torch.testing.assert_close(x.grad[0, 0], restore(*kept).sum(0))
+    assert layer.group == group and not any(p.requires_grad for p in layer.parameters())
+    assert layer.kept.nbytes == plain.weight.numel() * bits // 8
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_kernel_is_near_and_rows_do_not_meet(bias):
+    torch.manual_seed(4)
+    plain = nn.Linear(512, 600, bias=bias)
+    layer = Int8Linear(*round_to_grid(plain.weight, 8), plain.bias)
+    x = torch.randn(3, 512) * torch.tensor([[1.0], [100.0], [0.01]])
+    if int8_product(x, layer.kept, layer.scale, layer.bias) is None:
+        pytest.skip("PyTorch has no int8 kernel here; the floats are tested above")
+    exact = F.linear(x, layer.weight, layer.bias)
+    without = exact - (layer.bias if bias else 0)
+    for found in (layer(x), torch.cat([layer(row[None]) for row in x])):
+        off = (found - exact).abs().amax(1) / without.abs().amax(1)
+        assert (off < 0.03).all() and off.max() > 1e-6  # the input was rounded
+    with torch.no_grad():
+        layer.scale.mul_(2)  # the kernel's own copy is made again
+    torch.testing.assert_close(layer(x) - (layer.bias if bias else 0), 2 * without, atol=6, rtol=0.1)
+
+
+def test_correction_is_nearer_in_what_comes_out():
+    torch.manual_seed(5)
+    mix, weight = torch.randn(16, 16), torch.randn(9, 16)
+    x = torch.randn(400, 16) @ mix
+    gram = x.T @ x / len(x)
+    errors = []
+    for kept in (round_to_grid(weight, 3, 8), corrected(weight, gram, 3, 8, damp=0.01)):
+        assert kept[0].shape == (9, 16) and kept[1].shape == (9, 2)
+        errors.append((x @ (restore(*kept) - weight).T).square().mean().item())
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_without_relations_correction_is_plain_rounding():
+    weight = torch.randn(4, 10, generator=torch.Generator().manual_seed(0))
+    for ours, plain in zip(corrected(weight, torch.eye(10), 4, 5), round_to_grid(weight, 4, 5), strict=True):
+        assert torch.equal(ours, plain)
+
+
+def test_calibration_is_the_mean_product():
+    model, (x, y) = small(), rows()
+    y = y.clone()
+    y[:, 15:] = -100
+    seen = []
+    layer = model.blocks[1].mlp.down_proj
+    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :15].flatten(0, 1)))
+    grams = calibrate(model, [(x[:2], y[:2]), (x[2:], y[2:])])
+    hook.remove()
+    inputs = torch.cat(seen)
+    torch.testing.assert_close(grams[layer], inputs.T @ inputs / len(inputs))
+    assert set(grams) == set(linear_layers(model).values())
+    assert not any(layer._forward_pre_hooks for layer in grams)
+    with pytest.raises(ValueError, match="no token"):
+        calibrate(model, [(x, torch.full_like(y, -100))])
+
+
+@pytest.mark.parametrize(("bits", "group"), [(8, None), (8, 6), (4, 6)])
+def test_a_model_computes_as_its_restored_floats(bits, group):
+    model, plain, (x, y) = small(), small(), rows()
+    grams = calibrate(model, [(x, y)])
+    assert quantize(model, bits, group, grams) is model
+    with torch.no_grad():
+        for path, layer in linear_layers(plain).items():
+            layer.weight.copy_(model.get_submodule(path).weight)
+        plain.embed.token.weight.copy_(model.embed.token.weight)
+        torch.testing.assert_close(model(x), plain(x))
+    assert model.head is model.embed.token.layer and not any(p.requires_grad for p in model.parameters())
+    cache = KVCache(model.config, len(x))
+    with torch.no_grad():
+        assert weights(model) is not None  # the short way of decoding knows the layers
+        parts = [model(part, cache) for part in x.split([13, 1, 6], dim=1)]
+        torch.testing.assert_close(torch.cat(parts, 1), plain(x), atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="tokens go from 0 to 300"):
+        model(torch.tensor([[0, 300]]))
+
+
+def test_a_head_of_its_own_and_rows_without_positions():
+    torch.manual_seed(0)
+    model = llama(LlamaConfig(vocab_size=50, context_length=9, n_layers=1, n_heads=2, d_model=8, tied=False))
+    nn.init.normal_(model.head.weight)
+    quantize(model, 4)
+    assert isinstance(model.embed, QuantizedRows) and model.head is not model.embed.layer
+    assert model(torch.tensor([[1, 2, 3]])).shape == (1, 3, 50)
+
+
+@pytest.mark.parametrize(
+    ("bits", "group", "said"),
+    [(3, None, "bits=3 must be 8 or 4"), (4, 5, "group=5 must divide 12"), (8, 0, "at least 1")],
+)
+def test_faults_leave_a_model_as_it_was(bits, group, said):
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=said):
+        quantize(model, bits, group)
+    assert before.keys() == model.state_dict().keys() and all(p.requires_grad for p in model.parameters())
+
+
+def test_not_twice():
+    model = quantize(small(), 8)
+    with pytest.raises(ValueError, match="quantized already"):
+        quantize(model, 4)
+
+
+def test_an_adapter_learns_on_a_base_of_four_bits():
+    model, (x, y) = quantize(small(), 4, 6), rows()
+    kept = model.blocks[0].attn.q_proj.kept.clone()
+    adapter = add_lora(model, rank=2)
+    assert all(isinstance(part.base, QuantizedLinear) for part in adapter.values())
+    learned = [p for p in model.parameters() if p.requires_grad]
+    optimizer, losses = torch.optim.Adam(learned, lr=0.02), []
+    for _ in range(20):
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.03 and isinstance(model.blocks[0].attn.q_proj, LoRALinear)
+    assert torch.equal(model.blocks[0].attn.q_proj.base.kept, kept)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return BPETokenizer.train(load_text("lamplighter"), 300)
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer):
+    save_quantized(tmp_path, quantize(small(), 4, 6), tokenizer, {"init": "small"})
+    return tmp_path
+
+
+def test_saved_and_loaded(folder, tokenizer):
+    model, found = quantize(small(), 4, 6), load(folder, "cpu")
+    x, _ = rows()
+    assert torch.equal(found.model(x), model(x)) and found.model.head is found.model.embed.token.layer
+    saved = json.loads((folder / "config.json").read_text("utf-8"))
+    assert saved["quantization"] == {"bits": 4, "group": 6} and saved["provenance"] == {"init": "small"}
+    assert found.tell("The", max_new_tokens=5, seed=1)
+    plain = folder / "plain"
+    save_checkpoint(plain, small(), tokenizer)
+    sizes = [(where / "model.safetensors").stat().st_size for where in (folder, plain)]
+    assert sizes[0] < 0.75 * sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ({"bits": 3, "group": 6}, "bits=3 must be 8 or 4"),
+        ({"bits": 4, "group": 5}, "group=5 must divide"),
+        ({"bits": 4, "group": 12}, "scale is"),
+        ({"bits": 8, "group": 6}, "is of another model"),
+        ({"bits": 4}, "must have bits and group"),
+        ("nf4", "must have bits and group"),
+        ({"bits": [4], "group": 6}, "config.json: quantization"),
+    ],
+)
+def test_a_folder_that_was_changed_is_refused_in_a_line(folder, scheme, said):
+    path = folder / "config.json"
+    saved = json.loads(path.read_text("utf-8")) | {"quantization": scheme}
+    path.write_text(json.dumps(saved), encoding="utf-8")
+    with pytest.raises(ValueError, match=said) as caught:
+        load(folder, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_who_needs_floats_is_told(folder, tokenizer):
+    with pytest.raises(ValueError, match="is quantized, and this needs weights that are floats"):
+        load_checkpoint(folder)
+    with pytest.raises(ValueError, match="not quantized"):
+        save_quantized(folder, small(), tokenizer)
