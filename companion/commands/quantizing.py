@@ -97,7 +97,7 @@ def do(plan: SimpleNamespace) -> dict:
     about = {"init": plan.origin, "calibrated": args.data if args.calibrate else None}
     save_quantized(args.output, teller.model, teller.tokenizer, about)
     found["after"] = bits_per_byte(load(args.output, device="cpu"), plan.measured)
-    return found | {"bytes": ( args.output / WEIGHTS).stat().st_size}
+    return found | {"bytes": (args.output / WEIGHTS).stat().st_size}
 
 
 def bits_per_byte(teller, rows: list[list[int]]) -> float:
@@ -122,4 +122,6 @@ def report(plan: SimpleNamespace, found: dict) -> None:
     print(f"{args.bits} bits a weight, {scale}{', corrected' if args.calibrate else ''}; before and after:")
     print(f"  {plan.before / 1e6:.2f} MB  {found['bytes'] / 1e6:.2f} MB")
     print(f"  {found['before']:.4f}   {found['after']:.4f} bits per byte, on {len(plan.measured)} texts")
-    print(f"In {args.output}: the model. Next:\n\n  {as_typed('companion', 'generate', '--model', args.output)}")
+    print(
+        f"In {args.output}: the model. Next:\n\n  {as_typed('companion', 'generate', '--model', args.output)}"
+    )
