@@ -111,11 +111,11 @@ EXERCISE = Function(
         (decoded(less_eight, halves=in_turn_high), "The lower halves of all 16 bytes come first."),
         (decoded(less_eight, halves=high_first), "The lower halves come first: `b % 16`, or `b & 15`."),
         (decoded(lambda scale, q: scale * q), "The whole numbers are counted from −8."),
-        (decoded(lambda scale, q: scale * (q - 16 if q > 7 else q)), "8 to 15 are no negative numbers here: "
+        (decoded(lambda scale, q: scale * (q - 16 if q > 7 else q)), "Here 8 to 15 are no negative numbers: "
          "8 is subtracted from each."),
         (decoded(lambda scale, q: scale * (q - 7)), "One too many: 8 is subtracted."),
         (decoded(lambda scale, q: q - 8), "Each number is to be multiplied by its block's scale."),
-        (decoded(lambda scale, q: scale * q - 8), "8 is subtracted before the scale multiplies."),
+        (decoded(lambda scale, q: scale * q - 8), "First 8 is subtracted, then the scale multiplies."),
         (decoded(less_eight, form=">e"), "The scale's lower byte comes first, as everywhere in a GGUF file."),
         (scale_last, "The scale stands in front of its 16 bytes."),
         (lambda data: read_q4_0(data[:18]), "There is more than one block."),
@@ -130,9 +130,8 @@ EXERCISE = Function(
         (decoded(less_eight, halves=signed_bytes), "`>> 4` of a signed byte keeps its sign: 0x98 becomes −7. "
          "Read the bytes as unsigned ones."),
         (decoded(less_eight, halves=not_shifted), "The upper half is to be moved down by four bits."),
-        (decoded(lambda scale, q: scale * (q - 7.5)), "8 is subtracted: the 16 numbers do not lie evenly "
-         "around 0."),
-        (decoded(in_float16), "float16 rounds the products. Make the scale a float32, or a Python float, "
+        (decoded(lambda scale, q: scale * (q - 7.5)), "Subtract 8: the numbers do not lie evenly around 0."),
+        (decoded(in_float16), "A float16 rounds the products. Make the scale a float32, or a Python float, "
          "before you multiply."),
     ],
     right="That is what llama.cpp does for each block of a matrix while it multiplies.",
