@@ -1,6 +1,7 @@
 """The check of exercise 20.6: A bucket for each client."""
 
 import random
+from math import ceil
 
 from companion.exercises.exercise import Function
 
@@ -41,6 +42,53 @@ def cases(seed):
             times.append(now)
         made.append((times, rng.choice([0.25, 0.5, 1, 2]), rng.randint(1, 4)))
     return made
+
+
+def rules(fill=lambda gone, rate: gone * rate, most=min, refused=lambda held: held, late=False, begin=None):
+    """allowed, with other rules: what falls, the most it holds, what a refusal leaves, which time is kept."""
+
+    def answer(times, rate, burst):
+        held, last, found = burst if begin is None else begin(burst), None, []
+        for now in times:
+            held = most(burst, held + (0 if last is None else fill(now - last, rate)))
+            may = held >= 1
+            last = now if may or last is None or not late else last
+            held = held - 1 if may else refused(held)
+            found.append(may)
+        return found
+
+    return answer
+
+
+def sliding(times, rate, burst):
+    """At most burst in any second."""
+    served, found = [], []
+    for now in times:
+        found.append(sum(now - t < 1 for t in served) < burst)
+        if found[-1]:
+            served.append(now)
+    return found
+
+
+def looks_first(times, rate, burst):
+    """Fills it only after it looked."""
+    held, last, found = burst, None, []
+    for now in times:
+        may = held >= 1
+        held = min(burst, held - may + (0 if last is None else (now - last) * rate))
+        last = now
+        found.append(may)
+    return found
+
+
+def since_the_first(times, rate, burst):
+    """All that fell since the first request falls again each time."""
+    held, found = burst, []
+    for now in times:
+        held = min(burst, held + (now - times[0]) * rate)
+        found.append(held >= 1)
+        held -= found[-1]
+    return found
 
 
 def by_seconds(times, rate, burst):
@@ -89,6 +137,27 @@ EXERCISE = Function(
         (by_seconds, "That counts in each second anew: at its border twice as many come through."),
         (gaps, "That keeps a distance between requests. Here several may come at once, up to `burst`."),
         (whole_drops, "Parts of a drop count, too: keep them until they are whole."),
+        (rules(late=True), "After a refusal the same drops fall again: keep the time of the last request, "
+         "served or not."),
+        (since_the_first, "The same drops fall again and again: count from the last request, not from the "
+         "first."),
+        (rules(refused=lambda held: 0), "A request that is refused takes nothing, also no part of a drop."),
+        (rules(refused=lambda held: max(0, held - 1)), "A request that is refused takes nothing, also no "
+         "part of a drop."),
+        (rules(begin=lambda burst: burst - 1), "At first it holds `burst` drops, not one less."),
+        (rules(lambda gone, rate: gone), "`rate` drops fall in a second, not one."),
+        (rules(lambda gone, rate: gone / rate), "`rate` is the drops in a second, not the seconds for one."),
+        (rules(lambda gone, rate: int(gone) * rate), "Parts of a second count, too."),
+        (lambda times, rate, burst: allowed([int(t) for t in times], rate, burst),
+         "Parts of a second count, too."),
+        (rules(lambda gone, rate: round(gone * rate)), "Parts of a drop are not rounded: keep them."),
+        (rules(lambda gone, rate: ceil(gone * rate)), "Parts of a drop are not rounded: keep them."),
+        (rules(lambda gone, rate: rate if gone else 0), "The more time has gone by, the more drops fall."),
+        (rules(most=lambda burst, held: min(burst + 1, held)), "Pour off what is more than `burst` "
+         "when drops have fallen, before one is taken: yours holds one more."),
+        (looks_first, "First the drops of the time gone by fall, then look whether one is there."),
+        (sliding, "That counts the requests of the last second. Here drops fall, `rate` in a second."),
+        (bucket(least=0.0), "An empty bucket has no drop to give."),
         (lambda times, rate, burst: [True] * len(times), "Somebody must be refused."),
         (lambda times, rate, burst: [not may for may in allowed(times, rate, burst)],
          "That says who is refused."),
