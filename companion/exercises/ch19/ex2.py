@@ -19,6 +19,15 @@ EXERCISE = Number(
         (STEP / 12, "The step is squared."),
         (0.0, "Errors of both signs do cancel, but their squares do not."),
         (STEP / 12**0.5, "That is the root of it."),
+        (STEP**2 / 48, "The 12 belongs to the whole step, from −0.3 to 0.3."),
+        (
+            STEP**2 / 8,
+            "The mean of the square is not half of the largest: small errors' squares are smaller yet.",
+        ),
+        (
+            STEP**3 / 12,
+            "That is the sum over the step (the integral); a mean is divided by the step's length.",
+        ),
         (STEP**2, "No error is as long as a step."),
     ],
     right="A bit less doubles the step, and makes this four times as large.",

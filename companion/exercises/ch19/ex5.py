@@ -9,6 +9,13 @@ def file_bytes(shapes, bits, group):
 
 def cases(seed):
     made = [([(512, 128)], 4, 32), ([(512, 128)], 8, 128), ([], 4, 32)] if seed == 0 else []
+    if seed == 0:  # three and six bits; a shape that comes twice; more bytes than 32 bits can count
+        made += [
+            ([(8, 32)], 3, 32),
+            ([(16, 64)], 6, 16),
+            ([(8, 32), (8, 32)], 4, 16),
+            ([(65536, 131072)], 4, 128),
+        ]
     shapes = [(64 + 8 * seed, 128), (96, 64), (32, 192 + 64 * seed)]
     return made + [(shapes, 4, 32), (shapes, 8, 64), (shapes[:2], 2, 16), (shapes[1:], 4, 64)]
 
@@ -32,6 +39,31 @@ EXERCISE = Function(
         (plus(lambda o, i, b, g: o * i * b + 16 * o * i // g), "Those are bits; a byte has eight."),
         (plus(lambda o, i, b, g: o * i * b // 8 + 2 * i // g), "Every row has groups of its own."),
         (plus(lambda o, i, b, g: o * i * b + 2 * o * i // g), "The integers are counted in bits."),
+        (plus(lambda o, i, b, g: o * i // 2 + 2 * o * i // g), "That is right for 4 bits; there are others."),
+        (
+            plus(lambda o, i, b, g: o * i * (b // 8) + 2 * o * i // g),
+            "`bits // 8` is 0 below eight bits: multiply by the count before you divide.",
+        ),
+        (
+            plus(lambda o, i, b, g: o * i * -(-b // 8) + 2 * o * i // g),
+            "An integer of 4 bits takes half a byte, not a whole one.",
+        ),
+        (
+            plus(lambda o, i, b, g: o * i // (8 // b) + 2 * o * i // g),
+            "Integers of 3 bits are packed without gaps: eight of them in three bytes.",
+        ),
+        (
+            lambda shapes, bits, group: file_bytes(list(dict.fromkeys(shapes)), bits, group),
+            "Two matrices may have the same shape; each needs its bytes.",
+        ),
+        (
+            lambda shapes, bits, group: file_bytes(shapes[:1], bits, group),
+            "All matrices count, not the first alone.",
+        ),
+        (
+            plus(lambda o, i, b, g: o * i * b // 8 + 2 * o * g),
+            "You took `group` for the number of groups of a row.",
+        ),
         (plus(lambda o, i, b, g: o * i * 4), "That is the size in float32."),
     ],
     right="Groups of 32 cost half a bit a weight: four bits are four and a half.",

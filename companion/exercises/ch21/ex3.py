@@ -27,6 +27,9 @@ def mean_cases(seed):
             torch.tensor([[True] * 3, [True, False, False], [False, True, True]]),
         ),
     ]
+    if seed == 0:  # large numbers; no token at all
+        cases.append((torch.tensor([[[3e5], [-1e5], [7.0]]]), torch.tensor([[True, True, False]])))
+        cases.append((torch.full((2, 1, 1), math.nan), torch.zeros(2, 1, dtype=torch.bool)))
     for b, t, c in ((2, 5, 3), (4, 3, 2), (3, 7, 4)):
         x, mask = torch.randn(b, t, c, generator=generator), torch.rand(b, t, generator=generator) < 0.6
         mask[0, 0] = True
@@ -62,6 +65,29 @@ def without_clamp(x, mask):
 
 def by_product_without_clamp(x, mask):
     return (x * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+
+def plus_one(x, mask):
+    return kept_sum(x, mask) / (mask.sum(dim=1, keepdim=True) + 1)
+
+
+def first_ones(x, mask):
+    counts = mask.sum(dim=1).tolist()
+    rows = [row[:n].mean(dim=0) if n else torch.zeros_like(row[0]) for row, n in zip(x, counts, strict=True)]
+    return torch.stack(rows)
+
+
+def full_rows(x, mask):
+    return masked_mean(x, mask)[mask.any(dim=1)]
+
+
+def with_middle(x, mask):
+    return masked_mean(x, mask)[:, None]
+
+
+def without_zeros(x, mask):
+    kept = x.masked_fill(~mask[..., None], 0)
+    return kept.sum(dim=1) / (kept != 0).sum(dim=1).clamp(min=1)
 
 
 def of_the_rest(x, mask):
@@ -100,6 +126,11 @@ EXERCISE = Function(
             by_product_without_clamp,
             "Two things. A row without tokens is 0 / 0, which is `nan`, and so is 0 times `inf`.",
         ),
+        (plus_one, "You divide by one more than there are. `clamp(min=1)` changes only a count of 0."),
+        (first_ones, "The tokens need not stand first: the mask says where they are, not only how many."),
+        (full_rows, "A row without tokens is left out; it should be there, as zeros."),
+        (with_middle, "Your result is (B, 1, C); the sum should take the middle dimension away."),
+        (without_zeros, "A token may be 0, too: count where the mask is True, not where x is not 0."),
         (kept_sum, "That is the sum. Divide each row by how many tokens it has."),
         (of_the_rest, "That is the mean of the padding: the mask is True where a token is."),
         (

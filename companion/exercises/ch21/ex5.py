@@ -47,6 +47,13 @@ def value_cases(seed):
         ("a / a", (4.0,)),
         ("b / a", (2.0, -3.0)),
         ("a.tanh().tanh()", (-1.25,)),
+        ("a / b", (3.0, -2.0)),
+        ("a / b", (-3.0, 2.0)),
+        ("a / b", (0.0, 4.0)),
+        ("a.tanh()", (0.0,)),
+        ("a.tanh()", (-3.0,)),
+        ("a.tanh() * a", (0.5,)),
+        ("a / b * a", (2.0, 5.0)),
         ("(a / b) / c", (1.0, 2.0, 4.0)),
     ]
     expressions = ["(a * b + c).tanh()", "a / b + b / a", "(a / b).tanh() * c", "a.tanh() / (b * b)"]
@@ -125,6 +132,53 @@ class TanhWithoutParent(Scalar):
         return self.made(math.tanh(self.data))
 
 
+class UpsideDown(Scalar):
+    def __truediv__(self, other):
+        slopes = (other, 1 / self.data), (self, -other.data / self.data**2)
+        return self.made(other.data / self.data, *slopes)
+
+
+class WholeQuotient(Scalar):
+    def __truediv__(self, other):
+        slopes = (self, 1 / other.data), (other, -self.data / other.data**2)
+        return self.made(self.data // other.data, *slopes)
+
+
+class TanhPlus(Scalar):
+    def tanh(self):
+        return self.made(math.tanh(self.data), (self, 1 + math.tanh(self.data) ** 2))
+
+
+class TanhTurned(Scalar):
+    def tanh(self):
+        return self.made(math.tanh(self.data), (self, math.tanh(self.data) ** 2 - 1))
+
+
+class TanhLikeSigmoid(Scalar):
+    def tanh(self):
+        t = math.tanh(self.data)
+        return self.made(t, (self, t * (1 - t)))
+
+
+class TanhIsSigmoid(Scalar):
+    def tanh(self):
+        s = 1 / (1 + math.exp(-self.data))
+        return self.made(s, (self, 1 - s * s))
+
+
+class TanhInPlace(Scalar):
+    def tanh(self):
+        self.data = math.tanh(self.data)
+        return self.made(self.data, (self, 1 - self.data**2))
+
+
+class DividesInPlace(Scalar):
+    def __truediv__(self, other):
+        slopes = (self, 1 / other.data), (other, -self.data / other.data**2)
+        self.data /= other.data
+        return self.made(self.data, *slopes)
+
+
 EXERCISE = Function(
     number="21.5",
     title="Two more operations",
@@ -145,6 +199,17 @@ EXERCISE = Function(
         (TanhPlain, "The slope of tanh is 1 minus the square of its result; the square is missing."),
         (TanhTwice, "The square in the slope is of the result itself. You took its tanh once more."),
         (TanhFlat, "The slope of tanh is 1 at 0 alone; further out it is flatter."),
+        (UpsideDown, "That is `other / self`: `self` stands above."),
+        (WholeQuotient, "`//` cuts the quotient off; divide with `/`."),
+        (TanhPlus, "The slope of tanh is 1 minus the square: it never is above 1."),
+        (TanhTurned, "The slope of tanh has the wrong sign: tanh rises everywhere."),
+        (TanhLikeSigmoid, "That slope is the sigmoid's. Of tanh it is 1 minus the square of its result."),
+        (TanhIsSigmoid, "That curve is the sigmoid, from 0 to 1; tanh goes from −1 to 1: `math.tanh`."),
+        (
+            TanhInPlace,
+            "`tanh` changes the number it is called on: `self.data` must stay, for others use it too.",
+        ),
+        (DividesInPlace, "The division changes the number it is called on: `self.data` must stay."),
         (TanhWithoutParent, "The result of `tanh` has no parent, so the way back ends there."),
     ],
     right="An operation knows its value and its slopes, nothing else: that is how PyTorch grew to hundreds.",
