@@ -209,9 +209,8 @@ def corrected(
         step = scale[:, 0].double()
         integers.append((left[:, j] / step).round().clamp(-most, most))
         error = left[:, j] - step * integers[-1]
-        left[:, j:] -= (
-            error[:, None] / U[j, j] * U[j, j:]
-        )  # equation (2); column j itself becomes step * integer
+        # equation (2); j itself becomes step * integer
+        left[:, j:] -= error[:, None] / U[j, j] * U[j, j:]
     return torch.stack(integers, 1).to(torch.int8), torch.cat(scales, 1)
 
 
