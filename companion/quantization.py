@@ -38,8 +38,9 @@ __all__ = [
 def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[Tensor, Tensor]:
     """Round to nearest: (out, in) float -> integers (out, in) int8, scale (out, in / group) float16.
 
-    bits: 2 to 8. group: numbers of a row that share a scale; None, the whole row. restore undoes it, but for
-    half a scale in each number. Raises ValueError for bits out of range and a group that does not divide in.
+    bits: 2 to 8. group: numbers of a row that share a scale; None, the whole row. What restore makes of it is
+    off by half a scale at most, and by what float16 rounds off the scale. Raises ValueError for bits out of
+    range, and for a group that does not divide the row.
     """
     if whole_number("bits", bits, 2, "try 8") > 8:
         raise ValueError(f"bits={bits} must be at most 8; try 8 or 4")
@@ -78,7 +79,7 @@ class QuantizedLinear(nn.Linear):
     """A frozen linear layer whose matrix is integers and scales. (..., in) -> (..., out).
 
     integers, scale: as round_to_grid gives them, (out, in) and (out, in / group). bias: (out,) or None.
-    weight is the matrix in float32, computed anew at each look: nothing that is assigned to it would last.
+    weight is the matrix in float32, computed anew at each look; to assign to it is an AttributeError.
     """
 
     bits = 8
@@ -110,7 +111,7 @@ class Int8Linear(QuantizedLinear):
     """8 bits a number. A large matrix is multiplied by PyTorch's int8 kernel, which rounds the input, too.
 
     Where there is no such kernel, or a gradient is wanted, the result is that of the floats: the same, but
-    for the rounding of the input, to 7 bits (a step of 1/127 of what a row reads at most).
+    for the rounding of the input, to 7 bits on x86: 128 values from the smallest input to the largest.
     Source: Jacob et al., 2017 (arXiv:1712.05877), section 2; the input's scale is found anew each time.
     """
 
@@ -168,7 +169,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
         grams[layer] = torch.zeros(layer.in_features, layer.in_features)
 
         def add(layer, inputs):
-            x = inputs[0][real].cpu()  # (B, T, in) -> (N, in)
+            x = inputs[0][real].cpu()  # (B, T, in) -> (N, in); real is set below, before each model(tokens)
             grams[layer] += x.T @ x
 
         hooks.append(layer.register_forward_pre_hook(add))  # called with what the layer is about to read
@@ -208,7 +209,8 @@ def corrected(
         step = scale[:, 0].double()
         integers.append((left[:, j] / step).round().clamp(-most, most))
         error = left[:, j] - step * integers[-1]
-        left[:, j:] -= error[:, None] / U[j, j] * U[j, j:]  # equation (2)
+        # equation (2); j itself becomes step * integer
+        left[:, j:] -= error[:, None] / U[j, j] * U[j, j:]
     return torch.stack(integers, 1).to(torch.int8), torch.cat(scales, 1)
 
 
@@ -238,9 +240,11 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
     replace_linear(model.requires_grad_(False), None, make)
     place = "embed.token" if hasattr(model.embed, "token") else "embed"
     table = Int8Linear(*round_to_grid(model.get_submodule(place).weight, 8))
-    own = model.head and Int8Linear(*round_to_grid(model.head.weight, 8), model.head.bias)
+    head = table
+    if model.head is not None:  # it has rows of its own
+        head = Int8Linear(*round_to_grid(model.head.weight, 8), model.head.bias)
     swap(model, {place: QuantizedRows(table)})
-    model.head = own or table
+    model.head = head
     return model.train(model.training)  # the new parts, too
 
 
