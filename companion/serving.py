@@ -26,7 +26,7 @@ __all__ = [
     "joined",
     "Request",
     "prompt_row",
-    "drawn",
+    "draw",
     "ContinuousBatch",
     "dismiss",
     "turn",
@@ -58,7 +58,7 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
 
 
 # Cell eaac6540, under “Rows that come and go”
-@dataclass(eq=False)
+@dataclass(eq=False)  # two with the same fields are still two
 class Request:
     """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
 
@@ -84,8 +84,8 @@ class Request:
     def take(self, token: int) -> None:
         """The next token was drawn."""
         self.drawn.append(token)
-        self.put(self.drawn[-1])
-        if self.drawn[-1] == self.stop:
+        self.put(token)
+        if token == self.stop:
             self.end("stop")
         elif len(self.drawn) == self.max_new_tokens:
             self.end("length")
@@ -99,11 +99,12 @@ class Request:
 def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     """A request's prompt, (1, T). Raises ValueError or TypeError for what the model cannot go on with."""
     row, c = torch.tensor([request.tokens], device=next(model.parameters()).device), model.config
+    # a cache that does not slide, so a text too long is refused
     check_generation(c, row, request.max_new_tokens, request.stop, None, KVCache(c, 1), **request.options)
     return row
 
 
-def drawn(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
+def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
     """A token for each row, by its own settings and from its own generator: logits (B, V)."""
     probs, settings = torch.empty_like(logits, dtype=torch.float32), [sorted(r.options.items()) for r in rows]
     for one in {tuple(each) for each in settings}:  # rows with the same settings in one go
@@ -144,7 +145,7 @@ class ContinuousBatch:
 
     def step(self) -> None:
         """Draw a token for each row. Those that are done leave; the others read theirs, in one pass."""
-        for row, token in zip(self.rows, drawn(self.rows, torch.cat(self.logits)), strict=True):
+        for row, token in zip(self.rows, draw(self.rows, torch.cat(self.logits)), strict=True):
             row.take(token)
         self.leave([row for row in self.rows if row.finish])
         if self.rows:
@@ -167,7 +168,7 @@ def dismiss(engine: "Engine", why: str, before: float = float("inf")) -> None:
 
 
 def turn(engine: "Engine") -> None:
-    """Who is late leaves, who waits joins as long as a slot is free, and each row gets a token."""
+    """Who is late leaves; who waits joins, as long as a slot is free; then each row gets a token."""
     dismiss(engine, "late", time.monotonic())
     while engine.queue and len(engine.batch.rows) < engine.batch.slots:
         engine.batch.join(engine.queue[0])
@@ -205,6 +206,7 @@ class Engine(threading.Thread):
             try:
                 turn(self)
             except Exception as error:  # a damaged model, no memory: this thread must go on
+                # no time given: everybody, since we cannot know whose fault it was
                 dismiss(self, f"error: {error}")
         dismiss(self, "closed")
 
