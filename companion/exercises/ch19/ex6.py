@@ -93,7 +93,7 @@ EXERCISE = Function(
         (scale_too_early, "Find the scale after the columns were multiplied: it follows the largest then."),
         (
             lambda W, loud, alpha, bits: protect(W, loud, alpha, bits + 1),
-            "n is 2 to the power of bits − 1, less 1: equation (1).",
+            "The largest integer, n, is 2 to the power of bits − 1, less 1: equation (1).",
         ),
         (integers, "Those are the integers: multiply the scale back, and divide the columns."),
         (
