@@ -814,7 +814,7 @@ COMMANDS = {
     ),
     "quantize": Command(
         "a model with 8 or 4 bits a weight",
-        "companion quantize --model runs/village --bits 4 --calibrate --output runs/small",
+        "companion quantize --bits 4 --calibrate --output runs/small",
         *(quantizing.add, quantizing.plan, quantizing.do, quantizing.report),
     ),
     "info": Command(

@@ -217,7 +217,7 @@ def interrupt(*args, **kwargs):
         (["prepare", "mine.txt"], "companion.tokenization.BPETokenizer.train"),
         (["generate"], "companion.generation.LanguageModel.stream"),
         (["eval"], "companion.training.evaluate"),
-        (["info"], "companion.training.load_checkpoint"),
+        (["info"], "companion.runtime.checkpoints.read_model"),
         (["train", *MINE, *TINY], "companion.datasets.load_prepared"),
         ([], "companion.cli.overview"),
     ],

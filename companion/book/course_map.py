@@ -75,7 +75,8 @@ def uses(book: Book, chapter: Chapter) -> list[Chapter]:
 def taken(book: Book) -> dict[Chapter, list[str]]:
     """For each chapter, the names that other chapters and the package import from its module."""
     package = book.root / "companion"
-    imports = {path: of_file(path) for path in (*package.glob("*.py"), *package.glob("commands/*.py"))}
+    files = (path for room in ("", "commands/", "serve/") for path in package.glob(f"{room}*.py"))
+    imports = {path: of_file(path) for path in files}
     imports |= {chapter.notebook: of_notebook(chapter) for chapter in book.chapters}
     return {
         chapter: sorted(
