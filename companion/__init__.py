@@ -51,6 +51,7 @@ BUILDERS = Builders(
         "storyteller": "companion.modern LlamaConfig storyteller",
         "swift": "companion.modern LlamaConfig swift",
         "neox": "companion.pretrained NeoXConfig neox",
+        "experts": "companion.experts ExpertsConfig experts",
     }
 )
 """What a checkpoint may be, for loading, resuming and the command line: a module, and two names in it."""

@@ -377,6 +377,9 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     pick_device(train.device)
     optimizer = args.optimizer or usual["optimizer"]
     check_parallel(args.parallel, peers, train, optimizer, args.resume)
+    if peers.size > 1 and model.architecture == "experts":
+        rule = "the biases of its routers are moved in one process"
+        raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
     rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
     check_memory(model, build, copies=4, tokens=rows * train.context_length)
     model = build(model, meta=True).config  # with what the architecture adds to it

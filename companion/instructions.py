@@ -83,8 +83,9 @@ def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False
 
 
 def chat_end(tokenizer: Tokenizer) -> int:
-    """The id that ends an answer: <|end|>; of a public tokenizer, what ends a text."""
-    return text_ends(tokenizer)[1] if hasattr(tokenizer, "chat") else special_id(tokenizer, "<|end|>")
+    """The id that ends an answer: <|end|>; of a public tokenizer without it, what ends a text."""
+    public = hasattr(tokenizer, "chat") and "<|end|>" not in tokenizer.special_tokens
+    return text_ends(tokenizer)[1] if public else special_id(tokenizer, "<|end|>")
 
 
 # Cell 926bb756, under “What is learned”

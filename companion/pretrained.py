@@ -269,14 +269,18 @@ def load_pretrained(
 def save_pretrained(model: GPT, tokenizer, folder: str | Path) -> None:
     """Write a model and its tokenizer as `transformers` and other engines read them.
 
-    Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shift,
-    and for a tokenizer that is not byte-level BPE.
+    Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shift
+    or an adapter that was not merged, and for a tokenizer that is not byte-level BPE.
     """
     shape, family = write_shape(model.config, tokenizer), FAMILIES[family_of(model.config)]
-    ours, n_heads = model.state_dict(), model.config.n_heads
+    ours, places, n_heads = model.state_dict(), family.places(model), model.config.n_heads
+    if left := sorted(ours.keys() - {part for parts in places.values() for part in parts}):
+        raise ValueError(
+            f"model has {left[0]}, for which {family_of(model.config)} has no place; merge an adapter"
+        )
     theirs = {
         name: family.to_theirs(name, [ours[part] for part in parts], n_heads)
-        for name, parts in family.places(model).items()
+        for name, parts in places.items()
     }
     with staged(folder) as new:
         (new / "config.json").write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")

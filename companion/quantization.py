@@ -65,7 +65,7 @@ def restore(integers: Tensor, scale: Tensor) -> Tensor:
 def pack(integers: Tensor) -> Tensor:
     """int8 (..., in), from -8 to 7 -> uint8 (..., in / 2): two in a byte, the first in the low half."""
     low, high = integers[..., 0::2], integers[..., 1::2]
-    return ((low & 15) | (high << 4)).view(torch.uint8)
+    return ((low & 15) | (high << 4)).view(torch.uint8)  # the same bits, read as 0 to 255
 
 
 def unpack(packed: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class QuantizedLinear(nn.Linear):
     """A frozen linear layer whose matrix is integers and scales. (..., in) -> (..., out).
 
     integers, scale: as round_to_grid gives them, (out, in) and (out, in / group). bias: (out,) or None.
-    weight is the matrix in float32, computed anew at each look; to assign to it is an AttributeError.
+    weight is the matrix in float32, computed anew at each look; it cannot be assigned to.
     """
 
     bits = 8
@@ -148,7 +148,7 @@ class QuantizedRows(nn.Module):
     def weight(self) -> Tensor:
         return self.layer.weight
 
-    def forward(self, tokens: Tensor, start=0) -> Tensor:
+    def forward(self, tokens: Tensor, start=0) -> Tensor:  # start: ignored; every embedding takes one
         size = self.layer.out_features
         if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < size:
             low, high = tokens.min().item(), tokens.max().item()
@@ -204,13 +204,14 @@ def corrected(
     integers, scales = [], []
     for j in range(width):
         if j % (group or width) == 0:
+            # of what is left now, errors moved in included
             scale = round_to_grid(left[:, j : j + (group or width)], bits)[1]  # (out, 1)
             scales.append(scale)
         step = scale[:, 0].double()
         integers.append((left[:, j] / step).round().clamp(-most, most))
-        error = left[:, j] - step * integers[-1]
+        r = left[:, j] - step * integers[-1]  # (out,)
         # equation (2); j itself becomes step * integer
-        left[:, j:] -= error[:, None] / U[j, j] * U[j, j:]
+        left[:, j:] -= r[:, None] / U[j, j] * U[j, j:]
     return torch.stack(integers, 1).to(torch.int8), torch.cat(scales, 1)
 
 
@@ -238,7 +239,7 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
         return kind(*corrected(layer.weight, grams[layer], bits, group), layer.bias)
 
     replace_linear(model.requires_grad_(False), None, make)
-    place = "embed.token" if hasattr(model.embed, "token") else "embed"
+    place = "embed.token" if hasattr(model.embed, "token") else "embed"  # without a table of positions
     table = Int8Linear(*round_to_grid(model.get_submodule(place).weight, 8))
     head = table
     if model.head is not None:  # it has rows of its own

@@ -137,7 +137,7 @@ class ContinuousBatch:
         self.rows.append(request)
 
     def leave(self, gone: Sequence[Request]) -> None:
-        """Take requests out, done or not."""
+        """Take requests out, done or not. If nobody stays, the next join starts a new cache."""
         stay = [i for i, row in enumerate(self.rows) if row not in gone]
         if stay and len(stay) < len(self.rows):
             self.cache = select(self.cache, stay)
@@ -172,7 +172,7 @@ def turn(engine: "Engine") -> None:
     dismiss(engine, "late", time.monotonic())
     while engine.queue and len(engine.batch.rows) < engine.batch.slots:
         engine.batch.join(engine.queue[0])
-        engine.queue.popleft()
+        engine.queue.popleft()  # only now: had join failed, dismiss would still find it
     if engine.batch.rows:
         engine.batch.step()
 

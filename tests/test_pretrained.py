@@ -14,8 +14,10 @@ from weights import noisy
 from companion.caching import KVCache
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
+from companion.lora import add_lora
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import FAMILIES, GPT2, NeoXConfig, load_pretrained, neox, save_pretrained
+from companion.quantization import quantize
 from companion.runtime.strangers import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
@@ -233,6 +235,10 @@ def test_what_no_other_engine_has_is_refused_and_nothing_is_written(tmp_path):
         "shift.*--architecture storyteller": swift(shape),
         "no public family": llama(dataclasses.replace(shape, qk_norm=True, window=5)),
     }
+    adapted, small = made("llama"), made("gpt2")
+    add_lora(adapted, rank=2)
+    refused["A, for which llama has no place; merge an adapter"] = adapted
+    refused["kept, for which gpt2 has no place"] = quantize(small, 8)
     for says, model in refused.items():
         with pytest.raises(ValueError, match=says):
             save_pretrained(model, TOKENIZER, tmp_path / "new")

@@ -955,7 +955,7 @@ def test_distributed_data_parallel_wraps_a_trainer(data, tmp_path):
 def test_a_table_of_builders_makes_the_model_without_drawing_numbers(data, folder):
     import companion
 
-    assert list(companion.BUILDERS) == ["gpt2", "llama", "storyteller", "swift", "neox"]
+    assert list(companion.BUILDERS) == ["gpt2", "llama", "storyteller", "swift", "neox", "experts"]
     assert companion.BUILDERS["gpt2"] == (GPTConfig, gpt2) and "rwkv" not in companion.BUILDERS
     torch.manual_seed(5)
     before, on = torch.get_rng_state(), []
@@ -979,7 +979,7 @@ def test_a_table_of_builders_makes_the_model_without_drawing_numbers(data, folde
 def test_importing_the_package_imports_no_torch():
     code = "import sys, companion; print(list(companion.BUILDERS), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "['gpt2', 'llama', 'storyteller', 'swift', 'neox'] False\n"
+    assert done.stdout == "['gpt2', 'llama', 'storyteller', 'swift', 'neox', 'experts'] False\n"
 
 
 def test_the_shipped_model_loads():

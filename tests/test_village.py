@@ -474,3 +474,26 @@ def test_the_tokens_of_recalled_words_are_marked():
             assert flags[start + 1 + i // 3] == any(a < i + 3 and i < b for a, b in found)
     with pytest.raises(ValueError, match="is no story of this village"):
         village.recalled_tokens(["No story."], [0], ["", "No story."], "".join)
+
+
+def test_the_places_of_recalled_words_that_were_said_before():
+    texts = village.load_split("val")[:30]
+    tokens, starts = [], []
+    for text in texts:
+        starts.append(len(tokens))
+        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+    places = village.recalled_places(texts, starts, tokens, "".join)
+    spans = [(n, *span) for n, text in enumerate(texts) for span in village.recalls(text)]
+    assert 30 < len(places) < len(spans)  # some were never said
+    found = {(story, first): (last, back) for story, first, last, back in places}
+    for n, a, b in spans:
+        word, said = texts[n][a:b], re.findall(r"\w+|\W", texts[n][:a])
+        last, back = found.pop((n, a // 3 + 1), (None, None))
+        if word not in said:
+            assert last is None
+            continue
+        before = sum(map(len, said[: len(said) - 1 - said[::-1].index(word)]))
+        assert (last, back) == ((b - 1) // 3 + 1, a // 3 - before // 3)
+    assert not found
+    with pytest.raises(ValueError, match="is no story of this village"):
+        village.recalled_places(["No story."], [0], ["", "No story."], "".join)

@@ -19,12 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "runtime": {"village"},
     "show": {"village", "runtime"},
     "exercises": {"village"},  # a check never looks into the package for the answer
-    "serve": {
-        *OPEN_TO_CHAPTERS,
-        CHAPTERS,
-        "load",
-        "BUILDERS",
-    },  # which commands and chapter 20's cells import
+    "serve": {*OPEN_TO_CHAPTERS, CHAPTERS, "load", "BUILDERS"},  # commands and chapter 20's cells import it
     "book": {*OPEN_TO_CHAPTERS, CHAPTERS},
     "commands": {*OPEN_TO_CHAPTERS, CHAPTERS, "serve", "load", "BUILDERS"},  # which cli.py alone imports
 }

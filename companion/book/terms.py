@@ -17,8 +17,8 @@ BOLD = re.compile(r"\*\*([^*]+)\*\*")
 SYNONYM = re.compile(r"^(?P<name>.+?) \((?P<short>[^)]+)\)$")
 
 EVERYDAY = frozenset(
-    "accumulation bit clipping context draw fused greedy head id key mask merge padding query rank score "
-    "split stream stride target value weight".split()
+    "accumulation bit cell clipping context draw fused gate greedy head id key mask merge padding query rank "
+    "scan score split state stream stride target value weight".split()
 )
 """Terms that are words of everyday English too: linked only in the chapter that defines them, and there in
 italics or bold. (The *key* of another chapter's example opens a door.)"""

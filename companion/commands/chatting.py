@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
 
-from companion.commands.naming import ANSWERER, add_device, add_model_and_revision
+from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
 from companion.runtime.options import integer, number
 from companion.runtime.terminal import is_read
 
@@ -34,18 +34,12 @@ def add(parser) -> None:
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.instructions import Chat, chat_ids
+    from companion.instructions import Chat
 
     teller = load(args.model, device=args.device, revision=args.revision)
     options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
-    try:
-        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
-        chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
-    except ValueError as error:
-        if "no <|" not in str(error) and "no chat template" not in str(error):
-            raise
-        how = "companion finetune instructions --data village"
-        raise ValueError(f"--model={args.model} was not taught to answer; teach it first: {how}") from None
+    check_answers(args.model, teller)
+    chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
     if args.say is not None and not args.say.strip():
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     return SimpleNamespace(chat=chat, args=args)

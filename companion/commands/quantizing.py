@@ -42,6 +42,9 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     if is_public(folder):
         raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
     check_floats("--model", folder)
+    if args.calibrate and config.architecture == "experts":
+        rule = "not every layer of architecture=experts reads every token"
+        raise ValueError(f"--calibrate: {rule}; leave it out")
     group = args.group or (32 if args.bits == 4 else None)
     quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
     check_empty("--output", args.output, lambda _: False)

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
 
-from companion.commands.naming import ANSWERER, add_device, add_model_and_revision
+from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
 from companion.runtime.options import integer, number
 
 TOKEN = "COMPANION_TOKEN"
@@ -46,7 +46,6 @@ def add(parser) -> None:
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.instructions import chat_ids
     from companion.serve.questions import Limits
     from companion.serve.server import hosts_of, make_app, need_libraries, open_socket
 
@@ -56,13 +55,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"--token (or {TOKEN}) must be ASCII characters without spaces around; take others")
     bound = held.enter_context(open_socket(args.host, args.port))
     teller = load(args.model, device=args.device, revision=args.revision)
-    try:
-        chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
-    except ValueError as error:
-        if "no <|" not in str(error) and "no chat template" not in str(error):
-            raise
-        how = "companion finetune instructions --data village"
-        raise ValueError(f"--model={args.model} was not taught to answer; teach it first: {how}") from None
+    check_answers(args.model, teller)
     limits = Limits(args.slots, args.waiting, args.seconds, args.max_body, args.max_tokens)
     name = args.name or args.model.resolve().name
     app = make_app(teller, name, limits, token, hosts_of(args.host))

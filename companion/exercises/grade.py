@@ -257,7 +257,7 @@ def damage_told(exercise: Function, one: Try) -> str:
     plain = exercise.call is apply or parameters(exercise.call)[1:] == exercise.parameters
     name = f"`{exercise.parameters[i]}`" if plain else "one of them"
     attribute = rest[rest.index(".") :].rstrip(":") if "." in rest else ""
-    now = f"is {one.damaged.text or 'another'}"
+    now = f"is {one.damaged.text or 'another'}".replace("is its dtype is", "has the dtype")
     if not attribute and one.got.after is not None:
         now = f"is {show(one.got.after[i], 60)}"
         if "of shape" in now and " instead of " in one.damaged.text:

@@ -59,3 +59,12 @@ def as_documents(documents) -> list[str]:
         if not isinstance(document, str):
             raise TypeError(f"documents[{i}]={document!r:.40} must be a str; read files as text")
     return documents
+
+
+def check_like(name: str, given, wanted):
+    """`given`, if it is a tensor of wanted's shape, or a tuple of tensors of theirs; else a ValueError."""
+    shapes = [[tuple(p.shape) for p in (x if isinstance(x, (tuple, list)) else [x])] for x in (given, wanted)]
+    if shapes[0] != shapes[1]:
+        is_, must = (", ".join(map(str, shape)) for shape in shapes)
+        raise ValueError(f"{name} has shape {is_}, must have {must}; give what was returned before")
+    return given

@@ -59,9 +59,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
         for dtype in seconds:
             took = _time_layer(n_rows, device, dtype)
             seconds[dtype] = took if n_rows == 64 else min(seconds[dtype], took)
-        if (
-            seconds[torch.bfloat16] > 10 * seconds[torch.float32]
-        ):  # never the other way: the first call is slow
+        if seconds[torch.bfloat16] > 10 * seconds[torch.float32]:  # not the other way: a first call is slow
             break
         if n_rows == 64:
             seconds = dict.fromkeys(seconds, math.inf)

@@ -1,10 +1,9 @@
 """PyTorch's own product with a matrix of int8, for processors that have one.
 
-The kernel (FBGEMM on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on
-x86, so that sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It
-multiplies integers, and adds them
-up exactly. It wants the matrix in an order of its own, which is made at the first product and kept as long
-as the matrix lives: so a matrix that is used this way is held twice.
+The kernel (FBGEMM on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on x86, so that
+sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It multiplies integers,
+and adds them up exactly. It wants the matrix in an order of its own, which is made at the first product and
+kept as long as the matrix lives: so a matrix that is used this way is held twice.
 """
 
 import warnings
@@ -52,9 +51,7 @@ def in_order(integers: Tensor, scale: Tensor, bias: Tensor | None):
         return None
     zero = torch.zeros(len(integers), dtype=torch.int64)
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # PyTorch will remove this way one day; then the plain product is used
+        with warnings.catch_warnings():  # PyTorch will remove this way one day: then the plain product
             warnings.simplefilter("ignore")
             matrix = torch._make_per_channel_quantized_tensor(integers, scale[:, 0].double(), zero, 0)
             return torch.ops.quantized.linear_prepack(matrix, None if bias is None else bias.detach().float())

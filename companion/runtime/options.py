@@ -39,6 +39,10 @@ MEANINGS = {
     "rope_original": "context length before they were slowed",
     "rope_share": "share of a head that turns",
     "shift": "tokens back that a layer mixes in",
+    "n_experts": "MLPs beside one another in a block",
+    "n_active": "of these, how many a token uses",
+    "balance": "how far a pass moves the bias of an expert that got too few or too many tokens",
+    "capacity": "most tokens of an expert in training, in parts of its even share (default: no limit)",
 }
 """What each field of a configuration is, as `--help` says it."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from companion.runtime.chat_templates import END, our_template
 from companion.runtime.tokenizers import END_OF_TEXT
 
 LLAMA = {
@@ -177,7 +178,8 @@ def write_shape(config: Any, tokenizer: Any = None) -> dict:
     special = getattr(tokenizer, "special_tokens", {})
     end = getattr(tokenizer, "end", special.get(END_OF_TEXT))
     begin = [*getattr(tokenizer, "begin", [end]), None][0]
-    found |= {"bos_token_id": begin, "eos_token_id": end}
+    ends = end if tokenizer is None or our_template(tokenizer) is None else [end, special[END]]
+    found |= {"bos_token_id": begin, "eos_token_id": ends}
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
     found["rope_theta"] = config.rope_theta
@@ -198,6 +200,9 @@ def model_type_of(c: Any) -> str:
     """The model_type whose parts a configuration's model has. ValueError where there is none."""
     if c.architecture in ("gpt2", "neox"):
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
+    if c.architecture == "experts":
+        remedy = "train one with --architecture storyteller"
+        raise ValueError(f"architecture=experts has no place in files for other engines here; {remedy}")
     if c.shift:
         remedy = "train one with --architecture storyteller"
         raise ValueError(

@@ -11,7 +11,14 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from companion.runtime.chat_templates import INSTALL, Guard, check_messages, private_character, render
+from companion.runtime.chat_templates import (
+    INSTALL,
+    Guard,
+    check_messages,
+    our_template,
+    private_character,
+    render,
+)
 from companion.runtime.files import write_whole
 from companion.runtime.tokenizers import (
     END_OF_TEXT,
@@ -204,7 +211,7 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
     if isinstance(tokenizer, PublicTokenizer):
         return tokenizer.file, tokenizer.config, tokenizer.chat_template
     if hasattr(tokenizer, "merges") and hasattr(tokenizer, "byte_order"):
-        return bpe_file(tokenizer), bpe_config(tokenizer), None
+        return bpe_file(tokenizer), bpe_config(tokenizer), our_template(tokenizer)
     kind = getattr(tokenizer, "kind", type(tokenizer).__name__)
     raise ValueError(f"a tokenizer of kind {kind!r} has no place in {FILE}; train with a BPETokenizer")
 
@@ -213,8 +220,9 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     """Write a tokenizer as transformers reads it: tokenizer.json, tokenizer_config.json, the chat template.
 
     A PublicTokenizer's files as they were. A BPETokenizer's as byte-level BPE, which gives the same ids for
-    every text, but for letters newer than the library's tables. (Special tokens are found by their names
-    there, in any text.) Raises ValueError for a tokenizer that the format cannot hold.
+    every text, but for letters newer than the library's tables; with chapter 16's tokens, their template.
+    (Special tokens are found by their names there, in any text.) Raises ValueError for a tokenizer that the
+    format cannot hold.
     """
     folder, (file, config, template) = Path(folder), tokenizer_files(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import torch
 
 from companion.instructions import CHAT_TOKENS
 from companion.pretrained import FAMILIES
+from companion.runtime.chat_templates import our_template
 from companion.runtime.files import new_file
 from companion.runtime.public_configs import family_of, model_type_of
 from companion.runtime.public_tokenizers import halves, tokenizer_files
@@ -28,14 +29,6 @@ NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """What a token is: text; found only where an engine is asked to; found in any text; without a meaning."""
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
 INSTALL = "pip install -e '.[serve]'"
-CHAT_TEMPLATE = (
-    "{{ '<|endoftext|>' }}{% for message in messages %}"
-    "{% if message['role'] not in ['user', 'assistant'] %}"
-    "{{ raise_exception('this model knows the roles user and assistant') }}{% endif %}"
-    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
-"""What chapter 16's chat_ids writes, as a program in Jinja."""
 
 
 def library():
@@ -241,9 +234,7 @@ def tokenizer_in_gguf(tokenizer, vocab_size: int) -> dict[str, Any]:
 
 def chat_template(tokenizer) -> str | None:
     """The program in Jinja that writes a conversation; None for a tokenizer without one."""
-    if hasattr(tokenizer, "chat"):
-        return tokenizer.template
-    return CHAT_TEMPLATE if set(CHAT_TOKENS) <= set(tokenizer.special_tokens) else None
+    return tokenizer.template if hasattr(tokenizer, "chat") else our_template(tokenizer)
 
 
 def tokenizer_file(tokenizer) -> dict:

@@ -21,6 +21,7 @@ reading a story recovers every choice, and with them its exact probability.
 - `companion.village.marks`: two of its questions, and the sentences as data for other languages.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.splits`: the shipped stories, and files of others.
+- `companion.village.wordings`: the same sentences in the chronicle's words, for a translator.
 """
 
 from companion.village.judge import Verdict, judge
@@ -30,6 +31,7 @@ from companion.village.measures import (
     byte_frequency_loss,
     floor,
     gap_left,
+    recalled_places,
     recalled_tokens,
     reference_lines,
     story_bytes,
@@ -77,6 +79,7 @@ __all__ = [
     "load_split",
     "places",
     "read_stories",
+    "recalled_places",
     "recalled_tokens",
     "recalls",
     "reference_lines",

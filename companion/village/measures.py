@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from math import log2
+from re import escape, finditer
 from typing import Any
 
 from companion.village.judge import judge
@@ -73,6 +75,28 @@ def recalled_tokens(texts: Iterable[str], starts, tokens, decode: Callable[[list
             letter += len(decode([tokens[i]]))
             flags[i] = any(a < letter and begins < b for a, b in spans)
     return flags, words
+
+
+def recalled_places(texts: Iterable[str], starts, tokens, decode: Callable[[list], str]) -> list[tuple]:
+    """Of each recalled word that its story has said before: (story, first, last, back), in tokens.
+
+    story: its number; first, last: the word's tokens, counted from the story's <|endoftext|> as 0; back:
+    how many tokens before `first` the word's last mention begins. Recalled words that were never said, as a
+    sum or *he*, are left out. texts, starts, tokens, decode: as in `recalled_tokens`.
+    Raises ValueError for a text that is no story of the village.
+    """
+    places = []
+    for story, (text, start) in enumerate(zip(texts, starts, strict=False)):
+        ends, letter = [], 0  # where each token ends, in letters
+        while letter < len(text):
+            letter += len(decode([tokens[start + len(ends) + 1]]))
+            ends.append(letter)
+        for a, b in recalls(text):
+            before = [found.start() for found in finditer(rf"\b{escape(text[a:b])}\b", text[:a])]
+            if before:
+                said, first, last = (bisect_right(ends, letter) + 1 for letter in (before[-1], a, b - 1))
+                places.append((story, first, last, first - said))
+    return places
 
 
 def abilities(texts: Iterable[str]) -> dict[str, float]:

@@ -8,10 +8,12 @@
 
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
-contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row.
+contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; "matrix": for
+all of it. inputs 7: all products are PyTorch's int8 kernel's, which rounds what it multiplies by (on x86).
 corrected: columns one after the other, errors pushed on, with the activations of 100 new stories. `parts`:
 the loss on 200 test stories with one kind of matrix alone at 3 bits; of the token rows also only where they
-are looked up, and only where they score. `damping`: the loss on the same 200, corrected with each damp.
+are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
+with each damp.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
 transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that tests/benchmarks/decoding.py
 names, shows a processor without AVX-512 and VNNI.
@@ -30,18 +32,21 @@ from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
 from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
+from companion.runtime import int8
 from companion.village import DATA, fresh_stories
 
 LOG = DATA / "models" / "quantization.jsonl"
 SEED, TABLES = 19, 8
 STORIES = [(32, 0, False), (4, 32, True), (3, 32, False), (8, 0, False), (4, 32, False), (3, 32, True)]
-STORIES += [(2, 32, False)]
+STORIES += [(2, 32, False), (4, 0, False), (4, "matrix", False), (8, "matrix", False), (2, 32, True)]
+STORIES = [{"bits": b, "group": g, "corrected": c, "inputs": 32} for b, g, c in STORIES]
+STORIES.append({"bits": 8, "group": 0, "corrected": False, "inputs": 7})
 NUMBERS = {32: 2000, 2: 300}
 """Stories asked for, where not 1,000."""
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 PARTS += ("token", "token, looked up", "token, scores")
 DAMPS = (0.01, 0.1, 0.3, 1.0)
-ROUNDS = 5
+ROUNDS, MANY = 5, int8.MANY
 
 
 def batches(teller, texts: list[str]):
@@ -50,8 +55,10 @@ def batches(teller, texts: list[str]):
         yield story_batch(teller, texts[i : i + 50])
 
 
-def on_grid(weight, bits: int, group: int, gram=None):
+def on_grid(weight, bits: int, group: int | str, gram=None):
     """A matrix rounded, as floats. gram: correct with it."""
+    if group == "matrix":
+        return restore(*round_to_grid(weight.reshape(1, -1), bits)).view_as(weight)
     kept = (
         round_to_grid(weight, bits, group or None)
         if gram is None
@@ -60,20 +67,20 @@ def on_grid(weight, bits: int, group: int, gram=None):
     return restore(*kept)
 
 
-def megabytes(model, bits: int, group: int) -> float:
+def megabytes(model, bits: int, group: int | str) -> float:
     """What its file would hold: integers, scales of two bytes, and the rest in float32."""
     layers, table = linear_layers(model).values(), model.embed.token.weight
     total = sum(p.numel() for p in model.parameters()) * 4
     if bits == 32:
         return total / 1e6
     for weight in [layer.weight for layer in layers]:
-        scales = weight.numel() // (group or weight.shape[1])
+        scales = 1 if group == "matrix" else weight.numel() // (group or weight.shape[1])
         total += weight.numel() * (bits / 8 - 4) + 2 * scales
     return (total + table.numel() * (TABLES / 8 - 4) + 2 * len(table)) / 1e6
 
 
 @torch.no_grad()
-def rounded(bits: int, group: int, correct: bool):
+def rounded(bits: int, group: int | str, correct: bool):
     """The shipped model with its matrices on a grid."""
     teller = shipped()
     if bits == 32:
@@ -86,14 +93,29 @@ def rounded(bits: int, group: int, correct: bool):
     return teller
 
 
+def with_kernel():
+    """The shipped model in 8 bits, where every product of a matrix is PyTorch's int8 kernel's."""
+    teller = shipped()
+    quantize(teller.model, 8)
+    int8.MANY = 0
+    probe = teller.model.head  # the token rows
+    x = torch.randn(1, probe.in_features)
+    if torch.equal(probe(x), torch.nn.functional.linear(x, probe.weight)):
+        raise SystemExit("PyTorch has no int8 kernel here")
+    return teller
+
+
 def stories() -> None:
-    for bits, group, correct in STORIES:
-        key = {"what": "stories", "bits": bits, "group": group, "corrected": correct}
-        if holds(LOG, key):
+    for one in STORIES:
+        if holds(LOG, key := {"what": "stories"} | one):
             continue
-        teller = rounded(bits, group, correct)
+        bits, group = one["bits"], one["group"]
+        kernel = one["inputs"] != 32
+        teller = with_kernel() if kernel else rounded(bits, group, one["corrected"])
+        size = megabytes(teller.model if not kernel else shipped().model, bits, group)
         found = asked(teller, NUMBERS.get(bits, 1000), SEED)
-        row = key | {"megabytes": round(megabytes(teller.model, bits, group), 3)}
+        int8.MANY = MANY
+        row = key | {"megabytes": round(size, 3)}
         row |= {name: found[name] for name in ("stories", "true", "interval", "words", "whole")}
         row["bits_per_byte"] = round(found["bits_per_byte"], 5)
         append_row(LOG, row | {"machine": machine()})
@@ -115,13 +137,13 @@ def matrices(model, part: str) -> list:
 @torch.no_grad()
 def parts() -> None:
     base = bits_per_byte(shipped(), 200)
-    for part in PARTS:
-        if holds(LOG, key := {"what": "parts", "part": part, "bits": 3, "group": 32}):
+    for part, bits, group in [*((part, 3, 32) for part in PARTS), ("token", 4, 32), ("token", 8, 0)]:
+        if holds(LOG, key := {"what": "parts", "part": part, "bits": bits, "group": group}):
             continue
         teller = shipped()
         chosen = matrices(teller.model, part)
         for layer in chosen:
-            layer.weight.copy_(on_grid(layer.weight, 3, 32))
+            layer.weight.copy_(on_grid(layer.weight, bits, group))
         row = key | {"numbers": sum(layer.weight.numel() for layer in chosen)}
         row |= {"bits_per_byte": round(bits_per_byte(teller, 200), 5), "before": round(base, 5)}
         append_row(LOG, row | {"machine": machine()})

@@ -14,9 +14,10 @@ import transformers
 from companion import load
 from companion.caching import KVCache
 from companion.cli import main
-from companion.commands.naming import SHIPPED
+from companion.commands.naming import ANSWERER, SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
+from companion.instructions import Chat
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, neox, save_pretrained
 from companion.tokenization import BPETokenizer
@@ -48,6 +49,20 @@ def test_the_shipped_model_tells_the_same_story_to_its_end(prompt, tmp_path, mon
     theirs = found[0]["generated_text"].removesuffix("<|endoftext|>")
     ours = load(SHIPPED, device="cpu").generate(prompt, temperature=0, max_new_tokens=230)
     assert theirs == ours and len(ours.split()) > 40 and ours.endswith(".")
+
+
+def test_the_answerer_answers_a_conversation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "hf", "--model", str(ANSWERER), "--output", "out"]) == 0
+    told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
+    story = load(SHIPPED, device="cpu").tell("Once", seed=3)
+    for question in ("Tell a story about the baker Mara and a red kite.", f"{story}\nWho is in the story?"):
+        messages = [{"role": "user", "content": question}]
+        found = told(messages, do_sample=False, max_new_tokens=150)[0]["generated_text"][-1]
+        for folder in (ANSWERER, "out"):  # as it was, and read back
+            teller = load(folder, device="cpu")
+            chat = Chat(teller.model, teller.tokenizer, teller.make_cache, temperature=0)
+            assert found["role"] == "assistant" and found["content"].strip() == chat.ask(question).strip()
 
 
 @pytest.mark.parametrize("name", MODELS)

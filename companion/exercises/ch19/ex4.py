@@ -1,4 +1,4 @@
-"""The check of exercise 19.4: Cut off the longest."""
+"""The check of exercise 19.4: Cut off the largest."""
 
 import torch
 
@@ -72,7 +72,7 @@ def by(rule):
 
 EXERCISE = Function(
     number="19.4",
-    title="Cut off the longest",
+    title="Cut off the largest",
     stars=2,
     wants="best_scale(row, scales, bits)",
     cases=cases,

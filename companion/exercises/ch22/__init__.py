@@ -1,0 +1,1 @@
+"""The checks of chapter 22, recurrent networks: one file an exercise."""

@@ -1,0 +1,165 @@
+"""A dense model beside experts at equal active parameters, one training a row: chapter 24's figures.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/experts.py             # every row that is missing
+    python tests/benchmarks/experts.py --table                       # what is there
+
+A row is a training and a seed. The text is the village's shipped stories and as many tokens of Python's
+manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons, or the stories alone.
+`wide` is dense with as many parameters in all as the experts; `dense, longer` makes the steps that dense
+makes in the experts' time. `bits_per_byte` is on held-out stories and pieces; `gap`, for the stories alone,
+is what is left of the way from the forgetful reader to the floor. `shares` has, for each kind of text and
+each layer, the share of choices that each expert got at the end; `by_step` that of all tokens in the last
+layer, after some steps. `early` is the mean loss of the first steps on the stories alone, which the chapter
+computes again. Seconds are processor time.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from functools import cache, partial
+from typing import NamedTuple
+
+import torch
+from logs import append_row, holds, machine, read_rows
+
+from companion import BUILDERS
+from companion.datasets import document_rows, encode_documents, load_text
+from companion.experts import active_parameters
+from companion.modern import Muon
+from companion.runtime.optimizers import beside_adamw
+from companion.tokenization import Tokenizer
+from companion.training import TrainConfig, Trainer, evaluate, training_batches
+from companion.village import DATA, floor, gap_left, load_split
+
+LOG = DATA / "models" / "experts.jsonl"
+SIZES = {"context_length": 256, "n_layers": 2, "n_heads": 2, "d_model": 96}
+STEPS, BATCH, LR, PIECE, EARLY = 250, 16, 0.03, 200, 10
+
+
+class Run(NamedTuple):
+    """What a row trains, for how long, and on which text."""
+
+    architecture: str
+    config: dict = {}
+    steps: int = STEPS
+    text: str = "both"
+
+
+RUNS = {
+    "dense": Run("swift"),
+    "experts": Run("experts"),
+    "unbalanced": Run("experts", {"balance": 0.0}),
+    "one": Run("experts", {"n_active": 1}),
+    "one, unbalanced": Run("experts", {"n_active": 1, "balance": 0.0}),
+    "wide": Run("swift", {"d_ff": 1024}),
+    "dense, longer": Run("swift", steps=340),
+    "dense, stories": Run("swift", text="village"),
+    "experts, stories": Run("experts", text="village"),
+}
+ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or not name.startswith("one")]
+LOOKS = (0, 10, 25, 50, 100, 250)
+"""Steps after which a row notes the shares."""
+
+
+@cache
+def texts() -> dict:
+    """Splits to learn from and held-out ones, by the kind of text."""
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    pieces = []
+    for page in load_text("pydoc"):
+        ids = tokenizer.encode(page)
+        pieces += [tokenizer.decode(ids[i : i + PIECE]) for i in range(0, len(ids) - PIECE, PIECE)]
+    random.Random(0).shuffle(pieces)
+    stories, held_out = load_split("train"), load_split("val")[:200]
+    encode = partial(encode_documents, tokenizer=tokenizer)
+    return {
+        "village": encode(stories),
+        "both": encode(stories + 3 * pieces[100:]),
+        "held out": {"village": encode(held_out), "manual": encode(pieces[:100])},
+        "lines": {"forgetful reader": floor(held_out, forget=True), "floor": floor(held_out)},
+    }
+
+
+def make_trainer(name: str, split, seed: int) -> Trainer:
+    """An untrained model of this name, and what trains it."""
+    torch.manual_seed(seed)
+    run = RUNS[name]
+    config_class, build = BUILDERS[run.architecture]
+    model = build(config_class(1024, **SIZES, **run.config))
+    config = TrainConfig(
+        steps=run.steps, batch_size=BATCH, lr=LR, min_lr=0.0, warmup_steps=20, seed=seed, device="cpu",
+        dtype="float32",
+    )  # fmt: skip
+    batches = partial(training_batches, split, config)
+    return Trainer(model, batches, config, optimizers=beside_adamw(Muon, model, LR))
+
+
+@torch.no_grad()
+def shares(model, split) -> list[list[float]]:
+    """For each layer, the share of choices that each expert gets, over 50 rows without their padding."""
+    x, y = document_rows(split.tokens, split.starts, range(50))
+    chosen = []
+    hooks = [
+        block.mlp.router.register_forward_hook(lambda part, given, found: chosen.append(found[1]))
+        for block in model.blocks
+    ]
+    model.eval()(x)
+    for hook in hooks:
+        hook.remove()
+    n = model.config.n_experts
+    real = [layer[y.flatten() != -100].flatten().bincount(minlength=n) for layer in chosen]
+    return [[round(v, 4) for v in (taken / taken.sum()).tolist()] for taken in real]
+
+
+def run_row(name: str, seed: int) -> dict:
+    """Train once; what it came to."""
+    kinds, steps, text = texts()["held out"], RUNS[name].steps, RUNS[name].text
+    early = make_trainer(name, texts()["village"], seed)
+    early = round(statistics.mean(early.step() for _ in range(EARLY)), 4)
+    trainer, seconds, by_step = make_trainer(name, texts()[text], seed), 0.0, []
+    model, routed = trainer.model, "n_experts" in vars(trainer.model.config)
+    for step in range(steps + 1):
+        if routed and step in LOOKS:
+            each = [shares(model, split)[-1] for split in kinds.values()]
+            by_step.append([step, [round(statistics.mean(v), 4) for v in zip(*each, strict=True)]])
+        if step < steps:
+            begun = time.process_time()
+            trainer.step()
+            seconds += time.process_time() - begun
+    bits = {kind: round(evaluate(model, split, 256).bits_per_byte, 4) for kind, split in kinds.items()}
+    row = {
+        "row": name, "seed": seed, "steps": steps, "tokens": trainer.tokens, "early": early,
+        "bits_per_byte": bits, "parameters": sum(p.numel() for p in model.parameters()),
+        "active": active_parameters(model), "seconds": round(seconds, 1),
+        "tokens_per_second": round(trainer.tokens / seconds), "machine": machine(),
+    }  # fmt: skip
+    if text == "village":
+        row["gap"] = round(gap_left(bits["village"], texts()["lines"]), 4)
+    if routed:
+        row |= {"shares": {kind: shares(model, split) for kind, split in kinds.items()}, "by_step": by_step}
+    return row
+
+
+def table(rows: list[dict]) -> str:
+    """One line a row."""
+    form = "{row:15} {seed} {bits_per_byte} {parameters:,} {active:,} {tokens_per_second:,} tokens/s"
+    return "\n".join(form.format(**row) for row in rows)
+
+
+def main():
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
+    args = parser.parse_args()
+    if not args.table:
+        for name, seed in ROWS:
+            if not holds(LOG, {"row": name, "seed": seed}):
+                append_row(LOG, run_row(name, seed))
+                print(table(read_rows(LOG)[-1:]), flush=True)
+    else:
+        print(table(read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A state against attention, in equal time: chapter 22's figure.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/recurrent.py         # every row missing; 22 minutes or more
+    python tests/benchmarks/recurrent.py --table                   # what is there
+
+A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
+for so many `seconds` of processor time; the learning rate rises for 50 steps and falls with the time
+that is used. `bits` is the loss on the validation split in bits per byte, `early` the mean loss of the first
+20 steps. `right` and `words` count recalled words that the story has said before, by how many tokens back:
+below 8, 16, 32, 64, and further. A word is right when the model, given the story before it, would have said
+each of its tokens. `of_kind` of these words got one of the right kind, a name for a name; `says` are the
+answers at the first ten (rows from before this was logged lack both). Rows are appended to
+data/models/recurrent.jsonl; those that are there are skipped.
+"""
+
+import argparse
+import math
+import time
+from bisect import bisect_right
+
+import torch
+import torch.nn.functional as F
+from logs import append_row, holds, machine, read_rows
+from torch import nn
+
+from companion import village
+from companion.attention import CausalSelfAttention
+from companion.datasets import bits_per_byte, document_rows, encode_documents, random_batches
+from companion.embeddings import TokenEmbedding
+from companion.gpt import GPTConfig, gpt2
+from companion.recurrent import RecurrentModel
+from companion.tokenization import Tokenizer
+from companion.village import DATA, load_split
+
+LOG = DATA / "models" / "recurrent.jsonl"
+SECONDS, BATCH, WARMUP, EDGES = 80, 4, 50, [8, 16, 32, 64]
+
+
+def lstm() -> RecurrentModel:
+    return RecurrentModel(TokenEmbedding(1024, 128), nn.LSTM(128, 256, batch_first=True))
+
+
+def lstm_that_keeps() -> RecurrentModel:
+    """The LSTM whose forget gates are at sigma(4) = 0.982 before training: half is left after 38 tokens."""
+    model = lstm()
+    with torch.no_grad():
+        model.cell.bias_ih_l0[256:512], model.cell.bias_hh_l0[256:512] = 4.0, 0.0
+    return model
+
+
+def lstm_and_attention() -> RecurrentModel:
+    cell = nn.LSTM(128, 192, batch_first=True)
+    return RecurrentModel(TokenEmbedding(1024, 128), cell, CausalSelfAttention(192, 4))
+
+
+def gpt():
+    return gpt2(GPTConfig(vocab_size=1024, context_length=256, n_layers=2, n_heads=4, d_model=128))
+
+
+MODELS = {
+    "LSTM": (lstm, 1e-2),
+    "LSTM, bias 4": (lstm_that_keeps, 1e-2),
+    "LSTM + attention": (lstm_and_attention, 5e-3),
+    "GPT": (gpt, 5e-3),
+}
+ROWS = [(name, seed, SECONDS) for seed in range(3) for name in MODELS] + [("LSTM, bias 4", 0, 4 * SECONDS)]
+
+
+def rate_now(rate: float, steps: int, share: float) -> float:
+    """The learning rate after so many steps, with this share of the time used."""
+    return rate * min(1, (steps + 1) / WARMUP) * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
+
+
+def trained(name: str, seed: int, seconds: float, split) -> tuple:
+    """A model after so many seconds of processor time, the losses of its steps, and the tokens it saw."""
+    make, rate = MODELS[name]
+    torch.manual_seed(seed)
+    model, losses, tokens, used = make(), [], 0, 0.0
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    batches = random_batches(split.tokens, BATCH, 256, torch.Generator().manual_seed(seed), split.starts)
+    while used < seconds:
+        begun = time.process_time()
+        optimizer.param_groups[0]["lr"] = rate_now(rate, len(losses), used / seconds)
+        x, y = next(batches)
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+        tokens, used = tokens + int((y >= 0).sum()), used + time.process_time() - begun
+    return model.eval(), losses, tokens
+
+
+@torch.no_grad()
+def measured(model, split, places: list, decode) -> dict:
+    """Bits per byte; recalled words right and in all, by distance; how many of their kind; answers."""
+    nats, likeliest, right, words = 0.0, [], [0] * (len(EDGES) + 1), [0] * (len(EDGES) + 1)
+    pairs = []  # what was said, what was true
+    for first in range(0, len(split.starts) - 1, 25):
+        x, y = document_rows(split.tokens, split.starts, range(first, first + 25))
+        logits = model(x)
+        nats += F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item()
+        likeliest += logits.argmax(-1).tolist()
+    for story, first, last, back in places:
+        true = split.tokens[split.starts[story] + first : split.starts[story] + last + 1].tolist()
+        said = likeliest[story][first - 1 : last]
+        right[bisect_right(EDGES, back)] += said == true
+        words[bisect_right(EDGES, back)] += 1
+        pairs.append((decode(said).strip(), decode(true).strip()))
+    return {
+        "bits": round(bits_per_byte(nats, split.n_bytes), 4), "right": right, "words": words,
+        "of_kind": sum(any({a, b} <= {*kind} for kind in village.KINDS.values()) for a, b in pairs),
+        "says": [said for said, _ in pairs[:10]],
+    }  # fmt: skip
+
+
+def run_row(name: str, seed: int, seconds: float) -> dict:
+    """Train once; what it came to."""
+    tokenizer, texts = Tokenizer.load(DATA / "village" / "tokenizer.json"), load_split("val")
+    train, val = (encode_documents(documents, tokenizer) for documents in (load_split("train"), texts))
+    model, losses, tokens = trained(name, seed, seconds, train)
+    places = village.recalled_places(texts, val.starts, val.tokens, tokenizer.decode)
+    return {
+        "model": name, "seed": seed, "seconds": seconds, "steps": len(losses), "tokens": tokens,
+        "parameters": sum(p.numel() for p in model.parameters()), "early": round(sum(losses[:20]) / 20, 4),
+        **measured(model, val, places, tokenizer.decode), "machine": machine(),
+    }  # fmt: skip
+
+
+def table(rows: list[dict]) -> str:
+    """A line for each training."""
+    lines = ["model            seed seconds steps   tokens  bits   recalled words right, by distance"]
+    for r in rows:
+        shares = " ".join(f"{right / words:.2f}" for right, words in zip(r["right"], r["words"], strict=True))
+        lines.append(
+            f"{r['model']:16} {r['seed']:4} {r['seconds']:7} {r['steps']:5} {r['tokens']:8,} {r['bits']:.3f}"
+            f"  {shares}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", action="store_true")
+    if not parser.parse_args().table:
+        for name, seed, seconds in ROWS:
+            if not holds(LOG, {"model": name, "seed": seed, "seconds": seconds}):
+                append_row(LOG, found := run_row(name, seed, seconds))
+                print(table([found]).splitlines()[1], flush=True)
+    print(table(read_rows(LOG)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""Encoders, cross-attention and the small translator, against torch.nn and by properties."""
+
+from functools import partial
+from itertools import islice
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from companion.attention import CausalSelfAttention
+from companion.blocks import MLP, LayerNorm
+from companion.encoders import (
+    BidirectionalAttention,
+    CrossAttention,
+    DecoderBlock,
+    EncoderDecoder,
+    encoder,
+    encoder_decoder,
+    gap_batches,
+    gap_loss,
+    mask_words,
+    pair_batches,
+    pair_loss,
+)
+from companion.gpt import GPTConfig, gpt2
+from companion.training import TrainConfig, Trainer
+
+C, H = 24, 3
+CONFIG = GPTConfig(vocab_size=13, context_length=11, n_layers=2, n_heads=H, d_model=C)
+LIKE_OURS = {"dropout": 0.0, "activation": partial(F.gelu, approximate="tanh")}
+LIKE_OURS |= {"batch_first": True, "norm_first": True}
+
+
+@pytest.fixture
+def two_texts():
+    """x (2, 5, C), memory (2, 7, C), and which of the memory is real."""
+    g = torch.Generator().manual_seed(3)
+    x, memory = (torch.randn(2, t, C, generator=g, requires_grad=True) for t in (5, 7))
+    return x, memory, torch.arange(7) < torch.tensor([[7], [4]])
+
+
+def spread(module: nn.Module) -> nn.Module:
+    """Every parameter drawn, biases and norms too, so that none can be forgotten unseen."""
+    for p in module.parameters():
+        nn.init.normal_(p, std=0.4)
+    return module
+
+
+def copy_attention(ours, theirs):
+    three = (ours.q_proj, ours.k_proj, ours.v_proj)
+    theirs.in_proj_weight.data = torch.cat([layer.weight.data for layer in three])
+    theirs.in_proj_bias.data = torch.cat([layer.bias.data for layer in three])
+    theirs.out_proj.load_state_dict(ours.o_proj.state_dict())
+
+
+def copy_rest(ours, theirs, norms):
+    for i, norm in enumerate(norms, 1):
+        getattr(theirs, f"norm{i}").load_state_dict(norm.state_dict())
+    theirs.linear1.load_state_dict(ours.mlp.up_proj.state_dict())
+    theirs.linear2.load_state_dict(ours.mlp.down_proj.state_dict())
+
+
+def equal(ours, theirs, inputs):
+    """Values and gradients by the inputs."""
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    g = torch.randn(ours.shape, generator=torch.Generator().manual_seed(4))
+    pairs = (torch.autograd.grad(y, inputs, g) for y in (ours, theirs))
+    torch.testing.assert_close(*pairs, atol=1e-5, rtol=1e-5)
+
+
+def test_cross_attention_is_torchs(two_texts):
+    x, memory, real = two_texts
+    ours, theirs = spread(CrossAttention(C, H)), nn.MultiheadAttention(C, H, batch_first=True)
+    copy_attention(ours, theirs)
+    equal(
+        ours(x, memory, real[:, None, None]),
+        theirs(x, memory, memory, key_padding_mask=~real)[0],
+        (x, memory),
+    )
+    equal(ours(x, memory), theirs(x, memory, memory)[0], (x, memory))
+
+
+def test_an_encoders_block_is_torchs(two_texts):
+    _, memory, real = two_texts
+    ours, theirs = spread(encoder(CONFIG)).blocks[1], nn.TransformerEncoderLayer(C, H, 4 * C, **LIKE_OURS)
+    copy_attention(ours.attn, theirs.self_attn)
+    copy_rest(ours, theirs, (ours.norm_1, ours.norm_2))
+    result = theirs(memory, src_key_padding_mask=~real)
+    equal(ours(memory, real[:, None, None])[real], result[real], (memory,))
+
+
+def test_a_decoders_block_is_torchs(two_texts):
+    x, memory, real = two_texts
+    norms = [LayerNorm(C) for _ in range(3)]
+    attn, cross = CausalSelfAttention(C, H), CrossAttention(C, H)
+    ours = spread(DecoderBlock(norms[0], attn, norms[1], cross, norms[2], MLP(C, 4 * C)))
+    theirs = nn.TransformerDecoderLayer(C, H, 4 * C, **LIKE_OURS)
+    copy_attention(attn, theirs.self_attn)
+    copy_attention(cross, theirs.multihead_attn)
+    copy_rest(ours, theirs, norms)
+    causal = nn.Transformer.generate_square_subsequent_mask(5)
+    result = theirs(x, memory, tgt_mask=causal, memory_key_padding_mask=~real, tgt_is_causal=True)
+    equal(ours(x, memory, real[:, None, None]), result, (x, memory))
+
+
+def test_bidirectional_attention_with_a_causal_mask_is_chapter_4s(two_texts):
+    x, _, _ = two_texts
+    open_, causal = BidirectionalAttention(C, H), CausalSelfAttention(C, H)
+    open_.load_state_dict(causal.state_dict())
+    torch.testing.assert_close(open_(x, torch.ones(5, 5, dtype=torch.bool).tril()), causal(x))
+    assert not torch.allclose(open_(x), causal(x))
+
+
+def test_cross_attention_refuses_what_chapter_4_refuses():
+    with pytest.raises(ValueError, match="n_heads=5 must divide d_model=24"):
+        CrossAttention(24, 5)
+    with pytest.raises(TypeError, match="must be torch.bool"):
+        CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(1, 3, 24), torch.zeros(1, 1, 2, 3))
+
+
+def test_an_encoder_has_a_gpts_parameters_and_sees_what_comes_after():
+    torch.manual_seed(0)
+    model, other = encoder(CONFIG), gpt2(CONFIG)
+    assert {n: p.shape for n, p in model.named_parameters()} == {
+        n: p.shape for n, p in other.named_parameters()
+    }
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    changed = torch.tensor([[1, 2, 3, 9]])
+    first = slice(0, 1)
+    assert not torch.allclose(model(tokens)[:, first], model(changed)[:, first])
+    torch.testing.assert_close(other(tokens)[:, first], other(changed)[:, first])
+
+
+def test_hidden_padding_cannot_be_heard():
+    model = encoder(CONFIG)
+    tokens = torch.tensor([[1, 2, 3, 7, 7], [4, 5, 6, 8, 9]])
+    real = torch.tensor([[True, True, True, False, False], [True] * 5])
+    alone = model(tokens[:1, :3])
+    torch.testing.assert_close(model(tokens, real)[:1, :3], alone)
+    assert not torch.allclose(model(tokens)[:1, :3], alone)
+
+
+# ---- masked words -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_shares_of_masked_words(seed):
+    g = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(50, (300, 101), generator=g)
+    real = torch.arange(101) < torch.randint(1, 102, (300, 1), generator=g)
+    x, y = mask_words(tokens, real, 50, g)
+    chosen = y != -100
+    assert not (chosen & ~real).any() and torch.equal(x[~chosen], tokens[~chosen])
+    assert torch.equal(y[chosen], tokens[chosen])
+    n = int(chosen.sum())
+    assert abs(n / int(real.sum()) - 0.15) < 0.01
+    masked, kept = (x == 50)[chosen].sum() / n, (x == tokens)[chosen].sum() / n
+    assert abs(masked - 0.8) < 0.03 and abs(kept - (0.1 + 0.1 / 50)) < 0.02
+    assert int(x[x != 50].max()) == 49
+
+
+def test_masked_words_are_seeded_and_refuse():
+    tokens, real = torch.arange(12).view(2, 6), torch.ones(2, 6, dtype=torch.bool)
+    first, again = (mask_words(tokens, real, 12, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert (mask_words(tokens, real, 12, share=1.0)[1] == tokens).all()
+    with pytest.raises(ValueError, match=r"share=0 must be above 0"):
+        mask_words(tokens, real, 12, share=0)
+    with pytest.raises(ValueError, match=r"tokens has 11, must be below mask_id=11"):
+        mask_words(tokens, real, 11)
+
+
+def test_gap_batches_depend_on_seed_and_number_alone():
+    rows = [[1, 2, 3], [4, 5, 6, 7, 8], [9]]
+    all_, later = (islice(gap_batches(rows, 12, 11, 4, 7, first), 3) for first in (0, 2))
+    for a, b in zip(list(all_)[2], next(later), strict=True):
+        assert torch.equal(a, b)
+    x, y, real = next(gap_batches(rows, 12, 11, 4, 8))
+    assert x.shape == y.shape == real.shape and (x[~real] == 11).all() and (y[~real] == -100).all()
+
+
+def test_gap_loss_counts_the_hidden_words_alone():
+    model = encoder(CONFIG)
+    x, y = torch.tensor([[1, 12, 3]]), torch.tensor([[-100, 2, -100]])
+    nats, count = gap_loss(model, (x, y, torch.ones(1, 3, dtype=torch.bool)))
+    assert count == 1
+    torch.testing.assert_close(nats, -model(x)[0, 1].log_softmax(-1)[2])
+
+
+# ---- the translator -----------------------------------------------------------------------
+
+
+def test_the_decoder_sees_its_past_and_the_whole_source():
+    torch.manual_seed(1)
+    model = encoder_decoder(CONFIG)
+    source, target = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[5, 6, 7]])
+    logits = model(source, target)
+    assert logits.shape == (1, 3, 13)
+    later = model(source, torch.tensor([[5, 6, 8]]))
+    torch.testing.assert_close(logits[:, :2], later[:, :2])
+    assert not torch.allclose(logits[:, :1], model(torch.tensor([[1, 2, 3, 9]]), target)[:, :1])
+
+
+def test_one_table_for_source_target_and_logits():
+    model = encoder_decoder(CONFIG)
+    assert model.embed is model.encoder.embed
+    names = [name for name, _ in model.named_parameters() if name.endswith("token.weight")]
+    assert len(names) == 1
+    logits, rows = model(torch.tensor([[1]]), torch.tensor([[2]])), model.embed.token.weight
+    hidden = torch.autograd.grad(logits[0, 0, 3], rows)[0]
+    assert hidden[[1, 2, 3]].abs().sum(1).min() > 0 and hidden[4].abs().sum() == 0
+
+
+def test_an_initialized_projection_is_small_in_each_branch():
+    model = encoder_decoder(GPTConfig(vocab_size=13, context_length=11, n_layers=4, n_heads=4, d_model=64))
+    for block in model.blocks:
+        assert block.cross.o_proj.weight.std() < block.cross.q_proj.weight.std()
+    assert (model.encoder.norm.weight == 1).all() and (model.norm.weight < 1).all()
+
+
+def test_pair_batches_shift_the_target_by_one():
+    pairs = [([1, 2], [3, 4, 5]), ([6, 7, 8], [9])]
+    source, real, x, y = next(pair_batches(pairs, 12, 6, 0))
+    for row in range(6):
+        one, other = pairs[0] if source[row, 0] == 1 else pairs[1]
+        n = len(other)
+        assert source[row][real[row]].tolist() == one
+        assert x[row, : n + 1].tolist() == [12, *other] and (x[row, n + 1 :] == 12).all()
+        assert y[row, : n + 1].tolist() == [*other, 12] and (y[row, n + 1 :] == -100).all()
+
+
+def test_it_learns_to_turn_a_text_round_and_translates_rows_of_any_length():
+    torch.manual_seed(0)
+    g = torch.Generator().manual_seed(0)
+    rows = [torch.randint(1, 8, (n,), generator=g).tolist() for n in (1, 2, 3) * 200]
+    pairs = [(row, row[::-1]) for row in rows]
+    config = GPTConfig(vocab_size=8, context_length=5, n_layers=1, n_heads=2, d_model=32)
+    model = encoder_decoder(config)
+    settings = TrainConfig(steps=250, lr=1e-2, device="cpu", dtype="float32")
+    trainer = Trainer(model, partial(pair_batches, pairs, 0, 16, 0), settings, pair_loss)
+    losses = [trainer.step() for _ in range(250)]
+    assert sum(losses[-20:]) / 20 < 0.1 < 1.5 < losses[0]
+    source = torch.tensor([[1, 2, 0], [3, 4, 5], [7, 0, 0]])
+    said = model.eval().translate(source, 0, source != 0)
+    assert [[t for t in row if t] for row in said.tolist()] == [[2, 1], [5, 4, 3], [7]]
+    assert said.shape == (3, 4)
+
+
+def test_a_translation_that_never_ends_fills_the_context():
+    model = encoder_decoder(CONFIG)
+    nn.init.zeros_(model.embed.token.weight)
+    with torch.no_grad():
+        model.embed.token.weight[4], model.norm.bias[:] = 1.0, 1.0
+    assert model.translate(torch.tensor([[1, 2]]), 0).tolist() == [[4] * 11]
+
+
+def test_a_decoder_may_be_given_one_vector():
+    class First(EncoderDecoder):
+        def encode(self, source, real=None):
+            return self.encoder.hidden(source, real)[:, :1], None
+
+    model = encoder_decoder(CONFIG, First)
+    assert isinstance(model, First)
+    assert model(torch.tensor([[1, 2, 3]]), torch.tensor([[4, 5]])).shape == (1, 2, 13)
+
+
+def test_a_checkpoint_is_not_read_as_a_causal_model(tmp_path):
+    from companion import load
+    from companion.tokenization import CharTokenizer
+    from companion.training import save_checkpoint
+
+    model = encoder(CONFIG)
+    assert CONFIG.architecture == "gpt2" and encoder_decoder(CONFIG).config.architecture == "encoder"
+    save_checkpoint(tmp_path / "model", model, CharTokenizer.train("abc"))
+    with pytest.raises(ValueError, match="encoder"):
+        load(tmp_path / "model", device="cpu")
+
+
+def test_a_batch_always_asks_for_something():
+    batches = gap_batches([[1, 2, 3]], 12, 0, 1)
+    assert all((y != -100).any() for _, y, _ in islice(batches, 50))
+
+
+def test_no_tokens_are_refused():
+    with pytest.raises(ValueError, match="at least one row with one token"):
+        mask_words(torch.zeros(0, 3, dtype=torch.long), torch.zeros(0, 3, dtype=torch.bool), 12)
+
+
+def test_a_loss_is_summed_in_32_bits():
+    model = encoder(CONFIG).bfloat16()
+    x, y, real = next(gap_batches([[1, 2, 3]] * 9, 12, 0, 8))
+    assert gap_loss(model, (x, y, real))[0].dtype == torch.float32

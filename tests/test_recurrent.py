@@ -1,0 +1,178 @@
+"""Recurrent layers: equal to PyTorch's, states carried on, errors; a language model of one."""
+
+import pytest
+import torch
+from torch import nn
+
+from companion.attention import CausalSelfAttention
+from companion.embeddings import TokenEmbedding
+from companion.recurrent import GRU, LSTM, RNN, Recurrent, RecurrentModel
+
+LAYERS = [(RNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)]
+D_IN, H, B, T = 5, 4, 3, 7
+
+
+def parts(state) -> tuple:
+    """The tensors of a state, one for RNN and GRU, two for an LSTM."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def with_layers(state):
+    """A state as PyTorch's layers have it, (layers, B, H)."""
+    return tuple(s[None] for s in state) if isinstance(state, tuple) else state[None]
+
+
+@pytest.fixture(params=LAYERS, ids=lambda pair: pair[0].__name__)
+def pair(request):
+    """A layer of ours and PyTorch's with the same weights, in float64."""
+    torch.manual_seed(2)
+    ours = request.param[0](D_IN, H).double()
+    theirs = request.param[1](D_IN, H, batch_first=True).double()
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs
+
+
+@pytest.fixture
+def x():
+    return torch.randn(B, T, D_IN, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def random_state(layer, seed=3):
+    g = torch.Generator().manual_seed(seed)
+    made = [torch.randn(B, H, dtype=torch.float64, generator=g) for _ in range(2)]
+    return tuple(made) if isinstance(layer, LSTM) else made[0]
+
+
+@pytest.mark.parametrize("begins", ["with zeros", "with a state"])
+@pytest.mark.parametrize("length", [1, 2, T])
+def test_outputs_states_and_gradients_are_pytorchs(pair, x, begins, length):
+    ours, theirs = pair
+    state = random_state(ours) if begins == "with a state" else None
+    x = x[:, :length].clone().requires_grad_()
+    found = []
+    for layer, begin in ((ours, state), (theirs, None if state is None else with_layers(state))):
+        out, last = layer(x, begin)
+        loss = (out * torch.arange(1.0, H + 1)).sum() + sum((s**3).sum() for s in parts(last))
+        grads = torch.autograd.grad(loss, [x, *layer.parameters()])
+        found.append([out, *(s.view(B, H) for s in parts(last)), *grads])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), LAYERS)
+def test_float32_agrees_to_its_rounding(ours, theirs):
+    torch.manual_seed(0)
+    ours, theirs = ours(9, 11), theirs(9, 11, batch_first=True)
+    ours.load_state_dict(theirs.state_dict())  # a state_dict fits the other way, too
+    x = torch.randn(2, 30, 9)
+    torch.testing.assert_close(ours(x)[0], theirs(x)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_first_weights_are_drawn_as_pytorch_draws_them():
+    for ours, theirs in LAYERS:
+        torch.manual_seed(4)
+        a = ours(3, 5).state_dict()
+        torch.manual_seed(4)
+        b = theirs(3, 5).state_dict()
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_state_carried_over_is_as_if_nothing_had_been_cut(pair, x):
+    layer, _ = pair
+    whole, last = layer(x)
+    first, state = layer(x[:, :3])
+    second, end = layer(x[:, 3:], state)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=0, atol=1e-14)
+    for a, b in zip(parts(end), parts(last), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-14)
+
+
+def test_shapes_of_outputs_and_states(pair, x):
+    layer, _ = pair
+    out, state = layer(x)
+    assert out.shape == (B, T, H) and layer.d_in == D_IN and layer.d_hidden == H
+    assert [tuple(s.shape) for s in parts(state)] == [(B, H)] * len(parts(state))
+    assert isinstance(state, tuple) == isinstance(layer, LSTM)
+    assert torch.equal(out[:, -1], parts(state)[0])
+
+
+def test_no_word_reaches_an_earlier_output(pair, x):
+    layer, _ = pair
+    x = x.clone().requires_grad_()
+    (grad,) = torch.autograd.grad(layer(x)[0][:, 2].sum(), x)
+    assert grad[:, :3].abs().min() > 0 and not grad[:, 3:].any()
+
+
+def test_a_state_given_is_not_changed(pair, x):
+    layer, _ = pair
+    state = random_state(layer)
+    before = [s.clone() for s in parts(state)]
+    layer(x, state)
+    assert all(torch.equal(a, b) for a, b in zip(parts(state), before, strict=True))
+
+
+def test_a_forget_gate_that_is_open_keeps_the_cell():
+    layer = LSTM(2, 3)
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.zero_()
+        layer.bias_ih_l0[:3] = -100.0  # nothing in
+        layer.bias_ih_l0[3:6] = 100.0  # all kept
+    c = torch.tensor([[0.3, -2.0, 5.0]])
+    _, (_, after) = layer(torch.randn(1, 50, 2), (torch.zeros(1, 3), c))
+    assert torch.equal(after, c)
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 2)])
+def test_sizes_below_1_are_refused(sizes):
+    with pytest.raises(ValueError, match=f"d_in={sizes[0]} and d_hidden={sizes[1]} must be at least 1"):
+        GRU(*sizes)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 6), (2, 0, 5)])
+def test_an_x_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"must be \(B, T, 5\), T at least 1"):
+        RNN(5, 4)(torch.zeros(shape))
+
+
+def test_all_three_are_recurrent_and_have_so_many_blocks():
+    for layer, gates in ((RNN, 1), (GRU, 3), (LSTM, 4)):
+        assert issubclass(layer, Recurrent)
+        assert sum(p.numel() for p in layer(6, 7).parameters()) == gates * 7 * (6 + 7 + 2)
+
+
+# -- the language model ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", [LSTM(6, 8), nn.GRU(6, 8, batch_first=True)], ids=["ours", "PyTorch's"])
+@pytest.mark.parametrize("heads", [0, 2])
+def test_a_model_scores_each_next_token_from_those_before_it(cell, heads):
+    torch.manual_seed(0)
+    model = RecurrentModel(TokenEmbedding(11, 6), cell, CausalSelfAttention(8, heads) if heads else None)
+    tokens = torch.tensor([[1, 5, 2, 9], [3, 3, 0, 7]])
+    logits = model(tokens)
+    assert logits.shape == (2, 4, 11)
+    changed = tokens.clone()
+    changed[:, 2] = 4
+    torch.testing.assert_close(model(changed)[:, :2], logits[:, :2])
+    assert (model(changed)[:, 2:] - logits[:, 2:]).abs().amax(-1).min() > 1e-4
+
+
+def test_attention_is_added_to_the_states():
+    torch.manual_seed(0)
+    embed, cell, attn = TokenEmbedding(11, 6), RNN(6, 8), CausalSelfAttention(8, 2)
+    model, plain = RecurrentModel(embed, cell, attn), RecurrentModel(embed, cell)
+    plain.down.load_state_dict(model.down.state_dict())
+    tokens = torch.tensor([[1, 5, 2]])
+    assert not torch.allclose(model(tokens), plain(tokens))
+    nn.init.zeros_(attn.o_proj.weight)
+    nn.init.zeros_(attn.o_proj.bias)
+    torch.testing.assert_close(model(tokens), plain(tokens))
+
+
+def test_a_state_of_another_shape_is_refused():
+    x, h = torch.randn(2, 3, 5), torch.zeros(2, 4)
+    for layer, state in ((LSTM(5, 4), h), (RNN(5, 4), h[None]), (GRU(5, 4), (h, h))):
+        with pytest.raises(ValueError, match=r"state has shape \(.*, must have .*give what was returned"):
+            layer(x, state)
