@@ -248,6 +248,16 @@ def test_on_a_phone_nothing_overflows(still, kind):
     assert page.evaluate(OVERFLOWING) == []
 
 
+def test_a_token_without_letters_has_a_name_too(still):
+    page = still("index.html").page
+    page.get_by_label("The first words").fill("One day  ☃")
+    use(page, "tell")
+    spoken = page.locator(".teller .token.given").evaluate_all(
+        "all => all.map((e) => e.ariaLabel ?? e.textContent.trim())"
+    )
+    assert all(spoken) and {"space", "part of a character"} <= set(spoken)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TOOLS)
 def test_axe_finds_no_fault_in_what_a_tool_shows(still, kind):

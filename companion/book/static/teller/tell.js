@@ -106,6 +106,7 @@ class Story {
     const span = make("span", { class: token.given ? "token given" : "token", role: "button" }, space, word);
     span.tabIndex = this.tokens.length ? -1 : 0;
     span.setAttribute("aria-describedby", this.where.id);
+    if (!token.text.trim()) span.setAttribute("aria-label", token.text ? "space" : "part of a character");
     span.dataset.token = this.tokens.length;
     this.tokens.push({ ...token, span });
     this.text.append(span);
