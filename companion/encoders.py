@@ -17,6 +17,7 @@ from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
 from companion.embeddings import GPTEmbedding
 from companion.gpt import GPTConfig, init_gpt2
+from companion.runtime.checks import check_ids, number
 
 __all__ = [
     "CrossAttention",
@@ -38,9 +39,8 @@ __all__ = [
 class CrossAttention(CausalSelfAttention):
     """Multi-head attention of one text to another. x (B, Tq, C), memory (B, Tk, C) -> (B, Tq, C).
 
-    Queries are made of x, keys and values of memory; nothing is causal. Its sizes, projections and errors
-    are CausalSelfAttention's. mask: bool, True where a query may look, broadcastable to (B, H, Tq, Tk), such
-    as real[:, None, None] where real (B, Tk) says which tokens are no padding; None, everywhere.
+    Queries are made of x, keys and values of memory. mask: bool, True where a query may look, broadcastable
+    to (B, H, Tq, Tk), such as real[:, None, None] where real (B, Tk) is False at padding; None, everywhere.
     Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.2.3; Bahdanau et al., 2014 (arXiv:1409.0473).
     """
 
@@ -64,6 +64,7 @@ class BidirectionalAttention(CrossAttention):
 
 
 # Cell 7984c820, under “The encoder”
+# The class: chapter 6's GPT, with `real` for the padding
 class Encoder(nn.Module):
     """Embedding, blocks, norm: vectors that have seen the whole text. (B, T) -> logits (B, T, V).
 
@@ -116,29 +117,24 @@ def encoder(config: GPTConfig, attention: type = BidirectionalAttention) -> Enco
 def mask_words(
     tokens: torch.Tensor, real: torch.Tensor, mask_id: int, generator=None, share: float = 0.15
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens with some of them hidden, and what stood there: (x, y), (B, T) int64 each; y is -100 elsewhere.
+    """Tokens with some hidden, and what stood there: (x, y), (B, T) int64 each; y is -100 elsewhere.
 
-    A share of the real tokens is chosen. Of these 80 % become mask_id, 10 % any token below it, and 10 % stay
-    as they are. real: bool (B, T). All on the CPU. Raises ValueError for a share outside (0, 1], no tokens,
-    or a token from mask_id on.
+    real: bool (B, T), which tokens are no padding. Of the chosen share 80 % become mask_id, 10 % any token
+    below it. Raises ValueError for a share outside (0, 1], no tokens, or a token from mask_id on.
     Source: Devlin et al., 2018 (arXiv:1810.04805), section 3.1, task 1.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share={share} must be above 0 and at most 1; try 0.15")
-    if not tokens.numel():
-        raise ValueError(f"tokens has shape {tuple(tokens.shape)}; give at least one row with one token")
-    if tokens.max() >= mask_id:
-        raise ValueError(f"tokens has {tokens.max()}, must be below mask_id={mask_id}; put [MASK] last")
+    number("share", share, "above 0 and at most 1; try 0.15", lambda part: 0 < part <= 1)
+    check_ids("tokens", tokens, "mask_id", mask_id)
     drawn, kind = (torch.rand(tokens.shape, generator=generator) for _ in range(2))  # (B, T) each
     chosen = (drawn < share) & real
     wrong = torch.randint(mask_id, tokens.shape, generator=generator)
-    x = torch.where(chosen & (kind < 0.8), mask_id, tokens)
-    x = torch.where(chosen & (kind >= 0.9), wrong, x)
-    return x, torch.where(chosen, tokens, -100)
+    x = torch.where(chosen & (kind < 0.8), mask_id, tokens)  # 80 %
+    x = torch.where(chosen & (kind >= 0.9), wrong, x)  # 10 %; the others stay
+    return x, torch.where(chosen, tokens, -100)  # -100: ignored by the loss
 
 
 # Cell 077e0e07, under “Words hidden”
-# gap_batches: rows drawn at random, padded, hidden
+# Batches: rows drawn at random, padded, words hidden; and the loss
 def gap_batches(
     rows: Sequence, mask_id: int, pad_id: int, batch_size: int, seed: int = 0, first: int = 0
 ) -> Iterator:
@@ -147,8 +143,8 @@ def gap_batches(
     A batch depends on seed and its number alone; first: the number of the first (chapter 7's Trainer asks).
     """
     generator = torch.Generator()
-    for number in itertools.count(first):
-        generator.manual_seed(seed * 10**6 + number)
+    for i in itertools.count(first):
+        generator.manual_seed(seed * 10**6 + i)
         drawn = torch.randint(len(rows), (batch_size,), generator=generator).tolist()
         tokens, real = pad_batch([rows[i] for i in drawn], pad_id)
         x, y = mask_words(tokens, real, mask_id, generator)
@@ -157,7 +153,6 @@ def gap_batches(
         yield x, y, real
 
 
-# Cell e24e17d5, under “Words hidden”
 def gap_loss(model: Encoder, batch) -> tuple[torch.Tensor, int]:
     """Batch (x, y, real) -> (sum of the surprise at the hidden words in nats, how many there are)."""
     x, y, real = batch
@@ -168,9 +163,8 @@ def gap_loss(model: Encoder, batch) -> tuple[torch.Tensor, int]:
 
 # Cell 1b3cc76e, under “Two wordings”
 class DecoderBlock(nn.Module):
-    """A block that reads its own text up to each token, then all of another. (B, T, C) -> (B, T, C).
+    """Causal self-attention, cross-attention, MLP, each after a norm. (B, T, C) -> (B, T, C).
 
-    It is given its parts. attn: causal. cross: called as cross(x, memory, mask).
     Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.1, with GPT-2's norms before the parts.
     """
 
@@ -180,7 +174,7 @@ class DecoderBlock(nn.Module):
         self.norm_3, self.mlp = norm_3, mlp
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
-        """x: (B, T, C). memory: (B, Ts, C). mask: as in CrossAttention."""
+        """x: (B, T, C). memory: the other text's vectors (B, Ts, C). mask: as in CrossAttention."""
         x = x + self.attn(self.norm_1(x))  # from earlier words of its own
         x = x + self.cross(self.norm_2(x), memory, mask)  # from the source
         return x + self.mlp(self.norm_3(x))  # each position alone
@@ -190,7 +184,6 @@ class DecoderBlock(nn.Module):
 class EncoderDecoder(nn.Module):
     """An encoder, and a decoder that looks at what it gives. (B, Ts), (B, Tt) -> logits (B, Tt, V).
 
-    One table of token and position rows serves source, target and logits. It is given its parts.
     Source: Vaswani et al., 2017 (arXiv:1706.03762), figure 1 and section 3.4.
     """
 
@@ -201,7 +194,8 @@ class EncoderDecoder(nn.Module):
 
     def encode(self, source: torch.Tensor, real=None) -> tuple:
         """Source (B, Ts) -> memory (B, Ts, C), and the mask that hides its padding. real: as in Encoder."""
-        return self.encoder.hidden(source, real), None if real is None else real[:, None, None]
+        mask = None if real is None else real[:, None, None]  # (B, 1, 1, Ts)
+        return self.encoder.hidden(source, real), mask
 
     def decode(self, target: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
         """Target (B, Tt) -> logits (B, Tt, V) for the token after each."""
@@ -220,16 +214,13 @@ class EncoderDecoder(nn.Module):
 
         Ends when all rows have ended, or the context is full.
         """
-        # A row that has ended goes on with end_id, until the others have ended
         memory, mask = self.encode(source, real)  # once
         target = torch.full((len(source), 1), end_id, device=source.device)
-        ended = torch.zeros(len(source), dtype=torch.bool, device=source.device)
-        for _ in range(self.config.context_length):
-            token = self.decode(target, memory, mask)[:, -1].argmax(-1).masked_fill(ended, end_id)  # (B,)
-            target, ended = torch.cat([target, token[:, None]], dim=1), ended | (token == end_id)
-            if ended.all():
-                break
-        return target[:, 1:]
+        while target.shape[1] <= self.config.context_length and not (target[:, 1:] == end_id).any(1).all():
+            logits = self.decode(target, memory, mask)[:, -1]  # (B, V), for the token that comes
+            target = torch.cat([target, logits.argmax(-1, keepdim=True)], dim=1)
+        new = target[:, 1:]
+        return new.masked_fill((new == end_id).cumsum(1) > 0, end_id)  # all from the first end_id on
 
 
 # Cell eea5b4c5, under “Two wordings”
@@ -261,8 +252,8 @@ def pair_batches(pairs: Sequence, end_id: int, batch_size: int, seed: int = 0, f
     x is end_id and the target, y the target and end_id, padded with -100. seed, first: as in gap_batches.
     """
     generator = torch.Generator()
-    for number in itertools.count(first):
-        generator.manual_seed(seed * 10**6 + number)
+    for i in itertools.count(first):
+        generator.manual_seed(seed * 10**6 + i)
         drawn = [pairs[i] for i in torch.randint(len(pairs), (batch_size,), generator=generator).tolist()]
         source, real = pad_batch([one for one, _ in drawn], end_id)
         x, _ = pad_batch([[end_id, *other] for _, other in drawn], end_id)

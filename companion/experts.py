@@ -14,26 +14,23 @@ from torch import nn
 
 from companion.gpt import GPT
 from companion.modern import LlamaConfig, SwiGLU, llama
-from companion.runtime.checks import number, whole_number
+from companion.runtime.checks import at_most, number
 
-__all__ = ["TopKRouter", "MixtureOfExperts", "ExpertsConfig", "experts", "active_parameters"]
+__all__ = ["TopKRouter", "MixtureOfExperts", "even_out", "ExpertsConfig", "experts", "active_parameters"]
 
 
 # Cell c5d66f2b, under “By hand: two of three”
 class TopKRouter(nn.Module):
     """Which experts each token uses, and how much each counts. x (N, C) -> weights, chosen: (N, k) each.
 
-    n_experts: E. n_active: k. The weights of a token sum to 1; with k = 1 the weight is the expert's share
-    (see Break it). balance: how far each pass in training moves an expert's bias, up where it got less than
-    its part of the choices, down where more; not while the router is frozen. Under autocast the scores stay
-    in 32 bits. Raises ValueError for a number out of range, TypeError for no number.
+    n_experts: E. n_active: k. balance: by how much each pass in training moves an expert's bias. Raises
+    ValueError for a number out of range.
     Source: Shazeer et al., 2017 (arXiv:1701.06538); the bias, Wang et al., 2024 (arXiv:2408.15664).
     """
 
     def __init__(self, d_model: int, n_experts: int, n_active: int, balance: float = 0.0):
         super().__init__()
-        if whole_number("n_active", n_active) > whole_number("n_experts", n_experts):
-            raise ValueError(f"n_active={n_active} must be at most n_experts={n_experts}; lower it")
+        at_most("n_active", n_active, "n_experts", n_experts)
         number("balance", balance, "at least 0 and at most 1; try 0.01", lambda rate: 0 <= rate <= 1)
         self.n_active, self.balance = n_active, balance
         self.weight = nn.Parameter(torch.empty(n_experts, d_model))  # (E, C)
@@ -41,15 +38,14 @@ class TopKRouter(nn.Module):
         nn.init.normal_(self.weight, std=d_model**-0.5)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast(x.device.type, enabled=False):  # scores stay in 32 bits
             share = F.linear(x.to(self.weight.dtype), self.weight).softmax(-1)  # (N, E)
         chosen = (share.detach() + self.bias).topk(self.n_active).indices  # (N, k)
         weights = share.gather(1, chosen)  # (N, k)
         if self.n_active > 1:
             weights = weights / weights.sum(1, keepdim=True)
-        if self.training and self.weight.requires_grad and self.balance:
-            taken = chosen.flatten().bincount(minlength=len(self.bias))  # (E,): choices of each expert
-            self.bias += self.balance * (chosen.numel() / len(taken) - taken).sign()
+        if self.training and self.balance and self.weight.requires_grad:
+            even_out(self.bias, chosen, self.balance)  # the section on balance
         return weights, chosen
 
 
@@ -84,6 +80,14 @@ class MixtureOfExperts(nn.Module):
         return out.view_as(x)
 
 
+# Cell 847a67d8, under “Balance”
+@torch.no_grad()
+def even_out(bias: torch.Tensor, chosen: torch.Tensor, step: float) -> None:
+    """Moves each expert's bias (E,), in place: equation (2). chosen (N, k). step: gamma."""
+    taken = chosen.flatten().bincount(minlength=len(bias))  # (E,): choices of each expert
+    bias += step * (chosen.numel() / len(bias) - taken).sign()
+
+
 # Cell f0dba970, under “A model of experts”
 # ExpertsConfig: LlamaConfig's fields, and four more
 @dataclass
@@ -110,6 +114,7 @@ class ExpertsConfig(LlamaConfig):
 
 
 # Cell e300536c, under “A model of experts”
+# The factory: a swift, and a mixture in the place of each MLP
 def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
     """An untrained swift with a mixture in the place of each MLP. meta: as in gpt2."""
     if meta:
@@ -126,6 +131,7 @@ def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
     return model
 
 
+# Cell 0314aba5, under “A model of experts”
 def active_parameters(model: GPT) -> int:
     """The parameters that work on one token: all but those of the experts that it does not use."""
     idle = 0

@@ -12,7 +12,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention
 from companion.embeddings import TokenEmbedding
-from companion.runtime.checks import check_like
+from companion.runtime.checks import at_least_one, check_like, check_rows
 
 __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 
@@ -21,18 +21,16 @@ __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 class Recurrent(nn.Module):
     """A state carried from token to token; RNN, LSTM and GRU say how. (B, T, d_in) -> (B, T, d_hidden).
 
-    d_in: numbers of a token. d_hidden: numbers of a state, H. Parameters have the names, shapes and first
-    values of PyTorch's layers (`gates` blocks of H rows), so that a state_dict fits both ways. A subclass
-    adds `step(a, state)`, which makes the next state of a token's part of the sums and the state.
-    Raises ValueError for a size below 1, an x that is not (B, T, d_in) with T at least 1, or another state.
+    A subclass adds `step(a, state)`, the next state from the token's W x + b and the old state,
+    and says in `gates` how many blocks of d_hidden rows its parameters have. Their names, shapes and first
+    values are those of PyTorch's layers. Raises ValueError for a size below 1 or a shape that does not fit.
     """
 
     gates = 1
 
     def __init__(self, d_in: int, d_hidden: int):
         super().__init__()
-        if d_in < 1 or d_hidden < 1:
-            raise ValueError(f"d_in={d_in} and d_hidden={d_hidden} must be at least 1; try 64 and 128")
+        at_least_one(d_in=d_in, d_hidden=d_hidden)
         self.d_in, self.d_hidden, rows = d_in, d_hidden, self.gates * d_hidden
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, d_in))  # W
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, d_hidden))  # U
@@ -47,8 +45,7 @@ class Recurrent(nn.Module):
 
     def forward(self, x: torch.Tensor, state=None) -> tuple:
         """x (B, T, d_in) -> out (B, T, H), and the last state. state: where to begin; None: zeros."""
-        if x.ndim != 3 or x.shape[-1] != self.d_in or not x.shape[1]:
-            raise ValueError(f"x has shape {tuple(x.shape)}, must be (B, T, {self.d_in}), T at least 1")
+        check_rows("x", x, self.d_in)
         first, out = self.first_state(x), []
         state = first if state is None else check_like("state", state, first)
         for a in F.linear(x, self.weight_ih_l0, self.bias_ih_l0).unbind(1):  # T times (B, gates H)
@@ -96,10 +93,9 @@ class LSTM(Recurrent):
 class RecurrentModel(nn.Module):
     """Token rows, a recurrent layer, attention over its states or none, scores. (B, T) -> (B, T, V).
 
-    embed: its rows (weight (V, C)), drawn anew, also score the states, after a linear map H -> C. cell:
-    x (B, T, C) -> (out (B, T, H), state), such as nn.LSTM(C, H, batch_first=True). attn: (B, T, H) ->
-    (B, T, H), added to the states; None: a state alone says what comes next.
-    Source: Bahdanau, Cho and Bengio, 2014 (arXiv:1409.0473), the idea; theirs looks into another text.
+    cell: (B, T, C) -> (B, T, H) and a state, such as nn.LSTM(C, H, batch_first=True). attn: (B, T, H) ->
+    (B, T, H), added to the states. embed: drawn anew; the same rows give the scores.
+    Source: Bahdanau, Cho and Bengio, 2014 (arXiv:1409.0473), whose attention looks into another text.
     """
 
     def __init__(self, embed: TokenEmbedding, cell: nn.Module, attn: CausalSelfAttention | None = None):

@@ -126,7 +126,7 @@ def test_a_forget_gate_that_is_open_keeps_the_cell():
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 2)])
 def test_sizes_below_1_are_refused(sizes):
-    with pytest.raises(ValueError, match=f"d_in={sizes[0]} and d_hidden={sizes[1]} must be at least 1"):
+    with pytest.raises(ValueError, match=r"d_(in|hidden)=(0|-1) must be at least 1"):
         GRU(*sizes)
 
 

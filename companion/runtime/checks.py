@@ -36,6 +36,12 @@ def at_least_one(**values: int) -> None:
         whole_number(name, value)
 
 
+def at_most(name: str, value: int, limit: str, most: int) -> None:
+    """Raises ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
+    if whole_number(name, value) > whole_number(limit, most):
+        raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
+
+
 def token_row(tokens) -> np.ndarray | LongRow:
     """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
 
@@ -68,3 +74,17 @@ def check_like(name: str, given, wanted):
         is_, must = (", ".join(map(str, shape)) for shape in shapes)
         raise ValueError(f"{name} has shape {is_}, must have {must}; give what was returned before")
     return given
+
+
+def check_rows(name: str, x, width: int) -> None:
+    """Raise ValueError unless the tensor x is (B, T, width), with T at least 1."""
+    if x.ndim != 3 or x.shape[-1] != width or not x.shape[1]:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, {width}), T at least 1")
+
+
+def check_ids(name: str, ids, limit: str, most: int) -> None:
+    """Raise ValueError unless the tensor ids has a number, and none from `most`, called limit, on."""
+    if not ids.numel():
+        raise ValueError(f"{name} has shape {tuple(ids.shape)}; give at least one row with one token")
+    if ids.max() >= most:
+        raise ValueError(f"{name} has {ids.max()}, must be below {limit}={most}; raise {limit}")
