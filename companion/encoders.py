@@ -216,11 +216,12 @@ class EncoderDecoder(nn.Module):
         """
         memory, mask = self.encode(source, real)  # once
         target = torch.full((len(source), 1), end_id, device=source.device)
-        while target.shape[1] <= self.config.context_length and not (target[:, 1:] == end_id).any(1).all():
-            logits = self.decode(target, memory, mask)[:, -1]  # (B, V), for the token that comes
-            target = torch.cat([target, logits.argmax(-1, keepdim=True)], dim=1)
-        new = target[:, 1:]
-        return new.masked_fill((new == end_id).cumsum(1) > 0, end_id)  # all from the first end_id on
+        ends = torch.zeros_like(target)  # (B, 1): how many end_id each row has said
+        while target.shape[1] <= self.config.context_length and not ends.all():
+            logits = self.decode(target, memory, mask)[:, -1:]  # (B, 1, V), for the token that comes
+            token = logits.argmax(-1).masked_fill(ends > 0, end_id)  # (B, 1)
+            target, ends = torch.cat([target, token], dim=1), ends + (token == end_id)
+        return target[:, 1:]
 
 
 # Cell eea5b4c5, under “Two wordings”

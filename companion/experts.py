@@ -44,8 +44,8 @@ class TopKRouter(nn.Module):
         weights = share.gather(1, chosen)  # (N, k)
         if self.n_active > 1:
             weights = weights / weights.sum(1, keepdim=True)
-        if self.training and self.balance and self.weight.requires_grad:
-            even_out(self.bias, chosen, self.balance)  # the section on balance
+        if self.training and self.balance and self.weight.requires_grad:  # not if it is frozen
+            even_out(self.bias, chosen, self.balance)  # see the section on balance
         return weights, chosen
 
 
@@ -74,7 +74,7 @@ class MixtureOfExperts(nn.Module):
         out = torch.zeros_like(rows)
         for e, expert in enumerate(self.experts):
             row, place = (chosen == e).nonzero(as_tuple=True)  # which tokens, and as which of their choices
-            row, place = row[:most], place[:most]
+            row, place = row[:most], place[:most]  # the first that come
             found = weights[row, place, None] * expert(rows[row])  # (n, C)
             out.index_add_(0, row, found.to(out.dtype))
         return out.view_as(x)

@@ -14,7 +14,6 @@ turns, and the median is written. It writes data/models/engines.jsonl, a row for
 import argparse
 import json
 import math
-import platform
 import statistics
 import tempfile
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import torch
-from logs import machine, read_rows
+from logs import machine, processor, read_rows
 
 from companion import load
 from companion.caching import KVCache
@@ -147,15 +146,6 @@ def compare(engine, stories: list[list[int]], n_bytes: int, *others) -> tuple[fl
             wanted = other.logits(ids[:-1]).double().log_softmax(-1)
             apart[i] += (wanted.exp() * (wanted - found)).sum().item()
     return nats / math.log(2) / n_bytes, [one / n for one in apart]
-
-
-def processor() -> str:
-    """The processor's name, where Linux says it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def measure(folder: Path) -> list[dict]:

@@ -30,6 +30,17 @@ def machine() -> str:
     return f"{instructions}, {torch.get_num_threads()} thread, float32, PyTorch {version}"
 
 
+def processor() -> str:
+    """The processor's name and family, where Linux says them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(map(str.strip, line.split(":", 1)) for line in lines if ":" in line)
+    family = f", family {facts['cpu family']}" if "cpu family" in facts else ""
+    return facts.get("model name", platform.machine()) + family
+
+
 def steps_for(split, tokens: int, batch_size: int) -> int:
     """Steps that see about so many tokens: a row is a story."""
     return max(2, round(tokens / (batch_size * (len(split.tokens) - 1) / (len(split.starts) - 1))))

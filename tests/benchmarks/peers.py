@@ -25,6 +25,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from logs import processor
 
 from companion.village import DATA
 
@@ -35,15 +36,6 @@ PARTS = ("training", "decoding", "quality")
 
 
 # -- what it ran on -----------------------------------------------------------
-
-
-def processor() -> str:
-    """The processor's name, as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def instructions() -> str:

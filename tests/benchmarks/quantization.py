@@ -27,7 +27,7 @@ import os
 import statistics
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from logs import append_row, holds, machine, processor, read_rows
 from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
@@ -172,7 +172,7 @@ def speed() -> None:
     from companion.gpt import gpt2
 
     isa = os.environ.get("FBGEMM_ENABLE_INSTRUCTIONS", "all")
-    key = {"what": "speed", "threads": torch.get_num_threads(), "instructions": isa}
+    key = {"what": "speed", "threads": torch.get_num_threads(), "instructions": isa, "processor": processor()}
     if holds(LOG, key):
         return
     transformers.logging.set_verbosity_error()
