@@ -114,6 +114,7 @@ def encoder(config: GPTConfig, attention: type = BidirectionalAttention) -> Enco
 
 
 # Cell 70d548bd, under “Words hidden”
+# The choice, and the three kinds
 def mask_words(
     tokens: torch.Tensor, real: torch.Tensor, mask_id: int, generator=None, share: float = 0.15
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -207,21 +208,6 @@ class EncoderDecoder(nn.Module):
     def forward(self, source: torch.Tensor, target: torch.Tensor, real=None) -> torch.Tensor:
         """(B, Ts), (B, Tt) int64 -> (B, Tt, V). real: bool (B, Ts), which source tokens are no padding."""
         return self.decode(target, *self.encode(source, real))
-
-    @torch.no_grad()
-    def translate(self, source: torch.Tensor, end_id: int, real=None) -> torch.Tensor:
-        """Greedy: (B, Ts) -> new tokens (B, n), filled up with end_id, which also begins each target.
-
-        Ends when all rows have ended, or the context is full.
-        """
-        memory, mask = self.encode(source, real)  # once
-        target = torch.full((len(source), 1), end_id, device=source.device)
-        ends = torch.zeros_like(target)  # (B, 1): how many end_id each row has said
-        while target.shape[1] <= self.config.context_length and not ends.all():
-            logits = self.decode(target, memory, mask)[:, -1:]  # (B, 1, V), for the token that comes
-            token = logits.argmax(-1).masked_fill(ends > 0, end_id)  # (B, 1)
-            target, ends = torch.cat([target, token], dim=1), ends + (token == end_id)
-        return target[:, 1:]
 
 
 # Cell eea5b4c5, under “Two wordings”

@@ -42,7 +42,7 @@ class TopKRouter(nn.Module):
             share = F.linear(x.to(self.weight.dtype), self.weight).softmax(-1)  # (N, E)
         chosen = (share.detach() + self.bias).topk(self.n_active).indices  # (N, k)
         weights = share.gather(1, chosen)  # (N, k)
-        if self.n_active > 1:
+        if self.n_active > 1:  # see Break it
             weights = weights / weights.sum(1, keepdim=True)
         if self.training and self.balance and self.weight.requires_grad:  # not if it is frozen
             even_out(self.bias, chosen, self.balance)  # see the section on balance
@@ -66,17 +66,17 @@ class MixtureOfExperts(nn.Module):
         self.router, self.experts, self.capacity = router, nn.ModuleList(experts), capacity
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1])  # (N, C): from here on, tokens do not know their story
+        rows = x.reshape(-1, x.shape[-1])  # (N, C), N = B T
         weights, chosen = self.router(rows)  # (N, k) each
         most = len(rows)
         if self.capacity and self.training:
             most = math.ceil(self.capacity * chosen.numel() / len(self.experts))
         out = torch.zeros_like(rows)
         for e, expert in enumerate(self.experts):
-            row, place = (chosen == e).nonzero(as_tuple=True)  # which tokens, and as which of their choices
-            row, place = row[:most], place[:most]  # the first that come
-            found = weights[row, place, None] * expert(rows[row])  # (n, C)
-            out.index_add_(0, row, found.to(out.dtype))
+            mine = chosen == e  # (N, k): at most one True a row
+            token = mine.any(1).nonzero()[:most, 0]  # (n,): which tokens chose it; the first that come
+            weight = (weights * mine).sum(1)[token, None]  # (n, 1)
+            out[token] += (weight * expert(rows[token])).to(out.dtype)  # (n, C)
         return out.view_as(x)
 
 
@@ -114,7 +114,7 @@ class ExpertsConfig(LlamaConfig):
 
 
 # Cell e300536c, under “A model of experts”
-# The factory: a swift, and a mixture in the place of each MLP
+# The factory: a swift, and a mixture in the place of each MLP; and the parameters that work on one token
 def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
     """An untrained swift with a mixture in the place of each MLP. meta: as in gpt2."""
     if meta:
@@ -131,7 +131,6 @@ def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
     return model
 
 
-# Cell 0314aba5, under “A model of experts”
 def active_parameters(model: GPT) -> int:
     """The parameters that work on one token: all but those of the experts that it does not use."""
     idle = 0

@@ -18,6 +18,7 @@ __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 
 
 # Cell e4ea77e2, under “A state of many numbers”
+# What RNN, LSTM and GRU share
 class Recurrent(nn.Module):
     """A state carried from token to token; RNN, LSTM and GRU say how. (B, T, d_in) -> (B, T, d_hidden).
 

@@ -36,6 +36,7 @@ from companion.encoders import (
     pair_loss,
 )
 from companion.gpt import GPTConfig
+from companion.runtime.translating import translate
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, load_split
@@ -116,7 +117,7 @@ def filled(model, sees: str) -> list:
 def exact(model, pairs: list) -> dict:
     """Shares of pairs whose translation is right, word for word; and what the first three became."""
     source, real = pad_batch([one for one, _ in pairs], END)
-    said = model.translate(source, END, real).tolist()
+    said = translate(model, source, END, real).tolist()
     cut = [row[: row.index(END)] if END in row else row for row in said]
     right = [row == other for row, (_, other) in zip(cut, pairs, strict=True)]
     by_length = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
