@@ -1,11 +1,12 @@
 """What a batch that rows join and leave gains, and what a server of it does under load: chapter 20's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/serving.py          # every row that is missing, five minutes
+    OMP_NUM_THREADS=1 python tests/benchmarks/serving.py          # every row that is missing, three minutes
     python tests/benchmarks/serving.py --table                    # what is there
 
-A row of kind "batch" is 32 answers of the shipped answerer, of 1 to 200 tokens drawn by lot, by continuous
-batching or by generate, in static batches: steps, and tokens per second of CPU time, prompts read included,
-the better of two runs in turn. One of kind "load" is clients that ask at once over HTTP on this machine, each
+A row of kind "batch" is 32 answers of 1 to 200 tokens drawn by lot, by the shipped answerer, or of 1 to 40
+by an untrained model of GPT-2 small's shape: by continuous batching, by the same program in static batches,
+or by chapter 8's generate. Steps, and tokens per second of CPU time, prompts read included, the best of three
+runs in turn. One of kind "load" is clients that ask the answerer at once over HTTP on this machine, each
 once, for up to 60 tokens: whole answers, refusals (429), seconds until the last had either, tokens per
 second of wall time.
 Rows are appended to data/models/serving.jsonl; those that are there are skipped.
@@ -17,14 +18,17 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 
 import torch
-from logs import append_row, holds, machine, read_rows
+from decoding import SHAPES
+from logs import append_row, holds, machine, processor, read_rows
 
 from companion import load
 from companion.caching import SlidingCache
 from companion.generation import generate
+from companion.gpt import gpt2
 from companion.instructions import chat_ids
 from companion.runtime.sampling import seeded
 from companion.serve.questions import Limits
@@ -34,55 +38,67 @@ from companion.village import DATA
 from companion.village.dialogues import orders
 
 LOG = DATA / "models" / "serving.jsonl"
-ANSWERS, MOST, SLOTS, CLIENTS = 32, 200, (1, 4, 8), (1, 8, 40, 100)
+ANSWERS, SLOTS, CLIENTS = 32, (1, 4, 8), (1, 8, 40, 100)
 TELLER = load(DATA / "models" / "answerer", "cpu")
 ASKED = [order.messages[0] for order in orders(ANSWERS, seed=200)]
 
 
-def requests() -> list[Request]:
-    """Orders of stories, with answers of lengths that do not depend on the model."""
+def requests(most: int) -> list[Request]:
+    """Orders of stories, with answers of 1 to `most` tokens, drawn by lot."""
     rng = Random(20)
     prompts = [chat_ids([message], TELLER.tokenizer, reply=True) for message in ASKED]
-    return [Request(ids, rng.randint(1, MOST), seed=i) for i, ids in enumerate(prompts)]
+    return [Request(ids, rng.randint(1, most), seed=i) for i, ids in enumerate(prompts)]
 
 
-def continuous(slots: int) -> tuple[int, int, float]:
-    """Steps, tokens and seconds of CPU time, where rows join and leave."""
-    batch, asked, steps = ContinuousBatch(TELLER.model, slots), requests(), 0
-    waiting, begun = list(asked), time.process_time()
+def batched(model, asked: list[Request], slots: int, continuous: bool) -> int:
+    """Steps in which all are answered; static: nobody joins while somebody is in the batch."""
+    batch, steps, waiting = ContinuousBatch(model, slots), 0, list(asked)
     while waiting or batch.rows:
-        while waiting and len(batch.rows) < slots:
-            batch.join(waiting.pop(0))
+        if continuous or not batch.rows:
+            while waiting and len(batch.rows) < slots:
+                batch.join(waiting.pop(0))
         batch.step()
         steps += 1
-    return steps, sum(len(one.drawn) for one in asked), time.process_time() - begun
+    return steps
 
 
-def static(slots: int) -> tuple[int, int, float]:
-    """The same by chapter 8's generate, batch after batch: each as long as its longest row."""
-    asked, steps, begun, config = requests(), 0, time.process_time(), TELLER.model.config
+def generated(model, asked: list[Request], slots: int) -> int:
+    """Static batches by chapter 8's generate, where nobody can join or leave: each as long as its longest."""
+    steps = 0
     for i in range(0, len(asked), slots):
         here = asked[i : i + slots]
         rows, longest = [torch.tensor(one.tokens) for one in here], max(one.max_new_tokens for one in here)
-        generate(TELLER.model, rows, longest, generator=seeded(i), cache=SlidingCache(config, len(here)))
+        generate(model, rows, longest, generator=seeded(i), cache=SlidingCache(model.config, len(here)))
         steps += longest
-    return steps, sum(one.max_new_tokens for one in asked), time.process_time() - begun
+    return steps
+
+
+KINDS = {"generate": generated}
+KINDS |= {"static": partial(batched, continuous=False), "continuous": partial(batched, continuous=True)}
 
 
 def measure_batches() -> None:
-    for slots in SLOTS:
-        kinds = {"continuous": continuous, "static": static}
-        if holds(LOG, {"kind": "batch", "slots": slots}):
-            continue
-        runs = {kind: [] for kind in kinds}
-        for _ in range(2):  # in turn, since others work on this machine
-            for kind, serve in kinds.items():
-                runs[kind].append(serve(slots))
-        for kind, found in runs.items():
-            steps, tokens, seconds = min(found, key=lambda run: run[2])
-            row = {"kind": "batch", "batching": kind, "slots": slots, "answers": ANSWERS, "tokens": tokens}
-            row |= {"steps": steps, "used": round(tokens / slots / steps, 4)}
-            append_row(LOG, row | {"tokens_per_s": round(tokens / seconds), "machine": machine()})
+    torch.manual_seed(0)
+    models = {
+        "answerer": (TELLER.model, 200, SLOTS),
+        "GPT-2's shape": (gpt2(SHAPES["GPT-2 124 M"]), 40, (8,)),
+    }
+    for name, (model, most, all_slots) in models.items():
+        for slots in all_slots:
+            key = {"kind": "batch", "model": name, "slots": slots}
+            if holds(LOG, key):
+                continue
+            runs = {kind: [] for kind in KINDS}
+            for _ in range(3):  # in turn, since others work on this machine
+                for kind, serve in KINDS.items():
+                    asked, begun = requests(most), time.process_time()
+                    runs[kind].append((serve(model.eval(), asked, slots), time.process_time() - begun))
+            tokens = sum(one.max_new_tokens for one in asked)
+            for kind, found in runs.items():
+                steps, seconds = min(found, key=lambda run: run[1])
+                row = key | {"batching": kind, "answers": ANSWERS, "tokens": tokens, "steps": steps}
+                row |= {"used": round(tokens / slots / steps, 4), "tokens_per_s": round(tokens / seconds, 1)}
+                append_row(LOG, row | {"processor": processor(), "machine": machine()})
 
 
 def ask(url: str, i: int) -> int:
@@ -111,7 +127,7 @@ def measure_load(slots: int = 8, waiting: int = 32) -> None:
             seconds = time.perf_counter() - begun
         row |= {"answered": sum(n > 0 for n in tokens), "refused": tokens.count(0), "tokens": sum(tokens)}
         row |= {"seconds": round(seconds, 2), "tokens_per_s": round(sum(tokens) / seconds)}
-        append_row(LOG, row | {"machine": machine()})
+        append_row(LOG, row | {"processor": processor(), "machine": machine()})
 
 
 def table() -> None:
