@@ -48,7 +48,7 @@ class CrossAttention(CausalSelfAttention):
         def heads(y):
             return y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, C) -> (B, H, T, D)
 
-        if mask is None:  # attend without a mask would be causal
+        if mask is None:
             mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=x.device)
         q, k, v = heads(self.q_proj(x)), heads(self.k_proj(memory)), heads(self.v_proj(memory))
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, Tq, D)
