@@ -54,8 +54,8 @@ class MixtureOfExperts(nn.Module):
     """In place of a block's MLP: each token uses a few of many experts. (..., C) -> (..., C).
 
     It is given its parts and builds none. router: x (N, C) -> weights, chosen, (N, k) each. experts: modules,
-    (n, C) -> (n, C), also for n = 0. capacity: in training, an expert takes at most capacity N k / E tokens,
-    the first that come; to the others it adds nothing. None: no limit. Raises ValueError for a capacity not
+    (n, C) -> (n, C), also for n = 0. capacity: in training, an expert takes at most capacity * N k / E
+    tokens, the first that come; to the others it adds nothing. None: no limit. Raises ValueError for a capacity not
     above 0. Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
     """
 
@@ -68,16 +68,19 @@ class MixtureOfExperts(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])  # (N, C), N = B T
         weights, chosen = self.router(rows)  # (N, k) each
-        most = len(rows)
-        if self.capacity and self.training:
-            most = math.ceil(self.capacity * chosen.numel() / len(self.experts))
+        most = self.room(chosen.numel())
         out = torch.zeros_like(rows)
         for e, expert in enumerate(self.experts):
             mine = chosen == e  # (N, k): at most one True a row
-            token = mine.any(1).nonzero()[:most, 0]  # (n,): which tokens chose it; the first that come
+            token = mine.any(1).nonzero()[:most, 0]  # (n,): the tokens that chose it, at most so many
             weight = (weights * mine).sum(1)[token, None]  # (n, 1)
             out[token] += (weight * expert(rows[token])).to(out.dtype)  # (n, C)
         return out.view_as(x)
+
+    def room(self, choices: int) -> int | None:
+        """How many tokens an expert takes (see Capacity); None: all that come."""
+        limited = self.capacity and self.training
+        return math.ceil(self.capacity * choices / len(self.experts)) if limited else None
 
 
 # Cell 847a67d8, under “Balance”

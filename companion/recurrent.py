@@ -91,6 +91,7 @@ class LSTM(Recurrent):
 
 
 # Cell 7e34d0b8, under “The village, in equal time”
+# A language model of a recurrent layer, with attention over its states or without
 class RecurrentModel(nn.Module):
     """Token rows, a recurrent layer, attention over its states or none, scores. (B, T) -> (B, T, V).
 
@@ -104,7 +105,7 @@ class RecurrentModel(nn.Module):
         self.embed, self.cell, self.attn = embed, cell, attn
         d_hidden = cell.weight_hh_l0.shape[1]
         self.down = nn.Linear(d_hidden, embed.weight.shape[1])
-        nn.init.normal_(embed.weight, std=0.2)  # 0.2, since they also score
+        nn.init.normal_(embed.weight, std=0.2)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """(B, T) int64 -> logits (B, T, V)."""
