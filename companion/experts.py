@@ -42,10 +42,10 @@ class TopKRouter(nn.Module):
             share = F.linear(x.to(self.weight.dtype), self.weight).softmax(-1)  # (N, E)
         chosen = (share.detach() + self.bias).topk(self.n_active).indices  # (N, k)
         weights = share.gather(1, chosen)  # (N, k)
-        if self.n_active > 1:  # see Break it
+        if self.n_active > 1:
             weights = weights / weights.sum(1, keepdim=True)
         if self.training and self.balance and self.weight.requires_grad:  # not if it is frozen
-            even_out(self.bias, chosen, self.balance)  # see the section on balance
+            even_out(self.bias, chosen, self.balance)  # skip this until Balance
         return weights, chosen
 
 
@@ -78,7 +78,7 @@ class MixtureOfExperts(nn.Module):
         return out.view_as(x)
 
     def room(self, choices: int) -> int | None:
-        """How many tokens an expert takes (see Capacity); None: all that come."""
+        """How many tokens an expert takes; None: all that come. Skip this until Capacity."""
         limited = self.capacity and self.training
         return math.ceil(self.capacity * choices / len(self.experts)) if limited else None
 
