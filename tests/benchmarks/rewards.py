@@ -42,8 +42,8 @@ LOG = DATA / "models" / "rewards.jsonl"
 SEED, ASKED = 18, 1000
 
 
-def shipped():
-    return load(DATA / "models" / "village", device="cpu")
+def shipped(name: str = "village"):
+    return load(DATA / "models" / name, device="cpu")
 
 
 def bits_per_byte(teller, n: int = 500) -> float:
@@ -269,9 +269,10 @@ def dpo(lr: float, passes: int = 2) -> list[dict]:
     return rows
 
 
-def rounds(n: int = 28, mixed: float = 1.5, beta: float = 0.2) -> list[dict]:
-    """DPO on new pairs each round; mixed: what the surprise at 32 true stories a step counts."""
-    teller, stories = shipped(), fresh(SEED + 5)
+def rounds(lr: float = 1e-4, base: str = "village") -> list[dict]:
+    """DPO on new pairs each round; 32 true stories a step, whose surprise counts 1.5 times."""
+    n, mixed, beta = 28, 1.5, 0.2
+    teller, stories = shipped(base), fresh(SEED + 5)
     game = DPO(teller, begun(128 * n, SEED + 4, longest=3), true_story, beta=beta, seed=SEED)
 
     def batches(first):
@@ -283,19 +284,19 @@ def rounds(n: int = 28, mixed: float = 1.5, beta: float = 0.2) -> list[dict]:
         surprise, m = next_token_loss(model, batch[1])
         return preferred + mixed * surprise / m, 1
 
-    trainer = trainer_of(game, n * game.steps, 1e-4, loss, flat=False)
+    trainer = trainer_of(game, n * game.steps, lr, loss, flat=False)
     trainer.batches = batches
-    rows, seconds = [asked(teller) | {"step": 0, "processor": 0.0}], 0.0
+    rows, seconds, wall = [asked(teller) | {"step": 0, "processor": 0.0}], 0.0, 0.0
     for number in range(n):
-        begun_at = time.process_time()
+        begun_at, clock = time.process_time(), time.perf_counter()
         for _ in range(game.steps):
             trainer.step()
-        seconds += time.process_time() - begun_at
+        seconds, wall = seconds + time.process_time() - begun_at, wall + time.perf_counter() - clock
         row = {
             "step": trainer.steps,
             **of_drawn(game.told),
             "drawn": len(game.told),
-            "processor": round(seconds, 1),
+            **{"processor": round(seconds, 1), "wall": round(wall, 1)},
         }
         if number % 3 == 2:
             row["bits_per_byte"] = bits_per_byte(teller, 100)
@@ -303,7 +304,7 @@ def rounds(n: int = 28, mixed: float = 1.5, beta: float = 0.2) -> list[dict]:
         print(json.dumps(row), flush=True)
     teller.model.eval()
     if SAVE_TO:
-        save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
+        save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": f"data/models/{base}"})
     return [*rows, asked(teller) | {"step": trainer.steps, "processor": round(seconds, 1)}]
 
 
@@ -334,6 +335,8 @@ ARMS = {
     "dpo 3e-04": partial(dpo, 3e-4),
     "rounds": rounds,
     "rounds, mean": mean,
+    "storyteller, rounds at 2e-04": partial(rounds, 2e-4, "storyteller"),
+    "storyteller, rounds at 4e-04": partial(rounds, 4e-4, "storyteller"),
     "learned, kl": partial(learned, kl=0.1),
     "learned, surprise": partial(learned, features=surprises),
     "learned, ensemble": partial(learned, ensemble=4),

@@ -1,12 +1,15 @@
 """A trained model into data/models, its weights in float16, which halves its file.
 
-    python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer
+    python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer --init data/models/village
     python tests/benchmarks/ship.py runs/rewards/mean rewarded
+    python tests/benchmarks/ship.py runs/storyteller storyteller
 
-What the rounding costs is printed: bits per byte on the test split before and after.
+What the rounding costs is printed: bits per byte on the test split before and after. --init: what the model
+began as, where its folder does not say so. A run's log goes along.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
@@ -28,12 +31,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--init")
     args = parser.parse_args()
     teller, to = load(args.folder, device="cpu"), DATA / "models" / args.name
     half = {name: weight.to(torch.float16) for name, weight in teller.model.state_dict().items()}
-    about = {"init": "data/models/village"} | read_config(args.folder)["provenance"] | {"dtype": "float16"}
+    about = read_config(args.folder)["provenance"] | {"dtype": "float16"}
+    about |= {"init": args.init} if args.init else {}
     with staged(to) as new:
         write_model(new, teller.model, teller.tokenizer, about, half)
+        if (args.folder / "log.jsonl").exists():
+            shutil.copy(args.folder / "log.jsonl", new)
     print(f"bits per byte {bits_per_byte(teller):.4f}, rounded {bits_per_byte(load(to, device='cpu')):.4f}")
 
 

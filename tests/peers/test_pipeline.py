@@ -21,11 +21,12 @@ from companion.instructions import Chat
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, neox, save_pretrained
 from companion.tokenization import BPETokenizer
-from companion.village import load_split
+from companion.village import DATA, load_split
 
 sys.path.append(str(Path(__file__).parents[1]))
 from weights import noisy
 
+STORYTELLER = DATA / "models" / "storyteller"
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SIZES = {"vocab_size": 300, "context_length": 61, "n_layers": 2, "n_heads": 6, "d_model": 60, "d_ff": 71}
 KV = SIZES | {"n_kv_heads": 2}
@@ -37,17 +38,18 @@ MODELS = {
 }
 
 
+@pytest.mark.parametrize("folder", [SHIPPED, STORYTELLER], ids=["gpt2", "qwen3"])
 @pytest.mark.parametrize("prompt", ["Once", "Once Mara found  a key.", ""])
-def test_the_shipped_model_tells_the_same_story_to_its_end(prompt, tmp_path, monkeypatch, caplog):
+def test_a_shipped_model_tells_the_same_story_to_its_end(prompt, folder, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
-    assert main(["export", "hf", "--output", "out"]) == 0
+    assert main(["export", "hf", "--model", str(folder), "--output", "out"]) == 0
     logging.getLogger("transformers").addHandler(caplog.handler)
     told = transformers.pipeline("text-generation", model="out", tokenizer="out", dtype=torch.float32)
     logging.getLogger("transformers").removeHandler(caplog.handler)
     assert "bos_token_id" not in caplog.text and "eos_token_id" not in caplog.text
     found = told("<|endoftext|>" + prompt, do_sample=False, max_new_tokens=230, return_full_text=False)
     theirs = found[0]["generated_text"].removesuffix("<|endoftext|>")
-    ours = load(SHIPPED, device="cpu").generate(prompt, temperature=0, max_new_tokens=230)
+    ours = load(folder, device="cpu").generate(prompt, temperature=0, max_new_tokens=230)
     assert theirs == ours and len(ours.split()) > 40 and ours.endswith(".")
 
 
