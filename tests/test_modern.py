@@ -39,7 +39,16 @@ from companion.runtime.optimizers import beside_adamw
 from companion.runtime.runs import data_identity
 from companion.show.widgets import attention_weights
 from companion.tokenization import BPETokenizer
-from companion.training import TrainConfig, Trainer, load_checkpoint, save_checkpoint, training_batches
+from companion.training import (
+    TrainConfig,
+    Trainer,
+    evaluate,
+    load_checkpoint,
+    save_checkpoint,
+    training_batches,
+)
+from companion.village import DATA, load_split
+from companion.village.measures import reference_lines
 
 B, T, V = 3, 11, 53
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -688,3 +697,14 @@ def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_ask
     assert main(repeat) == 0 and optimizers("runs/again") == ["Muon", "AdamW"]
     settings.write_text(text.replace('"muon"', '"sgd"'), encoding="utf-8")
     fails(capsys, repeat, 2, "optimizer='sgd'", "adamw, muon")
+
+
+def test_the_shipped_storyteller_is_small_and_near_the_floor():
+    folder = DATA / "models" / "storyteller"
+    teller, lines = load(folder, device="cpu"), reference_lines("test")
+    assert teller.model.config.architecture == "storyteller"
+    assert sum(p.numel() for p in teller.model.parameters()) <= 1_500_000
+    assert (folder / "model.safetensors").stat().st_size < 2_000_000  # float16
+    assert {p.dtype for p in teller.model.parameters()} == {torch.float32}
+    bits = evaluate(teller.model, encode_documents(load_split("test"), teller.tokenizer), 256).bits_per_byte
+    assert 0.01 < (bits - lines["floor"]) / (lines["forgetful reader"] - lines["floor"]) < 0.016
