@@ -171,6 +171,8 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     page.keyboard.press("Enter")
     page.get_by_text("told to its end").wait_for()
     assert page.locator(".c-text").first.inner_text().startswith(("Once Mara", "? Once Mara"))
+    button(page, "Stop").wait_for(state="detached")  # till then the page is drawn anew under the keys
+    page.locator("summary").first.wait_for()
     press_tab_until(page, "() => document.activeElement.tagName === 'SUMMARY'")
     page.keyboard.press("Enter")
     page.locator(".c-table").wait_for(state="visible")
