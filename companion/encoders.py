@@ -48,7 +48,7 @@ class CrossAttention(CausalSelfAttention):
         def heads(y):
             return y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, C) -> (B, H, T, D)
 
-        if mask is None:
+        if mask is None:  # everywhere; to attend, None would mean causal
             mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=x.device)
         q, k, v = heads(self.q_proj(x)), heads(self.k_proj(memory)), heads(self.v_proj(memory))
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, Tq, D)
@@ -114,7 +114,6 @@ def encoder(config: GPTConfig, attention: type = BidirectionalAttention) -> Enco
 
 
 # Cell 70d548bd, under “Words hidden”
-# The choice, and the three kinds
 def mask_words(
     tokens: torch.Tensor, real: torch.Tensor, mask_id: int, generator=None, share: float = 0.15
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -144,8 +143,8 @@ def gap_batches(
     A batch depends on seed and its number alone; first: the number of the first (chapter 7's Trainer asks).
     """
     generator = torch.Generator()
-    for i in itertools.count(first):
-        generator.manual_seed(seed * 10**6 + i)
+    for turn in itertools.count(first):
+        generator.manual_seed(seed * 10**6 + turn)
         drawn = torch.randint(len(rows), (batch_size,), generator=generator).tolist()
         tokens, real = pad_batch([rows[i] for i in drawn], pad_id)
         x, y = mask_words(tokens, real, mask_id, generator)
@@ -240,8 +239,8 @@ def pair_batches(pairs: Sequence, end_id: int, batch_size: int, seed: int = 0, f
     x is end_id and the target, y the target and end_id, padded with -100. seed, first: as in gap_batches.
     """
     generator = torch.Generator()
-    for i in itertools.count(first):
-        generator.manual_seed(seed * 10**6 + i)
+    for turn in itertools.count(first):
+        generator.manual_seed(seed * 10**6 + turn)
         drawn = [pairs[i] for i in torch.randint(len(pairs), (batch_size,), generator=generator).tolist()]
         source, real = pad_batch([one for one, _ in drawn], end_id)
         x, _ = pad_batch([[end_id, *other] for _, other in drawn], end_id)

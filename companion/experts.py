@@ -42,7 +42,7 @@ class TopKRouter(nn.Module):
             share = F.linear(x.to(self.weight.dtype), self.weight).softmax(-1)  # (N, E)
         chosen = (share.detach() + self.bias).topk(self.n_active).indices  # (N, k)
         weights = share.gather(1, chosen)  # (N, k)
-        if self.n_active > 1:
+        if self.n_active > 1:  # why not for 1: Break it
             weights = weights / weights.sum(1, keepdim=True)
         if self.training and self.balance and self.weight.requires_grad:  # not if it is frozen
             even_out(self.bias, chosen, self.balance)  # skip this until Balance
@@ -72,7 +72,7 @@ class MixtureOfExperts(nn.Module):
         out = torch.zeros_like(rows)
         for e, expert in enumerate(self.experts):
             mine = chosen == e  # (N, k): at most one True a row
-            token = mine.any(1).nonzero()[:most, 0]  # (n,): the tokens that chose it, at most so many
+            token = mine.any(1).nonzero()[:most, 0]  # (n,): tokens that chose it; None: all
             weight = (weights * mine).sum(1)[token, None]  # (n, 1)
             out[token] += (weight * expert(rows[token])).to(out.dtype)  # (n, C)
         return out.view_as(x)
