@@ -181,7 +181,6 @@ class DecoderBlock(nn.Module):
 
 
 # Cell 241101d1, under “Two wordings”
-# The class: chapter 6's GPT twice, the second time with DecoderBlocks
 class EncoderDecoder(nn.Module):
     """An encoder, and a decoder that looks at what it gives. (B, Ts), (B, Tt) -> logits (B, Tt, V).
 
