@@ -12,7 +12,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention
 from companion.embeddings import TokenEmbedding
-from companion.runtime.checks import at_least_one, check_like, check_rows
+from companion.runtime.checks import at_least_one, check_like, check_vectors
 
 __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 
@@ -46,7 +46,7 @@ class Recurrent(nn.Module):
 
     def forward(self, x: torch.Tensor, state=None) -> tuple:
         """x (B, T, d_in) -> out (B, T, H), and the last state. state: where to begin; None: zeros."""
-        check_rows("x", x, self.d_in)
+        check_vectors("x", x, self.d_in)
         first, out = self.first_state(x), []
         state = first if state is None else check_like("state", state, first)
         for a in F.linear(x, self.weight_ih_l0, self.bias_ih_l0).unbind(1):  # T times (B, gates H)

@@ -58,8 +58,9 @@ def best_of(teller, prompt: str, n: int, score: Callable, seed=None, **options) 
 # Cell 38426f74, under “Best of several”
 def token_log_probs(model, tokens: torch.Tensor) -> torch.Tensor:
     """The natural logarithm of the probability of each token after the first: (B, T) -> (B, T - 1)."""
-    logits = model(tokens[:, :-1]).float()  # (B, T - 1, V)
-    return -F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+    there = tokens.to(next(model.parameters()).device)
+    logits = model(there[:, :-1]).float()  # (B, T - 1, V)
+    return -F.cross_entropy(logits.transpose(1, 2), there[:, 1:], reduction="none").to(tokens.device)
 
 
 # Cell ff139360, under “Best of several”

@@ -214,7 +214,7 @@ def train(
     Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end. Keys: step,
     tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same on
     data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation,
-    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer. kind:
+    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer. by:
     the trainer's class (chapter 12). Raises ValueError for arguments that do not fit, TrainingDiverged for a
     loss that is NaN or infinite; the last good weights stay.
     """

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from companion import load
 from companion.generation import log_probability
+from companion.gpt import GPTConfig, gpt2
 from companion.rewards import (
     DPO,
     GRPO,
@@ -53,6 +54,14 @@ def test_log_probabilities_are_those_of_chapter_8(teller, samples):
         whole = log_probability(teller.model, samples.tokens, samples.mask)
     assert each.shape == samples.mask.shape
     torch.testing.assert_close((each * samples.mask).sum(1), whole, rtol=1e-5, atol=1e-3)
+
+
+def test_a_models_log_probabilities_are_taken_where_the_model_is(samples):
+    """A stand-in for a GPU: a model without numbers, from which alone nothing can be fetched back."""
+    with torch.device("meta"):
+        model = gpt2(GPTConfig(vocab_size=1024, context_length=256, n_layers=1, n_heads=3, d_model=24))
+    with pytest.raises(NotImplementedError, match="out of meta tensor"):
+        token_log_probs(model, samples.tokens)
 
 
 def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller, samples):

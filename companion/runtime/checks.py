@@ -76,7 +76,7 @@ def check_like(name: str, given, wanted):
     return given
 
 
-def check_rows(name: str, x, width: int) -> None:
+def check_vectors(name: str, x, width: int) -> None:
     """Raise ValueError unless the tensor x is (B, T, width), with T at least 1."""
     if x.ndim != 3 or x.shape[-1] != width or not x.shape[1]:
         raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, {width}), T at least 1")
