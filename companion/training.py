@@ -18,7 +18,7 @@ from torch import nn
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.checkpoints import read_model, write_model
-from companion.runtime.devices import autocast, move, pick_device, pick_dtype
+from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.modes import eval_mode
 from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
@@ -176,12 +176,12 @@ class Trainer:
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
-        self.batches, self.config, self.loss = batches, config, loss
-        self.device, self.steps, self.tokens, self.seconds = pick_device(config.device), 0, 0, 0.0
+        self.batches, self.config, self.loss, self.coming = batches, config, loss, None
+        self.device, self.run = pick_device(config.device), torch.compile(model) if config.compile else model
         self.dtype, self.model = pick_dtype(config.dtype, self.device), model.to(self.device)
-        self.run = torch.compile(model) if config.compile else model
         self.optimizers = optimizers or [make_optimizer(model, config)]
-        self.losses, self.history, self.coming = [], [], None
+        self.steps, self.tokens, self.seconds, self.losses, self.history = 0, 0, 0.0, [], []
+        keep_freed_memory()
 
     def take_batches(self) -> list:
         """The batches of the next step."""

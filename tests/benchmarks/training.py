@@ -5,8 +5,9 @@
 
 Same shape (4 layers, 128 wide, 4 heads, 1,024 tokens in the vocabulary), same batches (8 rows of 256
 tokens), same optimizer settings, same type; its step is that of its train.py on a CPU: forward, backward,
-clipping, AdamW. The two take turns, a few steps each, so that a slow spell of the machine hits both; each
-round gives a ratio of processor times, and their median is printed. ATEN_CPU_CAPABILITY=avx2 and
+clipping, AdamW. Each has a process of its own, as its users run it. The two take turns, a few steps each, so
+that a slow spell of the machine hits both; each round gives a ratio of processor times, and their median is
+printed. ATEN_CPU_CAPABILITY=avx2 and
 ONEDNN_MAX_CPU_ISA=AVX2 in the environment show a processor without AVX-512.
 
 The second table is about rows of different lengths, one document a row: tokens of text (padding not
@@ -17,6 +18,7 @@ sorts them by length.
 import argparse
 import dataclasses
 import importlib.util
+import multiprocessing
 import statistics
 import sys
 import time
@@ -28,6 +30,7 @@ import torch
 
 from companion.datasets import Split, random_batches
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.devices import DTYPES
 from companion.training import TrainConfig, Trainer, training_batches
 
 SHAPE = GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128)
@@ -68,27 +71,50 @@ def our_steps(trainer, steps: int = STEPS):
     return time.process_time() - start
 
 
+def answer(pipe, folder: Path | None, dtype: str, shape: GPTConfig, compiled: bool, threads: int) -> None:
+    """A process: send the number of parameters; then take numbers of steps and send their seconds; 0 ends.
+
+    folder: nanoGPT's clone; None: companion's own model and trainer.
+    """
+    torch.set_num_threads(threads)
+    split = windows(200_000)
+    torch.manual_seed(0)
+    if folder:
+        model, optimizer = nano_gpt(folder, shape)
+        batches = random_batches(split.tokens, 8, 256, torch.Generator().manual_seed(0))
+        run = torch.compile(model) if compiled else model
+        work = partial(nano_steps, run, optimizer, batches, DTYPES[dtype])
+    else:
+        config = TrainConfig(
+            steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu", compile=compiled
+        )
+        model = gpt2(shape)
+        work = partial(our_steps, Trainer(model, partial(training_batches, split, config), config))
+    pipe.send(sum(p.numel() for p in model.parameters()))
+    while steps := pipe.recv():
+        pipe.send(work(steps))
+
+
 def against_nano(
     dtype: str, rounds: int, folder: Path, shape: GPTConfig, compiled: bool = False, steps: int = STEPS
 ) -> dict:
     """A row of the first table, printed as well. compiled: both by torch.compile."""
-    split = windows(200_000)
-    config = TrainConfig(
-        steps=10**6, batch_size=8, context_length=256, dtype=dtype, device="cpu", compile=compiled
-    )
-    torch.manual_seed(0)
-    trainer = Trainer(gpt2(shape), partial(training_batches, split, config), config)
-    nano, optimizer = nano_gpt(folder, shape)
-    ours, theirs = (sum(p.numel() for p in m.parameters()) for m in (trainer.model, nano))
-    assert ours == theirs, (ours, theirs)
-    batches = random_batches(split.tokens, 8, 256, torch.Generator().manual_seed(0))
-    run = torch.compile(nano) if compiled else nano
-    both = [
-        lambda: our_steps(trainer, steps),
-        lambda: nano_steps(run, optimizer, batches, trainer.dtype, steps),
-    ]
-    [call() for call in both]
-    pairs = [[call() for call in both] for _ in range(rounds)]
+    context, both = multiprocessing.get_context("spawn"), []
+    for nano in (None, folder):
+        here, there = context.Pipe()
+        arguments = (there, nano, dtype, shape, compiled, torch.get_num_threads())
+        context.Process(target=answer, args=arguments, daemon=True).start()
+        both.append(here)
+    ours, theirs = (pipe.recv() for pipe in both)
+    assert ours == theirs, (ours, theirs)  # parameters
+
+    def turn(pipe):
+        pipe.send(steps)
+        return pipe.recv()
+
+    [turn(pipe) for pipe in both]
+    pairs = [[turn(pipe) for pipe in both] for _ in range(rounds)]
+    [pipe.send(0) for pipe in both]
     tokens = steps * 8 * 256
     ours, theirs = (tokens / statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     ratio = statistics.median(b / a for a, b in pairs)
