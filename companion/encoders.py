@@ -64,7 +64,7 @@ class BidirectionalAttention(CrossAttention):
 
 
 # Cell 7984c820, under “The encoder”
-# The class: chapter 6's GPT, with `real` for the padding
+# The class: chapter 6's GPT, and what is padding
 class Encoder(nn.Module):
     """Embedding, blocks, norm: vectors that have seen the whole text. (B, T) -> logits (B, T, V).
 
