@@ -56,7 +56,7 @@ def test_only_bfloat16_on_a_cpu_without_a_mask_and_not_too_long_may_take_plain_p
 def test_the_faster_way_is_measured_once_and_then_taken(monkeypatch):
     measured = []
     monkeypatch.setattr(kernels, "seconds", lambda work: measured.append(work()) or len(measured))
-    plain_is_faster.cache_clear()
+    kernels._time_both.cache_clear()
     try:
         with torch.inference_mode(), torch.device("meta"):  # wherever the first use may stand
             assert plain_is_faster(torch.bfloat16) and plain_is_faster(torch.bfloat16)  # 1 s against 2 s
@@ -64,7 +64,7 @@ def test_the_faster_way_is_measured_once_and_then_taken(monkeypatch):
         q, k, v = qkv()
         assert torch.equal(attend(q, k, v), plain_attention(q, k, v, is_causal=True)) and len(measured) == 2
     finally:
-        plain_is_faster.cache_clear()
+        kernels._time_both.cache_clear()
 
 
 def fused(q, k, v):
@@ -199,6 +199,15 @@ def test_a_compiled_model_is_left_to_pytorch_and_stays_one_graph():
     out = torch.compile(lambda x: gelu(attend(x, x, x)), backend=backend, fullgraph=True)(x)
     torch.testing.assert_close(out, gelu(attend(x, x, x)))
     assert any("gelu" in name for name in seen) and any("scaled_dot_product" in name for name in seen)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+def test_compiled_attention_in_bfloat16_warns_of_nothing():
+    (x,) = leaves(2, 3, 129, 5, n=1)
+    x = x.detach().to(torch.bfloat16)
+    torch._dynamo.reset()
+    torch.compile(lambda x: attend(x, x, x), backend="eager")(x)
 
 
 def test_who_forbids_the_fused_operation_gets_no_blocks_either():

@@ -53,9 +53,13 @@ def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> t
 
 
 @torch.compiler.assume_constant_result
-@cache
 def plain_is_faster(dtype: torch.dtype) -> bool:
     """Whether plain products beat the fused operation on this CPU, forward and backward; measured once."""
+    return _time_both(dtype)
+
+
+@cache  # torch.compile would warn of it, if it stood above
+def _time_both(dtype: torch.dtype) -> bool:
     with torch.inference_mode(False), torch.enable_grad():
         q, k, v = (torch.ones(2, 4, 128, 32, dtype=dtype, device="cpu", requires_grad=True) for _ in "qkv")
         plain = seconds(lambda: plain_attention(q, k, v, is_causal=True).sum().backward())
