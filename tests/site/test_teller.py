@@ -79,7 +79,7 @@ def test_a_story_comes_word_by_word_and_stops(opened):
     page = opened("index.html").page
     page.locator(".teller .main").click()
     page.locator(".teller .token:nth-child(12)").wait_for(timeout=MINUTE)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     page.wait_for_function(TOLD, timeout=MINUTE)
     status = page.locator(".teller .status")
     assert status.inner_text().startswith("Stopped: ")
@@ -188,9 +188,9 @@ def test_the_cutter_merges_step_by_step(opened, tokenizer):
     set_slider(page, "merges done", 0)
     assert [int(text) for text in ids.all_inner_texts()] == list(sentence.encode())
     before = ids.count()
-    page.get_by_role("button", name="One on").click()
+    page.get_by_role("button", name="One on", exact=True).click()
     assert ids.count() < before and page.locator(".teller .chip.new").count() >= 1
-    page.get_by_role("button", name="One back").click()
+    page.get_by_role("button", name="One back", exact=True).click()
     assert ids.count() == before and page.locator(".teller .chip.new").count() == 0
 
 
@@ -227,7 +227,7 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     }"""
     set_slider(page, "tokens read", 3)
     assert page.locator(".teller canvas").first.evaluate(painted) == 3
-    page.get_by_role("button", name="One on").click()
+    page.get_by_role("button", name="One on", exact=True).click()
     assert page.locator(".teller canvas").last.evaluate(painted) == 4
     facts = page.locator(".teller .facts").inner_text()
     blocks = config["n_layers"] * (4 * config["d_model"] ** 2 + 2 * config["d_model"] * config["d_ff"])
