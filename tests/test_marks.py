@@ -43,6 +43,12 @@ def test_a_name_is_known_where_its_own_sentence_introduced_it():
     assert names(text.format("Leo")) == [[("Mara", "new"), ("Leo", "unknown")]]
 
 
+def test_a_name_in_a_reader_s_own_sentence_was_told_before():
+    later = "One day Otto met the goat Pip at the mill."
+    assert names(f"Here comes Otto! {later}") == [[], [("Otto", "known"), ("Pip", "new")]]
+    assert names(f"Here comes Ottoline, otto. {later}") == [[], [("Otto", "unknown"), ("Pip", "new")]]
+
+
 @pytest.mark.parametrize("text", ["", "   ", "No story.", "Mara", "word " * 100])
 def test_what_is_no_village_has_no_grammar_and_no_names(text):
     marks = mark(text)

@@ -6,6 +6,7 @@ regular expressions alone, so that the web book's page asks them too; what is tr
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from companion.village.judge import INTRODUCED, LONGEST_SENTENCE, cut
@@ -43,7 +44,7 @@ def mark(text: str, village: Village = VILLAGE) -> list[Mark]:
 
     `grammar` is what `judge` says: true where its verdict is not "unknown". A name is "known" when an earlier
     sentence, true or false, introduced it, or this one just before; a sentence with an "unknown" name is a
-    contradiction. Of what is no sentence of the village, no name is marked.
+    contradiction. Of what is no sentence of the village, no name is marked, but each is known from there on.
     """
     text, introduced, marks = " ".join(text.split()), set(), []
     for start, end, matched in cut(text, village):
@@ -58,6 +59,8 @@ def mark(text: str, village: Village = VILLAGE) -> list[Mark]:
                 state = "new" if i in new else "known" if word in introduced else "unknown"
                 introduced |= {word} if state == "new" else set()
                 names.append(NameMark(word, *found.span(i + 1), state))
+        else:
+            introduced |= set(re.findall(r"\w+", text[start:end])) & set(village.kinds["name"])
         marks.append(Mark(text[start:end], start, end, matched is not None, tuple(names)))
     return marks
 

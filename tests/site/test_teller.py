@@ -72,7 +72,7 @@ def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer)
     use(page, "tell")
     story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
     assert told(page) == story and len(story) > 200
-    assert page.locator(".teller .bars .chosen .share").inner_text() == "100 %"
+    assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
 
 
 def test_a_story_comes_word_by_word_and_stops(opened):

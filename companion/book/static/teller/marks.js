@@ -3,6 +3,7 @@
 
 // What Python's str.split() takes for white space.
 const WHITE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+const WORD = /[\p{L}\p{N}_]+/gu;
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
 /** The patterns as regular expressions. data: marks.json. A pattern is by turns a text and a kind of word;
@@ -15,7 +16,7 @@ export function readPatterns({ kinds, patterns, longest }) {
     });
     return { regex: new RegExp(`${source.join("")}(?= |$)`, "dyu"), slots: parts.filter((_, i) => i % 2) };
   });
-  return { made, many: new RegExp(`(?:[^ ]+ ){${longest}}`, "y") };
+  return { made, many: new RegExp(`(?:[^ ]+ ){${longest}}`, "y"), people: new Set(kinds.name) };
 }
 
 /** A text with one space between two words, and where each of its characters stood before. */
@@ -37,8 +38,9 @@ export function plain(text) {
 }
 
 /** The marks of a text: for each sentence where it begins and ends, whether it is one of the village, and its
- *  names with their places: "new" where it introduces them, "known" where told before, else "unknown". */
-export function mark(told, { made, many }) {
+ *  names with their places: "new" where it introduces them, "known" where told before, else "unknown". Names in
+ *  what is no sentence of the village are told, too. */
+export function mark(told, { made, many, people }) {
   const { text } = plain(told);
   const introduced = new Set();
   const marks = [];
@@ -53,7 +55,9 @@ export function mark(told, { made, many }) {
       if (state === "new") introduced.add(word);
       names.push({ word, start: found.match.indices[i + 1][0], end: found.match.indices[i + 1][1], state });
     });
-    marks.push({ sentence: text.slice(start, end), start, end, grammar: Boolean(found), names });
+    const sentence = text.slice(start, end);
+    if (!found) for (const [word] of sentence.matchAll(WORD)) if (people.has(word)) introduced.add(word);
+    marks.push({ sentence, start, end, grammar: Boolean(found), names });
     start = end + 1;
   }
   return marks;

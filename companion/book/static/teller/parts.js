@@ -114,9 +114,9 @@ export function weightsOf(looked, layer, head) {
   return rows[0].map((_, t) => rows.reduce((sum, row) => sum + row[t], 0) / rows.length);
 }
 
-/** A share as percent, with a decimal where it is small. */
+/** A share as percent, with a decimal where it is small. Its space does not break. */
 export function percent(share) {
-  return `${(100 * share).toFixed(share > 0.0005 && share < 0.1 ? 1 : 0)} %`;
+  return `${(100 * share).toFixed(share > 0.0005 && share < 0.1 ? 1 : 0)}\u00a0%`;
 }
 
 /** A token between quotes, its spaces in sight. */
