@@ -21,12 +21,11 @@ it. Red, underlined: a sentence of the village that is not true here. Grey: no s
 
 CAPTION = """\
 The loss of the same run. Large dots: where the three stories were told. Forgetful reader: the lowest loss of
-one who knows the village and forgets who is who. Floor: the village's entropy, the lowest loss that any model
-can reach."""
+one who knows which sentences come and forgets every word told. Floor: the village's entropy, the lowest loss
+that any model can reach."""
 
 WAY = """\
-Each chapter opens with a question that the earlier ones could not answer, and imports what they built. Later
-parts, which some chapters mention, are still to be written."""
+Each chapter opens with a question that the earlier ones could not answer, and imports what they built."""
 
 TOLD_BY = """\
 [The model in the browser](/browser.md): all of its arithmetic, beside the Python that the chapters build."""

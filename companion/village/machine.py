@@ -303,7 +303,7 @@ class Village:
         return steps if state.over and start == len(text) + 1 else None
 
     def bits(self, text: str, forget: bool = False) -> float | None:
-        """−log2 of the probability of `text`; with `forget`, for a reader who forgets who is who."""
+        """−log2 of the probability of `text`; with `forget`, for a reader to whom each slot is a guess."""
         steps = self.parse(text)
         if steps is None:
             return None

@@ -145,6 +145,7 @@ EXERCISE = Function(
             "Capitals count for nothing.",
         ),
     ],
-    right="Reading tests such as SQuAD score so. It forgives a word too few or too many, and it pays 0.75 "
-    "for the right sentence with the wrong name. Word for word is stricter, and here it is fair.",
+    right="SQuAD scores so, but leaves out *a*, *an* and *the*. It forgives a word too few or too many, and "
+    "here it pays 0.75 for the right sentence with the wrong name. Word for word is stricter, and here it is "
+    "fair.",
 )

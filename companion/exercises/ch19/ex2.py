@@ -30,5 +30,5 @@ EXERCISE = Number(
         ),
         (STEP**2, "No error is as long as a step."),
     ],
-    right="A bit less doubles the step, and makes this four times as large.",
+    right="Twice the step makes this four times as large.",
 )
