@@ -15,8 +15,9 @@ from companion.book.text import headings, read_notebook, title
 HEAD = """\
 # The map of the course
 
-Read the chapters in order, in JupyterLab: each is a notebook. A chapter's code is a module of the package; an
-arrow leads from a module to one that is built on it.
+Read the chapters in order, in JupyterLab: each is a notebook. (21 to 24 are appendices; 21 comes first if
+tensors are new to you.) The code of all but 0 and 21 is a module of the package; an arrow leads from a module
+to one that is built on it.
 """
 TABLE = """\
 | | chapter | what it builds | what others take from it | built on | uses besides |
@@ -55,6 +56,12 @@ def of_file(path: Path) -> Imports:
     return set(imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
+def of_builders(init: Path) -> Imports:
+    """What a package's BUILDERS name, each a string such as "companion.gpt GPTConfig gpt2"."""
+    found = re.findall(r'"(companion\.\w+) (\w+) (\w+)"', init.read_text(encoding="utf-8"))
+    return {(module, name) for module, *names in found for name in names}
+
+
 def needed(imports: Imports, book: Book, chapter: Chapter) -> list[Chapter]:
     """The other chapters whose modules are imported, in order."""
     modules = {module.removeprefix("companion.") for module, _ in imports}
@@ -78,6 +85,7 @@ def taken(book: Book) -> dict[Chapter, list[str]]:
     files = (path for room in ("", "commands/", "serve/") for path in package.glob(f"{room}*.py"))
     imports = {path: of_file(path) for path in files}
     imports |= {chapter.notebook: of_notebook(chapter) for chapter in book.chapters}
+    imports["builders"] = of_builders(package / "__init__.py")
     return {
         chapter: sorted(
             {

@@ -25,7 +25,7 @@ one who knows which sentences come and forgets every word told. Floor: the villa
 that any model can reach."""
 
 WAY = """\
-Each chapter opens with a question that the earlier ones could not answer, and imports what they built."""
+Most chapters open with a question that the earlier ones could not answer, and import what they built."""
 
 TOLD_BY = """\
 [The model in the browser](/browser.md): all of its arithmetic, beside the Python that the chapters build."""

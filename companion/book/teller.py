@@ -57,9 +57,10 @@ html_theme.sidebar_secondary.remove: true
 
 # The model in the browser
 
-The [cover](/index.md) and chapters {chapters} let the shipped model run in the page itself: on the
-reader's machine, in plain JavaScript, without a library and without a server that computes. This page shows
-all of its arithmetic, one file of {lines} lines, part by part beside the Python that it mirrors.
+The [cover](/index.md) and chapters {chapters} let the shipped model (chapter 1: its tokenizer) run in the page
+itself: on the reader's machine, in plain JavaScript, without a library and without a server that computes.
+This page shows all of its arithmetic, one file of {lines} lines, part by part beside the Python that it
+mirrors.
 
 The weights are those of `{checkpoint}`: {parameters:,} numbers, the matrices rounded to int8 with one
 scale for each row. With the tokenizer and the patterns for the marks, {bytes:,} bytes are loaded, and only

@@ -12,8 +12,7 @@ HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D);
 
 
 def add(parser) -> None:
-    add_model_and_revision(parser)
-    parser.set_defaults(model=ANSWERER)  # the shipped one that answers
+    add_model_and_revision(parser, default=ANSWERER, said="the shipped answerer")
     parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
     parser.add_argument(
         "--temperature",

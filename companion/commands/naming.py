@@ -10,18 +10,18 @@ ANSWERER = village.DATA / "models" / "answerer"
 """What chapter 16 made of it."""
 
 
-def add_model(parser):
+def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
     parser.add_argument(
         *("--model", "--checkpoint"),
         type=Path,
-        default=SHIPPED,
+        default=default,
         help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
-        " HuggingFaceTB/SmolLM2-135M (default: the shipped model)",
+        f" HuggingFaceTB/SmolLM2-135M (default: {said})",
     )
 
 
-def add_model_and_revision(parser):
-    add_model(parser)
+def add_model_and_revision(parser, **default):
+    add_model(parser, **default)
     parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
 
 

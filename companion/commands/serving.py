@@ -12,8 +12,7 @@ TOKEN = "COMPANION_TOKEN"
 
 
 def add(parser) -> None:
-    add_model_and_revision(parser)
-    parser.set_defaults(model=ANSWERER)  # the shipped one that answers
+    add_model_and_revision(parser, default=ANSWERER, said="the shipped answerer")
     parser.add_argument("--name", help="what clients call the model (default: its folder's name)")
     parser.add_argument(
         "--host",

@@ -165,5 +165,5 @@ EXERCISE = Function(
             "pair the rows' numbers with the targets.",
         ),
     ],
-    right="What the model said, minus what was right: every gradient of the course begins with this.",
+    right="What the model said, minus what was right: most trainings of the course begin with this.",
 )
