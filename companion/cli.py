@@ -857,7 +857,7 @@ def overview() -> str:
         if here
         else f"The notebooks are no part of an installed package; they are in {place}.",
         "Train a model:       companion train",
-        "Exercises end each chapter but 0: write the function, run its cell; check says what is wrong and why.",
+        "Exercises end all chapters but 0: write the function, run its cell; check says what is wrong.",
         "",
     ]
     lines += [f"  companion {name:9} {command.help}" for name, command in COMMANDS.items()]

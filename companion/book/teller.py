@@ -57,8 +57,8 @@ html_theme.sidebar_secondary.remove: true
 
 # The model in the browser
 
-The [cover](/index.md) and chapters {chapters} let the shipped model (chapter 1: its tokenizer) run in the page
-itself: on the reader's machine, in plain JavaScript, without a library and without a server that computes.
+The [cover](/index.md) and chapters {chapters} let the shipped model (chapter 1: its tokenizer) run in the
+page itself: on the reader's machine, in plain JavaScript, without a library and without a computing server.
 This page shows all of its arithmetic, one file of {lines} lines, part by part beside the Python that it
 mirrors.
 
