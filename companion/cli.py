@@ -131,9 +131,9 @@ class Preparation:
 
 def plan_prepare(args, held: ExitStack) -> Preparation:
     from companion.runtime.encodings import gpt2_tokens
-    from companion.runtime.folders import check_writable
+    from companion.runtime.folders import check_ours, check_writable
     from companion.runtime.models import tokenizer_of
-    from companion.runtime.prepared import begun_source, prepared_source
+    from companion.runtime.prepared import FILES, begun_source, prepared_source
     from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
@@ -157,7 +157,10 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
             gpt2_tokens()  # found, or downloaded, before the work
         elif plan.tokenizer not in OURS:
             plan.model, plan.tokenizer = plan.tokenizer, tokenizer_of(plan.tokenizer, Tokenizer.load, OURS)
-    for there in (prepared_source(plan.folder), begun_source(plan.folder)):
+    sources = prepared_source(plan.folder), begun_source(plan.folder)
+    if sources == (None, None):
+        check_ours("--data", plan.folder, FILES)
+    for there in sources:
         if there not in (None, plan.source) and not args.overwrite:
             raise ValueError(
                 f"{plan.folder} holds the data of {there}; name another folder with --data, or add"
@@ -327,7 +330,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.datasets import load_prepared
     from companion.gpt import GPT2_SIZES
-    from companion.runtime.checkpoints import saved_settings
+    from companion.runtime.checkpoints import holds_run, saved_settings
     from companion.runtime.devices import check_memory, pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
     from companion.runtime.prepared import prepared_source
@@ -345,6 +348,8 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     source = prepared_source(data)
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
+    if args.judge and source not in (None, "village"):
+        raise ValueError(f"--judge={args.judge} is of the village's stories, not of {source}; leave it out")
     corpus = None if args.data is None and source is None else load_prepared(data)
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
 
@@ -353,8 +358,13 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     usual, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
     usual["accumulate"] = peers.size
     if args.resume:
+        if not holds_run(folder):
+            raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
         saved = saved_settings(folder, args.architecture, BUILDERS)
         architecture, usual = saved.architecture, usual | saved.shape | saved.train
+        if args.steps is not None and args.steps < saved.steps:
+            rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
+            raise ValueError(f"--steps={args.steps}: {rule}")
         if args.optimizer not in (None, usual["optimizer"]):
             asked = f"--optimizer={args.optimizer} cannot resume {folder}"
             raise ValueError(f"{asked}, which was trained with {usual['optimizer']}; leave it out")
@@ -595,7 +605,12 @@ def plan_generate(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
 
     given = {name: value for name in GENERATION if (value := getattr(args, name)) is not None}
-    kinds = dict.fromkeys(("", "model", "training")) | {"generation": GENERATION}
+    kinds = {
+        "": {"data": str, "init": str} | READERS,
+        "model": None,
+        "training": None,
+        "generation": GENERATION,
+    }
     there = read_settings(args.config, kinds)["generation"] if args.config else {}
     drawing = Generation(**there | given)
     check_drawing(drawing)

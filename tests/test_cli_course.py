@@ -74,6 +74,15 @@ def test_what_cannot_be_is_one_line_before_any_work(argv, words, tmp_path, capsy
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_a_folder_of_other_files_is_no_course(more, tmp_path, capsys):
+    (tmp_path / "letter.txt").write_text("Dear Mara", "utf-8")
+    fails(
+        capsys, ["course", "--output", tmp_path, *more], 2, "holds something else (letter.txt); name another"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
 def test_a_damaged_log_is_one_line(tmp_path, capsys):
     (tmp_path / course.LOG).write_text("{", "utf-8")
     fails(capsys, ["course", "--output", tmp_path, "--resume"], 2, course.LOG, "damaged", "remove it")

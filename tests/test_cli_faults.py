@@ -15,7 +15,7 @@ from command_line import TINY, fails
 
 from companion import cli
 from companion.cli import main
-from companion.runtime.terminal import Screen, as_typed
+from companion.runtime.terminal import Screen, as_typed, screens
 
 ROOT = Path(__file__).parents[1]
 MINE = ["--data", "runs/data/mine"]
@@ -145,6 +145,64 @@ def test_the_data_of_another_text_are_not_replaced_unasked(here, capsys):
     assert main(["prepare", "one/letters.txt", "--vocab-size", "290"]) == 0  # its own are made anew
     assert main(["prepare", "two/letters.txt", "--overwrite"]) == 0
     assert "two/letters.txt" in (here / "runs/data/letters/meta.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, capsys, more):
+    def held():
+        return {
+            path: path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name[0] != "."
+        }
+
+    before = held()
+    fails(
+        capsys, ["prepare", "mine.txt", "--data", "runs/mine", *more], 2, "--data=runs/mine holds something"
+    )
+    fails(capsys, ["prepare", "mine.txt", "--data", ".", *more], 2, "holds something else (mine.txt)")
+    assert held() == before
+
+
+def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
+    (prepared / "runs/mine").mkdir()
+    (prepared / "runs/mine/config.toml").write_text("my = 'own'\n", encoding="utf-8")
+    train = ["train", *MINE, *TINY]
+    fails(
+        capsys, [*train, "--checkpoint", "runs/mine"], 2, "holds something else (config.toml); name another"
+    )
+    assert main(train) == 0 and (prepared / "runs/mine-2/model.safetensors").exists()
+    assert (prepared / "runs/mine/config.toml").read_text(encoding="utf-8") == "my = 'own'\n"
+    for name in ("model.safetensors", "state.safetensors"):  # as if the run had ended before its first save
+        (prepared / "runs/mine-2" / name).unlink()
+    (prepared / "runs/mine-2/loss.png").unlink()
+    assert main([*train, "--checkpoint", "runs/mine-2"]) == 0
+
+
+def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
+    train = ["train", *MINE, *TINY, "--checkpoint", "runs/new"]
+    fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no run that was saved; leave it out")
+    fails(capsys, [*train, "--judge", "2"], 2, "--judge=2 is of the village's stories, not of", "mine.txt")
+    assert not (prepared / "runs/new").exists()
+
+
+def test_fewer_steps_than_are_done_are_refused(trained, capsys):
+    before = (trained / "runs/mine/config.toml").read_bytes()
+    fails(capsys, ["train", *MINE, "--resume", "--steps", "2"], 2, "--steps=2: runs/mine has done 3 already")
+    assert (trained / "runs/mine/config.toml").read_bytes() == before
+
+
+PLACES = {
+    "a word of [generation]": ("max_new_tokens = 5", "it is of [generation]"),
+    "a word of none": ("foo = 3", "foo has no place in the lines before the first table"),
+    "a number for a table": ("generation = 3", "generation has no place"),
+    "tables in a row": ("[[generation]]\nseed = 1", "generation has no place"),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
+    content, words = PLACES[case]
+    (trained / "my.toml").write_text(content, encoding="utf-8")
+    fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
 
 
 def test_data_of_another_tokenizer_are_not_measured(trained, capsys):
@@ -372,6 +430,18 @@ def test_a_letter_that_the_terminal_lacks_is_a_question_mark(capsys, monkeypatch
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
     assert main(["generate", "--prompt", "Mara’s Œuf", "--max-new-tokens", "2"]) == 0
     assert shown.getvalue().startswith(b"Mara?s ?uf")
+
+
+def test_on_a_terminal_control_characters_are_signs(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, expected in ((Terminal(), "a\tb\n\u241b[2J\u2407\u240d\u2421\ufffd"), (io.StringIO(), None)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        with screens():
+            print(text := "a\tb\n\x1b[2J\a\r\x7f\x9b", end="")
+        assert stream.getvalue() == (expected or text)
 
 
 def test_a_screen_is_the_stream_that_it_shows_on():

@@ -91,13 +91,14 @@ def add(parser) -> None:
 def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
     """commands: those of the command line, of which the stages are made."""
     from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_writable
+    from companion.runtime.folders import check_ours, check_writable
 
     if not args.minutes:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
     pick_device(args.device)
     done = rows_of(args.output)
     begun = args.output.is_dir() and any(not path.name.startswith(".") for path in args.output.iterdir())
+    check_ours("--output", args.output, (*STAGES, LOG))
     if begun and not args.resume:
         raise ValueError(
             f"--output={args.output} is not empty; add --resume to go on, or name another folder"

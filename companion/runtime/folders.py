@@ -6,8 +6,12 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
-from companion.runtime.checkpoints import holds_model, holds_run
+from companion.runtime.checkpoints import BEST, CONFIG, LOG, STATE, TOKENIZER, WEIGHTS, holds_model, holds_run
 from companion.runtime.files import CLAIM, LOCK, claim
+
+SAVED = (CONFIG, TOKENIZER, WEIGHTS, STATE, LOG, BEST)
+"""What a run saves; beside it stand its curve and its settings, which begin so:"""
+WRITTEN = "# Written by companion train"
 
 
 def check_writable(option: str, folder: Path) -> None:
@@ -35,6 +39,17 @@ def check_empty(option: str, folder: Path, ours: Callable[[Path], bool], overwri
     check_writable(option, folder)
 
 
+def check_ours(option: str, folder: Path, names: Collection[str]) -> None:
+    """ValueError where a folder holds what has none of these names. What begins with a dot does not count."""
+    held = [path for path in folder.iterdir() if path.name[0] != "."] if folder.is_dir() else []
+    if others := {path.name for path in held if path.name not in names and not _settings_of_a_run(path)}:
+        raise ValueError(f"{option}={folder} holds something else ({min(others)}); name another folder")
+
+
+def _settings_of_a_run(path: Path) -> bool:
+    return path.suffix == ".toml" and path.is_file() and path.read_bytes().startswith(WRITTEN.encode())
+
+
 def holds_only(folder: Path, mark: str, names: Collection[str]) -> bool:
     """Whether a folder holds the file `mark`, and nothing but files of these names: what may be replaced."""
     held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
@@ -47,6 +62,10 @@ def free_folder(runs: Path, name: str, held: ExitStack) -> Path:
         folder = runs / (name if number == 1 else f"{name}-{number}")
         if holds_model(folder):
             continue
+        try:
+            check_ours("--checkpoint", folder, SAVED)
+        except ValueError:
+            continue
         check_writable("--checkpoint", folder)
         try:
             held.enter_context(claim(folder))
@@ -58,10 +77,12 @@ def free_folder(runs: Path, name: str, held: ExitStack) -> Path:
 
 
 def own_folder(folder: Path, resume: bool, held: ExitStack) -> Path:
-    """Claim the folder that was asked for. ValueError where it holds a model that is not to be resumed."""
+    """Claim the folder that was asked for. ValueError for what is there and is not to be resumed."""
     if not resume and holds_model(folder):
         remedy = "add --resume to go on, or " if holds_run(folder) else ""
         raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
+    if not resume:
+        check_ours("--checkpoint", folder, SAVED)
     check_writable("--checkpoint", folder)
     held.enter_context(claim(folder))
     return folder

@@ -119,7 +119,12 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
         raise ValueError(f"{name} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
     table = csv.DictReader(io.StringIO(content, newline=""), strict=True)
     try:
-        _check_columns(name, table.fieldnames or [], columns)
+        names = table.fieldnames or []
+        if twice := [column for column in columns if names.count(column) > 1]:
+            raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one of them")
+        if len(names) == 1 and (signs := [sign for sign in ";\t" if sign in names[0]]):
+            raise ValueError(f"{name} has fields separated by {signs[0]!r}; save it as CSV with commas")
+        _check_columns(name, names, columns)
         for row in table:
             place = f"{name}, line {table.line_num:,}"
             if None in row:

@@ -8,15 +8,19 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
+SIGNS |= {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
+"""For each control character a sign for it: a model may say any, and a terminal would carry it out."""
+
 
 class Screen:
     """A text stream that never raises: what cannot be shown is left out, and `broken` says why.
 
-    A letter that the stream's encoding lacks is shown as a question mark.
+    A letter that the stream's encoding lacks is shown as a question mark. signs: others to be exchanged.
     """
 
-    def __init__(self, stream: TextIO):
-        self.stream, self.broken = stream, None
+    def __init__(self, stream: TextIO, signs: dict[int, int] | None = None):
+        self.stream, self.signs, self.broken = stream, signs or {}, None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -25,7 +29,7 @@ class Screen:
         """Write text if the stream still takes any."""
         if self.broken is None:
             try:
-                self.stream.write(text)
+                self.stream.write(text.translate(self.signs))
             except UnicodeEncodeError:
                 encoding = self.stream.encoding or "ascii"
                 return self.write(text.encode(encoding, "replace").decode(encoding))
@@ -46,7 +50,8 @@ class Screen:
 def screens() -> Iterator[tuple[Screen, Screen]]:
     """Inside, sys.stdout and sys.stderr are Screens. One that broke is closed quietly at the end."""
     before = sys.stdout, sys.stderr
-    made = tuple(Screen(stream if stream is not None else open(os.devnull, "w")) for stream in before)
+    out, err = (stream if stream is not None else open(os.devnull, "w") for stream in before)
+    made = Screen(out, SIGNS if out.isatty() else None), Screen(err)
     sys.stdout, sys.stderr = made
     try:
         yield made
