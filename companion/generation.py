@@ -45,7 +45,7 @@ def penalize(logits, previous, penalty: float):
     """Divide the positive logits of earlier tokens by penalty, multiply their negative ones.
 
     logits (B, V), previous (B, T) int64 -> (B, V).
-    Source: Keskar et al., 2019 (CTRL, arXiv:1909.05858), section 4.1.
+    Source: Keskar et al., 2019 (CTRL, arXiv:1909.05858), section 4.1, who divide those, too.
     """
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, previous, True)  # (B, V)
     return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
