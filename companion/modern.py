@@ -40,7 +40,7 @@ class RoPE(nn.Module):
     width: numbers in a head, D. context_length: positions. theta: speed i is theta^(-2 i / D). factor,
     original: trained on `original` positions, it reads `factor` times as many (Llama 3). Angles are float32.
     Raises ValueError for an odd width, a number not above 0, a position out of range.
-    Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Llama's weights.
+    Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Hugging Face's files.
     """
 
     def __init__(self, width: int, context_length: int, theta=10000.0, factor=1.0, original=8192):
@@ -189,7 +189,7 @@ class Shift(nn.Module):
 # Cell 5660e0c1, under “The parts list”
 @dataclass
 class LlamaConfig:
-    """The shape of a Llama type model; SmolLM2-135M's unless told otherwise.
+    """The shape of a Llama type model. Sizes not given are SmolLM2-135M's, which also has n_kv_heads=3.
 
     Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
     multiple of 8. window: positions that a query sees. shift: tokens back that a layer mixes in. tied: the

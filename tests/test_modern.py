@@ -707,4 +707,4 @@ def test_the_shipped_storyteller_is_small_and_near_the_floor():
     assert (folder / "model.safetensors").stat().st_size < 2_000_000  # float16
     assert {p.dtype for p in teller.model.parameters()} == {torch.float32}
     bits = evaluate(teller.model, encode_documents(load_split("test"), teller.tokenizer), 256).bits_per_byte
-    assert 0.005 < (bits - lines["floor"]) / (lines["forgetful reader"] - lines["floor"]) < 0.0105
+    assert 0.005 < (bits - lines["floor"]) / (lines["forgetful reader"] - lines["floor"]) < 0.01

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer --init data/models/village
     python tests/benchmarks/ship.py runs/rewards/mean rewarded
-    python tests/benchmarks/ship.py runs/storyteller storyteller
+    python tests/benchmarks/ship.py runs/storyteller-2 storyteller --init runs/storyteller --mean
 
 What the rounding costs is printed: bits per byte on the test split before and after. --init: what the model
-began as, where its folder does not say so. A run's log goes along.
+began as, where its folder does not say so; --mean: ship the mean of both models' weights. Logs go along.
 """
 
 import argparse
@@ -32,15 +32,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("name")
     parser.add_argument("--init")
+    parser.add_argument("--mean", action="store_true")
     args = parser.parse_args()
     teller, to = load(args.folder, device="cpu"), DATA / "models" / args.name
+    if args.mean:
+        before = load(args.init, device="cpu").model.state_dict()
+        mean = {name: (weight + before[name]) / 2 for name, weight in teller.model.state_dict().items()}
+        teller.model.load_state_dict(mean)
     half = {name: weight.to(torch.float16) for name, weight in teller.model.state_dict().items()}
     about = read_config(args.folder)["provenance"] | {"dtype": "float16"}
     about |= {"init": args.init} if args.init else {}
+    about |= {"mean": True} if args.mean else {}
     with staged(to) as new:
         write_model(new, teller.model, teller.tokenizer, about, half)
-        if (args.folder / "log.jsonl").exists():
-            shutil.copy(args.folder / "log.jsonl", new)
+        for folder, name in ((args.folder, "log.jsonl"), (args.init, "log-before.jsonl")):
+            if folder and (folder == args.folder or args.mean) and (Path(folder) / "log.jsonl").exists():
+                shutil.copy(Path(folder) / "log.jsonl", new / name)
     print(f"bits per byte {bits_per_byte(teller):.4f}, rounded {bits_per_byte(load(to, device='cpu')):.4f}")
 
 
