@@ -330,7 +330,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.datasets import load_prepared
     from companion.gpt import GPT2_SIZES
-    from companion.runtime.checkpoints import holds_run, saved_settings
+    from companion.runtime.checkpoints import holds_model, holds_run, saved_settings
     from companion.runtime.devices import check_memory, pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
     from companion.runtime.prepared import prepared_source
@@ -358,7 +358,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     usual, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
     usual["accumulate"] = peers.size
     if args.resume:
-        if not holds_run(folder):
+        if not (holds_run(folder) or holds_model(folder)):
             raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
         saved = saved_settings(folder, args.architecture, BUILDERS)
         architecture, usual = saved.architecture, usual | saved.shape | saved.train
