@@ -7,6 +7,7 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 
 import dataclasses
 import math
+import re
 import shutil
 import sys
 from contextlib import ExitStack
@@ -179,6 +180,7 @@ def plan_text(args, skip, given: dict) -> Preparation:
         documents = [document for name in args.text for document in load_text(name, skip=skip)]
     except ValueError as error:
         said = str(error).replace("choose to skip it", "leave it out with --skip")
+        said = re.sub("^(name_or_path|folder)=", "text=", said)
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     folder = args.data or RUNS / "data" / Path(args.text[0]).expanduser().resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)

@@ -270,7 +270,7 @@ def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys)
     row = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert row["step"] >= 1 and f" {row['step']:,} steps of 4 rows" in out and row["ended"] in (0, 0.5, 1)
     assert f"{row['bits_per_byte']:.3f} bits per byte" in out and (folder / "loss.png").exists()
-    assert "The floor is 0.190; a perfect reader who forgets names reaches 0.368." in out
+    assert "The floor is 0.190; a perfect reader who forgets what it was told reaches 0.368." in out
     assert f"companion generate --checkpoint {folder}" in out and "00_start.ipynb" in out
 
 

@@ -178,7 +178,10 @@ def test_long_texts_are_cut_where_asked(folder, tmp_path):
 
 
 def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, capsys):
-    for model, words in [(folder, "holds no classifier"), (tmp_path / "none", "is not there")]:
+    for model, words in [
+        (folder, "holds no classifier"),
+        (tmp_path / "none", "or use companion finetune classify"),
+    ]:
         assert main(["classify", "--model", str(model), "a text"]) == 2
         assert words in capsys.readouterr().err
     data = write_csv(tmp_path / "a.csv", made(3))

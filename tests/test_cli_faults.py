@@ -38,6 +38,7 @@ TRAIN = {
     "width past memory": (["--d-model", "4000000"], "d_model=4000000"),
     "layers": (["--n-layers", HUGE], f"n_layers={HUGE}"),
     "learning rate": (["--lr", "nan"], "lr=nan"),
+    "gradients of length 0": (["--grad-clip", "0"], "grad_clip=0.0 must be above 0; try 1, or inf"),
     "dropout": (["--dropout", "nan"], "dropout=nan"),
     "architecture": (["--architecture", "rwkv"], "rwkv"),
     "unwritable": (["--checkpoint", "mine.txt/under"], "--checkpoint=mine.txt/under cannot be written"),
@@ -97,6 +98,7 @@ def test_a_measurement_that_cannot_be_is_refused(argv, words, capsys):
 PREPARE = {
     "nothing": ([""], "is empty"),
     "spaces": (["  "], "is empty"),
+    "a text that is not there": (["nowhere"], "text='nowhere' is no file"),
     "no vocabulary": (["mine.txt", "--vocab-size", "0"], "--vocab-size=0 must be a whole number from 1"),
     "vocabulary without end": (["mine.txt", "--vocab-size", HUGE], f"--vocab-size={HUGE}"),
     "vocabulary of letters": (["mine.txt", "--tokenizer", "char", "--vocab-size", "300"], "--vocab-size"),
@@ -203,6 +205,22 @@ def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
     content, words = PLACES[case]
     (trained / "my.toml").write_text(content, encoding="utf-8")
     fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
+
+
+def test_stories_of_another_text_are_not_judged(trained, capsys):
+    argv = ["eval", "--checkpoint", "runs/mine", *MINE]
+    fails(capsys, [*argv, "--stories", "2"], 2, "--stories=2 is of the village's stories", "runs/data/mine")
+    assert main([*argv, "--stories", "0"]) == 0
+
+
+def test_a_gguf_file_is_not_a_model_s_folder(tmp_path, capsys):
+    (tmp_path / "village.gguf").write_bytes(b"GGUF")
+    fails(capsys, ["eval", "--model", tmp_path / "village.gguf"], 2, "is GGUF", "the folder that it was made")
+
+
+def test_a_price_of_texts_needs_texts(tmp_path, capsys):
+    argv = ["finetune", "instructions", "--data", tmp_path / "talks.jsonl", "--keep", "2"]
+    fails(capsys, argv, 2, "--keep is of texts to keep to; name them with --replay")
 
 
 def test_data_of_another_tokenizer_are_not_measured(trained, capsys):

@@ -221,7 +221,7 @@ def report(plan: SimpleNamespace, rows: list[dict]) -> None:
 
     lines = reference_lines("val")
     print("\n" + "\n".join(lines_of(rows)))
-    reached = f"who forgets names reaches {lines['forgetful reader']:.4f}"
+    reached = f"a perfect reader who forgets what it was told reaches {lines['forgetful reader']:.4f}"
     print(f"The floor is {lines['floor']:.4f} bits per byte; {reached}.")
     print(f"{sum(row['seconds'] for row in rows) / 60:.1f} minutes in all.")
     chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]

@@ -19,6 +19,7 @@ from companion.runtime.terminal import as_typed
 RUNS = Path("runs")
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
+KEEP = 3.0
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 
 
@@ -39,7 +40,7 @@ def add_finetune(kinds) -> None:
         "--replay", metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
     )
     kept = "price of telling those texts otherwise than the model does now, 0 for none"
-    form.add_argument("--keep", type=number("--keep", 0, 1000), default=3.0, help=f"{kept} (default: 3)")
+    form.add_argument("--keep", type=number("--keep", 0, 1000), help=f"{kept} (default: {KEEP:g})")
     form.add_argument(
         "--all-tokens", action="store_true", help="learn the questions, too, and not the answers alone"
     )
@@ -64,6 +65,9 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
     args.lr = args.lr or (5e-3 if args.method == "lora" else 1e-3)
+    if args.data != VILLAGE and args.replay is None:
+        refuse(args, ["keep"], "is of texts to keep to; name them with --replay")
+    args.keep = KEEP if args.keep is None else args.keep
     pick_device(args.device)
     conversations = conversations_of(args)
     if len(conversations) < 2:

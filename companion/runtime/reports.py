@@ -50,8 +50,8 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict]) -
         lines = reference_lines()
         gap = gap_left(last["bits_per_byte"], lines)
         print(
-            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets names reaches"
-            f" {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
+            f"The floor is {lines['floor']:.3f}; a perfect reader who forgets what it was told"
+            f" reaches {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
         )
         print(gap_means(gap))
         print(scores_line(village_scores(teller, 40, seed=1)))

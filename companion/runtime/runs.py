@@ -81,7 +81,7 @@ def check_config(c: Any) -> None:
         ("warmup_steps", c.warmup_steps <= c.steps, f"at most steps={c.steps}; lower it, or raise steps"),
         ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
         ("betas", _are_betas(c.betas), "a pair, 0 to below 1"),
-        ("grad_clip", c.grad_clip > 0, "above 0; try 1, or float('inf') for no clipping"),
+        ("grad_clip", c.grad_clip > 0, "above 0; try 1, or inf (in Python float('inf')) for no clipping"),
         ("dtype", c.dtype in ("auto", *DTYPES), "auto, float32 or bfloat16"),
     ]
     for name, holds, rule in rules:
