@@ -11,8 +11,10 @@ function: every held-out token, each topic from its start, in pieces as long as 
 
 nanoGPT: its model, its configure_optimizers, its random windows, and the settings that its README gives for
 training on a CPU (4 layers, 128 wide, 12 windows of 64 tokens, 1e-3). Ours: chapter 10's `swift` with Muon, 4
-layers, 96 wide, as many windows as long. (Tried for 22 s each: 2.40 for nanoGPT; for ours 2.04 when 128 wide,
-2.15 with 8 windows of 128, 2.24 with 4 of 256, and 2.02 when 96 wide with 8 of 128.)
+layers, 96 wide, as many windows as long, dropout 0.1. (Tried for 22 s each: 2.40 for nanoGPT; for ours 2.04
+when 128 wide, 2.15 with 8 windows of 128, 2.24 with 4 of 256, and 2.02 when 96 wide with 8 of 128. Where a
+minute sees a million tokens, the manual eight times over, ours without dropout learns it by heart: 1.93; with
+0.1 it has 1.74, and with 0.2 as well.)
 """
 
 import argparse
@@ -160,7 +162,7 @@ def quality(folder: Path, seconds: float, threads: int, dtype: str = "auto") -> 
     settings = {"lr": 0.03, "weight_decay": 0.0, "batch_size": 12, "context_length": 64}
     contestants = [
         nano(folder, train, 64, kind, {"n_layers": 4, "n_heads": 4, "d_model": 128}),
-        ours("swift", train, name, {"n_layers": 4, "n_heads": 2, "d_model": 96}, **settings),
+        ours("swift", train, name, {"n_layers": 4, "n_heads": 2, "d_model": 96, "dropout": 0.1}, **settings),
     ]
     rows = measure(contestants, val, seconds * threads)
     return [row | {"dtype": name} for row in rows]
