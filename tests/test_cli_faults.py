@@ -210,7 +210,13 @@ def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
 def test_stories_of_another_text_are_not_judged(trained, capsys):
     argv = ["eval", "--checkpoint", "runs/mine", *MINE]
     fails(capsys, [*argv, "--stories", "2"], 2, "--stories=2 is of the village's stories", "runs/data/mine")
+    fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature=0.5 is of the village's stories")
     assert main([*argv, "--stories", "0"]) == 0
+
+
+def test_an_option_that_is_no_number_is_named_with_what_was_given(capsys):
+    fails(capsys, ["generate", "--top-k", "many"], 2, "--top-k='many' must be a whole number; see")
+    fails(capsys, ["eval", "--temperature", "hot"], 2, "--temperature='hot' must be a number; see")
 
 
 def test_a_gguf_file_is_not_a_model_s_folder(tmp_path, capsys):

@@ -90,9 +90,11 @@ def plan_text(args, teller: Any) -> SimpleNamespace:
                 f"--data={args.data} was prepared with another tokenizer than that of {args.model}, to"
                 " which its tokens are other words; name the data that it was trained on"
             )
-    if not is_village and args.stories:
-        rule = f"is of the village's stories; --data={args.data} holds another text; leave it out"
-        raise ValueError(f"--stories={args.stories} {rule}")
+    if not is_village:
+        for option, given in (("stories", args.stories or None), ("temperature", args.temperature)):
+            if given is not None:
+                rule = f"is of the village's stories; --data={args.data} holds another text; leave it out"
+                raise ValueError(f"--{option}={given} {rule}")
     limits = is_village and (args.data is None or name == "val")
     usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
     judged = 0 if not is_village else usual if args.stories is None else args.stories

@@ -34,6 +34,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         message = re.sub(r"^argument \S+: (?=--)", "", message)  # it names the option itself
+        for kind, words in (("int", "a whole number"), ("float", "a number")):
+            invalid = rf"^argument (\S+): invalid {kind} value: (.+)"
+            message = re.sub(invalid, rf"\1=\2 must be {words}", message)
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
