@@ -13,7 +13,7 @@ from torch import nn
 
 from companion.attention import causal_mask
 from companion.datasets import pad_batch
-from companion.modern import near
+from companion.runtime.masks import near
 from companion.runtime.modes import eval_mode
 from companion.runtime.parts import blocks_of
 
@@ -86,7 +86,6 @@ def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     maps = []
 
     def note(attn, x):
-        x = x if getattr(attn, "shift", None) is None else attn.shift(x)  # chapter 10's swift; not here
         q, k, _ = attn.project(x)  # (B, H, T, D), and fewer heads of keys where they are shared
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
         T, window = q.shape[2], getattr(attn, "window", None)

@@ -11,19 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from companion.attention import CausalSelfAttention, attend, causal_mask
+from companion.attention import CausalSelfAttention, attend
 from companion.blocks import Block
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
+from companion.runtime.halves import Doubled, FirstHalf
+from companion.runtime.masks import near
 from companion.runtime.shapes import fill_shape
 
 __all__ = [
     "RoPE",
     "RMSNorm",
     "SwiGLU",
-    "near",
     "GroupedQueryAttention",
     "Shift",
+    "SwiftBlock",
     "LlamaConfig",
     "llama",
     "storyteller",
@@ -62,8 +64,7 @@ class RoPE(nn.Module):
         angle = at[..., None] * self.speed.to(q.device)  # (T, D / 2), or (B, 1, T, D / 2), float32
         cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
         halves = (y.chunk(2, dim=-1) for y in (q, k))  # (B, H, T, D / 2) each
-        q, k = (torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1) for a, b in halves)
-        return q, k
+        return tuple(torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1) for a, b in halves)
 
 
 # Cell f4ec89d2, under “Half a norm”
@@ -81,8 +82,7 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(d_model)), eps  # (C,)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        normed = F.rms_norm(x, self.weight.shape, None, self.eps)
-        return (self.weight * normed).to(x.dtype)
+        return (self.weight * F.rms_norm(x, self.weight.shape, None, self.eps)).to(x.dtype)
 
 
 # Cell 16fbfa04, under “An MLP that says "and"”
@@ -108,36 +108,21 @@ class SwiGLU(nn.Module):
 
 
 # Cell ecd4089c, under “Keys for several”
-def near(mask, start, n_query: int, n_key: int, window: int | None, device=None):
-    """A mask, bool or None for the causal one, without what lies further back than the window.
-
-    start: position of the first query, an int or int64 (B,); key j stands at position j. window: positions
-    that a query sees, its own included; None, all. Source: Jiang et al., 2023 (arXiv:2310.06825), section 2.
-    """
-    if window is None or n_key <= window:
-        return mask
-    at = torch.as_tensor(start, device=device)[..., None] + torch.arange(n_query, device=device)
-    seen = at[..., None] - torch.arange(n_key, device=device) < window  # (Tq, Tk) or (B, Tq, Tk)
-    return seen.unsqueeze(-3) & (causal_mask(n_query, n_key, device) if mask is None else mask)
-
-
-# Cell c9a89416, under “Keys for several”
 class GroupedQueryAttention(CausalSelfAttention):
     """Attention with fewer keys and values than queries, made of parts. (B, T, C) -> (B, T, C).
 
     n_kv_heads: keys and values, each shared by n_heads / n_kv_heads queries. width: numbers in a head, D.
-    rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: see near.
-    shift: called as shift(x, cache), first. kw: dropout, and bias, of q_proj, k_proj, v_proj.
+    rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: positions
+    that a query sees, its own included; None, all. kw: dropout, and bias, of q_proj, k_proj, v_proj.
     Raises ValueError for n_kv_heads that does not divide n_heads, or a window below 1.
     Source: Ainslie et al., 2023 (arXiv:2305.13245), section 2.2.
     """
 
-    def __init__(self, d_model, n_heads, n_kv_heads, width, rope, norms=None, window=None, shift=None, **kw):
+    def __init__(self, d_model, n_heads, n_kv_heads, width, rope, norms=None, window=None, **kw):
         super().__init__(n_heads * width, n_heads, **kw)
         if n_kv_heads < 1 or n_heads % n_kv_heads or (window is not None and window < 1):
             raise ValueError(f"{n_kv_heads=} must divide {n_heads=}, and {window=} be at least 1 or None")
-        self.n_kv_heads, self.width, self.window = n_kv_heads, width, window
-        self.rope, self.shift = rope, shift
+        self.n_kv_heads, self.width, self.window, self.rope = n_kv_heads, width, window, rope
         self.q_norm, self.k_norm = norms or (nn.Identity(), nn.Identity())
         for name, heads in (("q_proj", n_heads), ("k_proj", n_kv_heads), ("v_proj", n_kv_heads)):
             setattr(self, name, nn.Linear(d_model, heads * width, bias=kw.get("bias", True)))
@@ -150,9 +135,7 @@ class GroupedQueryAttention(CausalSelfAttention):
         return *self.rope(q, k, start), v
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T, C) -> (B, T, C). cache: as in CausalSelfAttention, with n_kv_heads keys and values."""
         start = getattr(cache, "length", 0)
-        x = x if self.shift is None else self.shift(x, cache)
         q, k, v = self.project(x, start)
         k, v, mask = (k, v, None) if cache is None else cache.append(k, v)
         mask = near(mask, start, q.shape[2], k.shape[2], self.window, q.device)
@@ -165,34 +148,51 @@ class GroupedQueryAttention(CausalSelfAttention):
 class Shift(nn.Module):
     """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
 
-    reach: how many tokens back. weight (reach, C): the shares; `share` of the token before at first, 0 of
-    those further back. name: under which a cache keeps vectors. Raises ValueError for a size below 1.
-    Source: Allen-Zhu, 2025 (arXiv:2512.17351), canon layers; Peng et al., 2023 (arXiv:2305.13048), 3.1.
+    reach: how many tokens back. weight (reach, C): the shares; half of the token before at first. A cache
+    keeps x under "shift". Raises ValueError for a size below 1. Source: Allen-Zhu, 2025 (arXiv:2512.17351).
     """
 
-    def __init__(self, d_model: int, reach: int = 1, share: float = 0.5, name: str = "shift"):
+    def __init__(self, d_model: int, reach: int = 1):
         super().__init__()
         if d_model < 1 or reach < 1:
             raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
-        shares = torch.tensor([share] + [0.0] * (reach - 1))
-        self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
+        shares = torch.tensor([0.5] + [0.0] * (reach - 1))
+        self.weight = nn.Parameter(shares[:, None].repeat(1, d_model))  # (reach, C)
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """cache.remember(name, x, n) files x (B, T, C) and returns it behind the n vectors before it."""
-        n = len(self.weight)
-        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
+        n = len(self.weight)  # seen: x behind the n vectors before it, (B, n + T, C)
+        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember("shift", x, n)
         for back, share in enumerate(self.weight, 1):
             x = x + share * seen[:, n - back : seen.shape[1] - back]
         return x
 
 
-# Cell 5660e0c1, under “The parts list”
+# Cell 914057f0, under “The token itself”
+class SwiftBlock(Block):
+    """A block whose attention reads tokens' own rows again, shifted. (B, T, 2 C) -> (B, T, 2 C).
+
+    x: the stream, and behind it the rows, normed, handed on as they are. reach: as in Shift.
+    Source: ours; Zhou et al., 2024 (arXiv:2410.17897), hand down the first layer's values.
+    """
+
+    def __init__(self, norm_1: nn.Module, attn: nn.Module, norm_2: nn.Module, mlp: nn.Module, reach: int = 1):
+        super().__init__(norm_1, attn, norm_2, mlp)
+        self.shift = Shift(len(norm_1.weight), reach)
+
+    def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+        x, row = x.chunk(2, dim=-1)  # (B, T, C) each
+        x = x + self.attn(self.shift(self.norm_1(x) + row, cache), cache)
+        x = x + self.mlp(self.norm_2(x))
+        return torch.cat([x, row], dim=-1)
+
+
+# Cell 1e9c604e, under “The parts list”
 @dataclass
 class LlamaConfig:
     """The shape of a Llama type model. Sizes not given are SmolLM2-135M's, which also has n_kv_heads=3.
 
     Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
-    multiple of 8. window: positions that a query sees. shift: tokens back that a layer mixes in. tied: the
+    multiple of 8. window: positions that a query sees. shift: SwiftBlock's reach; 0, plain. tied: the
     head scores with the token rows. rope_...: see RoPE. Raises ValueError for what does not fit together.
     """
 
@@ -234,18 +234,19 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     rope = RoPE(c.head_width, c.context_length, c.rope_theta, c.rope_factor, c.rope_original)
     for _ in range(c.n_layers):
         norms = [RMSNorm(c.head_width, c.norm_eps) for _ in "qk"] if c.qk_norm else None
-        shift = Shift(c.d_model, c.shift) if c.shift else None
-        sizes, more = (c.d_model, c.n_heads, c.n_kv_heads, c.head_width), (rope, norms, c.window, shift)
+        sizes, more = (c.d_model, c.n_heads, c.n_kv_heads, c.head_width), (rope, norms, c.window)
         attn = GroupedQueryAttention(*sizes, *more, bias=c.qkv_bias, dropout=c.dropout)
         mlp = SwiGLU(c.d_model, c.d_ff, c.dropout)
-        blocks.append(Block(RMSNorm(c.d_model, c.norm_eps), attn, RMSNorm(c.d_model, c.norm_eps), mlp))
+        parts = RMSNorm(c.d_model, c.norm_eps), attn, RMSNorm(c.d_model, c.norm_eps), mlp
+        blocks.append(SwiftBlock(*parts, c.shift) if c.shift else Block(*parts))
         nn.init.zeros_(attn.o_proj.weight), nn.init.zeros_(mlp.down_proj.weight)
     head = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
-    model = GPT(c, TokenEmbedding(c.vocab_size, c.d_model), blocks, RMSNorm(c.d_model, c.norm_eps), head)
-    nn.init.normal_(model.embed.weight, std=0.2)
-    nn.init.constant_(model.norm.weight, min(1.0, 20 / c.d_model) if c.tied else 1.0)
+    embed, norm = TokenEmbedding(c.vocab_size, c.d_model), RMSNorm(c.d_model, c.norm_eps)
+    nn.init.normal_(embed.weight, std=0.2)
+    nn.init.constant_(norm.weight, min(1.0, 20 / c.d_model) if c.tied else 1.0)
     nn.init.zeros_(head.weight) if head else None
-    return model
+    embed, norm = (Doubled(embed), FirstHalf(norm)) if c.shift else (embed, norm)
+    return GPT(c, embed, blocks, norm, head)
 
 
 # Cell 92939fdf, under “The parts list”
@@ -255,7 +256,7 @@ def storyteller(config: LlamaConfig, meta: bool = False) -> GPT:
 
 
 def swift(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of the storyteller's shape, with the shift. meta: as in gpt2."""
+    """An untrained model of the storyteller's shape, of SwiftBlocks. meta: as in gpt2."""
     return llama(replace(config, qk_norm=True, shift=config.shift or 1), meta)
 
 
@@ -290,7 +291,6 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Move the parameters that have a gradient."""
         for group in self.param_groups:
             for p in (p for p in group["params"] if p.grad is not None):
                 state, lr, beta = self.state[p], group["lr"], group["momentum"]

@@ -59,7 +59,8 @@ def hooks_of(model):
 
 def test_states_are_the_models_own_stream(model, tokens):
     states = hidden_states(model, tokens)
-    assert states.shape == (L + 1, B, T, 24 if model.config.d_model == 24 else 32)
+    halves = 2 if model.config.architecture == "swift" else 1
+    assert states.shape == (L + 1, B, T, halves * model.config.d_model)
     with torch.no_grad():
         x = model.embed(tokens, start=0)
         for i, block in enumerate(model.blocks):
@@ -70,17 +71,20 @@ def test_states_are_the_models_own_stream(model, tokens):
 
 
 def test_maps_are_those_of_the_fused_attention(model, tokens):
-    maps, states = attention_maps(model, tokens), hidden_states(model, tokens)
+    maps = attention_maps(model, tokens)
     assert maps.shape == (L, B, H, T, T)
     torch.testing.assert_close(maps.sum(-1), torch.ones(L, B, H, T))
     assert not maps.triu(1).any()
     window = getattr(model.blocks[0].attn, "window", None)
     assert bool(window) == (not maps.tril(-4).any())
+    layers, inputs = [block.attn for block in model.blocks], []
+    hooks = [attn.register_forward_pre_hook(lambda attn, given: inputs.append(given[0])) for attn in layers]
     with torch.no_grad():
-        for layer, block in enumerate(model.blocks):
-            x, attn = block.norm_1(states[layer]), block.attn
-            y = x if getattr(attn, "shift", None) is None else attn.shift(x)
-            v = attn.project(y)[2]
+        model.hidden(tokens)
+        for hook in hooks:
+            hook.remove()
+        for layer, (attn, x) in enumerate(zip(layers, inputs, strict=True)):
+            v = attn.project(x)[2]
             v = v.repeat_interleave(H // v.shape[1], dim=1)
             torch.testing.assert_close(attn.o_proj((maps[layer] @ v).transpose(1, 2).flatten(2)), attn(x))
 

@@ -26,15 +26,16 @@ from companion.modern import (
     RMSNorm,
     RoPE,
     Shift,
+    SwiftBlock,
     SwiGLU,
     llama,
-    near,
     orthogonal,
     storyteller,
     swift,
 )
 from companion.runtime import checkpoints
 from companion.runtime.checkpoints import restore
+from companion.runtime.masks import near
 from companion.runtime.optimizers import beside_adamw
 from companion.runtime.runs import data_identity
 from companion.show.widgets import attention_weights
@@ -111,23 +112,32 @@ def times(matrix, x, bias=None):
     return rows if bias is None else [r + b for r, b in zip(rows, bias, strict=True)]
 
 
+def plus(rows, others):
+    return [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(rows, others, strict=True)]
+
+
+def with_those_before(xs, shares):
+    mixed = []
+    for t, x in enumerate(xs):
+        for back, share in enumerate(shares, 1):
+            if t >= back:
+                x = [a + s * b for a, s, b in zip(x, share, xs[t - back], strict=True)]
+        mixed.append(x)
+    return mixed
+
+
 def oracle(model, tokens):
     """Logits (T, V) of one row, in float64 and pure Python."""
     c = model.config
     state = {name: t.double().tolist() for name, t in model.state_dict().items()}
     D, group = c.head_width, c.n_heads // c.n_kv_heads
-    stream = [list(state["embed.weight"][t]) for t in tokens]
+    table = state["embed.token.weight" if c.shift else "embed.weight"]
+    stream = [list(table[t]) for t in tokens]
+    own = [root_mean_square(x, [1.0 if c.shift else 0.0] * c.d_model, 1e-6) for x in stream]
     for n in range(c.n_layers):
         part = {k.removeprefix(f"blocks.{n}."): v for k, v in state.items() if k.startswith(f"blocks.{n}.")}
-        xs = [root_mean_square(x, part["norm_1.weight"], c.norm_eps) for x in stream]
-        mixed = []
-        for t, x in enumerate(xs):
-            new = list(x)
-            for back in range(1, c.shift + 1):
-                if t >= back:
-                    share = part["attn.shift.weight"][back - 1]
-                    new = [a + s * b for a, s, b in zip(new, share, xs[t - back], strict=True)]
-            mixed.append(new)
+        xs = plus(own, [root_mean_square(x, part["norm_1.weight"], c.norm_eps) for x in stream])
+        mixed = with_those_before(xs, part.get("shift.weight", []))
         made = {}
         for kind, heads in (("q", c.n_heads), ("k", c.n_kv_heads), ("v", c.n_kv_heads)):
             bias = part.get(f"attn.{kind}_proj.bias")
@@ -157,15 +167,18 @@ def oracle(model, tokens):
             stream[t] = [
                 a + b for a, b in zip(stream[t], times(part["attn.o_proj.weight"], out), strict=True)
             ]
-        for t, x in enumerate(stream):
-            x = root_mean_square(x, part["norm_2.weight"], c.norm_eps)
+        xs = [root_mean_square(x, part["norm_2.weight"], c.norm_eps) for x in stream]
+        for t, x in enumerate(xs):
             gate, up = times(part["mlp.gate_proj.weight"], x), times(part["mlp.up_proj.weight"], x)
             middle = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up, strict=True)]
             stream[t] = [
                 a + b for a, b in zip(stream[t], times(part["mlp.down_proj.weight"], middle), strict=True)
             ]
-    rows = state["embed.weight"] if c.tied else state["head.weight"]
-    return [times(rows, root_mean_square(x, state["norm.weight"], c.norm_eps)) for x in stream]
+    rows, last = (
+        table if c.tied else state["head.weight"],
+        state["norm.norm.weight" if c.shift else "norm.weight"],
+    )
+    return [times(rows, root_mean_square(x, last, c.norm_eps)) for x in stream]
 
 
 @each_shape
@@ -240,14 +253,15 @@ def test_the_builders_say_what_they_built():
     built = {"llama": llama(SHAPE), "storyteller": storyteller(SHAPE), "swift": swift(SHAPE)}
     for name, model in built.items():
         assert model.config.architecture == name and isinstance(model, GPT)
-        assert all(type(block) is Block for block in model.blocks)
+        assert all(type(block) is (SwiftBlock if name == "swift" else Block) for block in model.blocks)
     assert BUILDERS["swift"] == (LlamaConfig, swift) and set(built) < set(BUILDERS)
     names = {name: set(model.state_dict()) for name, model in built.items()}
     assert {n.rsplit("attn.", 1)[-1] for n in names["storyteller"] - names["llama"]} == {
         "q_norm.weight",
         "k_norm.weight",
     }
-    assert {n.rsplit("attn.", 1)[-1] for n in names["swift"] - names["storyteller"]} == {"shift.weight"}
+    assert {n.split(".", 2)[-1] for n in names["swift"] - names["storyteller"]} == {"shift.weight", "weight"}
+    assert {"embed.token.weight", "norm.norm.weight"} < names["swift"]
     assert storyteller(dataclasses.replace(SHAPE, shift=3)).config.shift == 0
     assert swift(dataclasses.replace(SHAPE, shift=3)).config.shift == 3
     assert not any("bias" in name for name in names["swift"])
@@ -391,7 +405,7 @@ def test_a_window_shows_itself_and_those_just_before():
     assert mask[0].tolist() == wanted
     assert near(None, 4, 3, 7, 3)[0].tolist() == wanted[4:]  # three new queries behind four old keys
     by_row = near(torch.ones(2, 1, 3, 7, dtype=torch.bool), torch.tensor([1, 4]), 3, 7, 3)
-    assert by_row.shape == (2, 1, 3, 7) and by_row[1, 0, 0].tolist() == [j > 1 for j in range(7)]
+    assert by_row.shape == (2, 1, 3, 7) and by_row[1, 0, 0].tolist() == [1 < j < 5 for j in range(7)]
 
 
 def test_the_shift_mixes_in_those_before():
@@ -580,7 +594,10 @@ def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
     given = [{names[p] for group in o.param_groups for p in group["params"]} for o in (muon, adamw)]
     assert given[0] | given[1] | {"blocks.0.mlp.up_proj.weight"} == set(names.values())
     assert not given[0] & given[1] and len(given[0]) == 2 * 7 - 1
-    assert {"embed.weight", "head.weight", "blocks.1.attn.shift.weight"} < given[1]
+    assert muon.param_groups[0]["momentum"] == 0.9 and adamw.param_groups[0]["betas"] == (0.9, 0.99)
+    muon, adamw = beside_adamw(Muon, model, 0.03, betas=(0.8, 0.95))
+    assert muon.param_groups[0]["momentum"] == 0.8 and adamw.param_groups[0]["betas"] == (0.8, 0.95)
+    assert {"embed.token.weight", "head.weight", "blocks.1.shift.weight"} < given[1]
 
 
 # ---------------------------------------- training, saving, loading

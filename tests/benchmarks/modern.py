@@ -104,19 +104,19 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
     rope = RoPE(width, context_length) if r.rope else no_rope
     blocks = []
     for _ in range(r.n_layers):
-        plain = not (r.rope or r.qk_norm or r.shift or r.window) and r.n_kv_heads == r.n_heads
+        plain = not (r.rope or r.qk_norm or r.window) and r.n_kv_heads == r.n_heads
         if plain:
             attn = CausalSelfAttention(C, r.n_heads, bias=r.biases)
         else:
             norms = [RMSNorm(width), RMSNorm(width)] if r.qk_norm else None
-            shift = Shift(C, r.shift) if r.shift else None
             attn = GroupedQueryAttention(
-                C, r.n_heads, r.n_kv_heads, width, rope, norms, r.window, shift, bias=r.biases
+                C, r.n_heads, r.n_kv_heads, width, rope, norms, r.window, bias=r.biases
             )
         mlp = SwiGLU(C, 8 * C // 3) if r.swiglu else MLP(C, 4 * C)
         if not r.biases and not r.swiglu:
             mlp.up_proj.bias = mlp.down_proj.bias = None
-        blocks.append(Block(r.norm(C), attn, r.norm(C), mlp))
+        norm_1 = nn.Sequential(r.norm(C), Shift(C, r.shift)) if r.shift else r.norm(C)
+        blocks.append(Block(norm_1, attn, r.norm(C), mlp))
     embed = TokenEmbedding(vocab_size, C) if r.rope else GPTEmbedding(vocab_size, context_length, C)
     head = None if r.tied else nn.Linear(C, vocab_size, bias=False)
     model = GPT(config, embed, blocks, r.norm(C), head)
@@ -126,10 +126,10 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
 def first_weights(model: GPT, r: Recipe) -> GPT:
     """GPT-2's first weights as chapter 6 has them; 0 for a head of its own."""
     init_gpt2(model)
-    for name, p in model.named_parameters():
-        if name.endswith("shift.weight"):
-            nn.init.zeros_(p)
-            nn.init.constant_(p[0], 0.5)
+    for part in model.modules():
+        if isinstance(part, Shift):
+            nn.init.zeros_(part.weight)
+            nn.init.constant_(part.weight[0], 0.5)
     if not r.tied:
         nn.init.zeros_(model.head.weight)
         nn.init.ones_(model.norm.weight)
