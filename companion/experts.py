@@ -95,7 +95,7 @@ def even_out(bias: torch.Tensor, chosen: torch.Tensor, step: float) -> None:
 # ExpertsConfig: LlamaConfig's fields, and four more
 @dataclass
 class ExpertsConfig(LlamaConfig):
-    """The shape of a swift model whose MLPs are mixtures: each token uses n_active of n_experts.
+    """The shape of a storyteller model whose MLPs are mixtures: each token uses n_active of n_experts.
 
     d_ff: width of one expert; not given, LlamaConfig's divided by n_active. balance: see TopKRouter.
     capacity: see MixtureOfExperts. Raises ValueError as these and LlamaConfig do.
@@ -117,13 +117,13 @@ class ExpertsConfig(LlamaConfig):
 
 
 # Cell e300536c, under “A model of experts”
-# The factory: a swift, and a mixture in the place of each MLP; and the parameters that work on one token
+# The factory: a storyteller, and a mixture in the place of each MLP; and the parameters that work on one token
 def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
-    """An untrained swift with a mixture in the place of each MLP. meta: as in gpt2."""
+    """An untrained storyteller with a mixture in the place of each MLP. meta: as in gpt2."""
     if meta:
         with torch.device("meta"):
             return experts(config)
-    c = replace(config, qk_norm=True, shift=config.shift or 1)  # what makes a llama a swift
+    c = replace(config, qk_norm=True)  # what makes a llama a storyteller
     model = llama(c)
     for block in model.blocks:
         router = TopKRouter(c.d_model, c.n_experts, c.n_active, c.balance)

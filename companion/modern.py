@@ -160,8 +160,8 @@ class Shift(nn.Module):
         self.weight = nn.Parameter(shares[:, None].repeat(1, d_model))  # (reach, C)
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        n = len(self.weight)  # seen: x behind the n vectors before it, (B, n + T, C)
-        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember("shift", x, n)
+        n = len(self.weight)
+        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember("shift", x, n)  # (B, n + T, C)
         for back, share in enumerate(self.weight, 1):
             x = x + share * seen[:, n - back : seen.shape[1] - back]
         return x

@@ -15,7 +15,7 @@ from companion.caching import KVCache
 from companion.experts import ExpertsConfig, MixtureOfExperts, TopKRouter, active_parameters, experts
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, load_adapter, save_adapter, switch
-from companion.modern import LlamaConfig, SwiGLU, swift
+from companion.modern import LlamaConfig, SwiGLU, storyteller
 from companion.quantization import quantize
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
@@ -164,10 +164,10 @@ def test_what_does_not_fit_is_one_line(make, error, words):
 # ---------------------------------------- the model
 
 
-def test_the_model_is_swift_with_mixtures_and_as_many_active_numbers():
+def test_the_model_is_the_storyteller_with_mixtures_and_as_many_active_numbers():
     config = ExpertsConfig(53, 17, 2, 3, d_model=24, n_experts=6, n_active=2)
     assert config.architecture == "experts" and config.d_ff == 32
-    model, plain = experts(config), swift(LlamaConfig(53, 17, 2, 3, d_model=24))
+    model, plain = experts(config), storyteller(LlamaConfig(53, 17, 2, 3, d_model=24))
     assert active_parameters(model) == active_parameters(plain) + 2 * 6 * 24
     assert active_parameters(plain) == sum(p.numel() for p in plain.parameters())
     total = sum(p.numel() for p in model.parameters())

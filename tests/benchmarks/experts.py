@@ -47,14 +47,14 @@ class Run(NamedTuple):
 
 
 RUNS = {
-    "dense": Run("swift"),
+    "dense": Run("storyteller"),
     "experts": Run("experts"),
     "unbalanced": Run("experts", {"balance": 0.0}),
     "one": Run("experts", {"n_active": 1}),
     "one, unbalanced": Run("experts", {"n_active": 1, "balance": 0.0}),
-    "wide": Run("swift", {"d_ff": 1024}),
-    "dense, longer": Run("swift", steps=340),
-    "dense, stories": Run("swift", text="village"),
+    "wide": Run("storyteller", {"d_ff": 1024}),
+    "dense, longer": Run("storyteller", steps=316),
+    "dense, stories": Run("storyteller", text="village"),
     "experts, stories": Run("experts", text="village"),
 }
 ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or not name.startswith("one")]

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from logs import append_row, holds, machine, read_rows, steps_for
 from torch import nn
 
@@ -30,6 +31,7 @@ from companion.datasets import encode_documents, load_prepared
 from companion.embeddings import GPTEmbedding, TokenEmbedding
 from companion.gpt import GPT, GPTConfig, init_gpt2
 from companion.modern import GroupedQueryAttention, Muon, RMSNorm, RoPE, Shift, SwiGLU
+from companion.runtime.halves import Doubled, FirstHalf
 from companion.runtime.optimizers import beside_adamw
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
@@ -58,6 +60,7 @@ class Recipe:
     n_kv_heads: int = 2
     window: int | None = None
     shift: int = 0
+    row: bool = False
     tied: bool = True
     muon: bool = False
     lr: float = 3.5e-3
@@ -81,11 +84,31 @@ RECIPES = {
     "untied": Recipe("a head of its own", tied=False),
     "shift": Recipe("the token before mixed in", shift=1),
     "canon": Recipe("the three tokens before mixed in", shift=3),
+    "row": Recipe("the token's row handed down", row=True),
     "muon": Recipe("Muon for the matrices", **TUNED),
     "swift, adamw": Recipe("swift, AdamW", "swift"),
     "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
+    "no row": Recipe("swift without the row, Muon", "storyteller", shift=1, **TUNED),
+    "no shift": Recipe("swift without the shift, Muon", "storyteller", row=True, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
 }
+
+
+class RowBlock(Block):
+    """SwiftBlock without the shift."""
+
+    def forward(self, x, cache=None):
+        x, row = x.chunk(2, dim=-1)  # (B, T, C) each
+        x = x + self.attn(self.norm_1(x) + row, cache)
+        return torch.cat([x + self.mlp(self.norm_2(x)), row], dim=-1)
+
+
+class RowEmbedding(GPTEmbedding):
+    """Doubled, with learned positions in the first half alone."""
+
+    def forward(self, tokens, start=0):
+        row = self.token(tokens)
+        return torch.cat([super().forward(tokens, start), F.rms_norm(row, row.shape[-1:], eps=1e-6)], dim=-1)
 
 
 def no_rope(q, k, start):
@@ -98,7 +121,14 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
     sizes = {"n_layers": r.n_layers, "n_heads": r.n_heads, "d_model": r.d_model}
     if r.architecture:
         config_class, builder = BUILDERS[r.architecture]
-        return builder(config_class(vocab_size, context_length, **sizes))
+        model = builder(config_class(vocab_size, context_length, **sizes))
+        for i, block in enumerate(model.blocks):
+            block.norm_1 = nn.Sequential(block.norm_1, Shift(r.d_model, r.shift)) if r.shift else block.norm_1
+            if r.row:
+                model.blocks[i] = RowBlock(block.norm_1, block.attn, block.norm_2, block.mlp)
+        if r.row:
+            model.embed, model.norm = Doubled(model.embed), FirstHalf(model.norm)
+        return model
     config = GPTConfig(vocab_size, context_length, **sizes)
     C, width = r.d_model, r.d_model // r.n_heads
     rope = RoPE(width, context_length) if r.rope else no_rope
@@ -116,11 +146,14 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
         if not r.biases and not r.swiglu:
             mlp.up_proj.bias = mlp.down_proj.bias = None
         norm_1 = nn.Sequential(r.norm(C), Shift(C, r.shift)) if r.shift else r.norm(C)
-        blocks.append(Block(norm_1, attn, r.norm(C), mlp))
-    embed = TokenEmbedding(vocab_size, C) if r.rope else GPTEmbedding(vocab_size, context_length, C)
+        blocks.append((RowBlock if r.row else Block)(norm_1, attn, r.norm(C), mlp))
+    learned = RowEmbedding if r.row else GPTEmbedding
+    embed = TokenEmbedding(vocab_size, C) if r.rope else learned(vocab_size, context_length, C)
     head = None if r.tied else nn.Linear(C, vocab_size, bias=False)
-    model = GPT(config, embed, blocks, r.norm(C), head)
-    return first_weights(model, r)
+    model = first_weights(GPT(config, embed, blocks, r.norm(C), head), r)
+    if r.row:
+        model.norm = FirstHalf(model.norm)
+    return model
 
 
 def first_weights(model: GPT, r: Recipe) -> GPT:
