@@ -117,7 +117,7 @@ class ExpertsConfig(LlamaConfig):
 
 
 # Cell e300536c, under “A model of experts”
-# The factory: a storyteller, and a mixture in the place of each MLP; and the parameters that work on one token
+# The factory: a storyteller with a mixture in the place of each MLP; and the parameters that work on a token
 def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
     """An untrained storyteller with a mixture in the place of each MLP. meta: as in gpt2."""
     if meta:
