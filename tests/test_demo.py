@@ -241,5 +241,5 @@ def test_parts_of_today_are_shown_with_their_own_shapes(teller, n_kv_heads, keys
     assert f"{keys} {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
     assert f"{keys.replace('k', 'k, v')} {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
     total = sum(p.numel() for p in model.parameters())
-    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed scores" in lines["gpt"]
+    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token scores" in lines["gpt"]
     assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]

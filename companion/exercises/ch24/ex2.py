@@ -4,7 +4,7 @@ from companion.exercises.exercise import Number
 
 WIDTH, LAYERS, TABLES = 6144, 56, 2 * 32768 * 6144
 ATTENTION = 2 * WIDTH * WIDTH + 2 * WIDTH * 8 * 128
-EXPERT, ROUTER, THIN = 3 * WIDTH * 16384, 8 * WIDTH, 3 * WIDTH + 2 * 128  # thin: norms and shift
+EXPERT, ROUTER, THIN = 3 * WIDTH * 16384, 8 * WIDTH, 2 * WIDTH + 2 * 128  # thin: norms
 
 
 def billions(n_experts: int, tables: int = TABLES, attention: int = ATTENTION) -> float:
