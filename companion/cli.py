@@ -286,7 +286,9 @@ def add_train(parser):
     from companion.training import TrainConfig
 
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
-    parser.add_argument("--preset", choices=PRESETS, help=f"{presets} (default: village; modern with Muon)")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"{presets} (default: modern; with GPT-2 or AdamW, village)"
+    )
     add_config(parser)
     parser.add_argument(
         "--data", type=Path, help="prepared folder (default: the village, prepared when needed)"
@@ -311,7 +313,7 @@ def add_train(parser):
         " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
     )
     parser.add_argument("--judge", type=JUDGE, help="village: stories judged at each evaluation (default: 0)")
-    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: gpt2, or the preset's)")
+    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: swift, or the preset's)")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default: the preset's)")
     parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
     parser.add_argument(
@@ -356,7 +358,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
 
     folder = args.checkpoint or RUNS / data.resolve().name
-    architecture = args.architecture or (preset.architecture if args.preset else "gpt2")
+    architecture = preset.architecture
     usual, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
     usual["accumulate"] = peers.size
     if args.resume:
@@ -788,7 +790,7 @@ COMMANDS = {
     ),
     "train": Command(
         "a model on prepared text",
-        "companion train --preset village --seed 7",
+        "companion train --minutes 10 --seed 7",
         *(add_train, plan_train, do_train, report_train),
         shared=True,
     ),
@@ -844,7 +846,7 @@ COMMANDS = {
     ),
     "export": Command(
         "a model for other engines",
-        "companion export gguf --model runs/village --output village.gguf",
+        "companion export gguf --output village.gguf",
         *(exporting.add, exporting.plan, exporting.do, exporting.report),
     ),
     "verify": Command(

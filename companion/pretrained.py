@@ -24,6 +24,7 @@ from companion.modern import LlamaConfig, RoPE, llama
 from companion.runtime.checkpoints import write_safetensors
 from companion.runtime.files import staged
 from companion.runtime.hub import find_model, weight_files
+from companion.runtime.layouts import own_copy
 from companion.runtime.public_configs import check_names, family_of, read_shape, write_shape
 from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
 
@@ -115,7 +116,7 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
             if part.shape != state[name].shape:
                 gives = f"{list(tensor.shape)} gives {name} {list(part.shape)}, not {list(state[name].shape)}"
                 raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} {gives}")
-            weights[name] = part.to(dtype, copy=True, memory_format=torch.contiguous_format)
+            weights[name] = own_copy(part, dtype)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 

@@ -69,6 +69,16 @@ def prepared(here, capsys):
 
 
 @pytest.fixture
+def trained_gpt2(prepared, capsys):
+    """The same with a tiny GPT-2 trained on it, which other engines run."""
+    from command_line import TINY, main
+
+    assert main(["train", "--data", "runs/data/mine", "--architecture", "gpt2", *TINY]) == 0
+    capsys.readouterr()
+    return prepared
+
+
+@pytest.fixture
 def trained(prepared, capsys):
     """The same with a tiny model trained on it."""
     from command_line import TINY, main

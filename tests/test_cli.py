@@ -186,7 +186,7 @@ def test_broken_checkpoints_are_refused(trained, capsys):
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     fails(capsys, ["generate", "--checkpoint", folder], 2, "model.safetensors")
     (folder / "model.safetensors").write_bytes(whole)
-    (folder / "config.json").write_text(config.replace('"gpt2"', '"rwkv"'))
+    (folder / "config.json").write_text(config.replace('"swift"', '"rwkv"'))
     fails(capsys, ["generate", "--checkpoint", folder], 2, "rwkv")
     (folder / "config.json").write_text(config)
     (folder / "model.safetensors").unlink()

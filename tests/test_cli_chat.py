@@ -9,6 +9,7 @@ from command_line import fails
 
 from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
+from companion.modern import LlamaConfig, storyteller, swift
 from companion.runtime.chats import write_chats
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
@@ -53,6 +54,20 @@ def test_it_learns_and_answers_and_remembers(made, monkeypatch, capsys):
     out = chat(monkeypatch, capsys, made[2], "Who has the key?\nAnd the hat?\n/history\n")
     told = [f"{one['role']}: {one['content']}" for one in TALK]
     assert out.splitlines() == ["Mara.", "Otto.", *told]
+
+
+RATES = [(swift, [], 0.02), (swift, ["--method", "lora"], 0.05), (swift, ["--lr", "0.003"], 0.003)]
+RATES += [(storyteller, [], 0.001), (storyteller, ["--method", "lora"], 0.005)]
+
+
+@pytest.mark.parametrize(("build", "more", "lr"), RATES)
+def test_a_swift_learns_in_longer_steps(build, more, lr, made, tmp_path):
+    tokenizer = BPETokenizer.train(TEXT, 270)
+    save_checkpoint(tmp_path / "m", build(LlamaConfig(270, 64, 1, 2, d_model=32)), tokenizer)
+    argv = ["finetune", "instructions", "--model", tmp_path / "m", "--data", made[1], "--steps", 1, *more]
+    assert main([str(a) for a in [*argv, "--output", tmp_path / "out"]]) == 0
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert config["provenance"]["lr"] == lr
 
 
 def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):

@@ -44,7 +44,7 @@ def models(here):
     return here
 
 
-def test_a_model_becomes_a_gguf_of_the_kind_that_was_asked_for(trained, capsys):
+def test_a_model_becomes_a_gguf_of_the_kind_that_was_asked_for(trained_gpt2, capsys):
     export = ["export", "gguf", "--model", "runs/mine", "--output"]
     out = said(capsys, [*export, "new/mine.gguf"])
     assert "MB  new/mine.gguf" in out and "Llama('new/mine.gguf', n_ctx=32" in out

@@ -247,7 +247,7 @@ def test_a_broken_config_is_one_line(trained, capsys, content):
 
 def test_another_architecture_s_run_is_not_resumed(trained, capsys):
     path = trained / "runs/mine/config.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"gpt2"', '"rwkv"'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"swift"', '"rwkv"'), encoding="utf-8")
     fails(capsys, ["train", *MINE, "--checkpoint", "runs/mine", "--resume"], 2, "rwkv")
 
 

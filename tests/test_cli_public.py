@@ -443,21 +443,21 @@ def test_minutes_are_counted_in_steps_on_a_copy(in_its_tokens, capsys):
 # -- export hf ------------------------------------------------------------------
 
 
-def test_a_model_of_ours_is_exported_and_read_again(trained, capsys):
+def test_a_model_of_ours_is_exported_and_read_again(trained_gpt2, capsys):
     out = said(capsys, ["export", "hf", "--model", "runs/mine", "--output", "out"])
     assert "MB  out/model.safetensors" in out and "AutoModelForCausalLM.from_pretrained('out')" in out
     ours, theirs = load("runs/mine"), load("out")
     tokens = torch.tensor([[1, 2, 3]])
-    assert (
-        torch.equal(ours.model(tokens), theirs.model(tokens))
-        and json.loads(Path("out/config.json").read_text())["model_type"] == "gpt2"
-    )
+    assert json.loads(Path("out/config.json").read_text())["model_type"] == "gpt2"
+    for (a, p), (b, q) in zip(*(m.model.state_dict().items() for m in (ours, theirs)), strict=True):
+        assert a == b and torch.equal(p, q)
+    torch.testing.assert_close(ours.model(tokens), theirs.model(tokens))
     assert said(capsys, ["generate", "--model", "out", "--seed", 1, "--max-new-tokens", 9]) == said(
         capsys, ["generate", "--model", "runs/mine", "--seed", 1, "--max-new-tokens", 9]
     )
 
 
-def test_an_export_writes_over_nothing_else(trained, capsys):
+def test_an_export_writes_over_nothing_else(trained_gpt2, capsys):
     export = ["export", "hf", "--model", "runs/mine", "--output"]
     for folder in ("runs/mine", "runs/data/mine", "."):
         before = sorted(Path(folder).rglob("*"))
@@ -467,7 +467,7 @@ def test_an_export_writes_over_nothing_else(trained, capsys):
     said(capsys, [*export, "out"])
     fails(capsys, [*export, "out"], 2, "--output=out holds a model already", "--overwrite")
     said(capsys, [*export, "out", "--overwrite"])
-    (trained / "out/notes.txt").write_text("mine")
+    (trained_gpt2 / "out/notes.txt").write_text("mine")
     fails(capsys, [*export, "out", "--overwrite"], 2, "--output=out holds something else")
 
 

@@ -1,14 +1,17 @@
 """companion finetune rewards: by the judge, by pairs, stopped, and on bad files."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from companion import load
 from companion.cli import main
+from companion.commands import reward
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
+from companion.modern import LlamaConfig, swift
 from companion.tokenization import BPETokenizer
 from companion.training import Trainer, save_checkpoint
 
@@ -47,6 +50,21 @@ def test_the_judge_rewards_and_the_report_has_both_sides(folder, tmp_path, capsy
     assert report["after"]["bits per byte"] != report["before"]["bits per byte"]
     changed, before = load(out, "cpu").model.state_dict(), load(folder, "cpu").model.state_dict()
     assert any(not torch.equal(p, before[name]) for name, p in changed.items())
+
+
+SWIFT = swift(LlamaConfig(300, 96, 1, 2, d_model=16))
+GPT2 = gpt2(GPTConfig(300, 96, 1, 2, 16))
+RATES = [(GPT2, "dpo", None, 1e-4), (GPT2, "grpo", None, 3e-4), (GPT2, "dpo", 0.5, 0.5)]
+RATES += [(SWIFT, "dpo", None, 1e-3), (SWIFT, "grpo", None, 1e-3), (SWIFT, "grpo", 0.5, 0.5)]
+
+
+@pytest.mark.parametrize(("model", "method", "given", "lr"), RATES)
+def test_a_swift_learns_in_longer_steps(model, method, given, lr):
+    options = dict.fromkeys(reward.JUDGED["dpo"]) | {"method": method, "lr": given}
+    assert reward.options_of(SimpleNamespace(**options), model) == reward.JUDGED[method] | {
+        "method": method,
+        "lr": lr,
+    }
 
 
 def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monkeypatch):

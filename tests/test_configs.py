@@ -136,9 +136,9 @@ def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys)
         "n_layers": 1,
         "steps": 3,
         "lr": 0.001,
-        "batch_size": cli.PRESETS["village"].train["batch_size"],
+        "batch_size": cli.PRESETS["modern"].train["batch_size"],
     }
-    assert found["d_ff"] == 48 and found["betas"] == [0.8, 0.9]
+    assert found["d_ff"] == 32 and found["betas"] == [0.8, 0.9]
     repeated = tomllib.loads((prepared / "a/config.toml").read_text(encoding="utf-8"))
     assert "d_ff" not in repeated["model"] and repeated["training"]["lr"] == 0.001
     assert repeated["data"] == "runs/data/mine" and math.isclose(repeated["minutes"], 0)

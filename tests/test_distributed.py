@@ -25,7 +25,8 @@ pytestmark = [
 ]
 HERE = Path(__file__).resolve()
 SMALL = "--n-layers 2 --d-model 16 --n-heads 2 --context-length 32 --batch-size 3 --minutes 0".split()
-SMALL += "--lr 0.01 --dtype float32".split()  # auto takes the faster type, by a clock: not always the same
+SMALL += "--optimizer adamw --lr 0.01".split()
+SMALL += "--dtype float32".split()  # auto takes the faster type, by a clock: not always the same
 RUN = [*"train --data runs/data/mine --steps 20 --eval-every 5 --accumulate 2".split(), *SMALL]
 WITHOUT = [*"train --data runs/data/mine --steps 20 --eval-every 5".split(), *SMALL]
 CLOSE = {"rtol": 0, "atol": 1e-5}
@@ -42,7 +43,7 @@ def environment(**more):
     return env | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])} | more
 
 
-def both(specs, seconds=120):
+def both(specs, seconds=300):
     """What came of these commands in two processes, a list for each rank: see worker.py."""
     specs = [{"port": free_port()} | spec for spec in specs]
     Path("specs.json").write_text(json.dumps(specs), encoding="utf-8")
@@ -133,18 +134,19 @@ FSDP = ["--parallel", "fsdp"]
 FOUR = "--accumulate 4 --lr 0.0003".split()
 """Two processes sum four gradients in another order, and of one that is nearly 0 AdamW makes as long a step
 as of any: so weights may differ by a share of the learning rate."""
+QUICK = "--architecture gpt2 --minutes 0.03".split()
 SPECS = {
     "ddp": alike(*RUN, "--checkpoint", "ddp"),
     "fsdp": alike(*RUN, "--checkpoint", "fsdp", *FSDP),
     "four": alike(*RUN, "--checkpoint", "four", *FOUR),
     "four-fsdp": alike(*RUN, "--checkpoint", "four-fsdp", *FOUR, *FSDP),
-    "muon": alike(*RUN, "--checkpoint", "muon", "--architecture", "swift"),
+    "muon": alike(*RUN, "--checkpoint", "muon", "--optimizer", "muon"),
     "1 to 2, ddp": alike(*RUN[:3], "--checkpoint", "cut-1-ddp", "--resume"),
     "1 to 2, fsdp": alike(*RUN[:3], "--checkpoint", "cut-1-fsdp", "--resume", *FSDP),
     "cut, ddp": alike(*RUN, "--checkpoint", "cut-ddp") | {"press": [1, 9]},
     "cut, fsdp": alike(*RUN, "--checkpoint", "cut-fsdp", *FSDP) | {"press": [0, 9]},
     "usual": alike(*WITHOUT, "--checkpoint", "usual"),
-    "village": alike("train", *SMALL, "--minutes", "0.03", "--eval-every", "10", "--judge", "2"),
+    "village": alike("train", *SMALL, *QUICK, "--eval-every", "10", "--judge", "2"),
     "other command": alike("info", "--model", "ddp"),
     "help": alike("train", "--help"),
     "no such option": alike(*RUN, "--stepps", "1"),
@@ -153,7 +155,7 @@ SPECS = {
     "saved with 1 batch": alike(*RUN[:3], "--checkpoint", "one-batch", "--resume"),
     "no GPU": alike(*RUN, "--device", "cuda"),
     "one device": alike(*RUN, "--device", "cuda:1"),
-    "muon, fsdp": alike(*RUN, "--architecture", "swift", *FSDP),
+    "muon, fsdp": alike(*RUN, "--optimizer", "muon", *FSDP),
     "compiled, fsdp": alike(*RUN, "--compile", *FSDP),
     "other options": {"argv": [[*RUN, "--lr", "0.02"], RUN]},
     "other parallel": {"argv": [RUN, [*RUN, *FSDP]]},
@@ -254,7 +256,7 @@ def test_gradients_are_exchanged_once_a_step_in_its_last_backward_pass():
 
 def test_muon_takes_copies(runs):
     assert [end["status"] for end in runs["muon"]] == [0, 0]
-    assert main([*RUN, "--architecture", "swift", "--checkpoint", "one-muon"]) == 0
+    assert main([*RUN, "--optimizer", "muon", "--checkpoint", "one-muon"]) == 0
     assert_same_run("muon", "one-muon")
 
 

@@ -294,7 +294,7 @@ def test_quantize_does_it_and_its_options_are_of_no_other_architecture(here, cap
     assert not (here / "small").exists()
     assert main(argv) == 0
     assert load("small", device="cpu").tell("Once", max_new_tokens=3)
-    fails(capsys, ["train", "--n-experts", "4", *TINY], 2, "--n-experts", "gpt2")
+    fails(capsys, ["train", "--n-experts", "4", *TINY], 2, "--n-experts", "swift")
     argv = ["train", "--architecture", "experts", "--n-active", "9", *TINY]
     fails(capsys, argv, 2, "n_active=9 must be at most n_experts=8")
 

@@ -11,7 +11,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from companion.attention import CausalSelfAttention, attend
 from companion.runtime import kernels
-from companion.runtime.kernels import gelu, plain_attention, plain_is_faster, scaled_dot_product_attention
+from companion.runtime.kernels import (
+    gelu,
+    gelu_no_grad,
+    plain_attention,
+    plain_is_faster,
+    scaled_dot_product_attention,
+)
 
 PRECISE = {torch.float64: 1e-12, torch.float32: 2e-5}
 
@@ -111,6 +117,33 @@ def test_blocks_are_the_fused_operation_in_values_and_gradients(n, dtype, any_le
     assert all(map(torch.equal, before, inputs))
 
 
+def off(f, inputs):
+    """How far values and gradients are from those of the same numbers in 64 bits, relative to their size."""
+    exact = [t.detach().double().requires_grad_() for t in inputs]
+    right = values_and_gradients(tanh_gelu if f in (gelu, tanh_gelu) else fused, exact)
+    return [
+        ((a - b).norm() / b.norm()).item()
+        for a, b in zip(values_and_gradients(f, inputs), right, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("n", [128, 129, 256])
+def test_blocks_in_bfloat16_are_as_near_to_64_bits_as_plain_products(n, monkeypatch):
+    monkeypatch.setattr(kernels, "plain_is_faster", lambda dtype: True)
+    inputs = leaves(2, 3, n, 16, dtype=torch.bfloat16)
+    assert made_by(ours(*inputs)) == "_BlocksBackward"
+    plain = off(lambda q, k, v: plain_attention(q, k, v, is_causal=True), inputs)
+    assert all(a < 1.3 * b for a, b in zip(off(ours, inputs), plain, strict=True))
+    monkeypatch.setattr(kernels, "plain_is_faster", lambda dtype: False)
+    assert "_Blocks" not in made_by(ours(*inputs))
+
+
+def test_gelu_in_bfloat16_is_as_near_to_64_bits_as_pytorch_s():
+    inputs = leaves(50, 60, n=1, dtype=torch.bfloat16)
+    assert made_by(gelu(*inputs)) == "_GeluBackward"
+    assert all(a < 1.5 * b for a, b in zip(off(gelu, inputs), off(tanh_gelu, inputs), strict=True))
+
+
 @pytest.mark.parametrize("n", [3, 33])
 def test_gradients_of_blocks_agree_with_differences(n, any_length):
     assert gradcheck(ours, leaves(1, 2, n, 3, dtype=torch.float64), fast_mode=n > 3)
@@ -170,6 +203,29 @@ def test_what_blocks_are_not_for_is_left_to_pytorch(call):
     assert out.requires_grad and "_Blocks" not in made_by(out)
 
 
+@pytest.mark.parametrize("dtype", [*PRECISE, torch.bfloat16])
+@pytest.mark.parametrize("n", [kernels.MANY - 1, kernels.MANY, kernels.MANY + 1])
+@pytest.mark.parametrize("f", [gelu, gelu_no_grad])
+def test_gelu_without_a_gradient_is_pytorch_s_and_leaves_its_input_alone(f, n, dtype):
+    x = torch.cat([torch.linspace(-30, 30, n - 3), torch.tensor([-1e4, 0.0, 1e4])]).to(dtype)
+    before = x.clone()
+    out = f(x)
+    tolerance = PRECISE.get(dtype, 2**-8)  # half of bfloat16's step, twice
+    torch.testing.assert_close(out, tanh_gelu(x), rtol=tolerance, atol=tolerance)
+    assert torch.equal(x, before) and out.data_ptr() != x.data_ptr()
+
+
+def test_many_numbers_without_a_gradient_take_the_sigmoid_and_few_do_not(monkeypatch):
+    left = []  # to PyTorch's own
+    monkeypatch.setattr(kernels.F, "gelu", lambda x, approximate: left.append((len(x), x.device.type)) or x)
+    for n in (kernels.MANY - 1, kernels.MANY):
+        gelu(torch.ones(n))
+        gelu_no_grad(torch.ones(n))
+        gelu_no_grad(torch.ones(n, device="meta"))
+    few, many = kernels.MANY - 1, kernels.MANY
+    assert left == [(few, "cpu"), (few, "cpu"), (few, "meta"), (many, "meta")]
+
+
 @pytest.mark.parametrize("f", [lambda x: ours(x, x, x), gelu], ids=["attention", "gelu"])
 def test_where_no_gradient_is_asked_or_something_else_watches_pytorch_s_own_does_the_work(f, monkeypatch):
     (x,) = leaves(2, 3, 129, 5, n=1)
@@ -184,7 +240,7 @@ def test_where_no_gradient_is_asked_or_something_else_watches_pytorch_s_own_does
     torch.func.grad(lambda x: f(x).sum())(x.detach())
     torch.vmap(f)(x)
     torch.fx.symbolic_trace(gelu)
-    assert not f(x.to(torch.bfloat16)).isnan().any()
+    assert not f(x.half()).isnan().any()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from command_line import TINY, fails, main
+from command_line import TINY, fails, main, planned
 from weights import noisy
 
 from companion import BUILDERS, load
@@ -273,6 +273,7 @@ def test_the_builders_say_what_they_built():
         ({"n_heads": 7, "head_width": None}, "n_heads=7 must divide d_model=30"),
         ({"n_kv_heads": 4}, "n_kv_heads=4 must divide n_heads=6"),
         ({"head_width": 15}, "head_width=15 must be even"),
+        ({"n_heads": 2, "head_width": None}, "d_model=30 must be a multiple of twice n_heads=2"),
         ({"d_ff": 0}, "d_ff=0 must be a whole number of at least 1"),
         ({"window": 0}, "window=0 must be"),
         ({"shift": -1}, "shift=-1 must be"),
@@ -686,6 +687,26 @@ def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys,
     fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
 
 
+DEFAULTS = {
+    (): ("swift", "muon", 0.03),
+    ("--optimizer", "adamw"): ("swift", "adamw", 3.5e-3),
+    ("--architecture", "gpt2"): ("gpt2", "adamw", 3.5e-3),
+    ("--architecture", "storyteller"): ("storyteller", "muon", 0.03),
+    ("--preset", "village"): ("gpt2", "adamw", 3.5e-3),
+    ("--preset", "village", "--architecture", "llama"): ("llama", "adamw", 3.5e-3),
+    ("--preset", "text"): ("gpt2", "adamw", 2e-3),
+    ("--size", "nano"): ("gpt2", "adamw", 3.5e-3),
+}
+
+
+@pytest.mark.parametrize("options", DEFAULTS)
+def test_the_command_line_trains_a_swift_with_muon_unless_its_options_say_other(
+    options, prepared, monkeypatch
+):
+    plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
+    assert (plan.model.architecture, plan.optimizer, plan.train.lr) == DEFAULTS[options]
+
+
 @pytest.mark.slow
 def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_asked_for(prepared, capsys):
     def optimizers(folder):
@@ -694,7 +715,7 @@ def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_ask
 
     train = ["train", "--data", "runs/data/mine", *TINY]
     assert main([*train, "--architecture", "swift", "--checkpoint", "runs/swift"]) == 0
-    assert main([*train, "--optimizer", "muon", "--checkpoint", "runs/gpt2"]) == 0
+    assert main([*train, "--architecture=gpt2", "--optimizer=muon", "--checkpoint=runs/gpt2"]) == 0
     assert main([*train, "--architecture=llama", "--optimizer=adamw", "--checkpoint=runs/llama"]) == 0
     assert optimizers("runs/swift") == optimizers("runs/gpt2") == ["Muon", "AdamW"]
     assert optimizers("runs/llama") == ["AdamW"]

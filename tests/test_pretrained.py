@@ -60,6 +60,17 @@ def reconfigure(folder, **fields):
     (folder / "config.json").write_text(json.dumps(about))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", MODELS)
+def test_matrices_lie_in_memory_as_one_row_is_multiplied_fastest(name, dtype, tmp_path):
+    save_pretrained(made(name), TOKENIZER, tmp_path)
+    model, _ = load_pretrained(tmp_path, dtype=dtype)
+    for part, weight in model.state_dict().items():
+        turned = dtype == torch.float32 and weight.ndim == 2
+        assert (weight.T if turned else weight).is_contiguous(), part
+        assert weight.untyped_storage().nbytes() == weight.nbytes, part  # no piece of something larger
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_there_and_back_to_the_bit(name, tmp_path):
     model = made(name)
@@ -67,9 +78,9 @@ def test_there_and_back_to_the_bit(name, tmp_path):
     again, tokenizer = load_pretrained(tmp_path)
     assert again.config == model.config and not again.training
     for (a, p), (b, q) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
-        assert a == b and torch.equal(p, q) and q.is_contiguous()
+        assert a == b and torch.equal(p, q)
     assert tokenizer.encode("Once upon") == TOKENIZER.encode("Once upon")
-    assert torch.equal(model(ids(2, 11)), again(ids(2, 11)))
+    torch.testing.assert_close(model(ids(2, 11)), again(ids(2, 11)))  # matrices may lie otherwise in memory
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -20,6 +20,7 @@ RUNS = Path("runs")
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0
+RATES = {"full": (1e-3, 2e-2), "lora": (5e-3, 5e-2)}  # method: of other models, of a swift
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 
 
@@ -48,7 +49,8 @@ def add_finetune(kinds) -> None:
     add_method(form)
     form.add_argument("--steps", type=integer("--steps", 1, 10**7), help="(default: two passes)")
     form.add_argument("--batch-size", type=integer("--batch-size", 1, 4096), default=16, help="(default: 16)")
-    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help="(default: 0.001; lora: 0.005)")
+    about = "(default: 0.001, lora 0.005; of a swift 0.02, lora 0.05)"
+    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
     form.add_argument("--held-out", type=float, default=0.05, help="share of conversations (default: 0.05)")
     form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
     add_device(form)
@@ -64,7 +66,6 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     if not 0 < args.held_out < 1:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
-    args.lr = args.lr or (5e-3 if args.method == "lora" else 1e-3)
     if args.data != VILLAGE and args.replay is None:
         refuse(args, ["keep"], "is of texts to keep to; name them with --replay")
     args.keep = KEEP if args.keep is None else args.keep
@@ -80,6 +81,8 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         rule = "is in Hugging Face's layout, which is not written with other tokens yet"
         raise ValueError(f"--model={args.model} {rule}; in Python, chat_rows and a Trainer teach it")
     teller = load(folder, device="cpu")
+    longer = teller.model.config.architecture == "swift"  # which was trained in longer steps
+    args.lr = args.lr or RATES[args.method][longer]
     tokenizer, longest = add_chat_tokens(teller.model, teller.tokenizer), teller.model.config.context_length
     if args.method == "lora":
         hang_on(teller.model, args)

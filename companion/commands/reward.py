@@ -37,7 +37,7 @@ def add_finetune(kinds) -> None:
     form.add_argument(
         "--steps", type=integer("--steps", 1, 10**6), help="(default: 224; grpo: 18; a file: two passes)"
     )
-    about = "(default: 0.0001; grpo: 0.0003; a file: 0.00001)"
+    about = "(default: 0.0001; grpo: 0.0003; of a swift: 0.001; a file: 0.00001)"
     form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
     judged = form.add_argument_group("for the village's judge")
     about = "dpo prefers true stories to others, on new draws each 8 steps; grpo blames what is false"
@@ -136,7 +136,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
         print(f"\nended after {report['steps']} steps, which are kept: {error}", file=sys.stderr)
     plan.teller.model.eval()
     if not plan.pairs:
-        step_back(plan, options_of(args)["average"])
+        step_back(plan, options_of(args, plan.teller.model)["average"])
     report["after"] = look(plan.teller, args.asked, args.seed)
     about = {
         "init": plan.origin,
@@ -206,12 +206,14 @@ def steps_of(trainer, steps: int, said):
         yield step + 1
 
 
-def options_of(args) -> dict:
-    """The judge's options: as given, else as the method has them."""
+def options_of(args, model) -> dict:
+    """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
     method = args.method or "dpo"
     given = {name: getattr(args, name) for name in JUDGED[method]}
+    longer = {"lr": 1e-3} if model.config.architecture == "swift" else {}
     return (
         JUDGED[method]
+        | longer
         | {name: value for name, value in given.items() if value is not None}
         | {"method": method}
     )
@@ -233,7 +235,7 @@ def by_judge(plan: SimpleNamespace):
     from companion.village.tasks import begun, false_parts, true_story
 
     args, teller = plan.args, plan.teller
-    o = options_of(args)
+    o = options_of(args, teller.model)
     prompts = begun(
         min(5000, o["steps"] * o["prompts"]), args.seed + 100, longest=3 if o["method"] == "dpo" else 6
     )

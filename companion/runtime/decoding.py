@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from companion.runtime.kernels import scaled_dot_product_attention
+from companion.runtime.kernels import gelu_no_grad, scaled_dot_product_attention
 
 __all__ = ["few_tokens", "in_fewer_calls"]
 
@@ -87,7 +87,7 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
         seen = scaled_dot_product_attention(q, k, v, mask)
         x = linear(seen.transpose(1, 2).reshape(-1, C), o).add_(x)
         h = torch.layer_norm(x, (C,), *norm_2)
-        x = linear(torch._C._nn.gelu(linear(h, up), approximate="tanh"), down).add_(x)
+        x = linear(gelu_no_grad(linear(h, up)), down).add_(x)
     return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 

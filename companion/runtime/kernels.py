@@ -1,7 +1,8 @@
 """Operations of PyTorch's, done another way where a CPU is faster with it: attention, and GELU's tanh form.
 
-In bfloat16, attention may be plain products. In 32 and 64 bits, where a gradient is asked for, attention and
-GELU have gradients that are written out here, in fewer steps; they cannot be differentiated a second time.
+In bfloat16, attention may be plain products. Where a gradient is asked for, attention and GELU have gradients
+that are written out here, in fewer steps; they cannot be differentiated a second time. GELU is worked out by
+a sigmoid, which PyTorch computes faster than its own GELU.
 """
 
 import math
@@ -13,17 +14,23 @@ from torch.autograd.function import once_differentiable
 
 from companion.runtime.timing import seconds
 
-__all__ = ["gelu", "plain_attention", "plain_is_faster", "scaled_dot_product_attention"]
+__all__ = ["gelu", "gelu_no_grad", "plain_attention", "plain_is_faster", "scaled_dot_product_attention"]
 
 LONGEST = 1024
 """Keys up to which plain products were measured to win, on CPUs with instructions for bfloat16."""
 
-BLOCK, LEAST, MOST = 32, 128, 256
-"""Queries in a block of causal attention, and the tokens for which blocks are used: fewer gain nothing, and
-with more, the weights that are kept for the way back take too much memory."""
+BLOCK = {torch.float32: 32, torch.float64: 32, torch.bfloat16: 128}
+"""Queries in a block of causal attention."""
+
+LEAST, MOST = 128, 256
+"""Tokens for which blocks are used: fewer gain nothing, and with more, the weights that are kept for the way
+back take too much memory, and gradients of keys added up in bfloat16 block by block lose digits."""
 
 SLOPE, CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 """GELU's tanh form is x sigmoid(SLOPE (x + CUBIC x³)), since (1 + tanh(z)) / 2 is sigmoid(2 z)."""
+
+MANY = 8192
+"""Numbers from which GELU by a sigmoid, in six calls, is faster than PyTorch's one call."""
 
 
 def scaled_dot_product_attention(q, k, v, mask=None, dropout: float = 0.0, is_causal: bool = False):
@@ -33,13 +40,15 @@ def scaled_dot_product_attention(q, k, v, mask=None, dropout: float = 0.0, is_ca
     is_causal: mask as a staircase from the top left corner, so only right for Tq = Tk; not with a mask.
     CPUs with instructions for bfloat16 were faster with plain products up to about 1,000 keys; without them,
     these took three times as long. So the first use in bfloat16 measures both, for 0.1 s at most.
-    In 32 and 64 bits, causal attention with a gradient is done in blocks, a quarter faster for 256 tokens.
+    Causal attention with a gradient is done in blocks, in 32 and 64 bits a quarter faster for 256 tokens, and
+    in bfloat16 a sixth faster than with plain products, where those are faster.
     """
-    if is_causal and mask is None and not dropout and blocks_are_faster(q, k, v):
-        return _Blocks.apply(q, k, v)
+    in_blocks = is_causal and mask is None and not dropout and blocks_are_faster(q, k, v)
     sixteen_bits = q.dtype == torch.bfloat16 and q.device.type == "cpu"
     if mask is None and sixteen_bits and k.shape[-2] <= LONGEST and plain_is_faster(q.dtype):
-        return plain_attention(q, k, v, dropout, is_causal)
+        return _Blocks.apply(q, k, v) if in_blocks else plain_attention(q, k, v, dropout, is_causal)
+    if in_blocks and not sixteen_bits:
+        return _Blocks.apply(q, k, v)
     return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=is_causal)
 
 
@@ -67,16 +76,20 @@ def _time_both(dtype: torch.dtype) -> bool:
     return plain < fused
 
 
-def needs_gradient(*tensors: torch.Tensor) -> bool:
-    """Whether autograd will come back through tensors of 32 or 64 bits on a CPU, and nothing else watches.
+def unwatched(*tensors: torch.Tensor) -> bool:
+    """Whether tensors are of one of BLOCK's types and on a CPU, and nothing but autograd looks on.
 
     Else (torch.compile, torch.export, fx, torch.func, subclasses of tensors) PyTorch's own operation is due.
     """
     usual = all(type(t) is torch.Tensor and t.device.type == "cpu" for t in tensors)
     if not usual or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    asked = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    return asked and {t.dtype for t in tensors} in ({torch.float32}, {torch.float64})
+    return len({t.dtype for t in tensors}) == 1 and tensors[0].dtype in BLOCK
+
+
+def gradient_asked(*tensors: torch.Tensor) -> bool:
+    """Whether autograd will come back through tensors."""
+    return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
 def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool:
@@ -84,59 +97,54 @@ def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool
 
     Not where the fused operation was forbidden, by torch.nn.attention.sdpa_kernel.
     """
-    if not needs_gradient(q, k, v):  # asked first: torch.compile cannot read the switch below
+    if not (unwatched(q, k, v) and gradient_asked(q, k, v)):  # first: compiled, the switch cannot be read
         return False
     allowed = torch.backends.cuda.flash_sdp_enabled()  # the CPU's switch as well
     return allowed and q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
 
 
 class _Blocks(torch.autograd.Function):
-    """Causal attention, BLOCK queries at a time, each block with the keys up to its last query and no more.
+    """Causal attention, some queries at a time, each block of them with the keys up to its last and no more.
 
-    The weights P = softmax(q kᵀ / √D + M) are kept, (T² + BLOCK T) / 2 numbers a head. From the gradient dO
-    of the outputs O come dv = Pᵀ dO, dP = dO vᵀ, dS = P (dP - sum(dO O)) with a sum for each query,
-    dq = dS k / √D and dk = dSᵀ q / √D. Source: Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
+    The weights P = softmax(q kᵀ / √D + M) are kept, (T² + block T) / 2 numbers a head. From the gradient dO
+    of the outputs come dv = Pᵀ dO, dP = dO vᵀ, dS from dP as through any softmax, dq = dS k / √D and
+    dk = dSᵀ q / √D. Source: Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
     """
 
     @staticmethod
     def forward(ctx, q, k, v):  # (B, H, T, D) each
         out = torch.empty_like(q)  # as q lies in memory, so that joining the heads copies nothing
-        q, k, v = (q * q.shape[-1] ** -0.5).contiguous(), k.contiguous(), v.contiguous()
-        future = torch.full((BLOCK, BLOCK), float("-inf"), dtype=q.dtype).triu_(1)
-        kept = []
+        q, k, v = (x.contiguous().flatten(0, 1) for x in (q * q.shape[-1] ** -0.5, k, v))  # (B H, T, D)
+        size, kept = BLOCK[q.dtype], []
+        future = torch.full((size, size), float("-inf"), dtype=q.dtype).triu_(1)
         for a, b in _edges(q):
-            scores = q[..., a:b, :] @ k[..., :b, :].mT  # (B, H, b - a, b)
+            scores = q[:, a:b] @ k[:, :b].mT  # (B H, b - a, b)
             scores[..., a:] += future[: b - a, : b - a]  # M
             kept.append(torch.softmax(scores, dim=-1, out=scores))  # in its place
-            out[..., a:b, :] = kept[-1] @ v[..., :b, :]
-        ctx.save_for_backward(q, k, v, out, *kept)
+            out[:, :, a:b] = (kept[-1] @ v[:, :b]).unflatten(0, out.shape[:2])
+        ctx.save_for_backward(q, k, v, *kept)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_out):
-        q, k, v, out, *kept = ctx.saved_tensors
-        dq, dk, dv = torch.empty_like(out), None, None
-        sums = (d_out * out).sum(dim=-1, keepdim=True)  # (B, H, T, 1)
-        d_out = d_out.contiguous()
-        for (a, b), weights in reversed(list(zip(_edges(q), kept, strict=True))):
-            above = d_out[..., a:b, :]
-            part_v = weights.mT @ above  # (B, H, b, D)
-            d_scores = above @ v[..., :b, :].mT  # dP, then dS in its place: (B, H, b - a, b)
-            d_scores.sub_(sums[..., a:b, :]).mul_(weights)
-            dq[..., a:b, :] = d_scores @ k[..., :b, :]
-            part_k = d_scores.mT @ q[..., a:b, :]  # q is q / √D already
-            if dk is None:  # the last block, which has all keys
-                dk, dv = part_k, part_v
-            else:
-                dk[..., :b, :] += part_k
-                dv[..., :b, :] += part_v
-        return dq.mul_(q.shape[-1] ** -0.5), dk, dv
+        q, k, v, *kept = ctx.saved_tensors
+        dq, dk, dv = torch.empty_like(d_out), torch.zeros_like(k), torch.zeros_like(v)
+        heads, d_out = d_out.shape[:2], d_out.contiguous().flatten(0, 1)
+        for (a, b), weights in zip(_edges(q), kept, strict=True):
+            above = d_out[:, a:b]
+            dv[:, :b].baddbmm_(weights.mT, above)
+            d_scores = above @ v[:, :b].mT  # dP, then dS in its place: (B H, b - a, b)
+            torch._softmax_backward_data(d_scores, weights, -1, weights.dtype, grad_input=d_scores)
+            dq[:, :, a:b] = (d_scores @ k[:, :b]).unflatten(0, heads)
+            dk[:, :b].baddbmm_(d_scores.mT, q[:, a:b])  # q is q / √D already
+        return dq.mul_(q.shape[-1] ** -0.5), dk.unflatten(0, heads), dv.unflatten(0, heads)
 
 
 def _edges(q: torch.Tensor) -> list[tuple[int, int]]:
-    """First query of each block, and the one after its last."""
-    return [(a, min(a + BLOCK, q.shape[-2])) for a in range(0, q.shape[-2], BLOCK)]
+    """First query of each block of q (B H, T, D), and the one after its last."""
+    n, size = q.shape[1], BLOCK[q.dtype]
+    return [(a, min(a + size, n)) for a in range(0, n, size)]
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
@@ -144,7 +152,22 @@ def gelu(x: torch.Tensor) -> torch.Tensor:
 
     Source: Hendrycks and Gimpel, 2016 (arXiv:1606.08415), section 2.
     """
-    return _Gelu.apply(x) if needs_gradient(x) else F.gelu(x, approximate="tanh")
+    if not unwatched(x):
+        return F.gelu(x, approximate="tanh")
+    return _Gelu.apply(x) if gradient_asked(x) else gelu_no_grad(x)
+
+
+def gelu_no_grad(x: torch.Tensor) -> torch.Tensor:
+    """The same for an x that nothing watches and of which no gradient is asked."""
+    if x.numel() < MANY or x.dtype not in BLOCK or not x.is_cpu:
+        return F.gelu(x, approximate="tanh")
+    wide = in_32_bits(x)
+    return (wide * wide).mul_(SLOPE * CUBIC).add_(SLOPE).mul_(wide).sigmoid_().mul_(wide).to(x.dtype)
+
+
+def in_32_bits(x: torch.Tensor) -> torch.Tensor:
+    """x with at least 32 bits a number."""
+    return x.float() if x.dtype == torch.bfloat16 else x
 
 
 class _Gelu(torch.autograd.Function):
@@ -152,12 +175,13 @@ class _Gelu(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        square = x * x
-        gate = torch.addcmul(x, square, x, value=CUBIC).mul_(SLOPE).sigmoid_()  # s
-        slope = square.mul_(3 * CUBIC).add_(1).mul_(x).mul_(gate)  # x u' s
+        wide = in_32_bits(x)
+        square = wide * wide
+        gate = torch.addcmul(wide, square, wide, value=CUBIC).mul_(SLOPE).sigmoid_()  # s
+        slope = square.mul_(3 * CUBIC).add_(1).mul_(wide).mul_(gate)  # x u' s
         slope.addcmul_(slope, gate, value=-1).mul_(SLOPE).add_(gate)
-        ctx.save_for_backward(slope)
-        return gate.mul_(x)
+        ctx.save_for_backward(slope.to(x.dtype))
+        return gate.mul_(wide).to(x.dtype)
 
     @staticmethod
     @once_differentiable

@@ -1,7 +1,7 @@
 """Models and trainings that are known to go well, by name, with the minutes that they take."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 OPTIMIZERS = ("adamw", "muon")
 """AdamW for all parameters (chapter 7), or Muon for the matrices and AdamW for the rest (chapter 10)."""
@@ -24,7 +24,7 @@ class Preset:
 
 PRESETS = {
     "village": Preset(
-        "0.6M parameters for the village: a story after 3 minutes on two cores",
+        "0.6M parameters for the village: GPT-2's blocks and AdamW, as chapters 1 to 7 build them",
         {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
         {
             "steps": 6000,
@@ -37,7 +37,7 @@ PRESETS = {
         2.8,
     ),
     "modern": Preset(
-        "0.5M parameters for the village: today's parts, and Muon",
+        "0.5M parameters for the village, with chapter 10's parts: a story after 3 minutes on two cores",
         {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
         {
             "steps": 6000,
@@ -92,12 +92,14 @@ GOING_ON = Preset(
 def pick_preset(args: argparse.Namespace) -> Preset:
     """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
 
-    args: has init, resume, preset, architecture, optimizer and lr, each None where it was not given.
+    args: has init, resume, preset, architecture, size, optimizer and lr, each None where it was not given.
+    Without a preset and an architecture, a model is a swift, or GPT-2 where it has one of GPT-2's sizes.
     """
-    usual_optimizer = "adamw" if args.architecture in (None, "gpt2") else "muon"
-    usual = "village" if (args.optimizer or usual_optimizer) == "adamw" else "modern"
+    architecture = args.architecture or ("gpt2" if args.size else None)
+    optimizer = args.optimizer or ("adamw" if architecture == "gpt2" else "muon")
+    usual = "village" if optimizer == "adamw" else "modern"
     preset = GOING_ON if args.init else PRESETS[args.preset or usual]
     if args.optimizer not in (None, preset.optimizer) and args.lr is None and not args.resume:
         named = f"--init={args.init}" if args.init else f"preset {args.preset}"
         raise ValueError(f"--optimizer={args.optimizer} needs --lr: {named} has one for {preset.optimizer}")
-    return preset
+    return replace(preset, architecture=architecture or PRESETS[args.preset or "modern"].architecture)

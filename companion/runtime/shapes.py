@@ -21,6 +21,9 @@ def fill_shape(c: Any) -> None:
         raise ValueError(
             f"n_heads={c.n_heads} must divide d_model={c.d_model}; change one, or give head_width"
         )
+    if c.head_width is None and c.d_model // c.n_heads % 2:
+        rule = f"twice n_heads={c.n_heads}, since a head's numbers turn in pairs"
+        raise ValueError(f"d_model={c.d_model} must be a multiple of {rule}; change one, or give head_width")
     c.head_width = c.d_model // c.n_heads if c.head_width is None else c.head_width
     c.n_kv_heads = c.n_heads if c.n_kv_heads is None else c.n_kv_heads
     c.d_ff = math.ceil(c.d_model / 3) * 8 if c.d_ff is None else c.d_ff
