@@ -71,7 +71,7 @@ class DistributedTrainer(Trainer):
     """A Trainer whose steps are shared by all processes of torch.distributed's group (gloo or NCCL).
 
     Of the config.accumulate batches of a step, each process computes its share. Gradients are summed over
-    the processes and divided by the targets of all, so the step is the same for any number of them.
+    the processes and divided by the targets of all: without dropout, any number of them makes the same step.
     shard: each process keeps a share of the weights, gradients and averages (FSDP2) in place of a copy
     (DDP); optimizers must then be None. Raises ValueError where accumulate is no multiple of the processes.
     Source: PyTorch Distributed (arXiv:2006.15704); FSDP (arXiv:2304.11277).

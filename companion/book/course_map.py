@@ -25,7 +25,8 @@ TABLE = """\
 """
 TAIL = """\
 *Built on*: the chapters whose code its module imports. *Uses besides*: the chapters whose code its notebook
-imports to train, measure or compare. Whoever wants one chapter alone reads those before it.
+imports to train, measure or compare. Whoever wants one chapter alone first reads those in its column *built
+on*, and theirs in turn.
 
 The notebooks' text, for authors, is in [text](text). This page is made by `python -m companion.book sync`.
 """

@@ -54,5 +54,5 @@ EXERCISE = Number(
         (2 * math.pi * THETA ** (46 / 48), "That is for heads of 48. Llama 3's are wider."),
         (2 * math.pi * 10_000 ** (46 / 48), "That is the chapter's own example. Llama 3 has other numbers."),
     ],
-    right="Theta was raised until 128,000 tokens are a twentieth of a turn of the slowest pair.",
+    right="The 8,192 tokens that Llama 3 was trained on are a three-hundredth of a turn of the slowest pair.",
 )
