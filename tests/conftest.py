@@ -68,21 +68,23 @@ def prepared(here, capsys):
     return here
 
 
+def train_tiny(capsys, *options):
+    """Train a tiny model on the prepared text."""
+    from command_line import TINY, main
+
+    assert main(["train", "--data", "runs/data/mine", *options, *TINY]) == 0
+    capsys.readouterr()
+
+
 @pytest.fixture
 def trained_gpt2(prepared, capsys):
     """The same with a tiny GPT-2 trained on it, which other engines run."""
-    from command_line import TINY, main
-
-    assert main(["train", "--data", "runs/data/mine", "--architecture", "gpt2", *TINY]) == 0
-    capsys.readouterr()
+    train_tiny(capsys, "--architecture", "gpt2")
     return prepared
 
 
 @pytest.fixture
 def trained(prepared, capsys):
     """The same with a tiny model trained on it."""
-    from command_line import TINY, main
-
-    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
-    capsys.readouterr()
+    train_tiny(capsys)
     return prepared

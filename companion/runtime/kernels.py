@@ -45,10 +45,11 @@ def scaled_dot_product_attention(q, k, v, mask=None, dropout: float = 0.0, is_ca
     """
     in_blocks = is_causal and mask is None and not dropout and blocks_are_faster(q, k, v)
     sixteen_bits = q.dtype == torch.bfloat16 and q.device.type == "cpu"
-    if mask is None and sixteen_bits and k.shape[-2] <= LONGEST and plain_is_faster(q.dtype):
-        return _Blocks.apply(q, k, v) if in_blocks else plain_attention(q, k, v, dropout, is_causal)
-    if in_blocks and not sixteen_bits:
+    plain = mask is None and sixteen_bits and k.shape[-2] <= LONGEST and plain_is_faster(q.dtype)
+    if in_blocks and (plain or not sixteen_bits):
         return _Blocks.apply(q, k, v)
+    if plain:
+        return plain_attention(q, k, v, dropout, is_causal)
     return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=is_causal)
 
 

@@ -62,7 +62,6 @@ def peer(model) -> GPT2LMHeadModel:
             qkv = torch.cat([ours[f"{old}.attn.{x}_proj.{end}"] for x in "qkv"])
             state[f"{new}.attn.c_attn.{end}"] = qkv.T if qkv.ndim == 2 else qkv
     theirs.transformer.load_state_dict(state)
-    theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
     return theirs
 
 
@@ -103,7 +102,6 @@ def from_file(model) -> tuple:
         peer(model).save_pretrained(folder)
         theirs = GPT2LMHeadModel.from_pretrained(folder).eval()
         ours = fill(gpt2(model.config, meta=True), FAMILIES["gpt2"], weight_files(Path(folder)))
-    theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
     return ours, theirs
 
 
@@ -133,6 +131,7 @@ def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "gen
     torch.manual_seed(0)
     model, new = gpt2(SHAPES[name]).eval(), NEW[name]
     model, theirs = from_file(model) if name == "GPT-2 124 M" else (model, peer(model))
+    theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
     tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         torch.testing.assert_close(model(tokens), theirs(tokens).logits, rtol=1e-4, atol=1e-4)
