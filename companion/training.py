@@ -21,6 +21,7 @@ from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.modes import eval_mode
+from companion.runtime.products import with_faster_products
 from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
 from companion.tokenization import Tokenizer
 
@@ -176,10 +177,10 @@ class Trainer:
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
-        self.batches, self.config, self.loss, self.coming = batches, config, loss, None
+        self.batches, self.config, self.loss = batches, config, with_faster_products(loss, config)
         self.device, self.run = pick_device(config.device), torch.compile(model) if config.compile else model
         self.dtype, self.model = pick_dtype(config.dtype, self.device), model.to(self.device)
-        self.optimizers = optimizers or [make_optimizer(model, config)]
+        self.optimizers, self.coming = optimizers or [make_optimizer(model, config)], None
         self.steps, self.tokens, self.seconds, self.losses, self.history = 0, 0, 0.0, [], []
         keep_freed_memory()
 
