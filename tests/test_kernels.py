@@ -254,7 +254,18 @@ def test_a_compiled_model_is_left_to_pytorch_and_stays_one_graph():
 
     out = torch.compile(lambda x: gelu(attend(x, x, x)), backend=backend, fullgraph=True)(x)
     torch.testing.assert_close(out, gelu(attend(x, x, x)))
-    assert any("gelu" in name for name in seen) and any("scaled_dot_product" in name for name in seen)
+    assert any("scaled_dot_product" in name for name in seen)
+    assert any("sigmoid" in name for name in seen), "GELU's tanh form by a sigmoid, in one expression"
+
+
+@pytest.mark.slow
+def test_an_exported_gelu_is_pytorch_s_own_which_other_engines_know():
+    class Layer(torch.nn.Module):
+        def forward(self, x):
+            return gelu(x)
+
+    program = torch.export.export(Layer(), (torch.ones(3),))
+    assert "aten.gelu" in str(program.graph)
 
 
 @pytest.mark.slow

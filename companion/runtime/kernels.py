@@ -80,7 +80,7 @@ def _time_both(dtype: torch.dtype) -> bool:
 def unwatched(*tensors: torch.Tensor) -> bool:
     """Whether tensors are of one of BLOCK's types and on a CPU, and nothing but autograd looks on.
 
-    Else (torch.compile, torch.export, fx, torch.func, subclasses of tensors) PyTorch's own operation is due.
+    Else (torch.compile, torch.export, fx, torch.func, subclasses of tensors) it is for PyTorch to choose how.
     """
     usual = all(type(t) is torch.Tensor and t.device.type == "cpu" for t in tensors)
     if not usual or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
@@ -101,50 +101,68 @@ def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool
     if not (unwatched(q, k, v) and gradient_asked(q, k, v)):  # first: compiled, the switch cannot be read
         return False
     allowed = torch.backends.cuda.flash_sdp_enabled()  # the CPU's switch as well
-    return allowed and q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
+    return allowed and blocks_fit(q, k, v)
+
+
+def blocks_fit(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool:
+    """Whether there are as many queries as keys, and so many that blocks were found faster."""
+    return q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
 
 
 class _Blocks(torch.autograd.Function):
-    """Causal attention, some queries at a time, each block of them with the keys up to its last and no more.
-
-    The weights P = softmax(q kᵀ / √D + M) are kept, (T² + block T) / 2 numbers a head. From the gradient dO
-    of the outputs come dv = Pᵀ dO, dP = dO vᵀ, dS from dP as through any softmax, dq = dS k / √D and
-    dk = dSᵀ q / √D. Source: Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
-    """
+    """Causal attention in blocks, with its gradient."""
 
     @staticmethod
-    def forward(ctx, q, k, v):  # (B, H, T, D) each
-        out = torch.empty_like(q)  # as q lies in memory, so that joining the heads copies nothing
-        q, k, v = (x.contiguous().flatten(0, 1) for x in (q * q.shape[-1] ** -0.5, k, v))  # (B H, T, D)
-        size, kept = BLOCK[q.dtype], []
-        future = torch.full((size, size), float("-inf"), dtype=q.dtype).triu_(1)
-        for a, b in _edges(q):
-            scores = q[:, a:b] @ k[:, :b].mT  # (B H, b - a, b)
-            scores[..., a:] += future[: b - a, : b - a]  # M
-            kept.append(torch.softmax(scores, dim=-1, out=scores))  # in its place
-            out[:, :, a:b] = (kept[-1] @ v[:, :b]).unflatten(0, out.shape[:2])
-        ctx.save_for_backward(q, k, v, *kept)
+    def forward(ctx, q, k, v):
+        out, kept = attention_in_blocks(q, k, v)
+        ctx.save_for_backward(*kept)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_out):
-        q, k, v, *kept = ctx.saved_tensors
-        dq, dk, dv = torch.empty_like(d_out), torch.zeros_like(k), torch.zeros_like(v)
-        heads, d_out = d_out.shape[:2], d_out.contiguous().flatten(0, 1)
-        for (a, b), weights in zip(_edges(q), kept, strict=True):
-            above = d_out[:, a:b]
-            dv[:, :b].baddbmm_(weights.mT, above)
-            d_scores = above @ v[:, :b].mT  # dP, then dS in its place: (B H, b - a, b)
-            torch._softmax_backward_data(d_scores, weights, -1, weights.dtype, grad_input=d_scores)
-            dq[:, :, a:b] = (d_scores @ k[:, :b]).unflatten(0, heads)
-            dk[:, :b].baddbmm_(d_scores.mT, q[:, a:b])  # q is q / √D already
-        return dq.mul_(q.shape[-1] ** -0.5), dk.unflatten(0, heads), dv.unflatten(0, heads)
+        return attention_gradients(d_out, *ctx.saved_tensors)
 
 
-def _edges(q: torch.Tensor) -> list[tuple[int, int]]:
-    """First query of each block of q (B H, T, D), and the one after its last."""
-    n, size = q.shape[1], BLOCK[q.dtype]
+def attention_in_blocks(q, k, v) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Causal attention, some queries at a time, each block of them with the keys up to its last and no more.
+
+    q, k, v (B, H, T, D) each -> (outputs of the same shape, what the gradient needs: q / √D, k and v, and of
+    each block the weights P = softmax(q kᵀ / √D + M), (T² + block T) / 2 numbers a head).
+    """
+    out = torch.empty_like(q)  # as q lies in memory, so that joining the heads copies nothing
+    q, k, v = (x.contiguous().flatten(0, 1) for x in (q * q.shape[-1] ** -0.5, k, v))  # (B H, T, D)
+    size, kept = BLOCK[q.dtype], []
+    future = torch.full((size, size), float("-inf"), dtype=q.dtype).triu_(1)
+    for a, b in edges(q.shape[1], q.dtype):
+        scores = q[:, a:b] @ k[:, :b].mT  # (B H, b - a, b)
+        scores[..., a:] += future[: b - a, : b - a]  # M
+        kept.append(torch.softmax(scores, dim=-1, out=scores))  # in its place
+        out[:, :, a:b] = (kept[-1] @ v[:, :b]).unflatten(0, out.shape[:2])
+    return out, [q, k, v, *kept]
+
+
+def attention_gradients(d_out, q, k, v, *kept) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gradients of q, k and v (B, H, T, D), from that of the outputs, d_out, and what was kept.
+
+    dv = Pᵀ dO, dP = dO vᵀ, dS from dP as through any softmax, dq = dS k / √D and dk = dSᵀ q / √D. Source:
+    Dao et al., 2022 (arXiv:2205.14135), appendix B.2.
+    """
+    dq, dk, dv = torch.empty_like(d_out), torch.zeros_like(k), torch.zeros_like(v)
+    heads, d_out = d_out.shape[:2], d_out.contiguous().flatten(0, 1)
+    for (a, b), weights in zip(edges(q.shape[1], q.dtype), kept, strict=True):
+        above = d_out[:, a:b]
+        dv[:, :b].baddbmm_(weights.mT, above)
+        d_scores = above @ v[:, :b].mT  # dP, then dS in its place: (B H, b - a, b)
+        torch._softmax_backward_data(d_scores, weights, -1, weights.dtype, grad_input=d_scores)
+        dq[:, :, a:b] = (d_scores @ k[:, :b]).unflatten(0, heads)
+        dk[:, :b].baddbmm_(d_scores.mT, q[:, a:b])  # q is q / √D already
+    return dq.mul_(q.shape[-1] ** -0.5), dk.unflatten(0, heads), dv.unflatten(0, heads)
+
+
+def edges(n: int, dtype: torch.dtype) -> list[tuple[int, int]]:
+    """Of n queries the first of each block, and the one after its last."""
+    size = BLOCK[dtype]
     return [(a, min(a + size, n)) for a in range(0, n, size)]
 
 
@@ -153,6 +171,8 @@ def gelu(x: torch.Tensor) -> torch.Tensor:
 
     Source: Hendrycks and Gimpel, 2016 (arXiv:1606.08415), section 2.
     """
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and x.is_cpu:
+        return x * torch.sigmoid(SLOPE * (x + CUBIC * x * x * x))  # compiled, a sigmoid is faster than a tanh
     if not unwatched(x):
         return F.gelu(x, approximate="tanh")
     return _Gelu.apply(x) if gradient_asked(x) else gelu_no_grad(x)

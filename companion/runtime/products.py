@@ -5,6 +5,7 @@ as a context, whose number of rows stays the same; batches of stories have dozen
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache, partial
 from typing import Any
 
@@ -22,20 +23,26 @@ LEAST = 2**18
 def with_faster_products(loss: Callable, config: Any) -> Callable:
     """loss(model, batch), by oneDNN where that is faster: for batches (x, ...) with x (B, context_length).
 
-    config: a run's, with context_length and compile; torch.compile takes loss as it is. On an AMD CPU a step
-    in float32 on 2,048 tokens, 128 wide, took 0.93 of the time with AVX2 and 0.7 with AVX-512 on one core,
-    0.98 and 0.8 on two.
+    config: a run's, with context_length, and compile: whether model is compiled. On an AMD CPU a step in
+    float32 on 2,048 tokens, 128 wide, took 0.93 of the time with AVX2 and 0.7 with AVX-512 on one core, 0.98
+    and 0.8 on two.
     """
-    return loss if config.compile else partial(_by_onednn, loss, config.context_length)
+    return partial(_by_onednn, loss, config)
 
 
-def _by_onednn(loss: Callable, width: int, model: Callable, batch: Any) -> Any:
+def _by_onednn(loss: Callable, config: Any, model: Callable, batch: Any) -> Any:
     x = batch[0] if isinstance(batch, tuple) else None
-    full = isinstance(x, torch.Tensor) and x.is_cpu and x.shape[1:] == (width,)
-    if not full or torch.is_autocast_enabled("cpu") or not onednn_is_faster():
+    full = isinstance(x, torch.Tensor) and x.is_cpu and x.shape[1:] == (config.context_length,)
+    if not full or torch.is_autocast_enabled("cpu") or not (config.compile or onednn_is_faster()):
         return loss(model, batch)
-    with _Products(x.numel()):
+    with _compiled() if config.compile else _Products(x.numel()):
         return loss(model, batch)
+
+
+def _compiled() -> AbstractContextManager:
+    from companion.runtime.compiled import faster_compiled  # takes a while, and is rarely needed
+
+    return faster_compiled()
 
 
 @cache
@@ -67,7 +74,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias=None):  # (..., I), (O, I), (O,) -> (..., O)
         ctx.save_for_backward(x, weight)
-        return _product(x, weight, bias)
+        return product(x, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -75,17 +82,17 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         dy, rows = dy.flatten(0, -2), x.flatten(0, -2)  # (N, O), (N, I)
         needed = ctx.needs_input_grad
-        dx = _product(dy, weight.T.contiguous()).view(x.shape) if needed[0] else None
-        dw = _weight_gradient(dy, rows) if needed[1] else None
+        dx = product(dy, weight.T.contiguous()).view(x.shape) if needed[0] else None
+        dw = weight_gradient(dy, rows) if needed[1] else None
         return (dx, dw, dy.sum(0) if needed[-1] else None)[: len(needed)]
 
 
-def _weight_gradient(dy: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def weight_gradient(dy: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """dyᵀ x, (O, I), worked out with the longer side last; for a square PyTorch's own is faster."""
     if dy.shape[1] == x.shape[1]:
         return dy.T @ x
-    return _product(dy.T, x.T) if dy.shape[1] < x.shape[1] else _product(x.T, dy.T).T
+    return product(dy.T, x.T) if dy.shape[1] < x.shape[1] else product(x.T, dy.T).T
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
