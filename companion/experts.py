@@ -55,8 +55,8 @@ class MixtureOfExperts(nn.Module):
 
     It is given its parts and builds none. router: x (N, C) -> weights, chosen, (N, k) each. experts: modules,
     (n, C) -> (n, C), also for n = 0. capacity: in training, an expert takes at most capacity * N k / E
-    tokens, the first that come; to the others it adds nothing. None: no limit. Raises ValueError for a
-    capacity not above 0. Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
+    tokens (rounded up), the first that come; to the others it adds nothing. None: no limit. Raises
+    ValueError for a capacity not above 0. Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
     """
 
     def __init__(self, router: nn.Module, experts: list, capacity: float | None = None):

@@ -108,10 +108,11 @@ class QuantizedLinear(nn.Linear):
 
 # Cell 36b34f1c, under “Layers of integers”
 class Int8Linear(QuantizedLinear):
-    """8 bits a number. A large matrix is multiplied by PyTorch's int8 kernel, which rounds the input, too.
+    """8 bits a number. A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel.
 
-    Where there is no such kernel, or a gradient is wanted, the result is that of the floats: the same, but
-    for the rounding of the input, to 7 bits on x86: 128 values from the smallest input to the largest.
+    The kernel rounds the input, too, to 7 bits on x86: 128 values from the smallest input to the largest.
+    With groups, a small matrix, a gradient to be taken, an input that is not float32 on the CPU, or without
+    such a kernel, the result is that of the floats: the same, but for the rounding of the input.
     Source: Jacob et al., 2017 (arXiv:1712.05877), section 2; the input's scale is found anew each time.
     """
 

@@ -120,7 +120,8 @@ class GRU(Recurrent):
     """Gated recurrent unit, equal to torch.nn.GRU; its state is h (B, H).
 
     The rows of its parameters: reset gate, update gate, proposal, H each. The reset gate comes after the
-    product with the state, as in PyTorch. Source: Cho et al., 2014 (arXiv:1406.1078), before the product.
+    product with the state, as in PyTorch. Source: Cho et al., 2014 (arXiv:1406.1078; in version 3, before
+    the product).
     """
 
     gates = 3

@@ -119,7 +119,7 @@ class ContinuousBatch:
     """Rows that share a model's passes, and join and leave between two of them.
 
     slots: rows at most. rows: the requests that are in it. Raises ValueError or TypeError for slots below 1.
-    Source: Yu et al., 2022 (Orca, OSDI 2022), section 3.1.
+    Source: Yu et al., 2022 (Orca, OSDI 2022), section 3.
     """
 
     def __init__(self, model: GPT, slots: int = 8):

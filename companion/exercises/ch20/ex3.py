@@ -134,5 +134,5 @@ EXERCISE = Function(
         (decoded(in_float16), "A float16 rounds the products. Make the scale a float32, or a Python float, "
          "before you multiply."),
     ],
-    right="That is what llama.cpp does for each block of a matrix while it multiplies.",
+    right="On a CPU llama.cpp reads blocks so, too, multiplies the whole numbers, and takes the scale last.",
 )  # fmt: skip

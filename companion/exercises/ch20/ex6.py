@@ -162,5 +162,6 @@ EXERCISE = Function(
         (lambda times, rate, burst: [not may for may in allowed(times, rate, burst)],
          "That says who is refused."),
     ],
-    right="One such bucket for each token, and no client can take all slots from the others.",
+    right="In any t seconds a client is served at most burst + rate · t times. Of slots at once this says "
+    "nothing, for answers may be long: count those as well.",
 )  # fmt: skip

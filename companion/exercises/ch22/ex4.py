@@ -117,5 +117,5 @@ EXERCISE = Function(
         (always_from_the_first, "Every piece begins with the state after the first one. Carry the newest."),
         (word_by_word, "You detach after every word. Within a piece the gradient must go back."),
     ],
-    right="The outputs are those of the whole text, and only one piece is kept for the gradient.",
+    right="The outputs are those of the whole text, and each gradient ends where its piece begins.",
 )
