@@ -1,8 +1,8 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says to clone or download, the cell that fetches the course says that it is missing, and the
-web book has no links to files.
+no badges, README says where the address for `git clone` is found, the cell that fetches the course says that it
+is missing, and the web book has no links to files.
 """
 
 import re
@@ -23,6 +23,10 @@ FETCHES = re.compile(
     r'^(?P<before> *address = )"(?P<address>[^"\n]*)"(?=  # the course\'s repository$)', re.MULTILINE
 )
 """The line of a chapter's cell that fetches the course; the comment marks it."""
+WITHOUT_ADDRESS = (
+    "ADDRESS is what the repository's page shows under *Code*. A ZIP from there does as well: unpack it, and "
+    "open a terminal in its folder."
+)
 REMARK = "VS Code, which Codespaces opens, does not fold cells: there the exercises' solutions stand open."
 
 
@@ -53,10 +57,11 @@ def block(book: Book) -> str:
 
 def clone_block(book: Book) -> str:
     """How to get the course, between the two comments that mark its place in README."""
-    lines = ["Clone or download this repository, and open a terminal in its folder."]
-    if book.repository:
-        name = book.repository.rstrip("/").split("/")[-1]
-        lines = ["", "```", f"git clone {book.repository}", f"cd {name}", "```", ""]
+    if address := book.repository:
+        name, where = address.rstrip("/").split("/")[-1], []
+    else:
+        address, name, where = "ADDRESS companion", "companion", [WITHOUT_ADDRESS, ""]
+    lines = ["", "```", f"git clone {address}", f"cd {name}", "```", "", *where]
     return "\n".join([BEGIN_CLONE, *lines, END_CLONE, ""])
 
 
