@@ -109,5 +109,6 @@ EXERCISE = Function(
             "For each query all its keys are wanted, (B, T, T); you only say whether it has some.",
         ),
     ],
-    right="With this mask `head_scores` finds induction heads in any text, not only in one told twice.",
+    right="This mask points in any text. Where words repeat with their neighbors, a score may have other "
+    "reasons.",
 )

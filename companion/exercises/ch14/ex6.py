@@ -254,5 +254,5 @@ EXERCISE = Function(
             "The heads are wanted, not their score.",
         ),
     ],
-    right="What is left does the work alone; and no head of it can be spared.",
+    right="No head of what is left can be spared alone. Whether fewer others would do, this does not tell.",
 )
