@@ -10,6 +10,7 @@ from functools import cache as remembered
 from functools import wraps
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
@@ -78,25 +79,37 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
     x, staircase = x.view(-1, C), None  # (B T, C), as all that follows
     for (norm_1, heads, q, k, v, o, norm_2, up, down), layer in zip(blocks, cache.layers, strict=True):
         h = torch.layer_norm(x, (C,), *norm_1)
-        q, k, v = [linear(h, p).view(B, T, heads, -1).transpose(1, 2) for p in (q, k, v)]  # (B, H, T, D)
+        q, k, v = [by_head(linear(h, p), B, T, heads) for p in (q, k, v)]  # (B, H, T, D)
         k, v, mask = layer.append(k, v)
         if mask is None and T > 1:
             if staircase is None:
                 staircase = torch.ones(T, k.shape[2], dtype=torch.bool, device=k.device).tril(k.shape[2] - T)
             mask = staircase
         seen = scaled_dot_product_attention(q, k, v, mask)
-        x = linear(seen.transpose(1, 2).reshape(-1, C), o).add_(x)
+        seen = seen if T == 1 else seen.transpose(1, 2)
+        x = add_linear(x, seen.reshape(-1, C), o)
         h = torch.layer_norm(x, (C,), *norm_2)
-        x = linear(gelu_no_grad(linear(h, up)), down).add_(x)
+        x = add_linear(x, gelu_no_grad(linear(h, up)), down)
     return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 
 def linear(x: Tensor, p: dict | nn.Module) -> Tensor:
     """x (B, C) times a layer's matrix, plus its bias if it has one. p: parameters, or a quantized layer."""
+    return p(x) if callable(p) else F.linear(x, p["weight"], p["bias"])
+
+
+def add_linear(x: Tensor, y: Tensor, p: dict | nn.Module) -> Tensor:
+    """x (B, C), which may be written to, plus a layer's product with y."""
     if callable(p):
-        return p(x)
-    bias = p["bias"]
-    return torch.mm(x, p["weight"].T) if bias is None else torch.addmm(bias, x, p["weight"].T)
+        return p(y).add_(x)
+    if p["bias"] is not None:
+        x.add_(p["bias"])
+    return x.addmm_(y, p["weight"].T)
+
+
+def by_head(y: Tensor, rows: int, tokens: int, heads: int) -> Tensor:
+    """(B T, C) -> (B, H, T, D)."""
+    return y.view(rows, heads, 1, -1) if tokens == 1 else y.view(rows, tokens, heads, -1).transpose(1, 2)
 
 
 @remembered

@@ -20,10 +20,10 @@ def story_bytes(text: str) -> int:
 
 
 def floor(texts: Iterable[str], forget: bool = False) -> float:
-    """The lowest loss that any reader can reach on these stories, in bits per byte; `forget` as in `bits`.
+    """The loss of whoever knows all probabilities, in bits per byte; no reader has less on average.
 
-    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end.
-    Raises ValueError for a text that is no story of the village, and for no texts.
+    Total bits over total bytes, where each story counts its UTF-8 bytes and one for its end; `forget` as in
+    `bits`. Raises ValueError for a text that is no story of the village, and for no texts.
     """
     total_bits, total_bytes = 0.0, 0
     for text in texts:

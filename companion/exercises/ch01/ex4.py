@@ -35,7 +35,7 @@ EXERCISE = Number(
         (108, "That is their number. Divide it by the number of merges."),
     ],
     right=(
-        "Every seventh merge only led to a longer token; a model will have rows for these that it "
-        "never trains."
+        "Every seventh merge only led to a longer token; of these a model will learn at most that "
+        "they never come."
     ),
 )
