@@ -103,8 +103,9 @@ def chat_rows(
         for k in range(0, len(messages), 2):
             given = chat_ids(messages[: k + 1], tokenizer, reply=True)
             whole = chat_ids(messages[: k + 2], tokenizer)
-            if whole[: len(given)] != given:
-                raise ValueError(f"conversation {i}: the template does not write answers as it begins them")
+            if whole[: len(given)] != given or given[: len(ids)] != ids:
+                rule = "the template does not write answers as it begins them, or changes earlier ones"
+                raise ValueError(f"conversation {i}: {rule}")
             if len(whole) > context_length + 1:  # the last token is a target only
                 if k and shorten:
                     break

@@ -117,7 +117,12 @@ def add_lora(
     if adapter_of(model):
         raise ValueError("model has an adapter on; take it off first: switch(model, None)")
     learned = [p for p in model.parameters() if p.requires_grad]
-    made = replace_linear(model, names, lambda layer: LoRALinear(layer, rank, alpha, dropout))
+    try:
+        made = replace_linear(model, names, lambda layer: LoRALinear(layer, rank, alpha, dropout))
+    except ValueError:  # of a later layer: the earlier ones are frozen already
+        for p in learned:
+            p.requires_grad_(True)
+        raise
     for p in learned:
         p.requires_grad_(False)
     return made

@@ -236,7 +236,8 @@ class DPO:
     teller: a LanguageModel, whose model the Trainer trains. score: (text, whether it ended) -> a number. A
     round draws `size` texts to each of the next per_round prompts and serves for `steps` batches of 16 pairs;
     its reference is the model as it was then. told: the last round's texts. Errors as for sample_groups, and
-    ValueError for a round in which all groups' scores are equal. Source: Guo et al., 2024 (arXiv:2402.04792).
+    ValueError for a round in which all groups' scores are equal.
+    Source: Pang et al., 2024 (arXiv:2404.19733).
     """
 
     def __init__(self, teller, prompts, score, size=8, per_round=128, steps=8, beta=0.2, seed=0):

@@ -373,6 +373,22 @@ def test_a_template_that_writes_answers_otherwise_is_refused(tmp_path):
         chat_rows([HI], read_tokenizer(write_family("Qwen", tmp_path, chat_template=odd)), 200)
 
 
+def test_a_template_that_changes_earlier_answers_is_refused(tmp_path):
+    """As Qwen3's, which leaves out of earlier answers what was thought before them."""
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("jinja2")
+    from public import write_family
+
+    from companion.runtime.public_tokenizers import read_tokenizer
+
+    thought = "{% if m.role == 'assistant' and loop.last %}hm, {% endif %}{{ m.content }}"
+    template = CHATML.replace("{{ m.content }}", thought)
+    tokenizer = read_tokenizer(write_family("Qwen", tmp_path, chat_template=template))
+    assert len(chat_rows([HI], tokenizer, 200)) == 1
+    with pytest.raises(ValueError, match="conversation 1: the template .* changes earlier ones"):
+        chat_rows([HI, TWO], tokenizer, 200)
+
+
 # -- the log --------------------------------------------------------------------------------
 
 

@@ -241,6 +241,16 @@ def test_a_wrong_argument_is_one_line_and_changes_nothing(small, names, rank, al
     assert not adapter_of(small) and all(p.requires_grad for p in small.parameters())
 
 
+def test_a_rank_that_only_a_later_layer_has_not_changes_nothing():
+    shape = {"vocab_size": 20, "context_length": 16, "n_layers": 1, "d_model": 16, "d_ff": 32}
+    grouped = llama(LlamaConfig(**shape, n_heads=4, n_kv_heads=1))  # q_proj is 16 x 16, k_proj 4 x 16
+    grouped.embed.requires_grad_(False)
+    learned = [p.requires_grad for p in grouped.parameters()]
+    with pytest.raises(ValueError, match="rank=8 must be at most 4"):
+        add_lora(grouped, rank=8)
+    assert not adapter_of(grouped) and [p.requires_grad for p in grouped.parameters()] == learned
+
+
 def test_an_adapter_is_refused_by_what_it_does_not_fit(small):
     with pytest.raises(TypeError, match="base is Embedding, must be a torch.nn.Linear"):
         LoRALinear(nn.Embedding(3, 4), 1, 1)
