@@ -1,8 +1,8 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says where `git clone` finds it, the cell that fetches the course says that it is missing, and
-the web book has no links to files.
+no badges, README says where `git clone` finds it, the cell that fetches the course says that it is missing,
+and the web book has no links to files.
 """
 
 import re
