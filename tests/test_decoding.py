@@ -6,15 +6,24 @@ from torch import nn
 
 from companion.caching import KVCache
 from companion.gpt import GPT, GPTConfig, gpt2
+from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.runtime.decoding import FEW, few_tokens
 
-CONFIG = GPTConfig(vocab_size=29, context_length=23, n_layers=3, n_heads=3, d_model=12, dropout=0.3)
+SHAPE = {"vocab_size": 29, "context_length": 23, "n_layers": 3, "n_heads": 3, "d_model": 12, "dropout": 0.3}
+GROUPED = {"n_kv_heads": 1, "head_width": 6, "window": 5, "qkv_bias": True}
+MODELS = {
+    "gpt2": lambda: gpt2(GPTConfig(**SHAPE)),
+    "llama, grouped, a window, biases": lambda: llama(LlamaConfig(**SHAPE, **GROUPED)),
+    "storyteller, slowed": lambda: storyteller(LlamaConfig(**SHAPE, rope_factor=4.0, rope_original=8)),
+    "swift": lambda: swift(LlamaConfig(**SHAPE)),
+    "swift, three back, grouped, a window": lambda: swift(LlamaConfig(**SHAPE, **GROUPED, shift=3)),
+}
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=MODELS)
+def model(request):
     torch.manual_seed(0)
-    model = gpt2(CONFIG).double().eval()
+    model = MODELS[request.param]().double().eval()
     for p in model.parameters():
         nn.init.normal_(p, std=0.3)
     return model
@@ -23,13 +32,13 @@ def model():
 def filled(model, lengths) -> KVCache:
     """A cache that has read so many tokens of each of two rows, by the model's own way."""
     tokens = torch.randint(29, (2, 9), generator=torch.Generator().manual_seed(1))
-    cache = KVCache(CONFIG, 2, 10)  # it must grow later
+    cache = KVCache(model.config, 2, 10)  # it must grow later
     GPT.hidden.__wrapped__(model, tokens, cache)
     cache.rewind(lengths)
     return cache
 
 
-@pytest.mark.parametrize("lengths", [9, 4, torch.tensor([3, 8])], ids=["9", "4", "3 and 8"])
+@pytest.mark.parametrize("lengths", [9, 4, 2, 0, torch.tensor([3, 8]), torch.tensor([1, 0])], ids=str)
 @pytest.mark.parametrize("n", [1, 2, FEW])
 @torch.no_grad()
 def test_the_numbers_are_those_of_the_models_own_way(model, lengths, n):
@@ -56,7 +65,7 @@ def test_what_comes_out_is_a_tensor_like_any_other(model):
     assert not found.is_inference() and not any(track.buffer.is_inference() for track in cache.used())
     with torch.inference_mode():
         assert few_tokens(model, new, cache).is_inference()
-        fresh = KVCache(CONFIG, 2)
+        fresh = KVCache(model.config, 2)
         model.hidden(new, fresh)
     with torch.no_grad():
         model.hidden(new.repeat(1, FEW + 1), fresh)  # the model's own way writes on
@@ -79,7 +88,7 @@ def another_layer(model):
         def forward(self, x):
             return 2 * super().forward(x)
 
-    model.blocks[0].attn.o_proj = Doubled(12, 12).double().eval()
+    model.blocks[0].attn.o_proj = Doubled(model.blocks[0].attn.o_proj.in_features, 12).double().eval()
 
 
 def another_part(model):
@@ -149,8 +158,39 @@ def test_weights_that_change_count_at_once(model):
     new = torch.tensor([[1], [2]])
     before = few_tokens(model, new, filled(model, 9))
     model.blocks[0].mlp.down_proj.weight += 1
-    model.blocks[1].attn.q_proj.weight = nn.Parameter(torch.ones(12, 12, dtype=torch.float64))
+    q = model.blocks[1].attn.q_proj
+    q.weight = nn.Parameter(torch.ones_like(q.weight))
     after = few_tokens(model, new, filled(model, 9))
     assert not torch.allclose(before, after)
     expected = GPT.hidden.__wrapped__(model, new, filled(model, 9))
     torch.testing.assert_close(after, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_numbers_of_16_bits_go_the_models_own_way():
+    """There each part of chapter 10 rounds in a place of its own."""
+    config = LlamaConfig(**SHAPE)
+    for build in (swift, storyteller):
+        model = build(config).bfloat16().eval()
+        with torch.no_grad():
+            assert few_tokens(model, torch.tensor([[1], [2]]), KVCache(config, 2)) is None
+
+
+@torch.no_grad()
+def test_a_turn_of_its_own_for_a_block_goes_the_models_own_way():
+    from companion.modern import RoPE
+
+    model = storyteller(LlamaConfig(**SHAPE)).eval()
+    model.blocks[1].attn.rope = RoPE(4, 23, theta=77.0).eval()
+    assert few_tokens(model, torch.tensor([[1], [2]]), KVCache(model.config, 2)) is None
+
+
+@torch.no_grad()
+def test_float32_agrees_to_a_hundred_thousandth():
+    torch.manual_seed(0)
+    for build in (storyteller, swift):
+        model = build(LlamaConfig(vocab_size=29, context_length=23, n_layers=4, n_heads=2, d_model=48)).eval()
+        for p in model.parameters():
+            nn.init.normal_(p, std=0.3)
+        caches, new = [filled(model, 9) for _ in range(2)], torch.tensor([[3], [4]])
+        ours, expected = few_tokens(model, new, caches[0]), GPT.hidden.__wrapped__(model, new, caches[1])
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)

@@ -30,7 +30,7 @@ from companion.quantization import (
     save_quantized,
     unpack,
 )
-from companion.runtime.decoding import weights
+from companion.runtime.decoding_gpt2 import weights
 from companion.runtime.int8 import int8_product
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
