@@ -15,7 +15,7 @@ from companion.village import Verdict
 SIGNS = {"ok": "", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
 MEANINGS = {
     "ok": "the village could say it here",
-    "misplaced": "true, but out of place",
+    "misplaced": "not false, but out of place",
     "contradiction": "false in this story",
     "unknown": "no sentence of the village",
 }
