@@ -17,6 +17,7 @@ from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
 from companion.runtime.halves import Doubled, FirstHalf
 from companion.runtime.masks import near
+from companion.runtime.optimizers import of_one_shape, only_matrices
 from companion.runtime.shapes import fill_shape
 
 __all__ = [
@@ -262,16 +263,16 @@ def swift(config: LlamaConfig, meta: bool = False) -> GPT:
 
 # Cell 01d6a726, under “A step in which every direction counts”
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """(n, m) -> (n, m) with the singular vectors of g, and singular values near 1 (but for tiny ones).
+    """(..., n, m) -> (..., n, m): each matrix's singular vectors, with values near 1 (but for tiny ones).
 
     In bfloat16 on CUDA, float32 elsewhere. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon).
     """
-    x = g.to(torch.bfloat16 if g.is_cuda else torch.float32)
-    x = (x.T if len(g) > g.shape[1] else x) / x.norm().clamp(min=1e-7)
+    x = g.to(torch.bfloat16 if g.is_cuda else torch.float32).reshape(-1, *g.shape[-2:])
+    x = (x.mT if g.shape[-2] > g.shape[-1] else x) / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
-        gram = x @ x.T  # (the smaller of n and m, squared)
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x  # equation (5)
-    return (x.T if len(g) > g.shape[1] else x).to(g.dtype)
+        gram = x @ x.mT  # (matrices, k, k), k the smaller of n and m
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return (x.mT if g.shape[-2] > g.shape[-1] else x).reshape(g.shape).to(g.dtype)
 
 
 # Cell 83f4ce72, under “A step in which every direction counts”
@@ -285,16 +286,15 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(self, params, lr: float = 0.02, weight_decay: float = 0.0, momentum: float = 0.95):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
-        for p in (p for group in self.param_groups for p in group["params"]):
-            if p.ndim != 2:
-                raise ValueError(f"a parameter has shape {tuple(p.shape)}; Muon is for matrices only")
+        only_matrices(self.param_groups)
 
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            for p in (p for p in group["params"] if p.grad is not None):
-                state, lr, beta = self.state[p], group["lr"], group["momentum"]
-                mean = state.setdefault("momentum_buffer", torch.zeros_like(p)).lerp_(p.grad, 1 - beta)
-                turned = orthogonal(p.grad.lerp(mean, beta))
-                far = max(1, len(p) / p.shape[1]) ** 0.5
-                p.mul_(1 - lr * group["weight_decay"]).add_(turned, alpha=-lr * far)
+            lr, beta = group["lr"], group["momentum"]
+            for ps in of_one_shape(group["params"]):
+                means = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in ps]
+                news = [p.grad.lerp(m.lerp_(p.grad, 1 - beta), beta) for p, m in zip(ps, means, strict=True)]
+                far = max(1, len(ps[0]) / ps[0].shape[1]) ** 0.5
+                for p, turned in zip(ps, orthogonal(torch.stack(news)), strict=True):
+                    p.mul_(1 - lr * group["weight_decay"]).add_(turned, alpha=-lr * far)

@@ -36,7 +36,7 @@ from companion.modern import (
 from companion.runtime import checkpoints
 from companion.runtime.checkpoints import restore
 from companion.runtime.masks import near
-from companion.runtime.optimizers import beside_adamw
+from companion.runtime.optimizers import beside_adamw, of_one_shape
 from companion.runtime.runs import data_identity
 from companion.show.widgets import attention_weights
 from companion.tokenization import BPETokenizer
@@ -585,6 +585,42 @@ def test_muon_leaves_what_has_no_gradient():
     p.grad = torch.ones(3, 2)
     Muon([p, q]).step()
     assert not torch.equal(p, q) and torch.equal(q, torch.ones(3, 2))
+
+
+def test_stacked_matrices_are_turned_as_each_would_be_alone():
+    torch.manual_seed(0)
+    for shape in [(4, 13, 5), (2, 3, 5, 13)]:
+        stack = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).view(-1, *[1] * (len(shape) - 1))
+        each = torch.stack([orthogonal(g) for g in stack.flatten(0, -3)]).view(shape)
+        torch.testing.assert_close(orthogonal(stack), each, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 40, 10**6], ids=["alone", "by two or so", "all at once"])
+def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
+    monkeypatch.setattr("companion.runtime.optimizers.MOST", most)
+    torch.manual_seed(0)
+    shapes = [(3, 5), (5, 3), (3, 5), (7, 7), (3, 5), (5, 3)]
+    together = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    alone = [torch.nn.Parameter(p.detach().clone()) for p in together]
+    optimizers = [Muon(together, lr=0.1, weight_decay=0.2), *(Muon([p], 0.1, 0.2) for p in alone)]
+    for _ in range(3):
+        for p, q in zip(together[:-1], alone[:-1], strict=True):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for p, q in zip(together, alone, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_of_one_shape_come_in_lists_that_fit(monkeypatch):
+    monkeypatch.setattr("companion.runtime.optimizers.MOST", 30)
+    params = [torch.nn.Parameter(torch.ones(shape)) for shape in [(3, 5), (9, 9), (3, 5), (3, 5), (2, 2)]]
+    params.append(torch.nn.Parameter(torch.ones(3, 5, dtype=torch.float64)))
+    for p in params[:4] + params[5:]:
+        p.grad = torch.ones_like(p)
+    found = [[next(i for i, p in enumerate(params) if p is q) for q in ps] for ps in of_one_shape(params)]
+    assert found == [[0, 2], [3], [1], [5]]
 
 
 def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
