@@ -3,12 +3,13 @@
     pip install transformers
     python tests/benchmarks/decoding.py [--threads 2] [--rounds 7]
 
-Two shapes, a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) and GPT-2 small's
-(124 M), with random weights in float32, the same in both; the logits are compared first. GPT-2's are read by
-each from one file, as load_pretrained and from_pretrained read them: how they lie in memory counts. One
-text, then 16 at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the
-same. "loop" is the model alone, called again and again with its cache; "generate" is what users call, with
-all that it does besides.
+Three shapes: a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) of GPT-2's
+parts, one of the same size of Qwen3's (chapter 10's storyteller), and GPT-2 small's (124 M). Weights are
+random, in float32, the same in both; the logits are compared first. The last two shapes' are read by each
+from one file, as load_pretrained and from_pretrained read them: how they lie in memory counts. One text, then
+16 at once: a prompt of 32 tokens and 96 more (124 M: 24), each the likeliest, so that both do the same.
+"loop" is the model alone, called again and again with its cache; "generate" is what users call, with all that
+it does besides.
 
 The two take turns, so that a slow spell of the machine hits both; each round gives a ratio of processor
 times, and their median is printed. "Bandwidth" is the share of the memory's speed at which the loop moves the
@@ -26,19 +27,24 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from companion.caching import KVCache, cache_bytes, prefill
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
-from companion.pretrained import FAMILIES, fill
+from companion.modern import LlamaConfig, storyteller
+from companion.pretrained import FAMILIES, fill, save_pretrained
 from companion.runtime.hub import weight_files
+from companion.tokenization import Tokenizer
+from companion.village import DATA
 
+SMALL = {"vocab_size": 1024, "context_length": 256, "n_layers": 4, "n_heads": 4, "d_model": 128}
 SHAPES = {
-    "small": GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128),
+    "small": GPTConfig(**SMALL),
+    "small, Qwen3's parts": LlamaConfig(**SMALL),
     "GPT-2 124 M": GPTConfig(),
 }
-PROMPT, NEW = 32, {"small": 96, "GPT-2 124 M": 24}
+PROMPT, NEW = 32, {"small": 96, "small, Qwen3's parts": 96, "GPT-2 124 M": 24}
 PARTS = {"attn.c_proj": "attn.o_proj", "mlp.c_fc": "mlp.up_proj", "mlp.c_proj": "mlp.down_proj"}
 PARTS |= {"ln_1": "norm_1", "ln_2": "norm_2"}
 
@@ -96,13 +102,23 @@ def their_generate(model, tokens, new: int) -> torch.Tensor:
     return out[:, tokens.shape[1] :]
 
 
-def from_file(model) -> tuple:
-    """Both models, each read by its own library from the same file, as a GPT-2 of the hub is."""
+def both(name: str) -> tuple:
+    """Ours and theirs of a shape, with the same weights."""
+    torch.manual_seed(0)
+    if name == "small":
+        return (model := gpt2(SHAPES[name]).eval()), peer(model)
     with tempfile.TemporaryDirectory() as folder:
-        peer(model).save_pretrained(folder)
-        theirs = GPT2LMHeadModel.from_pretrained(folder).eval()
-        ours = fill(gpt2(model.config, meta=True), FAMILIES["gpt2"], weight_files(Path(folder)))
-    return ours, theirs
+        if isinstance(SHAPES[name], GPTConfig):
+            build, family = gpt2, FAMILIES["gpt2"]
+            peer(gpt2(SHAPES[name])).save_pretrained(folder)
+        else:
+            build, family = storyteller, FAMILIES["llama"]
+            born = storyteller(SHAPES[name])
+            for p in born.parameters():
+                torch.nn.init.normal_(p, std=0.1) if p.ndim > 1 else None
+            save_pretrained(born, Tokenizer.load(DATA / "village" / "tokenizer.json"), folder)
+        theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        return fill(build(SHAPES[name], meta=True), family, weight_files(Path(folder))).eval(), theirs
 
 
 def processor_time(call) -> float:
@@ -122,15 +138,13 @@ def memory_speed() -> float:
 
 def bytes_moved(model, rows: int, new: int) -> float:
     """Bytes that a step must read, in the middle of the text: every weight of a product, and the cache."""
-    weights = sum(p.nbytes for p in model.parameters()) - model.embed.position.weight.nbytes
+    weights = sum(p.nbytes for name, p in model.named_parameters() if name != "embed.position.weight")
     return weights + cache_bytes(model.config, PROMPT + new // 2, rows)
 
 
 def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "generate")) -> list[dict]:
     """A row for each kind, printed as well. speed: the memory's, bytes a second."""
-    torch.manual_seed(0)
-    model, new = gpt2(SHAPES[name]).eval(), NEW[name]
-    model, theirs = from_file(model) if name == "GPT-2 124 M" else (model, peer(model))
+    (model, theirs), new = both(name), NEW[name]
     theirs.generation_config.pad_token_id = theirs.generation_config.eos_token_id = None
     tokens = torch.randint(1, 1024, (rows, PROMPT), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -147,7 +161,7 @@ def compare(name: str, rows: int, rounds: int, speed: float, kinds=("loop", "gen
         a, b = (rows * new / statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(y / x for x, y in times)
         speeds = f"companion {a:8,.0f}   transformers {b:8,.0f} tokens/s   ratio {ratio:.2f}"
-        line = f"{name:12} batch {rows:2} {kind:9} {speeds}"
+        line = f"{name:20} batch {rows:2} {kind:9} {speeds}"
         row = {"what": f"{name}, {rows} at once, {kind}", "ours": round(a), "theirs": round(b)}
         row |= {"ratio": round(ratio, 3), "same": round(same, 3)}
         if kind == "loop":

@@ -88,8 +88,9 @@ def run_decoding(folder: Path, threads: int, quick: bool) -> list[dict]:
     speed, rows = memory_speed(), []
     for name in SHAPES:
         for batch in (1, 16):
-            kinds = ("loop", "generate") if name == "small" else ("loop",)
-            rows += compare(name, batch, 1 if quick else 7 if name == "small" else 3, speed, kinds)
+            small = name.startswith("small")
+            kinds = ("loop", "generate") if small else ("loop",)
+            rows += compare(name, batch, 1 if quick else 7 if small else 3, speed, kinds)
     return rows
 
 
