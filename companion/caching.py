@@ -21,6 +21,7 @@ from companion.runtime.caches import (
     in_step,
     room_for,
     row_places,
+    whole_or_not,
 )
 from companion.runtime.checks import whole_number
 from companion.runtime.modes import eval_mode
@@ -136,14 +137,12 @@ class KVCache:
     @property
     def length(self):
         """Tokens held: an int, or int64 (B,) for rows at different positions."""
-        used = self.used()
-        in_step([track.end for track in used])
-        return used[0].length if used else 0
+        return in_step(self.used())
 
     def rewind(self, length) -> None:
         """Forget what came after the first tokens: so many of all rows, or of each row, int64 (B,)."""
         used = sorted(self.used(), key=lambda track: track.end)
-        check_rewind(length, used[0].length if used else 0, self.plan.batch_size)
+        length = check_rewind(length, used[0].length if used else 0, self.plan.batch_size)
         for track in used:
             track.length, track.end = length, int(torch.as_tensor(length).max())
 
@@ -159,8 +158,8 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
     whole_number("chunk", chunk, 1, "try 512")
     rows, start = check_rows(rows), cache.length
     lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)  # (B,)
-    tokens, _ = pad_batch(rows, 0)  # (B, T), padded behind
-    with eval_mode(model):
+    tokens = pad_batch([row.cpu() for row in rows], 0)[0].to(rows[0].device)  # (B, T), padded behind
+    with eval_mode(model), whole_or_not(cache):
         pieces = [model.hidden(piece, cache) for piece in tokens.split(chunk, dim=1)]
         if (lengths != lengths[0]).any():
             cache.rewind(start + lengths)  # the padding was never read
@@ -236,7 +235,7 @@ class ModelDraft:
         same = next((i for i, (a, b) in pairs if a != b), len(self.read))
         self.cache.rewind(min(same, self.cache.length, len(text) - 1))
         drafted, q, device = [], [], next(self.model.parameters()).device
-        for _ in range(n):
+        for _ in range(min(n, self.model.config.context_length + 1 - len(text))):
             new = torch.tensor([(text + drafted)[self.cache.length :]], device=device)  # (1, T)
             with torch.no_grad(), eval_mode(self.model):
                 logits = next_logits(self.model, new, self.cache)  # (1, V)

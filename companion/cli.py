@@ -41,7 +41,7 @@ from companion.runtime.configs import (
     write_run_settings,
 )
 from companion.runtime.distributed import check_shares, ours, shared_device
-from companion.runtime.files import claim
+from companion.runtime.files import at_home, claim
 from companion.runtime.options import add_fields, fields_of, integer, names_of, number, refuse
 from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
 from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
@@ -182,7 +182,7 @@ def plan_text(args, skip, given: dict) -> Preparation:
         said = str(error).replace("choose to skip it", "leave it out with --skip")
         said = re.sub("^(name_or_path|folder)=", "text=", said)
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
-    folder = args.data or RUNS / "data" / Path(args.text[0]).expanduser().resolve().stem
+    folder = args.data or RUNS / "data" / at_home(args.text[0]).resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)
     hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
     return plan

@@ -48,7 +48,7 @@ class RoPE(nn.Module):
 
     def __init__(self, width: int, context_length: int, theta=10000.0, factor=1.0, original=8192):
         super().__init__()
-        if width % 2 or not min(width, context_length, theta, factor, original) > 0:
+        if width % 2 or not all(x > 0 for x in (width, context_length, theta, factor, original)):
             raise ValueError(f"{width=} must be even, {context_length=}, {theta=}, {factor=} above 0")
         speed = 1 / theta ** (torch.arange(0, width, 2, device="cpu") / width)  # (D / 2,) float32
         kept = ((original * speed / (2 * math.pi) - 1) / 3).clamp(0, 1)  # from one turn to four
@@ -289,7 +289,7 @@ class Muon(torch.optim.Optimizer):
         only_matrices(self.param_groups)
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self):
         for group in self.param_groups:
             lr, beta = group["lr"], group["momentum"]
             for ps in of_one_shape(group["params"]):

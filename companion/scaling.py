@@ -48,7 +48,8 @@ def flops_per_token(model: GPT, length: int) -> int:
     Source: Kaplan et al., 2020 (arXiv:2001.08361), section 2.1; Chowdhery et al., 2022 (PaLM), appendix B.
     """
     c = model.config
-    return 6 * matrix_parameters(model) + 12 * c.n_layers * c.d_model * length
+    width = c.n_heads * getattr(c, "head_width", c.d_model // c.n_heads)  # of all heads: mostly C
+    return 6 * matrix_parameters(model) + 12 * c.n_layers * width * length
 
 
 # Cell 707caae4, under “Where the memory goes”
@@ -111,9 +112,9 @@ class DistributedTrainer(Trainer):
 def mup_init(model: GPT, base_width: int) -> GPT:
     """Give the last norm the first weight that it has at base_width, times base_width / d_model; in place.
 
-    The other first weights of init_gpt2 (chapter 6), whose formula for the norm this is, are muP's already.
-    Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8; its output multiplier stands in the norm here,
-    since the head is tied.
+    The other first weights of init_gpt2 (chapter 6), whose formula for the norm this is, are muP's already,
+    but for position rows, which begin smaller in a wider model. Source: Yang & Hu et al., 2022
+    (arXiv:2203.03466), table 8; its output multiplier stands in the norm here, since the head is tied.
     """
     scale = base_width / model.config.d_model
     with torch.no_grad():

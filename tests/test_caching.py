@@ -294,6 +294,35 @@ def test_an_interrupted_call_is_noticed_and_mended(model):
 
 
 @torch.no_grad()
+@torch.no_grad()
+def test_a_prefill_that_fails_leaves_the_cache_as_it_was(model):
+    cache, fresh = KVCache(SHAPE, 1), KVCache(SHAPE, 1)
+    prefill(model, ids(1, 3), cache)
+    with pytest.raises(ValueError, match="context_length=23"):
+        prefill(model, ids(1, 40), cache, chunk=10)
+    with pytest.raises(ValueError, match="tokens go from"):
+        prefill(model, torch.cat([ids(1, 10), torch.full((1, 1), V)], dim=1), cache, chunk=5)
+    assert cache.length == 3
+    prefill(model, ids(1, 3), fresh)
+    ours, expected = (prefill(model, ids(1, 9, seed=1), c) for c in (cache, fresh))
+    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_lengths_are_the_caller_s_and_the_cache_s_own(model):
+    cache, back = KVCache(SHAPE, 2), torch.tensor([3, 5])
+    model(ids(2, 9), cache)
+    cache.rewind(back)
+    back -= 1
+    held = cache.length
+    held += 7
+    assert cache.length.tolist() == [3, 5]
+    model(ids(2, 1), cache)
+    held = cache.length
+    held -= 2  # a tensor like any other, also after the short way
+    assert cache.length.tolist() == [4, 6] and [t.length.tolist() for t in cache.used()][0] == [4, 6]
+
+
 def test_layers_without_attention_keep_nothing(model):
     class Plain(Block):
         def forward(self, x, cache=None):
@@ -599,6 +628,14 @@ def test_a_draft_may_be_a_plain_model_and_saves_passes():
     model.hidden = lambda tokens, cache=None: read.append(tokens.shape[1]) or hidden(tokens, cache)
     out = flat(speculative(model, gpt2_model().double(), ids(1, 4), 15, n_draft=4, generator=seeded(2)))
     assert len(out) == 15 and read == [8, 5, 5], "the same model's drafts are all kept"
+
+
+def test_a_draft_of_a_smaller_context_drafts_as_far_as_that_goes():
+    model, small = gpt2(SHAPE).eval(), gpt2(dataclasses.replace(SHAPE, context_length=8)).eval()
+    told = list(chain(*speculative(model, small, ids(1, 5), 15, temperature=0)))
+    assert told == generate(model, ids(1, 5), 15, temperature=0)[0].tolist()
+    passes = list(speculative(model, small, ids(1, 5), 15, temperature=0))
+    assert [len(new) for new in passes[-5:]] == [1] * 5
 
 
 def test_the_model_itself_as_draft_keeps_every_draw():

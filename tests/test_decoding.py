@@ -107,6 +107,27 @@ def dropout_alone(model):
     model.blocks[1].mlp.dropout.train()
 
 
+def other_keys(model):
+    attn = model.blocks[1].attn
+    project = attn.project
+    attn.project = lambda x, start=0: tuple(2 * y for y in project(x, start))
+
+
+def a_weight_that_is_no_parameter(model):
+    linear = model.blocks[0].mlp.down_proj
+    weight = linear.weight.detach()
+    del linear.weight
+    linear.weight = 2 * weight
+
+
+def a_weight_of_a_kind_of_its_own(model):
+    class Watched(torch.Tensor):
+        pass
+
+    norm = model.blocks[2].norm_2
+    norm.weight = nn.Parameter(norm.weight.detach().as_subclass(Watched))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -118,6 +139,9 @@ def dropout_alone(model):
         a_method_put_in_place,
         one_map_for_an_mlp,
         dropout_alone,
+        other_keys,
+        a_weight_that_is_no_parameter,
+        a_weight_of_a_kind_of_its_own,
     ],
 )
 @torch.no_grad()
@@ -194,3 +218,32 @@ def test_float32_agrees_to_a_hundred_thousandth():
         caches, new = [filled(model, 9) for _ in range(2)], torch.tensor([[3], [4]])
         ours, expected = few_tokens(model, new, caches[0]), GPT.hidden.__wrapped__(model, new, caches[1])
         torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_model_of_several_types_goes_its_own_way():
+    model = swift(LlamaConfig(**SHAPE)).bfloat16().eval()
+    new = torch.tensor([[1], [2]])
+    model.norm.norm.float()  # alone, or all norms
+    for norms in (1, 100):
+        for part in [x for x in model.modules() if type(x).__name__ == "RMSNorm"][-norms:]:
+            part.float()
+        cache = KVCache(model.config, 2)
+        assert few_tokens(model, new, cache) is None and model.hidden(new, cache).shape == (2, 1, 12)
+
+
+@torch.no_grad()
+def test_gpt2_s_parts_round_16_bits_as_the_model_does():
+    torch.manual_seed(0)
+    model = gpt2(GPTConfig(**SHAPE)).bfloat16().eval()
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.3)
+    new, ways = torch.tensor([[1], [2]]), (few_tokens, GPT.hidden.__wrapped__)
+    ours, expected = (way(model, new, filled(model, 9)) for way in ways)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_no_rows_are_the_model_s_to_refuse(model):
+    with pytest.raises(ValueError, match="tokens have 0 rows"):
+        model.hidden(torch.zeros(0, 1, dtype=torch.int64), KVCache(model.config, 1))

@@ -408,7 +408,15 @@ def test_names_that_are_neither(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, WHOLE)
     (tmp_path / "runs").mkdir()
-    for name in ("", "runs/first", "model", "~/nobody-has-this", "a/b/c", "x" * 5000):
+    for name in (
+        "",
+        "runs/first",
+        "model",
+        "~/nobody-has-this",
+        "~nobody-of-this-name/model",
+        "a/b/c",
+        "x" * 5000,
+    ):
         with pytest.raises(ValueError, match="is no folder, and no name of the hub") as caught:
             find_model(name)
         one_line(caught)

@@ -623,6 +623,22 @@ def test_parameters_of_one_shape_come_in_lists_that_fit(monkeypatch):
     assert found == [[0, 2], [3], [1], [5]]
 
 
+def test_an_optimizer_without_a_parameter_is_left_out():
+    model = swift(SHAPE)
+    for name, p in model.named_parameters():
+        p.requires_grad_(name.endswith("_proj.weight"))
+    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["Muon"]
+    for p in model.parameters():
+        p.requires_grad_(not p.requires_grad)
+    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["AdamW"]
+
+
+def test_a_number_that_is_none_turns_nothing():
+    for given in ({"theta": math.nan}, {"factor": math.nan}, {"original": math.nan}, {"theta": -1.0}):
+        with pytest.raises(ValueError, match="above 0"):
+            RoPE(8, 10, **given)
+
+
 def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
     model = swift(dataclasses.replace(SHAPE, tied=False))
     model.blocks[0].mlp.up_proj.weight.requires_grad_(False)

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from companion.gpt import GPT, GPTConfig, gpt2
-from companion.modern import LlamaConfig, storyteller
+from companion.modern import LlamaConfig, llama, storyteller
 from companion.scaling import (
     Law,
     Recomputed,
@@ -40,6 +40,13 @@ def counted(model, batch):
 @pytest.mark.parametrize("config", SHAPES)
 def test_flops_are_those_that_pytorch_counts(config):
     assert counted(gpt2(config), rows(config)) == 3 * 29 * flops_per_token(gpt2(config, meta=True), 29)
+
+
+def test_heads_wider_than_a_share_of_the_model_are_counted_as_they_are():
+    config = LlamaConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, head_width=14)
+    model = llama(config, meta=True)
+    assert flops_per_token(model, 29) == 6 * matrix_parameters(model) + 12 * 2 * (3 * 14) * 29
+    assert counted(llama(config), rows(config)) == 3 * 29 * flops_per_token(model, 29)
 
 
 def test_a_table_counts_where_it_is_the_head():

@@ -695,6 +695,8 @@ def test_what_is_cut_off_or_damaged_is_named(folder):
         "{}",
         '{"config": {}}',
         '{"config": {"architecture": "gpt2", "wings": 2}}',
+        "[" * 200_000,
+        '{"config": {"d_model": ' + "9" * 5000 + "}}",
         "\xff",
         '{"config": 3}',
     ):

@@ -1,5 +1,7 @@
 """What a key/value cache needs and chapter 9 does not teach: checks of arguments, and sizes of buffers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import torch
@@ -43,8 +45,8 @@ def empty_buffer(new: Tensor, room: int, dtype: torch.dtype | None = None) -> Te
         return torch.zeros(*new.shape[:-2], room, new.shape[-1], dtype=dtype or new.dtype, device=new.device)
 
 
-def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> None:
-    """Raise ValueError or TypeError for a length that a cache that holds so much cannot go back to."""
+def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> int | Tensor:
+    """A length, copied. ValueError or TypeError for one that a cache that holds so much cannot go back to."""
     if isinstance(length, Tensor):
         if length.dtype != torch.int64 or length.shape != (batch_size,):
             given = f"{length.dtype} {tuple(length.shape)}"
@@ -54,14 +56,36 @@ def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> N
     asked = torch.as_tensor(length)
     if not ((asked >= 0) & (asked <= torch.as_tensor(held))).all():
         raise ValueError(f"length={length} must be between 0 and the {held} that the cache holds")
+    return copied(length)
 
 
-def in_step(ends: list[int]) -> None:
-    """Raise ValueError where what layers hold ends at different places, as after an interrupted call."""
-    if len(set(ends)) > 1:
+def copied(length: int | Tensor) -> int | Tensor:
+    """A length that nobody else changes."""
+    return length.clone() if isinstance(length, Tensor) else length
+
+
+def in_step(tracks: list) -> int | Tensor:
+    """The tokens that each of these holds, an int or int64 (B,), copied; 0 where there are none.
+
+    Raises ValueError where they end at different places, as after an interrupted call.
+    """
+    ends = {track.end for track in tracks}
+    if len(ends) > 1:
         raise ValueError(
             f"some layers hold {max(ends)} tokens and some {min(ends)}; call rewind({min(ends)})"
         )
+    return copied(tracks[0].length) if tracks else 0
+
+
+@contextmanager
+def whole_or_not(cache) -> Iterator[None]:
+    """Inside, several pieces are read into a cache; after an error it holds what it held before."""
+    before = cache.length
+    try:
+        yield
+    except BaseException:
+        cache.rewind(before)
+        raise
 
 
 def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, Tensor]:

@@ -145,7 +145,7 @@ def _parse_config(path: Path) -> dict:
     content = file_of_checkpoint(path).read_bytes()
     try:
         saved = json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # of ValueErrors also one for a number of thousands of digits
         raise ValueError(f"{path} is not whole JSON; copy it again, or train again") from None
     if not isinstance(saved, dict) or not isinstance(saved.get("config"), dict):
         raise ValueError(f"{path}: 'config' is missing; copy it again, or train again")
@@ -225,10 +225,19 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
         with safe_open(file_of_checkpoint(path), "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        pickled = path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04")
+        pickled = begins(path) in (b"PK", b"\x80\x02", b"\x80\x04")
         reason = "a pickle, which is never opened" if pickled else str(error)
         problem = f"{path} is no whole safetensors file ({reason})"
         raise ValueError(f"{problem}; copy or train it again") from None
+
+
+def begins(path: Path) -> bytes:
+    """The first two bytes of a file; none of one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2)
+    except OSError:
+        return b""
 
 
 def check_weights(model: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:

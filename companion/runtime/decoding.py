@@ -38,7 +38,9 @@ def few_tokens(model: nn.Module, tokens: Tensor, cache) -> Tensor | None:
     """
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or tokens.dtype != torch.int64:
         return None
-    if tokens.ndim != 2 or not 0 < tokens.shape[1] <= FEW or torch.is_autocast_enabled(tokens.device.type):
+    if tokens.ndim != 2 or not len(tokens) or not 0 < tokens.shape[1] <= FEW:
+        return None
+    if torch.is_autocast_enabled(tokens.device.type):
         return None
     inside = torch.is_inference_mode_enabled()
     for way in (decoding_gpt2, decoding_modern):

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from companion.runtime.decoding_parts import (
     DROPOUT,
+    LAYER_NORM,
     TABLE,
     add_linear,
     by_head,
@@ -21,8 +22,7 @@ from companion.runtime.decoding_parts import (
 from companion.runtime.kernels import gelu_no_grad, scaled_dot_product_attention
 
 BLOCK, MLP = "companion.blocks.Block", "companion.blocks.MLP"
-EMBED, NORM = "companion.embeddings.GPTEmbedding", "companion.blocks.LayerNorm"
-ATTN = "companion.attention.CausalSelfAttention"
+EMBED, ATTN = "companion.embeddings.GPTEmbedding", "companion.attention.CausalSelfAttention"
 
 
 def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
@@ -52,7 +52,7 @@ def weights(model: nn.Module) -> tuple | None:
     if not plain_model(model):
         return None
     embed, last, blocks = model._modules["embed"], model._modules["norm"], []
-    if not (plain(EMBED, embed) and plain(NORM, last)):
+    if not (plain(EMBED, embed) and plain(LAYER_NORM, last)):
         return None
     position, rows = embed._modules["position"], token_rows(embed._modules["token"])
     if rows is None or not (plain(TABLE, position) and plain(DROPOUT, embed._modules["dropout"])):
@@ -62,7 +62,7 @@ def weights(model: nn.Module) -> tuple | None:
             return None
         inner = block._modules
         norm_1, attn, norm_2, mlp = inner["norm_1"], inner["attn"], inner["norm_2"], inner["mlp"]
-        if not (plain(NORM, norm_1, norm_2) and plain(ATTN, attn) and plain(MLP, mlp)):
+        if not (plain(LAYER_NORM, norm_1, norm_2) and plain(ATTN, attn) and plain(MLP, mlp)):
             return None
         layers = [attn._modules[x] for x in ("q_proj", "k_proj", "v_proj", "o_proj")]
         layers += mlp._modules["up_proj"], mlp._modules["down_proj"]

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from companion.runtime.decoding_parts import (
     DROPOUT,
+    RMS_NORM,
+    SHIFT,
     add_linear,
     by_head,
     joined,
@@ -23,9 +25,8 @@ from companion.runtime.masks import near
 
 BLOCK, SWIFT = "companion.blocks.Block", "companion.modern.SwiftBlock"
 DOUBLED, FIRST = "companion.runtime.halves.Doubled", "companion.runtime.halves.FirstHalf"
-NORM, ROPE = "companion.modern.RMSNorm", "companion.modern.RoPE"
 ATTN, MLP = "companion.modern.GroupedQueryAttention", "companion.modern.SwiGLU"
-SHIFT, NOTHING = "companion.modern.Shift", "torch.nn.modules.linear.Identity"
+ROPE, NOTHING = "companion.modern.RoPE", "torch.nn.modules.linear.Identity"
 
 
 def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
@@ -81,7 +82,7 @@ def turned(y: Tensor, norm: tuple | None, turn: tuple[Tensor, Tensor]) -> Tensor
 def shifted(h: Tensor, shares: Tensor, layer, rows: int) -> Tensor:
     """h (B T, C) plus shares (reach, C) of the vectors before it, which the layer's cache remembers."""
     new, reach = h.view(rows, -1, h.shape[-1]), len(shares)  # (B, T, C)
-    track = layer.tracks.get("shift")
+    track = getattr(layer, "tracks", {}).get("shift")
     if track is None or not isinstance(track.length, int) or track.length < reach:
         seen = layer.remember("shift", new, reach)  # (B, reach + T, C)
     else:
@@ -94,8 +95,8 @@ def shifted(h: Tensor, shares: Tensor, layer, rows: int) -> Tensor:
 def weights(model: nn.Module) -> tuple | None:
     """What `through` needs: token rows, RoPE, and the parameters of the blocks and the last norm.
 
-    They are looked up anew each time, since any part may be replaced. None for a model with another part, or
-    in 16 bits, where the parts round in places of their own.
+    They are looked up anew each time, since any part may be replaced. None for a model with another part, and
+    for one in 16 bits or of several types, where the parts round in places of their own.
     """
     if not plain_model(model):
         return None
@@ -104,24 +105,34 @@ def weights(model: nn.Module) -> tuple | None:
     if swift:
         embed, last = embed._modules["token"], last._modules["norm"]
     rows = token_rows(embed)
-    if rows is None or not plain(NORM, last) or last._parameters["weight"].dtype.itemsize < 4:
+    if rows is None or not plain(RMS_NORM, last):
+        return None
+    dtype = last._parameters["weight"].dtype
+    if dtype.itemsize < 4 or not of_type(dtype, embed):
         return None
     for block in model._modules["blocks"]._modules.values():
-        if not plain(SWIFT if swift else BLOCK, block) or (found := inside(block._modules, swift)) is None:
+        if not plain(SWIFT if swift else BLOCK, block):
+            return None
+        if (found := inside(block._modules, swift, dtype)) is None:
             return None
         ropes.add(block.attn.rope)
         blocks.append(found)
     return (rows, *ropes, blocks, scale(last)) if len(ropes) == 1 else None
 
 
-def inside(block: dict, swift: bool) -> tuple | None:
+def of_type(dtype: torch.dtype, *parts: nn.Module) -> bool:
+    """Whether all parameters of parts are numbers of a type."""
+    return all(p.dtype == dtype for part in parts for p in part._parameters.values() if p is not None)
+
+
+def inside(block: dict, swift: bool, dtype: torch.dtype) -> tuple | None:
     """What `through` needs of a block's modules; None where one of them is another part."""
     norm_1, attn, norm_2, mlp = block["norm_1"], block["attn"], block["norm_2"], block["mlp"]
-    if not (plain(NORM, norm_1, norm_2) and plain(ATTN, attn) and plain(MLP, mlp)):
+    if not (plain(RMS_NORM, norm_1, norm_2) and plain(ATTN, attn) and plain(MLP, mlp)):
         return None
     parts = attn._modules
     norms = parts["q_norm"], parts["k_norm"]
-    if not plain(ROPE, parts["rope"]) or not (plain(NORM, *norms) or plain(NOTHING, *norms)):
+    if not plain(ROPE, parts["rope"]) or not (plain(RMS_NORM, *norms) or plain(NOTHING, *norms)):
         return None
     if not plain(DROPOUT, mlp._modules["dropout"]) or (swift and not plain(SHIFT, block["shift"])):
         return None
@@ -129,7 +140,9 @@ def inside(block: dict, swift: bool) -> tuple | None:
     layers += [mlp._modules[x] for x in ("gate_proj", "up_proj", "down_proj")]
     if (found := matrices(layers)) is None:
         return None
-    each = [scale(norm) if plain(NORM, norm) else None for norm in norms]
+    if not of_type(dtype, norm_1, norm_2, *norms, *layers, *([block["shift"]] if swift else [])):
+        return None
+    each = [scale(norm) if plain(RMS_NORM, norm) else None for norm in norms]
     heads = attn.n_heads, attn.n_kv_heads, attn.window
     shares = block["shift"]._parameters["weight"] if swift else None
     return scale(norm_1), found[:4], each, heads, scale(norm_2), found[4:], shares

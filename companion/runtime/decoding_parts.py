@@ -11,7 +11,13 @@ GPT, TABLE = "companion.gpt.GPT", "companion.embeddings.TokenEmbedding"
 LINEAR, DROPOUT = "torch.nn.modules.linear.Linear", "torch.nn.modules.dropout.Dropout"
 INT8, INT4 = "companion.quantization.Int8Linear", "companion.quantization.Int4Linear"
 ROWS = "companion.quantization.QuantizedRows"
+LAYER_NORM, RMS_NORM = "companion.blocks.LayerNorm", "companion.modern.RMSNorm"
+SHIFT = "companion.modern.Shift"
 """Classes whose operations are written out here, by name: nothing in this folder imports a chapter's."""
+
+PARAMETERS = dict.fromkeys((TABLE, RMS_NORM, SHIFT), ("weight",))
+PARAMETERS |= dict.fromkeys((LINEAR, LAYER_NORM), ("weight", "bias"))
+"""What a part of each of these classes must have as its own, each a tensor like any other, or None."""
 
 
 @remembered
@@ -22,13 +28,22 @@ def name(kind: type) -> str:
 
 def plain(kind: str, *parts: nn.Module) -> bool:
     """Whether parts are of a class and do just what it says: no hook, no dropout, no method in its place."""
+    needed = PARAMETERS.get(kind, ())
     for part in parts:
         own = part.__dict__
-        if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["training"] or "forward" in own:
+        if own["_forward_hooks"] or own["_forward_pre_hooks"] or own["training"]:
             return False
-        if name(type(part)) != kind:
+        if "forward" in own or "project" in own:
+            return False
+        held = own["_parameters"]
+        if name(type(part)) != kind or not all(n in held and usual(held[n]) for n in needed):
             return False
     return True
+
+
+def usual(p: Tensor | None) -> bool:
+    """Whether this is None or a tensor, and of no subclass but Parameter."""
+    return p is None or type(p) in (nn.Parameter, Tensor)
 
 
 def plain_model(model: nn.Module) -> bool:
@@ -86,9 +101,9 @@ def linear(x: Tensor, p: dict | nn.Module) -> Tensor:
 
 
 def add_linear(x: Tensor, y: Tensor, p: dict | nn.Module) -> Tensor:
-    """x (B, C), which may be written to, plus a layer's product with y."""
-    if callable(p):
-        return p(y).add_(x)
+    """x (B, C), which may be written to, plus a layer's product with y; 16 bits are rounded as elsewhere."""
+    if callable(p) or x.dtype.itemsize < 4:
+        return linear(y, p).add_(x)
     if p["bias"] is not None:
         x.add_(p["bias"])
     return x.addmm_(y, p["weight"].T)

@@ -20,6 +20,14 @@ WAIT = 60
 """Seconds to wait for another process that moves a set to its place, which takes milliseconds."""
 
 
+def at_home(name: str | Path) -> Path:
+    """A path, with the user's folder for `~`; as it stands where there is no such user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def write_whole(path: str | Path, data: bytes | str) -> None:
     """Write a file whole or not at all, text as UTF-8. The old one stays until the new is on the disk."""
     with new_file(path) as new:

@@ -14,6 +14,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from companion.runtime.files import at_home
+
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SMALL = (
     CONFIG,
@@ -57,7 +59,7 @@ def find_model(
     if not isinstance(name, (str, os.PathLike)):
         raise TypeError(f"model={name!r:.40} must be a folder, or a name such as openai-community/gpt2")
     text = name.as_posix() if isinstance(name, Path) else os.fspath(name)
-    folder = Path(text).expanduser()
+    folder = at_home(text)
     if text and _exists(folder):
         if revision is not None:
             rule = f"is for models of the hub, and {text} is a folder here; leave it out"
@@ -71,7 +73,7 @@ def find_model(
 
 def is_hub_name(text: str) -> bool:
     """Whether this is a model's name on the hub: see find_model. No network is asked."""
-    if _exists(Path(text).expanduser()):
+    if _exists(at_home(text)):
         return False  # for "", too
     owner, slash, rest = text.partition("/")
     parts = re.fullmatch(r"[\w.-]+", owner, re.ASCII) and re.fullmatch(r"[\w.-]+", rest, re.ASCII)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, holds_model, read_config
-from companion.runtime.files import reading
+from companion.runtime.files import at_home, reading
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.hub import SMALL, find_model, is_hub_name
 from companion.runtime.public_configs import read_shape
@@ -27,7 +27,7 @@ def is_public(name: str | Path) -> bool:
 
     Whatever else there is, or is missing, is taken for a folder of ours.
     """
-    folder = Path(name).expanduser()
+    folder = at_home(name)
     return is_hub_name(folder.as_posix()) or "model_type" in _object(folder, CONFIG)
 
 
@@ -110,7 +110,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
     Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
     """
-    folder = Path(name).expanduser()
+    folder = at_home(name)
     if is_hub_name(folder.as_posix()):
         folder = public_folder(name)
     elif not folder.is_dir():

@@ -16,14 +16,18 @@ def beside_adamw(
 ) -> list:
     """[kind for the matrices, at lr, with decay; AdamW for embeddings, head and vectors, at lr / 3, without].
 
-    betas: AdamW's; the first is also kind's momentum. Frozen parameters are left out. A Trainer moves both
-    rates in proportion: give its config lr.
+    betas: AdamW's; the first is also kind's momentum. Frozen parameters are left out, and so is an optimizer
+    that would have none. A Trainer moves both rates in proportion: give its config lr.
     """
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [p for name, p in named if name.endswith(MATRICES)]
     rest = [p for name, p in named if not name.endswith(MATRICES)]
-    adamw = torch.optim.AdamW(rest, lr=lr / 3, betas=betas, weight_decay=0.0, fused=True)
-    return [kind(matrices, lr=lr, weight_decay=weight_decay, momentum=betas[0]), adamw]
+    made = []
+    if matrices:
+        made.append(kind(matrices, lr=lr, weight_decay=weight_decay, momentum=betas[0]))
+    if rest:
+        made.append(torch.optim.AdamW(rest, lr=lr / 3, betas=betas, weight_decay=0.0, fused=True))
+    return made
 
 
 def only_matrices(groups: list[dict]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from companion.runtime.files import at_home
 from companion.runtime.hub import WAIT, first_line
 from companion.runtime.texts import CORPORA
 
@@ -91,7 +92,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
         if name in HUB or name in CORPORA:
             (shards if name in HUB else others).append(name)
             continue
-        path = Path(name).expanduser()
+        path = at_home(name)
         paths = [path] if name.strip() else []
         if glob.has_magic(name) and not path.exists():
             paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
@@ -112,7 +113,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
 def name_of(name: str, first: str) -> str:
     """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
-    path = Path(first if glob.has_magic(name) else name).expanduser().resolve()
+    path = at_home(first if glob.has_magic(name) else name).resolve()
     if glob.has_magic(name):
         path = path.parent
     return path.name if path.is_dir() or name in HUB else path.name.split(".")[0]

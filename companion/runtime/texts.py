@@ -9,6 +9,7 @@ from pathlib import Path
 
 from companion.runtime.checks import as_documents
 from companion.runtime.downloads import DOWNLOADS, fetch
+from companion.runtime.files import at_home
 from companion.runtime.tokenizers import END_OF_TEXT
 from companion.village import DATA, load_split
 
@@ -48,7 +49,7 @@ def load_text(
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
-    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    name, path = str(name_or_path), at_home(name_or_path)
     if not name.strip():
         raise ValueError(f"name_or_path={name!r} is empty; for the working directory write '.'")
     if name == "village":
@@ -83,7 +84,7 @@ def load_text(
 def source_of(names: str | Iterable[str | Path]) -> str:
     """Where texts are from, for prepare's `source`: a corpus by its name, files and folders by whole path."""
     names = [names] if isinstance(names, (str, os.PathLike)) else names
-    known = [str(n) if str(n) in CORPORA else str(Path(n).expanduser().resolve()) for n in names]
+    known = [str(n) if str(n) in CORPORA else str(at_home(n).resolve()) for n in names]
     return ", ".join(known)
 
 
