@@ -524,6 +524,10 @@ def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
     trial = trainer_of(plan)(other, batches, config, optimizers=optimizers)
     steps = plan.saved + steps_within(trial, plan.minutes, len(corpus.val.tokens))
     steps = min(steps, plan.at_most or steps)
+    if plan.own_warmup and steps < config.warmup_steps:
+        other = "" if plan.resume else ", or fewer --warmup-steps"
+        short = f"{steps} steps, and the learning rate climbs for {config.warmup_steps}"
+        raise ValueError(f"--minutes={plan.minutes:g} is enough for {short}; give more minutes{other}")
     fitted = {} if plan.own_warmup else {"warmup_steps": warmup_within(steps, config.warmup_steps)}
     return dataclasses.replace(config, steps=steps, **fitted)
 

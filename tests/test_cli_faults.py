@@ -282,6 +282,9 @@ def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, cap
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
     assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
     fails(capsys, ["train", *MINE, *TINY, "--warmup-steps", "50"], 2, "warmup_steps=50")
+    timed = [*TINY[: TINY.index("--steps")], "--minutes", "0.001"]
+    argv = ["train", *MINE, *timed, "--warmup-steps", "5000"]
+    fails(capsys, argv, 2, "--minutes=0.001 is enough for ", "give more minutes, or fewer --warmup-steps")
 
 
 # -- stopped ------------------------------------------------------------------

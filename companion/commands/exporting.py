@@ -133,6 +133,9 @@ def report_hf(plan: SimpleNamespace, held: dict) -> None:
     print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
     print(f"  model = AutoModelForCausalLM.from_pretrained({plan.output.as_posix()!r})")
     print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.output.as_posix()!r})")
+    begun = plan.teller.tokenizer.decode(plan.teller.begin) + "Once"
+    print(f"  ids = tokenizer({begun!r}, return_tensors='pt', add_special_tokens=False)")
+    print("  print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))")
 
 
 def report_gguf(plan: SimpleNamespace, held: dict[str, str]) -> None:

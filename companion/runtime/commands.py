@@ -90,13 +90,17 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
         return
     parser = Parser(prog="companion", description=about)
     children = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+    asked = parser
     for name, command in commands.items():
         child = children.add_parser(
             name, help=command.help, description=command.help, epilog=f"example: {command.example}"
         )
         if argv[0] == name:
             command.add(child)
-    args = parser.parse_args(argv)
+            asked = child
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        asked.error(f"unrecognized arguments: {' '.join(unknown)}")
     command = commands[args.command]
     with distributed.together(distributed.ours()), ExitStack() as held:
         plan = command.plan(args, held)

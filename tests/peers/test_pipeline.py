@@ -79,3 +79,13 @@ def test_every_family_goes_on_with_the_same_text(name, tmp_path):
     ours = generate(model, row, 40, temperature=0, stop=end, cache=KVCache(model.config, 1))
     ids = [i for i in ours[0].tolist() if i != end]
     assert len(set(ids)) > 5 and found[0]["generated_text"] == TOKENIZER.decode(ids)
+
+
+def test_what_export_prints_tells_as_ours_does(tmp_path, monkeypatch, capsys):
+    """A story begins behind <|endoftext|>, which transformers' tokenizer does not put there."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "hf", "--model", str(STORYTELLER), "--output", "told"]) == 0
+    code = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    exec("\n".join(code[[i for i, line in enumerate(code) if line.startswith("from ")][0] :]), {})
+    ours = load(STORYTELLER, device="cpu").tell("Once", temperature=0, max_new_tokens=60)
+    assert capsys.readouterr().out.strip() == f"<|endoftext|>{ours}"
