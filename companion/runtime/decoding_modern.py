@@ -122,7 +122,11 @@ def weights(model: nn.Module) -> tuple | None:
 
 def of_type(dtype: torch.dtype, *parts: nn.Module) -> bool:
     """Whether all parameters of parts are numbers of a type."""
-    return all(p.dtype == dtype for part in parts for p in part._parameters.values() if p is not None)
+    for part in parts:
+        for p in part._parameters.values():
+            if p is not None and p.dtype != dtype:
+                return False
+    return True
 
 
 def inside(block: dict, swift: bool, dtype: torch.dtype) -> tuple | None:

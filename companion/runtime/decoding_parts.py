@@ -17,7 +17,8 @@ SHIFT = "companion.modern.Shift"
 
 PARAMETERS = dict.fromkeys((TABLE, RMS_NORM, SHIFT), ("weight",))
 PARAMETERS |= dict.fromkeys((LINEAR, LAYER_NORM), ("weight", "bias"))
-"""What a part of each of these classes must have as its own, each a tensor like any other, or None."""
+USUAL = {nn.Parameter, Tensor, type(None)}
+"""What a part of each of these classes must have as its own, and the classes that it may be of."""
 
 
 @remembered
@@ -35,15 +36,13 @@ def plain(kind: str, *parts: nn.Module) -> bool:
             return False
         if "forward" in own or "project" in own:
             return False
-        held = own["_parameters"]
-        if name(type(part)) != kind or not all(n in held and usual(held[n]) for n in needed):
+        if name(type(part)) != kind:
             return False
+        held = own["_parameters"]
+        for needs in needed:
+            if needs not in held or type(held[needs]) not in USUAL:
+                return False
     return True
-
-
-def usual(p: Tensor | None) -> bool:
-    """Whether this is None or a tensor, and of no subclass but Parameter."""
-    return p is None or type(p) in (nn.Parameter, Tensor)
 
 
 def plain_model(model: nn.Module) -> bool:
@@ -60,9 +59,15 @@ def token_rows(table: nn.Module) -> Tensor | nn.Module | None:
 
 def matrices(layers: list[nn.Module]) -> list | None:
     """Of each linear layer its parameters, or the layer itself if it is quantized; None if one is neither."""
-    if not all(plain(LINEAR, x) or plain(INT8, x) or plain(INT4, x) for x in layers):
-        return None
-    return [x._parameters if plain(LINEAR, x) else x for x in layers]
+    found = []
+    for x in layers:
+        if plain(LINEAR, x):
+            found.append(x._parameters)
+        elif plain(INT8, x) or plain(INT4, x):
+            found.append(x)
+        else:
+            return None
+    return found
 
 
 def places(cache, tokens: Tensor, n_layers: int, room: int) -> Tensor | slice | None:
