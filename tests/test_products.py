@@ -111,9 +111,20 @@ def test_inside_only_large_layers_of_that_many_rows_in_32_bits(taken, monkeypatc
     assert taken == [(2, WIDTH, 8)]
 
 
-@pytest.mark.parametrize(("name", "faster"), [("AMD Ryzen 7 5800U", True), ("Intel(R) Core(TM) i5", False)])
-def test_only_amds_processors_gain(monkeypatch, name, faster):
+@pytest.mark.parametrize("found", [True, False])
+@pytest.mark.parametrize(("name", "amd"), [("AMD Ryzen 7 5800U", True), ("Intel(R) Core(TM) i5", False)])
+def test_amds_processors_are_asked_and_no_others(monkeypatch, name, amd, found):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"cpu_name": name})
-    assert products.onednn_is_faster.__wrapped__() is (faster and torch.backends.mkldnn.is_available())
+    monkeypatch.setattr(products, "less_time", lambda: found)
+    expected = amd and found and torch.backends.mkldnn.is_available()
+    assert products.onednn_is_faster.__wrapped__() is expected
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
     assert products.onednn_is_faster.__wrapped__() is False
+
+
+@pytest.mark.parametrize(("onednn", "faster"), [(0.9, True), (0.98, False), (1.3, False)])
+def test_the_shortest_of_several_times_decides(monkeypatch, onednn, faster):
+    times = iter([5.0, 1.0, onednn, 7.0, 2.0, 3.0])
+    monkeypatch.setattr(products, "seconds", lambda work: (work(), next(times))[1])
+    with torch.no_grad():
+        assert products.less_time() is faster
