@@ -20,6 +20,8 @@ __all__ = ["with_faster_products"]
 
 LEAST = 2**18
 """Numbers in a layer's input, rows times width, from which oneDNN was not slower on two cores either."""
+WIDEST = 2048
+"""Numbers in a row of it, at most: with too few rows nothing needs to be measured."""
 
 
 def with_faster_products(loss: Callable, config: Any) -> Callable:
@@ -35,7 +37,8 @@ def with_faster_products(loss: Callable, config: Any) -> Callable:
 def _by_onednn(loss: Callable, config: Any, model: Callable, batch: Any) -> Any:
     x = batch[0] if isinstance(batch, tuple) else None
     full = isinstance(x, torch.Tensor) and x.is_cpu and x.shape[1:] == (config.context_length,)
-    if not full or torch.is_autocast_enabled("cpu") or not (onednn_is_faster() or config.compile):
+    large = full and x.numel() * WIDEST >= LEAST and not torch.is_autocast_enabled("cpu")
+    if not large or not (onednn_is_faster() or config.compile):
         return loss(model, batch)
     with _compiled() if config.compile else _Products(x.numel()):
         return loss(model, batch)
