@@ -27,9 +27,9 @@ WIDEST = 2048
 def with_faster_products(loss: Callable, config: Any) -> Callable:
     """loss(model, batch), by oneDNN where that is faster: for batches (x, ...) with x (B, context_length).
 
-    config: a run's, with context_length, and compile: whether model is compiled. On an AMD EPYC of
-    family 26 a step in float32 on 2,048 tokens, 128 wide, took 0.93 of the time with AVX2 and 0.7 with AVX-512
-    on one core, 0.98 and 0.8 on two. On one of family 25 with AVX2 it took 1.03, so it is measured first.
+    config: a run's, with context_length, and compile: whether model is compiled. On an AMD EPYC of family 26
+    a step in float32 on 2,048 tokens, 128 wide, took 0.93 of the time with AVX2 and 0.7 with AVX-512 on one
+    core, 0.98 and 0.8 on two. On one of family 25 with AVX2 it took 1.03, so it is measured first.
     """
     return partial(_by_onednn, loss, config)
 
