@@ -12,7 +12,6 @@ from functools import partial
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
@@ -20,6 +19,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
 from companion.runtime.files import staged
+from companion.runtime.kernels import cross_entropy_sum
 from companion.runtime.modes import eval_mode
 from companion.runtime.products import with_faster_products
 from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
@@ -50,8 +50,7 @@ def perplexity(nats_per_token: float) -> float:
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
     """Batch (x, y), each (B, T) -> (sum of the surprise in nats, number of targets other than -100)."""
     x, y = batch
-    logits = model(x).float()  # (B, T, V)
-    nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
+    nats = cross_entropy_sum(model(x).flatten(0, 1), y.flatten())  # (B*T, V), (B*T,)
     return nats, int((y != -100).sum())
 
 
