@@ -21,8 +21,8 @@ from companion.runtime.devices import autocast, keep_freed_memory, move, pick_de
 from companion.runtime.files import staged
 from companion.runtime.kernels import cross_entropy_sum
 from companion.runtime.modes import eval_mode
-from companion.runtime.products import with_faster_products
 from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
+from companion.runtime.steps import with_faster_steps
 from companion.tokenization import Tokenizer
 
 __all__ = [
@@ -176,7 +176,7 @@ class Trainer:
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
-        self.batches, self.config, self.loss = batches, config, with_faster_products(loss, config)
+        self.batches, self.config, self.loss = batches, config, with_faster_steps(loss, config)
         self.device, self.run = pick_device(config.device), torch.compile(model) if config.compile else model
         self.dtype, self.model = pick_dtype(config.dtype, self.device), model.to(self.device)
         self.optimizers, self.coming = optimizers or [make_optimizer(model, config)], None
