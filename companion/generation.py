@@ -17,6 +17,7 @@ from companion.runtime.sampling import (
     cache_that_fits,
     check_generation,
     check_sampling,
+    most_new_tokens,
     row_generators,
     seeded,
     target_mask,
@@ -83,15 +84,16 @@ def next_token_probabilities(
     """Probabilities of the next token: logits (..., V) -> float32 (..., V), each row sums to 1.
 
     temperature: divides the logits; 0 puts all probability on the likeliest token. top_k, top_p: see cut.
-    repetition_penalty: for the tokens in previous, (B, T) int64; logits are then (B, V).
-    Raises ValueError for a setting out of its range, TypeError for one that is no number.
+    repetition_penalty: for the tokens in previous, (B, T) int64; logits are then (B, V). A row that holds
+    NaN gives NaN. Raises ValueError for a setting out of its range, TypeError for one that is no number.
     """
     check_sampling(temperature, top_k, top_p, repetition_penalty)
     logits = logits.float()
     if repetition_penalty != 1:
         logits = penalize(logits, previous, repetition_penalty)
     if temperature == 0:
-        return F.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+        best, which = logits.max(-1, keepdim=True)  # (..., 1) each
+        return torch.zeros_like(logits).scatter(-1, which, 1 + 0 * best)  # NaN stays NaN, as below
     return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1), then the scissors
 
 
@@ -226,8 +228,9 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
 class LanguageModel:
     """A model and its tokenizer: text in, text out, from a text's beginning to its end.
 
-    make_cache: called as make_cache(config, batch_size); None for no cache. seed: the same seed gives the
-    same text; None gives another each time. options: those of generate; the default temperature is 0.8.
+    make_cache: called as make_cache(config, batch_size); None for no cache. max_new_tokens: at most so many
+    after the prompt; None, as many as the context has room for. seed: the same seed gives the same text;
+    None gives another each time. options: those of generate; the default temperature is 0.8.
     Raises ValueError for a tokenizer that knows no end of a text, and for a prompt longer than the context.
     """
 
@@ -242,13 +245,14 @@ class LanguageModel:
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:
         """options, completed with the defaults."""
-        cache = cache_that_fits(self.make_cache, self.model.config, rows, max_new_tokens)
-        return {"temperature": 0.8, "stop": self.end, "generator": seeded(seed), "cache": cache} | options
+        most = most_new_tokens(max_new_tokens, rows, self.model.config)
+        more = {"cache": cache_that_fits(self.make_cache, self.model.config, rows, most), "stop": self.end}
+        return {"max_new_tokens": most, "temperature": 0.8, "generator": seeded(seed)} | more | options
 
     def stream(self, prompt: str = "", max_new_tokens=250, seed=None, **options) -> Iterator[str]:
         """Yield the text after the prompt, piece by piece, up to its end or max_new_tokens."""
         row = self.encode(prompt)
-        ids = stream(self.model, row, max_new_tokens, **self.settings(row, max_new_tokens, seed, options))
+        ids = stream(self.model, row, **self.settings(row, max_new_tokens, seed, options))
         return decode_stream(self.tokenizer, (i for i in ids if i != self.end))
 
     def tell(self, prompt: str = "Once", **options) -> str:
@@ -258,11 +262,10 @@ class LanguageModel:
     def generate(self, prompt: str = "", **options) -> str:
         return "".join(self.stream(prompt, **options))
 
-    def tell_many(self, n: int, prompt: str = "", seed=None, **options) -> list[tuple[str, bool]]:
-        """n stories, each with whether it ended within the model's context."""
+    def tell_many(self, n: int, prompt="", seed=None, max_new_tokens=None, **options) -> list[tuple]:
+        """n stories that begin with the prompt, each with whether (bool) it ended within max_new_tokens."""
         row, generator, told = self.encode(prompt), seeded(seed), []
-        room = self.model.config.context_length + 1 - row.shape[1]
         for rows in row.repeat(whole_number("n", n, 1, "try 16"), 1).split(50):
-            drawn = generate(self.model, rows, room, **self.settings(rows, room, generator, options))
+            drawn = generate(self.model, rows, **self.settings(rows, max_new_tokens, generator, options))
             told += [(prompt + text, ended) for text, ended in ended_texts(drawn, self.tokenizer, self.end)]
         return told

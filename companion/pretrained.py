@@ -27,6 +27,7 @@ from companion.runtime.hub import find_model, weight_files
 from companion.runtime.layouts import own_copy
 from companion.runtime.public_configs import check_names, family_of, read_shape, write_shape
 from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
+from companion.runtime.shapes import numbers_turned
 
 __all__ = [
     "Family",
@@ -111,12 +112,12 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
     for theirs, ours in wanted.items():
         with safe_open(files[stored[theirs]], "pt") as file:
             tensor = file.get_tensor(stored[theirs])
+        due = family.to_theirs(theirs, [state[name] for name in ours], model.config.n_heads)  # no numbers
+        if tensor.shape != due.shape:
+            shapes = f"{list(tensor.shape)}, must be {list(due.shape)}; it is of another model, or damaged"
+            raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} has shape {shapes}")
         parts = family.to_ours(theirs, tensor, len(ours), model.config.n_heads)
-        for name, part in zip(ours, parts, strict=True):
-            if part.shape != state[name].shape:
-                gives = f"{list(tensor.shape)} gives {name} {list(part.shape)}, not {list(state[name].shape)}"
-                raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} {gives}")
-            weights[name] = own_copy(part, dtype)
+        weights |= {name: own_copy(part, dtype) for name, part in zip(ours, parts, strict=True)}
     model.load_state_dict(weights, assign=True)
     return model.eval()
 
@@ -181,7 +182,7 @@ class ParallelBlock(Block):
 class NeoXConfig(GPTConfig):
     """The shape of a GPT-NeoX type model. rope_share: of a head's width, that turns.
 
-    Raises ValueError as GPTConfig does, and for a share outside (0, 1].
+    Raises ValueError as GPTConfig does, and for a share outside (0, 1], or of no even number.
     """
 
     architecture: ClassVar[str] = "neox"
@@ -191,8 +192,7 @@ class NeoXConfig(GPTConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 0 < self.rope_share <= 1:
-            raise ValueError(f"rope_share={self.rope_share} must be above 0 and at most 1; try 0.25")
+        numbers_turned(self)
 
 
 def neox(config: NeoXConfig, meta: bool = False) -> GPT:
@@ -201,7 +201,7 @@ def neox(config: NeoXConfig, meta: bool = False) -> GPT:
         with torch.device("meta"):
             return neox(config)
     c, blocks = config, []
-    rope = RoPE(int(c.d_model // c.n_heads * c.rope_share), c.context_length, c.rope_theta)
+    rope = RoPE(numbers_turned(c), c.context_length, c.rope_theta)
     for _ in range(c.n_layers):
         attn = NeoXAttention(c.d_model, c.n_heads, rope, c.dropout)
         up, down = nn.Linear(c.d_model, c.d_ff), nn.Linear(c.d_ff, c.d_model)

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from companion.gpt import GPT
 from companion.runtime.devices import pick_device
 from companion.runtime.distributed import check_shares, empty_copy, exchange_gradients
+from companion.runtime.parts import matrices_in_use
 from companion.training import Trainer, next_token_loss
 
 __all__ = [
@@ -35,11 +36,14 @@ __all__ = [
 
 # Cell 5e4f1328, under “The cost of a token”
 def matrix_parameters(model: GPT) -> int:
-    """Weights that each token is multiplied with: matrices, and the token rows where they are the head."""
+    """Weights that each token is multiplied with: matrices, and the token rows where they are the head.
+
+    Of a mixture's experts (chapter 24), so many as a token uses; of a shift (chapter 10), none.
+    """
     # where head is None, the token rows are the head (tied), and each token is multiplied with them
     rows = {"embed.token.weight", "embed.weight"} if model.head is not None else set()
     looked_up = rows | {"embed.position.weight"}
-    return sum(p.numel() for name, p in model.named_parameters() if p.ndim == 2 and name not in looked_up)
+    return sum(p.numel() for name, p in matrices_in_use(model).items() if name not in looked_up)
 
 
 def flops_per_token(model: GPT, length: int) -> int:

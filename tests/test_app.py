@@ -14,12 +14,15 @@ from command_line import fails
 
 from companion import load, village
 from companion.commands import app_command
+from companion.generation import LanguageModel
+from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
 from companion.runtime.labelled import read_texts
 from companion.serve import marks
 from companion.serve.classifying import check_texts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, find_offered
+from companion.tokenization import BPETokenizer
 from companion.village import judge
 
 DATA = village.DATA / "models"
@@ -213,6 +216,17 @@ def test_a_drawing_tells_what_the_model_tells_and_its_probabilities_are_the_mode
         at = len(row) - len(seen) + n
         assert one.share == pytest.approx(shares[at - 1, row[at]].item(), rel=1e-4)
         assert one.likeliest[0][1] == pytest.approx(shares[at - 1].max().item(), rel=1e-4)
+
+
+def test_a_drawing_shows_nothing_for_a_row_without_a_token():
+    tokenizer = BPETokenizer.train("", 257)
+    torch.manual_seed(0)
+    model = gpt2(GPTConfig(tokenizer.vocab_size + 40, 60, 1, 2, 16)).eval()
+    drawing = Drawing(LanguageModel(model, tokenizer), "a", 50, seed=1, temperature=1.0)
+    text = "".join(drawing)
+    seen = zip(drawing.seen(), drawing.ids, strict=True)
+    spare = [one.text for one, i in seen if i >= tokenizer.vocab_size]
+    assert len(text) <= 50 - len(spare) and set(spare) == {""}
 
 
 def test_a_drawing_stays_within_the_context_and_may_be_broken_off():

@@ -275,25 +275,51 @@ def test_sizes_that_no_cache_has(arguments, error, words):
 
 
 @torch.no_grad()
-def test_an_interrupted_call_is_noticed_and_mended(model):
-    tokens, cache = ids(B, 9), KVCache(SHAPE, B)
-    model(tokens[:, :6], cache)
-    broken, second = model.blocks[1].forward, model.blocks[1]
+@pytest.mark.parametrize("before", [0, 6, LENGTHS], ids=["the first call", "a later one", "by row"])
+@pytest.mark.parametrize("n", [3, 9], ids=["few tokens", "many"])
+@pytest.mark.parametrize("place", ["blocks.1", "blocks.1.mlp", "norm"])
+def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, n, place, monkeypatch):
+    cache, tokens, expected = KVCache(SHAPE, B), ids(B, n, seed=1), KVCache(SHAPE, B)
+    for each in (cache, expected):
+        if before is LENGTHS:
+            prefill(model, [ids(int(length)) for length in LENGTHS], each)
+        elif before:
+            model(ids(B, before), each)
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    second.forward = stop
-    with pytest.raises(KeyboardInterrupt):
-        model(tokens[:, 6:], cache)
-    second.forward = broken
+    with monkeypatch.context() as patch:
+        patch.setattr(model.get_submodule(place), "forward", stop)
+        with pytest.raises(KeyboardInterrupt):
+            model(tokens, cache)
+    assert torch.equal(torch.as_tensor(cache.length), torch.as_tensor(before))
+    torch.testing.assert_close(model(tokens, cache), model(tokens, expected), **CLOSE)
+
+
+@torch.no_grad()
+def test_an_interrupted_short_way_leaves_the_cache_as_it_was(monkeypatch):
+    """The second layer's turn in fewer calls: there no part's forward is called that could be patched."""
+    model, cache = gpt2_model(), KVCache(SHAPE, B)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.layers[1], "append", lambda k, v: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model(ids(B, 2), cache)
+    assert cache.length == 0
+    torch.testing.assert_close(model(ids(B, 2), cache), model(ids(B, 2)), **CLOSE)
+
+
+@torch.no_grad()
+def test_layers_that_were_called_by_themselves_are_out_of_step(model):
+    tokens, cache = ids(B, 9), KVCache(SHAPE, B)
+    model(tokens[:, :6], cache)
+    model.blocks[0](torch.zeros(B, 3, 30), cache.layers[0])
     with pytest.raises(ValueError, match=r"some layers hold 9 tokens and some 6; call rewind\(6\)"):
         model(tokens[:, 6:], cache)
     cache.rewind(6)
     torch.testing.assert_close(model(tokens[:, 6:], cache), model(tokens)[:, 6:], **CLOSE)
 
 
-@torch.no_grad()
 @torch.no_grad()
 def test_a_prefill_that_fails_leaves_the_cache_as_it_was(model):
     cache, fresh = KVCache(SHAPE, 1), KVCache(SHAPE, 1)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import companion
+from companion.caching import KVCache, SlidingCache
 from companion.datasets import pad_batch
 from companion.generation import (
     LanguageModel,
@@ -544,9 +545,23 @@ def test_one_row_a_stream():
         stream(Fixed(torch.zeros(5, 5)), torch.zeros(2, 3, dtype=torch.int64), 4)
 
 
-def test_a_damaged_model_is_an_error():
-    with pytest.raises(ValueError, match="logits"):
-        generate(Fixed(torch.full((5, 5), math.nan)), torch.tensor([[1, 2]]), 3)
+@pytest.mark.parametrize("temperature", [0, 0.5, 1])
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+def test_a_damaged_model_is_an_error(temperature, logit):
+    table = torch.zeros(5, 5)
+    table[2, 3] = logit  # one is enough
+    for rows in (torch.tensor([[1, 2]]), [torch.tensor([1, 1]), torch.tensor([1, 2])]):
+        with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+            generate(Fixed(table), rows, 3, temperature=temperature)
+    with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+        list(stream(Fixed(table), torch.tensor([[1, 2]]), 3, temperature=temperature))
+    rows = next_token_probabilities(table, temperature)
+    assert rows[2].sum().isnan() and not rows[[0, 1, 3, 4]].isnan().any(), "of the other rows it says nothing"
+
+
+def test_a_token_that_cannot_be_is_no_damage():
+    logits = torch.tensor([[-math.inf, 2.0, -math.inf, 1.0]])
+    assert next_token_probabilities(logits, 0).tolist() == [[0, 1, 0, 0]]
 
 
 def test_log_probability_is_the_sum_over_tokens(small):
@@ -636,6 +651,22 @@ def test_a_seed_means_the_same_to_every_method(small):
     assert many[:3] == few and few[0] == (text, ended) and few[1] != few[0]
 
 
+@pytest.mark.parametrize("most", [1, 5, 16, 17, 30, None])
+@pytest.mark.parametrize("make_cache", [None, KVCache, SlidingCache])
+def test_as_many_tokens_as_asked_for_whoever_tells(most, make_cache):
+    """A model that never ends a text. Its context is 11: the prompt, of 2 tokens, leaves room for 10 more."""
+    tokenizer, table = BPETokenizer.train("", 257), torch.full((257, 257), -1e9)
+    table[:, 65:67] = 0.0
+    model = Fixed(table)
+    teller, n = LanguageModel(model, tokenizer, make_cache), 10 if most is None else most
+    told = teller.tell("A", max_new_tokens=most, seed=2)
+    assert told == teller.tell_many(3, "A", seed=2, max_new_tokens=most)[0][0] and len(told) == 1 + n
+    assert "".join(teller.stream("A", most, seed=2)) == told[1:]
+    few, many = (teller.tell_many(n, "A", seed=2, max_new_tokens=most) for n in (53, 60))
+    assert few == many[:53]
+    assert teller.tell_many(2, "A", seed=2) == teller.tell_many(2, "A", seed=2, max_new_tokens=None)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True])
 def test_bad_seeds(small, seed):
     for way in (small.tell, small.stream, lambda seed: small.tell_many(2, seed=seed)):
@@ -646,14 +677,17 @@ def test_bad_seeds(small, seed):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be at least 1; try 200, or None for what the context"),
         ({"max_new_tokens": -5}, "max_new_tokens=-5"),
-        ({"max_new_tokens": "many"}, "max_new_tokens='many'"),
+        ({"max_new_tokens": "many"}, "max_new_tokens='many' must be a whole number"),
+        ({"max_new_tokens": True}, "max_new_tokens=True"),
         ({"temperature": 1e-40}, "temperature=1e-40"),
         ({"prompt": "The kettle sang. " * 20}, "context_length=19; shorten"),
     ],
 )
 def test_what_cannot_be_told_is_one_clear_line(small, change, word):
-    for way in (small.stream, small.tell):  # a stream, when it is asked for, not at its first piece
+    ways = (small.stream, small.tell, lambda **change: small.tell_many(2, **change))
+    for way in ways:  # a stream, when it is asked for, not at its first piece
         with pytest.raises((ValueError, TypeError), match=word):
             way(**change)
     with pytest.raises(ValueError, match="n=0"):
@@ -735,6 +769,18 @@ def test_the_end_is_never_shown(small):
         small.model.embed.token.weight[end] *= 3
     texts = [text for text, _ in small.tell_many(60, seed=1)]
     assert not any("<|endoftext|>" in text for text in texts)
+
+
+def test_rows_without_a_token_tell_nothing_and_stop_nothing():
+    """A model of 275 rows whose tokenizer has 270 tokens: A, a row to spare, B, the end."""
+    tokenizer, table = BPETokenizer.train(TEXT, 270), torch.full((275, 275), -1e9)
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    table[end, 65] = table[65, 272] = table[272, 66] = table[66, end] = 0.0
+    teller = LanguageModel(Fixed(table), tokenizer)
+    for temperature in (0, 0.8):
+        assert list(teller.stream(temperature=temperature)) == ["A", "B"]
+        assert teller.tell("A", temperature=temperature) == "AB"
+        assert teller.tell_many(3, "A", temperature=temperature) == [("AB", True)] * 3
 
 
 def test_many_stories_say_whether_they_ended():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -151,7 +152,7 @@ DAMAGE = {
     "a bias more": (lambda t: t | {"model.norm.bias": torch.ones(60)}, "model.norm.bias"),
     "another shape": (
         lambda t: t | {"model.layers.0.self_attn.k_proj.weight": torch.ones(20, 59)},
-        r"k_proj.weight \[20, 59\] gives blocks.0.attn.k_proj.weight \[20, 59\], not \[20, 60\]",
+        r"model.safetensors: model.layers.0.self_attn.k_proj.weight has shape \[20, 59\], must be \[20, 60\]",
     ),
 }
 
@@ -163,6 +164,39 @@ def test_every_tensor_once_and_every_parameter_filled(change, says, tmp_path):
     with pytest.raises(ValueError, match=says) as caught:
         load_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+JOINED = {
+    "gpt2": ("transformer.h.1.attn.c_attn", [60, 180]),
+    "gpt_neox": ("gpt_neox.layers.1.attention.query_key_value", [180, 60]),
+    "llama": ("model.layers.1.self_attn.q_proj", [60, 60]),
+}
+
+
+@pytest.mark.parametrize(
+    "shape", [[], [0, 60], [2, 60], [60], [60, 179], [179, 60], [180], [180, 59], [360, 60], [180, 60, 2]]
+)
+@pytest.mark.parametrize("name", JOINED)
+def test_a_joined_tensor_of_another_shape_is_one_line(name, shape, tmp_path):
+    joined, due = JOINED[name]
+    save_pretrained(made(name), TOKENIZER, tmp_path)
+    rewrite(tmp_path, lambda tensors: tensors | {f"{joined}.weight": torch.ones(shape)})
+    says = f"model.safetensors: {joined}.weight has shape {shape}, must be {due}; it is of another model"
+    with pytest.raises(ValueError, match=re.escape(says)) as caught:
+        load_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [[], [2], [179], [180, 1]])
+def test_joined_biases_of_another_shape_are_one_line(shape, tmp_path):
+    bias = "gpt_neox.layers.0.attention.query_key_value.bias"
+    save_pretrained(made("gpt_neox"), TOKENIZER, tmp_path)
+    rewrite(tmp_path, lambda tensors: tensors | {bias: torch.ones(shape)})
+    with pytest.raises(ValueError, match=re.escape(f"{bias} has shape {shape}, must be [180]")):
+        load_pretrained(tmp_path)
+    rewrite(tmp_path, without(bias))
+    with pytest.raises(ValueError, match=f"is missing {bias}; it is of another model, or not whole"):
+        load_pretrained(tmp_path)
 
 
 CONFIGS = {
@@ -182,6 +216,13 @@ CONFIGS = {
     "a size that cannot be": ("llama", {"num_attention_heads": 7}, "n_heads=7"),
     "one after the other": ("gpt_neox", {"use_parallel_residual": False}, "use_parallel_residual"),
     "a share that cannot be": ("gpt_neox", {"rotary_pct": 1.5}, "rope_share=1.5"),
+    "a share of no number": ("gpt_neox", {"rotary_pct": 0.01}, "rope_share=0.01 and n_heads=6 turn 0 of a"),
+    "heads that do not divide": ("gpt_neox", {"num_attention_heads": 7}, "n_heads=7 must divide d_model=60"),
+    "heads of odd shares": (
+        "gpt_neox",
+        {"num_attention_heads": 20, "rotary_pct": 0.4},
+        "rope_share=0.4 and n_heads=20 turn 1 of a head's numbers, must turn an even number of them",
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """Chapter 12: what a step costs, rates for every width, and the law. Processes: test_distributed.py."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -8,8 +9,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from companion.experts import ExpertsConfig, experts
 from companion.gpt import GPT, GPTConfig, gpt2
-from companion.modern import LlamaConfig, llama, storyteller
+from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.scaling import (
     Law,
     Recomputed,
@@ -47,6 +49,24 @@ def test_heads_wider_than_a_share_of_the_model_are_counted_as_they_are():
     model = llama(config, meta=True)
     assert flops_per_token(model, 29) == 6 * matrix_parameters(model) + 12 * 2 * (3 * 14) * 29
     assert counted(llama(config), rows(config)) == 3 * 29 * flops_per_token(model, 29)
+
+
+def test_of_experts_those_that_a_token_uses_are_counted():
+    config = ExpertsConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, d_ff=20, n_experts=5, n_active=2)
+    model = experts(config, meta=True)
+    attention, router, expert = 4 * 24**2, 5 * 24, 3 * 24 * 20
+    assert matrix_parameters(model) == 2 * (attention + router + 2 * expert) + 97 * 24
+    assert counted(experts(config), rows(config)) == 3 * 29 * flops_per_token(model, 29)
+    every = dataclasses.replace(config, n_active=5)
+    assert matrix_parameters(experts(every, meta=True)) == 2 * (attention + router + 5 * expert) + 97 * 24
+
+
+@pytest.mark.parametrize("reach", [1, 3])
+def test_a_shift_s_shares_are_no_matrix(reach):
+    config = LlamaConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, shift=reach)
+    plain = matrix_parameters(storyteller(config, meta=True))
+    assert matrix_parameters(swift(config, meta=True)) == plain
+    assert counted(swift(config), rows(config)) == 3 * 29 * flops_per_token(swift(config, meta=True), 29)
 
 
 def test_a_table_counts_where_it_is_the_head():

@@ -200,6 +200,23 @@ def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, monkeypatch):
             assert "in time" in last["error"]["message"] and two.result()[0] == 504
 
 
+def test_rows_without_a_token_are_no_text_and_no_error(teller):
+    """Of a model with 40 rows to spare, which its tokenizer has no token for."""
+    torch.manual_seed(2)
+    model = gpt2(GPTConfig(teller.tokenizer.vocab_size + 40, 128, 2, 2, 32)).eval()
+    with torch.no_grad():
+        model.embed.token.weight[teller.tokenizer.vocab_size :] *= 3
+    with running(SimpleNamespace(tokenizer=teller.tokenizer, model=model), "tiny", SMALL) as url:
+        found = said(url, temperature=1.0, seed=1, max_tokens=60)
+        assert found["usage"]["completion_tokens"] == 60
+        wanted = Chat(model, teller.tokenizer).ask(
+            HI[0]["content"], max_new_tokens=60, temperature=1.0, seed=1
+        )
+        assert found["choices"][0]["message"]["content"] == wanted
+        status, _, body = call(url, {"temperature": 1.0, "seed": 1, "max_tokens": 60, "stream": True})
+        assert status == 200 and body.endswith(b"[DONE]\n\n")
+
+
 def test_closing_ends_thread_and_port(teller):
     before = threading.active_count()
     with running(teller, "tiny", SMALL) as url:

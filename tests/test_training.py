@@ -673,6 +673,50 @@ def test_other_architectures_come_through_builders(data, folder):
     assert load_checkpoint(folder, {"gpt2": gpt2, "llama": gpt2})[0].config.d_model == 15
 
 
+def with_one_mlp(model):
+    model.blocks[-1].mlp = model.blocks[0].mlp
+    return model
+
+
+def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
+    model = with_one_mlp(small_model(data)).eval()
+    save_checkpoint(tmp_path / "model", model, data.tokenizer)
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    shares = {"gpt2": (GPTConfig, lambda config: with_one_mlp(gpt2(config)))}
+    for builders in (None, shares):  # one that makes two MLPs, and one that makes one
+        again, *_ = load_checkpoint(tmp_path / "model", builders)
+        assert torch.equal(again(x), model(x)) and not again.training
+        assert len(list(again.parameters())) == len(list(model.parameters()))
+        assert again.blocks[0].mlp.up_proj.weight is again.blocks[1].mlp.up_proj.weight
+    train(model, data, config(steps=20), tmp_path / "run")
+    again, *_ = load_checkpoint(tmp_path / "run")
+    assert same_weights(again, model)
+    straight, resumed = (with_one_mlp(small_model(data, seed=seed)) for seed in (3, 8))
+    train(straight, data, config(steps=30))
+    begun = with_one_mlp(small_model(data))
+    train(begun, data, config(steps=30), tmp_path / "broken off", on_eval=press_ctrl_c)
+    train(resumed, data, config(steps=30), tmp_path / "broken off", resume=True)
+    assert same_weights(straight, resumed)
+
+
+@pytest.mark.parametrize("note", ["[]", "{", '{"blocks.1.mlp.up_proj.weight": 3}', "[" * 100_000])
+def test_a_note_of_what_is_shared_may_be_damaged(folder, note):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    save_file({name: t.clone() for name, t in weights.items()}, path, notes | {"shared": note})
+    refuse(folder, "model.safetensors is damaged at 'shared' in its notes; copy it again")
+
+
+def test_a_note_of_what_is_shared_may_name_what_is_not_there(folder):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    weights = {name: t.clone() for name, t in weights.items() if name != "blocks.1.mlp.up_proj.weight"}
+    for first in ("blocks.7.mlp.up_proj.weight", "norm.weight"):
+        shared = json.dumps({"blocks.1.mlp.up_proj.weight": first})
+        save_file(weights, path, notes | {"shared": shared})
+        refuse(folder, r"is of another model: blocks.1.mlp.up_proj.weight is (none|\[15\]) there, \[22, 15\]")
+
+
 def test_what_is_missing_is_named(folder, tmp_path):
     refuse(tmp_path / "nowhere", "nowhere is not there, nor its config.json; check the path")
     refuse(folder / "model.safetensors", "is a file; give the folder that it lies in")

@@ -67,7 +67,7 @@ def copied(length: int | Tensor) -> int | Tensor:
 def in_step(tracks: list) -> int | Tensor:
     """The tokens that each of these holds, an int or int64 (B,), copied; 0 where there are none.
 
-    Raises ValueError where they end at different places, as after an interrupted call.
+    Raises ValueError where they end at different places, as after a block that was called by itself.
     """
     ends = {track.end for track in tracks}
     if len(ends) > 1:

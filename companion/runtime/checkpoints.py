@@ -70,9 +70,12 @@ def write_model(
     (folder / CONFIG).write_text(
         json.dumps(saved, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
-    mark = fingerprint(config, (folder / TOKENIZER).read_bytes())
-    weights = tensors_of(model) if weights is None else weights
-    write_safetensors(folder / WEIGHTS, weights, {"fingerprint": mark})
+    notes = {"fingerprint": fingerprint(config, (folder / TOKENIZER).read_bytes())}
+    own, again = tensors_of(model), second_names(model)
+    if again:
+        notes["shared"] = json.dumps(again)
+    weights = own if weights is None else {name: t for name, t in weights.items() if name not in again}
+    write_safetensors(folder / WEIGHTS, weights, notes)
 
 
 def read_model(
@@ -107,16 +110,39 @@ def read_model(
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{folder / TOKENIZER} has {sizes}; it belongs to another model")
-    check_weights(model, weights, folder / WEIGHTS)
     wanted = tensors_of(model)
+    shared = {n: first for n, first in read_shared(notes, folder / WEIGHTS).items() if n in wanted}
+    weights |= {n: weights[first] for n, first in shared.items() if first in weights}
+    check_weights(model, weights, folder / WEIGHTS)
     ours = {n: t.to(wanted[n].dtype, copy=True) for n, t in weights.items()}
     model.load_state_dict(ours, strict=False, assign=True)  # not strict: check_weights was
+    for name, first in shared.items():  # the builder made two, the model that was saved had one
+        owner, _, own = name.rpartition(".")
+        setattr(model.get_submodule(owner), own, tensors_of(model)[first])
     return model.eval(), tokenizer, saved["provenance"]
 
 
 def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """A model's parameters and buffers by name, each once: a table that two parts share has one name."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
+
+
+def second_names(model: nn.Module) -> dict[str, str]:
+    """Each further name of a tensor that several parts share -> the one that it has in tensors_of."""
+    first = {t: name for name, t in tensors_of(model).items()}
+    every = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+    return {name: first[t] for name, t in every if first[t] != name}
+
+
+def read_shared(notes: dict[str, str], path: Path) -> dict[str, str]:
+    """What write_model noted of second_names. ValueError, in one line, where that is damaged."""
+    try:
+        shared = json.loads(notes.get("shared", "{}"))
+    except (ValueError, RecursionError):
+        shared = None
+    if not isinstance(shared, dict) or not all(isinstance(first, str) for first in shared.values()):
+        raise ValueError(f"{path} is damaged at 'shared' in its notes; copy it again")
+    return shared
 
 
 def fill_scheme(model: nn.Module, scheme: Any, quantize: Callable | None, path: Path) -> None:
@@ -219,11 +245,12 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors and notes of a safetensors file. A one-line ValueError if missing or damaged."""
+def read_safetensors(path: Path, all_of_it=True) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors and notes of a safetensors file, or the notes alone. ValueError if missing or damaged."""
     try:
         with safe_open(file_of_checkpoint(path), "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = file.keys() if all_of_it else ()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         pickled = begins(path) in (b"PK", b"\x80\x02", b"\x80\x04")
         reason = "a pickle, which is never opened" if pickled else str(error)
@@ -297,7 +324,8 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
 
     Of several processes all call this, and the first writes: the same files as one process's.
     """
-    tensors = {f"model.{name}": t for name, t in unwrapped(trainer.model).state_dict().items()}
+    state, again = unwrapped(trainer.model).state_dict(), second_names(unwrapped(trainer.model))
+    tensors = {f"model.{name}": t for name, t in state.items() if name not in again}
     kept = {
         f"{kind}.{key}": value
         for kind, optimizer, p in _optimizer_states(trainer)
@@ -386,16 +414,7 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
     Raises ValueError, in one line and with the weights as they were, where folder holds no such run.
     """
     path = Path(folder) / STATE
-    with reading(folder):
-        tensors, notes = read_safetensors(path)
-        notes = _read_notes(notes, path)
-        if not (there := notes["identity"]):
-            raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
-        if tokenizer is not None and "tokenizer" not in there:
-            own = file_of_checkpoint(path.with_name(TOKENIZER))
-            there["tokenizer"] = tokenizer_fingerprint(type(tokenizer).load(own))
-        notes["history"] = _with_reports(notes["history"], path.with_name(LOG))
-    check_identity(run_identity(trainer, data), there, path)
+    tensors, notes = _read_run(trainer, path, data, tokenizer)
     model = unwrapped(trainer.model)
     weights = {n[6:]: t for n, t in tensors.items() if n.startswith("model.")}
     check_weights(model, weights, path)
@@ -406,11 +425,35 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
             optimizer.state.clear()
         raise
     due = model.state_dict()
-    model.load_state_dict({name: spread(t, due[name]) for name, t in weights.items()})
+    weights = {name: spread(t, due[name]) for name, t in weights.items()}
+    model.load_state_dict(weights, strict=False)  # not strict: check_weights was
     for name in PLACE:
         setattr(trainer, name, notes[name])
     if trainer.config.dtype == "auto" and "dtype" in notes:
         trainer.dtype = DTYPES[notes["dtype"]]
+
+
+def check_resumable(trainer: Any, folder: str | Path, data: dict, tokenizer: Any) -> None:
+    """What restore refuses by a run's settings, refused without reading its weights.
+
+    trainer: of it the model, its config and the optimizers are looked at, so it need not be whole.
+    """
+    _read_run(trainer, Path(folder) / STATE, data, tokenizer, all_of_it=False)
+
+
+def _read_run(trainer: Any, path: Path, data: dict, tokenizer: Any, all_of_it=True) -> tuple[dict, dict]:
+    """(tensors, notes) of a saved run with which the trainer can go on. ValueError for another."""
+    with reading(path.parent):
+        tensors, notes = read_safetensors(path, all_of_it)
+        notes = _read_notes(notes, path)
+        if not (there := notes["identity"]):
+            raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
+        if tokenizer is not None and "tokenizer" not in there:
+            own = file_of_checkpoint(path.with_name(TOKENIZER))
+            there["tokenizer"] = tokenizer_fingerprint(type(tokenizer).load(own))
+        notes["history"] = _with_reports(notes["history"], path.with_name(LOG))
+    check_identity(run_identity(trainer, data), there, path)
+    return tensors, notes
 
 
 def _read_notes(notes: dict[str, str], path: Path) -> dict:

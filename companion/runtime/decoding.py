@@ -21,12 +21,21 @@ FEW = 8
 
 
 def in_fewer_calls(hidden: Callable) -> Callable:
-    """Let GPT.hidden go by few_tokens where that can."""
+    """Let GPT.hidden go by few_tokens where that can; after an error, a cache holds what it held before."""
 
     @wraps(hidden)
     def quick(model, tokens, cache=None):
-        found = None if cache is None else few_tokens(model, tokens, cache)
-        return hidden(model, tokens, cache) if found is None else found
+        if cache is None:
+            return hidden(model, tokens)
+        before = cache.length
+        try:
+            found = few_tokens(model, tokens, cache)
+            return hidden(model, tokens, cache) if found is None else found
+        except BaseException:  # Ctrl-C, too
+            # in_step cannot tell a layer that has not read its first tokens yet from one that keeps none
+            if hasattr(cache, "rewind"):
+                cache.rewind(before)
+            raise
 
     return quick
 

@@ -36,7 +36,8 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
     at = places(cache, tokens, len(blocks), rope.context_length)
     if at is None or (x := looked_up(token, tokens)) is None:
         return None
-    x, start = x.view(B * T, -1), cache.length  # (B T, C), as all that follows
+    x = x.view(B * T, -1)  # (B T, C), as all that follows
+    start = at.start if isinstance(at, slice) else at[:, 0]
     row = F.rms_norm(x, x.shape[-1:], eps=1e-6) if any(block[-1] is not None for block in blocks) else None
     turn = angles(rope, at, x)
     for block, layer in zip(blocks, cache.layers, strict=True):

@@ -156,6 +156,16 @@ def within_context(ids: list[int], config) -> list[int]:
     return ids
 
 
+def most_new_tokens(max_new_tokens: int | None, rows: Tensor, config) -> int:
+    """max_new_tokens, checked; for None as many as the context has room for behind rows (B, T).
+
+    Raises TypeError, ValueError for a bad max_new_tokens.
+    """
+    if max_new_tokens is None:
+        return config.context_length + 1 - rows.shape[1]  # the last token is not read
+    return whole_number("max_new_tokens", max_new_tokens, 1, "try 200, or None for what the context holds")
+
+
 def cache_that_fits(make_cache: Callable | None, config, rows: Tensor, max_new_tokens: int):
     """A cache for rows (B, T) and max_new_tokens more; None without a maker, or where they pass the context.
 

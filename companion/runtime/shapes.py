@@ -1,4 +1,4 @@
-"""The shape of a Llama type model: what follows from what was given, and whether it fits together."""
+"""The shapes of models with rotary positions: what follows from what was given, and whether it fits."""
 
 import math
 from typing import Any
@@ -39,3 +39,18 @@ def fill_shape(c: Any) -> None:
         value = getattr(c, name)
         if not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise ValueError(f"{name}={value!r} must be a number above 0")
+
+
+def numbers_turned(config: Any) -> int:
+    """How many numbers of each query and key rotary positions turn, of a configuration with a rope_share.
+
+    Raises ValueError for a share outside (0, 1], and for one that is no even number of a head's numbers.
+    """
+    share, heads = config.rope_share, config.n_heads
+    if not 0 < share <= 1:
+        raise ValueError(f"rope_share={share} must be above 0 and at most 1; try 0.25")
+    n = int(config.d_model // heads * share)
+    if n < 2 or n % 2:
+        rule = "must turn an even number of them, 2 at least; change one"
+        raise ValueError(f"rope_share={share} and n_heads={heads} turn {n} of a head's numbers, {rule}")
+    return n

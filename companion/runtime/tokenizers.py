@@ -321,18 +321,30 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 # -- streams ---------------------------------------------------------------------------
 
 
+def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
+    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them.
+
+    Raises ValueError for an id below 0.
+    """
+    try:
+        return tokenizer.tokens([i])[0]
+    except ValueError:
+        if i < 0:
+            raise
+        return b""
+
+
 class TextDecoder:
     """The text of ids that come one by one; bytes are held back until their character is whole.
 
-    add(id): what can be said now, which may be empty. Raises ValueError for an id outside the vocabulary.
-    end(): what was held back.
+    add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
     """
 
     def __init__(self, tokenizer: Tokenizer):
         self.tokenizer, self.decoder = tokenizer, codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, i: int) -> str:
-        (token,) = self.tokenizer.tokens([i])
+        token = drawn_token(self.tokenizer, i)
         return token if isinstance(token, str) else self.decoder.decode(token)
 
     def end(self) -> str:
@@ -343,7 +355,7 @@ def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
     Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
-    stays here: the text may go on from another. Raises ValueError for an id outside the vocabulary.
+    stays here: the text may go on from another. Ids as for drawn_token.
     """
     decoder = TextDecoder(tokenizer)
     for i in ids:

@@ -7,7 +7,7 @@ import torch
 
 from companion.generation import LanguageModel, stream
 from companion.runtime.modes import eval_mode
-from companion.runtime.tokenizers import decode_stream
+from companion.runtime.tokenizers import decode_stream, drawn_token
 
 OTHERS = 4
 """How many tokens besides the drawn one are named."""
@@ -39,7 +39,7 @@ class Drawing:
         return decode_stream(self.teller.tokenizer, self._kept())
 
     def _kept(self) -> Iterator[int]:
-        for i in stream(self.teller.model, self.row, self.n, **self.settings):
+        for i in stream(self.teller.model, self.row, **self.settings):
             if i == self.teller.end:
                 return
             self.ids.append(i)
@@ -74,5 +74,5 @@ def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]
 
 def spelled(teller: LanguageModel, i: int) -> str:
     """A token's text; bytes that are no whole character are shown as question marks."""
-    (token,) = teller.tokenizer.tokens([i])
+    token = drawn_token(teller.tokenizer, i)
     return token if isinstance(token, str) else token.decode("utf-8", "replace")
