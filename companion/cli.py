@@ -29,7 +29,13 @@ from companion.commands import (
     serving,
 )
 from companion.commands.evaluating import add_eval, do_eval, plan_eval, report_eval
-from companion.commands.naming import add_device, add_model, add_model_and_revision
+from companion.commands.naming import (
+    PREPARED,
+    add_device,
+    add_model,
+    add_model_and_revision,
+    open_data,
+)
 from companion.runtime.commands import Command, carry_out, run
 from companion.runtime.configs import (
     GENERATION,
@@ -50,7 +56,7 @@ from companion.runtime.terminal import as_typed, is_read
 from companion.village.measures import reference_lines
 
 RUNS = Path("runs")
-VILLAGE = RUNS / "data" / "village"
+VILLAGE = PREPARED / "village"
 PROMPT = Generation.prompt
 MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
 JUDGE = integer("--judge", 0, 10**5)
@@ -62,6 +68,10 @@ OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
 STORIES = 20_000
 """What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
+LEAST = 1000
+"""Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
+LONGEST = 256
+"""Tokens that no story of the village exceeds."""
 WAIT = 600
 """Seconds to wait for another process that prepares the same text."""
 
@@ -148,7 +158,7 @@ def plan_prepare(args, held: ExitStack) -> Preparation:
         refuse(args, others, "is for other texts; the village comes as it is")
         stories = given.get("stories", STORIES)
         name = "village" if stories == STORIES else f"village-{stories}"
-        plan = Preparation(args.data or RUNS / "data" / name, "village", **given)
+        plan = Preparation(args.data or PREPARED / name, "village", **given)
     else:
         refuse(args, ["stories", "seed"], f"is for the village, not for {' '.join(args.text)}")
         plan = plan_shards(args, files, skip, given) if files else plan_text(args, skip, given)
@@ -182,9 +192,17 @@ def plan_text(args, skip, given: dict) -> Preparation:
         said = str(error).replace("choose to skip it", "leave it out with --skip")
         said = re.sub("^(name_or_path|folder)=", "text=", said)
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
-    folder = args.data or RUNS / "data" / at_home(args.text[0]).resolve().stem
+    folder = args.data or PREPARED / at_home(args.text[0]).resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)
-    hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
+    said, length = f"text={' '.join(args.text)} has", sum(map(len, documents))
+    if length < LEAST and "tokenizer" not in given and "vocab_size" not in given:
+        rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
+        characters = "1 character" if length == 1 else f"{length:,} characters"
+        raise ValueError(f"{said} {characters}, and {rule}; add to it, or name more files")
+    try:
+        hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
+    except ValueError as error:
+        raise ValueError(str(error).replace("documents have", said)) from None
     return plan
 
 
@@ -204,7 +222,7 @@ def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
     source = ", ".join(name if name in HUB else source_of(name) for name in args.text)
     source += f", column {args.column}" if documents.column != "text" else ""
     source += f", the first {args.documents:,} documents" if args.documents else ""
-    folder = args.data or RUNS / "data" / name_of(args.text[0], files[0])
+    folder = args.data or PREPARED / name_of(args.text[0], files[0])
     return Preparation(folder, source, documents=documents, shards=True, **given)
 
 
@@ -332,10 +350,9 @@ def add_train(parser):
 
 def plan_train(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
-    from companion.datasets import load_prepared
     from companion.gpt import GPT2_SIZES
     from companion.runtime.checkpoints import holds_model, holds_run, saved_settings
-    from companion.runtime.devices import check_memory, pick_device
+    from companion.runtime.devices import pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
     from companion.runtime.prepared import prepared_source
     from companion.runtime.runs import check_fit, warmup_within
@@ -354,7 +371,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
     if args.judge and source not in (None, "village"):
         raise ValueError(f"--judge={args.judge} is of the village's stories, not of {source}; leave it out")
-    corpus = None if args.data is None and source is None else load_prepared(data)
+    corpus = None if args.data is None and source is None else open_data(data)
     tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
 
     folder = args.checkpoint or RUNS / data.resolve().name
@@ -394,8 +411,7 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
     if peers.size > 1 and model.architecture == "experts":
         rule = "the biases of its routers are moved in one process"
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
-    rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
-    check_memory(model, build, copies=4, tokens=rows * train.context_length)
+    check_size(model, build, train, corpus, origin)
     model = build(model, meta=True).config  # with what the architecture adds to it
     if corpus:
         check_fit(SimpleNamespace(config=model), corpus, train)
@@ -418,6 +434,20 @@ def plan_train(args, held: ExitStack) -> SimpleNamespace:
         **{"minutes": minutes, "at_most": at_most, "peers": peers, "parallel": args.parallel or "ddp"},
         shown_data=None if data == VILLAGE else data.as_posix(),
     )
+
+
+def check_size(model, build, train, corpus, origin: dict | None) -> None:
+    """ValueError for a model or a batch that memory cannot hold. corpus: None where it is yet to be told."""
+    from companion.runtime.devices import check_attention, check_memory, pick_device
+    from companion.runtime.prepared import longest_row
+
+    splits = (corpus.train, corpus.val) if corpus else ()
+    found = (longest_row(split, train.context_length) for split in splits)
+    longest = max(found, default=min(LONGEST, train.context_length))
+    rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
+    check_memory(model, build, copies=4, tokens=rows * longest)
+    if pick_device(train.device).type == "cpu":
+        check_attention(model, train.batch_size, longest)
 
 
 def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str, resume: bool) -> None:
@@ -470,6 +500,7 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
 
     from companion.datasets import load_prepared
     from companion.runtime.prepared import prepared_source
+    from companion.runtime.reports import long_rows
     from companion.training import train
 
     peers = plan.peers
@@ -482,6 +513,10 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
     model = first_weights(plan)
+    if plan.resume:
+        check_resume(plan, corpus, model)
+    if said := long_rows(corpus.train, plan.train.context_length, plan.model):
+        print(said)
     config = with_steps(plan, corpus, model) if plan.minutes > 0 else plan.train
     plan.train = config
     n_parameters = sum(p.numel() for p in model.parameters())
@@ -496,6 +531,17 @@ def do_train(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     if peers.first:
         write_run_settings(plan)
     return corpus, history
+
+
+def check_resume(plan: SimpleNamespace, corpus, model) -> None:
+    """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
+    from companion.runtime.checkpoints import check_resumable
+    from companion.runtime.runs import data_identity
+    from companion.training import make_optimizer
+
+    optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
+    there = SimpleNamespace(model=model, config=plan.train, optimizers=optimizers)
+    check_resumable(there, plan.folder, data_identity(corpus), corpus.tokenizer)
 
 
 def first_weights(plan: SimpleNamespace) -> Any:
@@ -568,20 +614,15 @@ def reporter(corpus, plan: SimpleNamespace) -> Any:
 
 
 def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
-    from companion import load
-    from companion.runtime.reports import BEST, best_is_elsewhere, print_results
-    from companion.show import plots
+    from companion.runtime.reports import BEST, best_is_elsewhere
 
     corpus, history = result
-    if history:
-        lines = reference_lines() if corpus.meta.get("source") == "village" else {}
-        plots.save_loss_curve(plan.folder / "loss.png", history, lines)
-        print_results(load(plan.folder), plan.folder, corpus, history)
-    where = [] if plan.data == VILLAGE else ["--data", plan.data]
-    where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
-    where += ["--parallel", "fsdp"] if plan.parallel == "fsdp" else []
-    where += ["--resume", *(["--judge", plan.judge] if plan.judge else [])]
-    resume = [*plan.peers.command, "train", *where]
+    resume = resuming(plan)
+    try:
+        if history:
+            report_results(plan, corpus, history)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     if (history[-1]["step"] if history else 0) < plan.train.steps:
         print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
     print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
@@ -590,6 +631,26 @@ def report_train(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
         print("\nTo hear more of it, and to see how it works:\n")
         print(f"  {as_typed('companion', 'generate', '--checkpoint', best, '--prompt', PROMPT)}")
         print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
+
+
+def report_results(plan: SimpleNamespace, corpus, history: list[dict]) -> None:
+    """Draw the curve of a run, and print what it came to."""
+    from companion import load
+    from companion.runtime.reports import print_results
+    from companion.show import plots
+
+    lines = reference_lines() if corpus.meta.get("source") == "village" else {}
+    plots.save_loss_curve(plan.folder / "loss.png", history, lines)
+    print_results(load(plan.folder), plan.folder, corpus, history)
+
+
+def resuming(plan: SimpleNamespace) -> list:
+    """The command that goes on with a run."""
+    where = [] if plan.data == VILLAGE else ["--data", plan.data]
+    where += [] if plan.folder == RUNS / plan.data.resolve().name else ["--checkpoint", plan.folder]
+    where += ["--parallel", "fsdp"] if plan.parallel == "fsdp" else []
+    where += ["--resume", *(["--judge", plan.judge] if plan.judge else [])]
+    return [*plan.peers.command, "train", *where]
 
 
 # -- companion generate, info ------------------------------------------------------------------
@@ -879,7 +940,7 @@ def overview() -> str:
         "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb"
         if here
         else f"The notebooks are no part of an installed package; they are in {place}.",
-        "Train a model:       companion train",
+        f"Train a model:       {as_typed('companion', 'train')}",
         "Exercises end all chapters but 0: write the function, run its cell; check says what is wrong.",
         "",
     ]

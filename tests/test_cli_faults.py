@@ -1,5 +1,6 @@
 """The command line where something goes wrong: found before the work, said in one line, and nothing lost."""
 
+import builtins
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,93 @@ def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(case, here, c
     assert sorted(path.name for path in here.iterdir()) == ["mine.txt"]
 
 
+DATA = {
+    "nowhere": "nowhere is not there; prepare a text of yours there: companion prepare my.txt --data nowhere",
+    "mine.txt": "is a file, not a folder of prepared text; prepare it first: companion prepare mine.txt",
+    "my letters": "holds files that were not prepared; prepare them first: companion prepare 'my letters'",
+    "hollow": "--data=hollow is empty; prepare a text of yours there: companion prepare my.txt --data hollow",
+    "pydoc": "--data=pydoc is a text's name, not a folder; prepare it first: companion prepare pydoc",
+    "mine": "--data=mine is not there, but runs/data/mine is; name that",
+    "runs/mine": "--data=runs/mine holds a model, not a prepared text",
+    "runs/data/mine": "--data=runs/data/mine lacks train.bin; run prepare",
+}
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
+    (trained / "my letters").mkdir()
+    (trained / "my letters/one.txt").write_text("Dear Mara", encoding="utf-8")
+    (trained / "hollow").mkdir()
+    (trained / "runs/data/mine/train.bin").unlink()
+    for command in (["train"], ["eval", "--checkpoint", "runs/mine"]):
+        fails(capsys, [*command, "--data", data], 2, DATA[data])
+
+
+LOCKED = {
+    "mine.txt": (["prepare", "mine.txt"], "leave it out"),
+    "mine.txt, quantized with": (["quantize", "--data", "mine.txt", "--output", "small"], "leave it out"),
+    "runs/data/mine/meta.json": (["train", *MINE], "name another"),
+    "runs/data/mine/train.bin": (["train", *MINE], "name another"),
+    "runs/data/mine/train_starts.npy": (["train", *MINE], "name another"),
+    "runs/data/mine/tokenizer.json": (["train", *MINE], "name another"),
+    "my.toml": (["train", *MINE, "--config", "my.toml"], "check the path"),
+    "runs/mine/config.json": (["generate", "--model", "runs/mine"], "name another"),
+    "runs/mine/tokenizer.json": (["prepare", "mine.txt", "--tokenizer", "runs/mine"], "name another"),
+}
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """A function that takes away the right to open a file, also of root, who has all rights."""
+
+    def lock(name):
+        opened = builtins.open
+
+        def denied(path, *args, **kwargs):
+            if not isinstance(path, int) and Path(path) == Path(name):
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "open", denied)
+        monkeypatch.setattr(io, "open", denied)
+
+    return lock
+
+
+@pytest.mark.parametrize("case", LOCKED)
+def test_a_file_that_may_not_be_read_is_one_line(case, trained, capsys, locked):
+    (trained / "my.toml").write_text("judge = 1\n", encoding="utf-8")
+    argv, remedy = LOCKED[case]
+    name = case.split(",")[0]
+    locked(name)
+    fails(capsys, argv, 2, name, "cannot be read", "(Permission denied); ", remedy)
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_is_named_and_left_out_when_asked(here, capsys, locked):
+    (here / "letters").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (here / "letters" / name).write_bytes((here / "mine.txt").read_bytes())
+    locked(here / "letters/b.txt")
+    locked("letters/b.txt")
+    fails(capsys, ["prepare", "letters"], 2, "or cannot be read: b.txt; ", "leave it out with --skip")
+    assert main(["prepare", "letters", "--skip"]) == 0
+    assert "letters/b.txt cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(here, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    fails(capsys, ["prepare", "."], 2, "text='.' cannot be read; give yourself the right to")
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
+    monkeypatch.setattr("companion.runtime.models.folder_of", lambda *_: open(trained / "runs"))
+    fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")
+    (trained / "my.toml").mkdir()
+    fails(
+        capsys, ["train", *MINE, "--config", "my.toml"], 2, "--config=my.toml cannot be read (Is a directory)"
+    )
+
+
 def test_a_stranger_among_the_files_is_named_and_left_out_when_asked(here, capsys):
     (here / "letters").mkdir()
     for name in ("a", "b"):
@@ -186,6 +275,21 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
     assert not (prepared / "runs/new").exists()
 
 
+def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(trained, capsys, monkeypatch):
+    before = sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*"))
+    monkeypatch.setattr(cli, "with_steps", None)
+    resume = ["train", *MINE, "--checkpoint", "runs/mine", "--resume", "--minutes", "1"]
+    for more, words in (
+        (["--lr", "0.5"], "lr=0.5 cannot resume runs/mine"),
+        (["--d-model", "32"], "d_model=32 cannot resume"),
+        (["--batch-size", "3"], "batch_size=3 cannot resume"),
+    ):
+        assert main([*resume, *more]) == 2
+        out, err = capsys.readouterr()
+        assert words in err and out == ""
+    assert sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*")) == before
+
+
 def test_fewer_steps_than_are_done_are_refused(trained, capsys):
     before = (trained / "runs/mine/config.toml").read_bytes()
     fails(capsys, ["train", *MINE, "--resume", "--steps", "2"], 2, "--steps=2: runs/mine has done 3 already")
@@ -205,6 +309,48 @@ def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
     content, words = PLACES[case]
     (trained / "my.toml").write_text(content, encoding="utf-8")
     fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
+
+
+ON_VILLAGE = "On the village's stories, though it was trained on {text}; for that text, add {how}:"
+
+
+def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys):
+    def said(*argv):
+        assert main(["eval", "--checkpoint", *argv]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    text = trained / "mine.txt"
+    assert said("runs/mine", *MINE)[0].startswith("loss ")
+    note, *figures = said("runs/mine")
+    assert note == f"On its own text, {text}, the part that was held out (runs/data/mine):"
+    assert figures == said("runs/mine", *MINE)
+    note, *figures = said("runs/mine", "--split", "train")
+    assert "the part that it was trained on" in note and figures == said(
+        "runs/mine", *MINE, "--split", "train"
+    )
+    (trained / "runs/mine/best").mkdir(exist_ok=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (trained / "runs/mine/best" / name).write_bytes((trained / "runs/mine" / name).read_bytes())
+    assert said("runs/mine/best")[0].startswith(f"On its own text, {text}")
+
+    on_village = ON_VILLAGE.format(text=text, how="--data runs/data/mine")
+    for more in (["--split", "test"], ["--stories", "0"], ["--temperature", "0.5"]):
+        note, _, figures = said("runs/mine", *more)
+        assert note == on_village and "; floor 0.1" in figures
+    (trained / "runs/mine/config.toml").write_text("[", encoding="utf-8")
+    on_village = ON_VILLAGE.format(text=text, how="--data and its prepared folder")
+    assert said("runs/mine")[0] == on_village
+
+
+def test_a_model_s_text_that_was_prepared_anew_is_not_taken_for_its_own(trained, capsys):
+    with open("mine.txt", "a", encoding="utf-8") as file:
+        file.write("\nOne spoon more.")
+    assert main(["prepare", "mine.txt"]) == 0
+    capsys.readouterr()
+    assert main(["eval", "--checkpoint", "runs/mine"]) == 0
+    how = "--data and its prepared folder"
+    note = ON_VILLAGE.format(text=trained / "mine.txt", how=how)
+    assert capsys.readouterr().out.splitlines()[0] == note
 
 
 def test_stories_of_another_text_are_not_judged(trained, capsys):
@@ -322,6 +468,60 @@ def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(prepared, caps
     fails(capsys, ["train", *MINE, *TINY], 130, "stopped before the first step; nothing was saved")
 
 
+def twice(patch, place):
+    """Ctrl-C in the third step, and again when what stands at a place is called next."""
+    from companion.training import Trainer
+
+    module, name = place.rsplit(".", 1)
+    step, before, pressed = Trainer.step, getattr(import_module(module), name), []
+
+    def pressing(self):
+        if self.steps == 2:
+            pressed.append(signal.raise_signal(signal.SIGINT))
+        return step(self)
+
+    def again(*args, **kwargs):
+        if pressed:
+            pressed.clear()
+            signal.raise_signal(signal.SIGINT)
+        return before(*args, **kwargs)
+
+    patch.setattr(Trainer, "step", pressing)
+    patch.setattr(place, again)
+
+
+LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
+GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume"
+TWICE = {
+    "in the step": ("companion.training.set_gradients", 2, "stopped; runs/mine holds it up to step 2: go on"),
+    "in the save": (
+        "companion.runtime.checkpoints.write_model",
+        3,
+        "stopped; runs/mine holds it up to step 3",
+    ),
+    "before the report": ("companion.show.plots.save_loss_curve", 3, GOES_ON),
+    "in the report": ("companion.runtime.reports.bytes_mean", 3, GOES_ON),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_a_second_ctrl_c_says_what_is_saved_and_how_to_go_on(case, prepared, capsys, monkeypatch):
+    place, steps, words = TWICE[case]
+    with monkeypatch.context() as patch:
+        twice(patch, place)
+        fails(capsys, ["train", *LONG], 130, words)
+    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
+    assert config["provenance"]["steps"] == steps
+    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
+
+
+def test_a_first_ctrl_c_says_on_a_terminal_that_it_saves(prepared, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    twice(monkeypatch, "companion.show.plots.save_loss_curve")
+    assert main(["train", *LONG]) == 130
+    assert "Ctrl-C: step 3 is being saved in runs/mine …" in capsys.readouterr().out
+
+
 def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, capsys, monkeypatch):
     from companion.training import Trainer
 
@@ -379,6 +579,7 @@ def test_the_folder_of_a_run_that_was_killed_is_free_again(prepared, capsys, hel
 
 PREPARES = """
 import time
+from importlib import import_module
 from pathlib import Path
 from companion import cli
 from companion.runtime.files import claim
@@ -471,6 +672,14 @@ def test_on_a_terminal_control_characters_are_signs(monkeypatch):
         assert stream.getvalue() == (expected or text)
 
 
+def test_a_line_is_shown_at_once_also_in_a_pipe(monkeypatch):
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, encoding="utf-8"))
+    with screens():
+        print("one")
+        assert pipe.getvalue().strip() == b"one"
+
+
 def test_a_screen_is_the_stream_that_it_shows_on():
     stream = io.StringIO()
     screen = Screen(stream)
@@ -502,6 +711,32 @@ def test_a_command_is_printed_as_it_is_to_be_typed():
     assert as_typed("a", "b c") == "a 'b c'" and as_typed("--n", 3, Path("x")) == "--n 3 x"
     words = ["it's", 'a "b"', "c$d", ""]
     assert shlex.split(as_typed(*words)) == words
+
+
+CALLED = {
+    "as a module": (
+        "{here}/companion/__main__.py",
+        ["python3", "-m", "companion"],
+        None,
+        "python3 -m companion",
+    ),
+    "found by its name": ("/opt/bin/companion", None, "/opt/bin/companion", "companion"),
+    "by its path": (".venv/bin/companion", None, "/opt/bin/companion", ".venv/bin/companion"),
+    "by a path, not found": ("/opt/my course/companion", None, None, "'/opt/my course/companion'"),
+    "from Python": ("/opt/bin/jupyter-lab", None, "/opt/bin/companion", "companion"),
+    "in pytest": ("/opt/pytest/__main__.py", ["python", "-m", "pytest"], None, "companion"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
+@pytest.mark.parametrize("case", CALLED)
+def test_a_command_is_printed_as_this_one_was_called(case, monkeypatch):
+    argv, whole, found, typed = CALLED[case]
+    monkeypatch.setattr(sys, "argv", [argv.format(here=ROOT), "train"])
+    monkeypatch.setattr(sys, "orig_argv", [*(whole or ["python", argv]), "train"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
+    assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
 
 
 def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):

@@ -64,20 +64,31 @@ def test_what_is_wrong_is_found_first(folder, text, tmp_path, capsys):
     one.write_text("One line.", encoding="utf-8")
     new = tmp_path / "new"
     for args, said in (
-        ([folder, "--output", out], "--output="),
+        ([folder, "--output", out], "holds a model already; name another folder, or add --overwrite"),
+        ([folder, "--output", folder, "--overwrite"], "holds something else"),
         ([out, "--output", new], "is quantized"),
         ([folder, "--output", new, "--bits", "3"], "--bits"),
         ([folder, "--output", new, "--bits", "4", "--group", "7"], "group=7 must divide 32"),
         ([folder, "--output", new, "--data", one], "one text"),
-        ([folder, "--output", new, "--data", tmp_path / "no.txt"], "is no file"),
+        ([folder, "--output", new, "--data", tmp_path / "no.txt"], f"--data='{tmp_path}"[:40]),
         ([tmp_path / "none", "--output", new], "none"),
     ):
         capsys.readouterr()
         assert command(*args) == 2
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1
-        assert not new.exists() or not any(new.iterdir())
+        assert not new.exists()
     assert sorted(path.name for path in out.iterdir()) == there
+
+
+def test_what_was_quantized_before_is_replaced_when_asked(folder, text, tmp_path, capsys):
+    out = tmp_path / "small"
+    for bits in (8, 4):
+        assert command(folder, "--output", out, "--data", text, "--bits", bits, "--overwrite") == 0
+        assert json.loads((out / "config.json").read_text("utf-8"))["quantization"]["bits"] == bits
+    (out / "letter.txt").write_text("Mine.", encoding="utf-8")
+    assert command(folder, "--output", out, "--data", text, "--overwrite") == 2
+    assert "holds something else" in capsys.readouterr().err
 
 
 def test_integers_do_not_learn(folder, text, tmp_path, capsys):

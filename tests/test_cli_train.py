@@ -4,7 +4,9 @@ import json
 import re
 import shlex
 import signal
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from command_line import TINY, fails, planned
 
@@ -12,7 +14,8 @@ from companion import cli, load
 from companion.cli import main
 from companion.runtime import devices
 from companion.runtime.checkpoints import read_log, write_log
-from companion.runtime.reports import first_rise, gap_means, scores_line
+from companion.runtime.prepared import Split, longest_row
+from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
 from companion.runtime.runs import Loss, rises
 
 MINE = ["--data", "runs/data/mine"]
@@ -85,6 +88,61 @@ def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypat
     batch = ["--batch-size", "90000", "--context-length", "128"]
     fails(capsys, [*argv, *batch], 2, "a batch of 11,520,000 tokens", "lower batch_size or context_length")
     assert not (prepared / "new").exists()
+
+
+def test_rows_whose_attention_no_memory_holds_are_one_line(prepared, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr(devices, "memory", lambda: 8e9)
+    argv = ["train", *MINE, "--checkpoint", "new", "--context-length", "2000", "--preset", "text"]
+    words = (
+        "attention in rows of 2,000 tokens, with dropout, needs 23 GB or more, over the 8 GB of this machine"
+    )
+    fails(
+        capsys,
+        [*argv, "--batch-size", "40"],
+        2,
+        words,
+        "lower context_length or batch_size, or take --dropout 0",
+    )
+    assert not (prepared / "new").exists()
+    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40", "--dropout", "0"]).model.dropout == 0
+    monkeypatch.setattr(devices, "memory", lambda: 24e9)
+    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40"]).model.dropout == 0.1
+
+
+def rows_of(*lengths):
+    """A Split with documents of these lengths."""
+    return Split(np.zeros(sum(lengths) + 1, np.uint16), np.cumsum([0, *lengths]), sum(lengths))
+
+
+def test_the_longest_row_is_the_one_that_training_takes():
+    from companion.training import TrainConfig, training_batches
+
+    for lengths, context in (
+        ([7, 30, 12], 40),
+        ([7, 30, 12], 20),
+        ([7, 30, 12], 10),
+        ([16], 16),
+        ([90], 16),
+    ):
+        split = rows_of(*lengths)
+        batches = training_batches(split, TrainConfig(context_length=context, batch_size=8))
+        widest = max(int((y != -100).sum(1).max()) for (_, y), _ in zip(batches, range(16), strict=False))
+        assert longest_row(split, context) == widest
+
+
+def test_rows_far_longer_than_usual_are_said_before_the_first_step(prepared, capsys, monkeypatch):
+    c = cli.PRESETS["modern"].model | {"vocab_size": 1024}
+    c = SimpleNamespace(**c)
+    assert long_rows(rows_of(190, 120), 256, c) is None and long_rows(rows_of(900), 256, c) is None
+    said = "A row is a document, the longest 190 tokens: of 100,000 no more are used."
+    assert long_rows(rows_of(190, 120), 100_000, c) == said
+    long = long_rows(rows_of(200_000), 100_000, c)
+    assert "up to 100,000 tokens" in long and "may take 20,000 times as long as with 256" in long
+    monkeypatch.setattr(cli, "with_steps", None)  # before steps are timed
+    with pytest.raises(TypeError, match="NoneType"):
+        cli.do_train(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
+    assert "Rows have up to 2,400 tokens" in capsys.readouterr().out
 
 
 # -- more minutes ------------------------------------------------------------------

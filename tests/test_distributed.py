@@ -169,7 +169,7 @@ SPECS = {
 }
 WRONG = {
     "no such option": "unrecognized arguments: --stepps 1",
-    "no data": "folder='nowhere' lacks meta.json",
+    "no data": "--data=nowhere is not there; prepare a text",
     "not divided": "accumulate=3 must be a multiple of the 2 processes",
     "saved with 1 batch": "processes cannot share the 1 of a step; start 1",
     "no GPU": "device='cuda' is not there",

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -164,6 +165,34 @@ def test_a_process_may_claim_its_own_folder_again(tmp_path):
             write_set(tmp_path, "a")
     with claim(tmp_path):
         assert read_set(tmp_path) == ["a", "a", "a"]
+
+
+def test_folders_in_which_nothing_was_written_go_with_the_claim(tmp_path):
+    with claim(tmp_path / "a/b/c"):
+        (tmp_path / "a/note").write_text("")
+        with claim(tmp_path / "a/b/c"):
+            pass
+        assert (tmp_path / "a/b/c").is_dir()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "note"]
+    with pytest.raises(KeyError), claim(tmp_path / "b/c"):
+        raise KeyError
+    (tmp_path / "d").mkdir()
+    with claim(tmp_path / "d"), claim(tmp_path / "e"):  # what was there before stays
+        write_set(tmp_path / "e", "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "d", "e"]
+    assert read_set(tmp_path / "e") == ["a", "a", "a"]
+
+
+def test_who_waits_for_a_folder_gets_it_though_the_other_took_it_along(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "new")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout.readline().strip() == b"claimed"
+    threading.Timer(0.3, child.stdin.close).start()
+    with claim(tmp_path / "new", seconds=20):
+        write_set(tmp_path / "new", "a")
+    assert child.wait() == 0 and read_set(tmp_path / "new") == ["a", "a", "a"]
+    child.stdout.close()
 
 
 def test_a_folder_that_nobody_can_write_is_read_without_a_lock(tmp_path, monkeypatch):

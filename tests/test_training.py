@@ -632,6 +632,8 @@ def test_steps_within_a_time(data, monkeypatch):
     assert steps_of(2, eval_every=10**9) == pytest.approx(2 * steps, abs=4)
     assert steps_of(1, eval_every=1) < 0.8 * steps
     assert steps_of(1e-9) == 1
+    clock = itertools.count(0.0, 40.0)  # where steps take 40 seconds, one is all that is timed
+    assert 1 <= steps_of(4, eval_every=10**9) <= 6 and next(clock) == 80
     assert torch.equal(state, torch.get_rng_state())
     for minutes in (0, -1, math.nan, math.inf, 1e307):
         with pytest.raises(ValueError, match="minutes=.* must be above 0 and at most 1,000,000"):

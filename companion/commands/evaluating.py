@@ -1,5 +1,6 @@
 """companion eval: how well a model predicts a text, tells stories and answers questions."""
 
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from typing import Any
 
 from companion import village
 from companion.commands.exams import ALL, KINDS, check_fit, exam_of, lines_of, names_of_tasks, score
-from companion.commands.naming import add_device, add_model
+from companion.commands.naming import add_device, add_model, open_data
 from companion.runtime.benchmarks import FORMATS, POOL
 from companion.runtime.options import integer, refuse
 from companion.village.measures import gap_left, reference_lines, village_scores
@@ -18,7 +19,7 @@ TEMPERATURE = 0.8
 
 def add_eval(parser):
     add_model(parser)
-    parser.add_argument("--data", type=Path, help="prepared folder (default: the shipped village)")
+    parser.add_argument("--data", type=Path, help="prepared folder (default: its own, else the village)")
     parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
     parser.add_argument(
         "--stories",
@@ -75,34 +76,78 @@ def plan_eval(args, held: ExitStack) -> SimpleNamespace:
 
 def plan_text(args, teller: Any) -> SimpleNamespace:
     """The text to predict, and the stories to judge."""
-    from companion.datasets import encode_documents, load_prepared
+    from companion.datasets import encode_documents
     from companion.runtime.models import same_tokenizer
     from companion.tokenization import Tokenizer
 
     told_in, name = Tokenizer.load(village.DATA / "village" / "tokenizer.json"), args.split or "val"
-    if args.data is None:
+    data, note = (args.data, None) if args.data is not None else own_data(args)
+    if data is None:
         split, is_village = encode_documents(village.load_split(name), teller.tokenizer), True
     else:
-        corpus = load_prepared(args.data)
+        corpus = open_data(data)
         split, is_village = getattr(corpus, name), corpus.meta.get("source") == "village"
         if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
             raise ValueError(
-                f"--data={args.data} was prepared with another tokenizer than that of {args.model}, to"
+                f"--data={data} was prepared with another tokenizer than that of {args.model}, to"
                 " which its tokens are other words; name the data that it was trained on"
             )
     if not is_village:
         for option, given in (("stories", args.stories or None), ("temperature", args.temperature)):
             if given is not None:
-                rule = f"is of the village's stories; --data={args.data} holds another text; leave it out"
+                rule = f"is of the village's stories; --data={data} holds another text; leave it out"
                 raise ValueError(f"--{option}={given} {rule}")
-    limits = is_village and (args.data is None or name == "val")
+    limits = is_village and (data is None or name == "val")
     usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
     judged = 0 if not is_village else usual if args.stories is None else args.stories
     temperature = TEMPERATURE if args.temperature is None else args.temperature
     return SimpleNamespace(
-        **{"split": split, "limits": name if limits else None},
+        **{"split": split, "limits": name if limits else None, "note": note},
         **{"judged": judged, "seed": args.seed, "temperature": temperature},
     )
+
+
+def own_data(args) -> tuple[Path | None, str | None]:
+    """What to measure without --data: (None, for the village, or the folder of the model's own text; a note).
+
+    The note says which text it is; None for a model of the village, or of an unknown text.
+    """
+    source, folder = text_of(args.model)
+    if source in (None, "", "village"):
+        return None, None
+    of_village = args.split == "test" or args.stories is not None or args.temperature is not None
+    if folder and not of_village:
+        part = "it was trained on" if args.split == "train" else "was held out"
+        return folder, f"On its own text, {source}, the part that {part} ({folder}):"
+    how = f"--data {folder}" if folder else "--data and its prepared folder"
+    return None, f"On the village's stories, though it was trained on {source}; for that text, add {how}:"
+
+
+def text_of(model: Path) -> tuple[str | None, Path | None]:
+    """(where the text is from that a run was trained on, its prepared folder), None for what is not known.
+
+    The folder counts if what it holds is still what the run had.
+    """
+    from companion.runtime.checkpoints import BEST, holds_model, read_config
+    from companion.runtime.models import is_public
+    from companion.runtime.prepared import prepared_meta
+
+    ours = not is_public(model) and holds_model(model)
+    about = read_config(model)["provenance"].get("data") if ours else None
+    if not isinstance(about, dict):
+        return None, None
+    named = data_named(model.parent if model.name == BEST else model)
+    return about.get("source"), named if named and prepared_meta(named) == about else None
+
+
+def data_named(run: Path) -> Path | None:
+    """The folder of data that a run's settings name; None where they name none, or are damaged."""
+    from companion.runtime.configs import CONFIG
+
+    try:
+        return Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
@@ -138,6 +183,8 @@ def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
     from companion.training import perplexity
 
     loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length
+    if plan.text.note:
+        print(plan.text.note)
     if plan.text.length < most:
         print(f"in pieces of at most {plan.text.length:,} tokens, of the {most:,} that it reads at once")
     print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")

@@ -116,6 +116,7 @@ def do(plan: SimpleNamespace) -> tuple[list[Path], dict[str, str]]:
 
     model, tokenizer = plan.teller.model, plan.teller.tokenizer
     if plan.form == "gguf":
+        plan.output.parent.mkdir(parents=True, exist_ok=True)
         return [plan.output], write_gguf(model, tokenizer, plan.output, plan.kind)
     (save_pretrained if plan.form == "hf" else write_onnx)(model, tokenizer, plan.output)
     return sorted(path for path in plan.output.iterdir() if not path.name.startswith(".")), {}

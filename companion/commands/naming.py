@@ -1,9 +1,14 @@
 """The options that every command shares: which model, and where it works."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from companion import village
+from companion.runtime.terminal import as_typed
 
+PREPARED = Path("runs") / "data"
+"""Where prepare writes unless told otherwise."""
 SHIPPED = village.DATA / "models" / "village"
 """The model that comes with the course."""
 ANSWERER = village.DATA / "models" / "answerer"
@@ -29,6 +34,40 @@ def add_device(parser):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
+def open_data(data: Path) -> Any:
+    """The Corpus in the folder that --data names. ValueError, with what makes it one, where it is none."""
+    from companion.datasets import load_prepared
+    from companion.runtime.prepared import begun_source, is_prepared
+
+    if not is_prepared(data) and begun_source(data) is None:
+        raise ValueError(f"--data={data} {unprepared(data)}")
+    try:
+        return load_prepared(data)
+    except ValueError as error:
+        raise ValueError(re.sub("^folder='(.*?)'", r"--data=\1", str(error))) from None
+
+
+def unprepared(data: Path) -> str:
+    """What a --data is that is no prepared text, and the command that prepares one."""
+    from companion.runtime.checkpoints import holds_model
+    from companion.runtime.prepared import is_prepared
+    from companion.runtime.texts import CORPORA
+
+    prepare = as_typed("companion", "prepare", data)
+    if data.is_file():
+        return f"is a file, not a folder of prepared text; prepare it first: {prepare}"
+    if data.is_dir() and holds_model(data):
+        return "holds a model, not a prepared text; name the folder that prepare wrote"
+    if data.is_dir() and any(path.name[0] != "." for path in data.iterdir()):
+        return f"holds files that were not prepared; prepare them first: {prepare}"
+    if is_prepared(there := PREPARED / data):
+        return f"is not there, but {there} is; name that"
+    if data.as_posix() in CORPORA:
+        return f"is a text's name, not a folder; prepare it first: {prepare}"
+    what, prepare = "is empty" if data.is_dir() else "is not there", ["companion", "prepare", "my.txt"]
+    return f"{what}; prepare a text of yours there: {as_typed(*prepare, '--data', data)}"
+
+
 def check_answers(name: Path, teller) -> None:
     """ValueError, with what teaches it, for a model whose tokenizer has no chat tokens and no template."""
     from companion.instructions import chat_ids
@@ -38,5 +77,5 @@ def check_answers(name: Path, teller) -> None:
     except ValueError as error:
         if "no <|" not in str(error) and "no chat template" not in str(error):
             raise
-        how = "companion finetune instructions --data village"
+        how = as_typed("companion", "finetune", "instructions", "--data", "village")
         raise ValueError(f"--model={name} was not taught to answer; teach it first: {how}") from None

@@ -4,6 +4,7 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 """
 
 import math
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +28,8 @@ def add(parser) -> None:
     parser.add_argument("--calibrate", action="store_true", help=about)
     about = "texts to calibrate and to measure with: a file or folder, or a corpus (default: village)"
     parser.add_argument("--data", default="village", metavar="TEXT", help=about)
-    parser.add_argument("--output", type=Path, required=True, help="folder to write; new, or empty")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="also over a quantized model")
 
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
@@ -47,7 +49,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"--calibrate: {rule}; leave it out")
     group = args.group or (32 if args.bits == 4 else None)
     quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
-    check_empty("--output", args.output, lambda _: False)
+    check_empty("--output", args.output, is_quantized, args.overwrite)
     teller = load(folder, device="cpu")
     calibration, measured = texts_of(args.data)
     held.enter_context(claim(args.output))
@@ -58,6 +60,15 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     )
 
 
+def is_quantized(folder: Path) -> bool:
+    """Whether a folder holds a quantized model and nothing else: what another may replace."""
+    from companion.runtime.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
+    from companion.runtime.folders import holds_only
+
+    whole = holds_only(folder, CONFIG, {CONFIG, TOKENIZER, WEIGHTS}) and holds_model(folder)
+    return whole and "quantization" in read_config(folder)
+
+
 def texts_of(name: str) -> tuple[list[str], list[str]]:
     """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
     from companion.datasets import load_text
@@ -65,7 +76,10 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
 
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
-    found = load_text(name)
+    try:
+        found = load_text(name)
+    except ValueError as error:
+        raise ValueError(re.sub("^(name_or_path|folder)=", "--data=", str(error))) from None
     if len(found) < 2:
         found = [part for part in "".join(found).split("\n\n") if part.strip()]
     if len(found) < 2:

@@ -1,11 +1,13 @@
 """Commands of three steps, their statuses, and errors of one line."""
 
 import argparse
+import platform
 import re
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import metadata
 
 from companion.runtime import distributed
 from companion.runtime.terminal import one_line, screens
@@ -40,6 +42,15 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
+class Version(argparse.Action):
+    """An option that says in one line what is installed, and imports none of it."""
+
+    def __call__(self, parser, *rest):
+        ours, torch = metadata.version("companion"), metadata.version("torch")
+        print(f"companion {ours}, PyTorch {torch}, Python {platform.python_version()}")
+        parser.exit()
+
+
 def run(work: Callable[[], None]) -> int:
     """Do some work; 0 when all went well, 2 for bad input, 1 for what only the run shows, 130 for Ctrl-C.
 
@@ -70,9 +81,19 @@ def attempt(work: Callable[[], None]) -> int:
         ImportError,
     ) as error:  # a library that is not installed
         return failed(error, 2)
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        return failed(unopened(error), 2)
     except (OSError, RuntimeError, MemoryError) as error:
         return failed(error, 1)
     return 0
+
+
+def unopened(error: OSError) -> OSError:
+    """An error that says which path cannot be read or written and what to do, if it names one."""
+    if error.filename is None:
+        return error
+    may = "give yourself the right to, or " if isinstance(error, PermissionError) else ""
+    return OSError(f"{error.filename} cannot be read or written ({error.strerror}); {may}name another")
 
 
 def failed(error: BaseException, status: int) -> int:
@@ -89,6 +110,7 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
     if not distributed.enter(argv[0], shared):
         return
     parser = Parser(prog="companion", description=about)
+    parser.add_argument("--version", action=Version, nargs=0, help="what is installed, and end")
     children = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
     asked = parser
     for name, command in commands.items():

@@ -99,23 +99,50 @@ def reading(folder: str | Path) -> Iterator[None]:
 def claim(folder: str | Path, seconds: float = 0) -> Iterator[None]:
     """While inside, the folder belongs to this process, which may claim it again within.
 
-    The lock is the operating system's: a process that ends, however it ends, gives it back.
+    The lock is the operating system's: a process that ends, however it ends, gives it back. Folders that
+    were made for it go with it if nothing was written there.
     seconds: how long to wait for another process that has claimed the folder; then a ValueError.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.resolve() / CLAIM, is_singleton=True)
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        text = "is being written by another run; wait for its end, or name another folder"
-        raise ValueError(f"folder='{folder}' {text}") from None
+    made = [path for path in (folder, *folder.parents) if not path.exists()]  # from the inside out
+    lock = _acquire(folder, seconds)
     try:
         for left in folder.glob(f"{STAGED}*"):  # by a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
+        if os.name != "nt":
+            _remove_unused(made)  # who waits for the lock sees that its file is gone, and makes another
         lock.release()
+        if os.name == "nt":
+            _remove_unused(made)  # here a file that another process has opened cannot be removed
+
+
+def _acquire(folder: Path, seconds: float) -> FileLock:
+    """Make a folder, if need be, and lock it. ValueError where another process keeps it for so long."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.resolve() / CLAIM, is_singleton=True)
+        try:
+            lock.acquire(timeout=seconds)
+            return lock
+        except FileNotFoundError:  # who had it wrote nothing, and has just removed the folder
+            continue
+        except Timeout:
+            text = "is being written by another run; wait for its end, or name another folder"
+            raise ValueError(f"folder='{folder}' {text}") from None
+
+
+def _remove_unused(folders: list[Path]) -> None:
+    """Remove folders, from the inside out, up to the first that holds more than locks."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            held = list(folder.iterdir())
+            if any(path.name not in (LOCK, CLAIM) for path in held):
+                return
+            for path in held:
+                path.unlink()
+            folder.rmdir()
 
 
 @contextlib.contextmanager

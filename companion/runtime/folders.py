@@ -15,10 +15,10 @@ WRITTEN = "# Written by companion train"
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Make a folder, if need be, and see that files can be written there. ValueError where they cannot."""
+    """See that files can be written in a folder, or where it would be made. ValueError where they cannot."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         why = f"cannot be written ({error.strerror}); name another folder"
         raise ValueError(f"{option}={folder} {why}") from None

@@ -73,6 +73,16 @@ def row_starts(starts, context_length: int) -> np.ndarray:
     return np.concatenate([*pieces, starts[-1:]])
 
 
+def longest_row(split: Split, context_length: int) -> int:
+    """The most tokens of a row when a model learns from a split, or is measured on it (chapter 7).
+
+    A row is a document, or a piece of one; where they have more than context_length tokens on average, a
+    window of so many.
+    """
+    lengths = np.diff(split.starts)
+    return min(context_length, int(lengths.max())) if lengths.mean() <= context_length else context_length
+
+
 @dataclass
 class Corpus:
     """What prepare wrote: two splits, their tokenizer, and meta.json."""
@@ -162,7 +172,7 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
     one set.
     """
     folder = Path(folder)
-    if not _is_prepared(folder):
+    if not is_prepared(folder):
         if (folder / BEGUN).is_dir():
             raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
         raise ValueError(f"folder='{folder}' lacks meta.json; run prepare to make it")
@@ -181,14 +191,19 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
 
 def prepared_source(folder: str | Path) -> str | None:
     """Where a folder's text is from, as prepare was told; None where no prepared text is."""
+    return prepared_meta(folder).get("source")
+
+
+def prepared_meta(folder: str | Path) -> dict:
+    """What a folder's meta.json says; {} where no prepared text is, or it is damaged."""
     folder = Path(folder)
-    if not _is_prepared(folder):
-        return None
+    if not is_prepared(folder):
+        return {}
     with reading(folder):
         try:
-            return _read_meta(folder / "meta.json")["source"]
+            return _read_meta(folder / "meta.json")
         except (ValueError, FileNotFoundError):
-            return None
+            return {}
 
 
 def begun_source(folder: str | Path) -> str | None:
@@ -205,7 +220,7 @@ def _check_there(folder: Path, names) -> None:
         raise ValueError(f"folder='{folder}' lacks {missing[-1]}; run prepare to make it")
 
 
-def _is_prepared(folder: Path) -> bool:
+def is_prepared(folder: Path) -> bool:
     """Whether a set is in its place or on its way there; asked first, as no other folder is to be locked."""
     meta = folder / "meta.json"
     return meta.exists() or (folder / COMMITTED).exists() or meta.exists()  # it may just have arrived
@@ -327,6 +342,8 @@ def _load_starts(path: Path, n: int) -> np.ndarray:
     """The (n,) int64 starts of a file."""
     try:
         starts = np.lib.format.open_memmap(path, mode="r") if n else np.load(path, allow_pickle=False)
+    except PermissionError:
+        raise
     except (ValueError, OSError, EOFError, OverflowError) as error:
         raise _damaged(path, f"no array ({type(error).__name__})") from None
     if starts.dtype.kind not in "iu" or starts.shape != (n,):

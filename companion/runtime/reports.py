@@ -7,10 +7,13 @@ from typing import Any
 
 from companion.runtime.checkpoints import BEST, read_log
 from companion.runtime.configs import CONFIG, Generation, write_run_settings
+from companion.runtime.prepared import Split, longest_row
 from companion.runtime.runs import lowest_row, rises
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT = Generation.prompt
+USUAL = 256
+"""Tokens of the rows in most presets."""
 
 
 class Reporter:
@@ -38,6 +41,26 @@ class Reporter:
         if said := first_rise(read_log(self.plan.folder), self.plan.folder):
             tqdm.write(said)
         return more
+
+
+def long_rows(split: Split, context_length: int, c: Any) -> str | None:
+    """What to say, before a first step, of rows far longer than usual, or than documents. c: the model's."""
+    longest = longest_row(split, context_length)
+    times = multiplications(c, longest) / multiplications(c, USUAL)
+    if times >= 10:
+        return (
+            f"Rows have up to {longest:,} tokens, and attention compares each with all before it: a step may"
+            f" take {float(f'{times:.1g}'):,.0f} times as long as with {USUAL} (--context-length)."
+        )
+    if context_length >= 2 * longest:
+        return f"A row is a document, the longest {longest:,} tokens: of {context_length:,} no more are used."
+    return None
+
+
+def multiplications(c: Any, length: int) -> int:
+    """About how many a row takes, forward: with the matrices of the blocks and the head, and in attention."""
+    matrices = 12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model
+    return length * (matrices + c.n_layers * c.d_model * length)
 
 
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict]) -> None:

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ NOISE = 0.02
 """By what share a loss on held-out text may lie above its lowest, and mean nothing."""
 LONGEST, SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
+LONG = 10.0
+"""Seconds that the timing of steps may take, however few the minutes."""
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
@@ -106,7 +108,9 @@ def check_rows(split: Any, context_length: int) -> None:
     """ValueError where a split has no more than context_length tokens, so not one full row."""
     if (n_tokens := len(split.tokens)) <= context_length:
         asked = f"context_length={context_length}"
-        raise ValueError(f"{asked} must be below the {n_tokens} tokens of the data; shorten it")
+        raise ValueError(
+            f"{asked} must be below the {n_tokens} tokens of the data; shorten it, or take more text"
+        )
 
 
 def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
@@ -144,22 +148,31 @@ def rows_at_once(starts: Any, config: Any) -> tuple[int, int]:
 def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
     """How many steps, evaluations included, take about so many minutes here; at least 1.
 
-    trainer: one to throw away, of a copy of the model: it trains for two seconds or so. eval_tokens: of the
-    split that is evaluated every config.eval_every steps; each is counted as a third of a token trained on:
-    the pass forward. Reports are not counted. Several processes each evaluate all of it, and do as many steps
-    as the first says. Raises ValueError for minutes out of range.
+    trainer: one to throw away, of a copy of the model: it trains for two seconds or so; where steps are slow,
+    until a tenth of the minutes is over, and for one step at least. eval_tokens: of the split that is
+    evaluated every config.eval_every steps; each is counted as a third of a token trained on: the pass
+    forward. Reports are not counted. Several processes each evaluate all of it, and do as many steps as the
+    first says. Raises ValueError for minutes out of range.
     """
     if not 0 < minutes <= MOST_MINUTES:
         raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
-    peers = peers_of(trainer)
+    peers, most = peers_of(trainer), max(LONG, 6 * minutes)
+    marks = [(0, 0.0)]  # tokens and seconds, after each step
     with together(peers), torch.random.fork_rng(devices=[]):
-        while peers.same(trainer.steps < 5 or (trainer.steps < 60 and trainer.seconds < 2)):
+        while peers.same(len(marks) == 1 or (_goes_on(marks) and marks[-1][1] < most)):
             trainer.step()
-            if trainer.steps == 3:  # the first ones are slower
-                trainer.tokens, trainer.seconds = 0, 0.0
-    evaluation = eval_tokens / 3 * trainer.seconds / trainer.tokens * peers.size
-    step = trainer.seconds / (trainer.steps - 3) + evaluation / trainer.config.eval_every
+            marks.append((trainer.tokens, trainer.seconds))
+    first = min(3, len(marks) - 2)  # the first ones are slower, and left out where there are others
+    tokens, seconds = (after - before for after, before in zip(marks[-1], marks[first], strict=True))
+    evaluation = eval_tokens / 3 * seconds / tokens * peers.size
+    step = seconds / (len(marks) - 1 - first) + evaluation / trainer.config.eval_every
     return peers.same(min(MOST, max(1, int((60 * minutes - evaluation) / step))))
+
+
+def _goes_on(marks: list[tuple[int, float]]) -> bool:
+    """Whether more steps are timed: 5, and then up to 60 until those after the third took two seconds."""
+    steps = len(marks) - 1
+    return steps < 5 or (steps < 60 and marks[-1][1] - marks[3][1] < 2)
 
 
 # -- a run ------------------------------------------------------------------
@@ -266,7 +279,12 @@ def running(
         stack.enter_context(bar)
         stack.enter_context(torch.random.fork_rng(devices=[]))
         runs.append(Run(trainer, data, folder, identity, bar, pressed))
-        yield runs[0]
+        try:
+            yield runs[0]
+        except KeyboardInterrupt as stop:  # a second one
+            if folder is None or str(stop):
+                raise
+            raise KeyboardInterrupt(f"stopped; {saved_until(runs, folder, resume)}") from None
 
 
 def align(trainer: Any, identity: dict, peers: Peers) -> None:
@@ -307,6 +325,8 @@ class Run:
         if pressed and self.trainer.steps == self.begun:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved")
         if pressed and self.trainer.steps != self.saved:
+            if self.folder is not None and not self.bar.disable:
+                tqdm.write(f"Ctrl-C: step {self.trainer.steps:,} is being saved in {self.folder} …")
             self.save()
         return not pressed
 
@@ -362,13 +382,18 @@ class Run:
     def save(self) -> None:
         """Write the run, if it has a folder: a model, its log, and what resuming needs.
 
-        First the best weights go into a folder of their own, if they are no longer the last.
+        First the best weights go into a folder of their own, if they are no longer the last. One Ctrl-C waits
+        until all is written; if it is a second one, it then ends the run.
         """
-        trainer, self.saved = self.trainer, self.trainer.steps
-        if self.folder is not None:
-            if self.peers.first:
-                self.best.keep(self.data.tokenizer)
-            save_run(self.folder, trainer, self.data.tokenizer, self.identity, self.about())
+        with defer_interrupt() if self.peers.size == 1 else nullcontext([]) as pressed:
+            if self.folder is not None:
+                if self.peers.first:
+                    self.best.keep(self.data.tokenizer)
+                save_run(self.folder, self.trainer, self.data.tokenizer, self.identity, self.about())
+            self.saved = self.trainer.steps
+        if pressed and self.pressed:
+            raise KeyboardInterrupt
+        self.pressed += pressed
 
     def about(self) -> dict:
         """Where the weights of now came from; "init" where they went on from others: the model's `origin`."""

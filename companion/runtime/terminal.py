@@ -1,11 +1,14 @@
 """What a command prints, whatever the terminal: closed, full, or without a character, it ends no run."""
 
 import contextlib
+import io
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
@@ -48,9 +51,14 @@ class Screen:
 
 @contextlib.contextmanager
 def screens() -> Iterator[tuple[Screen, Screen]]:
-    """Inside, sys.stdout and sys.stderr are Screens. One that broke is closed quietly at the end."""
+    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe or a file.
+
+    One that broke is closed quietly at the end.
+    """
     before = sys.stdout, sys.stderr
     out, err = (stream if stream is not None else open(os.devnull, "w") for stream in before)
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(line_buffering=True)
     made = Screen(out, SIGNS if out.isatty() else None), Screen(err)
     sys.stdout, sys.stderr = made
     try:
@@ -69,9 +77,22 @@ def is_read() -> bool:
     return getattr(sys.stdout, "broken", None) is None
 
 
+def called() -> list[str]:
+    """How `companion` was called: by its name where the shell finds that, by its path, or as a module."""
+    path = Path(sys.argv[0])
+    if path.name == "__main__.py" and path.parent.name == "companion":
+        return [sys.orig_argv[0], "-m", "companion"]
+    if path.stem.lower() != "companion":  # from Python, such as a notebook
+        return ["companion"]
+    names = [str(path), shutil.which("companion") or ""]  # in Windows, found with .EXE behind it
+    typed, found = (os.path.normcase(name).removesuffix(".exe") for name in names)
+    return ["companion" if typed == found else str(path)]
+
+
 def as_typed(*words: Any) -> str:
-    """A command as it is to be typed, words with spaces in quotes."""
+    """A command as it is to be typed, words with spaces in quotes; `companion` as this one was called."""
     words = [str(word) for word in words]
+    words = [*called(), *words[1:]] if words[0] == "companion" else words
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -3,6 +3,7 @@
 A document is a str. Documents travel as lists, and nothing here knows of tokens.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -44,8 +45,8 @@ def load_text(
     split: of the village, "train", "val" or "test"; without it, train and after it val.
     skip: called with one line about each file that is no UTF-8 text, which is then left out, as in
     load_text("letters", skip=print). Without it, such a file is an error.
-    Raises ValueError for an unknown or empty name, for files that are no text, and where there is no text at
-    all; ConnectionError where a download fails.
+    Raises ValueError for an unknown or empty name, for files that are no text or cannot be read, and where
+    there is no text at all; ConnectionError where a download fails.
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
@@ -91,7 +92,7 @@ def source_of(names: str | Iterable[str | Path]) -> str:
 def read_documents(path: str | Path) -> list[str]:
     """The documents of a UTF-8 text file: the parts between <|endoftext|>s, or all of it as one.
 
-    Raises ValueError for a file that is empty or is no UTF-8 text.
+    Raises ValueError for a file that is empty, is no UTF-8 text, or cannot be read.
     """
     documents = _parts(Path(path))
     if not documents:
@@ -102,9 +103,12 @@ def read_documents(path: str | Path) -> list[str]:
 def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
     """The documents of all text files below a folder, by path; hidden and empty ones are left out.
 
-    skip: as in load_text. Without it, one ValueError names the files that are no UTF-8 text.
+    skip: as in load_text. Without it, one ValueError names the files that are no UTF-8 text or cannot be
+    read.
     """
     documents, strange = [], []
+    if not os.access(folder, os.R_OK | os.X_OK):  # rglob would find it empty
+        raise ValueError(f"folder='{folder}' cannot be read; give yourself the right to, or name another")
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts) or not path.is_file():
@@ -117,7 +121,7 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
                 skip(str(error))
     if strange and skip is None:
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
-        rule = f"holds what is no UTF-8 text: {', '.join(strange[:NAMED])}{more}"
+        rule = f"holds what is no UTF-8 text or cannot be read: {', '.join(strange[:NAMED])}{more}"
         raise ValueError(f"folder='{folder}' {rule}; save it as UTF-8, move it away, or choose to skip it")
     if not documents:
         raise ValueError(f"folder='{folder}' has no text in it; put UTF-8 text files there")
@@ -125,12 +129,15 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
 
 
 def _parts(path: Path) -> list[str]:
-    """The documents of a file, none of an empty one. Raises ValueError for one that is no UTF-8 text."""
+    """The documents of a file, none of an empty one. ValueError for no UTF-8 text, and for no access."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         rule = f"is no UTF-8 text (byte {error.start:,})"
         raise ValueError(f"{path} {rule}; save it as UTF-8, or leave it out") from None
+    except PermissionError as error:
+        rule = f"cannot be read ({error.strerror})"
+        raise ValueError(f"{path} {rule}; give yourself the right to, or leave it out") from None
     if "\0" in text:
         raise ValueError(f"{path} holds zero bytes, as no text does; leave it out")
     parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
@@ -171,5 +178,8 @@ def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], 
     ends = {mark: text.rfind(mark, place * 9 // 10, place) + len(mark) for mark in ("\n", " ", "")}
     cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, or a word
     if not (text[:cut].strip() and text[cut:].strip()):
-        raise ValueError(f"{val_fraction=} of {len(text)} characters is too short a text; take more")
+        n = sum(map(len, documents))
+        least = max(math.floor(0.5 / min(val_fraction, 1 - val_fraction)), n) + 1
+        rule = f"too short a text to hold {val_fraction} of them out; give at least {least}"
+        raise ValueError(f"documents have {n} characters in all, {rule}")
     return [*documents[:longest], text[:cut], *documents[longest + 1 :]], [text[cut:]]
