@@ -74,7 +74,7 @@ def _(x, weight, bias):
 @torch.library.custom_op("companion::linear_backward", mutates_args=())
 def _linear_backward(dy: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     dw = products.weight_gradient(dy, x)
-    return products.product(dy, weight.T.contiguous()), dw.contiguous()  # dx (N, I), dW (O, I)
+    return products.product(dy, weight.T), dw.contiguous()  # dx (N, I), dW (O, I)
 
 
 @_linear_backward.register_fake
