@@ -20,6 +20,22 @@ from companion.village import splits
 TWENTY_THOUSAND = "17bf937dc75bb328f4451a2de0565dd86afdab08610f3868b69f34e33e25c6b8"
 """SHA-256 of the stories that `companion train` learns from, as one process tells them."""
 
+WITH_A_SIGN = """
+from pathlib import Path
+from companion import cli
+from companion.runtime.telling import Telling
+
+stories = Telling.stories
+
+def begun(self):
+    Path("telling").touch()
+    return stories(self)
+
+Telling.stories = begun
+raise SystemExit(cli.main())
+"""
+"""The command `companion`, which makes an empty file when its processes tell stories."""
+
 
 @pytest.mark.slow
 def test_the_stories_of_a_training_are_those_that_one_process_would_tell():
@@ -62,7 +78,7 @@ def test_a_process_that_fails_is_one_line_and_leaves_nothing(here, capsys, monke
     monkeypatch.setattr(telling, "CHILD", "print('A story.', flush=True); raise OSError('no more {n} words')")
     argv = ["prepare", "village", "--stories", "9", "--data", "nine"]
     fails(capsys, argv, 1, "tells the village's stories ended early (OSError: no more 9 words); try again")
-    assert [path.name for path in (here / "nine").iterdir() if not path.name.startswith(".")] == []
+    assert [path.name for path in here.iterdir()] == ["mine.txt"]
 
 
 def test_a_process_that_is_killed_is_one_line(monkeypatch):
@@ -93,16 +109,19 @@ def test_ctrl_c_ends_the_processes_and_leaves_nothing(here, capsys, monkeypatch)
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of a POSIX terminal")
 def test_a_terminal_s_ctrl_c_while_the_village_tells_is_one_line(here):
-    command = [sys.executable, "-m", "companion", "prepare", "village", "--stories", "9000", "--seed", "9"]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-    folder = here / "runs" / "data" / "village-9000"
-    while not folder.exists():
+    child = subprocess.Popen(
+        [sys.executable, "-c", WITH_A_SIGN, "prepare", "village", "--stories", "9000", "--seed", "9"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while not (here / "telling").exists() and child.poll() is None:
         time.sleep(0.1)
-    time.sleep(2)
+    time.sleep(1)
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130 and err == b"companion: stopped\n" and out == b""
-    assert not list(folder.rglob("meta.json"))
+    assert sorted(path.name for path in here.iterdir()) == ["mine.txt", "telling"]
 
 
 def test_what_is_wrong_is_said_before_a_story_is_told(here, capsys, monkeypatch):
