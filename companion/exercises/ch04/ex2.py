@@ -81,5 +81,6 @@ EXERCISE = Function(
             "The pattern is right, as numbers. A mask is of True and False: `attend` wants torch.bool.",
         ),
     ],
-    right="The work per token is now the same in a long text as in a short one; mind what is lost.",
+    right="Code that skips what is False now does the same work for each token, however long the text; "
+    "mind what is lost.",
 )
