@@ -12,8 +12,9 @@ from command_line import TINY, fails
 
 import companion
 from companion import BUILDERS
-from companion.cli import COMMANDS, PRESETS, main
+from companion.cli import COMMANDS, main
 from companion.runtime.options import MEANINGS
+from companion.runtime.presets import PRESETS
 from companion.training import TrainConfig
 
 

@@ -17,6 +17,7 @@ from command_line import TINY, fails
 
 from companion import cli
 from companion.cli import main
+from companion.commands import preparing, train_run
 from companion.runtime.terminal import Screen, as_typed, screens
 
 ROOT = Path(__file__).parents[1]
@@ -277,7 +278,7 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
 
 def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(trained, capsys, monkeypatch):
     before = sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*"))
-    monkeypatch.setattr(cli, "with_steps", None)
+    monkeypatch.setattr(train_run, "with_steps", None)
     resume = ["train", *MINE, "--checkpoint", "runs/mine", "--resume", "--minutes", "1"]
     for more, words in (
         (["--lr", "0.5"], "lr=0.5 cannot resume runs/mine"),
@@ -581,19 +582,19 @@ PREPARES = """
 import time
 from importlib import import_module
 from pathlib import Path
-from companion import cli
+from companion.commands import preparing
 from companion.runtime.files import claim
 folder = Path("runs/data/village")
 with claim(folder):
     print("held", flush=True)
     time.sleep(0.5)
-    cli.do_prepare(cli.Preparation(folder, "village", stories=12))
+    preparing.do(preparing.Preparation(folder, "village", stories=12))
 """
 
 
 @pytest.mark.slow
 def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "Telling", None)  # so that this one cannot
+    monkeypatch.setattr(preparing, "Telling", None)  # so that this one cannot
     with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().strip() == b"held"
         assert main(["train", *TINY, "--context-length", "64"]) == 0

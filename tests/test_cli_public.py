@@ -14,8 +14,9 @@ from public import write_family
 from weights import noisy
 
 import companion
-from companion import BUILDERS, cli, load
+from companion import BUILDERS, cli, load, village
 from companion.cli import main
+from companion.commands import train_run
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
@@ -215,7 +216,7 @@ def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys)
 
 def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsys, monkeypatch):
     stories = load_split("val")[:9]
-    monkeypatch.setattr(cli.village, "load_split", lambda split: stories)
+    monkeypatch.setattr(village, "load_split", lambda split: stories)
     out = said(capsys, ["eval", "--model", smol])
     told = companion.datasets.encode_documents(stories, load(smol).tokenizer)
     loss = companion.training.evaluate(load(smol).model, told, 41)
@@ -330,7 +331,7 @@ def test_it_begins_with_the_weights_that_were_there(in_its_tokens, monkeypatch):
     found = []
     monkeypatch.setattr("companion.training.train", lambda model, *rest: found.append(model) or [])
     monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
-    monkeypatch.setattr(cli, "write_run_settings", lambda plan: None)
+    monkeypatch.setattr(train_run, "write_run_settings", lambda plan: None)
     assert main(["train", "--init", str(in_its_tokens), "--data", "runs/data/mine", *FEW]) == 0
     wanted = load_pretrained(in_its_tokens)[0].state_dict()
     assert all(torch.equal(p, wanted[name]) for name, p in found[0].state_dict().items())

@@ -10,7 +10,7 @@ from benchmark_rows import ARC, GSM8K, ROWS, write, write_mmlu_csv
 from command_line import fails
 from weights import noisy
 
-from companion import cli, load
+from companion import cli, load, village
 from companion.cli import main
 from companion.commands.exams import KINDS, SEEDS, Exam, by_letters, exam_of, names_of_tasks, score
 from companion.commands.naming import SHIPPED
@@ -138,7 +138,7 @@ def write_rows(name, rows=GSM8K):
 
 
 def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
-    monkeypatch.setattr(cli.village, "load_split", lambda split: ["Once, it was one day."] * 3)
+    monkeypatch.setattr(village, "load_split", lambda split: ["Once, it was one day."] * 3)
     asked = ["eval", "--model", public, "--tasks", "how-many", "--examples", "2"]
     for more, is_there in (([], False), (["--stories", "0"], True)):
         assert main([*asked, *more]) == 0

@@ -12,9 +12,11 @@ from command_line import TINY, fails, planned
 
 from companion import cli, load
 from companion.cli import main
+from companion.commands import train_run
 from companion.runtime import devices
 from companion.runtime.checkpoints import read_log, write_log
 from companion.runtime.prepared import Split, longest_row
+from companion.runtime.presets import PRESETS
 from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
 from companion.runtime.runs import Loss, rises
 
@@ -132,16 +134,16 @@ def test_the_longest_row_is_the_one_that_training_takes():
 
 
 def test_rows_far_longer_than_usual_are_said_before_the_first_step(prepared, capsys, monkeypatch):
-    c = cli.PRESETS["modern"].model | {"vocab_size": 1024}
+    c = PRESETS["modern"].model | {"vocab_size": 1024}
     c = SimpleNamespace(**c)
     assert long_rows(rows_of(190, 120), 256, c) is None and long_rows(rows_of(900), 256, c) is None
     said = "A row is a document, the longest 190 tokens: of 100,000 no more are used."
     assert long_rows(rows_of(190, 120), 100_000, c) == said
     long = long_rows(rows_of(200_000), 100_000, c)
     assert "up to 100,000 tokens" in long and "may take 20,000 times as long as with 256" in long
-    monkeypatch.setattr(cli, "with_steps", None)  # before steps are timed
+    monkeypatch.setattr(train_run, "with_steps", None)  # before steps are timed
     with pytest.raises(TypeError, match="NoneType"):
-        cli.do_train(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
+        train_run.do(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
     assert "Rows have up to 2,400 tokens" in capsys.readouterr().out
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from companion import cli
 from companion.cli import main
 from companion.runtime.configs import read_settings, write_settings
+from companion.runtime.presets import PRESETS
 
 MINE = ["--data", "runs/data/mine"]
 KINDS = {
@@ -136,7 +137,7 @@ def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys)
         "n_layers": 1,
         "steps": 3,
         "lr": 0.001,
-        "batch_size": cli.PRESETS["modern"].train["batch_size"],
+        "batch_size": PRESETS["modern"].train["batch_size"],
     }
     assert found["d_ff"] == 32 and found["betas"] == [0.8, 0.9]
     repeated = tomllib.loads((prepared / "a/config.toml").read_text(encoding="utf-8"))

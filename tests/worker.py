@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from companion import cli, training
+from companion.commands import preparing
 from companion.runtime import distributed
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -28,7 +29,7 @@ def carry_out(rank, spec):
         if value is not None:
             os.environ[name] = str(value)
     distributed.JOIN = spec.get("join", 30)
-    cli.STORIES = 30
+    preparing.STORIES = 30
     at, set_rate, seen = spec.get("press"), SET_RATE, []
 
     def pressed(*args):

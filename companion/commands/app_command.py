@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion import village
-from companion.commands.naming import SHIPPED, add_device
+from companion.commands.naming import RUNS, SHIPPED, add_device
 from companion.runtime.options import integer
 
-FOLDERS = (village.DATA / "models", Path("runs"))
+FOLDERS = (village.DATA / "models", RUNS)
 MOST_MB = 5
 """The largest file that can be uploaded."""
 SETTINGS = {

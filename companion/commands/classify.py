@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from companion.commands.naming import add_device, add_model
+from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.labelled import check_rows_fit, distinct, hold_out_by_class, read_labelled
 from companion.runtime.options import integer, number, refuse
 from companion.runtime.terminal import as_typed
 
-RUNS = Path("runs")
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", "report.json"}
 OURS |= {"confusion.png", "calibration.png", "adapter_config.json", "adapter_model.safetensors"}

@@ -14,13 +14,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from companion.commands.naming import add_device
+from companion.commands.naming import RUNS, add_device
 from companion.runtime.commands import carry_out
 from companion.runtime.files import claim
 from companion.runtime.options import integer, number
 from companion.runtime.terminal import as_typed
 
-COURSE = Path("runs") / "course"
+COURSE = RUNS / "course"
 LOG = "course.jsonl"
 MINUTES = 15
 TRAINING = 0.62

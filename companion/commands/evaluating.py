@@ -17,7 +17,7 @@ EXAMPLES = 200
 TEMPERATURE = 0.8
 
 
-def add_eval(parser):
+def add(parser):
     add_model(parser)
     parser.add_argument("--data", type=Path, help="prepared folder (default: its own, else the village)")
     parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
@@ -50,7 +50,7 @@ def add_eval(parser):
     add_device(parser)
 
 
-def plan_eval(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.runtime.sampling import check_sampling, seeded
 
@@ -150,7 +150,7 @@ def data_named(run: Path) -> Path | None:
         return None
 
 
-def do_eval(plan: SimpleNamespace) -> SimpleNamespace:
+def do(plan: SimpleNamespace) -> SimpleNamespace:
     from tqdm import tqdm
 
     result = do_text(plan.teller, plan.text) if plan.text else SimpleNamespace()
@@ -171,7 +171,7 @@ def do_text(teller: Any, text: SimpleNamespace) -> SimpleNamespace:
     return SimpleNamespace(loss=loss, lines=lines, scores=scores)
 
 
-def report_eval(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+def report(plan: SimpleNamespace, result: SimpleNamespace) -> None:
     if plan.text:
         report_text(plan, result)
     if plan.exams:

@@ -11,12 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.classify import add_method, check_method, hang_on
-from companion.commands.naming import add_device, add_model
+from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, refuse
 from companion.runtime.terminal import as_typed
 
-RUNS = Path("runs")
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0

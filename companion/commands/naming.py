@@ -5,14 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from companion import village
+from companion.runtime.options import integer, number
 from companion.runtime.terminal import as_typed
 
-PREPARED = Path("runs") / "data"
-"""Where prepare writes unless told otherwise."""
+RUNS = Path("runs")
+"""Where train writes unless told otherwise."""
+PREPARED = RUNS / "data"
+"""Where prepare does."""
+VILLAGE = PREPARED / "village"
+"""The text that train learns from unless told otherwise."""
 SHIPPED = village.DATA / "models" / "village"
 """The model that comes with the course."""
 ANSWERER = village.DATA / "models" / "answerer"
 """What chapter 16 made of it."""
+MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
+JUDGE = integer("--judge", 0, 10**5)
+READERS = {"minutes": MINUTES, "judge": JUDGE}
+"""What reads the settings of a run that a file of settings holds as well."""
 
 
 def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
@@ -32,6 +41,14 @@ def add_model_and_revision(parser, **default):
 
 def add_device(parser):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def add_config(parser):
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="file of settings, such as the config.toml that a run writes; options win over it",
+    )
 
 
 def open_data(data: Path) -> Any:

@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from companion.commands.naming import add_device, add_model
+from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, refuse
 
-RUNS = Path("runs")
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end

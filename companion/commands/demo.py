@@ -1,0 +1,55 @@
+"""companion demo: a part of the model at work on a sentence."""
+
+import shutil
+import sys
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+from companion.commands.naming import add_device, add_model
+from companion.runtime.options import integer
+
+
+def add(parser):
+    from companion.show.demo import PARTS, TEXT
+
+    parts = parser.add_subparsers(
+        dest="part", required=True, metavar="part", description=f'on your TEXT (default: "{TEXT}"), one of:'
+    )
+    for name, show in PARTS.items():
+        part = parts.add_parser(name, help=show.__doc__, description=show.__doc__)
+        part.add_argument("text", nargs="*", metavar="TEXT", help=f'your sentence (default: "{TEXT}")')
+        if name == "attention":
+            note = "whose map (default: the head that looks hardest at the next word, or far back)"
+            for option in ("--layer", "--head"):
+                part.add_argument(option, type=integer(option, 0), help=note)
+        else:
+            part.set_defaults(layer=None, head=None)
+        add_model(part)
+        add_device(part)
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+    from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
+
+    text = " ".join(args.text) if args.text else TEXT
+    if not text.strip():
+        raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
+    teller = load(args.model, device=args.device)
+    try:
+        tokens = teller.encode(text)
+    except ValueError as error:
+        raise ValueError(f"TEXT: {error}".replace("TEXT: prompt has", "TEXT has")) from None
+    width, signs = shutil.get_terminal_size().columns, drawable_signs(sys.stdout.encoding)
+    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, args.layer, args.head)
+    return SimpleNamespace(show=PARTS[args.part], subject=subject)
+
+
+def do(plan: SimpleNamespace) -> list[str]:
+    return list(plan.show(plan.subject))
+
+
+def report(plan: SimpleNamespace, lines: list[str]) -> None:
+    print("\n".join(lines))

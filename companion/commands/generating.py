@@ -1,0 +1,55 @@
+"""companion generate: a text from a prompt."""
+
+import dataclasses
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
+from companion.runtime.configs import GENERATION, MAX_NEW_TOKENS, Generation, check_drawing, read_settings
+from companion.runtime.terminal import is_read
+
+
+def add(parser):
+    add_model_and_revision(parser)
+    add_config(parser)
+    parser.add_argument("--prompt", help=f"first words of the text (default: {Generation.prompt})")
+    parser.add_argument("--max-new-tokens", type=MAX_NEW_TOKENS, help="(default: 250)")
+    parser.add_argument("--temperature", type=float, help="0 takes the likeliest token (default: 0.8)")
+    parser.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
+    parser.add_argument(
+        "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
+    )
+    parser.add_argument("--seed", type=int, help="same seed, same text (default: another each time)")
+    add_device(parser)
+
+
+def plan(args, held: ExitStack) -> SimpleNamespace:
+    from companion import load
+
+    given = {name: value for name in GENERATION if (value := getattr(args, name)) is not None}
+    kinds = {
+        "": {"data": str, "init": str} | READERS,
+        "model": None,
+        "training": None,
+        "generation": GENERATION,
+    }
+    there = read_settings(args.config, kinds)["generation"] if args.config else {}
+    drawing = Generation(**there | given)
+    check_drawing(drawing)
+    teller = load(args.model, device=args.device, revision=args.revision)
+    teller.encode(drawing.prompt)
+    options = dataclasses.asdict(drawing)
+    return SimpleNamespace(teller=teller, prompt=options.pop("prompt"), options=options)
+
+
+def do(plan: SimpleNamespace) -> None:
+    """Print the text as it comes, while somebody reads."""
+    print(plan.prompt, end="", flush=True)
+    for piece in plan.teller.stream(plan.prompt, **plan.options):
+        print(piece, end="", flush=True)
+        if not is_read():
+            return
+
+
+def report(plan: SimpleNamespace, result: None) -> None:
+    print()

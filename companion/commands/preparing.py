@@ -1,0 +1,232 @@
+"""companion prepare: a corpus, the village, or texts of your own, as tokens."""
+
+import dataclasses
+import re
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from companion import village
+from companion.commands.naming import PREPARED
+from companion.runtime.files import at_home
+from companion.runtime.options import integer, refuse
+from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
+from companion.runtime.telling import Telling
+from companion.runtime.terminal import as_typed
+
+OURS = ("bpe", "char", "word", "gpt2")
+"""The tokenizers of chapter 1."""
+STORIES = 20_000
+"""What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
+LEAST = 1000
+"""Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
+
+
+def add(parser):
+    parser.add_argument(
+        "text",
+        nargs="+",
+        help="village, lamplighter, pydoc, shakespeare, tinystories, or your own files and folders in UTF-8;"
+        f" or shards ({', '.join(SHARDS)}) by name, folder or pattern; or, from the hub, {', '.join(HUB)}",
+    )
+    parser.add_argument("--data", type=Path, help="folder to write (default: runs/data/<name of the text>)")
+    parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
+    parser.add_argument(
+        "--skip", action="store_true", help="leave out files that are no UTF-8 text, and rows of shards"
+    )
+    parser.add_argument(
+        "--tokenizer",
+        help=f"{', '.join(OURS)} (GPT-2's own), or that of a folder or of a model of the hub (default: bpe)",
+    )
+    parser.add_argument(
+        "--vocab-size",
+        type=integer("--vocab-size", 1),
+        help="tokens of the vocabulary (default: by the length of the text)",
+    )
+    parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1; of shards 0.01)")
+    parser.add_argument(
+        "--stories",
+        type=integer("--stories", 1, 10**7),
+        help=f"village only: new stories to train on (default: {STORIES:,})",
+    )
+    parser.add_argument(
+        "--seed", type=integer("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+    )
+    parser.add_argument("--column", help="shards only: field or column that holds the text (default: text)")
+    parser.add_argument(
+        "--documents", type=integer("--documents", 1), help="shards only: take the first ones (default: all)"
+    )
+    parser.add_argument(
+        "--processes",
+        type=integer("--processes", 1, 1024),
+        help="shards only: how many tokenize (default: 1); a run that was stopped goes on with what is whole",
+    )
+
+
+@dataclass
+class Preparation:
+    """What is to be prepared: the village's stories, or documents, with the tokenizer that they get.
+
+    shards: whether the documents are Documents, which are streamed.
+    """
+
+    folder: Path
+    source: str
+    stories: int = STORIES
+    seed: int = 4
+    documents: list[str] | Documents = dataclasses.field(default_factory=list)
+    tokenizer: Any = "bpe"
+    vocab_size: int | None = None
+    val_fraction: float = 0.1
+    model: str | None = None
+    shards: bool = False
+    processes: int = 1
+
+
+def plan(args, held: ExitStack) -> Preparation:
+    from companion.runtime.encodings import gpt2_tokens
+    from companion.runtime.folders import check_ours, check_writable
+    from companion.runtime.models import tokenizer_of
+    from companion.runtime.prepared import FILES, begun_source, prepared_source
+    from companion.tokenization import Tokenizer
+
+    names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    skip = (lambda line: print(f"Left out: {line}", file=sys.stderr)) if args.skip else None
+    files = find_shards(args.text, lambda line: print(f"Left out: {line}", file=sys.stderr))
+    if not files:
+        refuse(args, ["column", "documents", "processes"], f"is for shards, such as {', '.join(SHARDS)}")
+    if args.text == ["village"]:
+        others = ["tokenizer", "vocab_size", "val_fraction", "skip"]
+        refuse(args, others, "is for other texts; the village comes as it is")
+        stories = given.get("stories", STORIES)
+        name = "village" if stories == STORIES else f"village-{stories}"
+        plan = Preparation(args.data or PREPARED / name, "village", **given)
+    else:
+        refuse(args, ["stories", "seed"], f"is for the village, not for {' '.join(args.text)}")
+        plan = plan_shards(args, files, skip, given) if files else plan_text(args, skip, given)
+        if plan.tokenizer != "bpe":
+            refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
+        if plan.tokenizer == "gpt2":
+            gpt2_tokens()  # found, or downloaded, before the work
+        elif plan.tokenizer not in OURS:
+            plan.model, plan.tokenizer = plan.tokenizer, tokenizer_of(plan.tokenizer, Tokenizer.load, OURS)
+    sources = prepared_source(plan.folder), begun_source(plan.folder)
+    if sources == (None, None):
+        check_ours("--data", plan.folder, FILES)
+    for there in sources:
+        if there not in (None, plan.source) and not args.overwrite:
+            raise ValueError(
+                f"{plan.folder} holds the data of {there}; name another folder with --data, or add"
+                " --overwrite"
+            )
+    check_writable("--data", plan.folder)
+    return plan
+
+
+def plan_text(args, skip, given: dict) -> Preparation:
+    """The preparation of texts that fit into memory."""
+    from companion.datasets import hold_out, load_text
+    from companion.runtime.texts import source_of
+
+    try:
+        documents = [document for name in args.text for document in load_text(name, skip=skip)]
+    except ValueError as error:
+        said = str(error).replace("choose to skip it", "leave it out with --skip")
+        said = re.sub("^(name_or_path|folder)=", "text=", said)
+        raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
+    folder = args.data or PREPARED / at_home(args.text[0]).resolve().stem
+    plan = Preparation(folder, source_of(args.text), documents=documents, **given)
+    said, length = f"text={' '.join(args.text)} has", sum(map(len, documents))
+    if length < LEAST and "tokenizer" not in given and "vocab_size" not in given:
+        rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
+        characters = "1 character" if length == 1 else f"{length:,} characters"
+        raise ValueError(f"{said} {characters}, and {rule}; add to it, or name more files")
+    try:
+        hold_out(documents, plan.val_fraction)  # what it refuses is refused before a tokenizer is trained
+    except ValueError as error:
+        raise ValueError(str(error).replace("documents have", said)) from None
+    return plan
+
+
+def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
+    """The preparation of a text that is streamed. Every file is opened here, and its first row read."""
+    from companion.runtime.checks import number as check_number
+    from companion.runtime.texts import source_of
+
+    if args.tokenizer in ("char", "word"):
+        rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
+        raise ValueError(f"--tokenizer={args.tokenizer} {rule}")
+    given = {"val_fraction": 0.01} | given
+    rule = "between 0 and 1 (for example 0.01)"
+    check_number("val_fraction", given["val_fraction"], rule, lambda value: 0 < value < 1)
+    documents = Documents(files, args.column or "text", args.documents, skip)
+    documents.check()
+    source = ", ".join(name if name in HUB else source_of(name) for name in args.text)
+    source += f", column {args.column}" if documents.column != "text" else ""
+    source += f", the first {args.documents:,} documents" if args.documents else ""
+    folder = args.data or PREPARED / name_of(args.text[0], files[0])
+    return Preparation(folder, source, documents=documents, shards=True, **given)
+
+
+def do(plan: Preparation) -> dict:
+    """Prepare; return what meta.json says."""
+    from tqdm import tqdm
+
+    from companion.datasets import prepare, token_stream
+    from companion.runtime.shards import SAMPLE_BYTES, SHARD_BYTES, sample_of, write_shards
+    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+
+    if plan.source == "village":
+        with Telling(plan.stories, plan.seed) as telling:
+            train, val = telling.stories(), village.load_split("val")
+        tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+        share = len(val) / len(train + val)
+        return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
+    if plan.tokenizer == "bpe":
+        documents = sample_of(plan.documents, SAMPLE_BYTES) if plan.shards else plan.documents
+        n_bytes = sum(len(document.encode()) for document in documents)
+        size = min(max(n_bytes // 200, 300), 4096) if plan.vocab_size is None else plan.vocab_size
+        tokenizer = BPETokenizer.train(documents, size)
+    elif plan.tokenizer == "gpt2":
+        tokenizer = BPETokenizer.gpt2()
+    elif not isinstance(plan.tokenizer, str):
+        tokenizer = plan.tokenizer
+    else:
+        kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
+        tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
+    if not plan.shards:
+        return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
+    with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
+        try:
+            return write_shards(
+                *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
+                source=plan.source,
+                val_fraction=plan.val_fraction,
+                processes=plan.processes,
+                shard_bytes=SHARD_BYTES,
+                on_shard=bar.update,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "stopped; the same command goes on with the shards that are whole"
+            ) from None
+
+
+def report(plan: Preparation, meta: dict) -> None:
+    from companion.runtime.models import has_weights
+    from companion.runtime.shards import said
+
+    for split in ("train", "val"):
+        n = meta[split]
+        print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
+    if plan.shards:
+        why = f", left out: {said(meta['left_out'])}" if meta["left_out"] else ""
+        print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
+    print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
+    preset = [] if plan.source == "village" else ["--preset", "text"]
+    if plan.model and has_weights(plan.model):
+        preset = ["--init", plan.model]
+    print(f"  {as_typed('companion', 'train', *preset, '--data', plan.folder)}")
