@@ -99,6 +99,8 @@ def a(value: Any) -> str:
     """The kind of a value in words."""
     if value is None:
         return "None"
+    if isinstance(value, Record) and not value.name:  # what `call` made of several results
+        return a(value.parts[""]) if "" in value.parts else "a tuple"
     name = value.name if isinstance(value, Record | Other) else type_name(value)
     name = "tensor" if is_tensor(value) else {"frozenset": "set"}.get(name, name)
     return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"

@@ -91,7 +91,8 @@ def chronicle(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
 def repeats(rows: Iterable[Sequence[int]], tokenizer) -> Iterator[tuple[Sequence[int], int, int]]:
     """Where a name, a thing or a place stands twice in a row of tokens: (row, first place, second place).
 
-    Hide the first, and the answer stands to its right; hide the second, and it stands to its left.
+    Hide the first, and the answer stands to its right; hide the second, and it stands to its left. The verb
+    *saw* is the token of the thing: in "everybody saw the red saw" it stands twice.
     """
     words = [tokenizer.encode(f" {word}") for kind in ("name", "thing", "place") for word in KINDS[kind]]
     asked = {ids[0] for ids in words if len(ids) == 1}

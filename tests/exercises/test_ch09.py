@@ -366,6 +366,20 @@ ANSWERS = {
             (the_same_objects, "two names stand for one object"),
             (as_a_word, "You joined the digits"),
             (anew_if_all_is_held, "One token is enough"),
+            (
+                lambda held, text: (
+                    len(commonprefix([held, text])),
+                    text[len(commonprefix([held, text])) :] or text[-1:],
+                ),
+                "that it still holds",
+            ),
+            (
+                lambda held, text: (
+                    len(commonprefix([held, text])),
+                    text[len(commonprefix([held, text])) :] or text,
+                ),
+                "that it still holds",
+            ),
             (always_one_back, "go back one token from where"),
             (keeps_all_but_the_last, "The last token of `held` is read again"),
             (lambda held, text: (reuse_by_prefix(held, text)[0], text[-1:]), "not the last token alone"),
@@ -444,6 +458,12 @@ ANSWERS = {
             (
                 lambda p, t, n: torch.cat([*p[t[:-1]], p[t[-1]][:, : n % p.shape[2]]], 1),
                 "Where the last page is full",
+            ),
+            (
+                lambda p, t, n: torch.cat(
+                    [*p[t[: n // p.shape[2]]], p[t[n // p.shape[2]]][:, : n % p.shape[2]]], 1
+                ),
+                "no page comes behind it",
             ),
             (
                 lambda p, t, n: F.pad(pages_by_transpose(p, t, n), (0, 0, 0, len(t) * p.shape[2] - n)),

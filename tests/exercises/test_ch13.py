@@ -408,6 +408,19 @@ ANSWERS = {
             (pick_by(lambda c: 1 / len(c.encode())), "do not multiply"),
             (pick_sorted, "changes its input"),
             (pick_of_chances, "divided probabilities"),
+            (
+                lambda example, log_probs: max(
+                    example.choices,
+                    key=lambda c: math.exp(log_probs[example.choices.index(c)]) ** (1 / len(c.encode())),
+                ),
+                "no float holds",
+            ),
+            (
+                lambda example, log_probs: max(
+                    (p / len(c.encode()), c) for p, c in zip(log_probs, example.choices, strict=True)
+                )[1],
+                "goes by the letters",
+            ),
             (pick_place, "its place among the choices"),
             (lambda example, log_probs: example.answer, "the right choice, not the one"),
             (lambda example, log_probs: max(example.choices, key=len), "expected"),
@@ -456,6 +469,12 @@ ANSWERS = {
             ),
             (with_floats, "larger than any float"),
             (power_of_a_float, "larger than any float"),
+            (
+                lambda first, second: sign(
+                    [1] * sum(first) + [0] * sum(second), [0] * sum(first) + [1] * sum(second)
+                ),
+                "say nothing",
+            ),
             (over_all, "say nothing"),
             (chi_square, "normal approximation"),
             (chi_square_corrected, "normal approximation"),
@@ -474,6 +493,7 @@ ANSWERS = {
             (lambda n, c, k: 1 - (1 - c / n) ** k, "with replacement"),
             (lambda n, c, k: math.comb(n - c, k) / math.comb(n, k), "none of the k is right"),
             (lambda n, c, k: math.comb(c, k) / math.comb(n, k), "all k are right"),
+            (lambda n, c, k: 1 - (1 - k / n) ** c, "not independently"),
             (lambda n, c, k: c / n, "chance of one draw"),
             (lambda n, c, k: min(1, k * c / n), "do not add up"),
             (lambda n, c, k: c * math.comb(n - c, k - 1) / math.comb(n, k), "exactly one right"),

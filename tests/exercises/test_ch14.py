@@ -1,5 +1,6 @@
 """Answers to chapter 14's exercises."""
 
+import math
 from collections import Counter
 
 import torch
@@ -105,6 +106,20 @@ def usual_of_all(train, test):
     )
 
 
+def new_words_are_0(train, test):
+    known = {word for word, _ in train}
+    return sum(table_of_counts(train, [(w, y)]) if w in known else y == 0 for w, y in test) / len(test)
+
+
+def new_words_by_words(train, test):
+    labels = {}
+    for word, label in sorted(train, key=lambda pair: pair[1]):
+        labels.setdefault(word, []).append(label)
+    usual = [(word, max(own, key=own.count)) for word, own in labels.items()]
+    right = [table_of_counts(train if word in labels else usual, [(word, y)]) for word, y in test]
+    return sum(right) / len(test)
+
+
 def on_its_own_labels(train, test):
     return table_of_counts(test, test)
 
@@ -161,6 +176,27 @@ def alone(score, heads, level):
     return [h for h in heads if score([o for o in heads if o != h]) < level]
 
 
+def in_order(score, heads, level):
+    kept, changed = list(heads), True
+    while changed:
+        changed = False
+        for head in list(kept):
+            rest = [other for other in kept if other != head]
+            if score(rest) >= level:
+                kept, changed = rest, True
+    return kept
+
+
+def by_first_cost(score, heads, level):
+    worth, kept = {h: score([o for o in heads if o != h]) for h in heads}, list(heads)
+    for out in sorted(heads, key=worth.get, reverse=True):
+        rest = [head for head in kept if head != out]
+        if score(rest) < level:
+            return kept
+        kept = rest
+    return kept
+
+
 def last_of_equals(score, heads, level):
     return list(reversed(greedy(score, list(reversed(heads)), level)))
 
@@ -183,6 +219,11 @@ ANSWERS = {
             (100 * by_adding_up(), "in percent"),
             (60 * by_adding_up(), "the sum over the queries"),
             (0.0, "gives each key"),
+            (lambda: sum(1 / seen for seen in range(61, 121)) / 60, "A query sees itself"),
+            (lambda: sum(1 / seen for seen in range(63, 123)) / 60, "one position too many"),
+            (lambda: math.log(2) / 60, "Add up the shares"),
+            (1 / 90, "the mean position"),
+            (1 / 91, "the mean number seen"),
             (0.02, "too high"),
         ],
     ),
@@ -190,6 +231,8 @@ ANSWERS = {
         right=[settled_from_behind, settled_after_the_last_miss],
         wrong=[
             (first_right, "the first layer that says it"),
+            (lambda lens, answers: (lens.argmax(-1) == answers).int().argmax(0), "or 0 where none does"),
+            (with_settled(lambda found, lens: [k - 1 for k in found]), "the last layer that does not"),
             (with_settled(lambda found, lens: [k + 1 for k in found]), "count from 0"),
             (with_settled(lambda found, lens: [len(lens) - k for k in found]), "from the end"),
             (
@@ -215,6 +258,8 @@ ANSWERS = {
     "14.4": Answers(
         right=[table_of_counts, in_torch],
         wrong=[
+            (new_words_are_0, "not 0"),
+            (new_words_by_words, "each known word once"),
             (usual_of_all, "Each word has one of its own"),
             (on_its_own_labels, "looked into the labels"),
             (lambda train, test: 1 - table_of_counts(train, test), "share of wrong labels"),
@@ -225,6 +270,12 @@ ANSWERS = {
     "14.5": Answers(
         right=[written_in_one_product, written_by_taking_out],
         wrong=[
+            (
+                lambda w, x, n: torch.einsum(
+                    "bhtd,chd->bhtc", x.reshape(len(x), n, x.shape[1], -1), w.unflatten(1, (n, -1))
+                ),
+                "a reshape does not move",
+            ),
             (one_of_many, "heads come before the tokens"),
             (lambda w, x, n: written_in_one_product(w, x, n).sum(1), "Each for itself"),
             (lambda w, x, n: written_in_one_product(w, x, n) / n, "nothing is divided"),
@@ -236,6 +287,8 @@ ANSWERS = {
         right=[greedy, greedy_by_sets],
         wrong=[
             (alone, "stand in for each other"),
+            (in_order, "in their order"),
+            (by_first_cost, "ask again"),
             (last_of_equals, "the first of them in the list"),
             (every_set, "more than 60 scores"),
             (lambda score, heads, level: greedy(score, heads, level + 1e-6), "will do"),

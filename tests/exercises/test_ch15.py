@@ -58,6 +58,11 @@ def counted(hidden, mask):
     return hidden[range(len(hidden)), mask.sum(1) - 1]
 
 
+def first_padding(hidden, mask):
+    places = [row.index(False) if False in row else len(row) for row in mask.tolist()]
+    return torch.stack([states[place - 1] for states, place in zip(hidden, places, strict=True)])
+
+
 def changes_the_states(hidden, mask):
     found = by_argmax(hidden, mask)
     hidden[~mask] = 0
@@ -181,6 +186,12 @@ def mean_of_means(right, groups):
     return np.std([np.mean(v) for v in by.values()]) / math.sqrt(len(by))
 
 
+def absolute(right, groups):
+    m = np.mean(right)
+    sums = [sum(r - m for r, g in zip(right, groups, strict=True) if g == group) for group in set(groups)]
+    return np.abs(sums).sum() / len(right)
+
+
 def from_its_groups_mean(right, groups):
     total = 0.0
     for group in set(groups):
@@ -272,6 +283,7 @@ ANSWERS = {
             (15, "percent"),
             (0.0585, "called spam"),
             (0.667, "example"),
+            (0.15, "Rounded?"),
             (0.5, "a guess"),
             (0.3, "too high"),
         ],
@@ -294,6 +306,7 @@ ANSWERS = {
             (lambda hidden, mask: (hidden * mask[..., None])[:, -1], "It moves no state"),
             (lambda hidden, mask: by_argmax(hidden, mask)[:1], "expected"),
             (lambda hidden, mask: -by_argmax(hidden, mask), "expected"),
+            (first_padding, "the first padding"),
             (changes_the_states, "numbers differ. The caller"),
             (lambda hidden, mask: by_argmax(hidden, mask).T, "expected"),
         ],
@@ -341,7 +354,9 @@ ANSWERS = {
             (lambda logits, groups: by_logsumexp(logits, groups).argmax(-1), "the likeliest class"),
             (lambda logits, groups: by_logsumexp(logits, groups).T, "A row for each text"),
             (lambda logits, groups: by_logsumexp(logits, groups).log(), "logarithms"),
-            (of_all(lambda sums: sums / sums.sum(-1, keepdim=True)), "round to 0"),
+            (of_all(lambda sums: sums / sums.sum(-1, keepdim=True)), "0 / 0"),
+            (of_all(lambda sums: sums / (sums.sum(-1, keepdim=True) + 1e-12)), "added to the divisor"),
+            (of_all(lambda sums: sums / sums.sum(-1, keepdim=True).clamp(min=1e-8)), "added to the divisor"),
             (lambda logits, groups: by_logsumexp(logits, groups)[0], "expected"),
             (lambda logits, groups: by_logsumexp(logits, groups)[:, ::1].flip(-1), "expected"),
         ],
@@ -360,6 +375,7 @@ ANSWERS = {
             (lambda right, groups: each_alone(right, groups) * 2**0.5, "Not every group is a pair"),
             (of(lambda e, right, groups: e / (sum(right) / len(right))), "not its share of the mean"),
             (lambda right, groups: 0.0, "deviate by 0"),
+            (absolute, "without their signs"),
             (from_its_groups_mean, "take the mean of all answers"),
             (lambda right, groups: sum(right) / len(right), "expected"),
         ],

@@ -101,6 +101,19 @@ def squad(said, truth):
     return by_counters(*(re.sub(r"\b(a|an|the)\b", " ", text.lower()) for text in (said, truth)))
 
 
+def of_words(split, common=lambda a, b: sum((Counter(a) & Counter(b)).values())):
+    def answer(said, truth):
+        a, b = split(said.lower()), split(truth.lower())
+        both = common(a, b)
+        return both and 2 * both / (len(a) + len(b))
+
+    return answer
+
+
+def unsigned(text):
+    return re.sub(SIGNS, "", text)
+
+
 # -- 16.4 ------------------------------------------------------------------
 
 
@@ -183,6 +196,14 @@ def block_diagonal(ids, begin):
     return torch.block_diag(*parts).bool().numpy()
 
 
+def from_the_first_begin(ids, begin):
+    starts = [*(ids == begin).nonzero()[:, 0].tolist(), len(ids)]
+    allowed = torch.zeros(len(ids), len(ids), dtype=torch.bool)
+    for a, b in zip(starts, starts[1:], strict=False):
+        allowed[a:b, a:b] = triangle(b - a)
+    return allowed
+
+
 def triangle(n, k=0):
     return torch.ones(n, n, dtype=torch.bool).tril(k)
 
@@ -202,6 +223,7 @@ ANSWERS = {
             (0.667, "example"),
             (46.7, "percent"),
             (420, "how many"),
+            (0.47, "Rounded?"),
             (0.5, "a guess"),
         ],
     ),
@@ -231,6 +253,14 @@ ANSWERS = {
         right=[by_counters, by_removing, as_fraction],
         wrong=[
             (squad, "expected"),
+            (of_words(re.compile(r"\w+").findall), "cuts no word in two"),
+            (of_words(lambda text: re.sub(SIGNS, " ", text).split()), "cuts no word in two"),
+            (of_words(lambda text: [w.strip(string.punctuation) for w in text.split()]), "leaves no word"),
+            (of_words(lambda text: unsigned(text).split(" ")), "leaves empty words"),
+            (
+                of_words(lambda text: unsigned(text).split(), lambda a, b: sum(w in a for w in b)),
+                "was said once",
+            ),
             (lambda said, truth: float(said == truth), "expected"),
             (lambda said, truth: float(said.lower().strip(".!") == truth.lower().strip(".!")), "expected"),
             (lambda said, truth: 100 * by_counters(said, truth), "expected"),
@@ -272,6 +302,13 @@ ANSWERS = {
                 lambda logits, tokens, learned: by_argmax(logits, tokens, torch.ones_like(learned)),
                 "not learned",
             ),
+            (
+                lambda logits, tokens, learned: [
+                    next((t for t in range(len(b)) if m[t] and b[t] != row[t]), -1)
+                    for b, row, m in zip(logits.argmax(-1), tokens, learned, strict=True)
+                ],
+                "the one that was read",
+            ),
             (lambda logits, tokens, learned: by_argmax(logits, tokens, ~learned), "expected"),
             (lambda logits, tokens, learned: by_argmax(-logits, tokens, learned), "expected"),
             (lambda logits, tokens, learned: by_argmax(logits, tokens, learned).clamp(min=0), "has −1"),
@@ -286,6 +323,7 @@ ANSWERS = {
             (lambda ids, begin: by_blocks(ids, begin).T, "changed places: a row"),
             (lambda ids, begin: by_blocks(ids, begin) & triangle(len(ids), -1), "look at itself"),
             (lambda ids, begin: ~by_blocks(ids, begin), "True where"),
+            (from_the_first_begin, "is a conversation, too"),
             (lambda ids, begin: by_blocks(ids, begin).int(), "expected"),
             (lambda ids, begin: by_blocks(ids, begin)[None], "expected"),
             (lambda ids, begin: by_blocks(ids, begin + 1), "expected"),

@@ -177,6 +177,15 @@ def all_at_once(x, W, adapters, which):
     return y.numpy()
 
 
+def in_its_place(x, W, adapters, which):
+    y = x @ W.T
+    for row, i in enumerate(which.tolist()):
+        if i >= 0:
+            A, B, scale = adapters[i]
+            y[row] = x[row] @ (scale * B @ A).T
+    return y
+
+
 def indexed(x, W, adapters, which):
     return torch.stack([
         row @ W.T + (adapters[i][2] * row @ adapters[i][0].T @ adapters[i][1].T if adapters else 0)
@@ -200,6 +209,8 @@ ANSWERS = {
             (27_262_976, "bytes in float32"),
             (8192, "example"),
             (6.815744, "millions"),
+            (6.8e6, "Rounded?"),
+            (6_816_000, "Rounded?"),
         ],
     ),
     "17.2": Answers(
@@ -281,6 +292,7 @@ ANSWERS = {
         right=[row_by_row, by_masks, all_at_once],
         wrong=[
             (indexed, "took the last"),
+            (in_its_place, "lost the layer"),
             (lambda x, W, adapters, which: x @ W.T, "No adapter"),
             (lambda x, W, adapters, which: by_masks(x, 0 * W, adapters, which), "own product is missing"),
             (

@@ -132,6 +132,14 @@ def nan_in_empty_rows(x, mask):
     return torch.stack([row[there].mean(0) for row, there in zip(x, mask, strict=True)])
 
 
+def filled_turned_round(x, mask):
+    return torch.where(mask[..., None], 0.0, x).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+def counts_without_keepdim(x, mask):
+    return torch.where(mask[..., None], x, 0.0).sum(1) / mask.sum(1).clamp(min=1)
+
+
 def no_third_dimension(x, mask):
     return (x * mask).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
@@ -345,6 +353,8 @@ ANSWERS = {
             (lambda x, mask: mean_by_where(x, mask) * mask.sum(1)[:, None], "That is the sum"),
             (nan_in_empty_rows, "0 / 0 here"),
             (no_third_dimension, "Give it a third dimension"),
+            (filled_turned_round, "`~mask` is the other way round"),
+            (counts_without_keepdim, "`keepdim=True` makes them (B, 1)"),
             (lambda x, mask: x[mask].mean(0), "the tokens of all rows together"),
             (changes_x, "Your answer changes its input"),
             (lambda x, mask: mean_by_where(x, mask)[:, None], "shape"),

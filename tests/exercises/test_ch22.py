@@ -140,6 +140,10 @@ def pieces_by_index(cell, x, length):
     return torch.stack(out, 1)
 
 
+def pieces_by_number(cell, x, length):
+    return pieces_by_index(cell, x, -(-x.shape[1] // length))
+
+
 def pieces_by_reading_twice(cell, x, length):
     out = []
     for start in range(0, x.shape[1], length):
@@ -384,6 +388,7 @@ ANSWERS = {
             (pieces_of_four_at_most, "not yet"),
             (pieces_cutting_c, "not the LSTM's h"),
             (lambda cell, x, length: pieces_by_index(cell, x, 1), "after every word"),
+            (pieces_by_number, "`chunk(length)` makes so many pieces"),
             (lambda cell, x, length: pieces_by_index(cell, x.detach(), length), "No gradient comes back"),
         ],
     ),

@@ -295,6 +295,7 @@ ANSWERS = {
             (lambda t, s, f: spans_from_behind(t, s, f)[::-1], "exchanged"),
             (lambda t, s, f: (spans_from_behind(t, s, f)[0], t), "only what was hidden"),
             (lambda t, s, f: spans_from_behind(t, s, f)[0], "not yet"),
+            (lambda t, s, f: sum(spans_from_behind(t, s, f), []), "yours is one list"),
             (lambda t, s, f: spans_from_behind(t, s, f + 1), "not yet"),
             (in_place, "Your answer changes its input"),
             (from_the_front_in_place, "moves the tokens after it"),

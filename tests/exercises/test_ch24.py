@@ -233,6 +233,12 @@ def choose_all(x, router, experts, n):
     return torch.einsum("ne,nc,ecd->nd", (x @ router.T).softmax(-1), x, experts)
 
 
+def tokens_choose_their_experts(x, router, experts, n):
+    weights, chosen = (x @ router.T).softmax(1).topk(n)
+    made = torch.einsum("nc,nkcd->nkd", x, experts[chosen])
+    return (weights[..., None] * made).sum(1)
+
+
 def choose_and_keep(x, router, experts, n):
     made = choose_by_mask(x, router, experts, n)
     return torch.where(made.abs().sum(1, keepdim=True) == 0, x, made)
@@ -263,6 +269,8 @@ ANSWERS = {
             (lambda: active_parameters(built(n_kv_heads=48)) / 1e9, "not 48"),
             (lambda: active_parameters(built()), "give it in billions"),
             (44, "Two times 22"),
+            (39, "give one decimal place"),
+            (141, "the whole model"),
             (0.5, "too low"),
         ],
     ),
@@ -309,6 +317,8 @@ ANSWERS = {
             (choose_with_sums, "sum to 1 for each expert"),
             (choose_along_tokens, "Your softmax runs over the tokens"),
             (choose_without_weight, "yours counts fully"),
+            (tokens_choose_their_experts, "the tokens choose"),
+            (lambda x, router, experts, n: x + choose_by_loop(x, router, experts, n), "the block adds it"),
             (choose_and_overwrite, "Add them"),
             (choose_all, "every expert takes every token"),
             (choose_and_keep, "gets zeros"),

@@ -516,6 +516,8 @@ T = torch.tensor
         (T(1.0), [1.0], "", "a float where a list is expected"),
         (1.5, 1, "", "a float where an int is expected"),
         (None, [], "", "None where a list is expected"),
+        (None, Record("", {"q": 1, "k": 2}), "", "None where a tuple is expected"),
+        ([1], Record("", {"": 0.5, "compared only": 1}), "", "a list where a float is expected"),
         (T([float("nan")]), T([1.0]), "[0]", "nan instead of 1"),
         (T([0.0, -1e9]), T([0.0, float("-inf")]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
         ({"y": T(1.0)}, {"y": T(2.0)}, "['y']", "1 instead of 2"),

@@ -45,6 +45,16 @@ def nothing_left_to_read(held, text):
     return same, text[same:]
 
 
+def last_one_twice(held, text):
+    same = len(commonprefix([held, text]))
+    return same, text[same:] or text[-1:]
+
+
+def all_twice(held, text):
+    same = len(commonprefix([held, text]))
+    return same, text[same:] or text
+
+
 def counts_all_that_agree(held, text):
     same = min(sum(a == b for a, b in zip(held, text, strict=False)), len(text) - 1)
     return same, text[same:]
@@ -137,6 +147,14 @@ EXERCISE = Function(
             "Where the cache holds all of the text, nothing is left to read, and so there are no logits to "
             "draw from. Go back one token more, and read that one again.",
         ),
+        *[
+            (
+                wrong,
+                "Where the cache holds all of the text, you read tokens again that it still holds: they "
+                "would be there twice. Rewind it to before what is read.",
+            )
+            for wrong in (last_one_twice, all_twice)
+        ],
         (
             counts_all_that_agree,
             "You counted agreeing tokens anywhere. From the first difference on, every key depends on "

@@ -95,6 +95,12 @@ def remainder_of_the_last_page(pages, table, length):
     return torch.cat(parts, dim=1)
 
 
+def behind_the_last_page(pages, table, length):
+    full, left = divmod(length, pages.shape[2])
+    parts = [pages[page] for page in table[:full]] + [pages[table[full]][:, :left]]
+    return torch.cat(parts, dim=1)
+
+
 def zeros_behind(pages, table, length):
     found = not_cut(pages, table, length).clone()
     found[:, length:] = 0
@@ -144,6 +150,10 @@ EXERCISE = Function(
         (
             remainder_of_the_last_page,
             "Where the last page is full, the remainder of `length` by `P` is 0, and you take nothing of it.",
+        ),
+        (
+            behind_the_last_page,
+            "Where the last page is full, no page comes behind it: the table has no such entry.",
         ),
         (zeros_behind, "The result ends with the text: (H, length, D), without zeros behind it."),
         (

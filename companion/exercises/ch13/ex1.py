@@ -100,6 +100,16 @@ def of_probabilities(example, log_probs):
     return best(example, [math.exp(p) for p in log_probs])
 
 
+def of_roots(example, log_probs):
+    """Probabilities, the root taken: the same order, until they are 0."""
+    return best(example, log_probs, over=lambda log_prob, size: math.exp(log_prob) ** (1 / size))
+
+
+def by_name(example, log_probs):
+    """max of pairs: of equals the one whose letters come last."""
+    return max((p / len(c.encode()), c) for c, p in zip(example.choices, log_probs, strict=True))[1]
+
+
 def with_prompt(example, log_probs):
     return best(example, log_probs, lambda choice: len((example.prompt + choice).encode()))
 
@@ -157,6 +167,12 @@ EXERCISE = Function(
             of_probabilities,
             "You divided probabilities by bytes. It is the log-probability that grows with the length.",
         ),
+        (
+            of_roots,
+            "Long or unlikely choices have probabilities that no float holds: they become 0. Divide the "
+            "log-probabilities; the order is the same.",
+        ),
+        (by_name, f"{TIE} `max` of pairs goes by the letters there."),
         (with_prompt, "The prompt's bytes are in no choice: only the choice's count."),
         (lambda example, log_probs: example.answer, "That is the right choice, not the one that is ahead."),
         (

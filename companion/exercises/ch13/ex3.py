@@ -105,6 +105,11 @@ def all_questions(first, second):
     return float(min(1, 2 * exactly(n, range(min(a, b) + 1))))
 
 
+def of_totals(first, second):
+    """All that each has right, as if no question counted for both."""
+    return tail(sum(first), sum(second))
+
+
 def beyond(z):
     """The share of a normal curve that is further than z from its middle."""
     return math.erfc(z / math.sqrt(2))
@@ -237,6 +242,7 @@ EXERCISE = Function(
             "larger one.",
         ),
         (all_questions, AGREE),
+        (of_totals, AGREE),
         (
             lambda first, second: min(
                 1.0, 2 * half(len(first), range(min(won(first, second)[0], len(first) // 2) + 1))

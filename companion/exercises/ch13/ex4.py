@@ -144,6 +144,11 @@ EXERCISE = Function(
         ),
         (lambda n, c, k: (c / n) ** k, f"{ALL} {AGAIN}"),
         (lambda n, c, k: c / n, "That is the chance of one draw. With k draws it is larger."),
+        (
+            lambda n, c, k: 1 - (1 - k / n) ** c,
+            "Each right one is left out with 1 − k/n, that is so; but not independently: where one is left "
+            "out, the others are drawn more easily.",
+        ),
         (lambda n, c, k: 1 - c / n, "That is the chance that one draw is wrong."),
         (lambda n, c, k: k * c / n, "Chances of several draws do not add up: more than one may be right."),
         (

@@ -1,4 +1,6 @@
-"""The check of exercise 14.1: What nobody's score is."""
+"""The check of exercise 14.1: The score of a head that does nothing."""
+
+import math
 
 from companion.exercises.exercise import Number
 
@@ -11,7 +13,7 @@ EXERCISE = Number(
     stars=1,
     wants="even_score()",
     answer=EVEN,
-    tolerance=EVEN / 40,
+    tolerance=EVEN / 100,
     mistakes=[
         (1 / 121, "That is the last query's. The others see fewer keys, and give each of them more."),
         (1 / 120, "That is about the last query's. The others see fewer keys, and give each of them more."),
@@ -23,6 +25,15 @@ EXERCISE = Number(
         (1 / 62, "That is the first query's. The later ones see more keys."),
         (1 / 91.5, "That is one key's share of the mean number seen. The mean of the 60 shares is larger."),
         (1 / 90.5, "That is one key's share of the mean position. The mean of the 60 shares is wanted."),
+        (
+            sum(1 / i for i in range(n + 1, 2 * n + 1)) / n,
+            "A query sees itself, too: the one at position 61 sees 62 positions, 0 to 61.",
+        ),
+        (
+            sum(1 / (i + 2) for i in range(n + 1, 2 * n + 1)) / n,
+            "That is one position too many: counted from 0, the query at position 61 sees 62, its own too.",
+        ),
+        (math.log(2) / n, "That is near: a smooth curve in place of 60 shares. Add up the shares."),
         (0.5, "A head that sees a hundred keys alike can give none of them half of its weight."),
         (1.0, "That is a perfect induction head's."),
         (0.0, "An even head gives each key that it sees something."),

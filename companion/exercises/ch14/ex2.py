@@ -66,6 +66,14 @@ def first_time(lens, answers):
     return [(column.index(True) if True in column else len(column)) for column in right.T.tolist()]
 
 
+def first_time_or_0(lens, answers):
+    return (lens.argmax(-1) == answers).int().argmax(0)
+
+
+def one_less(lens, answers):
+    return [layer - 1 for layer in settled(lens, answers)]
+
+
 def counted(lens, answers):
     return (lens.argmax(-1) == answers).sum(0)
 
@@ -113,12 +121,22 @@ EXERCISE = Function(
     oracle=settled,
     mistakes=[
         (first_time, "That is the first layer that says it. A later one may say something else again."),
+        (
+            first_time_or_0,
+            "That is the first layer that says it, or 0 where none does. A later one may say something else "
+            "again.",
+        ),
         (counted, "That counts the layers that say it. The first of those at the end is wanted."),
         (most_wrong, "That counts the layers that do not say it, wherever they stand."),
         (lost_once, "It may be lost more than once; what counts is the last time."),
         (above_half, "The largest of many scores may have a probability far below one half."),
         (back, "You counted from the end. Count layers from 0."),
         (one_more, "Layers count from 0, and so do your results."),
+        (
+            one_less,
+            "That is the last layer that does not say it, or -1. The one behind it is the first of those "
+            "that do.",
+        ),
         (never_as(lambda lens: -1), "Where the last layer does not say it, the number of layers is wanted."),
         (
             never_as(lambda lens: None),

@@ -68,6 +68,20 @@ def new_is_wrong(train, test):
     return sum(by_word(train, [pair]) for pair in test if pair[0] in known) / len(test)
 
 
+def new_is(label_of):
+    """A word that `train` does not have gets another label."""
+
+    def wrong(train, test):
+        table = {}
+        for word, label in train:
+            table.setdefault(word, Counter())[label] += 1
+        table = {word: best(counts) for word, counts in table.items()}
+        rest = label_of(train, table)
+        return sum(label == table.get(word, rest) for word, label in test) / len(test)
+
+    return wrong
+
+
 def new_left_out(train, test):
     known = {word for word, _ in train}
     rest = [pair for pair in test if pair[0] in known]
@@ -132,6 +146,15 @@ EXERCISE = Function(
     mistakes=[
         (majority, "That is the most frequent label of all. Each word has one of its own."),
         (new_is_wrong, "A word that `train` does not have gets the label that is most frequent there."),
+        (
+            new_is(lambda train, table: 0),
+            "A word that `train` does not have gets the label that is most frequent there, not 0.",
+        ),
+        (
+            new_is(lambda train, table: best(Counter(table.values()))),
+            "For a new word you counted each known word once. Its label is the most frequent in all pairs of "
+            "`train`.",
+        ),
         (new_left_out, "All pairs of `test` count, those with new words, too."),
         (last_seen, "You took the last label that a word had. The most frequent one is wanted."),
         (tie_to(max), "Of labels that come equally often the smallest is wanted; yours is the largest."),

@@ -48,6 +48,12 @@ def interleaved(weight, mixed, n_heads):
     return torch.stack(parts, dim=1)
 
 
+def reshaped(weight, mixed, n_heads):
+    B, T, _ = mixed.shape
+    by_head = weight.unflatten(1, (n_heads, -1))  # (C, H, D)
+    return torch.einsum("bhtd,chd->bhtc", mixed.reshape(B, n_heads, T, -1), by_head)
+
+
 def rows_of_weight(weight, mixed, n_heads):
     out = torch.zeros(len(mixed), n_heads, mixed.shape[1], weight.shape[0])
     D = mixed.shape[-1] // n_heads
@@ -83,6 +89,11 @@ EXERCISE = Function(
             "That is what comes into `o_proj`, cut into heads. Its part of the matrix is to be applied.",
         ),
         (interleaved, "A head's D numbers stand side by side: the first D are head 0's."),
+        (
+            reshaped,
+            "Heads and tokens are mixed up: a reshape does not move a dimension. Cut the last one into (H, "
+            "D) first, then bring H before T.",
+        ),
         (rows_of_weight, "Each head has columns of its own in `weight`; you took head 0's for all."),
         (untransposed, "A linear layer computes x W^T: a head's part of the matrix are D of its columns."),
     ],

@@ -115,6 +115,25 @@ def in_turn(score, heads, level):
     return kept
 
 
+def in_turn_again(score, heads, level):
+    kept, before = list(heads), None
+    while kept != before:
+        before = kept
+        kept = in_turn(score, kept, level)
+    return kept
+
+
+def ranked_once(score, heads, level):
+    """In the order of what each alone costs."""
+    kept = list(heads)
+    for out in sorted(heads, key=lambda head: -score([other for other in heads if other != head])):
+        rest = [head for head in kept if head != out]
+        if score(rest) < level:
+            break
+        kept = rest
+    return kept
+
+
 def growing(score, heads, level):
     kept, rest = [], list(heads)
     while rest and score(kept) < level:
@@ -227,6 +246,14 @@ EXERCISE = Function(
             "Each head was tried alone. Two that stand in for each other cannot go together.",
         ),
         (in_turn, "You take heads out in their order. Each time the one whose loss costs least is to go."),
+        (
+            in_turn_again,
+            "You take heads out in their order. Each time the one whose loss costs least is to go.",
+        ),
+        (
+            ranked_once,
+            "You asked once what each loss costs. After a loss the others may be needed more: ask again.",
+        ),
         (growing, "You put heads in from none. Begin with all, and take out."),
         (with_ties(last=True), "Where several cost equally little, the first of them in the list goes."),
         (with_ties(strict=True), "A score equal to `level` will do."),

@@ -43,6 +43,7 @@ EXERCISE = Number(
         (FALSE + HITS, "That is the share of all letters that is called spam. " + BOTH),
         (2 / 3, "That is the example's precision. Here other numbers are given."),
         (1 - SHARE, "That is the share of honest letters."),
+        (0.15, "Rounded? The share is wanted to within a thousandth."),
         (0.5, "That would be a guess. Take 10,000 letters and count."),
     ],
     right="Of thirteen letters that it holds back, eleven are honest, though it is right in 95 of 100 cases: "

@@ -56,6 +56,11 @@ def at_count(hidden, mask):
     return hidden[torch.arange(len(hidden)), mask.sum(1).clamp(max=hidden.shape[1] - 1)]
 
 
+def before_padding(hidden, mask):
+    """Right for padding on one side alone; where there is padding on both, the first is left of the row."""
+    return hidden[torch.arange(len(hidden)), (~mask).int().argmax(1) - 1]
+
+
 def mean(hidden, mask):
     return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
@@ -99,6 +104,10 @@ EXERCISE = Function(
         (at_the_start, "That is the first position of each row."),
         (first_real, "`argmax` of the mask finds the first real token. The last is wanted."),
         (at_count, "The state behind the last real token was read: positions count from 0. " + COUNT),
+        (
+            before_padding,
+            "You looked for the first padding. It may stand left of the tokens, and more right of them.",
+        ),
         (mean, "That is the mean over the real tokens. The state at the last of them is wanted."),
         (mean_of_all, "That is the mean over all positions, padding too."),
         (of_the_longest, "Each row has its own last token; you took the longest row's for all."),

@@ -45,6 +45,14 @@ def in_float32(logits, groups):
     return sums / sums.sum(-1, keepdim=True)
 
 
+def never_by_zero(logits, groups):
+    shares = logits.softmax(-1)
+    sums = torch.stack([shares[:, group].sum(-1) for group in groups], -1)
+    return sums / (sums.sum(-1, keepdim=True) + 1e-9)
+
+
+UNLIKELY = "Where all listed tokens are very unlikely, their shares of the vocabulary round to 0, and "
+OTHERS = " Leave the other tokens out before softmax, or take `logsumexp`."
 EXERCISE = Function(
     number="15.4",
     title="A classifier without labels",
@@ -109,11 +117,8 @@ EXERCISE = Function(
             ),
             "Large logits overflow in `exp`, small ones become 0. Take softmax first, or `logsumexp`.",
         ),
-        (
-            in_float32,
-            "Where all listed tokens are very unlikely, their shares of the vocabulary round to 0, and 0 / 0 "
-            "is no number. Leave the other tokens out before softmax, or take `logsumexp`.",
-        ),
+        (in_float32, UNLIKELY + "0 / 0 is no number." + OTHERS),
+        (never_by_zero, UNLIKELY + "something small added to the divisor leaves a row of 0." + OTHERS),
     ],
     right="Where the classes have names that the model may say next, its own head is a classifier, before "
     "the first label.",

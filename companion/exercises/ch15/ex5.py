@@ -83,6 +83,13 @@ def own_means_squared(right, groups):
     return math.sqrt(squares) / len(right)
 
 
+def without_squares(right, groups):
+    mean, sums = sum(right) / len(right), defaultdict(float)
+    for r, g in zip(right, groups, strict=True):
+        sums[g] += r - mean
+    return sum(map(abs, sums.values())) / len(right)
+
+
 def from_the_mean_of_means(right, groups):
     """Sums over groups, of deviations from the mean of the groups' means."""
     by = defaultdict(list)
@@ -146,6 +153,10 @@ EXERCISE = Function(
             own_means_squared,
             "Those are deviations from the group's own mean, squared one by one. Take the mean of all "
             "answers, and square each group's sum.",
+        ),
+        (
+            without_squares,
+            "The groups' sums were added without their signs. Square them, add, take the root.",
         ),
         (
             from_the_mean_of_means,

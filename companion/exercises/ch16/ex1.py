@@ -25,6 +25,7 @@ EXERCISE = Number(
         (100 * ANSWERS / (ANSWERS + STORIES), "Is that in percent? As a share, 40 % is 0.4."),
         (46.67, "Is that in percent? As a share, 40 % is 0.4."),
         (ANSWERS, "That is how many targets the answers have. What share of all is it?"),
+        (0.47, "Rounded? The share is wanted to within a thousandth."),
         (0.5, "That would be a guess. Count the targets of both kinds."),
     ],
     right="A quarter of the rows takes more than half of the loss: replay is weighed by targets.",

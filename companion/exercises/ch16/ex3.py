@@ -1,6 +1,7 @@
 """The check of exercise 16.3: Half right."""
 
 import random
+import re
 import string
 from collections import Counter
 
@@ -113,6 +114,21 @@ def all_in(said, truth):
     return 2 * common / (len(a) + len(b)) if common else 0.0
 
 
+def said_so(said, truth):
+    a, b = words(said), words(truth)
+    common = sum(word in a for word in b)
+    return 2 * common / (len(a) + len(b)) if common else 0.0
+
+
+def spaced(text):
+    return "".join(" " if c in string.punctuation else c for c in text.lower()).split()
+
+
+def plain(text):
+    return "".join(c for c in text.lower() if c not in string.punctuation)
+
+
+CUT = "Marks are taken out, and what is left and right of one stays together: it cuts no word in two."
 EXERCISE = Function(
     number="16.3",
     title="Half right",
@@ -137,6 +153,14 @@ EXERCISE = Function(
         (of_sets, "Words count, not kinds of words: three times 'the' are three words, in p and in r."),
         (common_once, "A word that stands twice in both texts is twice in common."),
         (all_in, "A word that was said three times and is true once has one in common, not three."),
+        (said_so, "A word that is true three times and was said once is once in common, not three times."),
+        (with_split(spaced), CUT),
+        (with_split(lambda text: re.findall(r"\w+", text.lower())), CUT),
+        (
+            with_split(lambda text: [word.strip(string.punctuation) for word in text.lower().split()]),
+            "Marks go from inside a word, too, and one that stands alone leaves no word behind.",
+        ),
+        (with_split(lambda text: plain(text).split(" ")), "`split(' ')` leaves empty words; `split()` none."),
         (exact, "That is right or wrong. Half right is wanted."),
         (with_split(lambda text: text.split()), "Marks and capitals count for nothing: take them out first."),
         (with_split(lambda text: text.lower().split()), "Marks count for nothing: take them out first."),

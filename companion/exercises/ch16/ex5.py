@@ -104,6 +104,12 @@ EXERCISE = Function(
             "The scores at `t` are for the token at `t + 1`; you compared them with the one that was read.",
         ),
         (
+            lambda logits, tokens, learned: pick(
+                (logits.argmax(-1) != tokens[:, :-1]) & learned[:, :-1], plus=0
+            ),
+            "The scores at `t` are for the token at `t + 1`; you compared them with the one that was read.",
+        ),
+        (
             lambda logits, tokens, learned: pick((logits.argmax(-1) != tokens[:, 1:]) & learned[:, :-1]),
             "The marks belong to the tokens that are predicted, not to those that are read.",
         ),

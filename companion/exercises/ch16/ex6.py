@@ -63,6 +63,10 @@ EXERCISE = Function(
             "The token `begin` belongs to the conversation that it begins, not to the one before.",
         ),
         (
+            lambda ids, begin: same(ids, begin) & causal(len(ids)) & (number(ids, begin) > 0)[:, None],
+            "What stands before the first `begin` is a conversation, too.",
+        ),
+        (
             lambda ids, begin: (same(ids, begin) & causal(len(ids))).T,
             "Rows and columns have changed places: a row is the token that looks.",
         ),

@@ -29,6 +29,10 @@ EXERCISE = Number(
         (8192, "That is the example's."),
         (ANSWER / 1e6, "In millions? All of them, please, one by one."),
         (6.8, "In millions? All of them, please, one by one."),
+        *[
+            (rounded, "Rounded? As many as there are, to the last one.")
+            for rounded in (7_000_000, 6_800_000, 6_820_000, 6_816_000, 6_815_000, 6_815_700)
+        ],
         (ANSWER / 4, "That is so at rank 4."),
         (ANSWER / 2, "That is so at rank 8."),
         (ANSWER / 8, "That is so in 4 blocks. There are 32."),

@@ -160,5 +160,5 @@ EXERCISE = Function(
         ),
     ],
     right="The best sum of thin matrices of a given size goes to whichever direction is next longest, in "
-    "whatever layer it lies: AdaLoRA does so while it learns.",
+    "whatever layer it lies. AdaLoRA shares ranks out so while it learns, by a measure of its own.",
 )

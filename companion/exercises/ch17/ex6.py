@@ -76,6 +76,13 @@ def alone(x, W, adapters, which):
     return y
 
 
+def overwritten(x, W, adapters, which):
+    y = x @ W.T
+    for i, (A, B, scale) in enumerate(adapters):
+        y[which == i] = scale * (x[which == i] @ A.T @ B.T)
+    return y
+
+
 def unscaled(x, W, adapters, which):
     return served(x, W, [(A, B, 1) for A, B, _ in adapters], which)
 
@@ -103,6 +110,7 @@ EXERCISE = Function(
         ),
         (lambda x, W, adapters, which: x @ W.T, "No adapter is in it."),
         (alone, "The layer's own product is missing."),
+        (overwritten, "Rows with an adapter lost the layer's own product: add the change to it."),
         (unscaled, "The adapters' scales were left out."),
         (divided, "The scale has been divided by the rank already."),
         (every(lambda which, i: float(i > 0) * (which == i)[:, None, None]), "Number 0 is an adapter, too."),

@@ -94,6 +94,14 @@ def of_the_rest(x, mask):
     return masked_mean(x, ~mask)
 
 
+def filled_where_true(x, mask):
+    return x.masked_fill(mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def counts_in_a_row(x, mask):
+    return kept_sum(x, mask) / mask.sum(dim=1).clamp(min=1)
+
+
 def along_channels(x, mask):
     return (x * mask).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
@@ -133,6 +141,14 @@ EXERCISE = Function(
         (without_zeros, "A token may be 0, too: count where the mask is True, not where x is not 0."),
         (kept_sum, "That is the sum. Divide each row by how many tokens it has."),
         (of_the_rest, "That is the mean of the padding: the mask is True where a token is."),
+        (
+            filled_where_true,
+            "You fill where the mask is True, and so keep the padding: `~mask` is the other way round.",
+        ),
+        (
+            counts_in_a_row,
+            "Your counts are (B,), so they meet C instead of B: `keepdim=True` makes them (B, 1).",
+        ),
         (
             along_channels,
             "Your mask meets T and C instead of B and T, since shapes fit from the right. Give it a third "

@@ -71,6 +71,15 @@ def whole(cell, x, length):
     return cell(x)[0]
 
 
+def by_chunk(cell, x, length):
+    state, outs = None, []
+    for piece in x.chunk(length, dim=1):
+        out, state = cell(piece, state)
+        state = detached(state)
+        outs.append(out)
+    return torch.cat(outs, dim=1)
+
+
 def half_detached(half):
     def change(state):
         if not isinstance(state, tuple):
@@ -115,6 +124,10 @@ EXERCISE = Function(
         (pieces(half_detached(1)), "You detach c, but not the LSTM's h: the gradient goes on through it."),
         (backwards, "You read the last piece first."),
         (always_from_the_first, "Every piece begins with the state after the first one. Carry the newest."),
+        (
+            by_chunk,
+            "`chunk(length)` makes so many pieces. Each piece has so many tokens: `split(length, dim=1)`.",
+        ),
         (word_by_word, "You detach after every word. Within a piece the gradient must go back."),
     ],
     right="The outputs are those of the whole text, and each gradient ends where its piece begins.",

@@ -2,8 +2,8 @@
 
 from random import Random
 
-from companion.exercises.exercise import Function
-from companion.exercises.settle import Record, as_list
+from companion.exercises.exercise import Function, Problem
+from companion.exercises.settle import Record, as_list, type_name
 
 
 def hide_spans(tokens, spans, first):
@@ -40,8 +40,10 @@ def cases(seed):
 def call(answer, tokens, spans, first):
     found = answer(tokens, spans, first)
     both = as_list(found)
-    if both is None or len(both) != 2:
+    if found is None:
         return found
+    if both is None or len(both) != 2:
+        raise Problem(f"Give two lists, (source, target); yours is one {type_name(found)}.")
     return Record("", {"source": both[0], "target": both[1]})
 
 

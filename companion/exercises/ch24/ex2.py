@@ -20,6 +20,12 @@ EXERCISE = Number(
     answer=billions(2),
     tolerance=0.1,
     mistakes=[
+        (
+            39,
+            "That is the right number, rounded too far, or that with one table of two: give one decimal "
+            "place.",
+        ),
+        (141, "That is the whole model. Which experts does a token leave alone?"),
         (billions(8), "That is the whole model. Which experts does a token leave alone?"),
         (billions(2, 0), "Embedding and head are missing; both work on a token's way here."),
         (billions(2, TABLES // 2), "One of two tables is missing: `tied=False` gives the head its own."),

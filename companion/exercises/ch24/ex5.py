@@ -98,6 +98,16 @@ def tokens_choose(x, router, experts, n):
     return combine(x, experts, share * chosen_by(share.T, min(n, len(router))).T)
 
 
+def tokens_choose_n(x, router, experts, n):
+    """The same, where a token cannot choose more experts than there are."""
+    weights, column = shares(x, router).topk(n, dim=1)
+    return combine(x, experts, torch.zeros(len(x), len(router)).scatter(1, column, weights))
+
+
+def with_stream(x, router, experts, n):
+    return x + expert_choice(x, router, experts, n)
+
+
 def without_weights(x, router, experts, n):
     return combine(x, experts, chosen_by(shares(x, router), n).to(x))
 
@@ -177,7 +187,10 @@ EXERCISE = Function(
             softmax_over_tokens,
             "Your softmax runs over the tokens. A token's shares sum to 1 over the experts.",
         ),
-        (tokens_choose, "In yours the tokens choose. Take the `n` largest of each column, not of each row."),
+        *(
+            (wrong, "In yours the tokens choose. Take the `n` largest of each column, not of each row.")
+            for wrong in (tokens_choose, tokens_choose_n)
+        ),
         (
             without_weights,
             "What an expert makes is added with the share as weight; yours counts fully.",
@@ -187,6 +200,10 @@ EXERCISE = Function(
         (weighted_by_scores, "Your weight is the score. It should be the share, after the softmax."),
         (everybody, "In yours every expert takes every token. Each should take `n`."),
         (left_as_they_are, "A token that nobody takes gets zeros; the block's stream carries it on."),
+        (
+            with_stream,
+            "You add what the experts make to x. The layer gives it alone; the block adds it to x.",
+        ),
         (transposed, "Expert e makes `x @ experts[e]`; yours is transposed."),
         (overwritten, "Where two experts take a token, yours keeps the last one's only. Add them."),
         (
