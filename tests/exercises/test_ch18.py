@@ -158,6 +158,7 @@ ANSWERS = {
                 lambda r: (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True, correction=0),
                 "equation (2)",
             ),
+            (lambda r: (r - r.mean(1, keepdim=True)) / r.std(1, keepdim=True), "equation (2)"),
             (lambda r: r, "expected"),
             (lambda r: scaled(r).T, "expected"),
             (lambda r: scaled(r)[0], "expected"),

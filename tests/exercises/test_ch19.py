@@ -1,5 +1,7 @@
 """Answers to chapter 19's exercises."""
 
+import math
+
 import numpy as np
 import torch
 from harness import Answers, ExerciseTests
@@ -94,11 +96,16 @@ def uncut(row, scales, bits):
     return min(scales, key=lambda s: ((row / s).round() * s - row).square().sum().item())
 
 
+def by_the_largest(row, scales, bits):
+    wanted = row.abs().max().item() / (2 ** (bits - 1) - 1)
+    return sorted(scales, key=lambda scale: abs(scale - wanted))[0]
+
+
 # -- 19.5 ------------------------------------------------------------------
 
 
 def row_by_row(shapes, bits, group):
-    return sum(out * (into * bits // 8 + into // group * 2) for out, into in shapes)
+    return sum(-(-sum([into * bits] * out) // 8) + out * (into // group * 2) for out, into in shapes)
 
 
 def in_bits(shapes, bits, group):
@@ -188,6 +195,7 @@ ANSWERS = {
             (uncut, "cut to it"),
             (lambda row, scales, bits: max(scales), "coarse"),
             (lambda row, scales, bits: min(scales), "cuts too much"),
+            (by_the_largest, "equation (1)"),
             (lambda row, scales, bits: scales.index(by_loop(row, scales, bits)), "not its place"),
             (lambda row, scales, bits: scales[0], "first"),
             (lambda row, scales, bits: by_loop(row, scales, bits) + 0.5, "expected"),
@@ -201,6 +209,9 @@ ANSWERS = {
             (summed(lambda o, i, b, g: o * i * b // 8 + o * i // g * 4), "not four"),
             (summed(lambda o, i, b, g: o * i * b + o * i // g * 16), "bits"),
             (summed(lambda o, i, b, g: 4 * o * i), "float32"),
+            (summed(lambda o, i, b, g: o * (i * b // 8 + i // g * 2)), "the next row"),
+            (summed(lambda o, i, b, g: o * math.ceil(i * b / 8) + o * (i // g) * 2), "the next row"),
+            (summed(lambda o, i, b, g: o * (i // g) * (math.ceil(g * b / 8) + 2)), "the next group"),
             (summed(lambda o, i, b, g: o * i), "expected"),
         ],
     ),

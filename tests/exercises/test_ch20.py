@@ -135,6 +135,17 @@ def stripped(lines):
     )
 
 
+def without_blank(lines):
+    """Leaves out pieces of spaces and line ends."""
+    parts = []
+    for line in lines:
+        if line == "data: [DONE]":
+            break
+        if line.startswith("data: "):
+            parts += [c["delta"].get("content") or "" for c in json.loads(line[6:])["choices"]]
+    return "".join(part for part in parts if not part.isspace())
+
+
 # -- 20.5 ------------------------------------------------------------------
 
 
@@ -248,7 +259,9 @@ ANSWERS = {
                 "could be split",
             ),
             (lambda lengths, slots: by_playing(sorted(lengths), slots), "not yet"),
-            (lambda lengths, slots: by_playing(lengths, slots)[1], "not yet"),
+            (lambda lengths, slots: by_playing(lengths, slots)[1], "two whole numbers"),
+            (lambda lengths, slots: [*by_playing(lengths, slots), slots], "a list of 3"),
+            (lambda lengths, slots: None, "return"),
             (lambda lengths, slots: by_playing(lengths, slots + 1), "not yet"),
             (lambda lengths, slots: (8, 5), "not yet"),
         ],
@@ -275,6 +288,7 @@ ANSWERS = {
             (stripped, "not yet"),
             (lambda lines: by_steps(lines) + "\n", "not yet"),
             (lambda lines: by_steps(lines).strip(), "at the borders"),
+            (without_blank, "a line end alone"),
             (lambda lines: by_steps([line for line in lines if line != "data: [DONE]"]), "after"),
             (lambda lines: list(by_steps(lines)), "not yet"),
             (lambda lines: "It is Mara.", "not yet"),

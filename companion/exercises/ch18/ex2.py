@@ -46,6 +46,10 @@ def in_spreads(rewards):
     return group_mean(rewards) / rewards.std(1, keepdim=True, correction=0)
 
 
+def in_wider_spreads(rewards):
+    return group_mean(rewards) / rewards.std(1, keepdim=True)
+
+
 def as_in_the_chapter(rewards):
     return group_mean(rewards) / (rewards.std(1, keepdim=True, correction=0) + 1e-4)
 
@@ -69,6 +73,10 @@ EXERCISE = Function(
         (turned, "The sign is turned round: what was better than the others must be positive."),
         (
             in_spreads,
+            "That is equation (2). Here the mean is of the others, and nothing is divided by a spread.",
+        ),
+        (
+            in_wider_spreads,
             "That is equation (2). Here the mean is of the others, and nothing is divided by a spread.",
         ),
         (

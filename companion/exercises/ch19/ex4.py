@@ -32,6 +32,8 @@ def cases(seed):
                 [1.0, 2.1, 3.0],
                 2,
             ),  # from the largest on: rises, then falls
+            # the largest over n is about 1: nearest to the better one here, which cuts a little
+            (torch.tensor([3.0, -1, 1]), [1.8, 0.9], 3),
             # 200 steps, which do not fit into int8; errors of thousands; errors of thousandths
             (torch.tensor([100.0, 1, -1, 2]), [0.5, 0.6], 4),
             (torch.tensor([0.03, -0.01, 0.02, 0.013]), [0.005, 0.01, 0.0075], 3),
@@ -83,6 +85,14 @@ EXERCISE = Function(
             "Integers beyond the grid must be cut to it before they are restored.",
         ),
         (by(lambda row, scales, bits, most: max(scales)), "The largest scale cuts nothing, but is coarse."),
+        (
+            by(
+                lambda row, scales, bits, most: min(
+                    scales, key=lambda s: abs(s - row.abs().max().item() / most)
+                )
+            ),
+            "That is equation (1)'s scale, or the nearest to it, which cuts little. Measure the errors.",
+        ),
         (by(lambda row, scales, bits, most: min(scales)), "The smallest scale is fine, but cuts too much."),
         (
             by(lambda row, scales, bits, most: max(scales, key=lambda s: error(row, s, most).item())),

@@ -15,6 +15,7 @@ def cases(seed):
             ([(16, 64)], 6, 16),
             ([(8, 32), (8, 32)], 4, 16),
             ([(65536, 131072)], 4, 128),
+            ([(8, 12)], 3, 4),  # neither a row nor a group fills whole bytes
         ]
     shapes = [(64 + 8 * seed, 128), (96, 64), (32, 192 + 64 * seed)]
     return made + [(shapes, 4, 32), (shapes, 8, 64), (shapes[:2], 2, 16), (shapes[1:], 4, 64)]
@@ -23,6 +24,9 @@ def cases(seed):
 def plus(rule):
     return lambda shapes, bits, group: sum(rule(out, into, bits, group) for out, into in shapes)
 
+
+ROWS = "A row need not end with a byte: without gaps, the next row goes on in the same one."
+GROUPS = "A group need not end with a byte: without gaps, the next group goes on in the same one."
 
 EXERCISE = Function(
     number="19.5",
@@ -52,6 +56,10 @@ EXERCISE = Function(
             plus(lambda o, i, b, g: o * i // (8 // b) + 2 * o * i // g),
             "Integers of 3 bits are packed without gaps: eight of them in three bytes.",
         ),
+        (plus(lambda o, i, b, g: o * -(-i * b // 8) + 2 * o * i // g), ROWS),
+        (plus(lambda o, i, b, g: o * (i * b // 8) + 2 * o * i // g), ROWS),
+        (plus(lambda o, i, b, g: o * i // g * -(-g * b // 8) + 2 * o * i // g), GROUPS),
+        (plus(lambda o, i, b, g: o * i // g * (g * b // 8) + 2 * o * i // g), GROUPS),
         (
             lambda shapes, bits, group: file_bytes(list(dict.fromkeys(shapes)), bits, group),
             "Two matrices may have the same shape; each needs its bytes.",

@@ -3,8 +3,9 @@
 import random
 from math import ceil
 
-from companion.exercises.exercise import Function
+from companion.exercises.exercise import Function, Problem
 from companion.exercises.settle import Record, as_list, as_number, settle
+from companion.exercises.values import a
 
 
 def static(lengths, slots):
@@ -41,8 +42,12 @@ def cases(seed):
 def call(answer, lengths, slots):
     found = settle(answer(lengths, slots))
     both = as_list(found)
-    if both is None or len(both) != 2:
+    if found is None:
         return found
+    if both is None or len(both) != 2:
+        many = "" if both is None else f" of {len(both)}"
+        rule = "It must return two whole numbers, first the static batch's steps"
+        raise Problem(f"{rule}; this is {a(found)}{many}.")
     numbers = [as_number(one) for one in both]
     one, two = (one if number is None else number for one, number in zip(both, numbers, strict=True))
     return Record("", {"static": one, "continuous": two})

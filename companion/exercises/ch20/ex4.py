@@ -43,6 +43,7 @@ def cases(seed):
         made.append([*PLAIN[:2], ": " + LATE, "", *PLAIN[2:]])
         made.append([*PLAIN[:2], 'data: {"choices": [], "note": {"content": " Nobody."}}', "", *PLAIN[2:]])
         made.append([data({"content": "null, \u2028true", "x": True}, ascii=False), "", *PLAIN])
+        made.append([data({"content": " "}), "", *PLAIN[:2], data({"content": "\n"}), "", *PLAIN[2:]])
         made.append([data({"content": "Oh…\n\nyes: "}, ascii=False), "", data({"content": "é", "x": 1}), ""])
     for _ in range(4):
         lines = []
@@ -169,6 +170,8 @@ EXERCISE = Function(
          "A comment may hold `data: `, too. An event is a line that begins with it."),
         (line_by_line(pick=lambda event: each(event).strip()), "The spaces at a piece's borders are part of "
          "the answer."),
+        (line_by_line(pick=lambda event: each(event) if each(event).strip() else ""), "A piece may be a "
+         "space or a line end alone: that is text, too."),
         (line_by_line(lambda line: not line), "An empty line ends an event, not the stream."),
         (line_by_line(lambda line: line.startswith(":")), "A comment says nothing, but more may follow."),
         (line_by_line(lambda line: not line.startswith("data: ")), "A line that is no event says nothing, "
