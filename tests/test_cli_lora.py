@@ -10,6 +10,7 @@ from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.lora import adapter_of
+from companion.modern import LlamaConfig, llama
 from companion.runtime.chats import write_chats
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
@@ -41,6 +42,17 @@ def test_it_learns_and_writes_a_model_that_anything_reads(argv, tmp_path, capsys
     layer = "blocks.0.mlp.up_proj"
     change = new.model.get_submodule(layer).weight - old.model.get_submodule(layer).weight
     assert torch.linalg.matrix_rank(change.double(), rtol=1e-4) == 4
+
+
+def test_the_old_rows_of_a_head_of_its_own_stay(argv, tmp_path):
+    tokenizer = BPETokenizer.train(TEXT, 270)
+    shape = {"context_length": 64, "n_layers": 1, "n_heads": 2, "d_model": 32, "tied": False}
+    save_checkpoint(tmp_path / "tiny", llama(LlamaConfig(tokenizer.vocab_size, **shape)), tokenizer)
+    assert main([*argv, "--method", "lora", "--rank", "4", "--lr", "0.03", "--steps", "5"]) == 0
+    old, new = (companion.load(tmp_path / name, device="cpu").model for name in ("tiny", "out"))
+    n = len(old.head.weight)
+    assert torch.equal(new.head.weight[:n], old.head.weight) and len(new.head.weight) > n
+    assert torch.equal(new.embed.weight[:n], old.embed.weight)
 
 
 @pytest.mark.parametrize(

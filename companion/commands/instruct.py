@@ -6,6 +6,7 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 import json
 import random
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -163,6 +164,8 @@ def do_finetune(plan: SimpleNamespace) -> dict:
         steps=steps, batch_size=args.batch_size, lr=args.lr, min_lr=0.0, warmup_steps=min(20, steps // 2),
         weight_decay=0.01, context_length=model.config.context_length, seed=args.seed, device=args.device,
     )  # fmt: skip
+    if args.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
+        config = replace(config, weight_decay=0.0)
     batches, loss = beside(plan, rows)
     trainer = Trainer(model, batches, config, loss)
     before = measured(plan)
