@@ -47,7 +47,9 @@ def test_it_learns_and_writes_a_model_that_anything_reads(argv, tmp_path, capsys
 def test_the_old_rows_of_a_head_of_its_own_stay(argv, tmp_path):
     tokenizer = BPETokenizer.train(TEXT, 270)
     shape = {"context_length": 64, "n_layers": 1, "n_heads": 2, "d_model": 32, "tied": False}
-    save_checkpoint(tmp_path / "tiny", llama(LlamaConfig(tokenizer.vocab_size, **shape)), tokenizer)
+    model = llama(LlamaConfig(tokenizer.vocab_size, **shape))
+    torch.nn.init.normal_(model.head.weight)
+    save_checkpoint(tmp_path / "tiny", model, tokenizer)
     assert main([*argv, "--method", "lora", "--rank", "4", "--lr", "0.03", "--steps", "5"]) == 0
     old, new = (companion.load(tmp_path / name, device="cpu").model for name in ("tiny", "out"))
     n = len(old.head.weight)
