@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from command_line import TINY, fails
 from companion import cli
 from companion.cli import main
 from companion.commands import preparing, train_run
+from companion.runtime.chats import write_chats
 from companion.runtime.terminal import Screen, as_typed, screens
 
 ROOT = Path(__file__).parents[1]
@@ -743,3 +744,75 @@ def test_a_command_is_printed_as_this_one_was_called(case, monkeypatch):
 def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):
     assert main(["prepare", "mine.txt", "--data", "my data"]) == 0
     assert f"companion train --preset text --data {as_typed('my data')}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["train", "--data", ""], "--data='' is empty; for the working directory write '.'"),
+        (["train", "--checkpoint="], "--checkpoint='' is empty"),
+        (["train", "--init", ""], "--init='' is empty; name one, or leave it out"),
+        (["train", "--config", ""], "--config='' is empty"),
+        (["generate", "--model", ""], "--model='' is empty"),
+        (["serve", "--host", ""], "--host='' is empty"),
+        (["verify", ""], "model='' is empty"),
+        (["course", "--output", ""], "--output='' is empty"),
+        (["finetune", "instructions", "--data", "a.jsonl", "--replay", ""], "--replay='' is empty"),
+    ],
+)
+def test_an_option_without_a_word_is_not_the_working_directory_nor_left_out(argv, words, here, capsys):
+    fails(capsys, argv, 2, words)
+    assert [path.name for path in here.iterdir()] == ["mine.txt"]
+
+
+def test_a_setting_without_a_word_is_none(here, capsys):
+    (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
+    fails(
+        capsys, ["train", "--config", "c.toml"], 2, "c.toml: init is empty; name one, or leave the line out"
+    )
+
+
+@pytest.mark.parametrize("row", ["[]", '{"a": 1}', '{"stage": "teller"}', '{"stage": []}', "{"])
+def test_a_damaged_log_of_a_course_is_one_line(row, here, capsys):
+    (here / "school").mkdir()
+    (here / "school" / "course.jsonl").write_text(row + "\n", encoding="utf-8")
+    fails(capsys, ["course", "--output", "school", "--resume"], 2, "course.jsonl is damaged; remove it")
+
+
+def test_texts_to_keep_to_that_are_not_there_are_named_by_their_option(here, capsys):
+    write_chats(
+        here / "a.jsonl", [[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]] * 3
+    )
+    argv = ["finetune", "instructions", "--data", "a.jsonl", "--replay", "nosuch"]
+    fails(capsys, argv, 2, "--replay='nosuch' is no file")
+
+
+def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):
+    (here / "same.txt").write_text("The cat sat on the mat.\n" * 4000, encoding="utf-8")
+    assert main(["prepare", "same.txt", "--data", "same"]) == 0
+    assert "tokens in the vocabulary" in capsys.readouterr().out
+    fails(capsys, ["prepare", "same.txt", "--data", "more", "--vocab-size", "480"], 2, "ask for at most 2")
+
+
+PRESSED = """
+import sys
+
+class Pressed:
+    def find_spec(self, name, *rest):
+        if name == "companion.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+from companion.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():
+    done = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "companion: stopped\n")
+
+
+def test_the_installed_command_is_the_one_that_is_tested():
+    (found,) = metadata.entry_points(group="console_scripts", name="companion")
+    assert found.value == "companion.__main__:main"

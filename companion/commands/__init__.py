@@ -1,1 +1,1 @@
-"""Commands of the command line that are too long to stand in cli.py: each file adds, plans, does, reports."""
+"""The commands of the command line: each file adds options, plans, does, reports."""

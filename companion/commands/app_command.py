@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from companion import village
 from companion.commands.naming import RUNS, SHIPPED, add_device
-from companion.runtime.options import integer
+from companion.runtime.options import integer, path_of
 
 FOLDERS = (village.DATA / "models", RUNS)
 MOST_MB = 5
@@ -30,7 +30,7 @@ SETTINGS = {
 def add(parser) -> None:
     parser.add_argument(
         "--models",
-        type=Path,
+        type=path_of("--models"),
         action="append",
         help="folder to look for models in; may be given again (default: the shipped models, and runs)",
     )

@@ -7,13 +7,12 @@ import json
 import sys
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.labelled import check_rows_fit, distinct, hold_out_by_class, read_labelled
-from companion.runtime.options import integer, number, refuse
+from companion.runtime.options import integer, number, path_of, refuse
 from companion.runtime.terminal import as_typed
 
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
@@ -25,11 +24,13 @@ def add_finetune(kinds) -> None:
     about = "a classifier, from a file with a column of texts and one of labels"
     form = kinds.add_parser("classify", help=about, description=about)
     data = "CSV, JSON Lines or Parquet, with a header or names: --column and --label"
-    form.add_argument("--data", type=Path, required=True, help=data)
+    form.add_argument("--data", type=path_of("--data"), required=True, help=data)
     form.add_argument("--column", default="text", help="the column of the texts (default: text)")
     form.add_argument("--label", default="label", help="the column of the labels (default: label)")
     add_model(form)
-    form.add_argument("--output", type=Path, help="folder to write (default: runs/classifiers/<data's name>)")
+    form.add_argument(
+        "--output", type=path_of("--output"), help="folder to write (default: runs/classifiers/<data's name>)"
+    )
     form.add_argument("--overwrite", action="store_true", help="also over a classifier that is there")
     learns = "; ".join(f"{name}: {what}" for name, what in LEARNS.items())
     form.add_argument("--learn", choices=LEARNS, help=f"{learns} (default: head)")
@@ -256,7 +257,9 @@ def share(part: int, n: int) -> str:
 
 
 def add_classify(parser) -> None:
-    parser.add_argument("--model", type=Path, required=True, help="folder that finetune classify wrote")
+    parser.add_argument(
+        "--model", type=path_of("--model"), required=True, help="folder that finetune classify wrote"
+    )
     parser.add_argument("text", nargs="+", metavar="TEXT", help="a text, in quotes; or several")
     add_device(parser)
 

@@ -17,7 +17,7 @@ from typing import Any
 from companion.commands.naming import RUNS, add_device
 from companion.runtime.commands import carry_out
 from companion.runtime.files import claim
-from companion.runtime.options import integer, number
+from companion.runtime.options import integer, number, path_of
 from companion.runtime.terminal import as_typed
 
 COURSE = RUNS / "course"
@@ -77,7 +77,9 @@ STAGES = {
 
 
 def add(parser) -> None:
-    parser.add_argument("--output", type=Path, default=COURSE, help=f"folder to write (default: {COURSE})")
+    parser.add_argument(
+        "--output", type=path_of("--output"), default=COURSE, help=f"folder to write (default: {COURSE})"
+    )
     parser.add_argument("--resume", action="store_true", help="go on where a course in --output ended")
     minutes = number("--minutes", 0, 10**5)
     about = f"by which the stages are sized (default: {MINUTES})"
@@ -118,8 +120,10 @@ def rows_of(folder: Path) -> list[dict]:
     """What the stages that are done could do, as they were measured."""
     path = folder / LOG
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
-    except ValueError:
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+        lines_of([row for row in rows if row["stage"] in STAGES])  # has each what its line says?
+        return rows
+    except (ValueError, TypeError, LookupError):
         raise ValueError(f"{path} is damaged; remove it, and the stages are done again") from None
 
 

@@ -10,7 +10,7 @@ from companion import village
 from companion.commands.exams import ALL, KINDS, check_fit, exam_of, lines_of, names_of_tasks, score
 from companion.commands.naming import add_device, add_model, open_data
 from companion.runtime.benchmarks import FORMATS, POOL
-from companion.runtime.options import integer, refuse
+from companion.runtime.options import integer, path_of, refuse
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 EXAMPLES = 200
@@ -19,7 +19,9 @@ TEMPERATURE = 0.8
 
 def add(parser):
     add_model(parser)
-    parser.add_argument("--data", type=Path, help="prepared folder (default: its own, else the village)")
+    parser.add_argument(
+        "--data", type=path_of("--data"), help="prepared folder (default: its own, else the village)"
+    )
     parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
     parser.add_argument(
         "--stories",

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import add_model
+from companion.runtime.options import path_of
 
 GRAPH = "model.onnx"
 KINDS = ("f32", "f16", "q8_0", "q4_0")
@@ -33,7 +34,7 @@ def add(parser):
 def add_output(form, what: str) -> None:
     """The options that every form has."""
     add_model(form)
-    form.add_argument("--output", type=Path, required=True, help=what)
+    form.add_argument("--output", type=path_of("--output"), required=True, help=what)
     form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
 
 

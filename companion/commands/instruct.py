@@ -5,6 +5,7 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 
 import json
 import random
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 from companion.commands.classify import add_method, check_method, hang_on
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
-from companion.runtime.options import integer, number, refuse
+from companion.runtime.options import integer, number, path_of, refuse, word
 from companion.runtime.terminal import as_typed
 
 VILLAGE = "village"
@@ -34,11 +35,14 @@ def add_finetune(kinds) -> None:
     )
     add_model(form)
     where = "folder to write (default: runs/instructions/<data's name>)"
-    form.add_argument("--output", type=Path, help=where)
+    form.add_argument("--output", type=path_of("--output"), help=where)
     form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
     replay = "texts that must not be forgotten: a file or folder, or a corpus such as village"
     form.add_argument(
-        "--replay", metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
+        "--replay",
+        type=word("--replay"),
+        metavar="TEXT",
+        help=f"{replay} (default: none; of --data village, village)",
     )
     kept = "price of telling those texts otherwise than the model does now, 0 for none"
     form.add_argument("--keep", type=number("--keep", 0, 1000), help=f"{kept} (default: {KEEP:g})")
@@ -139,7 +143,10 @@ def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
     name = args.replay or (VILLAGE if args.data == VILLAGE else None)
     if name is None or not args.keep:
         return [], []
-    texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
+    try:
+        texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
+    except ValueError as error:
+        raise ValueError(re.sub("^name_or_path=|^folder=", "--replay=", str(error))) from None
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.options import integer, number
+from companion.runtime.options import integer, number, path_of
 from companion.runtime.terminal import as_typed
 
 RUNS = Path("runs")
@@ -27,7 +27,7 @@ READERS = {"minutes": MINUTES, "judge": JUDGE}
 def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
     parser.add_argument(
         *("--model", "--checkpoint"),
-        type=Path,
+        type=path_of("--model"),
         default=default,
         help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
         f" HuggingFaceTB/SmolLM2-135M (default: {said})",
@@ -46,7 +46,7 @@ def add_device(parser):
 def add_config(parser):
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path_of("--config"),
         help="file of settings, such as the config.toml that a run writes; options win over it",
     )
 

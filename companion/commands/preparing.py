@@ -11,7 +11,7 @@ from typing import Any
 from companion import village
 from companion.commands.naming import PREPARED
 from companion.runtime.files import at_home
-from companion.runtime.options import integer, refuse
+from companion.runtime.options import integer, path_of, refuse
 from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
 from companion.runtime.telling import Telling
 from companion.runtime.terminal import as_typed
@@ -31,7 +31,9 @@ def add(parser):
         help="village, lamplighter, pydoc, shakespeare, tinystories, or your own files and folders in UTF-8;"
         f" or shards ({', '.join(SHARDS)}) by name, folder or pattern; or, from the hub, {', '.join(HUB)}",
     )
-    parser.add_argument("--data", type=Path, help="folder to write (default: runs/data/<name of the text>)")
+    parser.add_argument(
+        "--data", type=path_of("--data"), help="folder to write (default: runs/data/<name of the text>)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument(
         "--skip", action="store_true", help="leave out files that are no UTF-8 text, and rows of shards"
@@ -187,9 +189,7 @@ def do(plan: Preparation) -> dict:
         return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
     if plan.tokenizer == "bpe":
         documents = sample_of(plan.documents, SAMPLE_BYTES) if plan.shards else plan.documents
-        n_bytes = sum(len(document.encode()) for document in documents)
-        size = min(max(n_bytes // 200, 300), 4096) if plan.vocab_size is None else plan.vocab_size
-        tokenizer = BPETokenizer.train(documents, size)
+        tokenizer = learned(documents, plan.vocab_size)
     elif plan.tokenizer == "gpt2":
         tokenizer = BPETokenizer.gpt2()
     elif not isinstance(plan.tokenizer, str):
@@ -213,6 +213,20 @@ def do(plan: Preparation) -> dict:
             raise KeyboardInterrupt(
                 "stopped; the same command goes on with the shards that are whole"
             ) from None
+
+
+def learned(documents: list[str], vocab_size: int | None) -> Any:
+    """A BPETokenizer of documents; None: as many tokens as suit their length, or as they can give."""
+    from companion.runtime.tokenizers import TooLarge
+    from companion.tokenization import BPETokenizer
+
+    if vocab_size is not None:
+        return BPETokenizer.train(documents, vocab_size)
+    n_bytes = sum(len(document.encode()) for document in documents)
+    try:
+        return BPETokenizer.train(documents, min(max(n_bytes // 200, 300), 4096))
+    except TooLarge as error:
+        return BPETokenizer.train(documents, error.most)
 
 
 def report(plan: Preparation, meta: dict) -> None:

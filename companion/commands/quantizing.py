@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from companion.commands.naming import add_model
 from companion.runtime.files import claim
-from companion.runtime.options import integer
+from companion.runtime.options import integer, path_of
 from companion.runtime.terminal import as_typed
 
 TEXTS, MEASURED, BATCH = 100, 200, 20
@@ -28,7 +28,7 @@ def add(parser) -> None:
     parser.add_argument("--calibrate", action="store_true", help=about)
     about = "texts to calibrate and to measure with: a file or folder, or a corpus (default: village)"
     parser.add_argument("--data", default="village", metavar="TEXT", help=about)
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--output", type=path_of("--output"), required=True, help="folder to write")
     parser.add_argument("--overwrite", action="store_true", help="also over a quantized model")
 
 

@@ -9,12 +9,12 @@ import math
 import sys
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
-from companion.runtime.options import integer, number, refuse
+from companion.runtime.options import integer, number, path_of, refuse
+from companion.runtime.terminal import as_typed
 
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
@@ -28,10 +28,12 @@ JUDGED = {  # method: what the judge's options are unless given
 def add_finetune(kinds) -> None:
     about = "a model that is rewarded for true stories of the village, or that prefers as pairs of texts say"
     form = kinds.add_parser("rewards", help=about, description=about)
-    form.add_argument("--data", type=Path, help="pairs for DPO: JSON Lines of prompt, chosen, rejected")
+    form.add_argument(
+        "--data", type=path_of("--data"), help="pairs for DPO: JSON Lines of prompt, chosen, rejected"
+    )
     add_model(form)
     where = "folder to write (default: runs/rewards/village, or the name of --data)"
-    form.add_argument("--output", type=Path, help=where)
+    form.add_argument("--output", type=path_of("--output"), help=where)
     form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
     form.add_argument(
         "--steps", type=integer("--steps", 1, 10**6), help="(default: 224; grpo: 18; a file: two passes)"
@@ -328,4 +330,5 @@ def report_finetune(plan: SimpleNamespace, found: dict) -> None:
             f"  {name:6}  true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)  words {row['words']:.0f}"
             f"  patterns {row['patterns']}  bits per byte {row['bits per byte']:.4f}"
         )
-    print(f"In {plan.output}: the model, and report.json.")
+    print(f"In {plan.output}: the model, and report.json. To hear it:\n")
+    print(f"  {as_typed('companion', 'generate', '--model', plan.output)}")

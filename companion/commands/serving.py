@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
-from companion.runtime.options import integer, number
+from companion.runtime.options import integer, number, word
 
 TOKEN = "COMPANION_TOKEN"
 
@@ -16,6 +16,7 @@ def add(parser) -> None:
     parser.add_argument("--name", help="what clients call the model (default: its folder's name)")
     parser.add_argument(
         "--host",
+        type=word("--host"),
         default="127.0.0.1",
         help="address to listen at; 0.0.0.0 lets other machines ask (default: 127.0.0.1, this one alone)",
     )

@@ -11,7 +11,7 @@ from companion import village
 from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
 from companion.runtime.configs import take_run_settings
 from companion.runtime.distributed import check_shares, ours, shared_device
-from companion.runtime.options import add_fields, fields_of, names_of, refuse
+from companion.runtime.options import add_fields, fields_of, names_of, path_of, refuse, word
 from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
 
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
@@ -32,11 +32,16 @@ def add(parser):
     )
     add_config(parser)
     parser.add_argument(
-        "--data", type=Path, help="prepared folder (default: the village, prepared when needed)"
+        "--data", type=path_of("--data"), help="prepared folder (default: the village, prepared when needed)"
     )
-    parser.add_argument("--checkpoint", type=Path, help="folder to write (default: runs/<name of the data>)")
+    parser.add_argument(
+        "--checkpoint",
+        type=path_of("--checkpoint"),
+        help="folder to write (default: runs/<name of the data>)",
+    )
     parser.add_argument(
         "--init",
+        type=word("--init"),
         metavar="MODEL",
         help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
         " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",

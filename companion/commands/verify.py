@@ -4,18 +4,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
+from companion.runtime.options import path_of
+
 
 def add(parser):
     parser.add_argument(
         "model",
         nargs="?",
-        type=Path,
+        type=path_of("model"),
         default=Path("gpt2"),
         help="folder, or model of the hub (default: gpt2, 548 MB the first time)",
     )
     parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
     parser.add_argument(
-        "--against", type=Path, help="what transformers reads (default: the same files as our parts)"
+        "--against",
+        type=path_of("--against"),
+        help="what transformers reads (default: the same files as our parts)",
     )
 
 

@@ -54,6 +54,7 @@ class Version(argparse.Action):
 def run(work: Callable[[], None]) -> int:
     """Do some work; 0 when all went well, 2 for bad input, 1 for what only the run shows, 130 for Ctrl-C.
 
+    A command that saves what it has at Ctrl-C (train, finetune rewards) ends well: 0.
     What goes wrong is one line, also of several processes; all end with its status. Output that nobody reads
     any more (`| head -1`) is not wrong.
     """

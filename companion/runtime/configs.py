@@ -116,6 +116,8 @@ def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
         good = _is_number(value)
     else:
         good = type(value) is kind  # True is an int to isinstance
+    if value == "" and name in ("data", "init"):
+        raise ValueError(f"{path}: {name} is empty; name one, or leave the line out")
     if not good:
         here = f"[{table}] " if table else ""
         raise ValueError(f"{path}: {here}{name}={value!r:.40} must be {wanted}")

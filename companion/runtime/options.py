@@ -5,6 +5,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 
 MEANINGS = {
     "steps": "updates of the weights",
@@ -49,6 +50,28 @@ MEANINGS = {
 
 class NotInRange(argparse.ArgumentTypeError, ValueError):
     """An option's value that is no number, or too small or large: in a command line, and in a file."""
+
+
+def path_of(option: str) -> Callable[[str], Path]:
+    """The type of an option that takes a file or a folder. (The path of nothing would be that of here.)"""
+
+    def read(text: str) -> Path:
+        if not text:
+            raise NotInRange(f"{option}='' is empty; for the working directory write '.'")
+        return Path(text)
+
+    return read
+
+
+def word(option: str) -> Callable[[str], str]:
+    """The type of an option that takes a name."""
+
+    def read(text: str) -> str:
+        if not text:
+            raise NotInRange(f"{option}='' is empty; name one, or leave it out")
+        return text
+
+    return read
 
 
 def integer(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:

@@ -164,7 +164,7 @@ def _lacks(place: str, column: str, names) -> ValueError:
 
 def _damaged(place: str, why: object) -> ValueError:
     why = " ".join(str(why).split())
-    return ValueError(f"{place} is cut off or damaged ({why:.100}); fetch it again")
+    return ValueError(f"{place} is cut off or damaged ({why:.100}); mend it, or fetch it again")
 
 
 # -- JSON Lines ------------------------------------------------------------------------

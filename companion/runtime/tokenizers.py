@@ -309,12 +309,18 @@ def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
     return vocab_size - least
 
 
+class TooLarge(ValueError):
+    """A vocabulary of more tokens than a text can give. most: how many it can."""
+
+    def __init__(self, vocab_size: int, most: int):
+        super().__init__(f"vocab_size={vocab_size} is more than this text can give; ask for at most {most}")
+        self.most = most
+
+
 def enough(merges: list, n_merges: int, vocab_size: int) -> list:
-    """The merges that were learned. Raises ValueError if they are fewer than were wanted."""
+    """The merges that were learned. Raises TooLarge if they are fewer than were wanted."""
     if len(merges) < n_merges:
-        most = vocab_size - n_merges + len(merges)
-        rule = f"is more than this text can give; ask for at most {most}"
-        raise ValueError(f"vocab_size={vocab_size} {rule}")
+        raise TooLarge(vocab_size, vocab_size - n_merges + len(merges))
     return merges
 
 
