@@ -5,7 +5,6 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 
 import json
 import random
-import re
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.classify import add_method, check_method, hang_on
-from companion.commands.naming import RUNS, add_device, add_model
+from companion.commands.naming import RUNS, add_device, add_model, said_of
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, path_of, refuse, word
 from companion.runtime.terminal import as_typed
@@ -146,7 +145,7 @@ def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
     try:
         texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
     except ValueError as error:
-        raise ValueError(re.sub("^name_or_path=|^folder=", "--replay=", str(error))) from None
+        raise ValueError(said_of("--replay", error)) from None
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]

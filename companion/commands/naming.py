@@ -64,6 +64,11 @@ def open_data(data: Path) -> Any:
         raise ValueError(re.sub("^folder='(.*?)'", r"--data=\1", str(error))) from None
 
 
+def said_of(option: str, error: ValueError) -> str:
+    """What load_text found wrong with a text, said of the option that names it."""
+    return re.sub("^(name_or_path|folder)=", f"{option}=", str(error))
+
+
 def unprepared(data: Path) -> str:
     """What a --data is that is no prepared text, and the command that prepares one."""
     from companion.runtime.checkpoints import holds_model

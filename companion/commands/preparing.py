@@ -1,7 +1,6 @@
 """companion prepare: a corpus, the village, or texts of your own, as tokens."""
 
 import dataclasses
-import re
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.commands.naming import PREPARED
+from companion.commands.naming import PREPARED, said_of
 from companion.runtime.files import at_home
 from companion.runtime.options import integer, path_of, refuse
 from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
@@ -136,8 +135,7 @@ def plan_text(args, skip, given: dict) -> Preparation:
     try:
         documents = [document for name in args.text for document in load_text(name, skip=skip)]
     except ValueError as error:
-        said = str(error).replace("choose to skip it", "leave it out with --skip")
-        said = re.sub("^(name_or_path|folder)=", "text=", said)
+        said = said_of("text", error).replace("choose to skip it", "leave it out with --skip")
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     folder = args.data or PREPARED / at_home(args.text[0]).resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)

@@ -4,12 +4,11 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 """
 
 import math
-import re
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
-from companion.commands.naming import add_model
+from companion.commands.naming import add_model, said_of
 from companion.runtime.files import claim
 from companion.runtime.options import integer, path_of
 from companion.runtime.terminal import as_typed
@@ -79,7 +78,7 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     try:
         found = load_text(name)
     except ValueError as error:
-        raise ValueError(re.sub("^(name_or_path|folder)=", "--data=", str(error))) from None
+        raise ValueError(said_of("--data", error)) from None
     if len(found) < 2:
         found = [part for part in "".join(found).split("\n\n") if part.strip()]
     if len(found) < 2:

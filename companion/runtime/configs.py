@@ -116,8 +116,6 @@ def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
         good = _is_number(value)
     else:
         good = type(value) is kind  # True is an int to isinstance
-    if value == "" and name in ("data", "init"):
-        raise ValueError(f"{path}: {name} is empty; name one, or leave the line out")
     if not good:
         here = f"[{table}] " if table else ""
         raise ValueError(f"{path}: {here}{name}={value!r:.40} must be {wanted}")
@@ -200,6 +198,9 @@ def take_run_settings(
             raise ValueError(
                 f"{args.config}: {name}={table[name]!r} is not known; there are {', '.join(there)}"
             )
+    for name in ("data", "init"):
+        if found[""].get(name) == "":
+            raise ValueError(f"{args.config}: {name} is empty; name one, or leave the line out")
     if "data" in found[""]:
         found[""]["data"] = Path(found[""]["data"])
     take(args, found[""] | found["model"] | found["training"])
