@@ -205,7 +205,9 @@ def test_what_blocks_are_not_for_is_left_to_pytorch(call):
 
 
 @pytest.mark.parametrize("dtype", [*PRECISE, torch.bfloat16])
-@pytest.mark.parametrize("n", [kernels.MANY - 1, kernels.MANY, kernels.MANY + 1])
+@pytest.mark.parametrize(
+    "n", [kernels.MANY - 1, kernels.MANY, kernels.MANY + 1, kernels.AT_ONCE, 2 * kernels.AT_ONCE + 5]
+)
 @pytest.mark.parametrize("f", [gelu, gelu_no_grad])
 def test_gelu_without_a_gradient_is_pytorch_s_and_leaves_its_input_alone(f, n, dtype):
     x = torch.cat([torch.linspace(-30, 30, n - 3), torch.tensor([-1e4, 0.0, 1e4])]).to(dtype)
@@ -214,6 +216,16 @@ def test_gelu_without_a_gradient_is_pytorch_s_and_leaves_its_input_alone(f, n, d
     tolerance = PRECISE.get(dtype, 2**-8)  # half of bfloat16's step, twice
     torch.testing.assert_close(out, tanh_gelu(x), rtol=tolerance, atol=tolerance)
     assert torch.equal(x, before) and out.data_ptr() != x.data_ptr()
+
+
+@pytest.mark.parametrize("dtype", [*PRECISE, torch.bfloat16])
+def test_gelu_in_pieces_is_pytorch_s_also_of_a_transposed_tensor(dtype, monkeypatch):
+    monkeypatch.setattr(kernels, "AT_ONCE", 7)
+    (x,) = leaves(2, 3, 5, n=1, dtype=dtype)
+    tolerance = PRECISE.get(dtype, 2**-7)
+    found, expected = (values_and_gradients(lambda x, f=f: f(x.mT).mT, [x]) for f in (gelu, tanh_gelu))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
 def test_many_numbers_without_a_gradient_take_the_sigmoid_and_few_do_not(monkeypatch):

@@ -6,6 +6,7 @@ by a sigmoid, which PyTorch computes faster than its own GELU.
 """
 
 import math
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -38,6 +39,9 @@ SLOPE, CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
 
 MANY = 8192
 """Numbers from which GELU by a sigmoid, in six calls, is faster than PyTorch's one call."""
+
+AT_ONCE = 2**16
+"""Numbers that GELU is worked out for at a time, so that what lies between the calls stays in the cache."""
 
 PIECE = 2**19
 """Logits of a cross-entropy that are worked out at a time, 2 MB; in pieces from twice as many on."""
@@ -177,7 +181,7 @@ def edges(n: int, dtype: torch.dtype) -> list[tuple[int, int]]:
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
-    """F.gelu(x, approximate="tanh"), element by element; with its gradient in half the time on a CPU.
+    """F.gelu(x, approximate="tanh"), element by element; with its gradient in less time on a CPU.
 
     Source: Hendrycks and Gimpel, 2016 (arXiv:1606.08415), section 2.
     """
@@ -192,8 +196,18 @@ def gelu_no_grad(x: torch.Tensor) -> torch.Tensor:
     """The same for an x that nothing watches and of which no gradient is asked."""
     if x.numel() < MANY or x.dtype not in BLOCK or not x.is_cpu:
         return F.gelu(x, approximate="tanh")
-    wide = in_32_bits(x)
-    return (wide * wide).mul_(SLOPE * CUBIC).add_(SLOPE).mul_(wide).sigmoid_().mul_(wide).to(x.dtype)
+    x = x.contiguous()
+    y = torch.empty_like(x)
+    for piece, out in in_pieces(x, y):
+        wide = in_32_bits(piece)
+        gate = (wide * wide).mul_(SLOPE * CUBIC).add_(SLOPE).mul_(wide).sigmoid_()
+        torch.mul(gate, wide, out=out)
+    return y
+
+
+def in_pieces(*tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Of contiguous tensors of one shape, AT_ONCE numbers at a time, each of which may be written to."""
+    return zip(*(t.view(-1).split(AT_ONCE) for t in tensors), strict=True)
 
 
 def in_32_bits(x: torch.Tensor) -> torch.Tensor:
@@ -206,13 +220,17 @@ class _Gelu(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        wide = in_32_bits(x)
-        square = wide * wide
-        gate = torch.addcmul(wide, square, wide, value=CUBIC).mul_(SLOPE).sigmoid_()  # s
-        slope = square.mul_(3 * CUBIC).add_(1).mul_(wide).mul_(gate)  # x u' s
-        slope.addcmul_(slope, gate, value=-1).mul_(SLOPE).add_(gate)
-        ctx.save_for_backward(slope.to(x.dtype))
-        return gate.mul_(wide).to(x.dtype)
+        x = x.contiguous()
+        y, kept = torch.empty_like(x), torch.empty_like(x)
+        for piece, out, rise in in_pieces(x, y, kept):
+            wide = in_32_bits(piece)
+            square = wide * wide
+            gate = torch.addcmul(wide, square, wide, value=CUBIC).mul_(SLOPE).sigmoid_()  # s
+            slope = square.mul_(3 * CUBIC).add_(1).mul_(wide).mul_(gate)  # x u' s
+            torch.add(slope.addcmul_(slope, gate, value=-1).mul_(SLOPE), gate, out=rise)
+            torch.mul(gate, wide, out=out)
+        ctx.save_for_backward(kept)
+        return y
 
     @staticmethod
     @once_differentiable
