@@ -149,20 +149,20 @@ class GroupedQueryAttention(CausalSelfAttention):
 class Shift(nn.Module):
     """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
 
-    reach: how many tokens back. weight (reach, C): the shares; half of the token before at first. A cache
-    keeps x under "shift". Raises ValueError for a size below 1. Source: Allen-Zhu, 2025 (arXiv:2512.17351).
+    weight (reach, C): shares of so many before it, the nearest first; half of that one at first. name: under
+    which a layer's cache keeps x. ValueError for a size below 1. Source: Allen-Zhu, 2025 (arXiv:2512.17351).
     """
 
-    def __init__(self, d_model: int, reach: int = 1):
+    def __init__(self, d_model: int, reach: int = 1, name: str = "shift"):
         super().__init__()
         if d_model < 1 or reach < 1:
             raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
         shares = torch.tensor([0.5] + [0.0] * (reach - 1))
-        self.weight = nn.Parameter(shares[:, None].repeat(1, d_model))  # (reach, C)
+        self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         n = len(self.weight)
-        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember("shift", x, n)  # (B, n + T, C)
+        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
         for back, share in enumerate(self.weight, 1):
             x = x + share * seen[:, n - back : seen.shape[1] - back]
         return x
@@ -170,7 +170,7 @@ class Shift(nn.Module):
 
 # Cell 914057f0, under “The token itself”
 class SwiftBlock(Block):
-    """A block whose attention reads tokens' own rows again, shifted. (B, T, 2 C) -> (B, T, 2 C).
+    """A block with shifts, whose attention reads tokens' own rows again. (B, T, 2 C) -> (B, T, 2 C).
 
     x: the stream, and behind it the rows, normed, handed on as they are. reach: as in Shift.
     Source: ours; Zhou et al., 2024 (arXiv:2410.17897), hand down the first layer's values.
@@ -178,12 +178,12 @@ class SwiftBlock(Block):
 
     def __init__(self, norm_1: nn.Module, attn: nn.Module, norm_2: nn.Module, mlp: nn.Module, reach: int = 1):
         super().__init__(norm_1, attn, norm_2, mlp)
-        self.shift = Shift(len(norm_1.weight), reach)
+        self.shift_1, self.shift_2 = (Shift(len(norm_1.weight), reach, f"shift_{i}") for i in (1, 2))
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         x, row = x.chunk(2, dim=-1)  # (B, T, C) each
-        x = x + self.attn(self.shift(self.norm_1(x) + row, cache), cache)
-        x = x + self.mlp(self.norm_2(x))
+        x = x + self.attn(self.shift_1(self.norm_1(x) + row, cache), cache)
+        x = x + self.mlp(self.shift_2(self.norm_2(x), cache))
         return torch.cat([x, row], dim=-1)
 
 

@@ -137,7 +137,7 @@ def oracle(model, tokens):
     for n in range(c.n_layers):
         part = {k.removeprefix(f"blocks.{n}."): v for k, v in state.items() if k.startswith(f"blocks.{n}.")}
         xs = plus(own, [root_mean_square(x, part["norm_1.weight"], c.norm_eps) for x in stream])
-        mixed = with_those_before(xs, part.get("shift.weight", []))
+        mixed = with_those_before(xs, part.get("shift_1.weight", []))
         made = {}
         for kind, heads in (("q", c.n_heads), ("k", c.n_kv_heads), ("v", c.n_kv_heads)):
             bias = part.get(f"attn.{kind}_proj.bias")
@@ -168,7 +168,7 @@ def oracle(model, tokens):
                 a + b for a, b in zip(stream[t], times(part["attn.o_proj.weight"], out), strict=True)
             ]
         xs = [root_mean_square(x, part["norm_2.weight"], c.norm_eps) for x in stream]
-        for t, x in enumerate(xs):
+        for t, x in enumerate(with_those_before(xs, part.get("shift_2.weight", []))):
             gate, up = times(part["mlp.gate_proj.weight"], x), times(part["mlp.up_proj.weight"], x)
             middle = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up, strict=True)]
             stream[t] = [
@@ -196,7 +196,7 @@ def test_logits_are_those_worked_out_number_by_number(name):
 def test_no_position_sees_a_later_one_and_a_window_no_further(name):
     model, tokens = model_of(name), ids(1, T)
     before, c = model(tokens), SHAPES[name]
-    reach = None if c.window is None else c.n_layers * (c.window - 1 + c.shift)
+    reach = None if c.window is None else c.n_layers * (c.window - 1 + 2 * c.shift)
     for s in range(T):
         other = tokens.clone()
         other[0, s] = (other[0, s] + 1) % V
@@ -260,7 +260,8 @@ def test_the_builders_say_what_they_built():
         "q_norm.weight",
         "k_norm.weight",
     }
-    assert {n.split(".", 2)[-1] for n in names["swift"] - names["storyteller"]} == {"shift.weight", "weight"}
+    shifts = {"shift_1.weight", "shift_2.weight"}
+    assert {n.split(".", 2)[-1] for n in names["swift"] - names["storyteller"]} == {*shifts, "weight"}
     assert {"embed.token.weight", "norm.norm.weight"} < names["swift"]
     assert storyteller(dataclasses.replace(SHAPE, shift=3)).config.shift == 0
     assert swift(dataclasses.replace(SHAPE, shift=3)).config.shift == 3
@@ -650,7 +651,7 @@ def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
     assert muon.param_groups[0]["momentum"] == 0.9 and adamw.param_groups[0]["betas"] == (0.9, 0.99)
     muon, adamw = beside_adamw(Muon, model, 0.03, betas=(0.8, 0.95))
     assert muon.param_groups[0]["momentum"] == 0.8 and adamw.param_groups[0]["betas"] == (0.8, 0.95)
-    assert {"embed.token.weight", "head.weight", "blocks.1.shift.weight"} < given[1]
+    assert {"embed.token.weight", "head.weight", "blocks.1.shift_2.weight"} < given[1]
 
 
 # ---------------------------------------- training, saving, loading

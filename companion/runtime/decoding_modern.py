@@ -38,13 +38,13 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
         return None
     x = x.view(B * T, -1)  # (B T, C), as all that follows
     start = at.start if isinstance(at, slice) else at[:, 0]
-    row = F.rms_norm(x, x.shape[-1:], eps=1e-6) if any(block[-1] is not None for block in blocks) else None
+    row = F.rms_norm(x, x.shape[-1:], eps=1e-6) if any(block[-1] for block in blocks) else None
     turn = angles(rope, at, x)
     for block, layer in zip(blocks, cache.layers, strict=True):
-        norm_1, (q, k, v, o), (q_norm, k_norm), (heads, kv_heads, window), norm_2, mlp, shares = block
+        norm_1, (q, k, v, o), (q_norm, k_norm), (heads, kv_heads, window), norm_2, mlp, shifts = block
         h = rms_norm(x, *norm_1)
-        if shares is not None:
-            h = shifted(h.add_(row), shares, layer, B)
+        if shifts:
+            h = shifted(h.add_(row), *shifts[0], layer, B)
         q = turned(linear(h, q).view(B, T, heads, -1), q_norm, turn)  # (B, T, H, D)
         k = turned(linear(h, k).view(B, T, kv_heads, -1), k_norm, turn)
         v = by_head(linear(h, v), B, T, kv_heads)
@@ -55,6 +55,8 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
             k, v = (y.repeat_interleave(heads // kv_heads, dim=1) for y in (k, v))
         x = add_linear(x, joined(scaled_dot_product_attention(by_head(q, B, T, heads), k, v, mask)), o)
         h, (gate, up, down) = rms_norm(x, *norm_2), mlp
+        if shifts:
+            h = shifted(h, *shifts[1], layer, B)
         x = add_linear(x, F.silu(linear(h, gate)).mul_(linear(h, up)), down)
     return rms_norm(x, *norm).view(B, T, -1)
 
@@ -80,12 +82,12 @@ def turned(y: Tensor, norm: tuple | None, turn: tuple[Tensor, Tensor]) -> Tensor
     return torch.addcmul(y * turn[0], y.roll(y.shape[-1] // 2, dims=-1), turn[1])
 
 
-def shifted(h: Tensor, shares: Tensor, layer, rows: int) -> Tensor:
-    """h (B T, C) plus shares (reach, C) of the vectors before it, which the layer's cache remembers."""
+def shifted(h: Tensor, name: str, shares: Tensor, layer, rows: int) -> Tensor:
+    """h (B T, C) plus shares (reach, C) of the vectors before it, which the layer's cache keeps by name."""
     new, reach = h.view(rows, -1, h.shape[-1]), len(shares)  # (B, T, C)
-    track = getattr(layer, "tracks", {}).get("shift")
+    track = getattr(layer, "tracks", {}).get(name)
     if track is None or not isinstance(track.length, int) or track.length < reach:
-        seen = layer.remember("shift", new, reach)  # (B, reach + T, C)
+        seen = layer.remember(name, new, reach)  # (B, reach + T, C)
     else:
         seen = track.write(new)[:, -reach - new.shape[1] :]
     for back, share in enumerate(shares, 1):
@@ -139,18 +141,19 @@ def inside(block: dict, swift: bool, dtype: torch.dtype) -> tuple | None:
     norms = parts["q_norm"], parts["k_norm"]
     if not plain(ROPE, parts["rope"]) or not (plain(RMS_NORM, *norms) or plain(NOTHING, *norms)):
         return None
-    if not plain(DROPOUT, mlp._modules["dropout"]) or (swift and not plain(SHIFT, block["shift"])):
+    shifts = [block["shift_1"], block["shift_2"]] if swift else []
+    if not plain(DROPOUT, mlp._modules["dropout"]) or not plain(SHIFT, *shifts):
         return None
     layers = [parts[x] for x in ("q_proj", "k_proj", "v_proj", "o_proj")]
     layers += [mlp._modules[x] for x in ("gate_proj", "up_proj", "down_proj")]
     if (found := matrices(layers)) is None:
         return None
-    if not of_type(dtype, norm_1, norm_2, *norms, *layers, *([block["shift"]] if swift else [])):
+    if not of_type(dtype, norm_1, norm_2, *norms, *layers, *shifts):
         return None
     each = [scale(norm) if plain(RMS_NORM, norm) else None for norm in norms]
     heads = attn.n_heads, attn.n_kv_heads, attn.window
-    shares = block["shift"]._parameters["weight"] if swift else None
-    return scale(norm_1), found[:4], each, heads, scale(norm_2), found[4:], shares
+    named = [(shift.name, shift._parameters["weight"]) for shift in shifts]
+    return scale(norm_1), found[:4], each, heads, scale(norm_2), found[4:], named
 
 
 def scale(norm: nn.Module) -> tuple[Tensor, float]:

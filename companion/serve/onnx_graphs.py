@@ -82,8 +82,9 @@ class Graph(nn.Module):
 
 
 def past_names(model) -> list[list[str]]:
-    """What each layer keeps: its keys, its values, and the vectors of a shift."""
-    return [["k", "v", *(["shift"] if hasattr(block, "shift") else [])] for block in model.blocks]
+    """What each layer keeps: its keys, its values, and the vectors of each shift."""
+    shifts = ("shift_1", "shift_2")
+    return [["k", "v", *(name for name in shifts if hasattr(block, name))] for block in model.blocks]
 
 
 def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
@@ -93,7 +94,7 @@ def empty_past(model, n_rows: int, length: int = 0) -> list[torch.Tensor]:
     width = getattr(config, "head_width", config.d_model // config.n_heads)
     for names, block in zip(past_names(model), model.blocks, strict=True):
         past += [torch.zeros(n_rows, heads, length, width) for _ in "kv"]
-        past += [torch.zeros(n_rows, *block.shift.weight.shape) for _ in names[2:]]
+        past += [torch.zeros(n_rows, *getattr(block, name).weight.shape) for name in names[2:]]
     return past
 
 

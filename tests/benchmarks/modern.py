@@ -1,6 +1,6 @@
 """What each change since GPT-2 buys on the village, one training a row: chapter 10's figure.
 
-    python -m companion prepare village
+    python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python tests/benchmarks/modern.py --all            # every row that is missing, hours
     OMP_NUM_THREADS=1 python tests/benchmarks/modern.py rope --seeds 0   # one of them, minutes
     python tests/benchmarks/modern.py --table                            # what is there
@@ -60,6 +60,7 @@ class Recipe:
     n_kv_heads: int = 2
     window: int | None = None
     shift: int = 0
+    mlp_shift: int | None = None
     row: bool = False
     tied: bool = True
     muon: bool = False
@@ -88,14 +89,22 @@ RECIPES = {
     "muon": Recipe("Muon for the matrices", **TUNED),
     "swift, adamw": Recipe("swift, AdamW", "swift"),
     "storyteller": Recipe("storyteller, Muon", "storyteller", **TUNED),
-    "no row": Recipe("swift without the row, Muon", "storyteller", shift=1, **TUNED),
-    "no shift": Recipe("swift without the shift, Muon", "storyteller", row=True, **TUNED),
+    "no row": Recipe("swift without the row, Muon", "storyteller", shift=1, mlp_shift=1, **TUNED),
+    "no shift": Recipe("swift without shifts, Muon", "storyteller", row=True, **TUNED),
+    "one shift": Recipe("swift without the second shift, Muon", "swift", mlp_shift=0, **TUNED),
     "swift": Recipe("swift, Muon", "swift", **TUNED),
 }
 
 
+class NoShift(nn.Module):
+    """In a SwiftBlock, what stands for a shift that is left out."""
+
+    def forward(self, x, cache=None):
+        return x
+
+
 class RowBlock(Block):
-    """SwiftBlock without the shift."""
+    """SwiftBlock without shifts."""
 
     def forward(self, x, cache=None):
         x, row = x.chunk(2, dim=-1)  # (B, T, C) each
@@ -124,6 +133,10 @@ def build(r: Recipe, vocab_size: int, context_length: int = 256) -> GPT:
         model = builder(config_class(vocab_size, context_length, **sizes))
         for i, block in enumerate(model.blocks):
             block.norm_1 = nn.Sequential(block.norm_1, Shift(r.d_model, r.shift)) if r.shift else block.norm_1
+            if r.mlp_shift:
+                block.norm_2 = nn.Sequential(block.norm_2, Shift(r.d_model, r.mlp_shift))
+            if r.mlp_shift == 0:
+                block.shift_2 = NoShift()
             if r.row:
                 model.blocks[i] = RowBlock(block.norm_1, block.attn, block.norm_2, block.mlp)
         if r.row:
@@ -247,7 +260,7 @@ def main():
     parser.add_argument("--all", action="store_true", help="every row")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     parser.add_argument("--tokens", type=int, default=TOKENS, help=f"(default: {TOKENS:,})")
-    parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
+    parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/modern.jsonl)")
     parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
