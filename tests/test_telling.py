@@ -17,7 +17,7 @@ from companion.runtime import telling
 from companion.runtime.telling import Telling
 from companion.village import splits
 
-TWENTY_THOUSAND = "17bf937dc75bb328f4451a2de0565dd86afdab08610f3868b69f34e33e25c6b8"
+FORTY_THOUSAND = "e292b19112ddc5aa489a207c8d3554706051c504f5f8f6e83bf712b748aa6e0f"
 """SHA-256 of the stories that `companion train` learns from, as one process tells them."""
 
 WITH_A_SIGN = """
@@ -39,10 +39,10 @@ raise SystemExit(cli.main())
 
 @pytest.mark.slow
 def test_the_stories_of_a_training_are_those_that_one_process_would_tell():
-    with Telling(20_000, 4) as ours:
+    with Telling(40_000, 4) as ours:
         assert len(ours.tellers) == 4
         stories = ours.stories()
-    assert hashlib.sha256("\n".join(stories).encode()).hexdigest() == TWENTY_THOUSAND
+    assert hashlib.sha256("\n".join(stories).encode()).hexdigest() == FORTY_THOUSAND
 
 
 def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
@@ -60,8 +60,8 @@ def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
 
 
 def test_the_known_places_are_of_whole_generators():
-    assert list(village.places(4)) == [5000, 10000, 15000] and village.places(5) == {}
-    first = next(village.fresh(4, first=5000))
+    assert list(village.places(4)) == [10000, 20000, 30000] and village.places(5) == {}
+    first = next(village.fresh(4, first=10000))
     assert village.bits(first) is not None and first != next(village.fresh(4))
 
 

@@ -42,7 +42,7 @@ STAGES = {
         "the village tells its stories, and a tokenizer cuts them into tokens",
         lambda plan: [
             *("prepare", "village", "--data", plan.folder / "data"),
-            *("--stories", max(500, round(1500 * plan.minutes))),
+            *("--stories", max(500, round(3000 * plan.minutes))),
         ],
     ),
     "teller": Stage(

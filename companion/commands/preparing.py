@@ -17,8 +17,8 @@ from companion.runtime.terminal import as_typed
 
 OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
-STORIES = 20_000
-"""What a run of three minutes sees twice. Of the 5,500 that are shipped it would make eight passes."""
+STORIES = 40_000
+"""More than a run of three minutes sees. Of the 5,500 that are shipped it would make six passes."""
 LEAST = 1000
 """Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
 

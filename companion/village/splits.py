@@ -16,7 +16,7 @@ from companion.village.machine import story
 _PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (_PACKAGE if (_PACKAGE / "data").is_dir() else _PACKAGE.parent) / "data"  # in a wheel: within
 SPLITS = {"train": (1, 5500), "val": (2, 500), "test": (3, 500)}  # split -> (seed, number of stories)
-PLACES = {4: (5000, 10000, 15000)}  # seed -> the new stories before which its generator's state is known
+PLACES = {4: (10000, 20000, 30000)}  # seed -> the new stories before which its generator's state is known
 _STATE = struct.Struct("<625I")  # of random.Random: 624 words, and which of them is next
 
 

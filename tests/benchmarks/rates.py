@@ -1,6 +1,6 @@
 """The best learning rate at three widths, with one rate for all weights and with muP's: chapter 12's table.
 
-    python -m companion prepare village
+    python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python tests/benchmarks/rates.py            # every row that is missing, four minutes
     python tests/benchmarks/rates.py --table                      # what is there
 
@@ -69,7 +69,7 @@ def main():
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--tokens", type=int, default=150_000, help="of a row (default: 150,000)")
-    parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
+    parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/rates.jsonl)")
     parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()

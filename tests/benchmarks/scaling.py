@@ -1,6 +1,6 @@
 """Sizes times budgets on the village, one training a row: chapter 12's scaling law.
 
-    python -m companion prepare village
+    python -m companion prepare village --stories 20000
     OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py              # every row of the grid that is missing
     OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py --times 3 --tokens 250000 500000 1000000
     OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py --held-out   # those that the law is to foretell
@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--tokens", type=int, nargs="+", default=BUDGETS, help="budgets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="(default: 0)")
     parser.add_argument("--times", type=float, default=1.0, help="multiplies the learning rate (default: 1)")
-    parser.add_argument("--data", type=Path, default=Path("runs/data/village"))
+    parser.add_argument("--data", type=Path, default=Path("runs/data/village-20000"))
     parser.add_argument("--log", type=Path, default=LOG, help="(default: data/models/scaling.jsonl)")
     parser.add_argument("--table", action="store_true", help="print what is in the log, and train nothing")
     args = parser.parse_args()
