@@ -209,16 +209,15 @@ def draw(log: dict, path: Path = FIGURE) -> None:
     names.sort(key=lambda what: what.startswith("telling"))  # training first; else as they come
     fig, ax = plt.subplots(figsize=(plots.WIDTH, 0.9 + 0.3 * len(names)))
     looks = [(-0.14, plots.BLUE), (0.14, plots.VERMILLION), (0, plots.PURPLE)]
-    for number, (name, (shift, color)) in enumerate(zip(found, looks, strict=False)):
+    for name, (shift, color) in zip(found, looks, strict=False):
         places = [(found[name][what], i + shift) for i, what in enumerate(names) if what in found[name]]
-        ax.plot(*zip(*places, strict=True), "o", color=color, markersize=5)
-        place = places[min(number, len(places) - 1)]  # each in a row of its own
-        ax.annotate(name, place, (7, 0), textcoords="offset points", color=color, va="center_baseline")
+        ax.plot(*zip(*places, strict=True), "o", color=color, markersize=5, label=name)
+    ax.legend(loc="lower right", bbox_to_anchor=(0.4, 1), ncols=len(looks))
     ax.axvline(1, color=plots.GRAY, linewidth=1.2)
     across = ax.get_xaxis_transform()
     ax.annotate("as fast", (1, 1), (0, 4), across, "offset points", color=plots.GRAY, ha="center")
     ax.set(xlim=(0, None), ylim=(len(names) - 0.5, -0.5))
-    ax.set(xlabel="tokens per second of processor time, times the peer's")
+    ax.set(xlabel="tokens per second, times the peer's")
     ax.set_yticks(range(len(names)), names)
     ax.grid(False, axis="y")
     fig.savefig(path)
