@@ -18,7 +18,8 @@ from companion.runtime.terminal import as_typed
 OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
 STORIES = 40_000
-"""More than a run of three minutes sees. Of the 5,500 that are shipped it would make six passes."""
+"""More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
+six times."""
 LEAST = 1000
 """Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
 

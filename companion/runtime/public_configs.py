@@ -205,7 +205,7 @@ def model_type_of(c: Any) -> str:
         raise ValueError(f"architecture=experts has no place in files for other engines here; {remedy}")
     if c.shift:
         remedy = "train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture}: no other engine has its shift; {remedy}")
+        raise ValueError(f"architecture={c.architecture}: no other engine has its shifts; {remedy}")
     asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:

@@ -5,7 +5,7 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/modern.py rope --seeds 0   # one of them, minutes
     python tests/benchmarks/modern.py --table                            # what is there
 
-A row is a recipe and a seed. It is trained on the village's 20,000 stories for the same number of tokens as
+A row is a recipe and a seed. It is trained on 20,000 stories of the village for the same number of tokens as
 all others, evaluated on the shipped validation split as it goes, and appended to data/models/modern.jsonl,
 with tokens per second of processor time and what it ran on. Rows that are there are skipped, so that the
 command can be stopped and run again. --tokens and --log make short rows elsewhere, to try it out.

@@ -6,7 +6,7 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py --held-out   # those that the law is to foretell
     python tests/benchmarks/scaling.py --table                        # what is there
 
-A row is a GPT-2 of some size, trained on the village's 20,000 stories for a number of tokens with a whole
+A row is a GPT-2 of some size, trained on 20,000 stories of the village for a number of tokens with a whole
 schedule of its own (warmup, then a cosine to 0 on the last step), evaluated on the shipped validation split
 and appended to data/models/scaling.jsonl. Rows that are there are skipped, so that the command can be stopped
 and run again. --tokens, --sizes and --log make other rows elsewhere, to try it out.
