@@ -4,9 +4,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/rates.py            # every row that is missing, four minutes
     python tests/benchmarks/rates.py --table                      # what is there
 
-A row is a GPT-2 of two blocks, trained on 20,000 stories of the village for 150,000 tokens with a warmup
-and a cosine to 0, and evaluated on the shipped validation split. muP's base width is 96, so that at 96 both are the
-same. Rows are appended to data/models/rates.jsonl; those that are there are skipped.
+A row is a GPT-2 of two blocks, trained on 20,000 stories of the village for 150,000 tokens with a warmup and
+a cosine to 0, and evaluated on the shipped validation split. muP's base width is 96, so that at 96 both are
+the same. Rows are appended to data/models/rates.jsonl; those that are there are skipped.
 """
 
 import argparse
