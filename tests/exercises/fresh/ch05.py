@@ -795,6 +795,14 @@ class LeaksALittle(RightParallel):
         return (q @ k.mT / q.shape[-1] ** 0.5 - 8 * ahead).softmax(-1) @ v
 
 
+class LeaksWhereScoresAreLarge(RightParallel):
+    """-100 for what lies ahead: only very large scores show it."""
+
+    def attention(self, q, k, v):
+        ahead = torch.ones(q.shape[-2], q.shape[-2]).triu(1)
+        return F.scaled_dot_product_attention(q, k, v, -100 * ahead)
+
+
 class SeesOnlyThePast(RightParallel):
     """Not its own position; the first looks nowhere."""
 
@@ -1069,7 +1077,8 @@ WRONG = {
         freezes_the_old, size_of_w_only, without_small_scales,
     ],
     "5.6": [
-        WithRelu, ExactGelu, LooksAhead, LeaksALittle, SeesOnlyThePast, KeysFirst, RulesFirst,
+        WithRelu, ExactGelu, LooksAhead, LeaksALittle, LeaksWhereScoresAreLarge, SeesOnlyThePast,
+        KeysFirst, RulesFirst,
         WritesRulesFirst, HeadsOfDistantNumbers, HeadsNotPutBack, OneHead, ScaledByWidth, NotScaled,
         NothingAround, NormedStream, NotNormed, RulesReadTheStream, BareNorm, BiasTwice,
         RulesWaitForAttention, TwoNorms, ReadWithoutBias, FourTimesWide, MaskOfEight, FirstRowOnly, DropsOut,
