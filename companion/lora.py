@@ -168,7 +168,7 @@ def public_layers(model: GPT) -> tuple:
     try:
         # layers: those without an adapter; bare: what the adapter's layers wrap
         return layers | bare, FAMILIES[family_of(model.config)], model.config.n_heads
-    except ValueError:  # such as swift's, with its shift
+    except ValueError:  # such as swift's, with its shifts
         return layers | bare, None, model.config.n_heads
 
 

@@ -270,7 +270,7 @@ def load_pretrained(
 def save_pretrained(model: GPT, tokenizer, folder: str | Path) -> None:
     """Write a model and its tokenizer as `transformers` and other engines read them.
 
-    Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shift
+    Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shifts
     or an adapter that was not merged, and for a tokenizer that is not byte-level BPE.
     """
     shape, family = write_shape(model.config, tokenizer), FAMILIES[family_of(model.config)]

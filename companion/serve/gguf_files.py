@@ -46,7 +46,7 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     kind: f32, f16, q8_0 or q4_0, of the matrices. Norms and biases stay float32; position rows, and matrices
     whose rows are no blocks of 32, are float16 where kind is less.
     Raises ValueError, in one line and before any work, for another kind, a model of parts that llama.cpp has
-    not, such as swift's shift or an adapter, and a tokenizer that is not byte-level BPE cut as GPT-2's;
+    not, such as swift's shifts or an adapter, and a tokenizer that is not byte-level BPE cut as GPT-2's;
     ImportError without the library.
     """
     gguf, header = library(), gguf_header(model.config, tokenizer, kind)
@@ -167,7 +167,7 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
 
 def shape_in_gguf(c) -> dict[str, Any]:
     """The header's part about the shape. ValueError for a model that llama.cpp cannot run."""
-    a = model_type_of(c)  # refuses the shift
+    a = model_type_of(c)  # refuses the shifts
     if a not in ARCHITECTURES:
         why = "a window of positions" if a == "mistral" else f"architecture={c.architecture}"
         raise ValueError(f"{why} is not written as GGUF; there are {', '.join(ARCHITECTURES)}")
