@@ -18,6 +18,7 @@ from command_line import TINY, fails
 from companion import cli
 from companion.cli import main
 from companion.commands import preparing, train_run
+from companion.runtime import checkpoints
 from companion.runtime.chats import write_chats
 from companion.runtime.terminal import Screen, as_typed, screens
 
@@ -290,6 +291,18 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(traine
         out, err = capsys.readouterr()
         assert words in err and out == ""
     assert sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*")) == before
+
+
+def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
+    """As after an update of the package, in which an architecture has other parts."""
+    monkeypatch.setattr(train_run, "with_steps", None)
+    path = trained / "runs/mine" / checkpoints.STATE
+    tensors, notes = checkpoints.read_safetensors(path)
+    older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
+    assert older.keys() != tensors.keys()
+    checkpoints.write_safetensors(path, older, notes)
+    resume = ["train", *MINE, "--checkpoint", "runs/mine", "--resume", "--minutes", "1"]
+    fails(capsys, resume, 2, "is of another model: blocks.0.shift.weight is [1, 16] there, none here")
 
 
 def test_fewer_steps_than_are_done_are_refused(trained, capsys):

@@ -245,12 +245,11 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
     save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
 
 
-def read_safetensors(path: Path, all_of_it=True) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors and notes of a safetensors file, or the notes alone. ValueError if missing or damaged."""
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors and notes of a safetensors file. ValueError if missing or damaged."""
     try:
         with safe_open(file_of_checkpoint(path), "pt") as file:
-            names = file.keys() if all_of_it else ()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         pickled = begins(path) in (b"PK", b"\x80\x02", b"\x80\x04")
         reason = "a pickle, which is never opened" if pickled else str(error)
@@ -339,7 +338,7 @@ def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about
     tensors = whole(tensors, keep=first)
     if not first:
         return
-    weights = {name[6:]: t for name, t in tensors.items() if name.startswith("model.")}
+    weights = weights_of_run(tensors)
     with staged(folder) as new:
         write_model(new, trainer.model, tokenizer, about, weights)
         (new / LOG).write_text(log_lines(trainer.history), encoding="utf-8", newline="\n")
@@ -416,7 +415,7 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
     path = Path(folder) / STATE
     tensors, notes = _read_run(trainer, path, data, tokenizer)
     model = unwrapped(trainer.model)
-    weights = {n[6:]: t for n, t in tensors.items() if n.startswith("model.")}
+    weights = weights_of_run(tensors)
     check_weights(model, weights, path)
     try:
         _restore_optimizers(trainer, tensors, notes.get("numbers", {}), path)
@@ -434,17 +433,24 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
 
 
 def check_resumable(trainer: Any, folder: str | Path, data: dict, tokenizer: Any) -> None:
-    """What restore refuses by a run's settings, refused without reading its weights.
+    """What restore refuses by a run's settings or the shapes of its weights, refused before any work.
 
     trainer: of it the model, its config and the optimizers are looked at, so it need not be whole.
     """
-    _read_run(trainer, Path(folder) / STATE, data, tokenizer, all_of_it=False)
+    path = Path(folder) / STATE
+    tensors, _ = _read_run(trainer, path, data, tokenizer)
+    check_weights(unwrapped(trainer.model), weights_of_run(tensors), path)
 
 
-def _read_run(trainer: Any, path: Path, data: dict, tokenizer: Any, all_of_it=True) -> tuple[dict, dict]:
+def weights_of_run(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Of a run's tensors the model's, by the names that it has for them."""
+    return {name[6:]: t for name, t in tensors.items() if name.startswith("model.")}
+
+
+def _read_run(trainer: Any, path: Path, data: dict, tokenizer: Any) -> tuple[dict, dict]:
     """(tensors, notes) of a saved run with which the trainer can go on. ValueError for another."""
     with reading(path.parent):
-        tensors, notes = read_safetensors(path, all_of_it)
+        tensors, notes = read_safetensors(path)
         notes = _read_notes(notes, path)
         if not (there := notes["identity"]):
             raise ValueError(f"{path} holds no run, so it cannot resume; start anew, without resume")
