@@ -16,12 +16,13 @@ from torch import nn
 
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.before_runs import check_config, check_fit, check_rows
 from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.kernels import cross_entropy_sum
 from companion.runtime.modes import eval_mode
-from companion.runtime.runs import Loss, check_config, check_finite, check_fit, check_rows, running, set_rate
+from companion.runtime.runs import Loss, check_finite, running, set_rate
 from companion.runtime.steps import with_faster_steps
 from companion.tokenization import Tokenizer
 

@@ -18,7 +18,7 @@ from command_line import TINY, fails
 from companion import cli
 from companion.cli import main
 from companion.commands import preparing, train_run
-from companion.runtime import checkpoints
+from companion.runtime import checkpoints, states
 from companion.runtime.chats import write_chats
 from companion.runtime.terminal import Screen, as_typed, screens
 
@@ -296,7 +296,7 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(traine
 def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
     """As after an update of the package, in which an architecture has other parts."""
     monkeypatch.setattr(train_run, "with_steps", None)
-    path = trained / "runs/mine" / checkpoints.STATE
+    path = trained / "runs/mine" / states.STATE
     tensors, notes = checkpoints.read_safetensors(path)
     older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
     assert older.keys() != tensors.keys()
@@ -510,7 +510,7 @@ GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs
 TWICE = {
     "in the step": ("companion.training.set_gradients", 2, "stopped; runs/mine holds it up to step 2: go on"),
     "in the save": (
-        "companion.runtime.checkpoints.write_model",
+        "companion.runtime.states.write_model",
         3,
         "stopped; runs/mine holds it up to step 3",
     ),

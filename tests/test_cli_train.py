@@ -14,11 +14,11 @@ from companion import cli, load
 from companion.cli import main
 from companion.commands import train_run
 from companion.runtime import devices
-from companion.runtime.checkpoints import read_log, write_log
 from companion.runtime.prepared import Split, longest_row
 from companion.runtime.presets import PRESETS
 from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
 from companion.runtime.runs import Loss, rises
+from companion.runtime.states import read_log, write_log
 
 MINE = ["--data", "runs/data/mine"]
 

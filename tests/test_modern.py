@@ -33,11 +33,11 @@ from companion.modern import (
     storyteller,
     swift,
 )
-from companion.runtime import checkpoints
-from companion.runtime.checkpoints import restore
+from companion.runtime import states
+from companion.runtime.before_runs import data_identity
 from companion.runtime.masks import near
 from companion.runtime.optimizers import beside_adamw, of_one_shape
-from companion.runtime.runs import data_identity
+from companion.runtime.states import restore
 from companion.show.widgets import attention_weights
 from companion.tokenization import BPETokenizer
 from companion.training import (
@@ -693,7 +693,7 @@ def test_a_run_with_muon_and_adamw_resumes_with_the_same_bits(data, tmp_path, bu
     assert sum(losses[-8:]) < 0.7 * sum(losses[:8])
     assert losses[:13] == [stopped.step() for _ in range(13)]
     identity = data_identity(data)
-    checkpoints.save_run(tmp_path, stopped, data.tokenizer, identity, {"steps": 13})
+    states.save_run(tmp_path, stopped, data.tokenizer, identity, {"steps": 13})
     restore(resumed, tmp_path, identity, data.tokenizer)
     assert losses[13:] == [resumed.step() for _ in range(17)]
     pairs = zip(straight.model.parameters(), resumed.model.parameters(), strict=True)

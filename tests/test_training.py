@@ -29,11 +29,12 @@ from torch import nn
 from companion import training
 from companion.datasets import Corpus, Split, encode_documents, random_batches
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime import checkpoints, devices, runs
-from companion.runtime.checkpoints import restore
+from companion.runtime import checkpoints, devices, runs, states
+from companion.runtime.before_runs import data_identity, steps_within
 from companion.runtime.devices import pick_device, pick_dtype
 from companion.runtime.files import STAGED, claim, reading
-from companion.runtime.runs import TrainingDiverged, data_identity, steps_within
+from companion.runtime.runs import TrainingDiverged
+from companion.runtime.states import restore
 from companion.tokenization import BPETokenizer
 from companion.training import (
     TrainConfig,
@@ -95,7 +96,7 @@ def trainer_of(model, data, settings, **options) -> Trainer:
 
 
 def save_run(folder, trainer, data) -> None:
-    checkpoints.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
+    states.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
 
 
 def restore_run(trainer, folder, data) -> None:
@@ -1112,7 +1113,7 @@ def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monke
     monkeypatch.undo()
     assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
     train(small_model(data), data, config(steps=2), tmp_path)
-    assert checkpoints.holds_model(tmp_path) and checkpoints.holds_run(tmp_path)
+    assert checkpoints.holds_model(tmp_path) and states.holds_run(tmp_path)
 
 
 def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):

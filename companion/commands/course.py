@@ -179,7 +179,7 @@ def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
     from companion import load
     from companion.datasets import encode_documents
     from companion.evaluation import wilson_interval
-    from companion.runtime.runs import rows_at_once
+    from companion.runtime.before_runs import rows_at_once
     from companion.training import evaluate
     from companion.village import load_split
     from companion.village.tasks import true_story

@@ -130,9 +130,10 @@ def text_of(model: Path) -> tuple[str | None, Path | None]:
 
     The folder counts if what it holds is still what the run had.
     """
-    from companion.runtime.checkpoints import BEST, holds_model, read_config
+    from companion.runtime.checkpoints import holds_model, read_config
     from companion.runtime.models import is_public
     from companion.runtime.prepared import prepared_meta
+    from companion.runtime.states import BEST
 
     ours = not is_public(model) and holds_model(model)
     about = read_config(model)["provenance"].get("data") if ours else None
@@ -163,7 +164,7 @@ def do(plan: SimpleNamespace) -> SimpleNamespace:
 
 def do_text(teller: Any, text: SimpleNamespace) -> SimpleNamespace:
     """The loss on the text, the lines to hold it against, and the marks of the stories."""
-    from companion.runtime.runs import rows_at_once
+    from companion.runtime.before_runs import rows_at_once
     from companion.training import evaluate
 
     text.length, rows = rows_at_once(text.split.starts, teller.model.config)

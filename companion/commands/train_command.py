@@ -79,11 +79,12 @@ def add(parser):
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.gpt import GPT2_SIZES
-    from companion.runtime.checkpoints import holds_model, holds_run, saved_settings
+    from companion.runtime.before_runs import check_fit, warmup_within
+    from companion.runtime.checkpoints import holds_model
     from companion.runtime.devices import pick_device
     from companion.runtime.folders import check_writable, free_folder, own_folder
     from companion.runtime.prepared import prepared_source
-    from companion.runtime.runs import check_fit, warmup_within
+    from companion.runtime.states import holds_run, saved_settings
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 

@@ -59,8 +59,8 @@ def do(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
 
 def check_resume(plan: SimpleNamespace, corpus, model) -> None:
     """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
-    from companion.runtime.checkpoints import check_resumable
-    from companion.runtime.runs import data_identity
+    from companion.runtime.before_runs import data_identity
+    from companion.runtime.states import check_resumable
     from companion.training import make_optimizer
 
     optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
@@ -86,7 +86,7 @@ def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
     import copy
     from functools import partial
 
-    from companion.runtime.runs import steps_within, warmup_within
+    from companion.runtime.before_runs import steps_within, warmup_within
     from companion.training import training_batches
 
     config, other = plan.train, copy.deepcopy(model)

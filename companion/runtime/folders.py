@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
-from companion.runtime.checkpoints import BEST, CONFIG, LOG, STATE, TOKENIZER, WEIGHTS, holds_model, holds_run
+from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, holds_model
 from companion.runtime.files import CLAIM, LOCK, claim
+from companion.runtime.states import BEST, LOG, STATE, holds_run
 
 SAVED = (CONFIG, TOKENIZER, WEIGHTS, STATE, LOG, BEST)
 """What a run saves; beside it stand its curve and its settings, which begin so:"""

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.checkpoints import BEST, read_log
 from companion.runtime.configs import CONFIG, Generation, write_run_settings
 from companion.runtime.prepared import Split, longest_row
 from companion.runtime.runs import lowest_row, rises
+from companion.runtime.states import BEST, read_log
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT = Generation.prompt
