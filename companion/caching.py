@@ -21,6 +21,7 @@ from companion.runtime.caches import (
     in_step,
     room_for,
     row_places,
+    rows_of,
     whole_or_not,
 )
 from companion.runtime.checks import whole_number
@@ -181,15 +182,14 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
 
     Raises ValueError for a row that the cache has not.
     """
-    B = cache.plan.batch_size
-    if not len(rows) or not all(0 <= row < B for row in rows):
+    B, rows = cache.plan.batch_size, [int(row) for row in rows]
+    if not rows or not all(0 <= row < B for row in rows):
         raise ValueError(f"rows={rows} must be at least one of 0 to {B - 1}")
     chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
     for layer, old in zip(chosen.layers, cache.layers, strict=True):
         for name, track in old.tracks.items():
             if track.buffer is not None:
-                length = track.length if isinstance(track.length, int) else track.length[rows]
-                layer.tracks[name] = Track(chosen.plan, track.buffer[rows], length)
+                layer.tracks[name] = rows_of(track, rows, chosen.plan)
     return chosen
 
 
@@ -275,7 +275,7 @@ def speculative(
     it is certain of each. tokens: (1, T). sampling: temperature, top_k, top_p, of both. The tokens follow
     the model's own probabilities; at temperature 0 they are those of generate. Errors as for stream.
     """
-    row = check_speculation(model.config, tokens, max_new_tokens, n_draft, stop, generator, sampling)
+    row = check_speculation(model.config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling)
     cache, no_dropout = KVCache(model.config, 1), eval_mode(model)
     draft = ModelDraft(draft, generator, **sampling) if isinstance(draft, nn.Module) else draft
 

@@ -23,7 +23,8 @@ __all__ = ["TopKRouter", "MixtureOfExperts", "even_out", "ExpertsConfig", "exper
 class TopKRouter(nn.Module):
     """Which experts each token uses, and how much each counts. x (N, C) -> weights, chosen: (N, k) each.
 
-    n_experts: E. n_active: k. balance: by how much each pass in training moves an expert's bias. Raises
+    n_experts: E. n_active: k. balance: by how much each pass in training moves an expert's bias; where a
+    block's activations are recomputed (chapter 12), it must be 0, or the second pass chooses others. Raises
     ValueError for a number out of range.
     Source: Shazeer et al., 2017 (arXiv:1701.06538); the bias, Wang et al., 2024 (arXiv:2408.15664).
     """

@@ -199,13 +199,13 @@ def stream(model, tokens, max_new_tokens: int, **options) -> Iterator[int]:
     return (new.item() for _, new in draw(model, rows, max_new_tokens, **options))
 
 
-def ended_texts(rows, tokenizer, stop: int) -> list[tuple[str, bool]]:
-    """The text of each row (B, T) up to stop, and whether stop was there."""
+def ended_texts(rows, tokenizer, stop: int | None, prompt: str = "") -> list[tuple[str, bool]]:
+    """The prompt and the text of each row (B, T) up to stop, and whether stop was there."""
     texts = []
     for row in rows.tolist():
         ended = stop in row
         text = decode_stream(tokenizer, row[: row.index(stop)] if ended else row)
-        texts.append(("".join(text), ended))
+        texts.append((prompt + "".join(text), ended))
     return texts
 
 
@@ -266,6 +266,6 @@ class LanguageModel:
         """n stories that begin with the prompt, each with whether (bool) it ended within max_new_tokens."""
         row, generator, told = self.encode(prompt), seeded(seed), []
         for rows in row.repeat(whole_number("n", n, 1, "try 16"), 1).split(50):
-            drawn = generate(self.model, rows, **self.settings(rows, max_new_tokens, generator, options))
-            told += [(prompt + text, ended) for text, ended in ended_texts(drawn, self.tokenizer, self.end)]
+            chosen = self.settings(rows, max_new_tokens, generator, options)
+            told += ended_texts(generate(self.model, rows, **chosen), self.tokenizer, chosen["stop"], prompt)
         return told

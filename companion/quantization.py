@@ -17,6 +17,8 @@ from companion.runtime.checkpoints import write_model
 from companion.runtime.checks import whole_number
 from companion.runtime.files import staged
 from companion.runtime.int8 import int8_product
+from companion.runtime.modes import eval_mode
+from companion.runtime.quantizable import check_places, check_quantizable
 
 __all__ = [
     "round_to_grid",
@@ -110,7 +112,7 @@ class QuantizedLinear(nn.Linear):
 class Int8Linear(QuantizedLinear):
     """8 bits a number. A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel.
 
-    The kernel rounds the input, too, to 7 bits on x86: 128 values from the smallest input to the largest.
+    The kernel rounds the input, too, to 7 bits on x86: 127 values, from minus to plus a row's largest.
     With groups, a small matrix, a gradient to be taken, an input that is not float32 on the CPU, or without
     such a kernel, the result is that of the floats: the same, but for the rounding of the input.
     Source: Jacob et al., 2017 (arXiv:1712.05877), section 2; the input's scale is found anew each time.
@@ -170,6 +172,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
         grams[layer] = torch.zeros(layer.in_features, layer.in_features)
 
         def add(layer, inputs):
+            check_places(inputs[0], real)
             x = inputs[0][real].cpu()  # (B, T, in) -> (N, in); real is set below, before each model(tokens)
             grams[layer] += x.T @ x
 
@@ -178,7 +181,8 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
         for tokens, targets in batches:
             real = targets != -100
             count += int(real.sum())
-            model(tokens)
+            with eval_mode(model):
+                model(tokens)
     finally:
         for hook in hooks:
             hook.remove()
@@ -223,16 +227,8 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
     bits: 8 or 4. group: as in round_to_grid. grams: what calibrate gave, to correct with; None, nearest.
     The model is frozen, and returned. Raises ValueError for what does not fit, before anything is changed.
     """
-    layers, kind = linear_layers(model), {8: Int8Linear, 4: Int4Linear}.get(bits)
-    if kind is None:
-        raise ValueError(f"bits={bits!r:.40} must be 8 or 4")
-    if any(isinstance(layer, QuantizedLinear) for layer in layers.values()):
-        raise ValueError("model is quantized already; load the one that it was made of")
-    for width in sorted({layer.in_features for layer in layers.values()}):
-        if group is not None and width % whole_number("group", group, 1, "try 32"):
-            raise ValueError(f"group={group} must divide {width}, the length of a row; try 32")
-        if bits == 4 and width % 2:
-            raise ValueError(f"bits=4 puts two numbers in a byte, and rows have {width}; try 8")
+    check_quantizable(model, linear_layers(model), bits, group, grams)
+    kind = {8: Int8Linear, 4: Int4Linear}[bits]
 
     def make(layer):
         if grams is None:

@@ -4,6 +4,7 @@ import dataclasses
 from itertools import chain
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -172,6 +173,39 @@ def test_rewinding_forgets_what_came_after(model):
     cache.rewind(4)
     expected = model(torch.cat([tokens[:, :4], other], dim=1))[:, 4:]
     torch.testing.assert_close(model(other, cache), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_a_length_may_be_numpys(model):
+    tokens, cache = ids(B, 12), KVCache(SHAPE, B)
+    model(tokens[:, :9], cache)
+    cache.rewind(np.int64(4))
+    torch.testing.assert_close(model(tokens[:, 4:], cache), model(tokens)[:, 4:], **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [[2, 0, 2], (2, 0, 2), range(2, -1, -1), torch.tensor([2, 0])])
+def test_rows_may_be_chosen_in_any_form_and_in_inference_mode(model, rows):
+    tokens, cache = ids(B, 12), KVCache(SHAPE, B)
+    with torch.inference_mode():
+        model(tokens[:, :4], cache)
+        chosen = select(cache, rows)
+    kept = tokens[[int(row) for row in rows]]
+    torch.testing.assert_close(model(kept[:, 4:], chosen), model(kept)[:, 4:], **CLOSE)
+
+
+def test_a_penalty_needs_to_see_all_tokens(model):
+    tokens, cache = ids(1, 6), KVCache(SHAPE, 1)
+    prefill(model, tokens[:, :4], cache)
+    with pytest.raises(ValueError, match="repetition_penalty=1.3 counts all tokens .* which 4 it holds"):
+        generate(model, tokens[:, 4:], 2, repetition_penalty=1.3, cache=cache)
+
+
+def test_a_draft_of_another_vocabulary_is_refused(model):
+    other = gpt2(dataclasses.replace(SHAPE, vocab_size=SHAPE.vocab_size + 2))
+    rule = f"draft has a vocabulary of {SHAPE.vocab_size + 2}, model one of {SHAPE.vocab_size}"
+    with pytest.raises(ValueError, match=rule):
+        next(speculative(model, other, ids(1, 3), 4))
 
 
 @torch.no_grad()

@@ -41,6 +41,7 @@ def test_tables_of_settings_are_read_with_their_types(tmp_path):
         "training": {"compile": True, "betas": (0, 0.5)},
     }
     assert read_settings(write(tmp_path, ""), KINDS) == {"": {}, "model": {}, "training": {}}
+    assert read_settings(write(tmp_path, "\ufeffminutes = 2\n"), KINDS)[""] == {"minutes": 2}  # Notepad's
 
 
 BAD = {

@@ -801,3 +801,16 @@ def test_load_gives_back_what_was_saved(small, tmp_path):
     assert again.tell("The", seed=1, max_new_tokens=9) == small.tell("The", seed=1, max_new_tokens=9)
     with pytest.raises(ValueError, match="device='abacus'"):
         companion.load(tmp_path / "m", device="abacus")
+
+
+def test_many_texts_may_end_at_another_token():
+    teller = companion.load("data/models/village")
+    (stop,) = teller.tokenizer.encode(" said")
+    options = {"seed": 3, "max_new_tokens": 60}
+    ended = teller.tell_many(4, "Once", stop=stop, **options)
+    whole = teller.tell_many(4, "Once", **options)
+    assert any(end for _, end in ended) and all(" said" not in text for text, _ in ended)
+    for (text, end), (longer, _) in zip(ended, whole, strict=True):
+        assert longer.startswith(text) and end == (" said" in longer)
+    without = teller.tell_many(2, "Once", stop=None, **options)
+    assert not any(end for _, end in without)

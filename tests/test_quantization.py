@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from torch import nn
 from companion import load
 from companion.caching import KVCache
 from companion.datasets import load_text
+from companion.encoders import encoder
+from companion.experts import ExpertsConfig, experts
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import LoRALinear, add_lora, linear_layers
 from companion.modern import LlamaConfig, llama
@@ -107,22 +110,50 @@ def test_a_layer_multiplies_by_what_it_keeps(kind, bits, group):
     assert layer.kept.nbytes == plain.weight.numel() * bits // 8
 
 
-@pytest.mark.parametrize("bias", [True, False])
-def test_the_kernel_is_near_and_rows_do_not_meet(bias):
+@pytest.fixture(params=torch.backends.quantized.supported_engines)
+def engine(request, monkeypatch):
+    """Each int8 kernel that this PyTorch has, with a matrix large enough for it."""
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = request.param
     torch.manual_seed(4)
-    plain = nn.Linear(512, 600, bias=bias)
+    plain = nn.Linear(512, 600)
     layer = Int8Linear(*round_to_grid(plain.weight, 8), plain.bias)
+    if int8_product(torch.ones(512), layer.kept, layer.scale, layer.bias) is None:
+        pytest.skip("no int8 kernel here; the floats are tested above")
+    yield layer
+    torch.backends.quantized.engine = before
+
+
+def test_the_kernel_is_near_and_rows_do_not_meet(engine):
+    layer = engine
     x = torch.randn(3, 512) * torch.tensor([[1.0], [100.0], [0.01]])
-    if int8_product(x, layer.kept, layer.scale, layer.bias) is None:
-        pytest.skip("PyTorch has no int8 kernel here; the floats are tested above")
-    exact = F.linear(x, layer.weight, layer.bias)
-    without = exact - (layer.bias if bias else 0)
-    for found in (layer(x), torch.cat([layer(row[None]) for row in x])):
-        off = (found - exact).abs().amax(1) / without.abs().amax(1)
-        assert (off < 0.03).all() and off.max() > 1e-6  # the input was rounded
+    exact, found = F.linear(x, layer.weight, layer.bias), layer(x)
+    off = (found - exact).abs().amax(1) / (exact - layer.bias).abs().amax(1)
+    assert (off < 0.03).all() and off.max() > 1e-6  # the input was rounded
+    for row, alone in zip(found, x, strict=True):
+        assert torch.equal(row, layer(alone))
+    assert torch.equal(found[None, 1:], layer(x[None, 1:]))
+    assert layer(x[:0]).shape == (0, 600)
+    x[0, 3] = math.nan
+    assert layer(x)[0].isnan().all() and torch.equal(layer(x)[1:], found[1:])
+
+
+def test_the_kernels_own_matrix_is_made_again_for_another_scale(engine):
+    layer, x = engine, torch.randn(3, 512)
+    before = layer(x) - layer.bias
     with torch.no_grad():
-        layer.scale.mul_(2)  # the kernel's own copy is made again
-    torch.testing.assert_close(layer(x) - (layer.bias if bias else 0), 2 * without, atol=6, rtol=0.1)
+        layer.scale.mul_(2)
+    torch.testing.assert_close(layer(x) - layer.bias, 2 * before)
+    layer.scale = layer.scale / 4  # another tensor, of the same version
+    torch.testing.assert_close(layer(x) - layer.bias, before / 2)
+    layer.bias = None
+    torch.testing.assert_close(layer(x), before / 2)
+
+
+def test_a_bias_that_learns_has_its_gradient(engine):
+    engine.bias.requires_grad_()
+    engine(torch.randn(3, 512)).sum().backward()
+    assert torch.equal(engine.bias.grad, torch.full((600,), 3.0))
 
 
 def test_correction_is_nearer_in_what_comes_out():
@@ -274,3 +305,29 @@ def test_who_needs_floats_is_told(folder, tokenizer):
         load_checkpoint(folder)
     with pytest.raises(ValueError, match="not quantized"):
         save_quantized(folder, small(), tokenizer)
+
+
+def test_what_cannot_be_quantized_is_told_before_anything_is_changed():
+    model = small()
+    weights_before = copy.deepcopy(model.state_dict())
+    other = calibrate(small(), [rows()])
+    for made, error, words in (
+        (encoder(SHAPE), TypeError, "model is of the class Encoder, and must be a GPT"),
+        (small().bfloat16(), ValueError, "weights are torch.bfloat16; quantize it in float32"),
+        (model, ValueError, "grams are of another model's layers"),
+    ):
+        with pytest.raises(error, match=words):
+            quantize(made, grams=other if made is model else None)
+    assert all(torch.equal(t, weights_before[name]) for name, t in model.state_dict().items())
+
+
+def test_calibration_drops_nothing_and_wants_a_vector_for_each_token():
+    model, batch = small(), rows()
+    model.blocks[0].mlp.dropout.p = 0.5
+    still = [*calibrate(model, [batch]).values()]
+    moving = [*calibrate(model.train(), [batch]).values()]
+    assert model.training
+    torch.testing.assert_close(moving, still)
+    mixture = experts(ExpertsConfig(vocab_size=300, context_length=32, n_layers=1, n_heads=2, d_model=8))
+    with pytest.raises(ValueError, match="calibrate needs one for each of .* tokens; leave grams out"):
+        calibrate(mixture, [batch])

@@ -1,6 +1,7 @@
 """Rewards: the losses against sums by hand and PyTorch's, the draws, and what is refused."""
 
 import itertools
+import json
 import math
 
 import pytest
@@ -24,7 +25,7 @@ from companion.rewards import (
     sentence_credit,
     token_log_probs,
 )
-from companion.runtime.rewards import matched_pairs, told_rows
+from companion.runtime.rewards import matched_pairs, read_pairs, told_rows
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
 from companion.village.tasks import begun, false_parts, true_story
@@ -290,3 +291,10 @@ def test_patterns_are_counted_whatever_their_words():
     a, b = (patterns([f"Once the duck {name} sat at the market and admired the pink pot {name} had found."])
             for name in ("Pip", "Mara"))  # fmt: skip
     assert a == b and a.total() == 1
+
+
+def test_pairs_are_lines_whatever_else_ends_one_and_however_an_editor_saved_them(tmp_path):
+    row = {"prompt": "Once", "chosen": " Mara sat.\u2028Then she left.", "rejected": " x."}
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(("\ufeff" + f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2).encode())
+    assert read_pairs(path) == [("Once", row["chosen"], " x.")] * 2

@@ -110,6 +110,15 @@ def test_frozen_weights_get_no_gradient_and_the_way_back_may_be_gone_twice(share
     torch.testing.assert_close(twice, [2 * g for g in once])
 
 
+def test_a_weight_that_the_loss_does_not_depend_on_gets_no_gradient(shared):
+    model = model_of()
+    model.probe = nn.Linear(16, 2)
+    nats, _ = with_faster_steps(next_token_loss, settings())(model, batch_of())
+    nats.backward()
+    assert shared == [[3, 2]] and model.probe.weight.grad is None
+    assert all(p.grad is not None for name, p in model.named_parameters() if "probe" not in name)
+
+
 def test_a_training_ends_at_the_same_weights(shared, monkeypatch):
     def trained():
         model = model_of("swift")
@@ -147,11 +156,17 @@ def watched(model, how):
         block.norm_1 = OtherNorm(16)
     elif how == "forward":
         block.mlp.forward = lambda x: x
+    elif how == "project":
+        project = block.attn.project
+        block.attn.project = lambda x, start=0: project(x - x.mean(0), start)
+    elif how == "hidden":
+        hidden = model.hidden
+        model.hidden = lambda *a: hidden(*a) - hidden(*a).mean(0)
     elif how == "frozen":
         model.requires_grad_(False)
 
 
-HOWS = ["hook", "gradient's hook", "chance", "dropout", "part", "forward", "frozen"]
+HOWS = ["hook", "gradient's hook", "chance", "dropout", "part", "forward", "project", "hidden", "frozen"]
 
 
 @pytest.mark.parametrize("how", HOWS)

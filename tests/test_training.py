@@ -820,12 +820,42 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path)
     ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
     try:
-        with pytest.raises((OSError, SafetensorError)):
+        with pytest.raises(
+            OSError, match=r"^model.safetensors cannot be written \(File too large\); make room"
+        ):
             save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignore)
     assert contents(tmp_path) == before
+
+
+def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
+    saves = iter(range(9))
+
+    def full(*args):
+        if next(saves) == 2:  # model and state are whole once; then the second model
+            raise SafetensorError("Error: I/O error: No space left on device (os error 28)")
+        save_file(*args)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    cause = r"model.safetensors cannot be written \(No space left on device\); make room"
+    with pytest.raises(OSError, match=rf"^{cause}, and run it again; .* holds it up to step 17: go on"):
+        train(small_model(data), data, config(), tmp_path)
+    monkeypatch.undo()
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    train(straight, data, config())
+    train(resumed, data, config(), tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+
+
+def test_every_file_of_a_run_has_the_rights_of_a_new_one(data, tmp_path):
+    train(small_model(data), data, config(steps=2), tmp_path)
+    (tmp_path / "new").touch()
+    rights = {path.name: path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
+    assert {rights[name] for name in ("model.safetensors", "state.safetensors", "log.jsonl", "new")} == {
+        rights["config.json"]
+    }
 
 
 def save_for_ever(folder, trainer, data):

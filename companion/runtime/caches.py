@@ -52,11 +52,18 @@ def check_rewind(length: int | Tensor, held: int | Tensor, batch_size: int) -> i
             given = f"{length.dtype} {tuple(length.shape)}"
             raise ValueError(f"length is {given}, must be an int, or torch.int64 ({batch_size},)")
     else:
-        whole_number("length", length, 0, "0 empties the cache")
+        length = whole_number("length", length, 0, "0 empties the cache")
     asked = torch.as_tensor(length)
     if not ((asked >= 0) & (asked <= torch.as_tensor(held))).all():
         raise ValueError(f"length={length} must be between 0 and the {held} that the cache holds")
     return copied(length)
+
+
+def rows_of(track, rows: list[int], plan):
+    """A track with these rows of another, for a cache of this plan; writable, wherever it was made."""
+    with torch.inference_mode(False):
+        length = track.length if isinstance(track.length, int) else track.length[rows]
+        return type(track)(plan, track.buffer[rows], length)
 
 
 def copied(length: int | Tensor) -> int | Tensor:
@@ -94,9 +101,14 @@ def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, T
     return rows[:, None], start[:, None] + torch.arange(-before, n_tokens, device=start.device)
 
 
-def check_speculation(config, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
+def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
     """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
     whole_number("n_draft", n_draft, 0, "try 4")
+    sizes = config.vocab_size, draft.config.vocab_size if hasattr(draft, "config") else config.vocab_size
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"draft has a vocabulary of {sizes[1]}, model one of {sizes[0]}; give one of the same"
+        )
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
     if sampling.get("repetition_penalty", 1) != 1:

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.devices import check_memory
-from companion.runtime.files import reading
+from companion.runtime.files import for_all, reading
 from companion.runtime.texts import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -220,8 +220,13 @@ def file_of_checkpoint(path: Path) -> Path:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:
-    """Tensors, from any device, and notes as a safetensors file."""
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
+    """Tensors, from any device, and notes as a safetensors file. OSError where it cannot be written."""
+    try:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
+    except SafetensorError as error:
+        reason = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
+        raise OSError(f"{path.name} cannot be written ({reason}); make room, and run it again") from None
+    for_all(path)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

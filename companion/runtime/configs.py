@@ -64,7 +64,7 @@ def read_settings(path: str | Path, kinds: Mapping[str, Mapping | None]) -> dict
     """
     path = Path(path)
     try:
-        found = tomllib.loads(path.read_bytes().decode("utf-8"))
+        found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ValueError(f"--config={path} cannot be read ({error.strerror}); check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

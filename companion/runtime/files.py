@@ -46,7 +46,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
     try:
         yield Path(name)
         _to_disk(Path(name))
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's are for their owner alone
+        for_all(Path(name))
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -169,6 +169,11 @@ def _to_disk(path: Path) -> None:
     """Wait until a file's content is on the disk."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
+
+
+def for_all(path: Path) -> None:
+    """Give a file the rights of any other new file: temporary ones are for their owner alone."""
+    os.chmod(path, 0o666 & ~_umask())
 
 
 def _umask() -> int:

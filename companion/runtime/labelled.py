@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from companion.runtime.streams import is_shard, no_text, rows
 
+csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
 FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
 
 

@@ -121,7 +121,7 @@ def read_pairs(path: Path) -> list[tuple[str, str, str]]:
             f"--data={path} is no file; name one of pairs, a line {{prompt, chosen, rejected}} each"
         )
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"--data={path} is no text in UTF-8; save it as such") from None
     pairs = []

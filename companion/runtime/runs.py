@@ -147,6 +147,10 @@ def running(
             if folder is None or str(stop):
                 raise
             raise KeyboardInterrupt(f"stopped; {saved_until(runs, folder, resume)}") from None
+        except OSError as error:
+            if folder is None or type(error) is not OSError:  # a full disk's is no subclass
+                raise
+            raise OSError(f"{error}; {saved_until(runs, folder, resume)}") from None
 
 
 def align(trainer: Any, identity: dict, peers: Peers) -> None:

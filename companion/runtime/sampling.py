@@ -48,6 +48,9 @@ def check_generation(
     rows = check_rows(rows)
     one_each(generator, len(rows))
     held = 0 if cache is None else int(torch.as_tensor(cache.length).max())
+    if held and sampling.get("repetition_penalty", 1) != 1:
+        asked = f"repetition_penalty={sampling['repetition_penalty']} counts all tokens of a text"
+        raise ValueError(f"{asked}, and the cache does not say which {held} it holds; give it an empty cache")
     needed, limit = held + max(map(len, rows)) + max_new_tokens - 1, config.context_length
     if cache is not None and needed > limit and (held or not getattr(cache, "slides", False)):
         raise ValueError(

@@ -30,6 +30,9 @@ PARTS = {f"companion.{x}" for x in ("gpt", "embeddings", "attention", "blocks", 
 PARTS |= {f"torch.nn.modules.{x}" for x in ("container", "dropout", "linear", "normalization")}
 """The loss that is known to be a sum over rows, and modules whose parts know nothing of other rows."""
 
+METHODS = {"forward", "hidden", "logits", "project"}
+"""Of a part: where it has one of its own, beside its class's, that one may look at other rows."""
+
 
 def with_faster_steps(loss: Callable, config: Any) -> Callable:
     """The same loss(model, batch), an eager next_token_loss with its rows shared out to PyTorch's threads.
@@ -84,7 +87,7 @@ def known(part: nn.Module) -> bool:
         part.p if isinstance(part, nn.Dropout) else own.get("dropout", 0.0)
     )  # a module is looked at itself
     hooks = own["_forward_hooks"] or own["_forward_pre_hooks"] or own["_backward_hooks"]
-    return type(part).__module__ in PARTS and not (hooks or chance or "forward" in own)
+    return type(part).__module__ in PARTS and not (hooks or chance or METHODS & own.keys())
 
 
 class _Shared(torch.autograd.Function):
@@ -101,14 +104,23 @@ class _Shared(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, d_out):
-        return None, None, *(sum(shares) * d_out for shares in zip(*ctx.gradients, strict=True))
+        return None, None, *(summed(shares, d_out) for shares in zip(*ctx.gradients, strict=True))
+
+
+def summed(shares: tuple, d_out: Tensor) -> Tensor | None:
+    """The sum of a parameter's gradients, times d_out; None where no row's loss depends on it."""
+    found = [share for share in shares if share is not None]
+    return sum(found) * d_out if found else None
 
 
 def gradients(call: Callable, parameters: tuple, kind: torch.dtype | None) -> tuple[Tensor, int, tuple]:
-    """(loss, count, the loss's gradients) of a call. kind: autocast's, which each thread has for itself."""
+    """(loss, count, the loss's gradients) of a call; a gradient is None where the loss needs it not.
+
+    kind: autocast's, which each thread has for itself.
+    """
     with torch.enable_grad(), torch.autocast("cpu", kind, enabled=kind is not None):
         loss, count = call()
-        return loss.detach(), count, torch.autograd.grad(loss, parameters)
+        return loss.detach(), count, torch.autograd.grad(loss, parameters, allow_unused=True)
 
 
 def at_once(calls: list[Callable]) -> list:
