@@ -87,7 +87,7 @@ def next_token_probabilities(
     repetition_penalty: for the tokens in previous, (B, T) int64; logits are then (B, V). A row that holds
     NaN gives NaN. Raises ValueError for a setting out of its range, TypeError for one that is no number.
     """
-    check_sampling(temperature, top_k, top_p, repetition_penalty)
+    check_sampling(temperature, top_k, top_p, repetition_penalty, previous)
     logits = logits.float()
     if repetition_penalty != 1:
         logits = penalize(logits, previous, repetition_penalty)
@@ -173,9 +173,10 @@ def generate(
     stop: a row that has drawn it is finished and padded with it; when all rows are, n is smaller.
     generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
     number that this one gives. Or a list of generators, one for each row. None is PyTorch's global one.
-    cache: a key/value cache as chapter 9 makes it. Without one, or with one that says so, the window slides
-    past context_length. Raises ValueError or TypeError for an empty row, a setting out of its range, or,
-    with a cache that does not slide, a text longer than context_length.
+    cache: a key/value cache as chapter 9 makes it; afterwards it holds padding, too, where rows ended sooner.
+    Without one, or with one that says so, the window slides past context_length. Raises ValueError or
+    TypeError for an empty row, a setting out of its range, or, with a cache that does not slide, a text
+    longer than context_length.
     """
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop}
     options |= {"generator": generator, "cache": cache, "repetition_penalty": repetition_penalty}

@@ -803,6 +803,11 @@ def test_load_gives_back_what_was_saved(small, tmp_path):
         companion.load(tmp_path / "m", device="abacus")
 
 
+def test_a_penalty_needs_the_tokens_so_far():
+    with pytest.raises(ValueError, match="repetition_penalty=1.1 needs previous, the tokens so far"):
+        next_token_probabilities(torch.zeros(2, 5), repetition_penalty=1.1)
+
+
 def test_many_texts_may_end_at_another_token():
     teller = companion.load("data/models/village")
     (stop,) = teller.tokenizer.encode(" said")

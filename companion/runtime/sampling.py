@@ -17,8 +17,12 @@ def check_sampling(
     top_k: int | None = None,
     top_p: float | None = None,
     repetition_penalty: float = 1.0,
+    previous: Tensor | tuple | None = (),
 ) -> None:
-    """Raise ValueError for a setting out of its range, TypeError for one that is no number."""
+    """Raise ValueError for a setting out of its range, TypeError for one that is no number.
+
+    previous: the tokens that a penalty is for; None, where they are missing.
+    """
     least = SMALLEST_TEMPERATURE
     rule = f"0 (the likeliest token) or a number from {least:g} on; try 0.8"
     number("temperature", temperature, rule, lambda t: t == 0 or least <= t < float("inf"))
@@ -28,6 +32,8 @@ def check_sampling(
         number("top_p", top_p, "above 0 and at most 1; try 0.95", lambda p: 0 < p <= 1)
     rule = "from 1 (no penalty) to 1,000; try 1.1"
     number("repetition_penalty", repetition_penalty, rule, lambda x: 1 <= x <= 1000)
+    if repetition_penalty != 1 and previous is None:
+        raise ValueError(f"repetition_penalty={repetition_penalty} needs previous, the tokens so far, (B, T)")
 
 
 def check_generation(
