@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import random
 import socket
+import string
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,18 @@ import torch
 
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
-from companion.serve.questions import Limits, Refused, Until, check_host, check_token, read_question
+from companion.serve import server
+from companion.serve.questions import (
+    Limits,
+    Refused,
+    Until,
+    _least_tokens,
+    check_host,
+    check_token,
+    read_question,
+)
 from companion.serve.server import hosts_of, open_socket, read_events, running
-from companion.tokenization import BPETokenizer
+from companion.tokenization import BPETokenizer, CharTokenizer
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto. '
 HI = [{"role": "user", "content": "Who has the key?"}]
@@ -64,6 +75,24 @@ def refused(url, status, fields=None, message="", param=None, **more):
     assert found == status and error["param"] == param and message in error["message"], (found, body)
     assert set(error) == {"message", "type", "param", "code"}
     return headers, error
+
+
+def begin(url, body, length=None):
+    """A client that has sent its head and this body, of which the head may promise more."""
+    address = urlsplit(url)
+    client = socket.create_connection((address.hostname, address.port), timeout=20)
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {length or len(body)}\r\n\r\n"
+    client.sendall(head.encode() + body)
+    return client
+
+
+@pytest.fixture
+def engine_of(monkeypatch):
+    """A function that gives the engine of the server that was made last."""
+    made, make = [], server.make_app
+    monkeypatch.setattr(server, "make_app", lambda *a: made.append(make(*a)) or made[-1])
+    return lambda: made[-1].state.engine
 
 
 # -- answers ------------------------------------------------------------------
@@ -148,22 +177,15 @@ def test_a_hundred_clients_each_get_a_whole_answer_or_429(url):
     assert answered >= 8, ends
 
 
-def test_a_client_that_goes_away_frees_its_slot(teller, monkeypatch):
+def test_a_client_that_goes_away_frees_its_slot(teller, engine_of):
     """Both kinds of answers; the only slot is slowed down, so that it would be taken for long."""
-    import companion.serve.server as server
-
-    made, make = [], server.make_app
-    monkeypatch.setattr(server, "make_app", lambda *a: made.append(make(*a)) or made[-1])
     with running(teller, "tiny", Limits(slots=1, waiting=1, max_tokens=100)) as url:
-        engine = made[0].state.engine
+        engine = engine_of()
         step = engine.batch.step
         engine.batch.step = lambda: (time.sleep(0.05), step())
         for stream in (True, False):
             body = json.dumps({"model": "tiny", "messages": HI, "stream": stream, "temperature": 1}).encode()
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
-            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            client = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port))
-            client.sendall(head.encode() + body)
+            client = begin(url, body)
             until = time.monotonic() + 20
             while not engine.batch.rows:
                 assert time.monotonic() < until
@@ -178,13 +200,56 @@ def test_a_client_that_goes_away_frees_its_slot(teller, monkeypatch):
         assert said(url, max_tokens=3)["usage"]["completion_tokens"] <= 3
 
 
-def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, monkeypatch):
-    import companion.serve.server as server
+def test_a_client_that_goes_away_with_half_a_body_leaves_no_word(teller, monkeypatch, capsys):
+    reading, read = threading.Event(), server.read_body
+    monkeypatch.setattr(server, "read_body", lambda *a: reading.set() or read(*a))
+    with running(teller, "tiny", SMALL) as url:
+        with begin(url, b'{"model": ', length=1000):
+            assert reading.wait(20)
+    assert capsys.readouterr().err == ""
 
-    made, make = [], server.make_app
-    monkeypatch.setattr(server, "make_app", lambda *a: made.append(make(*a)) or made[-1])
+
+def test_reading_a_slow_question_stops_nobody_else(teller, monkeypatch):
+    began, go, read = threading.Event(), threading.Event(), server.read_question
+    monkeypatch.setattr(server, "read_question", lambda *a: began.set() or go.wait(20) and read(*a))
+    with running(teller, "tiny", SMALL) as url, ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(call, url, {"max_tokens": 1})
+        assert began.wait(20)
+        assert call(url, method="GET", path="/health", seconds=10)[0] == 200 and not slow.done()
+        go.set()
+        assert slow.result()[0] == 200
+
+
+def test_a_question_whose_client_went_away_is_not_read(teller, monkeypatch, capsys):
+    read, unless_gone, asked = server.read_question, server.unless_gone, []
+    entered, left, go = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def slow(body, *more):
+        asked.append(body)
+        return go.wait(20) and read(body, *more)
+
+    async def watched(http, work):
+        entered.release()
+        found = await unless_gone(http, work)
+        left.set()
+        return found
+
+    monkeypatch.setattr(server, "read_question", slow)
+    monkeypatch.setattr(server, "unless_gone", watched)
+    with running(teller, "tiny", SMALL) as url, begin(url, b"{}") as first:
+        assert entered.acquire(timeout=20)
+        with begin(url, b"[]"):
+            assert entered.acquire(timeout=20)
+        assert left.wait(20)
+        call(url, method="GET", path="/health")  # by then the loop has told the reader
+        go.set()
+        assert b" 400 " in first.recv(1000).split(b"\r\n")[0]
+    assert asked == [b"{}"] and capsys.readouterr().err == ""
+
+
+def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, engine_of):
     with running(teller, "tiny", Limits(slots=1, waiting=1, seconds=1.5, max_tokens=100)) as url:
-        engine = made[0].state.engine
+        engine = engine_of()
         step = engine.batch.step
         engine.batch.step = lambda: (time.sleep(0.3), step())
         with ThreadPoolExecutor(3) as pool:
@@ -257,6 +322,8 @@ BAD = [
     ({"n": 2}, "n must be 1", "n"),
     ({"tools": [{}]}, "not served", "tools"),
     ({"logit_bias": {"3": 5}}, "not served", "logit_bias"),
+    ({"\ud800": 1}, r"'\ud800' is not served", r"\ud800"),
+    ({"messages": [{"role": "user", "content": "key " * 2000}]}, "have at least", "messages"),
 ]
 
 
@@ -268,6 +335,46 @@ def test_bad_fields_are_400(url, fields, message, param):
 def test_what_asks_for_nothing_is_taken(url):
     idle = {"n": 1, "frequency_penalty": 0, "tools": None, "user": "me", "logprobs": False, "stop": None}
     assert said(url, max_tokens=1, top_p=0, **idle)["usage"]["completion_tokens"] == 1
+
+
+@pytest.mark.parametrize("temperature", [1e-31, 5e-324])
+def test_a_temperature_that_is_nearly_0_draws_the_likeliest(url, temperature):
+    found, wanted = (said(url, temperature=one, max_tokens=20)["choices"] for one in (temperature, 0))
+    assert found == wanted
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, 400), (TypeError, 400), (KeyError, 500)])
+def test_whatever_fails_is_answered_with_an_error_object(teller, engine_of, monkeypatch, error, status):
+    def submit(request):
+        raise error("a\ud800b")
+
+    with running(teller, "tiny", SMALL) as url:
+        monkeypatch.setattr(engine_of(), "submit", submit)
+        _, found = refused(url, status, {}, r"a\ud800b" if status == 400 else "the server failed")
+        assert found["type"] == ("invalid_request_error" if status == 400 else "server_error")
+        assert call(url, method="GET", path="/health")[0] == 200
+
+
+def test_what_cannot_fit_is_refused_before_it_is_cut(teller, monkeypatch):
+    letters = "".join(random.Random(0).choices(string.ascii_letters, k=250_000))
+    halves = [{"type": "text", "text": half} for half in ("\ud800" * 9000, "\udc00" * 9000)]
+    monkeypatch.setattr("companion.serve.questions.chat_ids", pytest.fail)
+    for content in (letters, "Who? " * 50_000, halves):
+        body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": content}]}).encode()
+        with pytest.raises(Refused, match="at least [0-9,]+ tokens, above context_length=128") as told:
+            read_question(body, teller, "tiny", Limits())
+        assert told.value.code == "context_length_exceeded"
+
+
+def test_what_fits_is_never_refused_before_it_is_cut(teller):
+    """A text of the longest tokens alone, its number of tokens foretold as exactly as can be."""
+    tokenizer = teller.tokenizer
+    longest = max(tokenizer.ids, key=len).decode()
+    for text in (longest * 30, TEXT, "\ud800\udc00 \ud800", "é€😀"):
+        messages = [{"role": "user", "content": text}]
+        assert _least_tokens(messages, tokenizer) <= len(tokenizer.encode(text))
+    assert _least_tokens([{"role": "user", "content": longest}, {}, None], tokenizer) == 1
+    assert _least_tokens([{"content": "a" * 1000}], CharTokenizer.train("a")) == 0
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 4000, b'"x"'])
@@ -294,10 +401,7 @@ def test_a_long_body_is_413_told_or_not(url):
 
 def test_a_slow_body_is_408(url, monkeypatch):
     monkeypatch.setattr("companion.serve.server.BODY_SECONDS", 0.3)
-    address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port), timeout=20) as client:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
-        client.sendall((head + "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{").encode())
+    with begin(url, b"{", length=50) as client:
         assert b" 408 " in client.recv(1000).split(b"\r\n")[0]
 
 

@@ -6,12 +6,16 @@ Source: the OpenAI API reference, "Create chat completion". Nothing a client sen
 import hmac
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from companion.instructions import chat_end, chat_ids
 from companion.runtime.chats import as_messages, system_joined
+from companion.runtime.public_tokenizers import whole
+from companion.runtime.sampling import SMALLEST_TEMPERATURE
+from companion.tokenization import BPETokenizer
 
 BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200
 
@@ -41,10 +45,17 @@ class Refused(Exception):
         self.status, self.param, self.code = status, param, code
 
     def body(self) -> dict:
-        """OpenAI's error object."""
+        """OpenAI's error object; half a character that a client sent is spelled out, as JSON has none."""
         kind = "invalid_request_error" if self.status < 500 and self.status != 429 else "server_error"
         kind = "rate_limit_error" if self.status == 429 else kind
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+        param = self.param and _spelled_out(self.param)
+        return {
+            "error": {"message": _spelled_out(str(self)), "type": kind, "param": param, "code": self.code}
+        }
+
+
+def _spelled_out(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -102,23 +113,23 @@ def read_question(body: bytes, teller, name: str, limits: Limits) -> Question:
             404, f'no model {asked["model"]!r:.60} here; this server has "{name}"', "model", "model_not_found"
         )
     _only_known(asked)
+    context_length = teller.model.config.context_length
     try:
-        ids = chat_ids(_messages(asked, teller.tokenizer), teller.tokenizer, reply=True)
+        messages = _messages(asked, teller.tokenizer)
+        _check_length("at least ", _least_tokens(messages, teller.tokenizer), context_length)
+        ids = chat_ids(messages, teller.tokenizer, reply=True)
     except (ValueError, TypeError) as error:
         raise Refused(400, str(error), "messages") from None
-    room = teller.model.config.context_length + 1 - len(ids)
-    if room < 1:
-        most = f"context_length={teller.model.config.context_length}"
-        message = f"messages have {len(ids)} tokens, above {most}; shorten them"
-        raise Refused(400, message, "messages", "context_length_exceeded")
+    _check_length("", len(ids), context_length)
     wanted = "max_tokens" if asked.get("max_completion_tokens") is None else "max_completion_tokens"
     new = _number(asked, wanted, 1, limits.max_tokens, whole=True)
-    options = {"temperature": _number(asked, "temperature", 0, 2, 1.0)}
+    temperature = _number(asked, "temperature", 0, 2, 1.0)
+    options = {"temperature": 0 if temperature < SMALLEST_TEMPERATURE else temperature}
     if (top_p := _number(asked, "top_p", 0, 1)) is not None:
         options["top_p"] = max(top_p, 1e-9)  # 0, as OpenAI allows, keeps the likeliest token
     return Question(
         tokens=ids,
-        max_new_tokens=min(new or limits.max_tokens, room),
+        max_new_tokens=min(new or limits.max_tokens, context_length + 1 - len(ids)),
         end=chat_end(teller.tokenizer),
         options=options,
         seed=_number(asked, "seed", 0, 2**63 - 1, whole=True),
@@ -206,6 +217,28 @@ def _messages(asked: Mapping, tokenizer) -> list[dict]:
 def as_system(messages: list) -> list[dict]:
     """Messages whose first is a system's, checked as as_messages does."""
     return as_messages({"messages": messages}, "messages")
+
+
+def _least_tokens(messages: Sequence, tokenizer) -> int:
+    """The messages have at least so many tokens, told without cutting them; 0 where cutting is quick.
+
+    Each byte counts as its part of the longest token that it is in, so that no token counts more than one.
+    """
+    if not isinstance(tokenizer, BPETokenizer):
+        return 0
+    longest: dict[int, int] = {}
+    for token in sorted(tokenizer.ids, key=len):
+        longest |= dict.fromkeys(token, len(token))
+    texts = [message.get("content") for message in messages if isinstance(message, dict)]
+    often = Counter(b"".join(whole(text).encode() for text in texts if isinstance(text, str)))
+    return int(sum(n / longest[byte] for byte, n in often.items()))
+
+
+def _check_length(about: str, n: int, context_length: int) -> None:
+    if n > context_length:
+        most = f"above context_length={context_length}"
+        message = f"messages have {about}{n:,} tokens, {most}; shorten them"
+        raise Refused(400, message, "messages", "context_length_exceeded")
 
 
 def _joined_parts(message):

@@ -1,7 +1,8 @@
 """A server that speaks OpenAI's chat-completions protocol over HTTP: one model, one thread that runs it.
 
 `make_app` is the web application; `serve` runs it until Ctrl-C, `running` beside a notebook or a test. Every
-request is bounded, in bytes, tokens, time and number; a client that goes away frees its slot.
+request is bounded, in bytes, tokens, time and number; a client that goes away frees its slot. A second thread
+reads the questions, one at a time: a tokenizer may be slow, and is not made for several threads.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from queue import Full
 
@@ -136,9 +138,11 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
     """
     from fastapi import Depends, FastAPI
     from fastapi import Request as Http
-    from fastapi.responses import JSONResponse, StreamingResponse
+    from fastapi.responses import JSONResponse, Response, StreamingResponse
+    from starlette.requests import ClientDisconnect
 
     engine, began = Engine(teller.model, limits.slots, limits.waiting), int(time.time())
+    reader = ThreadPoolExecutor(1, "reader")
 
     @asynccontextmanager
     async def alive(app: FastAPI):
@@ -146,6 +150,7 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         yield
         engine.close()
         await asyncio.to_thread(engine.join, GRACE)
+        await asyncio.to_thread(reader.shutdown, cancel_futures=True)
 
     def guard(http: Http) -> None:
         check_host(http.headers.get("host"), hosts)
@@ -177,6 +182,14 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return JSONResponse(error.body(), error.status, headers)
 
+    @app.exception_handler(Exception)
+    async def failed(http: Http, error: Exception):
+        return JSONResponse(Refused(500, "the server failed; its log says how").body(), 500)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(http: Http, error: ClientDisconnect):
+        return Response(status_code=400)  # which nobody reads
+
     @app.exception_handler(404)
     @app.exception_handler(405)
     async def nothing_here(http: Http, error):
@@ -194,17 +207,26 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         one = {"id": name, "object": "model", "created": began, "owned_by": "companion"}
         return {"object": "list", "data": [one]}
 
+    async def read(body: bytes, http: Http) -> Question:
+        """As read_question, in the reader's thread. Raises ClientDisconnect if the client does not wait."""
+        work = asyncio.get_running_loop().run_in_executor(reader, read_question, body, teller, name, limits)
+        if (question := await unless_gone(http, work)) is None:
+            raise ClientDisconnect
+        return question
+
     @app.post("/v1/chat/completions")
     async def chat_completions(http: Http):
         kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":  # a web page of another site cannot send this unasked
             raise Refused(415, "the body must come as Content-Type: application/json")
-        question = read_question(await read_body(http, limits), teller, name, limits)
+        question = await read(await read_body(http, limits), http)
         answer = Answer(question, teller.tokenizer, limits.seconds)
         try:
             engine.submit(answer.request)
         except Full as error:
             raise Refused(429, f"{error}; try again in a second", code="queue_full") from None
+        except (ValueError, TypeError) as error:
+            raise Refused(400, str(error)) from None
         if question.stream:
             return Events(answer)
         try:
