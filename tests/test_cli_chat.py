@@ -8,6 +8,7 @@ import torch
 from command_line import fails
 
 from companion.cli import main
+from companion.commands import instruct
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, storyteller, swift
 from companion.runtime.chats import write_chats
@@ -121,6 +122,40 @@ def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
     argv += ["--steps", 60, "--lr", 0.01, "--batch-size", 2, "--output", tmp_path / "out"]
     assert main([str(a) for a in argv]) == 0
     assert chat(monkeypatch, capsys, tmp_path / "out", "Who has the key?\n") == "Mara.\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys, error):
+    measured, calls, out = instruct.measured, [], tmp_path / "out"
+
+    def stop_after(plan):
+        calls.append(plan)
+        if len(calls) == 2:
+            raise error
+        return measured(plan)
+
+    argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
+    argv = [str(a) for a in [*argv, "--steps", 80, "--lr", 0.01, "--batch-size", 2]]
+    with monkeypatch.context() as patch:
+        patch.setattr(instruct, "measured", stop_after)
+        assert main(argv) == (130 if error is KeyboardInterrupt else 1)
+    assert ("the model is saved in" in capsys.readouterr().err) == (error is KeyboardInterrupt)
+    assert not (out / "report.json").exists()
+    assert chat(monkeypatch, capsys, out, "Who has the key?\n") == "Mara.\n"
+    fails(capsys, argv, 2, "holds a model already", "--overwrite")
+    (out / "mine.txt").write_text("x", "utf-8")
+    fails(capsys, [*argv, "--overwrite"], 2, "holds something else")
+    (out / "mine.txt").unlink()
+    assert main([*argv[:-5], "1", *argv[-4:], "--overwrite"]) == 0 and (out / "report.json").is_file()
+
+
+def test_what_a_killed_run_had_not_written_whole_is_in_nobodys_way(made, tmp_path):
+    out = tmp_path / "out"
+    (out / ".staged-x").mkdir(parents=True)
+    (out / ".staged-x" / "config.json").write_text("{", "utf-8")
+    argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
+    assert main([str(a) for a in [*argv, "--steps", 1]]) == 0
+    assert not (out / ".staged-x").exists() and (out / "report.json").is_file()
 
 
 @pytest.mark.slow

@@ -2,17 +2,22 @@
 
 import csv
 import json
+import os
 import random
+import shutil
 
 import pytest
 import torch
+from command_line import fails
 
 from companion.cli import main
 from companion.commands.classify import share, verdict
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.classifiers import HEAD, read_head
+from companion.runtime.checkpoints import write_safetensors
+from companion.runtime.classifiers import ADAPTER, HEAD, WHOLE, read_head
 from companion.runtime.labelled import distinct, hold_out_by_class, read_labelled
+from companion.serve.classifying import load_classifier
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 
@@ -75,6 +80,12 @@ def test_json_lines_parquet_and_csv_hold_the_same_rows(tmp_path):
     pytest.importorskip("datasets")
     pandas.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
     assert [row[:2] for row in read_labelled(tmp_path / "a.parquet", "body", "kind")] == found[0]
+
+
+def test_a_text_may_be_longer_than_pythons_own_limit_for_a_field(tmp_path):
+    long = "Once a cat sat on a mat. " * 7000
+    (row,) = read_labelled(write_csv(tmp_path / "a.csv", [(long, "x")]))
+    assert row.text == long
 
 
 def test_a_table_from_a_spreadsheet_is_read(tmp_path):
@@ -227,6 +238,86 @@ def test_an_adapter_is_written_alone_and_asked(folder, tmp_path, capsys):
     assert main(["classify", "--model", str(out), "day 40, the sea is warm"]) == 0
     assert capsys.readouterr().out.startswith("sun")
     assert finetune(folder, data, "--output", out, "--overwrite", *steps) == 0
+
+
+LORA = ["--passes", 4, "--lr", 0.02, "--method", "lora", "--rank", 2]
+KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir() if path.name[0] != "."}
+
+
+@pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full")])
+def test_what_the_other_kind_left_is_gone(folder, tmp_path, capsys, first, then):
+    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
+    assert finetune(folder, data, "--output", out, *KINDS[first][0]) == 0
+    assert finetune(folder, data, "--output", out, "--overwrite", *KINDS[then][0]) == 0
+    assert finetune(folder, data, "--output", tmp_path / "new", *KINDS[then][0]) == 0
+    assert names(out) == names(tmp_path / "new") and set(KINDS[then][1]) < names(out)
+    assert main(["classify", "--model", str(out), "day 40, the sea is warm"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("sun")
+
+
+@pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full"), ("lora", "lora")])
+@pytest.mark.parametrize("place", ["writing", "moving"])
+def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch, first, then, place):
+    data, out, text = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out", "day 40, the sea is warm"
+    assert finetune(folder, data, "--output", out, *KINDS[first][0]) == 0
+    before, write, rename = load_classifier(out).classify([text]), write_safetensors, os.rename
+    argv = ["--output", out, "--overwrite", "--seed", 5, *KINDS[then][0]]
+
+    def stop_writing(path, *given):
+        if path.name == KINDS[then][1][-1]:
+            raise OSError("killed")
+        write(path, *given)
+
+    def stop_moving(source, target):
+        if target == out / ".committed":
+            raise OSError("killed")
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        for module in ("checkpoints", "adapters") if place == "writing" else ():
+            patch.setattr(f"companion.runtime.{module}.write_safetensors", stop_writing)
+        if place == "moving":
+            patch.setattr("os.rename", stop_moving)
+        assert finetune(folder, data, *argv) == 1
+    capsys.readouterr()
+    if place == "writing" or first == then:
+        assert load_classifier(out).classify([text]) == before
+    else:
+        assert main(["classify", "--model", str(out), text]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert finetune(folder, data, *argv) == 0 and load_classifier(out).classify([text]) != before
+
+
+def test_a_folder_of_both_kinds_is_refused(folder, tmp_path, capsys):
+    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
+    assert finetune(folder, data, "--output", out, *LORA) == 0
+    assert finetune(folder, data, "--output", tmp_path / "full") == 0
+    for path in (tmp_path / "full").glob("*.*"):
+        shutil.copy(path, out)
+    fails(capsys, ["classify", "--model", out, "a text"], 2, "a whole model and an adapter", "--overwrite")
+    assert finetune(folder, data, "--output", out, "--overwrite") == 0
+    assert main(["classify", "--model", str(out), "a text"]) == 0
+
+
+def test_an_adapter_of_a_seed_is_the_same_again(folder, tmp_path):
+    data, kept = write_csv(tmp_path / "weather.csv", made()), []
+    for name, seed in (("one", 5), ("again", 5), ("other", 6)):
+        assert finetune(folder, data, "--output", tmp_path / name, "--seed", seed, *LORA) == 0
+        kept.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert kept[0] == kept[1] != kept[2]
+
+
+def test_an_adapter_does_not_replace_its_own_model(folder, tmp_path, capsys):
+    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
+    assert finetune(folder, data, "--output", out) == 0
+    before = (out / "model.safetensors").read_bytes()
+    assert finetune(out, data, "--output", out, "--overwrite", *LORA) == 2
+    assert "is the model's own, which an adapter needs" in capsys.readouterr().err
+    assert (out / "model.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """companion course: its four stages in seconds, stopped and resumed, and what it refuses."""
 
 import json
+import shutil
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from command_line import fails
@@ -44,9 +47,91 @@ def test_a_course_that_is_stopped_goes_on_and_ends_with_a_model_to_chat_with(tmp
     assert main(["chat", "--model", str(folder / "assistant"), "--say", "Who has the key?"]) == 0
 
 
-def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
-    from types import SimpleNamespace
+def argv_of(words, monkeypatch, stop_at=None):
+    """The command lines of a course's stages, none of which is carried out; Ctrl-C in one of them."""
+    asked = {}
 
+    def work(plan, name, argv):
+        asked[name] = " ".join(argv)
+        if name == stop_at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "work", work)
+        patch.setattr(course, "look", lambda plan, name: {"asked": plan.questions})
+        assert main(["course", *map(str, words)]) == (130 if stop_at else 0)
+    return asked
+
+
+GIVEN = ["--seed", 7, "--minutes", 0.5, "--questions", 9, "--device", "cpu"]
+
+
+def test_a_course_goes_on_with_what_it_was_asked_for(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "course"
+    argv_of(["--output", folder, *GIVEN], monkeypatch, "teller")
+    asked = argv_of(["--output", folder, "--resume"], monkeypatch)
+    assert [*asked] == ["teller", "answerer", "assistant"]
+    assert all("--seed 7 --device cpu" in words for words in asked.values())
+    assert "--minutes 0.31" in asked["teller"] and "--conversations 150" in asked["answerer"]
+    assert "--prompts 8" in asked["assistant"] and rows(folder)[-1]["asked"] == 9
+    argv_of(["--output", folder, "--resume", *GIVEN], monkeypatch)
+
+
+@pytest.mark.parametrize(("option", "value"), [("seed", 8), ("minutes", 15.0), ("questions", 500)])
+def test_a_course_cannot_be_asked_for_something_else_on_its_way(option, value, tmp_path, monkeypatch, capsys):
+    argv_of(["--output", tmp_path, *GIVEN], monkeypatch, "answerer")
+    began = f"began with, {GIVEN[GIVEN.index(f'--{option}') + 1]}"
+    argv = ["course", "--output", tmp_path, "--resume", f"--{option}", value]
+    fails(capsys, argv, 2, f"--{option}={value}", began, "leave it out")
+
+
+def test_a_course_may_go_on_elsewhere(tmp_path, monkeypatch):
+    argv_of(["--output", tmp_path, "--device", "auto"], monkeypatch, "teller")
+    argv_of(["--output", tmp_path, "--resume", "--device", "cpu"], monkeypatch, "answerer")
+    assert "--device cpu" in argv_of(["--output", tmp_path, "--resume"], monkeypatch)["assistant"]
+
+
+def test_a_course_that_was_begun_without_the_file_goes_on_as_it_is_told(tmp_path, monkeypatch):
+    argv_of(["--output", tmp_path, *GIVEN], monkeypatch, "teller")
+    (tmp_path / course.ASKED).unlink()
+    assert "--seed 1 " in argv_of(["--output", tmp_path, "--resume"], monkeypatch, "teller")["teller"]
+    again = argv_of(["--output", tmp_path, "--resume", "--seed", 7], monkeypatch, "teller")
+    assert "--seed 7 " in again["teller"] and not (tmp_path / course.ASKED).exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"minutes": 1}', "", "\xff"])
+def test_a_damaged_file_of_what_was_asked_is_one_line(content, tmp_path, capsys):
+    (tmp_path / course.ASKED).write_bytes(content.encode("latin-1"))
+    fails(capsys, ["course", "--output", tmp_path, "--resume"], 2, course.ASKED, "damaged", "remove it")
+
+
+def test_an_assistant_with_nothing_to_prefer_is_the_whole_answerer_or_none(tmp_path, monkeypatch):
+    (tmp_path / "answerer").mkdir()
+    for name in ("config.json", "report.json"):
+        (tmp_path / "answerer" / name).write_text(name, "utf-8")
+    copied = []
+
+    def equal(*given):
+        raise ValueError("each group's rewards are equal")
+
+    def stop_at_second(path, *given, **more):
+        copied.append(path)
+        if len(copied) == 2:
+            raise KeyboardInterrupt
+        return shutil.copy(path, *given, **more)
+
+    monkeypatch.setattr(course, "carry_out", equal)
+    plan = SimpleNamespace(folder=tmp_path, commands={})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("shutil.copytree", partial(shutil.copytree, copy_function=stop_at_second))
+        course.work(plan, "assistant", [])
+    assert len(copied) == 2 and not [*(tmp_path / "assistant").glob("[!.]*")]
+    course.work(plan, "assistant", [])
+    for name in ("config.json", "report.json"):
+        assert (tmp_path / "assistant" / name).read_text("utf-8") == name
+
+
+def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
     (tmp_path / "teller").mkdir()
     saved = {"provenance": {"steps": 3, "train": {"steps": 5}}}
     (tmp_path / "teller" / "config.json").write_text(json.dumps(saved), "utf-8")

@@ -146,6 +146,31 @@ def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
     assert json.loads((out / "report.json").read_text("utf-8"))["steps"] == 1 and load(out, "cpu")
 
 
+def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(
+    folder, tmp_path, capsys, monkeypatch
+):
+    look, out, measured = reward.look, tmp_path / "out", []
+    small = ["--output", out, "--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2]
+    assert finetune(folder, *small) == 0
+    (out / "model.safetensors").unlink()  # the run below writes it
+
+    def stop_after(*given):
+        measured.append(given)
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return look(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reward, "look", stop_after)
+        assert finetune(folder, *small, "--overwrite") == 130
+    assert f"the model is saved in {out}, and works without" in capsys.readouterr().err
+    assert not (out / "report.json").exists()  # the old one's
+    changed, before = load(out, "cpu").model.state_dict(), load(folder, "cpu").model.state_dict()
+    assert any(not torch.equal(p, before[name]) for name, p in changed.items())
+    assert finetune(folder, *small) == 2 and "holds a model already" in capsys.readouterr().err
+    assert finetune(folder, *small, "--overwrite") == 0 and (out / "report.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

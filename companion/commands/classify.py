@@ -82,6 +82,8 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     output = args.output or RUNS / "classifiers" / args.data.resolve().name.split(".")[0]
     check_empty("--output", output, partial(holds_only, mark="head.safetensors", names=OURS), args.overwrite)
     folder = folder_of(args.model)
+    if args.method == "lora" and output.resolve() == folder.resolve():
+        raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
     teller = load(folder, device="cpu")
     if args.method == "lora":
         hang_on(teller.model, args)
@@ -105,8 +107,6 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
 
     from companion.classification import confusion_matrix, fit_head, read_states, word_counts
     from companion.evaluation import bootstrap_interval, calibration, wilson_interval
-    from companion.lora import save_adapter
-    from companion.runtime.classifiers import write_head
     from companion.runtime.devices import pick_device
     from companion.show import classes as pictures
 
@@ -137,16 +137,25 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
         "calibration error": found.error,
     }
     about = {"init": plan.origin, "classes": plan.classes, "accuracy": report["accuracy"]}
-    if plan.args.method == "lora":
-        write_head(plan.output, classifier, plan.classes)
-        save_adapter(classifier.model, plan.output, plan.folder.resolve())
-    else:
-        plan.reader.save(plan.output, about | {"data": plan.args.data.name, "learn": plan.args.learn})
+    save(plan, about | {"data": plan.args.data.name, "learn": plan.args.learn})
     write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     pictures.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
     points = (found.confidence, found.accuracy, found.count)
     pictures.save(plan.output / "calibration.png", pictures.reliability, *points)
     return SimpleNamespace(matrix=matrix, **{name.replace(" ", "_"): value for name, value in report.items()})
+
+
+def save(plan: SimpleNamespace, about: dict) -> None:
+    """Write the classifier, whole or as an adapter; what one of the other kind left in the folder goes."""
+    from companion.lora import save_adapter
+    from companion.runtime.classifiers import ADAPTER, WHOLE, write_adapted, write_classifier
+
+    classifier = plan.reader.classifier
+    if plan.args.method == "lora":
+        adapter = partial(save_adapter, classifier.model, base=plan.folder.resolve())
+        write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE)
+    else:
+        write_classifier(plan.output, classifier, plan.reader.tokenizer, plan.classes, about, gone=ADAPTER)
 
 
 def learn(plan: SimpleNamespace, labels) -> None:
@@ -229,9 +238,12 @@ def check_method(args) -> None:
 
 
 def hang_on(model, args) -> None:
-    """Put a new adapter onto a model; what is wrong with the rank is said of the option."""
+    """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
+    import torch
+
     from companion.lora import add_lora
 
+    torch.manual_seed(args.seed)
     try:
         add_lora(model, None, args.rank or 8, args.alpha or 8.0)
     except ValueError as error:

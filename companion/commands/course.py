@@ -16,13 +16,21 @@ from typing import Any
 
 from companion.commands.naming import RUNS, add_device
 from companion.runtime.commands import carry_out
-from companion.runtime.files import claim
+from companion.runtime.files import claim, staged, write_whole
 from companion.runtime.options import integer, number, path_of
 from companion.runtime.terminal import as_typed
 
 COURSE = RUNS / "course"
-LOG = "course.jsonl"
+LOG, ASKED = "course.jsonl", "course.json"
 MINUTES = 15
+USUAL = {"minutes": MINUTES, "questions": 500, "seed": 1, "device": "auto"}
+"""What a course is asked for unless told otherwise; a file in its folder keeps it for --resume."""
+READ = {
+    "minutes": number("--minutes", 0, 10**5),
+    "questions": integer("--questions", 8, 10**5),
+    "seed": integer("--seed", 0, 10**6),
+    "device": str,
+}
 TRAINING = 0.62
 """The share of the minutes that the first training may take; a step of what follows costs as much or more."""
 STEPS, ROUNDS = 60, 0.25
@@ -81,13 +89,16 @@ def add(parser) -> None:
         "--output", type=path_of("--output"), default=COURSE, help=f"folder to write (default: {COURSE})"
     )
     parser.add_argument("--resume", action="store_true", help="go on where a course in --output ended")
-    minutes = number("--minutes", 0, 10**5)
-    about = f"by which the stages are sized (default: {MINUTES})"
-    parser.add_argument("--minutes", type=minutes, default=MINUTES, help=about)
-    about = "and so many stories, to measure with after each stage (default: 500)"
-    parser.add_argument("--questions", type=integer("--questions", 8, 10**5), default=500, help=about)
-    parser.add_argument("--seed", type=integer("--seed", 0, 10**6), default=1, help="(default: 1)")
+    abouts = {
+        "minutes": "by which the stages are sized",
+        "questions": "and so many stories, to measure with after each stage",
+        "seed": "",
+    }
+    for name, about in abouts.items():
+        about = f"{about} (default: {USUAL[name]})".strip()
+        parser.add_argument(f"--{name}", type=READ[name], help=about)
     add_device(parser)
+    parser.set_defaults(device=None)  # of --resume, the one that it began on
 
 
 def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
@@ -95,25 +106,50 @@ def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
     from companion.runtime.devices import pick_device
     from companion.runtime.folders import check_ours, check_writable
 
-    if not args.minutes:
+    if args.minutes == 0:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
-    pick_device(args.device)
     done = rows_of(args.output)
     begun = args.output.is_dir() and any(not path.name.startswith(".") for path in args.output.iterdir())
-    check_ours("--output", args.output, (*STAGES, LOG))
+    check_ours("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
             f"--output={args.output} is not empty; add --resume to go on, or name another folder"
         )
     if args.resume and not begun:
         raise ValueError(f"--resume: {args.output} holds no course that was begun; leave it out")
+    stored = asked_of(args.output)
+    asked = settled(args, stored)
+    pick_device(asked["device"])
     check_writable("--output", args.output)
     held.enter_context(claim(args.output))
     return SimpleNamespace(
-        **{"folder": args.output, "minutes": args.minutes, "seed": args.seed, "device": args.device},
-        **{"done": {row["stage"]: row for row in done}, "questions": args.questions},
-        commands=commands,
+        **{"folder": args.output, "done": {row["stage"]: row for row in done}, "commands": commands},
+        **{"store": bool(stored) or not begun},  # of one that was begun without, nothing is known
+        **asked,
     )
+
+
+def asked_of(folder: Path) -> dict[str, Any]:
+    """What the course in a folder was asked for when it began; nothing where no file says so."""
+    path = folder / ASKED
+    if not path.is_file():
+        return {}
+    try:
+        asked = json.loads(path.read_text("utf-8"))
+        return {name: read(str(asked[name])) for name, read in READ.items()}
+    except (ValueError, TypeError, LookupError):
+        remedy = "remove it, and give --minutes, --questions and --seed again as when the course began"
+        raise ValueError(f"{path} is damaged; {remedy}") from None
+
+
+def settled(args, stored: dict[str, Any]) -> dict[str, Any]:
+    """What a course is asked for: as given, else as it began, else as usual. Only the device may change."""
+    given = {name: getattr(args, name) for name in USUAL if getattr(args, name) is not None}
+    for name, value in given.items():
+        if name != "device" and value != stored.get(name, value):
+            began = f"is not what the course in {args.output} began with, {stored[name]}"
+            raise ValueError(f"--{name}={value} {began}; leave it out, or name another --output")
+    return USUAL | stored | given
 
 
 def rows_of(folder: Path) -> list[dict]:
@@ -129,6 +165,9 @@ def rows_of(folder: Path) -> list[dict]:
 
 def do(plan: SimpleNamespace) -> list[dict]:
     """Carry out the stages that are not done yet; return the rows of all."""
+    if plan.store:
+        asked = {name: getattr(plan, name) for name in USUAL}
+        write_whole(plan.folder / ASKED, json.dumps(asked) + "\n")
     for i, (name, stage) in enumerate(STAGES.items(), 1):
         if name in plan.done:
             continue
@@ -152,7 +191,9 @@ def work(plan: SimpleNamespace, name: str, argv: list[str]) -> None:
         if name != "assistant" or "rewards are equal" not in str(error):
             raise
         print(f"{error}\nThe assistant is the answerer as it is.")
-        shutil.copytree(plan.folder / "answerer", plan.folder / name, dirs_exist_ok=True)
+        with staged(plan.folder / name) as new:
+            hidden = shutil.ignore_patterns(".*")
+            shutil.copytree(plan.folder / "answerer", new, ignore=hidden, dirs_exist_ok=True)
 
 
 def steps_of(folder: Path) -> tuple[int, int] | None:

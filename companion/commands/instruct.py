@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.classify import add_method, check_method, hang_on
+from companion.commands.learned import measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model, said_of
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, path_of, refuse, word
@@ -63,7 +64,7 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.instructions import CHAT_TOKENS, add_chat_tokens, chat_rows, text_rows
     from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_empty, holds_only
+    from companion.runtime.folders import check_empty, holds_learned
     from companion.runtime.models import folder_of, is_public, origin_of
 
     if not 0 < args.held_out < 1:
@@ -78,7 +79,7 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
     name = VILLAGE if args.data == VILLAGE else Path(args.data).resolve().name.split(".")[0]
     output = args.output or RUNS / "instructions" / name
-    check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
+    check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
     folder = folder_of(args.model)
     if is_public(folder):
         rule = "is in Hugging Face's layout, which is not written with other tokens yet"
@@ -152,14 +153,14 @@ def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
 
 
 def do_finetune(plan: SimpleNamespace) -> dict:
-    """Learn, measure before and after, write the folder; return the report's figures."""
+    """Measure, learn, write the model, measure, and write the report; return its figures."""
     from tqdm import tqdm
 
     from companion.evaluation import wilson_interval
     from companion.instructions import says
     from companion.lora import merge
     from companion.runtime.devices import pick_device
-    from companion.training import TrainConfig, Trainer, save_checkpoint
+    from companion.training import TrainConfig, Trainer
 
     args, model = plan.args, plan.model
     model.to(pick_device(args.device))
@@ -183,15 +184,16 @@ def do_finetune(plan: SimpleNamespace) -> dict:
         raise KeyboardInterrupt(said) from None
     merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
     model.eval()
-    after, right = measured(plan), says(model, plan.asked)
+    about = {"init": plan.origin, "data": str(args.data), "steps": steps, "seed": args.seed, "lr": args.lr}
+    save_learned(plan.output, model, plan.tokenizer, about)
+    with measuring(plan.output):
+        after, right = measured(plan), says(model, plan.asked)
     report = {
         "conversations": len(plan.learned), "held out": len(plan.asked), "texts": len(plan.kept[0]),
         "steps": steps, "before": before, "after": after, "seconds": round(trainer.seconds, 1),
         "word for word": right.double().mean().item(),
         "interval": list(wilson_interval(int(right.sum()), len(right))),
     }  # fmt: skip
-    about = {"init": plan.origin, "data": str(args.data), "steps": steps, "seed": args.seed, "lr": args.lr}
-    save_checkpoint(plan.output, model.cpu(), plan.tokenizer, about)
     write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return report
 

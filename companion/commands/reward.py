@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
 
+from companion.commands.learned import measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, path_of, refuse
@@ -71,7 +72,7 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.rewards import sample_groups  # noqa: F401  what is missing is told now
     from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_empty, holds_only
+    from companion.runtime.folders import check_empty, holds_learned
     from companion.runtime.models import folder_of, is_public, origin_of
     from companion.runtime.rewards import prompt_rows, read_pairs
     from companion.village.tasks import begun
@@ -88,7 +89,7 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
         )
         pairs, name = read_pairs(args.data), args.data.resolve().name.split(".")[0]
     output = args.output or RUNS / "rewards" / name
-    check_empty("--output", output, partial(holds_only, mark="report.json", names=OURS), args.overwrite)
+    check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
     folder = folder_of(args.model)
     if is_public(folder):
         raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
@@ -121,32 +122,40 @@ def pair_row(teller, prompt: str, text: str) -> list[int]:
 
 
 def do_finetune(plan: SimpleNamespace) -> dict:
-    """Measure, learn, measure, and write the folder; return the report's figures."""
-    from companion.training import save_checkpoint
-
-    args, report = plan.args, {"steps": 0}
-    report["before"] = look(plan.teller, args.asked, args.seed)
-    try:
-        for steps in (by_pairs if plan.pairs else by_judge)(plan):
-            report["steps"] = steps
-    except KeyboardInterrupt:
-        print(f"\nstopped after {report['steps']} steps; what was learned is kept", file=sys.stderr)
-    except ValueError as error:  # a round in which nothing could be preferred
-        if not report["steps"]:
-            raise
-        print(f"\nended after {report['steps']} steps, which are kept: {error}", file=sys.stderr)
+    """Measure, learn, write the model, measure, and write the report; return its figures."""
+    args = plan.args
+    before = look(plan.teller, args.asked, args.seed)
+    steps, early = learn(plan)
     plan.teller.model.eval()
     if not plan.pairs:
         step_back(plan, options_of(args, plan.teller.model)["average"])
-    report["after"] = look(plan.teller, args.asked, args.seed)
     about = {
         "init": plan.origin,
         "learned": "pairs" if plan.pairs else f"the village's judge, {args.method or 'dpo'}",
     }
-    about |= {"steps": report["steps"], "true": report["after"]["true"], "seed": args.seed}
-    save_checkpoint(plan.output, plan.teller.model, plan.teller.tokenizer, about)
+    about |= {"steps": steps, "seed": args.seed}
+    save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
+    if early:
+        print(f"\n{early}", file=sys.stderr)
+    with measuring(plan.output):
+        report = {"steps": steps, "before": before, "after": look(plan.teller, args.asked, args.seed)}
     write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
     return report
+
+
+def learn(plan: SimpleNamespace) -> tuple[int, str]:
+    """Learn; (steps taken, what is to be said where they ended early)."""
+    steps = 0
+    try:
+        for taken in (by_pairs if plan.pairs else by_judge)(plan):
+            steps = taken
+    except KeyboardInterrupt:
+        return steps, f"stopped after {steps} steps; what was learned is kept"
+    except ValueError as error:  # a round in which nothing could be preferred
+        if not steps:
+            raise
+        return steps, f"ended after {steps} steps, which are kept: {error}"
+    return steps, ""
 
 
 def look(teller, n: int, seed: int) -> dict:

@@ -1,16 +1,24 @@
-"""The files of a classifier: a model's three, and head.safetensors with the head and what its classes are."""
+"""The files of a classifier: head.safetensors, with the head and what its classes are, and what it reads.
+
+That is a whole model's three files, or an adapter's two; never both, for the head learned with one of them.
+"""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from companion.runtime import adapters, checkpoints
 from companion.runtime.checkpoints import read_safetensors, write_model, write_safetensors
-from companion.runtime.files import reading, staged
+from companion.runtime.files import LOCK, reading, staged
 
 HEAD = "head.safetensors"
+WHOLE = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
+ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
+"""What stands beside the head, of either kind. Without the first of them neither is loaded."""
 
 
 def as_labels(labels: Any, n_classes: int) -> torch.Tensor:
@@ -36,17 +44,47 @@ def write_classifier(
     tokenizer: Any,
     classes: Sequence[str],
     provenance: dict | None = None,
+    gone: Collection[str] = (),
 ) -> None:
-    """A classifier into a folder, whole or not at all. classifier: has model, head and read."""
+    """A classifier into a folder, whole or not at all. classifier: has model, head and read.
+
+    gone: names of files that go when it comes, such as those of an ADAPTER.
+    """
     with staged(folder) as new:
         write_model(new, classifier.model, tokenizer, provenance)
         _write_head(new, classifier, classes)
+        _make_way(Path(folder), new, gone)
 
 
-def write_head(folder: str | Path, classifier: Any, classes: Sequence[str]) -> None:
-    """A classifier's head alone, beside an adapter."""
+def write_adapted(
+    folder: str | Path,
+    classifier: Any,
+    classes: Sequence[str],
+    save_adapter: Callable[[Path], None],
+    gone: Collection[str] = (),
+) -> None:
+    """A classifier's head and its model's adapter into a folder, both or neither.
+
+    save_adapter: writes the adapter into a folder. gone: as above, such as those of a WHOLE model.
+    """
     with staged(folder) as new:
         _write_head(new, classifier, classes)
+        save_adapter(new)
+        (new / LOCK).unlink(missing_ok=True)  # of a folder that has one of its own
+        _make_way(Path(folder), new, gone)
+
+
+def _make_way(folder: Path, new: Path, gone: Collection[str]) -> None:
+    """Remove files that do not belong to a new set, once it is on the disk and before it is moved in.
+
+    So an error while it is written leaves the old set. A kill from here on leaves a folder that is refused,
+    for it lacks the first file of both kinds, and never one whose head reads another's model.
+    """
+    for path in new.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _write_head(folder: Path, classifier: Any, classes: Sequence[str]) -> None:

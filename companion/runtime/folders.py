@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, holds_model
-from companion.runtime.files import CLAIM, LOCK, claim
+from companion.runtime.files import CLAIM, LOCK, STAGED, claim, reading
 from companion.runtime.states import BEST, LOG, STATE, holds_run
 
 SAVED = (CONFIG, TOKENIZER, WEIGHTS, STATE, LOG, BEST)
@@ -30,14 +30,19 @@ def check_empty(option: str, folder: Path, ours: Callable[[Path], bool], overwri
 
     Raises ValueError, which says what to do, where it holds something else, and where it cannot be written.
     """
-    held = (
-        [path.name for path in folder.iterdir() if path.name not in (LOCK, CLAIM)] if folder.is_dir() else []
-    )
+    held = _held(folder)
     if held and not ours(folder):
         raise ValueError(f"{option}={folder} holds something else ({min(held)}); name another folder")
     if held and not overwrite:
         raise ValueError(f"{option}={folder} holds a model already; name another folder, or add --overwrite")
     check_writable(option, folder)
+
+
+def _held(folder: Path) -> list[str]:
+    """The names in a folder, without locks and what a killed run had not written whole."""
+    with reading(folder):
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return [name for name in names if name not in (LOCK, CLAIM) and not name.startswith(STAGED)]
 
 
 def check_ours(option: str, folder: Path, names: Collection[str]) -> None:
@@ -55,6 +60,12 @@ def holds_only(folder: Path, mark: str, names: Collection[str]) -> bool:
     """Whether a folder holds the file `mark`, and nothing but files of these names: what may be replaced."""
     held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     return mark in held and held <= set(names)
+
+
+def holds_learned(folder: Path, names: Collection[str]) -> bool:
+    """As holds_only, of report.json or of a whole model, to which a stopped run has written no report."""
+    marks = ["report.json", *([WEIGHTS] if holds_model(folder) else [])]
+    return any(holds_only(folder, mark, names) for mark in marks)
 
 
 def free_folder(runs: Path, name: str, held: ExitStack) -> Path:

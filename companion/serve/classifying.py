@@ -6,6 +6,7 @@ from pathlib import Path
 from companion import BUILDERS, load
 from companion.classification import Classifier, TextClassifier
 from companion.runtime.adapters import holds_adapter
+from companion.runtime.checkpoints import holds_model
 from companion.runtime.classifiers import read_head
 
 AT_ONCE = 256
@@ -13,10 +14,17 @@ AT_ONCE = 256
 
 
 def load_classifier(folder: Path) -> TextClassifier:
-    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model."""
+    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model.
+
+    Raises ValueError, in one line, for a folder with both, in which the head is of one of them.
+    """
+    whole = holds_model(folder)
     if not holds_adapter(folder):
         return TextClassifier.load(folder, BUILDERS)
     weights, classes, read = read_head(folder)
+    if whole:
+        rule = "holds a whole model and an adapter, and a head of one of them"
+        raise ValueError(f"{folder} {rule}; make it anew with companion finetune classify --overwrite")
     teller = load(folder, device="cpu")
     classifier = Classifier(teller.model, len(classes), read).eval()
     classifier.head.load_state_dict(weights)
