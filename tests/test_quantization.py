@@ -113,15 +113,13 @@ def test_a_layer_multiplies_by_what_it_keeps(kind, bits, group):
 @pytest.fixture(params=torch.backends.quantized.supported_engines)
 def engine(request, monkeypatch):
     """Each int8 kernel that this PyTorch has, with a matrix large enough for it."""
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = request.param
+    monkeypatch.setattr(torch.backends.quantized, "engine", request.param)
     torch.manual_seed(4)
     plain = nn.Linear(512, 600)
     layer = Int8Linear(*round_to_grid(plain.weight, 8), plain.bias)
     if int8_product(torch.ones(512), layer.kept, layer.scale, layer.bias) is None:
         pytest.skip("no int8 kernel here; the floats are tested above")
-    yield layer
-    torch.backends.quantized.engine = before
+    return layer
 
 
 def test_the_kernel_is_near_and_rows_do_not_meet(engine):
