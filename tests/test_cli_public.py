@@ -232,7 +232,7 @@ def test_data_of_another_tokenizer_are_refused(smol, prepared, capsys):
 
 
 def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, capsys, monkeypatch):
-    from companion.runtime import runs
+    from companion.runtime import before_runs
 
     measure = ["eval", "--model", in_its_tokens, "--data", "runs/data/mine"]
     whole = said(capsys, measure)
@@ -243,9 +243,9 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
         "forward",
         lambda self, x, *more: (rows.append(x.shape), forward(self, x, *more))[1],
     )
-    monkeypatch.setattr(runs, "SCORES", 2 * 41 * 307)
+    monkeypatch.setattr(before_runs, "SCORES", 2 * 41 * 307)
     assert said(capsys, measure) == whole and {shape[0] for shape in rows} <= {1, 2}
-    monkeypatch.setattr(runs, "LONGEST", 10)
+    monkeypatch.setattr(before_runs, "LONGEST", 10)
     out = said(capsys, measure)
     assert out.startswith("in pieces of at most 10 tokens, of the 41 that it reads at once") and out != whole
 
