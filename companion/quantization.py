@@ -178,10 +178,10 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
 
         hooks.append(layer.register_forward_pre_hook(add))  # called with what the layer is about to read
     try:
-        for tokens, targets in batches:
-            real = targets != -100
-            count += int(real.sum())
-            with eval_mode(model):
+        with eval_mode(model):
+            for tokens, targets in batches:
+                real = targets != -100
+                count += int(real.sum())
                 model(tokens)
     finally:
         for hook in hooks:

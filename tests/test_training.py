@@ -113,6 +113,15 @@ def contents(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in hidden}
 
 
+def assert_goes_on(data, folder):
+    """A run in a folder ends, when it goes on, at the weights of one that never stopped; its history."""
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    train(straight, data, config())
+    history = train(resumed, data, config(), folder, resume=True)
+    assert same_weights(straight, resumed)
+    return history
+
+
 def press_ctrl_c(*_):
     signal.raise_signal(signal.SIGINT)
 
@@ -807,10 +816,7 @@ def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, fail
         train(small_model(data), data, config(), tmp_path, resume=True)
     assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
     monkeypatch.undo()
-    straight, resumed = small_model(data), small_model(data, seed=8)
-    train(straight, data, config())
-    train(resumed, data, config(), tmp_path, resume=True)
-    assert same_weights(straight, resumed)
+    assert_goes_on(data, tmp_path)
 
 
 def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path):
@@ -843,10 +849,7 @@ def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
     with pytest.raises(OSError, match=rf"^{cause}, and run it again; .* holds it up to step 17: go on"):
         train(small_model(data), data, config(), tmp_path)
     monkeypatch.undo()
-    straight, resumed = small_model(data), small_model(data, seed=8)
-    train(straight, data, config())
-    train(resumed, data, config(), tmp_path, resume=True)
-    assert same_weights(straight, resumed)
+    assert_goes_on(data, tmp_path)
 
 
 def test_every_file_of_a_run_has_the_rights_of_a_new_one(data, tmp_path):
@@ -1115,10 +1118,7 @@ def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
     with pytest.raises(type(error)):
         train(small_model(data), data, config(), tmp_path, on_eval=report)
     assert load_checkpoint(tmp_path)[2]["steps"] == 17
-    straight, resumed = small_model(data), small_model(data, seed=8)
-    train(straight, data, config())
-    assert [row["step"] for row in train(resumed, data, config(), tmp_path, resume=True)] == [17, 34, 40]
-    assert same_weights(straight, resumed)
+    assert [row["step"] for row in assert_goes_on(data, tmp_path)] == [17, 34, 40]
 
 
 def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):

@@ -104,11 +104,9 @@ def row_places(start: Tensor, n_tokens: int, before: int = 0) -> tuple[Tensor, T
 def check_speculation(config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling) -> Tensor:
     """The one row of tokens (1, T), as (T,) int64, after the arguments of `speculative` have been checked."""
     whole_number("n_draft", n_draft, 0, "try 4")
-    sizes = config.vocab_size, draft.config.vocab_size if hasattr(draft, "config") else config.vocab_size
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f"draft has a vocabulary of {sizes[1]}, model one of {sizes[0]}; give one of the same"
-        )
+    if hasattr(draft, "config") and (size := draft.config.vocab_size) != config.vocab_size:
+        both = f"draft has a vocabulary of {size}, model one of {config.vocab_size}"
+        raise ValueError(f"{both}; give one of the same")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"generator={generator!r:.40} must be a torch.Generator on the CPU, or None")
     if sampling.get("repetition_penalty", 1) != 1:

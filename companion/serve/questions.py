@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from companion.instructions import chat_end, chat_ids
@@ -226,12 +227,19 @@ def _least_tokens(messages: Sequence, tokenizer) -> int:
     """
     if not isinstance(tokenizer, BPETokenizer):
         return 0
-    longest: dict[int, int] = {}
-    for token in sorted(tokenizer.ids, key=len):
-        longest |= dict.fromkeys(token, len(token))
+    longest = _longest(tokenizer)
     texts = [message.get("content") for message in messages if isinstance(message, dict)]
     often = Counter(b"".join(whole(text).encode() for text in texts if isinstance(text, str)))
     return int(sum(n / longest[byte] for byte, n in often.items()))
+
+
+@lru_cache(maxsize=4)
+def _longest(tokenizer: BPETokenizer) -> dict[int, int]:
+    """Byte -> the length of the longest token that it is in."""
+    longest: dict[int, int] = {}
+    for token in sorted(tokenizer.ids, key=len):
+        longest |= dict.fromkeys(token, len(token))
+    return longest
 
 
 def _check_length(about: str, n: int, context_length: int) -> None:
