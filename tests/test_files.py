@@ -1,4 +1,4 @@
-"""Files that are whole or not there: kills at every moment, several processes at once, claims."""
+"""Files that are whole or not there: kills at every moment, several processes at once, claims, notes."""
 
 import multiprocessing
 import os
@@ -11,8 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from companion.runtime import files
+from companion.runtime.checkpoints import read_safetensors, write_safetensors
 from companion.runtime.files import COMMITTED, claim, reading, staged, write_whole
 
 
@@ -206,3 +210,17 @@ def test_a_folder_that_was_only_copied_is_left_as_it_is(tmp_path):
         (tmp_path / name).write_text("a")
     assert read_set(tmp_path) == ["a", "a", "a"]
     assert sorted(os.listdir(tmp_path)) == ["one", "three", "two"]
+
+
+NAMES = st.text().filter(lambda name: name != "__metadata__")  # under which safetensors keeps the notes
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text(), st.text(), max_size=4), NAMES)
+def test_notes_come_back_whatever_is_in_them(tmp_path_factory, notes, name):
+    path = tmp_path_factory.mktemp("notes") / "a.safetensors"
+    tensors = {name: torch.arange(3), f"{name} 2": torch.eye(2)}
+    write_safetensors(path, tensors, notes)
+    found, said = read_safetensors(path)
+    assert said == notes and found.keys() == tensors.keys()
+    assert all(torch.equal(found[key], tensors[key]) for key in tensors)

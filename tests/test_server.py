@@ -283,10 +283,12 @@ def test_rows_without_a_token_are_no_text_and_no_error(teller):
 
 
 def test_closing_ends_thread_and_port(teller):
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with running(teller, "tiny", SMALL) as url:
         assert call(url, {"max_tokens": 2})[0] == 200
-    assert threading.active_count() <= before
+        names = {thread.name for thread in set(threading.enumerate()) - before}
+        assert len(names) == 3 and {"engine", "reader_0"} < names  # and the one that serves
+    assert set(threading.enumerate()) <= before
     with pytest.raises(OSError):
         call(url, {})
 

@@ -676,6 +676,16 @@ def test_a_checkpoint_gives_back_the_model(data, folder):
     assert load_checkpoint(folder)[2]["train"]["steps"] == 2
 
 
+def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
+    """Of tied weights, which add a second note: safetensors itself writes notes in an order by chance."""
+    model = with_one_mlp(small_model(data))
+    for n in range(9):
+        save_checkpoint(tmp_path / str(n), model, data.tokenizer)
+        assert contents(tmp_path / str(n)) == contents(tmp_path / "0")
+    notes = checkpoints.read_safetensors(tmp_path / "0" / "model.safetensors")[1]
+    assert list(notes) == ["fingerprint", "shared"]
+
+
 def test_other_architectures_come_through_builders(data, folder):
     refuse(
         folder,

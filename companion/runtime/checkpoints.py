@@ -220,13 +220,27 @@ def file_of_checkpoint(path: Path) -> Path:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:
-    """Tensors, from any device, and notes as a safetensors file. OSError where it cannot be written."""
+    """Tensors, from any device, and notes as a safetensors file. OSError where it cannot be written.
+
+    The same tensors and notes give the same bytes.
+    """
     try:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
     except SafetensorError as error:
         reason = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
         raise OSError(f"{path.name} cannot be written ({reason}); make room, and run it again") from None
+    _sort_notes(path)
     for_all(path)
+
+
+def _sort_notes(path: Path) -> None:
+    """In order of their names: safetensors writes them in any. No byte of the tensors moves."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        file.seek(8)
+        file.write(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

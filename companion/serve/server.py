@@ -152,7 +152,7 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         await asyncio.to_thread(engine.join, GRACE)
         await asyncio.to_thread(reader.shutdown, cancel_futures=True)
 
-    def guard(http: Http) -> None:
+    async def guard(http: Http) -> None:  # async, for a plain function would be run in a thread of its own
         check_host(http.headers.get("host"), hosts)
         if http.url.path != "/health":
             check_token(http.headers.get("authorization"), token)
