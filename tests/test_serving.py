@@ -1,6 +1,7 @@
 """Rows that join and leave a running batch: each gets the tokens that it would get alone."""
 
 import json
+import threading
 import time
 from queue import Full
 
@@ -160,18 +161,24 @@ def test_the_queue_has_a_bound_and_late_requests_leave_it(small):
     engine.close()
 
 
+def halted(request, tokens=3):
+    """The engine waits after so many tokens of this request until the second event is set."""
+    there, go = threading.Event(), threading.Event()
+    request.put = lambda token: len(request.drawn) == tokens and (there.set(), go.wait(20))
+    return there, go
+
+
 def test_who_is_in_a_slot_and_late_leaves_it(small):
-    engine, steps = Engine(small, 1, 4), []
-    first = Request([1], 30)
-    first.put = lambda token: (steps.append(token), time.sleep(0.02))
+    engine, first = Engine(small, 1, 4), Request([1], 30)
+    there, go = halted(first)
     engine.submit(first)
     engine.start()
-    while len(steps) < 3:
-        time.sleep(0.005)
+    assert there.wait(20)
     first.deadline = float("-inf")
     second = Request([2], 3)
     engine.submit(second)
-    assert waited(second) == "length" and first.finish == "late" and len(first.drawn) < 30
+    go.set()
+    assert waited(second) == "length" and first.finish == "late" and len(first.drawn) == 3
     engine.close()
 
 
@@ -191,14 +198,15 @@ def test_a_failure_ends_what_is_there_and_the_thread_goes_on(small):
 
 
 def test_close_ends_what_is_running_and_waiting(small):
-    engine = Engine(small, 1, 4)
-    slow, waiting = Request([1], 30, put=lambda token: time.sleep(0.02)), Request([1], 3)
-    engine.submit(slow)
+    engine, running, waiting = Engine(small, 1, 4), Request([1], 30), Request([1], 3)
+    there, go = halted(running)
+    engine.submit(running)
     engine.submit(waiting)
     engine.start()
-    time.sleep(0.1)
+    assert there.wait(20)
     engine.close()
-    assert waited(slow) == waited(waiting) == "closed"
+    go.set()
+    assert waited(running) == waited(waiting) == "closed" and len(running.drawn) == 3
 
 
 def test_dictionaries_and_events():
