@@ -47,7 +47,7 @@ def fit_head(
 ) -> nn.Linear:
     """The linear head with the least mean surprise at the labels: multinomial logistic regression.
 
-    features: (N, F), taken as given. labels: (N,) int64. weights: (n_classes,), of each class in the mean.
+    features: (N, F), of any scale. labels: (N,) int64. weights: (n_classes,), what each class counts.
     decay: times the sum of squares of the head's weights on features of spread 1, added to the mean. Raises
     ValueError for labels outside 0 … n_classes - 1.
     """

@@ -79,9 +79,9 @@ def make_dataloader(
 ) -> DataLoader:
     """A DataLoader of a TokenDataset: batches (x, y), each (B, T) int64.
 
-    One round has every window once, shuffled or in order. When shuffled, a last batch that is not
-    full is dropped, so that all steps of a training see equally many windows. generator: a
-    torch.Generator, for the same order every time.
+    One round has every window once, in order; shuffled, a last batch that is not full is dropped, so
+    that all steps of a training see equally many windows. generator: a torch.Generator, for the
+    same order every time.
     Raises ValueError and TypeError as TokenDataset does, and ValueError for a batch_size below 1.
     """
     at_least_one(batch_size=batch_size)
@@ -226,7 +226,7 @@ def prepare(
 ) -> dict:
     """Write documents as a folder that load_prepared opens; return what its meta.json says.
 
-    train.bin and val.bin are raw uint16, or uint32 for more than 65,536 tokens: <|endoftext|>,
+    train.bin and val.bin are raw uint16, or uint32 for a vocabulary above 65,536: <|endoftext|>,
     then each document followed by one. hold_out says which documents are val. A kill at any
     moment leaves the folder's old data or the new; of two processes at once, one waits. Tokens are
     written a document at a time and never held all at once. source: where the text is from.

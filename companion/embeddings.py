@@ -96,7 +96,7 @@ class GPTEmbedding(nn.Module):
     context_length: positions that have a row.
     dropout: the share of numbers set to 0 in training (chapter 4).
     Raises ValueError for a size below 1, a dropout outside [0, 1), a position below 0 or past
-    context_length, or a start that is neither one number nor one for each of the B rows.
+    context_length, or a tensor start that is not int64, one for each of the B rows.
     Source: GPT-2's wte + wpe (Radford et al., 2019).
     """
 

@@ -183,8 +183,8 @@ def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, flo
 # Cell 9a5ec5cb, under “Does it know when it guesses?”
 @dataclass(frozen=True)
 class Calibration:
-    """Of each bin that is not empty: mean confidence, share right, number of answers, each (bins,); and the
-    expected calibration error."""
+    """Of each of M bins that are not empty: mean confidence, share right, number of answers, each (M,); and
+    the expected calibration error."""
 
     confidence: torch.Tensor
     accuracy: torch.Tensor
@@ -203,7 +203,8 @@ def calibration(confidence, right, bins: int = 10) -> Calibration:
         shapes = f"{tuple(confidence.shape)} and {tuple(right.shape)}"
         raise ValueError(f"confidence and right have shapes {shapes}, must both be (N,) with N at least 1")
     if not ((confidence >= 0) & (confidence <= 1)).all():
-        raise ValueError(f"confidence={confidence.max().item():.3g} must be from 0 to 1; take a softmax")
+        low, high = confidence.min(), confidence.max()
+        raise ValueError(f"confidence from {low:.3g} to {high:.3g} must be from 0 to 1; take a softmax")
     which = (confidence * bins).long().clamp(max=bins - 1)  # (N,): confidence 1 is in the last bin
     count = torch.bincount(which, minlength=bins).double()  # (bins,)
     sums = [torch.bincount(which, weights=values, minlength=bins) for values in (confidence, right)]

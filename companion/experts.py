@@ -57,13 +57,14 @@ class MixtureOfExperts(nn.Module):
     It is given its parts and builds none. router: x (N, C) -> weights, chosen, (N, k) each. experts: modules,
     (n, C) -> (n, C), also for n = 0. capacity: in training, an expert takes at most capacity * N k / E
     tokens (rounded up), the first that come; to the others it adds nothing. None: no limit. Raises
-    ValueError for a capacity not above 0. Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
+    ValueError for a capacity not above 0 and finite.
+    Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
     """
 
     def __init__(self, router: nn.Module, experts: list, capacity: float | None = None):
         super().__init__()
         if capacity is not None:
-            number("capacity", capacity, "above 0; try 1.25", lambda factor: 0 < factor < math.inf)
+            number("capacity", capacity, "above 0 and finite; try 1.25", lambda factor: 0 < factor < math.inf)
         self.router, self.experts, self.capacity = router, nn.ModuleList(experts), capacity
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -56,9 +56,9 @@ class GPTConfig:
 class GPT(nn.Module):
     """Embedding, blocks, norm, and a score for every token of the vocabulary. (B, T) -> logits (B, T, V).
 
-    It is given its parts and builds none. embed: called as embed(tokens, start=...); its token rows, or
-    itself where it is the table, have a weight (V, C). blocks: each called as block(x, cache). norm: the
-    last one. head: (B, T, C) -> (B, T, V); None scores with the embedding's own rows (weight tying).
+    It is given its parts and builds none. embed: called as embed(tokens, start=...); embed.token.weight, or
+    embed.weight without a token, is (V, C). blocks: each called as block(x, cache). norm: the last one.
+    head: (B, T, C) -> (B, T, V); None scores with the embedding's own rows (weight tying).
     """
 
     def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module, head=None):

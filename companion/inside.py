@@ -129,9 +129,9 @@ def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
 def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn.Linear:
     """A linear map from a state to a score for each label, fitted in one go: ridge regression on 0 and 1.
 
-    states (N, C), labels (N,) int64 from 0 on. ridge: N times it is added to the squares, against weights
-    that only fit these N. Raises TypeError for labels that are not whole numbers; ValueError for none, for
-    another number of them than of states, for a negative label, and where all labels are the same.
+    states (N, C), labels (N,) int64 from 0 on. ridge: the penalty on weights for states of spread 1.
+    Raises TypeError for labels that are not whole numbers; ValueError for none, for another number of them
+    than of states, for a negative label, and where all labels are the same.
     Source: Alain and Bengio, 2016 (arXiv:1610.01644).
     """
     if labels.is_floating_point() or labels.dtype == torch.bool:
