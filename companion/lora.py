@@ -80,7 +80,7 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def replace_linear(model: nn.Module, names: Sequence[str] | None, make: Callable) -> dict[str, nn.Module]:
-    """Put make(layer) for each linear layer of a model's blocks that has one of the names; return those.
+    """Put make(layer) for each linear layer of a model's blocks that has one of the names; return the new.
 
     names: ends of paths, as "q_proj" or "blocks.0.mlp.up_proj"; None, all. Raises ValueError for a name that
     no layer has, before anything is changed.

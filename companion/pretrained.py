@@ -180,7 +180,7 @@ class ParallelBlock(Block):
 # Cell 172e2f6c, under “A third family: two parts side by side”
 @dataclass
 class NeoXConfig(GPTConfig):
-    """The shape of a GPT-NeoX type model. rope_share: of a head's width, that turns.
+    """The shape of a GPT-NeoX type model. rope_share: the share of a head's width that turns.
 
     Raises ValueError as GPTConfig does, and for a share outside (0, 1], or of no even number.
     """
