@@ -49,7 +49,7 @@ class Track:
 
     plan: batch_size, context_length, room (positions at first), dtype (None: as it comes).
     length: tokens held, an int, or int64 (B,) where rows differ. end: those of the longest row.
-    Raises ValueError for another number of rows, past context_length, and a rewind to where it was not.
+    Raises ValueError for another number of rows, and past context_length.
     """
 
     def __init__(self, plan, buffer=None, length=0):
@@ -141,7 +141,10 @@ class KVCache:
         return in_step(self.used())
 
     def rewind(self, length) -> None:
-        """Forget what came after the first tokens: so many of all rows, or of each row, int64 (B,)."""
+        """Forget what came after the first tokens: so many of all rows, or of each row, int64 (B,).
+
+        Raises ValueError or TypeError for a length that it cannot go back to.
+        """
         used = sorted(self.used(), key=lambda track: track.end)
         length = check_rewind(length, used[0].length if used else 0, self.plan.batch_size)
         for track in used:
@@ -163,7 +166,7 @@ def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
     with eval_mode(model), whole_or_not(cache):
         pieces = [model.hidden(piece, cache) for piece in tokens.split(chunk, dim=1)]
         if (lengths != lengths[0]).any():
-            cache.rewind(start + lengths)  # the padding was never read
+            cache.rewind(start + lengths)  # forget the padding
         each = torch.arange(len(rows), device=lengths.device)
         last = torch.cat(pieces, dim=1)[each, lengths - 1]  # (B, T, C) -> (B, C)
         return model.logits(last)

@@ -41,7 +41,7 @@ class RoPE(nn.Module):
     """Rotary positions: numbers i and i + D / 2 of a query or key turn by their position times speed i.
 
     width: numbers in a head, D. context_length: positions. theta: speed i is theta^(-2 i / D). factor,
-    original: trained on `original` positions, it reads `factor` times as many (Llama 3). Angles are float32.
+    original: speeds below a turn in `original` positions are divided by factor (Llama 3). Angles are float32.
     Raises ValueError for an odd width, a number not above 0, a position out of range.
     Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Hugging Face's files.
     """

@@ -172,7 +172,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
         grams[layer] = torch.zeros(layer.in_features, layer.in_features)
 
         def add(layer, inputs):
-            check_places(inputs[0], real)
+            check_places(inputs[0], real)  # one vector for each token
             x = inputs[0][real].cpu()  # (B, T, in) -> (N, in); real is set below, before each model(tokens)
             grams[layer] += x.T @ x
 

@@ -101,9 +101,9 @@ def sample_groups(teller, prompts: Sequence[str], size: int, generator=None, tem
 def group_advantages(rewards, size: int) -> torch.Tensor:
     """How far each reward is above the mean of its group, in spreads of the group: N numbers -> (N,).
 
-    The spread counts 1e-4 more, so equal rewards get zeros. Raises ValueError for a reward that is not finite,
-    and for rewards that do not come in groups of `size`. Source: Shao et al., 2024 (arXiv:2402.03300), section
-    4.1.2.
+    The spread counts 1e-4 more, so equal rewards get zeros. Raises ValueError for a reward that is not
+    finite, and for rewards that do not come in groups of `size`.
+    Source: Shao et al., 2024 (arXiv:2402.03300), section 4.1.2.
     """
     rewards = as_rewards(rewards)
     if size < 2 or len(rewards) % size:

@@ -130,8 +130,8 @@ def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
     """AdamW with rates such that config.lr, found at base_width, serves a model of any width.
 
     Matrices of the blocks and the last norm learn at lr · base_width / d_model, all else at lr. The
-    matrices' weight decay grows as their rate falls, since a step decays by rate · decay. Heads are of one
-    width.
+    matrices' weight decay grows as their rate falls, since a step decays by rate · decay. A wider model
+    must have more heads, not wider ones.
     Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8.
     """
     scale = base_width / model.config.d_model

@@ -63,7 +63,7 @@ class Request:
     """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
 
     max_new_tokens: at most so many. stop: the id that ends it. options: as for next_token_probabilities.
-    seed: the same gives generate's tokens with it; None, others each time. put: called with each token as
+    seed: draws what generate draws with it; None, others each time. put: called with each token as
     it is drawn, and with None at the end. deadline: when it must be done, by time.monotonic(). drawn: its
     tokens so far. finish: None; at the end "stop", "length", or why the answer is not whole.
     """
