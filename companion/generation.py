@@ -172,7 +172,8 @@ def generate(
     rows: (B, T) int64, or a list of 1-D tensors. A row's result does not depend on the other rows.
     stop: a row that has drawn it is finished and padded with it; when all rows are, n is smaller.
     generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
-    number that this one gives. Or a list, one for each row: its first number seeds. None: PyTorch's own.
+    number that this one gives. Or a list, one for each row: its first number seeds. None is PyTorch's
+    global one.
     cache: a key/value cache as chapter 9 makes it; afterwards it holds padding, too, where rows ended sooner.
     Without one, or with one that says so, the window slides past context_length. Raises ValueError or
     TypeError for an empty row, a setting out of its range, or, with a cache that does not slide, a text

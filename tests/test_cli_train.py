@@ -228,7 +228,9 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
 def test_what_a_gap_means_depends_on_it():
     said = [gap_means(gap) for gap in (3.0, 0.8, 0.4, 0.05)]
     assert len(set(said)) == 4 and "Over 100 %" in said[0] and "nearly all" in said[3]
-    assert "train longer" in scores_line({"ended": 0})
+    assert "train longer" in scores_line({"ended": 0}, 40)
+    scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
+    assert "Of 30 stories 70% hold no" in scores_line({"ended": 0.75} | scores, 40)
 
 
 # -- the best weights ------------------------------------------------------------------

@@ -197,5 +197,5 @@ def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
         print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
     print()
     if result.scores:
-        print(scores_line(result.scores))
+        print(scores_line(result.scores, plan.text.judged))
         print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))

@@ -14,6 +14,8 @@ from companion.village.measures import gap_left, reference_lines, village_scores
 PROMPT = Generation.prompt
 USUAL = 256
 """Tokens of the rows in most presets."""
+TOLD = 40
+"""Stories that are judged at a training's end."""
 
 
 class Reporter:
@@ -77,7 +79,7 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict]) -
             f" reaches {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
         )
         print(gap_means(gap))
-        print(scores_line(village_scores(teller, 40, seed=1)))
+        print(scores_line(village_scores(teller, TOLD, seed=1), TOLD))
     else:
         print(bytes_mean(last["bits_per_byte"]))
     if worse := best_is_elsewhere(history, folder):
@@ -148,12 +150,13 @@ def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
     )
 
 
-def scores_line(scores: dict) -> str:
-    """What a model's own stories show of it."""
+def scores_line(scores: dict, n: int) -> str:
+    """What a model's own stories show of it. n: how many it began; those without an end are not judged."""
     if "grammar" not in scores:
         return "No story of it came to an end yet, so there is nothing to judge: train longer."
+    ended = round(n * scores["ended"])
     return (
         f"Grammar: {scores['grammar']:.0%} of sentences are the village's. Memory: {scores['memory']:.0%} of"
-        f" recalled words are right, {scores['consistent']:.0%} of stories hold no contradiction,"
+        f" recalled words are right. Of {ended} stories {scores['consistent']:.0%} hold no contradiction,"
         f" {scores['flawless']:.0%} no fault."
     )
