@@ -81,7 +81,10 @@ def word_counts(texts: Sequence[str], words: Sequence[str] | None = None) -> tup
     """
     found = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
     if words is None:
-        words = [word for word, _ in sum(found, Counter()).most_common()]
+        total = Counter()
+        for one in found:
+            total.update(one)
+        words = [word for word, _ in total.most_common()]
     counts = torch.tensor([[count[word] for word in words] for count in found])  # (N, W)
     return counts.float().reshape(len(found), len(words)), list(words)
 

@@ -82,7 +82,7 @@ class MixtureOfExperts(nn.Module):
     def room(self, choices: int) -> int | None:
         """How many tokens an expert takes; None: all that come. Skip this until Capacity."""
         limited = self.capacity and self.training
-        return math.ceil(self.capacity * choices / len(self.experts)) if limited else None
+        return math.ceil(round(self.capacity * choices / len(self.experts), 9)) if limited else None
 
 
 # Cell 847a67d8, under “Balance”

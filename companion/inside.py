@@ -143,7 +143,7 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
         raise ValueError(
             f"labels go from {labels.min()} to {labels.max()}; a probe needs two or more, from 0 on"
         )
-    x, targets = states.double(), nn.functional.one_hot(labels).double()  # (N, C), (N, K)
+    x, targets = states.double(), nn.functional.one_hot(labels.long()).double()  # (N, C), (N, K)
     mean, spread, base = x.mean(0), x.std(0) + 1e-9, targets.mean(0)
     z = (x - mean) / spread
     squares = z.T @ z + ridge * len(z) * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)  # (C, C)

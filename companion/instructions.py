@@ -164,13 +164,12 @@ def answers(
     for i in range(0, len(order), 50):
         here = order[i : i + 50]
         rows = [torch.tensor(prompts[j], device=device) for j in here]
-        longest = max(map(len, rows))
-        room = min(max_new_tokens, model.config.context_length + 1 - longest)
-        cache = cache_that_fits(SlidingCache, model.config, torch.empty(len(rows), longest), room)
+        rooms = [min(max_new_tokens, model.config.context_length + 1 - len(row)) for row in rows]
+        cache = SlidingCache(model.config, len(rows))
         settings = {"temperature": 0, "stop": stop, "generator": generator, "cache": cache} | options
-        texts = ended_texts(generate(model, rows, room, **settings), tokenizer, stop)
-        for j, text in zip(here, texts, strict=True):
-            said[j] = text
+        drawn = generate(model, rows, max(rooms), **settings)  # (B, n)
+        for j, row, room in zip(here, drawn, rooms, strict=True):
+            [said[j]] = ended_texts(row[None, :room], tokenizer, stop)
     return said
 
 

@@ -189,11 +189,13 @@ def save_adapter(model: GPT, folder: str | Path, base: str | Path | None = None)
 def load_adapter(model: GPT, folder: str | Path) -> dict[str, LoRALinear]:
     """An adapter that save_adapter or PEFT wrote, fitted to a model's layers; switch puts it on.
 
+    As with add_lora, the model's own weights learn no more.
     Raises ValueError, in one line, for an adapter of another model, shape or rank, and for what is damaged.
     """
     layers, *family = public_layers(model)
-    made = {}
-    for path, (A, B, scale) in fit_adapter(folder, layers, *family).items():
+    made, fitted = {}, fit_adapter(folder, layers, *family)
+    model.requires_grad_(False)
+    for path, (A, B, scale) in fitted.items():
         made[path] = LoRALinear(layers[path], len(A), scale * len(A))
         made[path].A.data.copy_(A), made[path].B.data.copy_(B)
     return made

@@ -113,8 +113,8 @@ class Int8Linear(QuantizedLinear):
     """8 bits a number. A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel.
 
     The kernel rounds the input, too, to 7 bits on x86: 127 values, from minus to plus a row's largest.
-    With groups, a small matrix, a gradient to be taken, an input that is not float32 on the CPU, or without
-    such a kernel, the result is that of the floats: the same, but for the rounding of the input.
+    With groups, a small matrix, a gradient to be taken, an input that is not on the CPU, or without such a
+    kernel, the result is that of the floats: the same, but for the rounding of the input.
     Source: Jacob et al., 2017 (arXiv:1712.05877), section 2; the input's scale is found anew each time.
     """
 

@@ -26,6 +26,7 @@ from companion.runtime.rewards import (
     prompt_rows,
     told_rows,
 )
+from companion.runtime.tokenizers import TextDecoder
 
 __all__ = [
     "best_of",
@@ -109,6 +110,7 @@ def group_advantages(rewards, size: int) -> torch.Tensor:
     if size < 2 or len(rewards) % size:
         raise ValueError(f"rewards has {len(rewards)} entries, must come in groups of size={size}, 2 or more")
     groups = rewards.view(-1, size)  # (P, G)
+    groups = groups - groups[:, :1]  # so that equal ones are exactly 0
     above = groups - groups.mean(1, keepdim=True)
     return (above / (groups.std(1, keepdim=True, correction=0) + 1e-4)).flatten()
 
@@ -142,6 +144,8 @@ class GRPO:
 
     def __init__(self, teller, prompts, credit, size=8, per_step=8, reference=None, kl=0.0, seed=0):
         prompt_rows(teller, prompts)  # what is wrong with them is found before any work
+        if kl and reference is None:
+            raise ValueError(f"kl={kl} is the price of leaving a reference; give reference, or kl=0")
         self.teller, self.prompts, self.credit, self.seed = teller, prompts, credit, seed
         self.size, self.per_step, self.reference, self.kl = size, per_step, reference, kl
 
@@ -175,11 +179,12 @@ def sentence_credit(samples: Samples, teller, false: Callable) -> torch.Tensor:
     for i, (text, ended) in enumerate(samples.told):
         if spans := false(text, ended):
             ids = samples.tokens[i, begin:].tolist()
-            letters = torch.tensor([len(teller.tokenizer.decode([one])) for one in ids])  # (T - begin,)
-            ends = letters.cumsum(0)
+            decoder = TextDecoder(teller.tokenizer)
+            letters = [len(decoder.add(one)) for one in ids]
+            ends = torch.tensor([0] * begin + letters).cumsum(0)  # (T,)
             starts = torch.cat([torch.zeros(1), ends[:-1]])
             for start, end in spans:
-                credit[i, begin - 1 :][(starts < end) & (start < ends)] = -1
+                credit[i][((starts < end) & (start < ends))[1:]] = -1
     return credit.where(samples.mask, 0.0)
 
 
@@ -256,9 +261,12 @@ class DPO:
         return matched_pairs(self.told, [self.score(*one) for one in self.told], self.size)
 
     def batches(self, first: int = 0) -> Iterator[tuple]:
-        """Endless (chosen, rejected), each (tokens, mask, log-probabilities (16,) by the reference)."""
+        """Endless (chosen, rejected), each (tokens, mask, log-probabilities (16,) by the reference).
+
+        From step number first on; its round begins anew.
+        """
         for turn in count(first // self.steps):
-            pairs, reference = self.draw(turn), deepcopy(self.teller.model)
+            pairs, reference = self.draw(turn), deepcopy(self.teller.model).eval()
             for some in pair_batches(pairs, 16, self.steps, self.seed + turn):
                 sides = [told_rows(self.teller, told) for told in zip(*some, strict=True)]
                 with torch.no_grad():

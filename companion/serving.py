@@ -44,7 +44,8 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
 
     caches: of one model, each with at least one token read. What select takes apart, this puts together.
     """
-    rows = KVCache(caches[0].config, sum(cache.plan.batch_size for cache in caches))
+    batch_size = sum(cache.plan.batch_size for cache in caches)
+    rows = KVCache(caches[0].config, batch_size, dtype=caches[0].plan.dtype)
     for layer, *olds in zip(rows.layers, *(cache.layers for cache in caches), strict=True):
         for name in olds[0].tracks:
             tracks = [old.tracks[name] for old in olds]
@@ -62,10 +63,11 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
 class Request:
     """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
 
-    max_new_tokens: at most so many. stop: the id that ends it. options: as for next_token_probabilities.
-    seed: draws what generate draws with it; None, others each time. put: called with each token as
-    it is drawn, and with None at the end. deadline: when it must be done, by time.monotonic(). drawn: its
-    tokens so far. finish: None; at the end "stop", "length", or why the answer is not whole.
+    max_new_tokens: at most so many. stop: the id that ends it. options: as for next_token_probabilities, but
+    repetition_penalty. seed: draws what generate draws with it; None, others each time. put: called with each
+    token as it is drawn, and with None at the end; must not raise. deadline: when it must be done, by
+    time.monotonic(). drawn: its tokens so far. finish: None; at the end "stop", "length", or why the
+    answer is not whole.
     """
 
     tokens: list[int]
@@ -99,6 +101,8 @@ class Request:
 def prompt_row(model: GPT, request: Request) -> torch.Tensor:
     """A request's prompt, (1, T). Raises ValueError or TypeError for what the model cannot go on with."""
     row, c = torch.tensor([request.tokens], device=next(model.parameters()).device), model.config
+    if request.options.get("repetition_penalty", 1.0) != 1.0:
+        raise ValueError("options has repetition_penalty, which a shared batch cannot apply; leave it out")
     # a cache that does not slide, so a text too long is refused
     check_generation(c, row, request.max_new_tokens, request.stop, None, KVCache(c, 1), **request.options)
     return row

@@ -45,7 +45,7 @@ __all__ = [
 # Cell 1deafebe, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
     """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
-    return math.exp(nats_per_token) if nats_per_token < 709 else math.inf  # floats end near e**709
+    return math.inf if nats_per_token >= 709 else math.exp(nats_per_token)  # floats end near e**709
 
 
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
@@ -92,7 +92,8 @@ def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW
 def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
     """The learning rate of a step (0 to steps - 1): up a straight line, then down half a cosine.
 
-    The last step is at min_lr. Source: Loshchilov & Hutter, 2017 (arXiv:1608.03983), equation (5).
+    The last step is at min_lr, if two or more follow the warm-up.
+    Source: Loshchilov & Hutter, 2017 (arXiv:1608.03983), equation (5).
     """
     if step < warmup_steps:
         return lr * (step + 1) / warmup_steps

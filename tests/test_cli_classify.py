@@ -259,6 +259,24 @@ def test_what_the_other_kind_left_is_gone(folder, tmp_path, capsys, first, then)
     assert capsys.readouterr().out.splitlines()[-1].startswith("sun")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
+    kind, folder, tmp_path, capsys, monkeypatch
+):
+    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
+    argv = ["--output", out, "--overwrite", *KINDS[kind][0]]
+    assert finetune(folder, data, *argv) == 0
+    before = (out / HEAD).read_bytes()
+
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("companion.show.classes.save", stop)
+    argv = ["finetune", "classify", "--model", folder, "--data", data, *argv, "--seed", 5]
+    fails(capsys, argv, 130, "stopped before the report", f"saved in {out}")
+    assert (out / HEAD).read_bytes() != before and names(out) == {HEAD, *KINDS[kind][1]}
+
+
 @pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full"), ("lora", "lora")])
 @pytest.mark.parametrize("place", ["writing", "moving"])
 def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch, first, then, place):

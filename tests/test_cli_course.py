@@ -6,11 +6,16 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import torch
 from command_line import fails
 
 from companion import load, village
 from companion.cli import main
-from companion.commands import course
+from companion.commands import course, reward
+from companion.datasets import load_text
+from companion.gpt import GPTConfig, gpt2
+from companion.tokenization import BPETokenizer
+from companion.training import Trainer, save_checkpoint
 
 QUICK = ["--minutes", "0.02", "--questions", "8"]
 
@@ -143,6 +148,40 @@ def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
     saved["provenance"]["steps"] = 5
     (tmp_path / "teller" / "config.json").write_text(json.dumps(saved), "utf-8")
     course.check_whole(plan, "teller")
+
+
+def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypatch):
+    torch.manual_seed(3)
+    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
+    save_checkpoint(tmp_path / "answerer", gpt2(GPTConfig(300, 96, 1, 2, 16)), tokenizer)
+    done = "".join(json.dumps({"stage": name, "seconds": 1}) + "\n" for name in [*course.STAGES][:3])
+    (tmp_path / course.LOG).write_text(done, "utf-8")
+    argv = ["course", "--output", tmp_path, "--resume", *QUICK, "--device", "cpu"]
+    step, measure = Trainer.step, reward.look
+
+    def stop(trainer):
+        if trainer.steps == 1:
+            raise KeyboardInterrupt
+        return step(trainer)
+
+    monkeypatch.setattr(course, "look", lambda plan, name: {})
+    monkeypatch.setattr(reward, "look", lambda teller, n, seed: measure(teller, 4, seed))
+    monkeypatch.setattr("companion.village.tasks.true_story", lambda text, ended=True: text.count("e") / 999)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stop)
+        fails(capsys, argv, 130, "stopped in stage assistant, which will begin again; to go on", "--resume")
+    assert [row["stage"] for row in rows(tmp_path)] == [*course.STAGES][:3]
+    assert main([str(word) for word in argv]) == 0
+    assert [row["stage"] for row in rows(tmp_path)] == [*course.STAGES]
+    assert course.provenance_of(tmp_path / "assistant")["steps"] == 8
+
+
+def test_several_processes_are_refused_before_any_stage(tmp_path, capsys, monkeypatch):
+    there = {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29577}
+    for name, value in there.items():
+        monkeypatch.setenv(name, str(value))
+    fails(capsys, ["course", "--output", tmp_path / "new"], 2, "WORLD_SIZE=2", "without torchrun")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

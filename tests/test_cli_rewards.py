@@ -1,14 +1,17 @@
 """companion finetune rewards: by the judge, by pairs, stopped, and on bad files."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from command_line import fails
 
-from companion import load
+from companion import load, village
 from companion.cli import main
 from companion.commands import reward
+from companion.commands.course import provenance_of
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
@@ -110,6 +113,7 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_pat
     assert finetune(folder, "--output", tmp_path / "out", *small) == 0
     assert "ended after 8 steps, which are kept" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["steps"] == 8
+    assert provenance_of(tmp_path / "out")["stopped"] is False
 
 
 def test_pairs_are_preferred(folder, tmp_path, capsys):
@@ -129,21 +133,53 @@ def test_pairs_are_preferred(folder, tmp_path, capsys):
     assert margin(tmp_path / "out") > margin(folder)
 
 
-def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
+def interrupt(monkeypatch, after):
+    """Ctrl-C after so many steps."""
     step = Trainer.step
 
     def stop(trainer):
-        if trainer.steps == 1:
+        if trainer.steps == after:
             raise KeyboardInterrupt
         return step(trainer)
 
     monkeypatch.setattr(Trainer, "step", stop)
+
+
+def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
+    interrupt(monkeypatch, after=1)
     out = tmp_path / "out"
     assert (
         finetune(folder, "--output", out, "--method", "grpo", "--steps", 9, "--prompts", 2, "--size", 2) == 0
     )
     assert "stopped after 1 steps" in capsys.readouterr().err
     assert json.loads((out / "report.json").read_text("utf-8"))["steps"] == 1 and load(out, "cpu")
+    assert provenance_of(out)["stopped"] is True
+
+
+@pytest.mark.parametrize("kind", ["judge", "pairs"])
+def test_ctrl_c_before_the_first_step_leaves_the_folder_as_it_was(
+    kind, folder, tmp_path, capsys, monkeypatch
+):
+    out, pairs = tmp_path / "out", write(tmp_path / "pairs.jsonl", *[PAIR] * 4)
+    small = ["--output", out, "--steps", 2]
+    small += ["--data", pairs] if kind == "pairs" else ["--method", "grpo", "--prompts", 2, "--size", 2]
+    assert finetune(folder, *small) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    interrupt(monkeypatch, after=0)
+    argv = ["finetune", "rewards", "--model", folder, *SMALL, *small, "--overwrite"]
+    fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_stories_longer_than_the_context_are_measured_whole(folder):
+    teller = load(folder, "cpu")
+    for weight in teller.model.parameters():
+        torch.nn.init.zeros_(weight)  # so that each of the 300 tokens is as likely as the others
+    stories = village.load_split("test")[:200]
+    lengths = [len(teller.tokenizer.encode(text)) + 1 for text in stories]
+    assert max(lengths) > teller.model.config.context_length + 1
+    bits = math.log2(300) * sum(lengths) / sum(len(text.encode()) + 1 for text in stories)
+    assert reward.look(teller, 2, 0)["bits per byte"] == pytest.approx(bits, rel=1e-4)
 
 
 def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(

@@ -67,6 +67,19 @@ def test_a_size_wins_over_the_file_and_the_preset(prepared, monkeypatch, capsys)
     assert (model.n_layers, model.n_heads, model.d_model, model.dropout) == (4, 4, 256, 0.2)
 
 
+def test_a_size_beside_the_file_of_another_kind_of_model_is_refused(prepared, monkeypatch, capsys):
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    argv, file = ["train", *MINE, "--config", "my.toml", "--size", "nano"], prepared / "my.toml"
+    file.write_text("[model]\narchitecture = 'swift'\n", encoding="utf-8")
+    words = "--size=nano is of gpt2, and the architecture of my.toml is swift; leave out --size or --config"
+    fails(capsys, argv, 2, words)
+    fails(capsys, [*argv, "--architecture", "swift"], 2, "--size is of gpt2, not of swift")
+    assert planned(monkeypatch, [*argv[1:], "--architecture", "gpt2"]).model.d_model == 256
+    file.write_text("[model]\narchitecture = 'gpt2'\nd_model = 64\n", encoding="utf-8")
+    model = planned(monkeypatch, argv[1:]).model
+    assert (model.architecture, model.d_model, model.d_ff) == ("gpt2", 256, 1024)
+
+
 def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, capsys, monkeypatch):
     import tiktoken
 
@@ -181,6 +194,14 @@ def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
 def test_a_run_in_its_usual_place_goes_on_by_a_shorter_command(prepared, capsys):
     assert main(["train", *MINE, *TINY]) == 0
     assert said(capsys, "--resume") == ["companion train --data runs/data/mine --resume --minutes 10"]
+
+
+def test_a_preset_beside_resume_would_be_ignored_and_is_refused(trained, capsys):
+    before = weights(trained / "runs/mine")
+    argv = ["train", *MINE, "--resume", "--steps", "4"]
+    words = "--preset is of a new model, and this run goes on with one that is there; leave it out"
+    fails(capsys, [*argv, "--preset", "gpu"], 2, words)
+    assert weights(trained / "runs/mine") == before
 
 
 def test_the_rate_of_a_finished_run_rises_again_and_falls_to_the_new_end(prepared, capsys, monkeypatch):

@@ -5,13 +5,13 @@ import math
 import tomllib
 
 import pytest
-from command_line import TINY, fails
+from command_line import TINY, fails, planned
 from hypothesis import given
 from hypothesis import strategies as st
 
 from companion import cli
 from companion.cli import main
-from companion.runtime.configs import read_settings, write_settings
+from companion.runtime.configs import read_settings, write_run_settings, write_settings
 from companion.runtime.presets import PRESETS
 
 MINE = ["--data", "runs/data/mine"]
@@ -144,6 +144,33 @@ def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys)
     repeated = tomllib.loads((prepared / "a/config.toml").read_text(encoding="utf-8"))
     assert "d_ff" not in repeated["model"] and repeated["training"]["lr"] == 0.001
     assert repeated["data"] == "runs/data/mine" and math.isclose(repeated["minutes"], 0)
+
+
+FOLLOWING = {  # what a run was trained with, what is asked for beside its file, and the shape of that
+    "all follow": ("", "--n-heads 4 --d-model 192", (4, 48, 512)),
+    "the width alone": ("", "--d-model 192", (2, 96, 512)),
+    "the heads alone": ("", "--n-heads 4", (4, 24, 256)),
+    "given heads stay": ("--n-heads 4 --n-kv-heads 2", "--n-heads 8", (2, 12, 256)),
+    "a given width stays": ("--head-width 32", "--n-heads 4 --d-model 192", (4, 32, 512)),
+    "a width that the others do not give": ("--n-heads 5 --head-width 32", "--n-heads 10", (10, 32, 256)),
+    "a given middle stays": ("--d-ff 100", "--d-model 192", (2, 96, 100)),
+    "experts": ("--architecture experts", "--n-heads 4 --d-model 192", (4, 48, 256)),
+    "another kind": ("--preset text", "--architecture llama --d-model 384", (6, 64, 1024)),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWING)
+def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_given_stays(
+    case, prepared, monkeypatch
+):
+    first, second, numbers = FOLLOWING[case]
+    run = planned(monkeypatch, [*MINE, *first.split()])
+    run.folder = prepared
+    write_run_settings(run)
+    again = ["--config", "config.toml"]
+    assert planned(monkeypatch, again).model == run.model
+    model = planned(monkeypatch, [*again, *second.split()]).model
+    assert (model.n_kv_heads, model.head_width, model.d_ff) == numbers
 
 
 BAD_TRAIN = {

@@ -112,8 +112,10 @@ def test_another_way_to_score_is_refused(teller):
 
 
 def test_what_is_too_long_or_empty_is_refused(teller):
-    with pytest.raises(ValueError, match=r"choice='' adds no token"):
+    with pytest.raises(ValueError, match=r"choice='' is empty; give it a letter"):
         score_continuations(teller, [("Mara", "")])
+    with pytest.raises(ValueError, match=r"choice='even' merges with its prompt's last token; begin it with"):
+        score_continuations(teller, [("s", "even")])
     with pytest.raises(ValueError, match=r"above context_length=40; leave out shots, or shorten it"):
         score_continuations(teller, [("plums " * 60, "kite")])
 

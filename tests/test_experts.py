@@ -110,6 +110,10 @@ def test_balance_brings_a_skewed_router_to_even_loads():
     assert loads[0] > 900 and max(loads[-20:]) < 560  # 400 would be even
 
 
+def test_a_share_that_is_a_whole_number_is_not_rounded_up():
+    assert layer_of(1, n_experts=10, capacity=1.1).train().room(100) == 11
+
+
 @pytest.mark.parametrize("factor", [0.3, 1.0, 2.0])
 def test_capacity_keeps_the_first_that_come_in_training_only(factor):
     layer = layer_of(2, capacity=factor)

@@ -333,6 +333,17 @@ def test_answers_do_not_depend_on_the_others_nor_on_their_number(learned):
     assert a == answers(model, tokenizer, some, 20, seed=4, temperature=1.5)
 
 
+def test_a_long_conversation_leaves_the_others_their_room():
+    model, tokenizer = chatty()  # untrained, it does not come to an end
+    long = [{"role": "user", "content": "k" * 80}]
+    room = model.config.context_length + 1 - len(chat_ids(long, tokenizer, reply=True))
+    assert 0 < room < 20
+    both = [HI[:1], long]
+    found = answers(model, tokenizer, both, 40)
+    assert found == [answers(model, tokenizer, [one], 40)[0] for one in both]
+    assert len(tokenizer.encode(found[0][0])) > 2 * room
+
+
 # -- public models --------------------------------------------------------------------------------
 
 CHATML = (

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from companion.rewards import (
     token_log_probs,
 )
 from companion.runtime.rewards import matched_pairs, read_pairs, told_rows
+from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
 from companion.village.tasks import begun, false_parts, true_story
@@ -158,6 +160,44 @@ def test_credit_lies_on_the_letters_of_what_was_false(teller):
     assert teller.tokenizer.decode(blamed).strip() == "Pip fell."
     assert not sentence_credit(samples, teller, lambda text, ended: []).any()
     assert not sentence_credit(samples, teller, lambda text, ended: [(0, 5)]).any()  # the prompt's
+
+
+@pytest.mark.parametrize("begin", [[0], []])
+def test_credit_counts_letters_of_several_bytes_once(begin):
+    """Quotation marks of three bytes, in tokens of one; and where nothing begins a text."""
+    tokenizer = BPETokenizer.train("a", 257)
+    text = "“Run!” said Mara. False."
+    ids = [*begin, *tokenizer.encode(text), 256]
+    mask = torch.ones(1, len(ids) - 1, dtype=torch.bool)
+    samples, teller = Samples([(text, True)], torch.tensor([ids]), mask), SimpleNamespace()
+    teller.tokenizer, teller.begin = tokenizer, begin
+    start = text.index("False.")
+    credit = sentence_credit(samples, teller, lambda text, ended: [(start, len(text))])
+    blamed = [one for one, mark in zip(ids[1:], credit[0].tolist(), strict=True) if mark]
+    assert tokenizer.decode(blamed) == "False."
+
+
+@pytest.mark.parametrize("reward", [0.1, 0.3, 100.1, 1000.3])
+def test_equal_rewards_teach_nothing_at_all(reward):
+    assert group_advantages([reward] * 8, 8).tolist() == [0] * 8
+
+
+def test_dpo_compares_with_a_reference_without_dropout():
+    teller = load(DATA / "models" / "village", device="cpu")
+    for part in teller.model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.2
+    game = DPO(teller, begun(4, 5), lambda text, ended: -len(text), size=4, per_round=4, steps=2, seed=3)
+    teller.model.train()  # as a Trainer's step leaves it
+    (tokens, mask, before), _ = next(game.batches())
+    with torch.no_grad():
+        wanted = token_log_probs(teller.model.eval(), tokens).where(mask, 0.0).sum(1)
+    torch.testing.assert_close(before, wanted)
+
+
+def test_a_price_without_a_reference_is_refused(teller):
+    with pytest.raises(ValueError, match="kl=0.1 is the price of leaving a reference; give reference"):
+        GRPO(teller, begun(2, 5), group_advantages, kl=0.1)
 
 
 def test_a_step_of_grpo_moves_the_model_and_follows_its_seed(teller):

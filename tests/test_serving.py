@@ -197,6 +197,21 @@ def test_a_failure_ends_what_is_there_and_the_thread_goes_on(small):
     engine.close()
 
 
+def test_a_penalty_that_a_shared_batch_cannot_apply_is_refused_before_it_joins(small):
+    engine = Engine(small, 2, 4)  # not started
+    with pytest.raises(ValueError, match="options has repetition_penalty"):
+        engine.submit(Request([1], 3, options={"repetition_penalty": 1.3}))
+    assert not engine.queue
+    engine.submit(Request([1], 3, options={"repetition_penalty": 1.0}))
+
+
+def test_joined_caches_keep_their_dtype(small):
+    caches = [KVCache(small.config, 1, dtype=torch.float16) for _ in range(2)]
+    for cache in caches:
+        prefill(small, [torch.tensor([1, 2])], cache)
+    assert joined(caches).plan.dtype == torch.float16
+
+
 def test_close_ends_what_is_running_and_waiting(small):
     engine, running, waiting = Engine(small, 1, 4), Request([1], 30), Request([1], 3)
     there, go = halted(running)

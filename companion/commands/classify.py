@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
 
+from companion.commands.learned import measuring
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.labelled import check_rows_fit, distinct, hold_out_by_class, read_labelled
@@ -16,8 +17,9 @@ from companion.runtime.options import integer, number, path_of, refuse
 from companion.runtime.terminal import as_typed
 
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
-OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", "report.json"}
-OURS |= {"confusion.png", "calibration.png", "adapter_config.json", "adapter_model.safetensors"}
+REPORT = ("report.json", "confusion.png", "calibration.png")
+OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
+OURS |= {"adapter_config.json", "adapter_model.safetensors"}
 
 
 def add_finetune(kinds) -> None:
@@ -138,24 +140,27 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
     }
     about = {"init": plan.origin, "classes": plan.classes, "accuracy": report["accuracy"]}
     save(plan, about | {"data": plan.args.data.name, "learn": plan.args.learn})
-    write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    pictures.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
-    points = (found.confidence, found.accuracy, found.count)
-    pictures.save(plan.output / "calibration.png", pictures.reliability, *points)
+    with measuring(plan.output):
+        pictures.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
+        points = (found.confidence, found.accuracy, found.count)
+        pictures.save(plan.output / "calibration.png", pictures.reliability, *points)
+        write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return SimpleNamespace(matrix=matrix, **{name.replace(" ", "_"): value for name, value in report.items()})
 
 
 def save(plan: SimpleNamespace, about: dict) -> None:
-    """Write the classifier, whole or as an adapter; what one of the other kind left in the folder goes."""
+    """Write the classifier, whole or as an adapter; what another left in the folder goes."""
     from companion.lora import save_adapter
     from companion.runtime.classifiers import ADAPTER, WHOLE, write_adapted, write_classifier
 
     classifier = plan.reader.classifier
     if plan.args.method == "lora":
         adapter = partial(save_adapter, classifier.model, base=plan.folder.resolve())
-        write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE)
+        write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE + REPORT)
     else:
-        write_classifier(plan.output, classifier, plan.reader.tokenizer, plan.classes, about, gone=ADAPTER)
+        write_classifier(
+            plan.output, classifier, plan.reader.tokenizer, plan.classes, about, gone=ADAPTER + REPORT
+        )
 
 
 def learn(plan: SimpleNamespace, labels) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from companion.commands.learned import bits_of
 from companion.commands.naming import RUNS, add_device
 from companion.runtime.commands import carry_out
 from companion.runtime.files import claim, staged, write_whole
@@ -104,8 +105,11 @@ def add(parser) -> None:
 def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
     """commands: those of the command line, of which the stages are made."""
     from companion.runtime.devices import pick_device
+    from companion.runtime.distributed import launched
     from companion.runtime.folders import check_ours, check_writable
 
+    if (size := launched()[1]) > 1:
+        raise ValueError(f"WORLD_SIZE={size} must be 1 for course; start it without torchrun")
     if args.minutes == 0:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
     done = rows_of(args.output)
@@ -198,18 +202,26 @@ def work(plan: SimpleNamespace, name: str, argv: list[str]) -> None:
 
 def steps_of(folder: Path) -> tuple[int, int] | None:
     """(steps taken, steps that were to be taken) of a training; None where nothing is saved."""
+    about = provenance_of(folder)
+    return (about["steps"], about["train"]["steps"]) if about else None
+
+
+def provenance_of(folder: Path) -> dict[str, Any]:
+    """What a stage noted of the model that it saved; nothing where none is saved."""
     path = folder / "config.json"
-    if not path.is_file():
-        return None
-    provenance = json.loads(path.read_text("utf-8"))["provenance"]
-    return provenance["steps"], provenance["train"]["steps"]
+    return json.loads(path.read_text("utf-8"))["provenance"] if path.is_file() else {}
 
 
 def check_whole(plan: SimpleNamespace, name: str) -> None:
-    """Raise KeyboardInterrupt where Ctrl-C has ended the training of the teller early, and saved it."""
+    """Raise KeyboardInterrupt where Ctrl-C has ended a stage early that saves what it has learned."""
     if name == "teller" and (taken := steps_of(plan.folder / name)) and taken[0] < taken[1]:
-        resume = as_typed("companion", "course", "--output", plan.folder, "--resume")
-        raise KeyboardInterrupt(f"stopped in stage {name}, which is saved; to go on: {resume}")
+        then = "is saved"
+    elif name == "assistant" and provenance_of(plan.folder / name).get("stopped"):
+        then = "will begin again"
+    else:
+        return
+    resume = as_typed("companion", "course", "--output", plan.folder, "--resume")
+    raise KeyboardInterrupt(f"stopped in stage {name}, which {then}; to go on: {resume}")
 
 
 def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
@@ -218,19 +230,15 @@ def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
         return {}
 
     from companion import load
-    from companion.datasets import encode_documents
     from companion.evaluation import wilson_interval
-    from companion.runtime.before_runs import rows_at_once
-    from companion.training import evaluate
     from companion.village import load_split
     from companion.village.tasks import true_story
 
     teller = load(plan.folder / name, device=plan.device)
-    split = encode_documents(load_split("val"), teller.tokenizer)
-    loss = evaluate(teller.model, split, *rows_at_once(split.starts, teller.model.config))
+    bits = bits_of(teller, load_split("val"))
     told = teller.tell_many(plan.questions, seed=plan.seed, temperature=0.8)
     true = sum(true_story(*one) for one in told)
-    row = {"bits per byte": loss.bits_per_byte}
+    row = {"bits per byte": bits}
     row |= {"true": true / len(told), "true from": wilson_interval(true, len(told))}
     if name != "teller":
         right = right_answers(teller, plan.questions)

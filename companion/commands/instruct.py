@@ -106,7 +106,6 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     return SimpleNamespace(
         **{"args": args, "model": teller.model, "tokenizer": tokenizer, "learned": learned, "asked": asked},
         **{"kept": kept, "output": output, "folder": folder, "origin": origin_of(args.model, folder)},
-        first=conversations[order[0]][1][0]["content"],
     )
 
 

@@ -1,8 +1,9 @@
-"""A model that has learned, saved before it is measured: what the commands under `finetune` share."""
+"""A model that has learned, saved before it is measured: what `course` and those of `finetune` share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def save_learned(output: Path, model, tokenizer, about: dict) -> None:
@@ -11,6 +12,16 @@ def save_learned(output: Path, model, tokenizer, about: dict) -> None:
 
     (output / "report.json").unlink(missing_ok=True)
     save_checkpoint(output, model, tokenizer, about)
+
+
+def bits_of(teller: Any, texts: list[str]) -> float:
+    """A model's loss on texts of any length, each told from its start to its end."""
+    from companion.datasets import encode_documents
+    from companion.runtime.before_runs import rows_at_once
+    from companion.training import evaluate
+
+    split = encode_documents(texts, teller.tokenizer)
+    return evaluate(teller.model, split, *rows_at_once(split.starts, teller.model.config)).bits_per_byte
 
 
 @contextmanager

@@ -5,13 +5,12 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 """
 
 import json
-import math
 import sys
 from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
 
-from companion.commands.learned import measuring, save_learned
+from companion.commands.learned import bits_of, measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.files import claim, write_whole
 from companion.runtime.options import integer, number, path_of, refuse
@@ -125,7 +124,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
     args = plan.args
     before = look(plan.teller, args.asked, args.seed)
-    steps, early = learn(plan)
+    steps, early, stopped = learn(plan)
     plan.teller.model.eval()
     if not plan.pairs:
         step_back(plan, options_of(args, plan.teller.model)["average"])
@@ -133,7 +132,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
         "init": plan.origin,
         "learned": "pairs" if plan.pairs else f"the village's judge, {args.method or 'dpo'}",
     }
-    about |= {"steps": steps, "seed": args.seed}
+    about |= {"steps": steps, "seed": args.seed, "stopped": stopped}
     save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
     if early:
         print(f"\n{early}", file=sys.stderr)
@@ -143,19 +142,21 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     return report
 
 
-def learn(plan: SimpleNamespace) -> tuple[int, str]:
-    """Learn; (steps taken, what is to be said where they ended early)."""
+def learn(plan: SimpleNamespace) -> tuple[int, str, bool]:
+    """Learn; (steps taken, what is to be said where they ended early, whether Ctrl-C ended them)."""
     steps = 0
     try:
         for taken in (by_pairs if plan.pairs else by_judge)(plan):
             steps = taken
     except KeyboardInterrupt:
-        return steps, f"stopped after {steps} steps; what was learned is kept"
+        if not steps:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
+        return steps, f"stopped after {steps} steps; what was learned is kept", True
     except ValueError as error:  # a round in which nothing could be preferred
         if not steps:
             raise
-        return steps, f"ended after {steps} steps, which are kept: {error}"
-    return steps, ""
+        return steps, f"ended after {steps} steps, which are kept: {error}", False
+    return steps, "", False
 
 
 def look(teller, n: int, seed: int) -> dict:
@@ -164,22 +165,18 @@ def look(teller, n: int, seed: int) -> dict:
 
     from companion.evaluation import wilson_interval
     from companion.rewards import sample_groups
-    from companion.training import next_token_loss
     from companion.village import load_split
     from companion.village.tasks import begun, patterns, true_story
 
     told, generator, prompts = [], torch.Generator().manual_seed(seed), begun(-(-n // 2), seed + 7000)
     for i in range(0, len(prompts), 32):
         told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
-    told, test, nats = told[:n], load_split("test")[:200], 0.0
-    with torch.no_grad():
-        for i in range(0, len(test), 25):
-            nats += next_token_loss(teller.model, story_batch(teller, test[i : i + 25]))[0].item()
+    told = told[:n]
     right, texts = int(sum(true_story(*one) for one in told)), [text for text, _ in told]
     return {
         **{"stories": n, "true": right / n, "interval": list(wilson_interval(right, n))},
         **{"words": sum(len(text.split()) for text in texts) / n, "patterns": len(patterns(texts))},
-        "bits per byte": nats / math.log(2) / sum(len(text.encode()) + 1 for text in test),
+        "bits per byte": bits_of(teller, load_split("test")[:200]),
     }
 
 

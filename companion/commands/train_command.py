@@ -92,6 +92,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
     args.init = None if args.resume else args.init
+    if args.resume:
+        refuse(args, ["preset"], NOT_BESIDE)
     if args.init:
         refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
     peers, preset, data = ours(), pick_preset(args), args.data or VILLAGE

@@ -198,6 +198,10 @@ def take_run_settings(
             raise ValueError(
                 f"{args.config}: {name}={table[name]!r} is not known; there are {', '.join(there)}"
             )
+    theirs = found["model"].get("architecture", "gpt2")
+    if args.size and args.architecture is None and theirs != "gpt2":
+        there = f"the architecture of {args.config} is {theirs}"
+        raise ValueError(f"--size={args.size} is of gpt2, and {there}; leave out --size or --config")
     for name in ("data", "init"):
         if found[""].get(name) == "":
             raise ValueError(f"{args.config}: {name} is empty; name one, or leave the line out")
@@ -206,6 +210,20 @@ def take_run_settings(
     take(args, found[""] | found["model"] | found["training"])
     check_drawing(Generation(**found["generation"]))
     return found["generation"]
+
+
+def _given(model: Any) -> dict:
+    """The fields of a model's configuration without those that follow from the others, also from new ones."""
+
+    def follows(name: str) -> bool:
+        try:
+            return dataclasses.replace(model, **{name: None}) == model
+        except ValueError:  # without it the others do not fit together
+            return False
+
+    optional = {field.name for field in dataclasses.fields(model) if field.default is None}
+    fields = dataclasses.asdict(model).items()
+    return {name: value for name, value in fields if not (name in optional and follows(name))}
 
 
 def write_run_settings(plan: Any) -> None:
@@ -218,9 +236,7 @@ def write_run_settings(plan: Any) -> None:
     from companion.runtime.devices import pick_device, pick_dtype
 
     dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
-    model = {"architecture": plan.model.architecture} | dataclasses.asdict(plan.model)
-    if dataclasses.replace(plan.model, d_ff=None) == plan.model:
-        model.pop("d_ff")  # it follows from d_model, also from another
+    model = {"architecture": plan.model.architecture} | _given(plan.model)
     train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
     shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
     tables = {

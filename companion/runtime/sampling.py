@@ -198,7 +198,12 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
     begin = list(teller.begin) or ([] if prompt else [teller.end])
     before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
     if len(ids) <= len(before):
-        raise ValueError(f"choice={choice!r} adds no token to its prompt; give it at least one letter")
+        why = (
+            "merges with its prompt's last token; begin it with a space"
+            if choice
+            else "is empty; give it a letter"
+        )
+        raise ValueError(f"choice={choice!r} {why}")
     if len(ids) - 1 > teller.model.config.context_length:
         raise ValueError(
             f"prompt={prompt[:30]!r}… has {len(ids) - 1} tokens with its choice, above "
