@@ -114,16 +114,30 @@ def test_what_is_wrong_is_one_line(monkeypatch, tmp_path, capsys):
         taken.listen()
         port = taken.getsockname()[1]
         fails(capsys, ["app", "--port", port], 2, f"--port={port} cannot be listened at", "another --port")
+    words = "--host=192.0.2.1 is no address of this machine; try 127.0.0.1"  # an address of no machine at all
+    fails(capsys, ["app", "--host", "192.0.2.1"], 2, words)
     monkeypatch.setattr(app_command, "find_spec", lambda name: None)
     fails(capsys, ["app"], 2, "needs streamlit", "pip install -e '.[serve]'")
 
 
-def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(monkeypatch):
+@pytest.fixture
+def calls(monkeypatch):
+    """What Streamlit was started with."""
     calls = []
     stub = SimpleNamespace(main=lambda words, standalone_mode: calls.append(words))
     monkeypatch.setitem(sys.modules, "streamlit", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "streamlit.web", SimpleNamespace(cli=stub))
     monkeypatch.setitem(sys.modules, "streamlit.web.cli", stub)
+    return calls
+
+
+def test_the_address_is_one_to_click_on(calls, capsys):
+    for host, place in (("::1", "http://[::1]:8501 "), ("127.0.0.1", "http://127.0.0.1:8501 ")):
+        app_command.do(SimpleNamespace(args=arguments(host=host, port=8501), offer=Offer([], ["cpu"])))
+        assert place in capsys.readouterr().out
+
+
+def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     with ExitStack() as held:
         plan = app_command.plan(arguments(port=8599), held)
     app_command.do(plan)

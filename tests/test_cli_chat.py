@@ -71,6 +71,12 @@ def test_a_swift_learns_in_longer_steps(build, more, lr, made, tmp_path):
     assert config["provenance"]["lr"] == lr
 
 
+def test_without_any_input_it_ends(made, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["chat", "--model", str(made[2])]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
     out = chat(
         monkeypatch, capsys, made[2], "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"

@@ -349,7 +349,7 @@ def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys
     assert said("runs/mine/best")[0].startswith(f"On its own text, {text}")
 
     on_village = ON_VILLAGE.format(text=text, how="--data runs/data/mine")
-    for more in (["--split", "test"], ["--stories", "0"], ["--temperature", "0.5"]):
+    for more in (["--split", "test"], ["--stories", "0"]):
         note, _, figures = said("runs/mine", *more)
         assert note == on_village and "; floor 0.1" in figures
     (trained / "runs/mine/config.toml").write_text("[", encoding="utf-8")
@@ -373,6 +373,13 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
     fails(capsys, [*argv, "--stories", "2"], 2, "--stories=2 is of the village's stories", "runs/data/mine")
     fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature=0.5 is of the village's stories")
     assert main([*argv, "--stories", "0"]) == 0
+
+
+def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
+    heat, words = ["--temperature", "0.3"], "--temperature is of judged stories; ask for these with --stories"
+    fails(capsys, ["eval", "--model", "nowhere", "--stories", "0", *heat], 2, words)
+    fails(capsys, ["eval", "--model", "runs/mine", *heat], 2, words)  # it has another tokenizer
 
 
 def test_an_option_that_is_no_number_is_named_with_what_was_given(capsys):
@@ -604,6 +611,14 @@ with claim(folder):
     time.sleep(0.5)
     preparing.do(preparing.Preparation(folder, "village", stories=12))
 """
+
+
+def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatch):
+    def read_only(folder, seconds=0):
+        raise OSError(30, "Read-only file system", str(folder))
+
+    monkeypatch.setattr(train_run, "claim", read_only)
+    assert main(["train", *MINE, *TINY]) == 0
 
 
 @pytest.mark.slow

@@ -205,6 +205,16 @@ def test_a_folder_that_nobody_can_write_is_read_without_a_lock(tmp_path, monkeyp
     assert read_set(tmp_path) == ["a", "a", "a"]
 
 
+def test_a_folder_whose_lock_is_another_user_s_is_read_without_it(tmp_path, monkeypatch):
+    def denied(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write_set(tmp_path, "a")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) == tmp_path)
+    monkeypatch.setattr(files, "FileLock", denied)
+    assert read_set(tmp_path) == ["a", "a", "a"]
+
+
 def test_a_folder_that_was_only_copied_is_left_as_it_is(tmp_path):
     for name in ("one", "two", "three"):
         (tmp_path / name).write_text("a")

@@ -170,9 +170,11 @@ def test_saved_alone_and_loaded_onto_the_same_model(model, tmp_path):
     save_adapter(model, tmp_path / "adapter", base="here")
     assert {p.name for p in (tmp_path / "adapter").iterdir() if p.name[0] != "."} == {CONFIG, WEIGHTS}
     switch(model, None)
+    model.requires_grad_(True)  # as a model that was just loaded
     again = load_adapter(model, tmp_path / "adapter")
     assert not adapter_of(model) and {part.A.shape[0] for part in again.values()} == {2}
     switch(model, again)
+    assert {name[-1] for name, p in model.named_parameters() if p.requires_grad} == {"A", "B"}
     assert torch.equal(logits(model), on)
     config = json.loads((tmp_path / "adapter" / CONFIG).read_text())
     assert config["base_model_name_or_path"] == "here" and config["lora_dropout"] == 0.25
@@ -195,6 +197,34 @@ def test_part_of_a_joint_matrix_comes_back_as_it_was(kind, names, tmp_path):
     switch(model, again)
     assert set(again) == paths and all(len(part.A) == 2 for part in again.values())
     torch.testing.assert_close(logits(model), on, atol=1e-6, rtol=1e-6)
+
+
+def test_each_layer_keeps_its_own_alpha(small, tmp_path):
+    adapter = {}
+    for name, rank, alpha in [("q_proj", 2, 4), ("o_proj", 2, 1), ("down_proj", 3, 4), ("up_proj", 3, 9)]:
+        adapter |= trained(add_lora(small, [name], rank, alpha))
+        switch(small, None)
+    switch(small, adapter)
+    on = logits(small)
+    save_adapter(small, tmp_path)
+    switch(small, None)
+    again = load_adapter(small, tmp_path)
+    assert {p: part.scale for p, part in again.items()} == {p: part.scale for p, part in adapter.items()}
+    switch(small, again)
+    assert torch.equal(logits(small), on)
+
+
+@pytest.mark.parametrize("still", [["q_proj"], ["q_proj", "v_proj"], ["v_proj"]])
+def test_a_joint_layer_of_which_a_part_has_not_learned_comes_back(small, still, tmp_path):
+    adapter = trained(add_lora(small, ["q_proj", "v_proj"], rank=2))
+    for path, part in adapter.items():
+        if path.endswith(tuple(still)):
+            part.B.data.zero_()
+    on = logits(small)
+    save_adapter(small, tmp_path)
+    switch(small, None)
+    switch(small, load_adapter(small, tmp_path))
+    torch.testing.assert_close(logits(small), on, atol=1e-6, rtol=1e-6)
 
 
 def test_a_folder_with_an_adapter_loads_like_a_model(tmp_path):
@@ -304,6 +334,11 @@ def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
         ({"trainable_token_indices": [3]}, "trainable_token_indices=[3] must be left out"),
         ({"rank_pattern": [1]}, "rank_pattern=[1] must be an object"),
         ({"alpha_pattern": {"c_attn": "x"}}, "alpha_pattern has 'x'; it must be above 0"),
+        (
+            {"rank_pattern": {"*.c_proj": 2}},
+            "adapter_config.json: rank_pattern has '*.c_proj', which must be",
+        ),
+        ({"alpha_pattern": {"c_proj{9999999999}": 4}}, "alpha_pattern has 'c_proj{9999999999}', which must"),
     ],
 )
 def test_a_config_that_is_another_variants_is_one_line(small, folder, change, message):

@@ -1,5 +1,6 @@
 """companion app: tell, chat, compare and classify in a browser, on this machine alone."""
 
+import errno
 import socket
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -76,9 +77,9 @@ def check_free(host: str, port: int) -> None:
         with socket.socket(family, kind) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             tried.bind(address)
-    except socket.gaierror:
-        raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
         why = f"cannot be listened at ({error.strerror}); another program may have it: try another --port"
         raise ValueError(f"--host={host} --port={port} {why}") from None
 
@@ -95,7 +96,8 @@ def do(plan: SimpleNamespace) -> None:
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
     options = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
-    print(f"{len(plan.offer.models)} models, at http://{args.host}:{args.port} (Ctrl-C ends)", flush=True)
+    place = f"[{args.host}]" if ":" in args.host else args.host
+    print(f"{len(plan.offer.models)} models, at http://{place}:{args.port} (Ctrl-C ends)", flush=True)
     main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
 
 

@@ -49,6 +49,8 @@ def do(plan: SimpleNamespace) -> None:
     if plan.args.say is not None:
         answer(plan, plan.args.say)
         return
+    if sys.stdin is None:  # closed, as by <&-
+        return
     typed = sys.stdin.isatty()
     if typed:
         print(HELP)

@@ -15,6 +15,7 @@ from companion.village.measures import gap_left, reference_lines, village_scores
 
 EXAMPLES = 200
 TEMPERATURE = 0.8
+OF_STORIES = "is of judged stories; ask for these with --stories"
 
 
 def add(parser):
@@ -64,8 +65,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         refuse(args, ["examples", "shots"], "is for --tasks")
     names = [] if args.tasks is None else names_of_tasks(args.tasks)
     with_text = not names or any(getattr(args, name) is not None for name in ("data", "split", "stories"))
-    if not with_text:
-        refuse(args, ["temperature"], "is of judged stories; ask for these with --stories")
+    if not with_text or args.stories == 0:
+        refuse(args, ["temperature"], OF_STORIES)
     how = args.examples or EXAMPLES, args.shots or 0, args.seed
     exams = {name: exam_of(name, *how) for name in names if name not in KINDS}  # files before the model
     teller = load(args.model, device=args.device)
@@ -102,6 +103,8 @@ def plan_text(args, teller: Any) -> SimpleNamespace:
     limits = is_village and (data is None or name == "val")
     usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
     judged = 0 if not is_village else usual if args.stories is None else args.stories
+    if not judged:
+        refuse(args, ["temperature"], OF_STORIES)
     temperature = TEMPERATURE if args.temperature is None else args.temperature
     return SimpleNamespace(
         **{"split": split, "limits": name if limits else None, "note": note},

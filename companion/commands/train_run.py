@@ -26,7 +26,7 @@ def do(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     from companion.training import train
 
     peers = plan.peers
-    if peers.first:
+    if peers.first and prepared_source(plan.data) is None:
         with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
             if prepared_source(plan.data) is None:
                 print(

@@ -93,27 +93,29 @@ def write_adapter(
     chosen = {name: parts for name, parts in names.items() if set(parts) & set(pairs)}
     theirs = {name: joined(name, parts, pairs, layers, family, n_heads) for name, parts in chosen.items()}
     ranks = {name: len(A) for name, (A, _, _) in theirs.items()}
+    alphas = {name: tidy(scale * len(A)) for name, (A, _, scale) in theirs.items()}
     usual, scale = min(ranks.values()), next(iter(theirs.values()))[2]
-    exact = {name: rank for name, rank in ranks.items() if rank != usual}
+    alpha = tidy(scale * usual)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
         "r": usual,
-        "lora_alpha": tidy(scale * usual),
+        "lora_alpha": alpha,
         "lora_dropout": dropout,
         "target_modules": endings(chosen, names),
-        "rank_pattern": exact,
-        "alpha_pattern": {name: tidy(theirs[name][2] * rank) for name, rank in exact.items()},
+        "rank_pattern": {name: rank for name, rank in ranks.items() if rank != usual},
+        "alpha_pattern": {name: own for name, own in alphas.items() if own != alpha},
         "fan_in_fan_out": bool(family and family.transposed),
         "init_lora_weights": True,
         "inference_mode": True,
         **PLAIN,
     }
-    tensors = {}
+    tensors, adapted = {}, []
     for name, (A, B, _) in theirs.items():
         tensors[f"{BEFORE}{name}.lora_A.weight"], tensors[f"{BEFORE}{name}.lora_B.weight"] = A, B
-    mark = base_mark({path: layers[path].weight for path in pairs})
+        adapted += by_path(name, names[name], A, B, family, n_heads)
+    mark = base_mark({path: layers[path].weight for path in adapted})
     with staged(folder) as new:
         (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8", newline="\n")
         write_safetensors(new / WEIGHTS, tensors, {"format": "pt", "base": mark})
@@ -166,6 +168,14 @@ def parted(
     return [(A[own], part[:, own]) if own.any() else None for own, part in zip(reads, parts, strict=True)]
 
 
+def by_path(
+    name: str, paths: Sequence[str], A: Tensor, B: Tensor, family: Any = None, n_heads: int = 1
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """An adapter of one of their layers as ours have it, by our paths; zeros as parted takes them."""
+    found = zip(paths, parted(name, A, B, len(paths), family, n_heads), strict=True)
+    return {path: pair for path, pair in found if pair is not None}
+
+
 def fit_adapter(
     folder: str | Path, layers: Mapping[str, nn.Linear], family: Any = None, n_heads: int = 1
 ) -> dict[str, Pair]:
@@ -185,9 +195,8 @@ def fit_adapter(
         scale, rank = scale_of(config, theirs, len(A), path)
         if rank != len(A):
             raise ValueError(f"{path} has rank {len(A)} at {theirs}, and {CONFIG} says {rank}; copy it again")
-        for name, pair in zip(ours, parted(theirs, A, B, len(ours), family, n_heads), strict=True):
-            if pair is not None:
-                fitted[name] = (*pair, scale)
+        for name, pair in by_path(theirs, ours, A, B, family, n_heads).items():
+            fitted[name] = (*pair, scale)
     if mark not in (None, base_mark({name: layers[name].weight for name in fitted})):
         whose = config.get("base_model_name_or_path") or "another"
         rule = f"was trained on other weights than this model's ({whose}); load that model"
@@ -244,6 +253,17 @@ def check_config(config: dict, path: Path) -> None:
     for name in ("rank_pattern", "alpha_pattern"):
         if not isinstance(config.get(name) or {}, dict):
             raise ValueError(f"{path}: {name}={config[name]!r:.40} must be an object; copy the adapter again")
+        for ending in config.get(name) or {}:
+            try:
+                layers_called(ending)
+            except (re.error, OverflowError, RecursionError):
+                rule = "must be a layer's name, the end of one, or a regular expression; correct it there"
+                raise ValueError(f"{path}: {name} has {ending!r:.40}, which {rule}") from None
+
+
+def layers_called(ending: str) -> re.Pattern:
+    """What PEFT makes of a key in rank_pattern or alpha_pattern: it matches the names that end so."""
+    return re.compile(rf"(.*\.)?({ending})$")
 
 
 def scale_of(config: dict, layer: str, rank: int, path: Path) -> tuple[float, float]:
@@ -251,7 +271,7 @@ def scale_of(config: dict, layer: str, rank: int, path: Path) -> tuple[float, fl
 
     def asked(name: str, usual: str) -> float:
         for pattern, value in (config.get(name) or {}).items():
-            if re.match(rf"(.*\.)?({pattern})$", layer):
+            if layers_called(pattern).match(layer):
                 if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
                     raise ValueError(f"{path.parent / CONFIG}: {name} has {value!r:.40}; it must be above 0")
                 return value

@@ -84,10 +84,12 @@ def staged(folder: str | Path, begun: str | None = None) -> Iterator[Path]:
 def reading(folder: str | Path) -> Iterator[None]:
     """While inside, no other process changes the set of files in `folder`: open all, and go on outside.
 
-    A folder that no `staged` ever wrote to, such as one that was copied, is read as it is.
+    A folder that no `staged` ever wrote to, such as one that was copied, is read as it is; so is one that
+    this user may not write to, or whose lock is another user's.
     """
     folder = Path(folder)
-    if not (folder / LOCK).exists() or not os.access(folder, os.W_OK):
+    lock = folder / LOCK
+    if not lock.exists() or not all(os.access(path, os.W_OK) for path in (folder, lock)):
         yield
         return
     with _locked(folder):

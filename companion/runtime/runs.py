@@ -30,6 +30,7 @@ FIRST_LOOK = 100
 """Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
 NOISE = 0.02
 """By what share a loss on held-out text may lie above its lowest, and mean nothing."""
+NOT_SAVED = "nothing was saved yet"
 
 
 @dataclass
@@ -54,12 +55,8 @@ def check_finite(trainer: Any, loss: float, norm: float | None = None) -> None:
         check_targets(trainer)
     norm = norm or 0.0
     if not math.isfinite(loss + norm):
-        c = trainer.config
-        raise TrainingDiverged(
-            f"step {trainer.steps + 1}: loss {loss:.4g}, length of its gradient {norm:.4g}; "
-            f"the last save is good; lower lr={c.lr:g} or grad_clip={c.grad_clip:g}, "
-            f"or raise warmup_steps={c.warmup_steps}"
-        )
+        found = f"loss {loss:.4g}, length of its gradient {norm:.4g}"
+        raise TrainingDiverged(f"step {trainer.steps + 1}: {found}; lower lr={trainer.config.lr:g}")
 
 
 def check_targets(trainer: Any) -> None:
@@ -151,6 +148,11 @@ def running(
             if folder is None or type(error) is not OSError:  # a full disk's is no subclass
                 raise
             raise OSError(f"{error}; {saved_until(runs, folder, resume)}") from None
+        except TrainingDiverged as error:
+            c = trainer.config
+            more = f" or grad_clip={c.grad_clip:g}, or raise warmup_steps={c.warmup_steps}"
+            kept = "" if folder is None else f"; {saved_up_to(runs, folder, resume)}"
+            raise TrainingDiverged(f"{error}{more}{kept}") from None
 
 
 def align(trainer: Any, identity: dict, peers: Peers) -> None:
@@ -164,10 +166,15 @@ def align(trainer: Any, identity: dict, peers: Peers) -> None:
 
 def saved_until(runs: list["Run"], folder: str | Path | None, resume: bool) -> str:
     """How a run that was cut off goes on. runs: the run, if it began."""
+    held = saved_up_to(runs, folder, resume)
+    return f"{held}: go on from there with --resume" if held != NOT_SAVED else held
+
+
+def saved_up_to(runs: list["Run"], folder: str | Path | None, resume: bool) -> str:
+    """What is saved of a run that was cut off."""
     if folder is None or not (resume or (runs and runs[0].saved > runs[0].begun)):
-        return "nothing was saved yet"
-    upto = f" up to step {runs[0].saved:,}" if runs else ""
-    return f"{folder} holds it{upto}: go on from there with --resume"
+        return NOT_SAVED
+    return f"{folder} holds it" + (f" up to step {runs[0].saved:,}" if runs else "")
 
 
 class Run:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from companion.runtime.downloads import GPT2_WEIGHTS
 from companion.runtime.hub import SHORT, weight_files
@@ -89,7 +90,7 @@ def _their_model(folder: Path) -> Any:
     options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
     try:
         return peer().AutoModelForCausalLM.from_pretrained(folder, **options).eval()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         why = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ValueError(f"transformers cannot read {folder}: {why:.200}") from None
 

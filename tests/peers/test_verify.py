@@ -145,6 +145,9 @@ def test_what_cannot_be_verified_is_one_line(tmp_path, capsys, monkeypatch):
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"model_type": "no-such-type"}))
     fails(capsys, ["verify", folder, "--against", other], 2, "transformers cannot read other")
+    cut = Path(shutil.copytree(folder, "cut")) / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    fails(capsys, ["verify", folder, "--against", "cut"], 2, "transformers cannot read cut: ")
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "storyteller"])
