@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion import village
-from companion.commands.naming import RUNS, SHIPPED, add_device
+from companion.commands.naming import RUNS, SHIPPED, add_device, in_url
 from companion.runtime.options import integer, path_of
 
 FOLDERS = (village.DATA / "models", RUNS)
@@ -96,8 +96,8 @@ def do(plan: SimpleNamespace) -> None:
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
     options = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
-    place = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"{len(plan.offer.models)} models, at http://{place}:{args.port} (Ctrl-C ends)", flush=True)
+    place = f"http://{in_url(args.host)}:{args.port}"
+    print(f"{len(plan.offer.models)} models, at {place} (Ctrl-C ends)", flush=True)
     main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
 
 

@@ -64,6 +64,11 @@ def open_data(data: Path) -> Any:
         raise ValueError(re.sub("^folder='(.*?)'", r"--data=\1", str(error))) from None
 
 
+def in_url(host: str) -> str:
+    """A host as a URL has it: an address of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def said_of(option: str, error: ValueError) -> str:
     """What load_text found wrong with a text, said of the option that names it."""
     return re.sub("^(name_or_path|folder)=", f"{option}=", str(error))

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 from types import SimpleNamespace
 
-from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
+from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers, in_url
 from companion.runtime.options import integer, number, word
 
 TOKEN = "COMPANION_TOKEN"
@@ -66,7 +66,7 @@ def do(plan: SimpleNamespace) -> None:
     from companion.serve.server import LOCAL, serve
 
     host, port = plan.bound.getsockname()[:2]
-    place = f"[{host}]" if ":" in host else host
+    place = in_url(host)
     print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)
     if plan.token is None and plan.args.host not in LOCAL:
         print(f"Whoever reaches {place} can ask it; a token in {TOKEN} keeps strangers out.", file=sys.stderr)
