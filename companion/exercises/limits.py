@@ -65,7 +65,7 @@ class Limit:
         self.thrown = False  # whether from the second thread
 
     def run(self) -> tuple[Any, BaseException | None]:
-        handler = None
+        handler, traced = None, sys.gettrace()
         self.signals = by_signal()
         self.memory = memory_in_use()
         self.watcher = threading.Thread(target=self.watch, daemon=True)
@@ -80,6 +80,7 @@ class Limit:
             value = self.region()
         except BaseException as caught:
             error = caught
+        sys.settrace(traced)  # before any other function is called, which would be traced
         try:
             names.update(named)  # what follows needs them
             self.end(handler, allow_again)
@@ -153,9 +154,15 @@ class Limit:
         raise self.reason
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line" and self.frame is not None:
+        if event == "line" and self.is_below(frame):
             raise self.reason
         return self.trace
+
+    def is_below(self, frame: FrameType | None) -> bool:
+        """Whether a frame belongs to the call, and not to what follows it."""
+        while frame is not None and frame is not self.frame:
+            frame = frame.f_back
+        return frame is not None
 
 
 def throw(thread: int, exception: type[BaseException]) -> None:

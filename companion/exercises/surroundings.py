@@ -64,8 +64,10 @@ def keep_python() -> list[Callable]:
         sys.setswitchinterval(switch)
         (gc.enable if collecting else gc.disable)()
         gc.set_threshold(*thresholds)
-        root.level, root.manager.disable, root.handlers[:] = level, disabled, handlers
-        root.manager._clear_cache()
+        root.handlers[:] = handlers
+        if (root.level, root.manager.disable) != (level, disabled):
+            root.level, root.manager.disable = level, disabled
+            root.manager._clear_cache()
         decimal.setcontext(numbers)
 
     return [put_back, lambda: random.setstate(state)]

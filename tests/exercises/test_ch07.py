@@ -125,7 +125,7 @@ def warm_up_wins(step, steps, lr, warmup_steps, decay_steps):
 def falls_at_once(step, steps, lr, warmup_steps, decay_steps):
     if step < warmup_steps:
         return lr * (step + 1) / warmup_steps
-    return lr * (steps - step) / (steps - warmup_steps)
+    return lr * (steps - step) / max(1, steps - warmup_steps)
 
 
 def divides(step, steps, lr, warmup_steps, decay_steps):

@@ -250,7 +250,7 @@ def by_two_tables(name):
     inner |= {f"self_attn.{part}.weight": f"attn.{part}.weight" for part in ATTENTION}
     inner |= {f"self_attn.{part}_proj.bias": f"attn.{part}_proj.bias" for part in "qkv"}
     inner |= {f"mlp.{part}_proj.weight": f"mlp.{part}_proj.weight" for part in ("gate", "up", "down")}
-    found = re.match(r"model\.layers\.(\d+)\.", name)
+    found = re.match(r"model\.layers\.([0-9]+)\.", name)
     if not found:
         return outer.get(name)
     rest = inner.get(name[found.end() :])
@@ -262,11 +262,11 @@ def by_patterns(name):
         (r"model\.embed_tokens\.weight", r"embed.weight"),
         (r"model\.norm\.weight", r"norm.weight"),
         (r"lm_head\.weight", r"head.weight"),
-        (r"model\.layers\.(\d+)\.input_layernorm\.weight", r"blocks.\1.norm_1.weight"),
-        (r"model\.layers\.(\d+)\.post_attention_layernorm\.weight", r"blocks.\1.norm_2.weight"),
-        (r"model\.layers\.(\d+)\.self_attn\.([qkvo]_proj|[qk]_norm)\.weight", r"blocks.\1.attn.\2.weight"),
-        (r"model\.layers\.(\d+)\.self_attn\.([qkv]_proj)\.bias", r"blocks.\1.attn.\2.bias"),
-        (r"model\.layers\.(\d+)\.mlp\.((?:gate|up|down)_proj)\.weight", r"blocks.\1.mlp.\2.weight"),
+        (r"model\.layers\.([0-9]+)\.input_layernorm\.weight", r"blocks.\1.norm_1.weight"),
+        (r"model\.layers\.([0-9]+)\.post_attention_layernorm\.weight", r"blocks.\1.norm_2.weight"),
+        (r"model\.layers\.([0-9]+)\.self_attn\.([qkvo]_proj|[qk]_norm)\.weight", r"blocks.\1.attn.\2.weight"),
+        (r"model\.layers\.([0-9]+)\.self_attn\.([qkv]_proj)\.bias", r"blocks.\1.attn.\2.bias"),
+        (r"model\.layers\.([0-9]+)\.mlp\.((?:gate|up|down)_proj)\.weight", r"blocks.\1.mlp.\2.weight"),
     ]
     for theirs, ours in patterns:
         if found := re.fullmatch(theirs, name):
@@ -290,7 +290,7 @@ def by_splitting_loosely(name):
         return "head." + kind
     if pieces in (["model", "embed_tokens"], ["model", "norm"]):
         return pieces[1].replace("embed_tokens", "embed") + "." + kind
-    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not pieces[2].isdecimal():
+    if pieces[:2] != ["model", "layers"] or len(pieces) < 4 or not re.fullmatch("[0-9]+", pieces[2]):
         return None
     number, rest = pieces[2], pieces[3:]
     if rest in (["input_layernorm"], ["post_attention_layernorm"]):
@@ -317,7 +317,7 @@ def replacing_or_none(name):
 
 
 def one_figure(name):
-    found = re.match(r"model\.layers\.(\d+)\.", name)
+    found = re.match(r"model\.layers\.([0-9]+)\.", name)
     return None if found and len(found[1]) > 1 else by_patterns(name)
 
 
@@ -364,12 +364,12 @@ def int_of_the_layer(name):
 
 
 def all_of_attention(name):
-    found = re.fullmatch(r"model\.layers\.(\d+)\.self_attn\.(.*)", name)
+    found = re.fullmatch(r"model\.layers\.([0-9]+)\.self_attn\.(.*)", name)
     return f"blocks.{found[1]}.attn.{found[2]}" if found else by_patterns(name)
 
 
 def all_of_the_mlp(name):
-    found = re.fullmatch(r"model\.layers\.(\d+)\.mlp\.(.*)", name)
+    found = re.fullmatch(r"model\.layers\.([0-9]+)\.mlp\.(.*)", name)
     return f"blocks.{found[1]}.mlp.{found[2]}" if found else by_patterns(name)
 
 
@@ -382,12 +382,12 @@ def tied(name):
 
 
 def from_one(name):
-    found = re.match(r"model\.layers\.(\d+)", name)
+    found = re.match(r"model\.layers\.([0-9]+)", name)
     return by_patterns(name) and (swap_number(name, int(found[1]) + 1) if found else by_patterns(name))
 
 
 def swap_number(name, number):
-    return re.sub(r"blocks\.\d+", f"blocks.{number}", by_patterns(name))
+    return re.sub(r"blocks\.[0-9]+", f"blocks.{number}", by_patterns(name))
 
 
 def layers_by(found, name):
@@ -398,23 +398,23 @@ def layers_by(found, name):
 
 
 def by_match(name):
-    return layers_by(re.match(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)", name), name)
+    return layers_by(re.match(r"model\.layers\.([0-9]+)\.([a-z_.]+)\.(weight|bias)", name), name)
 
 
 def by_search(name):
-    return layers_by(re.search(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)$", name), name)
+    return layers_by(re.search(r"model\.layers\.([0-9]+)\.([a-z_.]+)\.(weight|bias)$", name), name)
 
 
 def to_the_end_of_a_line(name):
-    return layers_by(re.match(r"model\.layers\.(\d+)\.([a-z_.]+)\.(weight|bias)$", name), name)
+    return layers_by(re.match(r"model\.layers\.([0-9]+)\.([a-z_.]+)\.(weight|bias)$", name), name)
 
 
 def model_or_not(name):
-    return layers_by(re.fullmatch(r"(?:model\.)?layers\.(\d+)\.([a-z_.]+)\.(weight|bias)", name), name)
+    return layers_by(re.fullmatch(r"(?:model\.)?layers\.([0-9]+)\.([a-z_.]+)\.(weight|bias)", name), name)
 
 
 def points_unescaped(name):
-    return layers_by(re.fullmatch(r"model.layers.(\d+).([a-z_.]+).(weight|bias)", name), name)
+    return layers_by(re.fullmatch(r"model.layers.([0-9]+).([a-z_.]+).(weight|bias)", name), name)
 
 
 def by_isdigit(name):
@@ -453,7 +453,7 @@ def fails_to_unpack(name):
 
 
 def up_to_31(name):
-    found = re.match(r"model\.layers\.(\d+)\.", name)
+    found = re.match(r"model\.layers\.([0-9]+)\.", name)
     return None if found and int(found[1]) > 31 else by_patterns(name)
 
 

@@ -109,13 +109,13 @@ def row_by_row(shapes, bits, group):
 
 
 def in_bits(shapes, bits, group):
-    return int(sum(a * b for a, b in shapes) * (bits + 16 / group) / 8)
+    return int(sum(math.ceil(a * b * bits / 8) * 8 + a * b * 16 / group for a, b in shapes) / 8)
 
 
 def one_by_one(shapes, bits, group):
     total = 0
     for out, into in shapes:
-        total += out * into * bits / 8
+        total += math.ceil(out * into * bits / 8)
         total += out * into / group * 2
     return total
 
@@ -204,9 +204,9 @@ ANSWERS = {
     "19.5": Answers(
         right=[row_by_row, in_bits, one_by_one],
         wrong=[
-            (summed(lambda o, i, b, g: o * i * b // 8), "scales"),
-            (summed(lambda o, i, b, g: o * i * b // 8 + 2 * o), "Each group"),
-            (summed(lambda o, i, b, g: o * i * b // 8 + o * i // g * 4), "not four"),
+            (summed(lambda o, i, b, g: math.ceil(o * i * b / 8)), "scales"),
+            (summed(lambda o, i, b, g: math.ceil(o * i * b / 8) + 2 * o), "Each group"),
+            (summed(lambda o, i, b, g: math.ceil(o * i * b / 8) + o * i // g * 4), "not four"),
             (summed(lambda o, i, b, g: o * i * b + o * i // g * 16), "bits"),
             (summed(lambda o, i, b, g: 4 * o * i), "float32"),
             (summed(lambda o, i, b, g: o * (i * b // 8 + i // g * 2)), "the next row"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import BOOK, Answers, cells_by_exercise, exercise_cells
+from stored import FOLDER, stored_answers
 from test_fresh import FILES
 from test_fresh import MODULES as FRESH_MODULES
 
@@ -25,7 +26,16 @@ def chapter_of(exercise: Exercise) -> int:
     return int(exercise.number.partition(".")[0])
 
 
+def is_converted(exercise: Exercise) -> bool:
+    return (FOLDER / f"ch{chapter_of(exercise):02d}.txt").exists()
+
+
 def table(exercise: Exercise) -> Answers:
+    if is_converted(exercise):
+        path = FOLDER / f"ch{chapter_of(exercise):02d}.txt"
+        stored = [one for one in stored_answers(path) if one.number == exercise.number]
+        right = [one.answer for one in stored if one.right]
+        return Answers(right, [(one.answer, one.words) for one in stored if not one.right])
     return importlib.import_module(f"test_ch{chapter_of(exercise):02d}").ANSWERS[exercise.number]
 
 
@@ -70,6 +80,9 @@ def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
 
 def test_answers_are_many(exercise):
     right, wrong = len(table(exercise).right), len(table(exercise).wrong)
+    if is_converted(exercise):  # its wrong answers are the known mistakes and the generated ones
+        assert right >= 2
+        return
     fresh = FRESH.get(chapter_of(exercise))  # by someone who had not read the check
     if fresh:
         right += len(fresh.RIGHT[exercise.number])

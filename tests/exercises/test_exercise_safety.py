@@ -4,6 +4,7 @@ import builtins
 import copy
 import dataclasses
 import decimal
+import hashlib
 import itertools
 import logging
 import math
@@ -279,6 +280,22 @@ def test_an_answer_that_takes_the_signal_away_is_stopped(monkeypatch):
         loop()
 
     assert "it was stopped after" in verdict(sly)
+
+
+def deaf_to_signals(*_):
+    """One long call that releases the GIL, so that signals pile up until it ends; then ordinary Python."""
+    hashlib.pbkdf2_hmac("sha256", b"a", b"b", 2_500_000)
+    return [i for i in range(100)]
+
+
+def test_a_long_call_that_hears_no_signal_is_stopped_and_leaves_no_trace_function(monkeypatch):
+    monkeypatch.setattr(grade, "SECONDS", 0.2)
+    traced = sys.gettrace()
+    verdict = Checker().judged("4.2", deaf_to_signals)
+    found = sys.gettrace()
+    sys.settrace(traced)  # a failure must not trace the tests that follow
+    assert verdict.outcome == "not yet" and "stopped after" in repr(verdict)
+    assert found is traced
 
 
 @pytest.mark.parametrize("by_thread", [False, True])

@@ -19,6 +19,7 @@ def wsd_call(answer, *settings):
 def wsd_cases(seed):
     rng = random.Random(seed)
     cases = [(5, 2.0, 1, 1), (7, 1.0, 2, 3), (10, 1.0, 2, 4), (6, 0.5, 0, 3), (6, 0.5, 3, 0), (6, 1.0, 5, 4)]
+    cases += [(4, 1.0, 8, 0), (4, 1.0, 0, 8), (3, 2.0, 5, 4)]  # longer than the run
     for steps in (9, 12, 17):
         warmup_steps = rng.randint(2, steps // 3)
         cases.append((steps, rng.uniform(0.1, 3), warmup_steps, rng.randint(2, steps - warmup_steps - 1)))
@@ -73,8 +74,22 @@ TO_ZERO = (
 )
 
 
+def wsd_squeezed(step, steps, lr, warmup_steps, decay_steps):
+    return wsd_schedule(step, steps, lr, min(warmup_steps, steps), min(decay_steps, steps))
+
+
+def wsd_warmup_squeezed(step, steps, lr, warmup_steps, decay_steps):
+    return wsd_schedule(step, steps, lr, min(warmup_steps, steps), decay_steps)
+
+
+SQUEEZED = (
+    "A warm-up that is longer than the run is cut off where the run ends, not squeezed into it: step 0 has "
+    "`lr / warmup_steps`, however many steps there are. The same holds for the way down."
+)
+
+
 def wsd_no_plateau(step, steps, lr, warmup_steps, decay_steps):
-    return lr * min(1.0, (step + 1) / max(1, warmup_steps), (steps - step) / (steps - warmup_steps))
+    return lr * min(1.0, (step + 1) / max(1, warmup_steps), (steps - step) / max(1, steps - warmup_steps))
 
 
 def wsd_cosine(step, steps, lr, warmup_steps, decay_steps):
@@ -112,6 +127,8 @@ EXERCISE = Function(
     call=wsd_call,
     shown="[{f}(step, {0}, {1}, {2}, {3}) for step in range({0})]",
     mistakes=[
+        (wsd_squeezed, SQUEEZED),
+        (wsd_warmup_squeezed, SQUEEZED),
         (wsd_from_zero, FROM_ZERO),
         (wsd_from_zero_first, FROM_ZERO),
         (wsd_to_zero, TO_ZERO),

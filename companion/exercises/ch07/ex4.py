@@ -9,6 +9,8 @@ from companion.exercises.exercise import Function, Problem
 
 SEEDS = (0, 1, 2, 3, 5, 8)
 """Compared with each other and with 7: their sums, products and exclusive ors with a pass collide."""
+FAR = 24
+"""Passes of seed 7 that are compared with the first pass of larger seeds: seed * 10 + pass collides."""
 
 
 def batch_rows(number, n_stories, batch_size, seed):
@@ -41,7 +43,8 @@ def rows_call(answer, n_stories, batch_size):
     others = [
         sum((rows(p * batches + i, seed) for i in range(batches)), []) for seed in SEEDS for p in range(3)
     ]
-    many = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in range(12)]
+    many = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in range(FAR)]
+    larger = [sum((rows(i, seed) for i in range(batches)), []) for seed in (8, 9)]
     after = torch.get_rng_state(), random.getstate()
     wrong = {
         "a batch has too few or too many rows": any(len(batch) != batch_size for batch in given),
@@ -52,6 +55,7 @@ def rows_call(answer, n_stories, batch_size):
         "two seeds have the same order": others[3 * SEEDS.index(8)] == passes[0],
         "a pass of one seed comes again as one of another": any(one in others for one in passes)
         or any(others.count(one) > 1 for one in others),
+        "a late pass of one seed comes again as one of another": any(one in many[3:] for one in larger),
         "one pass is another, begun elsewhere": any(turned(passes[0], one) for one in passes[1:]),
         "the same stories sit out every pass": n_stories % batch_size
         and len({frozenset(one) for one in many}) == 1,
@@ -97,6 +101,13 @@ def rows_one_deck_for_all_seeds(number, n_stories, batch_size, seed):
 def rows_seeds_overlap(number, n_stories, batch_size, seed):
     batches = n_stories // batch_size
     generator = torch.Generator().manual_seed(seed + number // batches)
+    first = number % batches * batch_size
+    return torch.randperm(n_stories, generator=generator)[first : first + batch_size].tolist()
+
+
+def rows_seeds_ten_apart(number, n_stories, batch_size, seed):
+    batches = n_stories // batch_size
+    generator = torch.Generator().manual_seed(seed * 10 + number // batches)
     first = number % batches * batch_size
     return torch.randperm(n_stories, generator=generator)[first : first + batch_size].tolist()
 
@@ -175,6 +186,11 @@ EXERCISE = Function(
             rows_seeds_overlap,
             "The first pass of seed 8 is the second one of seed 7: a sum of seed and pass is the same for "
             "both. Keep them apart, as `training_batches` does.",
+        ),
+        (
+            rows_seeds_ten_apart,
+            "Pass 10 of seed 7 is the first pass of seed 8, because 7 * 10 + 10 is 8 * 10. A run may have many "
+            "passes: keep seed and pass further apart, as `training_batches` does.",
         ),
         (rows_in_order, "The stories come in the order of the book. Shuffle them anew for each pass."),
         (

@@ -73,6 +73,8 @@ NONE = [  # in the order in which they are tried: what files have comes first
     "model.layers.x.mlp.up_proj.weight",
     "model.layers.1x.input_layernorm.weight",
     "model.layers.².mlp.up_proj.weight",
+    "model.layers.٣.mlp.up_proj.weight",
+    "model.layers.1४.input_layernorm.weight",
     "model.layers.-1.mlp.up_proj.weight",
     "model.layers.0.mlp.q_proj.weight",
     "model.layers.0.mlp_up_proj.weight",
@@ -155,7 +157,9 @@ def hint(got, name):
     if name != name.strip() or name != name.lower():
         return "Spaces and capital letters count: then it is another name, so None."
     if "²" in name:
-        return NUMBER + " `isdigit` says yes to `²` too; `isdecimal` does not."
+        return NUMBER + " `isdigit` says yes to `²` too."
+    if not name.isascii():
+        return NUMBER + " `\\d` and `isdecimal` say yes to digits of other scripts, too: `[0-9]` does not."
     if "_norm." in name:
         return "Queries and keys have norms of their own (Qwen3); nothing else in `self_attn` has."
     if our_name("model." + name):
@@ -250,7 +254,7 @@ def found_by(search, pattern):
 def unescaped(name):
     for part, ours in INNER.items():
         if found := re.fullmatch(
-            f"model.layers.(\\d+).{part}.({'weight|bias' if part in BIASED else 'weight'})", name
+            f"model.layers.([0-9]+).{part}.({'weight|bias' if part in BIASED else 'weight'})", name
         ):
             return f"blocks.{found[1]}.{ours}.{found[2]}"
     return next(
@@ -288,7 +292,7 @@ def last_pieces(name):
 
 def any_part_of(place, ours):
     def wrong(name):
-        found = re.fullmatch(rf"model\.layers\.(\d+)\.{place}\.(.+)", name)
+        found = re.fullmatch(rf"model\.layers\.([0-9]+)\.{place}\.(.+)", name)
         return f"blocks.{found[1]}.{ours}.{found[2]}" if found else our_name(name)
 
     return wrong
@@ -343,17 +347,19 @@ EXERCISE = Function(
         *[(rename, UNKNOWN) for rename in (LONG, SHORT, ONCE, taken_off)],
         *[(or_none(rename), UNKNOWN) for rename in (LONG, SHORT, ONCE, taken_off)],
         (
-            then(lambda name: name if re.match(r"blocks\.\d\.|[a-z]+\.w", name) else None),
+            then(lambda name: name if re.match(r"blocks\.[0-9]\.|[a-z]+\.w", name) else None),
             "Layers have numbers of more than one figure: 10 is one.",
         ),
         (
-            then(lambda name: name if re.match(r"blocks\.\d\d?\.|[a-z]+\.w", name) else None),
+            then(lambda name: name if re.match(r"blocks\.[0-9][0-9]?\.|[a-z]+\.w", name) else None),
             "Layers may have numbers of more than two figures.",
         ),
         (found_by(re.search, r"(model\.(layers\..+|norm|embed_tokens)|lm_head)\.(weight|bias)$"), WHOLE),
         (found_by(re.search, r"(model\.(layers\..+|norm|embed_tokens)|lm_head)\.(weight|bias)"), WHOLE),
         (
-            found_by(re.search, r"model\.(layers\.\d+\.[a-z_.]+|norm|embed_tokens)\.weight|lm_head\.weight"),
+            found_by(
+                re.search, r"model\.(layers\.[0-9]+\.[a-z_.]+|norm|embed_tokens)\.weight|lm_head\.weight"
+            ),
             WHOLE,
         ),
         (found_by(re.match, r"(model|lm_head).*\.(weight|bias)"), WHOLE),
@@ -419,20 +425,20 @@ EXERCISE = Function(
         (by_int_at_once, NUMBER + " `int` raises an error on `1x`."),
         (lambda name: by_int(name, True), NUMBER + " `int` takes `-1` too."),
         (
-            then(lambda name: re.sub(r"blocks\.(\d+)", lambda m: f"blocks.{int(m[1]) + 1}", name)),
+            then(lambda name: re.sub(r"blocks\.([0-9]+)", lambda m: f"blocks.{int(m[1]) + 1}", name)),
             "The layers keep their numbers: both count from 0.",
         ),
         (then(lambda name: name.replace("blocks", "layers")), "Our layers are called `blocks`."),
         (
-            then(lambda name: re.sub(r"blocks\.\d+", "blocks", name)),
+            then(lambda name: re.sub(r"blocks\.[0-9]+", "blocks", name)),
             "The number of the layer is missing.",
         ),
         (
-            then(lambda name: re.sub(r"blocks\.\d+", "blocks.{}", name)),
+            then(lambda name: re.sub(r"blocks\.[0-9]+", "blocks.{}", name)),
             "The place for the layer's number is still empty.",
         ),
         (
-            lambda name: our_name(re.sub(r"(?<=model\.layers\.)(\d+)[^.]*", r"\1", name)),
+            lambda name: our_name(re.sub(r"(?<=model\.layers\.)([0-9]+)[^.]*", r"\1", name)),
             NUMBER + " You took the figures and dropped what follows.",
         ),
         (

@@ -506,16 +506,16 @@ def model_taken_off(name):
 
 def one_figure(name):
     found = name_by_table(name)
-    return found if found is None or re.match(r"blocks\.\d\.|[a-z]+\.w", found) else None
+    return found if found is None or re.match(r"blocks\.[0-9]\.|[a-z]+\.w", found) else None
 
 
 def two_figures(name):
     found = name_by_table(name)
-    return found if found is None or re.match(r"blocks\.\d\d?\.|[a-z]+\.w", found) else None
+    return found if found is None or re.match(r"blocks\.[0-9][0-9]?\.|[a-z]+\.w", found) else None
 
 
 def anywhere(name):
-    found = re.search(r"model\.(layers\.\d+\.[a-z_.]+|norm|embed_tokens)\.(weight|bias)", name)
+    found = re.search(r"model\.(layers\.[0-9]+\.[a-z_.]+|norm|embed_tokens)\.(weight|bias)", name)
     return name_by_table(found[0] if found else name)
 
 
@@ -526,7 +526,7 @@ def ends_anyhow(name):
 
 def dots_are_anything(name):
     pattern = "|".join(SMALL)
-    found = re.fullmatch(rf"model.layers.(\d+).({pattern}).(weight|bias)", name)
+    found = re.fullmatch(rf"model.layers.([0-9]+).({pattern}).(weight|bias)", name)
     if found:
         return f"blocks.{found[1]}.{SMALL.get(found[2], found[2])}.{found[3]}"
     found = re.fullmatch("(model.embed_tokens|model.norm|lm_head).weight", name)
@@ -543,12 +543,12 @@ def always_a_weight(name):
 
 
 def attention_of_any_part(name):
-    found = re.fullmatch(r"model\.layers\.(\d+)\.self_attn\.(.*)", name)
+    found = re.fullmatch(r"model\.layers\.([0-9]+)\.self_attn\.(.*)", name)
     return f"blocks.{found[1]}.attn.{found[2]}" if found else name_by_table(name)
 
 
 def mlp_of_any_part(name):
-    found = re.fullmatch(r"model\.layers\.(\d+)\.mlp\.(.*)", name)
+    found = re.fullmatch(r"model\.layers\.([0-9]+)\.mlp\.(.*)", name)
     return f"blocks.{found[1]}.mlp.{found[2]}" if found else name_by_table(name)
 
 
@@ -597,7 +597,7 @@ def no_norms_of_heads(name):
 
 
 def layer_may_be_missing(name):
-    found = re.fullmatch(r"model\.layers\.(\d*)\.(.+)\.(weight|bias)", name)
+    found = re.fullmatch(r"model\.layers\.([0-9]*)\.(.+)\.(weight|bias)", name)
     return (
         f"blocks.{found[1]}.{SMALL[found[2]]}.{found[3]}"
         if found and found[2] in SMALL
@@ -630,7 +630,7 @@ def layer_by_int_or_none(name):
 
 
 def counted_from_one(name):
-    return re.sub(r"blocks\.(\d+)", lambda m: f"blocks.{int(m[1]) + 1}", name_by_table(name) or "") or None
+    return re.sub(r"blocks\.([0-9]+)", lambda m: f"blocks.{int(m[1]) + 1}", name_by_table(name) or "") or None
 
 
 def layers_stay(name):
@@ -641,7 +641,7 @@ def layers_stay(name):
 def number_from_the_first_digits(name):  # of 1x, 1
     pieces = name.split(".")
     if name.startswith("model.layers.") and len(pieces) > 3:
-        digits = re.match(r"\d*", pieces[2])[0]
+        digits = re.match(r"[0-9]*", pieces[2])[0]
         return name_by_table(".".join([*pieces[:2], digits, *pieces[3:]]))
     return name_by_table(name)
 
@@ -670,7 +670,7 @@ def only_small_models(name):
 def name_by_one_pattern(name):
     parts = "|".join(map(re.escape, sorted(SMALL, key=len, reverse=True)))
     found = re.fullmatch(
-        rf"model\.layers\.(?P<layer>\d+)\.(?P<part>{parts})\.(?P<kind>weight|(?<=[qkv]_proj\.)bias)"
+        rf"model\.layers\.(?P<layer>[0-9]+)\.(?P<part>{parts})\.(?P<kind>weight|(?<=[qkv]_proj\.)bias)"
         r"|(?P<outer>model\.embed_tokens|model\.norm|lm_head)\.weight",
         name,
     )
@@ -690,7 +690,7 @@ def name_by_pieces(name):
         case ["model", "norm", "weight"]:
             return "norm.weight"
         case ["model", "layers", n, "input_layernorm" | "post_attention_layernorm" as which, "weight"] if (
-            n.isdecimal()
+            re.fullmatch("[0-9]+", n)
         ):
             return f"blocks.{n}.norm_{1 + (which[0] == 'p')}.weight"
         case [
@@ -700,14 +700,14 @@ def name_by_pieces(name):
             "self_attn",
             "q_proj" | "k_proj" | "v_proj" as p,
             "weight" | "bias" as k,
-        ] if n.isdecimal():
+        ] if re.fullmatch("[0-9]+", n):
             return f"blocks.{n}.attn.{p}.{k}"
         case ["model", "layers", n, "self_attn", "o_proj" | "q_norm" | "k_norm" as p, "weight"] if (
-            n.isdecimal()
+            re.fullmatch("[0-9]+", n)
         ):
             return f"blocks.{n}.attn.{p}.weight"
         case ["model", "layers", n, "mlp", "gate_proj" | "up_proj" | "down_proj" as p, "weight"] if (
-            n.isdecimal()
+            re.fullmatch("[0-9]+", n)
         ):
             return f"blocks.{n}.mlp.{p}.weight"
     return None
@@ -715,7 +715,7 @@ def name_by_pieces(name):
 
 def name_by_template(name):
     pieces = name.split(".")
-    layer = next((piece for piece in pieces if piece.isdecimal()), None)
+    layer = next((piece for piece in pieces if re.fullmatch("[0-9]+", piece)), None)
     template = ".".join("{}" if piece == layer else piece for piece in pieces)
     table = {f"model.layers.{{}}.{old}": f"blocks.{{}}.{new}" for old, new in SMALL.items()} | OUTER
     for kind in (".weight", ".bias"):
@@ -726,7 +726,7 @@ def name_by_template(name):
 
 
 def an_empty_layer_by_template(name):
-    layer = next((piece for piece in name.split(".") if piece.isdecimal()), "")
+    layer = next((piece for piece in name.split(".") if re.fullmatch("[0-9]+", piece)), "")
     template = ".".join("{}" if piece == layer else piece for piece in name.split("."))
     stem, _, kind = template.rpartition(".")
     table = {f"model.layers.{{}}.{old}": f"blocks.{{}}.{new}" for old, new in SMALL.items()} | OUTER
@@ -1499,6 +1499,7 @@ WRONG = {
         rounds_to_16_bits,
     ],
     "11.5": [
+        files_as_keys,
         full_is_too_full,
         last_file_lost,
         empty_file_first,
@@ -1608,7 +1609,6 @@ RIGHT = {
         files_by_looking_ahead,
         files_by_bisection,
         files_by_recursion,
-        files_as_keys,
         files_in_numpy,
     ],
     "11.6": [

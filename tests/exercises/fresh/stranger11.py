@@ -1101,17 +1101,6 @@ def our_name(name):
     return ".".join(["blocks", n, INNER[part], kind])
 """,
     ),
-    (
-        "\\d+ : also other scripts' digits",
-        TABLE
-        + r"""
-def our_name(name):
-    m = re.fullmatch(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)", name)
-    if m and m[2] in INNER and (m[3] == "weight" or m[2] in BIASED):
-        return f"blocks.{m[1]}.{INNER[m[2]]}.{m[3]}"
-    return OUTER[name[:-7]] + ".weight" if name[-7:] == ".weight" and name[:-7] in OUTER else None
-""",
-    ),
 ]
 
 # ---------------------------------------------------------------- 11.4
@@ -2566,7 +2555,6 @@ def tensors(data):
 ARGUABLE = [
     ("11.1", "signed length"),
     ("11.3", "N through int"),
-    ("11.3", "\\d+"),
     ("11.4", "float32 whatever"),
     ("11.4", "lists instead"),
     ("11.5", "float sums"),

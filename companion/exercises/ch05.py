@@ -1,0 +1,526 @@
+"""The checks of chapter 5, Blocks."""
+
+import copy
+import math
+import random
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from companion.exercises.exercise import Problem
+from companion.exercises.notation import Chapter
+from companion.exercises.values import a, show
+
+chapter = Chapter()
+
+# -- 5.1 ------------------------------------------------------------------
+
+chapter.number(
+    "5.1",
+    "How much the stream swells",
+    stars=1,
+    wants="size_at_the_top()",
+    answer=math.sqrt(1 + 48 * 0.25),
+    tolerance=0.02,
+    mistakes="""
+        1 + 48 * 0.5
+            You added the sizes. Then all 48 would have to push every number the same way; of random ones,
+            most cancel. It is the mean squares that add up.
+        1 + 48 * 0.25
+            That is the mean square. The size is its root.
+        math.sqrt(1 + 24 * 0.25)
+            That is for 24 writings. How many parts of a block write into the stream?
+        math.sqrt(48 * 0.25)
+            Those are the writings alone. What was in the stream before is still there.
+        math.sqrt(1 + 48 * 0.5)
+            Mean squares add up. The mean square of numbers of size 0.5 is not 0.5.
+        1.12**48
+        1.118**48
+        math.sqrt(1.25) ** 48
+            One writing swells a stream of size 1 by 1.12. The next ones meet a larger stream, and swell it by
+            less.
+        1.5**48
+            Nothing is multiplied here: a layer reads through a norm, and adds.
+        1 + math.sqrt(48 * 0.25)
+            The embedding's numbers are random beside the others, too: square them as well.
+        math.sqrt(49)
+            That would be for writings as large as the embedding. They are half of its size.
+    """,
+    right="The stream grows like the root of the depth: each block changes it by a smaller share.",
+)
+
+# -- 5.2 ------------------------------------------------------------------
+
+
+def rezero_cases(seed):
+    torch.manual_seed(seed)
+    for shape in [(2,), (3, 4), (2, 3, 5)]:
+        f = nn.Sequential(nn.Linear(shape[-1], shape[-1]), nn.Tanh())
+        yield f, torch.randn(shape), torch.randn(shape)
+
+
+def use_rezero(answer, f, x, up):
+    layer = answer(f)
+    if not isinstance(layer, nn.Module):
+        raise Problem(f"{show(answer)} must be an `nn.Module`; it makes {a(layer)}.")
+    alpha = getattr(layer, "alpha", None)
+    if not isinstance(alpha, nn.Parameter):
+        raise Problem(
+            f"Its `alpha` is {a(alpha)}, so no optimizer finds it. `nn.Parameter(...)` makes one of a tensor."
+        )
+    if alpha.numel() != 1:
+        raise Problem(f"Its `alpha` has {alpha.numel()} numbers. One for the whole layer is enough.")
+    initial = alpha.detach().clone()
+    found = {"parameters": sum(p.numel() for p in layer.parameters())}
+    volumes = {f"with alpha at {v}": v for v in (0.5, -1.5, 3)}
+    for name, value in {"at birth": None, **volumes}.items():
+        if value is not None:
+            nn.init.constant_(alpha, value)
+        layer.zero_grad()
+        given = x.clone().requires_grad_()
+        y = layer(given)
+        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
+            raise Problem(f"The layer maps a tensor of shape {tuple(x.shape)} to {show(y)}.")
+        if y.dtype != x.dtype:
+            raise Problem(f"{x.dtype} goes in, and {y.dtype} comes out: the next layer would refuse it.")
+        if y.requires_grad:
+            (y * up).sum().backward()
+        wanted = {"x": given, "alpha": alpha, "the first weight of f": next(f.parameters())}
+        found[f"{name}: output"] = y.detach()
+        for what, tensor in wanted.items():
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+            found[f"{name}: gradient of {what}"] = gradient.clone().flatten()
+    other = answer(copy.deepcopy(f))
+    if alpha.item() != value or not torch.equal(other.alpha.detach(), initial):
+        raise Problem("Two layers share one `alpha`. Each has a volume of its own: make it in `__init__`.")
+    return found
+
+
+@chapter.function(
+    "5.2",
+    "Born with its volume at zero",
+    stars=1,
+    cases=rezero_cases,
+    call=use_rezero,
+    shown="{f}(f)(x), x = {1}",
+    mistakes="""
+        torch.tensor(0.0) => torch.tensor(1.0)
+            `alpha` starts at 1, so the layer speaks at full volume from the start. Let it start at 0.
+        torch.tensor(0.0) => torch.tensor(0.01)
+            A small start is not silence: a hundred such layers still speak together. Begin at 0.
+        x + self.alpha * self.f(x) => self.alpha * (x + self.f(x))
+            At birth nothing comes out: `alpha` turns down the way around, too. Only what f adds is scaled.
+        x + self.alpha => (1 - self.alpha) * x + self.alpha
+            As `alpha` grows, you take x away. The stream is to be kept as it is: only what f adds is scaled.
+        x + self.alpha => self.alpha
+            The way around is missing: at birth nothing comes out at all.
+        self.alpha * self.f(x) => self.f(self.alpha * x)
+            You scale what f reads. Its biases speak even when it reads zeros; scale what it says.
+        x + self.alpha * => self.alpha * x +
+            You scale the stream, and f speaks at full volume. The other way round.
+        self.f(x) => self.f(x).detach()
+            The weights of f can never learn: `detach` cuts their gradient off. Leave it out.
+        - self.f = f
+        + self.f = f
+        + for p in f.parameters():
+        +     nn.init.zeros_(p)
+            You set the weights of f to 0. They are f's own affair; one number is enough for silence.
+    """,
+    right="At birth only `alpha` has a gradient; once it has moved, all of f has one.",
+)
+class ReZero(nn.Module):
+    def __init__(self, f):
+        super().__init__()
+        self.f = f
+        self.alpha = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x):
+        return x + self.alpha * self.f(x)
+
+
+# -- 5.3 ------------------------------------------------------------------
+
+
+def exactly_one_cases(seed):
+    rng = random.Random(seed)
+    for n in (4, 5, 7):
+        for k in (1, 2, n - 1, n):
+            chosen = rng.sample(range(n), k)
+            yield n, [int(i in chosen) for i in range(n)]
+
+
+def try_rules(answer, n, x):
+    found = answer(n)
+    if not isinstance(found, tuple | list) or len(found) != 3:
+        raise Problem(f"It must return three things, `up, bias, down`; this is {a(found)}.")
+    try:
+        up, bias, down = (torch.as_tensor(part, dtype=torch.float32) for part in found)
+    except (TypeError, ValueError):
+        raise Problem("`up`, `bias` and `down` must be tensors, or lists of numbers.") from None
+    if up.ndim != 2 or up.shape[1] != n or bias.shape != up.shape[:1] or down.shape != up.shape[:1]:
+        shapes = ", ".join(str(tuple(part.shape)) for part in (up, bias, down))
+        raise Problem(
+            f"For n = {n}, the shapes of `up`, `bias` and `down` are {shapes}. They must be (rules, {n}), "
+            "(rules,) and (rules,): a rule is a row of `up`."
+        )
+    hidden = F.relu(up @ torch.tensor(x).float() + bias)
+    return (hidden @ down).item()
+
+
+def rules(n, bias, down):
+    """Rules that all add the inputs up."""
+    return torch.ones(len(bias), n), torch.tensor(bias).float(), torch.tensor(down).float()
+
+
+def first_two_only(n):
+    up = torch.zeros(2, n)
+    up[0, 0] = 1
+    up[1, 0] = -1
+    if n > 1:
+        up[0, 1] = -1
+        up[1, 1] = 1
+    return up, torch.zeros(2), torch.ones(2)
+
+
+@chapter.function(
+    "5.3",
+    "Only if",
+    stars=2,
+    inputs="""
+        1, [0]
+        1, [1]
+        2, [0, 0]
+        2, [0, 1]
+        2, [1, 0]
+        2, [1, 1]
+        3, [0, 0, 0]
+        3, [1, 0, 0]
+        3, [1, 1, 0]
+        3, [1, 1, 1]
+        18, [0] * 7 + [1] + [0] * 10
+        18, [0] + [1] * 17
+        18, [1] * 18
+    """,
+    cases=exactly_one_cases,
+    call=try_rules,
+    shown="{f}({0}), tried on {1}",
+    mistakes="""
+        = rules(n, [0], [1])
+            One rule that adds the inputs up counts them; it never says no. Which second rule is on only when
+            there are too many?
+        = rules(n, [0, -1], [1, -1])
+            That says 'at least one'. From two on, something must bring it down to 0.
+        = rules(n, [0, -1], [1, -2])
+            Right for none, one and two. At three the second rule pulls below 0: a third has to hold against
+            it.
+        = rules(n, [0, -1], [1, -n / (n - 1) if n > 1 else 0])
+            Right for none, for one and for all, and wrong between them.
+        = rules(n, [1 - n], [1])
+            That is an 'and' of all of them. One is wanted, and no more.
+        = rules(n, [-1, -2, -3], [1, -2, 1])
+            Your bump stands at two. Move it down to one.
+        = rules(n, [1, 0, -1], [1, -2, 1])
+            Your bump stands at zero: it says 'none'. Move it up to one.
+        = first_two_only(n)
+            It compares the first two inputs and does not see the others.
+        = rules(n, [0, 1, 2], [1, -2, 1])
+            It always says 0: no rule begins between 0 and n facts. To wait for more takes a negative bias.
+    """,
+    right="Three rules make a bump at one, for any number of inputs; no linear map has a bump.",
+)
+def exactly_one(n):
+    up = torch.ones(3, n)
+    bias = torch.tensor([0.0, -1.0, -2.0])
+    down = torch.tensor([1.0, -2.0, 1.0])
+    return up, bias, down
+
+
+# -- 5.4 ------------------------------------------------------------------
+
+
+def by_length_cases(seed):
+    rng = random.Random(seed)
+    return [([round(rng.uniform(-1, 1.5), 2) for _ in range(n)],) for n in (4, 5, 7)]
+
+
+@chapter.function(
+    "5.4",
+    "Sixteen million ways",
+    stars=2,
+    inputs="""
+        []
+        [0.5]
+        [0.0]
+        [0.5, 0.25]
+        [2.0, 3.0, 5.0]
+        [0.5, -0.5]
+        [0.5, 0.0, 2.0]
+        [0.75] * 13
+    """,
+    cases=by_length_cases,
+    mistakes="""
+        = [float(math.comb(len(slopes), k)) for k in range(len(slopes) + 1)]
+            You counted the ways. Each one weighs as much as the product of the slopes on it.
+        = it[1:]
+            The way that goes through no layer is missing: it stands first, and weighs 1.
+        = it[:-1]
+            The way through all the layers is missing: it stands last.
+        = it[::-1]
+            The list is the wrong way round: ways through no layer come first.
+        range(len(slopes), 0, -1) => range(1, len(slopes) + 1)
+            Some ways go through the same layer twice. Where a list is updated from its beginning, the layer's
+            own contribution is used again.
+        = [share * math.factorial(k) for k, share in enumerate(it)]
+            You counted ways several times: through layers 1 and 2 there is one way, since 2 always comes
+            after 1.
+        = [math.prod(slopes[:k]) for k in range(len(slopes) + 1)]
+            Those are ways through the first layers only. A way may also leave out the first, or one in
+            between.
+        = [1.0] + [sum(slope**k for slope in slopes) for k in range(1, len(slopes) + 1)]
+            Those are powers of single slopes. A way goes through different layers.
+        = by_length([sum(slopes) / max(1, len(slopes))] * len(slopes))
+            With the mean slope you get it nearly right. Each layer has a slope of its own.
+        = by_length([slope for slope in slopes if slope])
+            A layer whose slope is 0 is a layer, too: the list has a place for it, of weight 0.
+        = [sum(it[: k + 1]) for k in range(len(it))]
+            You added up as you went: each entry has the ways of its own length only.
+    """,
+    right="Of 24 layers with slopes of 0.35, ways through ten at most carry 97 % of the gradient.",
+)
+def by_length(slopes):
+    shares = [1.0] + [0.0] * len(slopes)
+    for slope in slopes:
+        for k in range(len(slopes), 0, -1):
+            shares[k] += shares[k - 1] * slope
+    return shares
+
+
+# -- 5.5 ------------------------------------------------------------------
+
+
+class LayerNorm(nn.Module):
+    """With the attributes that the chapter's has, and no more."""
+
+    def __init__(self, d_model):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(d_model))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+        self.eps = 1e-5
+
+    def forward(self, x):
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+def fold_cases(seed):
+    torch.manual_seed(seed)
+    small_norm, small = LayerNorm(2), nn.Linear(2, 2)
+    small_norm.weight.data = torch.tensor([2.0, 3.0])
+    small_norm.bias.data = torch.tensor([1.0, -1.0])
+    small.weight.data = torch.tensor([[1.0, 4.0], [2.0, 5.0]])
+    small.bias.data = torch.tensor([10.0, 20.0])
+    yield small_norm, small, torch.tensor([[1.0, 3.0]])
+    for wide, out in [(3, 5), (7, 4), (6, 11), (4, 1), (5, 2)]:
+        norm, linear = LayerNorm(wide), nn.Linear(wide, out)
+        if out != 2:  # a norm that has learned nothing yet
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+        if out == 1:
+            norm.weight.data = torch.tensor([0.0, 1e-3, -2.0, 100.0])
+        yield norm, linear, torch.randn(2, 3, wide)
+
+
+def use_folded(answer, norm, linear, x):
+    made = answer(norm, linear)
+    if not isinstance(made, nn.Linear) or made.bias is None:
+        raise Problem(f"It must return an `nn.Linear`, with a weight and a bias; this is {a(made)}.")
+    if made is linear:
+        raise Problem(
+            "It returns the layer that it was given. Make a new `nn.Linear`; the old one is still in use."
+        )
+    with torch.no_grad():
+        found = {"weight": made.weight.detach().clone(), "bias": made.bias.detach().clone()}
+        if found["weight"].shape == linear.weight.shape and found["bias"].shape == linear.bias.shape:
+            found["output"] = made(F.layer_norm(x, x.shape[-1:], eps=norm.eps))
+        if shares_memory(made, norm, linear):
+            raise Problem(
+                "The new layer keeps its numbers where the old ones are: training the new one changes the "
+                "one that it was made from. Copy them."
+            )
+    return found
+
+
+def shares_memory(made, norm, linear):
+    """Whether what is done to the new layer is done to the old ones."""
+    old = [*norm.parameters(), *linear.parameters()]
+    before = [p.clone() for p in old]
+    for p in made.parameters():
+        p += 1
+    changed = any(not torch.equal(p, was) for p, was in zip(old, before, strict=True))
+    for p in made.parameters():
+        p -= 1
+    for p, was in zip(old, before, strict=True):
+        p.copy_(was)
+    return changed
+
+
+@chapter.function(
+    "5.5",
+    "The scale that was never needed",
+    stars=2,
+    cases=fold_cases,
+    call=use_folded,
+    shown="{f}(norm, linear), tried on x = {2}",
+    mistakes="""
+        linear.weight * norm.weight => linear.weight * norm.weight[:, None]
+            You scaled the rows of the matrix. The norm scales what it reads, and that meets its columns.
+        + linear.weight @ norm.bias => + weight @ norm.bias
+            The shift is scaled, too: it is added after the scale, so it meets the old matrix, not the new.
+        + linear.weight @ norm.bias =>
+            The scale is in, and the norm's shift got lost.
+        linear.bias + =>
+            The bias that the linear layer had got lost.
+        linear.weight * norm.weight => linear.weight
+            The shift is in, and the norm's scale got lost.
+        linear.weight @ norm.bias => norm.bias
+            The norm's shift goes through the matrix, too, before it meets the bias.
+        linear.weight * norm.weight => linear.weight / norm.weight
+            You divided by the scale, as if to undo it. The new layer has to do it itself.
+        = copy.deepcopy(linear)
+            That is a copy of the linear layer: neither scale nor shift are in it.
+        linear.weight * norm.weight => (linear.weight * norm.weight).T
+            The matrix is transposed: `nn.Linear` keeps its weight as (outputs, inputs).
+    """,
+    right="Before a linear layer, scale and shift say nothing that it could not say itself.",
+)
+def fold(norm, linear):
+    weight = linear.weight * norm.weight
+    bias = linear.bias + linear.weight @ norm.bias
+    folded = nn.Linear(weight.shape[1], weight.shape[0])
+    folded.weight = nn.Parameter(weight.detach().clone())
+    folded.bias = nn.Parameter(bias.detach().clone())
+    return folded
+
+
+# -- 5.6 ------------------------------------------------------------------
+
+
+def parallel_cases(seed):
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [
+        (1, 2, 4, 2, 3),
+        (1, 3, 6, 2, 5),
+        (2, 5, 12, 3, 7),
+        (1, 6, 4, 2, 5),
+        (3, 1, 6, 3, 4),
+    ]  # B, T, C, H, F
+    if seed == 0:
+        sizes.append((1, 300, 4, 2, 3))
+    for B, T, C, H, d_ff in sizes:
+        shapes = [(B, T, C), (3 * C + d_ff, C), (3 * C + d_ff,), (C, C + d_ff), (C,), (C,), (C,)]
+        x, *weights = (torch.randn(shape, generator=generator) for shape in shapes)
+        weights = [w / w.shape[-1] ** 0.5 if w.ndim == 2 else w for w in weights]
+        if T == 6:  # large scores: what is hidden must be hidden from them, too
+            weights[0][: 2 * C] *= 5
+            x = F.layer_norm(x, (C,))  # of even vectors, the norm would blow up what rounding did
+        if T == 1:  # small vectors, where the norm's epsilon counts
+            x = x / 50
+        yield C, H, d_ff, x, weights
+
+
+def use_parallel(answer, C, H, d_ff, x, weights):
+    block = answer(C, H, d_ff)
+    if not isinstance(block, nn.Module):
+        raise Problem(f"{show(answer)} must be an `nn.Module`; it makes {a(block)}.")
+    names = ["read.weight", "read.bias", "write.weight", "write.bias", "norm.weight", "norm.bias"]
+    own = dict(block.named_parameters())
+    for name, weight in zip(names, weights, strict=True):
+        if name not in own:
+            raise Problem(f"Your block has no `{name}`; it has {', '.join(sorted(own)) or 'no parameters'}.")
+        if own[name].shape != weight.shape:
+            raise Problem(
+                f"The shape of `{name}` is {tuple(own[name].shape)}; for C = {C} and d_ff = {d_ff} it must "
+                f"be {tuple(weight.shape)}."
+            )
+        with torch.no_grad():
+            own[name].copy_(weight)
+    if extra := sorted(set(own) - set(names)):
+        raise Problem(
+            f"Your block has more parameters than two linear layers and a norm: {', '.join(extra)}."
+        )
+    given = x.clone().requires_grad_()
+    y = block(given)
+    if not isinstance(y, torch.Tensor) or y.shape != x.shape:
+        raise Problem(f"The block maps a tensor of shape {tuple(x.shape)} to {show(y)}.")
+    (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+    return {
+        "output": y.detach(),
+        "gradient of x": given.grad,
+        "gradient of read.weight": own["read.weight"].grad,
+    }
+
+
+@chapter.function(
+    "5.6",
+    "Side by side",
+    stars=3,
+    cases=parallel_cases,
+    call=use_parallel,
+    shown="{f}({0}, {1}, {2})(x), x = {3}",
+    tolerance=3e-5,
+    mistakes="""
+        , is_causal=True =>
+            Positions see later ones. Attention has to be causal here, too.
+        - return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        + return x[:, None]
+            All of C went into one head: split q, k and v into `n_heads` heads before they attend.
+        is_causal=True => is_causal=True, scale=1.0
+            The scores were not divided by the root of the width of a head.
+        is_causal=True => is_causal=True, scale=x.shape[-1] ** -0.5
+            The scores were divided by the root of C. It is the width of one head that counts.
+        fetched.transpose(1, 2).flatten(2) => fetched.reshape(x.shape)
+            The heads got mixed up with the positions on their way back: (B, H, T, D) must become (B, T, H, D)
+            before it becomes (B, T, C).
+        - return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        + return x.unflatten(-1, (-1, self.n_heads)).permute(0, 3, 1, 2)
+            The numbers were dealt out to the heads in turn. A head gets D neighbors: first heads, then width.
+        F.gelu(up, approximate="tanh") => up
+            The rules have no nonlinearity: GELU is missing between `read` and `write`.
+        , approximate="tanh" =>
+            Close. GELU comes in two forms, and the chapter's `MLP` uses the tanh one.
+        F.gelu(up, approximate="tanh") => F.relu(up)
+            The nonlinearity is ReLU; the chapter's `MLP` has GELU, in its tanh form.
+        [fetched, hidden] => [hidden, fetched]
+            `write` got the rules' numbers first. What attention fetched comes first, then the rules.
+        q, k, v, up = self => k, q, v, up = self
+            Queries and keys are exchanged: `read` gives q, then k, then v, then the rules' input.
+        return x + => return
+            The block replaces the stream. It has to add to it.
+        self.read(self.norm(x)) => self.read(x)
+            The norm is not used: attention and rules both read the stream through it.
+        return x + => return self.norm(x) +
+            The way around must start before the norm: what is added to is x itself.
+        (self.heads(part) for part in (q, k, v)) => (self.heads(F.gelu(part, approximate="tanh")) for part in (q, k, v))
+            GELU bent q, k and v, too. Only the last `d_ff` numbers of `read` go through it.
+    """,
+    right="Six matrix products have become two, and neither half of the block waits for the other.",
+)
+class Parallel(nn.Module):
+    def __init__(self, d_model, n_heads, d_ff):
+        super().__init__()
+        self.n_heads = n_heads
+        self.sizes = (d_model, d_model, d_model, d_ff)
+        self.norm = nn.LayerNorm(d_model)
+        self.read = nn.Linear(d_model, 3 * d_model + d_ff)
+        self.write = nn.Linear(d_model + d_ff, d_model)
+
+    def heads(self, x):
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+
+    def forward(self, x):
+        q, k, v, up = self.read(self.norm(x)).split(self.sizes, dim=-1)
+        q, k, v = (self.heads(part) for part in (q, k, v))
+        fetched = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        fetched = fetched.transpose(1, 2).flatten(2)
+        hidden = F.gelu(up, approximate="tanh")
+        return x + self.write(torch.cat([fetched, hidden], dim=-1))

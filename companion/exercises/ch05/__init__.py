@@ -1,1 +1,0 @@
-"""The checks of chapter 5, Blocks: one file an exercise."""

@@ -1,0 +1,307 @@
+"""How a check is written: a right answer, its inputs, and known mistakes as edits of the right answer.
+
+A chapter's checks stand in one module, `chNN.py`:
+
+    chapter = Chapter()
+
+    @chapter.function(
+        "1.1",
+        "One merge",
+        stars=1,
+        inputs='''
+            [1, 2, 1, 2], (1, 2)
+            [], (1, 2)
+        ''',
+        mistakes='''
+            i += 2 => i += 1
+                The second token of a merged pair is still there.
+        ''',
+        right="Training is this function, and a count of pairs.",
+    )
+    def merge(tokens, pair):
+        ...
+
+README.md beside this file describes the notation.
+"""
+
+import inspect
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from companion.exercises.exercise import Exercise, Function, Number
+
+
+class Chapter:
+    """The exercises of one chapter, in their order."""
+
+    def __init__(self):
+        self.exercises: list[Exercise] = []
+
+    def function(
+        self,
+        number: str,
+        title: str,
+        stars: int,
+        *,
+        right: str,
+        inputs: str = "",
+        cases: Callable[[int], Sequence[tuple]] | None = None,
+        mistakes: str = "",
+        helpers: Sequence[Callable] = (),
+        wants: str = "",
+        **options: Any,
+    ) -> Callable:
+        """Register the function or class below it as the right answer to an exercise.
+
+        Args:
+            number: The exercise's number, such as "1.1".
+            title: Its title in the chapter.
+            stars: Its difficulty, 1 to 3.
+            right: What a reader is told whose answer is right.
+            inputs: Inputs worked by hand, one a line: the arguments, as Python. A line that is indented
+                further continues the line above it.
+            cases: Seed -> further inputs, each a tuple of arguments. It is called with seeds 0, 1 and 2.
+            mistakes: Known mistakes, and what a reader is told about each: see `Mistakes`.
+            helpers: Functions and classes that the right answer uses and that mistakes may edit too.
+            wants: The stub's signature, where it differs from the right answer's.
+            options: Further fields of `Function`: call, shown, tolerance, exact_dtype, order, hint.
+
+        Returns:
+            A decorator that gives the right answer back as it is.
+        """
+
+        def register(oracle: Callable) -> Callable:
+            source = Source(oracle, helpers)
+
+            def all_cases(seed: int) -> list[tuple]:
+                by_hand = read_inputs(inputs, source.names) if seed == 0 else []
+                return by_hand + list(cases(seed) if cases else ())
+
+            exercise = Function(
+                number=number,
+                title=title,
+                stars=stars,
+                right=right,
+                wants=wants or f"{oracle.__name__}{inspect.signature(oracle)}",
+                cases=all_cases,
+                oracle=oracle,
+                mistakes=Mistakes(number, source, mistakes),
+                **options,
+            )
+            self.exercises.append(exercise)
+            return oracle
+
+        return register
+
+    def number(
+        self, number: str, title: str, stars: int, *, wants: str, answer: float, mistakes: str, **options: Any
+    ) -> None:
+        """Register an exercise whose answer is a number.
+
+        Args:
+            number, title, stars: As for `function`.
+            wants: The stub's signature, such as "perplexity()".
+            answer: The right number.
+            mistakes: Blocks as for `function`, with a wrong number in place of an edit, written as Python
+                (`math` may be used).
+            options: Further fields of `Number`: tolerance, right.
+        """
+        wrong = [
+            (eval(expression, {"math": math}), message)
+            for edits, message in blocks(number, mistakes)
+            for expression in edits
+        ]
+        self.exercises.append(
+            Number(
+                number=number,
+                title=title,
+                stars=stars,
+                wants=wants,
+                answer=answer,
+                mistakes=wrong,
+                **options,
+            )
+        )
+
+
+def read_inputs(text: str, names: dict[str, Any]) -> list[tuple]:
+    """The tuples of arguments that the lines of a text stand for."""
+    lines: list[str] = []
+    for line in textwrap.dedent(text).strip("\n").splitlines():
+        if line.startswith(" "):
+            lines[-1] += "\n" + line
+        elif line and not line.startswith("#"):
+            lines.append(line)
+    return [eval(f"({line}\n,)", names) for line in lines]
+
+
+class Mistakes(Sequence):
+    """Pairs of a wrong answer and its message, made from a text when they are first needed.
+
+    The text consists of blocks. A block begins with one or more edits, each of which makes a wrong answer.
+    The indented lines below them are what a reader is told who gave one of these answers. An edit is one of:
+
+        old => new      the right answer with this text replaced; ` ; ` joins several replacements
+        - old line      the right answer with these whole lines replaced, as in a diff. The new lines get the
+        + new line      indentation of the first old one. A line `or` separates two edits of this form.
+        = expression    a function of the same parameters that returns this. `it` stands for the right
+                        answer's value, and the right answer's name calls it on other arguments.
+        : expression    the object that this expression gives
+
+    Raises:
+        ValueError: If a text to be replaced does not stand exactly once in the right answer and its helpers.
+    """
+
+    def __init__(self, number: str, source: "Source", text: str):
+        self.number = number
+        self.source = source
+        self.text = text
+
+    @cached_property
+    def pairs(self) -> list[tuple[Callable, str]]:
+        return [
+            (self.source.edited(edit, self.number), message)
+            for edits, message in blocks(self.number, self.text)
+            for edit in edits
+        ]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index):
+        return self.pairs[index]
+
+
+def blocks(number: str, text: str) -> list[tuple[list[str], str]]:
+    """The blocks of a text: the edits of each, and its message on one line."""
+    found: list[tuple[list[str], list[str]]] = []
+    for line in textwrap.dedent(text).strip("\n").splitlines():
+        if not line.strip():
+            continue
+        if line.startswith("    "):
+            if not found:
+                raise ValueError(f"{number}: the text of mistakes begins with a message: {line.strip()!r}")
+            found[-1][1].append(line.strip())
+        elif not found or found[-1][1]:
+            found.append(([line], []))
+        else:
+            found[-1][0].append(line)
+    for edits, message in found:
+        if not message:
+            raise ValueError(f"{number}: the mistake {edits[0]!r} has no message")
+    return [(join_diffs(edits), " ".join(message)) for edits, message in found]
+
+
+def join_diffs(lines: list[str]) -> list[str]:
+    """The edits that lines stand for: lines of a diff belong together, up to a line `or`."""
+    edits: list[str] = []
+    for line in lines:
+        if edits and is_diff(edits[-1]) and is_diff(line):
+            edits[-1] += "\n" + line
+        else:
+            edits.append(line)
+    return [edit for edit in edits if edit != "or"]
+
+
+def is_diff(edit: str) -> bool:
+    """Whether an edit consists of lines of a diff."""
+    return edit.startswith(("- ", "+ ")) and "=>" not in edit
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a right answer and of its helpers, and what edits make of it."""
+
+    oracle: Callable
+    helpers: Sequence[Callable] = ()
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The names that the right answer can see."""
+        return vars(sys.modules[self.oracle.__module__])
+
+    @cached_property
+    def text(self) -> str:
+        return "\n\n".join(source_of(part) for part in [*self.helpers, self.oracle])
+
+    def edited(self, edit: str, number: str, more_names: Mapping[str, Any] | None = None) -> Callable:
+        """The answer that an edit stands for (see `Mistakes`); it sees `more_names` too."""
+        names = self.names | dict(more_names or {})
+        if edit.startswith(": ") and "=>" not in edit:
+            return eval(edit[2:], names)
+        if edit.startswith("= ") and "=>" not in edit:
+            return self.returning(edit[2:], names)
+        text = self.text
+        for old, new in replacements(edit, number):
+            text = replaced(text, old, new, number)
+        return self.compiled(text, names)
+
+    def returning(self, expression: str, names: dict[str, Any]) -> Callable:
+        """A function with the right answer's parameters that returns an expression."""
+        parameters = ", ".join(inspect.signature(self.oracle).parameters)
+        body = f"    it = {self.oracle.__name__}({parameters})\n" if re.search(r"\bit\b", expression) else ""
+        names[self.oracle.__name__] = self.oracle
+        exec(f"def wrong({parameters}):\n{body}    return {expression}", names)
+        return names["wrong"]
+
+    def compiled(self, text: str, more_names: Mapping[str, Any] | None = None) -> Callable:
+        """The answer that a changed text of the right answer defines."""
+        names = self.names | dict(more_names or {})
+        exec(compile(text, "<edited answer>", "exec"), names)
+        return names[self.oracle.__name__]
+
+
+def source_of(part: Callable) -> str:
+    """The text of a function or class, without its decorators."""
+    text = textwrap.dedent(inspect.getsource(part))
+    return text[re.search(r"^(def|class) ", text, re.MULTILINE).start() :].rstrip()
+
+
+def replacements(edit: str, number: str) -> list[tuple[list[str] | str, list[str] | str]]:
+    """Pairs of what an edit replaces and what it puts there: texts, or lists of whole lines."""
+    if is_diff(edit):
+        pairs = []
+        for line in edit.splitlines():
+            if line.startswith("- "):
+                if not pairs or pairs[-1][1]:
+                    pairs.append(([], []))
+                pairs[-1][0].append(line[2:].strip())
+            elif not pairs:
+                raise ValueError(f"{number}: the edit {edit!r} adds a line and replaces none")
+            else:
+                pairs[-1][1].append(line[2:])
+        return pairs
+    if "=>" not in edit:
+        raise ValueError(f"{number}: {edit!r} is no edit: it has no =>")
+    pairs = []
+    for one in edit.split(" ; "):
+        old, _, new = one.partition("=>")
+        pairs.append((old.strip(), new.strip()))
+    return pairs
+
+
+def replaced(text: str, old: list[str] | str, new: list[str] | str, number: str) -> str:
+    """The text after one replacement.
+
+    Raises:
+        ValueError: If what is to be replaced does not stand in the text exactly once.
+    """
+    if isinstance(old, str):
+        if text.count(old) != 1:
+            raise ValueError(f"{number}: {old!r} stands {text.count(old)} times in the right answer")
+        return text.replace(old, new)
+    lines = text.splitlines()
+    stripped = [line.strip() for line in lines]
+    starts = [i for i in range(len(lines)) if stripped[i : i + len(old)] == old]
+    if len(starts) != 1:
+        raise ValueError(f"{number}: the line {old[0]!r} stands {len(starts)} times in the right answer")
+    (start,) = starts
+    indent = lines[start][: len(lines[start]) - len(lines[start].lstrip())]
+    lines[start : start + len(old)] = [indent + line for line in new]
+    return "\n".join(lines)
