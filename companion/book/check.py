@@ -12,22 +12,17 @@ from companion.book import BookError
 from companion.book.course_map import course_map, map_file
 from companion.book.elsewhere import repository_problems
 from companion.book.execute import raised
-from companion.book.export import defined_names, export
+from companion.book.export import export
 from companion.book.imports import chapter_problems, common_problems, package_problems, parse_code, patched
 from companion.book.ladder import printed_rungs, read_ladder
 from companion.book.manifest import GENERATED, Book, Chapter
-from companion.book.navigation import add_navigation, is_navigation
+from companion.book.navigation import add_navigation
 from companion.book.text import METADATA, code_cells, read_notebook, read_text, tags
 
-CELL_LINES, LETTERS = 25, 110
-"""Lines of a code cell, and letters of a line: more are wider than a page."""
-CODE_CELLS, WORDS = 30, 2800
-"""Limits of a chapter up to "Going deeper"; with it, up to "Exercises", a third more."""
+LETTERS = 110
+"""Letters of a line of code: more are wider than a page."""
 SECONDS, ALL_SECONDS = 60, 1300
 """What one notebook may take on one thread, and all of them together."""
-MODULE_LINES, NAMES = {"training": 250}, 12
-"""Lines of a generated module, where fewer than 300, and the names that it may define."""
-
 DIRECTIVE = re.compile(r"^\s*(:::|`{3,}\s*\{)", re.MULTILINE)
 CODE_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})(?!\s*\{).*?^ {0,3}\1[`~]*\s*$", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
@@ -101,7 +96,7 @@ def of_chapter(book: Book, chapter: Chapter) -> list[str]:
     except BookError as error:
         return [str(error)]
     found = [f"{book.relative(chapter.text)}: {problem}" for problem in of_text(text, notebook, name)]
-    for rule in (of_notebook, of_execution, of_outputs, of_markdown, of_size):
+    for rule in (of_notebook, of_execution, of_outputs, of_markdown, of_lines):
         found += [f"{notebook_file}: {problem}" for problem in rule(notebook, chapter)]
     found += [f"{notebook_file}: {problem}" for problem in of_imports(notebook, book, chapter)]
     found += of_module(notebook, book, chapter)
@@ -212,24 +207,12 @@ def of_markdown(notebook: NotebookNode, chapter: Chapter) -> Found:
                 yield f"cell {number}: an image without alternative text; write it between the brackets"
 
 
-def of_size(notebook: NotebookNode, chapter: Chapter) -> Found:
-    """Cells and chapters that are longer than a reader's evening."""
+def of_lines(notebook: NotebookNode, chapter: Chapter) -> Found:
+    """Lines of code that are wider than a page."""
     for number, cell in enumerate(code_cells(notebook), 1):
-        lines = sum(bool(line.strip()) for line in cell.source.splitlines())
-        if "export" not in tags(cell) and lines > CELL_LINES:
-            yield f"code cell {number} has {lines} lines, over {CELL_LINES}: too long; split it"
-        if (letters := max(map(len, cell.source.splitlines()), default=0)) > LETTERS:
+        letters = max(map(len, cell.source.split("\n")))
+        if letters > LETTERS:
             yield f"code cell {number} has a line of {letters} letters, over {LETTERS}; wrap it"
-    for end, share, part in (
-        ("Going deeper|Exercises", 1, "before Going deeper"),
-        ("Exercises", 4 / 3, "in all"),
-    ):
-        read = cells_before(notebook, end)
-        code = sum(cell.cell_type == "code" for cell in read)
-        words = sum(map(count_words, read))
-        for count, limit, kind in ((code, CODE_CELLS * share, "code cells"), (words, WORDS * share, "words")):
-            if count > limit:
-                yield f"{count:,} {kind} {part}, over {limit:,.0f}: too long; cut it"
 
 
 def cells_before(notebook: NotebookNode, title: str) -> list[NotebookNode]:
@@ -242,13 +225,6 @@ def cells_before(notebook: NotebookNode, title: str) -> list[NotebookNode]:
             cells[-1] = NotebookNode({**cell, "source": cell.source[: found.start()]})
             break
     return cells
-
-
-def count_words(cell: NotebookNode) -> int:
-    """Words of a Markdown cell: what holds a letter or a digit between spaces, code blocks aside."""
-    if cell.cell_type != "markdown" or is_navigation(cell):
-        return 0
-    return sum(any(map(str.isalnum, word)) for word in CODE_BLOCK.sub("", cell.source).split())
 
 
 def of_imports(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
@@ -273,23 +249,11 @@ def of_module(notebook: NotebookNode, book: Book, chapter: Chapter) -> list[str]
     if module is None:
         return []
     file = chapter.module_file
-    found = [f"{book.relative(file)}: {problem}" for problem in too_long(notebook, module, chapter)]
     if not file.exists():
-        return [*found, f"{book.relative(file)}: missing; run `sync {chapter.name}`"]
+        return [f"{book.relative(file)}: missing; run `sync {chapter.name}`"]
     if file.read_text(encoding="utf-8") != module:
-        found.append(f"{book.relative(file)}: differs from its chapter's cells; run `sync {chapter.name}`")
-    return found
-
-
-def too_long(notebook: NotebookNode, module: str, chapter: Chapter) -> Found:
-    """A module that exports more than its chapter can teach; what it imports is not counted."""
-    remedy = "export what the text explains, and move the rest to companion/runtime or companion/show"
-    limit = MODULE_LINES.get(chapter.module, 300)
-    if (lines := len(module.splitlines())) > limit:
-        yield f"{lines} lines, over {limit}; {remedy}"
-    exported = [cell for cell in code_cells(notebook) if "export" in tags(cell)]
-    if (names := sum(len(defined_names(cell)) for cell in exported)) > NAMES:
-        yield f"{names} names defined, over {NAMES}; {remedy}"
+        return [f"{book.relative(file)}: differs from its chapter's cells; run `sync {chapter.name}`"]
+    return []
 
 
 def of_ladder(notebook: NotebookNode, book: Book, chapter: Chapter) -> list[str]:

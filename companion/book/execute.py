@@ -80,7 +80,7 @@ def failure(
 ) -> CellFailed:
     """The error for a cell: where it stands in the text, the line, and why it failed."""
     number = sum(cell.cell_type == "code" for cell in notebook.cells[: index + 1])
-    code = notebook.cells[index].source.splitlines()[offset : offset + 1]
+    code = notebook.cells[index].source.split("\n")[offset : offset + 1]
     place = f"{chapter.text.relative_to(chapter.root).as_posix()}:{starts[index] + offset}"
     lines = [f"{place}: code cell {number} failed", *(line.strip() for line in code)]
     return CellFailed("\n    ".join(lines) + f"\n{reason}")

@@ -11,8 +11,6 @@ from companion.book.manifest import Chapter
 from companion.book.text import code_cells, headings, tags, title
 
 LINE_LENGTH = 110
-STATEMENT_LINES = 25
-ALL_LINES = 45
 
 
 def ruff(command: list[str], code: str) -> str:
@@ -35,30 +33,10 @@ def parse(cell: NotebookNode) -> ast.Module:
     try:
         return ast.parse(cell.source)
     except SyntaxError as error:
-        line = cell.source.splitlines()[(error.lineno or 1) - 1].strip()
+        line = cell.source.split("\n")[(error.lineno or 1) - 1].strip()
         if line.startswith(("%", "!", "?")) or line.endswith("?"):
             raise BookError(f"a magic in an exported cell: {line}; move it to a cell of its own") from None
         raise BookError(f"an exported cell is not Python: {line} ({error.msg})") from None
-
-
-def statement_lines(code: str) -> int:
-    """Lines of statements in code: blank lines, comment lines and docstrings aside."""
-    lines = {i for i, line in enumerate(code.splitlines(), 1) if line.strip() and line.strip()[0] != "#"}
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if ast.get_docstring(node, clean=False) is not None:
-                lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    return len(lines)
-
-
-def check_size(code: str) -> None:
-    """Raises BookError for exported code that is longer than a reader takes in at once."""
-    if (count := statement_lines(code)) > STATEMENT_LINES:
-        raise BookError(f"an exported cell has {count} lines of statements, over {STATEMENT_LINES}; split it")
-    if (count := len(code.splitlines())) > ALL_LINES:
-        raise BookError(
-            f"an exported cell has {count} lines, over {ALL_LINES}; shorten docstrings or split it"
-        )
 
 
 def defined_names(cell: NotebookNode) -> list[str]:
@@ -78,7 +56,7 @@ def defined_names(cell: NotebookNode) -> list[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             targets = [leaf for target in targets for leaf in getattr(target, "elts", [target])]
         if not all(isinstance(target, ast.Name) for target in targets):
-            line = cell.source.splitlines()[node.lineno - 1].strip()
+            line = cell.source.split("\n")[node.lineno - 1].strip()
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 raise BookError(f"an import in an exported cell: {line}; tag its own cell export-imports")
             raise BookError(f"an exported cell may only define names: {line}; move it to another cell")
@@ -91,7 +69,7 @@ def imports(cell: NotebookNode) -> list[str]:
     statements = []
     for node in parse(cell).body:
         if not isinstance(node, (ast.Import, ast.ImportFrom)):
-            line = cell.source.splitlines()[node.lineno - 1].strip()
+            line = cell.source.split("\n")[node.lineno - 1].strip()
             raise BookError(f"no import, in a cell tagged export-imports: {line}; move it to another cell")
         statements.append(ast.unparse(node))
     return statements
@@ -115,7 +93,6 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
                 if chapter.module is None:
                     raise BookError(f"tagged export, but {chapter.name} has no module in book.toml; add one")
                 cell_names = defined_names(cell)
-                check_size(cell.source)
                 for name in set(cell_names) & set(names):
                     raise BookError(f"{name} is exported twice; every name is defined once")
                 names += cell_names

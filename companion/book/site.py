@@ -20,6 +20,7 @@ from companion.book.manifest import Book
 from companion.book.model import CHECKPOINT, MODEL, ships, write_model
 from companion.book.navigation import is_navigation
 from companion.book.pages import chapter_page
+from companion.book.policy import add_policies
 from companion.book.teller import model_page, place_tool
 from companion.book.terms import chapter_terms, glossary_page, section, unique_terms
 from companion.book.text import read_notebook, write_notebook
@@ -203,6 +204,7 @@ def build_site(book: Book, folder: Path) -> str:
         source.mkdir()
         stage(book, source)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
+        add_policies(out)
         shutil.rmtree(out / "_sources")
         (out / "_sources" / "chapters").mkdir(parents=True)
         for chapter in book.chapters:

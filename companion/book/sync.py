@@ -25,16 +25,16 @@ def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) 
 
     starts: the line on which each cell's source begins, from 1, in the text as it is.
     """
-    lines = chapter.text.read_text(encoding="utf-8").splitlines()
+    lines = chapter.text.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for cell, start in reversed(list(zip(notebook.cells, starts, strict=True))):  # so that lines above stay
         if cell.cell_type == "code" and {"export", "export-imports"} & set(tags(cell)):
-            end = start - 1 + len(cell.source.splitlines())
-            if lines[start - 1 : end] != cell.source.splitlines():
+            end = start - 1 + len(cell.source.split("\n"))
+            if lines[start - 1 : end] != cell.source.split("\n"):
                 raise BookError(
                     f"{chapter.text.name}:{start}: odd line breaks in an exported cell; remove them"
                 )
             cell.source = format_code(cell.source)
-            lines[start - 1 : end] = cell.source.splitlines()
+            lines[start - 1 : end] = cell.source.split("\n")
     return "\n".join(lines) + "\n"
 
 

@@ -55,7 +55,7 @@ def section(notebook: NotebookNode, title: str) -> Iterator[str]:
         if cell.cell_type != "markdown":
             continue
         heads = {f"## {heading}" for heading in heading_lines(cell)}
-        for line in cell.source.splitlines():
+        for line in cell.source.split("\n"):
             if line in heads:
                 inside = line == f"## {title}"
             elif inside:

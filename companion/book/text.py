@@ -17,6 +17,12 @@ METADATA = {
 }
 """The metadata of every notebook: nothing that depends on the machine, and no pairing with the text."""
 
+LINE_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Characters at which str.splitlines, and so jupytext, ends a line, though an editor and Python do not."""
+GUARDS = {ord(character): 0xE000 + i for i, character in enumerate(LINE_BREAKS)}
+ORIGINALS = {guard: character for character, guard in GUARDS.items()}
+"""What stands for these characters while jupytext reads a text: characters for private use; and back."""
+
 FOLDED = {"hide-cell", "hide-input", "solution"}
 """Tags of cells that the web folds; JupyterLab, by their metadata, too, a solution with its output.
 
@@ -31,8 +37,13 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
     cannot be read as MyST.
     """
     try:
-        source = path.read_text(encoding="utf-8")
-        notebook = myst_to_notebook(source, add_source_map=True)
+        source = path.read_text(encoding="utf-8-sig")
+        guarded = source.translate(GUARDS)
+        if guarded.translate(ORIGINALS) != source:
+            raise BookError(
+                f"chapters/text/{path.name} holds characters of Unicode's private use; leave them out"
+            )
+        notebook = myst_to_notebook(guarded, add_source_map=True)
     except FileNotFoundError:
         raise BookError(
             f"chapters/text/{path.name} is missing; write it, or remove its block in book.toml"
@@ -41,9 +52,10 @@ def read_text(path: Path) -> tuple[NotebookNode, list[int]]:
         raise BookError(
             f"chapters/text/{path.name}: {' '.join(str(error).split())}; mend that cell"
         ) from None
-    lines, starts = source.splitlines(), []
+    lines, starts = source.split("\n"), []
     for cell, start in zip(notebook.cells, notebook.metadata.pop("source_map"), strict=True):
-        body = cell.source.splitlines()
+        cell.source = cell.source.translate(ORIGINALS)
+        body = cell.source.split("\n")
         after_options = (i for i in range(start, len(lines)) if lines[i : i + len(body)] == body)
         starts.append(next(after_options, start) + 1)
         if FOLDED & set(tags(cell)):
@@ -128,7 +140,7 @@ def heading_lines(cell: NotebookNode) -> list[str]:
     if cell.cell_type != "markdown":
         return []
     fenced, found = False, []
-    for line in cell.source.splitlines():
+    for line in cell.source.split("\n"):
         fenced ^= line.startswith("```")
         if not fenced and (match := re.match(r"#{1,6} +(.+)", line)):
             found.append(match[1].strip())

@@ -1,5 +1,7 @@
 """Classifiers that finetune made: loaded, and asked about many texts."""
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from companion.runtime.classifiers import read_head
 
 AT_ONCE = 256
 """Texts between two reports of progress."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def load_classifier(folder: Path) -> TextClassifier:
@@ -44,3 +48,25 @@ def classified(reader: TextClassifier, texts: Sequence[str]) -> Iterator[list[di
     """As reader.classify, a part of the texts at a time."""
     for i in range(0, len(texts), AT_ONCE):
         yield reader.classify(texts[i : i + AT_ONCE])
+
+
+def as_cell(text: str) -> str:
+    """A text that a spreadsheet shows and does not run.
+
+    A spreadsheet takes a cell that begins like a formula for one. A ' before it makes it a text.
+
+    Reference:
+        OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def as_csv(texts: list[str], said: list[dict[str, float]]) -> str:
+    """The answers as a file: the text, its class, and the probability of each class."""
+    file = io.StringIO(newline="")
+    table = csv.writer(file)
+    table.writerow(["text", "class", *map(as_cell, said[0])])
+    for text, shares in zip(texts, said, strict=True):
+        best = max(shares, key=shares.get)
+        table.writerow([as_cell(text), as_cell(best), *(f"{share:.4f}" for share in shares.values())])
+    return file.getvalue()

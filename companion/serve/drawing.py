@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 
 from companion.generation import LanguageModel, stream
+from companion.runtime.endings import decode_answer, until
 from companion.runtime.modes import eval_mode
-from companion.runtime.tokenizers import decode_stream, drawn_token
+from companion.runtime.tokenizers import drawn_token
 
 OTHERS = 4
 """How many tokens besides the drawn one are named."""
@@ -36,12 +37,11 @@ class Drawing:
         self.settings = teller.settings(self.row, self.n, seed, options)
 
     def __iter__(self) -> Iterator[str]:
-        return decode_stream(self.teller.tokenizer, self._kept())
+        return decode_answer(self.teller.tokenizer, self._kept())
 
     def _kept(self) -> Iterator[int]:
-        for i in stream(self.teller.model, self.row, **self.settings):
-            if i == self.teller.end:
-                return
+        drawn = stream(self.teller.model, self.row, **self.settings)
+        for i in until(drawn, self.settings["stop"]):
             self.ids.append(i)
             yield i
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from companion.runtime.adapters import base_of, holds_adapter
 from companion.runtime.checkpoints import TOKENIZER, holds_model
 from companion.runtime.classifiers import HEAD
+from companion.runtime.files import read_json
 from companion.runtime.models import folder_of, is_public
 
 DEEPEST = 4
@@ -91,8 +92,8 @@ def has_template(folder: Path) -> bool:
 def json_of(file: Path) -> dict:
     """The JSON object in a file; {} for what is missing or is none."""
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(file)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from companion.instructions import chat_end, chat_ids
+from companion.instructions import chat_ends, chat_ids
 from companion.runtime.chats import as_messages, system_joined
+from companion.runtime.generation_configs import sampling_of
 from companion.runtime.public_tokenizers import whole
 from companion.runtime.sampling import SMALLEST_TEMPERATURE
 from companion.tokenization import BPETokenizer
@@ -26,8 +27,8 @@ class Limits:
     """What a server gives to one client, and to all of them.
 
     slots: answers that are drawn together. waiting: requests that wait for a slot; more get 429. seconds:
-    for a request, waiting included. body: bytes of a request. max_tokens: of an answer, and the default.
-    connections: open at once; more get 503.
+    for a request, from its arrival to its last token. body: bytes of a request. max_tokens: of an answer, and
+    the default. connections: requests that are answered at once; more get 503.
     """
 
     slots: int = 8
@@ -55,17 +56,25 @@ class Refused(Exception):
         }
 
 
+def closing() -> Refused:
+    """What a request is told that the end of the server cuts off."""
+    return Refused(503, "the server is closing; try again later")
+
+
 def _spelled_out(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request, checked: ids of the prompt, and how to go on. stops: texts that end the answer."""
+    """A request, checked: ids of the prompt, and how to go on.
+
+    ends, stops: ids and texts that end the answer.
+    """
 
     tokens: list[int]
     max_new_tokens: int
-    end: int
+    ends: tuple[int, ...]
     options: dict
     seed: int | None
     stops: tuple[str, ...]
@@ -109,11 +118,8 @@ def read_question(body: bytes, teller, name: str, limits: Limits) -> Question:
     asked = _object(body)
     if not isinstance(asked.get("model"), str):
         raise Refused(400, f'model must be a text; this server has "{name}"', "model")
-    if asked["model"] != name:
-        raise Refused(
-            404, f'no model {asked["model"]!r:.60} here; this server has "{name}"', "model", "model_not_found"
-        )
-    _only_known(asked)
+    check_model(asked["model"], name)
+    asked = _without_idle(asked)
     context_length = teller.model.config.context_length
     try:
         messages = _messages(asked, teller.tokenizer)
@@ -124,20 +130,29 @@ def read_question(body: bytes, teller, name: str, limits: Limits) -> Question:
     _check_length("", len(ids), context_length)
     wanted = "max_tokens" if asked.get("max_completion_tokens") is None else "max_completion_tokens"
     new = _number(asked, wanted, 1, limits.max_tokens, whole=True)
-    temperature = _number(asked, "temperature", 0, 2, 1.0)
-    options = {"temperature": 0 if temperature < SMALLEST_TEMPERATURE else temperature}
+    options = sampling_of(teller.tokenizer)  # the model's own, where the request says nothing
+    options.pop("repetition_penalty", None)  # which a shared batch cannot apply
+    temperature = _number(asked, "temperature", 0, 2, options.get("temperature", 1.0))
+    options["temperature"] = 0 if temperature < SMALLEST_TEMPERATURE else temperature
     if (top_p := _number(asked, "top_p", 0, 1)) is not None:
         options["top_p"] = max(top_p, 1e-9)  # 0, as OpenAI allows, keeps the likeliest token
     return Question(
         tokens=ids,
         max_new_tokens=min(new or limits.max_tokens, context_length + 1 - len(ids)),
-        end=chat_end(teller.tokenizer),
+        ends=chat_ends(teller.tokenizer, teller.model.config.vocab_size),
         options=options,
         seed=_number(asked, "seed", 0, 2**63 - 1, whole=True),
         stops=_stops(asked),
         stream=_flag(asked, "stream"),
         with_usage=_with_usage(asked),
     )
+
+
+def check_model(asked: str, name: str) -> None:
+    """Raises Refused, 404, for another model than the one that is served."""
+    if asked != name:
+        message = f'no model {asked!r:.60} here; this server has "{name}"'
+        raise Refused(404, message, "model", "model_not_found")
 
 
 class Until:
@@ -171,11 +186,30 @@ class Until:
 _READ = {"model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"}
 _READ |= {"stream", "stream_options", "n"}
 _IDLE = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
-_IDLE |= {"parallel_tool_calls"}
+_IDLE |= {"prompt_cache_retention", "parallel_tool_calls"}
 """Fields that change no answer."""
-_OFF = {"frequency_penalty": 0, "presence_penalty": 0, "logprobs": False, "n": 1}
-_OFF |= {"response_format": {"type": "text"}, "logit_bias": {}, "tools": []}
-"""Fields that this server cannot serve; taken only with the value that asks for nothing."""
+_OFF = {
+    "audio": (),
+    "frequency_penalty": (0,),
+    "function_call": ("none", "auto"),
+    "functions": ([],),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "modalities": (["text"],),
+    "n": (1,),
+    "prediction": (),
+    "presence_penalty": (0,),
+    "reasoning_effort": ("none",),
+    "response_format": ({"type": "text"},),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "top_logprobs": (0,),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+}
+"""Fields that this server cannot serve, each with the values, beside null, that ask for nothing."""
+_OFF_IN_MESSAGES = ({}, [], None)
+"""What a field of a message says that is not there: clients send back all fields that an answer had."""
 
 
 def _object(body: bytes) -> Mapping:
@@ -188,15 +222,27 @@ def _object(body: bytes) -> Mapping:
     return asked
 
 
-def _only_known(asked: Mapping) -> None:
+def _without_idle(asked: Mapping) -> dict:
+    """The fields that ask for something. Raises Refused for one that is unknown or cannot be served."""
+    left = {}
     for name, value in asked.items():
-        off = name in _OFF and (value is None or value == _OFF[name])
-        if name in _READ | _IDLE and name not in _OFF or off:
+        if name in _IDLE or (name in _OFF and _is_off(name, value)):
             continue
         if name == "n":
             raise Refused(400, "n must be 1: ask once for each answer", "n")
-        known = ", ".join(sorted(_READ))
-        raise Refused(400, f"{name!r:.40} is not served here; leave it out. Known: {known}", f"{name:.40}")
+        if name not in _READ:
+            known = ", ".join(sorted(_READ))
+            message = f"{name!r:.40} is not served here; leave it out. Known: {known}"
+            raise Refused(400, message, f"{name:.40}")
+        if value is not None:
+            left[name] = value
+    return left
+
+
+def _is_off(name: str, value) -> bool:
+    """Whether a value of a field in _OFF asks for nothing. In Python True is 1, and in JSON it is not."""
+    is_flag = isinstance(value, bool)
+    return value is None or any(value == off and is_flag == isinstance(off, bool) for off in _OFF[name])
 
 
 def _messages(asked: Mapping, tokenizer) -> list[dict]:
@@ -250,8 +296,11 @@ def _check_length(about: str, n: int, context_length: int) -> None:
 
 
 def _joined_parts(message):
-    """A message whose content may be a list of texts, as one text."""
-    parts = message.get("content") if isinstance(message, dict) else None
+    """A message without its idle fields, whose content, if it is a list of texts, is one text."""
+    if not isinstance(message, dict):
+        return message
+    parts = message.get("content")
+    message = {k: one for k, one in message.items() if k == "content" or one not in _OFF_IN_MESSAGES}
     if not isinstance(parts, list):
         return message
     texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
@@ -283,9 +332,12 @@ def _with_usage(asked: Mapping) -> bool:
     options = asked.get("stream_options")
     if options is None:
         return False
-    if not isinstance(options, dict) or not asked.get("stream"):
-        raise Refused(400, "stream_options must be an object, and goes with stream: true", "stream_options")
-    return _flag(options, "include_usage")
+    if not isinstance(options, dict):
+        raise Refused(400, "stream_options must be an object", "stream_options")
+    wanted = _flag(options, "include_usage")
+    if wanted and not asked.get("stream"):
+        raise Refused(400, "stream_options must be left out: it goes with stream: true", "stream_options")
+    return wanted
 
 
 def _stops(asked: Mapping) -> tuple[str, ...]:

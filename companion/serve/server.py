@@ -1,8 +1,8 @@
 """A server that speaks OpenAI's chat-completions protocol over HTTP: one model, one thread that runs it.
 
 `make_app` is the web application; `serve` runs it until Ctrl-C, `running` beside a notebook or a test. Every
-request is bounded, in bytes, tokens, time and number; a client that goes away frees its slot. A second thread
-reads the questions, one at a time: a tokenizer may be slow, and is not made for several threads.
+request is bounded, in bytes, tokens, time and number; a client that goes away frees its slot. Other threads
+read the questions (reading.py), and connections that ask nothing are closed (connections.py).
 """
 
 import asyncio
@@ -12,12 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from queue import Full
+from types import SimpleNamespace
 
-from companion.runtime.tokenizers import TextDecoder
-from companion.serve.questions import Limits, Question, Refused, Until, check_host, check_token, read_question
+from companion.runtime.endings import answer_decoder
+from companion.serve.questions import Limits, Question, Refused, Until, check_model, closing, read_question
+from companion.serve.reading import Readers
 from companion.serving import Engine, Request, chunk, completion, event, usage
 
 INSTALL = "pip install -e '.[serve]'"
@@ -37,13 +38,14 @@ def need_libraries() -> None:
 class Answer:
     """A request on its way through the engine, as pieces of text for the thread that asked.
 
-    name: its id. finish: None; at the end OpenAI's word for why it ended.
+    deadline: when it must be done, by time.monotonic(). name: its id. finish: None; at the end OpenAI's word
+    for why it ended.
     """
 
-    def __init__(self, question: Question, tokenizer, seconds: float):
+    def __init__(self, question: Question, tokenizer, deadline: float):
         self.question, self.name, self.finish = question, f"chatcmpl-{uuid.uuid4().hex}", None
         self.tokens, loop = asyncio.Queue(), asyncio.get_running_loop()
-        self.decoder, self.until = TextDecoder(tokenizer), Until(question.stops)
+        self.decoder, self.until = answer_decoder(tokenizer), Until(question.stops)
 
         def put(token: int | None) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -52,11 +54,11 @@ class Answer:
         self.request = Request(
             question.tokens,
             question.max_new_tokens,
-            question.end,
+            question.ends,
             question.options,
             question.seed,
             put,
-            time.monotonic() + seconds,
+            deadline,
         )
 
     def give_up(self) -> None:
@@ -70,7 +72,7 @@ class Answer:
     async def pieces(self) -> AsyncIterator[str]:
         """The answer's text, as it comes. Raises Refused for one that cannot be finished."""
         while (token := await self.tokens.get()) is not None:
-            if token == self.question.end:
+            if token in self.question.ends:
                 continue
             if text := self.until.add(self.decoder.add(token)):
                 yield text
@@ -91,7 +93,7 @@ def _unfinished(why: str) -> Refused:
     if why == "late":
         return Refused(504, "the answer was not whole in time; ask for fewer max_tokens, or later")
     if why == "closed":
-        return Refused(503, "the server is closing; try again later")
+        return closing()
     return Refused(500, "the model failed; the server's log says how")
 
 
@@ -136,30 +138,37 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
     teller: a LanguageModel that learned to answer. name: what clients call it. token: asked of every client,
     but for /health; None, of nobody. hosts: names by which it may be called; none given, any.
     """
-    from fastapi import Depends, FastAPI
+    from fastapi import FastAPI
     from fastapi import Request as Http
     from fastapi.responses import JSONResponse, Response, StreamingResponse
     from starlette.requests import ClientDisconnect
 
+    from companion.serve.connections import Gate, error_response
+
     engine, began = Engine(teller.model, limits.slots, limits.waiting), int(time.time())
-    reader = ThreadPoolExecutor(1, "reader")
+    readers = Readers(teller.tokenizer)
+    asked = SimpleNamespace(model=teller.model, tokenizer=readers.tokenizer)
 
     @asynccontextmanager
     async def alive(app: FastAPI):
         engine.start()
+        readers.start()
         yield
         engine.close()
         await asyncio.to_thread(engine.join, GRACE)
-        await asyncio.to_thread(reader.shutdown, cancel_futures=True)
-
-    async def guard(http: Http) -> None:  # async, for a plain function would be run in a thread of its own
-        check_host(http.headers.get("host"), hosts)
-        if http.url.path != "/health":
-            check_token(http.headers.get("authorization"), token)
+        await asyncio.to_thread(readers.close)
 
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    app = FastAPI(lifespan=alive, dependencies=[Depends(guard)], **closed)
+    app = FastAPI(lifespan=alive, redirect_slashes=False, **closed)
+    app.add_middleware(Gate, limits=limits, token=token, hosts=hosts)
     app.state.engine = engine
+
+    def begin_to_close() -> None:
+        """End what is being read now, and answers shortly before uvicorn would cut them off."""
+        readers.end()
+        asyncio.get_running_loop().call_later(GRACE - 1, engine.close)
+
+    app.state.begin_to_close = begin_to_close
 
     class Events(StreamingResponse):
         """Server-sent events, sent within the request's time; whatever happens, the slot is freed."""
@@ -178,9 +187,7 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
 
     @app.exception_handler(Refused)
     async def refused(http: Http, error: Refused):
-        headers = {"Retry-After": "1"} if error.status in (429, 503) else {}
-        headers |= {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        return JSONResponse(error.body(), error.status, headers)
+        return error_response(error)
 
     @app.exception_handler(Exception)
     async def failed(http: Http, error: Exception):
@@ -193,24 +200,34 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
     @app.exception_handler(404)
     @app.exception_handler(405)
     async def nothing_here(http: Http, error):
-        there = "POST /v1/chat/completions, GET /v1/models, GET /health"
-        return JSONResponse(
-            Refused(error.status_code, f"there is nothing here; try {there}").body(), error.status_code
-        )
+        there = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/NAME, GET /health"
+        return error_response(Refused(error.status_code, f"there is nothing here; try {there}"))
 
     @app.get("/health")
     async def health():
         return {"status": "ok" if engine.is_alive() else "stopped"}
 
+    this_model = {"id": name, "object": "model", "created": began, "owned_by": "companion"}
+
     @app.get("/v1/models")
     async def models():
-        one = {"id": name, "object": "model", "created": began, "owned_by": "companion"}
-        return {"object": "list", "data": [one]}
+        return {"object": "list", "data": [this_model]}
 
-    async def read(body: bytes, http: Http) -> Question:
-        """As read_question, in the reader's thread. Raises ClientDisconnect if the client does not wait."""
-        work = asyncio.get_running_loop().run_in_executor(reader, read_question, body, teller, name, limits)
-        if (question := await unless_gone(http, work)) is None:
+    @app.get("/v1/models/{model:path}")
+    async def model(model: str):
+        check_model(model, name)
+        return this_model
+
+    async def read(body: bytes, http: Http, deadline: float) -> Question:
+        """As read_question, in a reader's thread. Raises ClientDisconnect if the client does not wait."""
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(readers.threads, read_question, body, asked, name, limits)
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                question = await unless_gone(http, work)
+        except TimeoutError:
+            raise Refused(504, "the messages were not read in time; shorten them, or ask later") from None
+        if question is None:
             raise ClientDisconnect
         return question
 
@@ -219,8 +236,9 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":  # a web page of another site cannot send this unasked
             raise Refused(415, "the body must come as Content-Type: application/json")
-        question = await read(await read_body(http, limits), http)
-        answer = Answer(question, teller.tokenizer, limits.seconds)
+        deadline = time.monotonic() + limits.seconds
+        question = await read(await read_body(http, limits), http, deadline)
+        answer = Answer(question, teller.tokenizer, deadline)
         try:
             engine.submit(answer.request)
         except Full as error:
@@ -289,17 +307,26 @@ def uvicorn_server(app, limits: Limits):
     """A uvicorn server for an app, with bounds on what is open at once and on the time to close."""
     import uvicorn
 
+    from companion.serve.connections import SPARE, QuietProtocol
+
+    protocol = type("Protocol", (QuietProtocol,), {"most": limits.connections + SPARE})
     config = uvicorn.Config(
         app,
+        http=protocol,
         log_level="warning",
         access_log=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(GRACE),
         server_header=False,
         ws="none",
     )
-    return uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets=None) -> None:
+            app.state.begin_to_close()
+            await super().shutdown(sockets)
+
+    return Server(config)
 
 
 def serve(app, bound: socket.socket, limits: Limits) -> None:

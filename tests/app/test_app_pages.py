@@ -108,6 +108,25 @@ def test_a_conversation_that_is_too_long_is_said_and_the_next_question_is_answer
     assert app.session_state["turns"][-1].whole and not app.exception
 
 
+def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(opened):
+    from companion.runtime.chats import FULL
+
+    app = opened("chat")
+    for _ in range(6):
+        app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
+    said = drawn(app)
+    assert all(turn.whole for turn in app.session_state["turns"]) and 'role="alert"' not in said
+    assert said.count(FULL) == 1
+
+
+def test_no_answer_shows_a_control_token(opened):
+    app = opened("chat")
+    for asked in ("Hello", "Thanks!", "Who are you?"):
+        app.chat_input[0].set_value(asked).run()
+    answers = [turn.answer for turn in app.session_state["turns"]]
+    assert len(answers) == 3 and not any("<|" in answer for answer in answers)
+
+
 def test_a_message_cannot_forge_the_tokens_of_a_conversation(models):
     from companion import load
     from companion.instructions import CHAT_TOKENS, chat_ids

@@ -1,15 +1,13 @@
 """check names every difference: each is planted in a copy of the tiny book."""
 
 import base64
-import dataclasses
 
 import nbformat
 import pytest
 from helpers import cell_with, edit_both, edit_notebook, edit_text, snapshot
-from nbformat.v4 import new_notebook
 
 from companion.book.__main__ import main
-from companion.book.check import check, count_words, of_markdown, too_long
+from companion.book.check import check, of_markdown
 from companion.book.elsewhere import BEGIN, END
 from companion.book.manifest import Book
 
@@ -99,17 +97,6 @@ def paired(notebook):
     notebook.metadata["jupytext"] = {"formats": "ipynb,md:myst"}
 
 
-def long_chapter(notebook):
-    for _ in range(24):
-        code(notebook, "x = 1")
-
-
-def long_deeper(notebook):
-    notebook.cells.append(nbformat.v4.new_markdown_cell("## Going deeper"))
-    for _ in range(34):
-        code(notebook, "x = 1")
-
-
 def other_ladder(book):
     path = book.root / "data" / "ladder.toml"
     path.write_text(path.read_text().replace("4.08", "4.07"))
@@ -118,11 +105,6 @@ def other_ladder(book):
 def a_path(book):
     edit_notebook(book, lambda nb: prints(cell_with(nb, "average.update(10)"), f"{book.root}/x\n"))
 
-
-LONG_CLASS = "class Long:\n" + "".join(f"    x{i} = {i}\n" for i in range(25)).rstrip()
-LONG_DOCSTRING = 'def long():\n    """Words.\n' + "    more\n" * 43 + '    """'
-MANY_LINES = 'def f%d():\n    """Words.\n' + "    more\n" * 35 + '    """'
-LONG_CELL = "\n".join(f"x{i} = {i}" for i in range(26))
 
 # name: (how to plant it, the file that the difference names, words that it must hold)
 IN_NOTEBOOK_ONLY = {
@@ -155,27 +137,7 @@ IN_BOTH = {
     "stderr": (on_stderr, NOTEBOOK, "writes to stderr"),
     "hidden from the tests": (lambda nb: code(nb, "# NBVAL_SKIP\nx = 1"), NOTEBOOK, "hides from the tests"),
     "empty cell": (lambda nb: code(nb, ""), NOTEBOOK, "an empty code cell"),
-    "long cell": (lambda nb: code(nb, LONG_CELL), NOTEBOOK, "26 lines, over 25"),
     "long line": (lambda nb: code(nb, "x = 1  # " + 102 * "x"), NOTEBOOK, "111 letters, over 110; wrap it"),
-    "long exported cell": (
-        lambda nb: code(nb, LONG_CLASS, tags=["export"]),
-        NOTEBOOK,
-        "26 lines of statements",
-    ),
-    "long docstring": (lambda nb: code(nb, LONG_DOCSTRING, tags=["export"]), NOTEBOOK, "46 lines, over 45"),
-    "long module": (
-        lambda nb: [code(nb, MANY_LINES % n, tags=["export"]) for n in range(8)],
-        MODULE,
-        "lines, over 300; export what the text explains",
-    ),
-    "many names": (
-        lambda nb: code(nb, "\n".join(f"x{i} = {i}" for i in range(9)), tags=["export"]),
-        MODULE,
-        "13 names defined, over 12",
-    ),
-    "long chapter": (long_chapter, NOTEBOOK, "31 code cells before Going deeper, over 30"),
-    "long going deeper": (long_deeper, NOTEBOOK, "41 code cells in all, over 40"),
-    "wordy chapter": (markdown("word " * 2799 + "word"), NOTEBOOK, "words before Going deeper, over 2,800"),
     "magic in an exported cell": (
         lambda nb: code(nb, "%time\nx = 1", tags=["export"]),
         NOTEBOOK,
@@ -336,18 +298,6 @@ IN_BOOK = {
 }
 
 
-def test_names_that_a_module_only_passes_on_are_not_counted(book):
-    names = ", ".join("sqrt sin cos tan exp log pow floor ceil fsum gcd".split())
-    edit_both(book, lambda nb: code(nb, f"from math import {names}", tags=["export-imports"]))
-    assert not [line for line in check(book) if "names defined" in line]
-
-
-def test_the_training_chapter_has_a_limit_of_its_own(book):
-    chapter = dataclasses.replace(book.chapters[0], module="training")
-    found = [list(too_long(new_notebook(), "x = 1\n" * n, chapter)) for n in (250, 251)]
-    assert found[0] == [] and found[1][0].startswith("251 lines, over 250; ")
-
-
 def assert_named(book: Book, file: str, words: str) -> None:
     """check names the difference, in a line that begins with its file and ends with what to do."""
     before = snapshot(book.root)
@@ -449,14 +399,6 @@ def test_exercises_are_open_to_notebooks_only(book):
 def test_ordinary_markdown_is_left_alone(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)])
     assert list(of_markdown(notebook, None)) == []
-
-
-def test_words_are_counted_without_table_rules_and_code():
-    source = (
-        "| a | b |\n|---|---|\n| one two | 3 |\n\n```python\nnot counted\n```\n\n– and *these four* – words"
-    )
-    assert count_words(nbformat.v4.new_markdown_cell(source)) == 9
-    assert count_words(nbformat.v4.new_code_cell("one two")) == 0
 
 
 def test_a_picture_is_a_picture_of_any_kind(book):

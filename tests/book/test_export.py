@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from companion.book import BookError
-from companion.book.export import defined_names, export, statement_lines
+from companion.book.export import defined_names, export
 from companion.book.manifest import Chapter
 
 
@@ -86,18 +86,6 @@ def test_a_chapter_without_a_module_exports_nothing(tmp_path):
     assert export(start, notebook_of(("", "x = 1"))) is None
     with pytest.raises(BookError, match="has no module in book.toml"):
         export(start, notebook_of(("export", "x = 1")))
-
-
-@pytest.mark.parametrize("lines, fits", [(25, True), (26, False)])
-def test_statements_are_limited_and_docstrings_comments_and_blank_lines_are_free(tmp_path, lines, fits):
-    body = "\n".join(f"    x{i} = {i}" for i in range(lines - 1))
-    code = f'def f():\n    """One.\n\n    Two.\n    """\n    # a comment\n\n{body}'
-    assert statement_lines(code) == lines
-    if fits:
-        assert "def f()" in export(chapter(tmp_path), notebook_of(("export", code)))
-    else:
-        with pytest.raises(BookError, match="26 lines of statements"):
-            export(chapter(tmp_path), notebook_of(("export", code)))
 
 
 def test_names_of_every_kind_of_definition_are_found():

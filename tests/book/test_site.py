@@ -1,12 +1,15 @@
 """The making of the web book: what a chapter, the package and the glossary become; the tiny book's site."""
 
 import ast
+import base64
 import dataclasses
 import functools
+import hashlib
 import re
 import subprocess
 import sys
 import tomllib
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,7 @@ from companion.book.api import (
 from companion.book.cover import cover_page, duration
 from companion.book.manifest import Book
 from companion.book.pages import chapter_page, keep_spaces
+from companion.book.policy import add_policies, hash_of, policy_of, with_policy
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
 
@@ -392,3 +396,47 @@ def test_a_folder_that_this_did_not_make_is_not_replaced(book, capsys, out):
         "name another with --out, or remove it"
     )
     assert snapshot(book.root) == before
+
+
+# -- what a page may load and run
+
+PAGE = """<!DOCTYPE html><html><head>
+<meta charset="utf-8" />
+<script>first();</script><script src="_static/book.js"></script>
+<script type="application/json">{"data": 1}</script><script type="module">second();</script>
+</head><body><button onclick="third(&quot;a&quot;)">Print</button></body></html>"""
+
+
+def test_a_page_says_what_it_may_run_before_it_runs_anything():
+    page = with_policy(PAGE)
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.start() < page.index("<script") and page.replace(f"\n    <meta {policy[0]} />", "") == PAGE
+    rules = dict(rule.split(" ", 1) for rule in unescape(policy[1]).split("; "))
+    assert rules["default-src"] == "'self'" and rules["object-src"] == rules["base-uri"] == "'none'"
+    hashes = [hash_of(script) for script in ("first();", "second();", 'third("a")')]
+    assert set(rules["script-src"].split()) == {"'self'", "'unsafe-hashes'", *hashes}
+    assert (
+        hash_of("first();")
+        == "'sha256-" + base64.b64encode(hashlib.sha256(b"first();").digest()).decode() + "'"
+    )
+    assert "'unsafe-inline'" not in rules["script-src"] and "unsafe-eval" not in policy[1]
+
+
+def test_a_page_may_read_the_handlers_of_the_others(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "chapters" / "one.html").write_text(PAGE)
+    (tmp_path / "search.html").write_text(PAGE.replace("third", "other").replace("first", "begin"))
+    (tmp_path / "_static" / "part.html").write_text("<p>")
+    add_policies(tmp_path)
+    for page, own in (("chapters/one.html", "first();"), ("search.html", "begin();")):
+        text = unescape((tmp_path / page).read_text())
+        assert all(hash_of(script) in text for script in (own, 'third("a")', 'other("a")'))
+    assert hash_of("begin();") not in (tmp_path / "chapters" / "one.html").read_text()
+    assert (tmp_path / "_static" / "part.html").read_text() == "<p>"
+
+
+def test_a_page_without_scripts_runs_none_and_one_without_an_encoding_is_refused():
+    assert "script-src 'self'" in policy_of("<html></html>") and "hashes" not in policy_of("<html></html>")
+    with pytest.raises(ValueError, match="page has no <meta"):
+        with_policy("<html><head></head></html>")

@@ -162,3 +162,22 @@ def test_an_unknown_chapter_is_named_with_those_there_are(book):
         BookError, match="no chapter '07' in book.toml \\(there: 01_averages, 02_smoothing\\)"
     ):
         book.find("07")
+
+
+@pytest.mark.parametrize("character", ["\f", "\v", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_line_feeds_end_a_line(tmp_path, character):
+    path = tmp_path / "x.md"
+    code, prose = f'text = "a{character}b"\ny = 2', f"One{character}line."
+    path.write_text(
+        f"{HEADER}\n# Title\n\n{prose}\n\n```{{code-cell}} ipython3\n{code}\n```\n", encoding="utf-8"
+    )
+    notebook, starts = read_text(path)
+    assert notebook.cells[0].source == f"# Title\n\n{prose}"
+    assert notebook.cells[1].source == code
+    assert path.read_text(encoding="utf-8").split("\n")[starts[1] - 1] == code.split("\n")[0]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_title(tmp_path):
+    path = tmp_path / "x.md"
+    path.write_text("# Title\n", encoding="utf-8-sig")
+    assert title(read_text(path)[0]) == "Title"

@@ -116,6 +116,16 @@ def test_ids_are_python_s(page, tokenizer):
     assert back == texts
 
 
+def test_special_tokens_are_no_text_of_a_story(page):
+    told = page.evaluate("""() => {
+      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
+      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
+      const text = tokenizer.decoder();
+      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
+    }""")
+    assert told == ["Aé", [256, 257, 258]]
+
+
 def test_the_last_merge_step_is_the_encoding(page, tokenizer):
     texts = [*load_split("test")[:5], *odd_texts(20)]
     steps = page.evaluate("(texts) => texts.map((text) => ours.tokenizer.mergeSteps(text))", texts)

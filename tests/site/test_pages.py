@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from opened import BOOK, NAMES, OVERFLOWING
+from opened import BOOK, FIRST, NAMES, OVERFLOWING
 
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
@@ -99,3 +99,29 @@ def test_no_page_goes_unseen(site):
     built = {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")}
     built = {name for name in built if not name.startswith("_static")}
     assert built == set(NAMES)
+
+
+def test_a_search_finds_pages_without_a_complaint(opened):
+    found = opened("search.html?q=attention")
+    found.page.locator("#search-results li").first.wait_for()
+    assert found.complaints == []
+
+
+@pytest.mark.parametrize("name", ["index.html", f"chapters/{FIRST.name}.html"])
+def test_a_script_that_comes_into_a_page_does_not_run(opened, name):
+    ran = opened(name).page.evaluate(
+        """async () => {
+            const script = document.createElement("script");
+            script.textContent = "window.ran = true";
+            document.head.append(script);
+            const button = document.createElement("div");
+            button.innerHTML = "<b onclick='window.ran = true'>x</b><img src=x onerror='window.ran = true'>";
+            document.body.append(button);
+            button.querySelector("b").click();
+            let asked = true;
+            await fetch("http://127.0.0.1:9/").catch(() => (asked = false));
+            await new Promise((done) => setTimeout(done, 200));
+            return [window.ran ?? false, asked];
+        }"""
+    )
+    assert ran == [False, False]

@@ -5,20 +5,25 @@ from dataclasses import dataclass
 import streamlit as st
 
 from companion.instructions import Chat
+from companion.runtime.chats import FULL
+from companion.runtime.generation_configs import sampling_of
 from companion.serve import marks
 from companion.serve.app import parts
 from companion.serve.faq import THRESHOLD, Index, read_frequent
-from companion.tokenization import END_OF_TEXT
 
 
 @dataclass
 class Turn:
-    """A question and its answer. by: who answered. whole: whether a model's answer came to its end."""
+    """A question and its answer. by: who answered. whole: whether a model's answer came to its end.
+
+    full: whether this was the first for which old turns had to be left out.
+    """
 
     asked: str
     answer: str = ""
     by: str = ""
     whole: bool = False
+    full: bool = False
 
 
 @st.cache_resource
@@ -34,18 +39,19 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
     stop, place = st.empty(), st.empty()
     stop.button("Stop", key="stop chat")
     try:
-        chat = Chat(teller.model, teller.tokenizer, teller.make_cache)
+        sampling = sampling_of(teller.tokenizer)
+        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **sampling)
         for before in earlier:
             chat.messages += [
                 {"role": "user", "content": before.asked},
                 {"role": "assistant", "content": before.answer},
             ]
         for piece in chat.stream(turn.asked):
-            if piece == END_OF_TEXT:  # asked what it never learned, it may begin a text of its own
-                break
             turn.answer += piece
             place.html(marks.plain(turn.answer))
-        turn.by, turn.whole = model.label, True
+        turn.by = model.label
+        turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
+        turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
     except parts.FAULTS as error:
         turn.by = "nobody"
         parts.complain(ValueError(f"{error}; Clear begins anew"))
@@ -57,6 +63,8 @@ def show(turn: Turn) -> None:
     """An answer and who gave it."""
     st.html(marks.plain(turn.answer))
     st.html(marks.note(f"Answered by {turn.by}."))
+    if turn.full:
+        st.html(marks.note(f"{FULL}."))
 
 
 st.title("Chat", anchor=False)

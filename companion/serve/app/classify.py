@@ -1,14 +1,11 @@
 """The page that classifies the texts of a CSV."""
 
-import csv
-import io
-
 import streamlit as st
 
 from companion.runtime.labelled import read_texts
 from companion.serve import marks
 from companion.serve.app import parts
-from companion.serve.classifying import check_texts, classified, load_classifier
+from companion.serve.classifying import as_csv, check_texts, classified, load_classifier
 
 MOST = 5000  # rows of a file
 SHOWN = 200  # rows in the table; the file to download has all
@@ -22,16 +19,6 @@ def loaded(folder: str, device: str):
     reader = load_classifier(folder)
     reader.classifier.to(pick_device(device)).eval()
     return reader
-
-
-def as_csv(texts: list[str], said: list[dict[str, float]]) -> str:
-    """The answers as a file: the text, its class, and the probability of each class."""
-    file = io.StringIO(newline="")
-    table = csv.writer(file)
-    table.writerow(["text", "class", *said[0]])
-    for text, shares in zip(texts, said, strict=True):
-        table.writerow([text, max(shares, key=shares.get), *(f"{share:.4f}" for share in shares.values())])
-    return file.getvalue()
 
 
 def classify(model: parts.OfferedModel, file, column: str) -> None:

@@ -50,6 +50,7 @@ export class Tokenizer {
       tokens.push(a + b);
     }
     this.special = special_tokens;
+    this.control = new Set(Object.values(special_tokens)); // the ids that end a text and are never shown
     this.bytes = tokens.map((token) => Uint8Array.from(token, (byte) => byte.charCodeAt(0)));
     for (const [name, id] of Object.entries(special_tokens)) this.bytes[id] = new TextEncoder().encode(name);
   }
@@ -77,10 +78,11 @@ export class Tokenizer {
     return steps;
   }
 
-  /** A function from one id after the other to its text; bytes of an unfinished character wait. */
+  /** A function from one id after the other to its text; bytes of an unfinished character wait, and special
+   *  tokens are no text. */
   decoder() {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    return (id) => decoder.decode(this.bytes[id], { stream: true });
+    return (id) => (this.control.has(id) ? "" : decoder.decode(this.bytes[id], { stream: true }));
   }
 
   /** The text of these ids; bytes that are not UTF-8 show as U+FFFD. */

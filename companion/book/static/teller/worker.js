@@ -69,7 +69,7 @@ const tasks = {
       const probs = nextTokenProbabilities(logits, temperature, topP);
       token = t < given.length ? given[t] : throwDart(probs, Math.random());
       spent += performance.now() - begin;
-      if (token === end) {
+      if (tokenizer.control.has(token)) {
         ended = "end";
         break;
       }
