@@ -85,6 +85,7 @@ def load(
 
         told = load(adapters.base_of(name), device, builders, revision)
         switch(told.model, load_adapter(told.model, name))
+        models.check_numbers(told.model, name)
         return told
     folder = models.folder_of(name, revision)
     if models.is_public(folder):
@@ -92,4 +93,5 @@ def load(
         model, tokenizer = load_pretrained(folder)
     else:
         model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
+    models.check_numbers(model, name)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

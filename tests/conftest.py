@@ -1,5 +1,6 @@
 """What several test modules use: a real browser, and figures in the course's style."""
 
+import contextlib
 import shutil
 import signal
 from collections.abc import Iterator
@@ -45,6 +46,23 @@ def browser() -> Iterator:
         chromium = playwright.chromium.launch(executable_path=found[0], args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def full_disk():
+    """`with full_disk(room):` no file of this process can have more bytes than room."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def limited(room):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limited
 
 
 @pytest.fixture

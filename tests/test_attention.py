@@ -4,11 +4,15 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from companion.attention import CausalSelfAttention, attend, causal_mask, tell
+from companion.encoders import BidirectionalAttention
+from companion.modern import GroupedQueryAttention, RoPE, Shift
+from companion.pretrained import NeoXAttention
 from companion.tokenization import END_OF_TEXT, CharTokenizer
 
 B, H, T, D = 2, 3, 7, 5
@@ -355,3 +359,47 @@ def test_a_model_tells_the_prompt_on_until_it_ends():
         table[a, b] = 0.0
     assert tell(table.__getitem__, tokenizer) == "Once ac."
     assert tell(table.__getitem__, tokenizer, n=2) == "Once a"
+
+
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("n", [1, 7, 64, 127, 128, 200, 256, 257])
+@pytest.mark.parametrize("leading", [(), (4,), (2, 3), (2, 3, 1), (2, 1, 3, 2)])
+def test_leading_dimensions_may_be_any(leading, n, learning):
+    generator = torch.Generator().manual_seed(n)
+    q, k, v = (torch.randn(*leading, n, 16, generator=generator).requires_grad_(learning) for _ in "qkv")
+    ours = attend(q, k, v)
+    theirs = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    if learning:
+        up = torch.randn(ours.shape, generator=generator)
+        for mine, other in zip(
+            torch.autograd.grad(ours, (q, k, v), up), torch.autograd.grad(theirs, (q, k, v), up), strict=True
+        ):
+            torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5, 16), (16,), (1, 2, 5, 16)])
+def test_attention_layers_want_a_batch_of_texts(shape):
+    x = torch.randn(shape)
+    rope = RoPE(8, 32)
+    layers = [
+        CausalSelfAttention(16, 2),
+        GroupedQueryAttention(16, 2, 1, 8, rope),
+        NeoXAttention(16, 2, rope),
+        BidirectionalAttention(16, 2),
+        Shift(16),
+    ]
+    for layer in layers:
+        with pytest.raises(ValueError, match=r"^x has shape \(.*\), must be \(B, T, C\)"):
+            layer(x)
+
+
+@pytest.mark.parametrize(
+    "start", [torch.zeros(2, 5, dtype=torch.int64), torch.zeros(3, dtype=torch.int64), torch.zeros(2)]
+)
+def test_rope_wants_one_position_for_each_row(start):
+    q = torch.randn(2, 3, 5, 8)
+    with pytest.raises(
+        ValueError, match=r"^start is torch.(int64|float32) of shape .*, must be an int, or torch"
+    ):
+        RoPE(8, 32)(q, q, start)

@@ -233,7 +233,7 @@ FILES = {
     "empty": ("a.jsonl", b"", "a.jsonl is empty; name a file with a question in each row"),
     "empty lines": ("a.jsonl", b"\n\n", "is empty"),
     "an empty CSV": ("a.csv", b"", "is empty"),
-    "a header alone": ("a.csv", b"question,answer\n", "is empty"),
+    "a header alone": ("a.csv", b"question,answer\n", "has a single row"),
     "another ending": ("a.txt", b"x", r"a.txt is no file of questions: name one that ends in \.jsonl"),
     "no text": ("a.csv", b"q,a,b,c,d,A\n\xff\xfe,1,2,3,4,B\n", r"is no CSV in UTF-8 \("),
     "cells too few": ("a.csv", b"q,1,2,3,4,A\nq,1,2,3\n", "row 2 has 4 cells, and must have 6"),
@@ -258,3 +258,31 @@ def test_what_is_not_there_is_said(tmp_path):
     (tmp_path / "c.jsonl").mkdir()
     with pytest.raises(ValueError, match="c.jsonl is not there, or no file"):
         read_benchmark(f"arc:{tmp_path / 'c.jsonl'}", 5)
+
+
+@pytest.mark.parametrize("row", ["What is 1?,1,2,3,4,b", "What is 1?,1,2,3,A", "question,A,B,C,D,answer"])
+def test_a_single_row_that_is_no_question_is_not_called_empty(tmp_path, row):
+    (tmp_path / "x.csv").write_text(row + "\n")
+    with pytest.raises(ValueError, match="x.csv has a single row, which was taken for the names of columns"):
+        read_benchmark(f"mmlu:{tmp_path / 'x.csv'}", 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('What?,1,2,3,4,A\nWhat?,"1"2,2,3,4,A\n', 2),
+        ('What?,"1\n2",2,3,4,A\nWhat?,"1"2,2,3,4,A\n', 3),
+        ('What?,1,2,3,4,A\nWhat?,"1,2,3,4,A\nWhat?,1,2,3,4,A\n', 2),
+        ('\n\nWhat?,1,2,3,4,A\nWhat?,"1"2,2,3,4,A\n', 4),
+    ],
+)
+def test_wrong_quotes_are_named_by_their_line(tmp_path, text, line):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"x.csv, line {line} is no CSV"):
+        read_benchmark(f"mmlu:{tmp_path / 'x.csv'}", 5)
+
+
+def test_a_csv_in_utf16_is_called_that(tmp_path):
+    (tmp_path / "x.csv").write_bytes("What?,1,2,3,4,A\n".encode("utf-16"))
+    with pytest.raises(ValueError, match="x.csv is UTF-16 text, must be UTF-8"):
+        read_benchmark(f"mmlu:{tmp_path / 'x.csv'}", 5)

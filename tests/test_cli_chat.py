@@ -6,12 +6,15 @@ import json
 import pytest
 import torch
 from command_line import fails
+from weights import scripted
 
 from companion.cli import main
 from companion.commands import instruct
+from companion.commands.naming import ANSWERER
 from companion.gpt import GPTConfig, gpt2
+from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
-from companion.runtime.chats import write_chats
+from companion.runtime.chats import FULL, write_chats
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
 
@@ -103,6 +106,29 @@ def test_what_is_too_long_is_said_and_the_conversation_goes_on(made, monkeypatch
     out = chat(monkeypatch, capsys, made[2], f"{'key ' * 80}\nWho has the key?\n")
     first, second = out.splitlines()
     assert "above context_length=64" in first and "/reset" in first and second == "Mara."
+
+
+def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(made, monkeypatch, capsys):
+    many = "Who has the key?\n" * 9
+    out = chat(monkeypatch, capsys, made[2], f"{many}/history\n/reset\n{many}").splitlines()
+    assert out.count("Mara.") + out.count("Otto.") == 18
+    assert out.count(f"({FULL}.)") == 2  # once in each of the two conversations
+    first = out.index(f"({FULL}.)")
+    assert 0 < first < out.index("user: Who has the key?") < out.index("(forgotten)")
+    assert out.count("user: Who has the key?") < 9
+
+
+def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
+    asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?"]
+    out = chat(monkeypatch, capsys, ANSWERER, "\n".join([*asked, "/history"]))
+    assert "<|" not in out and out.count("assistant: ") >= 1
+
+
+def test_an_answer_without_a_word_is_said(tmp_path, monkeypatch, capsys):
+    tokenizer = BPETokenizer.train(TEXT, 270).with_special_tokens(CHAT_TOKENS)
+    special = tokenizer.special_tokens
+    save_checkpoint(tmp_path, scripted(tokenizer, {special["<|assistant|>"]: special["<|end|>"]}), tokenizer)
+    assert chat(monkeypatch, capsys, tmp_path, "Hi\nHi\n/history\n") == "(no answer)\n" * 2
 
 
 def test_a_stopped_answer_leaves_the_conversation(made, monkeypatch, capsys):

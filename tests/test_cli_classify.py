@@ -354,3 +354,24 @@ def test_options_of_an_adapter_that_do_not_fit(folder, tmp_path, capsys, more, m
     except SystemExit as stop:
         assert stop.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('text,label\nelm,tree\n"oak"s,tree\n', 3),
+        ('text,label\n"elm\nand oak",tree\n"oak"s,tree\n', 4),
+        ('text,label\nelm,tree\n"oak,tree\nash,tree\n', 3),
+        ('text,label\n"elm\nand oak"s,tree\n', 3),
+    ],
+)
+def test_wrong_quotes_are_named_by_their_line(tmp_path, text, line):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"a.csv, line {line} is no CSV"):
+        read_labelled(tmp_path / "a.csv")
+
+
+def test_a_row_is_named_by_the_line_on_which_it_begins(tmp_path):
+    (tmp_path / "a.csv").write_text('text,label\n\n"elm\nand oak",tree\nash\n')
+    with pytest.raises(ValueError, match="a.csv, line 5: label is missing"):
+        read_labelled(tmp_path / "a.csv")

@@ -160,6 +160,20 @@ def test_an_adapter_is_folded_in(models, capsys):
     assert torch.equal(theirs, load("out", device="cpu").model.blocks[0].mlp.up_proj.weight)
 
 
+FULL = [("gguf", "deep/out.gguf"), ("hf", "deep/out"), ("onnx", "deep/out")]
+
+
+@pytest.mark.parametrize(("form", "output"), FULL)
+@pytest.mark.parametrize("room", [100, 3000, 9000])
+def test_a_full_disk_is_one_line_with_the_file_and_leaves_nothing(
+    form, output, room, models, capsys, full_disk
+):
+    with full_disk(room):
+        argv = ["export", form, "--model", "plain", "--output", output]
+        fails(capsys, argv, 1, output, "cannot be written (File too large); make room")
+    assert not Path("deep").exists()
+
+
 def test_help_has_the_forms_and_an_example(capsys):
     with_help = [["export", "--help"], ["export", "gguf", "--help"]]
     assert [main(argv) for argv in with_help] == [0, 0]

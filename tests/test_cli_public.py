@@ -4,13 +4,16 @@ What is asked of the hub itself is tests/test_hub.py's; the comparison with tran
 """
 
 import json
+import re
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from command_line import TINY, fails, planned
 from public import write_family
+from strange_files import KINDS, make_strange
 from weights import noisy
 
 import companion
@@ -20,7 +23,7 @@ from companion.commands import train_run
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
-from companion.runtime import devices, models
+from companion.runtime import chat_templates, devices, models
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.public_tokenizers import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
@@ -114,6 +117,43 @@ def test_generate_and_info_take_a_public_folder(option, smol, capsys):
     out = said(capsys, ["info", option, smol])
     assert out.startswith("public/smol: llama\n") and "  name = public/smol" in out
     assert "300 tokens in the vocabulary" in out and "  vocab_size = 307" in out
+
+
+def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwise(smol, capsys):
+    settings = smol / "generation_config.json"
+    generate = ["generate", "--model", smol, "--prompt", "A moth", "--seed", 3, "--max-new-tokens", 9]
+    tell = partial(load(smol).tell, "A moth", seed=3, max_new_tokens=9)
+    settings.write_text('{"do_sample": false}')
+    assert said(capsys, generate) == tell(temperature=0) + "\n"
+    assert said(capsys, [*generate, "--temperature", 1.5]) == tell(temperature=1.5) + "\n"
+    settings.write_text('{"do_sample": true, "temperature": 1.5, "top_k": 9, "repetition_penalty": 1.3}')
+    assert said(capsys, generate) == tell(temperature=1.5, top_k=9, repetition_penalty=1.3) + "\n"
+    assert (
+        said(capsys, [*generate, "--top-k", 4])
+        == tell(temperature=1.5, top_k=4, repetition_penalty=1.3) + "\n"
+    )
+    settings.write_text('{"eos_token_id": "end"}')
+    fails(capsys, generate, 2, "generation_config.json: eos_token_id holds 'end'")
+
+
+def test_chat_draws_as_the_models_generation_config_says_unless_told_otherwise(here, capsys):
+    from companion.instructions import Chat
+
+    folder = write_family("Qwen", "chatty")
+    torch.manual_seed(0)
+    tokenizer = read_tokenizer(folder)
+    model = noisy(
+        llama(LlamaConfig(**SIZES | {"vocab_size": max(tokenizer.vocab) + 1, "context_length": 99}))
+    )
+    save_pretrained(model, tokenizer, folder)
+    (folder / "generation_config.json").write_text('{"do_sample": true, "temperature": 1.5, "top_k": 9}')
+    teller = load(folder)
+    chat = ["chat", "--model", folder, "--say", "Who has it?", "--seed", 3, "--max-new-tokens", 9]
+    for more, options in (([], {"temperature": 1.5, "top_k": 9}), (["--temperature", 0], {"temperature": 0})):
+        expected = Chat(teller.model, teller.tokenizer).ask(
+            "Who has it?", max_new_tokens=9, seed=3, **options
+        )
+        assert said(capsys, [*chat, *more]) == f"{expected or '(no answer)'}\n"
 
 
 @pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen"])
@@ -501,3 +541,83 @@ def test_verify_without_transformers_is_one_line(smol, capsys, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     fails(capsys, ["verify", smol], 2, "transformers, which is not installed: pip install transformers")
+
+
+# -- a stranger's folder
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A public model's folder, and one of ours."""
+    write_family("Qwen", tmp_path / "public")
+    tokenizer = read_tokenizer(tmp_path / "public")
+    model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 16, 1, 1, 8))
+    save_pretrained(model, tokenizer, tmp_path / "public")
+    ours = BPETokenizer([])
+    save_checkpoint(tmp_path / "ours", gpt2(GPTConfig(257, 16, 1, 1, 8)), ours)
+    return tmp_path
+
+
+PLACES = [
+    "public/config.json",
+    "public/tokenizer.json",
+    "public/tokenizer_config.json",
+    "public/model.safetensors",
+    "public/model.safetensors.index.json",
+    "ours/config.json",
+    "ours/tokenizer.json",
+    "ours/model.safetensors",
+    "ours/adapter_config.json",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_no_regular_one_ends_the_command_in_one_line(place, kind, theirs, capsys):
+    folder, name = theirs / place.split("/")[0], place.split("/")[1]
+    if name == "model.safetensors" and kind == "too large":
+        pytest.skip("weights may have any size, and are not read into memory as a whole")
+    make_strange(folder / name, kind)
+    if name == "adapter_config.json" and kind in ("a pipe", "a device", "a folder"):
+        assert main(["generate", "--model", str(folder), "--prompt", "a", "--max-new-tokens", "1"]) == 0
+        return  # it is not taken for an adapter
+    fails(capsys, ["generate", "--model", folder, "--prompt", "a"], 2, folder)
+
+
+NUMBERS = {
+    "10 to the 4000": "1" + "0" * 4000,
+    "below 0": "-" + "9" * 4000,
+    "10 to the 6000": "1" + "0" * 6000,
+}
+
+
+@pytest.mark.parametrize("digits", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("folder", ["public", "ours"])
+def test_a_huge_number_is_not_printed_whole(digits, folder, theirs, capsys):
+    path = theirs / folder / "config.json"
+    field = "n_embd" if folder == "public" else "d_model"
+    path.write_text(re.sub(rf'"{field}": \d+', f'"{field}": {digits}', path.read_text("utf-8")), "utf-8")
+    digits = digits.lstrip("-")
+    found = f"config.json holds a whole number of {len(digits):,} digits; copy"
+    fails(capsys, ["generate", "--model", theirs / folder], 2, found)
+    fails(capsys, ["info", "--model", theirs / folder], 2, found)
+
+
+@pytest.mark.parametrize("field", ["model_type", "n_embd", "activation_function"])
+def test_a_huge_text_is_not_printed_whole(field, theirs, capsys):
+    path = theirs / "public" / "config.json"
+    said = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(said | {field: "long " * 10_000}), "utf-8")
+    assert main(["generate", "--model", str(theirs / "public")]) == 2
+    assert len(capsys.readouterr().err) < 1100
+
+
+def test_a_template_that_never_ends_ends_the_chat_in_one_line(theirs, capsys, monkeypatch):
+    monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
+    chat_templates.renderer.cache_clear()
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    (theirs / "public" / "chat_template.jinja").write_text(loops, "utf-8")
+    fails(
+        capsys, ["chat", "--model", theirs / "public"], 2, "chat_template.jinja did not end within 1 seconds"
+    )
+    chat_templates.renderer.cache_clear()

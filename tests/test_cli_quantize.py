@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from command_line import fails
 
 from companion import load
 from companion.cli import main
@@ -89,6 +90,22 @@ def test_what_was_quantized_before_is_replaced_when_asked(folder, text, tmp_path
     (out / "letter.txt").write_text("Mine.", encoding="utf-8")
     assert command(folder, "--output", out, "--data", text, "--overwrite") == 2
     assert "holds something else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("room", [100, 2000])
+def test_a_full_disk_is_one_line_with_the_file_and_keeps_what_was_there(
+    folder, text, tmp_path, capsys, full_disk, room
+):
+    argv = ["quantize", "--model", folder, "--data", text, "--output", tmp_path / "small"]
+    assert main([str(part) for part in argv]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()}
+    with full_disk(room):
+        fails(capsys, [*argv, "--overwrite"], 1, tmp_path / "small", "cannot be written (File too large)")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "small").iterdir()} == before
+    other = [*argv[:-1], tmp_path / "new" / "small"]
+    with full_disk(room):
+        fails(capsys, other, 1, tmp_path / "new" / "small", "cannot be written (File too large)")
+    assert not (tmp_path / "new").exists()
 
 
 def test_integers_do_not_learn(folder, text, tmp_path, capsys):

@@ -214,7 +214,7 @@ def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(
         ([{"prompt": "Once", "chosen": " a."}], "line 1 has no text named 'rejected'"),
         ([["Once"]], "line 1 has no text named 'prompt'"),
         ([], "has no pairs"),
-        ([PAIR | {"chosen": " duck" * 90}], r"pair 1 has a text of \d+ tokens; the model reads 97"),
+        ([PAIR | {"chosen": " duck" * 90}], r"line 1 has a text of \d+ tokens; the model reads 97"),
     ],
 )
 def test_bad_pairs_are_one_line(folder, tmp_path, capsys, rows, message):

@@ -10,10 +10,13 @@ import urllib.request
 import pytest
 import torch
 from command_line import fails
+from public import CHATML, family
 
 from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens
+from companion.pretrained import save_pretrained
+from companion.runtime.public_tokenizers import PublicTokenizer
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 
@@ -45,6 +48,39 @@ def test_it_answers_and_ctrl_c_ends_it(folder):
         process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.CTRL_C_EVENT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0 and out == "Stopped.\n" and err == ""
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A public model's folder, with a template that never ends for the message "loop"."""
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    file, config = map(json.loads, family("Qwen"))
+    config["chat_template"] = "{% if messages[-1].content == 'loop' %}" + loops + "{% endif %}" + CHATML
+    tokenizer = PublicTokenizer(file, config)
+    save_pretrained(gpt2(GPTConfig(max(tokenizer.vocab) + 1, 64, 1, 2, 16)), tokenizer, tmp_path / "endless")
+    return tmp_path / "endless"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_it_while_a_template_never_ends(endless, sent):
+    argv = [sys.executable, "-m", "companion", "serve", "--model", str(endless), "--port", "0"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("endless answers at http://127.0.0.1:"), process.stderr.read()
+        port = int(line.split()[3].split(":")[2].split("/")[0])
+        body = json.dumps({"model": "endless", "messages": [{"role": "user", "content": "loop"}]}).encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
+                assert answer.status == 200
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode in (0, -sent) and err == ""
     finally:
         process.kill()
 

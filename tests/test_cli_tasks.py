@@ -120,6 +120,17 @@ def test_right_for_its_letters_is_the_harness_acc_norm(teller):
         assert by_letters(teller, [Item(item.prompt, item.choices, answer)]).tolist() == [float(i == best)]
 
 
+def test_the_space_before_a_choice_is_no_letter(teller):
+    item = Item("Once", (" in", " in May"), " in May")
+    (sums,) = choice_scores(teller, [item])
+    without_space, with_space = [], []
+    for log_prob, choice in zip(sums.tolist(), item.choices, strict=True):
+        without_space.append(log_prob / (len(choice) - 1))
+        with_space.append(log_prob / len(choice))
+    assert without_space[0] < without_space[1] and with_space[0] > with_space[1]  # they disagree here
+    assert by_letters(teller, [item]).tolist() == [1.0]
+
+
 def test_an_answer_that_is_written_is_read(public):
     asked = read_benchmark(write_rows("a.jsonl"), 3)[1]
 

@@ -417,7 +417,9 @@ def test_end_of_text_parts_documents(tmp_path):
         (END_OF_TEXT.encode(), "empty"),
         ("Übermut".encode("latin-1"), r"UTF-8 text \(byte 0\)"),
         ("Elm and oak".encode("utf-16"), "UTF-8"),
-        ("Elm and oak".encode("utf-16-le"), "zero bytes"),
+        ("Elm and oak".encode("utf-16-le"), "is UTF-16 text, must be UTF-8; .* save it with"),
+        ("Elm and oak".encode("utf-32"), "is UTF-32 text"),
+        (b"Elm and\0oak", "zero bytes"),
         (b"\x89PNG\r\n\x1a\n\0\0", "UTF-8"),
     ],
 )
@@ -471,7 +473,7 @@ def test_a_file_that_is_no_text_is_left_out_where_the_caller_says_so(tmp_path):
     (tmp_path / "empty.txt").write_bytes(b"")
     said = []
     assert load_text(tmp_path, skip=said.append) == ["elm"]
-    assert len(said) == 2 and "a.txt is no UTF-8" in said[0] and "c.txt holds zero bytes" in said[1]
+    assert len(said) == 2 and "a.txt is no UTF-8" in said[0] and "c.txt is UTF-16 text" in said[1]
     assert load_text(tmp_path / "a.txt", skip=said.append) == [] and said[2] == said[0]
     assert load_text(tmp_path / "b.txt", skip=said.append) == ["elm"] and len(said) == 3
 
@@ -678,6 +680,17 @@ def test_many_tokens_are_prepared_as_four_bytes(tmp_path):
     corpus = load_prepared(tmp_path)
     assert corpus.val.tokens.max() > 65_536
     assert corpus.tokenizer.decode(corpus.val.tokens[1:-1].tolist()) == "".join(letters[-6600:])
+
+
+def test_a_torn_character_is_the_same_sign_everywhere(tmp_path, bpe):
+    torn, mended = "An elm \ud800 and an oak.", "An elm \ufffd and an oak."
+    assert bpe.encode(torn) == bpe.encode(mended)
+    assert CharTokenizer.train([torn]).characters == CharTokenizer.train([mended]).characters
+    found, expected = (encode_documents([text] * 3, bpe) for text in (torn, mended))
+    assert found.tokens.tolist() == expected.tokens.tolist() and found.n_bytes == expected.n_bytes
+    prepare([torn] * 3, bpe, tmp_path / "torn", 0.4)
+    prepare([mended] * 3, bpe, tmp_path / "mended", 0.4)
+    assert (tmp_path / "torn/train.bin").read_bytes() == (tmp_path / "mended/train.bin").read_bytes()
 
 
 def test_prepare_holds_one_document_at_a_time(tmp_path, bpe):

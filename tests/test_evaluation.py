@@ -216,8 +216,11 @@ def test_calibration_refuses_what_is_no_confidence():
         calibration([0.5, 0.5], [1])
     with pytest.raises(ValueError, match="confidence and right have shapes"):
         calibration([], [])
-    for bad in (-0.1, 1.5, float("nan")):
+    for bad in (-0.1, 1.5):
         with pytest.raises(ValueError, match="must be from 0 to 1; take a softmax"):
+            calibration([bad], [1])
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="must hold finite numbers only"):
             calibration([bad], [1])
 
 

@@ -14,10 +14,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strange_files import KINDS, make_strange
 
 from companion.runtime import files
 from companion.runtime.checkpoints import read_safetensors, write_safetensors
-from companion.runtime.files import COMMITTED, claim, reading, staged, write_whole
+from companion.runtime.files import (
+    COMMITTED,
+    Unwritten,
+    claim,
+    read_json,
+    read_regular,
+    reading,
+    staged,
+    write_whole,
+)
 
 
 def test_a_file_is_replaced_whole_and_has_ordinary_permissions(tmp_path):
@@ -234,3 +244,76 @@ def test_notes_come_back_whatever_is_in_them(tmp_path_factory, notes, name):
     found, said = read_safetensors(path)
     assert said == notes and found.keys() == tensors.keys()
     assert all(torch.equal(found[key], tensors[key]) for key in tensors)
+
+
+# -- strangers' files, and full disks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_regular_files_of_sensible_size_are_read(kind, tmp_path):
+    path = tmp_path / "config.json"
+    make_strange(path, kind)
+    with pytest.raises(ValueError, match=r"config.json (is a|has [0-9,]+ bytes)") as caught:
+        read_regular(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_to_a_regular_file_is_followed(tmp_path):
+    (tmp_path / "real").write_bytes(b"{}")
+    try:
+        (tmp_path / "link").symlink_to("real")
+    except OSError:
+        pytest.skip("this user may make no links")
+    assert read_json(tmp_path / "link") == {}
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="there is no /proc")
+def test_a_file_that_says_it_has_no_bytes_is_read_up_to_the_limit():
+    with pytest.raises(ValueError, match="has more than 10 bytes"):
+        read_regular("/proc/self/status", 10)
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff", b"[" * 100_000, b""])
+def test_what_is_no_json_is_named(data, tmp_path):
+    (tmp_path / "a.json").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a.json is not whole JSON; copy it again$"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_number_that_no_model_needs_is_counted_and_not_printed(tmp_path):
+    (tmp_path / "a.json").write_text("[18446744073709551615, -1]")
+    assert read_json(tmp_path / "a.json") == [2**64 - 1, -1]
+    for n in (21, 4000, 9000):
+        (tmp_path / "a.json").write_text(f"[-{'9' * n}]")
+        with pytest.raises(ValueError, match=rf"a.json holds a whole number of {n:,} digits; copy it again$"):
+            read_json(tmp_path / "a.json")
+
+
+def test_a_full_disk_is_named_with_the_file_and_leaves_nothing(tmp_path, full_disk):
+    (tmp_path / "old").write_text("old")
+    with full_disk(1000):
+        with pytest.raises(Unwritten, match=r"old cannot be written \(File too large\); make room"):
+            write_whole(tmp_path / "old", "x" * 2000)
+        for write in (
+            lambda path: path.write_bytes(bytes(2000)),
+            lambda path: write_whole(path, bytes(2000)),
+            lambda path: torch.zeros(2000).numpy().tofile(path),
+            lambda path: write_safetensors(path, {"a": torch.zeros(2000)}, {"b": "c"}),
+        ):
+            with pytest.raises(Unwritten, match=r"in/new/weights cannot be written \(File too large\)"):
+                with staged(tmp_path / "in" / "new") as new:
+                    write_whole(new / "first", "whole")
+                    write(new / "weights")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_another_error_of_the_system_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), staged(tmp_path / "new") as new:
+        (new / "nowhere" / "file").write_text("a")
+    with pytest.raises(OSError, match="^no number$"), staged(tmp_path / "new") as new:
+        (new / "file").write_text("a")
+        raise OSError("no number")
+    assert not (tmp_path / "new").exists()

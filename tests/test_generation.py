@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from weights import scripted
 
 import companion
 from companion.caching import KVCache, SlidingCache
@@ -24,7 +25,7 @@ from companion.generation import (
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import row_generators, seeded
-from companion.tokenization import BPETokenizer
+from companion.tokenization import BPETokenizer, WordTokenizer
 
 TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5
 
@@ -769,6 +770,49 @@ def test_the_end_is_never_shown(small):
         small.model.embed.token.weight[end] *= 3
     texts = [text for text, _ in small.tell_many(60, seed=1)]
     assert not any("<|endoftext|>" in text for text in texts)
+
+
+@pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
+def test_a_text_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
+    names = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+    tokenizer = BPETokenizer.train(TEXT, 273, special_tokens=names)
+    special = tokenizer.special_tokens
+    model = scripted(tokenizer, {65: 66, 66: special[ender], special[ender]: 67, 67: 67})
+    teller = LanguageModel(model, tokenizer, KVCache)
+    assert teller.generate("A", temperature=0) == "B" == "".join(teller.stream("A", temperature=0))
+    assert teller.tell_many(2, "A", temperature=0) == [("AB", True)] * 2
+
+
+def test_several_ids_stop_a_row_and_the_first_of_them_pads_it(small):
+    table = torch.full((5, 5), -99.0)
+    table[0, 1] = table[1, 3] = table[2, 4] = table[4, 4] = 0.0
+    rows = [torch.tensor([0]), torch.tensor([1]), torch.tensor([2])]
+    for stop in ([2, 3], (2, 3)):
+        drawn = generate(Fixed(table), rows, 3, temperature=0, stop=stop)
+        assert drawn.tolist() == [[1, 3, 2], [3, 2, 2], [4, 4, 4]]
+    assert list(stream(Fixed(table), torch.tensor([[0]]), 9, temperature=0, stop={2, 3})) == [1, 3]
+    assert generate(Fixed(table), rows[:1], 2, temperature=0, stop=[]).tolist() == [[1, 3]]
+    for stop, message in (([1, 5], "stop=5"), ([-1], "stop=-1")):
+        with pytest.raises(ValueError, match=message):
+            generate(Fixed(table), rows, 3, stop=stop)
+
+
+def test_a_control_token_that_stops_nothing_is_no_text():
+    tokenizer = BPETokenizer.train(TEXT, 272, special_tokens=("<|endoftext|>", "<|pad|>"))
+    pad, end = tokenizer.special_tokens["<|pad|>"], tokenizer.special_tokens["<|endoftext|>"]
+    teller = LanguageModel(scripted(tokenizer, {65: pad, pad: 66, 66: end}), tokenizer)
+    assert list(teller.stream("A", temperature=0)) == ["B"]
+    assert teller.tell_many(1, "A", temperature=0) == [("AB", True)]
+    assert teller.tell_many(1, "A", temperature=0, stop=None, max_new_tokens=2) == [("AB", False)]
+
+
+def test_an_unknown_word_is_shown():
+    """<unk> stands for a word of the text, and so it is no control token."""
+    tokenizer = WordTokenizer.train("the lamp")
+    unknown, end = (tokenizer.special_tokens[name] for name in ("<unk>", "<|endoftext|>"))
+    the = tokenizer.encode("the")[0]
+    teller = LanguageModel(scripted(tokenizer, {the: unknown, unknown: end}), tokenizer)
+    assert teller.tell("the", temperature=0) == "the<unk>"
 
 
 def test_rows_without_a_token_tell_nothing_and_stop_nothing():

@@ -293,7 +293,7 @@ MISSING = {
     "no such model": ("own/nothing", None, "no folder 'own/nothing' is here, and no such model on the hub"),
     "no such revision": ("own/whole", "v9", "own/whole has no revision 'v9' on the hub"),
     "pickles": ("own/pickled", None, r"own/pickled has its weights as a pickle \(pytorch_model.bin\)"),
-    "a damaged index": ("own/broken-index", None, "is not JSON with a weight_map"),
+    "a damaged index": ("own/broken-index", None, "index.json is not whole JSON"),
     "an index that leaves its folder": ("own/outside", None, "names '../../x.safetensors'"),
     "no name": ("own/a..b", None, "is no name of the hub"),
 }
@@ -438,7 +438,7 @@ DAMAGED = {
         {"model-2.safetensors": safetensors(c=[1.0])},
         "model-2.safetensors holds 'b', and it does not",
     ),
-    "no index": (SPLIT, {"model.safetensors.index.json": b"\xff"}, "index.json is not JSON"),
+    "no index": (SPLIT, {"model.safetensors.index.json": b"\xff"}, "index.json is not whole JSON"),
     "an index of nothing": (SPLIT, {"model.safetensors.index.json": index({})}, "names no tensor"),
     "no file at all": (WHOLE, {"model.safetensors": None}, "model.safetensors is missing"),
     "an empty file": (WHOLE, {"model.safetensors": b""}, "model.safetensors is cut off"),

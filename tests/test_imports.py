@@ -84,6 +84,15 @@ def test_the_command_line_is_read_before_torch_is_imported():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+def test_importing_a_model_does_not_import_the_compiler():
+    """PyTorch's compiler takes a second or two to import, which every command and kernel would pay."""
+    code = (
+        "import sys, companion.gpt, companion.training;"
+        "sys.exit(any(name in sys.modules for name in ('torch._dynamo', 'torch._inductor')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 # ---- planted violations -----------------------------------------------------------------------------------
 
 MANIFEST = """

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from weights import scripted
 
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
@@ -14,10 +15,12 @@ from companion.instructions import (
     add_chat_tokens,
     answers,
     chat_end,
+    chat_ends,
     chat_ids,
     chat_rows,
     kept_loss,
     masked_batches,
+    newest_exchanges,
     pack_rows,
     says,
     text_rows,
@@ -302,6 +305,82 @@ def test_answers_and_chat_say_the_same_and_remember(learned):
     assert chat.messages == []
 
 
+@pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
+def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
+    _, tokenizer = chatty()
+    special = tokenizer.special_tokens
+    steps = {special["<|assistant|>"]: 65, 65: 66, 66: special[ender], special[ender]: 67, 67: 67}
+    model = scripted(tokenizer, steps)
+    assert answers(model, tokenizer, [HI[:1]] * 2) == [("AB", True)] * 2
+    chat = Chat(model, tokenizer)
+    assert list(chat.stream("Hi")) == ["A", "B"]
+    assert chat.messages[1] == {"role": "assistant", "content": "AB"}
+    assert chat_ends(tokenizer)[0] == chat_end(tokenizer) and special[ender] in chat_ends(tokenizer)
+
+
+def test_a_token_that_begins_the_models_turn_is_no_text_of_its_answer():
+    _, tokenizer = chatty()
+    special = tokenizer.special_tokens
+    again = {special["<|assistant|>"]: special["<|assistant|>"]}
+    chat = Chat(scripted(tokenizer, again), tokenizer)
+    assert chat.ask("Hi", max_new_tokens=3) == "" and chat.messages == []
+
+
+def test_an_answer_without_a_word_leaves_the_conversation():
+    """An empty message has no place in a conversation, so the next question would be refused."""
+    _, tokenizer = chatty()
+    special = tokenizer.special_tokens
+    chat = Chat(scripted(tokenizer, {special["<|assistant|>"]: special["<|end|>"]}), tokenizer)
+    assert chat.ask("Hi") == "" and chat.messages == []
+    assert chat.ask("Hi again") == ""
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize("system", [[], [SYSTEM]], ids=["plain", "system"])
+def test_a_full_conversation_drops_its_oldest_exchanges_and_keeps_the_system_message(system):
+    _, tokenizer = chatty()
+    special = tokenizer.special_tokens
+    steps = {special["<|assistant|>"]: 65, 65: 66, 66: special["<|end|>"]}
+    chat = Chat(scripted(tokenizer, steps, context=96), tokenizer)
+    chat.messages = list(system)
+    kept = []
+    for turn in range(30):
+        assert chat.ask(f"Question {turn:02}?") == "AB"
+        kept.append(len(chat.messages))
+        assert chat.messages[: len(system)] == system
+        assert chat.messages[-2]["content"] == f"Question {turn:02}?"
+        assert [one["role"] for one in chat.messages[len(system) :]] == ["user", "assistant"] * (
+            len(chat.messages) // 2
+        )
+        assert (len(chat.messages) - len(system)) // 2 + chat.dropped == turn + 1
+        assert len(chat_ids(chat.messages[:-1], tokenizer, reply=True)) <= 96 + 1 - 96 // 8
+    assert chat.dropped > 20 and max(kept) > 4
+    chat.reset()
+    assert chat.messages == system and chat.dropped == 0
+
+
+def test_nothing_is_dropped_that_fits_and_a_question_that_is_too_long_loses_nothing():
+    _, tokenizer = chatty()
+    ids = chat_ids(TWO[:3], tokenizer, reply=True)
+    assert newest_exchanges(TWO[:3], tokenizer, len(ids)) == TWO[:3]
+    assert newest_exchanges(TWO[:3], tokenizer, len(ids) - 1) == TWO[2:3]
+    assert newest_exchanges([SYSTEM, *TWO[:3]], tokenizer, 1) == [SYSTEM, TWO[2]]
+    special = tokenizer.special_tokens
+    chat = Chat(scripted(tokenizer, {special["<|assistant|>"]: 65, 65: special["<|end|>"]}), tokenizer)
+    chat.messages = list(HI)
+    with pytest.raises(ValueError, match="above context_length=96") as error:
+        chat.ask("key " * 100)
+    assert "\n" not in str(error.value) and chat.messages == HI and chat.dropped == 0
+
+
+def test_a_system_message_is_written_before_the_users_first_words():
+    _, tokenizer = chatty()
+    joined = [{"role": "user", "content": "Be brief.\n\nWho has the key?"}]
+    assert chat_ids([SYSTEM, *HI[:1]], tokenizer, reply=True) == chat_ids(joined, tokenizer, reply=True)
+
+
 def test_an_answer_that_is_broken_off_leaves_the_conversation(learned):
     model, tokenizer, _ = learned
     chat = Chat(model, tokenizer)
@@ -370,6 +449,28 @@ def test_a_public_tokenizer_writes_rows_by_its_own_template(tmp_path):
     chat = Chat(model, tokenizer)
     chat.ask("Who has the key?", max_new_tokens=3)
     assert [message["role"] for message in chat.messages] == ["user", "assistant"]
+
+
+def test_a_public_answer_ends_where_its_template_or_its_files_say(tmp_path):
+    """Its eos_token is another, as in many base models that were taught to chat."""
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("jinja2")
+    import json
+
+    from public import write_family
+
+    from companion.runtime.public_tokenizers import read_tokenizer
+
+    folder = write_family("Qwen", tmp_path, chat_template=CHATML, eos_token="<|endoftext|>")
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [67, 10**6]}))
+    tokenizer = read_tokenizer(folder)
+    special, newline = tokenizer.special_tokens, tokenizer.encode("\n")[0]
+    assert chat_end(tokenizer) == special["<|im_end|>"]
+    for ender in (special["<|im_end|>"], special["<|endoftext|>"], 67):
+        steps = {newline: 65, 65: special["<|im_start|>"], special["<|im_start|>"]: 66, 66: ender, ender: 68}
+        model, said = scripted(tokenizer, steps), "".join(tokenizer.decode([i]) for i in (65, 66))
+        assert answers(model, tokenizer, [HI[:1]]) == [(said, True)]  # and no <|im_start|>
+        assert Chat(model, tokenizer).ask("Who has the key?") == said
 
 
 def test_a_template_that_writes_answers_otherwise_is_refused(tmp_path):
@@ -479,3 +580,41 @@ def test_replay_of_words_keeps_the_storyteller_for_sixty_steps():
     with torch.no_grad():
         nats, count = next_token_loss(teller.model.eval(), next(stories))
     assert 0.5 < says(teller.model, test_rows).float().mean() < 0.68 and 0.58 < nats / count < 0.65
+
+
+@pytest.mark.slow
+def test_learning_a_part_of_the_prompt_costs_no_answers():
+    """What the chapter says of a run in which the answers keep their full weight."""
+    from companion import load
+    from companion.village import DATA, load_split
+    from companion.village.dialogues import asked, lessons
+
+    teller = load(DATA / "models" / "village", device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+    told, tests = lessons(480, seed=161, unknown=0.0, stories=400), asked(160, seed=170)
+    rows, test_rows = (
+        chat_rows([one.messages for one in some], tokenizer, 256, shorten=True) for some in (told, tests)
+    )
+    every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
+
+    def both(first):
+        return zip(masked_batches(rows, 8, 0, first), masked_batches(every, 8, 0, first), strict=True)
+
+    def loss(model, batch):
+        (x, y), (_, all_targets) = batch
+        each = F.cross_entropy(model(x).float().transpose(1, 2), all_targets, reduction="none")  # (B, T)
+        answer = y != -100
+        rest = (all_targets != -100) & ~answer
+        count = int(answer.sum())
+        return each[answer].sum() + 0.1 * count * each[rest].mean(), count
+
+    config = TrainConfig(
+        steps=60, batch_size=8, lr=2e-3, min_lr=0.0, warmup_steps=10, seed=0, device="cpu", dtype="float32"
+    )
+    trainer = Trainer(teller.model, both, config, loss)
+    for _ in range(60):
+        trainer.step()
+    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
+    with torch.no_grad():
+        nats, count = next_token_loss(teller.model.eval(), next(stories))
+    assert 0.66 < says(teller.model, test_rows).float().mean() < 0.76 and 1.17 < nats / count < 1.37

@@ -2,17 +2,23 @@
 
 import copy
 import json
+import math
 import pickle
 import re
 import sys
 
 import pytest
 import tokenizers
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from public import CHATML, FAMILIES, LLAMA2_CHAT, family, stories, write_family
+from strange_files import make_strange
 
+from companion.runtime import chat_templates, public_tokenizers
+from companion.runtime.endings import decode_answer, end_ids
 from companion.runtime.fingerprints import tokenizer_fingerprint
+from companion.runtime.generation_configs import sampling_of
 from companion.runtime.public_tokenizers import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.runtime.sampling import text_ends
 from companion.runtime.texts import end_of_text
@@ -178,12 +184,13 @@ def test_begin_and_end():
     for name, ours in OURS.items():
         special = {i: special for special, i in ours.special_tokens.items()}
         found[name] = ([special[i] for i in ours.begin], special[ours.end])
+        assert ours.begin + ours.encode("Once") == LIBRARY[name].encode("Once").ids  # with what the file adds
         assert text_ends(ours) == (ours.begin, ours.end) and end_of_text(ours) == ours.end
     assert found == {
-        "GPT-2": (["<|endoftext|>"], "<|endoftext|>"),
+        "GPT-2": ([], "<|endoftext|>"),
         "Llama 3": (["<|begin_of_text|>"], "<|eot_id|>"),
-        "Qwen": (["<|endoftext|>"], "<|im_end|>"),
-        "GPT-NeoX": (["<|endoftext|>"], "<|endoftext|>"),
+        "Qwen": ([], "<|im_end|>"),
+        "GPT-NeoX": ([], "<|endoftext|>"),
         "Llama 2": (["<s>"], "</s>"),
     }
     assert text_ends(bpe := BPETokenizer.train("ab" * 9, 258)) == ([257], 257) == ([end_of_text(bpe)], 257)
@@ -203,6 +210,152 @@ def test_begin_and_end_of_others():
     assert PublicTokenizer(file, {"eos_token": "<nothing>"}).end is None
     with pytest.raises(ValueError, match="names no token that ends a text"):
         text_ends(PublicTokenizer(file))
+
+
+@pytest.mark.parametrize("add", [None, True, False])
+@each
+def test_a_post_processor_alone_says_what_begins_a_text(name, add, tmp_path):
+    """As in transformers, whatever tokenizer_config.json says beside it; the test in tests/peers compares."""
+    more = {} if add is None else {"add_bos_token": add}
+    ours = read_tokenizer(write_family(name, tmp_path, **more))
+    assert ours.begin == OURS[name].begin
+
+
+def test_a_file_without_a_post_processor_may_ask_for_what_begins_a_text(tmp_path):
+    for bos, add, begin in (("<|endoftext|>", True, [700]), ("<|endoftext|>", False, []), (None, True, [])):
+        folder = write_family("GPT-NeoX", tmp_path, bos_token=bos, add_bos_token=add)
+        assert read_tokenizer(folder).begin == begin
+
+
+def test_a_text_without_a_prompt_is_told_from_the_token_that_begins_texts(tmp_path):
+    from weights import scripted
+
+    from companion.generation import LanguageModel
+
+    folder = write_family("Qwen", tmp_path)
+    special = OURS["Qwen"].special_tokens
+    for said, start in (({}, "<|im_end|>"), ({"bos_token_id": special["<|im_start|>"]}, "<|im_start|>")):
+        (folder / "generation_config.json").write_text(json.dumps(said))
+        tokenizer = read_tokenizer(folder)
+        teller = LanguageModel(scripted(tokenizer, {}), tokenizer)
+        assert teller.encode("").tolist() == [[special[start]]]
+        assert teller.encode("Once").tolist() == [tokenizer.encode("Once")]
+
+
+def test_a_whole_text_that_is_measured_begins_with_a_token_so_that_its_first_is_predicted_too():
+    from weights import scripted
+
+    from companion.commands.quantizing import bits_per_byte, rows_of
+    from companion.generation import LanguageModel
+
+    for name, start in (("GPT-2", OURS["GPT-2"].end), ("Llama 2", OURS["Llama 2"].begin[0])):
+        ours = OURS[name]
+        teller = LanguageModel(scripted(ours, {}), ours)
+        [row] = rows_of(teller, ["Once"])
+        assert row == [start, *ours.encode("Once"), ours.end]
+        n_bytes = len(ours.decode(row[1:-1]).encode()) + 1
+        nats = -torch.log_softmax(teller.model(torch.tensor([row[:-1]]))[0], -1)
+        total = sum(nats[i, row[i + 1]].item() for i in range(len(row) - 1))
+        assert bits_per_byte(teller, [row]) == pytest.approx(total / math.log(2) / n_bytes, rel=1e-4)
+
+
+# -- generation_config.json
+
+
+def with_settings(folder, text, name="Qwen"):
+    write_family(name, folder)
+    (folder / "generation_config.json").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("ends", [67, [67], [67, 66], None])
+def test_every_listed_id_ends_a_text(ends, tmp_path):
+    from weights import scripted
+
+    from companion.generation import LanguageModel
+
+    tokenizer = read_tokenizer(with_settings(tmp_path, json.dumps({"eos_token_id": ends})))
+    listed = ends if isinstance(ends, list) else [ends] * (ends is not None)
+    assert end_ids(tokenizer) == (tokenizer.end, *listed)
+    for end in end_ids(tokenizer):
+        teller = LanguageModel(scripted(tokenizer, {64: 65, 65: end, end: 68, 68: 68}), tokenizer)
+        prompt = tokenizer.decode([64])
+        assert teller.generate(prompt, temperature=0) == tokenizer.decode([65])
+        assert teller.tell_many(1, prompt, temperature=0)[0][1]
+
+
+def test_without_the_file_the_ids_of_config_json_count(tmp_path):
+    folder = write_family("Qwen", tmp_path)
+    (folder / "config.json").write_text('{"eos_token_id": [3, 4], "temperature": 0.3, "do_sample": true}')
+    assert read_tokenizer(folder).ends == [3, 4] and read_tokenizer(folder).sampling == {}
+    (folder / "generation_config.json").write_text('{"eos_token_id": 5}')
+    assert read_tokenizer(folder).ends == [5]
+
+
+SAMPLED = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({}, {}),
+        (SAMPLED, {"temperature": 0.6, "top_k": 20, "top_p": 0.9}),
+        ({"do_sample": True, "top_k": 0, "top_p": None}, {"temperature": 1.0}),
+        ({"temperature": 0.6, "top_p": 0.9}, {}),  # transformers takes the likeliest token, and warns
+        (SAMPLED | {"do_sample": False}, {"temperature": 0}),
+        ({"repetition_penalty": 1.1, "max_length": 20, "max_new_tokens": 3}, {"repetition_penalty": 1.1}),
+    ],
+)
+def test_settings_of_sampling_are_read_where_transformers_uses_them(said, found, tmp_path):
+    tokenizer = read_tokenizer(with_settings(tmp_path, json.dumps(said)))
+    assert sampling_of(tokenizer) == found
+    tokenizer.save(tmp_path / "saved.json")
+    again = Tokenizer.load(tmp_path / "saved.json")
+    assert again.generation == said and sampling_of(again) == found
+
+
+def test_a_tokenizer_saved_without_settings_is_still_read(tmp_path):
+    OURS["Qwen"].save(tmp_path / "tokenizer.json")
+    state = json.loads((tmp_path / "tokenizer.json").read_text())
+    del state["generation"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(state))
+    assert Tokenizer.load(tmp_path / "tokenizer.json").end == OURS["Qwen"].end
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not whole JSON"),
+        ("[2]", "is not whole JSON"),
+        (
+            '{"eos_token_id": "</s>"}',
+            "eos_token_id holds '</s>', which must be a token's id, or a list of ids",
+        ),
+        ('{"eos_token_id": [2, -1]}', "eos_token_id holds -1"),
+        ('{"eos_token_id": [[2]]}', "eos_token_id holds"),
+        ('{"eos_token_id": true}', "eos_token_id holds True"),
+        ('{"eos_token_id": 2.0}', "eos_token_id holds 2.0"),
+        ('{"bos_token_id": [1]}', "bos_token_id holds"),
+        ('{"do_sample": "yes"}', "do_sample='yes' must be true or false"),
+        ('{"do_sample": true, "temperature": -1}', "temperature=-1 must be 0"),
+        ('{"do_sample": true, "temperature": NaN}', "temperature=nan must be 0"),
+        ('{"do_sample": true, "top_k": 2.5}', "top_k=2.5 must be a whole number"),
+        ('{"do_sample": true, "top_p": 2}', "top_p=2 must be above 0"),
+        ('{"repetition_penalty": "1.1"}', "repetition_penalty='1.1' must be from 1"),
+    ],
+)
+def test_a_damaged_file_of_settings_is_one_line_with_its_name(text, message, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        read_tokenizer(with_settings(tmp_path, text))
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path / 'generation_config.json'}") and "\n" not in said
+
+
+def test_an_answer_shows_no_token_that_the_files_call_special():
+    ours = OURS["Qwen"]
+    ids = [i for name in ours.special_tokens for i in (*ours.encode("a"), ours.special_tokens[name])]
+    shown = "".join(decode_answer(ours, ids))
+    assert shown == "aaa" + "a<tool_call>a</tool_call>"  # which are not special, so that they are shown
 
 
 # -- files
@@ -235,8 +388,6 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
 @pytest.mark.parametrize("name", ["Llama 2", "Qwen"])
 def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
     """Llama 2's has no <|endoftext|>, and all that speaks of a text's ends takes the tokenizer's word."""
-    import torch
-
     import companion
     from companion.cli import main
     from companion.gpt import GPTConfig, gpt2
@@ -251,9 +402,12 @@ def test_a_model_with_one_is_saved_loaded_and_tells(name, tmp_path, capsys):
     assert teller.encode("Once").tolist() == [ours.begin + ours.encode("Once")]
     streamed = "".join(teller.stream("Once", max_new_tokens=9, seed=3, top_k=500))
     assert teller.tell("Once", max_new_tokens=9, seed=3, top_k=500) == "Once" + streamed
-    begin = ours.vocab[ours.begin[0]].decode()
     assert main(["demo", "tokenization", "Mara ran", "--checkpoint", str(tmp_path / "model")]) == 0
-    assert f"The model reads {begin}, id {ours.begin[0]}, at position 0" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert [f"The model reads <s>, id {i}, at position 0" in out for i in ours.begin] == [True] * len(
+        ours.begin
+    )
+    assert out.count("The model reads") == len(ours.begin)
 
 
 def test_a_process_that_never_saw_one_loads_it(tmp_path):
@@ -579,3 +733,109 @@ def test_templates_have_what_transformers_gives_them():
     ids = ours.chat([{"role": "user", "content": "<é>&"}] * 2)
     text = '<s>|</s>|True{"role": "user", "content": "<é>&"}4\n!'
     assert ids == LIBRARY["Llama 2"].encode(text, add_special_tokens=False).ids
+
+
+# -- strangers' files
+
+
+def with_pattern(pattern):
+    """Qwen's tokenizer with another pattern."""
+    file, config = map(json.loads, family("Qwen"))
+    file["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"Regex": pattern}
+    return file, config
+
+
+CATASTROPHIC = {"(a|aa)+$": "a" * 60 + "b", "(a+)+$": "a" * 40 + "b", "(x+x+)+y": "x" * 40}
+
+
+@pytest.mark.parametrize(("pattern", "text"), CATASTROPHIC.items())
+def test_a_pattern_that_needs_too_many_steps_is_one_line(pattern, text, capfd):
+    ours = PublicTokenizer(*with_pattern(pattern))
+    for encode in (
+        ours.encode,
+        lambda text: ours.encode(text, "all"),
+        lambda text: ours.chat([{"role": "user", "content": text}]),
+        lambda text: ours.chat([{"role": "user", "content": f"<|im_end|> {text}"}]),
+    ):
+        with pytest.raises(ValueError, match="the tokenizer failed .*take another model") as caught:
+            encode(text)
+        assert "\n" not in str(caught.value)
+    assert ours.encode("a b") and capfd.readouterr() == ("", "")
+
+
+def test_no_text_makes_the_tokenizer_be_built_again(monkeypatch):
+    """A private character before a special token's name, another one in each question."""
+    ours, built, build = (
+        PublicTokenizer(*map(json.loads, family("Qwen"))),
+        [],
+        public_tokenizers.build_library,
+    )
+    monkeypatch.setattr(public_tokenizers, "build_library", lambda file: built.append(1) or build(file))
+    for i in range(20):
+        text = "".join(map(chr, range(0xE000, 0xE000 + i))) + "<|im_end|>"
+        ids = ours.chat([{"role": "user", "content": text}], add_generation_prompt=False)
+        end = ours.special_tokens["<|im_end|>"]
+        assert ids.count(end) == 2  # of the system's message and of this one
+        assert text in ours.decode(ids)
+    assert len(built) == 1
+
+
+ENDLESS = {
+    "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "a loop that writes": "{% for i in range(99999) %}{{ range(9999) | join }}{% endfor %}",
+    "a power": "{{ 9 ** (9 ** (9 ** 9)) }}",
+    "a power of a message": "{{ (messages | length + 9) ** (9 ** 9) }}",
+    "a long text": "{{ 'a' * 10 ** 10 }}",
+    "a wide text": "{{ messages[0].content.center(10 ** 10) }}",
+    "a long list": "{{ [0] * 10 ** 10 }}",
+    "a macro that calls itself": "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+    "much text": "{% for i in range(99999) %}{{ 'a' * 9999 }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("template", ENDLESS.values(), ids=ENDLESS)
+def test_a_template_that_never_ends_or_fills_the_memory_is_one_line(template, monkeypatch):
+    monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
+    chat_templates.renderer.cache_clear()
+    ours = PublicTokenizer(*map(json.loads, family("Qwen")), template)
+    with pytest.raises(ValueError, match="the chat template|the result") as caught:
+        ours.chat([{"role": "user", "content": "Hi"}])
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    chat_templates.renderer().close()
+    chat_templates.renderer.cache_clear()
+
+
+DEEP = 5000
+NESTED = {
+    "blocks": "{% if 1 %}" * DEEP + "{% endif %}" * DEEP,
+    "loops": "{% for i in [1] %}" * DEEP + "{% endfor %}" * DEEP,
+    "brackets": "{{ " + "(" * DEEP + "1" + ")" * DEEP + " }}",
+    "lists": "{{ " + "[" * DEEP + "]" * DEEP + " }}",
+    "signs": "{{ " + "-" * DEEP + "1 }}",
+    "nots": "{{ " + "not " * DEEP + "1 }}",
+}
+
+
+@pytest.mark.parametrize("template", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("place", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_template_that_is_nested_too_deep_is_one_line_with_its_file(template, place, tmp_path):
+    write_family("Qwen", tmp_path, chat_template=template)
+    if place == "chat_template.jinja":
+        (tmp_path / place).write_text(template, encoding="utf-8")
+    ours = read_tokenizer(tmp_path)
+    with pytest.raises(ValueError, match=f"the chat template in .*{place}") as caught:
+        ours.chat([{"role": "user", "content": "Hi"}])
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+STRANGE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "too large"])
+def test_a_file_that_is_no_regular_one_is_not_opened(name, kind, tmp_path):
+    folder = write_family("Qwen", tmp_path)
+    make_strange(folder / name, kind)
+    with pytest.raises(ValueError, match=f"{name} (is {kind}|has [0-9,]+ bytes|is missing)") as caught:
+        read_tokenizer(folder)
+    assert "\n" not in str(caught.value)

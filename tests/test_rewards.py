@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from weights import scripted
 
 from companion import load
-from companion.generation import log_probability
+from companion.generation import LanguageModel, log_probability
 from companion.gpt import GPTConfig, gpt2
 from companion.rewards import (
     DPO,
@@ -78,6 +79,18 @@ def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller,
     assert len({text for text, _ in samples.told[:4]}) > 1
 
 
+def test_samples_end_at_every_token_that_ends_a_text_or_a_turn():
+    names = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+    tokenizer = BPETokenizer.train("Mara has a key.", 264, special_tokens=names)
+    for name in ("<|endoftext|>", "<|user|>", "<|end|>"):
+        ender = tokenizer.special_tokens[name]
+        steps = {65: 66, 66: ender, ender: 67, 67: 67}
+        drawn = sample_groups(LanguageModel(scripted(tokenizer, steps), tokenizer), ["A"], 2)
+        assert drawn.told == [("AB", True)] * 2
+        assert drawn.tokens[:, 1:].tolist() == [[65, 66, ender]] * 2
+        assert drawn.mask.tolist() == [[False, True, True]] * 2
+
+
 def test_advantages_by_hand():
     found = group_advantages([1, 0, 0, 0, 7, 7, 7, 7], 4)
     torch.testing.assert_close(found[:4], torch.tensor([3.0, -1, -1, -1]) / math.sqrt(3), rtol=1e-3, atol=0)
@@ -122,6 +135,50 @@ def test_masked_tokens_have_no_part_even_where_they_are_infinite():
     loss, n = grpo_loss(new, new.detach(), torch.tensor([1.0]), torch.tensor([[True, False]]))
     loss.backward()
     assert n == 1 and loss.item() == -1 and new.grad[0, 0] == -1
+
+
+@pytest.mark.parametrize("far", [-200.0, 200.0, math.inf, math.nan])
+def test_masked_places_leave_the_gradient_alone(far):
+    mask = torch.tensor([[True, False]])
+    advantages = torch.tensor([[1.0, far]])
+    new = torch.tensor([[-1.0, -1.0]], requires_grad=True)
+    loss, _ = grpo_loss(new, new.detach() + torch.tensor([[0.0, far]]), advantages, mask)
+    loss.backward()
+    assert new.grad.tolist() == [[-1.0, 0.0]]
+
+    reference = torch.tensor([[-1.5, far]])
+    new = torch.tensor([[-1.0, -1.0]], requires_grad=True)
+    loss, _ = grpo_loss(new, new.detach(), torch.tensor([0.0]), mask, reference=reference, kl=0.1)
+    loss.backward()
+    assert new.grad.isfinite().all() and new.grad[0, 1] == 0
+
+
+@pytest.mark.parametrize(
+    ("rewards", "advantages"),
+    [
+        ([16777216, 16777217], [-1, 1]),
+        ([2**53 - 2, 2**53 - 1], [-1, 1]),
+        ([3e38, -3e38], [1, -1]),
+        ([1e100, -1e100], [1, -1]),
+        ([1e38, 1e38], [0, 0]),
+    ],
+)
+def test_rewards_are_compared_in_float64(rewards, advantages):
+    found = group_advantages(rewards, 2)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.tensor(advantages, dtype=torch.float32), atol=1e-3, rtol=0)
+
+
+def test_the_best_of_two_neighbouring_integers_is_found():
+    teller = load(DATA / "models" / "village", device="cpu")
+    scores = iter([16777216, 16777217])
+    told = []
+
+    def score(text, ended):
+        told.append(text)
+        return next(scores)
+
+    assert best_of(teller, "Once", 2, score, seed=0) == told[1]
 
 
 def test_preferences_and_dpo_against_pytorch():
@@ -238,6 +295,11 @@ def test_rows_without_an_advantage_are_left_out_unless_they_are_to_stay_near(tel
             r"prompt 1 has \d+ tokens; the model",
         ),
         (lambda t: group_advantages([1, math.inf], 2), ValueError, "reward 1 is inf, must be a finite"),
+        (
+            lambda t: group_advantages([1, 1e200], 2),
+            ValueError,
+            r"reward 1 is 1e\+200, must be .* at most 1e\+100",
+        ),
         (lambda t: group_advantages([1, 2, 3], 2), ValueError, "3 entries, must come in groups of size=2"),
         (lambda t: group_advantages([1, 2], 1), ValueError, "groups of size=1, 2 or more"),
     ],
@@ -338,3 +400,10 @@ def test_pairs_are_lines_whatever_else_ends_one_and_however_an_editor_saved_them
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(("\ufeff" + f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2).encode())
     assert read_pairs(path) == [("Once", row["chosen"], " x.")] * 2
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, "{", "5"])
+def test_a_damaged_line_of_pairs_is_named(tmp_path, line):
+    (tmp_path / "pairs.jsonl").write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"^pairs.jsonl, line 1 (is no JSON|has no text named)"):
+        read_pairs(tmp_path / "pairs.jsonl")

@@ -48,7 +48,6 @@ BAD = {
     "nothing in it": ([{}], "line 2 has no column 'text'; it has no column at all"),
     "a number": ([{"text": 5}], "line 2: text is 5, which is no text"),
     "nothing": ([{"text": None}], "line 2: text is None, which is no text"),
-    "half a letter": (['{"text": "a\\ud800"}'], "line 2: text holds half a letter"),
     "too deep": (["[" * 100_000], "line 2 is cut off or damaged"),
     "bytes": (["\0\1"], "line 2 is cut off or damaged"),
 }
@@ -65,11 +64,23 @@ def test_a_bad_line_is_named(tmp_path, case):
 
 def test_what_is_no_text_can_be_skipped_and_what_is_damaged_cannot(tmp_path):
     said = []
-    rows = [{"text": None}, {"text": "one"}, '{"text": "a\\udfff"}', {"text": "two"}, {"text": "three"}]
+    rows = [{"text": None}, {"text": "one"}, {"text": 5}, {"text": "two"}, {"text": "three"}]
     assert read(tmp_path / "a.jsonl", *rows, skip=said.append, limit=2) == ["one", "two"]
     assert len(said) == 2 and all("which is no text" in line for line in said)
     with pytest.raises(ValueError, match="cut off"):
         read(tmp_path / "a.jsonl", "{", skip=said.append)
+
+
+def test_torn_characters_are_replaced(tmp_path):
+    assert read(tmp_path / "a.jsonl", '{"text": "a\\ud800"}') == ["a\ufffd"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lines_in_another_encoding_say_so(tmp_path, encoding):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"text": "elm"}\n'.encode(encoding))
+    with pytest.raises(ValueError, match=r"a.jsonl, line 1 is UTF-(16|32) text, must be UTF-8; .* save it"):
+        list(Documents([str(path)]))
 
 
 @pytest.mark.parametrize("kept", [0, 5, 40, -9, -1])
@@ -177,3 +188,14 @@ def test_what_the_text_is_called(folder):
     assert name_of("s", "s/a.jsonl.gz") == "s" and name_of("s/a.jsonl.gz", "s/a.jsonl.gz") == "a"
     assert name_of("s/*.jsonl", "s/a.jsonl") == "s" and name_of("fineweb-edu", "fineweb-edu") == "fineweb-edu"
     assert name_of("*.JSONL", "one.JSONL") == folder.name
+
+
+def test_an_empty_file_is_skipped_beside_others_and_named_where_nothing_else_is_left(tmp_path):
+    empty, full = tmp_path / "empty.jsonl", tmp_path / "full.jsonl"
+    empty.write_bytes(b"")
+    full.write_bytes(lines({"text": "elm"}))
+    both = Documents([str(empty), str(full)])
+    both.check()
+    assert list(both) == ["elm"]
+    with pytest.raises(ValueError, match="empty.jsonl: there is no row; name shards"):
+        Documents([str(empty)]).check()

@@ -402,3 +402,10 @@ def test_three_ways_to_cut_are_those_of_hugging_faces_library(word):
 def test_three_ways_to_cut_differ():
     cuts = [WAYS[name]("united") for name in ("bpe", "wordpiece", "unigram")]
     assert cuts == [["unit", "ed"], ["unite", "d"], ["un", "ited"]]
+
+
+def test_a_special_token_in_one_string_cuts_the_text():
+    stories = ["The elm and the oak. " * 20, "The oak and the elm. " * 20]
+    joined = END_OF_TEXT.join(stories)
+    for kind, options in [(BPETokenizer, {"vocab_size": 265}), (WordTokenizer, {})]:
+        assert kind.train(joined, **options).vocab == kind.train(stories, **options).vocab

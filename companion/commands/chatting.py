@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
+from companion.runtime.chats import FULL
 from companion.runtime.options import integer, number
 from companion.runtime.terminal import is_read
 
@@ -17,8 +18,7 @@ def add(parser) -> None:
     parser.add_argument(
         "--temperature",
         type=number("--temperature", 0, 100),
-        default=0.0,
-        help="0 takes the likeliest token (default: 0)",
+        help="0 takes the likeliest token (default: as the model's generation_config.json says, else 0)",
     )
     parser.add_argument("--top-k", type=integer("--top-k", 1), help="draw from the k likeliest tokens only")
     parser.add_argument(
@@ -34,9 +34,12 @@ def add(parser) -> None:
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.instructions import Chat
+    from companion.runtime.generation_configs import sampling_of
 
     teller = load(args.model, device=args.device, revision=args.revision)
-    options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+    given = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+    options = sampling_of(teller.tokenizer)
+    options |= {name: value for name, value in given.items() if value is not None}
     check_answers(args.model, teller)
     chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
     if args.say is not None and not args.say.strip():
@@ -82,13 +85,18 @@ def do(plan: SimpleNamespace) -> None:
 
 
 def answer(plan: SimpleNamespace, text: str, seed: int | None = None) -> None:
-    """Print the answer as it comes."""
+    """Print the answer as it comes, and once per conversation that old turns were left out."""
     seed = plan.args.seed if seed is None else seed
+    was_full = plan.chat.dropped > 0
+    said = ""
     for piece in plan.chat.stream(text, plan.args.max_new_tokens, seed):
+        said += piece
         print(piece, end="", flush=True)
         if not is_read():
             return
-    print()
+    print("" if said.strip() else "(no answer)")
+    if plan.chat.dropped and not was_full:
+        print(f"({FULL}.)")
 
 
 def report(plan: SimpleNamespace, result: None) -> None:

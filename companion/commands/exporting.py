@@ -112,13 +112,14 @@ def is_graph(folder: Path) -> bool:
 def do(plan: SimpleNamespace) -> tuple[list[Path], dict[str, str]]:
     """Write; return the files, and what each tensor of a GGUF is held in."""
     from companion.pretrained import save_pretrained
+    from companion.runtime.files import folder_for
     from companion.serve.gguf_files import write_gguf
     from companion.serve.onnx_graphs import write_onnx
 
     model, tokenizer = plan.teller.model, plan.teller.tokenizer
     if plan.form == "gguf":
-        plan.output.parent.mkdir(parents=True, exist_ok=True)
-        return [plan.output], write_gguf(model, tokenizer, plan.output, plan.kind)
+        with folder_for(plan.output.parent):
+            return [plan.output], write_gguf(model, tokenizer, plan.output, plan.kind)
     (save_pretrained if plan.form == "hf" else write_onnx)(model, tokenizer, plan.output)
     return sorted(path for path in plan.output.iterdir() if not path.name.startswith(".")), {}
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
 from companion.runtime.configs import GENERATION, MAX_NEW_TOKENS, Generation, check_drawing, read_settings
+from companion.runtime.generation_configs import sampling_of
 from companion.runtime.terminal import is_read
 
 
@@ -14,7 +15,11 @@ def add(parser):
     add_config(parser)
     parser.add_argument("--prompt", help=f"first words of the text (default: {Generation.prompt})")
     parser.add_argument("--max-new-tokens", type=MAX_NEW_TOKENS, help="(default: 250)")
-    parser.add_argument("--temperature", type=float, help="0 takes the likeliest token (default: 0.8)")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        help="0 takes the likeliest token (default: as the model's generation_config.json says, else 0.8)",
+    )
     parser.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
     parser.add_argument(
         "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
@@ -34,11 +39,13 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         "generation": GENERATION,
     }
     there = read_settings(args.config, kinds)["generation"] if args.config else {}
-    drawing = Generation(**there | given)
-    check_drawing(drawing)
+    check_drawing(Generation(**there | given))
     teller = load(args.model, device=args.device, revision=args.revision)
+    of_model = sampling_of(teller.tokenizer)
+    penalty = of_model.pop("repetition_penalty", 1.0)
+    drawing = Generation(**of_model | there | given)
     teller.encode(drawing.prompt)
-    options = dataclasses.asdict(drawing)
+    options = dataclasses.asdict(drawing) | {"repetition_penalty": penalty}
     return SimpleNamespace(teller=teller, prompt=options.pop("prompt"), options=options)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ def plan(args, held: ExitStack) -> Preparation:
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
-    skip = (lambda line: print(f"Left out: {line}", file=sys.stderr)) if args.skip else None
+    skip = said_once() if args.skip else None
     files = find_shards(args.text, lambda line: print(f"Left out: {line}", file=sys.stderr))
     if not files:
         refuse(args, ["column", "documents", "processes"], f"is for shards, such as {', '.join(SHARDS)}")
@@ -126,6 +127,18 @@ def plan(args, held: ExitStack) -> Preparation:
             )
     check_writable("--data", plan.folder)
     return plan
+
+
+def said_once() -> Callable[[str], None]:
+    """A function that prints what is left out, each line once: shards are read more than once."""
+    said = set()
+
+    def say(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            print(f"Left out: {line}", file=sys.stderr)
+
+    return say
 
 
 def plan_text(args, skip, given: dict) -> Preparation:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import add_model, said_of
+from companion.runtime.checks import finite
 from companion.runtime.files import claim
 from companion.runtime.options import integer, path_of
 from companion.runtime.terminal import as_typed
@@ -88,8 +89,11 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
 
 def rows_of(teller, texts: list[str]) -> list[list[int]]:
     """Each text to its end as token ids, cut to what the model reads."""
+    from companion.runtime.endings import document_start
+
     longest = teller.model.config.context_length + 1  # the last is only predicted
-    return [[*teller.begin, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
+    start = document_start(teller.tokenizer)
+    return [[*start, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
 
 
 def batches(teller, rows: list[list[int]]):
@@ -120,6 +124,7 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
     """The loss on rows, over the bytes that they stand for; an end counts as one."""
     import torch
 
+    from companion.runtime.endings import document_start
     from companion.training import next_token_loss
 
     nats, n_bytes = 0.0, 0
@@ -127,9 +132,10 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
         for batch in batches(teller, rows):
             nats += next_token_loss(teller.model, batch)[0].item()
     for row in rows:
-        told = [token for token in row[len(teller.begin) :] if token != teller.end]
+        start = document_start(teller.tokenizer)
+        told = [token for token in row[len(start) :] if token != teller.end]
         n_bytes += len(teller.tokenizer.decode(told).encode()) + (row[-1] == teller.end)
-    return nats / math.log(2) / n_bytes
+    return finite("the loss", nats) / math.log(2) / n_bytes
 
 
 def report(plan: SimpleNamespace, found: dict) -> None:

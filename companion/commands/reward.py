@@ -73,46 +73,52 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion.runtime.devices import pick_device
     from companion.runtime.folders import check_empty, holds_learned
     from companion.runtime.models import folder_of, is_public, origin_of
-    from companion.runtime.rewards import prompt_rows, read_pairs
+    from companion.runtime.rewards import placed_pairs, prompt_rows
     from companion.village.tasks import begun
 
     pick_device(args.device)
     if args.data is None:
         refuse(args, ["beta"], "is for pairs, with --data")
-        pairs, name = [], "village"
+        placed, name = [], "village"
     else:
         refuse(
             args,
             ["method", "prompts", "size", "mixed", "average"],
             "is for the village's judge, without --data",
         )
-        pairs, name = read_pairs(args.data), args.data.resolve().name.split(".")[0]
+        placed, name = placed_pairs(args.data), args.data.resolve().name.split(".")[0]
     output = args.output or RUNS / "rewards" / name
     check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
     folder = folder_of(args.model)
     if is_public(folder):
         raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
     teller, before = load(folder, args.device), load(folder, args.device)
-    check_pairs_fit(teller, pairs)
+    check_pairs_fit(teller, placed)
     prompt_rows(teller, begun(20, args.seed))
     if teller.model.config.context_length < MOST_TOKENS:
         n = teller.model.config.context_length
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
     held.enter_context(claim(output))
     return SimpleNamespace(
-        **{"args": args, "teller": teller, "before": before, "pairs": pairs, "output": output},
+        **{
+            "args": args,
+            "teller": teller,
+            "before": before,
+            "pairs": [pair for _, pair in placed],
+            "output": output,
+        },
         origin=origin_of(args.model, folder),
     )
 
 
-def check_pairs_fit(teller, pairs: list) -> None:
+def check_pairs_fit(teller, placed: list) -> None:
     """Raise ValueError for a pair with a text that is longer than the model reads."""
     longest = teller.model.config.context_length + 1  # the last is only predicted
-    for i, (prompt, *both) in enumerate(pairs, 1):
+    for place, (prompt, *both) in placed:
         for text in both:
             n = len(pair_row(teller, prompt, text))
             if n > longest:
-                raise ValueError(f"pair {i} has a text of {n} tokens; the model reads {longest}; shorten it")
+                raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
 
 
 def pair_row(teller, prompt: str, text: str) -> list[int]:

@@ -9,14 +9,14 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from companion.runtime.checkpoints import read_safetensors, write_safetensors
-from companion.runtime.files import reading, staged
+from companion.runtime.files import read_json, reading, staged
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BEFORE = "base_model.model."
@@ -37,15 +37,26 @@ def holds_adapter(folder: str | Path) -> bool:
 def base_of(folder: str | Path) -> str:
     """The model that an adapter was made for: a folder, also beside the adapter's own, or a hub's name.
 
-    Raises ValueError, in one line, where its file does not say.
+    Raises ValueError, in one line, where its file does not say, or names a folder of another computer.
     """
     name = read_adapter(folder)[0].get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
         raise ValueError(
             f"{Path(folder) / CONFIG} does not say for which model; load that, then load_adapter"
         )
+    if on_network(name):
+        rule = "is on another computer; copy that model to this one, and name it there"
+        raise ValueError(f"{Path(folder) / CONFIG}: base_model_name_or_path={name!r:.80} {rule}")
     beside = Path(folder) / name
     return str(beside) if beside.is_dir() and not Path(name).is_dir() else name
+
+
+def on_network(name: str) -> bool:
+    r"""Whether Windows would ask another computer, or a device, for the path, as for \\host\folder.
+
+    Already looking whether such a path exists sends the user's name and a hash of the password there.
+    """
+    return PureWindowsPath(name).drive.startswith("\\\\")
 
 
 def layer_names(names: Mapping[str, str] | None, layers: Sequence[str]) -> dict[str, list[str]]:
@@ -214,12 +225,9 @@ def read_adapter(folder: str | Path) -> tuple[dict, dict[str, tuple[Tensor, Tens
         if not path.is_file():
             raise ValueError(f"{folder} holds no adapter ({CONFIG}); give the folder that save_adapter wrote")
         tensors, notes = read_safetensors(Path(folder) / WEIGHTS)
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise ValueError
-        except ValueError:
-            raise ValueError(f"{path} is not whole JSON; copy the adapter again") from None
+        config = read_json(path, "copy the adapter again")
+        if not isinstance(config, dict):
+            raise ValueError(f"{path} is not whole JSON; copy the adapter again")
     check_config(config, path)
     found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

@@ -4,7 +4,6 @@ HellaSwag, LAMBADA, ARC, MMLU and GSM8K, as their authors or the Hugging Face hu
 Parquet, or MMLU's CSV without a header.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,10 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from companion.runtime.labelled import csv_records
 from companion.runtime.streams import no_text, rows
+from companion.runtime.texts import check_utf8
+from companion.runtime.tokenizers import whole
 
 FILES = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
 POOL = 100
@@ -153,7 +155,8 @@ def _csv_rows(path: str) -> Iterator[tuple[str, dict]]:
     names: list[str] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            for cells in filter(None, csv.reader(file)):
+            check_utf8(Path(path).read_bytes()[:4], path)
+            for _, cells in csv_records(file, path):
                 if not names and (len(cells) != 6 or cells[-1].strip() not in [*LETTERS]):
                     names, number = cells, 0
                     continue
@@ -164,7 +167,10 @@ def _csv_rows(path: str) -> Iterator[tuple[str, dict]]:
                 if len(cells) != len(names):
                     raise ValueError(f"{place} has {len(cells)} cells, and must have {len(names)}")
                 yield place, more | dict(zip(names, cells, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+            if names and not number:
+                rule = "a question of MMLU is six cells, of which the last is A, B, C or D"
+                raise ValueError(f"{path} has a single row, which was taken for the names of columns; {rule}")
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no CSV in UTF-8 ({str(error):.80}); save it as one") from None
 
 
@@ -178,13 +184,13 @@ def _names(row: dict) -> str:
 def _text(row: dict, name: str) -> str:
     if fault := no_text(row[name]):
         raise ValueError(f"{name} {fault}")
-    return row[name]
+    return whole(row[name])
 
 
 def _texts(row: dict, name: str) -> list[str]:
     if not isinstance(row[name], list) or len(row[name]) < 2 or any(map(no_text, row[name])):
         raise ValueError(f"{name} is {row[name]!r:.40}, and must be a list of two texts or more")
-    return row[name]
+    return [whole(text) for text in row[name]]
 
 
 def _none_of(name: str, value: object, choices: Sequence) -> ValueError:

@@ -4,13 +4,16 @@ Nothing that a message holds can become a special token: see Guard.
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
+
+from companion.runtime.bounded import Bounded, Ended, inside
 
 INSTALL = "pip install huggingface_hub tokenizers jinja2"
 PRIVATE = range(0xE000, 0xF900)
 """Characters that Unicode leaves to private use; no text that people write holds all 6,400."""
-
+SECONDS = 10.0
+"""What a template has to write one conversation; real ones take a thousandth of a second."""
 
 OURS = (
     "{{ '<|endoftext|>' }}{% for message in messages %}"
@@ -107,11 +110,48 @@ def check_messages(messages) -> list[dict]:
     return list(messages)
 
 
-def render(template: str, variables: dict, messages: list[dict]) -> str:
-    """What a chat template writes of messages. ValueError where it is broken or refuses them.
+def render(template: str, variables: dict, messages: list[dict], name: str = "the chat template") -> str:
+    """Write a conversation as a chat template says.
 
-    variables: what else it may use. Raises ImportError without Jinja. All in one line.
+    A template is a program of somebody else's, which may loop for ever or fill the memory. It runs in a
+    process that is ended then.
+
+    Args:
+        template: The program, in Jinja.
+        variables: What else it may use.
+        messages: The conversation.
+        name: What error messages call the template.
+
+    Raises:
+        ValueError: In one line, if the template is broken, fails, refuses these messages, does not end within
+            SECONDS or writes too much.
+        ImportError: If Jinja is missing.
     """
+    if inside():
+        return render_here(template, variables, messages, name)
+    try:
+        import jinja2  # noqa: F401
+    except ImportError:
+        raise ImportError(f"chat templates need jinja2: {INSTALL}") from None
+    try:
+        return renderer().ask([template, variables, messages, name])
+    except Ended as error:
+        raise ValueError(f"{name} {error}; take another model") from None
+
+
+@lru_cache(1)
+def renderer() -> Bounded:
+    """The process in which templates run."""
+    return Bounded("companion.runtime.chat_templates:make_renderer", None, SECONDS)
+
+
+def make_renderer(setup: None) -> Callable[[list], str]:
+    """What that process answers with."""
+    return lambda question: render_here(*question)
+
+
+def render_here(template: str, variables: dict, messages: list[dict], name: str) -> str:
+    """As render, in this process, and without a limit of time."""
     try:
         from jinja2 import TemplateSyntaxError
     except ImportError:
@@ -120,16 +160,17 @@ def render(template: str, variables: dict, messages: list[dict]) -> str:
         compiled, refused = compile_template(template)
     except TemplateSyntaxError as error:
         problem = " ".join(str(error.message).split())
-        raise ValueError(f"the chat template is broken in line {error.lineno}: {problem}") from None
+        raise ValueError(f"{name} is broken in line {error.lineno}: {problem:.200}") from None
+    except Exception as error:  # nested too deep for Jinja, or for Python
+        problem = " ".join(str(error).split())
+        raise ValueError(f"{name} cannot be read ({type(error).__name__}: {problem:.120})") from None
     try:
         return compiled.render(messages=messages, tools=None, documents=None, **variables)
     except refused as error:
-        raise ValueError(
-            f"the chat template refuses these messages: {' '.join(str(error).split())}"
-        ) from None
+        raise ValueError(f"{name} refuses these messages: {' '.join(str(error).split()):.500}") from None
     except Exception as error:  # a stranger's program, which may fail in any way
         problem = " ".join(str(error).split())
-        raise ValueError(f"the chat template failed ({type(error).__name__}: {problem:.120})") from None
+        raise ValueError(f"{name} failed ({type(error).__name__}: {problem:.120})") from None
 
 
 @lru_cache(16)

@@ -14,19 +14,24 @@ from pathlib import Path
 from companion.runtime.chat_templates import check_messages
 from companion.runtime.files import write_whole
 from companion.runtime.streams import is_shard, rows
+from companion.runtime.texts import check_utf8
+from companion.runtime.tokenizers import whole
 
 FORMATS = (".json", ".jsonl", ".jsonl.gz", ".parquet")
 FORMS = ("messages", "sharegpt", "alpaca")
 NAMES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+FULL = "The conversation is longer than the model can read; from here on its oldest turns are left out"
+"""What is said once when a conversation drops its first turns."""
 ASKS = "the user's first, then in turn, the assistant's last"
 
 
 def check_turns(messages, place: str = "messages", open_end: bool = False) -> list[dict[str, str]]:
     """The messages as a list of {"role": "user" or "assistant", "content": text}, in turn, none empty.
 
-    open_end: whether the user's message is the last; else the assistant's is. Raises ValueError, in one line.
+    A system message before the user's first becomes one with it. open_end: whether the user's message is the
+    last; else the assistant's is. Raises ValueError, in one line.
     """
-    found = check_messages(messages)
+    found = system_joined(check_messages(messages))
     for i, message in enumerate(found):
         expected, role = ("user", "assistant")[i % 2], message["role"]
         if role not in ("user", "assistant"):
@@ -75,7 +80,10 @@ def as_messages(row, place: str = "row") -> list[dict[str, str]]:
     if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
         about = row.get("input") or ""
         asked = f"{about}\n{row['instruction']}" if isinstance(about, str) and about else row["instruction"]
-        return [{"role": "user", "content": asked}, {"role": "assistant", "content": row["output"]}]
+        return [
+            {"role": "user", "content": whole(asked)},
+            {"role": "assistant", "content": whole(row["output"])},
+        ]
     forms = '"messages", "conversations", or "instruction" and "output"'
     raise ValueError(f"{place} is no conversation: it must have {forms}; mend it, or leave it out")
 
@@ -94,7 +102,9 @@ def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str
 
 def _json(path: Path) -> list[tuple[str, object]]:
     try:
-        found = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        check_utf8(data, str(path))
+        found = json.loads(data)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not whole JSON ({error}); save it again") from None
     if not isinstance(found, list):
@@ -108,7 +118,7 @@ def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
         raise ValueError(f"{place} must have the texts {who!r} and {what!r}; mend it, or leave the row out")
     if role not in NAMES:
         raise ValueError(f"{place} has the unknown role {role!r:.40}; known are {', '.join(NAMES)}")
-    return {"role": NAMES[role], "content": text}
+    return {"role": NAMES[role], "content": whole(text)}
 
 
 def system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:

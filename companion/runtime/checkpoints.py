@@ -20,7 +20,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from companion.runtime.devices import check_memory
-from companion.runtime.files import for_all, reading
+from companion.runtime.files import (
+    Unwritten,
+    check_regular,
+    for_all,
+    read_json,
+    read_regular,
+    reading,
+)
+from companion.runtime.quantizable import keep_types_of_scales
 from companion.runtime.texts import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -79,11 +87,13 @@ def read_model(
     folder = Path(folder)
     with reading(folder):
         saved, path = _parse_config(folder / CONFIG), folder / CONFIG
-        words = file_of_checkpoint(folder / TOKENIZER).read_bytes()
+        words = read_regular(file_of_checkpoint(folder / TOKENIZER))
         model = build_empty(saved["config"], builders, path)
         if "quantization" in saved:
             fill_scheme(model, saved["quantization"], quantize, path)
         weights, notes = read_safetensors(folder / WEIGHTS)
+        if "quantization" in saved:
+            keep_types_of_scales(model, weights)
         ours = fingerprint(saved["config"], words)
         if notes.get("fingerprint", ours) != ours:
             raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
@@ -153,11 +163,7 @@ def read_config(folder: str | Path) -> dict:
 
 def _parse_config(path: Path) -> dict:
     """read_config, for who is reading already."""
-    content = file_of_checkpoint(path).read_bytes()
-    try:
-        saved = json.loads(content)
-    except (ValueError, RecursionError):  # of ValueErrors also one for a number of thousands of digits
-        raise ValueError(f"{path} is not whole JSON; copy it again, or train again") from None
+    saved = read_json(file_of_checkpoint(path), "copy it again, or train again")
     if not isinstance(saved, dict) or not isinstance(saved.get("config"), dict):
         raise ValueError(f"{path}: 'config' is missing; copy it again, or train again")
     saved = {"provenance": {}} | saved
@@ -172,7 +178,7 @@ def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
     name = fields.pop("architecture", "architecture")
     if not isinstance(name, str) or name not in builders:
         known = "architectures here: " + ", ".join(builders)
-        raise ValueError(f"{path}: {name!r} is missing or unknown; {known}")
+        raise ValueError(f"{path}: {name!r:.60} is missing or unknown; {known}")
     found = builders[name]
     kind, build = found if isinstance(found, tuple) else (typing.get_type_hints(found)["config"], found)
     try:
@@ -205,6 +211,8 @@ def file_of_checkpoint(path: Path) -> Path:
     folder = path.parent
     if path.is_file():
         return path
+    if path.exists():
+        check_regular(path)
     pickles = [folder] if any(folder.match(kind) for kind in PICKLES) else []
     for found in pickles + sorted(p for kind in PICKLES for p in folder.glob(kind)):
         why = "unpickling runs the code in a file"
@@ -220,7 +228,7 @@ def file_of_checkpoint(path: Path) -> Path:
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:
-    """Tensors, from any device, and notes as a safetensors file. OSError where it cannot be written.
+    """Tensors, from any device, and notes as a safetensors file. Unwritten where there is no room for it.
 
     The same tensors and notes give the same bytes.
     """
@@ -228,7 +236,7 @@ def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path, notes)
     except SafetensorError as error:
         reason = str(error).rpartition("I/O error: ")[2].partition(" (os error")[0]
-        raise OSError(f"{path.name} cannot be written ({reason}); make room, and run it again") from None
+        raise Unwritten(path, reason) from None
     _sort_notes(path)
     for_all(path)
 

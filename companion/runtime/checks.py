@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 
 from companion.runtime.rows import LongRow
+from companion.runtime.tokenizers import whole
 
 
 def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
@@ -57,14 +58,17 @@ def token_row(tokens) -> np.ndarray | LongRow:
 
 
 def as_documents(documents) -> list[str]:
-    """Documents as a list. TypeError for a single text, which would be one document a character."""
+    """Documents as a list, with � (U+FFFD) for torn characters.
+
+    Raises TypeError for a single text, which would be one document a character.
+    """
     if isinstance(documents, (str, bytes)):
         raise TypeError(f"documents={documents!r:.40} must be a list of texts; write [text] for a single one")
     documents = list(documents)
     for i, document in enumerate(documents):
         if not isinstance(document, str):
             raise TypeError(f"documents[{i}]={document!r:.40} must be a str; read files as text")
-    return documents
+    return [whole(document) for document in documents]
 
 
 def check_like(name: str, given, wanted):
@@ -80,6 +84,33 @@ def check_vectors(name: str, x, width: int) -> None:
     """Raise ValueError unless the tensor x is (B, T, width), with T at least 1."""
     if x.ndim != 3 or x.shape[-1] != width or not x.shape[1]:
         raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, {width}), T at least 1")
+
+
+class NotFinite(ValueError):
+    """A number that is NaN or infinite where only finite ones make sense."""
+
+
+def finite(name: str, values, remedy: str = "the model's weights or logits are no numbers"):
+    """Return values, a number or a tensor of them, if all are finite.
+
+    A tensor on the meta device has no numbers and is returned as it is.
+
+    Raises:
+        NotFinite: If a value is NaN or infinite. The message names the first one.
+    """
+    import torch
+
+    numbers = torch.as_tensor(values)
+    if numbers.is_meta or numbers.isfinite().all():
+        return values
+    first = numbers[~numbers.isfinite()].flatten()[0].item()
+    raise NotFinite(f"{name} holds {first}, must hold finite numbers only; {remedy}")
+
+
+def check_batch(name: str, x) -> None:
+    """Raise ValueError unless the tensor x is (B, T, C)."""
+    if x.ndim != 3:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, C); {name}[None] adds the batch")
 
 
 def check_ids(name: str, ids, limit: str, most: int) -> None:

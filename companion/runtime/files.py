@@ -7,17 +7,41 @@ one, never a mixture.
 """
 
 import contextlib
+import errno
+import json
 import os
 import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 LOCK, CLAIM, COMMITTED, STAGED = ".lock", ".claim", ".committed", ".staged-"
 WAIT = 60
 """Seconds to wait for another process that moves a set to its place, which takes milliseconds."""
+MOST_BYTES = 512 * 2**20
+"""The largest JSON or text file of a model that is read; the largest public tokenizer.json has 40 MB."""
+MOST_DIGITS = 20
+"""The longest whole number in a file that somebody else wrote: 2**64 has so many digits."""
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What the operating system says where a disk, a limit of a file's size, or a user's share is full."""
+
+
+class Unwritten(OSError):
+    """A file that could not be written whole, because there is no room for it.
+
+    Args:
+        path: The file.
+        reason: What the operating system says.
+    """
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(f"{path} cannot be written ({reason}); make room, and run it again")
+        self.path, self.reason = path, reason
 
 
 def at_home(name: str | Path) -> Path:
@@ -26,6 +50,87 @@ def at_home(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError:
         return Path(name)
+
+
+def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
+    """Read a file of a folder that somebody else may have made.
+
+    Reading a pipe would wait for ever, and reading a device such as /dev/zero would never end.
+
+    Args:
+        path: The file; a link is followed.
+        most: The largest number of bytes that is read.
+
+    Raises:
+        ValueError: If the path names a pipe, a device, a socket or a folder, or a file that is too large.
+        OSError: If the file is not there or cannot be read.
+    """
+    _check_regular(path, os.stat(path), most)  # first, because opening a device can have an effect
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        _check_regular(path, os.fstat(file.fileno()), most)
+        parts = []
+        while sum(map(len, parts)) <= most:  # a piece at a time: read(n) takes n bytes of memory at once
+            part = file.read(2**22)
+            if not part:
+                break
+            parts.append(part)
+    data = b"".join(parts)
+    if len(data) > most:  # a file of /proc says that it has no bytes
+        raise ValueError(f"{path} has more than {most:,} bytes; take a model with a smaller one")
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """As os.open. A pipe that took the file's place since it was looked at is opened, and not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_regular(path: str | Path) -> None:
+    """ValueError, in one line, for what is there and is no regular file, whatever its size."""
+    _check_regular(path, os.stat(path), sys.maxsize)
+
+
+def _check_regular(path: str | Path, about: os.stat_result, most: int) -> None:
+    """ValueError, in one line, for what is no regular file of at most so many bytes."""
+    if not stat.S_ISREG(about.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(about.st_mode), "a device")
+        raise ValueError(f"{path} is {kind}, and must be a regular file; do not use this model")
+    if about.st_size > most:
+        rule = f"has {about.st_size:,} bytes, and at most {most:,} are read"
+        raise ValueError(f"{path} {rule}; take a model with a smaller one")
+
+
+def read_json(path: str | Path, remedy: str = "copy it again", most: int = MOST_BYTES) -> Any:
+    """Read a JSON file of a folder that somebody else may have made.
+
+    Args:
+        path: The file.
+        remedy: What the error messages advise.
+        most: The largest number of bytes that is read.
+
+    Raises:
+        ValueError: As read_regular, and if the content is not JSON or has a whole number of more than
+            MOST_DIGITS digits.
+        OSError: If the file is not there or cannot be read.
+    """
+    data = read_regular(path, most)
+    try:
+        return json.loads(data, parse_int=_whole_number)
+    except _LongNumber as error:
+        raise ValueError(f"{path} holds {error}; {remedy}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path} is not whole JSON; {remedy}") from None
+
+
+class _LongNumber(ValueError):
+    """A whole number that no file of a model needs."""
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise _LongNumber(f"a whole number of {len(digits.lstrip('-')):,} digits")
+    return int(digits)
 
 
 def write_whole(path: str | Path, data: bytes | str) -> None:
@@ -38,7 +143,7 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
 def new_file(path: str | Path) -> Iterator[Path]:
     """Yield an empty file beside this one; at the end it takes its place, whole and on the disk.
 
-    An error inside leaves what was there, and nothing else.
+    An error inside leaves what was there, and nothing else. Raises Unwritten where there is no room.
     """
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -48,9 +153,46 @@ def new_file(path: str | Path) -> Iterator[Path]:
         _to_disk(Path(name))
         for_all(Path(name))
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
+        reason = _no_room(error, Path(name))
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+        if reason is not None:
+            raise Unwritten(path, reason) from None
+        raise
+
+
+def _no_room(error: BaseException, path: Path | None) -> str | None:
+    """What the operating system says of an error that means that there is no room; None for another error.
+
+    Args:
+        error: What was raised.
+        path: The file that was being written, if it is known.
+    """
+    if not isinstance(error, OSError) or isinstance(error, Unwritten):
+        return None
+    if error.errno in NO_ROOM:
+        return error.strerror
+    if error.errno is not None or path is None or not path.exists():
+        return None
+    try:  # NumPy raises an OSError that only counts bytes: writing on shows the reason
+        with open(path, "ab") as file:
+            file.write(bytes(2**16))
+    except OSError as found:
+        return found.strerror if found.errno in NO_ROOM else None
+    return None
+
+
+@contextlib.contextmanager
+def folder_for(folder: str | Path) -> Iterator[Path]:
+    """Make a folder for what is written inside. An error removes the folders that were made, if empty."""
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]  # from the inside out
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        _remove_unused(made)
         raise
 
 
@@ -62,22 +204,35 @@ def staged(folder: str | Path, begun: str | None = None) -> Iterator[Path]:
     do this at once: the folder ends with the whole set of one of them.
     begun: a name for the folder that is yielded, for work of hours: what was written there before an error or
     a kill is there again in the next call. One process at a time: claim the folder first.
+    Raises Unwritten where there is no room.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / begun if begun else Path(tempfile.mkdtemp(prefix=STAGED, dir=folder))
-    new.mkdir(exist_ok=True)
-    try:
-        yield new
-        for path in new.iterdir():
-            _to_disk(path)
-        with _locked(folder):
-            _move_to_place(folder)  # the set of a writer that was killed
-            os.rename(new, folder / COMMITTED)
-            _move_to_place(folder)
-    finally:
-        if not begun:
-            shutil.rmtree(new, ignore_errors=True)
+    with folder_for(folder) as folder:
+        new = folder / begun if begun else Path(tempfile.mkdtemp(prefix=STAGED, dir=folder))
+        new.mkdir(exist_ok=True)
+        try:
+            yield new
+            for path in new.iterdir():
+                _to_disk(path)
+            with _locked(folder):
+                _move_to_place(folder)  # the set of a writer that was killed
+                os.rename(new, folder / COMMITTED)
+                _move_to_place(folder)
+        except Unwritten as error:
+            raise Unwritten(folder / error.path.name, error.reason) from None
+        except OSError as error:
+            last = _last_written(new)
+            if (reason := _no_room(error, None if begun else last)) is None:
+                raise
+            raise Unwritten(folder / last.name if last else folder, reason) from None
+        finally:
+            if not begun:
+                shutil.rmtree(new, ignore_errors=True)
+
+
+def _last_written(folder: Path) -> Path | None:
+    """The file of a folder that was written last, which an error without a name is about."""
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,11 @@ lm-eval fetches the tasks' texts from the hub; a task on your own file needs no 
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
+
+from companion.runtime.chat_templates import check_messages, our_template
+from companion.runtime.chats import system_joined
 
 INSTALL = "pip install 'lm_eval==0.4.13'"
 
@@ -30,18 +34,32 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
         raise ImportError(f"lm-eval cannot be imported ({error!s:.60}); {INSTALL}") from None
     most = teller.model.config.context_length
 
+    first = [*teller.begin, teller.end][0]
+    teller = copy(teller)
+    teller.tokenizer, teller.begin = KnowsChats(teller.tokenizer, teller.begin), []
+
     class CompanionLM(TemplateLM):
         """Tokens and scores of the teller; lm-eval's own TemplateLM cuts context and continuation apart."""
 
         eot_token_id = teller.end
-        prefix_token_id = [*teller.begin, teller.end][0]
-        tokenizer_name = type(teller.tokenizer).__name__
+        prefix_token_id = first
+        tokenizer_name = teller.tokenizer.kind
+
+        def chat_template(self, chat_template: bool | str = False) -> str:
+            return teller.tokenizer.template or ""
+
+        def apply_chat_template(self, chat_history: list[dict], add_generation_prompt: bool = True) -> str:
+            return teller.tokenizer.written(chat_history, add_generation_prompt)
 
         def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
-            begin = [] if add_special_tokens is False else teller.begin
-            return [*begin, *teller.tokenizer.encode(string)]
+            tokenizer = teller.tokenizer
+            return (tokenizer.tokenizer if add_special_tokens is False else tokenizer).encode(string)
 
         def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
+            for (prompt, continuation), _, after in requests:
+                if not after:
+                    why = "merges with its prompt's last token" if continuation else "is empty"
+                    raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
             found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
             for (texts, _, _), answer in zip(requests, found, strict=True):
                 self.cache_hook.add_partial("loglikelihood", texts, answer)
@@ -80,6 +98,55 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
     return CompanionLM()
 
 
+class KnowsChats:
+    """A tokenizer that recognizes the texts of conversations that it wrote itself.
+
+    lm-eval handles conversations as texts. In these, the names of special tokens stand for the tokens; in any
+    other text they are ordinary text, and the ids in `begin` stand before it.
+    """
+
+    def __init__(self, tokenizer: Any, begin: list[int]):
+        self.tokenizer, self.begin, self.chats = tokenizer, begin, {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    @property
+    def template(self) -> str | None:
+        """The chat template, or None for a tokenizer without one."""
+        return self.tokenizer.template if hasattr(self.tokenizer, "chat") else our_template(self.tokenizer)
+
+    def written(self, messages: list[dict], reply: bool) -> str:
+        """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
+        if self.template is None:
+            raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
+        messages = check_messages(messages)
+        if hasattr(self.tokenizer, "chat"):
+            ids = self.tokenizer.chat(messages, reply)
+        else:
+            ids = self.our_ids(messages, reply)
+        text = b"".join(self.tokenizer.vocab[i] for i in ids).decode("utf-8", "replace")
+        self.chats[text] = ids
+        return text
+
+    def our_ids(self, messages: list[dict], reply: bool) -> list[int]:
+        """The ids of a conversation with chapter 16's tokens, a system message joined with the user's."""
+        special, ids = self.tokenizer.special_tokens, [*self.begin]
+        for message in system_joined(messages):
+            role = special[f"<|{message['role']}|>"]
+            ids += [role, *self.tokenizer.encode(message["content"]), special["<|end|>"]]
+        return [*ids, special["<|assistant|>"]] if reply else ids
+
+    def encode(self, text: str, **options: Any) -> list[int]:
+        """The ids of a text, with what begins it."""
+        for chat, ids in reversed(self.chats.items()):
+            if text.startswith(chat):
+                return [*ids, *self.tokenizer.encode(text[len(chat) :], **options)]
+            if text == chat.rstrip():  # lm-eval moves the spaces at a context's end to what follows it
+                return self.tokenizer.encode(text, allowed_special="all")
+        return [*self.begin, *self.tokenizer.encode(text, **options)]
+
+
 def scores_of(
     pairs: Sequence[tuple[list[int], list[int]]], model: Any, batch_size: int
 ) -> list[tuple[float, bool]]:
@@ -88,6 +155,7 @@ def scores_of(
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
+    from companion.runtime.checks import finite
     from companion.runtime.modes import eval_mode
 
     device, most = next(model.parameters()).device, model.config.context_length
@@ -104,7 +172,7 @@ def scores_of(
                 after = row[len(row) - n :]  # (n,)
                 scores = model.logits(states[end - n : end]).float().log_softmax(-1).cpu()  # (n, V)
                 total = scores.gather(-1, after[:, None]).sum().item()
-                found[i] = total, bool((scores.argmax(-1) == after).all())
+                found[i] = finite("scores", total), bool((scores.argmax(-1) == after).all())
     return found
 
 

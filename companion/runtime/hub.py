@@ -5,7 +5,6 @@ Only what is read is fetched, and nothing that could run: weights as safetensors
 
 import contextlib
 import glob
-import json
 import logging
 import os
 import re
@@ -14,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from companion.runtime.files import at_home
+from companion.runtime.files import at_home, read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SMALL = (
@@ -128,8 +127,8 @@ def weight_files(folder: str | Path) -> dict[str, Path]:
 def read_index(path: Path) -> dict[str, str]:
     """The name of each tensor -> the name of its file, from an index. ValueError for a damaged one."""
     try:
-        parts = json.loads(path.read_bytes())["weight_map"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        parts = read_json(path, "fetch it again")["weight_map"]
+    except (TypeError, KeyError):
         raise ValueError(f"{path} is not JSON with a weight_map; fetch it again") from None
     if not isinstance(parts, dict) or not parts:
         raise ValueError(f"{path}: its weight_map names no tensor; fetch it again")

@@ -1,10 +1,10 @@
 """PyTorch's own product with a matrix of int8, for processors that have one.
 
-The kernel (FBGEMM on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on x86, so that
-sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It multiplies integers,
-and adds them up exactly. It has one grid for all rows; each row is divided by its largest number first, so
-that the grid is the same whatever the other rows are. It wants the matrix in an order of its own, which is
-made at the first product and kept as long as the matrix lives: so such a matrix is held twice.
+The kernel (FBGEMM or oneDNN on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on x86,
+so that sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It multiplies
+integers, and adds them up exactly. It has one grid for all rows; each row is divided by its largest number
+first, so that the grid is the same whatever the other rows are. It wants the matrix in an order of its own,
+which is made at the first product and kept as long as the matrix lives: so such a matrix is held twice.
 """
 
 import warnings
@@ -50,7 +50,10 @@ def on_one_grid(rows: Tensor, matrix) -> Tensor:
     if torch.backends.quantized.engine in ("x86", "fbgemm"):
         return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(rows, 1 / 63, 64, matrix)
     ends = rows.new_tensor([[-1.0], [1.0]]).expand(2, rows.shape[1])  # this kernel's grid spans what it gets
-    return torch.ops.quantized.linear_dynamic(torch.cat([rows.nan_to_num(), ends]), matrix)[:-2]
+    # oneDNN's sums of 8 bits overflow on x86 without VNNI, so it gets 7. QNNPACK has no such choice.
+    seven_bits = torch.backends.quantized.engine == "onednn"
+    given = torch.cat([rows.nan_to_num(), ends])
+    return torch.ops.quantized.linear_dynamic(given, matrix, reduce_range=seven_bits)[:-2]
 
 
 def in_order(integers: Tensor, scale: Tensor):

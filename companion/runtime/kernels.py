@@ -76,10 +76,13 @@ def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> t
     return F.dropout(scores.softmax(dim=-1), dropout) @ v
 
 
-@torch.compiler.assume_constant_result
 def plain_is_faster(dtype: torch.dtype) -> bool:
     """Whether plain products beat the fused operation on this CPU, forward and backward; measured once."""
     return _time_both(dtype)
+
+
+plain_is_faster._dynamo_marked_constant = True
+"""What torch.compiler.assume_constant_result sets; calling it would import the compiler, a second or two."""
 
 
 @cache  # torch.compile would warn of it, if it stood above
@@ -119,8 +122,8 @@ def blocks_are_faster(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool
 
 
 def blocks_fit(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> bool:
-    """Whether there are as many queries as keys, and so many that blocks were found faster."""
-    return q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
+    """Whether q, k and v are (B, H, T, D) each, with so many tokens that blocks were found faster."""
+    return q.ndim == 4 and q.shape == k.shape == v.shape and LEAST <= q.shape[-2] <= MOST
 
 
 class _Blocks(torch.autograd.Function):

@@ -4,11 +4,13 @@ import csv
 import io
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from companion.runtime.streams import is_shard, no_text, rows
+from companion.runtime.texts import check_utf8
+from companion.runtime.tokenizers import whole
 
 csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
 FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
@@ -112,27 +114,46 @@ def _csv(path: Path, text: str, label: str) -> Iterator[tuple[str, object, objec
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
     """The rows of a CSV's bytes, each with its place. columns: as for _check_columns."""
+    check_utf8(data, name)
     try:
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
     if "\0" in content:
         raise ValueError(f"{name} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
-    table = csv.DictReader(io.StringIO(content, newline=""), strict=True)
-    try:
-        names = table.fieldnames or []
-        if twice := [column for column in columns if names.count(column) > 1]:
-            raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one of them")
-        if len(names) == 1 and (signs := [sign for sign in ";\t" if sign in names[0]]):
-            raise ValueError(f"{name} has fields separated by {signs[0]!r}; save it as CSV with commas")
-        _check_columns(name, names, columns)
-        for row in table:
-            place = f"{name}, line {table.line_num:,}"
-            if None in row:
-                raise ValueError(f"{place} has more fields than columns; quote its text")
-            yield place, row
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {table.line_num:,} is no CSV ({error}); mend its quotes") from None
+    records = csv_records(io.StringIO(content, newline=""), name)
+    _, names = next(records, (1, []))
+    if twice := [column for column in columns if names.count(column) > 1]:
+        raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one of them")
+    if len(names) == 1 and (signs := [sign for sign in ";\t" if sign in names[0]]):
+        raise ValueError(f"{name} has fields separated by {signs[0]!r}; save it as CSV with commas")
+    _check_columns(name, names, columns)
+    for line, cells in records:
+        place = f"{name}, line {line:,}"
+        if len(cells) > len(names):
+            raise ValueError(f"{place} has more fields than columns; quote its text")
+        missing = [None] * (len(names) - len(cells))
+        yield place, dict(zip(names, [*cells, *missing], strict=True))
+
+
+def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV that are not empty, each with the line on which it begins, from 1.
+
+    name: the file's, for messages. Raises ValueError, which names the line, where the quotes are wrong.
+    """
+    reader = csv.reader(lines, strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            # An open quote is only noticed at the end of the file; what needs mending is its beginning.
+            line = begin if "unexpected end of data" in str(error) else reader.line_num
+            raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
+        if cells is None:
+            return
+        if cells:
+            yield begin, cells
 
 
 def _shard(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
@@ -154,7 +175,7 @@ def _text(value: object, place: str) -> str:
         raise ValueError(f"{place} is missing; fill it in, or leave the row out")
     if fault := no_text(value):
         raise ValueError(f"{place} {fault}; mend it, or leave the row out")
-    return value
+    return whole(value)
 
 
 def _label(value: object, place: str) -> str:

@@ -3,13 +3,13 @@
 Builders, families and the reader of our tokenizers are handed in: this module knows no chapter.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from companion.runtime.checkpoints import CONFIG, TOKENIZER, WEIGHTS, build_empty, holds_model, read_config
-from companion.runtime.files import at_home, reading
+from companion.runtime.checks import finite
+from companion.runtime.files import at_home, read_json, reading
 from companion.runtime.fingerprints import tokenizer_fingerprint
 from companion.runtime.hub import SMALL, find_model, is_hub_name
 from companion.runtime.public_configs import read_shape
@@ -78,6 +78,12 @@ def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, C
         return families[kind].config(**fields), families[kind].build
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
+
+
+def check_numbers(model: Any, name: str | Path) -> None:
+    """ValueError, which names the tensor, where a model's weights hold a NaN or an infinity."""
+    for tensor_name, tensor in model.state_dict().items():
+        finite(f"{name}: {tensor_name}", tensor, "the file is damaged, or its training went wrong")
 
 
 def check_floats(option: str, folder: Path) -> None:
@@ -166,7 +172,7 @@ def _object(folder: Path, name: str) -> dict:
     """The JSON object in a file of a folder; {} for whatever else there is, or is missing."""
     try:
         with reading(folder):
-            found = json.loads((folder / name).read_bytes())
-    except (OSError, ValueError, RecursionError):
+            found = read_json(folder / name)
+    except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,5 @@
 """What the config.json of a public model says, in the words of our configurations, and back."""
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from safetensors import safe_open
 
 from companion.runtime.chat_templates import END, our_template
+from companion.runtime.files import read_json
 from companion.runtime.tokenizers import END_OF_TEXT
 
 LLAMA = {
@@ -109,8 +109,8 @@ def read_shape(source: Path) -> tuple[str, dict]:
     and one whose value our parts cannot compute.
     """
     try:
-        theirs = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        theirs = read_json(source, "copy the folder again")
+    except OSError:
         theirs = None
     if not isinstance(theirs, dict):
         raise ValueError(f"{source} is not a whole config.json; copy the folder again")
@@ -125,11 +125,11 @@ def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
     kind = theirs.get("model_type")
     if kind not in FIELDS:
         known = ", ".join(FIELDS)
-        raise ValueError(f"{source}: model_type={kind!r} is not known; there are {known}")
+        raise ValueError(f"{source}: model_type={kind!r:.40} is not known; there are {known}")
     for name, values in ONLY[kind].items():
         if theirs.get(name, values[0]) not in values:
             rule = f"must be {values[0]!r}: our parts compute nothing else"
-            raise ValueError(f"{source}: {name}={theirs[name]!r} {rule}")
+            raise ValueError(f"{source}: {name}={theirs[name]!r:.60} {rule}")
     found = {}
     for ours, name in FIELDS[kind].items():
         value = theirs.get(name, USUAL[kind].get(name))
@@ -140,7 +140,8 @@ def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
     found |= {"qwen2": {"qkv_bias": True}, "qwen3": {"qk_norm": True}}.get(kind, {})
     layers = set(theirs.get("layer_types") or [])
     if layers - {"sliding_attention" if "window" in found else "full_attention"}:
-        raise ValueError(f"{source}: layer_types has {', '.join(sorted(layers))}; our layers are all alike")
+        kinds = ", ".join(sorted(layers))
+        raise ValueError(f"{source}: layer_types has {kinds:.80}; our layers are all alike")
     if kind != "gpt2":
         found |= read_rope(theirs, source, kind)
     return FAMILY[kind], found
@@ -152,7 +153,7 @@ def read_rope(theirs: dict, source: Any, kind: str) -> dict:
     theta = said.get("rope_theta", theirs.get("rope_theta", theirs.get("rotary_emb_base", 10000.0)))
     form = said.get("rope_type", said.get("type", "default"))
     if not isinstance(theta, (int, float)):
-        raise TypeError(f"rope_theta is {theta!r}")
+        raise TypeError(f"rope_theta is {theta!r:.40}")
     found = {"rope_theta": float(theta)}
     if kind == "gpt_neox":
         found["rope_share"] = float(said.get("partial_rotary_factor", theirs.get("rotary_pct", 0.25)))
@@ -160,7 +161,7 @@ def read_rope(theirs: dict, source: Any, kind: str) -> dict:
         length = said["original_max_position_embeddings"]
         return found | {"rope_factor": float(said["factor"]), "rope_original": length}
     if form != "default":
-        raise ValueError(f"{source}: rope scaling {said!r} is none that RoPE has: default, or Llama 3's")
+        raise ValueError(f"{source}: rope scaling {said!r:.200} is none that RoPE has: default, or Llama 3's")
     return found
 
 
@@ -177,9 +178,12 @@ def write_shape(config: Any, tokenizer: Any = None) -> dict:
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
     special = getattr(tokenizer, "special_tokens", {})
     end = getattr(tokenizer, "end", special.get(END_OF_TEXT))
-    begin = [*getattr(tokenizer, "begin", [end]), None][0]
-    ends = end if tokenizer is None or our_template(tokenizer) is None else [end, special[END]]
-    found |= {"bos_token_id": begin, "eos_token_id": ends}
+    ends = [end, *getattr(tokenizer, "ends", ())]
+    if tokenizer is not None and our_template(tokenizer) is not None:
+        ends.append(special[END])
+    ends = list(dict.fromkeys(ends))
+    found |= {"bos_token_id": getattr(tokenizer, "start", end)}
+    found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
     found["rope_theta"] = config.rope_theta

@@ -1,25 +1,36 @@
 """Tokenizers of public models: Hugging Face's tokenizer.json, through their library `tokenizers`.
 
 That library finds special tokens by their names, in any text. So that a user's text never becomes one, it is
-given a copy of the file in which each special token's name begins with a private character, the *mark*, that
-the text does not have. It finds a special token only where we put the mark.
+given a copy of the file in which each special token's name begins with a *mark* that the text does not have.
+It finds a special token only where we put the mark. The mark is drawn at random for each tokenizer, so that
+nobody can write a text that has it: another mark would need another copy, which takes a second for a large
+vocabulary.
 """
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+import secrets
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
+from companion.runtime import files
 from companion.runtime.chat_templates import (
     INSTALL,
+    PRIVATE,
     Guard,
     check_messages,
     our_template,
-    private_character,
     render,
 )
 from companion.runtime.files import write_whole
+from companion.runtime.generation_configs import FILE as GENERATION
+from companion.runtime.generation_configs import named_ids, named_sampling
+from companion.runtime.hub import CONFIG as MODEL
 from companion.runtime.tokenizers import (
     END_OF_TEXT,
     SpecialTokens,
@@ -27,6 +38,7 @@ from companion.runtime.tokenizers import (
     allowed_names,
     look_up,
     split_special,
+    whole,
 )
 
 FILE, CONFIG = "tokenizer.json", "tokenizer_config.json"
@@ -34,8 +46,11 @@ TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-LIBRARIES = 3
-"""Copies of the library's tokenizer that are kept: the file as it is, and those with a mark."""
+MARK = 12
+"""Private characters in a mark: there are 6,400 to the power of 12 of them."""
+_ONE_AT_A_TIME = threading.Lock()
+MOST_TEMPLATE = 2**20
+"""The largest chat_template.jinja that is read, in bytes."""
 
 
 class PublicTokenizer(Tokenizer, kind="public"):
@@ -50,7 +65,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
     Source: https://huggingface.co/docs/tokenizers.
     """
 
-    fields = ("file", "config", "chat_template", "special_tokens")
+    fields = ("file", "config", "chat_template", "special_tokens", "generation")
+    optional = ("generation",)  # files of before have none
 
     def __init__(
         self,
@@ -58,10 +74,13 @@ class PublicTokenizer(Tokenizer, kind="public"):
         config: dict | None = None,
         chat_template: str | None = None,
         special_tokens: dict[str, int] | None = None,
+        generation: dict | None = None,
     ):
         self.file, self.config, self.chat_template = file, check_config(config), chat_template
-        self.libraries = {"": build_library(check_file(file))}
-        added = added_ids(file, self.libraries[""])
+        self.generation = dict(generation or {})
+        self.template_file: str | None = None  # where the chat template was read, for error messages
+        self.library, self.mark = build_library(check_file(file)), new_mark()
+        added = added_ids(file, self.library)
         special = [token["content"] for token in file.get("added_tokens") or () if is_special(token)]
         self.special_tokens = SpecialTokens({name: added[name] for name in special})
         to_bytes = bytes_of(file)
@@ -71,7 +90,12 @@ class PublicTokenizer(Tokenizer, kind="public"):
         self.names = dict(sorted(self.names.items()))
         self.vocab = {i: name.encode() if name in added else to_bytes(name) for i, name in self.names.items()}
         self.vocab_size = len(self.vocab)
+        self.ends, bos = named_ids(self.generation, GENERATION)
+        self.sampling = named_sampling(self.generation, GENERATION)
         self.begin, self.end = self._begin(), self._end()
+        starts = [i for i in (bos, self._id_of("bos_token"), self.end) if i is not None]
+        self.start = starts[0] if starts else None
+        self.control = self._control()
 
     @cached_property
     def ids(self) -> dict[bytes, int]:
@@ -93,7 +117,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         names = allowed_names(text, self.special_tokens, allowed_special)
         text = whole(text)
         if allowed_special == "all":
-            return self._library("").encode(text, add_special_tokens=False).ids
+            return in_library(self.library.encode, text, add_special_tokens=False).ids
         return self._encode_parts(split_special(text, names))
 
     def encode_ordinary(self, text: str) -> list[int]:
@@ -109,36 +133,59 @@ class PublicTokenizer(Tokenizer, kind="public"):
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of these ids, as the file's own decoder gives it: some drop the first space."""
-        return self._library("").decoder.decode([look_up(self.names, i) for i in ids])
+        return in_library(self.library.decoder.decode, [look_up(self.names, i) for i in ids])
 
     def _encode_parts(self, parts: list[str]) -> list[int]:
         """The ids of ordinary text at even places and special tokens' names at odd ones, taken together."""
-        mark = private_character("".join(parts))
-        text = "".join(mark + part if i % 2 else part for i, part in enumerate(parts))
-        return self._library(mark).encode(text, add_special_tokens=False).ids
+        if any(self.mark in part for part in parts):  # by chance, less often than a disk fails
+            self.mark = new_mark()
+            del self.marked_library
+        text = "".join(self.mark + part if i % 2 else part for i, part in enumerate(parts))
+        return in_library(self.marked_library.encode, text, add_special_tokens=False).ids
 
-    def _library(self, mark: str):
-        """The library's tokenizer whose special tokens' names begin with this mark; "" for the file's own."""
-        if mark not in self.libraries:
-            while len(self.libraries) >= LIBRARIES:
-                del self.libraries[list(self.libraries)[1]]
-            self.libraries[mark] = build_library(marked_file(self.file, set(self.special_tokens), mark))
-        return self.libraries[mark]
+    @cached_property
+    def marked_library(self):
+        """The library's tokenizer whose special tokens' names begin with the mark."""
+        return build_library(marked_file(self.file, set(self.special_tokens), self.mark))
 
     # -- where texts begin and end
 
     def _begin(self) -> list[int]:
-        """What the file's post-processor puts before a text; else <|endoftext|>, where there is one."""
-        encoded = self._library("").encode("a")
+        """What the file's post-processor puts before a text, and nothing else.
+
+        A file without a post-processor, as ours are, may say in its configuration that bos_token begins a
+        text.
+        """
+        if self.file.get("post_processor") is None:
+            bos = self._id_of("bos_token")
+            return [bos] if bos is not None and self.config.get("add_bos_token") is True else []
+        encoded = in_library(self.library.encode, "a")
         inside = encoded.sequence_ids.index(0) if 0 in encoded.sequence_ids else 0
-        ends = [self.special_tokens[END_OF_TEXT]] if END_OF_TEXT in self.special_tokens else []
-        return encoded.ids[:inside] or ends
+        return encoded.ids[:inside]
 
     def _end(self) -> int | None:
-        """The id of eos_token; else of <|endoftext|>, where there is one."""
-        name = content(self.config.get("eos_token"))
-        found = None if name is None else self._library("").token_to_id(name)
-        return self.special_tokens.get(END_OF_TEXT) if found is None else found
+        """The id of eos_token; else the first of generation_config.json; else that of <|endoftext|>."""
+        found = self._id_of("eos_token")
+        if found is not None:
+            return found
+        return self.ends[0] if self.ends else self.special_tokens.get(END_OF_TEXT)
+
+    def _control(self) -> frozenset[int]:
+        """The ids of special tokens that the files call special, that have a role, or that end a text."""
+        given = self.config.get("added_tokens_decoder")
+        tokens = [
+            *(self.file.get("added_tokens") or ()),
+            *(given.values() if isinstance(given, dict) else ()),
+        ]
+        names = {content(token) for token in tokens if isinstance(token, dict) and token.get("special")}
+        names |= {content(self.config.get(role)) for role in ROLES}
+        found = {i for name, i in self.special_tokens.items() if name in names}
+        return frozenset({*found, *self.ends} | ({self.end} - {None}))
+
+    def _id_of(self, role: str) -> int | None:
+        """The id of the token that the configuration gives a role, as eos_token; None where there is none."""
+        name = content(self.config.get(role))
+        return None if name is None else self.library.token_to_id(name)
 
     # -- chats
 
@@ -156,13 +203,29 @@ class PublicTokenizer(Tokenizer, kind="public"):
         guard = Guard(self.special_tokens, template, check_messages(messages))
         names = {role: name for role in ROLES if (name := content(self.config.get(role))) is not None}
         try:
-            text = render(template, names | {"add_generation_prompt": add_generation_prompt}, guard.messages)
+            variables = names | {"add_generation_prompt": add_generation_prompt}
+            place = f" in {self.template_file}" if self.template_file else ""
+            text = render(template, variables, guard.messages, f"the chat template{place}")
         except ValueError as error:
             raise ValueError(guard.restored(str(error))) from None
         if guard.restored(text) == text:  # no name of a special token in any message
             return self.encode(text, allowed_special="all")
         parts = split_special(whole(text), self.special_tokens)
         return self._encode_parts([guard.restored(part) for part in parts])
+
+    @cached_property
+    def turn_end(self) -> int | None:
+        """The id of the special token that the chat template writes behind an answer; None without one."""
+        answer = "The answer."
+        said = [{"role": "user", "content": "A question?"}, {"role": "assistant", "content": answer}]
+        try:
+            written = self.decode(self.chat(said, add_generation_prompt=False))
+        except (ValueError, ImportError):  # no template, or one that wants other messages
+            return None
+        behind = split_special(written[written.rfind(answer) + len(answer) :], self.special_tokens)
+        if len(behind) < 2 or answer not in written or behind[0].strip():
+            return None
+        return self.special_tokens[behind[1]]
 
     @property
     def template(self) -> str | None:
@@ -182,9 +245,10 @@ class PublicTokenizer(Tokenizer, kind="public"):
 def read_tokenizer(folder: str | Path) -> PublicTokenizer:
     """The tokenizer of a public model's folder.
 
-    From tokenizer.json, tokenizer_config.json, special_tokens_map.json (for what that does not say) and
-    chat_template.jinja; only the first must be there. Raises ValueError, in one line with the file's name,
-    where it is missing, or one of them damaged; ImportError without the library `tokenizers`.
+    From tokenizer.json, tokenizer_config.json, special_tokens_map.json (for what that does not say),
+    chat_template.jinja and generation_config.json (without one, the ids in config.json count, as in
+    transformers); only the first must be there. Raises ValueError, in one line with the file's name, where it
+    is missing, or one of them damaged; ImportError without the library `tokenizers`.
     """
     folder = Path(folder)
     if not (folder / FILE).is_file():
@@ -192,15 +256,35 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
     file, config, names = read_json(folder / FILE), read_json(folder / CONFIG), read_json(folder / MAP)
     config |= {role: names[role] for role in ROLES if role in names and config.get(role) is None}
     template = None
-    if (folder / TEMPLATE).is_file():
+    if (folder / TEMPLATE).exists():
         try:
-            template = (folder / TEMPLATE).read_text(encoding="utf-8")
+            template = files.read_regular(folder / TEMPLATE, MOST_TEMPLATE).decode()
         except UnicodeDecodeError:
             raise ValueError(f"{folder / TEMPLATE} is no text; fetch it again") from None
+        template = template.replace("\r\n", "\n").replace("\r", "\n")
+    generation = read_generation(folder)
     try:
-        return PublicTokenizer(file, config, template)
+        tokenizer = PublicTokenizer(file, config, template, generation=generation)
     except ValueError as error:
         raise ValueError(f"{folder / FILE}: {error}") from None
+    tokenizer.template_file = str(folder / (CONFIG if template is None else TEMPLATE))
+    return tokenizer
+
+
+def read_generation(folder: Path) -> dict:
+    """What a folder's generation_config.json holds; where it has none, the ids that config.json names.
+
+    Raises ValueError, in one line with the file's name, for a value that cannot be.
+    """
+    path = folder / GENERATION
+    found = read_json(path)
+    if not path.is_file():
+        path = folder / MODEL
+        model = read_json(path)
+        found = {name: model[name] for name in ("eos_token_id", "bos_token_id") if name in model}
+    named_ids(found, path)
+    named_sampling(found, path)
+    return found
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
@@ -236,10 +320,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file; {} where there is none. ValueError, with its name, for a damaged file."""
-    try:
-        found = json.loads(path.read_bytes()) if path.is_file() else {}
-    except (ValueError, RecursionError):
-        found = None
+    found = files.read_json(path, "fetch it again") if path.exists() else {}
     if not isinstance(found, dict):
         raise ValueError(f"{path} is not whole JSON; fetch it again")
     return found
@@ -292,11 +373,61 @@ def build_library(file: dict):
     except ImportError:
         raise ImportError(f"public tokenizers need the library tokenizers: {INSTALL}") from None
     try:
-        return tokenizers.Tokenizer.from_str(json.dumps(file | {"truncation": None, "padding": None}))
+        text = json.dumps(file | {"truncation": None, "padding": None})
+        return in_library(tokenizers.Tokenizer.from_str, text)
     except Exception as error:  # the library raises nothing more special
         raise ValueError(
             f"the library tokenizers cannot read it ({' '.join(str(error).split()):.120})"
         ) from None
+
+
+def in_library(work: Callable, *args, **kwargs) -> Any:
+    """Call the library. A failure that it did not foresee is a ValueError in one line.
+
+    The library is written in Rust, where such a failure is a panic. It is raised as a BaseException, after
+    Rust has written up to a hundred lines to the standard error, which nobody can use.
+
+    Raises:
+        ValueError: For a panic, which a pattern causes that needs too many steps for a text.
+    """
+    with _silent():
+        try:
+            return work(*args, **kwargs)
+        except Exception:
+            raise
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            problem = " ".join(str(error).split())
+    rule = "its pattern needs too many steps for this text, or its file is damaged; take another model"
+    raise ValueError(f"the tokenizer failed ({problem:.100}): {rule}")
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what compiled code writes to the standard error while it holds Python's one lock."""
+    with _ONE_AT_A_TIME:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        try:
+            os.dup2(_nowhere(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+@lru_cache(1)
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY)
+
+
+def new_mark() -> str:
+    """A mark that nobody can foresee."""
+    return "".join(chr(secrets.choice(PRIVATE)) for _ in range(MARK))
 
 
 def added_ids(file: dict, library) -> dict[str, int]:
@@ -336,15 +467,6 @@ def marked_file(file: dict, special: set[str], mark: str) -> dict:
 def halves(merge: str | list[str]) -> list[str]:
     """The two tokens of a merge, in either of the two ways in which files write them."""
     return merge.split(" ") if isinstance(merge, str) else merge
-
-
-def whole(text: str) -> str:
-    """The text, with � (U+FFFD) for each half of a surrogate pair, which the library does not take."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 # -- bytes -----------------------------------------------------------------------------
@@ -447,9 +569,8 @@ def bpe_file(tokenizer) -> dict:
 
 def bpe_config(tokenizer) -> dict:
     """A BPETokenizer's tokenizer_config.json."""
-    ends = ("bos_token", "eos_token") if END_OF_TEXT in tokenizer.special_tokens else ()
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "clean_up_tokenization_spaces": False,
-        **dict.fromkeys(ends, END_OF_TEXT),
-    }
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    if END_OF_TEXT in tokenizer.special_tokens:
+        config |= {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT}
+        config["add_bos_token"] = True  # our models learn every text behind it, and read_tokenizer adds it
+    return config

@@ -5,7 +5,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from companion.runtime.checks import whole_number
+from companion.runtime.checks import finite, whole_number
+
+SMALLEST, LARGEST = 2**-17, 65504.0
+"""Between these, float16 holds a scale to 7 bits or more."""
+
+
+def narrowed(scale: Tensor) -> Tensor:
+    """Positive scales in float16, or as they are where one is too small or too large for it."""
+    fits = scale.is_meta or ((scale >= SMALLEST) & (scale <= LARGEST)).all()
+    return scale.half() if fits else scale
+
+
+def keep_types_of_scales(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give the scales of an empty quantized model the types that they have in a file's weights."""
+    for name, module in model.named_modules():
+        saved = weights.get(f"{name}.scale")
+        if hasattr(module, "integers") and saved is not None and saved.dtype == torch.float32:
+            module.scale = module.scale.float()
 
 
 def check_quantizable(
@@ -30,6 +47,8 @@ def check_quantizable(
             raise ValueError(f"group={group} must divide {width}, the length of a row; try 32")
         if bits == 4 and width % 2:
             raise ValueError(f"bits=4 puts two numbers in a byte, and rows have {width}; try 8")
+    for name, parameter in model.named_parameters():
+        finite(name, parameter, "a model that holds such a number cannot be quantized")
     if grams is not None and not set(layers.values()) <= set(grams):
         raise ValueError("grams are of another model's layers; give what calibrate returns for this one")
 

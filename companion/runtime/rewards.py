@@ -7,19 +7,26 @@ from pathlib import Path
 import torch
 
 from companion.runtime.checks import at_least_one
+from companion.runtime.texts import check_utf8
+from companion.runtime.tokenizers import whole
+
+LARGEST = 1e100
+"""Largest size of a reward: its square must still be a number."""
 
 
 def as_rewards(rewards) -> torch.Tensor:
-    """Rewards as float32 (N,). Raises ValueError for none, and for one that is not finite."""
+    """Rewards as float64 (N,), in which neighbouring integers stay apart up to 2**53.
+
+    Raises ValueError for no rewards, and for one that is not finite or larger than LARGEST.
+    """
     if not len(rewards):
         raise ValueError("rewards has no entries; there must be one for each text")
-    found = torch.as_tensor(rewards, dtype=torch.float32)
-    bad = (~found.isfinite()).nonzero()
+    found = torch.as_tensor([float(reward) for reward in rewards], dtype=torch.float64)
+    bad = (~(found.abs() <= LARGEST)).nonzero()
     if len(bad):
         i = bad[0, 0].item()
-        raise ValueError(
-            f"reward {i} is {found[i].item()}, must be a finite number; mend what scores the texts"
-        )
+        rule = f"must be a finite number, at most {LARGEST:g} in size; mend what scores the texts"
+        raise ValueError(f"reward {i} is {found[i].item()}, {rule}")
     return found
 
 
@@ -111,7 +118,12 @@ def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, str]]:
-    """(prompt, chosen, rejected) of each line of a JSON Lines file with these names, the public form.
+    """(prompt, chosen, rejected) of each line of a file. Form of the file and errors: as for placed_pairs."""
+    return [pair for _, pair in placed_pairs(path)]
+
+
+def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
+    """Where it stands, and (prompt, chosen, rejected), of each line of a JSON Lines file with these names.
 
     chosen and rejected follow the prompt, and may repeat it at their beginning. Raises ValueError, in one
     line that names the file's line, for what is no such row and for a pair of equal texts.
@@ -121,13 +133,16 @@ def read_pairs(path: Path) -> list[tuple[str, str, str]]:
             f"--data={path} is no file; name one of pairs, a line {{prompt, chosen, rejected}} each"
         )
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+        data = path.read_bytes()
+        check_utf8(data, f"--data={path}")
+        lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"--data={path} is no text in UTF-8; save it as such") from None
     pairs = []
     for i, line in enumerate(lines, 1):
         if line.strip():
-            pairs.append(_pair(line, f"{path.name}, line {i}"))
+            place = f"{path.name}, line {i}"
+            pairs.append((place, _pair(line, place)))
     if not pairs:
         raise ValueError(f"--data={path} has no pairs; it must have a line for each")
     return pairs
@@ -137,15 +152,15 @@ def _pair(line: str, place: str) -> tuple[str, str, str]:
     """One row of a file of pairs."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(f'{place} is no JSON; write {{"prompt": …, "chosen": …, "rejected": …}}') from None
     row = row if isinstance(row, dict) else {}
     for name in ("prompt", "chosen", "rejected"):
         if not isinstance(row.get(name), str):
             rule = "must have the texts prompt, chosen and rejected"
             raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
-    prompt = row["prompt"]
-    chosen, rejected = (row[name].removeprefix(prompt) for name in ("chosen", "rejected"))
+    prompt = whole(row["prompt"])
+    chosen, rejected = (whole(row[name]).removeprefix(prompt) for name in ("chosen", "rejected"))
     if chosen == rejected:
         raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
     return prompt, chosen, rejected

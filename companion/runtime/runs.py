@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from companion.runtime.before_runs import data_identity
 from companion.runtime.checkpoints import unwrapped, write_model
+from companion.runtime.checks import NotFinite
 from companion.runtime.devices import DTYPES
 from companion.runtime.distributed import ECHO, Peers, peers_of, together, whole
-from companion.runtime.files import claim, staged
+from companion.runtime.files import Unwritten, claim, staged
 from companion.runtime.states import BEST, restore, run_identity, save_run, write_log
 
 FIRST_LOOK = 100
@@ -145,11 +146,13 @@ def running(
                 raise
             raise KeyboardInterrupt(f"stopped; {saved_until(runs, folder, resume)}") from None
         except OSError as error:
-            if folder is None or type(error) is not OSError:  # a full disk's is no subclass
+            if folder is None or type(error) not in (OSError, Unwritten):  # not a full disk's
                 raise
             raise OSError(f"{error}; {saved_until(runs, folder, resume)}") from None
-        except TrainingDiverged as error:
+        except (TrainingDiverged, NotFinite) as error:
             c = trainer.config
+            if isinstance(error, NotFinite):  # the loss on what is held out
+                error = f"step {trainer.steps + 1}: loss nan, length of its gradient 0; lower lr={c.lr:g}"
             more = f" or grad_clip={c.grad_clip:g}, or raise warmup_steps={c.warmup_steps}"
             kept = "" if folder is None else f"; {saved_up_to(runs, folder, resume)}"
             raise TrainingDiverged(f"{error}{more}{kept}") from None

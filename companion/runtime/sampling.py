@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from companion.runtime.checks import number, whole_number
+from companion.runtime.endings import start_id, stop_ids
 from companion.runtime.texts import END_OF_TEXT, end_of_text
 
 SMALLEST_TEMPERATURE = 1e-30
@@ -47,10 +48,10 @@ def check_generation(
     """
     check_sampling(**sampling)
     whole_number("max_new_tokens", max_new_tokens, 1, "try 200")
-    if stop is not None:
-        whole_number("stop", stop, 0, "give a token's id, or None for texts without an end")
-        if stop >= config.vocab_size:
-            raise ValueError(f"stop={stop} must be below vocab_size={config.vocab_size}; it is never drawn")
+    for one in stop_ids(stop):
+        whole_number("stop", one, 0, "give a token's id, or None for texts without an end")
+        if one >= config.vocab_size:
+            raise ValueError(f"stop={one} must be below vocab_size={config.vocab_size}; it is never drawn")
     rows = check_rows(rows)
     one_each(generator, len(rows))
     held = 0 if cache is None else int(torch.as_tensor(cache.length).max())
@@ -195,7 +196,7 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
     than the model's context.
     """
     encode = teller.tokenizer.encode
-    begin = list(teller.begin) or ([] if prompt else [teller.end])
+    begin = list(teller.begin) or ([] if prompt else [start_id(teller.tokenizer)])
     before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
     if len(ids) <= len(before):
         why = (

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from companion.runtime.files import at_home
 from companion.runtime.hub import WAIT, first_line
-from companion.runtime.texts import CORPORA
+from companion.runtime.texts import CORPORA, NAMED, check_utf8
+from companion.runtime.tokenizers import whole
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
 HUB = {
@@ -33,6 +34,8 @@ HUB = {
 which GPT-2 was trained on, gathered again; two million stories in small words; and English books in the
 public domain, in the place of BookCorpus, whose authors were not asked. In each the column is "text"."""
 INSTALL = "pip install 'datasets==5.2.0'"
+BATCH = 1000
+"""Rows of a Parquet file that are read at a time."""
 LONGEST = 2**28
 """Bytes of a line of JSON Lines; a longer one is no document."""
 
@@ -67,16 +70,22 @@ class Documents:
                     self.skip(line)
                     continue
                 taken += 1
-                yield value
+                yield whole(value)
 
     def check(self) -> None:
-        """Open each file and look for the column, of lines in the first: raises what is wrong there."""
+        """Open each file and look for the column; of files here, read the first row.
+
+        Raises what is wrong there, and ValueError where no file has a row.
+        """
+        empty = []
         for file in self.files:
-            if _is_parquet(file):
+            if file in HUB:
                 with _table(file, self.column):
                     pass
-            else:
-                next(_json_lines(file, self.column), None)
+            elif next(rows(file, self.column), None) is None:
+                empty.append(file)
+        if len(empty) == len(self.files):
+            raise ValueError(f"{', '.join(empty[:NAMED])}: there is no row; name shards with text in them")
 
 
 def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
@@ -136,13 +145,7 @@ def _below(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
 
 def no_text(value) -> str | None:
     """What keeps a value from being a document; None for text."""
-    if not isinstance(value, str):
-        return f"is {value!r:.40}, which is no text"
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        return f"holds half a letter ({value[error.start]!r}), which is no text"
-    return None
+    return None if isinstance(value, str) else f"is {value!r:.40}, which is no text"
 
 
 def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
@@ -189,8 +192,9 @@ def _json_lines(file: str, column: str | None) -> Iterator[tuple[str, object]]:
 def _field(line: bytes, column: str | None, place: str) -> object:
     """The value of a column in a line; the whole row for None."""
     try:
+        check_utf8(line, place)
         row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _damaged(place, error) from None
     if not isinstance(row, dict):
         raise ValueError(f"{place} is {row!r:.40}, and no object{f' with a {column!r}' if column else ''}")
@@ -223,7 +227,8 @@ def _table(file: str, column: str | None) -> Iterator:
     library = _library()
     with _quiet(library):
         files = _on_hub(file) if file in HUB else glob.escape(file)
-        options = {"data_files": files, "split": "train", "streaming": True}
+        # Without a batch size the library takes the first group's number of rows, which may be 0.
+        options = {"data_files": files, "split": "train", "streaming": True, "batch_size": BATCH}
         try:
             names = library.load_dataset("parquet", **options).column_names
             some = {} if column is None else {"columns": [column]}

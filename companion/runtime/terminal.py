@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+LONGEST = 1000
+"""Characters of an error's line: somebody else's file may hold any text, which the line may quote."""
 SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 SIGNS |= {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
 """For each control character a sign for it: a model may say any, and a terminal would carry it out."""
@@ -97,5 +99,6 @@ def as_typed(*words: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's message, its first line only; its name where it has none."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    """An error's message, its first line only, the middle of a very long one left out; else its name."""
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"

@@ -3,8 +3,10 @@
 A document is a str. Documents travel as lists, and nothing here knows of tokens.
 """
 
+import codecs
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -15,8 +17,32 @@ from companion.runtime.tokenizers import END_OF_TEXT
 from companion.village import DATA, load_split
 
 CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Burmese, Khmer
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Japanese, Chinese
+)
+"""Characters of scripts that put no spaces between words, as a range of a regular expression."""
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 NAMED = 5
 """Files that a message names; of more it gives the number."""
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters; in scripts without spaces each character is one."""
+    return WORD.findall(text.lower())
+
+
+def check_utf8(data: bytes, name: str) -> None:
+    """Raise ValueError for bytes that begin as UTF-16 or UTF-32 text does, with how to save it."""
+    signs = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"}
+    signs |= {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+    found = next((kind for sign, kind in signs.items() if data.startswith(sign)), None)
+    if found is None and len(data) >= 4 and (data[:4:2] == b"\0\0") != (data[1:4:2] == b"\0\0"):
+        found = "UTF-16"  # without a mark: every second byte of ordinary letters is 0
+    if found is not None:
+        raise ValueError(
+            f"{name} is {found} text, must be UTF-8; in an editor, save it with the encoding UTF-8"
+        )
 
 
 def end_of_text(tokenizer) -> int:
@@ -131,7 +157,9 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
 def _parts(path: Path) -> list[str]:
     """The documents of a file, none of an empty one. ValueError for no UTF-8 text, and for no access."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
+        check_utf8(data, str(path))
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         rule = f"is no UTF-8 text (byte {error.start:,})"
         raise ValueError(f"{path} {rule}; save it as UTF-8, or leave it out") from None

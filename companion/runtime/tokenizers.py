@@ -1,6 +1,7 @@
 """What every tokenizer needs besides its idea: special tokens, checks of what it is given, files, streams."""
 
 import codecs
+import inspect
 import json
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Self
 
 import regex
 
-from companion.runtime.files import write_whole
+from companion.runtime.files import read_regular, write_whole
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -20,6 +21,10 @@ BYTES = bytes(range(256))
 """Each byte once, in order."""
 MOST = 0x110000
 """The most tokens of a vocabulary: in BPETokenizer, each is one character of Python's."""
+USUAL_PATTERNS: set[str] = set()
+"""The patterns that our tokenizers have unless told otherwise. They take a time that grows with the text."""
+PATTERN_SECONDS = 10.0
+"""What any other pattern has for a text, and as much again for each million characters."""
 
 
 class SpecialTokens(dict):
@@ -41,14 +46,19 @@ class Tokenizer:
     vocab: every token by its id, special tokens last. ids: the id of each ordinary token; special_tokens:
     of each special one. A subclass, ``class Mine(Tokenizer, kind="mine")``, lists in `fields` what its
     ``__init__`` takes and keeps, which is what save writes beside its kind, and defines
-    ``encode_ordinary(text) -> list[int]`` for text without special tokens.
+    ``encode_ordinary(text) -> list[int]`` for text without special tokens. optional: those of the fields that
+    a saved file may lack.
     """
 
     kinds: dict[str, type] = {}
     fields: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     def __init_subclass__(cls, kind: str):
         cls.kind, Tokenizer.kinds[kind] = kind, cls
+        pattern = inspect.signature(cls.__init__).parameters.get("pattern")
+        if pattern is not None and isinstance(pattern.default, str):
+            USUAL_PATTERNS.add(pattern.default)
 
     def __init__(
         self,
@@ -69,6 +79,7 @@ class Tokenizer:
         """The ids of a text. Special tokens' names are ordinary text unless allowed ("all", or a set)."""
         ids = []
         names = allowed_names(text, self.special_tokens, allowed_special)
+        text = whole(text)
         for i, part in enumerate(split_special(text, names)):
             ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
         return ids
@@ -122,7 +133,7 @@ def load_tokenizer(path: str | Path, kinds: dict[str, type]) -> Tokenizer:
 
     Raises ValueError, with the file's name, for any other or a damaged file; OSError where it cannot be read.
     """
-    data = Path(path).read_bytes()
+    data = read_regular(path)
     try:
         tokenizer = from_state(json.loads(data), kinds)
     except (ValueError, TypeError, RecursionError) as error:
@@ -141,7 +152,8 @@ def from_state(state: dict, kinds: dict[str, type]) -> Tokenizer:
     if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"its kind is {kind!r:.40}, which is none of {', '.join(map(repr, kinds))}")
     fields = kinds[kind].fields
-    if wrong := [f"lacks {name!r}" for name in fields if name not in state]:
+    required = [name for name in fields if name not in kinds[kind].optional]
+    if wrong := [f"lacks {name!r}" for name in required if name not in state]:
         raise ValueError("it " + ", ".join(wrong))
     if wrong := [name for name in state if name not in fields]:
         raise ValueError(f"it has {wrong[0]!r:.40}, which a tokenizer of kind {kind!r} has not")
@@ -198,14 +210,27 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
 # -- texts and pieces ------------------------------------------------------------------
 
 
-def documents(text: str | Iterable[str]) -> Iterator[str]:
-    """The documents of a text: itself, if it is one str, or those that it yields. TypeError for others."""
+def whole(text: str) -> str:
+    """The text, with � (U+FFFD) for each half of a surrogate pair, which another program left by tearing a
+    character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
+    """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
+
+    Raises TypeError for others.
+    """
     if not isinstance(text, Iterable):
         raise TypeError(f"text={text!r:.40} must be a str, or several")
     for document in [text] if isinstance(text, str) else text:
         if not isinstance(document, str):
             raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
-        yield document
+        yield from split_special(whole(document), special_tokens)[::2]
 
 
 @lru_cache(64)
@@ -222,14 +247,23 @@ def compiled(pattern: str) -> regex.Pattern:
 def split_pieces(pattern: str, text: str) -> list[str]:
     """Cut text into the pieces that the pattern finds; together they are the text.
 
-    Half a surrogate pair, which another program left by tearing a character, becomes � (U+FFFD), as in
-    tiktoken. Raises ValueError if the pattern is invalid or skips text.
+    Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid,
+    skips text, or needs too many steps for it.
     """
-    if not text.isascii():
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = whole(text)
     found = compiled(pattern)
-    # findall gives a pattern's groups in place of the whole, where it has some
-    pieces = [match[0] for match in found.finditer(text)] if found.groups else found.findall(text)
+    limit = {}  # measuring the time makes a search half as fast
+    if pattern not in USUAL_PATTERNS:
+        limit = {"timeout": PATTERN_SECONDS * (1 + len(text) / 1e6)}
+    try:
+        # findall gives a pattern's groups in place of the whole, where it has some
+        if found.groups:
+            pieces = [match[0] for match in found.finditer(text, **limit)]
+        else:
+            pieces = found.findall(text, **limit)
+    except TimeoutError:
+        rule = f"needs too many steps for a text of {len(text):,} characters; take another"
+        raise ValueError(f"pattern={pattern!r:.60} {rule}") from None
     if "".join(pieces) != text:
         rule = "skips part of the text; add an alternative for it, such as |\\s+"
         raise ValueError(f"pattern={pattern!r} {rule}")
@@ -344,12 +378,16 @@ class TextDecoder:
     """The text of ids that come one by one; bytes are held back until their character is whole.
 
     add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
+    hidden: ids that have no text here, such as those of control tokens in an answer.
     """
 
-    def __init__(self, tokenizer: Tokenizer):
-        self.tokenizer, self.decoder = tokenizer, codecs.getincrementaldecoder("utf-8")("replace")
+    def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
+        self.tokenizer, self.hidden = tokenizer, hidden
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, i: int) -> str:
+        if i in self.hidden:
+            return ""
         token = drawn_token(self.tokenizer, i)
         return token if isinstance(token, str) else self.decoder.decode(token)
 

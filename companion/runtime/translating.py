@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from companion.runtime.checks import finite
+
 __all__ = ["translate"]
 
 
@@ -17,7 +19,8 @@ def translate(model: nn.Module, source: torch.Tensor, end_id: int, real=None) ->
     target = torch.full((len(source), 1), end_id, device=source.device)
     ended = torch.zeros_like(target, dtype=torch.bool)  # (B, 1)
     while target.shape[1] <= model.config.context_length and not ended.all():
-        token = model.decode(target, memory, mask)[:, -1:].argmax(-1)  # (B, 1), the likeliest
+        logits = finite("logits", model.decode(target, memory, mask)[:, -1:])  # (B, 1, V)
+        token = logits.argmax(-1)  # (B, 1), the likeliest
         token = token.masked_fill(ended, end_id)
         target, ended = torch.cat([target, token], dim=1), ended | (token == end_id)
     return target[:, 1:]

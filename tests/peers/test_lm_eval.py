@@ -4,6 +4,8 @@ Needs pip install -e '.[peers]'; then pytest tests/peers. The harness's own task
 on files of our own in the place of the hub's.
 """
 
+import copy
+import math
 import re
 import sys
 from pathlib import Path
@@ -21,6 +23,7 @@ from companion.commands.exams import Exam, check_fit, exam_of, score
 from companion.commands.naming import SHIPPED
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
+from companion.instructions import Chat, chat_ids
 from companion.modern import LlamaConfig, llama
 from companion.runtime.benchmarks import FORMATS, read_benchmark, read_number
 from companion.runtime.harness import for_lm_eval
@@ -245,3 +248,39 @@ def test_public_tokenizers_are_scored_alike(family, tmp_path):
     found = for_lm_eval(teller).loglikelihood(requests("loglikelihood", *pairs), disable_tqdm=True)
     assert [score for score, _ in found] == pytest.approx(log_probs.tolist(), abs=1e-4)
     assert [likeliest for _, likeliest in found] == greedy.tolist()
+
+
+@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", ""), ("", "")])
+def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
+    model = for_lm_eval(teller)
+    request = Instance("loglikelihood", {}, (prompt, continuation), 0)
+    with pytest.raises(ValueError, match=r"^the continuation .* (merges with|is empty)"):
+        model.loglikelihood([request])
+
+
+def test_conversations_are_scored_with_their_special_tokens():
+    answerer = load(SHIPPED.parent / "answerer", device="cpu")
+    model = for_lm_eval(answerer)
+    messages = [{"role": "user", "content": "Tell a story about the baker Mara."}]
+    prompt = model.apply_chat_template(messages)
+    assert model.tok_encode(prompt) == chat_ids(messages, answerer.tokenizer, reply=True)
+    told = Chat(answerer.model, answerer.tokenizer).ask(messages[0]["content"], max_new_tokens=20)
+    request = Instance("generate_until", {}, (prompt, {"until": [], "max_gen_toks": 20}), 0)
+    assert model.generate_until([request]) == [told]
+    [(score, _)] = model.loglikelihood([Instance("loglikelihood", {}, (prompt, "Once upon"), 0)])
+    ids = [*chat_ids(messages, answerer.tokenizer, reply=True), *answerer.tokenizer.encode("Once upon")]
+    mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
+    expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
+    torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)
+
+
+def test_a_model_without_a_chat_template_says_so(teller):
+    with pytest.raises(ValueError, match="has no chat template"):
+        for_lm_eval(teller).apply_chat_template([{"role": "user", "content": "Hi"}])
+
+
+def test_a_score_that_is_not_finite_is_an_error(teller):
+    broken = copy.deepcopy(teller)
+    next(broken.model.parameters()).data[:] = math.nan
+    with pytest.raises(ValueError, match="^scores holds nan"):
+        for_lm_eval(broken).loglikelihood([Instance("loglikelihood", {}, ("Once", " upon"), 0)])

@@ -28,6 +28,9 @@ def client(teller):
 
 def test_it_lists_the_model(client):
     assert [one.id for one in client.models.list()] == ["answerer"]
+    assert client.models.retrieve("answerer") == client.models.list().data[0]
+    with pytest.raises(openai.NotFoundError, match="no model 'other'"):
+        client.models.retrieve("other")
 
 
 def test_it_gets_what_chat_says(client, teller):
