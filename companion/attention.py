@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from companion.datasets import sample
+from companion.runtime.checks import check_batch
 from companion.runtime.kernels import scaled_dot_product_attention
 from companion.tokenization import END_OF_TEXT
 
@@ -51,8 +52,8 @@ def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
 def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> torch.Tensor:
     """Scaled dot-product attention, causal unless a mask says otherwise.
 
-    q (B, H, Tq, D), k and v (B, H, Tk, D) -> (B, H, Tq, D).
-    mask: bool, True where a query may look, broadcastable to (B, H, Tq, Tk).
+    q (..., Tq, D), k and v (..., Tk, D) -> (..., Tq, D). Leading dimensions are the same, usually (B, H).
+    mask: bool, True where a query may look, broadcastable to (..., Tq, Tk).
     None is causal_mask(Tq, Tk). A query that may look nowhere gets zeros.
     dropout: share of the weights set to 0; give 0.0 outside training.
     Raises TypeError for a mask that is not bool, ValueError for a causal mask with Tq > Tk.
@@ -91,6 +92,7 @@ class CausalSelfAttention(nn.Module):
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B, T, C) -> q, k, v, (B, H, T, D) each. start: position of x's first token (chapter 10)."""
+        check_batch("x", x)
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)  # (B, T, C) each
         return tuple(y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for y in (q, k, v))
 

@@ -25,6 +25,7 @@ from companion.runtime.caches import (
     whole_or_not,
 )
 from companion.runtime.checks import whole_number
+from companion.runtime.endings import until
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import check_rows
 
@@ -275,7 +276,8 @@ def speculative(
     """Yield the tokens that each pass of the model settles: the drafts that it keeps, and one of its own.
 
     draft: a model of the same vocabulary, or draft(text, n) -> up to n ids and their q (n, V), None where
-    it is certain of each. tokens: (1, T). sampling: temperature, top_k, top_p, of both. The tokens follow
+    it is certain of each. tokens: (1, T). stop: as for generate. sampling: temperature, top_k, top_p, of
+    both. The tokens follow
     the model's own probabilities; at temperature 0 they are those of generate. Errors as for stream.
     """
     row = check_speculation(model.config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling)
@@ -292,8 +294,10 @@ def speculative(
             if q is None:
                 q = F.one_hot(torch.tensor(drafted, dtype=torch.int64), p.shape[1])
             new = settle(p, q, drafted, generator)
-            new = new[: new.index(stop) + 1] if stop in new else new
-            text, left = text + new, 0 if stop in new else left - len(new)
+            before_stop = list(until(new, stop))
+            ended = len(before_stop) < len(new)
+            new = new[: len(before_stop) + 1]
+            text, left = text + new, 0 if ended else left - len(new)
             cache.rewind(len(text) - 1)  # drafts that were not kept, it has read in vain
             yield new
 

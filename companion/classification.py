@@ -15,7 +15,7 @@ from torch import nn
 
 from companion.datasets import pad_batch
 from companion.gpt import GPT
-from companion.runtime.checks import at_least_one
+from companion.runtime.checks import at_least_one, finite
 from companion.runtime.classifiers import as_labels, read_head, write_classifier
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import text_ends
@@ -51,7 +51,7 @@ def fit_head(
     decay: times the sum of squares of the head's weights on features of spread 1, added to the mean. Raises
     ValueError for labels outside 0 … n_classes - 1.
     """
-    labels, features = as_labels(labels, n_classes), features.double()
+    labels, features = as_labels(labels, n_classes), finite("features", features.double())
     mean, spread = features.mean(0), features.std(0, correction=0)
     x = (features - mean) / spread.where(spread > 1e-6, 1.0)  # a feature that never changes says nothing
     weights = None if weights is None else weights.double()
@@ -141,7 +141,7 @@ def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) ->
             here = order[i : i + batch_size]
             tokens, mask = pad_batch([rows[j] for j in here], pad_id=0)
             states[here] = classifier.states(tokens.to(device), mask.to(device)).float().cpu()
-    return states
+    return finite("states", states)
 
 
 # Cell f5e6c095, under “A model with two classes”
@@ -167,7 +167,9 @@ class TextClassifier:
         """For each text the probability of each class. Raises ValueError as read_states does."""
         states, head = read_states(self.classifier, self.rows(texts)), self.classifier.head
         with torch.no_grad():
-            shares = head(states.to(head.weight.device)).softmax(-1)  # (N, n_classes)
+            shares = finite(
+                "probabilities", head(states.to(head.weight.device)).softmax(-1)
+            )  # (N, n_classes)
         return [dict(zip(self.classes, row, strict=True)) for row in shares.tolist()]
 
     def save(self, folder: str | Path, provenance: dict | None = None) -> None:

@@ -185,8 +185,10 @@ def bits_per_byte(nats: float, n_bytes: int) -> float:
     nats: the sum of -ln p over all tokens of a text, closing <|endoftext|>s included, such as
     F.cross_entropy(..., reduction="sum"). n_bytes: the text's UTF-8 bytes, plus one for each
     <|endoftext|>.
-    Raises ValueError for n_bytes below 1.
+    Raises ValueError for n_bytes below 1, and for nats that are NaN.
     """
+    if math.isnan(nats):
+        raise ValueError("nats is NaN, must be a number; mend what gave the probabilities")
     if n_bytes < 1:
         raise ValueError(f"n_bytes={n_bytes} must be at least 1; an empty text has no surprise")
     return nats / math.log(2) / n_bytes

@@ -17,7 +17,7 @@ from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
 from companion.embeddings import GPTEmbedding
 from companion.gpt import GPTConfig, init_gpt2
-from companion.runtime.checks import check_ids, number
+from companion.runtime.checks import check_batch, check_ids, number
 
 __all__ = [
     "CrossAttention",
@@ -45,6 +45,9 @@ class CrossAttention(CausalSelfAttention):
     """
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
+        check_batch("x", x)
+        check_batch("memory", memory)
+
         def heads(y):
             return y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, C) -> (B, H, T, D)
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from companion.attention import causal_mask
 from companion.datasets import pad_batch
+from companion.runtime.checks import finite
 from companion.runtime.masks import near
 from companion.runtime.modes import eval_mode
 from companion.runtime.parts import blocks_of
@@ -38,7 +39,8 @@ def ask(model: nn.Module, rows: list) -> torch.Tensor:
     tokens, mask = pad_batch(rows, 0)  # (B, T)
     with eval_mode(model):
         hidden = model.hidden(tokens.to(next(model.parameters()).device))  # (B, T, C)
-    return model.logits(hidden[torch.arange(len(rows)), mask.sum(1) - 1]).float().log_softmax(-1)
+    logits = model.logits(hidden[torch.arange(len(rows)), mask.sum(1) - 1])  # (B, V)
+    return finite("log-probabilities", logits.float().log_softmax(-1))
 
 
 # Cell d758e44b, under “Inside”
@@ -72,7 +74,7 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     states = []
     with before([*blocks_of(model), model.norm], lambda part, x: states.append(x)), eval_mode(model):
         model.hidden(tokens)
-    return torch.stack(states)
+    return finite("states", torch.stack(states))
 
 
 # Cell ec3ac5d5, under “Four blocks, five states”
@@ -95,7 +97,7 @@ def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
 
     with before([block.attn for block in blocks_of(model)], note), eval_mode(model):
         model.hidden(tokens)
-    return torch.stack(maps)
+    return finite("attention maps", torch.stack(maps))
 
 
 # Cell 8b37ee0b, under “What does a head do?”
@@ -143,6 +145,7 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
         raise ValueError(
             f"labels go from {labels.min()} to {labels.max()}; a probe needs two or more, from 0 on"
         )
+    finite("states", states)
     x, targets = states.double(), nn.functional.one_hot(labels.long()).double()  # (N, C), (N, K)
     mean, spread, base = x.mean(0), x.std(0) + 1e-9, targets.mean(0)
     z = (x - mean) / spread
@@ -164,7 +167,7 @@ def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> to
 
     with before([block.attn.o_proj for block in blocks], note), eval_mode(model):
         model.hidden(tokens)
-    return torch.stack(means)
+    return finite("means", torch.stack(means))
 
 
 def ablate(model: nn.Module, heads: Iterable[tuple[int, int]], means: torch.Tensor | None = None):

@@ -16,9 +16,11 @@ from companion.datasets import pad_batch
 from companion.generation import ended_texts, generate, stream
 from companion.gpt import GPT
 from companion.runtime.chats import check_turns
+from companion.runtime.checks import finite
+from companion.runtime.endings import decode_answer, end_ids
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import cache_that_fits, seeded, special_id, text_ends, within_context
-from companion.tokenization import END_OF_TEXT, Tokenizer, decode_stream
+from companion.tokenization import END_OF_TEXT, Tokenizer
 from companion.training import next_token_loss
 
 __all__ = [
@@ -26,10 +28,12 @@ __all__ = [
     "add_chat_tokens",
     "chat_ids",
     "chat_end",
+    "chat_ends",
     "chat_rows",
     "masked_batches",
     "says",
     "answers",
+    "newest_exchanges",
     "Chat",
     "text_rows",
     "kept_loss",
@@ -68,9 +72,10 @@ def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | Non
 def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False) -> list[int]:
     """The ids of a conversation, a list of {"role": "user" or "assistant", "content": text}.
 
-    reply: end with what begins the model's answer. What spells a special token in a message is ordinary
-    text. A public tokenizer writes it as its own template says. Raises ValueError for other roles, turns in
-    another order and empty messages, and for a tokenizer without CHAT_TOKENS.
+    A message of the role "system" may stand first; it is written before the user's first text. reply: end
+    with what begins the model's answer. What spells a special token in a message is ordinary text. A public
+    tokenizer writes it as its own template says. Raises ValueError for other roles, turns in another order
+    and empty messages, and for a tokenizer without CHAT_TOKENS.
     """
     if hasattr(tokenizer, "chat"):
         return tokenizer.chat(list(messages), reply)
@@ -83,9 +88,22 @@ def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False
 
 
 def chat_end(tokenizer: Tokenizer) -> int:
-    """The id that ends an answer: <|end|>; of a public tokenizer without it, what ends a text."""
-    public = hasattr(tokenizer, "chat") and "<|end|>" not in tokenizer.special_tokens
-    return text_ends(tokenizer)[1] if public else special_id(tokenizer, "<|end|>")
+    """The id that the template writes behind an answer: <|end|>; a public template has its own.
+
+    Where a public template writes none, it is what ends a text.
+    """
+    if not hasattr(tokenizer, "chat"):
+        return special_id(tokenizer, "<|end|>")
+    return text_ends(tokenizer)[1] if tokenizer.turn_end is None else tokenizer.turn_end
+
+
+def chat_ends(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, ...]:
+    """All ids at which an answer stops: chat_end's, and the others that end a text or a turn.
+
+    vocab_size: the model's; an id that it has no row for is left out.
+    """
+    ends = [chat_end(tokenizer), *end_ids(tokenizer, vocab_size)]
+    return tuple(dict.fromkeys(ends))  # each once, in this order
 
 
 # Cell 926bb756, under “What is learned”
@@ -144,7 +162,7 @@ def says(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
             here = order[i : i + batch_size]
             tokens, _ = pad_batch([rows[j][0] for j in here], pad_id=0)  # (B, T + 1)
             learned, _ = pad_batch([rows[j][1] for j in here], pad_id=0)
-            best = model(tokens[:, :-1].to(device)).argmax(-1).cpu()  # (B, T)
+            best = finite("logits", model(tokens[:, :-1].to(device))).argmax(-1).cpu()  # (B, T)
             right[here] = ((best == tokens[:, 1:]) | (learned[:, 1:] == 0)).all(1)
     return right
 
@@ -159,7 +177,8 @@ def answers(
     ValueError as chat_ids does, and for a conversation that leaves no room in the context.
     """
     prompts = [within_context(chat_ids(one, tokenizer, reply=True), model.config) for one in conversations]
-    stop, device, generator = chat_end(tokenizer), next(model.parameters()).device, seeded(seed)
+    stop, device = chat_ends(tokenizer, model.config.vocab_size), next(model.parameters()).device
+    generator = seeded(seed)
     said, order = [("", False)] * len(prompts), sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for i in range(0, len(order), 50):
         here = order[i : i + 50]
@@ -174,41 +193,65 @@ def answers(
 
 
 # Cell 00b423c8, under “Talk to it”
+def newest_exchanges(messages: Sequence[dict], tokenizer: Tokenizer, limit: int) -> list[dict]:
+    """The messages without the oldest exchanges, so that they have at most `limit` tokens if they can.
+
+    A system message at the front stays, and so does the last question, even if they alone are longer.
+    Raises ValueError as chat_ids does.
+    """
+    n_system = 1 if messages[0]["role"] == "system" else 0
+    system, rest = list(messages[:n_system]), list(messages[n_system:])
+    while len(rest) > 2 and len(chat_ids(system + rest, tokenizer, reply=True)) > limit:
+        rest = rest[2:]  # a question and its answer
+    return system + rest
+
+
+# Cell 320bde2b, under “Talk to it”
 class Chat:
     """A conversation with a model: ask(text) -> its answer, which knows what was said before.
 
-    messages: the conversation so far. options: those of generate; the default temperature is 0, always the
-    likeliest token. Raises ValueError for a tokenizer without CHAT_TOKENS and without a chat template.
+    messages: the conversation so far; a message of the role "system" may stand first. dropped: how many of
+    the oldest exchanges are no longer among them, because the context was full. options: those of generate;
+    the default temperature is 0, always the likeliest token. Raises ValueError for a tokenizer without
+    CHAT_TOKENS and without a chat template.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, make_cache: Callable = SlidingCache, **options):
         self.model, self.tokenizer, self.make_cache, self.options = model, tokenizer, make_cache, options
-        self.messages, self.end = [], chat_end(tokenizer)
+        self.messages, self.dropped = [], 0
+        self.ends = chat_ends(tokenizer, model.config.vocab_size)
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece. One that is broken off leaves the messages as they were.
 
-        Raises ValueError for an empty text, and for a conversation that is longer than the context.
+        So does an answer without a word. Raises ValueError for an empty text, and for one that alone is
+        longer than the context.
         """
-        messages, said = [*self.messages, {"role": "user", "content": text}], []
-        ids = within_context(chat_ids(messages, self.tokenizer, reply=True), self.model.config)
+        config, asked = self.model.config, [*self.messages, {"role": "user", "content": text}]
+        reserved = min(max_new_tokens, config.context_length // 8)
+        messages = newest_exchanges(asked, self.tokenizer, config.context_length + 1 - reserved)
+        ids = within_context(chat_ids(messages, self.tokenizer, reply=True), config)
         row = torch.tensor([ids], device=next(self.model.parameters()).device)
-        room = min(max_new_tokens, self.model.config.context_length + 1 - len(ids))
-        cache = cache_that_fits(self.make_cache, self.model.config, row, room)
-        settings = {"temperature": 0, "generator": seeded(seed), "cache": cache} | self.options | options
-        new = stream(self.model, row, room, stop=self.end, **settings)
-        for piece in decode_stream(self.tokenizer, (i for i in new if i != self.end)):
-            said.append(piece)
+        room = min(max_new_tokens, config.context_length + 1 - len(ids))
+        settings = {"temperature": 0, "generator": seeded(seed), "stop": self.ends}
+        settings["cache"] = cache_that_fits(self.make_cache, config, row, room)
+        settings |= self.options | options
+        new, said = stream(self.model, row, room, **settings), ""
+        for piece in decode_answer(self.tokenizer, new, settings["stop"]):
+            said += piece
             yield piece
-        self.messages = [*messages, {"role": "assistant", "content": "".join(said)}]
+        if said.strip():
+            self.messages = [*messages, {"role": "assistant", "content": said}]
+            self.dropped += (len(asked) - len(messages)) // 2
 
     def ask(self, text: str, **options) -> str:
         """The answer to a text. options and errors: as for stream."""
         return "".join(self.stream(text, **options))
 
     def reset(self) -> None:
-        """Forget what was said."""
-        self.messages = []
+        """Forget what was said, but for a system message."""
+        self.messages = [one for one in self.messages[:1] if one["role"] == "system"]
+        self.dropped = 0
 
 
 # Cell 41f84d30, under “Break it: learn the questions, too”

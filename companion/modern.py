@@ -15,6 +15,7 @@ from companion.attention import CausalSelfAttention, attend
 from companion.blocks import Block
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
+from companion.runtime.checks import check_batch
 from companion.runtime.halves import Doubled, FirstHalf
 from companion.runtime.masks import near
 from companion.runtime.optimizers import of_one_shape, only_matrices
@@ -57,6 +58,9 @@ class RoPE(nn.Module):
     def forward(self, q: torch.Tensor, k: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor]:
         """q (B, H, T, D) and k (B, any number, T, D), turned. start: an int or, by row, int64 (B,)."""
         T, by_row = q.shape[-2], torch.is_tensor(start)
+        if by_row and (start.dtype != torch.int64 or start.shape != q.shape[:1]):
+            given = f"{start.dtype} of shape {tuple(start.shape)}"
+            raise ValueError(f"start is {given}, must be an int, or torch.int64 of shape ({len(q)},)")
         low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
         if low < 0 or high + T > self.context_length:
             most = f"context_length={self.context_length}"
@@ -131,6 +135,7 @@ class GroupedQueryAttention(CausalSelfAttention):
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(B, T, C) -> q (B, H, T, D), k and v (B, n_kv_heads, T, D). start: position of x's first."""
+        check_batch("x", x)
         q, k, v = (p(x).unflatten(-1, (-1, self.width)) for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k, v = (y.transpose(1, 2) for y in (self.q_norm(q), self.k_norm(k), v))
         return *self.rope(q, k, start), v
@@ -161,6 +166,7 @@ class Shift(nn.Module):
         self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+        check_batch("x", x)
         n = len(self.weight)
         seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
         for back, share in enumerate(self.weight, 1):
@@ -190,7 +196,8 @@ class SwiftBlock(Block):
 # Cell 1e9c604e, under “The parts list”
 @dataclass
 class LlamaConfig:
-    """The shape of a Llama type model. Sizes not given are SmolLM2-135M's, which also has n_kv_heads=3.
+    """The shape of a Llama type model. Sizes not given are SmolLM2-135M's, which also has n_kv_heads=3
+    and rope_theta=100_000 (not given, rope_theta is 10_000, as in the first Llama).
 
     Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
     multiple of 8. window: positions that a query sees. shift: SwiftBlock's reach; 0, plain. tied: the

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from companion.gpt import GPT
 from companion.lora import linear_layers, replace_linear, swap
 from companion.runtime.checkpoints import write_model
-from companion.runtime.checks import whole_number
+from companion.runtime.checks import finite, whole_number
 from companion.runtime.files import staged
 from companion.runtime.int8 import int8_product
 from companion.runtime.modes import eval_mode
-from companion.runtime.quantizable import check_places, check_quantizable
+from companion.runtime.quantizable import check_places, check_quantizable, narrowed
 
 __all__ = [
     "round_to_grid",
@@ -41,8 +41,9 @@ def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[
     """Round to nearest: (out, in) float -> integers (out, in) int8, scale (out, in / group) float16.
 
     bits: 2 to 8. group: numbers of a row that share a scale; None, the whole row. What restore makes of it is
-    off by half a scale at most, and by what float16 rounds off the scale. Raises ValueError for bits out of
-    range, and for a group that does not divide the row.
+    off by half a scale at most, and by what float16 rounds off the scale. Where float16 cannot hold a scale,
+    they are float32. Raises ValueError for bits out of range, for a group that does not divide the row, and
+    for a weight that is not finite.
     """
     if whole_number("bits", bits, 2, "try 8") > 8:
         raise ValueError(f"bits={bits} must be at most 8; try 8 or 4")
@@ -50,9 +51,10 @@ def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[
     if weight.shape[1] % group:
         raise ValueError(f"group={group} must divide {weight.shape[1]}, the length of a row; try 32")
     most = 2 ** (bits - 1) - 1  # n
+    finite("weight", weight, "it cannot be rounded")
     parts = weight.detach().float().unflatten(1, (-1, group))  # (out, in / group, group)
-    scale = (parts.abs().amax(-1) / most).half()  # equation (1)
-    scale = scale.where(scale > 0, 1.0)  # a group of zeros
+    scale = parts.abs().amax(-1) / most  # equation (1)
+    scale = narrowed(scale.where(scale > 0, 1.0))  # a group of zeros has the scale 1
     integers = (parts / scale[..., None]).round().clamp(-most, most)
     return integers.flatten(1).to(torch.int8), scale
 
@@ -188,7 +190,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
             hook.remove()
     if not count:
         raise ValueError("batches hold no token to calibrate with; give a few texts")
-    return {layer: gram / count for layer, gram in grams.items()}
+    return {layer: finite("inputs", gram / count) for layer, gram in grams.items()}
 
 
 # Cell 8959d9de, under “Errors pushed on”

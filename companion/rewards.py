@@ -16,7 +16,8 @@ from companion.caching import KVCache
 from companion.classification import fit_head
 from companion.datasets import pad_batch
 from companion.generation import ended_texts, generate
-from companion.runtime.checks import number, whole_number
+from companion.runtime.checks import finite, number, whole_number
+from companion.runtime.endings import answer_decoder, until
 from companion.runtime.rewards import (
     as_rewards,
     check_apart,
@@ -26,7 +27,6 @@ from companion.runtime.rewards import (
     prompt_rows,
     told_rows,
 )
-from companion.runtime.tokenizers import TextDecoder
 
 __all__ = [
     "best_of",
@@ -87,11 +87,11 @@ def sample_groups(teller, prompts: Sequence[str], size: int, generator=None, tem
     whole_number("size", size, 2, "a text alone has nothing to be compared with; try 8")
     rows = [row for row in prompt_rows(teller, prompts) for _ in range(size)]
     room = teller.model.config.context_length - max(map(len, rows))
-    options = {"stop": teller.end, "generator": generator, "cache": KVCache(teller.model.config, len(rows))}
+    options = {"stop": teller.ends, "generator": generator, "cache": KVCache(teller.model.config, len(rows))}
     drawn = generate(teller.model, rows, room, temperature, **options).cpu()  # (N, n)
-    after = ended_texts(drawn, teller.tokenizer, teller.end)
+    after = ended_texts(drawn, teller.tokenizer, teller.ends)
     told = [(prompts[i // size] + text, ended) for i, (text, ended) in enumerate(after)]
-    new = [row[: row.index(teller.end) + 1] if teller.end in row else row for row in drawn.tolist()]
+    new = [row[: len(list(until(row, teller.ends))) + 1] for row in drawn.tolist()]  # with what ended it
     whole = [[*row.tolist(), *more] for row, more in zip(rows, new, strict=True)]
     tokens, real = pad_batch(whole, teller.end)  # (N, T)
     place, given = torch.arange(tokens.shape[1]), torch.tensor([[len(row)] for row in rows])
@@ -106,13 +106,14 @@ def group_advantages(rewards, size: int) -> torch.Tensor:
     finite, and for rewards that do not come in groups of `size`.
     Source: Shao et al., 2024 (arXiv:2402.03300), section 4.1.2.
     """
-    rewards = as_rewards(rewards)
+    rewards = as_rewards(rewards)  # float64: nearby rewards stay apart, large ones stay finite
     if size < 2 or len(rewards) % size:
         raise ValueError(f"rewards has {len(rewards)} entries, must come in groups of size={size}, 2 or more")
     groups = rewards.view(-1, size)  # (P, G)
     groups = groups - groups[:, :1]  # so that equal ones are exactly 0
     above = groups - groups.mean(1, keepdim=True)
-    return (above / (groups.std(1, keepdim=True, correction=0) + 1e-4)).flatten()
+    spread = groups.std(1, keepdim=True, correction=0)  # (P, 1)
+    return (above / (spread + 1e-4)).flatten().float()
 
 
 # Cell 0bcc1395, under “GRPO”
@@ -124,13 +125,15 @@ def grpo_loss(new, old, advantages, mask, clip: float = 0.2, reference=None, kl:
     price kl. Sources: Schulman et al., 2017 (arXiv:1707.06347), equation (7); Shao et al., 2024
     (arXiv:2402.03300), equations (3) and (4).
     """
-    ratio = (new - old).exp()  # (N, T)
     A = advantages if advantages.ndim == 2 else advantages[:, None]
+    A = A.where(mask, 0.0)  # (N, T)
+    # Masked before exp: where it overflows, its gradient is not a number, and 0 times that is none either.
+    ratio = (new - old).where(mask, 0.0).exp()
     gain = torch.minimum(ratio * A, ratio.clamp(1 - clip, 1 + clip) * A)
     if reference is not None:
-        apart = reference - new
+        apart = (reference - new).where(mask, 0.0)
         gain = gain - kl * (apart.exp() - apart - 1)
-    return -gain.where(mask, 0.0).sum(), int(mask.sum())
+    return -gain.sum(), int(mask.sum())
 
 
 # Cell f4702381, under “GRPO”
@@ -179,7 +182,7 @@ def sentence_credit(samples: Samples, teller, false: Callable) -> torch.Tensor:
     for i, (text, ended) in enumerate(samples.told):
         if spans := false(text, ended):
             ids = samples.tokens[i, begin:].tolist()
-            decoder = TextDecoder(teller.tokenizer)
+            decoder = answer_decoder(teller.tokenizer)
             letters = [len(decoder.add(one)) for one in ids]
             ends = torch.tensor([0] * begin + letters).cumsum(0)  # (T,)
             starts = torch.cat([torch.zeros(1), ends[:-1]])
@@ -208,7 +211,7 @@ class RewardModel:
         self.features, self.weight = features, weight
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
-        return self.features(texts) @ self.weight
+        return finite("rewards", self.features(texts) @ self.weight)
 
     @classmethod
     def fit(cls, features: Callable, chosen: Sequence, rejected: Sequence, decay=0.01) -> "RewardModel":

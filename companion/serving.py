@@ -19,6 +19,7 @@ from companion.generation import next_logits, next_token_probabilities, throw
 from companion.gpt import GPT
 from companion.runtime.caches import empty_buffer
 from companion.runtime.checks import whole_number
+from companion.runtime.endings import stop_ids
 from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import check_generation, row_generators, seeded
 
@@ -63,16 +64,16 @@ def joined(caches: Sequence[KVCache]) -> KVCache:
 class Request:
     """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
 
-    max_new_tokens: at most so many. stop: the id that ends it. options: as for next_token_probabilities, but
-    repetition_penalty. seed: draws what generate draws with it; None, others each time. put: called with each
-    token as it is drawn, and with None at the end; must not raise. deadline: when it must be done, by
-    time.monotonic(). drawn: its tokens so far. finish: None; at the end "stop", "length", or why the
-    answer is not whole.
+    max_new_tokens: at most so many. stop: the id that ends it, or several. options: as for
+    next_token_probabilities, but repetition_penalty. seed: draws what generate draws with it; None, others
+    each time. put: called with each token as it is drawn, and with None at the end; must not raise.
+    deadline: when it must be done, by time.monotonic(). drawn: its tokens so far. finish: None; at the end
+    "stop", "length", or why the answer is not whole.
     """
 
     tokens: list[int]
     max_new_tokens: int
-    stop: int | None = None
+    stop: int | Sequence[int] | None = None
     options: dict = field(default_factory=dict)
     seed: int | None = None
     put: Callable = lambda token: None
@@ -87,7 +88,7 @@ class Request:
         """The next token was drawn."""
         self.drawn.append(token)
         self.put(token)
-        if token == self.stop:
+        if token in stop_ids(self.stop):
             self.end("stop")
         elif len(self.drawn) == self.max_new_tokens:
             self.end("length")

@@ -112,10 +112,13 @@ class CharTokenizer(Tokenizer, kind="char"):
 
 
 # Cell 66607660, under “Numbers that stand for no text”
-def count_pieces(text: str | Iterable[str], pattern: str) -> Counter[str]:
-    """How often each piece that the pattern finds stands in a text, or in several."""
+def count_pieces(text: str | Iterable[str], pattern: str, special_tokens=()) -> Counter[str]:
+    """How often each piece that the pattern finds stands in a text, or in several.
+
+    A text is cut where the name of a special token stands in it, so that no piece holds a part of that name.
+    """
     counts: Counter[str] = Counter()
-    for document in documents(text):
+    for document in documents(text, special_tokens):
         counts.update(split_pieces(pattern, document))
     return counts
 
@@ -135,7 +138,7 @@ class WordTokenizer(Tokenizer, kind="word"):
     @classmethod
     def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
         """Collect the words of a text, or of several. ValueError for an empty one."""
-        counts = count_pieces(text, pattern)
+        counts = count_pieces(text, pattern, special_tokens)
         return cls(sorted(counts, key=lambda word: (-counts[word], word)), special_tokens, pattern)
 
     def encode_ordinary(self, text: str) -> list[int]:
@@ -165,7 +168,7 @@ class BPETokenizer(Tokenizer, kind="bpe"):
     def train(cls, text, vocab_size, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN) -> Self:
         """Learn vocab_size tokens in all. ValueError for too few, or more than the text gives."""
         n_merges = merges_wanted(vocab_size, special_tokens)
-        merges = learn_merges(count_pieces(text, pattern), n_merges)
+        merges = learn_merges(count_pieces(text, pattern, special_tokens), n_merges)
         return cls(enough(merges, n_merges, vocab_size), special_tokens, pattern)
 
     @classmethod

@@ -18,6 +18,7 @@ from companion.datasets import Split, bits_per_byte, document_rows, random_batch
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.before_runs import check_config, check_fit, check_rows
 from companion.runtime.checkpoints import read_model, write_model
+from companion.runtime.checks import finite
 from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
 from companion.runtime.files import staged
 from companion.runtime.kernels import cross_entropy_sum
@@ -44,7 +45,12 @@ __all__ = [
 
 # Cell 1deafebe, under “The loss and its gradient”
 def perplexity(nats_per_token: float) -> float:
-    """exp of a loss in nats per token: how many equally likely tokens would surprise as much."""
+    """exp of a loss in nats per token: how many equally likely tokens would surprise as much.
+
+    Raises ValueError for a loss that is NaN.
+    """
+    if math.isnan(nats_per_token):
+        raise ValueError("nats_per_token is NaN, must be a number; mend what gave the loss")
     return math.inf if nats_per_token >= 709 else math.exp(nats_per_token)  # floats end near e**709
 
 
@@ -60,7 +66,8 @@ def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
     """The loss on every token of a split: each document from its start, in pieces if too long.
 
-    dtype: of the products; in bfloat16, three digits are right. Raises ValueError for an empty split.
+    dtype: of the products; in bfloat16, three digits are right. Raises ValueError for an empty split, and for
+    a loss that is not finite.
     """
     if len(split.starts) < 2:
         raise ValueError("split has no documents to take a loss on; give it at least one")
@@ -72,6 +79,7 @@ def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torc
             batch = document_rows(split.tokens, starts, order[i : i + batch_size])  # x, y: (B, T)
             with autocast(device, dtype):
                 nats += next_token_loss(model, move(batch, device))[0].item()
+    finite("the loss", nats)
     return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
 
 
