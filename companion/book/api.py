@@ -1,7 +1,6 @@
 """The pages of the package's names, made from its docstrings: read as source, nothing is imported."""
 
 import ast
-import functools
 import inspect
 import json
 import re
@@ -42,14 +41,7 @@ def source_file(book: Book, module: str) -> Path:
 
 def tree_of(book: Book, module: str) -> ast.Module:
     """The syntax tree of a module."""
-    path = source_file(book, module)
-    return parsed(path, path.stat().st_mtime_ns, path.stat().st_size)
-
-
-@functools.cache
-def parsed(path: Path, changed: int, size: int) -> ast.Module:
-    """The syntax tree of a file. changed, size: of the file, so that an edited one is parsed anew."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(source_file(book, module).read_text(encoding="utf-8"))
 
 
 def origin(book: Book, module: str, name: str) -> str | None:

@@ -440,3 +440,9 @@ def test_a_page_without_scripts_runs_none_and_one_without_an_encoding_is_refused
     assert "script-src 'self'" in policy_of("<html></html>") and "hashes" not in policy_of("<html></html>")
     with pytest.raises(ValueError, match="page has no <meta"):
         with_policy("<html><head></head></html>")
+
+
+def test_a_module_has_the_same_page_when_it_is_made_again():
+    first, second = (module_page(REAL, "training", None) for _ in range(2))
+    assert first == second
+    assert "Trainer(model, batches" in first
