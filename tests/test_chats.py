@@ -22,6 +22,13 @@ def test_what_is_written_is_read_again(tmp_path, form):
     assert [messages for _, messages in read_chats(tmp_path / "b.json")] == some
 
 
+def test_a_file_with_a_huge_number_is_one_line(tmp_path):
+    (tmp_path / "a.json").write_text("[" + "7" * 5000 + "]")
+    with pytest.raises(ValueError, match="a.json is not whole JSON") as error:
+        read_chats(tmp_path / "a.json")
+    assert "\n" not in str(error.value)
+
+
 def test_parquet_is_read_as_jsonl_is(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     import pyarrow as pa

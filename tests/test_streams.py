@@ -49,6 +49,7 @@ BAD = {
     "a number": ([{"text": 5}], "line 2: text is 5, which is no text"),
     "nothing": ([{"text": None}], "line 2: text is None, which is no text"),
     "too deep": (["[" * 100_000], "line 2 is cut off or damaged"),
+    "a huge number": (['{"text": ' + "7" * 5000 + "}"], "line 2 is cut off or damaged"),
     "bytes": (["\0\1"], "line 2 is cut off or damaged"),
 }
 

@@ -101,11 +101,11 @@ def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str
 
 
 def _json(path: Path) -> list[tuple[str, object]]:
+    data = path.read_bytes()
+    check_utf8(data, str(path))
     try:
-        data = path.read_bytes()
-        check_utf8(data, str(path))
         found = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not whole JSON ({error}); save it again") from None
     if not isinstance(found, list):
         raise ValueError(f"{path} must hold a list of conversations; put [ and ] around it")

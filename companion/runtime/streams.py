@@ -191,10 +191,10 @@ def _json_lines(file: str, column: str | None) -> Iterator[tuple[str, object]]:
 
 def _field(line: bytes, column: str | None, place: str) -> object:
     """The value of a column in a line; the whole row for None."""
+    check_utf8(line, place)
     try:
-        check_utf8(line, place)
         row = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(place, error) from None
     if not isinstance(row, dict):
         raise ValueError(f"{place} is {row!r:.40}, and no object{f' with a {column!r}' if column else ''}")
