@@ -12,7 +12,7 @@ from companion.exercises.exercise import Exercise
 from companion.exercises.grade import grade
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Progress, Report
 from companion.exercises.settle import type_name
-from companion.exercises.trial import run
+from companion.exercises.trial import Stopped, run
 
 
 def chapters() -> list[int]:
@@ -69,7 +69,7 @@ class Checker:
             return Report(UNCLEAR, exercise)
         try:
             verdict = grade(exercise, answer)
-        except Exception as error:
+        except (Exception, Stopped) as error:  # a stop may come late, just behind the answer
             fault = f"({type_name(error)}: {error})"
             text = "the check itself failed, which is not your answer's fault"
             return Report(UNCLEAR, f"{exercise.number} could not be checked: {text} {fault}.")

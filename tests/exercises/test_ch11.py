@@ -417,6 +417,14 @@ def points_unescaped(name):
     return layers_by(re.fullmatch(r"model.layers.([0-9]+).([a-z_.]+).(weight|bias)", name), name)
 
 
+def any_digits(name):
+    found = re.fullmatch(r"model\.layers\.(\d+)\.(.*)", name)
+    if found is None or found[1].isascii():
+        return by_patterns(name)
+    ours = by_patterns(f"model.layers.0.{found[2]}")
+    return ours and ours.replace("blocks.0.", f"blocks.{found[1]}.", 1)
+
+
 def by_isdigit(name):
     pieces = name.split(".")
     if len(pieces) > 2 and pieces[2].isdigit():
@@ -951,6 +959,7 @@ ANSWERS = {
             (model_or_not, "Without `model.`"),
             (points_unescaped, "stands for any letter"),
             (by_isdigit, "`isdigit` says yes to"),
+            (any_digits, "digits of other scripts"),
             (any_ending, "`.qweight` is neither"),
             (stripped, "a new line follows it"),
             (ending_lost, "The ending is missing"),

@@ -9,8 +9,8 @@ from companion.exercises.exercise import Function, Problem
 
 SEEDS = (0, 1, 2, 3, 5, 8)
 """Compared with each other and with 7: their sums, products and exclusive ors with a pass collide."""
-FAR = 24
-"""Passes of seed 7 that are compared with the first pass of larger seeds: seed * 10 + pass collides."""
+FAR = (10, 16, 20, 32, 50, 64, 100, 128, 200, 256, 500, 512, 1000, 1024, 10_000)
+"""Passes of seed 7 that are compared with the first pass of seed 8: seed * 10 + pass collides."""
 
 
 def batch_rows(number, n_stories, batch_size, seed):
@@ -43,8 +43,9 @@ def rows_call(answer, n_stories, batch_size):
     others = [
         sum((rows(p * batches + i, seed) for i in range(batches)), []) for seed in SEEDS for p in range(3)
     ]
-    many = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in range(FAR)]
-    larger = [sum((rows(i, seed) for i in range(batches)), []) for seed in (8, 9)]
+    many = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in range(12)]
+    late = [sum((rows(p * batches + i, 7) for i in range(batches)), []) for p in FAR]
+    first_of_next = sum((rows(i, 8) for i in range(batches)), [])
     after = torch.get_rng_state(), random.getstate()
     wrong = {
         "a batch has too few or too many rows": any(len(batch) != batch_size for batch in given),
@@ -55,7 +56,8 @@ def rows_call(answer, n_stories, batch_size):
         "two seeds have the same order": others[3 * SEEDS.index(8)] == passes[0],
         "a pass of one seed comes again as one of another": any(one in others for one in passes)
         or any(others.count(one) > 1 for one in others),
-        "a late pass of one seed comes again as one of another": any(one in many[3:] for one in larger),
+        "a late pass of one seed comes again as one of another": first_of_next in late
+        and len(set(first_of_next)) == len(first_of_next),  # drawn from one deck
         "one pass is another, begun elsewhere": any(turned(passes[0], one) for one in passes[1:]),
         "the same stories sit out every pass": n_stories % batch_size
         and len({frozenset(one) for one in many}) == 1,
@@ -112,6 +114,13 @@ def rows_seeds_ten_apart(number, n_stories, batch_size, seed):
     return torch.randperm(n_stories, generator=generator)[first : first + batch_size].tolist()
 
 
+def rows_seeds_a_thousand_apart(number, n_stories, batch_size, seed):
+    batches = n_stories // batch_size
+    generator = torch.Generator().manual_seed(seed * 1000 + number // batches)
+    first = number % batches * batch_size
+    return torch.randperm(n_stories, generator=generator)[first : first + batch_size].tolist()
+
+
 def rows_in_order(number, n_stories, batch_size, seed):
     first = number % (n_stories // batch_size) * batch_size
     return list(range(first, first + batch_size))
@@ -148,6 +157,11 @@ def rows_shuffled_batches(number, n_stories, batch_size, seed):
     first = torch.randperm(batches, generator=generator)[number % batches].item() * batch_size
     return list(range(first, first + batch_size))
 
+
+APART = (
+    "A late pass of seed 7 is the first pass of seed 8, as with 7 * 10 + 10 and 8 * 10. A run may have thousands "
+    "of passes: keep seed and pass further apart, as `training_batches` does."
+)
 
 EXERCISE = Function(
     number="7.4",
@@ -187,11 +201,8 @@ EXERCISE = Function(
             "The first pass of seed 8 is the second one of seed 7: a sum of seed and pass is the same for "
             "both. Keep them apart, as `training_batches` does.",
         ),
-        (
-            rows_seeds_ten_apart,
-            "Pass 10 of seed 7 is the first pass of seed 8, because 7 * 10 + 10 is 8 * 10. A run may have many "
-            "passes: keep seed and pass further apart, as `training_batches` does.",
-        ),
+        (rows_seeds_ten_apart, APART),
+        (rows_seeds_a_thousand_apart, APART),
         (rows_in_order, "The stories come in the order of the book. Shuffle them anew for each pass."),
         (
             rows_with_a_short_batch,
