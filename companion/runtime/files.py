@@ -26,7 +26,7 @@ WAIT = 60
 MOST_BYTES = 512 * 2**20
 """The largest JSON or text file of a model that is read; the largest public tokenizer.json has 40 MB."""
 MOST_DIGITS = 20
-"""The longest whole number in a file that somebody else wrote: 2**64 has so many digits."""
+"""The longest whole number in a file that somebody else wrote: the largest of 64 bits has so many digits."""
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 """What the operating system says where a disk, a limit of a file's size, or a user's share is full."""
 

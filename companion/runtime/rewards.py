@@ -15,7 +15,7 @@ LARGEST = 1e100
 
 
 def as_rewards(rewards) -> torch.Tensor:
-    """Rewards as float64 (N,), in which neighbouring integers stay apart up to 2**53.
+    """Rewards as float64 (N,), in which neighbouring integers stay apart up to 2⁵³.
 
     Raises ValueError for no rewards, and for one that is not finite or larger than LARGEST.
     """
