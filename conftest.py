@@ -1,7 +1,6 @@
 """Settings for every test and every notebook's kernel."""
 
 import os
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Set where a notebook started the tests; their kernels would show controls, as if to a reader (widgets.py).
 os.environ.pop("JPY_SESSION_NAME", None)
 
-QUICK = 15
-"""Seconds that a chapter may have in book.toml and still be run by `pytest -m "not slow"`."""
+GATE = Path(__file__).parent / "tests" / "slow"
+"""The tests in this folder need a browser, another library, or many minutes."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Marks the cells of long chapters as slow; a cell alone is no test, since it needs those before it."""
-    book = tomllib.loads((Path(__file__).parent / "book.toml").read_text(encoding="utf-8"))
-    chapters = [chapter for part in book["part"] for chapter in part["chapter"]]
-    long = {f"{chapter['name']}.ipynb" for chapter in chapters if chapter["seconds"] > QUICK}
+    """Marks the tests in tests/slow as the gate's, and those of the gate and the notebooks' cells as slow."""
     for item in items:
-        if item.path.name in long:
+        if item.path.is_relative_to(GATE):
+            item.add_marker("gate")
+        if item.path.suffix == ".ipynb" or item.get_closest_marker("gate"):
             item.add_marker("slow")

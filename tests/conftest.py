@@ -68,7 +68,7 @@ def full_disk():
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty working directory with a text of our own in it."""
-    from command_line import SENTENCES
+    from support.command_line import SENTENCES
 
     monkeypatch.chdir(tmp_path)
     text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
@@ -79,7 +79,7 @@ def here(tmp_path, monkeypatch):
 @pytest.fixture
 def prepared(here, capsys):
     """The same with the text prepared."""
-    from command_line import main
+    from support.command_line import main
 
     assert main(["prepare", "mine.txt"]) == 0
     capsys.readouterr()
@@ -88,7 +88,7 @@ def prepared(here, capsys):
 
 def train_tiny(capsys, *options):
     """Train a tiny model on the prepared text."""
-    from command_line import TINY, main
+    from support.command_line import TINY, main
 
     assert main(["train", "--data", "runs/data/mine", *options, *TINY]) == 0
     capsys.readouterr()

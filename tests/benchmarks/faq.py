@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from paraphrases import ASKED, OTHERS, halves
+from support.paraphrases import ASKED, OTHERS, halves
 
 from companion import load, village
 from companion.serve import faq

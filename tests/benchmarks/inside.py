@@ -6,7 +6,7 @@
 
 A GPT-2 of the preset `village`'s shape reads new stories, 16 a step and none twice, with a whole schedule of
 its own. At some twenty steps it stops and is looked into: a row of the log. The first row also has the mean
-loss of the first 25 steps, which tests/test_inside.py computes again. Some ten minutes on one core.
+loss of the first 25 steps, which tests/chapters/test_inside.py computes again. Some ten minutes on one core.
 """
 
 import argparse

@@ -24,7 +24,7 @@ BROKEN = {
 """What is broken, and the one string in the notebook's file that breaks it."""
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     """Plain pytest with the project's own settings, on another folder's notebooks."""
     whole = book.chapters[0].notebook.read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     assert {name for outcome, name in outcomes} == {*BROKEN, "01_averages", "02_smoothing"}
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
     """A cell alone would fail for want of those before it."""
     command = [sys.executable, *"-m pytest -n 0 -q --collect-only chapters -m".split(), "not slow"]

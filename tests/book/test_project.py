@@ -29,7 +29,7 @@ INVOKED = {
 """Packages that are used without being imported, each with a trace of its use."""
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_check_finds_no_difference():
     assert check(BOOK) == []
 

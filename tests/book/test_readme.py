@@ -121,11 +121,14 @@ def test_powershell_gets_the_same_commands():
     assert theirs == ours and len(ours) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_the_python_of_readme_prints_what_readme_shows(tmp_path, monkeypatch):
     """The model that ships tells the story that stands there. A newborn one is trained for three steps."""
     page = text("README.md")
-    (training, telling, _), (babble, story) = fenced(page, "python"), fenced(page, "text")  # _: tests/peers
+    (training, telling, _), (babble, story) = (
+        fenced(page, "python"),
+        fenced(page, "text"),
+    )  # _: tests/slow/peers
     assert training.count("steps=400") == 1 and training.count("\n") <= 17
     monkeypatch.chdir(ROOT)  # where a reader runs it
     with contextlib.redirect_stdout(io.StringIO()) as out:

@@ -207,7 +207,7 @@ def test_a_term_of_everyday_english_is_linked_only_in_its_chapter(book):
     assert linker.link("The *key* opens a token.") == "The *key* opens a {term}`token <token>`."
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_every_entry_of_the_glossary_is_linked_in_a_chapter():
     notebooks = {chapter: read_notebook(chapter.notebook) for chapter in REAL.chapters}
     terms = unique_terms(term for pair in notebooks.items() for term in chapter_terms(*pair))
@@ -273,7 +273,7 @@ def entries(module: str) -> set[str]:
     return set(re.findall(r"\{py:(?:function|class|data)\} (\w+)", page))
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_every_public_name_of_the_real_package_has_one_entry():
     for module in modules(REAL):
         names = set(site.module_names(source_file(REAL, module)))
@@ -288,7 +288,7 @@ def test_the_folders_that_chapters_use_have_pages():
     assert pages.index("village") < pages.index("village.world") and "show" not in pages
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_the_village_s_page_lists_its_names_and_leads_to_their_entries():
     page = module_page(REAL, "village", None)
     listed = dict(re.findall(r"^- \{py:obj\}`(\w+) <companion\.([\w.]+)\.\1>`", page, re.MULTILINE))
@@ -341,9 +341,10 @@ def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
 def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_browser():
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
-    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs tests/site" in gate
-    for command in ("-e .[site]", "python -m companion.book site", "pytest tests/site", "deploy-pages"):
+    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs -m gate tests tests/slow" in gate
+    for command in ("-e .[site]", "python -m companion.book site", "pytest -m gate tests/slow/site"):
         assert command in workflow
+    assert "deploy-pages" in workflow
 
 
 def test_nothing_of_sphinx_is_imported_before_it_is_needed():

@@ -252,7 +252,7 @@ def test_new_keeps_a_text_that_is_there(book):
     assert Book.read(book.root).chapters[2].name == "03_more"
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_a_failure_at_any_rename_leaves_each_file_whole(book, monkeypatch):
     edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99")
     edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")

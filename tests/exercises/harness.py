@@ -59,7 +59,7 @@ class ExerciseTests:
         verdict = judged(number, answer)
         assert verdict.outcome == "right", verdict
 
-    @pytest.mark.slow
+    @pytest.mark.gate
     def test_wrong_answers_are_told_their_mistake(self, number, answer, message, monkeypatch):
         monkeypatch.setattr("companion.exercises.grade.SECONDS", 5)  # some never end
         verdict = judged(number, answer)
@@ -73,7 +73,7 @@ class ExerciseTests:
                     last = traceback.extract_tb(one.expected.error.__traceback__)[-1]
                     assert last.line.startswith("raise "), f"{exercise.number}: {one.args} is no case"
 
-    @pytest.mark.slow
+    @pytest.mark.gate
     def test_every_known_mistake_is_recognized(self):
         for number in self.answers:
             for wrong, message in exercise_of(number).mistakes:
@@ -82,7 +82,7 @@ class ExerciseTests:
                     f"{number}: {message}\nis not told, but\n{verdict}"
                 )
 
-    @pytest.mark.slow
+    @pytest.mark.gate
     def test_verdicts_do_not_depend_on_the_package(self, monkeypatch):
         answers = [
             (n, a) for n, table in self.answers.items() for a in [*table.right, *(w for w, _ in table.wrong)]
@@ -98,7 +98,7 @@ class ExerciseTests:
             if "it was stopped after" not in repr(verdict):  # they would only end again, at another line
                 assert Checker()(number, answer) == verdict
 
-    @pytest.mark.slow
+    @pytest.mark.gate
     def test_the_cells_run_on_their_own_and_the_solutions_pass(self, monkeypatch):
         (chapter,) = {int(number.partition(".")[0]) for number in self.answers}
         monkeypatch.chdir(BOOK.root / "chapters")

@@ -42,7 +42,7 @@ SHORT = 0.6
 
 def slow(value):
     """One more value of a test's parameter, for a whole run."""
-    return pytest.param(value, marks=pytest.mark.slow)
+    return pytest.param(value, marks=pytest.mark.gate)
 
 
 def exercise(oracle, cases, wants="f(x)", **changes) -> Function:
@@ -771,7 +771,7 @@ def test_a_private_cache_may_be_filled():
     assert "right" in verdict(lambda x: x._cache.update(a=1) or 1, exercise(lambda x: 1, [(Holder(),)]))
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 def test_every_exercise_survives_odd_results(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", 2)
     for number in (task.number for chapter in range(1, 9) for task in exercises_of(chapter)):

@@ -9,7 +9,7 @@ from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number
 from companion.exercises.grade import all_tries, misfit
 
-pytestmark = pytest.mark.slow  # hundreds of answers
+pytestmark = pytest.mark.gate  # hundreds of answers
 
 FOLDER = Path(__file__).parent / "fresh"
 FILES = sorted(FOLDER.glob("ch*.py"))

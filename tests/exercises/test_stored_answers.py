@@ -6,7 +6,7 @@ from stored import FOLDER, stored_answers
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Number
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.gate
 
 ANSWERS = [answer for path in sorted(FOLDER.glob("ch*.txt")) for answer in stored_answers(path)]
 

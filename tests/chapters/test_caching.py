@@ -1,0 +1,770 @@
+"""Chapter 9: a cache changes nothing but the time, and drafts change nothing but the number of passes."""
+
+import dataclasses
+from itertools import chain
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from support.weights import noisy
+from torch import nn
+
+import companion
+from companion.attention import CausalSelfAttention
+from companion.blocks import MLP, Block, LayerNorm
+from companion.caching import (
+    KVCache,
+    ModelDraft,
+    PromptLookup,
+    SlidingCache,
+    cache_bytes,
+    prefill,
+    select,
+    settle,
+    speculative,
+)
+from companion.embeddings import TokenEmbedding
+from companion.generation import LanguageModel, generate, next_token_probabilities, stream
+from companion.gpt import GPT, GPTConfig, gpt2
+from companion.runtime.sampling import seeded
+from companion.village import DATA
+
+B, T, V = 3, 19, 53
+SHAPE = GPTConfig(vocab_size=V, context_length=23, n_layers=2, n_heads=5, d_model=30, d_ff=47, dropout=0.3)
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def ids(*shape, seed=0):
+    return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Shifted(CausalSelfAttention):
+    """Each token's vector mixed with those of the two before it; keys turned by their position."""
+
+    def project(self, x, start=0):
+        q, k, v = super().project(x, start)
+        at = torch.as_tensor(start)[..., None] + torch.arange(x.shape[1])
+        turn = (0.3 * at)[..., None].cos().unsqueeze(-3).to(x.dtype)  # (1, T, 1), or (B, 1, T, 1)
+        return q, k * turn, v
+
+    def forward(self, x, cache=None):
+        long = F.pad(x, (0, 0, 2, 0)) if cache is None else cache.remember("x", x, 2)
+        n = x.shape[1]
+        return super().forward(x + 0.5 * long[:, 1 : n + 1] - 0.3 * long[:, :n], cache)
+
+
+class Convolved(nn.Module):
+    """An MLP that looks at the token before, and remembers it after attention has turned the page."""
+
+    def __init__(self, mlp):
+        super().__init__()
+        self.mlp, self.cache = mlp, None
+
+    def forward(self, x):
+        long = F.pad(x, (0, 0, 1, 0)) if self.cache is None else self.cache.remember("mlp", x, 1)
+        return self.mlp(x + long[:, :-1])
+
+
+class ConvolvedBlock(Block):
+    def forward(self, x, cache=None):
+        self.mlp.cache = cache
+        return super().forward(x, cache)
+
+
+def shifted_gpt(shape=SHAPE):
+    c = shape
+    torch.manual_seed(0)
+    blocks = [
+        ConvolvedBlock(
+            LayerNorm(c.d_model),
+            Shifted(c.d_model, c.n_heads),
+            LayerNorm(c.d_model),
+            Convolved(MLP(c.d_model, c.d_ff)),
+        )
+        for _ in range(c.n_layers)
+    ]
+    return noisy(GPT(c, TokenEmbedding(V, c.d_model), blocks, LayerNorm(c.d_model))).eval()
+
+
+def gpt2_model(shape=SHAPE):
+    torch.manual_seed(0)
+    return noisy(gpt2(shape)).eval()
+
+
+MODELS = {"gpt2": gpt2_model, "with other memories": shifted_gpt}
+LENGTHS = torch.tensor([4, 11, 7])
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return MODELS[request.param]()
+
+
+# -- logits
+
+
+@pytest.mark.parametrize("length", [None, 1, 5, 23])
+@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6, 8], [T], [1, T - 1]])
+@torch.no_grad()
+def test_logits_are_those_without_a_cache(model, chunks, length):
+    tokens, cache = ids(B, T), KVCache(SHAPE, B, length)
+    pieces = [model(piece, cache) for piece in tokens.split(chunks, dim=1)]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens), **CLOSE)
+    assert cache.length == T
+
+
+@torch.no_grad()
+def test_rows_at_different_positions(model):
+    """Three prompts in one batch; what follows them comes in pieces of one, three and two."""
+    prompts, more = ids(B, 11), ids(B, 6, seed=5)
+    whole = [torch.cat([p[:n], m])[None] for p, m, n in zip(prompts, more, LENGTHS, strict=True)]
+    cache = KVCache(SHAPE, B)
+    rows = [p[:n] for p, n in zip(prompts, LENGTHS, strict=True)]
+    first = prefill(model, rows, cache, chunk=3)
+    assert cache.length.tolist() == LENGTHS.tolist()
+    pieces = torch.cat([first[:, None]] + [model(p, cache) for p in more.split([1, 3, 2], 1)], dim=1)
+    assert cache.length.tolist() == (LENGTHS + 6).tolist()
+    for row, (text, n) in enumerate(zip(whole, LENGTHS, strict=True)):
+        torch.testing.assert_close(pieces[row], model(text)[0, n - 1 :], **CLOSE)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 100])
+def test_prefill_in_chunks_gives_the_last_logits(model, chunk):
+    tokens, cache = ids(B, 10), KVCache(SHAPE, B)
+    model.train()
+    last = prefill(model, tokens, cache, chunk)
+    assert model.training and not last.requires_grad and cache.length == 10
+    torch.testing.assert_close(last, model.eval()(tokens)[:, -1].detach(), **CLOSE)
+
+
+@torch.no_grad()
+def test_prefill_goes_on_from_what_is_there(model):
+    cache, rows = KVCache(SHAPE, B), [ids(n, seed=n) for n in (2, 6, 1)]
+    prefill(model, ids(B, 7), cache)
+    last = prefill(model, rows, cache, 4)
+    assert cache.length.tolist() == [9, 13, 8]
+    for i, row in enumerate(rows):
+        expected = model(torch.cat([ids(B, 7)[i], row])[None])[0, -1]
+        torch.testing.assert_close(last[i], expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_fewer_query_heads_share_keys():
+    """Whatever number of heads keys have, the cache takes it from them."""
+    cache, k = KVCache(SHAPE, B), torch.randn(B, 2, 4, 7)
+    got, _, mask = cache.layers[0].append(k, k + 1)
+    assert mask is None and torch.equal(got, k)
+
+
+# -- rewinding, growing, the end
+
+
+@torch.no_grad()
+def test_rewinding_forgets_what_came_after(model):
+    tokens, other, cache = ids(B, 12), ids(B, 8, seed=7), KVCache(SHAPE, B)
+    for back in (5, 5, 0):
+        model(tokens[:, cache.length :], cache)
+        cache.rewind(back)
+        assert cache.length == back
+    cache.rewind(0)
+    model(tokens, cache)
+    cache.rewind(4)
+    expected = model(torch.cat([tokens[:, :4], other], dim=1))[:, 4:]
+    torch.testing.assert_close(model(other, cache), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_a_length_may_be_numpys(model):
+    tokens, cache = ids(B, 12), KVCache(SHAPE, B)
+    model(tokens[:, :9], cache)
+    cache.rewind(np.int64(4))
+    torch.testing.assert_close(model(tokens[:, 4:], cache), model(tokens)[:, 4:], **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [[2, 0, 2], (2, 0, 2), range(2, -1, -1), torch.tensor([2, 0])])
+def test_rows_may_be_chosen_in_any_form_and_in_inference_mode(model, rows):
+    tokens, cache = ids(B, 12), KVCache(SHAPE, B)
+    with torch.inference_mode():
+        model(tokens[:, :4], cache)
+        chosen = select(cache, rows)
+    kept = tokens[[int(row) for row in rows]]
+    torch.testing.assert_close(model(kept[:, 4:], chosen), model(kept)[:, 4:], **CLOSE)
+
+
+def test_a_penalty_needs_to_see_all_tokens(model):
+    tokens, cache = ids(1, 6), KVCache(SHAPE, 1)
+    prefill(model, tokens[:, :4], cache)
+    with pytest.raises(ValueError, match="repetition_penalty=1.3 counts all tokens .* which 4 it holds"):
+        generate(model, tokens[:, 4:], 2, repetition_penalty=1.3, cache=cache)
+
+
+def test_a_draft_of_another_vocabulary_is_refused(model):
+    other = gpt2(dataclasses.replace(SHAPE, vocab_size=SHAPE.vocab_size + 2))
+    rule = f"draft has a vocabulary of {SHAPE.vocab_size + 2}, model one of {SHAPE.vocab_size}"
+    with pytest.raises(ValueError, match=rule):
+        next(speculative(model, other, ids(1, 3), 4))
+
+
+@torch.no_grad()
+def test_rows_rewind_to_lengths_of_their_own_and_back_to_one(model):
+    tokens, other, cache = ids(B, 12), ids(B, 5, seed=7), KVCache(SHAPE, B)
+    model(tokens, cache)
+    cache.rewind(torch.tensor([4, 12, 7]))
+    got = model(other, cache)
+    for row, n in enumerate((4, 12, 7)):
+        alone = torch.cat([tokens[row, :n], other[row]])[None]
+        torch.testing.assert_close(got[row], model(alone)[0, n:], **CLOSE)
+    cache.rewind(3)
+    torch.testing.assert_close(
+        model(other, cache), model(torch.cat([tokens[:, :3], other], 1))[:, 3:], **CLOSE
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "error", "words"),
+    [
+        (8, ValueError, "length=8 must be between 0 and the 7"),
+        (-1, ValueError, "length=-1 must be at least 0"),
+        (2.5, TypeError, "length=2.5 must be a whole number"),
+        (torch.tensor([7, 8, 1]), ValueError, "between 0 and the 7"),
+        (torch.tensor([7, -1, 1]), ValueError, "between 0"),
+        (torch.tensor([7, 1]), ValueError, r"torch.int64 \(3,\)"),
+        (torch.tensor([7.0, 1.0, 1.0]), ValueError, "torch.float32"),
+    ],
+)
+@torch.no_grad()
+def test_a_cache_cannot_go_back_to_where_it_was_not(length, error, words):
+    model, cache = gpt2_model(), KVCache(SHAPE, B)
+    model(ids(B, 7), cache)
+    with pytest.raises(error, match=words):
+        cache.rewind(length)
+    assert cache.length == 7
+
+
+@torch.no_grad()
+def test_each_row_goes_back_only_to_where_it_was():
+    model, cache = gpt2_model(), KVCache(SHAPE, B)
+    model(ids(B, 9), cache)
+    cache.rewind(torch.tensor([2, 9, 5]))
+    for length in (3, torch.tensor([2, 9, 6])):
+        with pytest.raises(ValueError, match="between 0"):
+            cache.rewind(length)
+    cache.rewind(torch.tensor([2, 8, 5]))
+
+
+@torch.no_grad()
+def test_buffers_double_and_keep_what_they_hold():
+    model, cache, held = gpt2_model(dataclasses.replace(SHAPE, context_length=200)), None, []
+    cache = KVCache(model.config, B)
+    tokens = ids(B, 150)
+    logits = []
+    for piece in tokens.split([3] * 50, dim=1):
+        logits.append(model(piece, cache))
+        held.append(cache.layers[0].tracks["k"].buffer.shape[2])
+    assert sorted(set(held)) == [64, 128, 200]
+    torch.testing.assert_close(torch.cat(logits, 1), model(tokens), **CLOSE)
+    made = KVCache(model.config, B, length=150)
+    model(tokens[:, :2], made)
+    assert made.layers[1].tracks["v"].buffer.shape == (B, 5, 150, 6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_past_the_context_is_an_error_and_never_an_answer(name):
+    model, cache = MODELS[name](), KVCache(SHAPE, B)
+    model(ids(B, 22), cache)
+    model(ids(B, 1), cache)
+    assert cache.length == 23
+    with pytest.raises(ValueError, match="context_length=23"):
+        model(ids(B, 1), cache)
+    cache.rewind(torch.tensor([3, 23, 7]))
+    with pytest.raises(ValueError, match="context_length=23"):
+        model(ids(B, 1), cache)
+    cache.rewind(torch.tensor([3, 21, 7]))
+    assert model(ids(B, 2), cache).isfinite().all()
+
+
+@torch.no_grad()
+def test_another_batch_is_an_error():
+    cache = KVCache(SHAPE, B)
+    with pytest.raises(ValueError, match="2 rows, the cache batch_size=3"):
+        gpt2_model()(ids(2, 4), cache)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"batch_size": 0}, ValueError, "batch_size=0 must be at least 1"),
+        ({"batch_size": 2.0}, TypeError, "batch_size=2.0 must be a whole number"),
+        ({"batch_size": 2, "length": 0}, ValueError, "length=0 must be at least 1"),
+        ({"batch_size": 2, "length": 24}, ValueError, "length=24 must be at most context_length=23"),
+    ],
+)
+def test_sizes_that_no_cache_has(arguments, error, words):
+    with pytest.raises(error, match=words):
+        KVCache(SHAPE, **arguments)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("before", [0, 6, LENGTHS], ids=["the first call", "a later one", "by row"])
+@pytest.mark.parametrize("n", [3, 9], ids=["few tokens", "many"])
+@pytest.mark.parametrize("place", ["blocks.1", "blocks.1.mlp", "norm"])
+def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, n, place, monkeypatch):
+    cache, tokens, expected = KVCache(SHAPE, B), ids(B, n, seed=1), KVCache(SHAPE, B)
+    for each in (cache, expected):
+        if before is LENGTHS:
+            prefill(model, [ids(int(length)) for length in LENGTHS], each)
+        elif before:
+            model(ids(B, before), each)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.get_submodule(place), "forward", stop)
+        with pytest.raises(KeyboardInterrupt):
+            model(tokens, cache)
+    assert torch.equal(torch.as_tensor(cache.length), torch.as_tensor(before))
+    torch.testing.assert_close(model(tokens, cache), model(tokens, expected), **CLOSE)
+
+
+@torch.no_grad()
+def test_an_interrupted_short_way_leaves_the_cache_as_it_was(monkeypatch):
+    """The second layer's turn in fewer calls: there no part's forward is called that could be patched."""
+    model, cache = gpt2_model(), KVCache(SHAPE, B)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.layers[1], "append", lambda k, v: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model(ids(B, 2), cache)
+    assert cache.length == 0
+    torch.testing.assert_close(model(ids(B, 2), cache), model(ids(B, 2)), **CLOSE)
+
+
+@torch.no_grad()
+def test_layers_that_were_called_by_themselves_are_out_of_step(model):
+    tokens, cache = ids(B, 9), KVCache(SHAPE, B)
+    model(tokens[:, :6], cache)
+    model.blocks[0](torch.zeros(B, 3, 30), cache.layers[0])
+    with pytest.raises(ValueError, match=r"some layers hold 9 tokens and some 6; call rewind\(6\)"):
+        model(tokens[:, 6:], cache)
+    cache.rewind(6)
+    torch.testing.assert_close(model(tokens[:, 6:], cache), model(tokens)[:, 6:], **CLOSE)
+
+
+@torch.no_grad()
+def test_a_prefill_that_fails_leaves_the_cache_as_it_was(model):
+    cache, fresh = KVCache(SHAPE, 1), KVCache(SHAPE, 1)
+    prefill(model, ids(1, 3), cache)
+    with pytest.raises(ValueError, match="context_length=23"):
+        prefill(model, ids(1, 40), cache, chunk=10)
+    with pytest.raises(ValueError, match="tokens go from"):
+        prefill(model, torch.cat([ids(1, 10), torch.full((1, 1), V)], dim=1), cache, chunk=5)
+    assert cache.length == 3
+    prefill(model, ids(1, 3), fresh)
+    ours, expected = (prefill(model, ids(1, 9, seed=1), c) for c in (cache, fresh))
+    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_lengths_are_the_caller_s_and_the_cache_s_own(model):
+    cache, back = KVCache(SHAPE, 2), torch.tensor([3, 5])
+    model(ids(2, 9), cache)
+    cache.rewind(back)
+    back -= 1
+    held = cache.length
+    held += 7
+    assert cache.length.tolist() == [3, 5]
+    model(ids(2, 1), cache)
+    held = cache.length
+    held -= 2  # a tensor like any other, also after the short way
+    assert cache.length.tolist() == [4, 6] and [t.length.tolist() for t in cache.used()][0] == [4, 6]
+
+
+def test_layers_without_attention_keep_nothing(model):
+    class Plain(Block):
+        def forward(self, x, cache=None):
+            return x + self.mlp(self.norm_2(x))
+
+    parts = model.blocks[1]
+    for at in (0, 1, 2):
+        blocks = [gpt2_model().blocks[0], gpt2_model().blocks[1]]
+        blocks.insert(at, Plain(parts.norm_1, parts.attn, parts.norm_2, MLP(30, 47)))
+        shape = dataclasses.replace(SHAPE, n_layers=3)
+        mixed = noisy(GPT(shape, gpt2_model().embed, blocks, LayerNorm(30))).eval()
+        cache, tokens = KVCache(shape, B), ids(B, T)
+        pieces = [mixed(piece, cache) for piece in tokens.split(5, dim=1)]
+        torch.testing.assert_close(torch.cat(pieces, 1), mixed(tokens), **CLOSE)
+
+
+# -- rows of a cache
+
+
+@torch.no_grad()
+def test_a_beginning_is_read_once_and_shared(model):
+    start, more, cache = ids(1, 8), ids(4, 5, seed=3), KVCache(SHAPE, 1)
+    model(start, cache)
+    shared = select(cache, [0] * 4)
+    expected = model(torch.cat([start.repeat(4, 1), more], 1))[:, 8:]
+    torch.testing.assert_close(model(more, shared), expected, **CLOSE)
+    assert cache.length == 8 and shared.length == 13
+    again = select(cache, [0] * 4)  # the first is as it was
+    torch.testing.assert_close(model(more, again), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_rows_can_be_dropped_and_change_places(model):
+    prompts, more = ids(B, 11), ids(2, 5, seed=4)
+    cache = KVCache(SHAPE, B)
+    prefill(model, [p[:n] for p, n in zip(prompts, LENGTHS, strict=True)], cache)
+    chosen = select(cache, [2, 0])
+    assert chosen.length.tolist() == [7, 4]
+    got = model(more, chosen)
+    for row, old in enumerate((2, 0)):
+        text = torch.cat([prompts[old, : LENGTHS[old]], more[row]])[None]
+        torch.testing.assert_close(got[row], model(text)[0, LENGTHS[old] :], **CLOSE)
+
+
+@pytest.mark.parametrize("rows", [[], [3], [-1, 0]])
+def test_rows_that_are_not_there(rows):
+    with pytest.raises(ValueError, match="rows="):
+        select(KVCache(SHAPE, B), rows)
+
+
+# -- memory and numbers
+
+
+def held_bytes(cache):
+    return sum(t.buffer.numel() * t.buffer.element_size() for t in cache.used())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@torch.no_grad()
+def test_memory_is_as_the_formula_says(dtype):
+    cache = KVCache(SHAPE, B, length=17, dtype=dtype)
+    gpt2_model()(ids(B, 3), cache)
+    assert held_bytes(cache) == cache_bytes(SHAPE, 17, B, dtype)
+    assert cache_bytes(GPTConfig(), 1024, dtype=torch.float16) == 2 * 12 * 768 * 1024 * 2
+
+
+@torch.no_grad()
+def test_numbers_can_be_kept_shorter():
+    model, tokens, cache = gpt2_model(), ids(B, T), KVCache(SHAPE, B, dtype=torch.bfloat16)
+    pieces = [model(piece, cache) for piece in tokens.split(6, dim=1)]
+    got, expected = torch.cat(pieces, 1), model(tokens)
+    assert got.dtype == torch.float32 and 1e-5 < (got - expected).abs().max() < 0.1
+    cache.rewind(torch.tensor([3, 9, 5]))
+    assert model(tokens[:, :2], cache).dtype == torch.float32
+
+
+@torch.no_grad()
+def test_a_model_in_bfloat16_keeps_bfloat16():
+    model, tokens = gpt2_model().bfloat16(), ids(B, T)
+    cache = KVCache(SHAPE, B)
+    pieces = [model(piece, cache) for piece in tokens.split([5] + [1] * 14, dim=1)]
+    assert cache.layers[0].tracks["k"].buffer.dtype == torch.bfloat16
+    assert (torch.cat(pieces, 1) - model(tokens)).abs().max() < 0.2
+
+
+def test_under_grad_the_numbers_are_the_same():
+    model, tokens, cache = gpt2_model(), ids(B, T), KVCache(SHAPE, B)
+    pieces = [model(piece, cache) for piece in tokens.split([7, 1, 11], dim=1)]
+    torch.testing.assert_close(torch.cat(pieces, 1), model(tokens), **CLOSE)
+
+
+# -- texts
+
+SETTINGS = [
+    {"temperature": 0},
+    {"temperature": 1.3},
+    {"temperature": 0.7, "top_k": 11},
+    {"top_p": 0.8},
+    {"temperature": 0.9, "top_k": 17, "top_p": 0.9, "repetition_penalty": 1.4},
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("options", SETTINGS)
+@pytest.mark.parametrize("lengths", [(5,), (4, 4, 4), (2, 9, 5, 1)])
+def test_the_same_tokens_for_all_settings(name, options, lengths):
+    """In float64 there is no rounding to turn a dart aside."""
+    model, rows = MODELS[name]().double(), [ids(n, seed=n + i) for i, n in enumerate(lengths)]
+    options = options | {"stop": 29}
+    plain = generate(model, rows, 14, generator=seeded(6), **options)
+    cached = generate(model, rows, 14, generator=seeded(6), cache=KVCache(SHAPE, len(rows)), **options)
+    assert torch.equal(plain, cached)
+
+
+def test_the_context_is_the_limit_of_a_plain_cache():
+    model, row = gpt2_model().double(), ids(1, 9)
+    for make in (KVCache, SlidingCache):
+        out = generate(model, row, 15, generator=seeded(1), cache=make(SHAPE, 1))
+        assert torch.equal(out, generate(model, row, 15, generator=seeded(1)))
+    with pytest.raises(
+        ValueError, match=r"max_new_tokens=16 needs a context of 24 tokens.*context_length=23"
+    ):
+        generate(model, row, 16, cache=KVCache(SHAPE, 1))
+
+
+@pytest.mark.parametrize("lengths", [(9,), (3, 30), (26, 24)])
+def test_a_sliding_cache_gives_the_text_that_slides(lengths):
+    model, rows = gpt2_model().double(), [ids(n, seed=n) for n in lengths]
+    plain = generate(model, rows, 40, generator=seeded(1))
+    assert torch.equal(
+        plain, generate(model, rows, 40, generator=seeded(1), cache=SlidingCache(SHAPE, len(rows)))
+    )
+    full = SlidingCache(SHAPE, 1)
+    prefill(model, ids(1, 12), full)
+    with pytest.raises(ValueError, match="context"):  # what the cache holds, generate has not
+        generate(model, ids(1, 9), 10, cache=full)
+
+
+def test_load_composes_the_cache(monkeypatch):
+    teller = companion.load(DATA / "models" / "village", device="cpu")
+    assert teller.make_cache is SlidingCache
+    plain, read = LanguageModel(teller.model, teller.tokenizer), []
+    hidden = teller.model.hidden
+    texts = [plain.tell("Once", seed=3), plain.tell_many(4, seed=2)]
+    monkeypatch.setattr(teller.model, "hidden", lambda x, cache: read.append(x.shape[1]) or hidden(x, cache))
+    assert [teller.tell("Once", seed=3), teller.tell_many(4, seed=2)] == texts
+    assert max(read) == 2, "a token is read once"
+
+
+def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
+    from companion.commands import train_run
+    from companion.runtime import reports
+
+    made, plan = [], SimpleNamespace(folder=tmp_path, judge=3)
+    monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)
+    scores = lambda teller, n, seed: made.append(teller.make_cache) or {}  # noqa: E731
+    monkeypatch.setattr(reports, "village_scores", scores)
+    monkeypatch.setattr(reports, "read_log", lambda folder: [])
+    teller = companion.load(DATA / "models" / "village", device="cpu")
+    report = train_run.reporter(SimpleNamespace(tokenizer=teller.tokenizer, meta={"source": "village"}), plan)
+    row = {"step": 10, "train": 1.0, "val": 1.0, "bits_per_byte": 0.4, "lr": 0.1, "seconds": 1.0}
+    more = report(teller.model, row | {"tokens_per_second": 1.0})
+    assert made == [SlidingCache] and more["sample"] == teller.tell("Once", max_new_tokens=200, seed=10)
+
+
+# -- drafts
+
+
+class Fixed(nn.Module):
+    """Logits by the last token alone: row `token` of a table."""
+
+    def __init__(self, table, context_length=64):
+        super().__init__()
+        self.table = nn.Parameter(table)
+        self.config = GPTConfig(
+            vocab_size=len(table), context_length=context_length, n_layers=1, n_heads=1, d_model=4
+        )
+        self.passes = 0
+
+    def hidden(self, tokens, cache=None):
+        self.passes += 1
+        if cache is not None:
+            cache.layers[0].append(*[torch.zeros(1, 1, tokens.shape[1], 1)] * 2)
+        return F.embedding(tokens, self.table)
+
+    def logits(self, hidden):
+        return hidden
+
+
+def table(seed, sharp=1.5, n=4):
+    return sharp * torch.randn(n, n, generator=torch.Generator().manual_seed(seed))
+
+
+def flat(passes):
+    return list(chain.from_iterable(passes))
+
+
+def chi_square(counts, probs):
+    expected = probs * counts.sum()
+    return ((counts - expected) ** 2 / expected).sum().item()
+
+
+def pairs_drawn(model, draft, n):
+    """How often each pair of two tokens after token 2 came, of n draws."""
+    generator, counts = seeded(3), torch.zeros(4, 4, dtype=torch.float64)
+    start = torch.tensor([[2]])
+    for _ in range(n):
+        first, second = flat(speculative(model, draft, start, 2, n_draft=1, generator=generator))
+        counts[first, second] += 1
+    return counts
+
+
+@pytest.mark.parametrize("n", [3_000, pytest.param(20_000, marks=pytest.mark.gate)])
+def test_the_tokens_follow_the_model_whatever_the_draft(n):
+    model, draft = Fixed(table(1)), Fixed(table(7))
+    p, q = table(1).softmax(-1).double(), table(7).softmax(-1).double()
+    acceptance = torch.minimum(p[2], q[2]).sum().item()
+    assert 0.3 < acceptance < 0.9
+    joint = p[2][:, None] * p
+    assert chi_square(pairs_drawn(model, draft, n), joint) < 44.3, "15 degrees of freedom, 1 in 10,000"
+
+
+@pytest.mark.gate
+def test_without_residual_resampling_they_would_not(monkeypatch):
+    """The same statistic, with a draw from p itself after a rejection: far off."""
+    model, draft = Fixed(table(1)), Fixed(table(7))
+    real = settle
+
+    def draw_anew(p, q, drafted, generator=None):
+        kept = real(p, q, drafted, generator)
+        if len(kept) <= len(drafted):  # the last one was drawn from the rest: draw it from p instead
+            at = len(kept) - 1
+            kept[at] = torch.multinomial(p[at], 1, generator=generator).item()
+        return kept
+
+    monkeypatch.setattr("companion.caching.settle", draw_anew)
+    joint = table(1).softmax(-1).double()
+    joint = joint[2][:, None] * joint
+    assert chi_square(pairs_drawn(model, draft, 3_000), joint) > 100
+
+
+@pytest.mark.gate
+def test_longer_drafts_and_scissors_change_no_probability():
+    """Chi-square of the third token, drafted three at a time by a draft that is cut otherwise."""
+    model, draft = Fixed(table(5)), ModelDraft(Fixed(table(6)), seeded(8), temperature=2.0)
+    options = {"temperature": 0.8, "top_k": 3}
+    p = next_token_probabilities(table(5), **options).double()
+    third, counts = p[1] @ p @ p, torch.zeros(4)
+    start, generator = torch.tensor([[1]]), seeded(9)
+    for _ in range(2_000):
+        drawn = flat(speculative(model, draft, start, 3, n_draft=3, generator=generator, **options))
+        counts[drawn[2]] += 1
+    assert len(drawn) == 3 and chi_square(counts.double(), third) < 21.1, "3 degrees of freedom, 1 in 10,000"
+
+
+def smaller(seed=4):
+    torch.manual_seed(seed)
+    shape = dataclasses.replace(SHAPE, n_layers=1, n_heads=2, d_model=12)
+    return noisy(gpt2(shape)).eval()
+
+
+DRAFTS = {
+    "a smaller model": lambda model: smaller().double(),
+    "the model itself": lambda model: model,
+    "look-up": lambda model: PromptLookup(),
+    "nothing": lambda model: lambda text, n: ([], None),
+    "always wrong": lambda model: lambda text, n: ([52] * n, None),
+    "an oracle": lambda model: Oracle(model),
+}
+
+
+class Oracle:
+    """Drafts what argmax says: certain, and right at temperature 0."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __call__(self, text, n):
+        if n == 0:
+            return [], None
+        return generate(self.model, torch.tensor([text]), n, temperature=0)[0].tolist(), None
+
+
+@pytest.mark.parametrize("n_draft", [0, 1, 4, 30])
+@pytest.mark.parametrize("name", DRAFTS)
+def test_greedy_is_exact_whatever_the_draft(name, n_draft):
+    for seed in range(3):
+        model, row = gpt2_model().double(), ids(1, 5, seed=seed)
+        expected = generate(model, row, 19, temperature=0, stop=29)[0].tolist()
+        passes = list(speculative(model, DRAFTS[name](model), row, 19, n_draft, stop=29, temperature=0))
+        assert flat(passes) == expected
+        assert all(1 <= len(new) <= n_draft + 1 for new in passes)
+        if name in ("the model itself", "an oracle"):
+            assert len(passes) == -(-len(expected) // (n_draft + 1))
+        if name in ("nothing", "always wrong"):
+            assert len(passes) == len(expected)
+
+
+def test_a_draft_may_be_a_plain_model_and_saves_passes():
+    model, calls = gpt2_model().double(), []
+    model.register_forward_pre_hook(lambda *_: calls.append(1))
+    hidden, read = model.hidden, []
+    model.hidden = lambda tokens, cache=None: read.append(tokens.shape[1]) or hidden(tokens, cache)
+    out = flat(speculative(model, gpt2_model().double(), ids(1, 4), 15, n_draft=4, generator=seeded(2)))
+    assert len(out) == 15 and read == [8, 5, 5], "the same model's drafts are all kept"
+
+
+def test_a_draft_of_a_smaller_context_drafts_as_far_as_that_goes():
+    model, small = gpt2(SHAPE).eval(), gpt2(dataclasses.replace(SHAPE, context_length=8)).eval()
+    told = list(chain(*speculative(model, small, ids(1, 5), 15, temperature=0)))
+    assert told == generate(model, ids(1, 5), 15, temperature=0)[0].tolist()
+    passes = list(speculative(model, small, ids(1, 5), 15, temperature=0))
+    assert [len(new) for new in passes[-5:]] == [1] * 5
+
+
+def test_the_model_itself_as_draft_keeps_every_draw():
+    model = gpt2_model().double()
+    for options in SETTINGS[:4]:
+        passes = list(speculative(model, model, ids(1, 4), 18, 5, generator=seeded(3), **options))
+        assert [len(new) for new in passes] == [6, 6, 6]
+
+
+def test_look_up_finds_what_followed():
+    text = [1, 2, 3, 4, 9, 2, 3, 4, 7, 5, 2, 3]
+    assert PromptLookup()(text, 4) == ([4, 7, 5, 2], None)
+    assert PromptLookup(2)([*text, 4], 2) == ([7, 5], None)  # the latest of two places
+    assert PromptLookup(4)([*text[:4], 8, 1, 2, 3], 3) == ([4, 8, 1], None)
+    assert PromptLookup()([1, 2, 3], 4) == ([], None)
+    assert PromptLookup()([5], 4) == ([], None)
+    assert PromptLookup()([5, 5], 4) == ([5], None)
+
+
+def test_nothing_comes_after_stop():
+    model = Fixed(torch.tensor([[0.0, 9, 0, 0], [0, 0, 9, 0], [0, 0, 0, 9], [9, 0, 0, 0]]) * 9)
+    passes = speculative(model, Oracle(model), torch.tensor([[0]]), 12, n_draft=8, stop=2, temperature=0)
+    assert list(passes) == [[1, 2]]
+
+
+def test_drafts_leave_the_model_as_it_was():
+    model = gpt2_model().train()
+    passes = speculative(model, smaller().train(), ids(1, 4), 9, generator=seeded(1))
+    next(passes)
+    assert all(part.training for part in model.modules())
+
+
+def test_settle_draws_what_is_missing():
+    """The draft says 0 and is wrong half of the time; what is missing is all at 1 and 2."""
+    p = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7]])
+    q = torch.tensor([[1.0, 0.0, 0.0]])
+    generator, counts = seeded(4), torch.zeros(4)
+    for _ in range(6_000):
+        kept = settle(p, q, [0], generator)
+        counts[3 if len(kept) == 2 else kept[0]] += 1
+    assert chi_square(counts[1:].double(), torch.tensor([0.2, 0.3, 0.5])) < 18.4 and counts[0] == 0
+    rounded = torch.tensor([[0.5, 0.4999999]]), torch.tensor([[0.5, 0.5]])
+    for _ in range(50):
+        assert settle(torch.cat([rounded[0]] * 2), rounded[1], [1], generator)[0] in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"tokens": ids(2, 4)}, ValueError, "tokens has 2 rows"),
+        ({"max_new_tokens": 21}, ValueError, "needs a context of 24 tokens"),
+        ({"max_new_tokens": 0}, ValueError, "max_new_tokens=0"),
+        ({"n_draft": -1}, ValueError, "n_draft=-1"),
+        ({"temperature": -1}, ValueError, "temperature=-1"),
+        ({"repetition_penalty": 1.2}, ValueError, "repetition_penalty"),
+        ({"generator": [seeded(1)]}, TypeError, "generator="),
+        ({"stop": V}, ValueError, "stop=53"),
+    ],
+)
+def test_what_cannot_be_drafted(arguments, error, words):
+    given = {"tokens": ids(1, 4), "max_new_tokens": 5} | arguments
+    with pytest.raises(error, match=words):
+        speculative(gpt2_model(), PromptLookup(), **given)  # at the call, before any pass
+
+
+def test_a_stream_is_the_same_text(model):
+    row = ids(1, 6)
+    cache = KVCache(SHAPE, 1)
+    model = model.double()
+    assert list(stream(model, row, 12, generator=seeded(4), cache=cache)) == list(
+        stream(model, row, 12, generator=seeded(4))
+    )

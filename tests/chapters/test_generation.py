@@ -1,0 +1,865 @@
+"""Chapter 8: probabilities, sampling, streams, and the text-to-text model around them."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.weights import scripted
+from torch import nn
+
+import companion
+from companion.caching import KVCache, SlidingCache
+from companion.datasets import pad_batch
+from companion.generation import (
+    LanguageModel,
+    cut,
+    generate,
+    log_probability,
+    next_token_probabilities,
+    stream,
+    throw,
+)
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime.modes import eval_mode
+from companion.runtime.sampling import row_generators, seeded
+from companion.tokenization import BPETokenizer, WordTokenizer
+
+TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5
+
+
+class Fixed(nn.Module):
+    """A model whose next-token logits depend on the last token alone: row `token` of a table."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = nn.Parameter(table)
+        self.config = GPTConfig(vocab_size=len(table), context_length=11, n_layers=1, n_heads=1, d_model=4)
+        self.longest, self.scored = 0, []
+
+    def hidden(self, tokens, cache=None):
+        self.longest = max(self.longest, tokens.shape[1])
+        return F.embedding(tokens, self.table)
+
+    def logits(self, hidden):
+        self.scored.append(tuple(hidden.shape))
+        return hidden
+
+    def forward(self, tokens, cache=None):
+        return self.logits(self.hidden(tokens, cache))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A random GPT over a small BPE vocabulary."""
+    torch.manual_seed(5)
+    tokenizer = BPETokenizer.train(TEXT, 275)
+    model = gpt2(GPTConfig(vocab_size=275, context_length=19, n_layers=2, n_heads=3, d_model=12, dropout=0.3))
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.4)
+    return LanguageModel(model, tokenizer)
+
+
+def logits_of(*shape, seed=0):
+    return 3 * torch.randn(*shape, generator=seeded(seed))
+
+
+# -- next_token_probabilities
+
+
+def test_temperature_divides_the_logits():
+    logits = logits_of(2, 3, 7)
+    for temperature in (0.3, 1.0, 2.5):
+        expected = torch.stack([row.div(temperature).exp() for row in logits.flatten(0, 1).double()])
+        expected = (expected / expected.sum(-1, keepdim=True)).reshape(2, 3, 7).float()
+        torch.testing.assert_close(next_token_probabilities(logits, temperature), expected)
+
+
+def test_temperature_zero_takes_the_likeliest_and_its_limit_agrees():
+    logits = logits_of(5, 13)
+    probs = next_token_probabilities(logits, 0)
+    assert probs.argmax(-1).tolist() == logits.argmax(-1).tolist() and probs.max(-1).values.eq(1).all()
+    torch.testing.assert_close(probs, next_token_probabilities(logits, 1e-4))
+
+
+@pytest.mark.parametrize("k", [1, 3, 13, 99])
+def test_top_k_keeps_k_tokens_in_their_proportions(k):
+    logits = logits_of(4, 13, seed=2)
+    full, kept = logits.softmax(-1), next_token_probabilities(logits, top_k=k)
+    assert (kept > 0).sum(-1).tolist() == [min(k, 13)] * 4
+    for row, part in zip(full, kept, strict=True):
+        best = row.argsort(descending=True)[:k]
+        torch.testing.assert_close(part[best], row[best] / row[best].sum())
+
+
+def test_top_k_keeps_k_tokens_among_equals():
+    assert (next_token_probabilities(torch.zeros(2, 9), top_k=4) > 0).sum(-1).tolist() == [4, 4]
+
+
+@given(st.lists(st.floats(-8, 8), min_size=2, max_size=30), st.floats(0.01, 1.0))
+@settings(max_examples=200, deadline=None)
+def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, p):
+    logits = torch.tensor(logits)
+    full, kept = logits.softmax(-1).double(), next_token_probabilities(logits, top_p=p)
+    chosen = kept > 0
+    assert chosen.any() and abs(kept.sum().item() - 1) < 1e-5
+    mass = full[chosen].sum().item()
+    assert mass > p - 1e-5, "too few are kept"
+    assert mass - full[chosen].min().item() < p + 1e-5, "one fewer would have done"
+    if (~chosen).any():
+        assert full[~chosen].max() <= full[chosen].min() + 1e-7, "a likelier token was left out"
+
+
+def test_top_p_counts_after_top_k():
+    probs = torch.tensor([0.4, 0.3, 0.2, 0.1])
+    kept = next_token_probabilities(
+        probs.log(), top_k=2, top_p=0.5
+    )  # 0.4 of 0.7 is 0.57: one token is enough
+    torch.testing.assert_close(kept, torch.tensor([1.0, 0, 0, 0]))
+
+
+def test_a_cut_renormalizes_each_row_and_leaves_its_input_alone():
+    probs = logits_of(3, 2, 7, seed=4).softmax(-1)
+    before = probs.clone()
+    kept = cut(probs, top_k=3, top_p=0.6)
+    assert torch.equal(probs, before) and kept.shape == (3, 2, 7)
+    torch.testing.assert_close(kept.sum(-1), torch.ones(3, 2))
+    assert ((kept > 0).sum(-1) <= 3).all()
+    torch.testing.assert_close(cut(probs), probs)
+
+
+def test_repetition_penalty_shrinks_what_was_said():
+    logits, previous = torch.tensor([[2.0, -1.0, 0.5, 3.0]]), torch.tensor([[0, 1, 1]])
+    expected = torch.tensor([[1.0, -2.0, 0.5, 3.0]]).softmax(-1)
+    got = next_token_probabilities(logits, repetition_penalty=2.0, previous=previous)
+    torch.testing.assert_close(got, expected)
+
+
+def test_the_penalty_reaches_back_to_the_prompt():
+    model = Fixed(torch.tensor([[3.0, 2.9, 2.8, 2.7, 2.6]]).repeat(5, 1))
+    out = generate(model, torch.tensor([[0, 4, 4]]), 3, temperature=0, repetition_penalty=2.0)
+    assert out.tolist() == [[1, 2, 3]]
+    uneven = [torch.tensor([4]), torch.tensor([4, 4, 1])]  # what fills up the first was not said
+    out = generate(model, uneven, 2, temperature=0, repetition_penalty=2.0)
+    assert out.tolist() == [[0, 1], [0, 2]]
+
+
+def test_the_logits_are_left_alone():
+    logits = logits_of(3, 8)
+    before = logits.clone()
+    next_token_probabilities(logits, 0.5, 3, 0.9, 1.3, torch.zeros(3, 2, dtype=torch.int64))
+    assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"temperature": -0.1}, "temperature=-0.1"),
+        ({"temperature": math.nan}, "temperature=nan"),
+        ({"temperature": math.inf}, "temperature=inf"),
+        ({"temperature": 1e-40}, "temperature=1e-40"),
+        ({"temperature": 5e-324}, "temperature=5e-324"),
+        ({"temperature": "0.8"}, "temperature='0.8'"),
+        ({"temperature": True}, "temperature=True"),
+        ({"temperature": None}, "temperature=None"),
+        ({"top_k": 0}, "top_k=0"),
+        ({"top_k": 2.5}, "top_k=2.5"),
+        ({"top_k": True}, "top_k=True"),
+        ({"top_p": 0.0}, "top_p=0.0"),
+        ({"top_p": 1.01}, "top_p=1.01"),
+        ({"top_p": math.nan}, "top_p=nan"),
+        ({"top_p": "half"}, "top_p='half'"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
+        ({"repetition_penalty": math.nan}, "repetition_penalty=nan"),
+        ({"repetition_penalty": math.inf}, "repetition_penalty=inf"),
+    ],
+)
+def test_settings_out_of_range(setting, word):
+    with pytest.raises((ValueError, TypeError), match=word) as error:
+        next_token_probabilities(torch.zeros(1, 5), **setting)
+    assert "\n" not in str(error.value) and "must be" in str(error.value)
+    model = Fixed(torch.zeros(5, 5))
+    for way in (generate, stream):  # before the model is asked anything
+        with pytest.raises((ValueError, TypeError), match=word):
+            way(model, torch.tensor([[1, 2]]), 3, **setting)
+    assert model.longest == 0
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-20, 1e-6])
+def test_the_smallest_temperatures_are_greedy(temperature):
+    logits = 30 * logits_of(4, 13)
+    torch.testing.assert_close(
+        next_token_probabilities(logits, temperature), next_token_probabilities(logits, 0)
+    )
+
+
+@pytest.mark.parametrize("top_p", [1e-300, 1e-45, 1e-9])
+def test_the_smallest_top_p_keeps_the_likeliest(top_p):
+    logits = logits_of(4, 13)
+    kept = next_token_probabilities(logits, top_p=top_p)
+    torch.testing.assert_close(kept, next_token_probabilities(logits, 0))
+
+
+def test_top_p_one_keeps_all():
+    logits = torch.tensor([20.0, 3.0, 1.0, -2.0, -4.0, -60.0])  # cumsum reaches 1.0 before the end
+    assert torch.equal(next_token_probabilities(logits, top_p=1.0), next_token_probabilities(logits))
+
+
+def test_a_dart_hits_what_has_a_width():
+    probs = torch.tensor([[0.0, 0.25, 0.5, 0.25, 0.0]]).repeat(5, 1)
+    darts = torch.tensor([0.0, 0.25, 0.7, 0.75, 1.0], dtype=torch.float64)  # 1.0: what rounding may make
+    assert throw(probs, darts).tolist() == [1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("row", [[0.5, math.nan, 0.5], [0.0, 0.0, 0.0]])
+def test_probabilities_that_are_no_numbers_are_an_error(row):
+    with pytest.raises(ValueError, match="probs"):
+        throw(torch.tensor([[0.5, 0.5, 0.0], row]), torch.tensor([0.3, 0.3]))
+
+
+# -- generate and stream
+
+
+def chi_square(counts, probs) -> float:
+    """Pearson's statistic of counts against probabilities."""
+    expected = probs * counts.sum()
+    return ((counts - expected) ** 2 / expected).sum().item()
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 1.6])
+def test_samples_follow_the_probabilities(temperature):
+    table = logits_of(6, 6, seed=9) / 3
+    model, generator = Fixed(table), torch.Generator().manual_seed(11)
+    rows = torch.full((20_000, 1), 2)
+    drawn = generate(model, rows, 1, temperature=temperature, generator=generator)[:, 0]
+    counts = drawn.bincount(minlength=6).double()
+    probs = (table[2].double() / temperature).softmax(-1)
+    assert chi_square(counts, probs) < 25.7, "5 degrees of freedom, a chance of 1 in 10,000"
+    assert chi_square(counts, (table[2].double() / (temperature + 0.3)).softmax(-1)) > 25.7
+
+
+def test_rows_differ_and_a_seed_repeats_them():
+    model, start = Fixed(torch.zeros(50, 50)), torch.zeros(3, 1, dtype=torch.int64)
+    draws = [generate(model, start, 8, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert not torch.equal(draws[0][0], draws[0][1])
+
+
+def test_finished_rows_are_padded_with_stop_and_all_finished_ends():
+    # 0 -> 1 -> 2 (stop); 3 -> 3 for ever
+    table = torch.full((4, 4), -1e9)
+    table[0, 1] = table[1, 2] = table[2, 0] = table[3, 3] = 0.0
+    model = Fixed(table)
+    out = generate(model, torch.tensor([[0], [3]]), 5, stop=2)
+    assert out.tolist() == [[1, 2, 2, 2, 2], [3, 3, 3, 3, 3]]
+    assert generate(model, torch.tensor([[0], [1]]), 5, stop=2).tolist() == [[1, 2], [2, 2]]
+    assert generate(model, torch.tensor([[2]]), 2, stop=2).tolist() == [[0, 1]], (
+        "a stop in the prompt is no stop"
+    )
+    uneven = [torch.tensor([3, 0]), torch.tensor([3]), torch.tensor([0, 1, 2, 0, 1])]
+    assert generate(model, uneven, 4, stop=2).tolist() == [[1, 2, 2, 2], [3, 3, 3, 3], [2, 2, 2, 2]]
+    assert generate(model, uneven, 1, stop=2).tolist() == [[1], [3], [2]]
+
+
+def test_finished_rows_cost_nothing_and_leave_the_draws_of_others_alone():
+    table = torch.zeros(7, 7)
+    table[:, 2] = -1e9  # only row 0 leads to 2, the stop
+    table[0] = -1e9
+    table[0, 2] = 0.0
+    table[1:, 0] = -1e9
+    model, drawn = Fixed(table), []
+    for first in (0, 3):
+        drawn.append(generate(model, torch.tensor([[first], [5]]), 6, stop=2, generator=seeded(4)))
+    assert [rows for rows, *_ in model.scored] == [2, 1, 1, 1, 1, 1] + [2] * 6
+    assert torch.equal(drawn[0][1], drawn[1][1]) and drawn[0][0].tolist() == [2, 2, 2, 2, 2, 2]
+
+
+def test_only_the_last_place_is_scored():
+    model = Fixed(torch.zeros(5, 5))
+    generate(model, torch.zeros(3, 4, dtype=torch.int64), 2)
+    assert model.scored == [(3, 5), (3, 5)]
+
+
+# -- rows of unequal length
+
+
+@pytest.fixture(scope="module")
+def double():
+    """A random GPT in float64, in which a batch and a row alone agree to the last token."""
+    torch.manual_seed(7)
+    model = gpt2(GPTConfig(vocab_size=47, context_length=13, n_layers=2, n_heads=3, d_model=12, dropout=0.4))
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.5)
+    return model.double()
+
+
+def prompts(*lengths, seed=3):
+    generator = seeded(seed)
+    return [torch.randint(47, (n,), generator=generator) for n in lengths]
+
+
+def until(row, stop):
+    ids = row.tolist()
+    return ids[: ids.index(stop) + 1] if stop in ids else ids
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0},
+        {"temperature": 1.3},
+        {"temperature": 0.9, "top_k": 11, "top_p": 0.8, "repetition_penalty": 1.4},
+    ],
+)
+@pytest.mark.parametrize("lengths", [(5, 1, 9), (2, 12, 2, 7), (17, 3, 14)])  # the last pass the context
+def test_each_row_gives_what_it_gives_alone(double, options, lengths):
+    rows, stop = prompts(*lengths), 29
+    together = generate(double, rows, 11, stop=stop, generator=seeded(5), **options)
+    one_each = [seeded(100 + i) for i in range(len(rows))]
+    listed = generate(double, rows, 11, stop=stop, generator=one_each, **options)
+    assert together.shape[1] == max(len(until(row, stop)) for row in together)
+    for i, row in enumerate(rows):
+        generator = seeded(5)
+        row_generators(generator, i)  # the rows before it have each taken a number
+        (alone,) = generate(double, [row], 11, stop=stop, generator=generator, **options)
+        assert until(together[i], stop) == until(alone, stop) == alone.tolist()
+        (alone,) = generate(double, [row], 11, stop=stop, generator=seeded(100 + i), **options)
+        assert until(listed[i], stop) == alone.tolist()
+        assert set(together[i, len(until(together[i], stop)) :].tolist()) <= {stop}
+
+
+def test_each_row_against_a_loop_that_asks_the_model_itself(double):
+    rows = prompts(6, 2, 15)
+    out = generate(double, rows, 9, temperature=0)
+    double.eval()
+    for row, new in zip(rows, out, strict=True):
+        text = row.tolist()
+        for token in new.tolist():
+            logits = double(torch.tensor([text[-13:]]))[0, -1]
+            assert token == logits.argmax().item()
+            text.append(token)
+
+
+def test_the_number_of_draws_changes_no_draw(double):
+    (row,) = prompts(4)
+    short, long = (generate(double, [row], n, generator=seeded(8))[0].tolist() for n in (5, 20))
+    assert short == long[:5]
+
+
+def test_a_batch_of_equal_prompts_is_a_tensor_or_a_list(double):
+    (row,) = prompts(4)
+    as_tensor = generate(double, row.repeat(3, 1), 6, generator=seeded(8))
+    assert torch.equal(as_tensor, generate(double, [row] * 3, 6, generator=seeded(8)))
+    assert not torch.equal(as_tensor[0], as_tensor[1])
+
+
+def test_without_a_generator_the_global_one_draws(double):
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(generate(double, prompts(3, 5), 8))
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+
+
+class ToyCache:
+    """Keeps keys and values in lists: what chapter 9 will do without moving them each time."""
+
+    class Layer:
+        def __init__(self, size):
+            self.k, self.v = torch.zeros(size).double(), torch.zeros(size).double()
+
+        @property
+        def length(self):
+            return self.k.shape[2]
+
+        def append(self, k, v):
+            self.k, self.v = torch.cat([self.k, k], 2), torch.cat([self.v, v], 2)
+            return self.k, self.v, None
+
+    def __init__(self, config, batch_size):
+        size = (batch_size, config.n_heads, 0, config.d_model // config.n_heads)
+        self.layers = [self.Layer(size) for _ in range(config.n_layers)]
+        self.asked = config.n_layers, batch_size
+
+    @property
+    def length(self):
+        return self.layers[0].length
+
+
+@pytest.mark.parametrize("lengths", [(5,), (4, 4, 4), (2, 6, 3, 1)])
+def test_a_cache_changes_nothing_but_the_time(double, lengths, monkeypatch):
+    rows, stop = prompts(*lengths), 29
+    plain = generate(double, rows, 7, stop=stop, generator=seeded(6))
+    widths, hidden = [], double.hidden
+    monkeypatch.setattr(
+        double, "hidden", lambda tokens, cache: widths.append(tokens.shape[1]) or hidden(tokens, cache)
+    )
+    cached = generate(
+        double, rows, 7, stop=stop, generator=seeded(6), cache=ToyCache(double.config, len(rows))
+    )
+    assert torch.equal(plain, cached)
+    assert widths[0] == min(lengths) and set(widths[1:]) == {1}, "each token is read once"
+
+
+def test_a_cache_that_holds_a_beginning(double):
+    (row,) = prompts(9)
+    cache = ToyCache(double.config, 1)
+    with torch.no_grad(), eval_mode(double):
+        double.hidden(row[None, :5], cache)
+    with_beginning = generate(double, [row[5:]], 4, generator=seeded(6), cache=cache)
+    assert torch.equal(with_beginning, generate(double, [row], 4, generator=seeded(6)))
+
+
+def test_the_window_slides_past_the_context():
+    model = Fixed(torch.zeros(5, 5))
+    out = generate(model, torch.zeros(1, 3, dtype=torch.int64), 30)
+    assert out.shape == (1, 30) and model.longest == 11
+
+
+def test_with_a_cache_the_context_is_the_limit(double):
+    """The last token drawn is not read: 13 tokens in the cache give 14 in all."""
+    rows = prompts(3, 6)
+    out = generate(double, rows, 8, generator=seeded(1), cache=ToyCache(double.config, 2))
+    assert out.shape == (2, 8)
+    with pytest.raises(ValueError, match=r"max_new_tokens=9 .*context_length=13"):
+        generate(double, rows, 9, cache=ToyCache(double.config, 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "word"),
+    [
+        ({"rows": torch.zeros(2, 0, dtype=torch.int64)}, ValueError, "rows holds an empty one"),
+        (
+            {"rows": [torch.tensor([1]), torch.tensor([], dtype=torch.int64)]},
+            ValueError,
+            "rows holds an empty",
+        ),
+        ({"rows": torch.tensor([1, 2])}, ValueError, r"rows has shape \(2,\)"),
+        ({"rows": torch.tensor(1)}, ValueError, r"rows has shape \(\)"),
+        ({"rows": []}, ValueError, "rows has shapes"),
+        ({"rows": [torch.tensor([[1]])]}, ValueError, "rows has shapes"),
+        ({"rows": [[1, 2]]}, TypeError, "rows is list"),
+        ({"rows": "Once"}, TypeError, "rows is str"),
+        ({"rows": torch.tensor([[0.5]])}, TypeError, "rows has dtype torch.float32"),
+        ({"max_new_tokens": 0}, ValueError, "max_new_tokens=0"),
+        ({"max_new_tokens": -5}, ValueError, "max_new_tokens=-5"),
+        ({"max_new_tokens": "5"}, TypeError, "max_new_tokens='5'"),
+        ({"max_new_tokens": True}, TypeError, "max_new_tokens=True"),
+        ({"max_new_tokens": 2.0}, TypeError, "max_new_tokens=2.0"),
+        ({"stop": 5}, ValueError, "stop=5"),
+        ({"stop": -1}, ValueError, "stop=-1"),
+        ({"stop": "."}, TypeError, "stop='.'"),
+        ({"generator": 7}, TypeError, "generator=7"),
+        ({"generator": [seeded(1), seeded(2)]}, ValueError, "generator has 2 entries for 1 rows"),
+    ],
+)
+def test_what_cannot_be_generated_is_one_clear_line(change, error, word):
+    model = Fixed(torch.zeros(5, 5))
+    given = {"rows": torch.tensor([[1, 2]]), "max_new_tokens": 3} | change
+    rows = given.pop("rows")
+    for way in (generate, stream):
+        with pytest.raises(error, match=word) as raised:
+            way(model, rows, **given)
+        assert "\n" not in str(raised.value)
+    assert model.longest == 0 and model.training
+
+
+def test_generate_is_one_by_one_without_dropout(small):
+    """Against a loop that calls the model itself, argmax; dropout is off while generating, on again after."""
+    model, tokens = small.model.train(), torch.tensor([[3, 8, 1], [200, 4, 9]])
+    out = generate(model, tokens, 6, temperature=0)
+    assert model.training
+    model.eval()
+    expected = tokens
+    for _ in range(6):
+        logits = model(expected)[:, -1]
+        expected = torch.cat([expected, logits.max(-1, keepdim=True).indices], dim=1)
+    assert torch.equal(out, expected[:, 3:]) and tokens.shape == (2, 3)
+
+
+def modes(model):
+    return [part.training for part in model.modules()]
+
+
+def test_a_stream_draws_without_dropout(small):
+    """Dropout of 0.3 would change these greedy choices: the seeds of the global generator differ."""
+    model, tokens = small.model.train(), torch.tensor([[3, 8, 1]])
+    drawn = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        drawn.append(list(stream(model, tokens, 8, temperature=0)))
+    assert drawn == [drawn[0]] * 6 == [generate(model, tokens, 8, temperature=0)[0].tolist()] * 6
+    model.eval()
+    assert drawn[0] == list(stream(model, tokens, 8, temperature=0))
+
+
+def test_a_stream_leaves_each_parts_mode_alone(small):
+    model, tokens = small.model, torch.tensor([[3, 8, 1]])
+    for root in (True, False):
+        model.train(root)
+        model.blocks[1].train(not root)  # a part of another mode, as a frozen one may be
+        before, ids = modes(model), stream(model, tokens, 8)
+        for _ in range(3):
+            next(ids)
+            assert modes(model) == before, "while a stream waits, the model is as it was"
+        other = stream(model, tokens, 8)
+        next(other)
+        ids.close()  # abandoned, with another one open
+        next(other)
+        assert modes(model) == before
+        del other
+        assert modes(model) == before and torch.is_grad_enabled()
+        generate(model, tokens, 2)
+        assert modes(model) == before
+    model.train()
+
+
+def test_an_error_while_generating_leaves_the_mode_alone(small, monkeypatch):
+    class Broken(Exception):
+        pass
+
+    def fails(*args):
+        assert not any(modes(model)) and not torch.is_grad_enabled(), "no dropout, no graph"
+        raise Broken
+
+    model, tokens = small.model.train(), torch.tensor([[3, 8, 1]])
+    monkeypatch.setattr(model.blocks[1], "forward", fails)
+    for way in (generate, lambda *args: list(stream(*args))):
+        with pytest.raises(Broken):
+            way(model, tokens, 4)
+        assert all(modes(model)) and torch.is_grad_enabled()
+
+
+def test_a_stream_is_what_generate_gives(small):
+    tokens = torch.tensor([[7, 1]])
+    options = {"temperature": 1.1, "top_k": 40, "top_p": 0.9, "repetition_penalty": 1.2}
+    for stop in (None, 33):
+        once = generate(small.model, tokens, 15, stop=stop, generator=seeded(4), **options)
+        pieces = stream(small.model, tokens, 15, stop=stop, generator=seeded(4), **options)
+        assert once[0].tolist() == list(pieces)
+
+
+def test_one_row_a_stream():
+    with pytest.raises(ValueError, match="2 rows"):
+        stream(Fixed(torch.zeros(5, 5)), torch.zeros(2, 3, dtype=torch.int64), 4)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.5, 1])
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+def test_a_damaged_model_is_an_error(temperature, logit):
+    table = torch.zeros(5, 5)
+    table[2, 3] = logit  # one is enough
+    for rows in (torch.tensor([[1, 2]]), [torch.tensor([1, 1]), torch.tensor([1, 2])]):
+        with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+            generate(Fixed(table), rows, 3, temperature=temperature)
+    with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+        list(stream(Fixed(table), torch.tensor([[1, 2]]), 3, temperature=temperature))
+    rows = next_token_probabilities(table, temperature)
+    assert rows[2].sum().isnan() and not rows[[0, 1, 3, 4]].isnan().any(), "of the other rows it says nothing"
+
+
+def test_a_token_that_cannot_be_is_no_damage():
+    logits = torch.tensor([[-math.inf, 2.0, -math.inf, 1.0]])
+    assert next_token_probabilities(logits, 0).tolist() == [[0, 1, 0, 0]]
+
+
+def test_log_probability_is_the_sum_over_tokens(small):
+    model, tokens = small.model.eval(), torch.randint(275, (3, 9), generator=torch.Generator().manual_seed(1))
+    by_hand = torch.zeros(3)
+    with torch.no_grad():
+        for t in range(1, 9):
+            probs = model(tokens[:, :t])[:, -1].softmax(-1)
+            by_hand += probs[torch.arange(3), tokens[:, t]].log()
+    torch.testing.assert_close(log_probability(model, tokens), by_hand, atol=1e-4, rtol=1e-5)
+
+
+def test_log_probability_counts_what_the_mask_says(double):
+    model, rows = double.eval(), prompts(9, 4, 7)
+    tokens, real = pad_batch(rows, 0)
+    answer = real.clone()
+    answer[:, :3] = False  # the question
+    found = log_probability(model, tokens, answer[:, 1:])
+    assert torch.equal(found, log_probability(model, tokens, answer)), "as pad_batch makes it"
+    for row, total in zip(rows, found, strict=True):
+        by_hand = sum(model(row[None, :t])[0, -1].log_softmax(-1)[row[t]] for t in range(3, len(row)))
+        torch.testing.assert_close(total, by_hand.float(), atol=1e-5, rtol=1e-5)
+    whole = log_probability(model, tokens)
+    torch.testing.assert_close(log_probability(model, tokens, torch.ones(3, 8, dtype=torch.bool)), whole)
+    assert log_probability(model, tokens, torch.zeros(3, 8, dtype=torch.bool)).tolist() == [0, 0, 0]
+
+
+def test_log_probability_is_differentiable(double):
+    """The gradient of a weighted sum of masked rows, as rewards need it, against a sum by hand."""
+    model, rows = double.eval(), prompts(9, 4, 7)
+    tokens, real = pad_batch(rows, 0)
+    mask, weights = real.clone(), torch.tensor([0.7, -1.3, 0.4])
+    mask[:, :3] = False
+    model.zero_grad()
+    (weights * log_probability(model, tokens, mask[:, 1:])).sum().backward()
+    got = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    by_hand = 0
+    for weight, row in zip(weights, rows, strict=True):
+        log_probs = model(row[None])[0].log_softmax(-1)  # (T, V)
+        for t in range(3, len(row)):
+            by_hand = by_hand + weight * log_probs[t - 1, row[t]]
+    by_hand.backward()
+    assert max(p.grad.abs().max() for p in model.parameters()) > 0.1
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(got[name], p.grad, atol=1e-5, rtol=1e-4)
+    model.zero_grad()
+
+
+def test_a_target_that_does_not_count_may_be_impossible():
+    table = torch.zeros(4, 4)
+    table[1, 2] = -math.inf
+    model, mask = Fixed(table), torch.tensor([[True, False]])
+    total = log_probability(model, torch.tensor([[0, 1, 2]]), mask)
+    total.sum().backward()
+    assert total.item() == pytest.approx(-math.log(4)) and model.table.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "error", "word"),
+    [
+        (torch.ones(2, 4), TypeError, "mask has dtype"),
+        (torch.ones(2, 3, dtype=torch.bool), ValueError, "mask has shape"),
+        (torch.ones(4, dtype=torch.bool), ValueError, "mask has shape"),
+    ],
+)
+def test_masks_that_do_not_fit(mask, error, word):
+    with pytest.raises(error, match=word):
+        log_probability(Fixed(torch.zeros(5, 5)), torch.zeros(2, 5, dtype=torch.int64), mask)
+
+
+# -- LanguageModel
+
+
+def test_tell_begins_with_the_prompt_and_a_seed_repeats_it(small):
+    told = [small.tell("The kettle", max_new_tokens=12, seed=s) for s in (3, 3, 4)]
+    assert told[0] == told[1] != told[2] and told[0].startswith("The kettle")
+
+
+def test_a_seed_means_the_same_to_every_method(small):
+    """tell, generate, stream and the first of tell_many are one text; the third of 3 is the third of 60."""
+    told = small.tell("Nobody", seed=6, max_new_tokens=200)
+    (text, ended), *_ = small.tell_many(1, prompt="Nobody", seed=6)
+    assert told.startswith(text) and len(text) > len("Nobody")
+    assert told == "Nobody" + small.generate("Nobody", seed=6, max_new_tokens=200)
+    few, many = (small.tell_many(n, prompt="Nobody", seed=6) for n in (3, 60))
+    assert many[:3] == few and few[0] == (text, ended) and few[1] != few[0]
+
+
+@pytest.mark.parametrize("most", [1, 5, 16, 17, 30, None])
+@pytest.mark.parametrize("make_cache", [None, KVCache, SlidingCache])
+def test_as_many_tokens_as_asked_for_whoever_tells(most, make_cache):
+    """A model that never ends a text. Its context is 11: the prompt, of 2 tokens, leaves room for 10 more."""
+    tokenizer, table = BPETokenizer.train("", 257), torch.full((257, 257), -1e9)
+    table[:, 65:67] = 0.0
+    model = Fixed(table)
+    teller, n = LanguageModel(model, tokenizer, make_cache), 10 if most is None else most
+    told = teller.tell("A", max_new_tokens=most, seed=2)
+    assert told == teller.tell_many(3, "A", seed=2, max_new_tokens=most)[0][0] and len(told) == 1 + n
+    assert "".join(teller.stream("A", most, seed=2)) == told[1:]
+    few, many = (teller.tell_many(n, "A", seed=2, max_new_tokens=most) for n in (53, 60))
+    assert few == many[:53]
+    assert teller.tell_many(2, "A", seed=2) == teller.tell_many(2, "A", seed=2, max_new_tokens=None)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True])
+def test_bad_seeds(small, seed):
+    for way in (small.tell, small.stream, lambda seed: small.tell_many(2, seed=seed)):
+        with pytest.raises((ValueError, TypeError), match=f"seed={seed!r}"):
+            way(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens=0 must be at least 1; try 200, or None for what the context"),
+        ({"max_new_tokens": -5}, "max_new_tokens=-5"),
+        ({"max_new_tokens": "many"}, "max_new_tokens='many' must be a whole number"),
+        ({"max_new_tokens": True}, "max_new_tokens=True"),
+        ({"temperature": 1e-40}, "temperature=1e-40"),
+        ({"prompt": "The kettle sang. " * 20}, "context_length=19; shorten"),
+    ],
+)
+def test_what_cannot_be_told_is_one_clear_line(small, change, word):
+    ways = (small.stream, small.tell, lambda **change: small.tell_many(2, **change))
+    for way in ways:  # a stream, when it is asked for, not at its first piece
+        with pytest.raises((ValueError, TypeError), match=word):
+            way(**change)
+    with pytest.raises(ValueError, match="n=0"):
+        small.tell_many(0)
+
+
+def test_a_tokenizer_without_an_end_is_an_error(small):
+    without = BPETokenizer.train(TEXT, 270, special_tokens=())
+    with pytest.raises(ValueError, match=r"tokenizer has no <\|endoftext\|>"):
+        LanguageModel(small.model, without)
+
+
+class Others:
+    """A tokenizer of letters that says itself how texts begin and end, as those of public models do."""
+
+    special_tokens, letters = {"<s>": 5, "</s>": 6}, " abcd"
+
+    def __init__(self, begin, end):
+        self.begin, self.end = begin, end
+
+    def encode(self, text):
+        return [self.letters.index(letter) for letter in text]
+
+    def tokens(self, ids):
+        return [self.letters[i].encode() for i in ids]
+
+    def decode(self, ids):
+        return b"".join(self.tokens(ids)).decode().removeprefix(" ")
+
+
+def test_a_text_begins_and_ends_as_its_tokenizer_says():
+    table = torch.zeros(7, 7)
+    table[[5, 2, 3, 0], [2, 3, 0, 6]] = 99  # <s>, b, c, a space, </s>
+    teller = LanguageModel(Fixed(table), Others([5], 6))
+    assert teller.encode("ab").tolist() == [[5, 1, 2]] and teller.encode("").tolist() == [[5]]
+    assert teller.generate("", temperature=0) == "bc " == teller.tell("", temperature=0)
+    assert teller.tell("c", temperature=0) == "c " and list(teller.stream("b", temperature=0)) == ["c", " "]
+    assert teller.tell_many(2, "c", temperature=0) == [("c ", True)] * 2  # a first space stays
+    bare = LanguageModel(Fixed(table), Others([], 6))
+    assert bare.encode("ab").tolist() == [[1, 2]] and bare.encode("").tolist() == [[6]]
+    with pytest.raises(ValueError, match="names no token that ends a text"):
+        LanguageModel(Fixed(table), Others([5], None))
+
+
+def test_caches_are_made_where_a_text_fits(double):
+    tokenizer = BPETokenizer.train("", 257)  # no text: single bytes, of which the model knows some
+    made = []
+
+    def make_cache(config, batch_size):
+        made.append(ToyCache(config, batch_size))
+        return made[-1]
+
+    torch.manual_seed(7)
+    model = gpt2(GPTConfig(vocab_size=257, context_length=13, n_layers=2, n_heads=3, d_model=12)).double()
+    plain, cached = LanguageModel(model, tokenizer), LanguageModel(model, tokenizer, make_cache)
+    assert plain.tell("ab", max_new_tokens=11, seed=1) == cached.tell("ab", max_new_tokens=11, seed=1)
+    assert [cache.asked for cache in made] == [(2, 1)] and made[0].length == 13
+    assert plain.tell("ab", max_new_tokens=12, seed=1) == cached.tell("ab", max_new_tokens=12, seed=1)
+    assert len(made) == 1, "past the context the window slides, without a cache"
+    assert plain.tell_many(53, "ab", seed=2) == cached.tell_many(53, "ab", seed=2)
+    assert [cache.asked for cache in made[1:]] == [(2, 50), (2, 3)]
+
+
+def test_a_stream_of_text_is_the_whole_text(small):
+    pieces = list(small.stream("Nobody", max_new_tokens=17, seed=8, temperature=1.5))
+    assert len(pieces) > 3
+    assert "".join(pieces) == small.generate("Nobody", max_new_tokens=17, seed=8, temperature=1.5)
+
+
+def test_without_a_seed_texts_differ(small):
+    assert small.generate(temperature=2.0, max_new_tokens=15) != small.generate(
+        temperature=2.0, max_new_tokens=15
+    )
+
+
+def test_the_end_is_never_shown(small):
+    end = small.end
+    with torch.no_grad():
+        small.model.embed.token.weight[end] *= 3
+    texts = [text for text, _ in small.tell_many(60, seed=1)]
+    assert not any("<|endoftext|>" in text for text in texts)
+
+
+@pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
+def test_a_text_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
+    names = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+    tokenizer = BPETokenizer.train(TEXT, 273, special_tokens=names)
+    special = tokenizer.special_tokens
+    model = scripted(tokenizer, {65: 66, 66: special[ender], special[ender]: 67, 67: 67})
+    teller = LanguageModel(model, tokenizer, KVCache)
+    assert teller.generate("A", temperature=0) == "B" == "".join(teller.stream("A", temperature=0))
+    assert teller.tell_many(2, "A", temperature=0) == [("AB", True)] * 2
+
+
+def test_several_ids_stop_a_row_and_the_first_of_them_pads_it(small):
+    table = torch.full((5, 5), -99.0)
+    table[0, 1] = table[1, 3] = table[2, 4] = table[4, 4] = 0.0
+    rows = [torch.tensor([0]), torch.tensor([1]), torch.tensor([2])]
+    for stop in ([2, 3], (2, 3)):
+        drawn = generate(Fixed(table), rows, 3, temperature=0, stop=stop)
+        assert drawn.tolist() == [[1, 3, 2], [3, 2, 2], [4, 4, 4]]
+    assert list(stream(Fixed(table), torch.tensor([[0]]), 9, temperature=0, stop={2, 3})) == [1, 3]
+    assert generate(Fixed(table), rows[:1], 2, temperature=0, stop=[]).tolist() == [[1, 3]]
+    for stop, message in (([1, 5], "stop=5"), ([-1], "stop=-1")):
+        with pytest.raises(ValueError, match=message):
+            generate(Fixed(table), rows, 3, stop=stop)
+
+
+def test_a_control_token_that_stops_nothing_is_no_text():
+    tokenizer = BPETokenizer.train(TEXT, 272, special_tokens=("<|endoftext|>", "<|pad|>"))
+    pad, end = tokenizer.special_tokens["<|pad|>"], tokenizer.special_tokens["<|endoftext|>"]
+    teller = LanguageModel(scripted(tokenizer, {65: pad, pad: 66, 66: end}), tokenizer)
+    assert list(teller.stream("A", temperature=0)) == ["B"]
+    assert teller.tell_many(1, "A", temperature=0) == [("AB", True)]
+    assert teller.tell_many(1, "A", temperature=0, stop=None, max_new_tokens=2) == [("AB", False)]
+
+
+def test_an_unknown_word_is_shown():
+    """<unk> stands for a word of the text, and so it is no control token."""
+    tokenizer = WordTokenizer.train("the lamp")
+    unknown, end = (tokenizer.special_tokens[name] for name in ("<unk>", "<|endoftext|>"))
+    the = tokenizer.encode("the")[0]
+    teller = LanguageModel(scripted(tokenizer, {the: unknown, unknown: end}), tokenizer)
+    assert teller.tell("the", temperature=0) == "the<unk>"
+
+
+def test_rows_without_a_token_tell_nothing_and_stop_nothing():
+    """A model of 275 rows whose tokenizer has 270 tokens: A, a row to spare, B, the end."""
+    tokenizer, table = BPETokenizer.train(TEXT, 270), torch.full((275, 275), -1e9)
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    table[end, 65] = table[65, 272] = table[272, 66] = table[66, end] = 0.0
+    teller = LanguageModel(Fixed(table), tokenizer)
+    for temperature in (0, 0.8):
+        assert list(teller.stream(temperature=temperature)) == ["A", "B"]
+        assert teller.tell("A", temperature=temperature) == "AB"
+        assert teller.tell_many(3, "A", temperature=temperature) == [("AB", True)] * 3
+
+
+def test_many_stories_say_whether_they_ended():
+    tokenizer = BPETokenizer.train(TEXT, 270)
+    table = torch.full((270, 270), -1e9)
+    end = tokenizer.special_tokens["<|endoftext|>"]
+    table[end, 65] = table[end, 66] = table[65, end] = table[66, 66] = 0.0  # A ends, BBB… does not
+    told = LanguageModel(Fixed(table), tokenizer).tell_many(70, seed=2)
+    assert len(told) == 70
+    assert {(text, ended) for text, ended in told} == {("A", True), ("B" * 11, False)}
+
+
+def test_load_gives_back_what_was_saved(small, tmp_path):
+    from companion.training import save_checkpoint
+
+    save_checkpoint(tmp_path / "m", small.model, small.tokenizer)
+    again = companion.load(tmp_path / "m", device="cpu")
+    assert again.tell("The", seed=1, max_new_tokens=9) == small.tell("The", seed=1, max_new_tokens=9)
+    with pytest.raises(ValueError, match="device='abacus'"):
+        companion.load(tmp_path / "m", device="abacus")
+
+
+def test_a_penalty_needs_the_tokens_so_far():
+    with pytest.raises(ValueError, match="repetition_penalty=1.1 needs previous, the tokens so far"):
+        next_token_probabilities(torch.zeros(2, 5), repetition_penalty=1.1)
+
+
+def test_many_texts_may_end_at_another_token():
+    teller = companion.load("data/models/village")
+    (stop,) = teller.tokenizer.encode(" said")
+    options = {"seed": 3, "max_new_tokens": 60}
+    ended = teller.tell_many(4, "Once", stop=stop, **options)
+    whole = teller.tell_many(4, "Once", **options)
+    assert any(end for _, end in ended) and all(" said" not in text for text, _ in ended)
+    for (text, end), (longer, _) in zip(ended, whole, strict=True):
+        assert longer.startswith(text) and end == (" said" in longer)
+    without = teller.tell_many(2, "Once", stop=None, **options)
+    assert not any(end for _, end in without)

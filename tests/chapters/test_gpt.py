@@ -1,0 +1,345 @@
+"""companion.gpt against transformers' GPT-2, and what must hold of any GPT."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from companion.embeddings import TokenEmbedding
+from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
+from companion.runtime import downloads
+
+CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
+TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
+B, T = 2, 11
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def ids(*shape, high=TINY.vocab_size, seed=0):
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def tiny(seed=0, **changes):
+    """A tiny GPT whose every parameter is noise."""
+    torch.manual_seed(seed)
+    model = gpt2(dataclasses.replace(TINY, **changes))
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.15 * torch.randn(p.shape)
+    return model
+
+
+def to_transformers(model):
+    """The same weights in transformers' GPT-2. Its Conv1D keeps matrices transposed and q, k, v in one."""
+    c = model.config
+    theirs = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=c.vocab_size,
+            n_positions=c.context_length,
+            n_embd=c.d_model,
+            n_layer=c.n_layers,
+            n_head=c.n_heads,
+            n_inner=c.d_ff,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+        )
+    )
+    state = {
+        "transformer.wte.weight": model.embed.token.weight,
+        "transformer.wpe.weight": model.embed.position.weight,
+        "transformer.ln_f.weight": model.norm.weight,
+        "transformer.ln_f.bias": model.norm.bias,
+        "lm_head.weight": model.embed.token.weight,
+    }
+    for i, block in enumerate(model.blocks):
+        a, at = block.attn, f"transformer.h.{i}."
+        qkv = (a.q_proj, a.k_proj, a.v_proj)
+        state[at + "attn.c_attn.weight"] = torch.cat([p.weight for p in qkv]).T
+        state[at + "attn.c_attn.bias"] = torch.cat([p.bias for p in qkv])
+        linears = {"attn.c_proj": a.o_proj, "mlp.c_fc": block.mlp.up_proj, "mlp.c_proj": block.mlp.down_proj}
+        for name, linear in linears.items():
+            state[f"{at}{name}.weight"], state[f"{at}{name}.bias"] = linear.weight.T, linear.bias
+        for name, norm in {"ln_1": block.norm_1, "ln_2": block.norm_2}.items():
+            state[f"{at}{name}.weight"], state[f"{at}{name}.bias"] = norm.weight, norm.bias
+    theirs.load_state_dict({name: p.detach().clone() for name, p in state.items()})
+    return theirs.eval()
+
+
+class TestTransformersParity:
+    def test_logits(self):
+        model = tiny()
+        theirs = to_transformers(model)
+        for length in (1, T, TINY.context_length):
+            tokens = ids(B, length, seed=length)
+            torch.testing.assert_close(model(tokens), theirs(tokens).logits, **CLOSE)
+
+    def test_the_chapters_cell_reads_a_file_with_the_published_names(self, tmp_path, capsys):
+        model, scope = tiny(), {"gpt2": gpt2, "GPT2_SIZES": GPT2_SIZES, "tell": None}
+        notebook = json.loads((CHAPTERS / "06_gpt.ipynb").read_text(encoding="utf-8"))
+        (cell,) = (c for c in map("".join, (c["source"] for c in notebook["cells"])) if "SPEAK = False" in c)
+        exec(cell, scope)
+        assert capsys.readouterr().out == "124,439,808 parameters wait for their numbers\n"
+        theirs = to_transformers(model).transformer.state_dict()
+        save_file({name: p.contiguous() for name, p in theirs.items()}, tmp_path / "model.safetensors")
+        filled = scope["fill"](gpt2(TINY, meta=True), tmp_path / "model.safetensors")
+        assert not any(p.is_meta for p in filled.parameters())
+        torch.testing.assert_close(filled(ids(B, T)), model(ids(B, T)))
+
+    def test_the_published_file_is_named_by_its_commit_and_checksum(self):
+        url, n_bytes, sha256 = downloads.GPT2_WEIGHTS
+        assert "/607a30d783dfa663caf39e06633721c8d4cfcd7e/" in url and url.startswith("https://")
+        numbers = 4 * sum(p.numel() for p in gpt2(GPT2_SIZES["small"], meta=True).parameters())
+        masks = 4 * 12 * 1024**2  # one of ones a layer lies in the file, too
+        assert numbers + masks < n_bytes < numbers + masks + 20_000 and len(sha256) == 64
+
+    def test_loss_gradients(self):
+        model = tiny()
+        theirs = to_transformers(model)
+        tokens, targets = ids(B, T, seed=1), ids(B, T, seed=2)
+        for m, logits in ((model, model(tokens)), (theirs, theirs(tokens).logits)):
+            m.zero_grad()
+            F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+        body = theirs.transformer
+        torch.testing.assert_close(model.embed.token.weight.grad, body.wte.weight.grad, **CLOSE)
+        torch.testing.assert_close(model.embed.position.weight.grad, body.wpe.weight.grad, **CLOSE)
+        down = model.blocks[0].mlp.down_proj.weight.grad
+        torch.testing.assert_close(down.T, body.h[0].mlp.c_proj.weight.grad, **CLOSE)
+
+
+class TestForward:
+    def test_shape_and_a_token_of_its_own_length(self):
+        model = tiny()
+        assert model(ids(B, T)).shape == (B, T, TINY.vocab_size)
+        assert model(ids(1, 1)).shape == (1, 1, TINY.vocab_size)
+        assert model(ids(B, T).int()).equal(model(ids(B, T)))
+
+    def test_causal_by_gradient(self):
+        model, seen = tiny(), []
+
+        def keep(module, arguments, out):
+            out.retain_grad()
+            seen.append(out)
+
+        model.embed.register_forward_hook(keep)
+        for t in range(T):
+            model.zero_grad()
+            model(ids(B, T))[1, t].square().sum().backward()
+            touched = seen.pop().grad.abs().sum(-1) > 0
+            assert touched[1, : t + 1].all() and not touched[1, t + 1 :].any() and not touched[0].any()
+
+    def test_rows_of_a_batch_do_not_meet(self):
+        model, tokens = tiny(), ids(B, T)
+        torch.testing.assert_close(model(tokens)[1:], model(tokens[1:]), **CLOSE)
+
+    def test_cache_is_handed_to_each_layer_and_moves_the_positions(self):
+        class Layer:
+            def __init__(self):
+                self.k = self.v = None
+
+            def append(self, k, v):
+                self.k = k if self.k is None else torch.cat([self.k, k], 2)
+                self.v = v if self.v is None else torch.cat([self.v, v], 2)
+                return self.k, self.v, None
+
+        class Cache:
+            layers = [Layer() for _ in range(TINY.n_layers)]
+            length = property(lambda self: 0 if self.layers[0].k is None else self.layers[0].k.shape[2])
+
+        model, tokens, cache = tiny(), ids(B, T), Cache()
+        parts = [model(tokens[:, :4], cache), model(tokens[:, 4:9], cache), model(tokens[:, 9:], cache)]
+        torch.testing.assert_close(torch.cat(parts, 1), model(tokens), **CLOSE)
+        assert cache.length == T
+
+    @pytest.mark.parametrize(
+        ("tokens", "error", "message"),
+        [
+            (ids(B, TINY.context_length + 1), ValueError, f"context_length={TINY.context_length}"),
+            (ids(T), ValueError, r"shape \(11,\), must be \(B, T\)"),
+            (ids(B, T, 2), ValueError, r"shape \(2, 11, 2\)"),
+            (ids(B, T).float(), TypeError, "dtype torch.float32, must be torch.int64"),
+            (ids(B, T).bool(), TypeError, "dtype torch.bool"),
+            (torch.full((B, T), TINY.vocab_size), ValueError, "tokens .*101"),
+            (torch.full((B, T), -1), ValueError, "tokens .*-1"),
+        ],
+    )
+    def test_errors(self, tokens, error, message):
+        with pytest.raises(error, match=message):
+            tiny()(tokens)
+
+
+class TestTying:
+    def test_tied_head_is_the_embedding(self):
+        model = tiny()
+        assert model.head is None and not [name for name in model.state_dict() if "head" in name]
+        logits, tokens = model(ids(B, T)), ids(B, T)
+        model.embed.token.weight.data[7] *= 2
+        changed = model(tokens.masked_fill(tokens == 7, 8))[..., 7]
+        before = logits[..., 7][tokens != 7]
+        assert not torch.allclose(changed[tokens != 7], before)
+
+    def test_gradient_reaches_the_embedding_both_ways(self):
+        model, tokens = tiny(), ids(1, 4, high=50)
+        F.cross_entropy(model(tokens).flatten(0, 1), ids(4, seed=3)).backward()
+        rows = model.embed.token.weight.grad.abs().sum(-1) > 0
+        assert rows.all()  # as a head every row takes part; as a look-up only the four
+
+    def test_untied_head_has_its_own_matrix(self):
+        torch.manual_seed(0)
+        parts = tiny()
+        head = nn.Linear(35, 101, bias=False)
+        model = GPT(TINY, parts.embed, list(parts.blocks), parts.norm, head)
+        assert model.head is head and "head.weight" in model.state_dict()
+        tokens = ids(B, T)
+        with torch.no_grad():
+            tied = parts(tokens)
+            assert not torch.allclose(model(tokens), tied)
+            model.head.weight.copy_(parts.embed.token.weight)
+            torch.testing.assert_close(model(tokens), tied, **CLOSE)
+
+
+class TestCounts:
+    @pytest.mark.parametrize(
+        ("size", "count"),
+        [
+            ("nano", 16_041_728),
+            ("small", 124_439_808),
+            ("medium", 354_823_168),
+            ("large", 774_030_080),
+            ("xl", 1_557_611_200),
+        ],
+    )
+    def test_published_sizes(self, size, count):
+        model = gpt2(GPT2_SIZES[size], meta=True)
+        assert sum(p.numel() for p in model.parameters()) == count
+        assert all(p.is_meta for p in model.parameters())
+
+    def test_sizes_are_in_order_and_published(self):
+        assert list(GPT2_SIZES) == ["nano", "small", "medium", "large", "xl"]
+        assert GPT2_SIZES["small"] == GPTConfig()
+        nano = GPT2_SIZES["nano"]
+        assert (nano.n_layers, nano.d_model, nano.n_heads, nano.vocab_size) == (4, 256, 8, 50257)
+
+    def test_flops_of_a_step(self):
+        c, model = TINY, tiny()
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            loss = model(ids(B, T)).square().mean()
+            forward = counter.get_total_flops()
+            loss.backward()
+        per_token = 2 * (c.n_layers * (4 * c.d_model**2 + 2 * c.d_model * c.d_ff) + c.vocab_size * c.d_model)
+        products = 4 * B * c.n_layers * T * T * c.d_model
+        assert forward == B * T * per_token + products
+        assert counter.get_total_flops() == 3 * forward
+
+
+class TestInit:
+    CONFIG = GPTConfig(vocab_size=503, context_length=61, n_layers=8, n_heads=3, d_model=96)
+
+    def newborn(self):
+        torch.manual_seed(0)
+        return gpt2(self.CONFIG)
+
+    def test_statistics(self):
+        width = math.sqrt(self.CONFIG.d_model)
+        for name, p in self.newborn().named_parameters():
+            if p.ndim == 1:
+                weight = 2.5 / width if name == "norm.weight" else 1.0
+                wanted = weight if "norm" in name and name.endswith("weight") else 0.0
+                assert (p == wanted).all(), name
+                continue
+            wanted = 0.2 if name == "embed.token.weight" else 0.55 / width
+            if "o_proj" in name or "down_proj" in name:
+                wanted /= 4  # sqrt(2 * 8)
+            assert abs(p.std().item() / wanted - 1) < 0.04, name
+            assert abs(p.mean().item()) < 5 * wanted / math.sqrt(p.numel()), name
+
+    def test_gpt2s_width_gets_gpt2s_spread(self):
+        torch.manual_seed(0)
+        model = gpt2(GPTConfig(vocab_size=11, context_length=13, n_layers=1))
+        assert abs(model.blocks[0].attn.q_proj.weight.std().item() / 0.02 - 1) < 0.02
+
+    def test_std_is_for_the_blocks(self):
+        torch.manual_seed(0)
+        model = init_gpt2(self.newborn(), std=0.5)
+        assert abs(model.blocks[2].attn.k_proj.weight.std().item() / 0.5 - 1) < 0.04
+        assert abs(model.blocks[3].mlp.down_proj.weight.std().item() / 0.125 - 1) < 0.04
+        assert abs(model.embed.token.weight.std().item() / 0.2 - 1) < 0.04
+
+    @pytest.mark.parametrize("d_model", [48, 192])
+    def test_first_loss_is_ln_v(self, d_model):
+        c = dataclasses.replace(self.CONFIG, d_model=d_model, d_ff=4 * d_model)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            logits = gpt2(c)(ids(4, c.context_length, high=c.vocab_size))
+            loss = F.cross_entropy(logits.flatten(0, 1), ids(4 * c.context_length, high=c.vocab_size, seed=1))
+        assert 0 < loss.item() - math.log(c.vocab_size) < 0.25  # the spread of the logits adds 0.125
+
+    def test_rows_of_an_embedding_without_positions_are_drawn_too(self):
+        torch.manual_seed(0)
+        embed = TokenEmbedding(301, 35)
+        init_gpt2(GPT(GPTConfig(301, 17, 1, 5, 35), embed, [], nn.LayerNorm(35)))
+        assert 0.19 < embed.weight.std().item() < 0.21
+
+    def test_stream_does_not_grow_with_depth(self):
+        sizes = []
+        for n_layers in (2, 32):
+            torch.manual_seed(0)
+            model = gpt2(dataclasses.replace(self.CONFIG, n_layers=n_layers))
+            x = model.embed(ids(2, 50))
+            for block in model.blocks:
+                x = block(x)
+            sizes.append(x.std().item())
+        assert sizes[1] < 1.3 * sizes[0]
+
+    def test_seeds(self):
+        torch.manual_seed(3)
+        one = gpt2(TINY)
+        torch.manual_seed(3)
+        two = gpt2(TINY)
+        assert all(torch.equal(p, q) for p, q in zip(one.parameters(), two.parameters(), strict=True))
+
+
+class TestConfig:
+    def test_defaults(self):
+        c = GPTConfig(d_model=48, n_heads=4)
+        assert c.d_ff == 192 and c.dropout == 0.0 and GPTConfig.architecture == "gpt2"
+        assert "architecture" not in dataclasses.asdict(c)  # a name of the class, no field
+        assert GPTConfig(**dataclasses.asdict(c)) == c
+        assert dataclasses.replace(TINY, n_layers=9).d_ff == TINY.d_ff
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("vocab_size", 0),
+            ("context_length", -1),
+            ("n_layers", 2.0),
+            ("n_heads", True),
+            ("d_model", "64"),
+            ("d_ff", 0),
+            ("n_heads", 5),
+            ("dropout", 1.0),
+            ("dropout", -0.1),
+            ("dropout", math.nan),
+        ],
+    )
+    def test_errors(self, field, value):
+        with pytest.raises(ValueError, match=f"{field}={value!r}"):
+            GPTConfig(**{field: value})
+
+    def test_fields_reach_the_parts(self):
+        model = gpt2(dataclasses.replace(TINY, dropout=0.25))
+        block = model.blocks[0]
+        assert len(model.blocks) == TINY.n_layers and block.attn.n_heads == TINY.n_heads
+        assert model.embed.position.weight.shape == (17, 35) and block.mlp.up_proj.weight.shape == (59, 35)
+        drops = [model.embed.dropout.p, block.mlp.dropout.p, block.attn.dropout]
+        assert drops == [0.25, 0.25, 0.25]
+        assert isinstance(model.blocks, nn.ModuleList) and len(set(model.blocks)) == 3

@@ -1,0 +1,395 @@
+"""Chapter 14: hooks, maps, scores, the lens, probes, ablation and patches, on every family of the course."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from companion.gpt import GPTConfig, gpt2
+from companion.inside import (
+    ablate,
+    ask,
+    attention_maps,
+    before,
+    head_means,
+    head_scores,
+    hidden_states,
+    logit_lens,
+    patch,
+    probe,
+)
+from companion.modern import LlamaConfig, llama, storyteller, swift
+from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
+
+L, B, T, H, V = 3, 2, 11, 4, 53
+
+
+def filled(model):
+    """A model none of whose parts is zero."""
+    torch.manual_seed(5)
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.3) if p.ndim == 2 else nn.init.uniform_(p, 0.5, 1.5)
+    return model.eval()
+
+
+MODELS = {
+    "gpt2": lambda: gpt2(GPTConfig(V, 16, L, H, 24, dropout=0.3)),
+    "llama": lambda: llama(LlamaConfig(V, 16, L, H, 2, 24, tied=False)),
+    "storyteller": lambda: storyteller(LlamaConfig(V, 16, L, H, 2, 24, head_width=10)),
+    "window": lambda: storyteller(LlamaConfig(V, 16, L, H, 4, 24, window=4)),
+    "swift": lambda: swift(LlamaConfig(V, 16, L, H, 2, 24)),
+    "neox": lambda: neox(NeoXConfig(V, 16, L, H, 32)),
+}
+
+
+@pytest.fixture(params=MODELS, ids=str)
+def model(request):
+    return filled(MODELS[request.param]())
+
+
+@pytest.fixture
+def tokens():
+    return torch.randint(V, (B, T), generator=torch.Generator().manual_seed(1))
+
+
+def hooks_of(model):
+    return sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in model.modules())
+
+
+def test_states_are_the_models_own_stream(model, tokens):
+    states = hidden_states(model, tokens)
+    halves = 2 if model.config.architecture == "swift" else 1
+    assert states.shape == (L + 1, B, T, halves * model.config.d_model)
+    with torch.no_grad():
+        x = model.embed(tokens, start=0)
+        for i, block in enumerate(model.blocks):
+            torch.testing.assert_close(states[i], x)
+            x = block(x)
+        torch.testing.assert_close(model.norm(states[-1]), model.hidden(tokens))
+    assert hooks_of(model) == 0
+
+
+def test_maps_are_those_of_the_fused_attention(model, tokens):
+    maps = attention_maps(model, tokens)
+    assert maps.shape == (L, B, H, T, T)
+    torch.testing.assert_close(maps.sum(-1), torch.ones(L, B, H, T))
+    assert not maps.triu(1).any()
+    window = getattr(model.blocks[0].attn, "window", None)
+    assert bool(window) == (not maps.tril(-4).any())
+    layers, inputs = [block.attn for block in model.blocks], []
+    hooks = [attn.register_forward_pre_hook(lambda attn, given: inputs.append(given[0])) for attn in layers]
+    with torch.no_grad():
+        model.hidden(tokens)
+        for hook in hooks:
+            hook.remove()
+        for layer, (attn, x) in enumerate(zip(layers, inputs, strict=True)):
+            v = attn.project(x)[2]
+            v = v.repeat_interleave(H // v.shape[1], dim=1)
+            torch.testing.assert_close(attn.o_proj((maps[layer] @ v).transpose(1, 2).flatten(2)), attn(x))
+
+
+def test_maps_are_the_librarys_softmax(tokens):
+    model = filled(MODELS["gpt2"]())
+    theirs = nn.MultiheadAttention(24, H, batch_first=True).eval()
+    attn = model.blocks[0].attn
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([p.weight for p in (attn.q_proj, attn.k_proj, attn.v_proj)]))
+        theirs.in_proj_bias.copy_(torch.cat([p.bias for p in (attn.q_proj, attn.k_proj, attn.v_proj)]))
+        x = model.blocks[0].norm_1(model.embed(tokens))
+        mask = torch.ones(T, T).triu(1).bool()
+        _, expected = theirs(x, x, x, attn_mask=mask, average_attn_weights=False)
+    torch.testing.assert_close(attention_maps(model, tokens)[0], expected)
+
+
+def test_modes_and_gradients_are_left_alone(tokens):
+    model = filled(MODELS["gpt2"]()).train()
+    one, two = attention_maps(model, tokens), attention_maps(model, tokens)
+    assert torch.equal(one, two) and not one.requires_grad and all(m.training for m in model.modules())
+    assert torch.equal(ask(model, tokens.tolist()), ask(model, tokens.tolist()))
+
+
+def test_loaded_public_weights_pass_through(tmp_path, tokens):
+    from companion.tokenization import BPETokenizer
+
+    made = filled(gpt2(GPTConfig(260, 16, L, H, 24)))
+    save_pretrained(made, BPETokenizer.train("a rope, a map, a fan " * 30, 260), tmp_path)
+    loaded, _ = load_pretrained(tmp_path)
+    torch.testing.assert_close(attention_maps(loaded, tokens), attention_maps(made, tokens))
+
+
+# -- scores, lens, answers ------------------------------------------------------------------
+
+
+def test_a_score_is_a_mean_over_queries_that_have_keys():
+    maps = torch.rand(2, 3, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    where = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(1)) < 0.3
+    expected = torch.zeros(2, 4)
+    for layer in range(2):
+        for head in range(4):
+            found = [
+                sum(maps[layer, b, head, i, j].item() for j in range(5) if where[b, i, j])
+                for b in range(3)
+                for i in range(5)
+                if where[b, i].any()
+            ]
+            expected[layer, head] = sum(found) / len(found)
+    torch.testing.assert_close(head_scores(maps, where), expected)
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "message"),
+    [
+        (torch.ones(1, 2, 2), TypeError, "where has dtype torch.float32, must be torch.bool"),
+        (torch.zeros(1, 2, 2).bool(), ValueError, "where is False everywhere; mark the keys"),
+    ],
+)
+def test_a_score_names_a_bad_mask(where, error, message):
+    with pytest.raises(error, match=message):
+        head_scores(torch.ones(1, 1, 1, 2, 2), where)
+
+
+def test_the_lens_ends_at_the_models_logits(model, tokens):
+    lens = logit_lens(model, hidden_states(model, tokens))
+    assert lens.shape == (L + 1, B, T, V)
+    with torch.no_grad():
+        torch.testing.assert_close(lens[-1], model(tokens))
+    torch.testing.assert_close(logit_lens(model, hidden_states(model, tokens)[1, 0, 3]), lens[1, 0, 3])
+
+
+def test_rows_of_any_length_are_asked_as_if_alone(model, tokens):
+    rows = [tokens[0, :4].tolist(), tokens[1].tolist(), tokens[0, :1].tolist()]
+    said = ask(model, rows)
+    with torch.no_grad():
+        alone = torch.stack([model(torch.tensor([row]))[0, -1].log_softmax(-1) for row in rows])
+    torch.testing.assert_close(said, alone)
+
+
+# -- probes ------------------------------------------------------------------
+
+
+def test_a_probe_is_ridge_regression():
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(60, 5, generator=generator) * torch.tensor([1.0, 9.0, 0.1, 3.0, 2.0]) + 4
+    y = torch.randint(3, (60,), generator=generator)
+    fitted = probe(x, y, ridge=0.05)
+    z = ((x - x.mean(0)) / x.std(0)).double().requires_grad_(False)
+    W, b = torch.zeros(3, 5, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    for p in (W, b):
+        p.requires_grad_(True)
+    W.data = fitted.weight.double() * x.std(0)
+    b.data = fitted.bias.double() + fitted.weight.double() @ x.mean(0).double()
+    loss = (z @ W.T + b - nn.functional.one_hot(y, 3)).square().sum() + 0.05 * 60 * W.square().sum()
+    loss.backward()
+    assert W.grad.abs().max() < 1e-3 and b.grad.abs().max() < 1e-3  # the lowest point
+
+
+def test_a_probe_finds_a_direction_and_no_more():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(400, 12, generator=generator)
+    direction = torch.randn(12, generator=generator)
+    y = (x @ direction > 0).long()
+    fitted = probe(x[:300], y[:300])
+    assert isinstance(fitted, nn.Linear) and fitted.weight.shape == (2, 12)
+    assert (fitted(x[300:]).argmax(-1) == y[300:]).float().mean() > 0.9
+    hidden_in_a_product = ((x[:, 0] * x[:, 1]) > 0).long()
+    bad = probe(x[:300], hidden_in_a_product[:300])
+    assert (bad(x[300:]).argmax(-1) == hidden_in_a_product[300:]).float().mean() < 0.65
+
+
+@pytest.mark.parametrize(
+    ("states", "labels", "error", "message"),
+    [
+        (torch.ones(3, 2), torch.tensor([1, 1, 1]), ValueError, "labels go from 1 to 1; a probe needs two"),
+        (torch.ones(3, 2), torch.tensor([0, -1, 1]), ValueError, "labels go from -1 to 1"),
+        (torch.ones(3, 2), torch.tensor([0.0, 1.0, 1.0]), TypeError, "labels has dtype torch.float32"),
+        (torch.ones(3, 2), torch.tensor([True, False, True]), TypeError, "labels has dtype torch.bool"),
+        (torch.ones(3, 2), torch.tensor([0, 1]), ValueError, r"states \(3, 2\) and labels \(2,\) must be"),
+        (torch.ones(0, 2), torch.zeros(0).long(), ValueError, "with at least one state"),
+        (torch.ones(3), torch.tensor([0, 1, 1]), ValueError, r"must be \(N, C\) and \(N,\)"),
+    ],
+)
+def test_a_probe_names_what_it_cannot_use(states, labels, error, message):
+    with pytest.raises(error, match=message):
+        probe(states, labels)
+
+
+# -- ablation and patches ------------------------------------------------------------------
+
+
+def without_columns(model, heads):
+    """The same model whose o_proj has no weights for these heads: another way to take them out."""
+    width = model.blocks[0].attn.o_proj.in_features // H
+    for layer, head in heads:
+        model.blocks[layer].attn.o_proj.weight.data[:, head * width : (head + 1) * width] = 0
+    return model
+
+
+def test_an_ablated_head_is_one_whose_columns_are_zero(model, tokens):
+    heads = [(0, 1), (2, 3), (2, 0)]
+    with torch.no_grad():
+        whole = model(tokens)
+        with ablate(model, heads):
+            cut = model(tokens)
+        torch.testing.assert_close(model(tokens), whole)  # and all is as before
+        assert not torch.allclose(cut, whole, atol=1e-3)
+        torch.testing.assert_close(cut, without_columns(model, heads)(tokens))
+
+
+def test_a_mean_is_over_the_tokens_that_count(model, tokens):
+    mask = torch.rand(B, T, generator=torch.Generator().manual_seed(4)) < 0.6
+    inputs = []
+    with before([block.attn.o_proj for block in model.blocks], lambda part, x: inputs.append(x)):
+        model(tokens)
+    means = head_means(model, tokens, mask)
+    assert means.shape[:2] == (L, H)
+    torch.testing.assert_close(means[1].flatten(), inputs[1][mask].mean(0))
+    seen = []
+    with ablate(model, [(1, 2)], means), before([model.blocks[1].attn.o_proj], lambda p, x: seen.append(x)):
+        model(tokens)
+    D = means.shape[-1]
+    assert torch.equal(seen[0][..., 2 * D : 3 * D], means[1, 2].expand(B, T, D))
+    torch.testing.assert_close(seen[0][..., : 2 * D], inputs[1][..., : 2 * D])
+
+
+def test_generation_sees_the_ablation(tokens):
+    from companion.caching import KVCache
+
+    model = filled(MODELS["gpt2"]())
+    with torch.no_grad(), ablate(model, [(0, 0), (1, 1)]):
+        whole = model(tokens)
+        cache = KVCache(model.config, B)
+        pieces = [model(tokens[:, i : i + 1], cache) for i in range(T)]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
+
+
+@pytest.mark.parametrize("heads", [[(3, 0)], [(0, 4)], [(-1, 0)], [(0, 0), (1, -1)]])
+def test_a_head_that_is_not_there_is_named_before_anything_is_hung(heads, tokens):
+    model = filled(MODELS["gpt2"]())
+    with pytest.raises(ValueError, match="but the model has 3 blocks of 4 heads, counted from 0"):
+        ablate(model, heads)
+    assert hooks_of(model) == 0
+
+
+def test_a_patch_of_everything_is_the_other_run(model, tokens):
+    other = tokens.flip(0)
+    states = hidden_states(model, other)
+    with torch.no_grad():
+        expected, whole = model(other), model(tokens)
+        for layer in range(L + 1):
+            with patch(model, layer, list(range(T)), states[layer]):
+                torch.testing.assert_close(model(tokens), expected)
+        with patch(model, 1, [], states[1]):
+            torch.testing.assert_close(model(tokens), whole)
+        with patch(model, L, [4], states[L]):
+            found = model(tokens)
+    torch.testing.assert_close(found[:, 4], expected[:, 4])
+    torch.testing.assert_close(found[:, 5:], whole[:, 5:])
+    assert hooks_of(model) == 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "positions", "message"),
+    [
+        (4, [0], "layer=4 must be from 0 to 3, after the last block"),
+        (-1, [0], "layer=-1 must be from 0 to 3"),
+        (1, [2, 11], "positions has 11, but states has 11 positions, from 0 on"),
+        (1, [-1], "positions has -1"),
+    ],
+)
+def test_a_patch_names_a_place_that_is_not_there(layer, positions, message, tokens):
+    model = filled(MODELS["gpt2"]())
+    with pytest.raises(ValueError, match=message):
+        patch(model, layer, positions, hidden_states(model, tokens)[0])
+
+
+def test_hooks_come_off_after_an_error(tokens):
+    model = filled(MODELS["gpt2"]())
+    with pytest.raises(RuntimeError, match="on purpose"), ablate(model, [(0, 0)]):
+        raise RuntimeError("on purpose")
+    assert hooks_of(model) == 0
+
+
+# -- models without the parts ------------------------------------------------------------------
+
+
+class Talker:
+    """A model with its tokenizer."""
+
+    def __init__(self, model):
+        self.model = model
+
+
+def no_attention():
+    model = filled(MODELS["gpt2"]())
+    model.blocks[1].attn = nn.Identity()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Linear(3, 3), "model=Linear has no embed; give a GPT of the course"),
+        (no_attention, r"model=GPT has no blocks\[1\].attn.n_heads; give a GPT of the course"),
+        (
+            lambda: Talker(filled(MODELS["gpt2"]())),
+            "model=Talker is a model with its tokenizer",
+        ),
+        (lambda: None, "model=NoneType has no embed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        hidden_states,
+        attention_maps,
+        lambda model, tokens: logit_lens(model, torch.zeros(1, 24)),
+        lambda model, tokens: ablate(model, [(0, 0)]),
+        lambda model, tokens: patch(model, 0, [0], torch.zeros(1, 1, 24)),
+        lambda model, tokens: head_means(model, tokens, torch.ones(B, T).bool()),
+    ],
+)
+def test_a_model_without_the_parts_is_named_in_a_line(make, message, use, tokens):
+    with pytest.raises(TypeError, match=message) as raised:
+        use(make(), tokens)
+    assert "\n" not in str(raised.value)
+
+
+def test_natural_units(tokens):
+    said = ask(filled(MODELS["gpt2"]()), [tokens[0].tolist()])
+    assert math.isclose(said.exp().sum().item(), 1, rel_tol=1e-5)
+
+
+# -- the log of the training that the chapter reads --------------------------------------------------------
+
+
+def test_the_log_is_whole_and_told_by_its_script():
+    import json
+
+    from companion.village import DATA
+
+    rows = [json.loads(line) for line in (DATA / "models" / "inside.jsonl").read_text("utf-8").splitlines()]
+    assert [rows[0]["step"], rows[-1]["step"]] == [0, rows[0]["steps"]] == [0, 2000]
+    assert len(rows) == 20 and sorted(row["step"] for row in rows) == [row["step"] for row in rows]
+    for row in rows:
+        assert set(row["scores"]) == {"previous", "thing", "holder", "others"} and len(row["probe"]) == 5
+        assert all(len(found) == 4 and len(found[0]) == 2 for found in row["scores"].values())
+        assert 0 <= row["right"] <= 1 and row["recalled_bits"] > 0
+    assert "early" in rows[1] and "float32" in rows[0]["machine"]
+
+
+@pytest.mark.gate
+def test_the_logs_first_steps_can_be_computed_again(monkeypatch):
+    import json
+    from pathlib import Path
+
+    from companion.tokenization import Tokenizer
+    from companion.village import DATA
+
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    import inside
+
+    rows = [json.loads(line) for line in inside.LOG.read_text("utf-8").splitlines()]
+    trainer = inside.make_trainer(Tokenizer.load(DATA / "village" / "tokenizer.json"))
+    early = sum(trainer.step() for _ in range(inside.EARLY)) / inside.EARLY
+    assert early == pytest.approx(rows[1]["early"], abs=0.02)

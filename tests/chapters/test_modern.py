@@ -1,0 +1,801 @@
+"""Chapter 10's parts against oracles written out here, number by number, with dimensions that all differ."""
+
+import cmath
+import dataclasses
+import json
+import math
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from support.command_line import TINY, fails, main, planned
+from support.weights import noisy
+
+from companion import BUILDERS, load
+from companion.attention import CausalSelfAttention
+from companion.blocks import Block
+from companion.caching import KVCache, PromptLookup, cache_bytes, select, speculative
+from companion.datasets import Corpus, encode_documents
+from companion.generation import generate
+from companion.gpt import GPT, GPTConfig, gpt2
+from companion.modern import (
+    GroupedQueryAttention,
+    LlamaConfig,
+    Muon,
+    RMSNorm,
+    RoPE,
+    Shift,
+    SwiftBlock,
+    SwiGLU,
+    llama,
+    orthogonal,
+    storyteller,
+    swift,
+)
+from companion.runtime import states
+from companion.runtime.before_runs import data_identity
+from companion.runtime.masks import near
+from companion.runtime.optimizers import beside_adamw, of_one_shape
+from companion.runtime.states import restore
+from companion.show.widgets import attention_weights
+from companion.tokenization import BPETokenizer
+from companion.training import (
+    TrainConfig,
+    Trainer,
+    evaluate,
+    load_checkpoint,
+    save_checkpoint,
+    training_batches,
+)
+from companion.village import DATA, load_split
+from companion.village.measures import reference_lines
+
+B, T, V = 3, 11, 53
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+SHAPE = LlamaConfig(
+    vocab_size=V, context_length=17, n_layers=2, n_heads=6, n_kv_heads=2, d_model=30, d_ff=47, head_width=14
+)
+SHAPES = {
+    "llama": SHAPE,
+    "window": dataclasses.replace(SHAPE, window=5),
+    "biases, own head": dataclasses.replace(SHAPE, qkv_bias=True, tied=False, n_kv_heads=6),
+    "normalized q and k": dataclasses.replace(SHAPE, qk_norm=True, n_kv_heads=1, rope_theta=777.0),
+    "shift": dataclasses.replace(SHAPE, qk_norm=True, shift=1),
+    "canon, window": dataclasses.replace(SHAPE, shift=3, window=4, rope_factor=8.0, rope_original=9),
+}
+each_shape = pytest.mark.parametrize("name", SHAPES)
+
+
+def ids(*shape, seed=0):
+    return torch.randint(V, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def model_of(name):
+    torch.manual_seed(0)
+    return noisy(llama(SHAPES[name]))
+
+
+# ---------------------------------------- an oracle: plain numbers, one position after the other
+
+
+def root_mean_square(x, weight, eps):
+    size = math.sqrt(sum(v * v for v in x) / len(x) + eps)
+    return [w * v / size for w, v in zip(weight, x, strict=True)]
+
+
+def speeds(c):
+    found = []
+    for i in range(c.head_width // 2):
+        speed = c.rope_theta ** (-2 * i / c.head_width)
+        turns = c.rope_original * speed / (2 * math.pi)
+        if turns < 1:
+            found.append(speed / c.rope_factor)
+        elif turns > 4:
+            found.append(speed)
+        else:
+            share = (turns - 1) / 3
+            found.append(share * speed + (1 - share) * speed / c.rope_factor)
+    return found
+
+
+def turned(x, position, c):
+    half = len(x) // 2
+    pairs = [
+        complex(x[i], x[i + half]) * cmath.exp(1j * position * speed) for i, speed in enumerate(speeds(c))
+    ]
+    return [z.real for z in pairs] + [z.imag for z in pairs]
+
+
+def times(matrix, x, bias=None):
+    rows = [sum(w * v for w, v in zip(row, x, strict=True)) for row in matrix]
+    return rows if bias is None else [r + b for r, b in zip(rows, bias, strict=True)]
+
+
+def plus(rows, others):
+    return [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(rows, others, strict=True)]
+
+
+def with_those_before(xs, shares):
+    mixed = []
+    for t, x in enumerate(xs):
+        for back, share in enumerate(shares, 1):
+            if t >= back:
+                x = [a + s * b for a, s, b in zip(x, share, xs[t - back], strict=True)]
+        mixed.append(x)
+    return mixed
+
+
+def oracle(model, tokens):
+    """Logits (T, V) of one row, in float64 and pure Python."""
+    c = model.config
+    state = {name: t.double().tolist() for name, t in model.state_dict().items()}
+    D, group = c.head_width, c.n_heads // c.n_kv_heads
+    table = state["embed.token.weight" if c.shift else "embed.weight"]
+    stream = [list(table[t]) for t in tokens]
+    own = [root_mean_square(x, [1.0 if c.shift else 0.0] * c.d_model, 1e-6) for x in stream]
+    for n in range(c.n_layers):
+        part = {k.removeprefix(f"blocks.{n}."): v for k, v in state.items() if k.startswith(f"blocks.{n}.")}
+        xs = plus(own, [root_mean_square(x, part["norm_1.weight"], c.norm_eps) for x in stream])
+        mixed = with_those_before(xs, part.get("shift_1.weight", []))
+        made = {}
+        for kind, heads in (("q", c.n_heads), ("k", c.n_kv_heads), ("v", c.n_kv_heads)):
+            bias = part.get(f"attn.{kind}_proj.bias")
+            for t, x in enumerate(mixed):
+                y = times(part[f"attn.{kind}_proj.weight"], x, bias)
+                for h in range(heads):
+                    head = y[h * D : (h + 1) * D]
+                    if kind in "qk":
+                        if c.qk_norm:
+                            head = root_mean_square(head, part[f"attn.{kind}_norm.weight"], c.norm_eps)
+                        head = turned(head, t, c)
+                    made[kind, t, h] = head
+        for t in range(len(tokens)):
+            first = 0 if c.window is None else max(0, t - c.window + 1)
+            out = []
+            for h in range(c.n_heads):
+                scores = [
+                    sum(a * b for a, b in zip(made["q", t, h], made["k", s, h // group], strict=True))
+                    / math.sqrt(D)
+                    for s in range(first, t + 1)
+                ]
+                weights = [math.exp(z - max(scores)) for z in scores]
+                out += [
+                    sum(w * made["v", s, h // group][i] for s, w in enumerate(weights, first)) / sum(weights)
+                    for i in range(D)
+                ]
+            stream[t] = [
+                a + b for a, b in zip(stream[t], times(part["attn.o_proj.weight"], out), strict=True)
+            ]
+        xs = [root_mean_square(x, part["norm_2.weight"], c.norm_eps) for x in stream]
+        for t, x in enumerate(with_those_before(xs, part.get("shift_2.weight", []))):
+            gate, up = times(part["mlp.gate_proj.weight"], x), times(part["mlp.up_proj.weight"], x)
+            middle = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up, strict=True)]
+            stream[t] = [
+                a + b for a, b in zip(stream[t], times(part["mlp.down_proj.weight"], middle), strict=True)
+            ]
+    rows, last = (
+        table if c.tied else state["head.weight"],
+        state["norm.norm.weight" if c.shift else "norm.weight"],
+    )
+    return [times(rows, root_mean_square(x, last, c.norm_eps)) for x in stream]
+
+
+@each_shape
+def test_logits_are_those_worked_out_number_by_number(name):
+    model, tokens = model_of(name), ids(T)
+    with torch.no_grad():
+        found = model(tokens[None])[0]
+    torch.testing.assert_close(found.double(), torch.tensor(oracle(model, tokens.tolist())).double(), **CLOSE)
+
+
+# ---------------------------------------- the whole model
+
+
+@each_shape
+def test_no_position_sees_a_later_one_and_a_window_no_further(name):
+    model, tokens = model_of(name), ids(1, T)
+    before, c = model(tokens), SHAPES[name]
+    reach = None if c.window is None else c.n_layers * (c.window - 1 + 2 * c.shift)
+    for s in range(T):
+        other = tokens.clone()
+        other[0, s] = (other[0, s] + 1) % V
+        moved = (model(other) - before)[0].abs().amax(-1) > 0  # (T,)
+        assert moved[s] and not moved[:s].any()
+        if reach is not None:
+            assert not moved[s + reach + 1 :].any()
+        else:
+            assert moved[s:].all()
+
+
+@each_shape
+def test_every_weight_gets_the_gradient_of_its_slope(name):
+    model, tokens = model_of(name).double(), ids(2, T)
+
+    def loss():
+        return F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+
+    loss().backward()
+    generator = torch.Generator().manual_seed(1)
+    for p in model.parameters():
+        assert p.grad.any()
+        way = torch.randn(p.shape, generator=generator, dtype=torch.float64)
+        with torch.no_grad():
+            kept, slope = p.clone(), (p.grad * way).sum().item()
+            high, low = (p.copy_(kept + step * way) is p and loss().item() for step in (1e-5, -1e-5))
+            p.copy_(kept)
+        assert math.isclose((high - low) / 2e-5, slope, rel_tol=1e-4, abs_tol=1e-7)
+
+
+@pytest.mark.parametrize("width", [64, 96, 256, 768, 1600])
+@pytest.mark.parametrize("build", [llama, storyteller, swift])
+def test_a_newborn_says_ln_v_at_every_width(width, build):
+    torch.manual_seed(0)
+    for tied in (True, False):
+        model = build(LlamaConfig(1024, 65, 1, width // 32, d_model=width, tied=tied))
+        row = torch.randint(1024, (3, 65))
+        with torch.no_grad():
+            loss = F.cross_entropy(model(row[:, :-1]).flatten(0, 1), row[:, 1:].flatten()).item()
+        assert abs(loss - math.log(1024)) < 0.3
+
+
+@pytest.mark.parametrize("build", [llama, storyteller, swift])
+def test_a_model_without_numbers_is_filled(build):
+    full, state = noisy(build(SHAPE)), torch.get_rng_state()
+    model = build(SHAPE, meta=True)
+    assert torch.equal(torch.get_rng_state(), state)  # nothing was drawn
+    assert all(p.is_meta for p in model.parameters()) and not list(model.buffers())
+    model.load_state_dict(full.state_dict(), assign=True)
+    assert torch.equal(model(ids(B, T)), full(ids(B, T)))
+
+
+def test_the_builders_say_what_they_built():
+    built = {"llama": llama(SHAPE), "storyteller": storyteller(SHAPE), "swift": swift(SHAPE)}
+    for name, model in built.items():
+        assert model.config.architecture == name and isinstance(model, GPT)
+        assert all(type(block) is (SwiftBlock if name == "swift" else Block) for block in model.blocks)
+    assert BUILDERS["swift"] == (LlamaConfig, swift) and set(built) < set(BUILDERS)
+    names = {name: set(model.state_dict()) for name, model in built.items()}
+    assert {n.rsplit("attn.", 1)[-1] for n in names["storyteller"] - names["llama"]} == {
+        "q_norm.weight",
+        "k_norm.weight",
+    }
+    shifts = {"shift_1.weight", "shift_2.weight"}
+    assert {n.split(".", 2)[-1] for n in names["swift"] - names["storyteller"]} == {*shifts, "weight"}
+    assert {"embed.token.weight", "norm.norm.weight"} < names["swift"]
+    assert storyteller(dataclasses.replace(SHAPE, shift=3)).config.shift == 0
+    assert swift(dataclasses.replace(SHAPE, shift=3)).config.shift == 3
+    assert not any("bias" in name for name in names["swift"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_heads": 7, "head_width": None}, "n_heads=7 must divide d_model=30"),
+        ({"n_kv_heads": 4}, "n_kv_heads=4 must divide n_heads=6"),
+        ({"head_width": 15}, "head_width=15 must be even"),
+        ({"n_heads": 2, "head_width": None}, "d_model=30 must be a multiple of twice n_heads=2"),
+        ({"d_ff": 0}, "d_ff=0 must be a whole number of at least 1"),
+        ({"window": 0}, "window=0 must be"),
+        ({"shift": -1}, "shift=-1 must be"),
+        ({"dropout": 1.0}, "dropout=1.0 must be"),
+        ({"rope_theta": 0}, "rope_theta=0 must be"),
+        ({"n_layers": None}, "n_layers=None must be"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SHAPE, **changes)
+
+
+def test_what_is_not_given_follows():
+    c = LlamaConfig(d_model=96, n_heads=2)
+    assert (c.d_ff, c.n_kv_heads, c.head_width) == (256, 2, 48)
+    assert LlamaConfig().d_ff == 1536  # SmolLM2-135M's
+
+
+def test_parts_refuse_what_they_cannot_do():
+    for make in (lambda: RMSNorm(0), lambda: RMSNorm(5, 0.0), lambda: Shift(7, 0), lambda: SwiGLU(0, 3)):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            make()
+    with pytest.raises(ValueError, match="width=7 must be even"):
+        RoPE(7, 10)
+    with pytest.raises(ValueError, match="n_kv_heads=4 must divide n_heads=6"):
+        GroupedQueryAttention(30, 6, 4, 14, RoPE(14, 17))
+    with pytest.raises(ValueError, match="window=0"):
+        GroupedQueryAttention(30, 6, 2, 14, RoPE(14, 17), window=0)
+    with pytest.raises(ValueError, match="positions 0 to 17, but context_length=17"):
+        model_of("shift")(ids(1, 18))
+    with pytest.raises(ValueError, match=r"shape \(5,\)"):
+        Muon([torch.nn.Parameter(torch.ones(5))])
+
+
+# ---------------------------------------- the parts
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rms_norm_is_pytorch_s(dtype):
+    norm, theirs = noisy(RMSNorm(13, 1e-3)).to(dtype), torch.nn.RMSNorm(13, 1e-3).to(dtype)
+    theirs.weight = norm.weight
+    x = (30 * torch.randn(5, 7, 13)).to(dtype)
+    assert norm(x).dtype == dtype
+    close = CLOSE if dtype == torch.float32 else {"rtol": 2e-2, "atol": 2e-2}
+    torch.testing.assert_close(norm(x), theirs(x), **close)
+
+
+def rotate(x, start, **options):
+    """RoPE of one row of heads, through its q."""
+    return RoPE(x.shape[-1], 10**6, **options)(x, x[:, :1], start)[0]
+
+
+def test_only_the_distance_counts():
+    torch.manual_seed(0)
+    q, k, rope = torch.randn(B, 4, T, 14), torch.randn(B, 2, T, 14), RoPE(14, 100)
+    scores = []
+    for start in (0, 40, torch.tensor([0, 89, 2])):
+        a, b = rope(q, k, start)
+        assert a.shape == q.shape and b.shape == k.shape
+        torch.testing.assert_close(a.norm(dim=-1), q.norm(dim=-1), **CLOSE)  # turned, not stretched
+        scores.append(a @ b.repeat_interleave(2, dim=1).transpose(-2, -1))
+    assert (scores[0] - q @ k.repeat_interleave(2, dim=1).transpose(-2, -1)).abs().max() > 0.1
+    for other in scores[1:]:
+        torch.testing.assert_close(other, scores[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("position", [4000, 100_000])
+def test_far_positions_are_right_in_any_type(dtype, position):
+    rope = RoPE(32, 10**6, theta=500_000.0).to(dtype)
+    x = torch.zeros(1, 1, 1, 32, dtype=dtype)
+    x[..., :16] = 1  # so the result is the cosine and the sine of each angle
+    found = rope(x, x, position)[0].flatten().double()
+    exact = torch.tensor([position * 500_000.0 ** (-2 * i / 32) for i in range(16)], dtype=torch.float64)
+    wanted = torch.cat([exact.cos(), exact.sin()])
+    # float32 keeps an angle of 100,000 to 0.004, and bfloat16 a cosine to 0.004
+    assert (found - wanted).abs().max() < (1e-2 if position == 100_000 or dtype == torch.bfloat16 else 5e-4)
+
+
+def test_angles_survive_a_cast_of_the_whole_model():
+    model = llama(dataclasses.replace(SHAPE, context_length=200_000)).to(torch.bfloat16)
+    rope = model.blocks[0].attn.rope
+    assert rope.speed.dtype == torch.float32
+    x = torch.zeros(1, 1, 1, 14, dtype=torch.bfloat16)
+    x[..., :7] = 1
+    found = rope(x, x, 100_000)[0].flatten()[:7].float()
+    wanted = torch.tensor([math.cos(100_000 * 10_000 ** (-2 * i / 14)) for i in range(7)])
+    assert (found - wanted).abs().max() < 2e-2
+
+
+def test_llama_3_slows_what_turns_slowly():
+    plain, scaled = RoPE(64, 131072, 500_000.0), RoPE(64, 131072, 500_000.0, factor=32.0)
+    turns = 8192 * plain.speed / (2 * math.pi)
+    ratio = plain.speed / scaled.speed
+    torch.testing.assert_close(ratio[turns > 4], torch.ones(int((turns > 4).sum())))
+    torch.testing.assert_close(ratio[turns < 1], torch.full((int((turns < 1).sum()),), 32.0))
+    between = ratio[(turns > 1) & (turns < 4)]
+    assert len(between) and (between > 1).all() and (between < 32).all()
+
+
+def test_grouped_attention_with_all_heads_and_no_turning_is_chapter_4_s():
+    torch.manual_seed(0)
+    ours = GroupedQueryAttention(30, 5, 5, 6, lambda q, k, start: (q, k))
+    theirs = CausalSelfAttention(30, 5)
+    theirs.o_proj = torch.nn.Linear(30, 30, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(B, T, 30)
+    torch.testing.assert_close(ours(x), theirs(x), **CLOSE)
+
+
+def test_shared_keys_are_repeated_keys():
+    torch.manual_seed(0)
+    few, many = (GroupedQueryAttention(30, 6, n, 14, RoPE(14, 17), bias=False) for n in (2, 6))
+    many.load_state_dict(
+        {
+            name: t.unflatten(0, (2, 14)).repeat_interleave(3, dim=0).flatten(0, 1) if name[0] in "kv" else t
+            for name, t in few.state_dict().items()
+        }
+    )
+    x = torch.randn(B, T, 30)
+    torch.testing.assert_close(few(x), many(x), **CLOSE)
+    assert [y.shape[1] for y in few.project(x)] == [6, 2, 2]
+
+
+def test_a_window_shows_itself_and_those_just_before():
+    assert near(None, 0, 7, 7, None) is None and near(None, 0, 7, 7, 7) is None
+    mask = near(None, 0, 7, 7, 3)
+    wanted = [[0 <= i - j < 3 for j in range(7)] for i in range(7)]
+    assert mask[0].tolist() == wanted
+    assert near(None, 4, 3, 7, 3)[0].tolist() == wanted[4:]  # three new queries behind four old keys
+    by_row = near(torch.ones(2, 1, 3, 7, dtype=torch.bool), torch.tensor([1, 4]), 3, 7, 3)
+    assert by_row.shape == (2, 1, 3, 7) and by_row[1, 0, 0].tolist() == [1 < j < 5 for j in range(7)]
+
+
+def test_the_shift_mixes_in_those_before():
+    shift = noisy(Shift(5, reach=3))
+    x, w = torch.randn(2, 4, 5), shift.weight
+    wanted = torch.stack(
+        [x[:, t] + sum(w[j - 1] * x[:, t - j] for j in (1, 2, 3) if t >= j) for t in range(4)], dim=1
+    )
+    torch.testing.assert_close(shift(x), wanted)
+    fresh = Shift(5, reach=2).weight
+    assert fresh[0].tolist() == [0.5] * 5 and fresh[1].tolist() == [0.0] * 5
+
+
+def test_maps_of_shared_keys_can_be_drawn():
+    weights = attention_weights(model_of("shift"), ids(1, T))
+    assert len(weights) == 2 and all(w.shape == (6, T, T) for w in weights)
+    torch.testing.assert_close(weights[0].sum(-1), torch.ones(6, T))
+
+
+def test_maps_end_where_a_window_ends():
+    model = model_of("window")
+    weights, window = attention_weights(model, ids(1, T))[0], model.config.window
+    back = torch.arange(T)[:, None] - torch.arange(T)
+    assert window < T and (weights[:, (back < 0) | (back >= window)] == 0).all()
+    assert (weights[:, (back >= 0) & (back < window)] > 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(6, T))
+
+
+@pytest.mark.parametrize("name", ["llama", "shift", "window"])
+def test_bfloat16_stays_near(name):
+    model, tokens = model_of(name), ids(B, T)
+    full = model(tokens)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(tokens)
+    whole = model.to(torch.bfloat16)(tokens)
+    for other in (mixed, whole):
+        assert other.dtype == torch.bfloat16
+        assert (other.float() - full).abs().mean() < 0.1 * full.abs().mean()
+
+
+# ---------------------------------------- chapter 9's cache: keys, values, and what a shift remembers
+
+
+@each_shape
+@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6], [T]])
+@torch.no_grad()
+def test_piece_by_piece_is_the_whole_at_once(name, chunks):
+    model, tokens = model_of(name), ids(B, T)
+    cache = KVCache(model.config, B)
+    pieces = [model(piece, cache) for piece in tokens.split(chunks, dim=1)]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens), **CLOSE)
+    assert cache.layers[0].tracks["k"].buffer.shape[1] == SHAPES[name].n_kv_heads  # what sharing saves
+
+
+@each_shape
+@torch.no_grad()
+def test_rewinding_forgets_what_came_after(name):
+    model = model_of(name)
+    cache = KVCache(model.config, B)
+    model(ids(B, 9), cache)
+    for length in (6, 4):
+        cache.rewind(length)
+        other = torch.cat([ids(B, 9)[:, :length], ids(B, 5, seed=7)], dim=1)
+        torch.testing.assert_close(model(other[:, length:], cache), model(other)[:, length:], **CLOSE)
+        cache.rewind(length)
+
+
+@each_shape
+@torch.no_grad()
+def test_rows_at_different_positions(name):
+    model, lengths = model_of(name), torch.tensor([3, 7, 5])
+    cache, prompts, more = KVCache(model.config, B), ids(B, 7), ids(B, 4, seed=5)
+    model(prompts, cache)
+    cache.rewind(lengths)
+    parts = [model(more[:, :3], cache), model(more[:, 3:], cache)]
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(torch.cat([prompts[row, :length], more[row]])[None])[0, length:]
+        torch.testing.assert_close(torch.cat([part[row] for part in parts]), alone, **CLOSE)
+
+
+@each_shape
+@torch.no_grad()
+def test_rows_that_are_chosen_and_repeated_go_on_alone(name):
+    model, tokens, more = model_of(name), ids(B, 5), ids(4, 3, seed=5)
+    cache = KVCache(model.config, B)
+    model(tokens, cache)
+    rows = [2, 0, 2, 1]
+    whole = model(torch.cat([tokens[rows], more], dim=1))[:, 5:]
+    torch.testing.assert_close(model(more, select(cache, rows)), whole, **CLOSE)
+
+
+def test_bytes_of_a_cache_with_few_keys_of_a_width_of_their_own():
+    config = dataclasses.replace(SHAPE, n_layers=2, n_heads=6, n_kv_heads=2, d_model=30, head_width=14)
+    cache = KVCache(config, B, length=11)
+    with torch.no_grad():
+        llama(config)(ids(B, 11), cache)
+    held = sum(track.buffer.nbytes for track in cache.used())
+    assert held == cache_bytes(config, 11, B) == 2 * 2 * 2 * 14 * 11 * B * 4
+
+
+@pytest.mark.parametrize("name", ["storyteller", "swift"])
+def test_generation_with_a_cache_says_the_same(name):
+    model = noisy(llama(dataclasses.replace(SHAPE, qk_norm=True, shift=int(name == "swift")))).double()
+    text = ids(1, 4)
+    told = [
+        generate(model, text, 13, generator=torch.Generator().manual_seed(1), cache=cache).tolist()
+        for cache in (None, KVCache(model.config, 1))
+    ]
+    greedy = generate(model, text, 7, temperature=0)[0].tolist()
+    drafted = sum(speculative(model, PromptLookup(), text, 7, temperature=0), [])
+    assert told[0] == told[1] and drafted == greedy
+
+
+# ---------------------------------------- Muon
+
+
+def momentum_by_hand(gradients, beta):
+    """What Muon makes orthogonal at the last of these gradients."""
+    mean = torch.zeros_like(gradients[0])
+    for g in gradients:
+        mean = beta * mean + (1 - beta) * g
+    return (1 - beta) * gradients[-1] + beta * mean
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (13, 5), (5, 13)])
+def test_orthogonal_keeps_the_directions_and_evens_the_sizes(shape):
+    torch.manual_seed(0)
+    g = torch.randn(shape) * 30
+    u, sizes, v = torch.linalg.svd(g, full_matrices=False)
+    found = orthogonal(g)
+    inner = u.T @ found @ v.T  # diagonal: the same directions
+    assert (inner - inner.diagonal().diag()).abs().max() < 1e-4
+    big = inner.diagonal()[sizes > 0.05 * sizes[0]]
+    assert ((big > 0.6) & (big < 1.3)).all()
+    # the polynomial on each size, five times
+    s = sizes / sizes.norm()
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    torch.testing.assert_close(inner.diagonal(), s, rtol=1e-3, atol=1e-4)
+    assert not orthogonal(torch.zeros(shape)).any()
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (40, 16), (16, 40)])
+def test_muon_is_pytorch_s_within_bfloat16(shape):
+    torch.manual_seed(0)
+    first = torch.randn(shape)
+    ours, theirs = (torch.nn.Parameter(first.clone()) for _ in range(2))
+    options = {"lr": 0.02, "weight_decay": 0.3, "momentum": 0.9}
+    optimizers = [Muon([ours], **options), torch.optim.Muon([theirs], **options)]
+    for _ in range(6):
+        gradient = torch.randn(shape)
+        for p, optimizer in zip((ours, theirs), optimizers, strict=True):
+            p.grad = gradient.clone()
+            optimizer.step()
+    moved = (theirs - first).norm()
+    assert (ours - theirs).norm() < 0.02 * moved  # bfloat16 keeps 8 bits
+    kept = [optimizer.state[p]["momentum_buffer"] for p, optimizer in zip((ours, theirs), optimizers)]  # noqa: B905
+    assert torch.equal(*kept)  # up to here both are float32
+
+
+def test_muon_s_step_by_hand():
+    torch.manual_seed(0)
+    p, gradients = torch.nn.Parameter(torch.randn(12, 3)), [torch.randn(12, 3) for _ in range(3)]
+    optimizer = Muon([p], lr=0.1, weight_decay=0.5, momentum=0.8)
+    wanted = p.detach().clone()
+    for n, g in enumerate(gradients, 1):
+        p.grad = g
+        optimizer.step()
+        far = 0.1 * math.sqrt(12 / 3)
+        wanted = wanted * (1 - 0.1 * 0.5) - far * orthogonal(momentum_by_hand(gradients[:n], 0.8))
+    torch.testing.assert_close(p.detach(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_muon_leaves_what_has_no_gradient():
+    p, q = (torch.nn.Parameter(torch.ones(3, 2)) for _ in range(2))
+    p.grad = torch.ones(3, 2)
+    Muon([p, q]).step()
+    assert not torch.equal(p, q) and torch.equal(q, torch.ones(3, 2))
+
+
+def test_stacked_matrices_are_turned_as_each_would_be_alone():
+    torch.manual_seed(0)
+    for shape in [(4, 13, 5), (2, 3, 5, 13)]:
+        stack = torch.randn(shape) * torch.logspace(-3, 3, shape[0]).view(-1, *[1] * (len(shape) - 1))
+        each = torch.stack([orthogonal(g) for g in stack.flatten(0, -3)]).view(shape)
+        torch.testing.assert_close(orthogonal(stack), each, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("most", [1, 40, 10**6], ids=["alone", "by two or so", "all at once"])
+def test_a_step_does_not_depend_on_what_is_stacked_with_what(most, monkeypatch):
+    monkeypatch.setattr("companion.runtime.optimizers.MOST", most)
+    torch.manual_seed(0)
+    shapes = [(3, 5), (5, 3), (3, 5), (7, 7), (3, 5), (5, 3)]
+    together = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    alone = [torch.nn.Parameter(p.detach().clone()) for p in together]
+    optimizers = [Muon(together, lr=0.1, weight_decay=0.2), *(Muon([p], 0.1, 0.2) for p in alone)]
+    for _ in range(3):
+        for p, q in zip(together[:-1], alone[:-1], strict=True):
+            p.grad = torch.randn(p.shape)
+            q.grad = p.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for p, q in zip(together, alone, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
+
+
+def test_parameters_of_one_shape_come_in_lists_that_fit(monkeypatch):
+    monkeypatch.setattr("companion.runtime.optimizers.MOST", 30)
+    params = [torch.nn.Parameter(torch.ones(shape)) for shape in [(3, 5), (9, 9), (3, 5), (3, 5), (2, 2)]]
+    params.append(torch.nn.Parameter(torch.ones(3, 5, dtype=torch.float64)))
+    for p in params[:4] + params[5:]:
+        p.grad = torch.ones_like(p)
+    found = [[next(i for i, p in enumerate(params) if p is q) for q in ps] for ps in of_one_shape(params)]
+    assert found == [[0, 2], [3], [1], [5]]
+
+
+def test_an_optimizer_without_a_parameter_is_left_out():
+    model = swift(SHAPE)
+    for name, p in model.named_parameters():
+        p.requires_grad_(name.endswith("_proj.weight"))
+    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["Muon"]
+    for p in model.parameters():
+        p.requires_grad_(not p.requires_grad)
+    assert [type(o).__name__ for o in beside_adamw(Muon, model)] == ["AdamW"]
+
+
+def test_a_number_that_is_none_turns_nothing():
+    for given in ({"theta": math.nan}, {"factor": math.nan}, {"original": math.nan}, {"theta": -1.0}):
+        with pytest.raises(ValueError, match="above 0"):
+            RoPE(8, 10, **given)
+
+
+def test_the_matrices_are_muon_s_and_the_rest_adamw_s():
+    model = swift(dataclasses.replace(SHAPE, tied=False))
+    model.blocks[0].mlp.up_proj.weight.requires_grad_(False)
+    muon, adamw = beside_adamw(Muon, model, 0.03)
+    names = {p: name for name, p in model.named_parameters()}
+    given = [{names[p] for group in o.param_groups for p in group["params"]} for o in (muon, adamw)]
+    assert given[0] | given[1] | {"blocks.0.mlp.up_proj.weight"} == set(names.values())
+    assert not given[0] & given[1] and len(given[0]) == 2 * 7 - 1
+    assert muon.param_groups[0]["momentum"] == 0.9 and adamw.param_groups[0]["betas"] == (0.9, 0.99)
+    muon, adamw = beside_adamw(Muon, model, 0.03, betas=(0.8, 0.95))
+    assert muon.param_groups[0]["momentum"] == 0.8 and adamw.param_groups[0]["betas"] == (0.8, 0.95)
+    assert {"embed.token.weight", "head.weight", "blocks.1.shift_2.weight"} < given[1]
+
+
+# ---------------------------------------- training, saving, loading
+
+
+@pytest.fixture(scope="module")
+def data() -> Corpus:
+    words = ["Mara", "Tom", "found", "a", "red", "key", "kite", "and", "laughed", "."]
+    generator = torch.Generator().manual_seed(0)
+    texts = [
+        " ".join(words[i] for i in torch.randint(10, (int(n),), generator=generator))
+        for n in torch.randint(4, 12, (90,), generator=generator)
+    ]
+    tokenizer = BPETokenizer.train(texts, 280)
+    train, val = encode_documents(texts[:80], tokenizer), encode_documents(texts[80:], tokenizer)
+    return Corpus(train, val, tokenizer, {"source": "toy"})
+
+
+def toy_trainer(data, build, seed=3, **changes):
+    settings = TrainConfig(
+        steps=30, batch_size=5, context_length=29, lr=0.03, device="cpu", dtype="float32", warmup_steps=5
+    )
+    torch.manual_seed(seed)
+    model = build(toy_config(data, **changes))
+    batches = partial(training_batches, data.train, settings)
+    return Trainer(model, batches, settings, optimizers=beside_adamw(Muon, model, 0.03))
+
+
+def toy_config(data, **changes):
+    fields = {"context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 2, "d_model": 30}
+    fields |= {"head_width": 14, "dropout": 0.1} | changes
+    return LlamaConfig(data.tokenizer.vocab_size, **fields)
+
+
+@pytest.mark.parametrize("build", [llama, storyteller, swift])
+def test_a_run_with_muon_and_adamw_resumes_with_the_same_bits(data, tmp_path, build):
+    straight, stopped, resumed = (toy_trainer(data, build, seed) for seed in (3, 3, 8))
+    losses = [straight.step() for _ in range(30)]
+    assert sum(losses[-8:]) < 0.7 * sum(losses[:8])
+    assert losses[:13] == [stopped.step() for _ in range(13)]
+    identity = data_identity(data)
+    states.save_run(tmp_path, stopped, data.tokenizer, identity, {"steps": 13})
+    restore(resumed, tmp_path, identity, data.tokenizer)
+    assert losses[13:] == [resumed.step() for _ in range(17)]
+    pairs = zip(straight.model.parameters(), resumed.model.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    with pytest.raises(ValueError, match="cannot resume"):
+        restore(toy_trainer(data, build, window=9), tmp_path, identity, data.tokenizer)
+
+
+@pytest.mark.parametrize("build", [llama, storyteller, swift])
+def test_a_checkpoint_loads_as_what_it_was(data, tmp_path, build):
+    model = noisy(build(toy_config(data, window=7, rope_factor=4.0))).eval()
+    save_checkpoint(tmp_path / "model", model, data.tokenizer)
+    saved = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))["config"]
+    assert saved["architecture"] == model.config.architecture
+    found, _, _ = load_checkpoint(tmp_path / "model", BUILDERS)
+    assert found.config == model.config
+    tokens = torch.randint(280, (2, 9))
+    assert torch.equal(found(tokens), model(tokens))
+    assert load(tmp_path / "model").tell("Mara", max_new_tokens=5, seed=0).startswith("Mara")
+
+
+def test_gpt_2_is_still_what_it_was():
+    model = gpt2(GPTConfig(V, 17, 2, 5, 30))
+    assert type(model.blocks[0].attn) is CausalSelfAttention and model.config.architecture == "gpt2"
+
+
+# ---------------------------------------- the command line
+
+
+@pytest.mark.parametrize("name", ["llama", "storyteller", "swift"])
+def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys, name):
+    assert main(["train", "--data", "runs/data/mine", "--architecture", name, "--window", "9", *TINY]) == 0
+    settings = (prepared / "runs" / "mine" / "config.toml").read_text(encoding="utf-8")
+    assert f'architecture = "{name}"' in settings and f"shift = {int(name == 'swift')}" in settings
+    assert main(["train", "--data", "runs/data/mine", "--resume", "--steps", "5"]) == 0
+    repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "runs/again", "--steps", "1"]
+    assert main(repeat) == 0
+    for folder in ("mine", "again"):
+        model = load(prepared / "runs" / folder).model
+        assert model.config.architecture == name and model.config.window == 9
+    capsys.readouterr()
+    assert main(["info", "--checkpoint", "runs/mine"]) == 0
+    assert name in capsys.readouterr().out
+    fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
+
+
+DEFAULTS = {
+    (): ("swift", "muon", 0.03),
+    ("--optimizer", "adamw"): ("swift", "adamw", 3.5e-3),
+    ("--architecture", "gpt2"): ("gpt2", "adamw", 3.5e-3),
+    ("--architecture", "storyteller"): ("storyteller", "muon", 0.03),
+    ("--preset", "village"): ("gpt2", "adamw", 3.5e-3),
+    ("--preset", "village", "--architecture", "llama"): ("llama", "adamw", 3.5e-3),
+    ("--preset", "text"): ("gpt2", "adamw", 2e-3),
+    ("--size", "nano"): ("gpt2", "adamw", 3.5e-3),
+}
+
+
+@pytest.mark.parametrize("options", DEFAULTS)
+def test_the_command_line_trains_a_swift_with_muon_unless_its_options_say_other(
+    options, prepared, monkeypatch
+):
+    plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
+    assert (plan.model.architecture, plan.optimizer, plan.train.lr) == DEFAULTS[options]
+
+
+@pytest.mark.gate
+def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_asked_for(prepared, capsys):
+    def optimizers(folder):
+        about = json.loads((prepared / folder / "config.json").read_text(encoding="utf-8"))
+        return about["provenance"]["optimizers"]
+
+    train = ["train", "--data", "runs/data/mine", *TINY]
+    assert main([*train, "--architecture", "swift", "--checkpoint", "runs/swift"]) == 0
+    assert main([*train, "--architecture=gpt2", "--optimizer=muon", "--checkpoint=runs/gpt2"]) == 0
+    assert main([*train, "--architecture=llama", "--optimizer=adamw", "--checkpoint=runs/llama"]) == 0
+    assert optimizers("runs/swift") == optimizers("runs/gpt2") == ["Muon", "AdamW"]
+    assert optimizers("runs/llama") == ["AdamW"]
+    rates = {"swift": 0.03, "gpt2": 0.03, "llama": 3.5e-3}  # the optimizer's preset's
+    for name, lr in rates.items():
+        about = json.loads((prepared / "runs" / name / "config.json").read_text(encoding="utf-8"))
+        assert about["provenance"]["train"]["lr"] == lr and about["config"]["architecture"] == name
+    fails(capsys, [*train, "--preset", "text", "--optimizer", "muon"], 2, "--optimizer=muon", "--lr", "text")
+    fails(capsys, [*train, "--preset", "modern", "--optimizer", "adamw"], 2, "--lr", "modern")
+    go_on = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/swift", "--resume", "--steps", "6"]
+    fails(capsys, [*go_on, "--optimizer", "adamw"], 2, "--optimizer=adamw", "muon")
+    assert main(go_on) == 0
+    settings = prepared / "runs" / "swift" / "config.toml"
+    text = settings.read_text(encoding="utf-8")
+    assert 'optimizer = "muon"' in text
+    repeat = ["train", "--config", "runs/swift/config.toml", "--checkpoint", "runs/again"]
+    assert main(repeat) == 0 and optimizers("runs/again") == ["Muon", "AdamW"]
+    settings.write_text(text.replace('"muon"', '"sgd"'), encoding="utf-8")
+    fails(capsys, repeat, 2, "optimizer='sgd'", "adamw, muon")
+
+
+def test_the_shipped_storyteller_is_small_and_near_the_floor():
+    folder = DATA / "models" / "storyteller"
+    teller, lines = load(folder, device="cpu"), reference_lines("test")
+    assert teller.model.config.architecture == "storyteller"
+    assert sum(p.numel() for p in teller.model.parameters()) <= 1_500_000
+    assert (folder / "model.safetensors").stat().st_size < 2_000_000  # float16
+    assert {p.dtype for p in teller.model.parameters()} == {torch.float32}
+    bits = evaluate(teller.model, encode_documents(load_split("test"), teller.tokenizer), 256).bits_per_byte
+    assert 0.005 < (bits - lines["floor"]) / (lines["forgetful reader"] - lines["floor"]) < 0.01

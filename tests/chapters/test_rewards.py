@@ -1,0 +1,409 @@
+"""Rewards: the losses against sums by hand and PyTorch's, the draws, and what is refused."""
+
+import itertools
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from support.weights import scripted
+
+from companion import load
+from companion.generation import LanguageModel, log_probability
+from companion.gpt import GPTConfig, gpt2
+from companion.rewards import (
+    DPO,
+    GRPO,
+    RewardModel,
+    Samples,
+    best_of,
+    dpo_loss,
+    group_advantages,
+    grpo_loss,
+    preference_loss,
+    sample_groups,
+    sentence_credit,
+    token_log_probs,
+)
+from companion.runtime.rewards import matched_pairs, read_pairs, told_rows
+from companion.tokenization import BPETokenizer
+from companion.training import TrainConfig, Trainer
+from companion.village import DATA
+from companion.village.tasks import begun, false_parts, true_story
+
+
+@pytest.fixture(scope="module")
+def teller():
+    return load(DATA / "models" / "village", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def samples(teller):
+    return sample_groups(teller, begun(3, 5), 4, torch.Generator().manual_seed(0))
+
+
+def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
+    told = [text for text, _ in teller.tell_many(5, "Once", seed=3)]
+    assert best_of(teller, "Once", 5, lambda text, ended: len(text), seed=3) == max(told, key=len)
+    assert best_of(teller, "Once", 5, lambda text, ended: 1, seed=3) == told[0]
+    with pytest.raises(ValueError, match=r"reward 0 is nan, must be a finite number"):
+        best_of(teller, "Once", 2, lambda text, ended: math.nan)
+
+
+def test_log_probabilities_are_those_of_chapter_8(teller, samples):
+    with torch.no_grad():
+        each = token_log_probs(teller.model, samples.tokens)
+        whole = log_probability(teller.model, samples.tokens, samples.mask)
+    assert each.shape == samples.mask.shape
+    torch.testing.assert_close((each * samples.mask).sum(1), whole, rtol=1e-5, atol=1e-3)
+
+
+def test_a_models_log_probabilities_are_taken_where_the_model_is(samples):
+    """A stand-in for a GPU: a model without numbers, from which alone nothing can be fetched back."""
+    with torch.device("meta"):
+        model = gpt2(GPTConfig(vocab_size=1024, context_length=256, n_layers=1, n_heads=3, d_model=24))
+    with pytest.raises(NotImplementedError, match="out of meta tensor"):
+        token_log_probs(model, samples.tokens)
+
+
+def test_groups_continue_their_prompts_and_the_mask_marks_what_was_drawn(teller, samples):
+    prompts = begun(3, 5)
+    assert len(samples.told) == 12 and samples.mask.shape == (12, samples.tokens.shape[1] - 1)
+    for i, (text, ended) in enumerate(samples.told):
+        assert text.startswith(prompts[i // 4])
+        drawn = samples.tokens[i, 1:][samples.mask[i]].tolist()
+        assert (drawn[-1] == teller.end) == ended and teller.end not in drawn[:-1]
+        assert prompts[i // 4] + teller.tokenizer.decode(drawn[:-1] if ended else drawn) == text
+    assert len({text for text, _ in samples.told[:4]}) > 1
+
+
+def test_samples_end_at_every_token_that_ends_a_text_or_a_turn():
+    names = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+    tokenizer = BPETokenizer.train("Mara has a key.", 264, special_tokens=names)
+    for name in ("<|endoftext|>", "<|user|>", "<|end|>"):
+        ender = tokenizer.special_tokens[name]
+        steps = {65: 66, 66: ender, ender: 67, 67: 67}
+        drawn = sample_groups(LanguageModel(scripted(tokenizer, steps), tokenizer), ["A"], 2)
+        assert drawn.told == [("AB", True)] * 2
+        assert drawn.tokens[:, 1:].tolist() == [[65, 66, ender]] * 2
+        assert drawn.mask.tolist() == [[False, True, True]] * 2
+
+
+def test_advantages_by_hand():
+    found = group_advantages([1, 0, 0, 0, 7, 7, 7, 7], 4)
+    torch.testing.assert_close(found[:4], torch.tensor([3.0, -1, -1, -1]) / math.sqrt(3), rtol=1e-3, atol=0)
+    assert not found[4:].any()
+
+
+def test_grpo_by_hand():
+    new, old = torch.tensor([[0.5, 0.1]]).log(), torch.tensor([[0.25, 0.2]]).log()
+    mask = torch.tensor([[True, True]])
+    for advantage, gains in ((1.0, (1.2, 0.5)), (-1.0, (-2.0, -0.8))):
+        loss, n = grpo_loss(new, old, torch.tensor([advantage]), mask, clip=0.2)
+        assert n == 2 and loss.item() == pytest.approx(-sum(gains), rel=1e-6)
+    far = grpo_loss(new, new, torch.zeros(1), mask, reference=old, kl=2.0)[0].item()
+    by_hand = sum(q / p - math.log(q / p) - 1 for p, q in ((0.5, 0.25), (0.1, 0.2)))
+    assert far == pytest.approx(2 * by_hand, rel=1e-6)
+
+
+def test_the_gradient_is_that_of_the_expected_reward():
+    """All 3 ** 2 texts of two tokens, each as often as it is likely: no sampling, no noise."""
+    torch.manual_seed(0)
+    first, second = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((3,), (3, 3)))
+    texts = list(itertools.product(range(3), repeat=2))
+    rewards = torch.rand(9, dtype=torch.float64)
+
+    def logs():
+        a, b = first.log_softmax(-1), second.log_softmax(-1)
+        return torch.stack([torch.stack([a[i], b[i, j]]) for i, j in texts])  # (9, 2)
+
+    expected = (logs().sum(1).exp() * rewards).sum()
+    truth = torch.autograd.grad(expected, [first, second])
+    new = logs()
+    chance = new.detach().sum(1).exp()
+    loss, n = grpo_loss(new, new.detach(), chance * (rewards - 0.4), torch.ones(9, 2, dtype=torch.bool))
+    found = torch.autograd.grad(loss, [first, second])
+    assert n == 18
+    for ours, theirs in zip(found, truth, strict=True):
+        torch.testing.assert_close(-ours, theirs)
+
+
+def test_masked_tokens_have_no_part_even_where_they_are_infinite():
+    new = torch.tensor([[-1.0, -math.inf]], requires_grad=True)
+    loss, n = grpo_loss(new, new.detach(), torch.tensor([1.0]), torch.tensor([[True, False]]))
+    loss.backward()
+    assert n == 1 and loss.item() == -1 and new.grad[0, 0] == -1
+
+
+@pytest.mark.parametrize("far", [-200.0, 200.0, math.inf, math.nan])
+def test_masked_places_leave_the_gradient_alone(far):
+    mask = torch.tensor([[True, False]])
+    advantages = torch.tensor([[1.0, far]])
+    new = torch.tensor([[-1.0, -1.0]], requires_grad=True)
+    loss, _ = grpo_loss(new, new.detach() + torch.tensor([[0.0, far]]), advantages, mask)
+    loss.backward()
+    assert new.grad.tolist() == [[-1.0, 0.0]]
+
+    reference = torch.tensor([[-1.5, far]])
+    new = torch.tensor([[-1.0, -1.0]], requires_grad=True)
+    loss, _ = grpo_loss(new, new.detach(), torch.tensor([0.0]), mask, reference=reference, kl=0.1)
+    loss.backward()
+    assert new.grad.isfinite().all() and new.grad[0, 1] == 0
+
+
+@pytest.mark.parametrize(
+    ("rewards", "advantages"),
+    [
+        ([16777216, 16777217], [-1, 1]),
+        ([2**53 - 2, 2**53 - 1], [-1, 1]),
+        ([3e38, -3e38], [1, -1]),
+        ([1e100, -1e100], [1, -1]),
+        ([1e38, 1e38], [0, 0]),
+    ],
+)
+def test_rewards_are_compared_in_float64(rewards, advantages):
+    found = group_advantages(rewards, 2)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.tensor(advantages, dtype=torch.float32), atol=1e-3, rtol=0)
+
+
+def test_the_best_of_two_neighbouring_integers_is_found():
+    teller = load(DATA / "models" / "village", device="cpu")
+    scores = iter([16777216, 16777217])
+    told = []
+
+    def score(text, ended):
+        told.append(text)
+        return next(scores)
+
+    assert best_of(teller, "Once", 2, score, seed=0) == told[1]
+
+
+def test_preferences_and_dpo_against_pytorch():
+    torch.manual_seed(1)
+    a, b, c, d = torch.randn(4, 7)
+    truth = F.binary_cross_entropy_with_logits(a - b, torch.ones(7))
+    torch.testing.assert_close(preference_loss(a, b), truth)
+    pair = torch.stack([0.3 * (a - c), 0.3 * (b - d)], dim=1)
+    torch.testing.assert_close(dpo_loss(a, b, c, d, beta=0.3), F.cross_entropy(pair, torch.zeros(7).long()))
+    with pytest.raises(ValueError, match="beta=0 must be above 0"):
+        dpo_loss(a, b, c, d, beta=0)
+
+
+def test_a_reward_model_finds_what_the_pairs_have_in_common():
+    def features(texts):
+        return torch.tensor([[len(text), text.count("a")] for text in texts]).float()
+
+    good, bad = ["aab", "abcaa", "a"] * 5, ["bb", "cccccb", "c"] * 5
+    model = RewardModel.fit(features, good, bad)
+    assert (model(good) > model(bad)).all() and model(["aaa"]) > model(["a"])
+    with pytest.raises(ValueError, match="pair 1 has two equal texts"):
+        RewardModel.fit(features, ["a", "b"], ["c", "b"])
+    with pytest.raises(ValueError, match="rejected has 1 texts for 2 chosen"):
+        RewardModel.fit(features, ["a", "b"], ["c"])
+
+
+def test_credit_lies_on_the_letters_of_what_was_false(teller):
+    text = "Once the duck Pip sat at the market. Pip fell."
+    ids = [*teller.begin, *teller.tokenizer.encode(text), teller.end]
+    mask = torch.zeros(1, len(ids) - 1, dtype=torch.bool)
+    mask[0, 3:] = True
+    samples = Samples([(text, True)], torch.tensor([ids]), mask)
+    start = text.index("Pip fell")
+    credit = sentence_credit(samples, teller, lambda text, ended: [(start, len(text))])
+    blamed = [one for one, mark in zip(ids[1:], credit[0].tolist(), strict=True) if mark]
+    assert teller.tokenizer.decode(blamed).strip() == "Pip fell."
+    assert not sentence_credit(samples, teller, lambda text, ended: []).any()
+    assert not sentence_credit(samples, teller, lambda text, ended: [(0, 5)]).any()  # the prompt's
+
+
+@pytest.mark.parametrize("begin", [[0], []])
+def test_credit_counts_letters_of_several_bytes_once(begin):
+    """Quotation marks of three bytes, in tokens of one; and where nothing begins a text."""
+    tokenizer = BPETokenizer.train("a", 257)
+    text = "“Run!” said Mara. False."
+    ids = [*begin, *tokenizer.encode(text), 256]
+    mask = torch.ones(1, len(ids) - 1, dtype=torch.bool)
+    samples, teller = Samples([(text, True)], torch.tensor([ids]), mask), SimpleNamespace()
+    teller.tokenizer, teller.begin = tokenizer, begin
+    start = text.index("False.")
+    credit = sentence_credit(samples, teller, lambda text, ended: [(start, len(text))])
+    blamed = [one for one, mark in zip(ids[1:], credit[0].tolist(), strict=True) if mark]
+    assert tokenizer.decode(blamed) == "False."
+
+
+@pytest.mark.parametrize("reward", [0.1, 0.3, 100.1, 1000.3])
+def test_equal_rewards_teach_nothing_at_all(reward):
+    assert group_advantages([reward] * 8, 8).tolist() == [0] * 8
+
+
+def test_dpo_compares_with_a_reference_without_dropout():
+    teller = load(DATA / "models" / "village", device="cpu")
+    for part in teller.model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.2
+    game = DPO(teller, begun(4, 5), lambda text, ended: -len(text), size=4, per_round=4, steps=2, seed=3)
+    teller.model.train()  # as a Trainer's step leaves it
+    (tokens, mask, before), _ = next(game.batches())
+    with torch.no_grad():
+        wanted = token_log_probs(teller.model.eval(), tokens).where(mask, 0.0).sum(1)
+    torch.testing.assert_close(before, wanted)
+
+
+def test_a_price_without_a_reference_is_refused(teller):
+    with pytest.raises(ValueError, match="kl=0.1 is the price of leaving a reference; give reference"):
+        GRPO(teller, begun(2, 5), group_advantages, kl=0.1)
+
+
+def test_a_step_of_grpo_moves_the_model_and_follows_its_seed(teller):
+    def once():
+        again = load(DATA / "models" / "village", device="cpu")
+        credit = lambda samples: group_advantages([len(text) for text, _ in samples.told], 4)  # noqa: E731
+        game = GRPO(again, begun(2, 5), credit, size=4, per_step=2)
+        config = TrainConfig(steps=1, batch_size=1, lr=1e-4, warmup_steps=1, device="cpu", dtype="float32")
+        Trainer(again.model, game.batches, config, game.loss).step()
+        return again.model.state_dict(), game.samples
+
+    (a, one), (b, two) = once(), once()
+    assert one.told == two.told and all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(a[name], p) for name, p in teller.model.state_dict().items())
+
+
+def test_rows_without_an_advantage_are_left_out_unless_they_are_to_stay_near(teller):
+    def credit(samples):
+        return group_advantages([float(i == 1) for i in range(len(samples.told))], 2)
+
+    game = GRPO(teller, begun(2, 5), credit, size=2, per_step=2)
+    tokens, mask, advantages, reference = next(game.batches())
+    assert len(tokens) == len(mask) == len(advantages) == 2 and reference is None
+    near = GRPO(teller, begun(2, 5), credit, size=2, per_step=2, reference=teller.model, kl=0.1)
+    tokens, mask, advantages, reference = next(near.batches())
+    assert len(tokens) == 4 and reference.shape == mask.shape == (4, tokens.shape[1] - 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: sample_groups(t, ["Once"], 1), ValueError, "size=1 must be at least 2; a text alone"),
+        (lambda t: sample_groups(t, "Once", 2), TypeError, r"prompts='Once' must be a list of texts"),
+        (lambda t: sample_groups(t, [], 2), ValueError, "prompts=0 must be at least 1"),
+        (
+            lambda t: sample_groups(t, ["Once", "a " * 300], 2),
+            ValueError,
+            r"prompt 1 has \d+ tokens; the model",
+        ),
+        (lambda t: group_advantages([1, math.inf], 2), ValueError, "reward 1 is inf, must be a finite"),
+        (
+            lambda t: group_advantages([1, 1e200], 2),
+            ValueError,
+            r"reward 1 is 1e\+200, must be .* at most 1e\+100",
+        ),
+        (lambda t: group_advantages([1, 2, 3], 2), ValueError, "3 entries, must come in groups of size=2"),
+        (lambda t: group_advantages([1, 2], 1), ValueError, "groups of size=1, 2 or more"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(teller, call, error, message):
+    with pytest.raises(error, match=message) as caught:
+        call(teller)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_worse_text_has_the_best_one_nearest_in_length():
+    told = [(text, True) for text in ("aaaa", "b", "cc", "ddd", "e", "ff", "ggg", "hh")]
+    a, b, c, d, *_ = told
+    assert matched_pairs(told, [1, 0, 1, 0, 0, 0, 0, 0], 4) == [(c, b), (a, d)]
+    assert matched_pairs(told, [0, 0, 0, 2, 5, 5, 5, 5], 4) == [(d, a)]  # one best, so one pair
+    with pytest.raises(ValueError, match="of 8 texts that were drawn each group's rewards are equal"):
+        matched_pairs(told, [1] * 4 + [0] * 4, 4)
+    with pytest.raises(ValueError, match="reward 1 is nan"):
+        matched_pairs(told[:2], [1, math.nan], 2)
+
+
+def test_rows_end_where_the_text_did_and_at_the_context(teller):
+    told = [("Once the duck sat.", True), ("Once the", False), ("duck " * 300, True)]
+    tokens, mask = told_rows(teller, told)
+    assert tokens.shape == (3, 257) and mask.shape == (3, 256)
+    for row, real, (text, ended) in zip(tokens, mask, told, strict=True):
+        ids = [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:257]
+        assert row[: len(ids)].tolist() == ids and real.sum() == len(ids) - 1 and real[: len(ids) - 1].all()
+
+
+def test_online_dpo_draws_its_pairs_and_begins_at_ln_2():
+    teller = load(DATA / "models" / "village", device="cpu")
+    score = lambda text, ended: -len(text)  # noqa: E731
+    game = DPO(teller, begun(4, 5), score, size=4, per_round=4, steps=2, seed=3)
+    batches = game.batches()
+    first = next(batches)
+    assert torch.is_grad_enabled() and len(game.told) == 16  # no grad is for the reference alone
+    (tokens, mask, before), (worse, _, _) = first
+    assert len(tokens) == len(worse) == len(before) == 16 and (mask.sum(1) > 5).all()
+    with torch.no_grad():
+        torch.testing.assert_close(before, token_log_probs(teller.model, tokens).where(mask, 0.0).sum(1))
+    loss, n = game.loss(teller.model, first)
+    assert n == 1 and loss.item() == pytest.approx(math.log(2), abs=1e-4)
+    decode = teller.tokenizer.decode
+    texts = [
+        [decode(row[1 : int(real.sum())].tolist()) for row, real in zip(*side[:2], strict=True)]
+        for side in first
+    ]
+    assert all(len(a) < len(b) for a, b in zip(*texts, strict=True))
+
+    again = next(DPO(teller, begun(4, 5), score, size=4, per_round=4, steps=2, seed=3).batches())
+    assert torch.equal(again[0][0], tokens)
+    config = TrainConfig(steps=4, batch_size=1, lr=3e-4, warmup_steps=0, device="cpu", dtype="float32")
+    trainer = Trainer(teller.model, game.batches, config, game.loss)
+    losses = [trainer.step() for _ in range(4)]
+    assert losses[1] < losses[0] and losses[2] == pytest.approx(math.log(2), abs=1e-3)  # a new round
+
+
+# -- the village's part ------------------------------------------------------------------------------------
+
+
+def test_beginnings_are_whole_sentences_of_new_stories():
+    from companion.village import fresh_stories
+
+    told = fresh_stories(20, 7)
+    for longest in (1, 4):
+        for text, beginning in zip(told, begun(20, 7, longest), strict=True):
+            assert text.startswith(beginning + " ") and beginning.endswith((".", '"', "?", "!"))
+    assert begun(20, 7) == begun(20, 7) != begun(20, 8)
+    with pytest.raises(ValueError, match="longest=0 must be at least 1"):
+        begun(3, 7, 0)
+
+
+def test_a_reward_for_truth_and_the_letters_of_what_is_false():
+    from companion.village import fresh_stories
+
+    for text in fresh_stories(10, 3):
+        assert true_story(text) == 1 and true_story(text, False) == 0 and not false_parts(text)
+        assert false_parts(text, False) == [(0, len(text))]
+        wrong = text + " The moon is a lamp."
+        assert true_story(wrong) == 0 and [wrong[a:b] for a, b in false_parts(wrong)] == [
+            "The moon is a lamp."
+        ]
+    assert true_story("") == 0 and false_parts("Two  spaces.") == [(0, 12)]
+
+
+def test_patterns_are_counted_whatever_their_words():
+    from companion.village.tasks import patterns
+
+    assert patterns(["Pip fell."]).total() == 0
+    a, b = (patterns([f"Once the duck {name} sat at the market and admired the pink pot {name} had found."])
+            for name in ("Pip", "Mara"))  # fmt: skip
+    assert a == b and a.total() == 1
+
+
+def test_pairs_are_lines_whatever_else_ends_one_and_however_an_editor_saved_them(tmp_path):
+    row = {"prompt": "Once", "chosen": " Mara sat.\u2028Then she left.", "rejected": " x."}
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(("\ufeff" + f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2).encode())
+    assert read_pairs(path) == [("Once", row["chosen"], " x.")] * 2
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, "{", "5"])
+def test_a_damaged_line_of_pairs_is_named(tmp_path, line):
+    (tmp_path / "pairs.jsonl").write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"^pairs.jsonl, line 1 (is no JSON|has no text named)"):
+        read_pairs(tmp_path / "pairs.jsonl")

@@ -1,0 +1,223 @@
+"""Chapter 12: what a step costs, rates for every width, and the law. Processes: test_distributed.py."""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from companion.experts import ExpertsConfig, experts
+from companion.gpt import GPT, GPTConfig, gpt2
+from companion.modern import LlamaConfig, llama, storyteller, swift
+from companion.scaling import (
+    Law,
+    Recomputed,
+    fit_law,
+    flops_per_token,
+    matrix_parameters,
+    mup_init,
+    mup_optimizer,
+    training_bytes,
+)
+from companion.training import TrainConfig, make_optimizer, next_token_loss
+
+SHAPES = [GPTConfig(97, 40, 1, 3, 24), GPTConfig(211, 64, 3, 2, 48, d_ff=100), GPTConfig(50, 31, 2, 5, 35)]
+
+
+def rows(config, B=3, T=29):
+    generator = torch.Generator().manual_seed(3)
+    tokens = torch.randint(config.vocab_size, (B, T + 1), generator=generator)
+    return tokens[:, :-1], tokens[:, 1:]
+
+
+def counted(model, batch):
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        next_token_loss(model, batch)[0].backward()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("config", SHAPES)
+def test_flops_are_those_that_pytorch_counts(config):
+    assert counted(gpt2(config), rows(config)) == 3 * 29 * flops_per_token(gpt2(config, meta=True), 29)
+
+
+def test_heads_wider_than_a_share_of_the_model_are_counted_as_they_are():
+    config = LlamaConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, head_width=14)
+    model = llama(config, meta=True)
+    assert flops_per_token(model, 29) == 6 * matrix_parameters(model) + 12 * 2 * (3 * 14) * 29
+    assert counted(llama(config), rows(config)) == 3 * 29 * flops_per_token(model, 29)
+
+
+def test_of_experts_those_that_a_token_uses_are_counted():
+    config = ExpertsConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, d_ff=20, n_experts=5, n_active=2)
+    model = experts(config, meta=True)
+    attention, router, expert = 4 * 24**2, 5 * 24, 3 * 24 * 20
+    assert matrix_parameters(model) == 2 * (attention + router + 2 * expert) + 97 * 24
+    assert counted(experts(config), rows(config)) == 3 * 29 * flops_per_token(model, 29)
+    every = dataclasses.replace(config, n_active=5)
+    assert matrix_parameters(experts(every, meta=True)) == 2 * (attention + router + 5 * expert) + 97 * 24
+
+
+@pytest.mark.parametrize("reach", [1, 3])
+def test_a_shift_s_shares_are_no_matrix(reach):
+    config = LlamaConfig(97, 40, 2, 3, n_kv_heads=3, d_model=24, shift=reach)
+    plain = matrix_parameters(storyteller(config, meta=True))
+    assert matrix_parameters(swift(config, meta=True)) == plain
+    assert counted(swift(config), rows(config)) == 3 * 29 * flops_per_token(swift(config, meta=True), 29)
+
+
+def test_a_table_counts_where_it_is_the_head():
+    config = GPTConfig(97, 40, 2, 3, 24)
+    model = gpt2(config)
+    blocks = 2 * (4 * 24**2 + 2 * 24 * 96)
+    assert matrix_parameters(model) == blocks + 97 * 24
+    untied = GPT(config, model.embed, list(model.blocks), model.norm, torch.nn.Linear(24, 101, bias=False))
+    assert matrix_parameters(untied) == blocks + 101 * 24
+    shape = LlamaConfig(97, 40, n_layers=2, n_heads=4, n_kv_heads=2, d_model=24, tied=False)
+    llama = storyteller(shape)
+    matrices = sum(p.numel() for p in llama.parameters() if p.ndim == 2)
+    assert matrix_parameters(llama) == matrices - 97 * 24  # looked up, and a head beside it
+    assert matrix_parameters(storyteller(LlamaConfig(97, 40, 2, 4, 2, 24, tied=True))) == matrices - 97 * 24
+
+
+def kept(model, batch):
+    """Bytes that autograd keeps, parameters aside."""
+    found = {}
+
+    def note(t):
+        found[t.untyped_storage().data_ptr()] = t
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        loss = next_token_loss(model, batch)[0]
+    assert loss.requires_grad
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    return sum(t.untyped_storage().nbytes() for place, t in found.items() if place not in own)
+
+
+def recomputing(model):
+    return GPT(model.config, model.embed, [Recomputed(block) for block in model.blocks], model.norm)
+
+
+@pytest.mark.parametrize("config", SHAPES)
+def test_the_bytes_are_those_that_autograd_keeps(config):
+    model, batch = gpt2(config), rows(config)
+    said = training_bytes(model, 3 * 29)
+    n = sum(p.numel() for p in model.parameters())
+    assert (said["weights"], said["gradients"], said["averages"]) == (4 * n, 4 * n, 8 * n)
+    assert 0.93 < said["activations"] / kept(model, batch) <= 1
+    less = training_bytes(model, 3 * 29, recompute=True)
+    assert less["activations"] < said["activations"] and less["averages"] == said["averages"]
+    assert 0.93 < less["activations"] / kept(recomputing(model), batch) <= 1
+
+
+def test_a_recomputed_block_has_the_same_gradients_with_dropout_and_costs_a_pass_forward():
+    config = GPTConfig(97, 40, 2, 3, 24, dropout=0.2)
+    model, batch = gpt2(config).train(), rows(config)
+    gradients = []
+    for m in (model, recomputing(model)):
+        model.zero_grad()
+        torch.manual_seed(5)
+        next_token_loss(m, batch)[0].backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(*gradients, atol=0, rtol=0)
+    blocks = 2 * (2 * (4 * 24**2 + 8 * 24**2) + 4 * 24 * 29) * 3 * 29
+    assert counted(recomputing(model), batch) == counted(model, batch) + blocks
+
+
+def moved(width, make, steps=3):
+    """How far the stream and the logits are carried by a few steps, on the mean."""
+    torch.manual_seed(1)
+    model, optimizer = make(gpt2(GPTConfig(61, 16, 2, width // 16, width)))
+    x, y = rows(model.config, 4, 16)
+    with torch.no_grad():
+        first = model.embed(x)
+        for block in model.blocks:
+            first = block(first)
+        before = model(x)
+    for _ in range(steps):
+        model.zero_grad()
+        (next_token_loss(model, (x, y))[0] / y.numel()).backward()
+        optimizer.step()
+    with torch.no_grad():
+        last = model.embed(x)
+        for block in model.blocks:
+            last = block(last)
+        return (last - first).abs().mean().item(), (model(x) - before).abs().mean().item()
+
+
+def test_with_mups_rates_a_step_is_as_long_at_every_width():
+    config = TrainConfig(lr=4e-3)
+    widths = (64, 128, 256, 512)
+    carried = [moved(w, lambda m: (mup_init(m, 64), mup_optimizer(m, config, 64))) for w in widths]
+    for found in zip(*carried, strict=True):
+        assert max(found) < 2 * min(found)
+    usual = [moved(w, lambda m: (m, make_optimizer(m, config)))[0] for w in (64, 512)]
+    assert usual[1] > 4 * usual[0]
+
+
+def test_mups_groups():
+    config = TrainConfig(lr=0.01, weight_decay=0.2, betas=(0.8, 0.95))
+    model = gpt2(GPTConfig(61, 16, 2, 4, 96))
+    fresh = model.norm.weight.detach().clone()
+    assert mup_init(model, 96) is model
+    torch.testing.assert_close(model.norm.weight, fresh, atol=0, rtol=0)  # at the base width nothing changes
+    mup_init(model, 24)
+    assert model.norm.weight.unique().item() == pytest.approx(min(2.5 / math.sqrt(24), 40 / 24) / 4)
+    optimizer = mup_optimizer(model, config, 24)
+    names = {id(p): name for name, p in model.named_parameters()}
+    seen = {}
+    for group in optimizer.param_groups:
+        assert group["betas"] == (0.8, 0.95)
+        seen |= {names[id(p)]: (group["lr"], group["weight_decay"]) for p in group["params"]}
+    assert seen.keys() == set(names.values())
+    assert seen["blocks.1.attn.q_proj.weight"] == pytest.approx((0.0025, 0.8))
+    assert seen["norm.weight"] == seen["norm.bias"] == pytest.approx((0.0025, 0.0))
+    vectors = ("blocks.0.norm_1.weight", "blocks.0.attn.q_proj.bias")
+    for name in ("embed.token.weight", "embed.position.weight", *vectors):
+        assert seen[name] == (0.01, 0.0)
+
+
+TRUE = Law(floor=0.6, a=40.0, alpha=0.42, b=900.0, beta=0.51, miss=0.0)
+
+
+def trainings(law, sizes=(2e4, 5e4, 2e5, 7e5), budgets=(1e5, 4e5, 2e6)):
+    return zip(*[(N, D, law.loss(N, D)) for N in sizes for D in budgets], strict=True)
+
+
+@pytest.mark.gate
+def test_a_law_is_found_again():
+    for floor in (None, 0.6):
+        law = fit_law(*trainings(TRUE), floor=floor)
+        assert (law.alpha, law.beta) == (0.42, 0.51) and law.miss < 1e-9
+        assert (law.floor, law.a, law.b) == pytest.approx((0.6, 40.0, 900.0), rel=1e-6)
+        assert law.loss(3e6, 9e6) == pytest.approx(TRUE.loss(3e6, 9e6))
+    wrong = fit_law(*trainings(TRUE), floor=0.3)  # a floor that is not the true one fits worse
+    assert wrong.floor == 0.3 and wrong.miss > 1e-3
+
+
+@pytest.mark.parametrize("flops", [1e11, 3e14])
+def test_the_split_of_the_flops_is_the_best_of_many(flops):
+    size, tokens = TRUE.allocate(flops)
+    assert 6 * size * tokens == pytest.approx(flops)
+    tried = [TRUE.loss(N, flops / 6 / N) for N in (size * 1.02**i for i in range(-200, 200))]
+    assert TRUE.loss(size, tokens) == pytest.approx(min(tried), abs=1e-12)
+
+
+@pytest.mark.gate
+def test_rows_that_no_law_fits_are_refused():
+    sizes, tokens, losses = map(list, trainings(TRUE))
+    with pytest.raises(ValueError, match="losses has 5 rows, must have at least 6"):
+        fit_law(sizes[:5], tokens[:5], losses[:5])
+    with pytest.raises(ValueError, match="no law with positive terms"):
+        fit_law(sizes, tokens, [1 / loss for loss in losses])
+
+
+def test_the_trainer_of_several_processes_asks_for_a_group():
+    from companion.scaling import DistributedTrainer
+
+    with pytest.raises(ValueError, match="process group"):
+        DistributedTrainer(gpt2(SHAPES[0]), None, SimpleNamespace(accumulate=2, device="cpu"))

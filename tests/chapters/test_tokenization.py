@@ -1,0 +1,411 @@
+"""Chapter 1's module: round trips, tiktoken and GPT-2 to compare with, the textbook loop."""
+
+import contextlib
+import inspect
+import io
+import random
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import regex
+import tiktoken
+import tiktoken_ext.openai_public
+import tokenizers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from companion import village
+from companion.tokenization import (
+    END_OF_TEXT,
+    GPT2_PATTERN,
+    UNKNOWN,
+    BPETokenizer,
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    count_pieces,
+    learn_merges,
+    recover_merges,
+    split_pieces,
+)
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+STORY = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
+SPECIAL = (END_OF_TEXT, "<|user|>", "<|assistant|>", "<pad>")
+BPE = BPETokenizer.train(STORY, 1000, special_tokens=SPECIAL)
+ENCODING = BPE.to_tiktoken()
+
+# Characters newer than this Python's tables may be letters to one library and not yet to another.
+ASSIGNED = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs")]
+ANY_TEXT = st.text()
+WILD_TEXT = st.lists(
+    st.one_of(
+        st.text(st.sampled_from("ab \n\r\t'sé—🙂\x00½"), max_size=9),
+        st.text(max_size=5),
+        st.sampled_from(SPECIAL),
+    )
+).map("".join)
+
+
+def textbook(pieces, n_merges):
+    """The loop as papers print it, on lists of bytes; shares nothing with the module."""
+    words = [([bytes([b]) for b in piece.encode()], often) for piece, often in pieces.items()]
+    merges = []
+    for _ in range(n_merges):
+        counts = Counter()
+        for word, often in words:
+            for pair in zip(word, word[1:], strict=False):
+                counts[pair] += often
+        if not counts:
+            break
+        merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
+        for word, _ in words:
+            i = 0
+            while i < len(word) - 1:
+                if (word[i], word[i + 1]) == merges[-1]:
+                    word[i : i + 2] = [word[i] + word[i + 1]]
+                i += 1
+    return merges
+
+
+def textbook_encode(text, merges, pattern):
+    """Every merge in turn, over lists of bytes."""
+    tokens = []
+    for piece in split_pieces(pattern, text):
+        word = [bytes([b]) for b in piece.encode()]
+        for merge in merges:
+            i = 0
+            while i < len(word) - 1:
+                if (word[i], word[i + 1]) == merge:
+                    word[i : i + 2] = [word[i] + word[i + 1]]
+                i += 1
+        tokens += word
+    return tokens
+
+
+def fuzzed(n, seed):
+    """n strings of characters of all scripts and kinds, some with special tokens' names and real words."""
+    rng = random.Random(seed)
+    kinds = {}
+    for character in ASSIGNED:
+        kinds.setdefault(unicodedata.category(character), []).append(character)
+    emoji = [chr(c) for c in range(0x1F300, 0x1F650)] + ["\u200d", "\ufe0f", "🏽"]
+    common = list(" \n\t'sdmtlverABCabc0123.,!?-") + ["'ll", "'re", "  ", "\r\n", "\u00a0", "\u3000"]
+    controls = [chr(c) for c in [*range(32), *range(127, 160)]]
+    sources = [common, common, common, emoji, controls, list(SPECIAL), STORY.split(" "), *kinds.values()]
+    for _ in range(n):
+        some = rng.sample(sources, rng.randint(1, 4))
+        yield "".join(rng.choice(rng.choice(some)) for _ in range(rng.randint(0, 25)))
+
+
+# ------------------------------------------------------------------------------------------------ byte pairs
+
+
+@given(
+    st.dictionaries(st.text("abcé", min_size=1, max_size=12), st.integers(1, 4), max_size=8),
+    st.integers(0, 30),
+)
+@example({"aaaaa": 1, "aaa": 2}, 10)
+@example({"abababab": 1, "bababa": 1}, 10)
+@example({"aaab": 1, "baaa": 1, "abab": 3}, 12)
+def test_merges_are_the_textbook_loops(pieces, n_merges):
+    assert learn_merges(pieces, n_merges) == textbook(pieces, n_merges)
+
+
+def test_merges_are_the_textbook_loops_on_english_down_to_the_last():
+    pieces = count_pieces(STORY[:6000], GPT2_PATTERN)
+    merges = learn_merges(pieces, 10**6)
+    assert len(merges) > 900
+    assert merges == textbook(pieces, 10**6)
+
+
+def test_of_equal_pairs_the_greater_bytes_go_first():
+    assert learn_merges({"bananabandana": 1}, 9)[:3] == [(b"a", b"n"), (b"b", b"an"), (b"an", b"a")]
+    assert learn_merges({"ab": 1, "cd": 1}, 1) == [(b"c", b"d")]
+    # a longer token is greater than its own beginning: (ab, x) comes before (a, x)
+    assert learn_merges({"ab": 3, "abx": 1, "ax": 1}, 2) == [(b"a", b"b"), (b"ab", b"x")]
+    # and the first token decides before the second
+    assert learn_merges({"az": 1, "ba": 1}, 1) == [(b"b", b"a")]
+
+
+def test_documents_count_as_one_text_and_pieces_end_with_them():
+    assert BPETokenizer.train(iter(["ab ab", "ab"]), 258).merges == BPETokenizer.train("ab ab ab", 258).merges
+    assert BPETokenizer.train(["xa", "by", "xa", "by"], 259).merges == [(b"x", b"a"), (b"b", b"y")]
+
+
+def test_vocabulary_is_bytes_then_merges_then_special_tokens():
+    assert [BPE.vocab[i] for i in range(256)] == [bytes([b]) for b in range(256)]
+    assert len(BPE.merges) == 1000 - 256 - len(SPECIAL)
+    assert [BPE.vocab[256 + i] for i in range(len(BPE.merges))] == [a + b for a, b in BPE.merges]
+    assert BPE.special_tokens == {name: 996 + i for i, name in enumerate(SPECIAL)}
+    assert [BPE.vocab[i] for i in range(996, 1000)] == [name.encode() for name in SPECIAL]
+    assert BPE.vocab_size == len(BPE.vocab) == 1000
+    assert len(set(BPE.vocab.values())) == 1000
+
+
+def test_a_smaller_vocabulary_has_the_first_merges_of_a_larger_one():
+    assert BPETokenizer.train(STORY, 400).merges == BPE.merges[:143]
+
+
+@given(ANY_TEXT)
+@example("\r\n \t'S\u0130\u2028\ufeff\x00")
+def test_round_trip_of_any_text(text):
+    assert BPE.decode(BPE.encode(text)) == text
+
+
+@given(WILD_TEXT)
+@settings(max_examples=300)
+def test_encoding_applies_merges_in_their_order(text):
+    assert BPE.tokens(BPE.encode(text)) == textbook_encode(text, BPE.merges, GPT2_PATTERN)
+
+
+def test_same_ids_as_tiktoken_on_ten_thousand_strings():
+    different = 0
+    for text in fuzzed(10_500, seed=1):
+        ours = BPE.encode(text)
+        assert ours == ENCODING.encode(text, disallowed_special=()), repr(text)
+        different += len(ours) != len(text.encode())
+        allowed = BPE.encode(text, allowed_special="all")
+        assert allowed == ENCODING.encode(text, allowed_special="all"), repr(text)
+    assert different > 3000  # merges had something to do
+
+
+def test_same_ids_as_tiktoken_on_whole_texts():
+    for text in (STORY, STORY.upper(), " ".join(reversed(STORY.split())), "a" * 3000, " " * 999, "ab" * 999):
+        assert BPE.encode(text) == ENCODING.encode(text, disallowed_special=())
+        assert ENCODING.decode(BPE.encode(text)) == text
+
+
+def test_tiktoken_has_the_same_vocabulary():
+    assert ENCODING.n_vocab == BPE.vocab_size
+    assert [ENCODING.decode_single_token_bytes(i) for i in range(1000)] == [BPE.vocab[i] for i in range(1000)]
+    assert ENCODING.encode(END_OF_TEXT, allowed_special="all") == [BPE.special_tokens[END_OF_TEXT]]
+
+
+def test_in_tiktoken_too_a_special_token_is_no_ordinary_one():
+    tokenizer = BPETokenizer([], special_tokens=("pad",))  # a name that the pattern leaves in one piece
+    encoding = tokenizer.to_tiktoken()
+    assert encoding.encode("pad", disallowed_special=()) == tokenizer.encode("pad") == list(b"pad")
+    assert encoding.encode("pad", allowed_special="all") == tokenizer.encode("pad", "all") == [256]
+
+
+def test_half_a_surrogate_pair_becomes_the_replacement_character_as_in_tiktoken():
+    for text in ("\ud800", "a\udc80b", "\udfff\ud83d"):
+        assert BPE.encode(text) == ENCODING.encode(text, disallowed_special=())
+        assert "\ufffd" in BPE.decode(BPE.encode(text))
+    assert BPE.decode(BPE.encode("\ud83d\ude42")) == "🙂"
+
+
+def test_a_full_cache_is_emptied_and_changes_nothing():
+    small = BPETokenizer(BPE.merges)
+    small.cache = dict.fromkeys(range(2**17), [0])
+    assert small.encode("the lamp the lamp") == BPE.encode("the lamp the lamp")
+    assert len(small.cache) == 3
+
+
+def test_without_a_pattern_tokens_cross_words():
+    without = BPETokenizer.train(["to be to be to be"] * 3, 262, pattern=r"[\s\S]+")
+    assert any(b" " in token[1:] for token in without.vocab.values() if token != END_OF_TEXT.encode())
+    assert without.decode(without.encode("to be or not\nto be")) == "to be or not\nto be"
+    assert not any(b" " in token[1:] for i, token in BPE.vocab.items() if token.strip() and i < 996)
+
+
+# ----------------------------------------------------------------------------------------------------- GPT-2
+
+
+def gpt2():
+    """GPT-2's tokenizer, where its files can be had: without them the test says skipped."""
+    try:
+        return BPETokenizer.gpt2()
+    except ConnectionError as error:
+        assert "TIKTOKEN_CACHE_DIR" in str(error) and "\n" not in str(error)
+        pytest.skip(str(error))
+
+
+def test_gpt2_has_its_ids_and_merges(tmp_path):
+    ours, theirs = gpt2(), tiktoken.get_encoding("gpt2")
+    assert ours.vocab_size == theirs.n_vocab == 50257
+    assert ours.special_tokens == {END_OF_TEXT: 50256}
+    assert ours.merges[:3] == [(b" ", b"t"), (b" ", b"a"), (b"h", b"e")]
+    assert ours.encode("Hello world") == [15496, 995]
+    for text in fuzzed(3000, seed=2):
+        assert ours.encode(text) == theirs.encode(text, disallowed_special=()), repr(text)
+    assert ours.encode(STORY) == theirs.encode(STORY) == ours.to_tiktoken().encode(STORY)
+    ours.save(tmp_path / "gpt2.json")
+    loaded = Tokenizer.load(tmp_path / "gpt2.json")
+    assert loaded.vocab == ours.vocab and loaded.encode(STORY) == ours.encode(STORY)
+
+
+def test_gpt2_without_files_or_network_says_what_to_do(monkeypatch):
+    def no_network(name):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(tiktoken, "get_encoding", no_network)
+    with pytest.raises(ConnectionError, match="^OSError while fetching.*TIKTOKEN_CACHE_DIR.*$"):
+        BPETokenizer.gpt2()
+
+
+def test_merges_are_recovered_from_the_tokens_alone():
+    assert recover_merges([BPE.vocab[i] for i in range(996)]) == BPE.merges
+
+
+def test_byte_order_decides_the_first_ids():
+    reversed_bytes = BPETokenizer([(b"a", b"b")], byte_order=bytes(reversed(range(256))))
+    assert reversed_bytes.encode("ab\x00") == [256, 255]
+    assert reversed_bytes.decode([256, 255, 255 - ord("c")]) == "ab\x00c"
+    assert reversed_bytes.to_tiktoken().encode("ab\x00abc") == reversed_bytes.encode("ab\x00abc")
+
+
+def test_split_pattern_is_gpt2s():
+    assert split_pieces(GPT2_PATTERN, "She's  found 57½ keys...\n\n hasn't she'll?\n") == [
+        *("She", "'s", " ", " found", " 57½", " keys", "...", "\n\n", " hasn", "'t", " she", "'ll", "?", "\n")
+    ]
+
+
+# ------------------------------------------------------------------------------------- characters and words
+
+CHAR = CharTokenizer.train(STORY)
+WORD = WordTokenizer.train(STORY)
+
+
+def test_characters_are_in_order_and_numbered():
+    tokenizer = CharTokenizer.train(["cab", "b"], special_tokens=("<pad>", UNKNOWN))
+    assert tokenizer.vocab == {0: "a", 1: "b", 2: "c", 3: "<pad>", 4: UNKNOWN}
+    assert tokenizer.special_tokens == {"<pad>": 3, UNKNOWN: 4} and tokenizer.vocab_size == 5
+    assert tokenizer.encode("abc!") == [0, 1, 2, 4]
+    assert tokenizer.encode("a<pad>", "all") == [0, 3]
+    assert tokenizer.decode([2, 3, 4]) == "c<pad><unk>"
+
+
+def test_words_are_counted_and_frequent_ones_first():
+    tokenizer = WordTokenizer.train(["the key, the", "a key"], special_tokens=(UNKNOWN,))
+    assert tokenizer.words == [" key", " the", ",", "a", "the"]
+    assert tokenizer.encode("the key: a") == [4, 0, 5, 5]
+    assert tokenizer.decode([4, 0, 5]) == "the key<unk>"
+    assert WordTokenizer.train("a  b\n", pattern=r"\S|\s").words == [" ", "\n", "a", "b"]
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, WORD])
+def test_training_text_comes_back_whole(tokenizer):
+    ids = tokenizer.encode(STORY)
+    assert tokenizer.decode(ids) == STORY
+    assert max(ids) < tokenizer.vocab_size - 2 and min(ids) == 0
+    assert list(tokenizer.special_tokens) == [UNKNOWN, END_OF_TEXT]
+    assert tokenizer.encode("猫")[0] == tokenizer.special_tokens[UNKNOWN]
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer])
+def test_without_unknown_token_a_new_piece_is_an_error(kind):
+    tokenizer = kind.train("a b", special_tokens=(END_OF_TEXT,))
+    assert tokenizer.decode(tokenizer.encode("a b")) == "a b"
+    with pytest.raises(ValueError, match="^text holds 'z', which the vocabulary lacks; .*<unk>.*$"):
+        tokenizer.encode("z")
+
+
+# ------------------------------------------------------------------------------------------------- decoding
+
+
+@given(ANY_TEXT, st.integers(0, 30))
+def test_cut_utf8_decodes_with_replacement_characters_and_loses_nothing_before(text, cut):
+    ids = BPETokenizer([]).encode(text)[:cut]
+    decoded = BPETokenizer([]).decode(ids)
+    assert decoded == bytes(ids).decode("utf-8", "replace")
+    whole = bytes(ids).decode("utf-8", "ignore")
+    assert decoded.startswith(whole) and set(decoded[len(whole) :]) <= {"\ufffd"}
+
+
+# ------------------------------------------------------------------------------------------ arguments' errors
+
+
+def test_a_vocabulary_too_small_or_too_large_is_an_error():
+    with pytest.raises(ValueError, match="^vocab_size=257 must be at least 258: 256 bytes, 2 special$"):
+        BPETokenizer.train(STORY, 257, special_tokens=("a", "b"))
+    assert BPETokenizer.train("", 256, special_tokens=()).merges == []
+    with pytest.raises(
+        ValueError, match="^vocab_size=300 is more than this text can give; ask for at most 259$"
+    ):
+        BPETokenizer.train("aaaa", 300)
+    assert BPETokenizer.train("aaaa", 259).merges == [(b"a", b"a"), (b"aa", b"aa")]
+    with pytest.raises(ValueError, match="at most 257$"):
+        BPETokenizer.train([], 258)
+
+
+# ------------------------------------------------------------------------------------ what ships in data/
+
+
+def test_shipped_tokenizer_is_the_one_that_training_gives(tmp_path):
+    fresh, shipped = tmp_path / "tokenizer.json", DATA / "village" / "tokenizer.json"
+    BPETokenizer.train(village.load_split("train"), 1024).save(fresh)
+    assert fresh.read_bytes() == shipped.read_bytes(), f"if train.txt changed, write {shipped} that way"
+
+
+def test_every_story_fits_and_comes_back():
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    for split in village.SPLITS:
+        stories = village.load_split(split)
+        encoded = [tokenizer.encode(story) for story in stories]
+        assert max(map(len, encoded)) + 1 <= 256  # with <|endoftext|>
+        assert [tokenizer.decode(ids) for ids in encoded] == stories
+
+
+def test_lamplighter_is_prose_with_more_than_ascii():
+    assert 15_000 <= len(STORY.encode()) <= 20_000
+    assert {"é", "—", "£", "½"} <= set(STORY) and "\r" not in STORY
+
+
+# -- the three ways to cut of "Going deeper", which the notebook alone has ----
+
+
+def three_ways():
+    """The functions of the cell under "Three ways to cut"."""
+    text = (DATA.parent / "chapters" / "text" / "01_tokenization.md").read_text(encoding="utf-8")
+    cells = re.findall(r"```\{code-cell\} ipython3\n(.*?)```", text, re.S)
+    (cell,) = [cell for cell in cells if "def unigram" in cell]
+    names = {"regex": regex}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(cell, names)
+    return names
+
+
+WAYS = three_ways()
+
+
+def test_the_chapter_has_gpt4s_pattern_as_tiktoken_has_it():
+    text = (DATA.parent / "chapters" / "text" / "01_tokenization.md").read_text(encoding="utf-8")
+    ours = re.search(r"GPT4_PATTERN = \(.*?\n\)", text, re.S)[0]
+    names = {}
+    exec(ours, names)
+    source = inspect.getsource(tiktoken_ext.openai_public.cl100k_base)
+    assert f'r"""{names["GPT4_PATTERN"]}"""' in source
+
+
+@given(st.text(st.sampled_from("aunited"), min_size=1, max_size=40))
+@example("united")
+@example("unitedunited")
+def test_three_ways_to_cut_are_those_of_hugging_faces_library(word):
+    vocab = {token: i for i, token in enumerate(WAYS["LOG_P"])}
+    bpe = tokenizers.models.BPE(vocab, WAYS["MERGES"])
+    wordpiece = tokenizers.models.WordPiece(
+        vocab, unk_token="a", continuing_subword_prefix="", max_input_chars_per_word=100
+    )
+    unigram = tokenizers.models.Unigram([("<unk>", -99.0), *WAYS["LOG_P"].items()], unk_id=0)
+    for name, model in [("bpe", bpe), ("wordpiece", wordpiece)]:
+        assert WAYS[name](word) == [token.value for token in model.tokenize(word)]
+    ours, theirs = WAYS["unigram"](word), [token.value for token in unigram.tokenize(word)]
+    assert "".join(theirs) == word  # where two cuts are equally probable, either will do
+    assert sum(map(WAYS["LOG_P"].get, ours)) == pytest.approx(sum(map(WAYS["LOG_P"].get, theirs)))
+
+
+def test_three_ways_to_cut_differ():
+    cuts = [WAYS[name]("united") for name in ("bpe", "wordpiece", "unigram")]
+    assert cuts == [["unit", "ed"], ["unite", "d"], ["un", "ited"]]
+
+
+def test_a_special_token_in_one_string_cuts_the_text():
+    stories = ["The elm and the oak. " * 20, "The oak and the elm. " * 20]
+    joined = END_OF_TEXT.join(stories)
+    for kind, options in [(BPETokenizer, {"vocab_size": 265}), (WordTokenizer, {})]:
+        assert kind.train(joined, **options).vocab == kind.train(stories, **options).vocab

@@ -1,0 +1,1350 @@
+"""Chapter 7: the loss, the optimizer's settings, batches, a run that can be stopped, and its files."""
+
+import copy
+import errno
+import hashlib
+import itertools
+import json
+import math
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
+
+from companion import training
+from companion.datasets import Corpus, Split, encode_documents, random_batches
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime import checkpoints, devices, runs, states
+from companion.runtime.before_runs import data_identity, steps_within
+from companion.runtime.devices import pick_device, pick_dtype
+from companion.runtime.files import STAGED, claim, reading
+from companion.runtime.runs import TrainingDiverged
+from companion.runtime.states import restore
+from companion.tokenization import BPETokenizer
+from companion.training import (
+    TrainConfig,
+    Trainer,
+    cosine_schedule,
+    evaluate,
+    load_checkpoint,
+    make_optimizer,
+    next_token_loss,
+    perplexity,
+    save_checkpoint,
+    set_gradients,
+    train,
+    training_batches,
+)
+
+POOL = 8
+CPU = torch.device("cpu")
+WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()
+
+
+def texts(n, seed, shortest=4, longest=17):
+    rng = random.Random(seed)
+    return [" ".join(rng.choices(WORDS, k=rng.randint(shortest, longest))) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def data() -> Corpus:
+    stories = texts(90, seed=1)
+    tokenizer = BPETokenizer.train(stories, 280)
+    return Corpus(
+        encode_documents(stories, tokenizer),
+        encode_documents(texts(11, 2), tokenizer),
+        tokenizer,
+        {"source": "toy"},
+    )
+
+
+def small_model(data, dropout=0.2, seed=3, **shape):
+    torch.manual_seed(seed)
+    fields = {"context_length": 29, "n_layers": 2, "n_heads": 3, "d_model": 15, "d_ff": 22} | shape
+    return gpt2(GPTConfig(vocab_size=data.tokenizer.vocab_size, dropout=dropout, **fields))
+
+
+def config(**changes) -> TrainConfig:
+    fields = {
+        "steps": 40,
+        "batch_size": 3,
+        "context_length": 29,
+        "eval_every": 17,
+        "seed": 4,
+    }
+    fields |= {"dtype": "float32", "device": "cpu"} | changes
+    return TrainConfig(**{"warmup_steps": min(5, fields["steps"])} | fields)
+
+
+def trainer_of(model, data, settings, **options) -> Trainer:
+    return Trainer(model, partial(training_batches, data.train, settings), settings, **options)
+
+
+def save_run(folder, trainer, data) -> None:
+    states.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
+
+
+def restore_run(trainer, folder, data) -> None:
+    restore(trainer, folder, data_identity(data), data.tokenizer)
+
+
+def same_weights(a, b) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def contents(folder) -> dict[str, bytes]:
+    """The files of a folder, its locks aside; what a save left unfinished would show."""
+    hidden = (".lock", ".claim")
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in hidden}
+
+
+def assert_goes_on(data, folder):
+    """A run in a folder ends, when it goes on, at the weights of one that never stopped; its history."""
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    train(straight, data, config())
+    history = train(resumed, data, config(), folder, resume=True)
+    assert same_weights(straight, resumed)
+    return history
+
+
+def press_ctrl_c(*_):
+    signal.raise_signal(signal.SIGINT)
+
+
+# ---------------------------------------- loss and schedule
+
+
+def test_perplexity_of_a_uniform_guess_is_the_number_of_choices():
+    assert perplexity(math.log(1024)) == pytest.approx(1024)
+    assert perplexity(0.0) == 1.0
+    assert perplexity(1e6) == math.inf
+
+
+@pytest.mark.parametrize("context_length", [29, 7, 1])
+def test_evaluate_counts_every_token_once_and_equals_one_piece_at_a_time(data, context_length):
+    model = small_model(data).train()
+    model.eval()
+    nats, count = 0.0, 0
+    tokens, starts = data.val.tokens.astype(np.int64), data.val.starts
+    for start, end in itertools.pairwise(starts):
+        for a in range(start, end, context_length):
+            b = min(a + context_length, end)
+            log_probs = model(torch.from_numpy(tokens[None, a:b]))[0].double().log_softmax(-1)
+            nats -= sum(log_probs[i, tokens[a + 1 + i]].item() for i in range(b - a))
+            count += b - a
+    assert count == len(tokens) - 1
+    model.train()
+    loss = evaluate(model, data.val, context_length, batch_size=4)
+    assert loss.nats_per_token == pytest.approx(nats / count, rel=1e-5)
+    assert loss.bits_per_byte == pytest.approx(nats / math.log(2) / data.val.n_bytes, rel=1e-5)
+    assert model.training, "evaluate must leave the mode as it was"
+    assert evaluate(model, data.val, context_length, batch_size=1).nats_per_token == pytest.approx(
+        loss.nats_per_token, rel=1e-5
+    )
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_evaluate_in_bfloat16_is_close_and_an_empty_split_is_named(data):
+    model = small_model(data)
+    exact = evaluate(model, data.val, 29).nats_per_token
+    assert evaluate(model, data.val, 29, dtype=torch.bfloat16).nats_per_token == pytest.approx(
+        exact, rel=1e-2
+    )
+    with pytest.raises(ValueError, match="split has no documents"):
+        evaluate(model, Split(np.array([0], np.uint16), np.array([0]), 1), 29)
+
+
+def test_the_schedule_at_its_corners():
+    rates = [cosine_schedule(step, 101, 0.5, 0.1, 10) for step in range(101)]
+    assert (
+        rates[0] == pytest.approx(0.05) and rates[4] == pytest.approx(0.25) and rates[9] == pytest.approx(0.5)
+    )
+    assert (
+        rates[10] == pytest.approx(0.5)
+        and rates[55] == pytest.approx(0.3)
+        and rates[100] == pytest.approx(0.1)
+    )
+    assert all(a < b for a, b in itertools.pairwise(rates[:10]))
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert cosine_schedule(0, 1, 0.5, 0.1, 0) == 0.5
+    assert cosine_schedule(500, 101, 0.5, 0.1, 10) == pytest.approx(0.1)
+    assert cosine_schedule(2, 3, 0.5, 0.1, 50) == pytest.approx(0.03), "a run shorter than its warm-up"
+
+
+# ---------------------------------------- optimizer and step
+
+
+def test_the_optimizer_is_adamw_with_decay_on_matrices_but_the_embeddings(data):
+    model = small_model(data, dropout=0.0)
+    settings = config(lr=0.02, weight_decay=0.3, betas=(0.8, 0.95))
+    optimizer = make_optimizer(model, settings)
+    start = {name: p.detach().numpy().astype(np.float64) for name, p in model.named_parameters()}
+    m = {name: np.zeros_like(w) for name, w in start.items()}
+    v = {name: np.zeros_like(w) for name, w in start.items()}
+    rng = np.random.default_rng(0)
+    for t in range(1, 51):
+        for name, p in model.named_parameters():
+            g = rng.normal(size=p.shape) * 10.0 ** rng.integers(-3, 3)
+            p.grad = torch.tensor(g, dtype=torch.float32)
+            m[name] = 0.8 * m[name] + 0.2 * g
+            v[name] = 0.95 * v[name] + 0.05 * g**2
+            update = m[name] / (1 - 0.8**t) / (np.sqrt(v[name] / (1 - 0.95**t)) + 1e-8)
+            decay = 0.3 if start[name].ndim > 1 and not name.startswith("embed.") else 0.0
+            start[name] = start[name] - 0.02 * (update + decay * start[name])
+        optimizer.step()
+    for name, p in model.named_parameters():
+        np.testing.assert_allclose(p.detach().numpy(), start[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_gradients_of_several_batches_are_those_of_one(data):
+    generator = torch.Generator().manual_seed(0)
+    x, y = next(random_batches(data.train.tokens, 7, 29, generator, data.train.starts))
+    whole, parts = (small_model(data, dropout=0.0).double() for _ in range(2))  # some CPUs shorten float32
+    F.cross_entropy(whole(x).flatten(0, 1), y.flatten(), ignore_index=-100).backward()
+    cut = [(x[:1], y[:1]), (x[1:5], y[1:5]), (x[5:], y[5:])]
+    loss, n = set_gradients(parts, cut, next_token_loss, CPU, torch.float32)
+    assert n == (y != -100).sum().item()
+    assert loss == pytest.approx(F.cross_entropy(whole(x).flatten(0, 1), y.flatten()).item(), rel=1e-6)
+    for p, q in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_clips_and_follows_the_schedule(data):
+    settings = config(grad_clip=1e-3, warmup_steps=0, lr=0.01)
+    trainer = trainer_of(small_model(data, dropout=0.0), data, settings)
+    batch = [next(training_batches(data.train, settings))]
+    copy = small_model(data, dropout=0.0)
+    set_gradients(copy, batch, next_token_loss, CPU, torch.float32)
+    length = math.sqrt(sum((p.grad**2).sum().item() for p in copy.parameters()))
+    trainer.step()
+    assert length > 1e-2
+    for p, q in zip(trainer.model.parameters(), copy.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad * 1e-3 / length, rtol=1e-3, atol=1e-8)
+    rates = []
+    for _ in range(39):
+        rates.append(trainer.optimizers[0].param_groups[1]["lr"])
+        trainer.step()
+    assert rates == [cosine_schedule(step, 40, 0.01, 0.001, 0) for step in range(39)]
+    assert trainer.tokens == sum(
+        int((y != -100).sum()) for _, y in itertools.islice(training_batches(data.train, settings), 40)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_type_is_set_back_before_what_a_caller_runs_at_an_evaluation(data, dtype):
+    seen = []
+
+    def on_eval(model, row):
+        seen.append((torch.is_autocast_enabled("cpu"), torch.get_float32_matmul_precision(), model.training))
+
+    train(small_model(data), data, config(steps=2, eval_every=1, dtype=dtype), on_eval=on_eval)
+    assert seen == [(False, "highest", False)] * 2
+
+
+# ---------------------------------------- batches
+
+
+def rows_of(batches, n):
+    return [
+        [(tuple(a), tuple(b)) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+        for x, y in itertools.islice(batches, n)
+    ]
+
+
+def test_a_batch_depends_on_its_number_and_the_seed_alone(data):
+    straight = rows_of(training_batches(data.train, config()), 3 * POOL)
+    for first in (1, POOL - 1, POOL, POOL + 5):
+        assert rows_of(training_batches(data.train, config(), first), 6) == straight[first : first + 6]
+    assert rows_of(training_batches(data.train, config(seed=5)), 6) != straight[:6]
+    assert straight[:POOL] != straight[POOL : 2 * POOL]
+
+
+def test_every_target_is_the_next_token_and_a_row_begins_with_a_document(data):
+    tokens = data.train.tokens.tolist()
+    cuts = {i for a, b in itertools.pairwise(data.train.starts) for i in range(a, b, 29)} | {len(tokens) - 1}
+    pieces = {tuple(tokens[a : b + 1]) for a, b in itertools.pairwise(sorted(cuts))}
+    for x, y in itertools.islice(training_batches(data.train, config()), 20):
+        assert x.shape == y.shape and x.shape[0] == 3
+        longest = int((y != -100).sum(dim=1).max())
+        assert x.shape[1] - longest < 8 and (x.shape[1] % 8 == 0 or x.shape[1] == 29), "one of few widths"
+        for a, b in zip(x.tolist(), y.tolist(), strict=True):
+            n = sum(t != -100 for t in b)
+            assert (*a[:n], b[n - 1]) in pieces and a[1:n] == b[: n - 1]
+
+
+def test_sorting_a_pool_loses_no_row_and_saves_padding(data):
+    settings = config(batch_size=5)
+    generator = torch.Generator().manual_seed(settings.seed * 10**6)
+    x, y = next(random_batches(data.train.tokens, POOL * 5, 29, generator, data.train.starts))
+    drawn = sorted(tuple(b[b != -100].tolist()) for b in y)
+    batches = list(itertools.islice(training_batches(data.train, settings), POOL))
+    assert sorted(tuple(b[b != -100].tolist()) for _, y in batches for b in y) == drawn
+    padding = sum((y == -100).sum().item() for _, y in batches)
+    assert padding < 0.5 * sum((part == -100).sum().item() for part in y.split(5))
+    widths = [x.shape[1] for x, _ in batches]
+    assert widths != sorted(widths), "the short batches must not all come first"
+
+
+def test_long_documents_are_cut_and_a_few_long_ones_become_windows(data):
+    tokenizer = data.tokenizer
+    long = encode_documents([*texts(30, 5, 2, 5), " ".join(texts(9, 6))], tokenizer)
+    assert max(np.diff(long.starts)) > 29
+    seen = {
+        tuple(row[row != -100].tolist())
+        for _, y in itertools.islice(training_batches(long, config()), 90)
+        for row in y
+    }
+    last = long.tokens[long.starts[-2] + 1 :].tolist()
+    assert {tuple(last[i : i + 29]) for i in range(0, len(last), 29)} <= seen
+    novel = encode_documents([" ".join(texts(40, 7))], tokenizer)
+    firsts = set()
+    for x, y in itertools.islice(training_batches(novel, config()), 40):
+        assert x.shape == (3, 29) and torch.equal(x[:, 1:], y[:, :-1])
+        firsts |= {tuple(row[:5].tolist()) for row in x}
+    assert len(firsts) > 80, "windows are cut anywhere"
+
+
+def test_a_context_longer_than_the_data_is_named(data):
+    short = encode_documents(["a red key"], data.tokenizer)
+    with pytest.raises(
+        ValueError, match=r"context_length=29 must be below the \d+ tokens of the data; shorten it"
+    ):
+        next(training_batches(short, config()))
+
+
+# ---------------------------------------- settings and devices
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("steps", 0), ("steps", 2.5), ("steps", True), ("batch_size", 0), ("context_length", -1)],
+        *[("accumulate", 0), ("lr", 0.0), ("lr", -1e-3), ("lr", 1.5), ("lr", math.nan), ("min_lr", 0.1)],
+        *[("min_lr", -0.1), ("warmup_steps", -1), ("weight_decay", -0.1), ("weight_decay", math.inf)],
+        *[("betas", (0.9,)), ("betas", (0.9, 1.0)), ("betas", (-0.1, 0.9)), ("grad_clip", 0.0)],
+        *[("grad_clip", math.nan), ("eval_every", 0), ("seed", -1), ("dtype", "float16")],
+        *[("seed", 99999999999999), ("steps", 10**20), ("batch_size", 10**20), ("warmup_steps", 1001)],
+        *[("lr", "fast"), ("grad_clip", None), ("betas", 0.9), ("betas", ("a", "b"))],
+    ],
+)
+def test_settings_out_of_range_are_named(field, value):
+    with pytest.raises(ValueError, match=rf"^{field}=.* must be ") as error:
+        TrainConfig(**{field: value})
+    assert "\n" not in str(error.value)
+
+
+def test_defaults_and_edges_are_accepted():
+    assert TrainConfig().min_lr == pytest.approx(TrainConfig().lr / 10)
+    edge = TrainConfig(
+        steps=1, lr=1, min_lr=1, warmup_steps=0, weight_decay=0, betas=(0, 0), grad_clip=math.inf
+    )
+    assert (edge.min_lr, edge.grad_clip) == (1, math.inf)
+    assert TrainConfig(seed=10**12).seed == 10**12 and TrainConfig(steps=3, warmup_steps=3).warmup_steps == 3
+    assert [TrainConfig(steps=n).warmup_steps for n in (1, 7, 99, 1000)] == [0, 3, 49, 50]
+
+
+def test_devices(monkeypatch):
+    assert pick_device("cpu") == CPU
+    for name in ("gpu", "cuda:x", "mps:", "", "cuda:-1", "cpu:x"):
+        if name != "mps:":
+            with pytest.raises(ValueError, match="must be auto, cpu, cuda"):
+                pick_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device() == CPU
+    for name in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(ValueError, match=f"device='{name}' is not there: PyTorch sees only cpu; use"):
+            pick_device(name)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device("auto").type == "mps"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("auto").type == "cuda" and pick_device("cuda:1").index == 1
+    with pytest.raises(ValueError, match="device='cuda:2' is not there"):
+        pick_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "choice", "products"),
+    [(0.5, torch.bfloat16, 10), (0.95, torch.float32, 10), (3, torch.float32, 10), (11, torch.float32, 2)],
+)
+def test_the_type_is_the_faster_one_by_a_clock(monkeypatch, bfloat16, choice, products):
+    timed = []
+    took = {torch.float32: 1.0, torch.bfloat16: bfloat16}
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(devices, "_time_layer", lambda n, device, dtype: timed.append(n) or took[dtype])
+    assert pick_dtype.__wrapped__("auto", CPU) == choice  # not the one that this process keeps
+    assert len(timed) == products, "it ends as soon as one type has clearly lost"
+    assert pick_dtype("float32", CPU) == torch.float32 and pick_dtype("bfloat16", CPU) == torch.bfloat16
+    with pytest.raises(ValueError, match="dtype='half' must be auto, float32 or bfloat16"):
+        pick_dtype("half", CPU)
+
+
+def test_a_slow_first_call_decides_nothing(monkeypatch):
+    took = {torch.float32: 1.0, torch.bfloat16: 3.0}
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(
+        devices,
+        "_time_layer",
+        lambda n, device, dtype: 100.0 if (n, dtype) == (64, torch.float32) else took[dtype],
+    )
+    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
+
+
+def test_a_processor_without_bfloat16_is_not_timed(monkeypatch):
+    monkeypatch.setattr(devices, "_time_layer", lambda *_: pytest.fail("a product of seconds"))
+    flags = {"architecture": "x86_64", "avx2": True, "avx512_f": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    assert pick_dtype.__wrapped__("auto", CPU) == torch.float32
+    assert pick_dtype.__wrapped__("auto", torch.device("mps")) == torch.float32
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags | {"amx_bf16": True})
+    assert devices.multiplies_bfloat16(CPU)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
+    assert devices.multiplies_bfloat16(CPU), "who says nothing is timed"
+
+
+def test_a_model_that_does_not_fit_is_named(data):
+    with pytest.raises(ValueError, match="context_length=29 is above the model's 28"):
+        train(small_model(data, context_length=28), data, config())
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="vocab_size=280 is above the model's 279"):
+        train(
+            gpt2(GPTConfig(vocab_size=279, context_length=29, n_layers=1, n_heads=1, d_model=8)),
+            data,
+            config(),
+        )
+
+
+# ---------------------------------------- runs
+
+
+def test_training_learns_and_keeps_a_history(data):
+    rows = []
+    model = small_model(data, dropout=0.0, n_layers=1)
+    history = train(
+        model,
+        data,
+        config(steps=120, lr=0.02, eval_every=70),
+        on_eval=lambda m, row: rows.append(row) or {"more": 7},
+    )
+    assert [row["step"] for row in history] == [70, 100, 120] and [row["more"] for row in history] == [7] * 3
+    assert all("more" not in row and row["val"] == h["val"] for row, h in zip(rows, history, strict=True))
+    assert history[0]["val"] > history[1]["val"] and history[0]["train"] > history[2]["train"]
+    assert history[-1]["val"] < 3.4 < math.log(280), (
+        "the order of the words is random: ln 21 and what BPE adds"
+    )
+    assert history[-1]["bits_per_byte"] == pytest.approx(
+        evaluate(model, data.val, 29).bits_per_byte, rel=1e-4
+    )
+    assert 0 < history[0]["seconds"] < history[2]["seconds"] and history[0]["tokens"] < history[2]["tokens"]
+    assert not model.training
+
+
+def test_bfloat16_learns_as_well(data):
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        model = small_model(data, dropout=0.0)
+        losses[dtype] = train(model, data, config(steps=60, lr=0.01, dtype=dtype))[-1]["val"]
+        assert next(model.parameters()).dtype == torch.float32
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
+    settings = config(accumulate=accumulate)
+    straight, stopped, resumed = (small_model(data, seed=s) for s in (3, 3, 99))
+    history = train(straight, data, settings)
+    first = train(stopped, data, settings, tmp_path, on_eval=press_ctrl_c)
+    assert [row["step"] for row in first] == [17] and not same_weights(straight, stopped)
+    again = train(resumed, data, settings, tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+    keys = ("step", "tokens", "train", "val", "bits_per_byte")
+    assert [[row[k] for k in keys] for row in again] == [[row[k] for k in keys] for row in history]
+    assert [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()] == again
+    assert train(small_model(data), data, settings, tmp_path, resume=True) == again, (
+        "a finished run stays finished"
+    )
+
+
+def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(data, tmp_path):
+    straight, stopped = small_model(data), small_model(data)
+    history, calls = train(straight, data, config()), itertools.count(1)
+    hook = stopped.register_forward_hook(lambda *_: press_ctrl_c() if next(calls) == 11 else None)
+    assert train(stopped, data, config(), tmp_path) == []
+    hook.remove()
+    resumed = small_model(data, seed=7)
+    again = train(resumed, data, config(eval_every=17), tmp_path, resume=True)
+    assert same_weights(straight, resumed)
+    assert [row["train"] for row in again] == [row["train"] for row in history], (
+        "losses before the stop count"
+    )
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own answer to Ctrl-C, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_interrupts_and_the_handler_is_set_back(data, interruptible):
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(data), data, config(), on_eval=lambda *_: (press_ctrl_c(), press_ctrl_c()))
+    assert signal.getsignal(signal.SIGINT) is interruptible
+    train(small_model(data), data, config(steps=2))
+    assert signal.getsignal(signal.SIGINT) is interruptible
+
+
+def test_training_in_a_thread_works(data):
+    histories = []
+    thread = threading.Thread(
+        target=lambda: histories.append(train(small_model(data), data, config(steps=3)))
+    )
+    thread.start()
+    thread.join()
+    assert histories[0][-1]["step"] == 3
+
+
+def test_evaluating_and_sampling_do_not_change_a_run_nor_a_run_the_caller(data):
+    quiet, noisy = small_model(data), small_model(data)
+    torch.manual_seed(12)
+    before = torch.get_rng_state()
+    train(quiet, data, config(eval_every=40))
+    assert torch.equal(before, torch.get_rng_state())
+    train(noisy, data, config(eval_every=3), on_eval=lambda *_: {"drawn": torch.rand(5).tolist()})
+    assert same_weights(quiet, noisy)
+
+
+def test_a_finished_run_goes_on_when_more_steps_are_asked_for(data, tmp_path):
+    first = train(small_model(data), data, config(steps=12, eval_every=6), tmp_path)
+    model = small_model(data)
+    longer = train(model, data, config(steps=30, eval_every=6), tmp_path, resume=True)
+    assert [row["step"] for row in longer] == [6, 12, 18, 24, 30] and longer[:2] == first
+    saved = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert saved["provenance"]["steps"] == saved["provenance"]["train"]["steps"] == 30
+
+
+def test_a_run_that_is_not_the_saved_one_is_not_resumed(data, tmp_path):
+    with pytest.raises(ValueError, match="folder=None has nothing to resume"):
+        train(small_model(data), data, config(), resume=True)
+    with pytest.raises(ValueError, match="has no state.safetensors"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    changes = {"lr": 0.004, "batch_size": 2, "seed": 5, "betas": (0.9, 0.95), "accumulate": 2}
+    for name, value in changes.items():
+        with pytest.raises(ValueError, match=rf"^{name}=.* cannot resume .*; give that, or start anew$"):
+            train(small_model(data), data, config(**{name: value}), tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"n_heads=5 cannot resume .* there 3"):
+        train(small_model(data, n_heads=5), data, config(), tmp_path, resume=True)
+    other = Corpus(encode_documents(texts(12, 8), data.tokenizer), data.val, data.tokenizer, {})
+    with pytest.raises(ValueError, match="tokens=.* cannot resume"):
+        train(small_model(data), other, config(), tmp_path, resume=True)
+    save_checkpoint(tmp_path / "other", small_model(data), data.tokenizer)
+    shutil.copy(tmp_path / "other" / "model.safetensors", tmp_path / "other" / "state.safetensors")
+    with pytest.raises(ValueError, match="cannot resume"):
+        train(small_model(data), data, config(), tmp_path / "other", resume=True)
+
+
+def test_a_run_keeps_the_type_that_was_chosen_for_it(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.bfloat16)
+    train(small_model(data), data, config(dtype="auto"), tmp_path, on_eval=press_ctrl_c)
+    monkeypatch.setattr(training, "pick_dtype", lambda name, device: torch.float32)
+    trainer = trainer_of(small_model(data), data, config(dtype="auto"))
+    assert trainer.dtype == torch.float32
+    restore_run(trainer, tmp_path, data)
+    assert trainer.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient", "validation"])
+def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_path, what):
+    model, calls = small_model(data), itertools.count(1)
+    if what == "loss":
+        model.register_forward_hook(
+            lambda m, _, out: out * math.nan if m.training and next(calls) == 12 else out
+        )
+    elif what == "gradient":
+        model.norm.weight.register_hook(lambda g: g * math.inf if next(calls) == 12 else g)
+    else:
+        model.register_forward_hook(
+            lambda m, _, out: out if m.training or next(calls) < 6 else out * math.nan
+        )
+    weights = []
+    with pytest.raises(TrainingDiverged, match=r"^step \d+: loss .* lower lr=0.003") as error:
+        train(
+            model,
+            data,
+            config(eval_every=5),
+            tmp_path,
+            on_eval=lambda m, row: weights.append(m.state_dict()["norm.bias"].clone()),
+        )
+    assert "\n" not in str(error.value)
+    saved, _, provenance = load_checkpoint(tmp_path)
+    assert all(p.isfinite().all() for m in (saved, model) for p in m.parameters())
+    if what != "validation":
+        assert "step 12:" in str(error.value) and provenance["steps"] == 10
+    assert torch.equal(saved.norm.bias, weights[-1])
+    assert isinstance(error.value, RuntimeError)
+
+
+def diverges(model, at):
+    """The model, which tells NaN when it is called for this time."""
+    calls = itertools.count(1)
+    model.register_forward_hook(lambda m, _, out: out * math.nan if next(calls) == at else out)
+    return model
+
+
+def test_a_run_that_diverges_says_what_is_saved_and_a_trainer_alone_does_not(data, tmp_path):
+    more = r"; lower lr=0.003 or grad_clip=1, or raise warmup_steps=\d+"
+    for folder, kept in ((None, ""), (tmp_path, "; nothing was saved yet")):
+        with pytest.raises(TrainingDiverged, match=f"^step 3: .*{more}{kept}$"):
+            train(diverges(small_model(data), 3), data, config(), folder)
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    saved = load_checkpoint(tmp_path)[2]["steps"]
+    with pytest.raises(TrainingDiverged, match=f"{more}; .* holds it up to step {saved}$"):
+        train(diverges(small_model(data), 2), data, config(), tmp_path, resume=True)
+    trainer = trainer_of(diverges(small_model(data), 1), data, config())
+    with pytest.raises(TrainingDiverged, match=r"^step 1: .*; lower lr=0.003$"):
+        trainer.step()
+
+
+@pytest.mark.parametrize(("accumulate", "which"), [(1, "batch 2"), (3, "batches 6 to 8")])
+def test_a_batch_without_any_target_is_named(data, accumulate, which):
+    c = config(accumulate=accumulate)
+
+    def batches(first):
+        for number, (x, y) in enumerate(training_batches(data.train, c, first), start=first):
+            yield x, torch.full_like(y, -100) if number // accumulate == 2 else y
+
+    trainer = Trainer(small_model(data), batches, c)
+    trainer.step(), trainer.step()
+    before = copy.deepcopy(trainer.model.state_dict())
+    with pytest.raises(ValueError, match=f"^{which}: all targets are -100") as error:
+        trainer.step()
+    assert "\n" not in str(error.value) and trainer.steps == 2
+    assert all(torch.equal(before[name], value) for name, value in trainer.model.state_dict().items())
+
+
+def test_a_progress_bar_shows_loss_and_speed(data, capsys):
+    train(small_model(data), data, config(steps=3))
+    assert capsys.readouterr() == ("", "")
+    train(small_model(data), data, config(steps=3), progress=True)
+    out, err = capsys.readouterr()
+    assert out == "" and "3/3" in err and "loss" in err and "tokens/s" in err
+
+
+def test_steps_within_a_time(data, monkeypatch):
+    model = small_model(data)
+    state = torch.get_rng_state()
+    clock = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(clock))  # each step takes half a second
+
+    def steps_of(minutes, **changes):
+        trainer = trainer_of(copy.deepcopy(model), data, config(**changes))
+        return steps_within(trainer, minutes, len(data.val.tokens))
+
+    steps = steps_of(1, eval_every=10**9)
+    assert 110 <= steps <= 120
+    assert steps_of(2, eval_every=10**9) == pytest.approx(2 * steps, abs=4)
+    assert steps_of(1, eval_every=1) < 0.8 * steps
+    assert steps_of(1e-9) == 1
+    clock = itertools.count(0.0, 40.0)  # where steps take 40 seconds, one is all that is timed
+    assert 1 <= steps_of(4, eval_every=10**9) <= 6 and next(clock) == 80
+    assert torch.equal(state, torch.get_rng_state())
+    for minutes in (0, -1, math.nan, math.inf, 1e307):
+        with pytest.raises(ValueError, match="minutes=.* must be above 0 and at most 1,000,000"):
+            steps_of(minutes)
+
+
+# ---------------------------------------- checkpoints
+
+
+@pytest.fixture
+def folder(data, tmp_path):
+    save_checkpoint(tmp_path / "model", small_model(data), data.tokenizer, {"seed": 3, "note": "naïve ✓"})
+    return tmp_path / "model"
+
+
+def refuse(folder, match, **options):
+    with pytest.raises(ValueError, match=match) as error:
+        load_checkpoint(folder, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_gives_back_the_model(data, folder):
+    assert sorted(contents(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    model, tokenizer, provenance = load_checkpoint(str(folder))
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(x), small_model(data).eval()(x)) and not model.training
+    assert model.config == small_model(data).config and provenance == {"seed": 3, "note": "naïve ✓"}
+    assert tokenizer.encode("Mara found") == data.tokenizer.encode("Mara found")
+    train(model, data, config(steps=2), folder)
+    assert load_checkpoint(folder)[2]["train"]["steps"] == 2
+
+
+def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
+    """Of tied weights, which add a second note: safetensors itself writes notes in an order by chance."""
+    model = with_one_mlp(small_model(data))
+    for n in range(9):
+        save_checkpoint(tmp_path / str(n), model, data.tokenizer)
+        assert contents(tmp_path / str(n)) == contents(tmp_path / "0")
+    written = (tmp_path / "0" / "model.safetensors").read_bytes()
+    assert 0 < written.find(b'"fingerprint"') < written.find(b'"shared"')
+
+
+def test_other_architectures_come_through_builders(data, folder):
+    refuse(
+        folder,
+        "config.json: 'gpt2' is missing or unknown; architectures here: llama",
+        builders={"llama": gpt2},
+    )
+    assert load_checkpoint(folder, {"gpt2": gpt2, "llama": gpt2})[0].config.d_model == 15
+
+
+def with_one_mlp(model):
+    model.blocks[-1].mlp = model.blocks[0].mlp
+    return model
+
+
+def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
+    model = with_one_mlp(small_model(data)).eval()
+    save_checkpoint(tmp_path / "model", model, data.tokenizer)
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    shares = {"gpt2": (GPTConfig, lambda config: with_one_mlp(gpt2(config)))}
+    for builders in (None, shares):  # one that makes two MLPs, and one that makes one
+        again, *_ = load_checkpoint(tmp_path / "model", builders)
+        assert torch.equal(again(x), model(x)) and not again.training
+        assert len(list(again.parameters())) == len(list(model.parameters()))
+        assert again.blocks[0].mlp.up_proj.weight is again.blocks[1].mlp.up_proj.weight
+    train(model, data, config(steps=20), tmp_path / "run")
+    again, *_ = load_checkpoint(tmp_path / "run")
+    assert same_weights(again, model)
+    straight, resumed = (with_one_mlp(small_model(data, seed=seed)) for seed in (3, 8))
+    train(straight, data, config(steps=30))
+    begun = with_one_mlp(small_model(data))
+    train(begun, data, config(steps=30), tmp_path / "broken off", on_eval=press_ctrl_c)
+    train(resumed, data, config(steps=30), tmp_path / "broken off", resume=True)
+    assert same_weights(straight, resumed)
+
+
+@pytest.mark.parametrize("note", ["[]", "{", '{"blocks.1.mlp.up_proj.weight": 3}', "[" * 100_000])
+def test_a_note_of_what_is_shared_may_be_damaged(folder, note):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    save_file({name: t.clone() for name, t in weights.items()}, path, notes | {"shared": note})
+    refuse(folder, "model.safetensors is damaged at 'shared' in its notes; copy it again")
+
+
+def test_a_note_of_what_is_shared_may_name_what_is_not_there(folder):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    weights = {name: t.clone() for name, t in weights.items() if name != "blocks.1.mlp.up_proj.weight"}
+    for first in ("blocks.7.mlp.up_proj.weight", "norm.weight"):
+        shared = json.dumps({"blocks.1.mlp.up_proj.weight": first})
+        save_file(weights, path, notes | {"shared": shared})
+        refuse(folder, r"is of another model: blocks.1.mlp.up_proj.weight is (none|\[15\]) there, \[22, 15\]")
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    refuse(tmp_path / "nowhere", "nowhere is not there, nor its config.json; check the path")
+    refuse(folder / "model.safetensors", "is a file; give the folder that it lies in")
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        shutil.copytree(folder, tmp_path / name)
+        (tmp_path / name / name).unlink()
+        refuse(tmp_path / name, f"has no {name}")
+
+
+def test_what_is_cut_off_or_damaged_is_named(folder):
+    whole = contents(folder)
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        size = len(whole[name])
+        for length in (0, 1, 7, 8, 9, size // 3, size // 2, size - 2):
+            (folder / name).write_bytes(whole[name][:length])
+            refuse(folder, name)
+        (folder / name).write_bytes(whole[name])
+    for text in (
+        "[]",
+        "{}",
+        '{"config": {}}',
+        '{"config": {"architecture": "gpt2", "wings": 2}}',
+        "[" * 200_000,
+        '{"config": {"d_model": ' + "9" * 5000 + "}}",
+        "\xff",
+        '{"config": 3}',
+    ):
+        (folder / "config.json").write_bytes(text.encode("latin-1"))
+        refuse(folder, "config.json")
+    (folder / "config.json").write_bytes(whole["config.json"])
+    load_checkpoint(folder)
+
+
+def test_weights_of_another_model_are_refused(data, folder, tmp_path):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    saved["config"]["n_heads"] = 5  # the same shapes, another model
+    (folder / "config.json").write_text(json.dumps(saved), encoding="utf-8")
+    refuse(folder, "belongs to another config.json or tokenizer.json")
+    for shape in ({"n_layers": 1}, {"d_ff": 23}, {"n_layers": 3}):
+        other = tmp_path / str(shape)
+        save_checkpoint(other, small_model(data, **shape), data.tokenizer)
+        weights, _ = checkpoints.read_safetensors(other / "model.safetensors")
+        with pytest.raises(ValueError, match="is of another model: blocks"):
+            checkpoints.check_weights(small_model(data), weights, other)
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_pickles_are_never_opened(data, folder, tmp_path):
+    bomb = tmp_path / "exploded"
+    torch.save({"weights": Bomb(bomb)}, folder / "model.safetensors")
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb(bomb), protocol=4))
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
+    refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
+    refuse(folder / "model.pt", "model.pt is not opened")
+    torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
+    with pytest.raises(ValueError, match="pickle"):
+        train(small_model(data), data, config(), folder, resume=True)
+    assert not bomb.exists()
+
+
+# ---------------------------------------- full disks and kills
+
+
+@pytest.mark.parametrize("failing", [1, 3, 5])
+def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, failing):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    before, calls = contents(tmp_path), itertools.count(1)
+
+    def full(descriptor):
+        if next(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
+    monkeypatch.undo()
+    assert_goes_on(data, tmp_path)
+
+
+def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path):
+    resource = pytest.importorskip("resource", reason="a limit on the size of files needs POSIX")
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, limits = contents(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
+    try:
+        with pytest.raises(
+            OSError, match=r"model.safetensors cannot be written \(File too large\); make room"
+        ):
+            save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignore)
+    assert contents(tmp_path) == before
+
+
+def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
+    saves = iter(range(9))
+
+    def full(*args):
+        if next(saves) == 2:  # model and state are whole once; then the second model
+            raise SafetensorError("Error: I/O error: No space left on device (os error 28)")
+        save_file(*args)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    cause = r"model.safetensors cannot be written \(No space left on device\); make room"
+    with pytest.raises(OSError, match=rf"{cause}, and run it again; .* holds it up to step 17: go on"):
+        train(small_model(data), data, config(), tmp_path)
+    monkeypatch.undo()
+    assert_goes_on(data, tmp_path)
+
+
+def test_every_file_of_a_run_has_the_rights_of_a_new_one(data, tmp_path):
+    train(small_model(data), data, config(steps=2), tmp_path)
+    (tmp_path / "new").touch()
+    rights = {path.name: path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
+    assert {rights[name] for name in ("model.safetensors", "state.safetensors", "log.jsonl", "new")} == {
+        rights["config.json"]
+    }
+
+
+def save_for_ever(folder, trainer, data):
+    """What the killed child does: weights, averages and place all say the same number."""
+    while True:
+        trainer.steps += 1
+        with torch.no_grad():
+            for p in trainer.model.parameters():
+                p.fill_(trainer.steps)
+                trainer.optimizers[0].state[p]["exp_avg"].fill_(trainer.steps)
+        save_run(folder, trainer, data)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="needs os.fork: importing torch anew for each kill takes seconds"
+)
+@pytest.mark.gate
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_kill_9_at_twenty_moments(data, tmp_path):
+    trainer = trainer_of(small_model(data), data, config(steps=10**6))
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    rng, seen = random.Random(0), [1]
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            try:
+                save_for_ever(tmp_path, trainer, data)
+            finally:
+                os._exit(1)
+        while True:  # until it has saved, then some moment later
+            time.sleep(0.002)
+            with reading(tmp_path):
+                notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
+            if json.loads(notes)["steps"] > trainer.steps:
+                break
+        time.sleep(rng.random() * 0.02)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        restore_run(trainer, tmp_path, data)
+        number = trainer.steps
+        assert number > seen[-1]
+        seen.append(number)
+        assert all((p == number).all() for p in trainer.model.parameters())
+        assert all((s["exp_avg"] == number).all() for s in trainer.optimizers[0].state.values())
+        load_checkpoint(tmp_path)
+    trainer.model.load_state_dict(small_model(data).state_dict())
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    with claim(tmp_path):
+        assert not list(tmp_path.glob(f"{STAGED}*")), "the next run cleans up what a kill left"
+
+
+# ---------------------------------------- seams: other losses, other optimizers, frozen parts, processes
+
+
+def last_token_batches(data, settings):
+    """Batches (x, label): a story, and which of three classes its last token is in. By their number alone."""
+
+    def batches(first):
+        for x, y in training_batches(data.train, settings, first):
+            ends = (y != -100).sum(1) - 1
+            yield x, torch.stack([ends, y.gather(1, ends[:, None])[:, 0] % 3], dim=1)
+
+    return batches
+
+
+def class_loss(model, batch):
+    x, (ends, labels) = batch[0], batch[1].T
+    logits = model(x)[torch.arange(len(x)), ends, :3]
+    return F.cross_entropy(logits, labels, reduction="sum"), len(labels)
+
+
+def two_optimizers(model):
+    """AdamW for the vectors and embeddings, SGD with momentum for the matrices."""
+    groups = {True: [], False: []}
+    for name, p in model.named_parameters():
+        groups[p.ndim == 2 and "embed" not in name].append(p)
+    return [torch.optim.AdamW(groups[False], lr=0.004), torch.optim.SGD(groups[True], lr=0.05, momentum=0.9)]
+
+
+def adamw_and_muon(model):
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [torch.optim.Muon(matrices, lr=0.02), torch.optim.AdamW(others, lr=0.004)]
+
+
+@pytest.mark.parametrize("optimizers", [two_optimizers, adamw_and_muon])
+def test_another_loss_and_two_optimizers_are_trained_saved_and_resumed(data, tmp_path, optimizers):
+    settings = config(steps=30, lr=0.004, accumulate=2, batch_size=5)
+
+    def trainer(seed):
+        model, batches = small_model(data, seed=seed), last_token_batches(data, settings)
+        return Trainer(model, batches, settings, loss=class_loss, optimizers=optimizers(model))
+
+    straight, stopped, resumed = trainer(3), trainer(3), trainer(8)
+    losses = [straight.step() for _ in range(30)]
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8]) and straight.tokens == 30 * 10
+    assert losses[:13] == [stopped.step() for _ in range(13)]
+    save_run(tmp_path, stopped, data)
+    restore_run(resumed, tmp_path, data)
+    assert losses[13:] == [resumed.step() for _ in range(17)] and same_weights(straight.model, resumed.model)
+    for ours, theirs in zip(straight.optimizers, resumed.optimizers, strict=True):
+        pairs = zip(ours.state.values(), theirs.state.values(), strict=True)
+        assert all(torch.equal(a[key], b[key]) for a, b in pairs for key in a)
+    other = small_model(data)
+    with pytest.raises(ValueError, match=r"^optimizers=.* cannot resume"):
+        restore_run(trainer_of(other, data, settings), tmp_path, data)
+
+
+def test_each_optimizer_follows_the_schedule_at_its_own_scale(data):
+    model = small_model(data)
+    trainer = Trainer(model, last_token_batches(data, config()), config(), class_loss, two_optimizers(model))
+    for step in range(9):
+        trainer.step()
+        rate = cosine_schedule(step, 40, 3e-3, 3e-4, 5) / 3e-3
+        rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        assert rates == pytest.approx([0.004 * rate, 0.05 * rate])
+
+
+def test_frozen_parameters_stay_and_cost_nothing(data, tmp_path):
+    model = small_model(data)
+    for name, p in model.named_parameters():
+        p.requires_grad_(name.startswith(("blocks.1", "norm")))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer = trainer_of(model, data, config(weight_decay=0.5))
+    for _ in range(4):
+        trainer.step()
+    for name, p in model.named_parameters():
+        assert torch.equal(p, before[name]) == (not p.requires_grad), name
+        assert p.requires_grad == (p in trainer.optimizers[0].state) == (p.grad is not None), name
+    save_run(tmp_path, trainer, data)
+    again = small_model(data, seed=9)
+    for name, p in again.named_parameters():
+        p.requires_grad_(name.startswith(("blocks.1", "norm")))
+    resumed = trainer_of(again, data, config(weight_decay=0.5))
+    restore_run(resumed, tmp_path, data)
+    assert trainer.step() == resumed.step() and same_weights(model, again)
+
+
+def test_accumulation_is_the_mean_over_all_targets(data):
+    one = trainer_of(small_model(data, dropout=0.0).double(), data, config(accumulate=3))
+    batches = list(itertools.islice(training_batches(data.train, config()), 3))
+    lengths = [int((y != -100).sum()) for _, y in batches]
+    assert len(set(lengths)) > 1
+    with torch.no_grad():
+        sums = [next_token_loss(one.model, batch) for batch in batches]
+    assert one.step() == pytest.approx(sum(s.item() for s, _ in sums) / sum(lengths), rel=1e-5)
+
+
+def test_distributed_data_parallel_wraps_a_trainer(data, tmp_path):
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
+    try:
+        plain = trainer_of(small_model(data), data, config(accumulate=2))
+        wrapped = nn.parallel.DistributedDataParallel(small_model(data))
+        parallel = trainer_of(wrapped, data, config(accumulate=2))
+        for _ in range(6):
+            assert parallel.step() == pytest.approx(plain.step(), rel=1e-6)
+        for p, q in zip(plain.model.parameters(), wrapped.module.parameters(), strict=True):
+            torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-7)
+        decays = [[g["weight_decay"] for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
+        sizes = [[len(g["params"]) for g in t.optimizers[0].param_groups] for t in (plain, parallel)]
+        assert decays[0] == decays[1] and sizes[0] == sizes[1], "the embedding decays nowhere"
+        save_run(tmp_path / "run", parallel, data)
+        assert same_weights(load_checkpoint(tmp_path / "run")[0], wrapped.module)
+        resumed = trainer_of(small_model(data, seed=9), data, config(accumulate=2))
+        restore_run(resumed, tmp_path / "run", data)
+        assert same_weights(resumed.model, wrapped.module)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+# ---------------------------------------- builders
+
+
+def test_a_table_of_builders_makes_the_model_without_drawing_numbers(data, folder):
+    import companion
+
+    assert list(companion.BUILDERS) == ["gpt2", "llama", "storyteller", "swift", "neox", "experts"]
+    assert companion.BUILDERS["gpt2"] == (GPTConfig, gpt2) and "rwkv" not in companion.BUILDERS
+    torch.manual_seed(5)
+    before, on = torch.get_rng_state(), []
+
+    def build(config):
+        model = gpt2(config)
+        on.extend(p.device.type for p in model.parameters())
+        return model
+
+    for table in (companion.BUILDERS, {"gpt2": (GPTConfig, build)}, None):
+        model, _, _ = load_checkpoint(folder, table)
+        assert same_weights(model, small_model(data)) and not torch.equal(before, torch.zeros(1))
+        torch.manual_seed(5)
+        load_checkpoint(folder, table)
+        assert torch.equal(before, torch.get_rng_state()), "loading must not move the global generator"
+    assert set(on) == {"meta"}
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in model.parameters())
+    train(model, data, config(steps=2))
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, companion; print(list(companion.BUILDERS), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['gpt2', 'llama', 'storyteller', 'swift', 'neox', 'experts'] False\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+def test_a_trainer_keeps_the_memory_of_freed_tensors():
+    """Four tensors of 8 MB, freed and made again, 20 times: only the first round asks for new pages."""
+    code = (
+        "import resource, sys, torch\n"
+        "from companion.training import TrainConfig, Trainer\n"
+        "if sys.argv[1] == 'trainer': Trainer(torch.nn.Linear(2, 2), None, TrainConfig(steps=1))\n"
+        "def pages():\n"
+        "    some = [torch.ones(2**21) for _ in range(4)]\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "print(-pages() + [pages() for _ in range(20)][-1])"
+    )
+
+    def new_pages(how):
+        call = [sys.executable, "-c", code, how]
+        return int(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
+
+    assert new_pages("trainer") < 10_000  # without: 160,000, or few where pages are huge
+
+
+def test_the_shipped_model_loads():
+    from companion.village import DATA
+
+    model, tokenizer, provenance = load_checkpoint(DATA / "models" / "village")
+    assert model.config.vocab_size == tokenizer.vocab_size == 1024 and provenance["steps"] == 24_000
+
+
+# ---------------------------------------- faults of issue 13
+
+
+def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
+    code = (
+        "import sys; from companion.runtime.files import claim\n"
+        "with claim(sys.argv[1]): print('claimed', flush=True); sys.stdin.read()"
+    )
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **options) as other:
+        assert other.stdout.readline() == "claimed\n"
+        model = small_model(data)
+        with pytest.raises(ValueError, match=r"^folder=.* is being written by another run; .*$"):
+            train(model, data, config(), tmp_path)
+        assert same_weights(model, small_model(data)), "not one step was made"
+        other.stdin.close()
+    train(small_model(data), data, config(steps=2), tmp_path)
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "é", 0, 1, "no"), BrokenPipeError()])
+def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
+    def report(model, row):
+        raise error
+
+    with pytest.raises(type(error)):
+        train(small_model(data), data, config(), tmp_path, on_eval=report)
+    assert load_checkpoint(tmp_path)[2]["steps"] == 17
+    assert [row["step"] for row in assert_goes_on(data, tmp_path)] == [17, 34, 40]
+
+
+def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
+    calls = itertools.count(1)
+
+    def report(model, row):
+        if next(calls) == 2:
+            press_ctrl_c()
+        return {"sample": f"é {row['step']}"}
+
+    train(small_model(data), data, config(), tmp_path, on_eval=report)
+    history = train(small_model(data), data, config(), tmp_path, resume=True, on_eval=report)
+    assert [row["sample"] for row in history] == ["é 17", "é 34", "é 40"]
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == history
+
+
+def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(data), data, config(steps=2), tmp_path)
+    monkeypatch.undo()
+    assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
+    train(small_model(data), data, config(steps=2), tmp_path)
+    assert checkpoints.holds_model(tmp_path) and states.holds_run(tmp_path)
+
+
+def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, claimed = contents(tmp_path), runs.claim
+    monkeypatch.setattr(runs, "claim", lambda folder: (press_ctrl_c(), claimed(folder))[1])
+    with pytest.raises(KeyboardInterrupt, match="^stopped before the first step; nothing was saved$"):
+        train(small_model(data, seed=5), data, config(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_run(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    model = small_model(data)
+    with pytest.raises(OSError):
+        train(model, data, config(), tmp_path / "file" / "run")
+    assert same_weights(model, small_model(data))
+
+
+def test_other_data_with_the_same_counts_are_not_resumed(data, tmp_path):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    tokens = data.train.tokens.copy()
+    i = next(i for i in range(1, len(tokens)) if tokens[i] != tokens[i + 1] and i not in data.train.starts)
+    tokens[i] = tokens[i + 1]
+    other = Corpus(Split(tokens, data.train.starts, data.train.n_bytes), data.val, data.tokenizer, {})
+    with pytest.raises(ValueError, match="^text differs, so it cannot resume .* the data are others"):
+        train(small_model(data), other, config(), tmp_path, resume=True)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs, so it cannot resume"):
+        train(small_model(data), Corpus(data.train, data.val, swapped, {}), config(), tmp_path, resume=True)
+
+
+def write_old_run(folder, trainer, data):
+    """The five files as they were written before issue 13: one optimizer, counts but no fingerprints."""
+    names = {p: name for name, p in trainer.model.named_parameters()}
+    tensors = {f"model.{name}": t for name, t in trainer.model.state_dict().items()}
+    for p, state in trainer.optimizers[0].state.items():
+        tensors |= {f"optimizer.{names[p]}.{key}": t for key, t in state.items()}
+    free = ("steps", "eval_every", "device", "dtype", "compile")
+    settings = asdict(trainer.config) | asdict(trainer.model.config)
+    settings |= {"tokens": len(data.train.tokens), "documents": len(data.train.starts) - 1}
+    identity = {name: value for name, value in settings.items() if name not in free}
+    place = ("steps", "tokens", "seconds", "losses", "history")
+    notes = {name: getattr(trainer, name) for name in place} | {"identity": identity, "dtype": "float32"}
+    folder.mkdir()
+    data.tokenizer.save(folder / "tokenizer.json")
+    saved = {"architecture": "gpt2", **asdict(trainer.model.config)}
+    about = {"config": saved, "provenance": {"steps": trainer.steps, "train": asdict(trainer.config)}}
+    (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    words = (folder / "tokenizer.json").read_bytes()
+    mark = hashlib.sha256(json.dumps(saved, sort_keys=True).encode() + words).hexdigest()
+    save_file(trainer.model.state_dict(), folder / "model.safetensors", {"fingerprint": mark})
+    save_file(tensors, folder / "state.safetensors", {"notes": json.dumps(notes)})
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trainer.history))
+
+
+def test_a_run_that_was_saved_before_loads_and_goes_on(data, tmp_path):
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    history = train(straight, data, config())
+    old = trainer_of(small_model(data), data, config())
+    for _ in range(17):
+        old.step()
+    old.losses, old.history = [], [history[0] | {"sample": "Once"}]
+    write_old_run(tmp_path / "old", old, data)
+    assert same_weights(load_checkpoint(tmp_path / "old")[0], old.model)
+    rows = train(resumed, data, config(), tmp_path / "old", resume=True)
+    assert same_weights(straight, resumed) and rows[0]["sample"] == "Once"
+    assert [row["step"] for row in rows] == [17, 34, 40]
+
+    write_old_run(tmp_path / "other", old, data)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs"):
+        other = Corpus(data.train, data.val, swapped, {})
+        train(small_model(data), other, config(), tmp_path / "other", resume=True)
+
+
+def shorter(t):
+    return t[:-1].clone()
+
+
+TAMPERED = {
+    "a shorter average": ("blocks.0.attn.q_proj.weight.exp_avg", shorter),
+    "another type": ("blocks.0.attn.q_proj.weight.exp_avg_sq", lambda t: t.double()),
+    "a whole tensor of steps": ("norm.weight.step", lambda t: t.repeat(3)),
+    "none": ("norm.weight.exp_avg", lambda t: None),
+    "one too many": ("norm.weight.wings", lambda t: torch.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_a_tampered_state_is_one_line_and_changes_nothing(data, tmp_path, case):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    name, change = TAMPERED[case]
+    tensors = {key: t.clone() for key, t in tensors.items()}
+    changed = change(tensors.pop(f"optimizer.{name}", None))
+    tensors |= {} if changed is None else {f"optimizer.{name}": changed}
+    save_file(tensors, path, notes)
+    model = small_model(data, seed=8)
+    with pytest.raises(ValueError, match=rf"state.safetensors is .*optimizer.{name}.*start anew$") as error:
+        train(model, data, config(), tmp_path, resume=True)
+    assert "\n" not in str(error.value) and same_weights(model, small_model(data, seed=8))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("history", None), ("history", 3), ("history", [4]), ("losses", ["x"]), ("steps", -1)],
+        *[("steps", 2.5), ("dtype", "float16"), ("identity", None), ("identity", []), ("tokens", "many")],
+    ],
+)
+def test_notes_that_lack_something_are_one_line(data, tmp_path, name, value):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    changed = json.loads(notes["notes"]) | {name: value}
+    if value is None:
+        del changed[name]
+    save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": json.dumps(changed)})
+    with pytest.raises(ValueError, match=f"state.safetensors .*'{name}' in its notes; .*start anew$"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    for text in ("[]", "not json", "3"):
+        save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": text})
+        with pytest.raises(ValueError, match="state.safetensors is damaged at 'notes'"):
+            train(small_model(data), data, config(), tmp_path, resume=True)
+
+
+def test_configurations_and_tokenizers_that_lack_something_are_one_line(data, folder):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+    def with_config(**changes):
+        (folder / "config.json").write_text(json.dumps(saved | changes), encoding="utf-8")
+
+    with_config(provenance=3)
+    refuse(folder, "config.json: provenance=3 must be an object")
+    for sizes in ({"d_model": 3 * 10**19}, {"vocab_size": 10**20}, {"n_layers": 10**15}, {"d_ff": 10**12}):
+        with_config(config=saved["config"] | sizes)
+        refuse(folder, "config.json: |config.json holds a whole number|make it smaller")
+    with_config(config=saved["config"] | {"architecture": ["gpt2"]})
+    refuse(folder, "is missing or unknown; architectures here: gpt2")
+    (folder / "config.json").write_text(json.dumps({"config": saved["config"]}), encoding="utf-8")
+    assert load_checkpoint(folder)[2] == {}
+    plain = BPETokenizer.train(texts(90, seed=1), 280, special_tokens=())
+    save_checkpoint(folder, small_model(data), plain)
+    refuse(folder, r"lacks <\|endoftext\|>")
+    with pytest.raises(ValueError, match=r"lacks <\|endoftext\|>"):
+        train(small_model(data), Corpus(data.train, data.val, plain, {}), config())
+    large = BPETokenizer.train(texts(90, seed=1), 283)
+    save_checkpoint(folder, small_model(data), large)
+    refuse(folder, "tokenizer.json has 283 tokens, and the model 280; it belongs to another model")
+
+
+def test_a_model_beyond_memory_is_refused_before_it_is_built(monkeypatch):
+    shape = GPTConfig(vocab_size=300, context_length=31, n_layers=7, n_heads=3, d_model=15)
+    n_bytes = 4 * sum(p.numel() for p in gpt2(shape).parameters())
+    assert devices.parameter_bytes(shape, gpt2) == n_bytes
+    monkeypatch.setattr(devices, "memory", lambda: 4.0 * n_bytes)
+    devices.check_memory(shape, gpt2, copies=4)
+    with pytest.raises(ValueError, match=r"^a model of vocab_size=300, n_layers=7, .*smaller$"):
+        devices.check_memory(shape, gpt2, copies=5)
+    assert devices.parameter_bytes(GPTConfig(300, 31, 1, 3, 15), gpt2) < n_bytes
+    with pytest.raises(ValueError, match="needs more than any machine has"):
+        devices.check_memory(GPTConfig(300, 31, 10**7, 10, 10**6), gpt2)
+
+
+def test_data_without_held_out_documents_are_named_before_the_run(data, tmp_path):
+    empty = Split(np.array([0], np.uint16), np.array([0]), 1)
+    with pytest.raises(ValueError, match="data.val has no documents"):
+        train(small_model(data), Corpus(data.train, empty, data.tokenizer, {}), config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,846 @@
+"""The command line where something goes wrong: found before the work, said in one line, and nothing lost."""
+
+import builtins
+import io
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module, metadata
+from pathlib import Path
+
+import pytest
+from support.command_line import TINY, fails
+
+from companion import cli
+from companion.cli import main
+from companion.commands import preparing, train_run
+from companion.runtime import checkpoints, states
+from companion.runtime.chats import write_chats
+from companion.runtime.terminal import Screen, as_typed, screens
+
+ROOT = Path(__file__).parents[2]
+MINE = ["--data", "runs/data/mine"]
+HUGE = "9" * 20
+
+
+# -- bad input ------------------------------------------------------------------
+
+TRAIN = {
+    "judge below 0": (["--judge", "-5"], "--judge=-5 must be a whole number from 0 to 100,000"),
+    "judge without end": (["--judge", HUGE], f"--judge={HUGE} must be"),
+    "seed": (["--seed", "99999999999999"], "seed=99999999999999 must be at most"),
+    "seed below 0": (["--seed", "-1"], "seed=-1"),
+    "minutes past all time": (["--minutes", "1e307"], "--minutes=1e307 must be a number from 0 to 1,000,000"),
+    "no minutes": (["--minutes", "nan"], "--minutes=nan"),
+    "steps": (["--steps", HUGE], f"steps={HUGE}"),
+    "batch size": (["--batch-size", HUGE], f"batch_size={HUGE}"),
+    "context": (["--context-length", HUGE], HUGE),
+    "width": (["--d-model", HUGE], f"d_model={HUGE}"),
+    "width past memory": (["--d-model", "4000000"], "d_model=4000000"),
+    "layers": (["--n-layers", HUGE], f"n_layers={HUGE}"),
+    "learning rate": (["--lr", "nan"], "lr=nan"),
+    "gradients of length 0": (["--grad-clip", "0"], "grad_clip=0.0 must be above 0; try 1, or inf"),
+    "dropout": (["--dropout", "nan"], "dropout=nan"),
+    "architecture": (["--architecture", "rwkv"], "rwkv"),
+    "unwritable": (["--checkpoint", "mine.txt/under"], "--checkpoint=mine.txt/under cannot be written"),
+    "unwritable device": (["--checkpoint", "/dev/null/x"], "--checkpoint=/dev/null/x cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", TRAIN)
+def test_a_training_that_cannot_be_is_refused_before_it_begins(case, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    argv, words = TRAIN[case]
+    assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *argv]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("companion: ") and words in line
+    assert not (prepared / "runs/new").exists()
+
+
+GENERATE = {
+    "temperature near 0": (["--temperature", "1e-40"], "temperature=1e-40"),
+    "no temperature": (["--temperature", "nan"], "temperature=nan"),
+    "nothing to draw from": (["--top-p", "0"], "top_p=0.0"),
+    "fewer than no tokens": (["--max-new-tokens", "-5"], "--max-new-tokens=-5 must be a whole number from 1"),
+    "no tokens": (["--max-new-tokens", "0"], "--max-new-tokens=0"),
+    "seed": (["--seed", HUGE], f"seed={HUGE}"),
+    "seed below 0": (["--seed", "-3"], "seed=-3"),
+}
+
+
+@pytest.mark.parametrize("case", GENERATE)
+def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(case, capsys):
+    argv, words = GENERATE[case]
+    fails(capsys, ["generate", "--checkpoint", "nowhere", *argv], 2, words)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
+    texts = []
+    for options in (["--top-p", "1e-300"], ["--temperature", "0"]):
+        assert main(["generate", "--max-new-tokens", "12", "--seed", "1", *options]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["--stories", "-1"], "--stories=-1"),
+        (["--temperature", "1e-40"], "temperature=1e-40"),
+        (["--seed", HUGE], f"seed={HUGE}"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_measurement_that_cannot_be_is_refused(argv, words, capsys):
+    fails(capsys, ["eval", *argv], 2, words)
+
+
+PREPARE = {
+    "nothing": ([""], "is empty"),
+    "spaces": (["  "], "is empty"),
+    "a text that is not there": (["nowhere"], "text='nowhere' is no file"),
+    "no vocabulary": (["mine.txt", "--vocab-size", "0"], "--vocab-size=0 must be a whole number from 1"),
+    "vocabulary without end": (["mine.txt", "--vocab-size", HUGE], f"--vocab-size={HUGE}"),
+    "vocabulary of letters": (["mine.txt", "--tokenizer", "char", "--vocab-size", "300"], "--vocab-size"),
+    "share of nothing": (["mine.txt", "--val-fraction", "nan"], "val_fraction=nan"),
+    "share of all": (["mine.txt", "--val-fraction", "1"], "val_fraction=1.0"),
+    "no stories": (["village", "--stories", "0"], "--stories=0"),
+    "fewer than no stories": (["village", "--stories", "-3"], "--stories=-3"),
+    "seed of a text": (["mine.txt", "--seed", "3"], "--seed is for the village"),
+    "tokenizer of the village": (["village", "--tokenizer", "char"], "--tokenizer is for other texts"),
+    "vocabulary of the village": (["village", "--vocab-size", "300"], "--vocab-size is for other texts"),
+    "share of the village": (["village", "--val-fraction", "0.2"], "--val-fraction is for other texts"),
+    "strangers of the village": (["village", "--skip"], "--skip is for other texts"),
+    "unwritable": (["mine.txt", "--data", "mine.txt/under"], "--data=mine.txt/under cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", PREPARE)
+def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(case, here, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
+    argv, words = PREPARE[case]
+    fails(capsys, ["prepare", *argv], 2, words)
+    assert sorted(path.name for path in here.iterdir()) == ["mine.txt"]
+
+
+DATA = {
+    "nowhere": "nowhere is not there; prepare a text of yours there: companion prepare my.txt --data nowhere",
+    "mine.txt": "is a file, not a folder of prepared text; prepare it first: companion prepare mine.txt",
+    "my letters": "holds files that were not prepared; prepare them first: companion prepare 'my letters'",
+    "hollow": "--data=hollow is empty; prepare a text of yours there: companion prepare my.txt --data hollow",
+    "pydoc": "--data=pydoc is a text's name, not a folder; prepare it first: companion prepare pydoc",
+    "mine": "--data=mine is not there, but runs/data/mine is; name that",
+    "runs/mine": "--data=runs/mine holds a model, not a prepared text",
+    "runs/data/mine": "--data=runs/data/mine lacks train.bin; run prepare",
+}
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
+    (trained / "my letters").mkdir()
+    (trained / "my letters/one.txt").write_text("Dear Mara", encoding="utf-8")
+    (trained / "hollow").mkdir()
+    (trained / "runs/data/mine/train.bin").unlink()
+    for command in (["train"], ["eval", "--checkpoint", "runs/mine"]):
+        fails(capsys, [*command, "--data", data], 2, DATA[data])
+
+
+LOCKED = {
+    "mine.txt": (["prepare", "mine.txt"], "leave it out"),
+    "mine.txt, quantized with": (["quantize", "--data", "mine.txt", "--output", "small"], "leave it out"),
+    "runs/data/mine/meta.json": (["train", *MINE], "name another"),
+    "runs/data/mine/train.bin": (["train", *MINE], "name another"),
+    "runs/data/mine/train_starts.npy": (["train", *MINE], "name another"),
+    "runs/data/mine/tokenizer.json": (["train", *MINE], "name another"),
+    "my.toml": (["train", *MINE, "--config", "my.toml"], "check the path"),
+    "runs/mine/config.json": (["generate", "--model", "runs/mine"], "name another"),
+    "runs/mine/tokenizer.json": (["prepare", "mine.txt", "--tokenizer", "runs/mine"], "name another"),
+}
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """A function that takes away the right to open a file, also of root, who has all rights."""
+
+    def lock(name):
+        opened = builtins.open
+
+        def denied(path, *args, **kwargs):
+            if not isinstance(path, int) and Path(path) == Path(name):
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "open", denied)
+        monkeypatch.setattr(io, "open", denied)
+
+    return lock
+
+
+@pytest.mark.parametrize("case", LOCKED)
+def test_a_file_that_may_not_be_read_is_one_line(case, trained, capsys, locked):
+    (trained / "my.toml").write_text("judge = 1\n", encoding="utf-8")
+    argv, remedy = LOCKED[case]
+    name = case.split(",")[0]
+    locked(name)
+    fails(capsys, argv, 2, name, "cannot be read", "(Permission denied); ", remedy)
+
+
+def test_a_file_of_a_folder_that_may_not_be_read_is_named_and_left_out_when_asked(here, capsys, locked):
+    (here / "letters").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (here / "letters" / name).write_bytes((here / "mine.txt").read_bytes())
+    locked(here / "letters/b.txt")
+    locked("letters/b.txt")
+    fails(capsys, ["prepare", "letters"], 2, "or cannot be read: b.txt; ", "leave it out with --skip")
+    assert main(["prepare", "letters", "--skip"]) == 0
+    assert "letters/b.txt cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(here, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    fails(capsys, ["prepare", "."], 2, "text='.' cannot be read; give yourself the right to")
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
+    monkeypatch.setattr("companion.runtime.models.folder_of", lambda *_: open(trained / "runs"))
+    fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")
+    (trained / "my.toml").mkdir()
+    fails(
+        capsys, ["train", *MINE, "--config", "my.toml"], 2, "--config=my.toml cannot be read (Is a directory)"
+    )
+
+
+def test_a_stranger_among_the_files_is_named_and_left_out_when_asked(here, capsys):
+    (here / "letters").mkdir()
+    for name in ("a", "b"):
+        (here / "letters" / f"{name}.txt").write_text((here / "mine.txt").read_text(), encoding="utf-8")
+    (here / "letters" / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0 no text")
+    fails(capsys, ["prepare", "letters"], 2, "photo.jpg", "leave it out with --skip")
+    assert not (here / "runs").exists()
+    assert main(["prepare", "letters", "--skip"]) == 0
+    assert "photo.jpg" in capsys.readouterr().err
+    assert (here / "runs/data/letters/meta.json").exists()
+
+
+def test_the_data_of_another_text_are_not_replaced_unasked(here, capsys):
+    for name, word in (("one", "wind"), ("two", "rain")):
+        (here / name).mkdir()
+        text = "\n".join(f"Letter {n}: {word} in the mast." for n in range(90))
+        (here / name / "letters.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "one/letters.txt"]) == 0
+    before = (here / "runs/data/letters/train.bin").read_bytes()
+    fails(capsys, ["prepare", "two/letters.txt"], 2, "runs/data/letters holds the data of", "one/letters.txt")
+    assert (here / "runs/data/letters/train.bin").read_bytes() == before
+    assert main(["prepare", "one/letters.txt", "--vocab-size", "290"]) == 0  # its own are made anew
+    assert main(["prepare", "two/letters.txt", "--overwrite"]) == 0
+    assert "two/letters.txt" in (here / "runs/data/letters/meta.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, capsys, more):
+    def held():
+        return {
+            path: path.read_bytes() for path in Path().rglob("*") if path.is_file() and path.name[0] != "."
+        }
+
+    before = held()
+    fails(
+        capsys, ["prepare", "mine.txt", "--data", "runs/mine", *more], 2, "--data=runs/mine holds something"
+    )
+    fails(capsys, ["prepare", "mine.txt", "--data", ".", *more], 2, "holds something else (mine.txt)")
+    assert held() == before
+
+
+def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
+    (prepared / "runs/mine").mkdir()
+    (prepared / "runs/mine/config.toml").write_text("my = 'own'\n", encoding="utf-8")
+    train = ["train", *MINE, *TINY]
+    fails(
+        capsys, [*train, "--checkpoint", "runs/mine"], 2, "holds something else (config.toml); name another"
+    )
+    assert main(train) == 0 and (prepared / "runs/mine-2/model.safetensors").exists()
+    assert (prepared / "runs/mine/config.toml").read_text(encoding="utf-8") == "my = 'own'\n"
+    for name in ("model.safetensors", "state.safetensors"):  # as if the run had ended before its first save
+        (prepared / "runs/mine-2" / name).unlink()
+    (prepared / "runs/mine-2/loss.png").unlink()
+    assert main([*train, "--checkpoint", "runs/mine-2"]) == 0
+
+
+def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
+    train = ["train", *MINE, *TINY, "--checkpoint", "runs/new"]
+    fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no run that was saved; leave it out")
+    fails(capsys, [*train, "--judge", "2"], 2, "--judge=2 is of the village's stories, not of", "mine.txt")
+    assert not (prepared / "runs/new").exists()
+
+
+def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(trained, capsys, monkeypatch):
+    before = sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*"))
+    monkeypatch.setattr(train_run, "with_steps", None)
+    resume = ["train", *MINE, "--checkpoint", "runs/mine", "--resume", "--minutes", "1"]
+    for more, words in (
+        (["--lr", "0.5"], "lr=0.5 cannot resume runs/mine"),
+        (["--d-model", "32"], "d_model=32 cannot resume"),
+        (["--batch-size", "3"], "batch_size=3 cannot resume"),
+    ):
+        assert main([*resume, *more]) == 2
+        out, err = capsys.readouterr()
+        assert words in err and out == ""
+    assert sorted((path, path.stat().st_mtime_ns) for path in (trained / "runs").rglob("*")) == before
+
+
+def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
+    """As after an update of the package, in which an architecture has other parts."""
+    monkeypatch.setattr(train_run, "with_steps", None)
+    path = trained / "runs/mine" / states.STATE
+    tensors, notes = checkpoints.read_safetensors(path)
+    older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
+    assert older.keys() != tensors.keys()
+    checkpoints.write_safetensors(path, older, notes)
+    resume = ["train", *MINE, "--checkpoint", "runs/mine", "--resume", "--minutes", "1"]
+    fails(capsys, resume, 2, "is of another model: blocks.0.shift.weight is [1, 16] there, none here")
+
+
+def test_fewer_steps_than_are_done_are_refused(trained, capsys):
+    before = (trained / "runs/mine/config.toml").read_bytes()
+    fails(capsys, ["train", *MINE, "--resume", "--steps", "2"], 2, "--steps=2: runs/mine has done 3 already")
+    assert (trained / "runs/mine/config.toml").read_bytes() == before
+
+
+PLACES = {
+    "a word of [generation]": ("max_new_tokens = 5", "it is of [generation]"),
+    "a word of none": ("foo = 3", "foo has no place in the lines before the first table"),
+    "a number for a table": ("generation = 3", "generation has no place"),
+    "tables in a row": ("[[generation]]\nseed = 1", "generation has no place"),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
+    content, words = PLACES[case]
+    (trained / "my.toml").write_text(content, encoding="utf-8")
+    fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
+
+
+ON_VILLAGE = "On the village's stories, though it was trained on {text}; for that text, add {how}:"
+
+
+def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys):
+    def said(*argv):
+        assert main(["eval", "--checkpoint", *argv]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    text = trained / "mine.txt"
+    assert said("runs/mine", *MINE)[0].startswith("loss ")
+    note, *figures = said("runs/mine")
+    assert note == f"On its own text, {text}, the part that was held out (runs/data/mine):"
+    assert figures == said("runs/mine", *MINE)
+    note, *figures = said("runs/mine", "--split", "train")
+    assert "the part that it was trained on" in note and figures == said(
+        "runs/mine", *MINE, "--split", "train"
+    )
+    (trained / "runs/mine/best").mkdir(exist_ok=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (trained / "runs/mine/best" / name).write_bytes((trained / "runs/mine" / name).read_bytes())
+    assert said("runs/mine/best")[0].startswith(f"On its own text, {text}")
+
+    on_village = ON_VILLAGE.format(text=text, how="--data runs/data/mine")
+    for more in (["--split", "test"], ["--stories", "0"]):
+        note, _, figures = said("runs/mine", *more)
+        assert note == on_village and "; floor 0.1" in figures
+    (trained / "runs/mine/config.toml").write_text("[", encoding="utf-8")
+    on_village = ON_VILLAGE.format(text=text, how="--data and its prepared folder")
+    assert said("runs/mine")[0] == on_village
+
+
+def test_a_model_s_text_that_was_prepared_anew_is_not_taken_for_its_own(trained, capsys):
+    with open("mine.txt", "a", encoding="utf-8") as file:
+        file.write("\nOne spoon more.")
+    assert main(["prepare", "mine.txt"]) == 0
+    capsys.readouterr()
+    assert main(["eval", "--checkpoint", "runs/mine"]) == 0
+    how = "--data and its prepared folder"
+    note = ON_VILLAGE.format(text=trained / "mine.txt", how=how)
+    assert capsys.readouterr().out.splitlines()[0] == note
+
+
+def test_stories_of_another_text_are_not_judged(trained, capsys):
+    argv = ["eval", "--checkpoint", "runs/mine", *MINE]
+    fails(capsys, [*argv, "--stories", "2"], 2, "--stories=2 is of the village's stories", "runs/data/mine")
+    fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature=0.5 is of the village's stories")
+    assert main([*argv, "--stories", "0"]) == 0
+
+
+def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
+    heat, words = ["--temperature", "0.3"], "--temperature is of judged stories; ask for these with --stories"
+    fails(capsys, ["eval", "--model", "nowhere", "--stories", "0", *heat], 2, words)
+    fails(capsys, ["eval", "--model", "runs/mine", *heat], 2, words)  # it has another tokenizer
+
+
+def test_an_option_that_is_no_number_is_named_with_what_was_given(capsys):
+    fails(capsys, ["generate", "--top-k", "many"], 2, "--top-k='many' must be a whole number; see")
+    fails(capsys, ["eval", "--temperature", "hot"], 2, "--temperature='hot' must be a number; see")
+
+
+def test_a_gguf_file_is_not_a_model_s_folder(tmp_path, capsys):
+    (tmp_path / "village.gguf").write_bytes(b"GGUF")
+    fails(capsys, ["eval", "--model", tmp_path / "village.gguf"], 2, "is GGUF", "the folder that it was made")
+
+
+def test_a_price_of_texts_needs_texts(tmp_path, capsys):
+    argv = ["finetune", "instructions", "--data", tmp_path / "talks.jsonl", "--keep", "2"]
+    fails(capsys, argv, 2, "--keep is of texts to keep to; name them with --replay")
+
+
+def test_data_of_another_tokenizer_are_not_measured(trained, capsys):
+    assert main(["prepare", "mine.txt", "--tokenizer", "char", "--data", "letters"]) == 0
+    argv = ["eval", "--checkpoint", "runs/mine", "--data", "letters"]
+    fails(capsys, argv, 2, "--data=letters was prepared with another tokenizer", "runs/mine")
+    assert main(["eval", "--checkpoint", "runs/mine", *MINE]) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"config": {"architecture": "gpt2"}}', '{"config": 5}'])
+def test_a_broken_config_is_one_line(trained, capsys, content):
+    (trained / "runs/mine/config.json").write_text(content, encoding="utf-8")
+    argv = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
+    fails(capsys, argv, 2)
+    assert len(capsys.readouterr().err.splitlines()) <= 1
+    fails(capsys, ["info", "--checkpoint", "runs/mine"], 2)
+
+
+def test_another_architecture_s_run_is_not_resumed(trained, capsys):
+    path = trained / "runs/mine/config.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"swift"', '"rwkv"'), encoding="utf-8")
+    fails(capsys, ["train", *MINE, "--checkpoint", "runs/mine", "--resume"], 2, "rwkv")
+
+
+# -- how long ------------------------------------------------------------------
+
+
+def steps_said(capsys) -> int:
+    """The steps that the run announced."""
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "parameters, " in line]
+    return int(line.split("parameters, ")[1].split(" steps")[0].replace(",", ""))
+
+
+@pytest.mark.gate
+def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
+    shape = [*TINY[:-6], "--eval-every", "100000", "--checkpoint", "runs/a"]
+    assert main(["train", *MINE, *shape, "--minutes", "0.02", "--steps", "3"]) == 0
+    assert steps_said(capsys) == 3
+    resume = ["train", *MINE, "--checkpoint", "runs/a", "--resume"]
+    assert main([*resume, "--minutes", "0.02"]) == 0
+    more = steps_said(capsys)
+    assert more > 3
+    assert main([*resume, "--minutes", "1", "--steps", str(more + 2)]) == 0
+    assert steps_said(capsys) == more + 2
+    assert main([*resume, "--steps", str(more + 3)]) == 0
+    assert steps_said(capsys) == more + 3
+    rows = (prepared / "runs/a/log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(rows[-1])["step"] == more + 3
+
+
+def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, capsys):
+    assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
+    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
+    assert config["provenance"]["train"]["warmup_steps"] == 10  # half of it
+    fails(capsys, ["train", *MINE, *TINY, "--warmup-steps", "50"], 2, "warmup_steps=50")
+    timed = [*TINY[: TINY.index("--steps")], "--minutes", "0.001"]
+    argv = ["train", *MINE, *timed, "--warmup-steps", "5000"]
+    fails(capsys, argv, 2, "--minutes=0.001 is enough for ", "give more minutes, or fewer --warmup-steps")
+
+
+# -- stopped ------------------------------------------------------------------
+
+
+def interrupt(*args, **kwargs):
+    """What Ctrl-C does, at a place that is known."""
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    "argv, place",
+    [
+        (["prepare", "mine.txt"], "companion.tokenization.BPETokenizer.train"),
+        (["generate"], "companion.generation.LanguageModel.stream"),
+        (["eval"], "companion.training.evaluate"),
+        (["info"], "companion.runtime.checkpoints.read_model"),
+        (["train", *MINE, *TINY], "companion.datasets.load_prepared"),
+        ([], "companion.cli.overview"),
+    ],
+)
+def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(place, interrupt)
+    assert main(argv) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "companion: stopped"
+
+
+def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(prepared, capsys, monkeypatch):
+    from companion.runtime import runs
+
+    bar = runs.tqdm
+    monkeypatch.setattr(runs, "tqdm", lambda *args, **kwargs: (signal.raise_signal(signal.SIGINT), bar())[1])
+    fails(capsys, ["train", *MINE, *TINY], 130, "stopped before the first step; nothing was saved")
+
+
+def twice(patch, place):
+    """Ctrl-C in the third step, and again when what stands at a place is called next."""
+    from companion.training import Trainer
+
+    module, name = place.rsplit(".", 1)
+    step, before, pressed = Trainer.step, getattr(import_module(module), name), []
+
+    def pressing(self):
+        if self.steps == 2:
+            pressed.append(signal.raise_signal(signal.SIGINT))
+        return step(self)
+
+    def again(*args, **kwargs):
+        if pressed:
+            pressed.clear()
+            signal.raise_signal(signal.SIGINT)
+        return before(*args, **kwargs)
+
+    patch.setattr(Trainer, "step", pressing)
+    patch.setattr(place, again)
+
+
+LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
+GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume"
+TWICE = {
+    "in the step": ("companion.training.set_gradients", 2, "stopped; runs/mine holds it up to step 2: go on"),
+    "in the save": (
+        "companion.runtime.states.write_model",
+        3,
+        "stopped; runs/mine holds it up to step 3",
+    ),
+    "before the report": ("companion.show.plots.save_loss_curve", 3, GOES_ON),
+    "in the report": ("companion.runtime.reports.bytes_mean", 3, GOES_ON),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_a_second_ctrl_c_says_what_is_saved_and_how_to_go_on(case, prepared, capsys, monkeypatch):
+    place, steps, words = TWICE[case]
+    with monkeypatch.context() as patch:
+        twice(patch, place)
+        fails(capsys, ["train", *LONG], 130, words)
+    config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
+    assert config["provenance"]["steps"] == steps
+    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
+
+
+def test_a_first_ctrl_c_says_on_a_terminal_that_it_saves(prepared, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    twice(monkeypatch, "companion.show.plots.save_loss_curve")
+    assert main(["train", *LONG]) == 130
+    assert "Ctrl-C: step 3 is being saved in runs/mine …" in capsys.readouterr().out
+
+
+def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, capsys, monkeypatch):
+    from companion.training import Trainer
+
+    step = Trainer.step
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", lambda self: (signal.raise_signal(signal.SIGINT), step(self))[1])
+        shape = [*TINY, "--steps", "900", "--eval-every", "900", "--warmup-steps", "0"]
+        assert main(["train", *MINE, "--checkpoint", "a b", *shape]) == 0
+    command, longer = (line.strip() for line in capsys.readouterr().out.splitlines() if "--resume" in line)
+    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume"
+    assert longer == f"{command} --minutes 10"
+    assert main([*shlex.split(command)[1:], "--steps", "4"]) == 0
+    assert json.loads((prepared / "a b/log.jsonl").read_text().splitlines()[-1])["step"] == 4
+
+
+# -- two at once ------------------------------------------------------------------
+
+HOLD = "import sys, time; from companion.runtime.files import claim\nwith claim(sys.argv[1]):\n"
+HOLD += "    print('held', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def held_elsewhere():
+    """A function by which another process claims a folder."""
+    children = []
+
+    def hold(folder):
+        child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
+        children.append(child)
+        assert child.stdout.readline() == b"held\n" or child.stdout.readline() == b"held\r\n"
+        return child
+
+    yield hold
+    for child in children:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_a_run_takes_a_folder_that_no_other_has(prepared, capsys, held_elsewhere):
+    held_elsewhere("runs/mine")
+    assert main(["train", *MINE, *TINY]) == 0
+    assert (prepared / "runs/mine-2/model.safetensors").exists()
+    assert not (prepared / "runs/mine/model.safetensors").exists()
+    fails(capsys, ["train", *MINE, *TINY, "--checkpoint", "runs/mine"], 2, "runs/mine", "another run")
+
+
+def test_the_folder_of_a_run_that_was_killed_is_free_again(prepared, capsys, held_elsewhere):
+    child = held_elsewhere("runs/mine")
+    child.kill()
+    child.wait()
+    assert main(["train", *MINE, *TINY]) == 0
+    assert (prepared / "runs/mine/model.safetensors").exists()
+
+
+PREPARES = """
+import time
+from importlib import import_module
+from pathlib import Path
+from companion.commands import preparing
+from companion.runtime.files import claim
+folder = Path("runs/data/village")
+with claim(folder):
+    print("held", flush=True)
+    time.sleep(0.5)
+    preparing.do(preparing.Preparation(folder, "village", stories=12))
+"""
+
+
+def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatch):
+    def read_only(folder, seconds=0):
+        raise OSError(30, "Read-only file system", str(folder))
+
+    monkeypatch.setattr(train_run, "claim", read_only)
+    assert main(["train", *MINE, *TINY]) == 0
+
+
+@pytest.mark.gate
+def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
+    monkeypatch.setattr(preparing, "Telling", None)  # so that this one cannot
+    with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline().strip() == b"held"
+        assert main(["train", *TINY, "--context-length", "64"]) == 0
+        assert child.wait() == 0
+    assert json.loads((here / "runs/data/village/meta.json").read_text())["train"]["n_documents"] == 12
+
+
+@pytest.mark.gate
+def test_two_runs_at_once_end_with_two_models(prepared):
+    command, quiet = [sys.executable, "-m", "companion", "train", *MINE, *TINY], subprocess.DEVNULL
+    children = [subprocess.Popen(command, stdout=quiet, stderr=quiet) for _ in range(2)]
+    assert [child.wait() for child in children] == [0, 0]
+    for name in ("mine", "mine-2"):
+        assert main(["info", "--checkpoint", f"runs/{name}"]) == 0
+
+
+# -- what cannot be shown ------------------------------------------------------------------
+
+
+class Closed(io.StringIO):
+    """A pipe whose reader has gone after some letters."""
+
+    def __init__(self, letters: int, error: OSError):
+        super().__init__()
+        self.letters, self.error = letters, error
+
+    def write(self, text):
+        self.letters -= len(text)
+        if self.letters < 0:
+            raise self.error
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    "error, status", [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left"), 1)]
+)
+def test_a_run_whose_output_nobody_can_see_is_saved(prepared, monkeypatch, error, status):
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", Closed(10, error))
+    monkeypatch.setattr(sys, "stderr", err)
+    assert main(["train", *MINE, *TINY]) == status
+    for name in ("model.safetensors", "state.safetensors", "loss.png"):
+        assert (prepared / "runs/mine" / name).exists()
+    assert "Traceback" not in err.getvalue() and ("companion: [Errno 28]" in err.getvalue()) == (status == 1)
+
+
+def test_a_text_that_nobody_reads_any_more_ends(monkeypatch):
+    asked = []
+
+    def stream(self, prompt, **options):
+        for n in range(1000):
+            asked.append(n)
+            yield "word "
+
+    monkeypatch.setattr("companion.generation.LanguageModel.stream", stream)
+    monkeypatch.setattr(sys, "stdout", Closed(30, BrokenPipeError(32, "Broken pipe")))
+    assert main(["generate"]) == 0 and len(asked) < 10
+
+
+def test_a_letter_that_the_terminal_lacks_is_a_question_mark(capsys, monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert main(["generate", "--prompt", "Mara’s Œuf", "--max-new-tokens", "2"]) == 0
+    assert shown.getvalue().startswith(b"Mara?s ?uf")
+
+
+def test_on_a_terminal_control_characters_are_signs(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, expected in ((Terminal(), "a\tb\n\u241b[2J\u2407\u240d\u2421\ufffd"), (io.StringIO(), None)):
+        monkeypatch.setattr(sys, "stdout", stream)
+        with screens():
+            print(text := "a\tb\n\x1b[2J\a\r\x7f\x9b", end="")
+        assert stream.getvalue() == (expected or text)
+
+
+def test_a_line_is_shown_at_once_also_in_a_pipe(monkeypatch):
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe, encoding="utf-8"))
+    with screens():
+        print("one")
+        assert pipe.getvalue().strip() == b"one"
+
+
+def test_a_screen_is_the_stream_that_it_shows_on():
+    stream = io.StringIO()
+    screen = Screen(stream)
+    print("a", file=screen)
+    assert screen.write("bc") == 2 and screen.getvalue() == "a\nbc" and screen.broken is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("argv", [[], ["prepare", "--help"]])
+def test_a_full_disk_is_one_line(argv):
+    command = [sys.executable, "-m", "companion", *argv]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr == "companion: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pipe whose reader can leave")
+def test_a_pipe_that_is_closed_is_no_fault():
+    child = subprocess.Popen(
+        [sys.executable, "-m", "companion"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    child.stdout.close()
+    assert child.stderr.read() == b"" and child.wait() == 0
+    child.stderr.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
+def test_a_command_is_printed_as_it_is_to_be_typed():
+    assert as_typed("a", "b c") == "a 'b c'" and as_typed("--n", 3, Path("x")) == "--n 3 x"
+    words = ["it's", 'a "b"', "c$d", ""]
+    assert shlex.split(as_typed(*words)) == words
+
+
+CALLED = {
+    "as a module": (
+        "{here}/companion/__main__.py",
+        ["python3", "-m", "companion"],
+        None,
+        "python3 -m companion",
+    ),
+    "found by its name": ("/opt/bin/companion", None, "/opt/bin/companion", "companion"),
+    "by its path": (".venv/bin/companion", None, "/opt/bin/companion", ".venv/bin/companion"),
+    "by a path, not found": ("/opt/my course/companion", None, None, "'/opt/my course/companion'"),
+    "from Python": ("/opt/bin/jupyter-lab", None, "/opt/bin/companion", "companion"),
+    "in pytest": ("/opt/pytest/__main__.py", ["python", "-m", "pytest"], None, "companion"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other quotes")
+@pytest.mark.parametrize("case", CALLED)
+def test_a_command_is_printed_as_this_one_was_called(case, monkeypatch):
+    argv, whole, found, typed = CALLED[case]
+    monkeypatch.setattr(sys, "argv", [argv.format(here=ROOT), "train"])
+    monkeypatch.setattr(sys, "orig_argv", [*(whole or ["python", argv]), "train"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
+    assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
+
+
+def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):
+    assert main(["prepare", "mine.txt", "--data", "my data"]) == 0
+    assert f"companion train --preset text --data {as_typed('my data')}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv, words",
+    [
+        (["train", "--data", ""], "--data='' is empty; for the working directory write '.'"),
+        (["train", "--checkpoint="], "--checkpoint='' is empty"),
+        (["train", "--init", ""], "--init='' is empty; name one, or leave it out"),
+        (["train", "--config", ""], "--config='' is empty"),
+        (["generate", "--model", ""], "--model='' is empty"),
+        (["serve", "--host", ""], "--host='' is empty"),
+        (["verify", ""], "model='' is empty"),
+        (["course", "--output", ""], "--output='' is empty"),
+        (["finetune", "instructions", "--data", "a.jsonl", "--replay", ""], "--replay='' is empty"),
+    ],
+)
+def test_an_option_without_a_word_is_not_the_working_directory_nor_left_out(argv, words, here, capsys):
+    fails(capsys, argv, 2, words)
+    assert [path.name for path in here.iterdir()] == ["mine.txt"]
+
+
+def test_a_setting_without_a_word_is_none(here, capsys):
+    (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
+    fails(
+        capsys, ["train", "--config", "c.toml"], 2, "c.toml: init is empty; name one, or leave the line out"
+    )
+
+
+@pytest.mark.parametrize("row", ["[]", '{"a": 1}', '{"stage": "teller"}', '{"stage": []}', "{"])
+def test_a_damaged_log_of_a_course_is_one_line(row, here, capsys):
+    (here / "school").mkdir()
+    (here / "school" / "course.jsonl").write_text(row + "\n", encoding="utf-8")
+    fails(capsys, ["course", "--output", "school", "--resume"], 2, "course.jsonl is damaged; remove it")
+
+
+def test_texts_to_keep_to_that_are_not_there_are_named_by_their_option(here, capsys):
+    write_chats(
+        here / "a.jsonl", [[{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]] * 3
+    )
+    argv = ["finetune", "instructions", "--data", "a.jsonl", "--replay", "nosuch"]
+    fails(capsys, argv, 2, "--replay='nosuch' is no file")
+
+
+def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):
+    (here / "same.txt").write_text("The cat sat on the mat.\n" * 4000, encoding="utf-8")
+    assert main(["prepare", "same.txt", "--data", "same"]) == 0
+    assert "tokens in the vocabulary" in capsys.readouterr().out
+    fails(capsys, ["prepare", "same.txt", "--data", "more", "--vocab-size", "480"], 2, "ask for at most 2")
+
+
+PRESSED = """
+import sys
+
+class Pressed:
+    def find_spec(self, name, *rest):
+        if name == "companion.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+from companion.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():
+    done = subprocess.run([sys.executable, "-c", PRESSED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "companion: stopped\n")
+
+
+def test_the_installed_command_is_the_one_that_is_tested():
+    (found,) = metadata.entry_points(group="console_scripts", name="companion")
+    assert found.value == "companion.__main__:main"

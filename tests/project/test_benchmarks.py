@@ -1,0 +1,178 @@
+"""The measurements: README says what the log against the peers says, and their parts run without a peer."""
+
+import importlib
+import itertools
+import math
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from companion.datasets import prepare
+from companion.gpt import gpt2
+from companion.tokenization import Tokenizer
+from companion.village import DATA, load_split
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+ROOT = FOLDER.parents[1]
+TINY = {"n_layers": 1, "n_heads": 2, "d_model": 8}
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The benchmarks, importable as they import one another; forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in {"logs", "peers", "quality", "scaling", "training"} & set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def log():
+    facts = {"processor": "A", "threads": 1, "nanoGPT": "0123456789", "PyTorch": "2", "transformers": "5"}
+    speeds = {"ours": 12000, "theirs": 10000, "ratio": 1.2}
+    more = {"what": "small, 1 at once, loop", "same": 1.0, "bandwidth": 0.25}
+    bits = [("nanoGPT, windows of 64", 2.5), ("nanoGPT, windows of 256", 2.6), ("companion, swift", 2.0)]
+    quality = [{"name": n, "bits_per_byte": b, "seconds": 60.2, "dtype": "float32"} for n, b in bits]
+    rows = {
+        "training": [{"what": "float32, eager"} | speeds],
+        "decoding": [more | speeds],
+        "quality": quality,
+    }
+    return {"AVX2": {"about": facts, **rows}, "AVX-512": {"about": facts | {"threads": 2}, **rows}}
+
+
+def test_readme_says_what_the_log_says(scripts):
+    peers = scripts("peers")
+    readme, log = (ROOT / "README.md").read_text(encoding="utf-8"), peers.read_log()
+    assert log and peers.fill(readme, log) == readme
+    assert "data/models/peers.png" in readme and peers.FIGURE.stat().st_size > 10_000
+
+
+def test_the_log_as_a_table(scripts, log):
+    text = scripts("peers").render(log)
+    assert text.count("A with AVX2, one thread; PyTorch 2, transformers 5, nanoGPT 0123456789:") == 1
+    assert "A with AVX-512, 2 threads;" in text
+    assert "| training, float32, eager | 12,000 | nanoGPT 10,000 | 1.20 |" in text
+    told = (
+        "| telling, small, 1 at once, loop, 25% of the memory's speed | 12,000 | transformers 10,000 | 1.20 |"
+    )
+    assert told in text
+    bits = "| bits per byte of held-out English after 60 s, float32: "
+    assert f"{bits}windows of 64 | | nanoGPT 2.50 | |" in text and f"{bits}swift | 2.00 | | 0.80 |" in text
+    assert len({line.count("|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_the_table_stands_between_its_markers(scripts, log):
+    peers = scripts("peers")
+    old = f"before\n{peers.BEGIN}\nwhat was there\n{peers.END}\nafter\n"
+    new = peers.fill(old, log)
+    assert new.startswith("before\n") and new.endswith("\nafter\n") and "what was there" not in new
+    assert peers.fill(new, log) == new
+
+
+def test_a_part_takes_the_place_of_its_rows_alone(scripts, log, tmp_path):
+    peers, path = scripts("peers"), tmp_path / "log.json"
+    facts = log["AVX2"]["about"]
+    peers.note(path, "AVX2", facts, "training", [{"what": "old"}])
+    peers.note(path, "AVX2", facts, "decoding", log["AVX2"]["decoding"])
+    peers.note(path, "AVX-512", facts, "training", [])
+    peers.note(path, "AVX2", facts | {"threads": 2}, "training", log["AVX2"]["training"])
+    found = peers.read_log(path)
+    assert found["AVX2"]["training"] == log["AVX2"]["training"] and found["AVX-512"]["training"] == []
+    assert found["AVX2"]["decoding"] == log["AVX2"]["decoding"] and found["AVX2"]["about"]["threads"] == 2
+
+
+def test_the_figure_is_drawn(scripts, log, tmp_path):
+    peers = scripts("peers")
+    del log["AVX-512"]["decoding"]
+    assert peers.ratios(log["AVX2"]) == {
+        "training, float32, eager": 1.2,
+        "telling, small, 1 at once, loop": 1.2,
+    }
+    peers.draw(log, tmp_path / "peers.png")
+    assert (tmp_path / "peers.png").stat().st_size > 10_000
+
+
+def test_what_it_ran_on(scripts, tmp_path):
+    peers = scripts("peers")
+    assert peers.processor() and peers.instructions() and peers.commit(tmp_path) == ""
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        assert "differ from the CPU's" in peers.other_device()
+    else:
+        assert peers.other_device() == "no CUDA or MPS here: nothing to compare with the CPU"
+
+
+def test_a_contest_gives_each_its_seconds(scripts):
+    quality = scripts("quality")
+    documents = [f"The lamp number {i} is red, and the key of door {i} is blue. " * 4 for i in range(30)]
+    train, val = quality.corpus(documents, 270)
+    assert len(val.starts) - 1 == 3
+    make = partial(quality.ours, split=train, dtype="float32", shape=TINY, batch_size=2, context_length=16)
+    torch.manual_seed(0)
+    both = [make("gpt2", lr=3e-3), make("swift", lr=0.03, weight_decay=0.0)]
+    untrained = quality.measure(both, val, 0)
+    assert all(row["tokens"] == 0 and row["bits_per_byte"] > 5 for row in untrained)
+    rows = quality.measure(both, val, 1.0)
+    assert [row["name"] for row in rows] == ["companion, gpt2 with AdamW", "companion, swift with Muon"]
+    for row, before in zip(rows, untrained, strict=True):
+        assert row["bits_per_byte"] < 0.8 * before["bits_per_byte"]
+        assert 0.9 < row["seconds"] < 2 and row["tokens"] > 100
+
+
+def test_steps_of_a_tiny_model_are_timed(scripts):
+    training = scripts("training")
+    split = training.windows(500)
+    config = training.TrainConfig(steps=9, batch_size=2, context_length=16, device="cpu", dtype="float32")
+    model = training.gpt2(training.GPTConfig(1024, 16, **TINY))
+    trainer = training.Trainer(model, partial(training.training_batches, split, config), config)
+    assert training.our_steps(trainer, 2) > 0 and trainer.steps == 2
+
+
+@pytest.mark.gate
+def test_a_size_and_a_budget_are_a_row(scripts, tmp_path, monkeypatch, capsys):
+    scaling = scripts("scaling")
+    tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")
+    stories = load_split("train")[:60]
+    prepare(stories, tokenizer, tmp_path / "data")
+    monkeypatch.setattr(scaling, "load_split", lambda name: stories)
+    log = tmp_path / "log.jsonl"
+    options = ["--data", tmp_path / "data", "--log", log]
+
+    def run(*more):
+        monkeypatch.setattr(sys, "argv", ["scaling.py", *map(str, options), *more])
+        scaling.main()
+        return capsys.readouterr().out
+
+    assert run("--sizes", "2x32", "2x48", "--tokens", "12000").count("nats per token") == 2
+    small, large = scaling.read_rows(log)
+    assert (small["size"], large["size"]) == ("2x32", "2x48") and small["held_out"] is False
+    assert small["matrix_parameters"] == 2 * 12 * 32**2 + 1024 * 32 < small["parameters"]
+    assert abs(small["tokens"] - 12000) < 2000 and small["steps"] == len(small["curve"])
+    assert small["nats_per_token"] < small["curve"][0] and 5.5 < small["early"] < 7
+    bytes_in_a_token = small["nats_per_token"] / (small["bits_per_byte"] * math.log(2))
+    assert 3.5 < bytes_in_a_token < 4.5
+    assert run("--sizes", "2x32", "2x48", "--tokens", "12000") == ""
+    assert run("--sizes", "2x32", "--tokens", "12000", "--times", "2").count("nats per token") == 1
+    assert scaling.read_rows(log)[2]["lr"] == 2 * small["lr"]
+    table = run("--table").splitlines()
+    assert len(table) == 3 and table[0].split() == ["size", "matrices", "12,000"]
+    with pytest.raises(SystemExit):
+        run("--sizes", "1x8")
+    assert "no size is called '1x8'; there are 2x32," in capsys.readouterr().err
+
+
+def test_the_grid_of_the_scaling_law_is_whole(scripts):
+    scaling = scripts("scaling")
+    rows = scaling.read_rows(scaling.LOG)
+    once = {(row["size"], row["budget"], row["seed"], row["times"]): row for row in rows}
+    assert len(once) == len(rows)
+    for size, budget in [*itertools.product(scaling.SIZES, scaling.BUDGETS), *scaling.HELD_OUT]:
+        row = once[size, budget, 0, 1.0]
+        model = gpt2(scaling.shape(size, 1024))
+        assert row["matrix_parameters"] == scaling.matrix_parameters(model)
+        assert row["held_out"] == ((size, budget) in scaling.HELD_OUT)
+        assert abs(row["tokens"] / budget - 1) < 0.02 and row["seconds"] < 1000

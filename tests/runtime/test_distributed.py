@@ -1,0 +1,375 @@
+"""Several processes that train one model: two real ones, with gloo on 127.0.0.1, against one."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import distributed as dist
+
+from companion import training
+from companion.cli import main
+
+pytestmark = [
+    pytest.mark.gate,
+    pytest.mark.skipif(sys.platform == "win32", reason="several processes are for Linux and macOS"),
+]
+HERE = Path(__file__).resolve()
+SMALL = "--n-layers 2 --d-model 16 --n-heads 2 --context-length 32 --batch-size 3 --minutes 0".split()
+SMALL += "--optimizer adamw --lr 0.01".split()
+SMALL += "--dtype float32".split()  # auto takes the faster type, by a clock: not always the same
+RUN = [*"train --data runs/data/mine --steps 20 --eval-every 5 --accumulate 2".split(), *SMALL]
+WITHOUT = [*"train --data runs/data/mine --steps 20 --eval-every 5".split(), *SMALL]
+CLOSE = {"rtol": 0, "atol": 1e-5}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def environment(**more):
+    env = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    return env | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[2])} | more
+
+
+def both(specs, seconds=300):
+    """What came of these commands in two processes, a list for each rank: see worker.py."""
+    specs = [{"port": free_port()} | spec for spec in specs]
+    Path("specs.json").write_text(json.dumps(specs), encoding="utf-8")
+    command = [sys.executable, HERE.parents[1] / "support" / "worker.py"]
+    ranks = [
+        subprocess.Popen(
+            [*command, str(rank), "specs.json"], env=environment(), stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    ends = [rank.communicate(timeout=seconds) for rank in ranks]
+    print(ends[0][1])
+    assert [rank.returncode for rank in ranks] == [0, 0], ends
+    found = [json.loads(Path(f"specs.json.{rank}").read_text(encoding="utf-8")) for rank in range(2)]
+    return list(zip(*found, strict=True))
+
+
+def alike(*argv):
+    """A command that both processes are given."""
+    return {"argv": [list(argv)] * 2}
+
+
+def press_at(monkeypatch, step):
+    """Ctrl-C in the middle of so many steps from now."""
+    seen, set_rate = [], training.set_rate
+
+    def pressed(*args):
+        seen.append(1)
+        if len(seen) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        set_rate(*args)
+
+    monkeypatch.setattr(training, "set_rate", pressed)
+
+
+def losses(folder):
+    rows = [
+        json.loads(line) for line in (Path(folder) / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    return torch.tensor([[row["step"], row["train"], row["val"]] for row in rows], dtype=torch.float64)
+
+
+def assert_same_run(ours, theirs):
+    """Losses and weights within 1e-5, but the biases of keys.
+
+    Attention's softmax does not see these, so their gradient is 0, and what AdamW divides by its own size
+    there is the rounding of sums, which differs with their order.
+    """
+    torch.testing.assert_close(losses(ours), losses(theirs), **CLOSE)
+    a, b = (load_file(Path(folder) / "model.safetensors") for folder in (ours, theirs))
+    assert a.keys() == b.keys()
+    for name in a:
+        if not name.endswith("k_proj.bias"):
+            torch.testing.assert_close(
+                a[name], b[name], **CLOSE, msg=lambda text, name=name: f"{name}: {text}"
+            )
+    a, b = ({path.name for path in Path(folder).glob("[!.]*")} - {"best"} for folder in (ours, theirs))
+    assert a == b
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """All that two processes do in one launch; a folder with runs of one process, and of two."""
+    folder, before = tmp_path_factory.mktemp("runs"), os.getcwd()
+    os.chdir(folder)
+    draw = random.Random(0)
+    words = "the kettle sang on stove nobody counted spoons twice moth read page aloud".split()
+    for n in range(60):  # documents of 3 to 60 words: batches with unequal numbers of targets
+        text = " ".join(draw.choice(words) for _ in range(draw.randint(3, 60)))
+        Path("mine").mkdir(exist_ok=True)
+        Path(f"mine/{n:02}.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "mine", "--tokenizer", "word"]) == 0
+    assert main(["prepare", "mine", "--tokenizer", "word", "--val-fraction", "0.2", "--data", "other"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("cut-1-ddp", "cut-1-fsdp"):
+            press_at(patch, 9)
+            assert main([*RUN, "--checkpoint", name]) == 0
+            patch.undo()
+    assert main([*WITHOUT, "--checkpoint", "one-batch"]) == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        specs = SPECS | {"port in use": alike(*RUN) | {"port": taken.getsockname()[1], "join": 3}}
+        found = dict(zip(specs, both(specs.values()), strict=True))
+    yield found
+    os.chdir(before)
+
+
+FSDP = ["--parallel", "fsdp"]
+FOUR = "--accumulate 4 --lr 0.0003".split()
+"""Two processes sum four gradients in another order, and of one that is nearly 0 AdamW makes as long a step
+as of any: so weights may differ by a share of the learning rate."""
+QUICK = "--architecture gpt2 --minutes 0.03".split()
+SPECS = {
+    "ddp": alike(*RUN, "--checkpoint", "ddp"),
+    "fsdp": alike(*RUN, "--checkpoint", "fsdp", *FSDP),
+    "four": alike(*RUN, "--checkpoint", "four", *FOUR),
+    "four-fsdp": alike(*RUN, "--checkpoint", "four-fsdp", *FOUR, *FSDP),
+    "muon": alike(*RUN, "--checkpoint", "muon", "--optimizer", "muon"),
+    "1 to 2, ddp": alike(*RUN[:3], "--checkpoint", "cut-1-ddp", "--resume"),
+    "1 to 2, fsdp": alike(*RUN[:3], "--checkpoint", "cut-1-fsdp", "--resume", *FSDP),
+    "cut, ddp": alike(*RUN, "--checkpoint", "cut-ddp") | {"press": [1, 9]},
+    "cut, fsdp": alike(*RUN, "--checkpoint", "cut-fsdp", *FSDP) | {"press": [0, 9]},
+    "usual": alike(*WITHOUT, "--checkpoint", "usual"),
+    "village": alike("train", *SMALL, *QUICK, "--eval-every", "10", "--judge", "2"),
+    "other command": alike("info", "--model", "ddp"),
+    "help": alike("train", "--help"),
+    "no such option": alike(*RUN, "--stepps", "1"),
+    "no data": alike("train", "--data", "nowhere"),
+    "not divided": alike(*RUN, "--accumulate", "3"),
+    "saved with 1 batch": alike(*RUN[:3], "--checkpoint", "one-batch", "--resume"),
+    "no GPU": alike(*RUN, "--device", "cuda"),
+    "one device": alike(*RUN, "--device", "cuda:1"),
+    "muon, fsdp": alike(*RUN, "--optimizer", "muon", *FSDP),
+    "compiled, fsdp": alike(*RUN, "--compile", *FSDP),
+    "other options": {"argv": [[*RUN, "--lr", "0.02"], RUN]},
+    "other parallel": {"argv": [RUN, [*RUN, *FSDP]]},
+    "other data": {"argv": [RUN, [*RUN, "--data", "other"]]},
+    "one alone": {"argv": [RUN, [*RUN, "--config", "nowhere.toml"]]},
+    "folder taken": alike(*RUN, "--checkpoint", "ddp"),
+    "no size": alike(*RUN) | {"env": [{"WORLD_SIZE": None}, {"WORLD_SIZE": None}]},
+    "no rank": alike(*RUN) | {"env": [{"RANK": None}, {"RANK": None}]},
+    "too high": alike(*RUN) | {"env": [{"RANK": 2}, {"RANK": 3}]},
+    "never comes": alike(*RUN) | {"env": [{"WORLD_SIZE": 3}, {"WORLD_SIZE": 3}], "join": 3},
+}
+WRONG = {
+    "no such option": "unrecognized arguments: --stepps 1",
+    "no data": "--data=nowhere is not there; prepare a text",
+    "not divided": "accumulate=3 must be a multiple of the 2 processes",
+    "saved with 1 batch": "processes cannot share the 1 of a step; start 1",
+    "no GPU": "device='cuda' is not there",
+    "one device": "device='cuda:1' is one for all processes; use cpu, or cuda",
+    "muon, fsdp": "--parallel=fsdp: Muon needs whole matrices",
+    "compiled, fsdp": "--parallel=fsdp cannot be compiled here",
+    "other options": "the processes disagree on lr: 0.02 in process 0, 0.01 in process 1; start all with",
+    "other parallel": "the processes disagree on parallel: None in process 0, 'fsdp' in process 1",
+    "other data": "the processes disagree on",
+    "one alone": "nowhere.toml",
+    "folder taken": "--checkpoint=ddp holds a model already",
+    "never comes": "not all 3 processes came to 127.0.0.1:",
+    "port in use": "is in use (Address already in use); take another",
+}
+
+
+@pytest.fixture(scope="module")
+def one(runs):
+    """The same of one process, undisturbed."""
+    assert main([*RUN, "--checkpoint", "one"]) == 0
+    return "one"
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_two_processes_are_one_that_accumulates(runs, one, name):
+    assert [end["status"] for end in runs[name]] == [0, 0]
+    assert_same_run(name, one)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_bad_input_is_one_line_of_one_process_and_status_2_of_all(runs, name):
+    assert [end["status"] for end in runs[name]] == [2, 2], runs[name]
+    (line,) = "".join(end["err"] for end in runs[name]).splitlines()
+    assert line.startswith("companion: ") and WRONG[name] in line
+
+
+@pytest.mark.parametrize(("name", "words"), [("no size", "WORLD_SIZE is not"), ("no rank", "RANK is not")])
+def test_a_variable_that_is_missing_is_named(runs, name, words):
+    """Each process says it: without these it cannot know of the others."""
+    for end in runs[name]:
+        (line,) = end["err"].splitlines()
+        assert end["status"] == 2 and words in line and "start with torchrun" in line
+
+
+def test_a_rank_that_cannot_be_is_named(runs):
+    assert [end["status"] for end in runs["too high"]] == [2, 2]
+    assert "RANK=2 must be below WORLD_SIZE=2" in runs["too high"][0]["err"]
+
+
+def test_synchronizing_once_a_step_is_the_same_for_four_batches(runs):
+    assert main([*RUN, *FOUR, "--checkpoint", "one-four"]) == 0
+    for name in ("four", "four-fsdp"):
+        assert [end["status"] for end in runs[name]] == [0, 0]
+        assert_same_run(name, "one-four")
+
+
+def test_gradients_are_exchanged_once_a_step_in_its_last_backward_pass():
+    from companion.gpt import GPTConfig, gpt2
+    from companion.scaling import DistributedTrainer
+    from companion.training import TrainConfig
+
+    def batches(first):
+        while True:
+            yield torch.zeros(2, 5, dtype=torch.int64), torch.ones(2, 5, dtype=torch.int64)
+
+    def count(state, bucket):
+        exchanged.append(trainer.left)
+        future = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    exchanged = []
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        config = TrainConfig(steps=3, batch_size=2, context_length=5, accumulate=3, device="cpu")
+        trainer = DistributedTrainer(gpt2(GPTConfig(7, 5, 1, 1, d_model=4)), batches, config)
+        trainer.model.register_comm_hook(None, count)
+        for _ in range(3):
+            trainer.step()
+    finally:
+        dist.destroy_process_group()
+    assert exchanged == [0, 0, 0]  # no batch was left
+
+
+def test_muon_takes_copies(runs):
+    assert [end["status"] for end in runs["muon"]] == [0, 0]
+    assert main([*RUN, "--optimizer", "muon", "--checkpoint", "one-muon"]) == 0
+    assert_same_run("muon", "one-muon")
+
+
+@pytest.mark.parametrize("name", ["1 to 2, ddp", "1 to 2, fsdp"])
+def test_what_one_process_began_two_end(runs, one, name):
+    assert [end["status"] for end in runs[name]] == [0, 0]
+    assert_same_run(f"cut-1-{name.split()[-1]}", one)
+
+
+@pytest.mark.parametrize("name", ["cut, ddp", "cut, fsdp"])
+def test_ctrl_c_in_one_of_two_stops_both_after_the_same_step_and_one_process_goes_on(runs, one, name):
+    folder = name.replace(", ", "-")
+    assert [end["status"] for end in runs[name]] == [0, 0]
+    assert "Stopped before step 20" in runs[name][0]["out"] and losses(folder)[-1, 0] == 5
+    resume = [
+        word
+        for line in runs[name][0]["out"].splitlines()
+        if line.endswith("--resume")
+        for word in line.split()
+    ]
+    assert resume[:5] == "torchrun --nproc-per-node 2 -m companion".split()
+    assert main([*RUN[:3], "--checkpoint", folder, "--resume"]) == 0
+    assert_same_run(folder, one)
+
+
+def test_batches_are_as_many_as_processes_unless_told_otherwise(runs, one):
+    assert_same_run("usual", one)
+    assert "2 processes (ddp) share a step's 2 batches." in runs["usual"][0]["out"]
+
+
+def test_the_village_is_prepared_once_and_minutes_are_steps_of_both(runs):
+    first, second = runs["village"]
+    assert first["status"] == second["status"] == 0 and second["out"] == ""
+    assert first["out"].count("The village tells") == 1 and "Grammar" in first["out"]
+    assert len(losses("runs/village"))
+
+
+def test_other_commands_are_done_by_one(runs):
+    first, second = runs["other command"]
+    assert first["status"] == second["status"] == 0
+    assert first["err"] == "companion: of the 2 processes one does info; the others end\n"
+    assert "parameters" in first["out"] and second == {"status": 0, "out": "", "err": ""}
+    assert "--parallel {ddp,fsdp}" in runs["help"][0]["out"] and runs["help"][1]["out"] == ""
+
+
+def test_parallel_is_for_several(runs, capsys):
+    assert main([*RUN, "--parallel", "ddp"]) == 2
+    assert "torchrun --nproc-per-node 2 -m companion train" in capsys.readouterr().err
+
+
+# -- processes that end ------------------------------------------------------------------
+
+LONG = [*"train --data runs/data/mine --steps 160 --eval-every 60 --accumulate 2".split(), *SMALL]
+
+
+@pytest.fixture(scope="module")
+def long_one(runs):
+    """A longer run of one process, undisturbed."""
+    assert main([*LONG, "--checkpoint", "long"]) == 0
+    return "long"
+
+
+def begun(folder, processes, seconds=60):
+    """Wait until a run has saved something."""
+    end = time.monotonic() + seconds
+    while not (Path(folder) / "log.jsonl").exists():
+        assert time.monotonic() < end and all(process.poll() is None for process in processes)
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_when_one_is_killed_the_other_ends_and_says_how_to_go_on(runs, long_one, killed):
+    folder, port = f"killed-{killed}", str(free_port())
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "companion", *LONG, "--checkpoint", folder],
+            env=environment(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    begun(folder, ranks)
+    ranks[killed].kill()
+    at = time.monotonic()
+    said = ranks[1 - killed].communicate(timeout=30)[1].splitlines()
+    assert len(said) == 1, "\n".join(said)
+    (line,) = said
+    assert time.monotonic() - at < 15 and ranks[1 - killed].returncode == 1
+    assert re.fullmatch(
+        r"companion: another of the 2 processes has ended, so the run ends; "
+        rf"{folder} holds it up to step \d+: go on from there with --resume",
+        line,
+    )
+    assert main([*LONG[:3], "--checkpoint", folder, "--resume"]) == 0
+    assert_same_run(folder, long_one)
+
+
+def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
+    """torchrun passes on the Ctrl-C that the terminal sends to all: the echo is no second one."""
+    launch = [sys.executable, *"-m torch.distributed.run --nproc-per-node 2 --master-port".split()]
+    agent = subprocess.Popen(
+        [*launch, str(free_port()), "-m", "companion", *LONG, "--checkpoint", "launched"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    begun("launched", [agent])
+    os.killpg(agent.pid, signal.SIGINT)
+    out, err = agent.communicate(timeout=60)
+    assert out.count("Stopped before step 160. To go on to it:") == 1 and "companion: " not in err
+    assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out
+    assert main([*LONG[:3], "--checkpoint", "launched", "--resume"]) == 0
+    assert_same_run("launched", long_one)

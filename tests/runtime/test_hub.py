@@ -1,0 +1,471 @@
+"""Public models' files: folders, and the hub, for which a server on this machine speaks its protocol."""
+
+import hashlib
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from companion.runtime import hub
+from companion.runtime.hub import find_model, is_hub_name, weight_files
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
+
+
+def safetensors(**tensors):
+    """A safetensors file, written by hand: names and lists of numbers, as float32."""
+    header, data = {}, b""
+    for name, numbers in tensors.items():
+        new = struct.pack(f"<{len(numbers)}f", *numbers)
+        place = [len(data), len(data) + len(new)]
+        header[name], data = {"dtype": "F32", "shape": [len(numbers)], "data_offsets": place}, data + new
+    head = json.dumps(header).encode()
+    return struct.pack("<Q", len(head)) + head + data
+
+
+def index(parts):
+    return json.dumps({"metadata": {}, "weight_map": parts}).encode()
+
+
+CONFIG = b'{"model_type": "llama"}'
+WHOLE = {
+    "config.json": CONFIG,
+    "model.safetensors": safetensors(a=[1.0, 2.0], b=[3.0]),
+    "tokenizer.json": b"{}",
+    "chat_template.jinja": b"{{ messages }}",
+    "pytorch_model.bin": b"a pickle",
+    "flax_model.msgpack": b"others' weights",
+    "onnx/model.safetensors": b"others' weights",
+    "README.md": b"about",
+}
+SPLIT = {
+    "config.json": CONFIG,
+    "model.safetensors.index.json": index({"a": "model-1.safetensors", "b": "model-2.safetensors"}),
+    "model-1.safetensors": safetensors(a=[1.0]),
+    "model-2.safetensors": safetensors(b=[2.0]),
+    "consolidated.safetensors": b"the same again, which nobody reads",
+}
+PICKLED = {"config.json": CONFIG, "optimizer.pt": b"a pickle", "pytorch_model.bin": b"another"}
+
+
+class Hub(ThreadingHTTPServer):
+    """As much of the Hugging Face hub as snapshot_download asks for."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hung up; said aloud, it would stand in another test's output
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.repos = {
+            "own/whole": {"main": (FIRST, WHOLE), "old": (SECOND, WHOLE | {"config.json": b'{"old": 1}'})},
+            "own/split": {"main": (FIRST, SPLIT)},
+            "own/pickled": {"main": (FIRST, PICKLED)},
+            "own/gated": {"main": (FIRST, WHOLE)},
+            "own/broken-index": {"main": (FIRST, SPLIT | {"model.safetensors.index.json": b"{"})},
+            "own/outside": {
+                "main": (FIRST, SPLIT | {"model.safetensors.index.json": index({"a": "../../x.safetensors"})})
+            },
+            "openai-community/gpt2": {"main": (FIRST, WHOLE)},
+        }
+        self.asked, self.cuts, self.down, self.slow, self.gate = [], {}, 0, 0, 401
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET(body=False)
+
+    def do_GET(self, body=True):
+        self.server.asked.append(f"{self.command} {self.path}")
+        time.sleep(self.server.slow)
+        if self.server.down:
+            return self.reply(self.server.down, b"down for repairs")
+        path = self.path.split("?")[0].strip("/")
+        if match := re.fullmatch(r"api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path):
+            return self.api(*match.groups())
+        name, file = path.split("/resolve/")
+        commit, _, file = file.partition("/")
+        files = dict(self.server.repos[name].values())[commit]
+        if name == "own/gated":
+            return self.refuse(self.server.gate, "GatedRepo")
+        self.send_file(files[file], {"X-Repo-Commit": commit}, body)
+
+    def api(self, name, what, revision):
+        if name not in self.server.repos:
+            return self.refuse(401, "RepoNotFound")
+        commits = self.server.repos[name]
+        by_commit = dict(commits.values())
+        commit = commits[revision or "main"][0] if (revision or "main") in commits else revision
+        if commit not in by_commit:
+            return self.refuse(404, "RevisionNotFound")
+        files = by_commit[commit]
+        if what == "tree":
+            rows = [{"type": "file", "path": n, "size": len(d), "oid": blob(d)} for n, d in files.items()]
+            return self.reply(200, json.dumps(rows).encode())
+        about = {"id": name, "sha": commit, "siblings": [{"rfilename": file} for file in files]}
+        self.reply(200, json.dumps(about | {"gated": False, "private": False}).encode())
+
+    def send_file(self, data, headers, body):
+        headers |= {"ETag": f'"{blob(data)}"', "Accept-Ranges": "bytes"}
+        start, status = 0, 200
+        if wanted := self.headers.get("Range"):
+            start, status = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]), 206
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            self.server.asked.append(wanted)
+        if body and self.server.cuts.get(data):  # promise all, send a little, hang up
+            sent = self.server.cuts[data].pop(0)
+            self.reply(status, data[start : start + sent], headers, length=len(data) - start)
+            self.close_connection = True
+            return
+        self.reply(status, data[start:] if body else b"", headers, length=len(data) - start)
+
+    def refuse(self, status, code):
+        self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": "no"})
+
+    def reply(self, status, data, headers=None, length=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data) if length is None else length))
+        self.end_headers()
+        if self.command != "HEAD":  # a body there would stand before the next answer of the connection
+            self.wfile.write(data)
+
+
+def blob(data):
+    return hashlib.sha1(data).hexdigest()
+
+
+@pytest.fixture
+def server():
+    hub = Hub()
+    yield hub
+    hub.shutdown()
+    hub.server_close()
+
+
+@pytest.fixture
+def find(server, tmp_path, monkeypatch):
+    """find_model, asking this server, with a cache of its own, in an empty folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    address, cache = server.address, tmp_path / "cache"
+    return lambda name, revision=None: find_model(name, revision, endpoint=address, cache=cache)
+
+
+def stop(server):
+    server.shutdown()
+    server.server_close()
+
+
+def one_line(caught):
+    """The error's text, after it was seen to be a line that shows no other error."""
+    error = caught.value
+    text = str(error)
+    assert "\n" not in text and len(text) < 300
+    assert error.__cause__ is None and (error.__suppress_context__ or error.__context__ is None)
+    return text
+
+
+# -- the hub
+
+
+def test_what_is_read_is_fetched_and_nothing_else(find, server):
+    folder = find("own/whole")
+    assert {path.name for path in folder.iterdir()} == set(WHOLE) & {*hub.SMALL, "model.safetensors"}
+    assert (folder / "model.safetensors").read_bytes() == WHOLE["model.safetensors"]
+    assert not any(name in str(server.asked) for name in ("pickle", "pytorch", "msgpack", "README", "onnx"))
+    assert weight_files(folder) == dict.fromkeys(("a", "b"), folder / "model.safetensors")
+
+
+def test_split_weights_are_those_that_the_index_names(find, server):
+    folder = find("own/split")
+    assert {path.name for path in folder.iterdir()} == set(SPLIT) - {"consolidated.safetensors"}
+    files = {"a": folder / "model-1.safetensors", "b": folder / "model-2.safetensors"}
+    assert weight_files(folder) == files
+
+
+def test_the_second_call_needs_no_server(find, server):
+    first = find("own/whole"), find("own/split"), find("own/whole", "old")
+    stop(server)
+    assert first == (find("own/whole"), find("own/split"), find("own/whole", "old"))
+    assert first[0] != first[2] and (first[2] / "config.json").read_bytes() == b'{"old": 1}'
+    assert find("own/whole", SECOND) == first[2]
+
+
+def test_the_second_call_fetches_nothing_again(find, server):
+    find("own/split")
+    server.asked.clear()
+    find("own/split")
+    assert not any("/resolve/" in line for line in server.asked)
+
+
+def test_a_hub_that_is_down_or_slow_is_like_no_hub(find, server, monkeypatch):
+    folder = find("own/whole")
+    for server.down in (503, 429):
+        assert find("own/whole") == folder
+        with pytest.raises(ConnectionError, match=f"not in the hub's cache.*{server.down}") as caught:
+            find("own/split")
+        one_line(caught)
+    server.down = 418
+    with pytest.raises(ConnectionError, match=r"the hub answered with an error \(418\)") as caught:
+        find("own/whole")
+    one_line(caught)
+    server.down, server.slow = 0, 30
+    monkeypatch.setattr(hub, "WAIT", 0.5)
+    start = time.monotonic()
+    assert find("own/whole") == folder
+    with pytest.raises(ConnectionError, match="not in the hub's cache") as caught:
+        find("own/split")
+    assert time.monotonic() - start < 5
+    one_line(caught)
+
+
+def test_a_model_that_was_changed_is_fetched_again(find, server):
+    old = find("own/whole")
+    server.repos["own/whole"]["before"] = (FIRST, WHOLE)
+    server.repos["own/whole"]["main"] = (THIRD, WHOLE | {"config.json": b'{"new": 1}'})
+    new = find("own/whole")
+    assert new != old and (new / "config.json").read_bytes() == b'{"new": 1}'
+    assert find("own/whole", FIRST) == old
+
+
+def test_gpt2_needs_no_owner(find):
+    assert find("gpt2").name == FIRST
+
+
+def test_a_connection_that_is_cut_is_taken_up_where_it_stood(find, server, monkeypatch):
+    monkeypatch.setattr(
+        "huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4
+    )  # bytes kept of a cut answer: whole chunks
+    data = WHOLE["model.safetensors"]
+    server.cuts[data] = [9, 6]
+    folder = find("own/whole")
+    assert (folder / "model.safetensors").read_bytes() == data
+    assert [line for line in server.asked if line.startswith("bytes=")] == ["bytes=8-", "bytes=12-"]
+
+
+def test_after_a_failed_download_the_next_call_fetches_the_rest(find, server, monkeypatch):
+    second, real = SPLIT["model-2.safetensors"], time.sleep
+    server.cuts[second] = [0] * 6  # one try, and five more
+    monkeypatch.setattr("time.sleep", lambda seconds: real(min(seconds, 0.01)))
+    with pytest.raises(ConnectionError, match="own/split could not be fetched.*try again") as caught:
+        find("own/split")
+    one_line(caught)
+    server.asked.clear()
+    folder = find("own/split")
+    assert (folder / "model-2.safetensors").read_bytes() == second
+    assert [line[-19:] for line in server.asked if "/resolve/" in line and "GET" in line] == [
+        "model-2.safetensors"
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 403])  # not logged in, and without the licence
+def test_gated(find, server, status):
+    server.gate = status
+    with pytest.raises(ValueError, match="own/gated is gated: accept its licence at https://") as caught:
+        find("own/gated")
+    assert "https://huggingface.co/own/gated" in one_line(caught) and "`hf auth login`" in str(caught.value)
+
+
+MISSING = {
+    "no such model": ("own/nothing", None, "no folder 'own/nothing' is here, and no such model on the hub"),
+    "no such revision": ("own/whole", "v9", "own/whole has no revision 'v9' on the hub"),
+    "pickles": ("own/pickled", None, r"own/pickled has its weights as a pickle \(pytorch_model.bin\)"),
+    "a damaged index": ("own/broken-index", None, "index.json is not whole JSON"),
+    "an index that leaves its folder": ("own/outside", None, "names '../../x.safetensors'"),
+    "no name": ("own/a..b", None, "is no name of the hub"),
+}
+
+
+@pytest.mark.parametrize("name, revision, said", MISSING.values(), ids=MISSING)
+def test_what_is_not_there_is_said_in_one_line(find, name, revision, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        find(name, revision)
+    one_line(caught)
+
+
+def test_pickles_are_not_even_fetched(find, server):
+    with pytest.raises(ValueError):
+        find("own/pickled")
+    assert not any("/resolve/" in line for line in server.asked)
+
+
+def test_offline_mode_asks_nothing(find, server, monkeypatch):
+    folder = find("own/whole")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    server.asked.clear()
+    assert find("own/whole") == folder
+    with pytest.raises(ConnectionError, match="own/split is no folder here.*HF_HUB_OFFLINE is set") as caught:
+        find("own/split")
+    one_line(caught)
+    assert server.asked == []
+
+
+def test_no_network_and_nothing_cached_ends_soon(find, server):
+    stop(server)
+    start = time.monotonic()
+    with pytest.raises(
+        ConnectionError, match="not in the hub's cache, and the hub cannot be reached"
+    ) as caught:
+        find("own/whole")
+    one_line(caught)
+    assert time.monotonic() - start < 10
+
+
+def test_without_the_library_one_line_says_what_to_install(find, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match="pip install huggingface_hub tok") as caught:
+        find("own/whole")
+    one_line(caught)
+
+
+def test_a_process_says_only_its_own_line(server, tmp_path):
+    """With HF_ENDPOINT and HF_HOME, as a reader has them; without a terminal, no progress bars."""
+    code = (
+        "import sys; from companion.runtime.hub import find_model\n"
+        "try: print(find_model(sys.argv[1]))\nexcept (ValueError, OSError) as error: print(error)"
+    )
+    environment = os.environ | {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "home")}
+    environment |= {"PYTHONPATH": str(ROOT)}
+    for name, said in {"own/split": str(tmp_path / "home"), "own/gated": "own/gated is gated"}.items():
+        command = [sys.executable, "-c", code, name]
+        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert result.stderr == "" and result.returncode == 0
+        assert result.stdout.startswith(said) and result.stdout.count("\n") == 1
+
+
+# -- folders and names
+
+
+def write(folder, files):
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_what_is_a_folder_and_what_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("own/model", "gpt2", "a-b.c/D_e.1-2"):
+        assert is_hub_name(name)
+    for name in ("", "model", "./model", "../model", "~/model", "/model", "/own/model", "own/a/b", "own/"):
+        assert not is_hub_name(name)
+    for name in ("own/a b", "ö/b", "own\\model", "a:b/c", "own/" + "\0", "x/" * 3000):
+        assert not is_hub_name(name)
+    (tmp_path / "runs").mkdir()
+    assert not is_hub_name("runs/first")
+    (tmp_path / "gpt2").mkdir()
+    assert not is_hub_name("gpt2")
+
+
+def test_a_folder_comes_back_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    write(tmp_path / "own" / "model", WHOLE)
+    assert find_model("own/model") == Path("own/model") == find_model(Path("own/model"))
+    write(tmp_path / "gpt2", SPLIT)
+    assert find_model("gpt2") == Path("gpt2")
+
+
+FOLDERS = {
+    "nothing": ({}, "has no config.json"),
+    "weights alone": ({"model.safetensors": b""}, "has no config.json"),
+    "no weights": ({"config.json": b""}, "has no model.safetensors"),
+    "pickles": (PICKLED, r"pickle \(pytorch_model.bin\)"),
+}
+
+
+@pytest.mark.parametrize("files, said", FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_without_a_model(tmp_path, files, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        find_model(write(tmp_path, files))
+    assert str(tmp_path) in one_line(caught)
+
+
+def test_names_that_are_neither(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, WHOLE)
+    (tmp_path / "runs").mkdir()
+    for name in (
+        "",
+        "runs/first",
+        "model",
+        "~/nobody-has-this",
+        "~nobody-of-this-name/model",
+        "a/b/c",
+        "x" * 5000,
+    ):
+        with pytest.raises(ValueError, match="is no folder, and no name of the hub") as caught:
+            find_model(name)
+        one_line(caught)
+    with pytest.raises(ValueError, match="is a file; name the folder"):
+        find_model("config.json")
+    with pytest.raises(ValueError, match="revision='v1' is for models of the hub"):
+        find_model(tmp_path, "v1")
+    with pytest.raises(TypeError, match="model=3 must be"):
+        find_model(3)
+
+
+# -- weight_files
+
+DAMAGED = {
+    "a part is missing": (SPLIT, {"model-2.safetensors": None}, "model-2.safetensors is missing"),
+    "a part is cut off": (SPLIT, {"model-2.safetensors": b"\x09\0\0"}, "model-2.safetensors is cut off"),
+    "a tensor is elsewhere": (
+        SPLIT,
+        {"model-2.safetensors": safetensors(c=[1.0])},
+        "model-2.safetensors holds 'b', and it does not",
+    ),
+    "no index": (SPLIT, {"model.safetensors.index.json": b"\xff"}, "index.json is not whole JSON"),
+    "an index of nothing": (SPLIT, {"model.safetensors.index.json": index({})}, "names no tensor"),
+    "no file at all": (WHOLE, {"model.safetensors": None}, "model.safetensors is missing"),
+    "an empty file": (WHOLE, {"model.safetensors": b""}, "model.safetensors is cut off"),
+    "a shorter file": (
+        WHOLE,
+        {"model.safetensors": WHOLE["model.safetensors"][:-1]},
+        "safetensors is cut off",
+    ),
+}
+for n, part in enumerate(
+    ("../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "C:\\x.safetensors", "x.bin", 3, "")
+):
+    changed = {"model.safetensors.index.json": index({"a": part})}
+    DAMAGED[f"a part outside {n}"] = (SPLIT, changed, "which is no .safetensors file in its folder")
+
+
+@pytest.mark.parametrize("files, changed, said", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_weights_are_named(tmp_path, files, changed, said):
+    files = {name: data for name, data in (files | changed).items() if data is not None}
+    with pytest.raises(ValueError, match=said) as caught:
+        weight_files(write(tmp_path, files))
+    assert str(tmp_path) in one_line(caught)
+
+
+def test_weight_files_of_a_folder_below(tmp_path):
+    files = {
+        "model.safetensors.index.json": index({"a": "parts/1.safetensors"}),
+        "parts/1.safetensors": safetensors(a=[1.0], more=[2.0]),
+    }
+    assert weight_files(write(tmp_path, files)) == {"a": tmp_path / "parts" / "1.safetensors"}

@@ -1,0 +1,202 @@
+"""Documents one at a time out of shards: what is read, what is left out, and one line for each bad input.
+
+Parquet and the hub are in tests/slow/peers, as they need the library datasets.
+"""
+
+import gzip
+import itertools
+import json
+
+import pytest
+
+from companion.runtime import streams
+from companion.runtime.streams import Documents, find_shards, name_of
+
+
+def lines(*rows):
+    return "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows).encode()
+
+
+def read(path, *rows, **options):
+    """The documents of a file with these rows."""
+    path.write_bytes(lines(*rows))
+    return list(Documents([str(path)], **options))
+
+
+def test_lines_are_documents_in_order_and_again(tmp_path):
+    texts = ["elm", "Ωak\nand\u2028ash", "", "木 \U0001f333"]
+    (tmp_path / "a.jsonl").write_bytes(lines({"text": texts[0], "id": 1}, "", {"id": 2, "text": texts[1]}))
+    rest = lines({"text": texts[2]}, {"text": texts[3]}).rstrip(b"\n")
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(rest))
+    documents = Documents([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl.gz")])
+    documents.check()
+    assert list(documents) == list(documents) == texts
+    assert list(Documents(documents.files, limit=2)) == texts[:2]
+    assert list(Documents(documents.files, limit=9)) == texts
+
+
+def test_a_line_is_read_when_it_is_asked_for(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines({"text": "one"}, {"text": "two"}, "{cut off"))
+    assert list(itertools.islice(Documents([str(path)]), 2)) == ["one", "two"]
+
+
+BAD = {
+    "cut off": (['{"text": "on'], "line 2 is cut off or damaged"),
+    "no object": (['["text"]'], r"line 2 is \['text'\], and no object"),
+    "no column": ([{"body": "x", "id": 3}], "line 2 has no column 'text'; it has 'body', 'id'"),
+    "nothing in it": ([{}], "line 2 has no column 'text'; it has no column at all"),
+    "a number": ([{"text": 5}], "line 2: text is 5, which is no text"),
+    "nothing": ([{"text": None}], "line 2: text is None, which is no text"),
+    "too deep": (["[" * 100_000], "line 2 is cut off or damaged"),
+    "a huge number": (['{"text": ' + "7" * 5000 + "}"], "line 2 is cut off or damaged"),
+    "bytes": (["\0\1"], "line 2 is cut off or damaged"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_line_is_named(tmp_path, case):
+    rows, words = BAD[case]
+    with pytest.raises(ValueError, match=words) as caught:
+        read(tmp_path / "a.jsonl", {"text": "fine"}, *rows, {"text": "fine"})
+    message = str(caught.value)
+    assert str(tmp_path / "a.jsonl") in message and "\n" not in message and len(message) < 300
+
+
+def test_what_is_no_text_can_be_skipped_and_what_is_damaged_cannot(tmp_path):
+    said = []
+    rows = [{"text": None}, {"text": "one"}, {"text": 5}, {"text": "two"}, {"text": "three"}]
+    assert read(tmp_path / "a.jsonl", *rows, skip=said.append, limit=2) == ["one", "two"]
+    assert len(said) == 2 and all("which is no text" in line for line in said)
+    with pytest.raises(ValueError, match="cut off"):
+        read(tmp_path / "a.jsonl", "{", skip=said.append)
+
+
+def test_torn_characters_are_replaced(tmp_path):
+    assert read(tmp_path / "a.jsonl", '{"text": "a\\ud800"}') == ["a\ufffd"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_lines_in_another_encoding_say_so(tmp_path, encoding):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"text": "elm"}\n'.encode(encoding))
+    with pytest.raises(ValueError, match=r"a.jsonl, line 1 is UTF-(16|32) text, must be UTF-8; .* save it"):
+        list(Documents([str(path)]))
+
+
+@pytest.mark.parametrize("kept", [0, 5, 40, -9, -1])
+def test_a_gzip_that_is_cut_off(tmp_path, kept):
+    whole = gzip.compress(lines(*({"text": f"story {n} of {n * n}"} for n in range(200))))
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(whole[:kept])
+    if kept == 0:  # as an empty file is, to gzip
+        assert list(Documents([str(path)])) == []
+        return
+    with pytest.raises(ValueError, match=r"a\.jsonl\.gz, after line .* is cut off or damaged"):
+        list(Documents([str(path)]))
+
+
+def test_a_file_that_is_no_gzip(tmp_path):
+    (tmp_path / "a.jsonl.gz").write_bytes(lines({"text": "plain"}))
+    with pytest.raises(ValueError, match=r"after line 0, is cut off or damaged \(Not a gzipped file"):
+        Documents([str(tmp_path / "a.jsonl.gz")]).check()
+
+
+def test_a_line_too_long_to_be_a_document(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "LONGEST", 100)
+    assert read(tmp_path / "a.jsonl", {"text": "a" * 80}) == ["a" * 80]
+    with pytest.raises(ValueError, match="line 1 is cut off or damaged .longer than 100 bytes"):
+        read(tmp_path / "a.jsonl", {"text": "a" * 100})
+
+
+def test_check_reads_the_first_row_of_each_file(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(lines({"text": "x"}, "later"))
+    assert Documents([str(tmp_path / "a.jsonl")]).check() is None
+    (tmp_path / "b.jsonl").write_bytes(lines({"body": "x"}))
+    with pytest.raises(ValueError, match=r"b\.jsonl, line 1 has no column 'text'"):
+        Documents([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]).check()
+
+
+@pytest.mark.parametrize("file", ["fineweb-edu", "a.parquet"])
+def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch, file):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(ImportError, match=r"need datasets: pip install 'datasets==") as caught:
+        Documents([file]).check()
+    assert "\n" not in str(caught.value) and caught.value.__suppress_context__
+
+
+def test_the_version_that_is_named_is_that_of_the_extra():
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    (pin,) = [pin for pin in project["project"]["optional-dependencies"]["hub"] if pin.startswith("datasets")]
+    assert streams.INSTALL == f"pip install '{pin}'"
+
+
+# -- which files
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = (
+        "s/b/0.jsonl",
+        "s/a.jsonl.gz",
+        "s/c.parquet",
+        "s/.d.jsonl",
+        "s/.git/e.jsonl",
+        "s/README.md",
+        "one.JSONL",
+    )
+    for name in (*names, "mine.txt", "texts/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+def found(*names):
+    said = []
+    return [path.replace("\\", "/") for path in find_shards(names, said.append)], said
+
+
+def test_files_folders_and_patterns(folder):
+    below = ["s/a.jsonl.gz", "s/b/0.jsonl", "s/c.parquet"]
+    assert found("s") == (below, ["what is no shard in s (files: 1, such as README.md)"])
+    assert found("s/*.jsonl*", "one.JSONL") == (["s/a.jsonl.gz", "one.JSONL"], [])
+    assert found("s/**/*.jsonl") == (["s/b/0.jsonl"], [])
+    assert found("fineweb-edu") == (["fineweb-edu"], [])
+    assert found("mine.txt", "texts", "village") == ([], [])
+    assert found("nowhere") == found("") == found() == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["s/*.json"], r"s/\*\.json matches no file"),
+        (["none.jsonl"], "none.jsonl is not there"),
+        (["one.JSONL", "mine.txt"], "mine.txt is no shard"),
+        (["village", "fineweb-edu"], "village is no shard .*, and fineweb-edu is; prepare them apart"),
+        (["texts", "s"], "texts is no shard"),
+    ],
+)
+def test_names_that_are_wrong(folder, names, words):
+    with pytest.raises(ValueError, match=words):
+        found(*names)
+
+
+def test_what_the_text_is_called(folder):
+    assert name_of("s", "s/a.jsonl.gz") == "s" and name_of("s/a.jsonl.gz", "s/a.jsonl.gz") == "a"
+    assert name_of("s/*.jsonl", "s/a.jsonl") == "s" and name_of("fineweb-edu", "fineweb-edu") == "fineweb-edu"
+    assert name_of("*.JSONL", "one.JSONL") == folder.name
+
+
+def test_an_empty_file_is_skipped_beside_others_and_named_where_nothing_else_is_left(tmp_path):
+    empty, full = tmp_path / "empty.jsonl", tmp_path / "full.jsonl"
+    empty.write_bytes(b"")
+    full.write_bytes(lines({"text": "elm"}))
+    both = Documents([str(empty), str(full)])
+    both.check()
+    assert list(both) == ["elm"]
+    with pytest.raises(ValueError, match="empty.jsonl: there is no row; name shards"):
+        Documents([str(empty)]).check()

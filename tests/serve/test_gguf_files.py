@@ -1,0 +1,350 @@
+"""GGUF files: what is written is what is read, tensor by tensor and key by key, for each family and kind.
+
+That llama.cpp reads them so, and answers the same, is shown in tests/slow/peers.
+"""
+
+import json
+import sys
+from dataclasses import replace
+
+import gguf
+import pytest
+import torch
+
+from companion import load
+from companion.commands import exporting
+from companion.commands.naming import SHIPPED
+from companion.datasets import bits_per_byte, document_rows, encode_documents
+from companion.gpt import GPTConfig, gpt2
+from companion.instructions import CHAT_TOKENS, chat_ids
+from companion.lora import add_lora, merge
+from companion.modern import LlamaConfig, llama, storyteller, swift
+from companion.pretrained import NeoXConfig, neox
+from companion.runtime.chat_templates import render
+from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
+from companion.serve.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
+from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
+from companion.training import next_token_loss
+from companion.village import DATA, load_split
+
+TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
+SHAPE = {
+    **{"vocab_size": 307, "context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3},
+    **{"d_model": 64, "d_ff": 40, "head_width": 10, "rope_theta": 5000.0, "norm_eps": 3e-6},
+}
+MODELS = {
+    "gpt2": lambda: gpt2(
+        GPTConfig(vocab_size=307, context_length=29, n_layers=3, n_heads=2, d_model=64, d_ff=40)
+    ),
+    "llama": lambda: llama(LlamaConfig(**SHAPE, tied=False)),
+    "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True)),
+    "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
+}
+
+
+def made(name):
+    """A model whose every number is another."""
+    torch.manual_seed(5)
+    model = MODELS[name]()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.2 * torch.randn_like(p)
+    return model.eval()
+
+
+def written(model, path, tokenizer=TOKENIZER, kind="f32"):
+    """(header, tensors, what each is held in) of a file."""
+    held = write_gguf(model, tokenizer, path, kind)
+    header, tensors = read_gguf(path)
+    assert {name: held_in for name, (held_in, _) in tensors.items()} == held
+    return header, {name: numbers for name, (_, numbers) in tensors.items()}, held
+
+
+# ---- tensors ---------------------------------------------------------------------------
+
+
+def test_gpt2_has_its_matrices_as_out_in_and_q_k_v_in_one(tmp_path):
+    model = made("gpt2")
+    header, tensors, _ = written(model, tmp_path / "a.gguf")
+    attn, mlp = model.blocks[2].attn, model.blocks[2].mlp
+    expected = {
+        "token_embd.weight": model.embed.token.weight,
+        "position_embd.weight": model.embed.position.weight,
+        "blk.2.attn_qkv.weight": torch.cat([p.weight for p in (attn.q_proj, attn.k_proj, attn.v_proj)]),
+        "blk.2.attn_qkv.bias": torch.cat([p.bias for p in (attn.q_proj, attn.k_proj, attn.v_proj)]),
+        "blk.2.attn_output.weight": attn.o_proj.weight,
+        "blk.2.attn_output.bias": attn.o_proj.bias,
+        "blk.2.attn_norm.weight": model.blocks[2].norm_1.weight,
+        "blk.2.attn_norm.bias": model.blocks[2].norm_1.bias,
+        "blk.2.ffn_norm.bias": model.blocks[2].norm_2.bias,
+        "blk.2.ffn_up.weight": mlp.up_proj.weight,
+        "blk.2.ffn_down.weight": mlp.down_proj.weight,
+        "blk.2.ffn_down.bias": mlp.down_proj.bias,
+        "output_norm.weight": model.norm.weight,
+        "output_norm.bias": model.norm.bias,
+    }
+    for name, numbers in expected.items():
+        assert torch.equal(tensors[name], numbers), name
+    assert len(tensors) == 4 + 12 * 3 and "output.weight" not in tensors  # the head is the token rows
+    sizes = {"context_length": 29, "embedding_length": 64, "feed_forward_length": 40, "block_count": 3}
+    assert {name: header[f"gpt2.{name}"] for name in sizes} == sizes
+    assert header["gpt2.attention.head_count"] == 2 and header["general.architecture"] == "gpt2"
+    assert header["gpt2.attention.layer_norm_epsilon"] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+def test_what_was_joined_or_turned_has_every_number_once(name, tmp_path):
+    model = made(name)
+    header, tensors, _ = written(model, tmp_path / "a.gguf")
+    ours = torch.cat([p.detach().flatten() for p in model.parameters()]).sort().values
+    assert torch.equal(torch.cat([t.flatten() for t in tensors.values()]).sort().values, ours)
+    assert torch.equal(tensors["blk.1.ffn_gate.weight"], model.blocks[1].mlp.gate_proj.weight)
+    assert torch.equal(tensors["blk.1.attn_v.weight"], model.blocks[1].attn.v_proj.weight)
+    assert ("output.weight" in tensors) == (name == "llama") and ("blk.0.attn_q.bias" in tensors) == (
+        name == "qwen2"
+    )
+    sizes = {"attention.head_count": 6, "attention.head_count_kv": 3, "attention.key_length": 10}
+    sizes |= {"attention.value_length": 10, "rope.dimension_count": 10, "rope.freq_base": 5000.0}
+    assert {key: header[f"{name}.{key}"] for key in sizes} == sizes
+    assert header[f"{name}.attention.layer_norm_rms_epsilon"] == pytest.approx(3e-6)
+
+
+def test_llama_is_turned_by_neighbors_and_qwen_by_halves(tmp_path):
+    """Row 2 i of a head in a Llama's file is our i, row 2 i + 1 our i + D / 2; Qwen's stay."""
+    for name in ("llama", "qwen3"):
+        model = made(name)
+        _, tensors, _ = written(model, tmp_path / f"{name}.gguf")
+        for part, heads in (("q", 6), ("k", 3)):
+            rows = getattr(model.blocks[1].attn, f"{part}_proj").weight
+            theirs = tensors[f"blk.1.attn_{part}.weight"]
+            for head in range(heads):
+                for i in range(5):
+                    first, second = head * 10 + i, head * 10 + i + 5
+                    places = (
+                        (head * 10 + 2 * i, head * 10 + 2 * i + 1) if name == "llama" else (first, second)
+                    )
+                    assert torch.equal(theirs[places[0]], rows[first])
+                    assert torch.equal(theirs[places[1]], rows[second])
+
+
+def test_a_llama_that_reads_further_says_by_what_its_speeds_are_divided(tmp_path):
+    model = llama(LlamaConfig(**SHAPE, rope_factor=8.0, rope_original=16))
+    _, tensors, held = written(model, tmp_path / "a.gguf", kind="q8_0")
+    speeds = 5000.0 ** -(torch.arange(5) / 5) / tensors["rope_freqs.weight"]
+    assert torch.allclose(speeds, model.blocks[0].attn.rope.speed, rtol=1e-5)
+    assert held["rope_freqs.weight"] == "F32" and tensors["rope_freqs.weight"].max() > 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_holds_what_it_can(kind, tmp_path):
+    model = made("gpt2")
+    header, tensors, held = written(model, tmp_path / "a.gguf", kind=kind)
+    exact = {name: numbers for name, (_, numbers) in read(model, tmp_path / "b.gguf").items()}
+    assert header["general.file_type"] == {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}[kind]
+    half = 2.0**-11
+    for name, numbers in exact.items():
+        if numbers.ndim == 1 or kind == "f32":
+            assert held[name] == "F32" and torch.equal(tensors[name], numbers)
+        elif kind == "f16" or name.endswith("ffn_down.weight") or name == "position_embd.weight":
+            assert held[name] == "F16" and torch.equal(tensors[name], numbers.half().float())
+        else:
+            assert held[name] == KINDS[kind]
+            most = numbers.unflatten(-1, (-1, 32)).abs().amax(-1, keepdim=True)  # of each block
+            step = most / (127 if kind == "q8_0" else 8)
+            off = (tensors[name] - numbers).unflatten(-1, (-1, 32)).abs()
+            # half a step; Q4_0 has no + 8, so the other end may be a whole one off; the scale is a half
+            assert (off <= step * (0.5 if kind == "q8_0" else 1) + most * 2 * half).all()
+            assert (off > step / 4).any()
+    assert (tmp_path / "a.gguf").stat().st_size % 32 == 0
+
+
+def read(model, path):
+    """The tensors of a model's file in float32."""
+    write_gguf(model, TOKENIZER, path)
+    return read_gguf(path)[1]
+
+
+def test_a_model_in_bfloat16_is_written_as_its_numbers_are(tmp_path):
+    model = made("qwen3").bfloat16()
+    _, tensors, held = written(model, tmp_path / "a.gguf")
+    assert set(held.values()) == {"F32"}
+    assert torch.equal(tensors["token_embd.weight"], model.embed.weight.float())
+
+
+# ---- text ------------------------------------------------------------------------------
+
+
+def test_every_token_is_there_as_its_letters(tmp_path):
+    header, _, _ = written(made("gpt2"), tmp_path / "a.gguf")
+    tokens, types = header["tokenizer.ggml.tokens"], header["tokenizer.ggml.token_type"]
+    assert tokens[TOKENIZER.encode(" key")[0]].startswith("Ġ") and len(tokens) == len(types) == 307
+    printable = {chr(b): b for b in [*range(33, 127), *range(161, 173), *range(174, 256)]}
+    letters = printable | {
+        chr(256 + i): b for i, b in enumerate(b for b in range(256) if chr(b) not in printable)
+    }
+    for i in range(299):
+        assert bytes(map(letters.__getitem__, tokens[i])) == TOKENIZER.vocab[i] and types[i] == 1
+    assert (tokens[299], types[299]) == ("<|endoftext|>", 3) and types[300:] == [5] * 7
+    joined = [tuple(merge.split(" ")) for merge in header["tokenizer.ggml.merges"]]
+    assert [bytes(map(letters.__getitem__, a + b)) for a, b in joined] == [a + b for a, b in TOKENIZER.merges]
+    assert (header["tokenizer.ggml.model"], header["tokenizer.ggml.pre"]) == ("gpt2", "gpt-2")
+    assert header["tokenizer.ggml.eos_token_id"] == 299 and header["tokenizer.ggml.add_bos_token"] is False
+    assert "tokenizer.chat_template" not in header
+
+
+def test_a_public_tokenizer_that_cuts_as_gpt2_is_written_the_same(tmp_path):
+    write_tokenizer(TOKENIZER, tmp_path)
+    public, config = read_tokenizer(tmp_path), made("gpt2").config
+    assert gguf_header(config, public) == gguf_header(config, TOKENIZER)
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}  # as GPT-2's own says it
+    public.file = public.file | {"pre_tokenizer": level}
+    assert gguf_header(config, public) == gguf_header(config, TOKENIZER)
+    digits = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, level]}
+    for other in (
+        {"pre_tokenizer": digits},
+        {"pre_tokenizer": level | {"add_prefix_space": True}},
+        {"pre_tokenizer": level | {"use_regex": False}},
+        {"normalizer": {"type": "NFC"}},
+    ):
+        public.file = public.file | {"pre_tokenizer": level, "normalizer": None} | other
+        with pytest.raises(ValueError, match="another pattern than GPT2_PATTERN"):
+            gguf_header(config, public)
+
+
+def test_the_chat_template_writes_what_chat_ids_writes():
+    tokenizer = TOKENIZER.with_special_tokens(CHAT_TOKENS)
+    header = gguf_header(replace(made("gpt2").config, vocab_size=303), tokenizer)
+    assert header["tokenizer.ggml.eot_token_id"] == tokenizer.special_tokens["<|end|>"] == 302
+    chat = [{"role": "user", "content": "Who has  the key?\n"}, {"role": "assistant", "content": "Zoë."}]
+    for messages, reply in ((chat[:1], True), (chat, False), ([*chat, *chat[:1]], True)):
+        text = render(header["tokenizer.chat_template"], {"add_generation_prompt": reply}, messages)
+        assert tokenizer.encode(text, allowed_special="all") == chat_ids(messages, tokenizer, reply)
+    with pytest.raises(ValueError, match="the roles user and assistant"):
+        render(header["tokenizer.chat_template"], {}, [{"role": "system", "content": "x"}])
+
+
+# ---- what cannot be written ---------------------------------------------------------------
+
+C = GPTConfig(vocab_size=307, context_length=8, n_layers=1, n_heads=1, d_model=4)
+REFUSED = {
+    "a kind": (lambda: (C, TOKENIZER, "q5_0"), "kind='q5_0' must be one of f32, f16, q8_0, q4_0"),
+    "letters": (lambda: (C, CharTokenizer.train("abc"), "f32"), "of kind 'char' has no place"),
+    "words": (lambda: (C, WordTokenizer.train("abc"), "f32"), "of kind 'word' has no place"),
+    "a pattern": (
+        lambda: (C, BPETokenizer.train("a b c", 257, pattern=r"\w+|\W+"), "f32"),
+        "another pattern than GPT2_PATTERN",
+    ),
+    "no end": (lambda: (C, BPETokenizer.train("a b c", 256, ()), "f32"), r"tokenizer lacks <\|endoftext"),
+    "rows": (
+        lambda: (replace(C, vocab_size=299), TOKENIZER, "f32"),
+        "ids up to 299, the model 299 rows; give the tokenizer",
+    ),
+    "swift": (lambda: (swift(LlamaConfig(**SHAPE), meta=True).config, TOKENIZER, "f32"), "storyteller"),
+    "neox": (
+        lambda: (NeoXConfig(n_layers=1, n_heads=1, d_model=8), TOKENIZER, "f32"),
+        "architecture=neox is not written as GGUF; there are gpt2, llama, qwen2, qwen3",
+    ),
+    "a window": (lambda: (LlamaConfig(**SHAPE, window=7), TOKENIZER, "f32"), "a window of positions"),
+    "a width": (
+        lambda: (LlamaConfig(**SHAPE, qkv_bias=True), TOKENIZER, "f32"),
+        "n_heads=6 times head_width=10 must be d_model=64 in a qwen2 GGUF",
+    ),
+    "turned further": (
+        lambda: (LlamaConfig(**SHAPE, qk_norm=True, rope_factor=2.0), TOKENIZER, "f32"),
+        "rope_factor=2.0 has no place in a qwen3 GGUF",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_has_no_place_is_one_line_before_any_work(case, tmp_path):
+    build, words = REFUSED[case]
+    config, tokenizer, kind = build()
+    builds = {"gpt2": gpt2, "neox": neox}
+    model = builds.get(config.architecture, llama)(config, meta=True)  # no number is touched
+    (tmp_path / "a.gguf").write_text("before")
+    with pytest.raises(ValueError, match=words) as caught:
+        write_gguf(model, tokenizer, tmp_path / "a.gguf", kind)
+    assert "\n" not in str(caught.value) and [p.name for p in tmp_path.iterdir()] == ["a.gguf"]
+    assert (tmp_path / "a.gguf").read_text() == "before"
+
+
+def test_an_adapter_is_merged_first(tmp_path):
+    model = made("gpt2")
+    add_lora(model, rank=2)
+    with pytest.raises(ValueError, match="has no place in a GGUF; merge its adapter first"):
+        write_gguf(model, TOKENIZER, tmp_path / "a.gguf")
+    merge(model)
+    _, tensors, _ = written(model, tmp_path / "a.gguf")
+    assert torch.equal(tensors["blk.0.ffn_up.weight"], model.blocks[0].mlp.up_proj.weight)
+
+
+def test_an_error_on_the_way_leaves_the_file_that_was_there(tmp_path, monkeypatch):
+    before = written(made("gpt2"), tmp_path / "a.gguf")[0]
+
+    def fails(tensor, kind):
+        raise MemoryError
+
+    monkeypatch.setattr(gguf.quants, "quantize", fails)
+    with pytest.raises(MemoryError):
+        write_gguf(made("qwen3"), TOKENIZER, tmp_path / "a.gguf", "q8_0")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gguf"] and read_gguf(tmp_path / "a.gguf")[0] == before
+
+
+def test_without_the_library_one_line_says_what_brings_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[serve\]'"):
+        write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_no_gguf_is_one_line(tmp_path):
+    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
+    whole = (tmp_path / "a.gguf").read_bytes()
+    for name, data in {"text": b"no", "other": b"GGML" + whole[4:], "cut": whole[:5000]}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match=f"{name} is no whole GGUF file"):
+            read_gguf(tmp_path / name)
+    with pytest.raises(ValueError, match="none is no whole GGUF file"):
+        read_gguf(tmp_path / "none")
+
+
+def test_the_command_offers_the_kinds_that_there_are():
+    assert exporting.KINDS == tuple(KINDS)
+
+
+# ---- the log of the engines ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def log():
+    lines = (DATA / "models" / "engines.jsonl").read_text(encoding="utf-8").splitlines()
+    return {(row["engine"], row["format"]): row for row in map(json.loads, lines)}
+
+
+def test_the_log_has_each_engine_with_its_processor_and_version(log):
+    exact = [(name, "float32") for name in ("ours", "transformers", "onnxruntime")] + [("llama.cpp", "f32")]
+    assert list(log) == [*exact, *(("llama.cpp", kind) for kind in ("f16", "q8_0", "q4_0"))]
+    for key in exact:
+        assert log[key]["greedy_equal"] == log[key]["greedy"] == 2000
+        assert abs(log[key]["bits_per_byte"] - log["ours", "float32"]["bits_per_byte"]) < 1e-5
+    for row in log.values():
+        assert row["processor"] and row["machine"] and row["version"] and row["tokens_per_second"] > 0
+
+
+@torch.no_grad()
+def test_the_log_has_what_is_measured_here(log, tmp_path):
+    teller = load(SHIPPED, device="cpu")
+    for kind in KINDS:
+        write_gguf(teller.model, teller.tokenizer, tmp_path / kind, kind)
+        size = log["llama.cpp", kind]["megabytes"]
+        assert (tmp_path / kind).stat().st_size == pytest.approx(size * 1e6, abs=2000)
+    texts = load_split("test")[: log["ours", "float32"]["stories"]]
+    nats = 0.0
+    for i in range(0, len(texts), 25):
+        batch = texts[i : i + 25]
+        split = encode_documents(batch, teller.tokenizer)
+        x, y = document_rows(split.tokens, split.starts, range(len(batch)))
+        nats += next_token_loss(teller.model, (x, y))[0].item()
+    found = bits_per_byte(nats, sum(len(text.encode()) + 1 for text in texts))
+    assert found == pytest.approx(log["ours", "float32"]["bits_per_byte"], abs=1e-5)

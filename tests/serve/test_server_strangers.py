@@ -1,0 +1,117 @@
+"""The server with a model of somebody else's, whose template and tokenizer may be anything."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+import torch
+from support.public import CHATML, family
+from test_server import call, refused, said
+
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime.public_tokenizers import PublicTokenizer
+from companion.serve import reading
+from companion.serve.questions import Limits
+from companion.serve.server import running
+from companion.tokenization import BPETokenizer
+
+LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+EVIL = "{% if 'loop' in messages[-1].content %}" + LOOPS + "{% endif %}" + CHATML
+LOOP = [{"role": "user", "content": "loop"}]
+LIMITS = Limits(slots=4, waiting=8, max_tokens=20)
+
+
+def model_for(tokenizer):
+    """An untrained model for a tokenizer."""
+    torch.manual_seed(2)
+    model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 128, 1, 2, 16)).eval()
+    return SimpleNamespace(tokenizer=tokenizer, model=model)
+
+
+def public(template=EVIL, pattern=None):
+    """A public model with a template and a pattern."""
+    file, config = map(json.loads, family("Qwen"))
+    if pattern:
+        file["pre_tokenizer"]["pretokenizers"][0]["pattern"] = {"Regex": pattern}
+    return model_for(PublicTokenizer(file, config, template))
+
+
+def test_a_question_is_read_as_in_this_process():
+    teller = public(CHATML)
+    messages = [{"role": "user", "content": "Who has <|im_end|> the key?\ue000"}]
+    with running(teller, "tiny", LIMITS) as url:
+        for _ in range(2):
+            found = said(url, messages=messages, max_tokens=1)["usage"]["prompt_tokens"]
+            assert found == len(teller.tokenizer.chat(messages))
+
+
+def test_templates_that_never_end_keep_nobody_waiting(monkeypatch):
+    """One less than there are readers: the others are answered while those loop."""
+    monkeypatch.setattr(reading, "SECONDS", 60.0)
+    with ThreadPoolExecutor(reading.AT_ONCE) as pool, running(public(), "tiny", LIMITS) as url:
+        assert said(url, max_tokens=1)["choices"]
+        evil = [pool.submit(call, url, {"messages": LOOP}) for _ in range(reading.AT_ONCE - 1)]
+        for _ in range(5):
+            assert said(url, max_tokens=2)["choices"]
+        assert call(url, method="GET", path="/health")[0] == 200
+        assert not any(one.done() for one in evil)
+    assert [one.result()[0] for one in evil] == [503] * len(evil)  # the server has closed
+
+
+def test_a_template_that_never_ends_is_400_and_the_next_question_is_answered(monkeypatch):
+    monkeypatch.setattr(reading, "SECONDS", 1.0)
+    monkeypatch.setattr(reading, "AT_ONCE", 1)
+    with running(public(), "tiny", LIMITS) as url:
+        for _ in range(2):
+            refused(url, 400, {"messages": LOOP}, "did not end within 1 seconds", "messages")
+            assert said(url, max_tokens=1)["choices"]
+
+
+def test_the_time_of_a_request_begins_on_its_arrival(monkeypatch):
+    monkeypatch.setattr(reading, "SECONDS", 30.0)
+    with running(public(), "tiny", Limits(slots=1, seconds=0.5)) as url:
+        refused(url, 504, {"messages": LOOP}, "not read in time")
+
+
+def test_a_tokenizer_that_panics_is_400(capfd):
+    with running(public(CHATML, "(a|aa)+$"), "tiny", LIMITS) as url:
+        for text in ("a" * 60 + "b", "<|im_end|>" + "a" * 60 + "b"):
+            messages = [{"role": "user", "content": text}]
+            _, error = refused(url, 400, {"messages": messages}, "the tokenizer failed", "messages")
+            assert error["type"] == "invalid_request_error"
+        assert call(url, method="GET", path="/health")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "template", ["{% if 1 %}" * 5000 + "{% endif %}" * 5000, "{{ 1 / 0 }}", "{{ 'a' * 10**10 }}"]
+)
+def test_a_template_that_fails_is_an_error_object_without_a_path(template):
+    with running(public(template), "tiny", LIMITS) as url:
+        refused(url, 400, {}, "the chat template ", "messages")
+
+
+def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch):
+    monkeypatch.setattr(reading, "SECONDS", 1.0)
+    special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+    tokenizer = BPETokenizer([], special, pattern=r"(?:a|aa)+$|(?s:.)")
+    assert reading.has_strange_parts(tokenizer)
+    with running(model_for(tokenizer), "tiny", LIMITS) as url:
+        messages = [{"role": "user", "content": "a" * 60 + "b"}]
+        refused(url, 400, {"messages": messages}, "did not end within 1 seconds", "messages")
+        found = said(url, max_tokens=1)["usage"]["prompt_tokens"]
+        assert found == len(tokenizer.encode("Who has the key?")) + 4
+    assert not reading.has_strange_parts(BPETokenizer([]))
+
+
+def test_closing_ends_the_readers_in_the_middle_of_a_question():
+    before = set(threading.enumerate())
+    with ThreadPoolExecutor(1) as pool:
+        with running(public(), "tiny", LIMITS) as url:
+            assert said(url, max_tokens=1)["choices"]
+            asked = pool.submit(call, url, {"messages": LOOP})
+            assert said(url, max_tokens=1)["choices"]
+        assert asked.result()[0] in (503, 400)  # 400 where its own five seconds were over first
+    assert set(threading.enumerate()) <= before

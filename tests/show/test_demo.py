@@ -1,0 +1,245 @@
+"""`companion demo`: what it prints is what the model's own parts make of the sentence."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from support.command_line import TINY, fails
+
+from companion import load
+from companion.cli import main
+from companion.commands.naming import SHIPPED
+from companion.modern import LlamaConfig, swift
+from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
+from companion.show.demo import stream as stream_of
+from companion.show.widgets import attention_weights
+
+SENTENCE = "Once the goat Otto found a key. Otto sat on the"
+
+
+@pytest.fixture(scope="module")
+def teller():
+    return load(SHIPPED, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """Eighty letters wide."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def shown(capsys, *argv):
+    """The lines of a demo that went well."""
+    capsys.readouterr()
+    assert main(["demo", *map(str, argv)]) == 0
+    out = capsys.readouterr()
+    assert out.err == ""
+    return out.out.splitlines()
+
+
+def table(lines):
+    """The lines that begin with a position, in words: [at, …]."""
+    return [line.split() for line in lines if re.match(r" *\d+  ", line)]
+
+
+def subject(teller, text=SENTENCE, **options):
+    return Subject(teller.model, teller.tokenizer, text, teller.encode(text), **options)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_without_a_text_each_part_shows_the_villages_own_within_eighty_letters(part, capsys):
+    lines = shown(capsys, part)
+    assert lines == shown(capsys, part, TEXT) == shown(capsys, part, *TEXT.split())
+    assert lines != shown(capsys, part, SENTENCE)
+    assert len(lines) > 6 and max(map(places, lines)) <= 80
+    assert main(["demo", part, "--help"]) == 0 and TEXT.split()[0] in capsys.readouterr().out
+
+
+def test_tokenization_spells_every_byte_of_the_text(teller, capsys):
+    text = "Otto's hullabaloo — 日本 é\tand the goat"
+    lines = shown(capsys, "tokenization", text)
+    rows = [line for line in lines if re.match(r" *\d+  ", line)]
+    tail = [re.search(r"(\d+)  ([0-9a-f]{2}(?: [0-9a-f]{2})*)$", row) for row in rows]
+    assert [int(found[1]) for found in tail] == teller.tokenizer.encode(text)
+    assert bytes.fromhex("".join(found[2] for found in tail)).decode() == text
+    assert [int(row.split()[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert f"{len(text)} characters, {len(text.encode())} bytes → {len(rows)} tokens" in lines[1]
+    assert f"T = {len(rows) + 1}." in lines[-1] and "\t" not in "".join(lines)
+    column = [row[7 : 7 + LABEL].strip() for row in rows]
+    assert [piece for piece in column if piece][:3] == ["'Otto'", "''s'", "' hullaba…"]
+
+
+def test_embeddings_name_the_rows_that_are_nearest_in_direction(teller, capsys):
+    lines = shown(capsys, "embeddings", SENTENCE)
+    rows = teller.model.embed.token.weight.detach().double().numpy()
+    ids = teller.encode(SENTENCE)[0].tolist()
+    (V, C), T = rows.shape, len(ids)
+    assert f"({T},) → rows of the table ({V:,}, {C}) → ({T}, {C})" in lines[0]
+    found = table(lines)
+    assert [int(words[0]) for words in found] == list(range(T))
+    for token, line in zip(ids, [line for line in lines if re.match(r" *\d+  ", line)], strict=True):
+        row = rows[token]
+        cosines = rows @ row / np.linalg.norm(rows, axis=1) / np.linalg.norm(row)
+        cosines[token] = -9
+        best = cosines.argmax()
+        name = teller.tokenizer.decode([int(best)]).strip()
+        numbers = " ".join(f"{value:5.2f}" for value in row[:3])
+        assert f"{token:5}  {numbers}" in line and f"  {np.linalg.norm(row):6.2f}  " in line
+        assert f"  {name} {cosines[best]:.2f}" in line
+
+
+def test_attention_prints_the_weights_of_the_head_that_it_names(teller, capsys):
+    tokens = teller.encode(SENTENCE)
+    T = tokens.shape[1]
+    weights = attention_weights(teller.model, tokens)[1][3].tolist()
+    lines = shown(capsys, "attention", SENTENCE, "--layer", 1, "--head", 3)
+    assert lines[0].startswith("layer 1 of 0 to 3, head 3 of 0 to 3")
+    rows = [line for line in lines if re.match(r"\d+ .*(·|\d)$", line)]
+    cells = [row[LABEL + 3 :].split() for row in rows]
+    assert [len(row) for row in cells] == [T] * T
+    for i in range(T):
+        assert cells[i][i + 1 :] == ["·"] * (T - i - 1)
+        assert [int(number) for number in cells[i][: i + 1]] == [round(100 * w) for w in weights[i][: i + 1]]
+    assert "project" not in vars(teller.model.blocks[1].attn)
+    labels = [row[: LABEL + 3].split() for row in rows]
+    assert [int(label[0]) for label in labels] == list(range(T)) and labels[3][1] == "goat"
+
+
+def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, capsys):
+    tokens = teller.encode(TEXT)
+    following = teller.model(tokens)[0, -1].argmax()
+    assert teller.tokenizer.decode([following.item()]) == " Mara"  # which stands in the text
+    at = tokens[0] == following
+    found = {
+        (i, j): maps[j, -1, at].sum().item()
+        for i, maps in enumerate(attention_weights(teller.model, tokens))
+        for j in range(maps.shape[0])
+    }
+    layer, head = max(found, key=found.get)
+    lines = shown(capsys, "attention")
+    assert lines[0].startswith(f"layer {layer} of 0 to 3, head {head} of")
+    assert f"hardest at ' Mara', the likeliest next token: {found[layer, head]:.0%}" in lines[1]
+    best = max((j for i, j in found if i == 1), key=lambda j: found[1, j])
+    assert shown(capsys, "attention", "--layer", 1)[0].startswith(f"layer 1 of 0 to 3, head {best} of")
+
+
+@pytest.mark.parametrize("columns", [1, 20, 24, 31, 44, 60, 200])
+def test_the_map_fits_any_terminal(teller, columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = shown(capsys, "attention", SENTENCE)
+    assert max(map(places, lines[5:-2])) <= max(columns, 20)
+
+
+names = st.lists(st.text("aé日<\u0301 ", max_size=14), min_size=1, max_size=40)
+
+
+@given(names, st.integers(0, 130), st.sampled_from([FULL, ASCII]))
+def test_a_map_shows_each_weight_once_and_no_line_is_too_long(names, width, signs):
+    T = len(names)
+    weights = [[1.0 if j == i else 0.0 for j in range(T)] for i in range(T)]
+    legend, *lines = grid(weights, names, width, signs)
+    assert max(map(places, lines)) <= max(width, 20)
+    body = [line for line in lines if re.match(r"\d", line)]
+    step = 4 if legend.startswith("in per cent") else legend.index(" from 5")
+    masked = sum(line.count(MASKED[signs]) for line in body)
+    columns = (max(width, 20) - LABEL - 3) // step  # a map of so many; below it begins the next
+    bands = [min(columns, T - low) for low in range(0, T, columns)]
+    assert masked == sum(band * (band - 1) // 2 for band in bands)
+    whole = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
+    assert whole == T
+
+
+def test_a_terminal_without_shades_gets_ascii():
+    assert drawable_signs("utf-8") == FULL
+    assert {drawable_signs(encoding) for encoding in ("ascii", "latin-1", None, "no such one")} == {ASCII}
+    assert "".join(grid([[1.0, 0.0], [0.5, 0.5]], ["a", "b"], 20, ASCII)).isascii()
+    assert len(FULL) == len(ASCII) == 5
+
+
+def test_blocks_show_a_stream_that_is_the_sum_of_what_was_added(teller, capsys):
+    reading = subject(teller)
+    noted = stream_of(reading)
+    for (_, before, _, _), (_, after, attended, computed) in zip(noted, noted[1:], strict=False):
+        torch.testing.assert_close(before + attended + computed, after)
+    hidden = teller.model.norm(noted[-1][1])
+    torch.testing.assert_close(hidden, teller.model.hidden(reading.tokens)[0])
+    assert not any(part._forward_hooks for part in teller.model.modules())
+    lines = shown(capsys, "blocks", SENTENCE)
+    rows = [line.split() for line in lines if line.startswith("block ")]
+    assert len(rows) == len(teller.model.blocks)
+    for row, (_, x, attended, computed) in zip(rows, noted[1:], strict=True):
+        lengths = [f"{part.norm(dim=-1).mean().item():.2f}" for part in (x, attended, computed)]
+        assert row[2:5] == lengths
+    found = teller.model(reading.tokens)[0, -1].softmax(-1).max(-1)
+    name = teller.tokenizer.decode([found.indices.item()])
+    assert lines[-1].endswith(f"'{name}' {found.values.item():.0%}")
+
+
+def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, capsys):
+    lines = shown(capsys, "gpt", SENTENCE)
+    total = sum(parameter.numel() for parameter in teller.model.parameters())
+    assert f"{total:,} parameters" in lines[0]
+    parts = [re.match(r"(\w+(?:\.\w+)?) +([\d,]+) +([\d.]+)%", line) for line in lines]
+    counts = {found[1]: int(found[2].replace(",", "")) for found in parts if found}
+    assert sum(counts.values()) == total and counts["head"] == 0
+    assert counts["embed.token"] == teller.model.embed.token.weight.numel()
+    assert counts["blocks.mlp"] == sum(p.numel() for b in teller.model.blocks for p in b.mlp.parameters())
+    assert sum(float(found[3]) for found in parts if found) == pytest.approx(100, abs=0.4)
+    shares, ids = teller.model(teller.encode(SENTENCE))[0, -1].softmax(-1).topk(5)
+    for share, token, line in zip(shares.tolist(), ids.tolist(), lines[-6:-1], strict=True):
+        assert f"'{teller.tokenizer.decode([token])}'" in line and f"{share:.2%}" in line
+    assert f"the other {1024 - 5:,}" in lines[-1]
+
+
+FAULTS = {
+    "empty": (["gpt", ""], "TEXT is empty"),
+    "spaces": (["attention", "  ", "\t"], "TEXT is empty"),
+    "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
+    "no UTF-8": (["tokenization", "a\udcff"], "TEXT holds bytes that are no UTF-8"),
+    "no such part": (["training"], "'training'"),
+    "no part": ([], "part"),
+    "layer": (["attention", "--layer", "4", "hi"], "layer=4 must be from 0 to 3"),
+    "head": (["attention", "hi", "--head", "7"], "head=7 must be from 0 to 3"),
+    "no head": (["attention", "--head", "-1"], "--head=-1 must be a whole number"),
+    "head of another part": (["blocks", "--head", "0"], "--head"),
+    "device": (["gpt", "--device", "abacus"], "abacus"),
+    "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_what_cannot_be_shown_is_one_line(case, here, capsys):
+    argv, words = FAULTS[case]
+    fails(capsys, ["demo", *argv], 2, words)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_a_model_of_ones_own_with_another_tokenizer(tokenizer, here, capsys):
+    text = "\n".join(f"猫が魚を {n} 匹 食べた。 A cat ate." for n in range(200))
+    (here / "mine.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "mine.txt", "--tokenizer", tokenizer]) == 0
+    assert main(["train", "--data", "runs/data/mine", *TINY]) == 0
+    for part in PARTS:
+        lines = shown(capsys, part, "猫が魚を 7 匹", "--checkpoint", "runs/mine")
+        assert len(lines) > 6 and "piece" not in "".join(lines)
+        assert ("猫が魚を" if tokenizer == "word" else "猫") in "".join(lines) or part == "blocks"
+    if tokenizer == "char":
+        fails(capsys, ["demo", "gpt", "Œuf", "--checkpoint", "runs/mine"], 2, "TEXT: ", "Œ")
+
+
+@pytest.mark.parametrize(("n_kv_heads", "keys"), [(2, "k (2,"), (4, "q, k (4,")])
+def test_parts_of_today_are_shown_with_their_own_shapes(teller, n_kv_heads, keys):
+    shape = {"n_layers": 2, "n_heads": 4, "n_kv_heads": n_kv_heads, "d_model": 24, "head_width": 10}
+    model = swift(LlamaConfig(teller.tokenizer.vocab_size, 64, **shape))
+    seen = Subject(model, teller.tokenizer, SENTENCE, teller.encode(SENTENCE))
+    lines = {part: "\n".join(PARTS[part](seen)) for part in PARTS}
+    T = len(seen.ids)
+    assert f"{keys} {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
+    assert f"{keys.replace('k', 'k, v')} {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
+    total = sum(p.numel() for p in model.parameters())
+    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token scores" in lines["gpt"]
+    assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]

@@ -1,0 +1,86 @@
+"""Chapters in a real JupyterLab: every cell runs, and the page reads as it was meant.
+
+Every run opens one chapter. LAB_CHAPTERS names others, by number, or all of them:
+
+    LAB_CHAPTERS=all pytest -m gate tests/slow/jupyterlab
+    LAB_CHAPTERS=03,08 pytest -m gate tests/slow/jupyterlab
+"""
+
+import os
+import posixpath
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[site]'")
+
+from lab import ROOT, serve
+
+from companion.book.execute import raised
+from companion.book.manifest import Book
+from companion.book.text import code_cells, read_notebook, tags
+
+pytestmark = pytest.mark.gate  # a whole JupyterLab
+
+BOOK = Book.read(ROOT)
+KEYS = os.environ.get("LAB_CHAPTERS", "00_start")
+"""The start, for every run: the first that a reader opens, and the quickest."""
+CHAPTERS = BOOK.chapters if KEYS == "all" else [BOOK.find(key) for key in KEYS.split(",")]
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
+    """One JupyterLab for all chapters, on a copy of the course; none where there is no browser."""
+    with serve(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=CHAPTERS, ids=lambda chapter: chapter.name)
+def chapter(request):
+    """Each chapter that was asked for."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def opened(chapter, lab, browser):
+    """The chapter, open and read to its end."""
+    with lab.open(browser, chapter.name) as page:
+        page.read_through()
+        yield page
+
+
+def test_every_cell_runs_and_none_fails(chapter, opened):
+    """By the menu's command, after the outputs were cleared, judged by the file that was saved."""
+    before = code_cells(read_notebook(chapter.notebook))
+    ran = code_cells(opened.run_all(seconds=10 * chapter.seconds))
+    assert [cell.source for cell in ran] == [cell.source for cell in before]
+    assert [cell.execution_count for cell in ran] == list(range(1, len(ran) + 1))
+    assert [bool(cell.outputs) for cell in ran] == [bool(cell.outputs) for cell in before]
+    wrong = [cell.source for cell in ran if raised(cell) != ("raises-exception" in tags(cell))]
+    assert wrong == []
+    outputs = [output for cell in ran for output in cell.outputs]
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+
+
+def test_no_raw_markup_is_seen(opened):
+    assert opened.raw_markup() == []
+
+
+def test_nothing_is_wider_than_its_cell(opened):
+    assert opened.too_wide() == []
+
+
+def test_what_is_folded_is_folded_and_nothing_is_broken(chapter, opened):
+    cells = read_notebook(chapter.notebook).cells
+    assert opened.counts() == {
+        "folded cells": sum(cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in cells),
+        "folded parts": sum(cell.source.count("<details") for cell in cells if cell.cell_type == "markdown"),
+        "open parts": 0,
+        "broken equations": 0,
+    }
+
+
+def test_links_open_what_they_name(chapter, opened):
+    """Other chapters, and files of the course, in JupyterLab itself."""
+    links = opened.links()
+    followed = {link: opened.follow(link) for link in links}
+    assert followed == {link: posixpath.normpath(f"chapters/{link}") for link in links}

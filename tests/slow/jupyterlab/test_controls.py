@@ -1,0 +1,54 @@
+"""A picture's controls in a real JupyterLab: they are shown, they have names, and they change the picture."""
+
+import nbformat
+import pytest
+
+pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[site]'")
+
+from lab import serve
+
+pytestmark = pytest.mark.gate  # a whole JupyterLab
+
+CELL = """from companion.show import plots, widgets
+from companion.tokenization import BPETokenizer
+
+plots.use_style()
+tokenizer = BPETokenizer.train(["Mara found a key. " * 9], vocab_size=262)
+widgets.merges(tokenizer, "Mara found a key", states=(0, 5))"""
+
+
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    """A notebook with the one picture, open and run."""
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [nbformat.v4.new_code_cell(CELL)]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    with serve(tmp_path_factory.mktemp("lab")) as lab:
+        nbformat.write(notebook, lab.course / "chapters" / "controls.ipynb")
+        with lab.open(browser, "controls") as page:
+            (ran,) = page.run_all(seconds=60).cells
+            strip, controls = ran.outputs
+            assert "image/png" in strip.data and "application/vnd.jupyter.widget-view+json" in controls.data
+            yield page
+
+
+def test_a_slider_changes_the_picture_and_a_text_that_cannot_be_drawn_is_told_so(opened):
+    box = opened.page.locator(".jp-OutputArea .jupyter-widgets.widget-vbox")
+    picture, line = box.locator("img"), box.locator(".widget-html span[style*=pre-wrap]")
+    picture.wait_for()
+    assert [name for name in box.locator(".widget-label").all_text_contents() if name] == ["text", "merges"]
+    said = "No merge yet: 16 tokens, one for each byte."
+    assert (picture.get_attribute("alt"), line.text_content()) == (said, said)
+    before = picture.get_attribute("src")
+
+    box.locator("[role=slider]").focus()
+    opened.page.keyboard.press("ArrowUp")
+    box.locator("img[alt^='Merge 1 of 5 joins']").wait_for()
+    assert picture.get_attribute("src") != before
+    assert picture.evaluate("image => image.naturalWidth == 1280 && image.width <= 640")
+    assert opened.too_wide() == []
+
+    box.get_by_label("text").fill("")
+    box.get_by_label("text").press("Enter")
+    box.get_by_text("The text is empty: type a few words.").wait_for()
+    assert picture.count() == 0

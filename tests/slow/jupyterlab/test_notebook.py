@@ -1,0 +1,32 @@
+"""`jupyter notebook`, for readers who are used to it, as README says."""
+
+import json
+import re
+from urllib.request import Request, urlopen
+
+import pytest
+from lab import ROOT, serve
+
+pytest.importorskip("notebook", reason="needs notebook: pip install -r requirements.txt")
+
+
+(OF_README,) = re.findall(r"`jupyter notebook (.*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    "arguments, place",
+    [(OF_README, "chapters/00_start.ipynb"), ("chapters/00_start.ipynb", "00_start.ipynb")],
+    ids=["as README says", "without the folder"],
+)
+def test_jupyter_notebook_opens_the_first_chapter(arguments, place, tmp_path):
+    with serve(tmp_path, "notebook", arguments.split()) as served:
+
+        def get(path: str) -> str:
+            request = Request(served.url + path, headers={"Authorization": f"token {served.token}"})
+            with urlopen(request, timeout=60) as answer:
+                return answer.read().decode()
+
+        assert '"notebookPage": "notebooks"' in get(f"notebooks/{place}")
+        found = json.loads(get(f"api/contents/{place}?content=0"))
+        assert found["type"] == "notebook" and found["writable"]

@@ -1,0 +1,283 @@
+"""The course's models in EleutherAI's lm-evaluation-harness: the same questions, the same scores.
+
+Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers. The harness's own tasks are read from
+its package, on files of our own in the place of the hub's.
+"""
+
+import copy
+import math
+import re
+from pathlib import Path
+
+import lm_eval
+import pytest
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.tasks import TaskManager
+from lm_eval.tasks._yaml_loader import load_yaml
+from support.benchmark_rows import ROWS, write
+from support.public import write_family
+from support.weights import noisy
+
+from companion import load
+from companion.cli import main
+from companion.commands.exams import Exam, check_fit, exam_of, score
+from companion.commands.naming import SHIPPED
+from companion.evaluation import score_continuations
+from companion.generation import LanguageModel, log_probability
+from companion.instructions import Chat, chat_ids
+from companion.modern import LlamaConfig, llama
+from companion.runtime.benchmarks import FORMATS, read_benchmark, read_number
+from companion.runtime.harness import for_lm_eval
+from companion.runtime.public_tokenizers import read_tokenizer
+from companion.village import load_split
+
+TASKS = Path(lm_eval.__file__).parent / "tasks"
+
+
+@pytest.fixture(scope="module")
+def teller():
+    return load(SHIPPED, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    for module in ("huggingface_hub.constants", "datasets.config"):
+        monkeypatch.setattr(f"{module}.HF_HUB_OFFLINE", True)
+
+
+def on(path, **settings):
+    """Settings of a task on a file of ours."""
+    data = {"dataset_path": "json", "dataset_name": None}
+    cache = str(Path(path).parent / "cache")
+    data["dataset_kwargs"] = {"data_files": {"test": str(path)}, "cache_dir": cache}
+    splits = {"training_split": None, "validation_split": None, "fewshot_split": None, "test_split": "test"}
+    return data | splits | {"num_fewshot": 0} | settings
+
+
+def evaluated(teller, config, **options):
+    found = lm_eval.simple_evaluate(
+        for_lm_eval(teller),
+        tasks=[config],
+        bootstrap_iters=0,
+        task_manager=TaskManager(include_defaults=False),
+        **options,
+    )
+    return found["results"][config["task"]], found["samples"][config["task"]]
+
+
+@pytest.mark.parametrize("kind", ["where-is-the-thing", "where-is-somebody"])
+def test_two_hundred_questions_of_the_village_have_the_same_score(kind, teller, tmp_path, capsys):
+    exam = exam_of(kind, 200, 0, 1)
+    rows = [
+        {"prompt": item.prompt, "choices": item.choices, "gold": item.choices.index(item.answer)}
+        for item in exam.items
+    ]
+    form = {"output_type": "multiple_choice", "doc_to_text": "{{prompt}}", "target_delimiter": ""}
+    form |= {"doc_to_choice": "{{choices}}", "doc_to_target": "{{gold}}", "metric_list": [{"metric": "acc"}]}
+    config = on(write(tmp_path / "a.jsonl", rows), task=kind, **form)
+    result, samples = evaluated(teller, config)
+    assert len(samples) == 200 and main(["eval", "--tasks", kind, "--device", "cpu"]) == 0
+    line = capsys.readouterr().out.strip().splitlines()[-1]
+    share = re.match(rf"{kind}  ([\d.]+) right .*, n 200, by chance", line)[1]
+    assert share == f"{result['acc,none']:.3f}" and 0.6 < result["acc,none"] < 1
+    assert score(teller, exam) == round(200 * result["acc,none"])
+    samples = sorted(samples, key=lambda sample: sample["doc_id"])
+    theirs = [response[0] for sample in samples for response in sample["resps"]]
+    pairs = [(item.prompt, choice) for item in exam.items for choice in item.choices]
+    log_probs, greedy = score_continuations(teller, pairs)
+    assert len(theirs) == len(pairs)
+    assert (log_probs - torch.tensor([answer for answer, _ in theirs])).abs().max() < 1e-4
+    assert greedy.tolist() == [said for _, said in theirs]
+
+
+YAMLS = {
+    "hellaswag": ("hellaswag/hellaswag.yaml", "acc_norm,none"),
+    "arc": ("arc/arc_challenge.yaml", "acc_norm,none"),
+    "mmlu": ("mmlu/default/mmlu_anatomy.yaml", "acc,none"),
+    "lambada": ("lambada/lambada_standard.yaml", "acc,none"),
+}
+
+
+def of_the_harness(name, path, **more):
+    """A task of the harness on a file of ours."""
+    config = load_yaml(TASKS / name)
+    for left_out in ("tag", "include"):
+        config.pop(left_out, None)
+    return config | on(path, **more)
+
+
+ASKED = [*((kind, 0) for kind in YAMLS), *((kind, 1) for kind in YAMLS if kind != "lambada")]
+"""LAMBADA is asked without shots: with them, the harness puts two spaces before the last word of each."""
+
+
+@pytest.mark.parametrize("kind, shots", ASKED)
+def test_a_benchmark_is_asked_and_scored_as_the_harness_does(kind, shots, teller, tmp_path):
+    """With one shot the first two rows show one another: there is no other to draw."""
+    name, metric = YAMLS[kind]
+    rows = ROWS[kind][: 2 if shots else 3]
+    if kind == "mmlu":
+        rows = [row | {"subject": "anatomy"} for row in rows]
+    path = write(tmp_path / "a.jsonl", rows)
+    more = {"num_fewshot": shots}
+    if shots:
+        more |= {"fewshot_split": "test", "fewshot_config": {"sampler": "default"}}
+    result, samples = evaluated(teller, of_the_harness(name, path, **more))
+    found, items = read_benchmark(path, 3, shots)
+    assert found == kind and len(samples) == len(items) == len(rows)
+    for sample, item in zip(sorted(samples, key=lambda one: one["doc_id"]), items, strict=True):
+        theirs = [tuple(call) for call in sample["arguments"]]
+        assert theirs == [(item.prompt, choice) for choice in item.choices]
+    exam = Exam(kind, items, FORMATS[kind].scored)
+    check_fit(teller, exam)
+    assert score(teller, exam) == round(len(rows) * result[metric])
+
+
+def test_gsm8k_is_asked_and_read_as_the_harness_does(teller, tmp_path):
+    path = write(tmp_path / "a.jsonl", ROWS["gsm8k"])
+    config = of_the_harness("gsm8k/gsm8k.yaml", path, task="gsm8k")
+    result, samples = evaluated(teller, config)
+    items = read_benchmark(path, 3)[1]
+    for sample, item in zip(sorted(samples, key=lambda one: one["doc_id"])[::2], items, strict=True):
+        assert sample["arguments"][0][0] == item.prompt
+        assert " " + sample["target"] == item.answer
+    exam = Exam("gsm8k", items, "number")
+    assert score(teller, exam) == round(3 * result["exact_match,strict-match"])
+
+
+def requests(kind, *arguments):
+    return [Instance(kind, {}, one, i) for i, one in enumerate(arguments)]
+
+
+def test_a_text_is_scored_whole_and_in_windows(teller):
+    story = load_split("val")[0]
+    model = for_lm_eval(teller, batch_size=2)
+    short, long = model.loglikelihood_rolling(
+        requests("loglikelihood_rolling", (story[:300],), (story * 3,)), disable_tqdm=True
+    )
+    assert short == pytest.approx(log_probability(teller.model, teller.encode(story[:300])).item(), abs=1e-3)
+    ids = torch.tensor([[teller.end, *teller.tokenizer.encode(story * 3)]])
+    most, n = teller.model.config.context_length, ids.shape[1]
+    assert most + 1 < n < 2 * most
+    rest = torch.arange(n - most, n)[None] > most  # what the first window has not predicted
+    windows = log_probability(teller.model, ids[:, : most + 1]).item()
+    windows += log_probability(teller.model, ids[:, n - most - 1 :], rest).item()
+    assert long == pytest.approx(windows, abs=1e-3) and long < short < 0
+
+
+def test_what_is_too_long_loses_its_beginning(teller):
+    story = load_split("val")[0] * 3
+    model = for_lm_eval(teller)
+    (score, _), (same, _) = model.loglikelihood(
+        requests("loglikelihood", (story, " The end."), ("Mara. " + story, " The end.")), disable_tqdm=True
+    )
+    assert score == pytest.approx(same, abs=1e-4) and score < 0
+    (said,) = model.generate_until(requests("generate_until", (story, {"until": ["."], "max_gen_toks": 20})))
+    assert "." not in said
+
+
+def test_it_writes_until_a_stop(teller):
+    model = for_lm_eval(teller)
+    whole = teller.generate("Once", temperature=0, max_new_tokens=40)
+    asked = [{"until": stop, "max_gen_toks": 40} for stop in ([], ".", [" the", "."])]
+    said = model.generate_until(requests("generate_until", *(("Once", one) for one in asked)))
+    assert said == [whole, whole.split(".")[0], re.split(r" the|\.", whole)[0]]
+
+
+def test_an_empty_prompt_is_the_beginning_of_a_text(teller):
+    ((score, _),) = for_lm_eval(teller).loglikelihood(requests("loglikelihood", ("", "Once")), True)
+    assert score == pytest.approx(score_continuations(teller, [("", "Once")])[0].item(), abs=1e-5)
+
+
+def test_numbers_are_read_as_the_harness_reads_them():
+    config = load_yaml(TASKS / "gsm8k/gsm8k.yaml")
+    pattern = config["filter_list"][0]["filter"][0]["regex_pattern"]
+    for text in ("so #### 5", "#### 1,200.\n", "#### -3 #### 4", "5", "#### 12.5 apples"):
+        found = re.search(pattern, text)
+        assert read_number(text) == (found[1].replace(",", "").removesuffix(".") if found else "")
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_parquet_is_read_like_lines(kind, tmp_path):
+    import pandas
+
+    path = write(tmp_path / "a.jsonl", ROWS[kind])
+    rows = [{name: str(v) if name == "label" else v for name, v in row.items()} for row in ROWS[kind]]
+    pandas.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    (of_lines, lines), (of_table, table) = (read_benchmark(str(p), 3) for p in (path, tmp_path / "a.parquet"))
+    assert of_lines == of_table == kind
+    assert [(i.prompt, i.choices, i.answer) for i in lines] == [
+        (i.prompt, i.choices, i.answer) for i in table
+    ]
+    assert table[2].place == f"{tmp_path / 'a.parquet'}, row 3"
+
+
+def test_a_parquet_of_another_format_is_named(tmp_path):
+    import pandas
+
+    pandas.DataFrame({"story": ["x"]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"row 1 has 'story', which is no format that is known"):
+        read_benchmark(str(tmp_path / "a.parquet"), 3)
+
+
+def test_the_lines_of_readme_print_a_table(tmp_path, capsys):
+    page = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (code,) = (code for code in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "lm_eval" in code)
+    task = of_the_harness(YAMLS["lambada"][0], write(tmp_path / "a.jsonl", ROWS["lambada"]))
+    assert code.count('load("gpt2")') == code.count('["lambada_openai"]') == 1
+    code = code.replace('"gpt2"', "MODEL").replace('["lambada_openai"]', "[TASK]")
+    exec(code, {"MODEL": SHIPPED, "TASK": task})
+    assert re.search(r"lambada_standard *\|.*\|acc +\|", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen", "GPT-2"])
+def test_public_tokenizers_are_scored_alike(family, tmp_path):
+    """With a token that begins a text, and without."""
+    torch.manual_seed(0)
+    tokenizer = read_tokenizer(write_family(family, tmp_path))
+    sizes = {"context_length": 90, "n_layers": 1, "n_heads": 2, "d_model": 12, "d_ff": 20}
+    model = noisy(llama(LlamaConfig(vocab_size=max(tokenizer.vocab) + 1, **sizes)))
+    teller = LanguageModel(model, tokenizer)
+    pairs = [("Mara had a key", " Tom"), ("Mara had a", " red lantern."), ("", "Mara")]
+    if family != "Llama 2":  # its tokens can hold a quote and letters after it; the harness loses these then
+        pairs.append(('"Who has it?" "', "Tom"))
+    log_probs, greedy = score_continuations(teller, pairs)
+    found = for_lm_eval(teller).loglikelihood(requests("loglikelihood", *pairs), disable_tqdm=True)
+    assert [score for score, _ in found] == pytest.approx(log_probs.tolist(), abs=1e-4)
+    assert [likeliest for _, likeliest in found] == greedy.tolist()
+
+
+@pytest.mark.parametrize(("prompt", "continuation"), [("Once upon a tim", "e"), ("Once", ""), ("", "")])
+def test_a_continuation_without_a_token_is_refused(teller, prompt, continuation):
+    model = for_lm_eval(teller)
+    request = Instance("loglikelihood", {}, (prompt, continuation), 0)
+    with pytest.raises(ValueError, match=r"^the continuation .* (merges with|is empty)"):
+        model.loglikelihood([request])
+
+
+def test_conversations_are_scored_with_their_special_tokens():
+    answerer = load(SHIPPED.parent / "answerer", device="cpu")
+    model = for_lm_eval(answerer)
+    messages = [{"role": "user", "content": "Tell a story about the baker Mara."}]
+    prompt = model.apply_chat_template(messages)
+    assert model.tok_encode(prompt) == chat_ids(messages, answerer.tokenizer, reply=True)
+    told = Chat(answerer.model, answerer.tokenizer).ask(messages[0]["content"], max_new_tokens=20)
+    request = Instance("generate_until", {}, (prompt, {"until": [], "max_gen_toks": 20}), 0)
+    assert model.generate_until([request]) == [told]
+    [(score, _)] = model.loglikelihood([Instance("loglikelihood", {}, (prompt, "Once upon"), 0)])
+    ids = [*chat_ids(messages, answerer.tokenizer, reply=True), *answerer.tokenizer.encode("Once upon")]
+    mask = torch.arange(len(ids) - 1) >= len(chat_ids(messages, answerer.tokenizer, reply=True)) - 1
+    expected = log_probability(answerer.model, torch.tensor([ids]), mask[None])
+    torch.testing.assert_close(torch.tensor([score]), expected.detach(), atol=1e-3, rtol=0)
+
+
+def test_a_model_without_a_chat_template_says_so(teller):
+    with pytest.raises(ValueError, match="has no chat template"):
+        for_lm_eval(teller).apply_chat_template([{"role": "user", "content": "Hi"}])
+
+
+def test_a_score_that_is_not_finite_is_an_error(teller):
+    broken = copy.deepcopy(teller)
+    next(broken.model.parameters()).data[:] = math.nan
+    with pytest.raises(ValueError, match="^scores holds nan"):
+        for_lm_eval(broken).loglikelihood([Instance("loglikelihood", {}, ("Once", " upon"), 0)])

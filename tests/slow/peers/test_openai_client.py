@@ -1,0 +1,69 @@
+"""The client that OpenAI publishes, talking with our server.
+
+Needs pip install -e '.[serve,peers]'; then pytest -m gate tests/slow/peers.
+"""
+
+import openai
+import pytest
+
+from companion import load
+from companion.instructions import Chat
+from companion.serve.questions import Limits
+from companion.serve.server import running
+from companion.village import DATA
+
+ORDER = [{"role": "user", "content": "Tell a story about the baker Mara and a red kite."}]
+
+
+@pytest.fixture(scope="module")
+def teller():
+    return load(DATA / "models" / "answerer", "cpu")
+
+
+@pytest.fixture(scope="module")
+def client(teller):
+    with running(teller, "answerer", Limits(slots=4), token="s3cret") as url:
+        yield openai.OpenAI(base_url=f"{url}/v1", api_key="s3cret", max_retries=0)
+
+
+def test_it_lists_the_model(client):
+    assert [one.id for one in client.models.list()] == ["answerer"]
+    assert client.models.retrieve("answerer") == client.models.list().data[0]
+    with pytest.raises(openai.NotFoundError, match="no model 'other'"):
+        client.models.retrieve("other")
+
+
+def test_it_gets_what_chat_says(client, teller):
+    answer = client.chat.completions.create(model="answerer", messages=ORDER, temperature=0, max_tokens=50)
+    wanted = Chat(teller.model, teller.tokenizer).ask(ORDER[0]["content"], max_new_tokens=50)
+    [choice] = answer.choices
+    assert choice.message.content == wanted and choice.message.role == "assistant"
+    assert choice.finish_reason == "length" and answer.usage.completion_tokens == 50
+    assert answer.object == "chat.completion" and answer.id.startswith("chatcmpl-")
+
+
+def test_it_streams(client):
+    asked = {"model": "answerer", "messages": ORDER, "seed": 5, "temperature": 0.8, "max_tokens": 40}
+    whole = client.chat.completions.create(**asked)
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    *pieces, last = client.chat.completions.create(**asked, **options)
+    assert "".join(one.choices[0].delta.content or "" for one in pieces) == whole.choices[0].message.content
+    assert pieces[-1].choices[0].finish_reason == whole.choices[0].finish_reason
+    assert last.usage == whole.usage and len(pieces) > 10
+
+
+def test_a_stream_that_is_left_frees_the_slots(client):
+    for _ in range(6):  # more than there are slots
+        with client.chat.completions.create(model="answerer", messages=ORDER, stream=True) as stream:
+            next(iter(stream))
+    assert client.chat.completions.create(model="answerer", messages=ORDER, max_tokens=2).choices
+
+
+def test_it_knows_our_errors(client):
+    with pytest.raises(openai.NotFoundError, match="no model 'other'"):
+        client.chat.completions.create(model="other", messages=ORDER)
+    with pytest.raises(openai.BadRequestError, match="temperature=2.5") as found:
+        client.chat.completions.create(model="answerer", messages=ORDER, temperature=2.5)
+    assert found.value.param == "temperature" and found.value.type == "invalid_request_error"
+    with pytest.raises(openai.AuthenticationError, match="token"):
+        client.with_options(api_key="other").models.list()

@@ -1,0 +1,273 @@
+"""Parquet, and corpora of the hub, through the library datasets: from files here, and from a hub of our own.
+
+Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from support.command_line import fails
+
+from companion.cli import main
+from companion.datasets import load_prepared
+from companion.runtime import streams
+from companion.runtime.streams import Documents
+from companion.village import load_split
+
+ROOT = Path(streams.__file__).parents[2]
+STORIES = load_split("train")[:120]
+
+
+def parquet(path, rows, **options):
+    """A file with these columns."""
+    pyarrow.parquet.write_table(pyarrow.table(rows), path, **options)
+    return str(path)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return tmp_path
+
+
+def test_rows_are_documents_in_order_and_again(here):
+    first = parquet("a.parquet", {"id": range(70), "text": STORIES[:70]}, row_group_size=9)
+    second = parquet("[b]*?.PARQUET", {"text": STORIES[70:]})
+    documents = Documents([first, second])
+    documents.check()
+    assert list(documents) == list(documents) == STORIES
+    assert list(Documents([first, second], limit=75)) == STORIES[:75]
+    assert list(Documents([first], column="text")) == STORIES[:70]
+
+
+def test_a_file_is_read_as_far_as_is_asked(here):
+    path = Path(parquet("a.parquet", {"text": STORIES}, row_group_size=10, compression="none"))
+    data = path.read_bytes()
+    place = data.index(STORIES[60].encode()) - 40
+    path.write_bytes(data[:place] + bytes(30) + data[place + 30 :])  # the header of a page
+    documents = Documents([str(path)])
+    documents.check()
+    assert list(itertools.islice(documents, 20)) == STORIES[:20]
+    with pytest.raises(ValueError, match=r"a\.parquet is cut off or damaged"):
+        list(documents)
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+BAD = {
+    "cut off": ({"text": STORIES}, cut, "a.parquet is cut off or damaged (Parquet magic bytes not found"),
+    "no parquet": (
+        {"text": STORIES},
+        lambda p: p.write_bytes(b"text\nelm\n"),
+        "a.parquet is cut off or damaged",
+    ),
+    "empty": ({"text": STORIES}, lambda p: p.write_bytes(b""), "a.parquet is cut off or damaged"),
+    "no column": ({"id": [1], "body": ["x"]}, None, "a.parquet has no column 'text'; it has 'id', 'body'"),
+    "numbers": ({"text": [5, 6]}, None, "a.parquet, row 1: text is 5, which is no text"),
+    "nothing": ({"text": ["x" * 60, None]}, None, "a.parquet, row 2: text is None, which is no text"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line(here, capfd, case):
+    rows, damage, words = BAD[case]
+    path = Path(parquet("a.parquet", rows))
+    if damage:
+        damage(path)
+    fails(capfd, ["prepare", "a.parquet"], 2, words)
+    assert not list((here).rglob("meta.json"))
+    main(["prepare", "a.parquet"])
+    assert len(capfd.readouterr().err.splitlines()) == 1  # the library says nothing of its own
+
+
+def test_parquet_and_lines_make_the_same_shards(here, capsys):
+    parquet("a.parquet", {"text": STORIES, "id": range(120)}, row_group_size=50)
+    Path("b.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in STORIES))
+    metas = []
+    for name in ("a.parquet", "b.jsonl"):
+        assert main(["prepare", name, "--vocab-size", "300", "--data", name[0]]) == 0
+        metas.append(load_prepared(name[0]).meta)
+    a, b = metas
+    assert a.pop("source").endswith("a.parquet") and b.pop("source").endswith("b.jsonl") and a == b
+
+
+# -- a hub
+
+COMMIT = "1" * 40
+
+
+class Hub(ThreadingHTTPServer):
+    """As much of the hub as streaming Parquet asks for."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hung up; said aloud, it would stand in another test's output
+
+    def __init__(self, files):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.asked, self.sent, self.left = files, [], 0, None
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def do_GET(self):
+        self.server.asked.append(f"{self.command} {self.path} {self.headers.get('Range', '')}")
+        path = self.path.split("?")[0].strip("/").replace("%2F", "/")
+        repository, _, rest = path.removeprefix("api/datasets/").removeprefix("datasets/").partition("/")
+        owner, repository = repository, rest.split("/")[0]
+        rest = rest.partition("/")[2]
+        what, _, rest = rest.partition("/")
+        if (owner, repository) != ("HuggingFaceFW", "fineweb-edu"):
+            return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+        if what in ("", "revision"):
+            siblings = [{"rfilename": name} for name in self.server.files]
+            return self.json({"id": "HuggingFaceFW/fineweb-edu", "sha": COMMIT, "siblings": siblings})
+        _, _, inner = rest.partition("/")
+        rows = [
+            {"type": "file", "path": n, "size": len(d), "oid": "0" * 40} for n, d in self.server.files.items()
+        ]
+        folders = {str(parent) for n in self.server.files for parent in Path(n).parents if str(parent) != "."}
+        rows += [{"type": "directory", "path": name, "size": 0, "oid": "0" * 40} for name in sorted(folders)]
+        if what == "paths-info":
+            return self.json([row for row in rows])
+        if what == "tree":
+            deep = "recursive=true" in self.path.lower()
+            inside = [row for row in rows if not inner or row["path"].startswith(f"{inner}/")]
+            return self.json(
+                inside if deep else [r for r in inside if str(Path(r["path"]).parent) == (inner or ".")]
+            )
+        self.file(self.server.files[inner])
+
+    def file(self, data):
+        if self.server.left == 0:
+            return self.reply(503, b"down for repairs")
+        headers = {
+            "ETag": f'"{hashlib.sha1(data).hexdigest()}"',
+            "Accept-Ranges": "bytes",
+            "X-Repo-Commit": COMMIT,
+        }
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if not match:
+            return self.reply(200, data, headers)
+        start, stop = int(match[1]), min(int(match[2] or len(data) - 1) + 1, len(data))
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+        if self.command == "GET" and self.server.left:
+            self.server.left -= 1
+        self.reply(206, data[start:stop], headers)
+
+    def json(self, value):
+        self.reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def reply(self, status, data, headers=None):
+        self.send_response(status)
+        for name, value in ((headers or {}) | {"Content-Length": str(len(data))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+            self.server.sent += len(data)
+
+
+@pytest.fixture
+def hub(here):
+    for n in range(2):
+        parquet(f"{n}.parquet", {"text": STORIES[60 * n : 60 * n + 60], "id": range(60)}, row_group_size=20)
+    files = {f"sample/10BT/00{n}_00000.parquet": Path(f"{n}.parquet").read_bytes() for n in range(2)}
+    server = Hub(files | {"data/other/000.parquet": b"", "README.md": b"---\nconfigs: []\n---\n"})
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def companion(server, *argv):
+    """The command in a process of its own, for which this server is the hub."""
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    environment = os.environ | {"HF_ENDPOINT": address, "PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    command = [sys.executable, "-m", "companion", *argv]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+
+def kept(folder):
+    """Bytes of the files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_corpus_of_the_hub_by_name(hub, here):
+    done = companion(hub, "prepare", "fineweb-edu", "--vocab-size", "300", "--data", "whole")
+    assert (done.returncode, done.stderr) == (0, "") and "120 documents read" in done.stdout
+    assert f"resolve/{COMMIT}/" in str(hub.asked) and "other" not in str(hub.asked)
+    assert json.loads((here / "whole/meta.json").read_text())["source"] == "fineweb-edu"
+    assert kept(here / "hf") < 1000  # the text is never all here
+    done = companion(hub, "prepare", "fineweb-edu", "--column", "body")
+    assert done.returncode == 2 and "fineweb-edu has no column 'body'; it has 'text', 'id'" in done.stderr
+
+    hub.left = 6  # then it is down, while documents are read
+    argv = ("prepare", "fineweb-edu", "--vocab-size", "300", "--data", "again")
+    done = companion(hub, *argv)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "fineweb-edu could not be read from the hub (Server error '503" in done.stderr
+    hub.left = None
+    assert companion(hub, *argv).returncode == 0
+    for path in (here / "whole").glob("[!.]*"):
+        assert (here / "again" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_of_files_that_are_not_reached_nothing_comes(hub):
+    done = companion(hub, "prepare", "fineweb-edu", "--documents", "30", "--vocab-size", "300")
+    assert "30 documents read" in done.stdout, done.stderr
+    assert "000_00000.parquet" in str(hub.asked) and "001_00000.parquet" not in str(hub.asked)
+
+
+def test_no_hub_is_one_line(hub):
+    hub.shutdown()
+    hub.server_close()
+    done = companion(hub, "prepare", "gutenberg", "--documents", "9")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "gutenberg could not be read from the hub" in done.stderr and "try again" in done.stderr
+
+
+def test_a_shard_without_rows_is_no_damage(here):
+    nothing = parquet("a.parquet", {"text": pyarrow.array([], pyarrow.string())})
+    pyarrow.parquet.ParquetWriter("b.parquet", pyarrow.schema([("text", pyarrow.string())])).close()
+    full = parquet("c.parquet", {"text": STORIES[:3]})
+    documents = Documents([nothing, "b.parquet", full])
+    documents.check()
+    assert list(documents) == STORIES[:3]
+    with pytest.raises(ValueError, match="a.parquet, b.parquet: there is no row"):
+        Documents([nothing, "b.parquet"]).check()
+
+
+def test_an_empty_first_group_is_read_over(here):
+    table = pyarrow.table({"text": STORIES[:3]})
+    with pyarrow.parquet.ParquetWriter("a.parquet", table.schema) as writer:
+        writer.write_table(table.slice(0, 0))
+        writer.write_table(table)
+    assert list(Documents(["a.parquet"])) == STORIES[:3]

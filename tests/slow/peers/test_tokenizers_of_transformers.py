@@ -1,0 +1,145 @@
+"""Public tokenizers against transformers' AutoTokenizer, and ours in its format: what .ci/run runs on Linux.
+
+Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
+"""
+
+import json
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.public import CHATML, FAMILIES, LLAMA2_CHAT, LLAMA3_CHAT, ZEPHYR, stories, write_family
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
+from companion.tokenization import BPETokenizer
+
+NAMES = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", "<|eot_id|>", "<tool_call>"]
+WILD = st.lists(
+    st.one_of(
+        st.text(st.sampled_from("ab \n\r\t'sé—🙂\x00½▁Ġ1234"), max_size=9),
+        st.text(max_size=5),
+        st.sampled_from([*NAMES, *stories()[:3]]),
+    ),
+    max_size=8,
+).map("".join)
+TALK = [
+    {"role": "system", "content": "Be brief.\n"},
+    {"role": "user", "content": "Who has the key?"},
+    {"role": "assistant", "content": "  Mara — été."},
+    {"role": "user", "content": " Why? "},
+]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def both(request, tmp_path_factory):
+    """(ours, theirs) of one family."""
+    folder = write_family(request.param, tmp_path_factory.mktemp("family"))
+    return read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+
+
+@given(text=WILD)
+@settings(max_examples=200, deadline=None)
+@example(text="".join(NAMES))
+def test_the_ids_and_texts_are_theirs(both, text):
+    ours, theirs = both
+    ids = theirs(text, add_special_tokens=False)["input_ids"]
+    assert ours.encode(text, "all") == ids
+    for part in (ids, ids[1:], ids[: len(ids) // 2]):
+        assert ours.decode(part) == theirs.decode(part)
+    if not any(name in text for name in ours.special_tokens):
+        assert ours.encode(text) == ids
+
+
+def test_begin_and_end_are_theirs(both):
+    ours, theirs = both
+    assert ours.end == theirs.eos_token_id
+    assert theirs("Once")["input_ids"] == ours.begin + ours.encode("Once")
+
+
+@pytest.mark.parametrize("add", [True, False])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_begins_a_text_is_theirs_whatever_the_configuration_says(name, add, tmp_path):
+    """With a tokenizer.json, transformers takes its post-processor's word alone."""
+    folder = write_family(name, tmp_path, add_bos_token=add)
+    ours, theirs = read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    assert theirs("Once")["input_ids"] == ours.begin + ours.encode("Once")
+
+
+CHATS = {"Qwen": CHATML, "Llama 3": LLAMA3_CHAT, "Llama 2": ZEPHYR}
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+@pytest.mark.parametrize("name", CHATS)
+@given(contents=st.lists(st.text(max_size=20), min_size=4, max_size=4))
+@settings(max_examples=60, deadline=None)
+@example(contents=[message["content"] for message in TALK])
+def test_chats_are_theirs(name, prompt, contents, pair):
+    ours, theirs = pair(name, CHATS[name])
+    messages = [message | {"content": new} for message, new in zip(TALK, contents, strict=True)]
+    expected = theirs.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=False)
+    assert ours.chat(messages, prompt) == expected
+
+
+@given(contents=st.lists(st.text(max_size=20), min_size=3, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_llama_2s_chats_are_theirs(contents, pair):
+    ours, theirs = pair("Llama 2", LLAMA2_CHAT)
+    messages = [message | {"content": new} for message, new in zip(TALK[1:], contents, strict=True)]
+    assert ours.chat(messages) == theirs.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=False
+    )
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A maker of (ours, theirs) of a family with a chat template, each made once."""
+    made = {}
+
+    def make(name, template):
+        if (name, template) not in made:
+            folder = write_family(name, tmp_path_factory.mktemp("chat"), chat_template=template)
+            made[name, template] = read_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+        return made[name, template]
+
+    return make
+
+
+# -- ours in their format
+
+BPE = BPETokenizer.train("".join(stories()), 800, special_tokens=("<|endoftext|>", "<|user|>", "<pad> "))
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bpe")
+    write_tokenizer(BPE, folder)
+    return AutoTokenizer.from_pretrained(folder), PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+@given(text=WILD)
+@settings(max_examples=300, deadline=None)
+@example(text="a<|user|>b<pad> <|endoftext|>")
+def test_they_load_ours(loaded, text):
+    for theirs in loaded:
+        ids = theirs(text)["input_ids"]
+        assert ids == BPE.encode(text, "all")
+        assert theirs.decode(ids) == text
+
+
+def test_they_know_where_ours_ends(loaded):
+    assert {theirs.eos_token_id for theirs in loaded} == {BPE.special_tokens["<|endoftext|>"]}
+    assert {theirs.bos_token for theirs in loaded} == {"<|endoftext|>"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_they_load_what_was_written_back(name, tmp_path):
+    ours = read_tokenizer(write_family(name, tmp_path / "a"))
+    write_tokenizer(ours, tmp_path / "b")
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "b")
+    text = "".join(NAMES).join(stories()[:5])
+    assert theirs(text, add_special_tokens=False)["input_ids"] == ours.encode(text, "all")
+    config = json.loads((tmp_path / "b" / "tokenizer_config.json").read_text("utf-8"))
+    assert re.search("Fast", config["tokenizer_class"])
+    assert (theirs.chat_template or None) == ours.template

@@ -1,0 +1,172 @@
+"""`companion verify`, and folders of `companion export hf` in transformers: small and random, in float32.
+
+Needs pip install -e '.[peers]'; then pytest -m gate tests/slow/peers.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import transformers as peers
+from safetensors.torch import load_file, save_file
+from support.command_line import TINY, fails
+
+from companion.cli import main
+from companion.runtime import verifying
+from companion.runtime.public_tokenizers import write_tokenizer
+from companion.tokenization import BPETokenizer
+from companion.village import load_split
+
+TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
+KV = {
+    "vocab_size": 307,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "hidden_size": 32,
+    "intermediate_size": 36,
+    "max_position_embeddings": 128,
+}
+NEOX = {name: value for name, value in KV.items() if name != "num_key_value_heads"}
+CASES = {
+    "gpt2": lambda: peers.GPT2LMHeadModel(
+        peers.GPT2Config(vocab_size=307, n_positions=128, n_layer=2, n_head=4, n_embd=32)
+    ),
+    "qwen3": lambda: peers.Qwen3ForCausalLM(peers.Qwen3Config(**KV, head_dim=8)),
+    "pythia": lambda: peers.GPTNeoXForCausalLM(peers.GPTNeoXConfig(**NEOX, rotary_pct=0.25)),
+}
+
+
+def written(name, folder, seed=0):
+    """A folder that transformers wrote, in bfloat16 as many public ones are, with a tokenizer."""
+    torch.manual_seed(seed)
+    model = CASES[name]()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.2 * torch.randn_like(p)
+    model.generation_config.eos_token_id = 290  # verify goes on past it
+    model.bfloat16().save_pretrained(folder)
+    write_tokenizer(TOKENIZER, folder)
+    return Path(folder)
+
+
+def change(folder, how):
+    """A folder beside this one in which one tensor is another."""
+    damaged = folder.with_name("damaged")
+    shutil.copytree(folder, damaged)
+    tensors = load_file(damaged / "model.safetensors")
+    name = next(
+        name
+        for name in tensors
+        if name.endswith(("1.attn.c_proj.weight", "o_proj.weight", "1.attention.dense.weight"))
+    )
+    tensors[name] = how(tensors[name]).contiguous()
+    save_file(tensors, damaged / "model.safetensors", {"format": "pt"})
+    return damaged
+
+
+DAMAGES = {
+    "transposed": lambda tensor: tensor.T,
+    "one value": lambda tensor: tensor.index_put(
+        (torch.tensor([3]), torch.tensor([5])), torch.tensor(9.0).bfloat16()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
+    folder = written(name, tmp_path / "whole")
+    assert main(["verify", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and "SHA-256" in lines[0] and "none is published" in lines[0]
+    assert lines[1].startswith("right  logits after ") and lines[2].startswith("right  the 20 likeliest")
+    assert float(lines[1].split(": ")[1].split()[0]) < 1e-5
+    n_tokens = int(lines[1].split("after ")[1].split()[0])
+    assert n_tokens == 1 + len(TOKENIZER.encode(verifying.PROMPT))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", CASES)
+def test_a_damaged_one_is_another_model(name, damage, tmp_path, capsys):
+    whole = written(name, tmp_path / "whole")
+    damaged = change(whole, DAMAGES[damage])
+    assert main(["verify", str(damaged), "--against", str(whole)]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("WRONG  logits") and len(err.splitlines()) == 1
+    assert "so" in err and "is another model" in err
+    assert main(["verify", str(whole), "--against", str(whole)]) == 0
+
+
+def test_one_with_numbers_that_are_not_finite_is_refused(tmp_path, capsys):
+    whole = written("gpt2", tmp_path / "whole")
+    damaged = change(whole, lambda tensor: tensor / 0)
+    assert main(["verify", str(damaged), "--against", str(whole)]) == 2
+    assert "o_proj.weight holds" in capsys.readouterr().err
+
+
+def test_a_matrix_that_we_read_the_wrong_way_round_is_found(tmp_path, capsys, monkeypatch):
+    """The damage is in our reading: the square c_proj of GPT-2 is taken as (out, in)."""
+    import dataclasses
+
+    from companion import pretrained
+
+    family = dataclasses.replace(
+        pretrained.GPT2, transposed=("c_attn.weight", "c_fc.weight", "mlp.c_proj.weight")
+    )
+    monkeypatch.setitem(pretrained.FAMILIES, "gpt2", family)
+    assert main(["verify", str(written("gpt2", tmp_path / "whole"))]) == 1
+    assert "WRONG  logits" in capsys.readouterr().out
+
+
+def test_the_published_hash_is_asked_for(tmp_path, capsys, monkeypatch):
+    """A folder here that is called like GPT-2 and holds something else."""
+    monkeypatch.chdir(tmp_path)
+    written("gpt2", "openai-community/gpt2")
+    assert main(["verify", "openai-community/gpt2"]) == 1
+    out, err = capsys.readouterr()
+    assert (
+        out.startswith("WRONG  SHA-256")
+        and "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707" in out
+    )
+    assert "1 of 3 differ, so openai-community/gpt2 is another model" in err
+    digest = out.split("SHA-256 ")[1].split()[0]
+    monkeypatch.setitem(verifying.PUBLISHED, "openai-community/gpt2", digest)
+    assert main(["verify", "openai-community/gpt2"]) == 0
+    assert capsys.readouterr().out.startswith("right  SHA-256")
+
+
+def test_what_cannot_be_verified_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    folder = written("gpt2", "whole")
+    fails(capsys, ["verify", "nowhere"], 2, "checkpoint nowhere is not there")
+    fails(capsys, ["verify"], 1, "openai-community/gpt2", "HF_HUB_OFFLINE")
+    fails(capsys, ["verify", folder, "--against", "nowhere"], 2, "transformers cannot read nowhere")
+    other = written("qwen3", "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "no-such-type"}))
+    fails(capsys, ["verify", folder, "--against", other], 2, "transformers cannot read other")
+    cut = Path(shutil.copytree(folder, "cut")) / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    fails(capsys, ["verify", folder, "--against", "cut"], 2, "transformers cannot read cut: ")
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "storyteller"])
+def test_what_is_exported_is_what_transformers_loads(architecture, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text("\n".join(load_split("val")[:30]), encoding="utf-8")
+    assert main(["prepare", "mine.txt", "--vocab-size", "300"]) == 0
+    argv = ["train", "--data", "runs/data/mine", *TINY, "--architecture", architecture, "--d-ff", "40"]
+    assert main([*argv, "--optimizer", "adamw"]) == 0
+    capsys.readouterr()
+    assert main(["export", "hf", "--model", "runs/mine", "--output", "out"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    code = "\n".join(line for line in lines if line.startswith(("from", "model", "tokenizer")))
+    found = {}
+    exec(code, found)  # what the command prints
+    ids = found["tokenizer"]("Once Mara", return_tensors="pt").input_ids
+    assert ids.shape[1] > 1 and found["model"](ids).logits.shape[-1] == 300
+    assert main(["verify", "runs/mine", "--against", "out"]) == 0  # a folder of ours against what it became
+    assert main(["verify", "out"]) == 0

@@ -1,0 +1,85 @@
+"""A page of the web book, open in a browser."""
+
+from pathlib import Path
+
+import pytest
+
+from companion.book.api import modules
+from companion.book.manifest import Book
+
+BOOK = Book.read(Path(__file__).parents[3])
+
+MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
+FIRST = BOOK.chapters[1]
+"""The first chapter that exports: its page and its module's stand for all where only what is quick is run."""
+NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
+"""Every page, by its file's name."""
+QUICK = {*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"}
+"""One page of each kind."""
+
+OVERFLOWING = """() => {
+  const wide = [];
+  const scrolls = (e) => {
+    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
+    return false;
+  };
+  for (const e of document.querySelectorAll(".bd-article-container *")) {
+    const box = e.getBoundingClientRect();
+    const seen = box.width && !e.closest("mjx-assistive-mml");
+    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
+    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
+      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
+  }
+  const page = document.documentElement.scrollWidth;
+  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
+}"""
+"""What is wider than the page, in words."""
+
+
+def unless_first(chapters: list) -> list:
+    """Chapters as parameters of a test: the one that stands for all, and the others marked slow."""
+    return [c if c == FIRST else pytest.param(c, marks=pytest.mark.gate) for c in chapters]
+
+
+def seeded(route):
+    """The model's thread with darts of its own, so that every run of a test is told the same stories."""
+    answer = route.fetch()
+    darts = "let dart = 1; Math.random = () => (dart = (dart * 16807) % 2147483647) / 2147483647;"
+    route.fulfill(response=answer, body=f"{answer.text()}\n{darts}\n")
+
+
+class Opened:
+    """A page of the site, and what happened while it loaded."""
+
+    def __init__(self, browser, address: str, name: str, **options):
+        self.address, self.name, self.complaints = address, name, []
+        screen = {"viewport": {"width": 1280, "height": 900}}
+        self.page = browser.new_context(**screen | options).new_page()
+        self.page.route("**/teller/worker.js", seeded)
+        self.page.on("console", self.heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", self.asked)
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("response", self.answered)
+        self.page.goto(f"{address}/{name}", wait_until="networkidle")
+        self.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => null)")
+
+    def heard(self, message):
+        """What the console says."""
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console: {message.text}")
+
+    def asked(self, request):
+        """Each request, also of scripts and fonts."""
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.complaints.append(f"outside: {request.url}")
+
+    def answered(self, response):
+        """Each answer."""
+        if response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+    def close(self):
+        """End it."""
+        self.page.context.close()

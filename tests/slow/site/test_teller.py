@@ -1,0 +1,345 @@
+"""The tools in which the model runs, as a reader uses them."""
+
+import json
+
+import pytest
+from opened import BOOK, OVERFLOWING
+
+from companion.book.model import CHECKPOINT
+from companion.book.teller import PLACES
+
+TOOLS = {kind: f"chapters/{chapter}.html" for chapter, (_, kind) in PLACES.items()}
+TOLD = "() => /sentences are/.test(document.querySelector('.teller .status').textContent)"
+PHONE = {"is_mobile": True, "viewport": {"width": 380, "height": 800}}
+MINUTE = 60_000
+"""Milliseconds: far more than any of this takes, even on a busy machine."""
+
+
+def use(page, kind: str) -> None:
+    """Press a tool's button, and wait until it shows all."""
+    page.locator(".teller .main").click()
+    if kind == "tell":
+        page.wait_for_function(TOLD, timeout=MINUTE)
+    page.wait_for_function(
+        "() => /\\d/.test(document.querySelector('.teller .status').textContent)", timeout=MINUTE
+    )
+    assert page.locator(".teller .shown").is_visible()
+
+
+def set_slider(page, name: str, value: float) -> None:
+    """Move a slider, as a drag would."""
+    slider = page.get_by_label(name, exact=True)
+    slider.evaluate("(e, value) => {e.value = value; e.dispatchEvent(new Event('input'))}", value)
+
+
+def told(page) -> str:
+    """The story on the page."""
+    return page.locator(".teller .token:not(.beginning)").evaluate_all(
+        "all => all.map((e) => e.textContent).join('')"
+    )
+
+
+@pytest.fixture
+def still(opened):
+    """Opens a page for a reader who wants no motion: stories come at once."""
+    return lambda name, **options: opened(name, reduced_motion="reduce", **options)
+
+
+def test_the_model_is_loaded_after_the_click_and_is_small(browser, address):
+    page = browser.new_page(reduced_motion="reduce")
+    sizes = {}
+    page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
+    page.goto(f"{address}/index.html", wait_until="networkidle")
+    assert not [url for url in sizes if "/model/" in url or "gpt.js" in url or "worker.js" in url]
+    said = page.locator(".teller .hint").inner_text()
+    use(page, "tell")
+    page.wait_for_load_state("networkidle")
+    ours = {url: size for url, size in sizes.items() if "/_static/teller/" in url or "/_static/model/" in url}
+    assert {url.rsplit("/", 1)[1] for url in ours} >= {"weights.bin", "model.json", "marks.json", "play.js"}
+    total, model = sum(ours.values()), sum(size for url, size in ours.items() if "/model/" in url)
+    assert 900_000 < total <= 2_000_000
+    assert said == f"loads {model / 1e6:.1f} MB, once" and not page.locator(".teller .hint").count()
+    page.close()
+
+
+def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer):
+    from companion.caching import KVCache
+    from companion.generation import LanguageModel
+
+    page = still("index.html").page
+    page.get_by_label("The first words").fill("Once the baker")
+    set_slider(page, "temperature", 0)
+    use(page, "tell")
+    story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
+    assert told(page) == story and len(story) > 200
+    assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
+
+
+def test_a_story_comes_word_by_word_and_stops(opened):
+    page = opened("index.html").page
+    page.locator(".teller .main").click()
+    page.locator(".teller .token:nth-child(12)").wait_for(timeout=MINUTE)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_function(TOLD, timeout=MINUTE)
+    status = page.locator(".teller .status")
+    assert status.inner_text().startswith("Stopped: ")
+    assert page.locator(".teller .token").count() < 60
+    use(page, "tell")  # and another can begin
+    assert status.inner_text().startswith("The story is over: ")
+    assert status.get_attribute("aria-live") == "polite"
+
+
+def test_with_reduced_motion_the_story_comes_whole(still):
+    page = still("index.html").page
+    page.evaluate(
+        """() => {
+          window.counts = new Set();
+          const look = () => {
+            counts.add(document.querySelectorAll(".teller .token:not(.beginning)").length);
+            requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    use(page, "tell")
+    page.wait_for_timeout(200)
+    counts = sorted(page.evaluate("() => [...counts]"))
+    assert counts[0] == 0 and counts[1] > 40 and len(counts) == 2
+
+
+def test_a_word_that_is_pointed_at_shows_what_was_weighed(still):
+    page = still("index.html").page
+    use(page, "tell")
+    page.locator(".teller .token").nth(30).hover()
+    bars = page.locator(".teller .bars li")
+    assert bars.count() == 10
+    shares = bars.evaluate_all(
+        "all => all.map((e) => +e.querySelector('.bar').style.getPropertyValue('--share'))"
+    )
+    assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-6
+    assert page.locator(".teller .arcs path").count() >= 1
+    where = page.locator(".teller .where").inner_text()
+    assert where.startswith("Before “") and "%" in where
+    page.get_by_label("head", exact=True).select_option("0")
+    page.get_by_label("layer", exact=True).select_option("0")
+    page.locator(".teller .token").nth(30).hover()
+    assert page.locator(".teller .where").inner_text() != where
+
+
+def test_marks_have_signs_and_a_legend(still):
+    page = still("index.html").page
+    page.get_by_label("The first words").fill(
+        "Once upon a time, the mouse Hazel lived by the mill. Blub blub. Nell said good night to Pip. "
+    )
+    set_slider(page, "temperature", 2)
+    use(page, "tell")
+    for name in ("grammar", "foreign", "name-new"):
+        assert (
+            page.locator(f".teller .token.{name}").count() and page.locator(f".teller .sample.{name}").count()
+        )
+    signs = page.locator(".teller .token.last").evaluate_all(
+        "all => all.map((e) => getComputedStyle(e, '::after').content[1])"
+    )
+    assert {"✓", "?"} == set(signs)
+    assert page.locator(".teller .legend li").count() == 5
+
+
+def test_the_teller_works_by_keyboard(still):
+    page = still("index.html").page
+    page.get_by_label("The first words").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Once the fox")
+    for name in ("temperature", "top-p"):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        assert (
+            focused.get_attribute("type") == "range"
+            and focused.evaluate("e => e.labels[0].textContent") == name
+        )
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(":focus").get_attribute("aria-valuetext") == "0.95"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function(TOLD, timeout=MINUTE)
+    assert page.locator(":focus").inner_text() == "Tell a story"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.get_attribute("data-token") == "0" and told(page).startswith("Once the fox")
+    outline = focused.evaluate("e => getComputedStyle(e).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("End")
+    last = page.locator(".teller .bars-title").first.inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert page.locator(":focus").get_attribute("aria-pressed") == "true"
+    assert page.locator(".teller .bars-title").first.inner_text() != last
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").evaluate("e => e.labels[0].textContent") == "layer"
+
+
+def test_the_cutter_merges_step_by_step(opened, tokenizer):
+    page = opened(TOOLS["cut"]).page
+    sentence = "Mara's café burned down."
+    page.get_by_label("Your sentence").fill(sentence)
+    use(page, "cut")
+    ids = page.locator(".teller .chip .id")
+    assert [int(text) for text in ids.all_inner_texts()] == tokenizer.encode(sentence)
+    set_slider(page, "merges done", 0)
+    assert [int(text) for text in ids.all_inner_texts()] == list(sentence.encode())
+    before = ids.count()
+    page.get_by_role("button", name="One on", exact=True).click()
+    assert ids.count() < before and page.locator(".teller .chip.new").count() >= 1
+    page.get_by_role("button", name="One back", exact=True).click()
+    assert ids.count() == before and page.locator(".teller .chip.new").count() == 0
+
+
+def test_the_map_shows_any_head(opened):
+    page = opened(TOOLS["heads"]).page
+    use(page, "heads")
+    shares = """all => all.map((row) => [...row.querySelectorAll("td.seen")].map(
+        (cell) => +cell.style.getPropertyValue("--share")))"""
+    rows = page.locator(".teller table.map tr:not(:first-child)").evaluate_all(shares)
+    assert [len(row) for row in rows] == list(range(1, len(rows) + 1))
+    assert all(abs(sum(row) - 1) < 1e-4 for row in rows)
+    page.get_by_label("head", exact=True).select_option("mean")
+    mean = page.locator(".teller table.map tr:not(:first-child)").evaluate_all(shares)
+    assert mean != rows and all(abs(sum(row) - 1) < 1e-4 for row in mean)
+    page.locator(".teller table.map th button").nth(3).focus()
+    assert "looks at" in page.locator(".teller .where").inner_text()
+    page.get_by_label("Your sentence").fill(" ".join(["Mara"] * 60))
+    use(page, "heads")
+    assert "find no room" in page.locator(".teller .status").inner_text()
+
+
+def test_the_cache_grows_by_a_column_a_token(opened):
+    page = opened(TOOLS["cache"]).page
+    use(page, "cache")
+    config = json.loads((BOOK.root / CHECKPOINT / "config.json").read_text(encoding="utf-8"))["config"]
+    each = 2 * config["n_layers"] * config["d_model"] * 4
+    tokens = page.locator(".teller canvas").first.evaluate("e => e.width")
+    assert page.locator(".teller canvas").count() == 2 * config["n_layers"]
+    assert f"= {tokens * each:,} bytes" in page.locator(".teller .facts").inner_text()
+    painted = """e => {
+      const { data } = e.getContext("2d").getImageData(0, 0, e.width, e.height);
+      const seen = [...data.keys()].filter((i) => i % 4 === 3 && data[i]);
+      return new Set(seen.map((i) => (i >> 2) % e.width)).size;
+    }"""
+    set_slider(page, "tokens read", 3)
+    assert page.locator(".teller canvas").first.evaluate(painted) == 3
+    page.get_by_role("button", name="One on", exact=True).click()
+    assert page.locator(".teller canvas").last.evaluate(painted) == 4
+    facts = page.locator(".teller .facts").inner_text()
+    blocks = config["n_layers"] * (4 * config["d_model"] ** 2 + 2 * config["d_model"] * config["d_ff"])
+    read = [
+        n * blocks + sum(2 * config["n_layers"] * config["d_model"] * t for t in range(n + 1))
+        for n in range(5)
+    ]
+    assert f"= {4 * each:,} bytes" in facts and f"done {read[4] / 1e6:.1f} million" in facts
+    assert f"anew, {sum(read) / 1e6:.1f} million" in facts
+
+
+@pytest.mark.parametrize("kind", TOOLS)
+def test_on_a_phone_nothing_overflows(still, kind):
+    page = still(TOOLS[kind], **PHONE).page
+    page.locator(".teller .main").scroll_into_view_if_needed()
+    assert page.evaluate(OVERFLOWING) == []
+    use(page, kind)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def test_a_token_without_letters_has_a_name_too(still):
+    page = still("index.html").page
+    page.get_by_label("The first words").fill("One day  ☃")
+    use(page, "tell")
+    spoken = page.locator(".teller .token.given").evaluate_all(
+        "all => all.map((e) => e.ariaLabel ?? e.textContent.trim())"
+    )
+    assert all(spoken) and {"space", "part of a character"} <= set(spoken)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("kind", TOOLS)
+def test_axe_finds_no_fault_in_what_a_tool_shows(still, kind):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
+    page = still(TOOLS[kind]).page
+    page.add_style_tag(content="* {transition: none !important}")
+    use(page, kind)
+    for theme in ("light", "dark"):
+        page.evaluate("theme => {document.documentElement.dataset.theme = theme}", theme)
+        report = axe.Axe().run(page, context=".teller", options={"resultTypes": ["violations"]}).response
+        faults = [fault for fault in report["violations"] if fault["impact"] != "minor"]
+        said = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in faults]
+        assert not faults, (theme, json.dumps(said, indent=1))
+
+
+@pytest.mark.parametrize("kind", TOOLS)
+def test_nothing_complains_and_no_other_host_is_asked(still, kind):
+    page = still(TOOLS[kind])
+    use(page.page, kind)
+    assert page.complaints == []
+
+
+def test_without_javascript_the_cover_shows_the_strips(opened):
+    page = opened("index.html", java_script_enabled=False).page
+    assert "the model goes on" in page.locator(".bd-article noscript").inner_text()
+    assert page.locator(".bd-article .story").count() == 3
+    assert not page.locator(".teller").is_visible()
+
+
+@pytest.mark.parametrize("kind", TOOLS)
+def test_without_javascript_a_chapter_has_no_trace_of_its_tool(opened, kind):
+    page = opened(TOOLS[kind], java_script_enabled=False).page
+    assert page.locator(".teller").count() == 1 and not page.locator(".teller").is_visible()
+
+
+def test_opened_from_a_file_it_says_what_it_needs(browser, site):
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    assert page.locator(".teller").inner_text().endswith("python -m http.server -d site")
+    page.close()
+
+
+def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
+    page = still("index.html").page
+    page.context.route("**/weights.bin", lambda route: route.fulfill(status=404))
+    page.locator(".teller .main").click()
+    failed = "() => document.querySelector('.teller .status').textContent.startsWith('It failed')"
+    page.wait_for_function(failed, timeout=MINUTE)
+    said = page.locator(".teller .status").inner_text()
+    assert said == "It failed: weights.bin did not come (404); reload the page."
+    page.context.unroute("**/weights.bin")
+    use(page, "tell")
+
+
+def test_first_words_that_do_not_fit_are_refused(still):
+    page = still("index.html").page
+    page.get_by_label("The first words").fill("§" * 300)
+    page.locator(".teller .main").click()
+    page.wait_for_function(
+        "() => document.querySelector('.teller .status').textContent.includes('shorten')", timeout=MINUTE
+    )
+    page.get_by_label("The first words").fill("Once")
+    use(page, "tell")
+
+
+def test_the_model_s_page_shows_its_whole_file(opened, site):
+    page = opened("browser.html").page
+    lines = (site / "_static" / "teller" / "gpt.js").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 250
+    shown = page.locator(".mirror .highlight-javascript pre").all_inner_texts()
+    shown = {line.rstrip() for text in shown for line in text.splitlines()}
+    begin = next(i for i, line in enumerate(lines) if line.startswith("/**"))
+    assert [line for line in lines[begin:] if line.rstrip() and line.rstrip() not in shown] == []
+    sides = page.locator(".mirror").filter(has=page.locator(".side:nth-child(2)"))
+    assert sides.count() >= 12
+    boxes = sides.first.locator(".side").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
+    assert boxes[1] > boxes[0] + 300
+
+
+def test_it_is_not_slow(still):
+    """At least 2 tokens a second, which only a fault would miss; tests/benchmarks/browser.py measures."""
+    page = still("index.html").page
+    use(page, "tell")
+    said = page.locator(".teller .status").inner_text()
+    assert float(said.split(" ms of arithmetic")[0].split()[-1]) < 500

@@ -1,0 +1,59 @@
+"""One of several processes of runtime/test_distributed.py: carries out commands of the command line, in order.
+
+`python tests/support/worker.py RANK FILE`, where FILE is JSON: a list of dicts with argv, a list for each
+rank; port; and, where they are not as usual: env (of each rank, None takes away), join (seconds to find one
+another), press ([rank, step]: Ctrl-C in that step). What came of each is written into FILE.RANK: status, out, err.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from companion import cli, training
+from companion.commands import preparing
+from companion.runtime import distributed
+
+ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+def carry_out(rank, spec):
+    usual = {"RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": spec["port"]}
+    for name in ENV:
+        os.environ.pop(name, None)
+    for name, value in (usual | spec.get("env", [{}, {}])[rank]).items():
+        if value is not None:
+            os.environ[name] = str(value)
+    distributed.JOIN = spec.get("join", 30)
+    preparing.STORIES = 30
+    at, set_rate, seen = spec.get("press"), SET_RATE, []
+
+    def pressed(*args):
+        seen.append(1)
+        if at and at[0] == rank and len(seen) == at[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+        set_rate(*args)
+
+    training.set_rate = pressed
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.main(spec["argv"][rank])
+    return {"status": status, "out": out.getvalue(), "err": err.getvalue()}
+
+
+SET_RATE = training.set_rate
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    rank, path = int(sys.argv[1]), Path(sys.argv[2])
+    found = []
+    for spec in json.loads(path.read_text(encoding="utf-8")):
+        begun = time.monotonic()
+        found.append(carry_out(rank, spec))
+        said = f"{rank}: {' '.join(spec['argv'][rank])}: {found[-1]['status']}"
+        print(f"{said}, {time.monotonic() - begun:.1f} s", file=sys.__stderr__, flush=True)
+    Path(f"{path}.{rank}").write_text(json.dumps(found), encoding="utf-8")

@@ -1,0 +1,499 @@
+"""The village: exact bits, one reading for every text, and the shipped data."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from math import log2, sqrt
+from random import Random
+
+import pytest
+
+from companion import village
+from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
+from companion.village.world import EFFECTS, HE, KINDS, NUMBERS, PATTERNS, RULES, SHE, State, Thing
+
+TOLD = [story(Random(seed)) for seed in range(1000)]
+PARSED = [VILLAGE.parse(told.text) for told in TOLD]
+
+
+# ---- telling and reading agree ----------------------------------------------------------------------------
+
+
+def test_bits_of_a_text_are_what_the_simulator_counted():
+    rng = Random(2024)
+    for _ in range(2000):
+        told = story(rng)
+        assert bits(told.text) == pytest.approx(told.bits, abs=1e-9)
+
+
+def test_the_same_seed_tells_the_same_story_and_another_does_not():
+    assert story(Random(5)) == story(Random(5))
+    assert len({told.text for told in TOLD}) == len(TOLD)
+
+
+def test_parsed_choices_retell_the_text():
+    for told, steps in zip(TOLD, PARSED, strict=True):
+        assert " ".join(step.pattern.fill(step.words) for step in steps) == told.text
+
+
+def test_spans_point_at_the_words():
+    for told, steps in zip(TOLD[:100], PARSED[:100], strict=True):
+        for step in steps:
+            assert [told.text[a:b] for a, b in step.spans] == step.words
+
+
+def test_patterns_come_as_often_as_their_weights_say():
+    """For each pattern, how often it came against the sum of its chances, in standard deviations."""
+    expected, variance, seen = Counter(), Counter(), Counter()
+    for steps in PARSED[:300]:
+        state = State()
+        for step in steps:
+            total, menu, _ = VILLAGE.menu(state)
+            for unit, patterns in menu:
+                for pattern in patterns:
+                    expected[pattern] += unit / total
+                    variance[pattern] += unit / total * (1 - unit / total)
+            seen[step.pattern] += 1
+            words = {}
+            for slot, word in zip(step.pattern.slots, step.words, strict=True):
+                words.setdefault(slot.letter, word)
+            VILLAGE.advance(state, step.pattern, words, step.pattern.fill(step.words))
+    scores = [(seen[p] - expected[p]) / sqrt(variance[p]) for p in expected if variance[p] > 5]
+    assert len(scores) > 80
+    assert max(map(abs, scores)) < 4.5
+    assert 0.7 < sum(z * z for z in scores) / len(scores) < 1.4
+
+
+def test_each_allowed_word_is_as_likely_as_the_others():
+    """Chi-square of the place of the chosen word among the allowed ones, for each number of allowed words."""
+    places = defaultdict(Counter)
+    for steps in PARSED:
+        for step in steps:
+            for word, options in zip(step.words, step.options, strict=True):
+                places[len(options)][options.index(word)] += 1
+    tested = 0
+    for n, counts in places.items():
+        draws = sum(counts.values())
+        if n == 1 or draws < 10 * n:
+            continue
+        square = sum((counts[i] - draws / n) ** 2 / (draws / n) for i in range(n))
+        assert abs(square - (n - 1)) < 5 * sqrt(2 * (n - 1)), n
+        tested += 1
+    assert tested > 12
+
+
+# ---- every text has one reading ---------------------------------------------------------------------------
+
+
+def tokens(text):
+    return re.findall(r"[A-Za-z'-]+|[^\sA-Za-z]", text)
+
+
+def transitions(pattern, kinds):
+    """The pattern as a graph: node -> list of (token, next node, choice made on the way); None is its end."""
+    graph, after = {}, None
+    for i in reversed(range(2 * len(pattern.slots) + 1)):
+        options = [pattern.pieces[i // 2]] if i % 2 == 0 else kinds[pattern.slots[i // 2].kind]
+        starts = []
+        for choice, option in enumerate(options):
+            node = after
+            for j, token in reversed(list(enumerate(tokens(option)))):
+                edges = [(token, node, choice if j == 0 and i % 2 else None)] if node is not None else []
+                ends = [(token, None, choice if j == 0 and i % 2 else None)] if node is None else []
+                name = (i, choice, j)
+                graph[name] = edges + ends
+                node = name
+            starts.append(node)
+        if len(starts) == 1:
+            after = starts[0]
+        else:
+            after = (i, "any", 0)
+            graph[after] = [edge for start in starts for edge in graph[start]]
+    return graph, after
+
+
+def test_no_text_is_the_sentence_of_two_patterns_or_begins_with_one():
+    """Walk both patterns' graphs at once, word by word: they must part before either ends."""
+    graphs = [transitions(pattern, KINDS) for pattern in VILLAGE.patterns]
+    firsts = defaultdict(list)
+    for number, (graph, start) in enumerate(graphs):
+        for token in {token for token, _, _ in graph[start]}:
+            firsts[token].append(number)
+    pairs = {(a, b) for numbers in firsts.values() for a in numbers for b in numbers if a < b}
+    assert len(pairs) > 500
+    for a, b in pairs:
+        (one, start), (two, begin) = graphs[a], graphs[b]
+        seen, todo = set(), [(start, begin)]
+        while todo:
+            left, right = todo.pop()
+            ways = defaultdict(set)
+            for token, node, _ in two[right]:
+                ways[token].add(node)
+            for token, node, _ in one[left]:
+                for other in ways.get(token, ()):
+                    assert node is not None and other is not None, (PATTERNS[a].text, PATTERNS[b].text)
+                    if (node, other) not in seen:
+                        seen.add((node, other))
+                        todo.append((node, other))
+
+
+def test_no_word_of_a_kind_begins_another():
+    for kind, words in KINDS.items():
+        assert len(set(words)) == len(words) > 1, kind
+        for one in words:
+            assert not any(two != one and re.match(re.escape(one) + r"(?!\w)", two) for two in words), one
+    with pytest.raises(ValueError, match="'a hat' begins 'a hat of straw'"):
+        Village(KINDS | {"doing": ["a hat", "a hat of straw"]})
+
+
+def test_the_index_finds_what_trying_every_pattern_finds():
+    for told, steps in zip(TOLD[:60], PARSED[:60], strict=True):
+        for step in steps:
+            assert [p for p in VILLAGE.patterns if p.regex.match(told.text, step.start)] == [step.pattern]
+
+
+# ---- the proof by enumeration -----------------------------------------------------------------------------
+
+KEEP = ("name", "pronoun", "role", "thing", "place", "mood", "number")
+SMALL = {kind: words if kind == "number" else words[:2] for kind, words in KINDS.items()}
+TINY = SMALL | {kind: KINDS[kind][:1] for kind in KINDS if kind not in KEEP}
+
+
+def small_village(choose, kinds):
+    """A village of two names, things and places; its stories may end as soon as two are in them."""
+    return Village(kinds, [line for line in PATTERNS if choose(line)], shortest=0, longest=60)
+
+
+def key(state):
+    """A state as a value that can be compared."""
+    return repr([value.text if name == "last" and value else value for name, value in vars(state).items()])
+
+
+def check_continuations(small, state):
+    """All that can follow: chances that sum to 1, and no text that is, or begins, another."""
+    following = list(small.continuations(state))
+    assert sum(chance for _, chance, _ in following) == pytest.approx(1, abs=1e-12)
+    texts = sorted(text for text, _, _ in following)
+    for one, two in zip(texts, texts[1:], strict=False):
+        assert one != two and not two.startswith(one + " ")
+    return following
+
+
+def one_for_each_effect():
+    chosen = {}
+    for line in PATTERNS:
+        chosen[line.part, line.effects] = line
+    return set(chosen.values())
+
+
+@pytest.mark.gate
+def test_all_stories_up_to_five_sentences_have_probabilities_that_sum_to_one():
+    """A sentence for each effect; equal states are counted together, so that 5 sentences can be exhausted."""
+    chosen = one_for_each_effect()
+    small = small_village(lambda line: line in chosen and line.effects[1:] in ((), ("brings_thing",)), TINY)
+    layer, finished, unfinished = {key(State()): (State(), 1.0)}, 0.0, 0.0
+    for depth in range(5):
+        following = {}
+        for state, chance in layer.values():
+            for _, share, after in check_continuations(small, state):
+                if after.over:
+                    finished += chance * share
+                elif depth == 4:
+                    unfinished += chance * share
+                else:
+                    name = key(after)
+                    following[name] = (after, following.get(name, (None, 0.0))[1] + chance * share)
+        layer = following
+    assert finished > 0.01 and unfinished > 0.01
+    assert finished + unfinished == pytest.approx(1, abs=1e-9)
+
+
+TOPICS = {
+    "things": "finds gives swaps puts_down picks_up fetches vanishes",
+    "loans": "lends returns hides breaks mends goes comes",
+    "food": "gathers counts shares eats_all buys",
+    "days": "day_is weather_comes weather_goes feels comforts wishes gets_wish",
+    "company": "goes go_together all_go follows comes",
+}
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_text_of_five_sentences_is_written_down_once(topic):
+    """Here every story is written out; those that end are also read back."""
+    effects = set(TOPICS[topic].split()) | {"opens", "arrives", "brings_thing", "goes", "ends"}
+    chosen = one_for_each_effect()
+    table = {line for line in chosen if line.effects and effects.issuperset(line.effects)}
+    small = small_village(table.__contains__, TINY)
+    layer, texts, whole = [("", 1.0, State())], [], 0.0
+    for depth in range(5):
+        following = []
+        for told, chance, state in layer:
+            for text, share, after in small.continuations(state):
+                longer = f"{told} {text}".strip()
+                if after.over or depth == 4:
+                    texts.append(longer)
+                    whole += chance * share
+                    if after.over:
+                        assert small.bits(longer) == pytest.approx(-log2(chance * share), abs=1e-9)
+                else:
+                    following.append((longer, chance * share, after))
+        layer = following
+    assert len(texts) > 100
+    assert len(set(texts)) == len(texts)
+    assert whole == pytest.approx(1, abs=1e-9)
+
+
+def test_every_sentence_of_the_table_can_be_followed_by_something():
+    """From states of true stories of the small village, with the whole table: no dead end, no text twice."""
+    small, rng, told = small_village(lambda line: True, SMALL), Random(0), Counter()
+    for _ in range(12):
+        state = State()
+        while not state.over:
+            following = check_continuations(small, state)
+            told.update(after.last.text for _, _, after in following)
+            state = following[rng.randrange(len(following))][2]
+    assert len(told) > 0.8 * len(PATTERNS)
+
+
+# ---- mutants ----------------------------------------------------------------------------------------------
+
+
+def mutants(text, rng):
+    words, sentences = text.split(" "), re.split(r"(?<=[.!?]) ", text)
+    i, j = rng.sample(range(len(words)), 2)
+    yield " ".join(words[:i] + [words[j]] + words[i + 1 :])  # a word replaced by another of the story
+    yield " ".join(words[:i] + words[i + 1 :])  # a word left out
+    yield " ".join(words[:i] + [words[i]] + words[i:])  # a word twice
+    a, b = rng.sample(range(len(sentences)), 2)
+    sentences[a], sentences[b] = sentences[b], sentences[a]
+    yield " ".join(sentences)  # two sentences swapped
+    yield text[: rng.randrange(1, len(text))]  # cut short
+    yield text.replace(". ", ".  ", 1)
+    yield text + " "
+    yield text + " " + text
+    kind = KINDS[rng.choice(["name", "thing", "place", "color", "number"])]
+    here = [word for word in kind if re.search(rf"\b{word}\b", text)]
+    if here:
+        yield re.sub(rf"\b{rng.choice(here)}\b", rng.choice(kind), text, count=1)  # another of its kind
+
+
+def test_mutants_are_rejected_or_retold_exactly():
+    rng, rejected, accepted = Random(8), 0, 0
+    for told in TOLD[:300]:
+        for mutant in mutants(told.text, rng):
+            steps = VILLAGE.parse(mutant)
+            assert (bits(mutant) is None) == (steps is None)
+            if steps is None:
+                rejected += 1
+                continue
+            assert " ".join(step.pattern.fill(step.words) for step in steps) == mutant
+            accepted += mutant != told.text
+    assert rejected > 2000 and 10 < accepted < 0.2 * rejected
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "Once", "Once there was", "Mara", "é" * 50, "." * 99])
+def test_what_is_no_story_has_no_bits(text):
+    assert bits(text) is None
+    assert all(verdict.kind == "unknown" for verdict in judge(text))
+
+
+# ---- what stories are like --------------------------------------------------------------------------------
+
+
+def test_stories_have_60_to_200_words_and_one_paragraph():
+    for told in TOLD:
+        assert 60 <= len(told.text.split()) <= 200
+        assert "\n" not in told.text and "  " not in told.text
+
+
+def test_there_are_1000_words_80_patterns_and_25_effects():
+    words = {word.lower() for text in load_split("train") for word in re.findall(r"[A-Za-z']+", text)}
+    assert len(words) >= 1000
+    assert len(EFFECTS) >= 25
+    assert {name for line in PATTERNS for name in line.effects} == set(EFFECTS)
+    different = []
+    for line in PATTERNS:
+        literal = Counter(tokens(re.sub(r"\{.*?\}", "", line.text)))
+        rules = sorted(re.findall(r":(\w+)", line.text))
+        asks = [rule for rule in rules if not rule.startswith("any_")]
+        if all(
+            effects != line.effects or theirs != asks or max((literal - o).total(), (o - literal).total()) > 3
+            for effects, theirs, o in different
+        ):
+            different.append((line.effects, asks, literal))
+    assert len(different) >= 80
+
+
+def test_effects_are_distinct():
+    """No two effects do the same to the same state with the same words."""
+    state, words = busy_state(), dict(A="Mara", B="Bram", n="key", o="kite", c="red", p="mill", q="well")
+    words |= dict(r="goat", k="five", m="nine", g="figs", f="sad", j="shy", w="fog", d="Friday")
+    results = {}
+    for name, effect in EFFECTS.items():
+        after = state.copy()
+        effect(after, words)
+        results.setdefault(key(after), []).append(name)
+    assert sum(1 for _ in results) >= 25, results
+
+
+def busy_state():
+    state = State()
+    state.enter("Mara", "baker", "inn")
+    state.enter("Bram", "fox", "inn")
+    state.enter("Nell", "crow", "barn")
+    state.take("Mara", Thing("blue", "hat"))
+    state.take("Bram", Thing("pink", "kite"))
+    state.lying["key"], state.broken["key"], state.owner["key"] = ("black", "gate"), "Nell", "Nell"
+    state.nouns.append("key")
+    state.goods |= {"Mara": (12, "nuts"), "Bram": (3, "figs")}
+    state.mood |= {"Mara": "happy", "Bram": "cross"}
+    state.wish.append(("Mara", "key"))
+    state.weather, state.day = "snow", "Monday"
+    return state
+
+
+def test_every_pattern_is_told_and_every_rule_is_used():
+    rules = {rule for line in PATTERNS for rule in re.findall(r":(\w+)", line.text)}
+    assert {name for name in RULES if not name.startswith("any_")} <= rules
+    told = {step.pattern for steps in PARSED for step in steps}
+    assert len(told) > 0.95 * len(VILLAGE.patterns)
+
+
+def test_names_have_pronouns_and_numbers_go_to_twenty():
+    assert sorted(KINDS["name"]) == sorted(SHE + HE) and len(NUMBERS) == 20
+    text = " ".join(told.text for told in TOLD)
+    assert {"Mara", "key", "red", "blue", "lantern"} <= set(re.findall(r"\w+", text))
+    assert sum(told.text.startswith("Once") for told in TOLD) > 300
+    assert re.search(r'"Who has the \w+\?" "\w+," said \w+\.', text)
+
+
+def test_sums_are_right():
+    text = " ".join(told.text for told in TOLD)
+    sums = re.findall(r"had (\w+) \w+ and got (\w+) more\. That made (\w+)\.", text)
+    assert len(sums) > 20
+    for a, b, total in sums:
+        assert NUMBERS.index(a) + NUMBERS.index(b) + 1 == NUMBERS.index(total)
+
+
+def test_facts_hold_what_was_told():
+    for told in TOLD[:200]:
+        facts = told.facts
+        assert set(facts.holder.values()) <= set(facts.role)
+        for thing, name in facts.holder.items():
+            assert facts.where[thing] == facts.where[name]
+            assert thing.split()[1] in told.text and thing.split()[0] in KINDS["color"]
+        for name, (n, goods) in facts.count.items():
+            assert name in facts.role and 1 <= n <= 20 and goods in KINDS["goods"]
+
+
+# ---- the two readers --------------------------------------------------------------------------------------
+
+
+def test_the_forgetful_reader_pays_for_every_slot_and_never_gains():
+    for told, steps in zip(TOLD[:200], PARSED[:200], strict=True):
+        extra = sum(
+            log2(len(KINDS[slot.kind]) / len(options))
+            for step in steps
+            for slot, options in zip(step.pattern.slots, step.options, strict=True)
+        )
+        assert bits(told.text, forget=True) == pytest.approx(told.bits + extra, abs=1e-9)
+        assert extra > 0
+
+
+def test_recalls_are_the_slots_with_one_option():
+    for told, steps in zip(TOLD[:200], PARSED[:200], strict=True):
+        spans = recalls(told.text)
+        assert all(a < b for a, b in spans) and spans == sorted(spans)
+        known = [(step, i) for step in steps for i, options in enumerate(step.options) if len(options) == 1]
+        assert [told.text[a:b] for a, b in spans] == [step.words[i] for step, i in known]
+    with pytest.raises(ValueError, match="no story of this village"):
+        recalls("Once there was nothing.")
+
+
+# ---- the shipped data -------------------------------------------------------------------------------------
+
+
+@pytest.mark.gate
+def test_splits_are_what_the_command_writes(tmp_path, capsys):
+    assert village.main(["--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    shipped = village.DATA / "village"
+    for name in [f"{split}.txt" for split in village.SPLITS] + ["SHA256SUMS"]:
+        assert (tmp_path / name).read_bytes() == (shipped / name).read_bytes(), name
+
+
+def test_checksums_are_right_and_the_size_is_small():
+    folder, total = village.DATA / "village", 0
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        content = (folder / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert b"\r" not in content
+        total += len(content)
+    assert 2e6 < total < 4e6
+
+
+def test_no_story_is_in_two_splits():
+    splits = {split: load_split(split) for split in village.SPLITS}
+    stories = [text for texts in splits.values() for text in texts]
+    assert len(set(stories)) == len(stories)
+    assert {split: len(texts) for split, texts in splits.items()} == {
+        split: count for split, (_, count) in village.SPLITS.items()
+    }
+    assert all(bits(text) for text in splits["test"])
+    with pytest.raises(ValueError, match="split='dev' must be one of train, val, test"):
+        load_split("dev")
+
+
+def test_more_stories_on_request(tmp_path, capsys):
+    assert village.main(["--stories", "5", "--seed", "9", "--out", str(tmp_path)]) == 0
+    assert "5 stories" in capsys.readouterr().out
+    few = village.read_stories(tmp_path / "stories.txt")
+    assert len(few) == 5 and few == list(village.tell(9, 7))[:5]
+    assert village.main(["--stories", "2", "--out", str(tmp_path)]) == 0
+    assert village.read_stories(tmp_path / "stories.txt") == list(village.tell(4, 2))
+    assert village.main(["--seed", "9", "--out", str(tmp_path)]) == 0
+    assert len(village.read_stories(tmp_path / "stories.txt")) == 1000
+    capsys.readouterr()
+    assert village.main(["--stories", "0"]) == 2
+    assert "--stories 0" in capsys.readouterr().err
+
+
+def test_the_tokens_of_recalled_words_are_marked():
+    texts = village.load_split("val")[:5]
+    tokens, starts = [], []
+    for text in texts:
+        starts.append(len(tokens))
+        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+    flags, words = village.recalled_tokens(texts, starts, tokens, "".join)
+    spans = [village.recalls(text) for text in texts]
+    assert words == sum(map(len, spans)) > 5 and flags.shape == (len(tokens),) and flags.dtype == "uint8"
+    for start, text, found in zip(starts, texts, spans, strict=True):
+        assert flags[start] == 0  # its <|endoftext|>
+        for i in range(0, len(text), 3):
+            assert flags[start + 1 + i // 3] == any(a < i + 3 and i < b for a, b in found)
+    with pytest.raises(ValueError, match="is no story of this village"):
+        village.recalled_tokens(["No story."], [0], ["", "No story."], "".join)
+
+
+def test_the_places_of_recalled_words_that_were_said_before():
+    texts = village.load_split("val")[:30]
+    tokens, starts = [], []
+    for text in texts:
+        starts.append(len(tokens))
+        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+    places = village.recalled_places(texts, starts, tokens, "".join)
+    spans = [(n, *span) for n, text in enumerate(texts) for span in village.recalls(text)]
+    assert 30 < len(places) < len(spans)  # some were never said
+    found = {(story, first): (last, back) for story, first, last, back in places}
+    for n, a, b in spans:
+        word, said = texts[n][a:b], re.findall(r"\w+|\W", texts[n][:a])
+        last, back = found.pop((n, a // 3 + 1), (None, None))
+        if word not in said:
+            assert last is None
+            continue
+        before = sum(map(len, said[: len(said) - 1 - said[::-1].index(word)]))
+        assert (last, back) == ((b - 1) // 3 + 1, a // 3 - before // 3)
+    assert not found
+    with pytest.raises(ValueError, match="is no story of this village"):
+        village.recalled_places(["No story."], [0], ["", "No story."], "".join)
