@@ -80,10 +80,16 @@ class Limit:
             value = self.region()
         except BaseException as caught:
             error = caught
-        sys.settrace(traced)  # before any other function is called, which would be traced
+        ended = False
         try:
-            names.update(named)  # what follows needs them
-            self.end(handler, allow_again)
+            while not ended:
+                try:
+                    sys.settrace(traced)  # before any other function is called, which would be traced
+                    restore(names, named)  # what follows needs them
+                    self.end(handler, allow_again)
+                    ended = True
+                except Stopped:  # without signals, one may still be on its way
+                    pass
         finally:
             self.done.set()  # also where Ctrl-C came just now
         if self.reason:
@@ -163,6 +169,13 @@ class Limit:
         while frame is not None and frame is not self.frame:
             frame = frame.f_back
         return frame is not None
+
+
+def restore(names: dict[str, Any], before: dict[str, Any]) -> None:
+    """Give a module's names the values that they had before, and take out those that it did not have."""
+    names.update(before)
+    for name in names.keys() - before.keys():
+        del names[name]
 
 
 def throw(thread: int, exception: type[BaseException]) -> None:

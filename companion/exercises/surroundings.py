@@ -3,6 +3,7 @@
 import contextlib
 import decimal
 import gc
+import locale
 import logging
 import os
 import random
@@ -12,7 +13,11 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
+
+Setting = tuple[Callable[[], Any], Callable[[Any], Any]]
+"""A function that reads a setting, and one that sets it to what was read."""
 
 SIGNALS = "INT TERM HUP BREAK ALRM VTALRM PROF USR1 USR2 CHLD PIPE WINCH".split()
 """Those for which a program sets handlers."""
@@ -21,190 +26,230 @@ SIGNALS = "INT TERM HUP BREAK ALRM VTALRM PROF USR1 USR2 CHLD PIPE WINCH".split(
 @contextlib.contextmanager
 def kept_state() -> Iterator[None]:
     """Begin with known random states and torch's defaults; at the end, put everything back."""
-    restore: list[Callable[[], Any]] = []
-    for keep in (keep_python, keep_process, keep_signals, keep_numpy, keep_pyplot, keep_torch):
-        restore += keep()
+    kept = []
+    for settings in AREAS:
+        for read, write in settings():
+            with contextlib.suppress(Exception):  # what cannot be read cannot be put back
+                kept.append((write, read()))
+    begin_anew()
     inside = contextlib.ExitStack()
     inside.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore")  # some come once only, and a verdict is the same each time
-    if torch := sys.modules.get("torch"):
-        inside.enter_context(torch.inference_mode(False))
-        torch.set_grad_enabled(True)
+    if loaded := sys.modules.get("torch"):
+        inside.enter_context(loaded.inference_mode(False))
+        loaded.set_grad_enabled(True)
     try:
         yield
     finally:
         with contextlib.suppress(Exception):
             inside.close()
-        for put_back in reversed(restore):
+        for write, value in reversed(kept):
             with contextlib.suppress(Exception):  # one that fails must not keep the others
-                put_back()
+                write(value)
 
 
-def keep_python() -> list[Callable]:
-    """The interpreter: streams, path, hooks, limits, random numbers, logging."""
-    names = "stdin stdout stderr path argv displayhook excepthook unraisablehook".split()
-    held = {name: getattr(sys, name) for name in names}
-    path, argv = list(sys.path), list(sys.argv)
-    depth, traced, profiled = sys.getrecursionlimit(), sys.gettrace(), sys.getprofile()
-    switch, collecting, thresholds = sys.getswitchinterval(), gc.isenabled(), gc.get_threshold()
-    root, numbers = logging.root, decimal.getcontext().copy()
-    level, disabled, handlers = root.level, root.manager.disable, list(root.handlers)
-    state = random.getstate()
+def begin_anew() -> None:
+    """Seed all generators, and give torch the defaults of a fresh start."""
     random.seed(0)
-
-    def put_back():
-        sys.setrecursionlimit(depth)
-        for name, value in held.items():
-            setattr(sys, name, value)
-        sys.path[:], sys.argv[:] = path, argv
-        if sys.gettrace() is not traced:
-            sys.settrace(traced)
-        if profiled is None and sys.getprofile() is not None:
-            sys.setprofile(None)
-        sys.setswitchinterval(switch)
-        (gc.enable if collecting else gc.disable)()
-        gc.set_threshold(*thresholds)
-        root.handlers[:] = handlers
-        if (root.level, root.manager.disable) != (level, disabled):
-            root.level, root.manager.disable = level, disabled
-            root.manager._clear_cache()
-        decimal.setcontext(numbers)
-
-    return [put_back, lambda: random.setstate(state)]
+    if loaded := sys.modules.get("numpy"):
+        loaded.random.seed(0)
+    if loaded := sys.modules.get("torch"):
+        if default_device()[0] is not None:
+            loaded.set_default_device(None)
+        for kind in ("cpu", "cuda"):
+            loaded.set_autocast_enabled(kind, False)
+        loaded.set_default_dtype(loaded.float32)
+        loaded.default_generator.manual_seed(0)
 
 
-def keep_process() -> list[Callable]:
-    """The working directory and the environment."""
-    environment = dict(os.environ)
+def attributes(owner: Any, *names: str) -> Iterator[Setting]:
+    """The attributes of an object, each as a setting."""
+    for name in names:
+        yield partial(getattr, owner, name), partial(setattr, owner, name)
 
-    def put_back():
-        if dict(os.environ) != environment:
+
+def contents(container: list | dict) -> Setting:
+    """What is in a list or a dict."""
+
+    def write(value: list | dict) -> None:
+        container.clear()
+        (container.update if isinstance(container, dict) else container.extend)(value)
+
+    return container.copy, write
+
+
+def if_changed(read: Callable, write: Callable) -> Setting:
+    """A setting that is set only where it has changed, because setting it does more than that."""
+
+    def write_if_changed(value: Any) -> None:
+        now = read()
+        comparable = type(now) is type(value) and type(now) in (bool, int, str, tuple)
+        same = now == value if comparable else now is value
+        if not same:
+            write(value)
+
+    return read, write_if_changed
+
+
+def python_settings() -> Iterator[Setting]:
+    """The interpreter: streams, paths, hooks, limits, random numbers, logging."""
+    names = "stdin stdout stderr displayhook excepthook unraisablehook breakpointhook path argv"
+    yield from attributes(sys, *names.split())
+    yield from map(contents, (sys.path, sys.argv, gc.callbacks))
+    yield sys.getrecursionlimit, sys.setrecursionlimit
+    yield sys.getswitchinterval, sys.setswitchinterval
+    yield sys.get_int_max_str_digits, sys.set_int_max_str_digits
+    yield if_changed(sys.gettrace, sys.settrace)
+    yield if_changed(sys.getprofile, sys.setprofile)
+    yield if_changed(threading.gettrace, threading.settrace)
+    yield if_changed(threading.getprofile, threading.setprofile)
+    yield gc.isenabled, lambda enabled: (gc.enable if enabled else gc.disable)()
+    yield gc.get_threshold, lambda thresholds: gc.set_threshold(*thresholds)
+    yield lambda: decimal.getcontext().copy(), decimal.setcontext
+    yield random.getstate, random.setstate
+    yield contents(logging.root.handlers)
+    yield if_changed(lambda: logging.root.level, logging.root.setLevel)
+    yield if_changed(lambda: logging.root.manager.disable, logging.disable)
+
+
+def process_settings() -> Iterator[Setting]:
+    """The working directory, the environment, the locale, the rights of new files."""
+
+    def set_environment(variables: dict) -> None:
+        if dict(os.environ) != variables:
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update(variables)
 
-    with contextlib.suppress(OSError):
-        folder = os.getcwd()
-        return [put_back, lambda: os.chdir(folder)]
-    return [put_back]
+    def umask() -> int:
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
+
+    yield os.getcwd, os.chdir
+    yield lambda: dict(os.environ), set_environment
+    yield umask, os.umask
+    yield if_changed(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL))
 
 
-def keep_signals() -> list[Callable]:
+def signal_settings() -> Iterator[Setting]:
     """Handlers of signals, and the alarm clock; only the main thread may set them."""
     if threading.current_thread() is not threading.main_thread():
-        return []
-    known = [getattr(signal, f"SIG{name}", None) for name in SIGNALS]
-    handlers = {number: signal.getsignal(number) for number in known if number is not None}
+        return
+    for number in (getattr(signal, f"SIG{name}", None) for name in SIGNALS):
+        if number is not None and signal.getsignal(number) is not None:
+            yield if_changed(partial(signal.getsignal, number), partial(signal.signal, number))
+    if not hasattr(signal, "setitimer"):
+        return
     begin = time.monotonic()
-    clock = hasattr(signal, "setitimer")
-    left, interval = signal.getitimer(signal.ITIMER_REAL) if clock else (0.0, 0.0)
 
-    def put_back():
-        for number, handler in handlers.items():
-            if handler is not None and signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
-        if clock:
-            rest = max(left - (time.monotonic() - begin), 0.001) if left else 0.0
-            if abs(signal.getitimer(signal.ITIMER_REAL)[0] - rest) > 0.05 and (rest > 0.05 or not left):
-                signal.setitimer(signal.ITIMER_REAL, rest, interval)
+    def set_clock(clock: tuple[float, float]) -> None:
+        left, interval = clock
+        rest = max(left - (time.monotonic() - begin), 0.001) if left else 0.0
+        if abs(signal.getitimer(signal.ITIMER_REAL)[0] - rest) > 0.05 and (rest > 0.05 or not left):
+            signal.setitimer(signal.ITIMER_REAL, rest, interval)
 
-    return [put_back]
+    yield partial(signal.getitimer, signal.ITIMER_REAL), set_clock
 
 
-def keep_numpy() -> list[Callable]:
+def numpy_settings() -> Iterator[Setting]:
     """NumPy's random numbers, printing and warnings of numbers."""
-    numpy = sys.modules.get("numpy")
-    if not numpy:
-        return []
-    state, options, errors = numpy.random.get_state(), numpy.get_printoptions(), numpy.geterr()
-    numpy.random.seed(0)
-    return [
-        lambda: numpy.random.set_state(state),
-        lambda: numpy.set_printoptions(**options),
-        lambda: numpy.seterr(**errors),
-    ]
+    if loaded := sys.modules.get("numpy"):
+        yield loaded.random.get_state, loaded.random.set_state
+        yield loaded.get_printoptions, lambda options: loaded.set_printoptions(**options)
+        yield loaded.geterr, lambda errors: loaded.seterr(**errors)
 
 
-def keep_pyplot() -> list[Callable]:
-    """Open figures: an answer's are closed. Settings of matplotlib."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if not pyplot:
-        return []
-    settings, before = sys.modules["matplotlib"].rcParams, set(pyplot.get_fignums())
-    held = {name: dict.__getitem__(settings, name) for name in dict.keys(settings)}
+def pyplot_settings() -> Iterator[Setting]:
+    """Open figures, of which an answer's are closed, and settings of matplotlib."""
+    loaded = sys.modules.get("matplotlib.pyplot")
+    if not loaded:
+        return
+    settings = sys.modules["matplotlib"].rcParams
 
-    def put_back():
-        for number in set(pyplot.get_fignums()) - before:
-            pyplot.close(number)
-        dict.update(settings, held)
+    def close_new(before: set[int]) -> None:
+        for number in set(loaded.get_fignums()) - before:
+            loaded.close(number)
 
-    return [put_back]
-
-
-def keep_torch() -> list[Callable]:
-    """torch's defaults, which are those of a fresh start inside, its modes, and its random numbers."""
-    torch = sys.modules.get("torch")
-    if not torch:
-        return []
-    modes = list(torch.overrides._get_current_function_mode_stack())
-    held = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
-    current = getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
-    if held is not None:
-        torch.set_default_device(None)
-    dtype, grad, random_state = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_rng_state()
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    exact, warns = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
+    yield lambda: set(loaded.get_fignums()), close_new
+    yield (
+        lambda: {name: dict.__getitem__(settings, name) for name in dict.keys(settings)},
+        partial(dict.update, settings),
     )
-    anomalies, printing = torch.is_anomaly_enabled(), vars(torch._tensor_str.PRINT_OPTS).copy()
-    cast = {
-        kind: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")
-    }
-    depth, caching = torch.autocast_increment_nesting(), torch.is_autocast_cache_enabled()
+
+
+def torch_settings() -> Iterator[Setting]:
+    """torch's defaults, its modes, and its random numbers."""
+    loaded = sys.modules.get("torch")
+    if not loaded:
+        return
+    yield loaded.get_rng_state, loaded.set_rng_state
+    yield loaded.get_default_dtype, loaded.set_default_dtype
+    yield if_changed(loaded.get_num_threads, loaded.set_num_threads)
+    yield loaded.get_float32_matmul_precision, loaded.set_float32_matmul_precision
+    yield if_changed(  # the first call takes seconds
+        lambda: (
+            loaded.are_deterministic_algorithms_enabled(),
+            loaded.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda held: loaded.use_deterministic_algorithms(held[0], warn_only=held[1]),
+    )
+    yield if_changed(loaded.is_anomaly_enabled, loaded.set_anomaly_enabled)
+    yield contents(vars(loaded._tensor_str.PRINT_OPTS))
+    yield lambda: flushes_tiny_numbers(loaded), loaded.set_flush_denormal
+    yield from attributes(loaded.backends.mkldnn, "enabled")
+    yield from attributes(loaded.backends.cudnn, "enabled", "benchmark", "deterministic", "allow_tf32")
+    yield loaded.is_grad_enabled, loaded.set_grad_enabled
+    for kind in ("cpu", "cuda"):
+        yield partial(loaded.is_autocast_enabled, kind), partial(loaded.set_autocast_enabled, kind)
+        yield partial(loaded.get_autocast_dtype, kind), partial(loaded.set_autocast_dtype, kind)
+    yield loaded.is_autocast_cache_enabled, loaded.set_autocast_cache_enabled
+    yield partial(autocasts, loaded), partial(leave_autocasts, loaded)
+    yield loaded.overrides._get_current_function_mode_stack, partial(set_modes, loaded)
+    yield default_device, set_default_device
+
+
+def flushes_tiny_numbers(torch: Any) -> bool:
+    """Whether numbers too small for full precision are taken for 0."""
+    smallest = torch.tensor(5e-324, dtype=torch.float64, device="cpu")
+    return (smallest * 1).item() == 0
+
+
+def autocasts(torch: Any) -> int:
+    """How many autocast blocks have been entered and not left."""
+    depth = torch.autocast_increment_nesting() - 1
     torch.autocast_decrement_nesting()
-    for kind in cast:
-        torch.set_autocast_enabled(kind, False)
-    torch.set_default_dtype(torch.float32)
-    torch.default_generator.manual_seed(0)
+    return depth
 
-    def put_back_modes():  # such as the default device, and `with torch.device(...)` that was not left
-        stack = torch.overrides._get_current_function_mode_stack
-        if list(map(id, stack())) != list(map(id, modes)):
-            for _ in stack():
-                torch.overrides._pop_mode()
-            for mode in modes:
-                torch.overrides._push_mode(mode)
-        torch._GLOBAL_DEVICE_CONTEXT.device_context = held
-        if devices := sys.modules.get("torch.utils._device"):  # imported with the first use
-            devices.CURRENT_DEVICE = current
 
-    def put_back_autocast():
-        for kind, (enabled, number_format) in cast.items():
-            torch.set_autocast_enabled(kind, enabled)
-            torch.set_autocast_dtype(kind, number_format)
-        torch.set_autocast_cache_enabled(caching)
-        for _ in range(torch.autocast_increment_nesting() - depth + 1):
-            torch.autocast_decrement_nesting()
-        torch.clear_autocast_cache()
+def leave_autocasts(torch: Any, depth: int) -> None:
+    """Leave the autocast blocks that an answer entered."""
+    for _ in range(autocasts(torch) - depth):
+        torch.autocast_decrement_nesting()
+    torch.clear_autocast_cache()
 
-    def put_back_algorithms():
-        now = torch.are_deterministic_algorithms_enabled()
-        if (now, torch.is_deterministic_algorithms_warn_only_enabled()) != (exact, warns):
-            torch.use_deterministic_algorithms(exact, warn_only=warns)  # the first call takes seconds
 
-    def put_back_threads():
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+def default_device() -> tuple[Any, Any]:
+    """torch's default device, in the two places where torch keeps it."""
+    devices = sys.modules.get("torch.utils._device")  # imported with the first use
+    context = sys.modules["torch"]._GLOBAL_DEVICE_CONTEXT
+    return getattr(context, "device_context", None), getattr(devices, "CURRENT_DEVICE", None)
 
-    return [
-        lambda: torch.set_rng_state(random_state),
-        lambda: torch.set_default_dtype(dtype),
-        put_back_threads,
-        lambda: torch.set_float32_matmul_precision(precision),
-        put_back_algorithms,
-        lambda: torch.set_anomaly_enabled(anomalies) if torch.is_anomaly_enabled() != anomalies else None,
-        lambda: vars(torch._tensor_str.PRINT_OPTS).update(printing),
-        put_back_autocast,
-        lambda: torch.set_grad_enabled(grad),
-        put_back_modes,
-    ]
+
+def set_default_device(places: tuple[Any, Any]) -> None:
+    sys.modules["torch"]._GLOBAL_DEVICE_CONTEXT.device_context = places[0]
+    if devices := sys.modules.get("torch.utils._device"):
+        devices.CURRENT_DEVICE = places[1]
+
+
+def set_modes(torch: Any, modes: list) -> None:
+    """Modes such as the default device, and `with torch.device(...)` that was not left."""
+    stack = torch.overrides._get_current_function_mode_stack
+    if list(map(id, stack())) != list(map(id, modes)):
+        for _ in stack():
+            torch.overrides._pop_mode()
+        for mode in modes:
+            torch.overrides._push_mode(mode)
+
+
+AREAS = (python_settings, process_settings, signal_settings, numpy_settings, pyplot_settings, torch_settings)
+"""What is kept, in the order in which it is read; it is put back in the opposite order."""

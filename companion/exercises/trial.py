@@ -69,8 +69,8 @@ def attempt(call: Callable, answer: Any, args: tuple, seconds: float, watch: boo
             found.said, found.line, found.source = about or (type_name(found.error), None, "")
         if watch:
             found.after, _ = limited(lambda: snapshot(given), max(end - time.monotonic(), 1))
-    if isinstance(found.error, Stopped):
-        traceback.clear_frames(found.error.__traceback__)  # they hold what took the memory
+        if isinstance(found.error, Stopped):  # its frames hold what took the memory
+            limited(lambda: traceback.clear_frames(found.error.__traceback__), 1)
     found.printed = printed.getvalue()
     return found
 

@@ -4,8 +4,10 @@ import builtins
 import copy
 import dataclasses
 import decimal
+import gc
 import hashlib
 import itertools
+import locale
 import logging
 import math
 import os
@@ -13,6 +15,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections import OrderedDict, deque, namedtuple
@@ -58,9 +61,7 @@ ADD = exercise(total, [([],), ([1],), ([2, 3],)], wants="total(values)")
 
 
 def verdict(answer, task=ADD) -> str:
-    begin = time.monotonic()
     found = grade.grade(task, answer)
-    assert time.monotonic() - begin < 8
     assert found._repr_html_() and isinstance(repr(found), str)
     return repr(found)
 
@@ -259,6 +260,23 @@ def test_an_answer_that_catches_everything_is_stopped(wait, monkeypatch):
     assert sys.gettrace() is traced
 
 
+def test_an_answer_whose_frames_cannot_be_cleared_is_stopped(monkeypatch):
+    monkeypatch.setattr(grade, "SECONDS", 0.2)
+
+    def never_closed():
+        try:
+            yield 1
+        finally:
+            loop()
+
+    def holds_one(values):
+        generator = never_closed()
+        next(generator)
+        loop()
+
+    assert "it was stopped after" in verdict(holds_one)
+
+
 def test_an_answer_that_catches_the_stop_and_returns_was_stopped(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", SHORT)
 
@@ -362,6 +380,12 @@ def surroundings():
         "figures": (plt.get_fignums(), plt.rcParams["lines.linewidth"]),
         "names": dict(vars(builtins)),
         "decimal": decimal.getcontext().prec,
+        "hooks": (threading.gettrace(), threading.getprofile(), sys.getprofile(), list(gc.callbacks)),
+        "digits": sys.get_int_max_str_digits(),
+        "rights of new files": (mask := os.umask(0), os.umask(mask))[0],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "tiny numbers": (T(5e-324, dtype=torch.float64) * 1).item(),
+        "oneDNN": torch.backends.mkldnn.enabled,
         "logging": (logging.root.level, logging.root.manager.disable, list(logging.root.handlers)),
     }
 
@@ -371,7 +395,7 @@ def set_environment(_):
 
 
 def replace_names(_):
-    builtins.sum = builtins.isinstance = builtins.len = fail
+    builtins.sum = builtins.isinstance = builtins.len = builtins.new_name = fail
 
 
 def reset_signals(_):
@@ -411,6 +435,17 @@ WILD = {
     "names": replace_names,
     "decimal": lambda _: setattr(decimal.getcontext(), "prec", 2),
     "logging": lambda _: (logging.basicConfig(), logging.disable()),
+    "hooks": lambda _: (
+        threading.settrace(fail),
+        threading.setprofile(fail),
+        sys.setprofile(lambda *_: None),
+    ),
+    "collections": lambda _: gc.callbacks.append(lambda *_: None),
+    "digits": lambda _: sys.set_int_max_str_digits(0),
+    "rights of new files": lambda _: os.umask(0o777),
+    "locale": lambda _: locale.setlocale(locale.LC_ALL, "C.UTF-8"),
+    "tiny numbers": lambda _: torch.set_flush_denormal(True),
+    "oneDNN": lambda _: setattr(torch.backends.mkldnn, "enabled", False),
     "trace": lambda _: sys.settrace(lambda *_: None),
 }
 
@@ -621,11 +656,9 @@ def test_the_digits_that_differ_are_shown():
     assert "expected  [0, [3.1415, 1]]" in text and "got       [0, [3.1416, 1]]" in text
 
 
-def test_long_data_are_shown_shortly_and_fast():
-    begin = time.monotonic()
+def test_long_data_are_shown_shortly():
     for value in ("x" * 10**7, list(range(200_000)), 10**5000, {i: i for i in range(100_000)}):
         assert len(show(value)) <= 100
-    assert time.monotonic() - begin < 3
 
 
 # -- likely ------------------------------------------------------------------
