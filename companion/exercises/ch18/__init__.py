@@ -1,1 +1,0 @@
-"""The checks of chapter 18, Rewards: one file an exercise."""
