@@ -1,0 +1,474 @@
+"""The checks of chapter 17, LoRA."""
+
+import random
+
+import torch
+
+from companion.exercises.exercise import Problem
+from companion.exercises.notation import Chapter
+from companion.exercises.settle import as_tensor
+
+chapter = Chapter()
+
+# -- 17.1 ------------------------------------------------------------------
+
+chapter.number(
+    "17.1",
+    "How many numbers?",
+    stars=1,
+    wants="numbers_of_the_adapter()",
+    answer=32 * 16 * (3 * 4096 + 1024),
+    tolerance=0,
+    mistakes="""
+        32 * 16 * 4 * 4096
+            `v_proj` gives 1,024 numbers, not 4,096.
+        32 * 16 * 2 * 4096
+            That is `q_proj` alone, or A alone of both.
+        32 * 16 * (4096 + 1024)
+            That is `v_proj` alone, or B alone of both.
+        16 * (3 * 4096 + 1024)
+            That is one block's. There are 32.
+        32 * (4096 * 4096 + 4096 * 1024)
+            Those are the frozen matrices' own numbers.
+        32 * 16 * 16 * (3 * 4096 + 1024)
+            The rank counts once in A and once in B, not squared.
+        32 * (3 * 4096 + 1024)
+            That is so at rank 1.
+        32 * 16 * (2 * 4096 + 2 * 1024)
+            A of `v_proj` reads 4,096 numbers.
+        2 * 6_815_744
+            That is twice as many. A has rank times in, B out times rank.
+        4 * 6_815_744
+            Those are bytes in float32. The numbers are asked for.
+        8192
+            That is the example's.
+        6.815744
+        6.8
+            In millions? All of them, please, one by one.
+        7_000_000
+        6_800_000
+        6_820_000
+        6_816_000
+        6_815_000
+        6_815_700
+            Rounded? As many as there are, to the last one.
+        32 * 4 * (3 * 4096 + 1024)
+            That is so at rank 4.
+        32 * 8 * (3 * 4096 + 1024)
+            That is so at rank 8.
+        4 * 16 * (3 * 4096 + 1024)
+            That is so in 4 blocks. There are 32.
+    """,
+    right="That is 6.8 million beside 8 billion, less than a thousandth: 14 MB at two bytes each.",
+)
+
+# -- 17.2 ------------------------------------------------------------------
+
+SQUARE = torch.tensor([[1.0, 0, 2], [0, 1, 0], [3, 0, 1]])
+
+
+def folded_cases(seed):
+    g = torch.Generator().manual_seed(seed)
+    for out, into, r, alpha in ((5, 3, 2, 3), (4, 7, 3, 1.5), (6, 9, 4, 32), (7, 5, 5, 4)):
+        W, A, B = (torch.randn(shape, generator=g) for shape in ((out, into), (r, into), (out, r)))
+        yield W, A, B, alpha + seed
+
+
+def real(answer, W, A, B, alpha):
+    found = answer(W, A, B, alpha)
+    if (matrix := as_tensor(found)) is not None and matrix.is_complex():
+        raise Problem("It must return a matrix of real numbers; these are complex.")
+    return found
+
+
+@chapter.function(
+    "17.2",
+    "Folded by hand",
+    stars=1,
+    inputs="""
+        SQUARE, torch.tensor([[1.0, 2, 0]]), torch.tensor([[1.0], [0], [2]]), 2
+        SQUARE, torch.tensor([[1.0, 2, 0], [0, 1, 1]]), torch.tensor([[1.0, 1], [0, 1], [2, 0]]), 2
+        torch.zeros(2, 3), torch.tensor([[1.0, 2, 3]]), torch.tensor([[1.0], [10]]), 1
+        SQUARE, torch.tensor([[1.0, 2, 0], [2, 4, 0]]), torch.tensor([[1.0, 1], [0, 1], [2, 0]]), 2
+    """,
+    cases=folded_cases,
+    call=real,
+    mistakes="""
+        alpha / A.shape[0] => 1
+            The change counts once: `alpha` and the rank were left out.
+        alpha / A.shape[0] => alpha
+            `alpha` is to be divided by the rank.
+        alpha / A.shape[0] => 1 / A.shape[0]
+            `alpha` was left out.
+        A.shape[0] => A.shape[1]
+            The rank is how many rows A has, not columns.
+        A.shape[0] => B.shape[0]
+            The rank is how many columns B has, not rows.
+        alpha / => alpha *
+            Divide by the rank; it was multiplied with.
+        A.shape[0] => A.shape[0] ** 0.5
+            Divide by the rank itself, not by its root.
+        W + => W -
+            That takes the change away.
+        alpha / => alpha //
+            `//` drops what is behind the point; use `/`.
+        W + =>
+            That is the change alone. Add it to W.
+        = W
+            W is as it was.
+        W + scale * (B @ A) => scale * (W + B @ A)
+            W was scaled, too. Only the change is multiplied by `alpha` / rank.
+        B @ A => (B @ A).T if W.shape[0] == W.shape[1] else B @ A
+            That has the change on its side: B times A is (out, in), as W is.
+    """,
+    right="What is folded in costs nothing to run: an adapter need not make a model slower.",
+)
+def folded(W, A, B, alpha):
+    scale = alpha / A.shape[0]
+    return W + scale * (B @ A)
+
+
+# -- 17.3 ------------------------------------------------------------------
+
+ONE = torch.tensor([[1.0, 2, 0]]), torch.tensor([[1.0], [3]]), 2.0
+TWO = torch.tensor([[0.0, 1, 1]]), torch.tensor([[1.0], [0]]), 1.0
+
+
+def blend_cases(seed):
+    g = torch.Generator().manual_seed(seed)
+    for ranks, shares in (((2, 2), (0.5, 0.5)), ((1, 3), (1.0, -0.5)), ((2, 1, 3), (0.2, 0.3, 0.5))):
+        adapters = [
+            (torch.randn(r, 7, generator=g), torch.randn(5, r, generator=g), scale)
+            for r, scale in zip(ranks, (2.0, 0.5, 3.0), strict=False)
+        ]
+        yield adapters, [share + seed / 8 for share in shares]
+
+
+def two_matrices(found, wanted, shapes=None):
+    """A and B from what an answer returned; `wanted` is told where they are no matrices of these shapes."""
+    try:
+        A, B = found
+    except (TypeError, ValueError):
+        raise Problem("It must return two matrices, A and B.") from None
+    A, B = as_tensor(A), as_tensor(B)
+    if A is None or B is None or A.ndim != 2 or B.ndim != 2 or (shapes and (A.shape, B.shape) != shapes):
+        raise Problem(wanted)
+    if A.is_complex() or B.is_complex():
+        raise Problem("A and B must be of real numbers; these are complex.")
+    return A, B
+
+
+def product(answer, adapters, shares):
+    most = sum(len(A) for A, _, _ in adapters)
+    A, B = two_matrices(answer(adapters, shares), "A and B must be matrices: A (ranks, in), B (out, ranks).")
+    if A.shape[0] != B.shape[1]:
+        raise Problem(f"A has {A.shape[0]} rows and B {B.shape[1]} columns; B @ A needs as many.")
+    if len(A) > most:
+        raise Problem(f"The rank is {len(A)}; {most} are enough, all ranks added up.")
+    return B.double() @ A.double()
+
+
+def means(adapters, shares):
+    most = max(len(A) for A, _, _ in adapters)
+    summed_A, summed_B = torch.zeros(most, adapters[0][0].shape[1]), torch.zeros(len(adapters[0][1]), most)
+    for (A, B, scale), share in zip(adapters, shares, strict=True):
+        summed_A[: len(A)] += A
+        summed_B[:, : len(A)] += share * scale * B
+    return summed_A, summed_B
+
+
+@chapter.function(
+    "17.3",
+    "Two adapters in one",
+    stars=2,
+    inputs="""
+        [ONE], [1.0]
+        [ONE, TWO], [1.0, 1.0]
+        [ONE, TWO], [0.5, 2.0]
+        [ONE, TWO], [1.0, 0.0]
+        [ONE, TWO], [0.0, 0.0]
+        [ONE, TWO], [0.01, 0.002]
+        [ONE, TWO, ONE], [0.5, 1.0, 2.0]
+    """,
+    cases=blend_cases,
+    call=product,
+    mistakes="""
+        shares[i] * scale * B => shares[i] * B
+            The adapters' own scales were left out.
+        shares[i] * scale * B => scale * B
+            The shares were left out.
+        shares[i] * scale * B => B
+            Scales and shares were left out.
+        rows.append(A) => rows.append(shares[i] * scale * A)
+            Scale and share came in twice, in A and in B: once is enough.
+        scale * B => scale / len(A) * B
+            The scale has been divided by the rank already.
+        scale * B => (1 / scale) * B
+            Multiply by the scale; it was divided by.
+        = blend(adapters[:1], shares[:1])
+            Only the first adapter is in it.
+        = blend(adapters[-1:], shares[-1:])
+            Only the last adapter is in it.
+        = blend(adapters, shares[::-1])
+            The shares went to the wrong adapters.
+        = blend(adapters, [share / sum(map(abs, shares)) for share in shares])
+        = blend(adapters, [share / sum(shares) for share in shares])
+            The shares are to be taken as they are, also where they do not sum to 1.
+        : means
+            Summed, the A's and B's mix: one adapter's B times another's A is in the product.
+    """,
+    right="Ranks add up, and so adapters can be mixed without a model at hand: half a poet and half a lawyer "
+    "is one adapter more.",
+)
+def blend(adapters, shares):
+    rows, columns = [], []
+    for i, (A, B, scale) in enumerate(adapters):
+        rows.append(A)
+        columns.append(shares[i] * scale * B)
+    return torch.cat(rows), torch.cat(columns, dim=1)
+
+
+# -- 17.4 ------------------------------------------------------------------
+
+
+def extract_cases(seed):
+    g = torch.Generator().manual_seed(seed)
+    for out, into, rank in ((6, 4, 2), (4, 7, 3), (5, 8, 1), (5, 3, 3), (4, 4, 2), (3, 5, 3)):
+        before = torch.randn(out, into, generator=g)
+        yield before, before + torch.randn(out, into, generator=g), rank
+    for weight, change in ((1.0, 0.02), (30.0, 0.3)):
+        before = weight * torch.randn(6, 5, generator=g)
+        yield before, before + change * torch.randn(6, 5, generator=g), 2
+    yield 2 * torch.randn(3, 4, generator=g), torch.randn(3, 4, generator=g), 1
+
+
+def change_of_rank(answer, before, after, rank):
+    shapes = (rank, before.shape[1]), (before.shape[0], rank)
+    wanted = f"A must be (rank, in) and B (out, rank): here {shapes[0]} and {shapes[1]}."
+    A, B = two_matrices(answer(before, after, rank), wanted, shapes)
+    return B.double() @ A.double() + 0.0  # no minus zeros
+
+
+@chapter.function(
+    "17.4",
+    "An adapter from two models",
+    stars=2,
+    inputs="""
+        torch.zeros(2, 2), torch.tensor([[3.0, 0], [0, 1]]), 1
+        torch.zeros(2, 3), torch.tensor([[0.0, 0, 1], [0, -5, 0]]), 1
+        torch.ones(3, 2), torch.tensor([[2.0, 3], [1, 1], [3, 5]]), 1
+        torch.ones(2, 3), torch.ones(2, 3), 1
+    """,
+    cases=extract_cases,
+    call=change_of_rank,
+    tolerance=1e-4,
+    mistakes="""
+        U[:, :rank] * S[:rank] => U[:, :rank]
+            The singular values were left out.
+        A = V[:rank] => A = S[:rank, None] * V[:rank]
+            The singular values came in twice, in A and in B.
+        V[:rank] => V[-rank:] ; U[:, :rank] * S[:rank] => U[:, -rank:] * S[-rank:]
+            Those are the smallest singular values.
+        after - before => after
+            That is near the new matrix. The change is to be met: after minus before.
+        after - before => before - after
+            That leads back: after minus before is meant.
+        * S[:rank] => * S[:rank].sqrt()
+            The root of the singular values stands on one side only.
+        = ((after - before)[:rank], torch.eye(len(before), rank))
+            The first rows of the change are exact, all others 0. A thin matrix can come nearer to all.
+        A = V[:rank] => A = 0 * V[:rank]
+            The product is 0.
+    """,
+    right="So a thin adapter can be taken out of any two models with the same parts, after the training.",
+)
+def extract(before, after, rank):
+    change = (after - before).double()
+    U, S, V = torch.linalg.svd(change, full_matrices=False)
+    A = V[:rank]
+    B = U[:, :rank] * S[:rank]
+    return A, B
+
+
+# -- 17.5 ------------------------------------------------------------------
+
+
+def diagonals(*lines):
+    return [torch.diag(torch.tensor(line).float()) for line in lines]
+
+
+def ranks_cases(seed):
+    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    for shape in ("wide", "wide", "square", "tall", "tall"):
+        few, many, n = rng.randint(3, 5), rng.randint(6, 8), rng.randint(3, 5)
+        out, into = {"wide": (few, many), "square": (few, few), "tall": (many, few)}[shape]
+        changes = [rng.uniform(0.3, 3) * torch.randn(out, into, generator=g) for _ in range(n)]
+        yield changes, rng.randint(2, n * few - 1)
+
+
+def settled(answer, changes, total):
+    """The right ranks for any that come as near: where values are equal, or 0, several do."""
+    values = [torch.linalg.svdvals(change.double()) for change in changes]
+    best = share_ranks(changes, total)
+    found = answer(changes, total)
+    found = list(found) if isinstance(found, tuple) else found
+    ranks = as_tensor(found)
+    if ranks is None or ranks.shape != (len(values),) or ranks.dtype == torch.bool or ranks.is_complex():
+        return found
+    given = ranks.tolist()
+    if any(r not in range(len(own) + 1) for r, own in zip(given, values, strict=True)) or sum(given) > total:
+        return found
+    kept, wanted = (
+        sum(own[: int(r)].square().sum().item() for own, r in zip(values, ranks, strict=True))
+        for ranks in (given, best)
+    )
+    return best if kept >= wanted * (1 - 1e-6) else found
+
+
+@chapter.function(
+    "17.5",
+    "Ranks where they count",
+    stars=2,
+    inputs="""
+        diagonals([5, 4], [6, 1]), 2
+        diagonals([5, 4], [3, 1]), 2
+        diagonals([9, 1], [5, 4], [3, 2]), 3
+        diagonals([9, 1], [5, 4], [3, 2]), 4
+        diagonals([9, 1], [5, 4], [3, 2]), 1
+        diagonals([9, 1], [5, 4], [3, 2]), 6
+        diagonals([9, 1], [5, 4], [3, 2]), 0
+        diagonals([-7, 2], [6, 5]), 2
+        # the largest value, not the largest rest
+        diagonals([3, 3, 3], [5, 0, 0]), 1
+        # equal values, near ones, very large and small ones, and 0
+        diagonals([4, 4], [3, 1]), 1
+        diagonals([4, 4], [3, 1]), 2
+        diagonals([2, 2], [3, 1]), 3
+        diagonals([5, 1], [5.004, 1]), 1
+        diagonals([5.004, 1], [5, 1]), 1
+        diagonals([300, 1], [400, 1]), 1
+        diagonals([400, 1], [300, 1]), 1
+        diagonals([2e-4, 0], [1e-4, 0]), 1
+        diagonals([1e-4, 0], [2e-4, 0]), 1
+        diagonals([2, 1], [3, 0]), 4
+        diagonals([2, 1]), 2
+        diagonals([2, 1]), 1
+        [torch.eye(3, 2) @ change for change in diagonals([2, 1], [3, 0])], 4
+    """,
+    cases=ranks_cases,
+    call=settled,
+    mistakes="""
+        = [total // len(changes) + (i < total % len(changes)) for i in range(len(changes))]
+            That gives every layer the same, whatever it has to say.
+        = [round(total * float(one.norm() / sum(change.norm() for change in changes))) for one in changes]
+            That goes by the size of each change. A large one may be thin.
+        values[k] => change.norm()
+            The largest change gets all it can use, also where its next step is a small one.
+        values[k] => values[k:].norm()
+            A layer with much left may have no long direction left. The next value counts.
+        range(len(values)) => range(1, len(values)) ; steps[:total] => steps[: max(0, total - len(changes))] ; chosen.count(i) => min(1, total) + chosen.count(i)
+            Each layer got one first; a layer may also get none.
+        reverse=True => reverse=False
+            Those keep the smallest singular values.
+        values[k] => values[k] / values[0]
+            Compare the singular values as they are, not as shares of each layer's largest.
+        torch.linalg.svdvals(change.double()) => change.norm(dim=1)
+            The rows of a change are not its directions. Take its singular values.
+        = [total] * len(changes)
+            All ranks together must sum to `total`.
+        = sorted(it, reverse=True)
+            The ranks belong to the layers, in their order.
+        = [rank + 1 for rank in it]
+            Each is one too many: a layer may also get none.
+        = [max(1, rank) for rank in it]
+            A layer may also get none.
+    """,
+    right="The best sum of thin matrices of a given size goes to whichever direction is next longest, in "
+    "whatever layer it lies. AdaLoRA shares ranks out so while it learns, by a measure of its own.",
+)
+def share_ranks(changes, total):
+    steps = []
+    for i, change in enumerate(changes):
+        values = torch.linalg.svdvals(change.double())
+        for k in range(len(values)):
+            steps.append((float(values[k]), i))
+    steps = sorted(steps, reverse=True)
+    chosen = [i for _, i in steps[:total]]
+    return [chosen.count(i) for i in range(len(changes))]
+
+
+# -- 17.6 ------------------------------------------------------------------
+
+SUM_TO_FIRST = torch.tensor([[1.0, 1]]), torch.tensor([[1.0], [0]]), 2.0
+SECOND_TO_SECOND = torch.tensor([[0.0, 1]]), torch.tensor([[0.0], [1]]), 10.0
+
+
+def alike(n):
+    """n rows of one vector."""
+    return torch.tensor([[[1.0, 2]]] * n)
+
+
+def served_cases(seed):
+    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    sizes = [(5, 2, 5, 7), (6, 3, 5, 7), (4, 3, 6, 6), (4, 4, 7, 5), (1, 3, 5, 6), (5, 1, 6, 5)]
+    for N, T, out, into in sizes:
+        n = rng.randint(2, 4)
+        adapters = [
+            (torch.randn(r, into, generator=g), torch.randn(out, r, generator=g), rng.uniform(0.5, 3))
+            for r in rng.sample([1, 2, 3, 4, 5], n)
+        ]
+        whose = [*[-1] * (N != 6), n - 1, *(rng.randint(-(N != 6), n - 1) for _ in range(N))][:N]
+        which = torch.tensor(rng.sample(whose, N))  # where N is 6, all have one
+        yield torch.randn(N, T, into, generator=g), torch.randn(out, into, generator=g), adapters, which
+
+
+@chapter.function(
+    "17.6",
+    "Everyone their own",
+    stars=3,
+    inputs="""
+        alike(3), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([0, 1, -1])
+        alike(3), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([-1, -1, -1])
+        alike(3), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([1, 1, 1])
+        alike(3), torch.eye(2), [], torch.tensor([-1, -1, -1])
+        alike(1), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([1])
+        alike(1), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([-1])
+    """,
+    cases=served_cases,
+    mistakes="""
+        mine * change => change
+            Every row got every adapter.
+        which == i => which % len(adapters) == i
+            `-1` took the last adapter, as Python's lists do. It stands for none.
+        = x @ W.T
+            No adapter is in it.
+        y = x @ W.T => y = 0 * (x @ W.T)
+            The layer's own product is missing.
+        y = y + mine * change => y = torch.where(mine, change, y)
+            Rows with an adapter lost the layer's own product: add the change to it.
+        scale * =>
+            The adapters' scales were left out.
+        scale * => scale / len(A) *
+            The scale has been divided by the rank already.
+        mine * change => mine * change * (i > 0)
+            Number 0 is an adapter, too.
+        = it[which.argsort(stable=True)]
+            The rows came back by adapter. They belong in the order of x.
+        mine * change => mine.any() * change
+            Every row got the adapters of all rows.
+        mine * change => mine[0] * change
+            All rows got the first row's adapter.
+        which == i => which == i + 1
+            Adapters count from 0; -1 stands for none.
+    """,
+    right="So one server holds a model once, and answers a thousand customers in one batch, each with their "
+    "own adapter.",
+)
+def served(x, W, adapters, which):
+    x, W = x.double(), W.double()
+    y = x @ W.T
+    for i, (A, B, scale) in enumerate(adapters):
+        mine = (which == i)[:, None, None]
+        change = scale * (x @ A.T.double() @ B.T.double())
+        y = y + mine * change
+    return y

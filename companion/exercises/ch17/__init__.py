@@ -1,1 +1,0 @@
-"""The checks of chapter 17, LoRA: one file an exercise."""
