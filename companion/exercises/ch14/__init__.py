@@ -1,1 +1,0 @@
-"""The checks of chapter 14, Inside: one file an exercise."""

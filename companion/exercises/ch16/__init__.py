@@ -1,1 +1,0 @@
-"""The checks of chapter 16, Instructions: one file an exercise."""

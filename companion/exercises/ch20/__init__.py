@@ -1,1 +1,0 @@
-"""The checks of chapter 20, serving: one file an exercise."""
