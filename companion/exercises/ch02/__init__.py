@@ -1,1 +1,0 @@
-"""The checks of chapter 2, Datasets: one file an exercise."""
