@@ -1,1 +1,0 @@
-"""The checks of chapter 1, Tokenization: one file an exercise."""
