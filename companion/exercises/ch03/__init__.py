@@ -1,1 +1,0 @@
-"""The checks of chapter 3, Embeddings: one file an exercise."""

@@ -1,1 +1,0 @@
-"""The checks of chapter 9, Caching: one file an exercise."""

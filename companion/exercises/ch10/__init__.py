@@ -1,1 +1,0 @@
-"""The checks of chapter 10, Modern blocks: one file an exercise."""
