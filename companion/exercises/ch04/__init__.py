@@ -1,1 +1,0 @@
-"""The checks of chapter 4, Attention: one file an exercise."""

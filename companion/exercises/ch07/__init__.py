@@ -1,1 +1,0 @@
-"""The checks of chapter 7, Training: one file an exercise."""

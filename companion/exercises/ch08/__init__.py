@@ -1,1 +1,0 @@
-"""The checks of chapter 8, Generation: one file an exercise."""
