@@ -12,9 +12,7 @@ from html.parser import HTMLParser
 import numpy
 import pytest
 import torch
-from harness import leans_on_package, sabotage
 
-from companion import tokenization
 from companion.exercises import check, checker, grade, trial
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number, Problem
@@ -575,21 +573,6 @@ def test_sizes_order_inputs():
 
 def test_snapshots_hold_data_only():
     assert snapshot([1, ("a", object())]) == [1, ("a", Record("object", {}))]
-
-
-def test_sabotage_reaches_functions_classes_and_methods(monkeypatch):
-    made = tokenization.WordTokenizer.train("a key")
-    with monkeypatch.context() as patch:
-        sabotage(patch)
-        assert tokenization.split_pieces("a", "b") == tokenization.BPETokenizer([]) == "nonsense"
-        assert made.encode("a key") == "nonsense"
-    assert made.decode(made.encode("a key")) == "a key"
-
-
-def test_answers_that_lean_on_the_package_are_known():
-    assert leans_on_package(lambda: tokenization.split_pieces("a", "b"))
-    assert leans_on_package(type("Answer", (tokenization.BPETokenizer,), {}, kind="leaning"))
-    assert not leans_on_package(total) and not leans_on_package(3.5)
 
 
 def test_an_unknown_kind_of_exercise_is_an_authors_mistake():

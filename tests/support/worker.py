@@ -1,8 +1,9 @@
-"""One of several processes of runtime/test_distributed.py: carries out commands of the command line, in order.
+"""One of several processes of runtime/test_distributed.py: carries out commands in order.
 
 `python tests/support/worker.py RANK FILE`, where FILE is JSON: a list of dicts with argv, a list for each
 rank; port; and, where they are not as usual: env (of each rank, None takes away), join (seconds to find one
-another), press ([rank, step]: Ctrl-C in that step). What came of each is written into FILE.RANK: status, out, err.
+another), press ([rank, step]: Ctrl-C in that step). What came of each is written into FILE.RANK: status, out,
+err.
 """
 
 import contextlib
