@@ -1,1 +1,0 @@
-"""The checks of chapter 6, GPT: one file an exercise."""

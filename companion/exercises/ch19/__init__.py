@@ -1,1 +1,0 @@
-"""The checks of chapter 19, quantization: one file an exercise."""
