@@ -1,1 +1,0 @@
-"""The checks of chapter 15, Classification: one file an exercise."""
