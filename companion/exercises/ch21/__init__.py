@@ -1,1 +1,0 @@
-"""The checks of chapter 21, PyTorch: one file an exercise."""
