@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from companion.exercises.ch06.shared import GPT, Shape
+from companion.exercises.ch06 import GPT, Shape
 from companion.exercises.exercise import Problem
 
 
