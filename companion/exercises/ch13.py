@@ -1,0 +1,974 @@
+"""The checks of chapter 13, Evaluation."""
+
+import math
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import make_dataclass
+from itertools import islice
+
+import torch
+
+from companion.exercises.exercise import Problem
+from companion.exercises.notation import Chapter
+from companion.exercises.settle import Record, as_number, settle
+
+chapter = Chapter()
+
+Asked = make_dataclass("Example", [("prompt", str), ("choices", tuple), ("answer", str)], frozen=True)
+"""As the chapter's: a prompt, a tuple of what may follow it, and which of these is right."""
+
+# -- 13.1 ------------------------------------------------------------------
+
+NELL = '"Where is Nell?" "In the'
+
+
+def drawn_text(size, letters, rng):
+    return " " * (rng.random() < 0.6) + "".join(rng.choice(letters) for _ in range(size))
+
+
+def choice_cases(seed):
+    rng = random.Random(seed)
+    letters = "abcdefg hijé水ß🏠"
+    for n in (2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6):
+        choices = tuple(drawn_text(rng.randint(1, 14), letters, rng) + str(i) for i in range(n))
+        log_probs = [round(-rng.uniform(0.2, 1.2) * len(choice.encode()), 3) for choice in choices]
+        if rng.random() < 0.5:
+            log_probs[-1] = round(log_probs[-1] / 3, 3)
+        each = sorted(p / len(c.encode()) for c, p in zip(choices, log_probs, strict=True))
+        if each[-1] - each[-2] > 0.01:
+            right = choices[rng.randrange(n)]
+            yield drawn_text(9, letters, rng), choices, right, log_probs
+
+
+@chapter.function(
+    "13.1",
+    "By the byte",
+    stars=1,
+    wants="pick(example, log_probs)",
+    inputs="""
+        NELL, (" inn",), " inn", [-3.0]
+        NELL, (" inn", " old mill"), " inn", [-3.0, -4.0]
+        NELL, (" old mill", " inn"), " old mill", [-4.0, -3.0]
+        NELL, (" old mill", " inn"), " inn", [-4.0, -3.0]
+        NELL, (" old mill", " inn"), " old mill", [-9.5, -4.0]
+        NELL, (" inn", " old hut"), " inn", [-3.0, -6.0]  # equal: 0.75 bits a byte
+        NELL, (" old hut", " inn"), " old hut", [-6.0, -3.0]
+        NELL, (" old hut", " inn"), " inn", [-6.0, -3.0]
+        NELL, (" a b c d", " café", " abcdef"), " a b c d", [-6.0, -4.5, -8.0]  # two are equal, both ahead
+        NELL, ("été", "mill"), "été", [-4.0, -3.5]  # 5 bytes, 3 letters
+        NELL, ("mill", "été"), "mill", [-3.5, -4.0]
+        NELL, ("水車", "windmill"), "水車", [-5.0, -8.0]  # 6 bytes, 2 letters; in UTF-16 4 bytes
+        NELL, ("windmill", "水車"), "windmill", [-6.9, -5.0]
+        NELL, ("🏠", "hut", "é"), "🏠", [-4.2, -3.3, -2.4]
+        NELL, ("é", "ab"), "é", [-2.0, -2.1]
+        NELL, ("inn", " inn"), " inn", [-3.0, -3.5]  # the space is a byte, too
+        NELL, (" inn", "inn"), " inn", [-3.5, -3.0]
+        NELL, ("inn", " inn."), "inn", [-3.0, -4.0]
+        NELL, ("a", "abcdefghij"), "abcdefghij", [-0.4, -3.5]
+        NELL, (" at the end of the long lane", " inn"), " at the end of the long lane", [-20.0, -2.0]
+        NELL, ("inn", "mill"), "inn", [-3.03, -4.0]  # close
+        NELL, ("inn", "mill"), "inn", [-3.003, -4.0]
+        NELL, ("inn", "mill"), "inn", [-0.003001, -0.004]
+        NELL, ("mill", "inn"), "mill", [-0.004001, -0.003]
+        NELL, ("inn", "mill"), "inn", [-0.0003001, -0.0004]
+        NELL, (" inn", " mill", " hut"), " inn", [-900.0, -9.0, -800.0]
+        NELL, (" inn", " mill"), " inn", [-700.0, -900.0]  # no float holds their probabilities
+        NELL, (" inn", " mill"), " inn", [-900.0, -1100.0]
+        NELL, (" inn", " old mill"), " inn", [-0.5, 0.0]
+    """,
+    cases=choice_cases,
+    call=lambda answer, prompt, choices, right, log_probs: answer(Asked(prompt, choices, right), log_probs),
+    shown="{f}(Example({0}, {1}, {2}), {3})",
+    mistakes="""
+        log_probs[i] / sizes[i] => log_probs[i]
+            That is ahead by the sum. Divide each by the bytes of its choice: a long one has more to tell.
+        choice.encode() => choice
+        choice.encode() => choice ; max(places => max(reversed(places)
+            You divided by letters. Some have more than one byte: `len(choice.encode())` counts bytes.
+        choice.encode() => choice.strip()
+            You divided by letters. Some have more than one byte: `len(choice.encode())` counts bytes. And the
+            space in front of a choice is a byte of it, too.
+        choice.encode() => choice.strip().encode()
+            The space in front of a choice is a byte of it, too.
+        choice.encode() => choice.encode("utf-16-le")
+        choice.encode() => choice.encode("utf-16")
+            That is UTF-16. `choice.encode()` is UTF-8, as everywhere in this course.
+        len(choice.encode()) => max(1, len(choice.encode("ascii", "ignore")))
+            Letters outside ASCII are part of the choice: `choice.encode()` has all bytes.
+        choice.encode() => choice.split()
+            You divided by words. Bytes are wanted.
+        max(places => max(reversed(places)
+            Where two are equally far ahead, the first is wanted.
+        max(places => min(places
+        max(places => min(reversed(places)
+            Log-probabilities are negative: the greatest, nearest to 0, is the likeliest.
+        max(places => min(places ; log_probs[i] / sizes[i] => log_probs[i]
+            Log-probabilities are negative: the greatest, nearest to 0, is the likeliest. And divide each by
+            the bytes of its choice.
+        log_probs[i] / sizes[i] => log_probs[i] * sizes[i]
+            Divide by the bytes, do not multiply.
+        log_probs[i] / sizes[i] => log_probs[i] / sizes[i] ** 0.5
+            You divided by the root of the number of bytes.
+        log_probs[i] / sizes[i] => math.exp(log_probs[i]) / sizes[i]
+            You divided probabilities by bytes. It is the log-probability that grows with the length.
+        log_probs[i] / sizes[i] => math.exp(log_probs[i]) ** (1 / sizes[i])
+            Long or unlikely choices have probabilities that no float holds: they become 0. Divide the
+            log-probabilities; the order is the same.
+        log_probs[i] / sizes[i] => (log_probs[i] / sizes[i], example.choices[i])
+            Where two are equally far ahead, the first is wanted. `max` of pairs goes by the letters there.
+        choice.encode() => (example.prompt + choice).encode()
+            The prompt's bytes are in no choice: only the choice's count.
+        = example.answer
+            That is the right choice, not the one that is ahead.
+        = max(example.choices, key=lambda choice: len(choice.encode()))
+            That is the longest choice. Where do the scores come in?
+        = min(example.choices, key=lambda choice: len(choice.encode()))
+            That is the shortest choice. Where do the scores come in?
+        = example.choices[0]
+            That is the first choice, whatever the scores are.
+        = example.choices.index(it)
+            That is its place among the choices. The choice itself is wanted.
+        = it.strip()
+            The choice is wanted as it is in `choices`, with the space that it begins with.
+        return example.choices[ahead] => return log_probs[ahead] / sizes[ahead]
+            That is the score. The choice that has it is wanted.
+        return example.choices[ahead] => return example.choices[ahead], log_probs[ahead] / sizes[ahead]
+            The choice alone is wanted, without its score.
+        = it == example.answer
+        = float(it == example.answer)
+            That is whether it is right. The choice itself is wanted.
+    """,
+    right="The same scores, another winner: whoever reports a result says by what it was counted.",
+)
+def pick(example, log_probs):
+    sizes = [len(choice.encode()) for choice in example.choices]
+    places = range(len(sizes))
+    ahead = max(places, key=lambda i: log_probs[i] / sizes[i])
+    return example.choices[ahead]
+
+
+# -- 13.2 ------------------------------------------------------------------
+
+chapter.number(
+    "13.2",
+    "How many questions?",
+    stars=1,
+    wants="questions_needed()",
+    answer=(2.8 * 0.3 / 0.02) ** 2,
+    tolerance=10,
+    mistakes="""
+        2.8 * 0.3 / 0.02
+            That is n's square root. Equation (3) ends with a square.
+        2 * (2.8 * 0.3 / 0.02) ** 2
+            Twice as many: is that σ√2, as if the two were asked other questions? σ is that of the differences
+            already. Or 1,764 for each model? Both answer the same ones.
+        (2.8 * 0.3 / 0.02) ** 2 / 2
+            Half as many: σ belongs to the differences. Nothing is to be halved.
+        4 * (2.8 * 0.3 / 0.02) ** 2
+            Four times as many: were σ doubled, or d halved? Both are given as they are wanted.
+        (2.8 * 0.3 / 0.02) ** 2 / 4
+            A quarter: was σ halved, or d doubled? Both are given as they are wanted.
+        2.8 * 0.3**2 / 0.02**2
+            The factor 2.8 is squared, too.
+        2.8 * 0.3 / 0.02**2
+            All of the bracket is squared: 2.8 and σ, too.
+        (2.8 * 0.3) ** 2 / 0.02
+        36
+            All of the bracket is squared: d, too.
+        2.8**2 * 0.3 / 0.02**2
+            All of the bracket is squared: σ, too.
+        2.8**2 * 0.3 / 0.02
+            All of the bracket is squared: σ and d, too.
+        (2.8 * 0.3**2 / 0.02) ** 2
+            Was 0.3 squared twice? It is a standard deviation already. Or is that with 0.84 alone? Add both,
+            1.96 and 0.84: 2.8.
+        (2.8 / 0.02) ** 2
+            Where is σ? That would do for differences that are +1 or −1 at every question.
+        (0.3 / 0.02) ** 2
+            Where is the 2.8? With one standard error the difference is seldom seen.
+        0.3 / 0.02
+            Where is the 2.8, and the square?
+        (1.96 * 0.3 / 0.02) ** 2
+        (2 * 0.3 / 0.02) ** 2
+            Then one comparison in two would miss the difference. With 2.8, four of five see it.
+        (1.12 * 0.3 / 0.02) ** 2
+            Add both, 1.96 and 0.84: 2.8.
+        (3.24 * 0.3 / 0.02) ** 2
+            That is for nine of ten. Equation (3) is for four of five, with 2.8.
+        (3.417 * 0.3 / 0.02) ** 2
+            That is for intervals of 99 %. Equation (3) is for 95 %, with 2.8.
+        (2.4865 * 0.3 / 0.02) ** 2
+            That is for one side alone. Equation (3) has both, with 2.8.
+        (2.8 * 0.3 / 2) ** 2
+        1
+            Two points in a hundred are 0.02; σ and d must be in the same unit.
+        (2.8 * 0.5 / 0.02) ** 2
+            With σ = 0.5 of one model's answers? σ is that of the differences, 0.3.
+        1 / (2.8 * 0.3 / 0.02) ** 2
+            That is upside down.
+        0.02 / 0.3 / 2.8
+            That is upside down, and equation (3) ends with a square.
+        (2.8 * 0.3) ** 2
+            Where is d? The smaller the difference, the more questions.
+        196
+            That is the example. Here d is 0.02 and σ is 0.3.
+        500
+            That is what was asked. Is it enough?
+        100
+            Far too few. Work out equation (3).
+        1000
+            Nearly, but now work it out: equation (3).
+        10_000
+            Too many. Now work it out: equation (3).
+        1.764
+            Is that in thousands? The number of questions is wanted.
+    """,
+    right="Many benchmarks have fewer: then two points of a hundred may well be luck.",
+)
+
+# -- 13.3 ------------------------------------------------------------------
+
+
+def shuffled(both, first, second, neither, rng):
+    """Two lists with these numbers of questions, shuffled together."""
+    pairs = [(1, 1)] * both + [(1, 0)] * first + [(0, 1)] * second + [(0, 0)] * neither
+    rng.shuffle(pairs)
+    return [x for x, _ in pairs], [y for _, y in pairs]
+
+
+def answer_cases(seed):
+    rng = random.Random(seed)
+    if seed == 0:
+        few = (2, 3, 60, 5), (3, 5, 0, 4), (3, 3, 3, 4), (0, 2, 1, 20), (20, 1, 2, 0)
+        many = (40, 6, 14, 12), (40, 14, 6, 12), (300, 28, 40, 32), (1000, 80, 81, 40)
+        no_float = (10, 700, 760, 5), (10, 600, 600, 5)  # as 2 ** 1460 is none
+        for counts in few + many + no_float:
+            yield shuffled(*counts, rng)
+    for most in (2, 5, 9, 15, 30):
+        counts = [rng.randint(0, most) for _ in range(4)]
+        yield shuffled(*counts, rng)
+
+
+def p_and_its_log(answer, first, second):
+    """Of a small p, too, it is the share that counts: so the log is compared as well."""
+    found = settle(answer(first, second))
+    p = as_number(found)
+    return Record("", {"": found if p is None else p, "the log of p": math.log(p) if p and p > 0 else 0.0})
+
+
+def sign_hint(got, first, second):
+    if type(got.error) is OverflowError:
+        return (
+            "With a thousand differences, 2 ** n and its binomials are larger than any float. Python's own "
+            "ints are exact: divide two of them as the last step."
+        )
+    p = None if got.error else as_number(got.value.parts[""])
+    if p is not None and p > 1 + 1e-9:
+        return "A probability above 1: at an even split the two tails overlap."
+    return ""
+
+
+def beyond(z):
+    """The share of a normal curve that is further than z from its middle."""
+    return math.erfc(z / math.sqrt(2))
+
+
+def one_less(z):
+    """The same, exact to 16 places only: 0 where z is above 8."""
+    return 2 * (1 - statistics.NormalDist().cdf(z))
+
+
+def unpaired(first, second):
+    """The z of a test of two shares, as if the questions were others."""
+    n = max(1, len(first))
+    p, q = sum(first) / n, sum(second) / n
+    variance = (p + q) / 2 * (1 - (p + q) / 2) * 2 / n
+    return abs(p - q) / math.sqrt(variance) if variance else 0.0
+
+
+@chapter.function(
+    "13.3",
+    "Only one of them right",
+    stars=2,
+    inputs="""
+        [], []
+        [1], [1]
+        [0], [0]
+        [1], [0]
+        [0], [1]
+        [1, 0], [0, 1]
+        [1, 1], [0, 0]
+        [1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 1, 1]
+        [0, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 1]
+        [1, 0, 1, 1], [1, 0, 1, 1]
+        [0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]
+        [1] * 24, [0] * 24
+        [1] * 60, [0] * 60  # 1.7e-18
+        [0] * 100, [1] * 100
+    """,
+    cases=answer_cases,
+    call=p_and_its_log,
+    tolerance=1e-6,
+    hint=sign_hint,
+    mistakes="""
+        2 * ways => ways
+        2 * ways / 2**n => ways / 2**n if a != b else 1.0
+            That is one tail. The second could have been the better one by as much: count both.
+        2 * ways => ways ; range(k + 1) => range(a + 1)
+        2 * ways => ways ; range(k + 1) => range(b + 1)
+            That is one tail. The second could have been the better one by as much: count both. Yours is also
+            another when the two change places.
+        min(1.0, p) => p
+            At an even split the two tails overlap, and twice the one is more than 1. No p is above 1.
+        range(k + 1) => range(a + 1)
+        range(k + 1) => range(b + 1)
+            Take the smaller side, whichever it is.
+        range(k + 1) => range(k)
+        range(k + 1) => range(k) ; return => return 1.0 if n == 0 else
+            The split that was found belongs to the tail: at least as uneven, not more uneven. Does your sum
+            end one too early?
+        range(k + 1) => range(k + 2)
+            Your tail goes one too far: it ends with the split that was found.
+        range(k + 1) => [k]
+            That is the chance of just this split. More uneven ones belong to the tail, too.
+        range(k + 1) => [k] ; 2 * ways => ways
+            That is the chance of just this split. More uneven ones belong to the tail, too, on both sides.
+        2 * ways => (2 * ways - math.comb(n, k))
+            That is the mid-p: it counts the split that was found by half. Here it counts whole.
+        min(a, b) => max(a, b) ; 2 * ways => ways
+            That is the tail of the larger side.
+        min(a, b) => max(a, b)
+            That is the tail of the larger side, from 0 on. Either sum up to the smaller count, or from the
+            larger one.
+        n, k = a + b, => n, k = len(first),
+        pairs.count((1, 0)), pairs.count((0, 1)) => sum(first), sum(second)
+        n, k = a + b, min(a, b) => n, k = len(first), min(a, len(first) // 2)
+            Questions on which both agree say nothing of which is better. Only those count that one alone has
+            right.
+        2 * ways / 2**n => beyond(abs(a - b) / math.sqrt(n)) if n else 1.0
+        2 * ways / 2**n => one_less(abs(a - b) / math.sqrt(n)) if n else 1.0
+            That is the normal approximation. With few questions it is off; the binomial is exact.
+        2 * ways / 2**n => beyond(max(0, abs(a - b) - 1) / math.sqrt(n)) if n else 1.0
+        2 * ways / 2**n => one_less(max(0, abs(a - b) - 1) / math.sqrt(n)) if n else 1.0
+            That is the normal approximation. With few questions it is off; the binomial is exact. The
+            correction mends it only in part.
+        min(1.0, p) => (a - b) ** 2 / n if n else 0.0
+            That is McNemar's statistic, a χ². Its p is only an approximation; the binomial is exact.
+        = beyond(unpaired(first, second))
+        = one_less(unpaired(first, second))
+            That is a test of two shares, as if the questions were not the same. Look at the pairs.
+        = 1 - it
+            That is 1 − p.
+        = 100 * it
+            Is that in percent? p is from 0 to 1.
+        = it < 0.05
+            That is a verdict. The p itself is wanted.
+        return => return 0.0 if n == 0 else
+        return => return 0.5 if n == 0 else
+        return => return None if n == 0 else
+        return => return math.nan if n == 0 else
+        return => return a / b if n == 0 else
+            Where no question differs, nothing speaks against luck: p is 1.
+        2**n => 2.0**n
+            With a thousand differences, 2 ** n is larger than any float. Python's own ints are exact: divide
+            two of them as the last step.
+        = round(it, 1)
+        = round(it, 2)
+        = round(it, 3)
+        = round(it, 4)
+        = round(it, 5)
+        = round(it, 6)
+        = round(it, 8)
+        = round(it, 9)
+        = round(it, 10)
+        = round(it, 12)
+        = round(it, 15)
+        = it if it > 1e-6 else 0.0
+            You rounded it. Leave that to whoever prints it.
+        = max(it, 1e-6)
+        = max(it, 1e-9)
+        = max(it, 1e-12)
+            A small p is wanted as it is.
+        = 1.0 if sum(first) == sum(second) else 0.0
+            That only says whether they differ.
+    """,
+    right="Four to one looks like a clear win. Of equals, three pairs in eight are that far apart.",
+)
+def sign_test(first, second):
+    pairs = list(zip(first, second, strict=True))
+    a, b = pairs.count((1, 0)), pairs.count((0, 1))
+    n, k = a + b, min(a, b)
+    ways = sum(math.comb(n, i) for i in range(k + 1))
+    p = 2 * ways / 2**n
+    return min(1.0, p)
+
+
+# -- 13.4 ------------------------------------------------------------------
+
+
+def sample_cases(seed):
+    rng = random.Random(seed)
+    for most in (6, 12, 30, 100, 300):
+        n = rng.randint(3, most)
+        yield n, rng.randint(0, n), rng.randint(1, n)
+        yield n, rng.randint(1, n // 3 + 1), rng.randint(2, n // 2 + 1)
+
+
+def sample_hint(got, n, c, k):
+    if type(got.error) is OverflowError:
+        return (
+            "Such binomials have hundreds of digits: no float holds them. Python's ints do, and `/` of two "
+            "ints is right to the last digit. Or multiply k factors."
+        )
+    if got.error is not None:
+        return "Where fewer than k are wrong, every draw holds a right one: 1." if n - c < k else ""
+    found = as_number(got.value)
+    if found is not None and abs(found - pass_at_k(n, c, k)) < 0.01 and k * c < n and n > 150:
+        return (
+            "That is near, but not it: drawn with replacement, the same sample may come twice. Or were "
+            "digits lost on the way?"
+        )
+    return ""
+
+
+@chapter.function(
+    "13.4",
+    "One of k",
+    stars=2,
+    inputs="""
+        1, 0, 1
+        1, 1, 1
+        2, 1, 1
+        2, 1, 2
+        4, 1, 2
+        4, 2, 2
+        4, 3, 2
+        4, 4, 2
+        4, 0, 2
+        4, 1, 4
+        4, 0, 4
+        5, 2, 3
+        5, 3, 3
+        5, 4, 3
+        10, 3, 5
+        20, 4, 7
+        20, 14, 7
+        200, 3, 100
+        200, 37, 100
+        2000, 2, 1000  # binomials of 600 digits
+        2000, 1, 3
+        5000, 20, 250
+        3000, 20, 1500
+        20_000, 40, 300
+        100_000, 30, 10
+        1000, 999, 1
+        1000, 999, 2
+    """,
+    cases=sample_cases,
+    tolerance=1e-7,
+    hint=sample_hint,
+    mistakes="""
+        = 1 - (1 - c / n) ** k
+            That draws with replacement: the same wrong sample may come twice. The k are drawn from n
+            different ones, so each wrong one that is drawn leaves fewer.
+        = (1 - c / n) ** k
+            That draws with replacement: the same wrong sample may come twice. The k are drawn from n
+            different ones, so each wrong one that is drawn leaves fewer. And that is the chance that none is
+            right.
+        1 - misses / draws => misses / draws
+            That is the chance that none of the k is right.
+        1 - misses / draws => math.comb(c, k) / draws
+            That is the chance that all k are right. One is enough.
+        1 - misses / draws => 1 - math.comb(c, k) / draws
+            That is the chance of at least one wrong one: n − c are wrong, c are right.
+        = (c / n) ** k
+            That is the chance that all k are right. One is enough. That draws with replacement: the same
+            wrong sample may come twice. The k are drawn from n different ones, so each wrong one that is
+            drawn leaves fewer.
+        = c / n
+            That is the chance of one draw. With k draws it is larger.
+        = 1 - (1 - k / n) ** c
+            Each right one is left out with 1 − k/n, that is so; but not independently: where one is left out,
+            the others are drawn more easily.
+        = 1 - c / n
+            That is the chance that one draw is wrong.
+        = k * c / n
+        = min(1, k * c / n)
+            Chances of several draws do not add up: more than one may be right.
+        = min(1.0, c / k)
+            How many were right among the first k, nobody said: c is that among n.
+        = float(c >= 1)
+            That says whether one of all n is right, or was it `//`, which rounds down? Only k are drawn, and
+            a chance needs `/`.
+        = float(c >= k)
+            That says whether k are right. How likely is one among k drawn?
+        = float(n - c < k)
+            That says whether it is certain, or was it `//`, which rounds down? A chance needs `/`.
+        = c * math.comb(n - c, k - 1) / math.comb(n, k)
+            That is the chance of exactly one right. Two right ones pass as well.
+        = pass_at_k(n, c, min(n, k + 1))
+            You drew one more than k.
+        = pass_at_k(n, c, k - 1)
+            You drew one less than k.
+        = 1.0 if n - c < k else 1 - math.prod(1 - k / i for i in range(n - c, n))
+            The product runs from n − c + 1 to n. Yours begins and ends one too early.
+        math.comb(n - c, k) => math.factorial(n - c) // (math.factorial(k) * math.factorial(n - c - k))
+            Where fewer than k are wrong, every draw holds a right one: 1.
+        = 0.0 if n - c < k else it
+            Where fewer than k are wrong, every draw holds a right one: 1. Not 0.
+        = math.nan if n - c < k else it
+            Where fewer than k are wrong, every draw holds a right one: 1. Not NaN.
+        = None if n - c < k else it
+            Where fewer than k are wrong, every draw holds a right one: 1. Not None.
+        = 100 * it
+            Is that in percent? A chance is from 0 to 1.
+        math.comb(n, k) => float(math.comb(n, k))
+            Such binomials have hundreds of digits: no float holds them. Python's ints do, and `/` of two ints
+            is right to the last digit. Or multiply k factors.
+        = round(it, 1)
+        = round(it, 2)
+        = round(it, 3)
+        = round(it, 4)
+        = round(it, 5)
+        = round(it, 6)
+            You rounded it. Leave that to whoever prints it.
+    """,
+    right="Ten samples tell of five draws without drawing again: one experiment, every k up to n.",
+)
+def pass_at_k(n, c, k):
+    draws = math.comb(n, k)
+    misses = math.comb(n - c, k)
+    return 1 - misses / draws
+
+
+# -- 13.5 ------------------------------------------------------------------
+
+HALVES = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+def t(*numbers):
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def score_cases(seed):
+    generator = torch.Generator().manual_seed(seed)
+    for n, ideal in (5, 2.0), (8, 0.6), (12, 1.0), (30, 3.0), (30, 0.4), (40, 1.6), (15, 5.0):
+        scores, right = [], []
+        for K in torch.randint(2, 6, (n,), generator=generator).tolist():
+            logits = 2 * torch.randn(K, generator=generator)
+            right.append(int(torch.multinomial(logits.softmax(-1), 1, generator=generator)))
+            scores.append(ideal * logits - 10)
+        several = [round(ideal * 1.5**k, 2) for k in (-4, -3, -2, -1, 0, 1, 2, 3, 4)]
+        several += [1.0] * (1.0 not in several)
+        order = torch.randperm(len(several), generator=generator).tolist()
+        best, second, *_ = sorted(mean_surprise(scores, right, each) for each in several)
+        if second - best > 1e-3 * max(1.0, best):
+            yield scores, right, [several[i] for i in order]
+
+
+def temperature_hint(got, scores, right, temperatures):
+    value = None if got.error is not None else as_number(got.value)
+    if value is not None and all(abs(value - each) > 1e-5 * each for each in temperatures):
+        return "That is none of the `temperatures` that were given."
+    if type(got.error) is ValueError and "domain" in got.said:
+        return (
+            "Probabilities became 0, whose log is −∞. `log_softmax` subtracts before it takes the "
+            "exponential."
+        )
+    return ""
+
+
+def calibration_error(scores, right, temperature, bins):
+    """How far confidence and share right are apart, summed over bins of like confidence."""
+    gaps = [0.0] * bins
+    for row, i in zip(scores, right, strict=True):
+        sure = (row / temperature).softmax(-1).max().item()
+        gaps[min(bins - 1, int(sure * bins))] += sure - float(row.argmax() == i)
+    return sum(abs(gap) for gap in gaps)
+
+
+def best_of_all(scores, right):
+    """The temperature where the mean surprise is least, given or not, by ternary search."""
+    low, high = 1e-3, 1e3
+    for _ in range(50):
+        a, b = low ** (2 / 3) * high ** (1 / 3), low ** (1 / 3) * high ** (2 / 3)
+        if mean_surprise(scores, right, a) < mean_surprise(scores, right, b):
+            high = b
+        else:
+            low = a
+    return low
+
+
+def mean_surprise(scores, right, temperature):
+    nats = []
+    for row, i in zip(scores, right, strict=True):
+        logs = (row.double() / temperature).log_softmax(-1)
+        nats.append(-logs[i].item())
+    return sum(nats) / len(nats)
+
+
+@chapter.function(
+    "13.5",
+    "The right temperature",
+    stars=2,
+    inputs="""
+        [t(-3.0, -5.0)], [0], [1.0, 0.5]
+        [t(-3.0, -5.0)], [1], [1.0, 2.0]
+        [t(-3.0, -5.0)], [1], [3.0]
+        [t(-1.0, -3.0), t(-1.0, -3.0), t(-3.0, -1.0), t(-1.0, -3.0)], [0, 0, 0, 1], [0.5, 1.0, 2.0, 4.0]
+        [t(-2.0, -3.0), t(-4.0, -3.0), t(-1.0, -2.0, -3.0)], [0, 1, 0], [4.0, 2.0, 1.0, 0.5, 0.25]
+        [t(-9.0, -1.0, -4.0), t(-2.0, -6.0)], [2, 0], HALVES
+        [t(-9.0, -1.0, -4.0), t(-2.0, -6.0)], [2, 0], HALVES[::-1]
+        [t(-9.0, -1.0, -4.0), t(-2.0)], [2, 0], HALVES
+        [t(-2.0), t(-1.0, -1.5)], [0, 0], [0.5, 1.0, 2.0]
+        [t(-50.0, -250.0), t(-240.0, -90.0), t(-60.0, -61.0)], [0, 1, 1], [0.5, 1.0, 2.0, 4.0]
+        [t(-100.0, -400.0), t(-400.0, -100.0), t(-300.0, -120.0)], [0, 1, 0], [0.5, 1.0, 50.0, 100.0, 400.0]
+        [t(-900.0, -1000.0), t(-1000.0, -950.0), t(-920.0, -900.0)], [0, 1, 0], [0.2, 1.0, 20.0, 30.0, 99.0]
+        [t(-3.0, -1.0, -2.0, -7.0)] * 3 + [t(-1.0, -2.0)], [1, 2, 1, 0], HALVES
+        [t(-50.0, -250.0), t(-7.0, -2.0)], [1, 1], [0.5, 1.0, 0.8]
+        [t(-900.0, -901.0), t(-910.0, -908.0)], [0, 1], [2.0, 1.0, 0.5]
+        [t(-150.0, -152.0), t(-150.0, -151.0, -152.0)], [0, 0], [2.0, 1.0, 0.5]
+        [t(-1.0, -3.0)] * 3 + [t(-3.0, -1.0)], [0] * 4, [1.6, 1.82]  # close
+        [t(-50.0, -650.0)], [1], [0.5, 0.8]  # both chances are 0, or below 1e-300, in float64, too
+        [t(-700.0, -150.0), t(-3.0, -4.0)], [0, 0], [0.25, 0.5, 0.6]
+        [t(-500.1, -500.0)], [1], [5.0, 0.2]  # alike in float16
+        [t(-1.0, -4.0)] * 44 + [t(-1.0, -40.0)], [0] * 44 + [1], [0.5, 1.0, 2.0, 4.0]
+        # a choice of eight weighs as much as one of two, and one question with one choice says nothing
+        [t(*[-1.0] + [-3.0] * 7), t(-1.0, -4.0), t(-1.0, -4.0)], [3, 0, 0], [0.3, 0.6, 1.0, 1.6, 3.0, 9.0]
+        [t(-1.0, -4.0), t(-1.0, -4.0), t(*[-1.0] + [-3.0] * 7)], [0, 1, 0], [0.3, 0.6, 1.0, 1.6, 3.0, 9.0]
+    """,
+    cases=score_cases,
+    hint=temperature_hint,
+    helpers=(mean_surprise,),
+    mistakes="""
+        row.double() / temperature => row.double() * temperature
+            Scores are divided by the temperature: a high one makes all choices more alike.
+        .log_softmax(-1) =>
+            Where is the softmax? Chances of all choices sum to 1.
+        row.double() / temperature => row.double().softmax(-1) / temperature
+            The softmax came twice: scores are divided by the temperature, not chances.
+        min(temperatures => max(temperatures
+            That is where it is greatest. Was a minus lost? The least surprise is wanted.
+        log_softmax => softmax
+        log_softmax => softmax ; row.double() => row
+            That is the mean chance. Its log must be taken question by question, before the mean.
+        -logs[i].item() => ((logs.exp() - torch.eye(len(row))[i]) ** 2).sum().item()
+            That is the squared error (Brier's score). The negative log-likelihood is wanted.
+        -logs[i].item() => -logs[i].item() / len(row)
+            You divided by the number of choices. Each question counts alike.
+        sum(nats) / len(nats) => max(nats)
+            That is the worst question. The mean over all is wanted.
+        sum(nats) / len(nats) => statistics.median(nats)
+            That is the median. The mean over all is wanted.
+        (row.double() / temperature).log_softmax(-1) => (row / temperature).softmax(-1).log()
+        - logs = (row.double() / temperature).log_softmax(-1)
+        + powers = (row / temperature).exp()
+        + logs = (powers / powers.sum()).log().nan_to_num(nan=-math.inf, neginf=-math.inf)
+            Probabilities became 0, whose log is −∞. `log_softmax` subtracts before it takes the exponential.
+        mean_surprise(scores, right, each) => calibration_error(scores, right, each, bins=1)
+            The mean confidence was compared with the share right. The mean log-likelihood is wanted.
+        mean_surprise(scores, right, each) => calibration_error(scores, right, each, bins=10)
+            That is the least calibration error, which jumps with its bins. The log-likelihood is wanted.
+        = best_temperature(torch.nn.utils.rnn.pad_sequence(scores, batch_first=True), right, temperatures)
+            A choice that is filled in must get no probability: its score is −∞.
+        = best_temperature(torch.nn.utils.rnn.pad_sequence(scores, batch_first=True, padding_value=-100.0), right, temperatures)
+            A choice that is filled in must get no probability: its score is −∞. −100 is not low enough where
+            others are lower.
+        = best_temperature(torch.stack(scores), right, temperatures)
+            The questions have unlike numbers of choices. Take each by itself, or fill up with −∞.
+        = best_temperature([torch.cat(scores)] * len(scores), [sum(map(len, scores[:n])) + i for n, i in enumerate(right)], temperatures)
+            One softmax over all questions: each has choices, and chances, of its own.
+        = best_temperature(scores, [0] * len(scores), temperatures)
+            The right choice need not be the first: `right` says which it is.
+        = best_temperature(scores[:1], right[:1], temperatures)
+            That is the best for the first question. The mean over all is wanted.
+        = best_temperature(scores[-1:], right[-1:], temperatures)
+            That is the best for the last question. The mean over all is wanted.
+        = temperatures.index(it)
+            That is its place in the list. One of the temperatures is wanted.
+        = mean_surprise(scores, right, it)
+            That is the loss there. One of the temperatures is wanted.
+        = [mean_surprise(scores, right, each) for each in temperatures]
+            Those are the losses. One of the temperatures is wanted.
+        = 1 / it
+            That is 1 over it. One of the temperatures is wanted.
+        = best_of_all(scores, right)
+            That is the best of all that there are. One of the temperatures is wanted.
+        = temperatures[0]
+            That is the first, whatever the scores are. Was the share right compared? It never changes.
+        = temperatures[-1]
+            That is the last, whatever the scores are.
+        = min(temperatures)
+            That is always the lowest. Did you look at the choice that is ahead, or at the entropy? The
+            surprise at the right one is wanted, hit or miss.
+        = max(temperatures)
+            That is always the highest. Did you divide after the log-softmax? Divide the scores, before it.
+        = min(temperatures, key=lambda each: abs(each - 1))
+            That is the nearest to 1, whatever the scores are.
+    """,
+    right="One number mends the confidence, and no answer changes: temperature keeps the order.",
+)
+def best_temperature(scores, right, temperatures):
+    return min(temperatures, key=lambda each: mean_surprise(scores, right, each))
+
+
+# -- 13.6 ------------------------------------------------------------------
+
+PLACES = ("inn", "mill", "barn", "lane", "pond", "hill")
+
+
+def last_named(example):
+    return max(example.choices, key=example.prompt.rindex)
+
+
+def first_choice(example):
+    return example.choices[0]
+
+
+def first_named(example):
+    return min(example.choices, key=example.prompt.index)
+
+
+SHORTCUTS = {"last_named": last_named, "first_choice": first_choice, "first_named": first_named}
+
+ALIKE = {
+    "2 hit (four of fourteen, four)": Asked("41: fourteen, four. Where?", ("four", "fourteen"), "four"),
+    "2 miss (four of fourteen, four)": Asked("42: fourteen, four. Where?", ("four", "fourteen"), "fourteen"),
+    "2 miss (fourteen of four, fourteen)": Asked("43: four, fourteen. Where?", ("fourteen", "four"), "four"),
+    "2 miss (windmill of windmill, mill)": Asked("44: windmill, mill. Where?", ("mill", "windmill"), "mill"),
+    "2 hit (mill of inn, mill)": Asked("45: inn, mill, barn. Where?", ("inn", "mill"), "mill"),
+    "2 miss (barn of mill, barn; same prompt)": Asked(
+        "45: inn, mill, barn. Where?", ("mill", "barn"), "mill"
+    ),
+    "2 hit (barn of inn, barn; same prompt)": Asked("45: inn, mill, barn. Where?", ("inn", "barn"), "barn"),
+}
+"""One choice is part of another, or prompts are alike. The shortcut is last_named; for WIND first_named."""
+HIT, SHORT, LONG, WIND, MILL, BARN, OTHER = ALIKE
+
+BY_HAND = [
+    [],
+    ["2 hit"],
+    ["2 miss"],
+    ["3 hit", "3 miss"],
+    ["2 hit", "2 miss"],
+    ["2 miss", "2 hit"],
+    ["2 hit", "2 hit", "2 miss"],
+    ["2 miss", "2 miss", "2 hit"],
+    ["2 hit", "3 miss"],
+    ["2 hit", "2 hit", "2 miss", "2 hit"],
+    ["3 miss", "3 hit", "3 miss"],
+    ["3 miss", "3 miss", "3 miss", "3 hit"],
+    ["3 hit", "3 miss", "2 hit", "3 miss", "2 miss", "2 hit"],
+    ["3 hit", "3 hit", "3 miss", "3 miss", "3 miss", "3 miss"],
+    ["3 miss", "3 miss", "3 miss", "3 hit", "3 hit"],
+    ["4 hit", "4 miss", "2 miss", "4 miss", "4 miss", "2 hit"],
+    ["2 hit", "2 miss", "3 miss", "3 miss", "4 miss", "4 miss", "4 miss", "4 hit"],
+    ["6 miss", "6 miss", "6 hit", "5 miss", "6 miss", "6 miss", "6 miss", "6 hit", "6 miss"],
+]
+TWICE_OR_ALIKE = [  # with last_named
+    ["2 hit", "as no. 0", "2 miss"],
+    ["2 hit", "2 miss", "as no. 0", "as no. 1", "as no. 0", "2 hit"],
+    ["3 hit", "3 miss", "as no. 1", "as no. 0", "as no. 1", "2 hit", "2 miss", "as no. 1"],
+    [LONG, HIT],
+    [HIT, SHORT],
+    [LONG, SHORT],
+    [MILL, BARN],
+    [BARN, MILL],
+    [BARN, OTHER, "2 miss", MILL],
+]
+
+
+def example_cases(seed):
+    rng = random.Random(seed)
+    for kinds in BY_HAND:
+        yield kinds, [*SHORTCUTS][seed]
+    if seed == 0:
+        for kinds in TWICE_OR_ALIKE:
+            yield kinds, "last_named"
+        yield ["2 hit", WIND], "first_named"
+    for n, most, shortcut in (12, 3, "last_named"), (25, 4, "first_choice"), (60, 5, "first_named"):
+        for share in (0.2, 0.8):
+            drawn = [f"{rng.randint(2, most)} {'hit' if rng.random() < share else 'miss'}" for _ in range(n)]
+            yield drawn, shortcut
+
+
+def build(kinds, shortcut):
+    """Examples: "3 hit" is one with three choices, where the shortcut is right; "as no. 0": once more."""
+    rng, examples = random.Random(len(kinds)), []
+    for kind in kinds:
+        first, *_, last = kind.split()
+        if kind in ALIKE:
+            examples.append(ALIKE[kind])
+        elif first == "as":
+            examples.append(examples[int(last)])
+        else:
+            examples.append(drawn_example(int(first), last == "hit", shortcut, rng))
+    return examples
+
+
+def drawn_example(K, hit, shortcut, rng):
+    """An example with K choices, for which the shortcut is right, or is not."""
+    choices = rng.sample(PLACES, K)
+    named = rng.sample(choices, K) + [rng.choice(choices)] * rng.randint(0, 1)
+    prompt = f"{rng.randint(10, 99)} went by " + ", ".join(named) + ". Where?"
+    guess = SHORTCUTS[shortcut](Asked(prompt, tuple(choices), ""))
+    answer = guess if hit else rng.choice([choice for choice in choices if choice != guess])
+    return Asked(prompt, tuple(choices), answer)
+
+
+def build_and_balance(answer, kinds, shortcut):
+    """What it gives, each example as its number and kind."""
+    examples = build(kinds, shortcut)
+    given = list(examples)
+    found = answer(given, SHORTCUTS[shortcut])
+    if isinstance(found, str | dict | set | frozenset) or not isinstance(found, Iterable):
+        return found
+    found = [named(one, kinds, examples) for one in islice(found, 1000)]
+    if given != examples:
+        raise Problem(
+            "Your answer changes its input: `examples` is another list after the call. Make a new one."
+        )
+    return found
+
+
+def named(one, kinds, examples):
+    """An example as its number and kind, "no. 2: 3 hit"; anything else as it is."""
+    if not isinstance(one, Asked) or one not in examples:
+        return one
+    i = examples.index(one)
+    return Record("example", {"": f"no. {i}: {kinds[i]}"})
+
+
+def balance_hint(got, kinds, shortcut):
+    value = got.value if got.error is None else None
+    if not isinstance(value, list) or not all(
+        isinstance(each, Record) and each.name == "example" for each in value
+    ):
+        return ""
+    right = build_and_balance(balanced, kinds, shortcut)
+    if sorted(each.parts[""] for each in value) == sorted(each.parts[""] for each in right):
+        return "The examples are to stay in the order in which they came."
+    if len(value) > len(right):
+        return "Those are too many to be balanced, among the questions of each number of choices."
+    return ""
+
+
+def all_together(examples, shortcut):
+    """As many hits as guessing would have, over all numbers of choices together: drops the latest surplus."""
+    found = list(examples)
+    while found:
+        chance = sum(1 / len(example.choices) for example in found)
+        hits = [shortcut(example) == example.answer for example in found]
+        if abs(sum(hits) - chance) < 1e-9:
+            break
+        too_many = sum(hits) > chance
+        found.pop(max(i for i, hit in enumerate(hits) if hit == too_many))
+    return found
+
+
+@chapter.function(
+    "13.6",
+    "Without the shortcut",
+    stars=3,
+    cases=example_cases,
+    call=build_and_balance,
+    order=lambda args: len(args[0]),
+    hint=balance_hint,
+    shown="{f}(examples, shortcut), each with its number of choices, and hit where {1} is right: {0}",
+    mistakes="""
+        heaps[K][hit] => heaps[0][hit] ; len(misses) // (K - 1) => len(misses) ; n * (K - 1) => n
+        len(misses) // (K - 1) => len(misses) ; n * (K - 1) => n
+            With K choices a guess is right once in K. A shortcut that is right in half of the questions with
+            three choices is still better than a guess: one hit goes with K − 1 misses.
+        heaps[K][hit] => heaps[0][hit] ; for K, (misses, hits) in => for _, (misses, hits) in
+            Balance each number of choices by itself: among 2 and among 3, other shares are luck.
+        K = len(example.choices) => K = len(examples[0].choices)
+            Balance each number of choices by itself: among 2 and among 3, other shares are luck. You took all
+            for ones like the first.
+        : all_together
+            Balance each number of choices by itself: among 2 and among 3, other shares are luck. Your balance
+            is one of all together.
+        - n = min(len(hits), len(misses) // (K - 1))
+        + n = min(min(len(hits), len(misses) // (K - 1)) for K, (misses, hits) in heaps.items())
+            Numbers of choices need not be equally frequent: keep as many of each as you can.
+        hits[:n] + misses[: n * (K - 1)] => hits[len(hits) - n :] + misses[len(misses) - n * (K - 1) :]
+            Of what is too many, the latest are left out: the first ones stay.
+        = sorted(it, key=lambda example: shortcut(example) != example.answer)
+        = sorted(it, key=lambda example: shortcut(example) == example.answer)
+            The examples are to stay in the order in which they came.
+        = sorted(it, key=lambda example: len(example.choices))
+            The examples are to stay in the order in which they came. Yours are sorted by the number of
+            choices.
+        len(misses) // (K - 1) => len(misses) // K ; n * (K - 1) => n * K
+            One hit in K questions: that leaves K − 1 misses a hit, not K.
+        len(misses) // (K - 1) => len(misses) // K
+            K − 1 misses go with a hit, so the misses are enough for more hits.
+        - n = min(len(hits), len(misses) // (K - 1))
+        - kept += hits[:n] + misses[: n * (K - 1)]
+        + n = min(len(misses), len(hits) // (K - 1))
+        + kept += hits[: n * (K - 1)] + misses[:n]
+            One in K should be a hit. Yours has one miss in K.
+        misses[: n * (K - 1)] => misses
+            There may be too many misses as well. Leave out what is too many of either. Yours keeps all of
+            them.
+        len(misses) // (K - 1) => -(-len(misses) // (K - 1))
+        len(misses) // (K - 1) => round(len(misses) / (K - 1))
+        len(misses) // (K - 1) => len(misses) / (K - 1) ; hits[:n] => hits[: int(n)] ; n * (K - 1) => int(n * (K - 1))
+            A hit needs all of its K − 1 misses: what is left over of these is left out, too.
+        - heaps[K][hit].append(place)
+        + misses, hits = heaps[K]
+        + if not hit or len(misses) >= (K - 1) * (len(hits) + 1):
+        +     heaps[K][hit].append(place)
+        - kept += hits[:n] + misses[: n * (K - 1)]
+        + kept += hits + misses
+            What is too many shows only at the end: count first, then choose.
+        = max((examples[:n] for n in range(len(examples) + 1) if len(balanced(examples[:n], shortcut)) == n), key=len)
+            Leave out single examples: a long beginning need not be balanced, nor be the most.
+        = balanced(list(dict.fromkeys(examples)), shortcut)
+            An example may come twice. Then it counts twice.
+        = [example for example in examples if example in it]
+            An example may come twice: look at its place, not whether one like it was kept.
+        = [example for example in examples if shortcut(example) != example.answer]
+            Those are the ones where the shortcut fails. It would then be worse than a guess, and who knows of
+            it could do the reverse.
+        = [example for example in examples if shortcut(example) == example.answer]
+            Those are the ones where the shortcut works.
+        = examples
+            Those are all. What is too many is to be left out.
+        = balanced(examples, last_named)
+            The shortcut is not always the last choice that was named: ask `shortcut`.
+        = balanced(examples, first_choice)
+        = balanced(examples, first_named)
+        = balanced(examples, lambda example: example.choices[-1])
+            The shortcut that was given seems not to be asked: `shortcut(example)` is its choice.
+        shortcut(example) == example.answer => example.answer in shortcut(example)
+        shortcut(example) == example.answer => shortcut(example) in example.answer
+            One choice may be part of another: the shortcut's must be equal to the answer.
+        shortcut(example) == example.answer => shortcut(example).startswith(example.answer)
+            One choice may begin another: the shortcut's must be equal to the answer.
+        = len(it)
+            That is how many there are. The examples themselves are wanted.
+        return [examples[place] for place in sorted(kept)] => return sorted(kept)
+            Those are places in the list. The examples themselves are wanted.
+        shortcut(example) == example.answer => example.choices.index(shortcut(example)) == example.answer
+            Nothing is ever left. Did you compare a choice with its place? `shortcut` gives a choice.
+        = [example.prompt for example in it]
+            Those are the prompts. The examples themselves are wanted.
+        = [[example for example in it if (shortcut(example) == example.answer) == hit] for hit in (True, False)]
+            One list is wanted, in the order in which they came.
+    """,
+    right="On such a test the shortcut is worth a guess. What a model scores above that has another reason.",
+)
+def balanced(examples, shortcut):
+    heaps = defaultdict(lambda: ([], []))
+    for place, example in enumerate(examples):
+        K = len(example.choices)
+        hit = shortcut(example) == example.answer
+        heaps[K][hit].append(place)
+    kept = []
+    for K, (misses, hits) in heaps.items():
+        n = min(len(hits), len(misses) // (K - 1))
+        kept += hits[:n] + misses[: n * (K - 1)]
+    return [examples[place] for place in sorted(kept)]

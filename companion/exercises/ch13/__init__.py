@@ -1,1 +1,0 @@
-"""The checks of chapter 13, Evaluation: one file an exercise."""
