@@ -1,0 +1,1090 @@
+"""The checks of chapter 12, Scaling."""
+
+import math
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from companion.exercises.exercise import Problem
+from companion.exercises.notation import Chapter
+from companion.exercises.settle import Record, as_list, as_number, settle
+from companion.exercises.values import a
+
+chapter = Chapter()
+
+# -- 12.1 ------------------------------------------------------------------
+
+EQUAL = 6 * 4096 + 50257 / 64  # 6 N = 12 L C T, for N = 12 L C² + V C; without the head it is 6 C
+
+chapter.number(
+    "12.1",
+    "When attention takes over",
+    stars=1,
+    wants="equal_length()",
+    answer=EQUAL,
+    tolerance=EQUAL / 10,
+    mistakes="""
+        2 * 25_361
+        2 * 24_576
+            Half of the scores are masked; by custom, and in equation (1), they are counted.
+        3 * 25_361
+        3 * 24_576
+        25_361 / 3
+            The way back costs twice the way forward, for products with weights and without. Count both for
+            both.
+        2 * 4096
+            Was that the way forward alone? The way back costs twice the way forward, for products with weights
+            and without. Count both for both. Or attention's four matrices alone? A block has attention's four
+            matrices and the MLP's two, which have twice as many weights.
+        6 * 25_361
+        6 * 24_576
+            Scores and values, forward and back: 12 L C T, not 2 L C T.
+        32 * 25_361
+        32 * 24_576
+            Every block has its attention: the products without weights grow with the number of blocks, too.
+        25_361 / 6
+        24_576 / 6
+            Each weight costs 6 operations, not one.
+        4096 * 25_361
+        4096 * 24_576
+            The scores' products are as long as the model is wide: where is C?
+        math.sqrt(25_361)
+        math.sqrt(24_576)
+            A row's cost grows with the square of its length, but a token's only with the length.
+        25_361 / 32
+        24_576 / 32
+            All heads together are as wide as the model: their number does not matter.
+        4 * 4096
+            A block has attention's four matrices and the MLP's two, which have twice as many weights.
+        1024
+            That is what the model can read. At that length attention is a small part of the cost.
+        704
+            That is for the model that ships, 96 wide. Here it is the one of 7 billion.
+        16
+            That is the example. Here it is the model of 7 billion.
+        25.361
+        24.576
+        25
+        24
+            Is that in thousands? The number of tokens is wanted.
+        22_000
+        28_500
+            Nearly. It should be right to within a tenth.
+        10_000
+            That is the nearest of the powers of ten, or so. Now work it out: set 6 N = 12 L C T.
+        100_000
+            Too long. Set 6 N = 12 L C T.
+        1_000_000
+            Far too long. Set 6 N = 12 L C T.
+    """,
+    right="Six times the width, however deep: up to some ten thousand tokens one pays for weights, not for "
+    "length.",
+)
+
+# -- a model for 12.2 and 12.4 ---------------------------------------------
+
+
+@dataclass
+class Shape:
+    vocab_size: int
+    context_length: int
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_ff: int
+    dropout: float = 0.0
+
+
+def group(**parts):
+    """A module with these parts."""
+    module = nn.Module()
+    for name, part in parts.items():
+        setattr(module, name, part)
+    return module
+
+
+def table(rows, width):
+    """An embedding without first numbers: to draw them on the meta device takes a second the first time."""
+    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
+
+
+class Block(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.n_heads, C = c.n_heads, c.d_model
+        self.norm_1, self.norm_2 = nn.LayerNorm(C), nn.LayerNorm(C)
+        self.attn = group(**{name: nn.Linear(C, C) for name in ("q_proj", "k_proj", "v_proj", "o_proj")})
+        self.mlp = group(up_proj=nn.Linear(C, c.d_ff), down_proj=nn.Linear(c.d_ff, C))
+
+    def forward(self, x):
+        normed = self.norm_1(x)
+        projections = self.attn.q_proj, self.attn.k_proj, self.attn.v_proj
+        q, k, v = (p(normed).unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for p in projections)
+        fetched = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.attn.o_proj(fetched.transpose(1, 2).flatten(2))
+        return x + self.mlp.down_proj(F.gelu(self.mlp.up_proj(self.norm_2(x)), approximate="tanh"))
+
+
+class GPT(nn.Module):
+    """A GPT-2 with the attributes that the chapter's has, and no more."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.head, C = config, None, config.d_model
+        self.embed = group(token=table(config.vocab_size, C), position=table(config.context_length, C))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.norm = nn.LayerNorm(C)
+
+    def forward(self, tokens):
+        x = self.embed.token(tokens) + self.embed.position.weight[: tokens.shape[-1]]
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x), self.embed.token.weight)
+
+
+def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
+    """A GPT-2 without numbers, on the meta device."""
+    with torch.device("meta"):
+        return GPT(Shape(vocab_size, context_length, n_layers, n_heads, d_model, 4 * d_model))
+
+
+def sizes_of(rng):
+    """vocab_size, context_length, n_layers, n_heads and d_model of a small model."""
+    heads = rng.randint(1, 3)
+    return rng.randint(9, 60), rng.randint(8, 40), rng.randint(2, 6), heads, heads * rng.randint(2, 7)
+
+
+def ask(answer, sizes, run, first):
+    """What an answer gives for a model; raises Problem where it changes the model.
+
+    It is asked about a smaller model first, with the run `first`. That is then made the other model: what an
+    answer has kept of it is of no use.
+    """
+    model = shapes(3, 2, 1, 1, 1)
+    try:
+        answer(model, *first)
+    except Exception:  # it is wanted for the other model, which will show
+        pass
+    with torch.device("meta"):
+        V, context, L, H, C = sizes
+        model.__init__(Shape(V, context, L, H, C, 4 * C))
+    before = looks(model)
+    found = answer(model, *run)
+    if looks(model) != before:
+        raise Problem("Your answer changes its model. The caller may still need it as it was.")
+    return found
+
+
+def looks(model):
+    """All of a model that an answer could change."""
+    weights = [
+        (name, id(p), p.shape, p.dtype, p.requires_grad, p.grad is None, p._version)
+        for name, p in model.named_parameters()
+    ]
+    return dict(vars(model.config)), len(model.blocks), weights
+
+
+# -- 12.2 ------------------------------------------------------------------
+
+
+def run_cases(seed):
+    rng = random.Random(seed)
+    for _ in range(4):
+        V, context, L, heads, C = sizes_of(rng)
+        length, gpus = rng.randint(2, context), rng.randint(2, 9)
+        flops = 6 * (12 * L * C * C + V * C) + 12 * L * C * length
+        peak = rng.randint(1, 50) * 10**6
+        speed = round(rng.uniform(0.2, 0.9) * gpus * peak / flops, 1)
+        yield V, context, L, heads, C, length, speed, gpus, peak
+
+
+def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
+    return ask(answer, (V, context, L, H, C), (length, speed, gpus, peak), (1, 10, 1, 1000))
+
+
+@chapter.function(
+    "12.2",
+    "How busy were they?",
+    stars=1,
+    inputs="""
+        8, 4, 1, 1, 2, 4, 1000, 2, 600_000
+        8, 4, 1, 1, 2, 4, 1000, 1, 600_000
+        8, 4, 1, 1, 2, 1, 1000, 1, 600_000
+        8, 16, 3, 2, 2, 5, 100, 1, 600_000
+        100, 16, 1, 2, 2, 3, 100, 4, 200_000
+        8, 1000, 1, 2, 2, 3, 100, 4, 30_000
+        50257, 1024, 12, 12, 768, 1024, 850_000, 8, 312 * 10**12
+        50257, 1024, 3, 25, 1600, 1024, 700_000, 8, 312 * 10**12
+        1024, 256, 4, 2, 96, 120, 9_000, 1, 10**11
+        # more than can be: a peak from the wrong data sheet
+        8, 4, 1, 1, 2, 4, 1000, 1, 100_000
+        8, 4, 1, 1, 2, 4, 1000, 64, 9_999
+        100, 5000, 1, 2, 2, 4900, 7_000, 3000, 123_456
+        100, 16, 1, 2, 2, 3, 0.5, 4, 200_999
+    """,
+    cases=run_cases,
+    call=ask_how_busy,
+    shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7}, {8})",
+    tolerance=1e-7,
+    mistakes="""
+        + 12 * scores =>
+            That is 6 N alone: attention has products without weights, 12 L C T a token.
+        6 * weights + 12 * scores => 2 * weights + 4 * scores
+        6 * weights => 2 * weights
+            That is the way forward alone. A step goes back, too, at twice the price.
+        12 * scores => 4 * scores
+            The way back of attention's own products is missing: 12 L C T, not 4 L C T.
+        6 * weights + 12 * scores => 4 * weights + 8 * scores
+            That is the way back alone.
+        6 * weights + 12 * scores => 8 * weights + 16 * scores
+            What is computed twice is not counted: 6 operations a weight.
+        6 * weights => weights
+        6 * weights + 12 * scores => weights
+            Each weight costs 6 operations a token: 2 forward, 4 back.
+        12 * scores => 6 * scores
+            Half of the scores are masked; by custom, and in equation (1), they are counted.
+        c.n_layers * c.d_model * length => c.d_model * length
+            Each block has its own attention: 12 L C T.
+        + c.vocab_size * c.d_model =>
+            The head's products are missing: as the head, all token rows are multiplied.
+        c.vocab_size * c.d_model => 13 * c.n_layers * c.d_model
+            The head's products are missing: as the head, all token rows are multiplied. And biases and norms
+            are in no product of matrices.
+        12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model => sum(p.numel() for p in model.parameters())
+        c.vocab_size => (c.vocab_size + c.context_length)
+            Position rows are looked up and added. They are in no product.
+        6 * weights + 12 * scores => 6 * sum(p.numel() for p in model.parameters())
+            Not all parameters are in products (position rows, biases, norms are not), and attention has
+            products without weights.
+        c.vocab_size * c.d_model => sum(p.numel() for p in model.parameters() if p.ndim == 1) + c.vocab_size * c.d_model
+            Biases and norms are in no product of matrices; equation (1) counts matrices alone.
+        c.vocab_size => 2 * c.vocab_size
+            The token rows count once: as the head. To look one up is no product.
+        (gpus * peak) => peak
+            `tokens_per_second` is what all GPUs read together, so the peak must be that of all.
+        (gpus * peak) => peak * gpus
+            `tokens_per_second` is what all GPUs read together, so the peak must be that of all. You multiplied
+            by their number.
+        = it / gpus
+            The number of GPUs came in twice.
+        = 100 * it
+        = round(100 * it)
+            Is that in percent? As a share, 40 % is 0.4.
+        = round(it, 1)
+        = round(it, 2)
+        = round(it, 3)
+        = round(it, 4)
+        = round(it, 5)
+        = round(it, 6)
+            You rounded it. Leave that to whoever prints it.
+        = 1 / it
+            That is how many times longer than need be it takes: 1 over it.
+        = 1 - it
+            That is the share that was not used.
+        = it * length
+            `tokens_per_second` counts tokens, not rows: the length is in a token's cost already.
+        = it / length
+            You divided by the length. Why?
+        = it * gpus * peak
+            That is how many FLOPs a second they did. What share of the peak is it?
+        = it * gpus * peak / tokens_per_second
+            That is what a token costs. How many of them are there a second?
+        c.d_model * length => c.d_model * c.context_length
+            Rows have `length` tokens. The model could read longer ones.
+        c.d_model * length => c.d_model * (length - 1)
+            A row has `length` tokens, not one less.
+        c.d_model * length => c.d_model * length**2
+            Attention's cost a token grows with T, a row's with T².
+        = math.floor(it)
+            `//` rounds down to a whole number. A share needs `/`.
+    """,
+    right="With one division it is known whether a faster machine would help, or a better use of this one.",
+)
+def utilization(model, length, tokens_per_second, gpus, peak):
+    c = model.config
+    weights = 12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model
+    scores = c.n_layers * c.d_model * length
+    flops = 6 * weights + 12 * scores
+    return flops * tokens_per_second / (gpus * peak)
+
+
+# -- 12.3 ------------------------------------------------------------------
+
+
+def f32(*numbers):
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def f64(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def part_cases(seed):
+    generator = torch.Generator().manual_seed(seed)
+    for n, counts in [(2, (7, 3)), (3, (40, 0, 21)), (4, (100, 3, 30, 12))]:
+        parts = []
+        for i in range(n):
+            shapes = [(5, 3), (3,), (2, 3, 4), ()]
+            gradients = [torch.randn(shape, generator=generator) * (counts[i] > 0) for shape in shapes]
+            gradients[1] = None if i == seed % n else gradients[1]
+            parts.append((gradients, counts[i]))
+        yield (parts,)
+
+
+def combine_twice(answer, parts):
+    """What it gives, looked at when it has been called again, with other gradients."""
+    others = [([None if g is None else 2 * g for g in gradients], count) for gradients, count in parts]
+    found = answer(parts)
+    answer(others)
+    if isinstance(found, list | tuple) and len(found) == len(parts[0][0]):
+        for i, got in enumerate(found):
+            double = any(gs[i] is not None and gs[i].dtype == torch.float64 for gs, _ in parts)
+            if isinstance(got, torch.Tensor) and got.dtype == torch.float32 and double:
+                raise Problem(
+                    "Gradients came in float64, and went out in float32: half of the digits are lost."
+                )
+    return found
+
+
+@chapter.function(
+    "12.3",
+    "As one process",
+    stars=2,
+    inputs="""
+        [([f32(6.0)], 3), ([f32(4.0)], 1)]
+        [([f32(6.0)], 3)]
+        [([f32(6.0)], 1)]
+        [([None], 3)]
+        [([f32(0.0)], 3)]
+        [([f32(0.0, 0.0), f32(1.0)], 3), ([None, f32(2.0)], 1)]
+        [([None], 3), ([None], 1)]
+        [([f32(6.0)], 3), ([None], 1)]
+        [([None], 2), ([f32(4.0)], 1)]
+        [([f32(0.0)], 0), ([f32(6.0)], 4)]
+        [([f32(6.0)], 4), ([f32(0.0)], 0)]
+        [([None], 0), ([f32(6.0)], 4)]
+        [([f32(6.0), None], 4), ([None, f32(2.0)], 1)]
+        [([f32(6.0), None], 4), ([f32(1.0), None], 1)]
+        [([f32(3.0, 0.0)], 2), ([f32(-3.0, 9.0)], 2), ([f32(0.0, 0.0)], 2)]
+        [([f32(6.0)], 2), ([f32(3.0)], 2), ([f32(8.0)], 5)]
+        [([f32(3e6)], 2), ([f32(-4e6)], 1)]
+        [([f32(6e4)], 40_000), ([f32(7e4)], 30_011)]
+        [([f32(6e4)], 2**24), ([f32(7e4)], 30_011)]
+        [([f64(1e9 + 0.25)], 1), ([f64(-1e9)], 1)]
+        [([f64(1.0), None], 2), ([f64(2.0), f64(3.0)], 1)]
+        [([f32(float(i))], i) for i in range(6)]
+        [([f32(float(i + j)) for j in range(9)], i + 1) for i in range(12)]
+    """,
+    cases=part_cases,
+    call=combine_twice,
+    shown="{f}({0})",
+    mistakes="""
+        total / targets => sum(g / max(n, 1) for g, n in used) / len(parts)
+        total / targets => sum(g / max(n, 1) for g, n in used) / len(used)
+        total / targets => sum(g / n for g, n in used if n) / sum(n > 0 for n in counts)
+            You took the mean of means: a target of a process with few of them then counts for more than one of
+            a process with many. Add sums, divide once.
+        total / targets => sum(g / n for g, n in used) / len(parts)
+        total / targets => sum(g / n for g, n in used) / len(used)
+            You took the mean of means: a target of a process with few of them then counts for more than one of
+            a process with many. Add sums, divide once. Besides, a process may have 0 targets, and 0/0 is no
+            number.
+        if gradients[i] is not None => ; total / targets => sum(g / n for g, n in used) / len(used)
+            You took the mean of means: a target of a process with few of them then counts for more than one of
+            a process with many. Add sums, divide once. A gradient may be None. For the sum that is as good as
+            zeros.
+        total / targets => sum(g / n * (n / targets) for g, n in used)
+            The weights are right, but a process may have 0 targets, and 0/0 is no number.
+        total / targets => total
+            That is the gradient of the sum. The mean over all targets is wanted.
+        total / targets => total / len(parts)
+        total / targets => total / len(used)
+            You divided by the number of processes. The mean is one over targets.
+        total / targets => total / max(counts)
+            You divided by one process's targets.
+        total / targets => total / max(counts[0], 1)
+        total / targets => total / counts[0]
+            You divided by the first process's targets. Those of all are wanted.
+        total / targets => total / max(counts[-1], 1)
+        total / targets => total / counts[-1]
+            You divided by the last process's targets. Those of all are wanted.
+        total / targets => total / max(sum(n for _, n in used), 1)
+        total / targets => total / sum(n for _, n in used)
+            You divided by the targets of those that used the parameter. The others' targets have a loss too,
+            which the parameter does not change: they count.
+        total / targets => sum(g * n for g, n in used) / targets
+            They are gradients of sums already. You weighed each with its count once more.
+        total / targets => sum(g * n for g, n in used) / max(sum(n for _, n in used), 1)
+            They are gradients of sums already. You weighed each with its count once more. You divided by the
+            targets of those that used the parameter. The others' targets have a loss too, which the parameter
+            does not change: they count.
+        total / targets => used[0][0] / max(counts[0], 1)
+        total / targets => used[0][0] / targets
+        = [None if g is None else g / parts[0][1] for g in parts[0][0]]
+            Only the first process's gradients came in.
+        total / targets => used[-1][0] / targets
+            Only the last process's gradients came in.
+        if gradients[i] is not None =>
+        = torch.stack([torch.cat([g.flatten() for g in gs]) for gs, _ in parts]).sum(0)
+            A gradient may be None. For the sum that is as good as zeros.
+        if used else None => if len(used) == len(parts) else None
+        = [None if parts[0][0][i] is None else g for i, g in enumerate(it)]
+            What one process did not use, another may have: None is wanted only where nobody used it.
+        if used else None => if any(g.any() for g, _ in used) else None
+            A gradient of zeros is a gradient. None is only for a parameter that nobody used.
+        if used else None => if used else torch.zeros(1)
+        if used else None => if used else torch.tensor(0.0)
+        if used else None => if used else 0
+            For a parameter that nobody used, None is wanted.
+        = [g for g in it if g is not None]
+            Each parameter keeps its place in the list, with None where nobody used it.
+        = (it, sum(count for _, count in parts))
+            The list of gradients alone is wanted, without the count.
+        = [None if g is None else g.norm() for g in it]
+            The gradients are wanted, not their lengths.
+        = [None if g is None else g.sum() for g in it]
+            Each gradient keeps the shape of its parameter. You added its numbers up.
+        = [None if g is None else 2 * g for g in it]
+            That is twice what is right. Or does a later call change what an earlier one returned?
+        = [None if g is None else -g for g in it]
+            The sign is turned: the gradient is wanted, not the step.
+    """,
+    right="Batches are unequal, and the step is that of one process: add first, divide once.",
+)
+def combine(parts):
+    counts = [count for _, count in parts]
+    targets = sum(counts)
+    means = []
+    for i in range(len(parts[0][0])):
+        used = [(gradients[i], count) for gradients, count in parts if gradients[i] is not None]
+        total = sum(gradient for gradient, _ in used)
+        means.append(total / targets if used else None)
+    return means
+
+
+# -- 12.4 ------------------------------------------------------------------
+
+
+def memory_cases(seed):
+    def parameters(V, context, L, C):
+        return sum(p.numel() for p in shapes(V, context, L, 1, C).parameters())
+
+    rng = random.Random(seed)
+    for _ in range(4):
+        V, context, L, heads, C = sizes_of(rng)
+        length, gpus = rng.randint(2, context - 1), rng.randint(2, 9)
+        fixed = 16 * parameters(V, context, L, C)
+        row = 4 * length * (L * C + 2 * C + V)
+        memory = -(-fixed // gpus) + int(row * (rng.randint(1, 30) + rng.uniform(0.1, 0.9)))
+        yield V, context, L, heads, C, length, memory, gpus
+    if seed == 0:
+        just = 2 * parameters(50257, 1024, 12, 768) + 20 * 4 * 1024 * (14 * 768 + 50257)
+        for memory in (24 * 10**9, just, just - 1):
+            yield 50257, 1024, 12, 12, 768, 1024, memory, 8
+
+
+def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
+    return ask(answer, (V, context, L, H, C), (length, memory, gpus), (1, 1000, 1))
+
+
+@chapter.function(
+    "12.4",
+    "A batch that fits",
+    stars=2,
+    inputs="""
+        # the model takes 1,632 bytes, and a row of 4 tokens 224
+        8, 4, 1, 1, 2, 4, 2000, 2
+        8, 4, 1, 1, 2, 4, 2000, 1
+        8, 4, 1, 1, 2, 3, 2000, 1
+        # not a row; just a row
+        8, 4, 1, 1, 2, 4, 1632, 1
+        8, 4, 1, 1, 2, 4, 1632 + 224, 1
+        8, 4, 1, 1, 2, 4, 1632 + 223, 1
+        8, 4, 1, 1, 2, 4, 816 + 5 * 224, 2
+        8, 4, 1, 1, 2, 4, 816 + 5 * 224 - 1, 2
+        8, 4, 1, 1, 2, 4, 816 + 3 * 224 + 200, 2
+        # less than nothing left, but not by a row; nor does the model fit
+        8, 4, 1, 1, 2, 4, 1500, 1
+        8, 4, 1, 1, 2, 4, 100, 1
+        8, 4, 1, 1, 2, 4, 100, 3
+        8, 4, 1, 1, 2, 1, 600, 3
+        8, 4, 1, 1, 2, 2, 408 + 3 * 112, 4
+        # 102 parameters do not divide by 4, nor 1,632 bytes by 5; a share of each entry, rounded up, is too much
+        8, 4, 1, 1, 2, 2, 400 + 3 * 112, 4
+        8, 4, 1, 1, 2, 2, 326 + 2 * 112, 5
+        8, 4, 1, 1, 2, 2, 327 + 2 * 112, 5
+        # thousands of rows
+        8, 4, 1, 1, 2, 1, 200_000, 64
+        8, 4, 1, 1, 2, 1, 1000, 1024
+        50, 9, 3, 2, 4, 5, 60_000, 3
+        5, 9, 24, 1, 2, 5, 60_000, 3
+    """,
+    cases=memory_cases,
+    call=ask_for_rows,
+    shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7})",
+    mistakes="""
+        max(0, rows) => rows
+        math.floor => int ; max(0, rows) => rows
+        max(0, rows) => abs(rows)
+            Where the model itself does not fit, the rest is less than nothing. The answer is 0 then.
+        math.floor => round ; max(0, rows) => rows
+        math.floor => math.ceil ; max(0, rows) => rows
+            Where the model itself does not fit, the rest is less than nothing. The answer is 0 then. And rows
+            are rounded down.
+        math.floor => float ; max(0, rows) => rows
+            Where the model itself does not fit, the rest is less than nothing. The answer is 0 then. And rows
+            are whole.
+        math.floor => round
+        math.floor => math.ceil
+        math.floor => float
+            Rows are whole: what is not quite one more row does not fit. Round down.
+        math.floor => -1 + math.ceil
+        = largest_batch(model, length, memory - 1, gpus)
+            A row that just fits, fits: all of the memory may be used.
+        max(0, rows) => max(1, rows)
+            Where not one row fits, the answer is 0.
+        = it or None
+            Where not one row fits, the answer is 0, a number.
+        Fraction(16 * parameters, gpus) => 16 * parameters
+            Weights, gradients and averages are shared: each GPU holds only its part.
+        Fraction(16 * parameters, gpus) => 16 * parameters ; max(0, rows) => rows
+            Weights, gradients and averages are shared: each GPU holds only its part. And nothing is less than
+            0 rows.
+        = it * gpus
+        = largest_batch(model, length, memory * gpus, 1) // gpus * gpus
+            That is for all GPUs together. How many rows can each take?
+        = largest_batch(model, length, memory * gpus, 1)
+            Activations are not shared: each GPU keeps those of its own rows. Or did you count the rows of all
+            GPUs together?
+        Fraction(16 * parameters, gpus) => 16 * (parameters // gpus)
+        Fraction(16 * parameters, gpus) => 16 * -(-parameters // gpus)
+        Fraction(16 * parameters, gpus) => 16 * parameters // gpus
+        Fraction(16 * parameters, gpus) => 4 * -(-4 * parameters // gpus)
+        Fraction(16 * parameters, gpus) => 2 * -(-4 * parameters // gpus) - (-8 * parameters // gpus)
+            Shares are even here, to a fraction of a byte. You rounded a GPU's share; in whole numbers, divide
+            last.
+        math.floor((memory - held) / row) => (memory - 16 * parameters) // gpus // row
+            You shared the memory that is left, not what the model takes.
+        kept = c.n_layers => kept = 16 * c.n_layers
+            The blocks recompute: each keeps its input alone, C numbers a token.
+        + 2 * c.d_model + c.vocab_size =>
+            Behind the blocks the last norm and the loss keep numbers, too.
+        + c.vocab_size =>
+            The loss keeps a probability for each token of the vocabulary.
+        + 2 * c.d_model =>
+            The last norm keeps its input and its output: 2 C more.
+        c.n_layers * c.d_model => c.d_model
+            Every block keeps its input, not one alone.
+        4 * length * kept => length * kept
+            A number has 4 bytes. You counted the numbers of activations.
+        4 * length * kept => 2 * length * kept
+            In float32 a number has 4 bytes, not 2.
+        4 * length * kept => 4 * kept
+            A row has `length` tokens. You counted one.
+        4 * length * kept => 4 * c.context_length * kept
+            Rows have `length` tokens. The model could read longer ones.
+        4 * length * kept => 16 * length * kept
+            Activations have no averages: 4 bytes a number.
+        16 * parameters => parameters
+        16 * parameters => 2 * parameters
+        16 * parameters => 4 * parameters
+        16 * parameters => 8 * parameters
+        16 * parameters => 12 * parameters
+            Each parameter takes 16 bytes: the weight, its gradient and AdamW's two averages, 4 bytes each.
+            Something of it is missing.
+        16 * parameters => 0 * parameters
+            Weights, gradients and averages take memory, too.
+        for p in model.parameters() => for name, p in model.named_parameters() if "position" not in name
+            Position rows are parameters too, with gradients and averages.
+        16 * parameters => 16 * (12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model)
+            Weights in matrices are what is multiplied. All parameters take memory: position rows, biases and
+            norms, too.
+        16 * parameters => 16 * (parameters + c.vocab_size * c.d_model)
+            The head is tied: it has no weights of its own.
+        = 2 ** (it.bit_length() - 1) if it else 0
+            Any whole number will do, not only powers of two.
+        = it * length
+            Those are tokens. How many rows of `length` are they?
+        = it + 1
+            That is the first batch that does not fit.
+        = largest_batch(model, length, memory * 9 // 10, gpus)
+            All of the memory may be used here, though in life one keeps some back.
+    """,
+    right="What the model takes, what a row takes: so no run needs to fail to find the batch.",
+)
+def largest_batch(model, length, memory, gpus):
+    c = model.config
+    parameters = sum(p.numel() for p in model.parameters())
+    held = Fraction(16 * parameters, gpus)
+    kept = c.n_layers * c.d_model + 2 * c.d_model + c.vocab_size
+    row = 4 * length * kept
+    rows = math.floor((memory - held) / row)
+    return max(0, rows)
+
+
+# -- 12.5 ------------------------------------------------------------------
+
+M = 10**6
+THREE = [M, 10 * M, 100 * M]
+UP_AND_DOWN = [3.0, 2.8, 2.7, 2.5, 2.6, 2.5, 2.4, 2.5, 2.5, 2.4, 2.6, 2.9, 3.0, 3.3]
+
+
+def valley(sizes, bottom, p=0.1):
+    """Rows that lie on a parabola, with its bottom at a log N."""
+    return [(size, 2 + p * (math.log(size) - bottom) ** 2) for size in sizes]
+
+
+def row_cases(seed):
+    rng = random.Random(seed)
+    for n, inside in [(3, True), (5, True), (6, True), (9, True), (4, False), (5, False)]:
+        low = rng.uniform(12, 18)
+        x = sorted(low + rng.uniform(0, 7) for _ in range(n - 2))
+        x = [low, *x, low + 7] if n > 3 else [low, low + 3, low + 7]
+        bottom = low + rng.uniform(1.5, 5.5) if inside else low + rng.choice([-2, 9])
+        depth, level = rng.uniform(0.02, 0.06), rng.uniform(1.5, 3.5)
+        noise = 0.005 if n > 3 else 0.0
+        sizes = [round(math.exp(each)) for each in x]
+        rows = [
+            (size, round(level + depth * (math.log(size) - bottom) ** 2 + rng.gauss(0, noise), 6))
+            for size in sizes
+        ]
+        if seed:
+            rng.shuffle(rows)
+        yield (rows,)
+
+
+def lowest(rows):
+    """The size of the best row."""
+    return min(rows, key=lambda row: row[1])[0]
+
+
+def best_is_inside(rows):
+    return min(rows)[0] < lowest(rows) < max(rows)[0]
+
+
+def best_and_beside(rows):
+    """The best row and the rows beside it."""
+    rows = sorted(rows)
+    i = [size for size, _ in rows].index(lowest(rows))
+    i = min(max(i, 1), len(rows) - 2)
+    return rows[i - 1 : i + 2]
+
+
+def nearly(got, rows):
+    """Whether it is nearly right: float32's rounding is different in every way to solve it."""
+    right, found = best_size(rows), None if got.error is not None else as_number(got.value)
+    if right is None or found is None or not abs(found / right - 1) < 0.05:
+        return ""
+    return (
+        "That is near. Was it rounded on the way? Are the numbers float32? Squares of logs take more "
+        "digits than it has: use float64. Or is it another curve than the one asked for: "
+        "least squares of the losses, over log N, all rows alike?"
+    )
+
+
+@chapter.function(
+    "12.5",
+    "Where the loss is least",
+    stars=2,
+    inputs="""
+        [(M, 3.0), (10 * M, 2.0), (100 * M, 2.0)]
+        [(100 * M, 3.0), (10 * M, 2.0), (M, 3.0)]
+        # hills
+        [(M, 2.0), (10 * M, 3.0), (100 * M, 2.5)]
+        [(M, 2.5), (10 * M, 3.0), (100 * M, 2.0)]
+        # still falling; falling no more; steeper and steeper
+        [(M, 4.0), (10 * M, 3.0), (100 * M, 2.5)]
+        [(M, 2.5), (10 * M, 3.0), (100 * M, 4.0)]
+        [(M, 4.0), (10 * M, 3.2), (100 * M, 2.0)]
+        # its bottom lies outside over N, too
+        [(2 * M, 3.2), (M, 4.0), (3 * M, 2.9)]
+        # one size twice
+        [(M, 3.0), (2 * M, 2.0), (M, 3.5), (4 * M, 2.5)]
+        [(2 * M, 2.2), (M, 3.0), (4 * M, 2.6), (2 * M, 2.0), (8 * M, 3.6), (2 * M, 2.4)]
+        # the bottom is not by the best
+        [(M, 2.6), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 2.5), (16 * M, 3.5)]
+        [(4 * M, 2.9), (2 * M, 3.0), (M, 3.4), (8 * M, 2.95)]
+        [(M, 2.0), (2 * M, 1.0), (64 * M, 7.0)]
+        [(64 * M, 7.0), (2 * M, 1.0), (M, 2.0)]
+        # the last is best, by chance
+        [(M, 3.0), (2 * M, 2.9), (4 * M, 2.75), (8 * M, 2.76), (16 * M, 2.74)]
+        [(16 * M, 3.0), (8 * M, 2.9), (4 * M, 2.75), (2 * M, 2.76), (M, 2.74)]
+        # the bottom is just seen, or just not
+        valley(THREE, math.log(M) + 0.05)
+        valley(THREE, math.log(M) - 0.05)
+        valley(THREE, math.log(100 * M) + 0.05)
+        valley(THREE, math.log(100 * M) - 0.05)
+        valley(THREE, math.log(M) + 0.005)
+        valley(THREE, math.log(M) - 0.005)
+        valley(THREE, math.log(100 * M) + 0.005)
+        valley(THREE, math.log(100 * M) - 0.005)
+        # rows repeated
+        [(M, 3.0), (2 * M, 2.0), (2 * M, 2.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6)]
+        [(M, 3.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6), (8 * M, 3.6)]
+        valley([10, 1000, 100_000], math.log(50), 1.2)
+        [(n * M, loss) for n, loss in enumerate(UP_AND_DOWN, 1)]
+    """,
+    cases=row_cases,
+    tolerance=1e-4,
+    hint=nearly,
+    mistakes="""
+        = lowest(rows)
+        = lowest(rows) if best_is_inside(rows) else None
+            No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
+            rows knows more.
+        = it if best_is_inside(rows) else None
+            The best row may be the smallest or the largest by chance. Where the parabola's bottom lies is what
+            matters.
+        = best_size(best_and_beside(rows)) if best_is_inside(rows) else None
+        = best_size(best_and_beside(rows))
+            No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
+            rows knows more. You took the best row and the two beside it.
+        = best_size(rows[:3])
+            All rows count, not the first three.
+        = best_size(sorted(rows, key=lambda row: row[1])[:3])
+            All rows count, not the best three.
+        np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom
+            The parabola is one in log N. Over N itself the valley is far from symmetric.
+        np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom ; p > 0 and seen => p > 0
+            The parabola is one in log N. Over N itself the valley is far from symmetric. A bottom below the
+            smallest or above the largest N was not seen: None is wanted there.
+        np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom ; p > 0 and seen => seen
+            The parabola is one in log N. Over N itself the valley is far from symmetric. A parabola that opens
+            downwards has a highest point. There is no lowest: None is wanted.
+        np.log( => 1e-6 * np.array( ; math.exp(bottom) if p > 0 and seen else None => 1e6 * bottom
+            The parabola is one in log N. Over N itself the valley is far from symmetric. And where it opens
+            downwards, or its bottom was not seen, None is wanted.
+        p > 0 and seen => p > 0
+        p > 0 and seen => p > 0 ; math.exp => np.exp
+            A bottom below the smallest or above the largest N was not seen: None is wanted there.
+        p > 0 and seen => seen
+            A parabola that opens downwards has a highest point. There is no lowest: None is wanted.
+        if p > 0 and seen else None =>
+            None is wanted where the parabola opens downwards, and where its bottom was not seen.
+        math.exp(bottom) if p > 0 and seen else None => math.exp(np.clip(bottom, min(x), max(x)))
+        math.exp(bottom) if p > 0 and seen else None => math.exp(np.clip(bottom, min(x), max(x))) if p > 0 else None
+            A bottom below the smallest or above the largest N was not seen: None is wanted there. You gave the
+            end of the range.
+        - return math.exp(bottom) if p > 0 and seen else None
+        + grid = np.linspace(min(x), max(x), 10_001)
+        + return math.exp(grid[np.polyval([p, q, 0], grid).argmin()])
+            A bottom below the smallest or above the largest N was not seen: None is wanted there. You gave the
+            lowest point between the ends.
+        else None => else math.nan
+            None is wanted, not NaN.
+        else None => else 0
+            None is wanted, not 0.
+        else None => else math.inf
+            None is wanted, not infinity.
+        else None => else -1
+            None is wanted, not −1.
+        min(x) <= bottom <= max(x) => x[0] <= bottom <= x[-1]
+            The rows come in any order: the first need not be the smallest.
+        / (2 * p) => / p
+            The slope of p x² + q x is 2 p x + q: you lost the 2.
+        = None
+            You never found one. Was the range compared with log N, not with N?
+        / (2 * p) => / 2 * p
+            `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p).
+        / (2 * p) => / 2 * p ; p > 0 and seen => p > 0
+            `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p). A bottom below the smallest or
+            above the largest N was not seen: None is wanted there.
+        math.exp(bottom) => bottom
+        math.exp(bottom) => bottom / math.log(10)
+        math.exp(bottom) => bottom / math.log(2)
+            That is log N. N itself is wanted.
+        np.log => np.log10
+            The logarithm was to base 10: then 10 to the power of it is N, not e to the power.
+        np.log => np.log2
+            The logarithm was to base 2: then 2 to the power of it is N, not e to the power.
+        math.exp(bottom) => 10**bottom
+            The logarithm was to base e: then e to the power of it is N, not 10 to the power.
+        math.exp(bottom) => 2**bottom
+            The logarithm was to base e: then e to the power of it is N, not 2 to the power.
+        = best_size([(size, math.log(loss)) for size, loss in rows])
+            The parabola is one of the loss, not of its logarithm.
+        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / y)
+        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / np.sqrt(y))
+            Each row counts alike here: squared errors of the losses, not relative ones.
+        = best_size(list(dict(rows).items()))
+            A size may be there twice; a dict keeps the last row of it only.
+        = best_size(list(dict(rows[::-1]).items()))
+            A size may be there twice; you kept one row of it.
+        = best_size(list(dict(sorted(rows, reverse=True)).items()))
+            A size may be there twice; you kept the best row of it. Every row counts.
+        = best_size(list(dict.fromkeys(rows)))
+            A row that is there twice counts twice.
+        = best_size([(size, np.mean([y for n, y in rows if n == size])) for size in dict(rows)])
+            A size that is there three times counts three times; its mean counts once.
+        math.exp(bottom) => np.polyval(np.polyfit(x, y, 2), bottom)
+            That is the loss at the bottom. The N is wanted.
+        = it and min(rows, key=lambda row: abs(math.log(row[0] / it)))[0]
+        = it and min(rows, key=lambda row: abs(row[0] - it))[0]
+            You gave the row next to the bottom. The bottom itself is wanted.
+        math.exp(bottom) => (math.exp(bottom), np.polyval(np.polyfit(x, y, 2), bottom))
+            One number is wanted: N.
+    """,
+    right="A few trainings of one price tell which size to buy; how it grows with the price, is a law.",
+)
+def best_size(rows):
+    x = np.log([size for size, _ in rows])
+    y = np.array([loss for _, loss in rows])
+    p, q, _ = np.polyfit(x, y, 2)
+    bottom = -q / (2 * p)
+    seen = min(x) <= bottom <= max(x)
+    return math.exp(bottom) if p > 0 and seen else None
+
+
+# -- 12.6 ------------------------------------------------------------------
+
+
+def vector_cases(seed):
+    rng = random.Random(seed)
+    for n, m in [(2, 7), (3, 11), (4, 8), (5, 12), (7, 30), (6, 4)]:
+        yield ([[rng.randint(-99, 99) / 4 for _ in range(m + seed * (m > 5))] for _ in range(n)],)
+
+
+def play(answer, vectors):
+    """Run all processes, a round at a time."""
+    n, m = len(vectors), len(vectors[0])
+    most, rounds = 2 * (n - 1) * -(-m // n), 4 * (n + 1) * (m + 1)
+    processes = [started(answer(rank, n, vector)) for rank, vector in enumerate(vectors)]
+    arriving, sent, longest = [None] * n, [0] * n, 0
+    for number in range(1, rounds + 2):
+        steps = [step(process, part) for process, part in zip(processes, arriving, strict=True)]
+        done = [ended for ended, _ in steps]
+        if all(done):
+            return judged([value for _, value in steps], vectors, sent, most, longest)
+        if any(done):
+            raise Problem(
+                f"Process {done.index(True)} returned in round {number}, while process {done.index(False)} "
+                "still sends. All must take equally many rounds: a process with nothing to send yields an "
+                "empty list."
+            )
+        if number > rounds:
+            raise Problem(
+                f"After {rounds} rounds with {n} processes none has returned. 2 (n − 1) rounds are enough."
+                if n > 1
+                else f"After {rounds} rounds a process that is alone has not returned. It needs none."
+            )
+        parts = [as_part(rank, part) for rank, (_, part) in enumerate(steps)]
+        sent = [before + len(part) for before, part in zip(sent, parts, strict=True)]
+        longest = max(longest, *map(len, parts))
+        arriving = parts[-1:] + parts[:-1]
+    raise AssertionError
+
+
+def started(process):
+    """What an answer gave, if it is a generator or as good as one."""
+    if not hasattr(process, "__next__") or not hasattr(process, "send"):
+        raise Problem(
+            f"It must be a generator, which a function is that has a `yield` in it; it returned {a(process)}."
+        )
+    return process
+
+
+def step(process, part):
+    """Go on to the next `yield` or `return`: (whether it ended, what it gave)."""
+    try:
+        return False, next(process) if part is None else process.send(part)
+    except StopIteration as end:
+        return True, end.value
+
+
+def as_part(rank, part):
+    """What a process sends, as a list that it can no longer change."""
+    numbers = as_list(part)
+    if numbers is None:
+        raise Problem(
+            f"A round sends a list of numbers, if only an empty one; process {rank} yielded {a(part)}."
+        )
+    if any(as_number(number) is None for number in numbers):
+        raise Problem(f"Only numbers can be sent, in one flat list; in process {rank}'s is something else.")
+    return numbers
+
+
+def judged(found, vectors, sent, most, longest):
+    """The results; raises Problem where they are right, and too much was sent."""
+    n, m = len(vectors), len(vectors[0])
+    sums = [sum(column) for column in zip(*vectors, strict=True)]
+    found = [settle(value) for value in found]
+    for rank, value in enumerate(found):
+        if value is None:
+            raise Problem(f"Process {rank} returned None. In a generator, too, `return` gives the result.")
+    right = all(near(as_list(value), sums) for value in found)
+    if n == 1 and sent[0] and right:
+        raise Problem("A process that is alone sends nothing: there is nobody to tell. Yours sent to itself.")
+    if n > 1 and min(sent) < m and right:
+        rank = sent.index(min(sent))
+        raise Problem(
+            f"The sums are right. But process {rank} has numbers ({m}) of which the others cannot know "
+            f"otherwise, and it sent {sent[rank] or 'nothing'}: real processes share no variables. All must "
+            "go through `yield`."
+        )
+    if max(sent) > most and right:
+        rank = sent.index(max(sent))
+        why = (
+            "Whole vectors travel. Cut each into as many parts as there are processes: a part a round."
+            if longest >= m > 1
+            else "What else is sent than parts of m/n numbers, in 2 (n − 1) rounds? The round tells which part "
+            "comes."
+        )
+        raise Problem(
+            f"The sums are right. But where n is {n} and m is {m}, process {rank} sent {sent[rank]} "
+            f"numbers; {most} must do. {why}"
+        )
+    return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
+
+
+def nearly_summed(got, vectors):
+    """Whether the sums are nearly right."""
+    if got.error is not None:
+        return ""
+    sums = [sum(column) for column in zip(*vectors, strict=True)]
+    if not all(near(as_list(one), sums, 0.51) for one in got.value.parts.values()):
+        return ""
+    return "That is near. Were numbers rounded on the way, or at the end? Are they float32, or float16?"
+
+
+def near(numbers, sums, within=1e-3):
+    """Whether a list has these sums."""
+    if numbers is None or len(numbers) != len(sums):
+        return False
+    values = [as_number(number) for number in numbers]
+    return all(x is not None and abs(x - y) < within for x, y in zip(values, sums, strict=True))
+
+
+def plus(mine, received):
+    """The sums of two parts; of the shorter one's length, as `zip` has it."""
+    return [x + y for x, y in zip(mine, received, strict=False)]
+
+
+def even_parts(numbers, world, size):
+    """Parts of one size; what is behind the last is lost."""
+    return [np.array(numbers[i * size : (i + 1) * size]) for i in range(world)]
+
+
+def growing(rank, world, numbers):
+    total = list(numbers)
+    for _ in range(world - 1):
+        total = plus(total, (yield total))
+    return total
+
+
+def neighbors(rank, world, numbers):
+    received = yield list(numbers)
+    return plus(numbers, received)
+
+
+@chapter.function(
+    "12.6",
+    "Round the ring",
+    stars=3,
+    inputs="""
+        [[5.0]]
+        [[5.0, 7.5]]
+        [[1.0], [10.0]]
+        [[1.0, 2.0], [10.0, 20.0]]
+        [[1.5, 2.0, 3.0], [10.0, 20.0, 30.0]]
+        [[1.0], [10.0], [100.0]]
+        [[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]
+        [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [100.0, 200.0, 300.0]]
+        [[1.0, 1.0, 1.0, 1.0], [10.0, 10.0, 10.0, 10.0], [100.0, 100.0, 100.0, 100.5]]
+        [[], []]
+        [[0.1], [0.2]]
+        [[0.123456789], [1.0]]
+        [[0.1, 1e6 + 0.3], [0.2, -1e6]]
+        [[3e9, 0.1], [1e9, -0.7]]
+        [[-1e9, 0.1], [-1e9, 1.0]]
+        # sums of 0
+        [[1.0, 2.0], [-1.0, -2.0]]
+        [[1.0, 2.0, 3.0], [-3.0, 5.0, -1.0], [2.0, -7.0, -2.0]]
+        [[0.1 * i] for i in range(8)]
+        [[0.1 * i + j for j in range(20)] for i in range(9)]
+    """,
+    cases=vector_cases,
+    call=play,
+    tolerance=1e-8,
+    hint=nearly_summed,
+    shown="{f}(rank, world, numbers) in each process, numbers = {0}",
+    mistakes="""
+        for k in range(world - 1) => for k in range(0) ; for j in range(world - 1) => for j in range(0)
+            Nothing was sent: each process returned what it had.
+        for j in range(world - 1) => for j in range(0)
+            After the first pass each process has one part complete. Those must go round, too.
+        for j in range(world - 1) => for j in range(0) ; return whole => return parts[(rank + 1) % world]
+            Each process returned the one part that it has complete. Those must go round, too.
+        parts[there] = received => parts[there] = plus(parts[there], received)
+            In the second pass complete parts travel, and replace what is there. Adding counts some twice.
+        plus(parts[here], received) => received
+        (rank - j + 1) => (rank - j) ; there = (rank - j) => there = (rank - j - 1)
+            Each part came out as one process had it. Does the first pass add what comes to one's own? The
+            second must begin with a complete part: of process r that is part r + 1, not part r.
+        (rank - j + 1) => (rank - j - 1) ; there = (rank - j) => there = (rank - j - 2)
+            After the first pass process r has part r + 1 complete, not part r − 1: it begins with that.
+        here = (rank - k - 1) => here = (rank - k)
+        for k in range(world - 1) => for k in range(world - 2)
+            Nothing was added to the part with which the second pass begins. A part that comes was the left
+            neighbor's, so its number is one less than that of the part sent; and the first pass has n − 1
+            rounds.
+        here = (rank - k - 1) => here = (rank - k + 1)
+        there = (rank - j) => there = (rank - j + 2)
+            What comes is from the left, process r − 1. You took it for the right neighbor's.
+        there = (rank - j) => there = (rank - j + 1)
+            In the second pass, too, the part that comes is the one before that which you sent.
+        (rank - k) => (rank + k) ; (rank - k - 1) => (rank + k + 1) ; (rank - j + 1) => (rank + j - 1) ; (rank - j) => (rank + j)
+            Your ring turns the other way: what you send goes to process r + 1.
+        (rank - k) => (rank + k) ; (rank - k - 1) => (rank + k - 1) ; (rank - j + 1) => (rank + j - 1) ; (rank - j) => (rank + j - 2)
+            A part travels on: what came in a round is sent in the next. You sent another.
+        (rank - k) => rank ; (rank - k - 1) => (rank - 1)
+            The same part was sent in every round. Send on what has come.
+        for k in range(world - 1) => for k in range(world)
+            The first pass has n − 1 rounds. With n each part comes home, and counts again.
+        for j in range(world - 1) => for j in range(world - 2)
+            The second pass has n − 1 rounds: each complete part must reach all others.
+        np.array_split(numbers, world) => even_parts(numbers, world, len(numbers) // world)
+        np.array_split(numbers, world) => even_parts(numbers, world, max(1, len(numbers) // world))
+            The length need not divide by the number of processes. Some parts are then a number longer than
+            others. Some numbers were lost.
+        - parts = [part.tolist() for part in np.array_split(numbers, world)]
+        + parts = [part.tolist() for part in even_parts(numbers, world, len(numbers) // world)]
+        - return whole
+        + return whole + numbers[len(whole) :]
+            The length need not divide by the number of processes. Some parts are then a number longer than
+            others. The last numbers were not summed.
+        np.array_split(numbers, world) => even_parts(numbers, world, round(len(numbers) / world))
+            The length need not divide by the number of processes. Some parts are then a number longer than
+            others. Rounding may lose some.
+        return whole => return [number / world for number in whole]
+            That is the mean. The sum is wanted.
+        return whole => return [int(number) for number in whole]
+        return whole => return [round(number) for number in whole]
+            Numbers need not be whole.
+        return whole => return sum(whole)
+            A list is wanted, the sum of each place, not one number.
+        : growing
+            You sent on the sum so far: so what it holds already is counted again.
+        : neighbors
+            Each process added its left neighbor's numbers alone. The others' must come round, too.
+        return whole => return whole[::-1]
+            The sums are in reverse order.
+    """,
+    right="The more processes, the smaller the parts: what each sends stays at about two vectors.",
+)
+def ring(rank, world, numbers):
+    parts = [part.tolist() for part in np.array_split(numbers, world)]
+    for k in range(world - 1):
+        received = yield parts[(rank - k) % world]
+        here = (rank - k - 1) % world
+        parts[here] = plus(parts[here], received)
+    for j in range(world - 1):
+        received = yield parts[(rank - j + 1) % world]
+        there = (rank - j) % world
+        parts[there] = received
+    whole = sum(parts, [])
+    return whole

@@ -1,1 +1,0 @@
-"""The checks of chapter 12, Scaling: one file an exercise."""
