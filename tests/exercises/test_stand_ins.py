@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from companion.caching import KVCache
+from companion.caching import KVCache, prefill
 from companion.evaluation import Example
 from companion.exercises import ch09, ch12, ch13, ch22
-from companion.generation import prefill
 from companion.gpt import GPTConfig, gpt2
 from companion.recurrent import LSTM, RNN
 from companion.scaling import flops_per_token, training_bytes
