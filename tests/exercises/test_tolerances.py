@@ -62,6 +62,6 @@ def test_a_rounded_answer_is_refused(exercise):
 )
 def test_a_hundredfold_tolerance_would_accept_a_known_mistake(exercise):
     nearest = min(abs(wrong - exercise.answer) for wrong, _ in exercise.mistakes)
-    a_whole_number = exercise.tolerance <= 0.5 and float(exercise.answer).is_integer()
     assert exercise.tolerance < nearest
-    assert a_whole_number or nearest <= 100 * exercise.tolerance
+    counted = exercise.tolerance <= 1 < nearest  # to the next whole number
+    assert counted or nearest <= 100 * exercise.tolerance
