@@ -63,5 +63,5 @@ def test_a_rounded_answer_is_refused(exercise):
 def test_a_hundredfold_tolerance_would_accept_a_known_mistake(exercise):
     nearest = min(abs(wrong - exercise.answer) for wrong, _ in exercise.mistakes)
     assert exercise.tolerance < nearest
-    counted = exercise.tolerance <= 1 <= nearest  # to the next whole number
+    counted = exercise.tolerance <= 1 and nearest > 0.5  # to the next whole number
     assert counted or nearest <= 100 * exercise.tolerance
