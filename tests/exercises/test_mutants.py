@@ -13,10 +13,7 @@ from companion.exercises.trial import Stopped
 
 EQUIVALENT = Path(__file__).parent / "equivalent"
 EXERCISES = [
-    exercise
-    for chapter in chapters()
-    for exercise in exercises_of(chapter)
-    if isinstance(exercise, Function)
+    exercise for chapter in chapters() for exercise in exercises_of(chapter) if isinstance(exercise, Function)
 ]
 
 

@@ -19,8 +19,6 @@ from companion.book.execute import raised
 from companion.book.manifest import Book
 from companion.book.text import code_cells, read_notebook, tags
 
-pytestmark = pytest.mark.gate  # a whole JupyterLab
-
 BOOK = Book.read(ROOT)
 KEYS = os.environ.get("LAB_CHAPTERS", "00_start")
 """The start, for every run: the first that a reader opens, and the quickest."""

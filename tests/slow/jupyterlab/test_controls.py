@@ -7,8 +7,6 @@ pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[si
 
 from lab import serve
 
-pytestmark = pytest.mark.gate  # a whole JupyterLab
-
 CELL = """from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer
 

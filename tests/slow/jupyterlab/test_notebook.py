@@ -13,7 +13,6 @@ pytest.importorskip("notebook", reason="needs notebook: pip install -r requireme
 (OF_README,) = re.findall(r"`jupyter notebook (.*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(
     "arguments, place",
     [(OF_README, "chapters/00_start.ipynb"), ("chapters/00_start.ipynb", "00_start.ipynb")],

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from opened import BOOK, NAMES, QUICK, Opened
+from opened import BOOK, NAMES, Opened
 
 from companion.book.model import CHECKPOINT
 from companion.book.site import build_site, missing_tools
@@ -68,10 +68,7 @@ def opened(browser, address):
         page.close()
 
 
-PAGES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.gate) for name in NAMES]
-
-
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=NAMES)
 def shown(request, browser, address):
     """Each page in turn, loaded once."""
     page = Opened(browser, address, f"{request.param}.html")

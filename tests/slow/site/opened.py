@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from companion.book.api import modules
 from companion.book.manifest import Book
 
@@ -11,10 +9,10 @@ BOOK = Book.read(Path(__file__).parents[3])
 
 MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
 FIRST = BOOK.chapters[1]
-"""The first chapter that exports: its page and its module's stand for all where only what is quick is run."""
+"""The first chapter that exports."""
 NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
 """Every page, by its file's name."""
-QUICK = {*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"}
+KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
 
 OVERFLOWING = """() => {
@@ -35,11 +33,6 @@ OVERFLOWING = """() => {
   return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
 }"""
 """What is wider than the page, in words."""
-
-
-def unless_first(chapters: list) -> list:
-    """Chapters as parameters of a test: the one that stands for all, and the others marked slow."""
-    return [c if c == FIRST else pytest.param(c, marks=pytest.mark.gate) for c in chapters]
 
 
 def seeded(route):

@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from opened import BOOK, unless_first
+from opened import BOOK
 
 from companion.book.terms import chapter_terms
 from companion.book.text import read_notebook
 
-CHAPTERS = pytest.mark.parametrize("chapter", unless_first(BOOK.chapters), ids=lambda chapter: chapter.name)
+CHAPTERS = pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.name)
 BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;
@@ -82,7 +82,6 @@ def test_the_downloaded_notebook_is_the_committed_one(opened, chapter):
         assert file.read() == chapter.notebook.read_bytes()
 
 
-@pytest.mark.gate
 def test_next_and_previous_walk_through_the_book_in_its_order(opened):
     page = opened("index.html").page
     for chapter in BOOK.chapters:
@@ -124,7 +123,7 @@ def test_the_menu_opens_on_a_phone(opened):
     last.wait_for(state="visible")
 
 
-@pytest.mark.parametrize("chapter", unless_first(BOOK.chapters[1:]), ids=lambda chapter: chapter.name)
+@pytest.mark.parametrize("chapter", BOOK.chapters[1:], ids=lambda chapter: chapter.name)
 def test_equations_fit_a_phone_and_stay_legible(opened, chapter):
     phone = {"is_mobile": True, "viewport": {"width": 380, "height": 800}}
     page = opened(f"chapters/{chapter.name}.html", **phone).page

@@ -258,7 +258,6 @@ def test_a_token_without_letters_has_a_name_too(still):
     assert all(spoken) and {"space", "part of a character"} <= set(spoken)
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize("kind", TOOLS)
 def test_axe_finds_no_fault_in_what_a_tool_shows(still, kind):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
