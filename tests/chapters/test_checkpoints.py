@@ -1,0 +1,296 @@
+"""Checkpoints: whole, the same bytes, refused where damaged, kept through full disks and kills."""
+
+import errno
+import itertools
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import time
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from support.runs import (
+    assert_goes_on,
+    config,
+    contents,
+    press_ctrl_c,
+    refuse,
+    restore_run,
+    same_weights,
+    save_run,
+    small_model,
+    trainer_of,
+)
+
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime import checkpoints
+from companion.runtime.files import STAGED, claim, reading
+from companion.training import (
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
+
+# ---------------------------------------- checkpoints
+
+
+def test_a_checkpoint_gives_back_the_model(data, folder):
+    assert sorted(contents(folder)) == ["config.json", "model.safetensors", "tokenizer.json"]
+    model, tokenizer, provenance = load_checkpoint(str(folder))
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model(x), small_model(data).eval()(x)) and not model.training
+    assert model.config == small_model(data).config and provenance == {"seed": 3, "note": "naïve ✓"}
+    assert tokenizer.encode("Mara found") == data.tokenizer.encode("Mara found")
+    train(model, data, config(steps=2), folder)
+    assert load_checkpoint(folder)[2]["train"]["steps"] == 2
+
+
+def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
+    """Of tied weights, which add a second note: safetensors itself writes notes in an order by chance."""
+    model = with_one_mlp(small_model(data))
+    for n in range(9):
+        save_checkpoint(tmp_path / str(n), model, data.tokenizer)
+        assert contents(tmp_path / str(n)) == contents(tmp_path / "0")
+    written = (tmp_path / "0" / "model.safetensors").read_bytes()
+    assert 0 < written.find(b'"fingerprint"') < written.find(b'"shared"')
+
+
+def test_other_architectures_come_through_builders(data, folder):
+    refuse(
+        folder,
+        "config.json: 'gpt2' is missing or unknown; architectures here: llama",
+        builders={"llama": gpt2},
+    )
+    assert load_checkpoint(folder, {"gpt2": gpt2, "llama": gpt2})[0].config.d_model == 15
+
+
+def with_one_mlp(model):
+    model.blocks[-1].mlp = model.blocks[0].mlp
+    return model
+
+
+def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
+    model = with_one_mlp(small_model(data)).eval()
+    save_checkpoint(tmp_path / "model", model, data.tokenizer)
+    x = torch.randint(280, (2, 11), generator=torch.Generator().manual_seed(0))
+    shares = {"gpt2": (GPTConfig, lambda config: with_one_mlp(gpt2(config)))}
+    for builders in (None, shares):  # one that makes two MLPs, and one that makes one
+        again, *_ = load_checkpoint(tmp_path / "model", builders)
+        assert torch.equal(again(x), model(x)) and not again.training
+        assert len(list(again.parameters())) == len(list(model.parameters()))
+        assert again.blocks[0].mlp.up_proj.weight is again.blocks[1].mlp.up_proj.weight
+    train(model, data, config(steps=20), tmp_path / "run")
+    again, *_ = load_checkpoint(tmp_path / "run")
+    assert same_weights(again, model)
+    straight, resumed = (with_one_mlp(small_model(data, seed=seed)) for seed in (3, 8))
+    train(straight, data, config(steps=30))
+    begun = with_one_mlp(small_model(data))
+    train(begun, data, config(steps=30), tmp_path / "broken off", on_eval=press_ctrl_c)
+    train(resumed, data, config(steps=30), tmp_path / "broken off", resume=True)
+    assert same_weights(straight, resumed)
+
+
+@pytest.mark.parametrize("note", ["[]", "{", '{"blocks.1.mlp.up_proj.weight": 3}', "[" * 100_000])
+def test_a_note_of_what_is_shared_may_be_damaged(folder, note):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    save_file({name: t.clone() for name, t in weights.items()}, path, notes | {"shared": note})
+    refuse(folder, "model.safetensors is damaged at 'shared' in its notes; copy it again")
+
+
+def test_a_note_of_what_is_shared_may_name_what_is_not_there(folder):
+    path = folder / "model.safetensors"
+    weights, notes = checkpoints.read_safetensors(path)
+    weights = {name: t.clone() for name, t in weights.items() if name != "blocks.1.mlp.up_proj.weight"}
+    for first in ("blocks.7.mlp.up_proj.weight", "norm.weight"):
+        shared = json.dumps({"blocks.1.mlp.up_proj.weight": first})
+        save_file(weights, path, notes | {"shared": shared})
+        refuse(folder, r"is of another model: blocks.1.mlp.up_proj.weight is (none|\[15\]) there, \[22, 15\]")
+
+
+def test_what_is_missing_is_named(folder, tmp_path):
+    refuse(tmp_path / "nowhere", "nowhere is not there, nor its config.json; check the path")
+    refuse(folder / "model.safetensors", "is a file; give the folder that it lies in")
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        shutil.copytree(folder, tmp_path / name)
+        (tmp_path / name / name).unlink()
+        refuse(tmp_path / name, f"has no {name}")
+
+
+def test_what_is_cut_off_or_damaged_is_named(folder):
+    whole = contents(folder)
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        size = len(whole[name])
+        for length in (0, 1, 7, 8, 9, size // 3, size // 2, size - 2):
+            (folder / name).write_bytes(whole[name][:length])
+            refuse(folder, name)
+        (folder / name).write_bytes(whole[name])
+    for text in (
+        "[]",
+        "{}",
+        '{"config": {}}',
+        '{"config": {"architecture": "gpt2", "wings": 2}}',
+        "[" * 200_000,
+        '{"config": {"d_model": ' + "9" * 5000 + "}}",
+        "\xff",
+        '{"config": 3}',
+    ):
+        (folder / "config.json").write_bytes(text.encode("latin-1"))
+        refuse(folder, "config.json")
+    (folder / "config.json").write_bytes(whole["config.json"])
+    load_checkpoint(folder)
+
+
+def test_weights_of_another_model_are_refused(data, folder, tmp_path):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    saved["config"]["n_heads"] = 5  # the same shapes, another model
+    (folder / "config.json").write_text(json.dumps(saved), encoding="utf-8")
+    refuse(folder, "belongs to another config.json or tokenizer.json")
+    for shape in ({"n_layers": 1}, {"d_ff": 23}, {"n_layers": 3}):
+        other = tmp_path / str(shape)
+        save_checkpoint(other, small_model(data, **shape), data.tokenizer)
+        weights, _ = checkpoints.read_safetensors(other / "model.safetensors")
+        with pytest.raises(ValueError, match="is of another model: blocks"):
+            checkpoints.check_weights(small_model(data), weights, other)
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_pickles_are_never_opened(data, folder, tmp_path):
+    bomb = tmp_path / "exploded"
+    torch.save({"weights": Bomb(bomb)}, folder / "model.safetensors")
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb(bomb), protocol=4))
+    refuse(folder, "a pickle, which is never opened")
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
+    refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
+    refuse(folder / "model.pt", "model.pt is not opened")
+    torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
+    with pytest.raises(ValueError, match="pickle"):
+        train(small_model(data), data, config(), folder, resume=True)
+    assert not bomb.exists()
+
+
+# ---------------------------------------- full disks and kills
+
+
+@pytest.mark.parametrize("failing", [1, 3, 5])
+def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, failing):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    before, calls = contents(tmp_path), itertools.count(1)
+
+    def full(descriptor):
+        if next(calls) == failing:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    assert contents(tmp_path) == before, "each file as it was, and nothing half-written"
+    monkeypatch.undo()
+    assert_goes_on(data, tmp_path)
+
+
+def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path):
+    resource = pytest.importorskip("resource", reason="a limit on the size of files needs POSIX")
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, limits = contents(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
+    try:
+        with pytest.raises(
+            OSError, match=r"model.safetensors cannot be written \(File too large\); make room"
+        ):
+            save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignore)
+    assert contents(tmp_path) == before
+
+
+def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
+    saves = iter(range(9))
+
+    def full(*args):
+        if next(saves) == 2:  # model and state are whole once; then the second model
+            raise SafetensorError("Error: I/O error: No space left on device (os error 28)")
+        save_file(*args)
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    cause = r"model.safetensors cannot be written \(No space left on device\); make room"
+    with pytest.raises(OSError, match=rf"{cause}, and run it again; .* holds it up to step 17: go on"):
+        train(small_model(data), data, config(), tmp_path)
+    monkeypatch.undo()
+    assert_goes_on(data, tmp_path)
+
+
+def test_every_file_of_a_run_has_the_rights_of_a_new_one(data, tmp_path):
+    train(small_model(data), data, config(steps=2), tmp_path)
+    (tmp_path / "new").touch()
+    rights = {path.name: path.stat().st_mode for path in tmp_path.iterdir() if path.is_file()}
+    assert {rights[name] for name in ("model.safetensors", "state.safetensors", "log.jsonl", "new")} == {
+        rights["config.json"]
+    }
+
+
+def save_for_ever(folder, trainer, data):
+    """What the killed child does: weights, averages and place all say the same number."""
+    while True:
+        trainer.steps += 1
+        with torch.no_grad():
+            for p in trainer.model.parameters():
+                p.fill_(trainer.steps)
+                trainer.optimizers[0].state[p]["exp_avg"].fill_(trainer.steps)
+        save_run(folder, trainer, data)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="needs os.fork: importing torch anew for each kill takes seconds"
+)
+@pytest.mark.gate
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_kill_9_at_twenty_moments(data, tmp_path):
+    trainer = trainer_of(small_model(data), data, config(steps=10**6))
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    rng, seen = random.Random(0), [1]
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            try:
+                save_for_ever(tmp_path, trainer, data)
+            finally:
+                os._exit(1)
+        while True:  # until it has saved, then some moment later
+            time.sleep(0.002)
+            with reading(tmp_path):
+                notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
+            if json.loads(notes)["steps"] > trainer.steps:
+                break
+        time.sleep(rng.random() * 0.02)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        restore_run(trainer, tmp_path, data)
+        number = trainer.steps
+        assert number > seen[-1]
+        seen.append(number)
+        assert all((p == number).all() for p in trainer.model.parameters())
+        assert all((s["exp_avg"] == number).all() for s in trainer.optimizers[0].state.values())
+        load_checkpoint(tmp_path)
+    trainer.model.load_state_dict(small_model(data).state_dict())
+    trainer.step()
+    save_run(tmp_path, trainer, data)
+    with claim(tmp_path):
+        assert not list(tmp_path.glob(f"{STAGED}*")), "the next run cleans up what a kill left"

@@ -1,0 +1,263 @@
+"""What can go wrong around a training: folders, saves, old runs, tampered states."""
+
+import copy
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from support.runs import (
+    assert_goes_on,
+    config,
+    contents,
+    press_ctrl_c,
+    refuse,
+    same_weights,
+    small_model,
+    texts,
+    trainer_of,
+)
+
+from companion.datasets import Corpus, Split
+from companion.gpt import GPTConfig, gpt2
+from companion.runtime import checkpoints, devices, runs, states
+from companion.tokenization import BPETokenizer
+from companion.training import (
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
+
+# ---------------------------------------- faults of issue 13
+
+
+def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
+    code = (
+        "import sys; from companion.runtime.files import claim\n"
+        "with claim(sys.argv[1]): print('claimed', flush=True); sys.stdin.read()"
+    )
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], **options) as other:
+        assert other.stdout.readline() == "claimed\n"
+        model = small_model(data)
+        with pytest.raises(ValueError, match=r"^folder=.* is being written by another run; .*$"):
+            train(model, data, config(), tmp_path)
+        assert same_weights(model, small_model(data)), "not one step was made"
+        other.stdin.close()
+    train(small_model(data), data, config(steps=2), tmp_path)
+
+
+@pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "é", 0, 1, "no"), BrokenPipeError()])
+def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
+    def report(model, row):
+        raise error
+
+    with pytest.raises(type(error)):
+        train(small_model(data), data, config(), tmp_path, on_eval=report)
+    assert load_checkpoint(tmp_path)[2]["steps"] == 17
+    assert [row["step"] for row in assert_goes_on(data, tmp_path)] == [17, 34, 40]
+
+
+def test_what_a_report_added_is_resumed_and_saved_again(data, tmp_path):
+    calls = itertools.count(1)
+
+    def report(model, row):
+        if next(calls) == 2:
+            press_ctrl_c()
+        return {"sample": f"é {row['step']}"}
+
+    train(small_model(data), data, config(), tmp_path, on_eval=report)
+    history = train(small_model(data), data, config(), tmp_path, resume=True, on_eval=report)
+    assert [row["sample"] for row in history] == ["é 17", "é 34", "é 40"]
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == history
+
+
+def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(small_model(data), data, config(steps=2), tmp_path)
+    monkeypatch.undo()
+    assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
+    train(small_model(data), data, config(steps=2), tmp_path)
+    assert checkpoints.holds_model(tmp_path) and states.holds_run(tmp_path)
+
+
+def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
+    save_checkpoint(tmp_path, small_model(data), data.tokenizer)
+    before, claimed = contents(tmp_path), runs.claim
+    monkeypatch.setattr(runs, "claim", lambda folder: (press_ctrl_c(), claimed(folder))[1])
+    with pytest.raises(KeyboardInterrupt, match="^stopped before the first step; nothing was saved$"):
+        train(small_model(data, seed=5), data, config(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_run(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    model = small_model(data)
+    with pytest.raises(OSError):
+        train(model, data, config(), tmp_path / "file" / "run")
+    assert same_weights(model, small_model(data))
+
+
+def test_other_data_with_the_same_counts_are_not_resumed(data, tmp_path):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    tokens = data.train.tokens.copy()
+    i = next(i for i in range(1, len(tokens)) if tokens[i] != tokens[i + 1] and i not in data.train.starts)
+    tokens[i] = tokens[i + 1]
+    other = Corpus(Split(tokens, data.train.starts, data.train.n_bytes), data.val, data.tokenizer, {})
+    with pytest.raises(ValueError, match="^text differs, so it cannot resume .* the data are others"):
+        train(small_model(data), other, config(), tmp_path, resume=True)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs, so it cannot resume"):
+        train(small_model(data), Corpus(data.train, data.val, swapped, {}), config(), tmp_path, resume=True)
+
+
+def write_old_run(folder, trainer, data):
+    """The five files as they were written before issue 13: one optimizer, counts but no fingerprints."""
+    names = {p: name for name, p in trainer.model.named_parameters()}
+    tensors = {f"model.{name}": t for name, t in trainer.model.state_dict().items()}
+    for p, state in trainer.optimizers[0].state.items():
+        tensors |= {f"optimizer.{names[p]}.{key}": t for key, t in state.items()}
+    free = ("steps", "eval_every", "device", "dtype", "compile")
+    settings = asdict(trainer.config) | asdict(trainer.model.config)
+    settings |= {"tokens": len(data.train.tokens), "documents": len(data.train.starts) - 1}
+    identity = {name: value for name, value in settings.items() if name not in free}
+    place = ("steps", "tokens", "seconds", "losses", "history")
+    notes = {name: getattr(trainer, name) for name in place} | {"identity": identity, "dtype": "float32"}
+    folder.mkdir()
+    data.tokenizer.save(folder / "tokenizer.json")
+    saved = {"architecture": "gpt2", **asdict(trainer.model.config)}
+    about = {"config": saved, "provenance": {"steps": trainer.steps, "train": asdict(trainer.config)}}
+    (folder / "config.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    words = (folder / "tokenizer.json").read_bytes()
+    mark = hashlib.sha256(json.dumps(saved, sort_keys=True).encode() + words).hexdigest()
+    save_file(trainer.model.state_dict(), folder / "model.safetensors", {"fingerprint": mark})
+    save_file(tensors, folder / "state.safetensors", {"notes": json.dumps(notes)})
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trainer.history))
+
+
+def test_a_run_that_was_saved_before_loads_and_goes_on(data, tmp_path):
+    straight, resumed = small_model(data), small_model(data, seed=8)
+    history = train(straight, data, config())
+    old = trainer_of(small_model(data), data, config())
+    for _ in range(17):
+        old.step()
+    old.losses, old.history = [], [history[0] | {"sample": "Once"}]
+    write_old_run(tmp_path / "old", old, data)
+    assert same_weights(load_checkpoint(tmp_path / "old")[0], old.model)
+    rows = train(resumed, data, config(), tmp_path / "old", resume=True)
+    assert same_weights(straight, resumed) and rows[0]["sample"] == "Once"
+    assert [row["step"] for row in rows] == [17, 34, 40]
+
+    write_old_run(tmp_path / "other", old, data)
+    swapped = copy.deepcopy(data.tokenizer)
+    swapped.vocab[97], swapped.vocab[98] = swapped.vocab[98], swapped.vocab[97]
+    with pytest.raises(ValueError, match="^tokenizer differs"):
+        other = Corpus(data.train, data.val, swapped, {})
+        train(small_model(data), other, config(), tmp_path / "other", resume=True)
+
+
+def shorter(t):
+    return t[:-1].clone()
+
+
+TAMPERED = {
+    "a shorter average": ("blocks.0.attn.q_proj.weight.exp_avg", shorter),
+    "another type": ("blocks.0.attn.q_proj.weight.exp_avg_sq", lambda t: t.double()),
+    "a whole tensor of steps": ("norm.weight.step", lambda t: t.repeat(3)),
+    "none": ("norm.weight.exp_avg", lambda t: None),
+    "one too many": ("norm.weight.wings", lambda t: torch.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_a_tampered_state_is_one_line_and_changes_nothing(data, tmp_path, case):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    name, change = TAMPERED[case]
+    tensors = {key: t.clone() for key, t in tensors.items()}
+    changed = change(tensors.pop(f"optimizer.{name}", None))
+    tensors |= {} if changed is None else {f"optimizer.{name}": changed}
+    save_file(tensors, path, notes)
+    model = small_model(data, seed=8)
+    with pytest.raises(ValueError, match=rf"state.safetensors is .*optimizer.{name}.*start anew$") as error:
+        train(model, data, config(), tmp_path, resume=True)
+    assert "\n" not in str(error.value) and same_weights(model, small_model(data, seed=8))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("history", None), ("history", 3), ("history", [4]), ("losses", ["x"]), ("steps", -1)],
+        *[("steps", 2.5), ("dtype", "float16"), ("identity", None), ("identity", []), ("tokens", "many")],
+    ],
+)
+def test_notes_that_lack_something_are_one_line(data, tmp_path, name, value):
+    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
+    path = tmp_path / "state.safetensors"
+    tensors, notes = checkpoints.read_safetensors(path)
+    changed = json.loads(notes["notes"]) | {name: value}
+    if value is None:
+        del changed[name]
+    save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": json.dumps(changed)})
+    with pytest.raises(ValueError, match=f"state.safetensors .*'{name}' in its notes; .*start anew$"):
+        train(small_model(data), data, config(), tmp_path, resume=True)
+    for text in ("[]", "not json", "3"):
+        save_file({key: t.clone() for key, t in tensors.items()}, path, {"notes": text})
+        with pytest.raises(ValueError, match="state.safetensors is damaged at 'notes'"):
+            train(small_model(data), data, config(), tmp_path, resume=True)
+
+
+def test_configurations_and_tokenizers_that_lack_something_are_one_line(data, folder):
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+    def with_config(**changes):
+        (folder / "config.json").write_text(json.dumps(saved | changes), encoding="utf-8")
+
+    with_config(provenance=3)
+    refuse(folder, "config.json: provenance=3 must be an object")
+    for sizes in ({"d_model": 3 * 10**19}, {"vocab_size": 10**20}, {"n_layers": 10**15}, {"d_ff": 10**12}):
+        with_config(config=saved["config"] | sizes)
+        refuse(folder, "config.json: |config.json holds a whole number|make it smaller")
+    with_config(config=saved["config"] | {"architecture": ["gpt2"]})
+    refuse(folder, "is missing or unknown; architectures here: gpt2")
+    (folder / "config.json").write_text(json.dumps({"config": saved["config"]}), encoding="utf-8")
+    assert load_checkpoint(folder)[2] == {}
+    plain = BPETokenizer.train(texts(90, seed=1), 280, special_tokens=())
+    save_checkpoint(folder, small_model(data), plain)
+    refuse(folder, r"lacks <\|endoftext\|>")
+    with pytest.raises(ValueError, match=r"lacks <\|endoftext\|>"):
+        train(small_model(data), Corpus(data.train, data.val, plain, {}), config())
+    large = BPETokenizer.train(texts(90, seed=1), 283)
+    save_checkpoint(folder, small_model(data), large)
+    refuse(folder, "tokenizer.json has 283 tokens, and the model 280; it belongs to another model")
+
+
+def test_a_model_beyond_memory_is_refused_before_it_is_built(monkeypatch):
+    shape = GPTConfig(vocab_size=300, context_length=31, n_layers=7, n_heads=3, d_model=15)
+    n_bytes = 4 * sum(p.numel() for p in gpt2(shape).parameters())
+    assert devices.parameter_bytes(shape, gpt2) == n_bytes
+    monkeypatch.setattr(devices, "memory", lambda: 4.0 * n_bytes)
+    devices.check_memory(shape, gpt2, copies=4)
+    with pytest.raises(ValueError, match=r"^a model of vocab_size=300, n_layers=7, .*smaller$"):
+        devices.check_memory(shape, gpt2, copies=5)
+    assert devices.parameter_bytes(GPTConfig(300, 31, 1, 3, 15), gpt2) < n_bytes
+    with pytest.raises(ValueError, match="needs more than any machine has"):
+        devices.check_memory(GPTConfig(300, 31, 10**7, 10, 10**6), gpt2)
+
+
+def test_data_without_held_out_documents_are_named_before_the_run(data, tmp_path):
+    empty = Split(np.array([0], np.uint16), np.array([0]), 1)
+    with pytest.raises(ValueError, match="data.val has no documents"):
+        train(small_model(data), Corpus(data.train, empty, data.tokenizer, {}), config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,207 @@
+"""Downloads: whole files only, resumed, checked, and fetched once."""
+
+import contextlib
+import hashlib
+import http.server
+import random
+import re
+import threading
+import time
+
+import pytest
+from filelock import FileLock
+from support.folders import one_line, visible
+
+from companion.datasets import (
+    load_text,
+)
+from companion.runtime import downloads
+from companion.runtime.downloads import download
+from companion.tokenization import END_OF_TEXT
+
+# -- downloads ----
+
+BYTES = random.Random(0).randbytes(300_000)
+DIGEST = hashlib.sha256(BYTES).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves BYTES from 127.0.0.1, in the way that `mode` names, and keeps each request's Range header."""
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hung up; said aloud, it would stand in another test's output
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.mode, self.ranges = "well", []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/text"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        mode, wanted = self.server.mode, self.headers["Range"]
+        self.server.ranges.append(wanted)
+        if mode == "nothing":
+            return self.connection.close()
+        if mode == "missing":
+            return self.send_error(404)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and mode != "no ranges" else 0
+        body = BYTES[::-1] if mode == "wrong" else b"<html>Log in</html>" if mode == "portal" else BYTES
+        self.send_response(206 if start else 200)
+        if mode != "endless":
+            self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        if mode == "slow":
+            time.sleep(0.3)
+        if mode == "endless":
+            with contextlib.suppress(OSError):  # until the other side has enough
+                while True:
+                    self.wfile.write(bytes(60_000))
+        self.wfile.write(body[start : start + 100_000] if mode == "cut" else body[start:])
+        self.close_connection = True
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def fails(server, path, *words):
+    """One line that holds the words, and nothing at path."""
+    with pytest.raises(ConnectionError) as error:
+        download(server.url, len(BYTES), DIGEST, path)
+    assert "\n" not in str(error.value) and not path.exists()
+    for word in (server.url, *words):
+        assert word in str(error.value)
+
+
+def test_a_download_is_kept(server, tmp_path):
+    path = tmp_path / "new" / "text"
+    assert download(server.url, len(BYTES), DIGEST, path) == path and path.read_bytes() == BYTES
+    assert download(server.url, len(BYTES), DIGEST, path) == path
+    assert server.ranges == [None] and visible(path.parent) == ["text"]
+
+
+def test_a_cut_connection_is_resumed(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000", "try again")
+    fails(server, tmp_path / "text", "200,000 of 300,000")
+    server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000")
+    server.mode = "no ranges"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == [None, "bytes=100000-"]
+
+
+def test_wrong_bytes_are_removed(server, tmp_path):
+    server.mode = "wrong"
+    fails(server, tmp_path / "text", "another file", "SHA-256", "removed")
+    assert visible(tmp_path) == []
+    server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+
+
+def test_a_log_in_page_does_no_lasting_harm(server, tmp_path):
+    server.mode = "cut"
+    fails(server, tmp_path / "text", "100,000 of 300,000")
+    server.mode = "portal"
+    fails(server, tmp_path / "text", "19 bytes, not 300,000")
+    server.mode = "well"
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges[-1] == "bytes=100000-"  # what had come is still there
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(-1, "300,000 bytes, not 299,999"), (1, "not 300,001")])
+def test_a_download_of_another_size_is_refused(server, tmp_path, wrong, words):
+    """Though its SHA-256 is right: a table with a wrong size must not stay unnoticed."""
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match=words) as error:
+            download(server.url, len(BYTES) + wrong, DIGEST, tmp_path / "text")
+        one_line(error, server.url)
+        assert visible(tmp_path) == []
+
+
+def test_a_part_of_another_size_is_refused(server, tmp_path):
+    (tmp_path / "text.part").write_bytes(BYTES)
+    with pytest.raises(ConnectionError, match="300,000 bytes with .* not 299,999") as error:
+        download(server.url, len(BYTES) - 1, DIGEST, tmp_path / "text")
+    one_line(error, "removed, try again")
+    assert visible(tmp_path) == [] and server.ranges == []
+
+
+def test_a_server_that_sends_without_end_is_cut_off(server, tmp_path):
+    server.mode = "endless"
+    fails(server, tmp_path / "text", "300,001 bytes", "removed")
+    assert visible(tmp_path) == []
+
+
+def test_two_downloads_at_once_fetch_the_file_once(server, tmp_path):
+    server.mode = "slow"
+    found, path = [], tmp_path / "text"
+    threads = [
+        threading.Thread(target=lambda: found.append(download(server.url, len(BYTES), DIGEST, path)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [path] * 3 and path.read_bytes() == BYTES
+    assert server.ranges == [None] and visible(tmp_path) == ["text"]
+
+
+def test_waiting_for_another_download_has_an_end(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "WAIT", 0.2)
+    with FileLock(tmp_path / ".text.lock"), pytest.raises(ConnectionError, match="another process") as error:
+        download(server.url, len(BYTES), DIGEST, tmp_path / "text")
+    one_line(error, tmp_path / "text")
+
+
+@pytest.mark.parametrize(("mode", "words"), [("nothing", "network"), ("missing", "404")])
+def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
+    server.mode = mode
+    fails(server, tmp_path / "text", words)
+
+
+def test_no_network(server, tmp_path):
+    server.shutdown()
+    server.server_close()
+    fails(server, tmp_path / "text", "check the network")
+
+
+def test_a_whole_part_needs_no_network(server, tmp_path):
+    (tmp_path / "text.part").write_bytes(BYTES)
+    assert download(server.url, len(BYTES), DIGEST, tmp_path / "text").read_bytes() == BYTES
+    assert server.ranges == []
+
+
+def test_corpora_are_downloaded_into_the_cache(server, tmp_path, monkeypatch):
+    text = f"Enter a ghost.\n{END_OF_TEXT}\nExit ghost."
+    monkeypatch.setitem(globals(), "BYTES", text.encode())
+    entry = (server.url, len(text), hashlib.sha256(text.encode()).hexdigest())
+    monkeypatch.setitem(downloads.DOWNLOADS, "shakespeare", entry)
+    monkeypatch.setenv("COMPANION_CACHE", str(tmp_path / "cache"))
+    assert load_text("shakespeare") == load_text("shakespeare") == ["Enter a ghost.", "Exit ghost."]
+    assert len(server.ranges) == 1 and visible(tmp_path / "cache") == ["shakespeare.txt"]
+
+
+def test_addresses_are_pinned():
+    for url, n_bytes, sha256 in downloads.DOWNLOADS.values():
+        assert re.match(r"https://[^/]+/.*/[0-9a-f]{40}/", url)
+        assert n_bytes > 1_000_000 and re.fullmatch("[0-9a-f]{64}", sha256)
+    found = {name: (n_bytes, sha256[:8]) for name, (_, n_bytes, sha256) in downloads.DOWNLOADS.items()}
+    assert found == {"shakespeare": (1_115_394, "86c4e6aa"), "tinystories": (19_447_282, "94e43181")}

@@ -1,0 +1,432 @@
+"""Prepared folders of tokens: whole, old or new, and named by what they hold."""
+
+import hashlib
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from support.folders import one_line, visible
+
+from companion.datasets import (
+    Corpus,
+    encode_documents,
+    load_prepared,
+    prepare,
+)
+from companion.runtime import files, fingerprints, prepared
+from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
+from companion.runtime.prepared import FILES
+from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+
+TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
+
+
+@pytest.fixture(scope="module")
+def bpe() -> BPETokenizer:
+    return BPETokenizer.train(TEXT * 3, 290)
+
+
+# -- token files ----
+
+
+def test_prepared_text_is_the_text(tmp_path, bpe):
+    documents = [TEXT * n for n in range(1, 21)]
+    meta = prepare(documents, bpe, tmp_path / "new" / "data", 0.15, source="trees")
+    corpus = load_prepared(tmp_path / "new" / "data")
+    for split, part in [("train", documents[:17]), ("val", documents[17:])]:
+        found, expected = getattr(corpus, split), encode_documents(part, bpe)
+        assert isinstance(found.tokens, np.memmap) and found.tokens.dtype == expected.tokens.dtype
+        assert np.array_equal(found.tokens, expected.tokens) and np.array_equal(found.starts, expected.starts)
+        assert found.n_bytes == expected.n_bytes
+        assert meta[split] == {
+            "n_tokens": len(expected.tokens),
+            "n_documents": len(part),
+            "n_bytes": expected.n_bytes,
+            "sha256": hashlib.sha256((tmp_path / f"new/data/{split}.bin").read_bytes()).hexdigest(),
+        }
+        assert found.fingerprint == expected.fingerprint == meta[split]["sha256"]
+    assert meta == corpus.meta == json.loads((tmp_path / "new/data/meta.json").read_text())
+    assert (meta["source"], meta["vocab_size"], meta["dtype"]) == ("trees", bpe.vocab_size, "uint16")
+    assert corpus.tokenizer.encode(TEXT) == bpe.encode(TEXT) and isinstance(corpus, Corpus)
+    assert meta["tokenizer"] == tokenizer_fingerprint(bpe) == tokenizer_fingerprint(corpus.tokenizer)
+    assert visible(tmp_path / "new" / "data") == sorted(FILES)
+
+
+def test_the_villages_val_is_the_shipped_one(tmp_path, bpe):
+    train, val = ["elm and oak"] * 5500, ["ash"] * 500
+    meta = prepare(train + val, bpe, tmp_path, len(val) / len(train + val))
+    assert (meta["train"]["n_documents"], meta["val"]["n_documents"]) == (5500, 500)
+    assert meta["val"]["n_bytes"] == 500 * 4
+
+
+def test_many_tokens_are_prepared_as_four_bytes(tmp_path):
+    letters = [chr(0x10000 + i) for i in range(66_000)]
+    meta = prepare(["".join(letters)], CharTokenizer(letters), tmp_path, 0.1)
+    assert meta["dtype"] == "uint32"
+    corpus = load_prepared(tmp_path)
+    assert corpus.val.tokens.max() > 65_536
+    assert corpus.tokenizer.decode(corpus.val.tokens[1:-1].tolist()) == "".join(letters[-6600:])
+
+
+def test_a_torn_character_is_the_same_sign_everywhere(tmp_path, bpe):
+    torn, mended = "An elm \ud800 and an oak.", "An elm \ufffd and an oak."
+    assert bpe.encode(torn) == bpe.encode(mended)
+    assert CharTokenizer.train([torn]).characters == CharTokenizer.train([mended]).characters
+    found, expected = (encode_documents([text] * 3, bpe) for text in (torn, mended))
+    assert found.tokens.tolist() == expected.tokens.tolist() and found.n_bytes == expected.n_bytes
+    prepare([torn] * 3, bpe, tmp_path / "torn", 0.4)
+    prepare([mended] * 3, bpe, tmp_path / "mended", 0.4)
+    assert (tmp_path / "torn/train.bin").read_bytes() == (tmp_path / "mended/train.bin").read_bytes()
+
+
+def test_prepare_holds_one_document_at_a_time(tmp_path, bpe):
+    documents = [TEXT * 100] * 100  # 1.1 MB; the same object, so that the texts themselves take nothing
+    tracemalloc.start()
+    prepare(documents, bpe, tmp_path, 0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    size = (tmp_path / "train.bin").stat().st_size
+    assert size > 800_000 and peak < size / 2
+
+
+def old_or_new(folder: Path, versions: dict[str, int]) -> str:
+    """Which version lies in the folder, having checked that all of it is of that version."""
+    corpus = load_prepared(folder)
+    source = corpus.meta["source"]
+    end = corpus.tokenizer.special_tokens[END_OF_TEXT]
+    for split in (corpus.train, corpus.val):
+        assert np.array_equal(np.flatnonzero(split.tokens == end), split.starts)
+    assert end == versions[source] - 1 == corpus.meta["vocab_size"] - 1
+    assert corpus.tokenizer.decode(corpus.train.tokens[1 : corpus.train.starts[1]].tolist()) == source * 9
+    assert len(corpus.train.starts) - 1 == corpus.meta["train"]["n_documents"]
+    return source
+
+
+def two_versions(bpe) -> dict[str, tuple]:
+    small = BPETokenizer.train(TEXT, 260)
+    return {"elm ": (["elm " * 9] * 40, bpe), "oak ": (["oak " * 9] * 70, small)}
+
+
+def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
+    """Every write and every renaming fails once; a full disk looks like this, and so does a kill."""
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    found = []
+    for step in range(40):
+        folder = tmp_path / str(step)
+        for source in ("elm ", "oak "):
+            documents, tokenizer = versions[source]
+            with monkeypatch.context() as patch:
+                if source == "oak ":
+                    countdown = itertools.count(step, -1)
+
+                    def failing(real, countdown=countdown):
+                        def call(*args, **kwargs):
+                            if next(countdown) == 0:
+                                raise OSError(28, "No space left on device")
+                            return real(*args, **kwargs)
+
+                        return call
+
+                    patch.setattr(os, "replace", failing(os.replace))
+                    patch.setattr(os, "rename", failing(os.rename))
+                    patch.setattr(os, "fsync", failing(os.fsync))
+                    patch.setattr(prepared, "open", failing(open), raising=False)
+                    patch.setattr(np, "save", failing(np.save))
+                try:
+                    prepare(documents, tokenizer, folder, 0.1, source=source)
+                    whole = True
+                except OSError:
+                    whole = False
+        found.append(old_or_new(folder, sizes))
+        assert found[-1] == "oak " or not whole
+        prepare(*versions["elm "], folder, 0.1, source="elm ")  # and it can be written again
+        assert old_or_new(folder, sizes) == "elm "
+        if whole:
+            break
+    assert whole and found.count("elm ") >= 5 and found.count("oak ") >= 5
+    assert found == sorted(found)  # old up to one step, new from there on
+
+
+def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path, bpe, monkeypatch):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        real, calls = os.replace, []
+
+        def killed(*args):
+            calls.append(args)
+            if len(calls) > 3:  # the tokenizer's own renaming, and two files of six
+                raise KeyboardInterrupt
+            real(*args)
+
+        patch.setattr(os, "replace", killed)
+        prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    assert old_or_new(tmp_path, sizes) == "oak "
+
+
+@pytest.mark.gate
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked child")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
+def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    begin = time.perf_counter()
+    prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
+    seconds, rng, found = time.perf_counter() - begin, random.Random(0), set()
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            while True:
+                for source, (documents, tokenizer) in versions.items():
+                    prepare(documents, tokenizer, tmp_path, 0.1, source=source)
+        time.sleep(rng.uniform(0.5, 12) * seconds)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        found.add(old_or_new(tmp_path, sizes))
+    assert found == {"elm ", "oak "}
+
+
+def test_other_files_in_the_folder_stay(tmp_path, bpe):
+    (tmp_path / "notes.txt").write_text("mine")
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    prepare([TEXT] * 30, bpe, tmp_path, 0.1)
+    assert visible(tmp_path) == sorted([*FILES, "notes.txt"])
+    assert not list(tmp_path.glob(f"{files.STAGED}*"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(tmp_path, bpe, name):
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=f"lacks {name}; run prepare"):
+        load_prepared(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("keep", [0.0, 0.6])
+def test_a_file_that_was_cut_off(tmp_path, bpe, name, keep):
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    os.truncate(tmp_path / name, int((tmp_path / name).stat().st_size * keep) // 4 * 4)
+    with pytest.raises(ValueError) as error:
+        load_prepared(tmp_path)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_folder_that_was_never_prepared(tmp_path):
+    with pytest.raises(ValueError, match="nowhere.*run prepare"):
+        load_prepared(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="lacks meta.json; run prepare"):
+        load_prepared(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def meta_with(**changes):
+    """A way to damage a folder: other entries in meta.json; None takes one out."""
+
+    def damage(folder: Path):
+        meta = json.loads((folder / "meta.json").read_text()) | changes
+        kept = {name: value for name, value in meta.items() if value is not None}
+        (folder / "meta.json").write_text(json.dumps(kept))
+
+    return damage
+
+
+def text_in(name: str, text: str):
+    return lambda folder: (folder / name).write_text(text)
+
+
+def starts_as(change):
+    def damage(folder: Path):
+        starts = np.load(folder / "val_starts.npy")
+        with open(folder / "val_starts.npy", "wb") as file:
+            np.save(file, change(starts))
+
+    return damage
+
+
+def other_tokenizer(**options):
+    def damage(folder: Path):
+        BPETokenizer.train(TEXT[::-1] * 3, 290, **options).save(folder / "tokenizer.json")
+
+    return damage
+
+
+DAMAGES = {
+    "no JSON": (text_in("meta.json", "{"), "meta.json"),
+    "empty JSON": (text_in("meta.json", "{}"), "meta.json", "dtype"),
+    "a list": (text_in("meta.json", "[]"), "meta.json", "object"),
+    "deep": (text_in("meta.json", "[" * 200_000), "meta.json"),
+    "no UTF-8": (lambda folder: (folder / "meta.json").write_bytes(b'{"source": "\xff"}'), "meta.json"),
+    "no vocab_size": (meta_with(vocab_size=None), "meta.json", "vocab_size"),
+    "a vocab_size of text": (meta_with(vocab_size="290"), "meta.json", "vocab_size"),
+    "another vocab_size": (meta_with(vocab_size=291), "tokenizer.json", "291"),
+    "no dtype": (meta_with(dtype=None), "meta.json", "dtype"),
+    "dtype float64": (meta_with(dtype="float64"), "meta.json", "float64"),
+    "dtype uint32": (meta_with(dtype="uint32"), "train.bin"),
+    "no train": (meta_with(train=None), "meta.json", "train.n_tokens"),
+    "train a number": (meta_with(train=7), "meta.json", "train.n_tokens"),
+    "no tokens": (
+        meta_with(val={"n_tokens": 0, "n_documents": 1, "n_bytes": 1}),
+        "meta.json",
+        "val.n_tokens",
+    ),
+    "a source of numbers": (meta_with(source=[1]), "meta.json", "source"),
+    "another fingerprint": (meta_with(tokenizer="0" * 64), "tokenizer.json", "meta.json"),
+    "starts reversed": (starts_as(lambda s: s[::-1]), "val_starts.npy", "rise"),
+    "starts that stand still": (starts_as(lambda s: np.array([s[0], s[0], s[-1]])), "val_starts.npy"),
+    "starts out of range": (starts_as(lambda s: np.array([*s[:-1], 10**9])), "val_starts.npy", "last"),
+    "starts below 0": (starts_as(lambda s: s - 1), "val_starts.npy"),
+    "starts moved": (starts_as(lambda s: np.array([s[0], s[1] + 1, s[2]])), "val.bin", "val_starts.npy"),
+    "unsigned starts reversed": (starts_as(lambda s: s[::-1].astype(np.uint64)), "val_starts.npy"),
+    "starts of fractions": (starts_as(lambda s: s.astype(float)), "val_starts.npy", "float64"),
+    "a start too few": (starts_as(lambda s: s[1:]), "val_starts.npy"),
+    "a table of starts": (starts_as(lambda s: s[None]), "val_starts.npy", "shape"),
+    "one number": (starts_as(lambda s: s[0]), "val_starts.npy", "shape"),
+    "starts of objects": (starts_as(lambda s: s.astype(object)), "val_starts.npy", "no array"),
+    "starts that are text": (text_in("val_starts.npy", "0 1 2"), "val_starts.npy", "no array"),
+    "an archive": (lambda f: np.savez(open(f / "val_starts.npy", "wb"), s=np.arange(3)), "val_starts.npy"),
+    "tokens cut off": (lambda folder: os.truncate(folder / "train.bin", 601), "train.bin", "601 bytes"),
+    "tokens too many": (lambda folder: os.truncate(folder / "train.bin", 10**6), "train.bin"),
+    "tokenizer no JSON": (text_in("tokenizer.json", "{"), "tokenizer.json"),
+    "tokenizer empty": (text_in("tokenizer.json", "{}"), "tokenizer.json"),
+    "another tokenizer": (other_tokenizer(), "tokenizer.json", "meta.json"),
+    "no end of text": (other_tokenizer(special_tokens=("<pad>",)), "tokenizer.json", END_OF_TEXT),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_folder_is_one_line_that_names_the_file(tmp_path, bpe, name):
+    damage, *words = DAMAGES[name]
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    damage(tmp_path)
+    with pytest.raises(ValueError) as error:
+        load_prepared(tmp_path)
+    one_line(error, tmp_path, *words)
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)  # and what the line advises mends it
+    load_prepared(tmp_path)
+
+
+def test_data_from_before_the_fingerprints_still_load(tmp_path, bpe):
+    documents = [TEXT * n for n in range(1, 21)]
+    meta = prepare(documents, bpe, tmp_path, 0.15)
+    old = {name: value for name, value in meta.items() if name != "tokenizer"}
+    old |= {name: {k: v for k, v in meta[name].items() if k != "sha256"} for name in ("train", "val")}
+    (tmp_path / "meta.json").write_text(json.dumps(old))
+    corpus = load_prepared(tmp_path)
+    assert corpus.meta == old and corpus.train.fingerprint == meta["train"]["sha256"]
+    for hidden in (".claim", ".lock"):
+        (tmp_path / hidden).unlink(missing_ok=True)
+    assert load_prepared(tmp_path).val.fingerprint == meta["val"]["sha256"]
+
+
+def test_other_text_with_the_same_counts_has_another_fingerprint(tmp_path, bpe):
+    first = prepare(["elm and oak"] * 20, bpe, tmp_path / "a", 0.1)
+    second = prepare(["oak and elm"] * 20, bpe, tmp_path / "b", 0.1)
+    for name in ("train", "val"):
+        prints = [meta[name].pop("sha256") for meta in (first, second)]
+        assert prints[0] != prints[1] and first[name]["n_documents"] == second[name]["n_documents"]
+    assert first["tokenizer"] == second["tokenizer"]
+
+
+def test_a_fingerprint_is_that_of_the_bytes_whatever_holds_them(monkeypatch):
+    tokens = np.arange(2000, dtype=np.uint16)
+    expected = hashlib.sha256(tokens.tobytes()).hexdigest()
+    assert tokens_fingerprint(tokens) == tokens_fingerprint(torch.from_numpy(tokens.copy())) == expected
+    monkeypatch.setattr(fingerprints, "PIECE", 77)
+    assert tokens_fingerprint(np.repeat(tokens, 3)[::3]) == expected
+    assert tokens_fingerprint(tokens[:-1]) != expected
+
+
+def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
+    bpe.save(tmp_path / "tokenizer.json")
+    assert tokenizer_fingerprint(bpe) == tokenizer_fingerprint(Tokenizer.load(tmp_path / "tokenizer.json"))
+    others = [
+        bpe,
+        BPETokenizer.train(TEXT * 3, 289),
+        BPETokenizer.train(TEXT[::-1] * 3, 290),
+        BPETokenizer(bpe.merges, pattern=r"\s+|\S+"),
+        BPETokenizer(bpe.merges, special_tokens=("<|end|>",)),
+        BPETokenizer(bpe.merges, byte_order=bytes(reversed(range(256)))),
+        CharTokenizer("abc"),
+        CharTokenizer("acb"),
+        CharTokenizer("abc", special_tokens=(END_OF_TEXT,)),
+        WordTokenizer(["a", "b", "c"]),
+        WordTokenizer(["a", "b", "c"], pattern=r"\S+|\s+"),
+        WordTokenizer(["ab", "c"]),
+    ]
+    assert len({tokenizer_fingerprint(tokenizer) for tokenizer in others}) == len(others)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks children, which need not import torch again")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
+def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path, bpe):
+    versions = two_versions(bpe)
+    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
+    prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
+    children = []
+    for source in ("elm ", "oak ", "elm ", "oak "):
+        children.append(os.fork())
+        if children[-1] == 0:
+            try:
+                for _ in range(12):
+                    prepare(*versions[source], tmp_path, 0.1, source=source)
+                os._exit(0)
+            finally:
+                os._exit(1)
+    seen, codes = set(), {}
+    while len(codes) < len(children):
+        seen.add(old_or_new(tmp_path, sizes))
+        ended = [os.waitpid(child, os.WNOHANG) for child in children if child not in codes]
+        codes |= {child: os.waitstatus_to_exitcode(status) for child, status in ended if child}
+    assert set(codes.values()) == {0} and seen == {"elm ", "oak "}
+    old_or_new(tmp_path, sizes)
+    assert visible(tmp_path) == sorted(FILES) and not list(tmp_path.glob(f"{files.STAGED}*"))
+
+
+def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
+    monkeypatch.setattr(prepared, "WAIT", 0.2)
+    with FileLock(tmp_path / files.CLAIM), pytest.raises(ValueError, match="another run; wait") as error:
+        prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    one_line(error, tmp_path)
+    monkeypatch.setattr(prepared, "WAIT", 60)
+    lock = FileLock(tmp_path / files.CLAIM, thread_local=False)
+    lock.acquire()
+    threading.Timer(0.3, lock.release).start()
+    prepare([TEXT] * 20, bpe, tmp_path, 0.1)
+    assert len(load_prepared(tmp_path).train.starts) == 19
+
+
+@pytest.mark.gate
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_stays_flat_on_a_large_file():
+    script = Path(__file__).parents[1] / "benchmarks" / "memmap.py"
+    command = [sys.executable, script, "--gigabytes", "1", "--batches", "50"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    growth = {
+        name: float(value) for name, value in re.findall(r"^(own|mapped|peak) +\+?(-?[\d.]+) MB", out, re.M)
+    }
+    assert growth["own"] < 5 and growth["peak"] < 150, out  # megabytes, of a file of 1,000
+    assert "500,000,000 tokens" in out
