@@ -62,6 +62,7 @@ def test_nothing_needs_what_comes_later():
         assert all(other.position < chapter.position for other in needs)
 
 
+@pytest.mark.gate
 def test_the_names_that_others_take_are_the_modules():
     for chapter, names in taken(BOOK).items():
         if chapter.module:
@@ -71,6 +72,7 @@ def test_the_names_that_others_take_are_the_modules():
             assert names or chapter.name in BOOK.parts["Appendices"], chapter.module
 
 
+@pytest.mark.gate
 def test_its_links_lead_somewhere():
     page = course_map(BOOK)
     links = re.findall(r"\]\(([^)]+)\)", page)

@@ -105,6 +105,7 @@ def test_every_pinned_package_is_used(name):
     assert re.search(used, sources(), re.MULTILINE), f"{name} is pinned and never used; remove it"
 
 
+@pytest.mark.gate
 def test_importing_the_machinery_does_not_import_torch():
     code = "import sys, companion.book.check, companion.book.sync; sys.exit('torch' in sys.modules)"
 

@@ -347,11 +347,13 @@ def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_brow
     assert "deploy-pages" in workflow
 
 
+@pytest.mark.gate
 def test_nothing_of_sphinx_is_imported_before_it_is_needed():
     code = "import sys, companion.book.site; sys.exit('sphinx' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
+@pytest.mark.gate
 @needs_tools
 def test_the_tiny_book_becomes_a_site(book, capsys):
     before = snapshot(book.root)

@@ -22,12 +22,14 @@ from companion.book.sync import keep_ignored_outputs, sync, sync_chapter
 from companion.book.text import read_notebook
 
 
+@pytest.mark.gate
 def test_syncing_an_unchanged_book_changes_no_file(book):
     before = snapshot(book.root)
     sync(book)
     assert snapshot(book.root) == before
 
 
+@pytest.mark.gate
 def test_sync_makes_all_from_the_texts_alone_in_the_order_of_the_book(book, capsys):
     finished = snapshot(book.root)
     made = [chapter.notebook for chapter in book.chapters] + [
@@ -107,6 +109,7 @@ def test_a_run_finds_a_name_that_its_module_newly_exports(book):
     assert check(book) == []
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("there", [True, False])
 def test_a_failing_run_leaves_the_module_as_it_was_or_none(book, there):
     module = book.chapters[0].module_file
@@ -187,6 +190,7 @@ def test_a_run_during_which_the_text_was_edited_says_so_and_keeps_the_edit(book,
     assert len(check(book)) == 1
 
 
+@pytest.mark.gate
 def test_sync_mends_a_damaged_notebook_and_one_that_was_edited(book):
     finished = snapshot(book.root)
     book.chapters[0].notebook.write_text("{")
@@ -294,6 +298,7 @@ for i in range(10**9):
 """
 
 
+@pytest.mark.gate
 def test_a_kill_at_a_random_moment_leaves_each_file_whole(tmp_path):
     moments = random.Random(0)
     for _ in range(20):
@@ -307,6 +312,7 @@ def test_a_kill_at_a_random_moment_leaves_each_file_whole(tmp_path):
             assert content in (b"a" * 3_000_000, b"b" * 3_000_000)
 
 
+@pytest.mark.gate
 def test_a_killed_sync_leaves_a_book_that_check_reads_and_sync_finishes(book):
     edit_text(book, "root_mean_square([3, 4, 5])", "root_mean_square([3, 4])")
     before = snapshot(book.root)

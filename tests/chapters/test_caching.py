@@ -521,6 +521,7 @@ def test_a_sliding_cache_gives_the_text_that_slides(lengths):
         generate(model, ids(1, 9), 10, cache=full)
 
 
+@pytest.mark.gate
 def test_load_composes_the_cache(monkeypatch):
     teller = companion.load(DATA / "models" / "village", device="cpu")
     assert teller.make_cache is SlidingCache

@@ -564,6 +564,7 @@ def test_the_manual_repeats_no_paragraph():
 # -- holding out ----
 
 
+@pytest.mark.gate
 @given(st.integers(1, 7000), st.integers(1, 700))
 def test_the_last_documents_are_held_out(n_train, n_val):
     documents = [str(i) for i in range(n_train + n_val)]

@@ -231,6 +231,7 @@ def test_pair_batches_shift_the_target_by_one():
         assert y[row, : n + 1].tolist() == [*other, 12] and (y[row, n + 1 :] == -100).all()
 
 
+@pytest.mark.gate
 def test_it_learns_to_turn_a_text_round_and_translates_rows_of_any_length():
     torch.manual_seed(0)
     g = torch.Generator().manual_seed(0)

@@ -236,6 +236,7 @@ def trained_experts(here, capsys):
     return here / "run"
 
 
+@pytest.mark.gate
 def test_it_is_trained_told_described_and_resumed_by_the_command(trained_experts, capsys):
     saved = json.loads((trained_experts / "config.json").read_text("utf-8"))["config"]
     assert (saved["architecture"], saved["n_experts"], saved["n_active"]) == ("experts", 4, 2)
@@ -254,6 +255,7 @@ def test_it_is_trained_told_described_and_resumed_by_the_command(trained_experts
     assert len(teller.model.blocks) == 1
 
 
+@pytest.mark.gate
 def test_a_file_of_settings_repeats_the_run(trained_experts, capsys):
     argv = ["train", "--data", "data", "--config", "run/config.toml", "--checkpoint", "again"]
     assert main(argv) == 0

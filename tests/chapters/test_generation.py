@@ -228,6 +228,7 @@ def chi_square(counts, probs) -> float:
     return ((counts - expected) ** 2 / expected).sum().item()
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 1.6])
 def test_samples_follow_the_probabilities(temperature):
     table = logits_of(6, 6, seed=9) / 3

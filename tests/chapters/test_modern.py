@@ -723,6 +723,7 @@ def test_gpt_2_is_still_what_it_was():
 # ---------------------------------------- the command line
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("name", ["llama", "storyteller", "swift"])
 def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys, name):
     assert main(["train", "--data", "runs/data/mine", "--architecture", name, "--window", "9", *TINY]) == 0
@@ -790,6 +791,7 @@ def test_the_command_line_trains_with_the_optimizer_of_the_preset_or_the_one_ask
     fails(capsys, repeat, 2, "optimizer='sgd'", "adamw, muon")
 
 
+@pytest.mark.gate
 def test_the_shipped_storyteller_is_small_and_near_the_floor():
     folder = DATA / "models" / "storyteller"
     teller, lines = load(folder, device="cpu"), reference_lines("test")

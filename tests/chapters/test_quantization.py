@@ -277,6 +277,7 @@ def test_saved_and_loaded(folder, tokenizer):
     assert sizes[0] < 0.75 * sizes[1]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("scheme", "said"),
     [

@@ -44,6 +44,7 @@ def samples(teller):
     return sample_groups(teller, begun(3, 5), 4, torch.Generator().manual_seed(0))
 
 
+@pytest.mark.gate
 def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
     told = [text for text, _ in teller.tell_many(5, "Once", seed=3)]
     assert best_of(teller, "Once", 5, lambda text, ended: len(text), seed=3) == max(told, key=len)
@@ -239,6 +240,7 @@ def test_equal_rewards_teach_nothing_at_all(reward):
     assert group_advantages([reward] * 8, 8).tolist() == [0] * 8
 
 
+@pytest.mark.gate
 def test_dpo_compares_with_a_reference_without_dropout():
     teller = load(DATA / "models" / "village", device="cpu")
     for part in teller.model.modules():
@@ -257,6 +259,7 @@ def test_a_price_without_a_reference_is_refused(teller):
         GRPO(teller, begun(2, 5), group_advantages, kl=0.1)
 
 
+@pytest.mark.gate
 def test_a_step_of_grpo_moves_the_model_and_follows_its_seed(teller):
     def once():
         again = load(DATA / "models" / "village", device="cpu")
@@ -330,6 +333,7 @@ def test_rows_end_where_the_text_did_and_at_the_context(teller):
         assert row[: len(ids)].tolist() == ids and real.sum() == len(ids) - 1 and real[: len(ids) - 1].all()
 
 
+@pytest.mark.gate
 def test_online_dpo_draws_its_pairs_and_begins_at_ln_2():
     teller = load(DATA / "models" / "village", device="cpu")
     score = lambda text, ended: -len(text)  # noqa: E731

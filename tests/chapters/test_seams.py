@@ -261,6 +261,7 @@ def test_hidden_is_what_the_last_norm_gives():
     torch.testing.assert_close(model(tokens), hidden @ model.embed.token.weight.T, **CLOSE)
 
 
+@pytest.mark.gate
 @pytest.mark.usefixtures("style")
 @pytest.mark.parametrize(
     ("head", "note"),

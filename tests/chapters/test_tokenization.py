@@ -156,12 +156,14 @@ def test_round_trip_of_any_text(text):
     assert BPE.decode(BPE.encode(text)) == text
 
 
+@pytest.mark.gate
 @given(WILD_TEXT)
 @settings(max_examples=300)
 def test_encoding_applies_merges_in_their_order(text):
     assert BPE.tokens(BPE.encode(text)) == textbook_encode(text, BPE.merges, GPT2_PATTERN)
 
 
+@pytest.mark.gate
 def test_same_ids_as_tiktoken_on_ten_thousand_strings():
     different = 0
     for text in fuzzed(10_500, seed=1):
@@ -225,6 +227,7 @@ def gpt2():
         pytest.skip(str(error))
 
 
+@pytest.mark.gate
 def test_gpt2_has_its_ids_and_merges(tmp_path):
     ours, theirs = gpt2(), tiktoken.get_encoding("gpt2")
     assert ours.vocab_size == theirs.n_vocab == 50257

@@ -381,6 +381,7 @@ def test_training_learns_and_keeps_a_history(data):
     assert not model.training
 
 
+@pytest.mark.gate
 def test_bfloat16_learns_as_well(data):
     losses = {}
     for dtype in ("float32", "bfloat16"):
@@ -390,6 +391,7 @@ def test_bfloat16_learns_as_well(data):
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
     settings = config(accumulate=accumulate)
@@ -623,6 +625,7 @@ def adamw_and_muon(model):
     return [torch.optim.Muon(matrices, lr=0.02), torch.optim.AdamW(others, lr=0.004)]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("optimizers", [two_optimizers, adamw_and_muon])
 def test_another_loss_and_two_optimizers_are_trained_saved_and_resumed(data, tmp_path, optimizers):
     settings = config(steps=30, lr=0.004, accumulate=2, batch_size=5)
@@ -741,6 +744,7 @@ def test_importing_the_package_imports_no_torch():
     assert done.stdout == "['gpt2', 'llama', 'storyteller', 'swift', 'neox', 'experts'] False\n"
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
 def test_a_trainer_keeps_the_memory_of_freed_tensors():
     """Four tensors of 8 MB, freed and made again, 20 times: only the first round asks for new pages."""

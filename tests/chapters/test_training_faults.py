@@ -179,6 +179,7 @@ TAMPERED = {
 }
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("case", TAMPERED)
 def test_a_tampered_state_is_one_line_and_changes_nothing(data, tmp_path, case):
     train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)

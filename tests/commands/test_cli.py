@@ -73,6 +73,7 @@ def test_own_text_from_prepare_to_generate(trained, capsys):
     assert "d_model = 16" in out and "parameters" in out
 
 
+@pytest.mark.gate
 def test_a_second_training_leaves_the_first_alone(trained, capsys):
     before = (trained / "runs/mine/model.safetensors").read_bytes()
     assert main(["train", "--data", "runs/data/mine", "--seed", "9", *TINY]) == 0
@@ -87,6 +88,7 @@ def test_a_second_training_leaves_the_first_alone(trained, capsys):
     )
 
 
+@pytest.mark.gate
 def test_resume_goes_on_to_more_steps(trained, capsys):
     argv = ["train", "--data", "runs/data/mine", "--checkpoint", "runs/mine", "--resume"]
     assert main(argv) == 0
@@ -175,6 +177,7 @@ BAD_TRAIN = {
 }
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("case", BAD_TRAIN)
 def test_bad_training_is_one_line(case, trained, capsys):
     argv, word = BAD_TRAIN[case]
@@ -274,6 +277,7 @@ def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     assert f"Grammar: {float(grammar):.0%} of" in out and f"Memory: {float(memory):.0%} of" in out
 
 
+@pytest.mark.gate
 def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(trained, capsys):
     before = (trained / "runs/mine/model.safetensors").read_bytes()
     again = ["train", "--data", "runs/data/mine", "--checkpoint", "again"]
@@ -308,6 +312,7 @@ def test_what_only_the_command_knows_is_refused_too(trained, capsys):
     )
 
 
+@pytest.mark.gate
 def test_what_a_resumed_folder_lacks_is_one_line(trained, capsys):
     folder = trained / "runs/mine"
     again = ["train", "--data", "runs/data/mine", "--checkpoint", folder, "--resume"]

@@ -88,6 +88,7 @@ def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
 
+@pytest.mark.gate
 def test_without_a_model_the_shipped_answerer_answers(capsys):
     from companion.village.dialogues import asked, has_both
 

@@ -114,6 +114,7 @@ def test_texts_that_are_there_twice_are_left_out(folder, tmp_path, capsys):
     assert "Left out: 2 texts that are there twice" in capsys.readouterr().err
 
 
+@pytest.mark.gate
 def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(folder, tmp_path, capsys):
     data = write_csv(tmp_path / "a.csv", made(4))
     assert finetune(folder, data, "--output", tmp_path / "out") == 0
@@ -226,6 +227,7 @@ def test_a_report_says_how_far_each_share_can_be_trusted(folder, tmp_path, capsy
     assert any(made()[i][0][:60] in told for i in held) and not any(made()[i][0] in told for i in learned)
 
 
+@pytest.mark.gate
 def test_an_adapter_is_written_alone_and_asked(folder, tmp_path, capsys):
     data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
     steps = ["--passes", 4, "--lr", 0.02, "--method", "lora", "--rank", 2]
@@ -248,6 +250,7 @@ def names(folder):
     return {path.name for path in folder.iterdir() if path.name[0] != "."}
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full")])
 def test_what_the_other_kind_left_is_gone(folder, tmp_path, capsys, first, then):
     data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
@@ -277,6 +280,7 @@ def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
     assert (out / HEAD).read_bytes() != before and names(out) == {HEAD, *KINDS[kind][1]}
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full"), ("lora", "lora")])
 @pytest.mark.parametrize("place", ["writing", "moving"])
 def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch, first, then, place):
@@ -310,6 +314,7 @@ def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch,
     assert finetune(folder, data, *argv) == 0 and load_classifier(out).classify([text]) != before
 
 
+@pytest.mark.gate
 def test_a_folder_of_both_kinds_is_refused(folder, tmp_path, capsys):
     data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
     assert finetune(folder, data, "--output", out, *LORA) == 0
@@ -321,6 +326,7 @@ def test_a_folder_of_both_kinds_is_refused(folder, tmp_path, capsys):
     assert main(["classify", "--model", str(out), "a text"]) == 0
 
 
+@pytest.mark.gate
 def test_an_adapter_of_a_seed_is_the_same_again(folder, tmp_path):
     data, kept = write_csv(tmp_path / "weather.csv", made()), []
     for name, seed in (("one", 5), ("again", 5), ("other", 6)):

@@ -71,6 +71,7 @@ def argv_of(words, monkeypatch, stop_at=None):
 GIVEN = ["--seed", 7, "--minutes", 0.5, "--questions", 9, "--device", "cpu"]
 
 
+@pytest.mark.gate
 def test_a_course_goes_on_with_what_it_was_asked_for(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "course"
     argv_of(["--output", folder, *GIVEN], monkeypatch, "teller")
@@ -150,6 +151,7 @@ def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
     course.check_whole(plan, "teller")
 
 
+@pytest.mark.gate
 def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypatch):
     torch.manual_seed(3)
     tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)

@@ -80,6 +80,7 @@ def test_a_public_model_becomes_a_gguf_too(here, capsys):
     assert header["general.architecture"] == "llama" and "output.weight" in tensors
 
 
+@pytest.mark.gate
 def test_a_model_becomes_a_graph(models, capsys):
     """Of the swift architecture, too, whose graph takes its shift along."""
     out = said(capsys, ["export", "onnx", "--model", "swift", "--output", "out"])
@@ -163,6 +164,7 @@ def test_an_adapter_is_folded_in(models, capsys):
 FULL = [("gguf", "deep/out.gguf"), ("hf", "deep/out"), ("onnx", "deep/out")]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("form", "output"), FULL)
 @pytest.mark.parametrize("room", [100, 3000, 9000])
 def test_a_full_disk_is_one_line_with_the_file_and_leaves_nothing(

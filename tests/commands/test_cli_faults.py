@@ -140,6 +140,7 @@ DATA = {
 }
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("data", DATA)
 def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
     (trained / "my letters").mkdir()
@@ -256,6 +257,7 @@ def test_a_model_s_folder_and_a_text_s_own_are_not_filled_with_data(trained, cap
     assert held() == before
 
 
+@pytest.mark.gate
 def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
     (prepared / "runs/mine").mkdir()
     (prepared / "runs/mine/config.toml").write_text("my = 'own'\n", encoding="utf-8")
@@ -329,6 +331,7 @@ def test_generate_refuses_settings_that_have_no_place(trained, capsys, case):
 ON_VILLAGE = "On the village's stories, though it was trained on {text}; for that text, add {how}:"
 
 
+@pytest.mark.gate
 def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys):
     def said(*argv):
         assert main(["eval", "--checkpoint", *argv]) == 0
@@ -357,6 +360,7 @@ def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys
     assert said("runs/mine")[0] == on_village
 
 
+@pytest.mark.gate
 def test_a_model_s_text_that_was_prepared_anew_is_not_taken_for_its_own(trained, capsys):
     with open("mine.txt", "a", encoding="utf-8") as file:
         file.write("\nOne spoon more.")
@@ -375,6 +379,7 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
     assert main([*argv, "--stories", "0"]) == 0
 
 
+@pytest.mark.gate
 def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
     heat, words = ["--temperature", "0.3"], "--temperature is of judged stories; ask for these with --stories"
@@ -397,6 +402,7 @@ def test_a_price_of_texts_needs_texts(tmp_path, capsys):
     fails(capsys, argv, 2, "--keep is of texts to keep to; name them with --replay")
 
 
+@pytest.mark.gate
 def test_data_of_another_tokenizer_are_not_measured(trained, capsys):
     assert main(["prepare", "mine.txt", "--tokenizer", "char", "--data", "letters"]) == 0
     argv = ["eval", "--checkpoint", "runs/mine", "--data", "letters"]
@@ -404,6 +410,7 @@ def test_data_of_another_tokenizer_are_not_measured(trained, capsys):
     assert main(["eval", "--checkpoint", "runs/mine", *MINE]) == 0
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"config": {"architecture": "gpt2"}}', '{"config": 5}'])
 def test_a_broken_config_is_one_line(trained, capsys, content):
     (trained / "runs/mine/config.json").write_text(content, encoding="utf-8")
@@ -445,6 +452,7 @@ def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
     assert json.loads(rows[-1])["step"] == more + 3
 
 
+@pytest.mark.gate
 def test_a_run_shorter_than_the_preset_s_warm_up_has_a_shorter_one(prepared, capsys):
     assert main(["train", *MINE, *TINY, "--steps", "20", "--eval-every", "20"]) == 0
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
@@ -526,6 +534,7 @@ TWICE = {
 }
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("case", TWICE)
 def test_a_second_ctrl_c_says_what_is_saved_and_how_to_go_on(case, prepared, capsys, monkeypatch):
     place, steps, words = TWICE[case]

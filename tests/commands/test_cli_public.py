@@ -156,6 +156,7 @@ def test_chat_draws_as_the_models_generation_config_says_unless_told_otherwise(h
         assert said(capsys, [*chat, *more]) == f"{expected or '(no answer)'}\n"
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("family", ["Llama 3", "Llama 2", "Qwen"])
 def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(family, here, capsys):
     folder = public("smol")
@@ -201,6 +202,7 @@ def test_a_library_that_is_not_installed_is_one_line(smol, capsys, monkeypatch):
     fails(capsys, ["info", "--model", smol], 2, "public tokenizers need", "pip install")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("name", MODELS)
 def test_the_demo_shows_a_public_model(name, here, capsys):
     folder = public(name)
@@ -254,6 +256,7 @@ def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys)
 # -- eval ------------------------------------------------------------------
 
 
+@pytest.mark.gate
 def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsys, monkeypatch):
     stories = load_split("val")[:9]
     monkeypatch.setattr(village, "load_split", lambda split: stories)
@@ -460,6 +463,7 @@ def test_memory_is_looked_at_before_weights_are_read(in_its_tokens, capsys, monk
     assert not Path("new").exists()
 
 
+@pytest.mark.gate
 def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     mine = ["--data", "runs/data/mine"]
     said(capsys, ["train", "--init", "public/smol", *mine, "--context-length", 17, *FEW])
@@ -475,6 +479,7 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
 
 
+@pytest.mark.gate
 def test_minutes_are_counted_in_steps_on_a_copy(in_its_tokens, capsys):
     argv = ["train", "--init", "public/smol", "--data", "runs/data/mine", "--minutes", 0.005]
     assert "It goes on from public/smol" in said(capsys, argv)
@@ -484,6 +489,7 @@ def test_minutes_are_counted_in_steps_on_a_copy(in_its_tokens, capsys):
 # -- export hf ------------------------------------------------------------------
 
 
+@pytest.mark.gate
 def test_a_model_of_ours_is_exported_and_read_again(trained_gpt2, capsys):
     out = said(capsys, ["export", "hf", "--model", "runs/mine", "--output", "out"])
     assert "MB  out/model.safetensors" in out and "AutoModelForCausalLM.from_pretrained('out')" in out
@@ -498,6 +504,7 @@ def test_a_model_of_ours_is_exported_and_read_again(trained_gpt2, capsys):
     )
 
 
+@pytest.mark.gate
 def test_an_export_writes_over_nothing_else(trained_gpt2, capsys):
     export = ["export", "hf", "--model", "runs/mine", "--output"]
     for folder in ("runs/mine", "runs/data/mine", "."):
@@ -512,6 +519,7 @@ def test_an_export_writes_over_nothing_else(trained_gpt2, capsys):
     fails(capsys, [*export, "out", "--overwrite"], 2, "--output=out holds something else")
 
 
+@pytest.mark.gate
 def test_what_no_other_engine_runs_is_one_line(prepared, capsys):
     for name in ("swift", "storyteller"):
         assert (
@@ -612,6 +620,7 @@ def test_a_huge_text_is_not_printed_whole(field, theirs, capsys):
     assert len(capsys.readouterr().err) < 1100
 
 
+@pytest.mark.gate
 def test_a_template_that_never_ends_ends_the_chat_in_one_line(theirs, capsys, monkeypatch):
     monkeypatch.setattr(chat_templates, "SECONDS", 1.0)
     chat_templates.renderer.cache_clear()

@@ -41,6 +41,7 @@ def write(path, *rows):
     return path
 
 
+@pytest.mark.gate
 def test_the_judge_rewards_and_the_report_has_both_sides(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert (
@@ -70,6 +71,7 @@ def test_a_swift_learns_in_longer_steps(model, method, given, lr):
     }
 
 
+@pytest.mark.gate
 def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monkeypatch):
     def share(text, ended=True):
         return text.count("e") / len(text)
@@ -86,6 +88,7 @@ def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monke
     assert after > 1.3 * before
 
 
+@pytest.mark.gate
 def test_the_mean_with_the_weights_as_they_were(folder, tmp_path):
     weights = {}
     for share in (0, 0.25, 1):
@@ -100,6 +103,7 @@ def test_the_mean_with_the_weights_as_they_were(folder, tmp_path):
     assert any(not torch.equal(weights[0][name], weight) for name, weight in before.items())
 
 
+@pytest.mark.gate
 def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_path, capsys, monkeypatch):
     small = ["--prompts", 2, "--size", 2, "--steps", 40]
     assert finetune(folder, "--output", tmp_path / "none", *small) == 2
@@ -116,6 +120,7 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_pat
     assert provenance_of(tmp_path / "out")["stopped"] is False
 
 
+@pytest.mark.gate
 def test_pairs_are_preferred(folder, tmp_path, capsys):
     data = write(tmp_path / "pairs.jsonl", *[PAIR] * 20)
     assert finetune(folder, "--output", tmp_path / "out", "--data", data, "--lr", 1e-3, "--steps", 5) == 0
@@ -145,6 +150,7 @@ def interrupt(monkeypatch, after):
     monkeypatch.setattr(Trainer, "step", stop)
 
 
+@pytest.mark.gate
 def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
     interrupt(monkeypatch, after=1)
     out = tmp_path / "out"
@@ -156,6 +162,7 @@ def test_ctrl_c_keeps_what_was_learned(folder, tmp_path, capsys, monkeypatch):
     assert provenance_of(out)["stopped"] is True
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("kind", ["judge", "pairs"])
 def test_ctrl_c_before_the_first_step_leaves_the_folder_as_it_was(
     kind, folder, tmp_path, capsys, monkeypatch
@@ -182,6 +189,7 @@ def test_stories_longer_than_the_context_are_measured_whole(folder):
     assert reward.look(teller, 2, 0)["bits per byte"] == pytest.approx(bits, rel=1e-4)
 
 
+@pytest.mark.gate
 def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(
     folder, tmp_path, capsys, monkeypatch
 ):

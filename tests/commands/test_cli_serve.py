@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
     return where
 
 
+@pytest.mark.gate
 def test_it_answers_and_ctrl_c_ends_it(folder):
     argv = [sys.executable, "-m", "companion", "serve", "--model", str(folder / "tiny"), "--port", "0"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -63,6 +64,7 @@ def endless(tmp_path):
     return tmp_path / "endless"
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_ends_it_while_a_template_never_ends(endless, sent):

@@ -33,6 +33,7 @@ def parts(here, monkeypatch):
     return here
 
 
+@pytest.mark.gate
 def test_from_shards_to_a_model(parts, capsys):
     assert main(PREPARE) == 0
     out = capsys.readouterr().out

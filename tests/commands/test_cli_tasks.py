@@ -52,6 +52,7 @@ def measured(capsys, *argv):
     return {match[1]: tuple(float(x) if x else None for x in match.groups()[1:]) for match in found}
 
 
+@pytest.mark.gate
 def test_a_line_for_each_task_in_the_order_asked(capsys, teller):
     found = measured(capsys, "--tasks", "how-many, who-has,how-many", "--examples", "12", "--seed", "5")
     assert [*found] == ["how-many", "who-has"]

@@ -41,6 +41,7 @@ def in_gpt2_tokens(here, capsys):
     return here
 
 
+@pytest.mark.gate
 def test_the_nano_model_on_gpt2_s_tokens_is_one_command(in_gpt2_tokens, monkeypatch, capsys):
     plan = planned(monkeypatch, [*MINE, "--size", "nano", "--minutes", "0"])
     n_parameters = devices.parameter_bytes(plan.model, plan.build) / 4
@@ -49,6 +50,7 @@ def test_the_nano_model_on_gpt2_s_tokens_is_one_command(in_gpt2_tokens, monkeypa
     assert plan.train.context_length == plan.model.context_length == 64
 
 
+@pytest.mark.gate
 def test_it_trains_and_tells_in_gpt2_s_tokens_and_options_win_over_the_size(in_gpt2_tokens, capsys):
     small = "--d-model 16 --n-heads 2 --context-length 8 --batch-size 2 --steps 2 --minutes 0".split()
     assert main(["train", *MINE, "--size", "nano", *small]) == 0
@@ -169,6 +171,7 @@ def said(capsys, word):
     return [line for line in lines if line.startswith("companion ") and word in line]
 
 
+@pytest.mark.gate
 def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
     assert main(["train", *MINE, *TINY, "--checkpoint", "a b"]) == 0
     (command,) = said(capsys, "--resume")
@@ -204,6 +207,7 @@ def test_a_preset_beside_resume_would_be_ignored_and_is_refused(trained, capsys)
     assert weights(trained / "runs/mine") == before
 
 
+@pytest.mark.gate
 def test_the_rate_of_a_finished_run_rises_again_and_falls_to_the_new_end(prepared, capsys, monkeypatch):
     from companion import training
 
@@ -282,6 +286,7 @@ def same(folder, state):
     return all((ours[name] == t).all() for name, t in state.items())
 
 
+@pytest.mark.gate
 def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(prepared, capsys, scripted):
     seen = scripted([3.0, 2.0, 2.5, 2.6, 2.7, 2.8])
     assert main([*RUN, "--steps", "6"]) == 0
@@ -304,6 +309,7 @@ def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(pre
     assert "the held-out loss rises" not in capsys.readouterr().out
 
 
+@pytest.mark.gate
 def test_while_the_last_weights_are_the_best_there_is_no_other_folder(prepared, capsys, scripted):
     scripted([3.0, 2.0, 1.0])
     assert main([*RUN, "--steps", "3"]) == 0

@@ -19,6 +19,7 @@ def test_the_right_answer_is_accepted_and_raises_only_on_purpose(exercise):
         assert not one.failed, one.args
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("exercise", EXERCISES, ids=number_of)
 def test_every_known_mistake_is_told(exercise):
     for wrong, message in exercise.mistakes:

@@ -11,6 +11,8 @@ from companion.exercises.grade import all_tries
 from companion.exercises.notation import blocks
 from companion.exercises.trial import Stopped
 
+pytestmark = pytest.mark.gate
+
 EQUIVALENT = Path(__file__).parent / "equivalent"
 EXERCISES = [
     exercise for chapter in chapters() for exercise in exercises_of(chapter) if isinstance(exercise, Function)

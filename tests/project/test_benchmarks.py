@@ -106,6 +106,7 @@ def test_what_it_ran_on(scripts, tmp_path):
         assert peers.other_device() == "no CUDA or MPS here: nothing to compare with the CPU"
 
 
+@pytest.mark.gate
 def test_a_contest_gives_each_its_seconds(scripts):
     quality = scripts("quality")
     documents = [f"The lamp number {i} is red, and the key of door {i} is blue. " * 4 for i in range(30)]

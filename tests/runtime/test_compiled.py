@@ -36,6 +36,7 @@ def all_sizes(monkeypatch):
     monkeypatch.setattr(products, "onednn_is_faster", lambda: True)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     "sizes", [[(2, 7, 8), (12, 8), (12,)], [(2, 7, 12), (8, 12)], [(9, 8), (8, 8), (8,)]]
 )

@@ -109,6 +109,7 @@ def settings(folder):
     return saved["config"] | saved["provenance"]["train"]
 
 
+@pytest.mark.gate
 def test_a_run_is_repeated_from_the_file_that_it_writes(trained, capsys):
     again = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
     assert main(again) == 0
@@ -120,6 +121,7 @@ def test_a_run_is_repeated_from_the_file_that_it_writes(trained, capsys):
     assert settings(trained / "other")["seed"] == 5
 
 
+@pytest.mark.gate
 def test_a_stopped_run_is_repeated_too_and_a_longer_one_has_its_steps(trained, capsys):
     assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
     assert tomllib.loads((trained / "runs/mine/config.toml").read_text())["training"]["steps"] == 4
@@ -202,6 +204,7 @@ def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, m
     assert not (prepared / "new").exists()
 
 
+@pytest.mark.gate
 def test_generate_takes_how_to_draw_from_the_file(trained, capsys):
     write(trained, "[model]\nnot_looked = 1\n[generation]\nprompt = 'A moth'\nmax_new_tokens = 5\nseed = 3\n")
     generate = ["generate", "--checkpoint", "runs/mine"]

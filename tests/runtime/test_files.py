@@ -104,6 +104,7 @@ def write_often(folder: str, text: str) -> None:
         write_whole(Path(folder) / "whole", text * 1000)
 
 
+@pytest.mark.gate
 def test_processes_at_once_end_with_one_whole_set_and_none_fails(tmp_path):
     write_set(tmp_path, "-")
     context = multiprocessing.get_context("spawn")

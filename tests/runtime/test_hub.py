@@ -341,6 +341,7 @@ def test_without_the_library_one_line_says_what_to_install(find, monkeypatch):
     one_line(caught)
 
 
+@pytest.mark.gate
 def test_a_process_says_only_its_own_line(server, tmp_path):
     """With HF_ENDPOINT and HF_HOME, as a reader has them; without a terminal, no progress bars."""
     code = (

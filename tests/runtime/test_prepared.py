@@ -380,6 +380,7 @@ def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
     assert len({tokenizer_fingerprint(tokenizer) for tokenizer in others}) == len(others)
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks children, which need not import torch again")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path, bpe):

@@ -90,6 +90,7 @@ def cut_by_hand(text, names):
 NAMES = st.lists(st.text("<|e>", min_size=1, max_size=4), unique=True, max_size=6)
 
 
+@pytest.mark.gate
 @given(NAMES, st.text("<|e> ", max_size=20), st.data())
 @example(["<|end", END_OF_TEXT], "<|endoftext|><|end<|endof", None)
 @example([END_OF_TEXT, "<|end"], "<|endoftext|><|end<|endof", None)

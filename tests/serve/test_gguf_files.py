@@ -332,6 +332,7 @@ def test_the_log_has_each_engine_with_its_processor_and_version(log):
         assert row["processor"] and row["machine"] and row["version"] and row["tokens_per_second"] > 0
 
 
+@pytest.mark.gate
 @torch.no_grad()
 def test_the_log_has_what_is_measured_here(log, tmp_path):
     teller = load(SHIPPED, device="cpu")

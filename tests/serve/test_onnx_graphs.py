@@ -53,6 +53,7 @@ def ids(*shape):
     return torch.randint(307, shape, generator=torch.Generator().manual_seed(7))
 
 
+@pytest.mark.gate
 @torch.no_grad()
 def test_the_logits_are_ours_whatever_the_pieces(pair):
     model, graph, _ = pair

@@ -38,6 +38,7 @@ def public(template=EVIL, pattern=None):
     return model_for(PublicTokenizer(file, config, template))
 
 
+@pytest.mark.gate
 def test_a_question_is_read_as_in_this_process():
     teller = public(CHATML)
     messages = [{"role": "user", "content": "Who has <|im_end|> the key?\ue000"}]
@@ -47,6 +48,7 @@ def test_a_question_is_read_as_in_this_process():
             assert found == len(teller.tokenizer.chat(messages))
 
 
+@pytest.mark.gate
 def test_templates_that_never_end_keep_nobody_waiting(monkeypatch):
     """One less than there are readers: the others are answered while those loop."""
     monkeypatch.setattr(reading, "SECONDS", 60.0)
@@ -60,6 +62,7 @@ def test_templates_that_never_end_keep_nobody_waiting(monkeypatch):
     assert [one.result()[0] for one in evil] == [503] * len(evil)  # the server has closed
 
 
+@pytest.mark.gate
 def test_a_template_that_never_ends_is_400_and_the_next_question_is_answered(monkeypatch):
     monkeypatch.setattr(reading, "SECONDS", 1.0)
     monkeypatch.setattr(reading, "AT_ONCE", 1)
@@ -75,6 +78,7 @@ def test_the_time_of_a_request_begins_on_its_arrival(monkeypatch):
         refused(url, 504, {"messages": LOOP}, "not read in time")
 
 
+@pytest.mark.gate
 def test_a_tokenizer_that_panics_is_400(capfd):
     with running(public(CHATML, "(a|aa)+$"), "tiny", LIMITS) as url:
         for text in ("a" * 60 + "b", "<|im_end|>" + "a" * 60 + "b"):
@@ -85,6 +89,7 @@ def test_a_tokenizer_that_panics_is_400(capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     "template", ["{% if 1 %}" * 5000 + "{% endif %}" * 5000, "{{ 1 / 0 }}", "{{ 'a' * 10**10 }}"]
 )
@@ -93,6 +98,7 @@ def test_a_template_that_fails_is_an_error_object_without_a_path(template):
         refused(url, 400, {}, "the chat template ", "messages")
 
 
+@pytest.mark.gate
 def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch):
     monkeypatch.setattr(reading, "SECONDS", 1.0)
     special = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
@@ -106,6 +112,7 @@ def test_our_own_tokenizer_with_a_pattern_that_takes_long_is_bounded(monkeypatch
     assert not reading.has_strange_parts(BPETokenizer([]))
 
 
+@pytest.mark.gate
 def test_closing_ends_the_readers_in_the_middle_of_a_question():
     before = set(threading.enumerate())
     with ThreadPoolExecutor(1) as pool:

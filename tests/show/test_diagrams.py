@@ -222,6 +222,7 @@ def test_the_stream_has_one_shape_up_to_the_head_and_the_logits_stand_on_top():
     assert len(stream) == 3 and norm < max(stream) < head < logits
 
 
+@pytest.mark.gate
 def test_blocks_that_differ_are_drawn_apart():
     model = make_gpt()
     model.blocks[2] = make_block(d_ff=61)
@@ -238,6 +239,7 @@ def test_what_is_shared_counts_once():
     assert ledger(gpt_diagram(model)) == (sum(p.numel() for p in model.parameters()),) * 2
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("size", ["nano", "small", "xl"])
 def test_a_gpt_can_be_read(size, tmp_path):
     with torch.device("meta"):
@@ -338,6 +340,7 @@ def test_heads_have_a_square_for_each_number_and_the_shapes_of_the_layer(d_model
     assert [name for name in texts(ax) if name.startswith("head ")] == [f"head {h}" for h in range(n_heads)]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("d_model", "n_heads", "n_tokens"), [(6, 3, 4), (16, 4, 8), (2, 1, 2)])
 def test_heads_can_be_read(d_model, n_heads, n_tokens):
     ax = heads_diagram(d_model, n_heads, n_tokens)

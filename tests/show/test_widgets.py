@@ -295,6 +295,7 @@ def test_the_sampling_strip_has_the_probabilities_of_each_state(tokenizer, model
     assert labels(fig.axes[0].get_yticklabels())[:-2] == names
 
 
+@pytest.mark.gate
 def test_the_sampling_controls_change_the_bars(tokenizer, model):
     panel = widgets.sampling_panel(next_token_probabilities, model, tokenizer, SENTENCE, {"top_k": 4})
     assert [c.description for c in panel.controls.values()] == ["prompt", "temperature", "top-k", "top-p"]
@@ -352,6 +353,7 @@ MARKS = {
 """What is done in a kernel, one after the other, before the picture is shown again."""
 
 
+@pytest.mark.gate
 def test_where_a_reader_can_use_them_controls_follow_the_strip():
     sources = [SETUP, *(f"{mark}\n{SHOW}" for mark in MARKS.values())]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])

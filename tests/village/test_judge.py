@@ -480,6 +480,7 @@ def facts_of(state):
         yield (noun,), ("wish", name, noun)
 
 
+@pytest.mark.gate
 def test_no_sentence_out_of_order_corrupts_what_is_true():
     """Sentences of two stories in any order. One thing of a noun; roles stay; a contradiction changes
     nothing; a misplaced sentence changes nothing that it does not name (places aside: all may go)."""

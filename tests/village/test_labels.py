@@ -15,6 +15,7 @@ def told():
     return singers(400, 11)
 
 
+@pytest.mark.gate
 def test_twins_have_the_same_words_equally_often_and_different_labels(told):
     for (a, label), (b, other) in zip(told[::2], told[1::2], strict=True):
         assert Counter(re.findall(r"\w+", a)) == Counter(re.findall(r"\w+", b)) and a != b

@@ -137,12 +137,14 @@ def test_babble_counts_by_its_length_not_by_its_full_stops():
     assert abilities([TWO + "la " * 400])["grammar"] == pytest.approx(2 / 12)
 
 
+@pytest.mark.gate
 def test_a_huge_text_is_read_to_its_end():
     assert len(judge("la " * 100_000)) == 2_500
     assert len(judge("Hm. " * 20_000 + "X" * 200_000)) == 20_001
     assert len(judge(TWO + f"{GREETING} " * 10_000)) == 10_002
 
 
+@pytest.mark.gate
 def test_the_gap_left_is_one_for_who_forgets_and_none_at_the_floor():
     lines = reference_lines("test")
     texts = load_split("test")
@@ -165,6 +167,7 @@ def test_scores_are_of_the_stories_that_ended():
     assert village_scores(Teller(0), 3, seed=7, temperature=0.5) == {"ended": 0}
 
 
+@pytest.mark.gate
 def test_the_data_card_states_the_measured_losses():
     card = (village.DATA / "README.md").read_text(encoding="utf-8")
     for split in ("val", "test"):  # train takes as long as all the other tests

@@ -19,6 +19,7 @@ PARSED = [VILLAGE.parse(told.text) for told in TOLD]
 # ---- telling and reading agree ----------------------------------------------------------------------------
 
 
+@pytest.mark.gate
 def test_bits_of_a_text_are_what_the_simulator_counted():
     rng = Random(2024)
     for _ in range(2000):
@@ -217,6 +218,7 @@ TOPICS = {
 }
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_text_of_five_sentences_is_written_down_once(topic):
     """Here every story is written out; those that end are also read back."""
@@ -277,6 +279,7 @@ def mutants(text, rng):
         yield re.sub(rf"\b{rng.choice(here)}\b", rng.choice(kind), text, count=1)  # another of its kind
 
 
+@pytest.mark.gate
 def test_mutants_are_rejected_or_retold_exactly():
     rng, rejected, accepted = Random(8), 0, 0
     for told in TOLD[:300]:

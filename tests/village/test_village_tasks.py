@@ -62,6 +62,7 @@ def test_choices_are_what_was_heard_or_four_numbers_in_a_row(kind):
             assert all(word in story_of(question) for word in words)
 
 
+@pytest.mark.gate
 def test_the_right_one_stands_anywhere():
     """By chance the answer of n choices is at each place 1/n of the time; five deviations are allowed."""
     many = questions(300, 8, ["who has", "how many", "where is somebody"])
@@ -88,6 +89,7 @@ def test_kinds_take_turns_and_each_question_is_about_another_story():
     assert len({q.prompt for q in mixed}) == 30
 
 
+@pytest.mark.gate
 def test_no_question_is_about_a_shipped_story():
     """Seed 1 told the shipped stories to train on: what is asked begins after them."""
     shipped = [story for split in SPLITS for story in load_split(split)]
