@@ -1,6 +1,7 @@
 """What several test modules use: a real browser, and figures in the course's style."""
 
 import contextlib
+import io
 import shutil
 import signal
 from collections.abc import Iterator
@@ -65,44 +66,68 @@ def full_disk():
     return limited
 
 
+def write_sentences(folder: Path) -> None:
+    """A text of our own."""
+    from support.command_line import SENTENCES
+
+    text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
+    (folder / "mine.txt").write_text(text, encoding="utf-8")
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty working directory with a text of our own in it."""
-    from support.command_line import SENTENCES
-
     monkeypatch.chdir(tmp_path)
-    text = "\n".join(SENTENCES[n % 3] % n for n in range(200))
-    (tmp_path / "mine.txt").write_text(text, encoding="utf-8")
+    write_sentences(tmp_path)
     return tmp_path
 
 
-@pytest.fixture
-def prepared(here, capsys):
-    """The same with the text prepared."""
-    from support.command_line import main
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    """A function that makes a folder by commands, which are carried out once, and copies it."""
+    made = {}
 
-    assert main(["prepare", "mine.txt"]) == 0
-    capsys.readouterr()
+    def copy(folder: Path, *commands: list[str]) -> None:
+        from support.command_line import main
+
+        key = tuple(map(tuple, commands))
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("template")
+            write_sentences(made[key])
+            with contextlib.chdir(made[key]), contextlib.redirect_stdout(io.StringIO()):
+                with contextlib.redirect_stderr(io.StringIO()):
+                    assert [main(command) for command in commands] == [0] * len(commands)
+        shutil.copytree(made[key], folder, dirs_exist_ok=True)
+
+    return copy
+
+
+PREPARE = ["prepare", "mine.txt"]
+
+
+@pytest.fixture
+def prepared(here, templates):
+    """The same with the text prepared."""
+    templates(here, PREPARE)
     return here
 
 
-def train_tiny(capsys, *options):
-    """Train a tiny model on the prepared text."""
-    from support.command_line import TINY, main
+def train_tiny(*options) -> list[str]:
+    """The command that trains a tiny model on the prepared text."""
+    from support.command_line import TINY
 
-    assert main(["train", "--data", "runs/data/mine", *options, *TINY]) == 0
-    capsys.readouterr()
+    return ["train", "--data", "runs/data/mine", *options, *TINY]
 
 
 @pytest.fixture
-def trained_gpt2(prepared, capsys):
+def trained_gpt2(here, templates):
     """The same with a tiny GPT-2 trained on it, which other engines run."""
-    train_tiny(capsys, "--architecture", "gpt2")
-    return prepared
+    templates(here, PREPARE, train_tiny("--architecture", "gpt2"))
+    return here
 
 
 @pytest.fixture
-def trained(prepared, capsys):
+def trained(here, templates):
     """The same with a tiny model trained on it."""
-    train_tiny(capsys)
-    return prepared
+    templates(here, PREPARE, train_tiny())
+    return here

@@ -56,6 +56,7 @@ def test_it_says_what_the_modules_import(chapter):
     assert set(re.findall(rf"(\w+) --> {chapter.module}\b", PAGE)) == needs
 
 
+@pytest.mark.gate
 def test_nothing_needs_what_comes_later():
     for chapter in BOOK.chapters:
         needs = built_on(BOOK, chapter) + (uses(BOOK, chapter) if chapter.module else [])

@@ -374,6 +374,7 @@ def test_the_tiny_book_becomes_a_site(book, capsys):
     assert not (folder / "left.txt").exists()
 
 
+@pytest.mark.gate
 @needs_tools
 def test_a_warning_fails_the_build_and_keeps_the_old_site(book, capsys):
     folder = book.root / "site"

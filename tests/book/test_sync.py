@@ -44,6 +44,7 @@ def test_sync_makes_all_from_the_texts_alone_in_the_order_of_the_book(book, caps
     assert second.startswith("02_smoothing: ran in ")
 
 
+@pytest.mark.gate
 def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
     before = {cell.source: cell.id for cell in read_notebook(book.chapters[0].notebook).cells}
     edit_text(book, "DEFAULT_BETA = 0.9", "DEFAULT_BETA=0.99   # a long memory")
@@ -60,6 +61,7 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
     assert all(before.get(cell.source, cell.id) == cell.id for cell in notebook.cells)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     "old, new, message",
     [
@@ -95,6 +97,7 @@ def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, caps
     assert snapshot(book.root) == before
 
 
+@pytest.mark.gate
 def test_a_run_finds_a_name_that_its_module_newly_exports(book):
     module = book.chapters[0].module_file
     edit_text(book, "DEFAULT_BETA = 0.9", "NEW_NAME = 7\nDEFAULT_BETA = 0.9")
@@ -124,6 +127,7 @@ def test_a_failing_run_leaves_the_module_as_it_was_or_none(book, there):
     assert snapshot(book.root) == before
 
 
+@pytest.mark.gate
 def test_a_kernel_that_dies_is_a_failing_cell(book):
     edit_text(book, "average = ExponentialAverage()", "import os\nos._exit(1)")
     before = snapshot(book.root)
@@ -176,6 +180,7 @@ def test_ignored_outputs_stay_while_nothing_else_changes():
         assert new.cells[0].outputs[0].text == ("1 s" if kept else "2 s")
 
 
+@pytest.mark.gate
 def test_a_run_during_which_the_text_was_edited_says_so_and_keeps_the_edit(book, monkeypatch):
     from companion.book import sync as module
 
@@ -230,6 +235,7 @@ def test_new_refuses_a_word_of_python(book):
     assert main(["--root", str(book.root), "new", "03_class"]) == 1
 
 
+@pytest.mark.gate
 def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
     for name in ("03_more", "00_start"):
         assert main(["--root", str(book.root), "new", name]) == 0

@@ -60,6 +60,7 @@ def test_new_ids_depend_on_the_content_alone():
     assert ids(one) == ids(two) and len(set(ids(one))) == 3
 
 
+@pytest.mark.gate
 @given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abcd")))
 def test_ids_are_unique_deterministic_and_stay_when_nothing_changes(before, after):
     old = notebook_of(before, ("code", "markdown"))

@@ -74,6 +74,7 @@ def with_one_mlp(model):
     return model
 
 
+@pytest.mark.gate
 def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
     model = with_one_mlp(small_model(data)).eval()
     save_checkpoint(tmp_path / "model", model, data.tokenizer)
@@ -186,6 +187,7 @@ def test_pickles_are_never_opened(data, folder, tmp_path):
 # ---------------------------------------- full disks and kills
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("failing", [1, 3, 5])
 def test_a_full_disk_leaves_the_last_whole_run(data, tmp_path, monkeypatch, failing):
     train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
@@ -220,6 +222,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path)
     assert contents(tmp_path) == before
 
 
+@pytest.mark.gate
 def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
     saves = iter(range(9))
 

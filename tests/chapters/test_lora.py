@@ -438,6 +438,7 @@ def other(name, names):
     return next(n for n in names if n != name)
 
 
+@pytest.mark.gate
 def test_the_same_seed_asks_the_same_and_no_story_is_a_shipped_one(told):
     assert quizzes(5, 21) == told[:5] and quizzes(5, 22) != told[:5]
     shipped = "\n".join(load_split("train"))

@@ -227,6 +227,7 @@ def test_every_weight_gets_the_gradient_of_its_slope(name):
         assert math.isclose((high - low) / 2e-5, slope, rel_tol=1e-4, abs_tol=1e-7)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("width", [64, 96, 256, 768, 1600])
 @pytest.mark.parametrize("build", [llama, storyteller, swift])
 def test_a_newborn_says_ln_v_at_every_width(width, build):
@@ -686,6 +687,7 @@ def toy_config(data, **changes):
     return LlamaConfig(data.tokenizer.vocab_size, **fields)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("build", [llama, storyteller, swift])
 def test_a_run_with_muon_and_adamw_resumes_with_the_same_bits(data, tmp_path, build):
     straight, stopped, resumed = (toy_trainer(data, build, seed) for seed in (3, 3, 8))

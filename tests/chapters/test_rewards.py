@@ -53,6 +53,7 @@ def test_best_of_takes_the_highest_and_of_equals_the_first(teller):
         best_of(teller, "Once", 2, lambda text, ended: math.nan)
 
 
+@pytest.mark.gate
 def test_log_probabilities_are_those_of_chapter_8(teller, samples):
     with torch.no_grad():
         each = token_log_probs(teller.model, samples.tokens)
@@ -274,6 +275,7 @@ def test_a_step_of_grpo_moves_the_model_and_follows_its_seed(teller):
     assert any(not torch.equal(a[name], p) for name, p in teller.model.state_dict().items())
 
 
+@pytest.mark.gate
 def test_rows_without_an_advantage_are_left_out_unless_they_are_to_stay_near(teller):
     def credit(samples):
         return group_advantages([float(i == 1) for i in range(len(samples.told))], 2)

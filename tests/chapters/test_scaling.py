@@ -149,6 +149,7 @@ def moved(width, make, steps=3):
         return (last - first).abs().mean().item(), (model(x) - before).abs().mean().item()
 
 
+@pytest.mark.gate
 def test_with_mups_rates_a_step_is_as_long_at_every_width():
     config = TrainConfig(lr=4e-3)
     widths = (64, 128, 256, 512)

@@ -115,6 +115,7 @@ def test_merges_are_the_textbook_loops(pieces, n_merges):
     assert learn_merges(pieces, n_merges) == textbook(pieces, n_merges)
 
 
+@pytest.mark.gate
 def test_merges_are_the_textbook_loops_on_english_down_to_the_last():
     pieces = count_pieces(STORY[:6000], GPT2_PATTERN)
     merges = learn_merges(pieces, 10**6)

@@ -359,6 +359,7 @@ def test_a_model_that_does_not_fit_is_named(data):
 # ---------------------------------------- runs
 
 
+@pytest.mark.gate
 def test_training_learns_and_keeps_a_history(data):
     rows = []
     model = small_model(data, dropout=0.0, n_layers=1)
@@ -409,6 +410,7 @@ def test_a_resumed_run_has_the_same_bits(data, tmp_path, accumulate):
     )
 
 
+@pytest.mark.gate
 def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(data, tmp_path):
     straight, stopped = small_model(data), small_model(data)
     history, calls = train(straight, data, config()), itertools.count(1)
@@ -441,6 +443,7 @@ def test_training_in_a_thread_works(data):
     assert histories[0][-1]["step"] == 3
 
 
+@pytest.mark.gate
 def test_evaluating_and_sampling_do_not_change_a_run_nor_a_run_the_caller(data):
     quiet, noisy = small_model(data), small_model(data)
     torch.manual_seed(12)

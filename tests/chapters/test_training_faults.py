@@ -54,6 +54,7 @@ def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
     train(small_model(data), data, config(steps=2), tmp_path)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("error", [UnicodeEncodeError("ascii", "é", 0, 1, "no"), BrokenPipeError()])
 def test_a_run_is_saved_before_a_report_can_fail(data, tmp_path, error):
     def report(model, row):
@@ -145,6 +146,7 @@ def write_old_run(folder, trainer, data):
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trainer.history))
 
 
+@pytest.mark.gate
 def test_a_run_that_was_saved_before_loads_and_goes_on(data, tmp_path):
     straight, resumed = small_model(data), small_model(data, seed=8)
     history = train(straight, data, config())

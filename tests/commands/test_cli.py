@@ -51,6 +51,7 @@ def test_help_says_what_each_field_of_a_configuration_is(capsys, monkeypatch):
     assert "rows in a batch (8)" in out and "token rows (on)" in out and "None" not in out
 
 
+@pytest.mark.gate
 def test_own_text_from_prepare_to_generate(trained, capsys):
     folder = trained / "runs" / "mine"
     for name in ("config.json", "model.safetensors", "tokenizer.json", "log.jsonl", "loss.png"):

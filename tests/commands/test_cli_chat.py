@@ -52,6 +52,7 @@ def chat(monkeypatch, capsys, folder, lines, *more):
     return capsys.readouterr().out
 
 
+@pytest.mark.gate
 def test_it_learns_and_answers_and_remembers(made, monkeypatch, capsys):
     report = json.loads((made[2] / "report.json").read_text("utf-8"))
     assert report["word for word"] == 1.0 and report["after"]["answers"] < 0.1 < report["before"]["answers"]
@@ -148,6 +149,7 @@ def test_a_stopped_answer_leaves_the_conversation(made, monkeypatch, capsys):
     assert out.splitlines() == [" (stopped)", "Mara.", *[f"{m['role']}: {m['content']}" for m in TALK[:2]]]
 
 
+@pytest.mark.gate
 def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
     model_in(tmp_path / "char", CharTokenizer.train(TEXT), context=96)
     write_chats(tmp_path / "talk.jsonl", [TALK[:2]] * 6, "alpaca")
@@ -157,6 +159,7 @@ def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
     assert chat(monkeypatch, capsys, tmp_path / "out", "Who has the key?\n") == "Mara.\n"
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
 def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys, error):
     measured, calls, out = instruct.measured, [], tmp_path / "out"

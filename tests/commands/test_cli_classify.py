@@ -50,6 +50,7 @@ def finetune(folder, data, *more):
     return main(["finetune", "classify", "--model", str(folder), "--data", str(data), *map(str, more)])
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("learn", ["head", "last", "all"])
 def test_it_learns_reports_and_is_asked(folder, tmp_path, capsys, learn):
     data = write_csv(tmp_path / "weather.csv", made())
@@ -262,6 +263,7 @@ def test_what_the_other_kind_left_is_gone(folder, tmp_path, capsys, first, then)
     assert capsys.readouterr().out.splitlines()[-1].startswith("sun")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
     kind, folder, tmp_path, capsys, monkeypatch

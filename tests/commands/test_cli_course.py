@@ -91,6 +91,7 @@ def test_a_course_cannot_be_asked_for_something_else_on_its_way(option, value, t
     fails(capsys, argv, 2, f"--{option}={value}", began, "leave it out")
 
 
+@pytest.mark.gate
 def test_a_course_may_go_on_elsewhere(tmp_path, monkeypatch):
     argv_of(["--output", tmp_path, "--device", "auto"], monkeypatch, "teller")
     argv_of(["--output", tmp_path, "--resume", "--device", "cpu"], monkeypatch, "answerer")

@@ -44,6 +44,7 @@ def models(here):
     return here
 
 
+@pytest.mark.gate
 def test_a_model_becomes_a_gguf_of_the_kind_that_was_asked_for(trained_gpt2, capsys):
     export = ["export", "gguf", "--model", "runs/mine", "--output"]
     out = said(capsys, [*export, "new/mine.gguf"])

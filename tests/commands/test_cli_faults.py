@@ -182,6 +182,7 @@ def locked(monkeypatch):
     return lock
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("case", LOCKED)
 def test_a_file_that_may_not_be_read_is_one_line(case, trained, capsys, locked):
     (trained / "my.toml").write_text("judge = 1\n", encoding="utf-8")
@@ -475,7 +476,7 @@ def interrupt(*args, **kwargs):
 @pytest.mark.parametrize(
     "argv, place",
     [
-        (["prepare", "mine.txt"], "companion.tokenization.BPETokenizer.train"),
+        (["prepare", "mine.txt", "--data", "other"], "companion.tokenization.BPETokenizer.train"),
         (["generate"], "companion.generation.LanguageModel.stream"),
         (["eval"], "companion.training.evaluate"),
         (["info"], "companion.runtime.checkpoints.read_model"),
@@ -553,6 +554,7 @@ def test_a_first_ctrl_c_says_on_a_terminal_that_it_saves(prepared, capsys, monke
     assert "Ctrl-C: step 3 is being saved in runs/mine …" in capsys.readouterr().out
 
 
+@pytest.mark.gate
 def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, capsys, monkeypatch):
     from companion.training import Trainer
 
@@ -592,6 +594,7 @@ def held_elsewhere():
         child.stdout.close()
 
 
+@pytest.mark.gate
 def test_a_run_takes_a_folder_that_no_other_has(prepared, capsys, held_elsewhere):
     held_elsewhere("runs/mine")
     assert main(["train", *MINE, *TINY]) == 0
@@ -600,6 +603,7 @@ def test_a_run_takes_a_folder_that_no_other_has(prepared, capsys, held_elsewhere
     fails(capsys, ["train", *MINE, *TINY, "--checkpoint", "runs/mine"], 2, "runs/mine", "another run")
 
 
+@pytest.mark.gate
 def test_the_folder_of_a_run_that_was_killed_is_free_again(prepared, capsys, held_elsewhere):
     child = held_elsewhere("runs/mine")
     child.kill()
@@ -622,6 +626,7 @@ with claim(folder):
 """
 
 
+@pytest.mark.gate
 def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatch):
     def read_only(folder, seconds=0):
         raise OSError(30, "Read-only file system", str(folder))
@@ -666,6 +671,7 @@ class Closed(io.StringIO):
         return super().write(text)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     "error, status", [(BrokenPipeError(32, "Broken pipe"), 0), (OSError(28, "No space left"), 1)]
 )
@@ -726,6 +732,7 @@ def test_a_screen_is_the_stream_that_it_shows_on():
     assert screen.write("bc") == 2 and screen.getvalue() == "a\nbc" and screen.broken is None
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("argv", [[], ["prepare", "--help"]])
 def test_a_full_disk_is_one_line(argv):
@@ -735,6 +742,7 @@ def test_a_full_disk_is_one_line(argv):
     assert done.returncode == 1 and done.stderr == "companion: [Errno 28] No space left on device\n"
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(os.name == "nt", reason="needs a pipe whose reader can leave")
 def test_a_pipe_that_is_closed_is_no_fault():
     child = subprocess.Popen(

@@ -29,6 +29,7 @@ def argv(tmp_path):
     return [str(a) for a in [*found, "--batch-size", 2, "--output", tmp_path / "out"]]
 
 
+@pytest.mark.gate
 def test_it_learns_and_writes_a_model_that_anything_reads(argv, tmp_path, capsys):
     assert main([*argv, "--method", "lora", "--rank", "4", "--lr", "0.03", "--steps", "80"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))

@@ -452,6 +452,7 @@ def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
     assert not models.same_tokenizer(other, theirs) and not models.same_tokenizer(TOKENIZER, theirs)
 
 
+@pytest.mark.gate
 def test_memory_is_looked_at_before_weights_are_read(in_its_tokens, capsys, monkeypatch):
     needed = devices.parameter_bytes(load(in_its_tokens).model.config, llama)
     argv = ["train", "--init", "public/smol", "--data", "runs/data/mine", "--checkpoint", "new"]

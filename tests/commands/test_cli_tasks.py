@@ -149,6 +149,7 @@ def write_rows(name, rows=GSM8K):
     return name
 
 
+@pytest.mark.gate
 def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
     monkeypatch.setattr(village, "load_split", lambda split: ["Once, it was one day."] * 3)
     asked = ["eval", "--model", public, "--tasks", "how-many", "--examples", "2"]

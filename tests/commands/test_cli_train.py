@@ -194,6 +194,7 @@ def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
     assert read_log(tmp_path) == []
 
 
+@pytest.mark.gate
 def test_a_run_in_its_usual_place_goes_on_by_a_shorter_command(prepared, capsys):
     assert main(["train", *MINE, *TINY]) == 0
     assert said(capsys, "--resume") == ["companion train --data runs/data/mine --resume --minutes 10"]
@@ -235,6 +236,7 @@ def test_the_help_says_what_becomes_of_the_learning_rate(capsys):
 # -- what it says ------------------------------------------------------------------
 
 
+@pytest.mark.gate
 def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, capsys):
     assert main(["train", *MINE, *TINY]) == 0
     out = capsys.readouterr().out
@@ -320,6 +322,7 @@ def test_while_the_last_weights_are_the_best_there_is_no_other_folder(prepared, 
     assert same(prepared / "runs/mine/best", before) and same(prepared / "runs/mine", seen[0])
 
 
+@pytest.mark.gate
 def test_steps_after_the_best_that_ctrl_c_ends_leave_the_best(prepared, capsys, scripted, monkeypatch):
     from companion.training import Trainer
 

@@ -277,6 +277,7 @@ def test_text_of_the_reader_is_escaped():
     assert "&#x27;&lt;b&gt;&amp;&#x27;" in html
 
 
+@pytest.mark.gate
 def test_progress_counts_by_chapter_and_leaves_solutions_out():
     one = Checker()
 

@@ -164,6 +164,7 @@ RESULTS = [
 ]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("name", "result"), RESULTS, ids=[name for name, _ in RESULTS])
 @pytest.mark.parametrize("right", [None, *(slow(right) for right in (3, [1, 2], T([1.0, 2.0]), {1, 2}))])
 def test_no_result_makes_a_check_raise_or_hang(name, result, right, monkeypatch):
@@ -184,6 +185,7 @@ def test_an_endless_generator_is_read_to_a_bound():
     assert "Your answer gives more than 100,000 elements" in text
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("part", ["__name__", "__signature__", "__wrapped__", "__call__"])
 @pytest.mark.parametrize("act", [loop, fail])
 def test_an_answer_may_say_anything_about_itself(part, act, monkeypatch):
@@ -260,6 +262,7 @@ def test_an_answer_that_catches_everything_is_stopped(wait, monkeypatch):
     assert sys.gettrace() is traced
 
 
+@pytest.mark.gate
 def test_an_answer_whose_frames_cannot_be_cleared_is_stopped(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", 0.2)
 
@@ -277,6 +280,7 @@ def test_an_answer_whose_frames_cannot_be_cleared_is_stopped(monkeypatch):
     assert "it was stopped after" in verdict(holds_one)
 
 
+@pytest.mark.gate
 def test_an_answer_that_catches_the_stop_and_returns_was_stopped(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", SHORT)
 
@@ -289,6 +293,7 @@ def test_an_answer_that_catches_the_stop_and_returns_was_stopped(monkeypatch):
     assert "it was stopped after" in verdict(late)
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals to threads")
 def test_an_answer_that_takes_the_signal_away_is_stopped(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", SHORT)
@@ -306,6 +311,7 @@ def deaf_to_signals(*_):
     return [i for i in range(100)]
 
 
+@pytest.mark.gate
 def test_a_long_call_that_hears_no_signal_is_stopped_and_leaves_no_trace_function(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", 0.2)
     traced = sys.gettrace()
@@ -346,6 +352,7 @@ def test_limits_name_their_reason():
     assert isinstance(limited(loop, 0.1)[1], TimeUp) and not issubclass(MemoryUp, TimeUp)
 
 
+@pytest.mark.gate
 def test_what_an_answer_prints_without_end_is_cut(monkeypatch, capfd):
     monkeypatch.setattr(grade, "SECONDS", SHORT)
 
@@ -730,6 +737,7 @@ def test_even_a_broken_judge_gives_a_verdict(monkeypatch):
     assert Checker()("1.1", total).outcome == "unclear"
 
 
+@pytest.mark.gate
 def test_the_first_check_loads_no_large_library():
     script = "import sys, torch\nfrom companion.exercises.trial import attempt\n"
     script += "attempt(lambda f, x: f(x), len, ([],), 5)\nassert 'sympy' not in sys.modules"

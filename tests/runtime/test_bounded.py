@@ -72,6 +72,7 @@ def test_its_errors_are_raised_here_and_it_goes_on(bounded, kind):
     assert worker.ask(["who"])
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("how", ["loop", "compiled"])
 def test_what_never_ends_is_ended_and_another_process_goes_on(bounded, how):
     worker = bounded(seconds=0.5)

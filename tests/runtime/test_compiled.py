@@ -50,6 +50,7 @@ def test_linear_is_an_operation_that_pytorch_can_trace_and_differentiate(sizes):
     torch.testing.assert_close(*grads, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("n", [32, N])
 def test_attention_is_an_operation_that_pytorch_can_trace_and_differentiate(n):
     for inputs in (heads(n), [x.contiguous() for x in heads(n)]):
@@ -75,6 +76,7 @@ def targets(f, *inputs, dynamic=False):
     return seen, torch.compile(f, backend=backend, fullgraph=True, dynamic=dynamic)(*inputs)
 
 
+@pytest.mark.gate
 def test_a_model_s_layers_scores_and_attention_are_replaced(all_sizes):
     model = gpt2(GPTConfig(vocab_size=61, context_length=N, n_layers=2, n_heads=2, d_model=16))
     tokens = torch.randint(0, 61, (2, N), generator=torch.Generator().manual_seed(0))

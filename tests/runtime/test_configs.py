@@ -226,6 +226,7 @@ def test_generate_takes_how_to_draw_from_the_file(trained, capsys):
         fails(capsys, [*generate, "--config", "my.toml"], 2, words)
 
 
+@pytest.mark.gate
 def test_the_file_hands_on_how_to_draw(prepared, capsys):
     write(prepared, "[generation]\ntemperature = 0.3\ntop_k = 5\n")
     assert main(["train", *MINE, *TINY, "--config", "my.toml"]) == 0

@@ -120,6 +120,7 @@ def two_versions(bpe) -> dict[str, tuple]:
     return {"elm ": (["elm " * 9] * 40, bpe), "oak ": (["oak " * 9] * 70, small)}
 
 
+@pytest.mark.gate
 def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
     """Every write and every renaming fails once; a full disk looks like this, and so does a kill."""
     versions = two_versions(bpe)

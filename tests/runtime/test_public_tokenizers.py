@@ -74,6 +74,7 @@ def test_user_text_cannot_become_a_special_token(name, text):
         assert ids == LIBRARY[name].encode(text, add_special_tokens=False).ids
 
 
+@pytest.mark.gate
 @each
 @settings(deadline=None)
 @given(WILD)
@@ -547,6 +548,7 @@ def written(tmp_path_factory):
     return read_tokenizer(folder)
 
 
+@pytest.mark.gate
 @given(text=WILD)
 @settings(max_examples=300, deadline=None)
 @example(text="".join(SPECIAL))
@@ -751,6 +753,7 @@ def with_pattern(pattern):
 CATASTROPHIC = {"(a|aa)+$": "a" * 60 + "b", "(a+)+$": "a" * 40 + "b", "(x+x+)+y": "x" * 40}
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(("pattern", "text"), CATASTROPHIC.items())
 def test_a_pattern_that_needs_too_many_steps_is_one_line(pattern, text, capfd):
     ours = PublicTokenizer(*with_pattern(pattern))

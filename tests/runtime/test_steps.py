@@ -119,6 +119,7 @@ def test_a_weight_that_the_loss_does_not_depend_on_gets_no_gradient(shared):
     assert all(p.grad is not None for name, p in model.named_parameters() if "probe" not in name)
 
 
+@pytest.mark.gate
 def test_a_training_ends_at_the_same_weights(shared, monkeypatch):
     def trained():
         model = model_of("swift")

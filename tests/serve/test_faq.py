@@ -39,6 +39,7 @@ def test_questions_in_other_words_are_found_and_none_wrongly():
     )  # the threshold is what keeps them out
 
 
+@pytest.mark.gate
 def test_the_villages_own_questions_go_to_the_model():
     from companion.village.dialogues import asked
 

@@ -21,6 +21,8 @@ from companion.serve.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import DATA, load_split
 
+pytestmark = pytest.mark.gate
+
 ROOT = DATA.parent
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SIZES = {"vocab_size": 307, "context_length": 53, "n_layers": 2, "n_heads": 6, "d_model": 60, "d_ff": 71}
@@ -71,6 +73,7 @@ def test_the_logits_are_ours_whatever_the_pieces(pair):
     assert (one - ours[:1]).abs().max() < 1e-4
 
 
+@pytest.mark.gate
 def test_the_past_is_not_changed_by_what_comes_behind_it(pair):
     _, graph, _ = pair
     _, past = graph.logits(ids(2, 5))

@@ -314,6 +314,7 @@ def test_above_the_limit_of_requests_all_but_health_is_503(teller):
 # -- many, and gone -----------------------------------------------------------
 
 
+@pytest.mark.gate
 def test_a_hundred_clients_each_get_a_whole_answer_or_429(url):
     def one(i):
         status, headers, body = call(url, {"seed": i, "max_tokens": 25, "stream": i % 2 == 0}, seconds=120)

@@ -72,6 +72,7 @@ def test_a_template_that_never_ends_is_400_and_the_next_question_is_answered(mon
             assert said(url, max_tokens=1)["choices"]
 
 
+@pytest.mark.gate
 def test_the_time_of_a_request_begins_on_its_arrival(monkeypatch):
     monkeypatch.setattr(reading, "SECONDS", 30.0)
     with running(public(), "tiny", Limits(slots=1, seconds=0.5)) as url:

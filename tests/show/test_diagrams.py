@@ -185,6 +185,7 @@ def amount(text):
     return int(m[1] or 1) * int(m[2].replace(",", "")) if m else None
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("shape", [{"tied": True}, {"tied": False}, {"n_layers": 1, "d_model": 70}])
 def test_a_gpts_parts_add_up_to_its_parameters(shape):
     model = make_gpt(**shape)

@@ -187,6 +187,7 @@ def test_the_attention_strip_maps_the_heads_that_were_asked_for(tokenizer, model
     assert [labels(ax.get_yticklabels()) for ax in shown] == [words, [], words]
 
 
+@pytest.mark.gate
 def test_the_attention_controls_show_any_head_on_any_sentence(tokenizer, model):
     panel = widgets.attention_panel(model, tokenizer, SENTENCE, (1, 2))
     assert [c.description for c in panel.controls.values()] == ["sentence", "layer", "head"]

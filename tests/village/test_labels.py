@@ -23,6 +23,7 @@ def test_twins_have_the_same_words_equally_often_and_different_labels(told):
         assert {label, other} == {0, 1}
 
 
+@pytest.mark.gate
 def test_in_both_the_village_has_one_answer_and_the_label_says_whether_it_sings(told):
     for text, label in told:
         assert re.search(r' "Who has the \w+\?" "$', text)

@@ -448,6 +448,7 @@ def test_no_story_is_in_two_splits():
         load_split("dev")
 
 
+@pytest.mark.gate
 def test_more_stories_on_request(tmp_path, capsys):
     assert village.main(["--stories", "5", "--seed", "9", "--out", str(tmp_path)]) == 0
     assert "5 stories" in capsys.readouterr().out
