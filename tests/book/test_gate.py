@@ -2,14 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-
-from companion.book.manifest import Book
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,14 +52,25 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
 
 
 @pytest.mark.gate
-def test_a_quick_run_leaves_out_whole_chapters_and_only_long_ones():
-    """A cell alone would fail for want of those before it."""
-    command = [sys.executable, *"-m pytest -n 0 -q --collect-only chapters -m".split(), "not slow"]
-    out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
-    left = re.findall(r"^chapters/(\w+)\.ipynb::Cell \d+$", out, re.MULTILINE)
-    cells = {
-        chapter.name: sum(cell.cell_type == "code" for cell in nbformat.read(chapter.notebook, 4).cells)
-        for chapter in Book.read(ROOT).chapters
-        if chapter.seconds <= 15
-    }
-    assert cells and {name: left.count(name) for name in left} == cells
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [("not slow", {"test_averages.py"}), ("not gate", {"01_averages.ipynb", "test_averages.py"})],
+)
+def test_a_quick_run_leaves_out_the_notebooks_and_none_has_what_is_the_gates(expression, found, tmp_path):
+    for place in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / place, tmp_path)
+    for place in ("chapters", "tests/slow"):
+        (tmp_path / place).mkdir(parents=True)
+    shutil.copy(ROOT / "tests/book/tiny/chapters/01_averages.ipynb", tmp_path / "chapters")
+    (tmp_path / "tests" / "test_averages.py").write_text(
+        "import pytest\ndef test_quick(): pass\n@pytest.mark.gate\ndef test_of_the_gate(): pass\n"
+    )
+    (tmp_path / "tests" / "slow" / "test_browser.py").write_text("def test_of_a_browser(): pass\n")
+    command = [
+        sys.executable,
+        *"-m pytest -n 0 -q --collect-only chapters tests tests/slow -m".split(),
+        expression,
+    ]
+    out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert {Path(line.partition("::")[0]).name for line in out.splitlines() if "::" in line} == found
+    assert "of_the_gate" not in out
