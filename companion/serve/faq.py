@@ -13,7 +13,7 @@ from companion import village
 
 FAQ = village.DATA / "faq.csv"
 THRESHOLD = 0.35
-"""By tests/benchmarks/faq.py: of 22 in other words it lets 19 be found, none wrongly, and 1 of 16 others.
+"""By benchmarks/faq.py: of 22 in other words it lets 19 be found, none wrongly, and 1 of 16 others.
 
 Among questions that did not choose it, 23 of 23, and 3 of 16 made of a frequent question's words.
 """

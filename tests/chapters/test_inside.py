@@ -386,7 +386,7 @@ def test_the_logs_first_steps_can_be_computed_again(monkeypatch):
     from companion.tokenization import Tokenizer
     from companion.village import DATA
 
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     import inside
 
     rows = [json.loads(line) for line in inside.LOG.read_text("utf-8").splitlines()]

@@ -424,7 +424,7 @@ def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
 @pytest.mark.gate
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_stays_flat_on_a_large_file():
-    script = Path(__file__).parents[1] / "benchmarks" / "memmap.py"
+    script = Path(__file__).parents[2] / "benchmarks" / "memmap.py"
     command = [sys.executable, script, "--gigabytes", "1", "--batches", "50"]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     growth = {

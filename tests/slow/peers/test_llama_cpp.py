@@ -5,7 +5,7 @@ It is built from source, ten minutes on two cores, so these run on request:
     pip install llama-cpp-python==0.3.36
     pytest -m gate tests/slow/peers/test_llama_cpp.py
 
-What tests/benchmarks/engines.py measured is committed, as data/models/engines.jsonl.
+What benchmarks/engines.py measured is committed, as data/models/engines.jsonl.
 """
 
 import sys
@@ -25,7 +25,7 @@ from companion.serve.gguf_files import read_gguf, write_gguf
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 from engines import LlamaCpp, Ours, compare, dequantized
 from support.weights import noisy
 

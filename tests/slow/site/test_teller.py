@@ -337,7 +337,7 @@ def test_the_model_s_page_shows_its_whole_file(opened, site):
 
 
 def test_it_is_not_slow(still):
-    """At least 2 tokens a second, which only a fault would miss; tests/benchmarks/browser.py measures."""
+    """At least 2 tokens a second, which only a fault would miss; benchmarks/browser.py measures."""
     page = still("index.html").page
     use(page, "tell")
     said = page.locator(".teller .status").inner_text()

@@ -1,7 +1,7 @@
 """The shipped model in four engines: how near its answers are to ours, and how long they take.
 
     pip install -e '.[serve,peers]' llama-cpp-python==0.3.36
-    OMP_NUM_THREADS=1 python tests/benchmarks/engines.py [--table]
+    OMP_NUM_THREADS=1 python benchmarks/engines.py [--table]
 
 Ours, transformers and onnxruntime in float32, llama.cpp in each kind that is written (keys and values in
 float32, no flash attention), all on one thread. Bits per byte of 100 stories of the test split, with their

@@ -1,6 +1,6 @@
 """Which index of frequent questions, and which threshold: found rightly and wrongly on paraphrases.
 
-    python tests/benchmarks/faq.py
+    python benchmarks/faq.py
 
 Words, runs of letters, both, and the mean of a model's token embeddings, on the first half of the questions
 in tests/paraphrases.py; then the chosen index on the second half.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion import load, village

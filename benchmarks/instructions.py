@@ -1,8 +1,8 @@
 """A storyteller learns to answer: chapter 16's trainings, row by row.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/instructions.py             # every row that is missing
-    python tests/benchmarks/instructions.py --arm course    # one
-    python tests/benchmarks/instructions.py --table                       # what is there
+    OMP_NUM_THREADS=1 python benchmarks/instructions.py             # every row that is missing
+    python benchmarks/instructions.py --arm course    # one
+    python benchmarks/instructions.py --table                       # what is there
 
 Each row of data/models/instructions.jsonl is one training of the shipped model: `kinds` has the share of 50
 held-out questions of each kind that were answered word for word, `refused` that of 200 questions without an
@@ -178,7 +178,7 @@ def run_row(arm: str) -> dict:
     teller.model.eval()
     row = {"arm": arm, "seed": SEED, **ARMS[arm], "rows": len(rows), "early": round(sum(losses[:10]) / 10, 4)}
     row |= {"loss": [round(sum(losses[i : i + 50]) / 50, 4) for i in range(0, len(losses), 50)]}
-    about = {"command": f"tests/benchmarks/instructions.py --arm {arm!r}"}
+    about = {"command": f"benchmarks/instructions.py --arm {arm!r}"}
     save_checkpoint(MODELS / arm, teller.model, tokenizer, about)
     row |= measured(teller.model, tokenizer, arm != "questions")
     return row | {"prepared": round(prepared_in, 1), "seconds": round(seconds, 1), "machine": machine()}

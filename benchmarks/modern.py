@@ -1,9 +1,9 @@
 """What each change since GPT-2 buys on the village, one training a row: chapter 10's figure.
 
     python -m companion prepare village --stories 20000
-    OMP_NUM_THREADS=1 python tests/benchmarks/modern.py --all            # every row that is missing, hours
-    OMP_NUM_THREADS=1 python tests/benchmarks/modern.py rope --seeds 0   # one of them, minutes
-    python tests/benchmarks/modern.py --table                            # what is there
+    OMP_NUM_THREADS=1 python benchmarks/modern.py --all            # every row that is missing, hours
+    OMP_NUM_THREADS=1 python benchmarks/modern.py rope --seeds 0   # one of them, minutes
+    python benchmarks/modern.py --table                            # what is there
 
 A row is a recipe and a seed. It is trained on 20,000 stories of the village for the same number of tokens as
 all others, evaluated on the shipped validation split as it goes, and appended to data/models/modern.jsonl,

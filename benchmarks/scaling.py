@@ -1,10 +1,10 @@
 """Sizes times budgets on the village, one training a row: chapter 12's scaling law.
 
     python -m companion prepare village --stories 20000
-    OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py              # every row of the grid that is missing
-    OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py --times 3 --tokens 250000 500000 1000000
-    OMP_NUM_THREADS=1 python tests/benchmarks/scaling.py --held-out   # those that the law is to foretell
-    python tests/benchmarks/scaling.py --table                        # what is there
+    OMP_NUM_THREADS=1 python benchmarks/scaling.py              # every row of the grid that is missing
+    OMP_NUM_THREADS=1 python benchmarks/scaling.py --times 3 --tokens 250000 500000 1000000
+    OMP_NUM_THREADS=1 python benchmarks/scaling.py --held-out   # those that the law is to foretell
+    python benchmarks/scaling.py --table                        # what is there
 
 A row is a GPT-2 of some size, trained on 20,000 stories of the village for a number of tokens with a whole
 schedule of its own (warmup, then a cosine to 0 on the last step), evaluated on the shipped validation split

@@ -1,7 +1,7 @@
 """A dense model beside experts at equal active parameters, one training a row: chapter 24's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/experts.py             # every row that is missing
-    python tests/benchmarks/experts.py --table                       # what is there
+    OMP_NUM_THREADS=1 python benchmarks/experts.py             # every row that is missing
+    python benchmarks/experts.py --table                       # what is there
 
 A row is a training and a seed. The text is the village's shipped stories and as many tokens of Python's
 manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons, or the stories alone.

@@ -1,7 +1,7 @@
 """Tokens of training per second of processor time, against nanoGPT's own model and optimizer, in one run.
 
     git clone https://github.com/karpathy/nanoGPT
-    python tests/benchmarks/training.py nanoGPT [--threads 2] [--rounds 7] [--d-model 128]
+    python benchmarks/training.py nanoGPT [--threads 2] [--rounds 7] [--d-model 128]
 
 Same shape (4 layers, 128 wide, 4 heads, 1,024 tokens in the vocabulary), same batches (8 rows of 256
 tokens), same optimizer settings, same type; its step is that of its train.py on a CPU: forward, backward,

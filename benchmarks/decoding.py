@@ -1,7 +1,7 @@
 """Tokens told per second with a cache, against the GPT-2 of `transformers` with its own, in one run.
 
     pip install transformers
-    python tests/benchmarks/decoding.py [--threads 2] [--rounds 7]
+    python benchmarks/decoding.py [--threads 2] [--rounds 7]
 
 Three shapes: a small model (4 layers, 128 wide, 1,024 tokens in the vocabulary, context 256) of GPT-2's
 parts, one of the same size of Qwen3's (chapter 10's storyteller), and GPT-2 small's (124 M). Weights are

@@ -1,8 +1,8 @@
 """The best learning rate at three widths, with one rate for all weights and with muP's: chapter 12's table.
 
     python -m companion prepare village --stories 20000
-    OMP_NUM_THREADS=1 python tests/benchmarks/rates.py            # every row that is missing, four minutes
-    python tests/benchmarks/rates.py --table                      # what is there
+    OMP_NUM_THREADS=1 python benchmarks/rates.py            # every row that is missing, four minutes
+    python benchmarks/rates.py --table                      # what is there
 
 A row is a GPT-2 of two blocks, trained on 20,000 stories of the village for 150,000 tokens with a warmup and
 a cosine to 0, and evaluated on the shipped validation split. muP's base width is 96, so that at 96 both are

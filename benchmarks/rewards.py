@@ -1,8 +1,8 @@
 """Learning from rewards: the figures of chapter 18.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/rewards.py            # every arm that is missing, half an hour
-    OMP_NUM_THREADS=1 python tests/benchmarks/rewards.py sentence   # one arm
-    python tests/benchmarks/rewards.py --table                      # what is there
+    OMP_NUM_THREADS=1 python benchmarks/rewards.py            # every arm that is missing, half an hour
+    OMP_NUM_THREADS=1 python benchmarks/rewards.py sentence   # one arm
+    python benchmarks/rewards.py --table                      # what is there
 
 A row is a step of an arm: what the 64 texts (or as many as it says) that the step drew were given, and what
 the judge says of them; or, with `stories`, a model asked at temperature 0.8 for the ends of begun stories.
@@ -317,7 +317,7 @@ def mean(share: float = 0.3, seed: int = 77) -> list[dict]:
     teller.model.load_state_dict({name: torch.lerp(after[name], before[name], share) for name in before})
     about = {
         "init": "data/models/village",
-        "command": "tests/benchmarks/rewards.py rounds, then rounds, mean",
+        "command": "benchmarks/rewards.py rounds, then rounds, mean",
     }
     save_checkpoint("runs/rewards/mean", teller.model, teller.tokenizer, about)
     last = {"step": done["step"], "processor": done["processor"], "seed": seed, "share": share}

@@ -1,8 +1,8 @@
 """What training makes when: the heads, the probe and the answers of chapter 14 along one training.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/inside.py               # writes data/models/inside.jsonl anew
-    OMP_NUM_THREADS=1 python tests/benchmarks/inside.py --steps 300 --log /tmp/inside.jsonl
-    python tests/benchmarks/inside.py --table                         # what is there
+    OMP_NUM_THREADS=1 python benchmarks/inside.py               # writes data/models/inside.jsonl anew
+    OMP_NUM_THREADS=1 python benchmarks/inside.py --steps 300 --log /tmp/inside.jsonl
+    python benchmarks/inside.py --table                         # what is there
 
 A GPT-2 of the preset `village`'s shape reads new stories, 16 a step and none twice, with a whole schedule of
 its own. At some twenty steps it stops and is looked into: a row of the log. The first row also has the mean

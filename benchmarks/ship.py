@@ -1,8 +1,8 @@
 """A trained model into data/models, its weights in float16, which halves its file.
 
-    python tests/benchmarks/ship.py "runs/instructions/course, kept" answerer --init data/models/village
-    python tests/benchmarks/ship.py runs/rewards/mean rewarded
-    python tests/benchmarks/ship.py runs/storyteller-2 storyteller --init runs/storyteller --mean
+    python benchmarks/ship.py "runs/instructions/course, kept" answerer --init data/models/village
+    python benchmarks/ship.py runs/rewards/mean rewarded
+    python benchmarks/ship.py runs/storyteller-2 storyteller --init runs/storyteller --mean
 
 What the rounding costs is printed: bits per byte on the test split before and after. --init: what the model
 began as, where its folder does not say so; --mean: ship the mean of both models' weights. Logs go along.

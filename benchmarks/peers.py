@@ -2,8 +2,8 @@
 
     git clone https://github.com/karpathy/nanoGPT
     pip install transformers
-    python tests/benchmarks/peers.py nanoGPT [--threads 1] [--quick] [--parts training decoding quality]
-    python tests/benchmarks/peers.py --table     # draw README's table and figure again from the log
+    python benchmarks/peers.py nanoGPT [--threads 1] [--quick] [--parts training decoding quality]
+    python benchmarks/peers.py --table     # draw README's table and figure again from the log
 
 training.py, decoding.py and quality.py say what each part does. What comes out is printed and written to
 data/models/peers.json, one entry for each set of instructions (with ATEN_CPU_CAPABILITY=avx2,
@@ -29,9 +29,9 @@ from logs import processor
 
 from companion.village import DATA
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LOG, FIGURE = DATA / "models" / "peers.json", DATA / "models" / "peers.png"
-BEGIN, END = "<!-- peers: python tests/benchmarks/peers.py NANOGPT -->", "<!-- end of peers -->"
+BEGIN, END = "<!-- peers: python benchmarks/peers.py NANOGPT -->", "<!-- end of peers -->"
 PARTS = ("training", "decoding", "quality")
 
 

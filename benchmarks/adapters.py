@@ -1,7 +1,7 @@
 """LoRA beside full fine-tuning, by rank, rate and place: chapter 17's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/adapters.py         # every row that is missing, fifteen minutes
-    python tests/benchmarks/adapters.py --table                   # what is there
+    OMP_NUM_THREADS=1 python benchmarks/adapters.py         # every row that is missing, fifteen minutes
+    python benchmarks/adapters.py --table                   # what is there
 
 A row is one training of the shipped model on `quizzes` (seed 170, 16 a step, each once), asked 300 others
 (seed 171). `nats` is the mean surprise at a right answer's tokens, `stories` at a token of 100 test stories

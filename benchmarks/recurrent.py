@@ -1,7 +1,7 @@
 """A state against attention, in equal time: chapter 22's figure.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/recurrent.py         # every row missing; 22 minutes or more
-    python tests/benchmarks/recurrent.py --table                   # what is there
+    OMP_NUM_THREADS=1 python benchmarks/recurrent.py         # every row missing; 22 minutes or more
+    python benchmarks/recurrent.py --table                   # what is there
 
 A row is one training of a model of `MODELS`, about 555,000 parameters each, on the village's training split,
 for so many `seconds` of processor time; the learning rate rises for 50 steps and falls with the time

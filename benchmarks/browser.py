@@ -1,7 +1,7 @@
 """The shipped model in the web book, in headless Chromium: bytes, time to the first word, tokens a second.
 
     python -m companion.book site                      # the site to measure
-    python tests/benchmarks/browser.py --site site     # adds a row to data/models/browser.jsonl
+    python benchmarks/browser.py --site site     # adds a row to data/models/browser.jsonl
 
 A fresh page, a click on the cover's button, no words but "Once". Time to the first word is from the click
 to the first new token on the page, with the loading of worker and model in it, from a server on this machine.
@@ -26,7 +26,7 @@ from logs import append_row
 from companion.book.model import CHECKPOINT, rounded
 from companion.village import load_split
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 LOG = ROOT / "data" / "models" / "browser.jsonl"
 NEW = ".teller .token:not(.beginning):not(.given)"
 DONE = "() => /sentences are/.test(document.querySelector('.teller .status').textContent)"

@@ -1,6 +1,6 @@
 """Two processes with a thread each against one process with one thread: how much faster, and how equal.
 
-    python tests/benchmarks/processes.py [--rounds 5] [--steps 20] [--d-model 96 240]
+    python benchmarks/processes.py [--rounds 5] [--steps 20] [--d-model 96 240]
 
 The model is the village preset's (4 layers, rows of 256 tokens, batches of 16), on the shipped stories, by
 default also at 240 wide. A step is two batches: one process accumulates them, two share them, by DDP or FSDP2

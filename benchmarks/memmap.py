@@ -1,7 +1,7 @@
 """Random batches from a token file larger than memory: what the process takes meanwhile. Linux only.
 
-    python tests/benchmarks/memmap.py                              # twice the machine's memory: two minutes
-    python tests/benchmarks/memmap.py --gigabytes 1 --batches 50   # a small one
+    python benchmarks/memmap.py                              # twice the machine's memory: two minutes
+    python benchmarks/memmap.py --gigabytes 1 --batches 50   # a small one
 
 The file is sparse: it has its full length and takes no room on the disk; what is read from it are zeros,
 in pages as real as any. Two figures count. Memory of its own is what the process asked for and nobody else

@@ -1,7 +1,7 @@
 """A text of lines of JSON into numbered shards: megabytes of text a second, with one process and with more.
 
-    python tests/benchmarks/shards.py                              # 128 MB, one and two processes
-    python tests/benchmarks/shards.py --megabytes 500 --processes 1 4 8 --rounds 1
+    python benchmarks/shards.py                              # 128 MB, one and two processes
+    python benchmarks/shards.py --megabytes 500 --processes 1 4 8 --rounds 1
 
 The text is Python's manual and the village's stories, again and again, each document with a number before it.
 The ways take turns, and the median of the rounds counts. "Reading" is what the one process does that reads:

@@ -1,6 +1,6 @@
 """Readers of the village who only count: what each loses, in bits per byte and as gap left.
 
-    python tests/benchmarks/village.py
+    python benchmarks/village.py
 
 Prints the tables of data/README.md: floor, forgetful reader and letter frequencies of each split; word
 n-grams of order 1 to 6 on the test split, with interpolated Kneser-Ney smoothing, counted on the training

@@ -1,7 +1,7 @@
 """Bits per byte of held-out English after a minute of training: ours against nanoGPT's recipe, in one run.
 
     git clone https://github.com/karpathy/nanoGPT
-    python tests/benchmarks/quality.py nanoGPT [--threads 2] [--seconds 60]
+    python benchmarks/quality.py nanoGPT [--threads 2] [--seconds 60]
 
 The text is the English manual inside Python (`pydoc`, 0.4 MB), its last tenth of topics held out; both read
 the same tokens of one tokenizer trained on the rest. Each has so many seconds of processor time for each

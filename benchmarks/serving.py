@@ -1,7 +1,7 @@
 """What a batch that rows join and leave gains, and what a server of it does under load: chapter 20's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/serving.py          # every row that is missing, three minutes
-    python tests/benchmarks/serving.py --table                    # what is there
+    OMP_NUM_THREADS=1 python benchmarks/serving.py          # every row that is missing, three minutes
+    python benchmarks/serving.py --table                    # what is there
 
 A row of kind "batch" is 32 answers of 1 to 200 tokens drawn by lot, by the shipped answerer, or of 1 to 40
 by an untrained model of GPT-2 small's shape: by continuous batching, by the same program in static batches,

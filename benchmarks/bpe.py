@@ -1,7 +1,7 @@
 """Byte-pair encoding: training and encoding against the textbook loop, Hugging Face's trainer and tiktoken.
 
-    python tests/benchmarks/bpe.py              # about half a minute
-    python tests/benchmarks/bpe.py --textbook   # the textbook loop over all 4,096 tokens as well: minutes
+    python benchmarks/bpe.py              # about half a minute
+    python benchmarks/bpe.py --textbook   # the textbook loop over all 4,096 tokens as well: minutes
 
 Everything runs in one process on one thread; each figure is the median of five runs. The text is 1 MB of
 English from inside Python: the manual's topics and the docstrings of the standard library.

@@ -1,7 +1,7 @@
 """Five ways to learn who sings, with 100, 1,000 and 10,000 labels: chapter 15's figure.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/labels.py           # every row that is missing, twelve minutes
-    python tests/benchmarks/labels.py --table                     # what is there
+    OMP_NUM_THREADS=1 python benchmarks/labels.py           # every row that is missing, twelve minutes
+    python benchmarks/labels.py --table                     # what is there
 
 A row is one classifier, trained on the first labels of `singers` (seed 16) and asked about 1,000 others (seed
 17). `twins` has a digit for each pair of twins: how many of the two it got right. Rows are appended to

@@ -1,10 +1,10 @@
 """Fewer bits a weight: what a reader notices, which part suffers, and how fast it is. Chapter 19's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py stories   # a quarter of an hour
-    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py parts     # a minute
-    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py damping   # a minute
-    OMP_NUM_THREADS=1 python tests/benchmarks/quantization.py speed     # needs transformers; two minutes
-    python tests/benchmarks/quantization.py --table                     # what is there
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py stories   # a quarter of an hour
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py parts     # a minute
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py damping   # a minute
+    OMP_NUM_THREADS=1 python benchmarks/quantization.py speed     # needs transformers; two minutes
+    python benchmarks/quantization.py --table                     # what is there
 
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
@@ -15,7 +15,7 @@ the loss on 200 test stories with one kind of matrix alone at 3 bits; of the tok
 are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
 with each damp.
 `speed`: tokens a second of processor time at batch 1 on GPT-2 small's shape, in turns with the GPT-2 of
-transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that tests/benchmarks/decoding.py
+transformers in float32; FBGEMM_ENABLE_INSTRUCTIONS=AVX2, with the variables that benchmarks/decoding.py
 names, shows a processor without AVX-512 and VNNI.
 Rows are appended to data/models/quantization.jsonl; those that are there are skipped.
 """

@@ -1,7 +1,7 @@
 """Words hidden and sentences translated, each with and without what matters: chapter 23's figures.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/encoders.py         # every row that is missing, seven minutes
-    python tests/benchmarks/encoders.py --table                   # what is there
+    OMP_NUM_THREADS=1 python benchmarks/encoders.py         # every row that is missing, seven minutes
+    python benchmarks/encoders.py --table                   # what is there
 
 A row is one training. kind "gaps": sentences of the village in which a name, a thing or a place stands twice,
 15 % of their tokens hidden, by an encoder that sees the whole sentence ("both sides") or only what stands to
