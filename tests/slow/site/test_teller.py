@@ -334,11 +334,3 @@ def test_the_model_s_page_shows_its_whole_file(opened, site):
     assert sides.count() >= 12
     boxes = sides.first.locator(".side").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
     assert boxes[1] > boxes[0] + 300
-
-
-def test_it_is_not_slow(still):
-    """At least 2 tokens a second, which only a fault would miss; benchmarks/browser.py measures."""
-    page = still("index.html").page
-    use(page, "tell")
-    said = page.locator(".teller .status").inner_text()
-    assert float(said.split(" ms of arithmetic")[0].split()[-1]) < 500
