@@ -7,12 +7,11 @@ import re
 import struct
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from support import servers
 from support.folders import raises_one_line
 
 from companion.runtime import hub
@@ -68,31 +67,18 @@ MODELS = {
 }
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(servers.Server):
     """As much of the Hugging Face hub as snapshot_download asks for."""
 
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        pass  # a client that hung up; said aloud, it would stand in another test's output
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.repos = {name: {"main": (FIRST, files)} for name, files in MODELS.items()}
         self.repos["own/whole"]["old"] = (SECOND, WHOLE | {"config.json": b'{"old": 1}'})
         self.asked, self.cuts, self.down, self.slow, self.gate = [], {}, 0, 0, 401
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def address(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(servers.Handler):
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
 
     def do_HEAD(self):
         self.do_GET(body=False)
@@ -144,15 +130,6 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status, code):
         self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": "no"})
 
-    def reply(self, status, data, headers=None, length=None):
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data) if length is None else length))
-        self.end_headers()
-        if self.command != "HEAD":  # a body there would stand before the next answer of the connection
-            self.wfile.write(data)
-
 
 def blob(data):
     return hashlib.sha1(data).hexdigest()
@@ -162,7 +139,7 @@ def blob(data):
 def server():
     hub = Hub()
     yield hub
-    stop(hub)
+    hub.close()
 
 
 @pytest.fixture
@@ -173,11 +150,6 @@ def find(server, tmp_path, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     address, cache = server.address, tmp_path / "cache"
     return lambda name, revision=None: find_model(name, revision, endpoint=address, cache=cache)
-
-
-def stop(server):
-    server.shutdown()
-    server.server_close()
 
 
 # -- the hub
@@ -203,7 +175,7 @@ def test_the_second_call_fetches_nothing_again_and_needs_no_server(find, server)
     server.asked.clear()
     assert first == (find("own/whole"), find("own/split"), find("own/whole", "old"))
     assert not any("/resolve/" in line for line in server.asked)
-    stop(server)
+    server.close()
     assert first == (find("own/whole"), find("own/split"), find("own/whole", "old"))
     assert first[0] != first[2] and (first[2] / "config.json").read_bytes() == b'{"old": 1}'
     assert find("own/whole", SECOND) == first[2]
@@ -313,7 +285,7 @@ def test_offline_mode_asks_nothing(find, server, monkeypatch):
 
 
 def test_no_network_and_nothing_cached_ends_soon(find, server):
-    stop(server)
+    server.close()
     start = time.monotonic()
     with raises_one_line(ConnectionError, "not in the hub's cache, and the hub cannot be reached"):
         find("own/whole")
