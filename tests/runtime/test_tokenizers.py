@@ -239,7 +239,6 @@ GOOD = {
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("bpe", {"kind": ...}, "it is no object with a kind"),
         ("bpe", {"kind": "nobody"}, "its kind is 'nobody', which is none of 'char', 'word', 'bpe'"),
         ("bpe", {"kind": ["bpe"]}, "its kind is ['bpe'], which is none of"),
         ("bpe", {"kind": None}, "its kind is None"),
@@ -278,10 +277,20 @@ def test_a_damaged_file_is_named_with_what_is_wrong_in_one_line(kind, change, me
         Tokenizer.load(path)
 
 
-NO_OBJECT = [b"", b"{", b"[]", b"3", b"{}", b"\xff\xfe\xff", b"[" * 100_000, b'{"kind": "bpe"', b"\x00"]
+NO_OBJECT = {
+    "empty": b"",
+    "cut off at once": b"{",
+    "cut off": b'{"kind": "bpe"',
+    "a list": b"[]",
+    "a number": b"3",
+    "without a kind": b"{}",
+    "no UTF-8": b"\xff\xfe\xff",
+    "a zero byte": b"\x00",
+    "nested too deep": b"[" * 100_000,
+}
 
 
-@pytest.mark.parametrize("data", NO_OBJECT, ids=range(len(NO_OBJECT)))
+@pytest.mark.parametrize("data", NO_OBJECT.values(), ids=NO_OBJECT)
 def test_a_file_that_is_no_object_of_json_is_named(data, tmp_path):
     (tmp_path / "file.json").write_bytes(data)
     with raises_one_line(ValueError, r"^path='.*file\.json' is no tokenizer that .*; save it again$"):
