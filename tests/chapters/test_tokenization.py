@@ -16,6 +16,7 @@ import tiktoken_ext.openai_public
 import tokenizers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.wild_texts import wild_text
 
 from companion import village
 from companion.tokenization import (
@@ -41,13 +42,6 @@ ENCODING = BPE.to_tiktoken()
 # Characters newer than this Python's tables may be letters to one library and not yet to another.
 ASSIGNED = [c for c in map(chr, range(0x110000)) if unicodedata.category(c) not in ("Cn", "Cs")]
 ANY_TEXT = st.text()
-WILD_TEXT = st.lists(
-    st.one_of(
-        st.text(st.sampled_from("ab \n\r\t'sé—🙂\x00½"), max_size=9),
-        st.text(max_size=5),
-        st.sampled_from(SPECIAL),
-    )
-).map("".join)
 
 
 def textbook(pieces, n_merges):
@@ -158,7 +152,7 @@ def test_round_trip_of_any_text(text):
 
 
 @pytest.mark.gate
-@given(WILD_TEXT)
+@given(wild_text(SPECIAL))
 @settings(max_examples=300)
 def test_encoding_applies_merges_in_their_order(text):
     assert BPE.tokens(BPE.encode(text)) == textbook_encode(text, BPE.merges, GPT2_PATTERN)

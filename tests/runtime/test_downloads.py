@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import http.server
 import random
 import re
 import threading
@@ -10,6 +9,7 @@ import time
 
 import pytest
 from filelock import FileLock
+from support import servers
 from support.folders import one_line, visible
 
 from companion.datasets import (
@@ -25,22 +25,16 @@ BYTES = random.Random(0).randbytes(300_000)
 DIGEST = hashlib.sha256(BYTES).hexdigest()
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves BYTES from 127.0.0.1, in the way that `mode` names, and keeps each request's Range header."""
-
-    def handle_error(self, request, client_address):
-        pass  # a client that hung up; said aloud, it would stand in another test's output
+class Server(servers.Server):
+    """Serves BYTES, in the way that `mode` names, and keeps each request's Range header."""
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.mode, self.ranges = "well", []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/text"
+        super().__init__(Handler)
+        self.url = f"{self.address}/text"
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
+class Handler(servers.Handler):
     def do_GET(self):
         mode, wanted = self.server.mode, self.headers["Range"]
         self.server.ranges.append(wanted)
@@ -68,10 +62,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield server
-        server.shutdown()
+    server = Server()
+    yield server
+    server.close()
 
 
 def fails(server, path, *words):
@@ -178,8 +171,7 @@ def test_a_server_with_nothing_to_give(server, tmp_path, mode, words):
 
 
 def test_no_network(server, tmp_path):
-    server.shutdown()
-    server.server_close()
+    server.close()
     fails(server, tmp_path / "text", "check the network")
 
 

@@ -3,8 +3,8 @@
 import json
 import os
 import pickle
-import random
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -13,6 +13,8 @@ import tiktoken
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.folders import raises_one_line
+from support.wild_texts import wild_text
 
 from companion import tokenization
 from companion.runtime.encodings import LongestFirst, one_begins_another
@@ -34,20 +36,10 @@ BPE = BPETokenizer.train(STORY, 1000, special_tokens=SPECIAL)
 CHAR = CharTokenizer.train(STORY)
 WORD = WordTokenizer.train(STORY)
 
-ANY_TEXT = st.text()
-WILD_TEXT = st.lists(
-    st.one_of(
-        st.text(st.sampled_from("ab \n\r\t'sé—🙂\x00½"), max_size=9),
-        st.text(max_size=5),
-        st.sampled_from(SPECIAL),
-    )
-).map("".join)
-
-
 # -------------------------------------------------------------------------------------------- special tokens
 
 
-@given(WILD_TEXT)
+@given(wild_text(SPECIAL))
 @example("".join(SPECIAL))
 def test_user_text_cannot_inject_a_special_token(text):
     for tokenizer in (BPE, CHAR, WORD):
@@ -114,21 +106,6 @@ def test_special_tokens_are_cut_alike_by_us_by_tiktoken_and_by_hand(names, text,
     assert tokenizer.encode(text) == encoding.encode(text, disallowed_special=())
 
 
-def test_names_that_begin_one_another_in_many_strings():
-    names = ("<|end", END_OF_TEXT, "<|", "<|endoftext|>!")
-    tokenizer = BPETokenizer.train(STORY, 700, special_tokens=names)
-    encoding, rng = tokenizer.to_tiktoken(), random.Random(3)
-    parts, shared = [*names, "<|endof", "end", "text|>", " lamp", "é", "\n", "!"], 0
-    for _ in range(3000):
-        text = "".join(rng.choices(parts, k=rng.randint(1, 9)))
-        allowed = "all" if rng.random() < 0.5 else set(rng.sample(names, 2))
-        assert tokenizer.encode(text, allowed) == encoding.encode(
-            text, allowed_special=allowed, disallowed_special=()
-        ), (text, allowed)
-        shared += END_OF_TEXT in text
-    assert shared > 500
-
-
 def test_tiktoken_is_taken_as_it_is_where_no_name_begins_another():
     plain = BPETokenizer([], ("<a>", "<b>", "b>")).to_tiktoken()
     assert type(plain) is tiktoken.Encoding
@@ -157,13 +134,9 @@ def test_a_special_token_that_is_missing_is_said_with_the_file(tmp_path):
     path = tmp_path / "tokenizer.json"
     CharTokenizer("ab", ()).save(path)
     assert Tokenizer.load(path).encode("ab") == [0, 1]
-    with pytest.raises(
-        ValueError, match=r"^the tokenizer in .*tokenizer\.json lacks .*<\|endoftext\|>.*; train "
-    ):
+    with pytest.raises(ValueError, match=r"^the tokenizer in .*tokenizer\.json lacks .*endoftext.*; train "):
         Tokenizer.load(path).special_tokens[END_OF_TEXT]
-    with pytest.raises(
-        ValueError, match=r"^the tokenizer lacks the special token '<pad>'; train one with it"
-    ):
+    with pytest.raises(ValueError, match=r"^the tokenizer lacks the special token '<pad>'; train one"):
         CHAR.special_tokens["<pad>"]
     assert END_OF_TEXT not in Tokenizer.load(path).special_tokens
     assert Tokenizer.load(path).special_tokens.get(END_OF_TEXT) is None
@@ -171,9 +144,7 @@ def test_a_special_token_that_is_missing_is_said_with_the_file(tmp_path):
 
 @pytest.mark.parametrize("allowed", [{"<|nobody|>"}, END_OF_TEXT, {END_OF_TEXT, ""}, "ALL"])
 def test_allowing_what_is_no_special_token_is_an_error(allowed):
-    with pytest.raises(
-        ValueError, match=r"^allowed_special=.* must be \"all\" or a set .*<\|endoftext\|>.*$"
-    ):
+    with pytest.raises(ValueError, match='^allowed_special=.* must be "all" or a set .*endoftext.*$'):
         BPE.encode("text", allowed)
 
 
@@ -220,12 +191,9 @@ def test_an_id_outside_the_vocabulary_is_an_error(tokenizer):
 
 
 def test_ids_may_be_in_an_array():
-    ids = BPE.encode("Mara found a key")
-    assert (
-        BPE.decode(numpy.array(ids, dtype=numpy.uint16))
-        == BPE.decode(torch.tensor(ids))
-        == "Mara found a key"
-    )
+    text = "Mara found a key"
+    ids = BPE.encode(text)
+    assert BPE.decode(numpy.array(ids, dtype=numpy.uint16)) == BPE.decode(torch.tensor(ids)) == text
 
 
 # --------------------------------------------------------------------------------------------- save and load
@@ -253,28 +221,11 @@ def test_load_gives_back_what_was_saved(tokenizer, tmp_path):
     assert os.listdir(tmp_path / "deep") == ["tokenizer.json"]
 
 
-def test_what_training_used_is_in_the_file(tmp_path):
-    for kind, size in ((BPETokenizer, (260,)), (WordTokenizer, ())):
-        tokenizer = kind.train("to be to be", *size, special_tokens=("<|a|>",), pattern=r"[\s\S]+")
-        tokenizer.save(tmp_path / "tokenizer.json")
-        loaded = Tokenizer.load(tmp_path / "tokenizer.json")
-        assert loaded.pattern == r"[\s\S]+" and loaded.encode("to be to be") == tokenizer.encode(
-            "to be to be"
-        )
-        assert len(loaded.encode("to be to be")) < 6 and list(loaded.special_tokens) == ["<|a|>"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", "3", '{"kind": "bpe"}', '{"kind": "nobody"}', '{"kind": "char", "wrong": 1}', "\ufffd"]
-    + [json.dumps({"kind": "bpe", "merges": [["a", "bc"]]})],
-)
-def test_loading_another_file_is_an_error_in_one_line(content, tmp_path):
-    (tmp_path / "file.json").write_text(content, encoding="utf-8")
-    with pytest.raises(
-        ValueError, match=r"^path='.*file\.json' is no tokenizer that \.save wrote .*; save it again$"
-    ):
-        Tokenizer.load(tmp_path / "file.json")
+@pytest.mark.parametrize(("kind", "size"), [(BPETokenizer, (260,)), (WordTokenizer, ())])
+def test_what_training_used_is_kept(kind, size):
+    tokenizer = kind.train("to be to be", *size, special_tokens=("<|a|>",), pattern=r"[\s\S]+")
+    assert tokenizer.pattern == r"[\s\S]+" and list(tokenizer.special_tokens) == ["<|a|>"]
+    assert len(tokenizer.encode("to be to be")) < 6
 
 
 GOOD = {
@@ -307,19 +258,13 @@ GOOD = {
         ("bpe", {"byte_order": "猫" * 256}, "must be bytes, or a str with one character a byte"),
         ("bpe", {"pattern": "("}, "pattern='(' is no regular expression: missing ) at position 1; mend it"),
         ("bpe", {"pattern": None}, "pattern=None must be a str, a regular expression"),
-        ("word", {"pattern": r"\p{Nonsense}"}, "pattern='\\\\p{Nonsense}' is no regular expression: unknown"),
-        ("word", {"pattern": 5}, "pattern=5 must be a str, a regular expression"),
         ("word", {"words": 5}, "tokens=5 must be several str"),
         ("word", {"words": ["a", None]}, "tokens hold None, which must be a str"),
         ("word", {"words": ["a", "a"]}, "tokens hold 'a' twice"),
-        ("word", {"words": []}, "text is empty, and gives no tokens"),
         ("char", {"characters": None}, "tokens=None must be several str"),
         ("char", {"characters": "aa"}, "tokens hold 'a' twice"),
-        ("char", {"special_tokens": 5}, "special_tokens=5 must be a list of names"),
         ("char", {"special_tokens": None}, "special_tokens=None must be a list of names"),
-        ("char", {"special_tokens": [1]}, "special_tokens holds 1, which must be a str"),
         ("char", {"special_tokens": {"<e>": 7}}, "the ids in special_tokens={'<e>': 7} must be"),
-        ("char", {"special_tokens": {"<\ud800>": 2}}, "with half a character; write a whole one"),
     ],
 )
 def test_a_damaged_file_is_named_with_what_is_wrong_in_one_line(kind, change, message, tmp_path):
@@ -328,28 +273,28 @@ def test_a_damaged_file_is_named_with_what_is_wrong_in_one_line(kind, change, me
     assert Tokenizer.load(path).encode("a<e>", "all")[-1] == GOOD[kind]["special_tokens"]["<e>"]
     state = {name: value for name, value in (GOOD[kind] | change).items() if value is not ...}
     path.write_text(json.dumps(state))
-    with pytest.raises(
-        ValueError, match=rf"^path='.*file\.json' is no tokenizer .*{re.escape(message)}.*$"
-    ) as error:
+    with raises_one_line(ValueError, rf"^path='.*file\.json' is no tokenizer .*{re.escape(message)}.*$"):
         Tokenizer.load(path)
-    assert error.value.__cause__ is None and error.value.__suppress_context__
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe\xff", b"[" * 100_000, b'{"kind": "bpe"', b"\x00", b"{}"])
-def test_a_file_that_is_no_json_is_named(data, tmp_path):
+NO_OBJECT = {
+    "empty": b"",
+    "cut off at once": b"{",
+    "cut off": b'{"kind": "bpe"',
+    "a list": b"[]",
+    "a number": b"3",
+    "without a kind": b"{}",
+    "no UTF-8": b"\xff\xfe\xff",
+    "a zero byte": b"\x00",
+    "nested too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", NO_OBJECT.values(), ids=NO_OBJECT)
+def test_a_file_that_is_no_object_of_json_is_named(data, tmp_path):
     (tmp_path / "file.json").write_bytes(data)
-    with pytest.raises(ValueError, match=r"^path='.*file\.json' is no tokenizer that .*; save it again$"):
+    with raises_one_line(ValueError, r"^path='.*file\.json' is no tokenizer that .*; save it again$"):
         Tokenizer.load(tmp_path / "file.json")
-
-
-def test_a_file_of_the_first_readers_still_loads(tmp_path):
-    """As it was written before `runtime` held the base: kind, fields, special tokens with their ids."""
-    path = tmp_path / "tokenizer.json"
-    path.write_text(json.dumps(GOOD["bpe"]))
-    tokenizer = Tokenizer.load(path)
-    assert type(tokenizer) is BPETokenizer
-    assert tokenizer.merges == [(b"a", b"b"), (b"ab", b"b")]
-    assert tokenizer.encode("abb a<e>", "all") == [257, 32, 97, 258]
 
 
 def test_loading_as_the_wrong_class_or_from_nowhere_is_an_error(tmp_path):
@@ -374,24 +319,40 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["tokenizer.json"]
 
 
-@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
-def test_special_tokens_must_be_different_names(kind):
-    size = (300,) if kind is BPETokenizer else ()
-    text = "some words to train on, and some more of them: the lamp, the key, the bell"
-    with pytest.raises(
-        TypeError, match=r"^special_tokens='<pad>' must be several names; write \('<pad>',\)$"
-    ):
-        kind.train(text, *size, special_tokens="<pad>")
-    for names in (("<a>", "<a>"), ("",)):
-        with pytest.raises(ValueError, match="^special_tokens=.* must be different names, none empty; .*$"):
-            kind.train(text, *size, special_tokens=names)
+NO_NAMES = [
+    ("<pad>", TypeError, r"='<pad>' must be several names; write \('<pad>',\)$"),
+    (("<a>", "<a>"), ValueError, "=.* must be different names, none empty; .*$"),
+    (("",), ValueError, "=.* must be different names, none empty; .*$"),
+    (5, TypeError, r"=5 must be a list of names; for none, write \(\)$"),
+    (None, TypeError, r"=None must be a list of names; for none, write \(\)$"),
+    (iter(["<a>"]), TypeError, r"=.* must be a list of names; for none, write \(\)$"),
+    ([b"<a>"], TypeError, " holds b'<a>', which must be a str$"),
+    (["\ud800"], ValueError, " holds .* with half a character"),
+]
 
 
 @pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
-@pytest.mark.parametrize("text", [b"bytes", [b"bytes"], ["a", None]])
-def test_training_on_what_is_no_text_is_an_error(kind, text):
-    size = (256 + 1,) if kind is BPETokenizer else ()
-    with pytest.raises(TypeError, match="^text holds .* which must be a str; open files as text$"):
+@pytest.mark.parametrize(("names", "error", "message"), NO_NAMES)
+def test_special_tokens_are_a_list_of_different_names(kind, names, error, message):
+    tokens = [] if kind is BPETokenizer else "ab"
+    with pytest.raises(error, match=f"^special_tokens{message}"):
+        kind(tokens, special_tokens=names)
+
+
+NO_TEXTS = [
+    (b"bytes", "^text holds .* which must be a str; open files as text$"),
+    ([b"bytes"], "^text holds .* which must be a str; open files as text$"),
+    (["a", None], "^text holds .* which must be a str; open files as text$"),
+    (5, "^text=5 must be a str, or several$"),
+    (None, "^text=None must be a str, or several$"),
+]
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
+@pytest.mark.parametrize(("text", "message"), NO_TEXTS)
+def test_training_on_what_is_no_text_is_an_error(kind, text, message):
+    size = [257] if kind is BPETokenizer else []
+    with pytest.raises(TypeError, match=message):
         kind.train(text, *size)
 
 
@@ -406,18 +367,6 @@ def test_encoding_what_is_no_text_is_an_error(tokenizer, text):
 def test_a_pattern_that_skips_text_is_an_error(pattern):
     with pytest.raises(ValueError, match=r"^pattern=.* skips part of the text; .*$"):
         BPETokenizer([], pattern=pattern).encode("some words!")
-
-
-def test_special_tokens_are_a_list_of_names():
-    for wrong in (5, None, iter(["<a>"])):
-        with pytest.raises(
-            TypeError, match="^special_tokens=.* must be a list of names; for none, write \\(\\)$"
-        ):
-            CharTokenizer("ab", wrong)
-    with pytest.raises(TypeError, match="^special_tokens holds b'<a>', which must be a str$"):
-        BPETokenizer.train("ab", 257, special_tokens=[b"<a>"])
-    with pytest.raises(ValueError, match="^special_tokens holds .* with half a character"):
-        BPETokenizer([], special_tokens=["\ud800"])
 
 
 @pytest.mark.parametrize(
@@ -455,29 +404,23 @@ def test_an_empty_text_is_an_error(kind, text):
 
 def test_one_str_is_one_document_and_a_list_is_several():
     assert WordTokenizer.train("a b").words == WordTokenizer.train(["a b"]).words == [" b", "a"]
-    for kind in (CharTokenizer, WordTokenizer):
-        with pytest.raises(TypeError, match="^text=5 must be a str, or several$"):
-            kind.train(5)
-    with pytest.raises(TypeError, match="^text=None must be a str, or several$"):
-        BPETokenizer.train(None, 300)
 
 
 @pytest.mark.parametrize("pattern", ["(", r"\p{Nonsense}", "[", "a{2,1}"])
-def test_an_invalid_pattern_is_an_error(pattern):
-    for make in (
-        lambda: BPETokenizer([], pattern=pattern),
-        lambda: WordTokenizer.train("a b", pattern=pattern),
-    ):
-        with pytest.raises(ValueError, match="^pattern=.* is no regular expression: .*; mend it$"):
-            make()
+@pytest.mark.parametrize("make", [partial(BPETokenizer, []), partial(WordTokenizer.train, "a b")])
+def test_an_invalid_pattern_is_an_error(make, pattern):
+    with pytest.raises(ValueError, match="^pattern=.* is no regular expression: .*; mend it$"):
+        make(pattern=pattern)
 
 
-def test_a_pattern_may_have_groups():
-    for pattern in (r"(\w)(\w)|\s", r"(\w+)|(\s)|(?=q)(x)", r"( ?)(\p{L}+)|([\s\S])"):
-        text = "ab cd" if "|\\s" in pattern else "ab cd!" if "S]" in pattern else "ab cd"
-        assert "".join(split_pieces(pattern, text)) == text
-        tokenizer = BPETokenizer([(b"a", b"b"), (b" ", b"c")], pattern=pattern)
-        assert tokenizer.encode(text) == tokenizer.to_tiktoken().encode_ordinary(text)
+GROUPS = {r"(\w)(\w)|\s": "ab cd", r"(\w+)|(\s)|(?=q)(x)": "ab cd", r"( ?)(\p{L}+)|([\s\S])": "ab cd!"}
+
+
+@pytest.mark.parametrize(("pattern", "text"), GROUPS.items())
+def test_a_pattern_may_have_groups(pattern, text):
+    assert "".join(split_pieces(pattern, text)) == text
+    tokenizer = BPETokenizer([(b"a", b"b"), (b" ", b"c")], pattern=pattern)
+    assert tokenizer.encode(text) == tokenizer.to_tiktoken().encode_ordinary(text)
 
 
 def test_a_pattern_that_only_regex_can_read_is_said_by_to_tiktoken():
@@ -509,7 +452,5 @@ def test_a_subclass_says_what_a_token_is_and_gets_the_rest(tmp_path):
         Tokenizer(["a"], ()).encode("a")
 
 
-def test_the_chapters_module_has_what_others_import_from_it():
-    for name in ("END_OF_TEXT", "UNKNOWN", "Tokenizer", "decode_stream", "split_pieces"):
-        assert hasattr(tokenization, name)
+def test_the_chapters_module_exports_few_names():
     assert len(tokenization.__all__) <= 12

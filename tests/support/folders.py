@@ -1,5 +1,6 @@
 """What tests of files share."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,3 +17,14 @@ def one_line(error: pytest.ExceptionInfo, *words) -> None:
     assert "\n" not in str(error.value)
     for word in words:
         assert str(word) in str(error.value)
+
+
+@contextlib.contextmanager
+def raises_one_line(kind: type[Exception], match: str):
+    """Raises an error of this kind: one short line that matches, and no other error is shown with it."""
+    with pytest.raises(kind, match=match) as error:
+        yield error
+    one_line(error)
+    assert len(str(error.value)) < 300
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__ or error.value.__context__ is None

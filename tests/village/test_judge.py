@@ -10,6 +10,7 @@ from companion.village.world import KINDS, RULES
 
 TOLD = [story(Random(seed)) for seed in range(300)]
 PARSED = [VILLAGE.parse(told.text) for told in TOLD]
+SENTENCES = [[step.pattern.fill(step.words) for step in steps] for steps in PARSED]
 BEETLE = "A beetle crossed the road without looking."
 
 
@@ -33,188 +34,6 @@ LAID = TWO + "The red lantern Mara put down stayed at the mill. " + AWAY.removep
 BORROWED = TWO + "The lantern Mara lent at the mill was now the lantern Bram had to bring back. "
 BROKEN = TWO + "Crack! The red lantern Mara had broke, and somebody said a very short word. "
 BOTH = TWO + "The blue key Bram found at the mill was as good as new. "
-
-CONTRADICTIONS = [
-    (TWO, '"Who has the lantern?" "Bram," said Bram.', "Bram: expected the one who holds it, Mara"),
-    (
-        TWO,
-        "The blue lantern Mara gave away was now the lantern Bram had.",
-        "blue: expected the color of a thing that can be given to a neighbor, red",
-    ),
-    (
-        TWO,
-        "The red key Mara gave away was now the key Bram had.",
-        "key: expected a thing of that color that can be given to a neighbor, lantern",
-    ),
-    (TWO, '"Take it!" So the key Mara had was now the key Bram had.', "key: expected a thing that can be"),
-    (
-        TWO,
-        '"Take it!" So the lantern Bram had was now the lantern Mara had.',
-        "Bram: expected the one who holds it, Mara",
-    ),
-    (
-        TWO,
-        '"Take it!" So the lantern Mara had was now the lantern Nell had.',
-        "nobody named Nell is in this story",
-    ),
-    (
-        BOTH,
-        '"Take it!" So the lantern Mara had was now the lantern Bram had.',
-        "expected a thing that can be given",
-    ),
-    (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "pond: expected where it is, mill"),
-    (TWO, '"Where is the key?" asked Bram. It was at the mill.', "key: expected a thing that is held"),
-    (
-        TWO,
-        "The pink lantern Mara polished shone until Bram clapped.",
-        "pink: expected the color of something",
-    ),
-    (
-        BOTH,
-        "The blue lantern Mara polished shone until Bram clapped.",
-        "lantern: expected a thing of that color",
-    ),
-    (
-        BOTH,
-        "The red lantern Bram polished shone until Mara clapped.",
-        "Bram: expected the one who holds it, Mara",
-    ),
-    (TWO, "The green lantern Bram found at the mill was as good as new.", "Mara has the lantern"),
-    (
-        TWO,
-        "The green drum Bram found at the pond was as good as new.",
-        "pond: expected where this one is, mill",
-    ),
-    (
-        TWO,
-        "The green drum Mara found at the mill was as good as new.",
-        "Mara: expected somebody with empty hands, Bram",
-    ),
-    (
-        TWO,
-        "The red lantern Bram put down stayed at the mill.",
-        "Bram: expected the one who holds it, Mara",
-    ),
-    (
-        TWO,
-        "They traded the lantern Mara had for the key Bram had. Now it was the key Mara had and the "
-        "lantern Bram had.",
-        "expected a thing whose holder stands beside another",
-    ),
-    (
-        BOTH,
-        "They traded the lantern Mara had for the drum Bram had. Now it was the drum Mara had and the "
-        "lantern Bram had.",
-        "drum: expected a thing that somebody at the same place holds, key",
-    ),
-    (
-        TWO,
-        "Then the goat Nell came to the inn, and everybody saw the blue key Nell brought.",
-        "a place where",
-    ),
-    (TWO, "The fox Mara winked. You could never tell with Mara.", "expected the one who has that role, Bram"),
-    (TWO, "The baker Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
-    (TWO, "Mara missed Bram and went over to the inn.", "Mara: expected somebody away from"),
-    (TWO, "Bram was still happy.", "Bram: expected somebody whose mood was told, but there is none"),
-    (TWO, "At last the rain was over.", "rain: expected the weather, but there is none"),
-    (TWO, "Bram ate two of the plums. That left three.", "Bram: expected somebody with at least four"),
-    (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
-    (BROKEN, '"Who broke the lantern?" It was Bram, but nobody was angry.', "the one who broke it, Mara"),
-    (
-        TWO,
-        "With a bit of string, the lantern Mara had was whole again.",
-        "expected a broken thing that somebody",
-    ),
-    (TWO, '"Who hid the lantern?" Of course, it was Mara.', "lantern: expected a hidden thing"),
-    (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
-    (
-        TWO,
-        "A kind aunt sent the pink kite Bram had asked for.",
-        "expected what somebody with empty hands wished",
-    ),
-    (TWO, "The lantern Mara borrowed still belonged to Bram.", "lantern: expected a borrowed thing"),
-    (
-        BORROWED,
-        "The lantern Bram borrowed still belonged to Bram.",
-        "expected the one to whom it belongs, Mara",
-    ),
-    (FOOD, "Bram ate two of the plums. That left four.", "four: expected what is left, three"),
-    (FOOD, "Bram ate two of the figs. That left three.", "figs: expected what this one has to eat, plums"),
-    (FOOD, "Bram had five plums and got three more. That made nine.", "expected the sum, eight"),
-    (FOOD, "Bram had six plums and got three more. That made nine.", "six: expected how many there are"),
-    (FOOD, "Bram counted the plums again. There were still seven.", "expected how many there are, five"),
-    (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
-    (
-        AWAY,
-        '"Take it!" So the lantern Mara had was now the lantern Bram had.',
-        "expected a thing that can be given",
-    ),
-    (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "she: expected"),
-    (
-        LAID,
-        "The lantern Bram picked up had lain at the mill for a while.",
-        "with empty hands where it lies, Mara",
-    ),
-    (
-        LAID,
-        "The lantern Mara picked up had lain at the inn for a while.",
-        "inn: expected where this one is, mill",
-    ),
-    (
-        LAID,
-        "Bram ran to the gate to get the lantern Bram needed.",
-        "gate: expected a place where something lies, mill",
-    ),
-    (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
-    (LAID, "The green lantern Mara found at the mill was as good as new.", "the lantern lies at the mill"),
-    (TWO, "Once upon a time, the goat Mara lived by the mill.", "Mara is the baker"),
-    (TWO, "Once upon a time, the baker Mara lived by the inn.", "Mara is at the mill"),
-    (
-        TWO,
-        "Once the baker Mara sat at the mill and admired the blue key Mara had found.",
-        "Mara has the lantern",
-    ),
-    (
-        TWO,
-        "Then the goat Bram came to the mill, and everybody saw the blue key Bram brought.",
-        "Bram is the fox",
-    ),
-    (
-        TWO,
-        "Then the baker Mara came to the mill, and everybody saw the blue key Mara brought.",
-        "Mara has the lantern",
-    ),
-    (
-        TWO,
-        "The lantern Mara borrowed still belonged to Nell.",
-        "lantern: expected a borrowed thing, but there is none",
-    ),
-    (FOOD, "The fox Bram stopped at the mill with six figs.", "Bram has five plums"),
-    (FOOD, "Bram bought four figs near the mill.", "Bram: expected somebody with nothing to eat, Mara"),
-    (FOOD, "Bram ate five of the plums. That left one.", "five: expected so many that at least two"),
-    (MONDAY, "It was Tuesday, as everybody could tell from the soup.", "Tuesday: expected a day, the first"),
-    (MONDAY, "It was Friday, and the goat Nell was at the inn.", "it is Monday"),
-    (
-        BORROWED,
-        '"Take it!" So the lantern Bram had was now the lantern Mara had.',
-        "lantern: expected a thing that can be given",
-    ),
-]
-
-
-@pytest.mark.parametrize(("before", "sentence", "reason"), CONTRADICTIONS)
-def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
-    """At the right sentence, for the right reason, and the sentences around it are judged as before."""
-    sentences = [verdict.sentence for verdict in judge(before)]
-    verdicts = judge(f"{before}{sentence} {BEETLE}")
-    assert [verdict.sentence for verdict in verdicts[:-1]] == [*sentences, sentence]
-    assert all(verdict.kind == "ok" for verdict in verdicts[: len(sentences)])
-    assert verdicts[len(sentences)].kind == "contradiction"
-    assert reason in verdicts[len(sentences)].reason
-    assert verdicts[-1].kind == "ok"
-    assert bits(before + sentence) is None
-
-
 TWO_PLUMS = FOOD + "Bram ate three of the plums. That left two. "
 THREE_PLUMS = FOOD + "Bram ate two of the plums. That left three. " + BEETLE + " "
 EIGHTEEN = (
@@ -228,6 +47,121 @@ FULL = (
 )
 KITE = TWO + "Bram stood at the mill and thought of a kite Bram would love to have. "
 SUNDAY = "It was Sunday, and the baker Mara was at the mill. One day Mara met the fox Bram at the mill. "
+IS_THIS_THE_MILL = '"Is this the mill?" asked Mara. "Yes, this is the mill," said Bram.'
+LONG = TWO + 4 * f'{IS_THIS_THE_MILL} "Who has the lantern?" "Mara," said Bram. '
+
+
+def each(cases):
+    """A test for each (what was told before, a sentence, what the judge says of it)."""
+    ids = [sentence for _, sentence, _ in cases]
+    return pytest.mark.parametrize(("before", "sentence", "reason"), cases, ids=ids)
+
+
+CONTRADICTIONS = [
+    (TWO, '"Who has the lantern?" "Bram," said Bram.', "Bram: expected the one who holds it, Mara"),
+    (TWO, "The blue lantern Mara gave away was now the lantern Bram had.",
+     "blue: expected the color of a thing that can be given to a neighbor, red"),
+    (TWO, "The red key Mara gave away was now the key Bram had.",
+     "key: expected a thing of that color that can be given to a neighbor, lantern"),
+    (TWO, '"Take it!" So the key Mara had was now the key Bram had.', "key: expected a thing that can be"),
+    (TWO, '"Take it!" So the lantern Bram had was now the lantern Mara had.',
+     "Bram: expected the one who holds it, Mara"),
+    (TWO, '"Take it!" So the lantern Mara had was now the lantern Nell had.',
+     "nobody named Nell is in this story"),
+    (BOTH, '"Take it!" So the lantern Mara had was now the lantern Bram had.',
+     "expected a thing that can be given"),
+    (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "pond: expected where it is, mill"),
+    (TWO, '"Where is the key?" asked Bram. It was at the mill.', "key: expected a thing that is held"),
+    (TWO, "The pink lantern Mara polished shone until Bram clapped.",
+     "pink: expected the color of something"),
+    (BOTH, "The blue lantern Mara polished shone until Bram clapped.",
+     "lantern: expected a thing of that color"),
+    (BOTH, "The red lantern Bram polished shone until Mara clapped.",
+     "Bram: expected the one who holds it, Mara"),
+    (TWO, "The green lantern Bram found at the mill was as good as new.", "Mara has the lantern"),
+    (TWO, "The green drum Bram found at the pond was as good as new.",
+     "pond: expected where this one is, mill"),
+    (TWO, "The green drum Mara found at the mill was as good as new.",
+     "Mara: expected somebody with empty hands, Bram"),
+    (TWO, "The red lantern Bram put down stayed at the mill.",
+     "Bram: expected the one who holds it, Mara"),
+    (TWO, "They traded the lantern Mara had for the key Bram had. Now it was the key Mara had and the "
+     "lantern Bram had.", "expected a thing whose holder stands beside another"),
+    (BOTH, "They traded the lantern Mara had for the drum Bram had. Now it was the drum Mara had and the "
+     "lantern Bram had.", "drum: expected a thing that somebody at the same place holds, key"),
+    (TWO, "Then the goat Nell came to the inn, and everybody saw the blue key Nell brought.",
+     "a place where"),
+    (TWO, "The fox Mara winked. You could never tell with Mara.",
+     "expected the one who has that role, Bram"),
+    (TWO, "The baker Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
+    (TWO, "Mara missed Bram and went over to the inn.", "Mara: expected somebody away from"),
+    (TWO, "Bram was still happy.", "Bram: expected somebody whose mood was told, but there is none"),
+    (TWO, "At last the rain was over.", "rain: expected the weather, but there is none"),
+    (TWO, "Bram ate two of the plums. That left three.", "Bram: expected somebody with at least four"),
+    (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
+    (BROKEN, '"Who broke the lantern?" It was Bram, but nobody was angry.', "the one who broke it, Mara"),
+    (TWO, "With a bit of string, the lantern Mara had was whole again.",
+     "expected a broken thing that somebody"),
+    (TWO, '"Who hid the lantern?" Of course, it was Mara.', "lantern: expected a hidden thing"),
+    (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
+    (TWO, "A kind aunt sent the pink kite Bram had asked for.",
+     "expected what somebody with empty hands wished"),
+    (TWO, "The lantern Mara borrowed still belonged to Bram.", "lantern: expected a borrowed thing"),
+    (BORROWED, "The lantern Bram borrowed still belonged to Bram.",
+     "expected the one to whom it belongs, Mara"),
+    (FOOD, "Bram ate two of the plums. That left four.", "four: expected what is left, three"),
+    (FOOD, "Bram ate two of the figs. That left three.", "figs: expected what this one has to eat, plums"),
+    (FOOD, "Bram had five plums and got three more. That made nine.", "expected the sum, eight"),
+    (FOOD, "Bram had six plums and got three more. That made nine.", "six: expected how many there are"),
+    (FOOD, "Bram counted the plums again. There were still seven.", "expected how many there are, five"),
+    (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
+    (AWAY, '"Take it!" So the lantern Mara had was now the lantern Bram had.',
+     "expected a thing that can be given"),
+    (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "she: expected"),
+    (LAID, "The lantern Bram picked up had lain at the mill for a while.",
+     "with empty hands where it lies, Mara"),
+    (LAID, "The lantern Mara picked up had lain at the inn for a while.",
+     "inn: expected where this one is, mill"),
+    (LAID, "Bram ran to the gate to get the lantern Bram needed.",
+     "gate: expected a place where something lies, mill"),
+    (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
+    (LAID, "The green lantern Mara found at the mill was as good as new.", "the lantern lies at the mill"),
+    (TWO, "Once upon a time, the goat Mara lived by the mill.", "Mara is the baker"),
+    (TWO, "Once upon a time, the baker Mara lived by the inn.", "Mara is at the mill"),
+    (TWO, "Once the baker Mara sat at the mill and admired the blue key Mara had found.",
+     "Mara has the lantern"),
+    (TWO, "Then the goat Bram came to the mill, and everybody saw the blue key Bram brought.",
+     "Bram is the fox"),
+    (TWO, "Then the baker Mara came to the mill, and everybody saw the blue key Mara brought.",
+     "Mara has the lantern"),
+    (TWO, "The lantern Mara borrowed still belonged to Nell.",
+     "lantern: expected a borrowed thing, but there is none"),
+    (FOOD, "The fox Bram stopped at the mill with six figs.", "Bram has five plums"),
+    (FOOD, "Bram bought four figs near the mill.", "Bram: expected somebody with nothing to eat, Mara"),
+    (FOOD, "Bram ate five of the plums. That left one.", "five: expected so many that at least two"),
+    (MONDAY, "It was Tuesday, as everybody could tell from the soup.", "Tuesday: expected a day, the first"),
+    (MONDAY, "It was Friday, and the goat Nell was at the inn.", "it is Monday"),
+    (BORROWED, '"Take it!" So the lantern Bram had was now the lantern Mara had.',
+     "lantern: expected a thing that can be given"),
+    (FULL, '"Who has the drum?" "Mara," said Bram.',
+     "drum: expected a thing that somebody holds, lantern or key or kite"),
+    (BOTH, "The key Mara hid at the mill was hard to find.", "Mara: expected the one who holds it, Bram"),
+    (BOTH, "The blue key still lay at the mill.", "blue: expected the color of something that lies"),
+]  # fmt: skip
+
+
+@each(CONTRADICTIONS)
+def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
+    """At the right sentence, for the right reason, and the sentences around it are judged as before."""
+    sentences = [verdict.sentence for verdict in judge(before)]
+    verdicts = judge(f"{before}{sentence} {BEETLE}")
+    assert [verdict.sentence for verdict in verdicts[:-1]] == [*sentences, sentence]
+    assert all(verdict.kind == "ok" for verdict in verdicts[: len(sentences)])
+    assert verdicts[len(sentences)].kind == "contradiction"
+    assert reason in verdicts[len(sentences)].reason
+    assert verdicts[-1].kind == "ok"
+    assert bits(before + sentence) is None
+
 
 MISPLACED = [
     # said before, and no less true
@@ -250,47 +184,36 @@ MISPLACED = [
     (TWO, "Once upon a time, the goat Nell lived by the inn.", "the story has begun already"),
     (FOOD, "An old woman gave Mara four figs and a wink.", "a sentence of this kind stood just before"),
     (FULL, "The duck Ivy stopped at the mill with four figs.", "nobody else fits into this story"),
+    (LONG, IS_THIS_THE_MILL, "the story should have ended"),
     # not here
     ("", "Once the goat Mara and the goat Bram met at the mill.", "two are a goat"),
     (TWO, "The baker Nell came to the mill to feed the swans.", "somebody is a baker already"),
     (AWAY, '"Hello, Mara!" It was the fox Bram, coming to the mill.', "somebody is a fox already"),
     (TWO, '"Who has the lantern?" "Mara," said Mara.', "Mara would be alone in this"),
     (TWO, "The baker Mara walked from the mill to the mill.", "at the mill already"),
-    (
-        TWO,
-        "There was a fair at the mill. So they all went to the mill, Bram first.",
-        "somebody is at the mill",
-    ),
+    (TWO, "There was a fair at the mill. So they all went to the mill, Bram first.",
+     "somebody is at the mill"),
     (TWO, "There was fog at the inn now.", "nobody is at the inn"),
-    (
-        TWO + "There was fog at the mill now. ",
-        '"It smells like fog," said Mara at the mill, and so it was.',
-        "fog",
-    ),
+    (TWO + "There was fog at the mill now. ", '"It smells like fog," said Mara at the mill, and so it was.',
+     "fog"),
     (TWO, "They slept well, and when they woke up it was Friday.", "no day was told"),
     (SUNDAY, "It was Sunday, as everybody could tell from the soup.", "the day was told already"),
-    (
-        TWO + "Bram felt sad because the roof leaked again. ",
-        'Bram said, "I feel sad." "Why sad?" asked Mara.',
-        "sad",
-    ),
+    (TWO + "Bram felt sad because the roof leaked again. ",
+     'Bram said, "I feel sad." "Why sad?" asked Mara.', "sad"),
     (KITE, '"Is there a drum Bram could have?" asked Mara. There was none.', "Bram has a wish already"),
     (KITE, '"Is there a kite Mara could have?" asked Bram. There was none.', "a kite was mentioned already"),
     (KITE, "The pink kite Bram found at the mill was as good as new.", "a kite was mentioned already"),
     (FOOD, "Mara bought four plums near the mill.", "somebody has plums already"),
     (THREE_PLUMS, "Bram ate two of the plums. That left one.", "Bram has fewer than four things to eat"),
     (THREE_PLUMS, "Bram gave two plums to Mara and kept one.", "Bram has fewer than four things to eat"),
-    (
-        THREE_PLUMS,
-        "Bram paid two plums for a red key Bram liked and had one left.",
-        "Bram has fewer than four",
-    ),
+    (THREE_PLUMS, "Bram paid two plums for a red key Bram liked and had one left.",
+     "Bram has fewer than four"),
     (FOOD, "Bram ate four of the plums. That left one.", "four would leave fewer than two"),
     (EIGHTEEN, 'Bram found two more plums. "Now I have twenty," he said.', "more than fifteen"),
-]
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("before", "sentence", "reason"), MISPLACED)
+@each(MISPLACED)
 def test_the_judge_finds_what_is_misplaced(before, sentence, reason):
     verdicts = judge(before + sentence)
     assert all(verdict.kind == "ok" for verdict in verdicts[:-1])
@@ -304,31 +227,24 @@ def test_there_is_an_example_of_every_rule_whose_breach_may_be_true():
     given = {verdict.reason for before, sentence, _ in MISPLACED for verdict in judge(before + sentence)}
     for name, (_, reason) in MANNERS.items():
         assert (name if isinstance(name, str) else name[0]) in RULES
-        front, end = reason.split("{word}") if "{word}" in reason else (reason, "")
-        assert name == "new_name" or any(said.startswith(front) and said.endswith(end) for said in given), (
-            name
-        )
+        front, _, end = reason.partition("{word}")
+        shown = any(said.startswith(front) and said.endswith(end) for said in given)
+        assert shown or name == "new_name", name
 
 
-@pytest.mark.parametrize(
-    ("before", "sentence", "reason"),
-    [
-        (TWO, "One day Bram met the goat Mara at the mill.", "Mara is the baker"),
-        (AWAY, '"Hello, Mara!" It was the goat Bram, coming to the mill.', "Bram is the fox"),
-        ("", "The red key Mara found at the mill was as good as new.", "nobody named Mara"),
-        (FOUND, "The blue drum Mara found at the mill was as good as new.", "with empty hands"),
-        (TWO, "And that was the end of Monday.", "Monday: expected this day, but there is none"),
-        (TWO, "And that is how the fox Mara came to love the mill.", "expected the one who has that role"),
-        (TWO + BEETLE + " ", "At the mill, Nell was counting clouds.", "nobody named Nell"),
-        (KITE, "And there it lay, the red kite Mara wanted, right at the mill.", "wished for it, Bram"),
-        (
-            KITE + "The red lantern Mara put down stayed at the mill. "
-            "The pink kite Mara found at the mill was as good as new. ",
-            "A kind aunt sent the red kite Bram had asked for.",
-            "",
-        ),
-    ],
-)
+@each([
+    (TWO, "One day Bram met the goat Mara at the mill.", "Mara is the baker"),
+    (AWAY, '"Hello, Mara!" It was the goat Bram, coming to the mill.', "Bram is the fox"),
+    ("", "The red key Mara found at the mill was as good as new.", "nobody named Mara"),
+    (FOUND, "The blue drum Mara found at the mill was as good as new.", "with empty hands"),
+    (TWO, "And that was the end of Monday.", "Monday: expected this day, but there is none"),
+    (TWO, "And that is how the fox Mara came to love the mill.", "expected the one who has that role"),
+    (TWO + BEETLE + " ", "At the mill, Nell was counting clouds.", "nobody named Nell"),
+    (KITE, "And there it lay, the red kite Mara wanted, right at the mill.", "wished for it, Bram"),
+    (KITE + "The red lantern Mara put down stayed at the mill. "
+     "The pink kite Mara found at the mill was as good as new. ",
+     "A kind aunt sent the red kite Bram had asked for.", ""),
+])  # fmt: skip
 def test_what_is_false_is_a_contradiction_however_badly_placed(before, sentence, reason):
     verdict = judge(before + sentence)[-1]
     assert (verdict.sentence, verdict.kind) == (sentence, "contradiction")
@@ -344,33 +260,9 @@ def test_the_story_has_an_end():
     assert not any(verdict.kind == "ok" for verdict in after[steps:])
 
 
-def test_the_judge_says_why_no_such_sentence_can_come_now():
-    full = judge(FULL + "Then the duck Ivy came to the mill, and everybody saw the green drum Ivy brought.")
-    assert [verdict.kind for verdict in full] == ["ok"] * 4 + ["misplaced"]
-    assert full[-1].reason == "nobody else fits into this story"
-    owl = "An owl asked a question, and no one replied."
-    assert [verdict.reason for verdict in judge(f"{TWO}{BEETLE} {owl}")[2:]] == [
-        "",
-        "something must happen first",
-    ]
-    talk = '"Is this the mill?" asked Mara. "Yes, this is the mill," said Bram. '
-    talk += '"Who has the lantern?" "Mara," said Bram. '
-    verdicts = judge(TWO + 9 * talk)
-    assert verdicts[-1].reason == "the story should have ended"
-    assert {verdict.kind for verdict in verdicts} == {"ok", "misplaced"}
-
-
-def test_the_judge_names_a_few_that_would_be_right():
-    verdict = judge(FULL + '"Who has the drum?" "Mara," said Bram.')[-1]
-    assert verdict.reason == "drum: expected a thing that somebody holds, lantern or key or kite"
-
-
 def test_a_quotation_mark_belongs_to_the_sentence_that_it_closes():
-    assert [verdict.sentence for verdict in judge('"Hm!" Mara left. "No." said Tom')] == [
-        '"Hm!"',
-        "Mara left.",
-        '"No." said Tom',
-    ]
+    found = [verdict.sentence for verdict in judge('"Hm!" Mara left. "No." said Tom')]
+    assert found == ['"Hm!"', "Mara left.", '"No." said Tom']
 
 
 # ---- what the rest is judged by ---------------------------------------------------------------------------
@@ -388,72 +280,52 @@ def test_a_contradiction_changes_nothing_and_what_is_no_sentence_is_skipped():
     assert verdicts[-1].sentence == "Once ther"
 
 
-def test_a_false_sentence_takes_nothing_from_anybody():
-    """Mara hides a key that is Bram's: she still has her lantern, and Bram alone has the key."""
-    before = BOTH + "The key Mara hid at the mill was hard to find. "
-    assert judge(before)[-1].reason == "Mara: expected the one who holds it, Bram"
-    for question, kind in {
-        '"Who has the lantern?" "Mara," said Bram.': "ok",
-        '"Who has the key?" "Bram," said Mara.': "ok",
-        '"Who has the key?" "Mara," said Bram.': "contradiction",
-        '"Who hid the key?" Of course, it was Mara.': "contradiction",
-        "The blue key still lay at the mill.": "contradiction",
-    }.items():
-        assert kinds(before + question)[-1] == kind, question
-
-
 def test_nothing_false_or_strange_changes_the_other_verdicts():
     """Sentences of other stories, put into a story: those that are false or cut change no other verdict."""
     rng, planted = Random(4), 0
-    for steps in PARSED[:100]:
-        sentences = [step.pattern.fill(step.words) for step in steps]
-        others = [step.pattern.fill(step.words) for step in rng.choice(PARSED)]
-        where = sorted(rng.choices(range(len(sentences) + 1), k=4), reverse=True)
-        for place in where:
-            sentences.insert(place, rng.choice(others)[: rng.choice([None, -1, 9])])
-        verdicts = judge(" ".join(sentences))
+    for sentences in SENTENCES[:100]:
+        others, text = rng.choice(SENTENCES), [*sentences]
+        for place in sorted(rng.choices(range(len(text) + 1), k=4), reverse=True):
+            text.insert(place, rng.choice(others)[: rng.choice([None, -1, 9])])
+        verdicts = judge(" ".join(text))
         left = [verdict for verdict in verdicts if verdict.kind in ("ok", "misplaced")]
         planted += len(verdicts) - len(left)
         alone = judge(" ".join(verdict.sentence for verdict in left))
-        assert [(v.sentence, v.kind, v.reason) for v in left] == [
-            (v.sentence, v.kind, v.reason) for v in alone
-        ]
+        for one, other in zip(left, alone, strict=True):
+            assert (one.sentence, one.kind, one.reason) == (other.sentence, other.kind, other.reason)
     assert planted > 200
 
 
 def test_a_sentence_said_twice_is_misplaced_and_changes_no_other_verdict():
     """Any sentence of a true story, said again at once."""
     rng, seen = Random(6), set()
-    for steps in PARSED:
-        sentences = [step.pattern.fill(step.words) for step in steps]
-        at = rng.randrange(len(sentences))
+    for sentences, steps in zip(SENTENCES, PARSED, strict=True):
+        at = rng.randrange(len(steps))
         verdicts = judge(" ".join([*sentences[: at + 1], *sentences[at:]]))
-        assert [v.kind for v in verdicts] == ["ok"] * (at + 1) + ["misplaced"] + ["ok"] * (
-            len(steps) - at - 1
-        )
-        assert verdicts[at + 1].recalls == ()
+        again = verdicts.pop(at + 1)
+        assert (again.kind, again.recalls) == ("misplaced", ())
+        assert [verdict.kind for verdict in verdicts] == ["ok"] * len(steps)
         seen.add(steps[at].pattern.text)
     assert len(seen) > 70
 
 
-def test_what_is_misplaced_is_believed():
-    """A second fox comes: from now on there are two. Bram eats all but one plum: then he has one."""
-    two = TWO + "The fox Nell came to the mill to feed the swans. "
-    assert kinds(two + "The fox Nell winked. You could never tell with Nell.")[2:] == ["misplaced", "ok"]
-    assert kinds(two + "The fox Bram winked. You could never tell with Bram.")[2:] == ["misplaced", "ok"]
-    assert kinds(two + "The baker Nell winked. You could never tell with Nell.")[2:] == [
-        "misplaced",
-        "contradiction",
-    ]
-    few = FOOD + "Bram ate four of the plums. That left one. Bram counted the plums again. There were still "
-    assert kinds(few + "one.")[3:] == ["misplaced", "ok"]
-    assert kinds(few + "five.")[3:] == ["misplaced", "contradiction"]
-    wishes = KITE + '"Is there a drum Bram could have?" asked Mara. There was none. '
-    for thing in ("kite", "drum"):
-        assert kinds(f"{wishes}There was still no sign of the {thing} Bram wanted.")[3:] == [
-            "misplaced",
-            "ok",
-        ]
+SECOND_FOX = TWO + "The fox Nell came to the mill to feed the swans. "
+ALL_BUT_ONE = FOOD + "Bram ate four of the plums. That left one. "
+SECOND_WISH = KITE + '"Is there a drum Bram could have?" asked Mara. There was none. '
+
+
+@pytest.mark.parametrize(("before", "sentence", "kind"), [
+    (SECOND_FOX, "The fox Nell winked. You could never tell with Nell.", "ok"),
+    (SECOND_FOX, "The fox Bram winked. You could never tell with Bram.", "ok"),
+    (SECOND_FOX, "The baker Nell winked. You could never tell with Nell.", "contradiction"),
+    (ALL_BUT_ONE, "Bram counted the plums again. There were still one.", "ok"),
+    (ALL_BUT_ONE, "Bram counted the plums again. There were still five.", "contradiction"),
+    (SECOND_WISH, "There was still no sign of the kite Bram wanted.", "ok"),
+    (SECOND_WISH, "There was still no sign of the drum Bram wanted.", "ok"),
+])  # fmt: skip
+def test_what_is_misplaced_is_believed(before, sentence, kind):
+    """From now on there are two foxes; Bram has one plum left; and two wishes."""
+    assert kinds(before + sentence)[-2:] == ["misplaced", kind]
 
 
 def test_a_misplaced_sentence_is_no_step_of_the_story():
@@ -486,7 +358,7 @@ def test_no_sentence_out_of_order_corrupts_what_is_true():
     nothing; a misplaced sentence changes nothing that it does not name (places aside: all may go)."""
     rng, seen = Random(12), {"ok": 0, "misplaced": 0, "contradiction": 0}
     for _ in range(400):
-        sentences = [step.pattern.fill(step.words) for steps in rng.sample(PARSED, 2) for step in steps]
+        sentences = sum(rng.sample(SENTENCES, 2), [])
         if rng.random() < 0.5:
             tail = sentences[2:]
             rng.shuffle(tail)
@@ -499,14 +371,8 @@ def test_no_sentence_out_of_order_corrupts_what_is_true():
             seen[verdict.kind] += 1
             nouns = [thing.noun for thing in after.thing.values()] + list(after.lying)
             assert len(set(nouns)) == len(nouns) and set(nouns) <= set(after.nouns)
-            people = [
-                *after.thing,
-                *after.goods,
-                *after.mood,
-                *after.place,
-                *(name for name, _ in after.wish),
-            ]
-            assert set(people) <= set(after.role)
+            wishing = {name for name, _ in after.wish}
+            assert {*after.thing, *after.goods, *after.mood, *after.place, *wishing} <= set(after.role)
             assert before.role.items() <= after.role.items()
             if verdict.kind == "contradiction" or verdict.reason == "said already":
                 assert vars(after) == vars(before)
@@ -518,10 +384,7 @@ def test_no_sentence_out_of_order_corrupts_what_is_true():
     assert min(seen.values()) > 400, seen
 
 
-SPACES = [" ", "\n", "\t", "  ", " \n\n ", "\r\n", "\u00a0"]
-
-
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", [" ", "\n", "\t", "  ", " \n\n ", "\r\n", "\u00a0"])
 def test_white_space_changes_no_verdict(space):
     """At the beginning, at the end, between sentences, and so in those of two parts: "Take it!" So …"""
     contradictions = [before + sentence for before, sentence, _ in CONTRADICTIONS[:9] + MISPLACED[:9]]

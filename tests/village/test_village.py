@@ -32,13 +32,9 @@ def test_the_same_seed_tells_the_same_story_and_another_does_not():
     assert len({told.text for told in TOLD}) == len(TOLD)
 
 
-def test_parsed_choices_retell_the_text():
+def test_parsed_choices_retell_the_text_and_spans_point_at_them():
     for told, steps in zip(TOLD, PARSED, strict=True):
         assert " ".join(step.pattern.fill(step.words) for step in steps) == told.text
-
-
-def test_spans_point_at_the_words():
-    for told, steps in zip(TOLD[:100], PARSED[:100], strict=True):
         for step in steps:
             assert [told.text[a:b] for a, b in step.spans] == step.words
 
@@ -91,7 +87,7 @@ def tokens(text):
 
 
 def transitions(pattern, kinds):
-    """The pattern as a graph: node -> list of (token, next node, choice made on the way); None is its end."""
+    """The pattern as a graph, and its first node: node -> list of (token, next node); None is its end."""
     graph, after = {}, None
     for i in reversed(range(2 * len(pattern.slots) + 1)):
         options = [pattern.pieces[i // 2]] if i % 2 == 0 else kinds[pattern.slots[i // 2].kind]
@@ -99,16 +95,12 @@ def transitions(pattern, kinds):
         for choice, option in enumerate(options):
             node = after
             for j, token in reversed(list(enumerate(tokens(option)))):
-                edges = [(token, node, choice if j == 0 and i % 2 else None)] if node is not None else []
-                ends = [(token, None, choice if j == 0 and i % 2 else None)] if node is None else []
-                name = (i, choice, j)
-                graph[name] = edges + ends
-                node = name
+                graph[i, choice, j] = [(token, node)]
+                node = (i, choice, j)
             starts.append(node)
-        if len(starts) == 1:
-            after = starts[0]
-        else:
-            after = (i, "any", 0)
+        after = starts[0]
+        if len(starts) > 1:
+            after = (i, "any")
             graph[after] = [edge for start in starts for edge in graph[start]]
     return graph, after
 
@@ -118,7 +110,7 @@ def test_no_text_is_the_sentence_of_two_patterns_or_begins_with_one():
     graphs = [transitions(pattern, KINDS) for pattern in VILLAGE.patterns]
     firsts = defaultdict(list)
     for number, (graph, start) in enumerate(graphs):
-        for token in {token for token, _, _ in graph[start]}:
+        for token in {token for token, _ in graph[start]}:
             firsts[token].append(number)
     pairs = {(a, b) for numbers in firsts.values() for a in numbers for b in numbers if a < b}
     assert len(pairs) > 500
@@ -128,10 +120,10 @@ def test_no_text_is_the_sentence_of_two_patterns_or_begins_with_one():
         while todo:
             left, right = todo.pop()
             ways = defaultdict(set)
-            for token, node, _ in two[right]:
+            for token, node in two[right]:
                 ways[token].add(node)
-            for token, node, _ in one[left]:
-                for other in ways.get(token, ()):
+            for token, node in one[left]:
+                for other in ways[token]:
                     assert node is not None and other is not None, (PATTERNS[a].text, PATTERNS[b].text)
                     if (node, other) not in seen:
                         seen.add((node, other))
@@ -364,18 +356,6 @@ def test_every_pattern_is_told_and_every_rule_is_used():
 
 def test_names_have_pronouns_and_numbers_go_to_twenty():
     assert sorted(KINDS["name"]) == sorted(SHE + HE) and len(NUMBERS) == 20
-    text = " ".join(told.text for told in TOLD)
-    assert {"Mara", "key", "red", "blue", "lantern"} <= set(re.findall(r"\w+", text))
-    assert sum(told.text.startswith("Once") for told in TOLD) > 300
-    assert re.search(r'"Who has the \w+\?" "\w+," said \w+\.', text)
-
-
-def test_sums_are_right():
-    text = " ".join(told.text for told in TOLD)
-    sums = re.findall(r"had (\w+) \w+ and got (\w+) more\. That made (\w+)\.", text)
-    assert len(sums) > 20
-    for a, b, total in sums:
-        assert NUMBERS.index(a) + NUMBERS.index(b) + 1 == NUMBERS.index(total)
 
 
 def test_facts_hold_what_was_told():
@@ -440,9 +420,8 @@ def test_no_story_is_in_two_splits():
     splits = {split: load_split(split) for split in village.SPLITS}
     stories = [text for texts in splits.values() for text in texts]
     assert len(set(stories)) == len(stories)
-    assert {split: len(texts) for split, texts in splits.items()} == {
-        split: count for split, (_, count) in village.SPLITS.items()
-    }
+    for split, (_, count) in village.SPLITS.items():
+        assert len(splits[split]) == count
     assert all(bits(text) for text in splits["test"])
     with pytest.raises(ValueError, match="split='dev' must be one of train, val, test"):
         load_split("dev")
@@ -463,31 +442,32 @@ def test_more_stories_on_request(tmp_path, capsys):
     assert "--stories 0" in capsys.readouterr().err
 
 
-def test_the_tokens_of_recalled_words_are_marked():
-    texts = village.load_split("val")[:5]
+def three_letters_a_token(texts):
+    """(tokens of the texts, each behind an <|endoftext|>, which has no letters; where each begins)."""
     tokens, starts = [], []
     for text in texts:
         starts.append(len(tokens))
-        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]
+    return tokens, starts
+
+
+def test_the_tokens_of_recalled_words_are_marked():
+    texts = load_split("val")[:5]
+    tokens, starts = three_letters_a_token(texts)
     flags, words = village.recalled_tokens(texts, starts, tokens, "".join)
-    spans = [village.recalls(text) for text in texts]
+    spans = [recalls(text) for text in texts]
     assert words == sum(map(len, spans)) > 5 and flags.shape == (len(tokens),) and flags.dtype == "uint8"
     for start, text, found in zip(starts, texts, spans, strict=True):
-        assert flags[start] == 0  # its <|endoftext|>
+        assert flags[start] == 0
         for i in range(0, len(text), 3):
             assert flags[start + 1 + i // 3] == any(a < i + 3 and i < b for a, b in found)
-    with pytest.raises(ValueError, match="is no story of this village"):
-        village.recalled_tokens(["No story."], [0], ["", "No story."], "".join)
 
 
 def test_the_places_of_recalled_words_that_were_said_before():
-    texts = village.load_split("val")[:30]
-    tokens, starts = [], []
-    for text in texts:
-        starts.append(len(tokens))
-        tokens += ["", *(text[i : i + 3] for i in range(0, len(text), 3))]  # three letters a token
+    texts = load_split("val")[:30]
+    tokens, starts = three_letters_a_token(texts)
     places = village.recalled_places(texts, starts, tokens, "".join)
-    spans = [(n, *span) for n, text in enumerate(texts) for span in village.recalls(text)]
+    spans = [(n, *span) for n, text in enumerate(texts) for span in recalls(text)]
     assert 30 < len(places) < len(spans)  # some were never said
     found = {(story, first): (last, back) for story, first, last, back in places}
     for n, a, b in spans:
@@ -499,5 +479,9 @@ def test_the_places_of_recalled_words_that_were_said_before():
         before = sum(map(len, said[: len(said) - 1 - said[::-1].index(word)]))
         assert (last, back) == ((b - 1) // 3 + 1, a // 3 - before // 3)
     assert not found
+
+
+@pytest.mark.parametrize("recalled", [village.recalled_tokens, village.recalled_places])
+def test_what_is_no_story_recalls_no_tokens(recalled):
     with pytest.raises(ValueError, match="is no story of this village"):
-        village.recalled_places(["No story."], [0], ["", "No story."], "".join)
+        recalled(["No story."], [0], ["", "No story."], "".join)

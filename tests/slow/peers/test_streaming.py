@@ -10,13 +10,12 @@ import os
 import re
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from support import servers
 from support.command_line import fails
 
 from companion.cli import main
@@ -110,25 +109,16 @@ def test_parquet_and_lines_make_the_same_shards(here, capsys):
 COMMIT = "1" * 40
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(servers.Server):
     """As much of the hub as streaming Parquet asks for."""
 
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        pass  # a client that hung up; said aloud, it would stand in another test's output
-
     def __init__(self, files):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.asked, self.sent, self.left = files, [], 0, None
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        self.files, self.asked, self.left = files, [], None
+        super().__init__(Handler)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(servers.Handler):
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args):
-        pass
 
     def do_HEAD(self):
         self.do_GET()
@@ -185,15 +175,6 @@ class Handler(BaseHTTPRequestHandler):
     def json(self, value):
         self.reply(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def reply(self, status, data, headers=None):
-        self.send_response(status)
-        for name, value in ((headers or {}) | {"Content-Length": str(len(data))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-            self.server.sent += len(data)
-
 
 @pytest.fixture
 def hub(here):
@@ -202,14 +183,13 @@ def hub(here):
     files = {f"sample/10BT/00{n}_00000.parquet": Path(f"{n}.parquet").read_bytes() for n in range(2)}
     server = Hub(files | {"data/other/000.parquet": b"", "README.md": b"---\nconfigs: []\n---\n"})
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 def companion(server, *argv):
     """The command in a process of its own, for which this server is the hub."""
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    environment = os.environ | {"HF_ENDPOINT": address, "PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1"}
+    environment = os.environ | {"HF_ENDPOINT": server.address, "PYTHONPATH": str(ROOT)}
+    environment["HF_HUB_DISABLE_XET"] = "1"
     environment.pop("HF_HUB_OFFLINE", None)
     command = [sys.executable, "-m", "companion", *argv]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
@@ -247,8 +227,7 @@ def test_of_files_that_are_not_reached_nothing_comes(hub):
 
 
 def test_no_hub_is_one_line(hub):
-    hub.shutdown()
-    hub.server_close()
+    hub.close()
     done = companion(hub, "prepare", "gutenberg", "--documents", "9")
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "gutenberg could not be read from the hub" in done.stderr and "try again" in done.stderr

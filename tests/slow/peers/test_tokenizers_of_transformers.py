@@ -10,20 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.public import CHATML, FAMILIES, LLAMA2_CHAT, LLAMA3_CHAT, ZEPHYR, stories, write_family
+from support.wild_texts import wild_text
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer
 
 NAMES = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", "<|eot_id|>", "<tool_call>"]
-WILD = st.lists(
-    st.one_of(
-        st.text(st.sampled_from("ab \n\r\t'sé—🙂\x00½▁Ġ1234"), max_size=9),
-        st.text(max_size=5),
-        st.sampled_from([*NAMES, *stories()[:3]]),
-    ),
-    max_size=8,
-).map("".join)
+WILD = wild_text([*NAMES, *stories()[:3]], "▁Ġ1234", max_size=8)
 TALK = [
     {"role": "system", "content": "Be brief.\n"},
     {"role": "user", "content": "Who has the key?"},
