@@ -49,8 +49,9 @@ def kept_state() -> Iterator[None]:
 
 
 def begin_anew() -> None:
-    """Seed all generators, and give torch the defaults of a fresh start."""
+    """Seed all generators, give torch the defaults of a fresh start, and let no destructor's error be told."""
     random.seed(0)
+    sys.unraisablehook = lambda *_: None  # a stop may come in one, and telling it would be stopped again
     if loaded := sys.modules.get("numpy"):
         loaded.random.seed(0)
     if loaded := sys.modules.get("torch"):

@@ -134,6 +134,7 @@ def test_a_compiled_training_takes_them_and_its_losses_are_those_of_an_eager_one
     all_sizes, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.compiler.reset()  # what other tests compiled
     taken, attend = [], compiled.kernels.attention_in_blocks
     monkeypatch.setattr(compiled.kernels, "attention_in_blocks", lambda *a: taken.append(1) or attend(*a))
     draw = torch.randint(0, 61, (4, 3, N + 1), generator=torch.Generator().manual_seed(0))
