@@ -3,12 +3,12 @@
 import csv
 import json
 import os
-import random
 import shutil
 
 import pytest
 import torch
-from support.command_line import fails
+from support.command_line import fails, said
+from support.folders import visible
 
 from companion.cli import main
 from companion.commands.classify import share, verdict
@@ -46,28 +46,47 @@ def write_csv(path, rows, header=("text", "label")):
     return path
 
 
-def finetune(folder, data, *more):
-    return main(["finetune", "classify", "--model", str(folder), "--data", str(data), *map(str, more)])
+@pytest.fixture
+def weather(tmp_path):
+    """A table of texts about the weather."""
+    return write_csv(tmp_path / "weather.csv", made())
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def finetune(model, data, output, *options):
+    """The command that makes a classifier."""
+    argv = ["finetune", "classify", "--model", model, "--data", data, "--output", output, *options]
+    return [str(word) for word in argv]
+
+
+LEARN = {
+    "head": ["--learn", "head"],
+    "last": ["--learn", "last", "--passes", 4, "--lr", 0.01],
+    "all": ["--learn", "all", "--passes", 4, "--lr", 0.01],
+    "lora": ["--method", "lora", "--rank", 2, "--passes", 4, "--lr", 0.02],
+}
+LORA = LEARN["lora"]
+KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("learn", ["head", "last", "all"])
-def test_it_learns_reports_and_is_asked(folder, tmp_path, capsys, learn):
-    data = write_csv(tmp_path / "weather.csv", made())
-    steps = [] if learn == "head" else ["--passes", 4, "--lr", 0.01]
-    assert finetune(folder, data, "--output", tmp_path / "out", "--learn", learn, *steps) == 0
-    said = capsys.readouterr().out
-    assert "learned from 58 texts, asked about 14 others" in said and "counting words" in said
-    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+@pytest.mark.parametrize("learn", LEARN)
+def test_it_learns_reports_and_is_asked(folder, weather, out, capsys, learn):
+    told = said(capsys, finetune(folder, weather, out, *LEARN[learn]))
+    assert "learned from 58 texts, asked about 14 others" in told and "counting words" in told
+    report = json.loads((out / "report.json").read_text("utf-8"))
     assert sum(map(sum, report["confusion"])) == 14 and report["classes"] == ["rain", "sun"]
     low, high = report["interval"]
     assert 0 <= low <= report["accuracy"] <= high <= 1 and report["accuracy"] > 0.6
     for picture in ("confusion.png", "calibration.png"):
-        assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "out" / HEAD).is_file() and read_head(tmp_path / "out")[1] == ["rain", "sun"]
-    texts = [SUNNY[0].format(99), RAINY[0].format(99)]
-    assert main(["classify", "--model", str(tmp_path / "out"), *texts]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["sun", "rain"]
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    assert read_head(out)[1] == ["rain", "sun"]
+    told = said(capsys, ["classify", "--model", out, SUNNY[0].format(99), RAINY[0].format(99)])
+    assert [line.split()[0] for line in told.splitlines()] == ["sun", "rain"]
 
 
 def test_json_lines_parquet_and_csv_hold_the_same_rows(tmp_path):
@@ -101,112 +120,98 @@ def test_what_is_held_out_has_its_share_of_each_class_and_no_text_is_on_both_sid
     assert sorted(learned + held) == list(range(62))
     assert [sum(labels[i] == name for i in held) for name in "abc"] == [10, 2, 1]
     assert held != hold_out_by_class(labels, 0.2, 6)[1] and held == hold_out_by_class(labels, 0.2, 5)[1]
-    assert [sum(labels[i] == "c" for i in hold_out_by_class(labels, 0.9, 5)[part]) for part in (0, 1)] == [
-        1,
-        1,
-    ]
+    for part in hold_out_by_class(labels, 0.9, 5):
+        assert sum(labels[i] == "c" for i in part) == 1
 
 
-def test_texts_that_are_there_twice_are_left_out(folder, tmp_path, capsys):
+def test_texts_that_are_there_twice_are_left_out(folder, tmp_path, out, capsys):
     rows = made(4)
     data = write_csv(tmp_path / "a.csv", [*rows, (rows[0][0].upper() + " ", "sun"), rows[1]])
     assert len(distinct(read_labelled(data))) == 24
-    assert finetune(folder, data, "--output", tmp_path / "out") == 0
+    assert main(finetune(folder, data, out)) == 0
     assert "Left out: 2 texts that are there twice" in capsys.readouterr().err
 
 
 @pytest.mark.gate
-def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(folder, tmp_path, capsys):
-    data = write_csv(tmp_path / "a.csv", made(4))
-    assert finetune(folder, data, "--output", tmp_path / "out") == 0
-    before = (tmp_path / "out" / "head.safetensors").read_bytes()
-    assert finetune(folder, data, "--output", tmp_path / "out") == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert (tmp_path / "out" / "head.safetensors").read_bytes() == before
-    assert finetune(folder, data, "--output", tmp_path / "out", "--overwrite", "--seed", 3) == 0
-    (tmp_path / "out" / "mine.txt").write_text("x")
-    assert finetune(folder, data, "--output", tmp_path / "out", "--overwrite") == 2
-    assert "holds something else" in capsys.readouterr().err
+def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(folder, weather, out, capsys):
+    assert main(finetune(folder, weather, out)) == 0
+    before = (out / HEAD).read_bytes()
+    fails(capsys, finetune(folder, weather, out), 2, "--overwrite")
+    assert (out / HEAD).read_bytes() == before
+    assert main(finetune(folder, weather, out, "--overwrite", "--seed", 3)) == 0
+    (out / "mine.txt").write_text("x")
+    fails(capsys, finetune(folder, weather, out, "--overwrite"), 2, "holds something else")
 
 
-def text(content):
-    return lambda path: path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
+TEXT = "day 40, the sea is warm"
 LONG = "word " * 200
 BAD = {
-    "no file": ("a.csv", None, [], "is no file"),
-    "another format": ("a.xlsx", text("PK"), [], "is of another format; give .csv"),
-    "empty": ("a.csv", text(""), [], "is empty"),
-    "only a header": ("a.csv", text("text,label\n"), [], "has no rows"),
-    "no such column": (
-        "a.csv",
-        text("body,label\na,b\n"),
-        [],
-        "has no column 'text'; it has 'body', '",
-    ),
-    "a column twice": ("a.csv", text("text,text,label\na,b,c\n"), [], "has the column 'text' twice; rename"),
-    "semicolons": ("a.csv", text("text;label\na;b\n"), [], "fields separated by ';'; save it as CSV with"),
-    "tabs": ("a.csv", text("text\tlabel\na\tb\n"), [], "fields separated by '\\t'; save it as CSV with"),
-    "no labels": ("a.csv", text("text,kind\na,b\n"), [], "name it with --label"),
-    "no such field": ("a.jsonl", text('{"text": "a", "kind": 1}\n'), [], "name it with --label"),
-    "a label is missing": ("a.csv", text("text,label\na,x\nb,\n"), [], "line 3: label is missing"),
-    "a label is null": ("a.jsonl", text('{"text": "a", "label": null}\n'), [], "label is missing"),
-    "a text is missing": ("a.csv", text("text,label\n  ,x\nb,y\n"), [], "line 2: text is missing"),
-    "a text is a number": ("a.jsonl", text('{"text": 3, "label": 1}\n'), [], "which is no text"),
-    "one class": ("a.csv", text("text,label\na,x\nb,x\n"), [], "all 2 texts have the label 'x'"),
-    "too few": ("a.csv", text("text,label\na,x\nb,x\nc,y\n"), [], "label 'y' has 1 text, and needs two"),
-    "too long": ("a.csv", text(f"text,label\na,x\nb,x\nc,y\n{LONG},y\n"), [], "line 5 has "),
-    "two labels": ("a.csv", text("text,label\na,x\nA,y\nc,y\n"), [], "line 3: label 'y', and"),
-    "no UTF-8": ("a.csv", text(b"text,label\n\xff\xfe,x\n"), [], "is no UTF-8 text"),
-    "a binary file": ("a.csv", text(b"text,label\n\0,x\n"), [], "holds zero bytes"),
-    "an open quote": ("a.csv", text('text,label\n"a,x\nb,y\n'), [], "is no CSV"),
-    "a comma in a text": ("a.csv", text("text,label\na, b,x\n"), [], "more fields than columns"),
-    "a broken line": ("a.jsonl", text('{"text": "a"\n'), [], "cut off or damaged"),
-    "all held out": (
-        "a.csv",
-        text("text,label\na,x\nb,y\n"),
-        ["--held-out", "1.5"],
-        "--held-out=1.5",
-    ),
-    "a rate for the head": ("a.csv", text("text,label\na,x\n"), ["--lr", "0.1"], "--lr is for --learn last"),
+    "no file": ("a.csv", None, "is no file"),
+    "another format": ("a.xlsx", "PK", "is of another format; give .csv"),
+    "empty": ("a.csv", "", "is empty"),
+    "only a header": ("a.csv", "text,label\n", "has no rows"),
+    "no such column": ("a.csv", "body,label\na,b\n", "has no column 'text'; it has 'body', '"),
+    "a column twice": ("a.csv", "text,text,label\na,b,c\n", "has the column 'text' twice; rename"),
+    "semicolons": ("a.csv", "text;label\na;b\n", "fields separated by ';'; save it as CSV with"),
+    "tabs": ("a.csv", "text\tlabel\na\tb\n", "fields separated by '\\t'; save it as CSV with"),
+    "no labels": ("a.csv", "text,kind\na,b\n", "name it with --label"),
+    "no such field": ("a.jsonl", '{"text": "a", "kind": 1}\n', "name it with --label"),
+    "a label is missing": ("a.csv", "text,label\na,x\nb,\n", "line 3: label is missing"),
+    "a label is null": ("a.jsonl", '{"text": "a", "label": null}\n', "label is missing"),
+    "a text is missing": ("a.csv", "text,label\n  ,x\nb,y\n", "line 2: text is missing"),
+    "a text is a number": ("a.jsonl", '{"text": 3, "label": 1}\n', "which is no text"),
+    "one class": ("a.csv", "text,label\na,x\nb,x\n", "all 2 texts have the label 'x'"),
+    "too few": ("a.csv", "text,label\na,x\nb,x\nc,y\n", "label 'y' has 1 text, and needs two"),
+    "too long": ("a.csv", f"text,label\na,x\nb,x\nc,y\n{LONG},y\n", "line 5 has "),
+    "two labels": ("a.csv", "text,label\na,x\nA,y\nc,y\n", "line 3: label 'y', and"),
+    "no UTF-8": ("a.csv", b"text,label\n\xff\xfe,x\n", "is no UTF-8 text"),
+    "a binary file": ("a.csv", "text,label\n\0,x\n", "holds zero bytes"),
+    "an open quote": ("a.csv", 'text,label\n"a,x\nb,y\n', "is no CSV"),
+    "a comma in a text": ("a.csv", "text,label\na, b,x\n", "more fields than columns"),
+    "a broken line": ("a.jsonl", '{"text": "a"\n', "cut off or damaged"),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, capsys, name):
-    file, write, more, says = BAD[name]
-    if write:
-        write(tmp_path / file)
-    assert finetune(folder, tmp_path / file, "--output", tmp_path / "out", *more) == 2
-    said = capsys.readouterr().err
-    assert says in said and said.count("\n") == 1 and said.startswith("companion: ")
-    assert not (tmp_path / "out" / "config.json").exists()
+@pytest.mark.parametrize("file, content, says", BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, capsys, file, content, says):
+    if content is not None:
+        (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(finetune(folder, tmp_path / file, out)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line and line.startswith("companion: ")
+    assert not out.exists()
 
 
-def test_long_texts_are_cut_where_asked(folder, tmp_path):
-    rows = [(f"{text} {LONG}", label) for text, label in made(3)]
-    data = write_csv(tmp_path / "a.csv", rows)
-    assert finetune(folder, data, "--output", tmp_path / "out", "--cut") == 0
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ("--held-out 1.5", "--held-out=1.5"),
+        ("--lr 0.1", "--lr is for --learn last"),
+        ("--rank 4", "--rank is for --method lora"),
+        ("--method lora --learn all", "--learn is for --method full"),
+        ("--method lora --rank 400", "--rank=400 must be at most 24"),
+        ("--method lora --rank 0", "--rank"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(folder, weather, out, capsys, options, says):
+    fails(capsys, finetune(folder, weather, out, *options.split()), 2, says)
+    assert not out.exists()
 
 
-def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, capsys):
-    for model, words in [
-        (folder, "holds no classifier"),
-        (tmp_path / "none", "or use companion finetune classify"),
-    ]:
-        assert main(["classify", "--model", str(model), "a text"]) == 2
-        assert words in capsys.readouterr().err
-    data = write_csv(tmp_path / "a.csv", made(3))
-    assert finetune(folder, data, "--output", tmp_path / "out") == 0
-    capsys.readouterr()
-    for words, says in [([" "], "TEXT is empty"), (["fine", LONG], "TEXT 2 has ")]:
-        assert main(["classify", "--model", str(tmp_path / "out"), *words]) == 2
-        assert says in (said := capsys.readouterr().err) and said.count("\n") == 1
-    head = tmp_path / "out" / "head.safetensors"
-    head.write_bytes(head.read_bytes()[: random.Random(0).randint(10, 90)])
-    assert main(["classify", "--model", str(tmp_path / "out"), "a text"]) == 2
-    assert "head.safetensors" in capsys.readouterr().err
+def test_long_texts_are_cut_where_asked(folder, tmp_path, out):
+    data = write_csv(tmp_path / "a.csv", [(f"{text} {LONG}", label) for text, label in made(3)])
+    assert main(finetune(folder, data, out, "--cut")) == 0
+
+
+def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, out, capsys):
+    fails(capsys, ["classify", "--model", folder, "a text"], 2, "holds no classifier")
+    words = "or use companion finetune classify"
+    fails(capsys, ["classify", "--model", tmp_path / "none", "a text"], 2, words)
+    assert main(finetune(folder, write_csv(tmp_path / "a.csv", made(3)), out)) == 0
+    fails(capsys, ["classify", "--model", out, " "], 2, "TEXT is empty")
+    fails(capsys, ["classify", "--model", out, "fine", LONG], 2, "TEXT 2 has ")
+    (out / HEAD).write_bytes((out / HEAD).read_bytes()[:50])
+    fails(capsys, ["classify", "--model", out, "a text"], 2, HEAD)
 
 
 def test_what_the_interval_says_of_the_model():
@@ -216,80 +221,42 @@ def test_what_the_interval_says_of_the_model():
     assert share(3, 4).startswith("0.75 (0.30 to") and share(0, 0) == "none was called so"
 
 
-def test_a_report_says_how_far_each_share_can_be_trusted(folder, tmp_path, capsys):
-    assert finetune(folder, write_csv(tmp_path / "a.csv", made()), "--output", tmp_path / "out") == 0
-    said = capsys.readouterr().out
-    report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+def test_a_report_says_how_far_each_share_can_be_trusted(folder, weather, out, capsys):
+    told = said(capsys, finetune(folder, weather, out))
+    report = json.loads((out / "report.json").read_text("utf-8"))
     assert report["interval"][1] - report["interval"][0] > 0.1  # also where all 14 are right
-    assert len(report["gain over words"]) == 2 and "14 texts can show" in said
-    assert "recall (95 %)" in said and "0 is best" in said and "held out" in said
-    told = said.splitlines()[-1]
+    assert len(report["gain over words"]) == 2 and "14 texts can show" in told
+    assert "recall (95 %)" in told and "0 is best" in told and "held out" in told
+    shown = told.splitlines()[-1]
     learned, held = hold_out_by_class([label for _, label in made()], 0.2, 0)
-    assert any(made()[i][0][:60] in told for i in held) and not any(made()[i][0] in told for i in learned)
-
-
-@pytest.mark.gate
-def test_an_adapter_is_written_alone_and_asked(folder, tmp_path, capsys):
-    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
-    steps = ["--passes", 4, "--lr", 0.02, "--method", "lora", "--rank", 2]
-    assert finetune(folder, data, "--output", out, *steps) == 0
-    assert "learned from 58 texts" in capsys.readouterr().out
-    files = {path.name for path in out.iterdir() if path.name[0] != "."}
-    assert "model.safetensors" not in files and {"adapter_model.safetensors", HEAD} < files
-    assert json.loads((out / "report.json").read_text("utf-8"))["accuracy"] > 0.6
-    assert json.loads((out / "adapter_config.json").read_text("utf-8"))["r"] == 2
-    assert main(["classify", "--model", str(out), "day 40, the sea is warm"]) == 0
-    assert capsys.readouterr().out.startswith("sun")
-    assert finetune(folder, data, "--output", out, "--overwrite", *steps) == 0
-
-
-LORA = ["--passes", 4, "--lr", 0.02, "--method", "lora", "--rank", 2]
-KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir() if path.name[0] != "."}
-
-
-@pytest.mark.gate
-@pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full")])
-def test_what_the_other_kind_left_is_gone(folder, tmp_path, capsys, first, then):
-    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
-    assert finetune(folder, data, "--output", out, *KINDS[first][0]) == 0
-    assert finetune(folder, data, "--output", out, "--overwrite", *KINDS[then][0]) == 0
-    assert finetune(folder, data, "--output", tmp_path / "new", *KINDS[then][0]) == 0
-    assert names(out) == names(tmp_path / "new") and set(KINDS[then][1]) < names(out)
-    assert main(["classify", "--model", str(out), "day 40, the sea is warm"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("sun")
+    assert any(made()[i][0][:60] in shown for i in held)
+    assert not any(made()[i][0] in shown for i in learned)
 
 
 @pytest.mark.gate
 @pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
-    kind, folder, tmp_path, capsys, monkeypatch
+    kind, folder, weather, out, capsys, monkeypatch
 ):
-    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
-    argv = ["--output", out, "--overwrite", *KINDS[kind][0]]
-    assert finetune(folder, data, *argv) == 0
+    argv = finetune(folder, weather, out, "--overwrite", *KINDS[kind][0])
+    assert main(argv) == 0
     before = (out / HEAD).read_bytes()
 
     def stop(*given):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("companion.show.classes.save", stop)
-    argv = ["finetune", "classify", "--model", folder, "--data", data, *argv, "--seed", 5]
-    fails(capsys, argv, 130, "stopped before the report", f"saved in {out}")
-    assert (out / HEAD).read_bytes() != before and names(out) == {HEAD, *KINDS[kind][1]}
+    fails(capsys, [*argv, "--seed", 5], 130, "stopped before the report", f"saved in {out}")
+    assert (out / HEAD).read_bytes() != before and {*visible(out)} == {HEAD, *KINDS[kind][1]}
 
 
 @pytest.mark.gate
 @pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full"), ("lora", "lora")])
 @pytest.mark.parametrize("place", ["writing", "moving"])
-def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch, first, then, place):
-    data, out, text = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out", "day 40, the sea is warm"
-    assert finetune(folder, data, "--output", out, *KINDS[first][0]) == 0
-    before, write, rename = load_classifier(out).classify([text]), write_safetensors, os.rename
-    argv = ["--output", out, "--overwrite", "--seed", 5, *KINDS[then][0]]
+def test_a_kill_between_leaves_no_mixture(folder, weather, out, capsys, monkeypatch, first, then, place):
+    assert main(finetune(folder, weather, out, *KINDS[first][0])) == 0
+    before, write, rename = load_classifier(out).classify([TEXT]), write_safetensors, os.rename
+    argv = finetune(folder, weather, out, "--overwrite", "--seed", 5, *KINDS[then][0])
 
     def stop_writing(path, *given):
         if path.name == KINDS[then][1][-1]:
@@ -306,80 +273,57 @@ def test_a_kill_between_leaves_no_mixture(folder, tmp_path, capsys, monkeypatch,
             patch.setattr(f"companion.runtime.{module}.write_safetensors", stop_writing)
         if place == "moving":
             patch.setattr("os.rename", stop_moving)
-        assert finetune(folder, data, *argv) == 1
-    capsys.readouterr()
+        assert main(argv) == 1
     if place == "writing" or first == then:
-        assert load_classifier(out).classify([text]) == before
+        assert load_classifier(out).classify([TEXT]) == before
     else:
-        assert main(["classify", "--model", str(out), text]) == 2
+        capsys.readouterr()
+        assert main(["classify", "--model", str(out), TEXT]) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    assert finetune(folder, data, *argv) == 0 and load_classifier(out).classify([text]) != before
+    assert main(argv) == 0 and load_classifier(out).classify([TEXT]) != before
+    assert {*visible(out)} == {HEAD, *KINDS[then][1], "report.json", "confusion.png", "calibration.png"}
 
 
 @pytest.mark.gate
-def test_a_folder_of_both_kinds_is_refused(folder, tmp_path, capsys):
-    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
-    assert finetune(folder, data, "--output", out, *LORA) == 0
-    assert finetune(folder, data, "--output", tmp_path / "full") == 0
+def test_a_folder_of_both_kinds_is_refused(folder, weather, out, tmp_path, capsys):
+    assert main(finetune(folder, weather, out, *LORA)) == 0
+    assert main(finetune(folder, weather, tmp_path / "full")) == 0
     for path in (tmp_path / "full").glob("*.*"):
         shutil.copy(path, out)
     fails(capsys, ["classify", "--model", out, "a text"], 2, "a whole model and an adapter", "--overwrite")
-    assert finetune(folder, data, "--output", out, "--overwrite") == 0
+    assert main(finetune(folder, weather, out, "--overwrite")) == 0
     assert main(["classify", "--model", str(out), "a text"]) == 0
 
 
 @pytest.mark.gate
-def test_an_adapter_of_a_seed_is_the_same_again(folder, tmp_path):
-    data, kept = write_csv(tmp_path / "weather.csv", made()), []
+def test_an_adapter_of_a_seed_is_the_same_again(folder, weather, tmp_path):
+    kept = []
     for name, seed in (("one", 5), ("again", 5), ("other", 6)):
-        assert finetune(folder, data, "--output", tmp_path / name, "--seed", seed, *LORA) == 0
+        assert main(finetune(folder, weather, tmp_path / name, "--seed", seed, *LORA)) == 0
         kept.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
     assert kept[0] == kept[1] != kept[2]
+    assert json.loads((tmp_path / "one" / "adapter_config.json").read_text("utf-8"))["r"] == 2
 
 
-def test_an_adapter_does_not_replace_its_own_model(folder, tmp_path, capsys):
-    data, out = write_csv(tmp_path / "weather.csv", made()), tmp_path / "out"
-    assert finetune(folder, data, "--output", out) == 0
+def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys):
+    assert main(finetune(folder, weather, out)) == 0
     before = (out / "model.safetensors").read_bytes()
-    assert finetune(out, data, "--output", out, "--overwrite", *LORA) == 2
-    assert "is the model's own, which an adapter needs" in capsys.readouterr().err
+    says = "is the model's own, which an adapter needs"
+    fails(capsys, finetune(out, weather, out, "--overwrite", *LORA), 2, says)
     assert (out / "model.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("text", "says"),
     [
-        (["--rank", 4], "--rank is for --method lora"),
-        (["--method", "lora", "--learn", "all"], "--learn is for --method full"),
-        (["--method", "lora", "--rank", 400], "--rank=400 must be at most 24"),
-        (["--method", "lora", "--rank", 0], "--rank"),
+        ('text,label\nelm,tree\n"oak"s,tree\n', "line 3 is no CSV"),
+        ('text,label\n"elm\nand oak",tree\n"oak"s,tree\n', "line 4 is no CSV"),
+        ('text,label\nelm,tree\n"oak,tree\nash,tree\n', "line 3 is no CSV"),
+        ('text,label\n"elm\nand oak"s,tree\n', "line 3 is no CSV"),
+        ('text,label\n\n"elm\nand oak",tree\nash\n', "line 5: label is missing"),
     ],
 )
-def test_options_of_an_adapter_that_do_not_fit(folder, tmp_path, capsys, more, message):
-    data = write_csv(tmp_path / "weather.csv", made())
-    try:
-        assert finetune(folder, data, "--output", tmp_path / "out", *more) == 2
-    except SystemExit as stop:
-        assert stop.code == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ('text,label\nelm,tree\n"oak"s,tree\n', 3),
-        ('text,label\n"elm\nand oak",tree\n"oak"s,tree\n', 4),
-        ('text,label\nelm,tree\n"oak,tree\nash,tree\n', 3),
-        ('text,label\n"elm\nand oak"s,tree\n', 3),
-    ],
-)
-def test_wrong_quotes_are_named_by_their_line(tmp_path, text, line):
+def test_a_fault_is_named_by_its_line(tmp_path, text, says):
     (tmp_path / "a.csv").write_text(text)
-    with pytest.raises(ValueError, match=f"a.csv, line {line} is no CSV"):
-        read_labelled(tmp_path / "a.csv")
-
-
-def test_a_row_is_named_by_the_line_on_which_it_begins(tmp_path):
-    (tmp_path / "a.csv").write_text('text,label\n\n"elm\nand oak",tree\nash\n')
-    with pytest.raises(ValueError, match="a.csv, line 5: label is missing"):
+    with pytest.raises(ValueError, match=f"a.csv, {says}"):
         read_labelled(tmp_path / "a.csv")

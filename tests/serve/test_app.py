@@ -179,14 +179,8 @@ class Tags(HTMLParser):
 def test_every_text_is_escaped_and_every_tag_closed():
     seen = [Seen(EVIL, 0.25, ((EVIL, 0.25), ("<b>", 0.5)))]
     verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
-    drawn = [
-        marks.plain(EVIL),
-        marks.note(EVIL),
-        marks.alert(EVIL),
-        marks.listed([EVIL]),
-        marks.heading(EVIL),
-    ]
-    drawn += [marks.judged(verdicts), marks.legend(verdicts), marks.tokens(EVIL, seen)]
+    drawn = [mark(EVIL) for mark in (marks.plain, marks.note, marks.alert, marks.heading)]
+    drawn += [marks.listed([EVIL]), marks.judged(verdicts), marks.legend(verdicts), marks.tokens(EVIL, seen)]
     drawn += [marks.token_table(seen, EVIL), marks.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
     for page in drawn:
         tags = Tags(page)
@@ -205,10 +199,8 @@ def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
 
 
 def test_the_hover_and_the_table_have_the_same_numbers():
-    seen = [
-        Seen(" the", 0.625, ((" the", 0.625), (" a", 0.25))),
-        Seen("\n", 0.125, ((".", 0.5), ("\n", 0.125))),
-    ]
+    seen = [Seen(" the", 0.625, ((" the", 0.625), (" a", 0.25)))]
+    seen += [Seen("\n", 0.125, ((".", 0.5), ("\n", 0.125)))]
     hover, table = marks.tokens("Once", seen), marks.token_table(seen, "m")
     assert 'title="␣the 0.625; others: ␣a 0.250"' in hover and 'title="⏎ 0.125; others: . 0.500"' in hover
     assert all(number in table for number in ("0.625", "0.250", "0.125", "0.500")) and 'tabindex="0"' in table
@@ -264,28 +256,28 @@ def test_a_drawing_stays_within_the_context_and_may_be_broken_off():
 # -- classifying ------------------------------------------------------------------
 
 
-def test_texts_are_read_by_the_code_of_finetune_and_their_number_is_bounded():
+def test_texts_are_read_by_the_code_of_finetune():
     data = 'text,more\r\n"a, b",1\r\nc,2\r\n'.encode("utf-8-sig")
-    assert read_texts(data, "mine.csv", "text", 2) == [
-        ("a, b", "mine.csv, line 2"),
-        ("c", "mine.csv, line 3"),
-    ]
-    for most, column, says in (
-        (1, "text", "more than 1 rows"),
-        (2, "label", "name it with the field Column"),
-    ):
-        with pytest.raises(ValueError, match=says):
-            read_texts(data, "mine.csv", column, most)
-    with pytest.raises(ValueError, match="line 3: text is missing"):
-        read_texts(b"text\na\n \n", "mine.csv", "text", 9)
+    found = [("a, b", "mine.csv, line 2"), ("c", "mine.csv, line 3")]
+    assert read_texts(data, "mine.csv", "text", 2) == found
+
+
+@pytest.mark.parametrize(
+    "column, says",
+    [
+        ("text", "more than 1 rows"),
+        ("label", "name it with the field Column"),
+        ("empty", "line 2: empty is missing"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_one_line(column, says):
+    with pytest.raises(ValueError, match=says):
+        read_texts(b"text,empty\na, \nb,c\n", "mine.csv", column, 1)
 
 
 def test_a_text_that_is_too_long_is_named_by_its_place():
-    config = SimpleNamespace(context_length=3)
-    reader = SimpleNamespace(
-        classifier=SimpleNamespace(model=SimpleNamespace(config=config)),
-        rows=lambda texts: [*map(list, texts)],
-    )
+    model = SimpleNamespace(config=SimpleNamespace(context_length=3))
+    reader = SimpleNamespace(classifier=SimpleNamespace(model=model), rows=lambda texts: [*map(list, texts)])
     check_texts(reader, ["abc"], ["line 2"])
     with pytest.raises(ValueError, match="line 3 has 4 tokens, and the model reads 3"):
         check_texts(reader, ["abc", "abcd"], ["line 2", "line 3"])
@@ -307,18 +299,13 @@ def test_no_cell_of_the_table_is_a_formula(begin):
 # -- strangers' adapters
 
 
-@pytest.mark.parametrize(
-    "name", [r"\\evil\share\model", "//evil/share", r"\\?\UNC\evil\share", r"\\.\pipe\x", r"\/evil\share"]
-)
+ELSEWHERE = [r"\\evil\share\model", "//evil/share", r"\\?\UNC\evil\share", r"\\.\pipe\x", r"\/evil\share"]
+HERE = ["base", "../base", "/models/base", r"C:\models\base", "owner/name", r"\base"]
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, *HERE])
 def test_a_path_of_another_computer_is_known_by_its_form(name):
-    assert on_network(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["base", "../base", "/models/base", r"C:\models\base", "owner/name", r"\base"]
-)
-def test_a_path_of_this_computer_is_no_path_of_another(name):
-    assert not on_network(name)
+    assert on_network(name) == (name in ELSEWHERE)
 
 
 def test_an_adapter_that_names_another_computer_is_not_listed(tmp_path):

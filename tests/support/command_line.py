@@ -6,6 +6,7 @@ from companion.cli import main
 TINY = (
     "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()
 )
+MINE = ["--data", "runs/data/mine"]
 SENTENCES = ["The kettle sang on stove %d.", "Nobody counted %d spoons twice.", "A moth read page %d aloud."]
 
 
@@ -18,6 +19,13 @@ def fails(capsys, argv, status, *words):
     assert "Traceback" not in err and line.startswith("companion: ")
     for word in words:
         assert str(word) in line, line
+
+
+def said(capsys, argv):
+    """What a command prints; it must end well."""
+    capsys.readouterr()
+    assert main([str(word) for word in argv]) == 0
+    return capsys.readouterr().out
 
 
 def planned(monkeypatch, argv):
