@@ -1,17 +1,19 @@
 """Chapter 8: probabilities, sampling, streams, and the text-to-text model around them."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.tables import Fixed, chi_square
 from support.weights import scripted
 from torch import nn
 
 import companion
-from companion.caching import KVCache, SlidingCache
+from companion.caching import KVCache, SlidingCache, prefill
 from companion.datasets import pad_batch
 from companion.generation import (
     LanguageModel,
@@ -23,32 +25,10 @@ from companion.generation import (
     throw,
 )
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.modes import eval_mode
 from companion.runtime.sampling import row_generators, seeded
 from companion.tokenization import BPETokenizer, WordTokenizer
 
 TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5
-
-
-class Fixed(nn.Module):
-    """A model whose next-token logits depend on the last token alone: row `token` of a table."""
-
-    def __init__(self, table):
-        super().__init__()
-        self.table = nn.Parameter(table)
-        self.config = GPTConfig(vocab_size=len(table), context_length=11, n_layers=1, n_heads=1, d_model=4)
-        self.longest, self.scored = 0, []
-
-    def hidden(self, tokens, cache=None):
-        self.longest = max(self.longest, tokens.shape[1])
-        return F.embedding(tokens, self.table)
-
-    def logits(self, hidden):
-        self.scored.append(tuple(hidden.shape))
-        return hidden
-
-    def forward(self, tokens, cache=None):
-        return self.logits(self.hidden(tokens, cache))
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +49,22 @@ def logits_of(*shape, seed=0):
 # -- next_token_probabilities
 
 
-def test_temperature_divides_the_logits():
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_temperature_divides_the_logits(temperature):
     logits = logits_of(2, 3, 7)
-    for temperature in (0.3, 1.0, 2.5):
-        expected = torch.stack([row.div(temperature).exp() for row in logits.flatten(0, 1).double()])
-        expected = (expected / expected.sum(-1, keepdim=True)).reshape(2, 3, 7).float()
-        torch.testing.assert_close(next_token_probabilities(logits, temperature), expected)
+    weights = logits.double().div(temperature).exp()
+    expected = (weights / weights.sum(-1, keepdim=True)).float()
+    torch.testing.assert_close(next_token_probabilities(logits, temperature), expected)
 
 
-def test_temperature_zero_takes_the_likeliest_and_its_limit_agrees():
+@pytest.mark.parametrize(
+    "setting",
+    [{"temperature": t} for t in (0, 1e-30, 1e-20, 1e-6)] + [{"top_p": p} for p in (1e-300, 1e-45, 1e-9)],
+)
+def test_the_smallest_temperature_or_top_p_takes_the_likeliest(setting):
     logits = logits_of(5, 13)
-    probs = next_token_probabilities(logits, 0)
-    assert probs.argmax(-1).tolist() == logits.argmax(-1).tolist() and probs.max(-1).values.eq(1).all()
-    torch.testing.assert_close(probs, next_token_probabilities(logits, 1e-4))
+    expected = F.one_hot(logits.argmax(-1), 13).float()
+    torch.testing.assert_close(next_token_probabilities(logits, **setting), expected)
 
 
 @pytest.mark.parametrize("k", [1, 3, 13, 99])
@@ -113,10 +96,8 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, p):
 
 
 def test_top_p_counts_after_top_k():
-    probs = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    kept = next_token_probabilities(
-        probs.log(), top_k=2, top_p=0.5
-    )  # 0.4 of 0.7 is 0.57: one token is enough
+    probs = torch.tensor([0.4, 0.3, 0.2, 0.1])  # 0.4 of 0.7 is 0.57: one token is enough
+    kept = next_token_probabilities(probs.log(), top_k=2, top_p=0.5)
     torch.testing.assert_close(kept, torch.tensor([1.0, 0, 0, 0]))
 
 
@@ -153,55 +134,6 @@ def test_the_logits_are_left_alone():
     assert torch.equal(logits, before)
 
 
-@pytest.mark.parametrize(
-    ("setting", "word"),
-    [
-        ({"temperature": -0.1}, "temperature=-0.1"),
-        ({"temperature": math.nan}, "temperature=nan"),
-        ({"temperature": math.inf}, "temperature=inf"),
-        ({"temperature": 1e-40}, "temperature=1e-40"),
-        ({"temperature": 5e-324}, "temperature=5e-324"),
-        ({"temperature": "0.8"}, "temperature='0.8'"),
-        ({"temperature": True}, "temperature=True"),
-        ({"temperature": None}, "temperature=None"),
-        ({"top_k": 0}, "top_k=0"),
-        ({"top_k": 2.5}, "top_k=2.5"),
-        ({"top_k": True}, "top_k=True"),
-        ({"top_p": 0.0}, "top_p=0.0"),
-        ({"top_p": 1.01}, "top_p=1.01"),
-        ({"top_p": math.nan}, "top_p=nan"),
-        ({"top_p": "half"}, "top_p='half'"),
-        ({"repetition_penalty": 0.5}, "repetition_penalty=0.5"),
-        ({"repetition_penalty": math.nan}, "repetition_penalty=nan"),
-        ({"repetition_penalty": math.inf}, "repetition_penalty=inf"),
-    ],
-)
-def test_settings_out_of_range(setting, word):
-    with pytest.raises((ValueError, TypeError), match=word) as error:
-        next_token_probabilities(torch.zeros(1, 5), **setting)
-    assert "\n" not in str(error.value) and "must be" in str(error.value)
-    model = Fixed(torch.zeros(5, 5))
-    for way in (generate, stream):  # before the model is asked anything
-        with pytest.raises((ValueError, TypeError), match=word):
-            way(model, torch.tensor([[1, 2]]), 3, **setting)
-    assert model.longest == 0
-
-
-@pytest.mark.parametrize("temperature", [1e-30, 1e-20, 1e-6])
-def test_the_smallest_temperatures_are_greedy(temperature):
-    logits = 30 * logits_of(4, 13)
-    torch.testing.assert_close(
-        next_token_probabilities(logits, temperature), next_token_probabilities(logits, 0)
-    )
-
-
-@pytest.mark.parametrize("top_p", [1e-300, 1e-45, 1e-9])
-def test_the_smallest_top_p_keeps_the_likeliest(top_p):
-    logits = logits_of(4, 13)
-    kept = next_token_probabilities(logits, top_p=top_p)
-    torch.testing.assert_close(kept, next_token_probabilities(logits, 0))
-
-
 def test_top_p_one_keeps_all():
     logits = torch.tensor([20.0, 3.0, 1.0, -2.0, -4.0, -60.0])  # cumsum reaches 1.0 before the end
     assert torch.equal(next_token_probabilities(logits, top_p=1.0), next_token_probabilities(logits))
@@ -222,12 +154,6 @@ def test_probabilities_that_are_no_numbers_are_an_error(row):
 # -- generate and stream
 
 
-def chi_square(counts, probs) -> float:
-    """Pearson's statistic of counts against probabilities."""
-    expected = probs * counts.sum()
-    return ((counts - expected) ** 2 / expected).sum().item()
-
-
 @pytest.mark.gate
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 1.6])
 def test_samples_follow_the_probabilities(temperature):
@@ -242,10 +168,12 @@ def test_samples_follow_the_probabilities(temperature):
 
 
 def test_rows_differ_and_a_seed_repeats_them():
-    model, start = Fixed(torch.zeros(50, 50)), torch.zeros(3, 1, dtype=torch.int64)
-    draws = [generate(model, start, 8, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
-    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
-    assert not torch.equal(draws[0][0], draws[0][1])
+    model, (start,) = Fixed(torch.zeros(50, 50)), prompts(4)
+    first, again, other = (generate(model, start.repeat(3, 1), 8, generator=seeded(s)) for s in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])
+    of_a_list = generate(model, [start] * 3, 8, generator=seeded(1))
+    assert torch.equal(first, of_a_list)
 
 
 def test_finished_rows_are_padded_with_stop_and_all_finished_ends():
@@ -256,9 +184,8 @@ def test_finished_rows_are_padded_with_stop_and_all_finished_ends():
     out = generate(model, torch.tensor([[0], [3]]), 5, stop=2)
     assert out.tolist() == [[1, 2, 2, 2, 2], [3, 3, 3, 3, 3]]
     assert generate(model, torch.tensor([[0], [1]]), 5, stop=2).tolist() == [[1, 2], [2, 2]]
-    assert generate(model, torch.tensor([[2]]), 2, stop=2).tolist() == [[0, 1]], (
-        "a stop in the prompt is no stop"
-    )
+    after_stop = generate(model, torch.tensor([[2]]), 2, stop=2)
+    assert after_stop.tolist() == [[0, 1]], "a stop in the prompt is no stop"
     uneven = [torch.tensor([3, 0]), torch.tensor([3]), torch.tensor([0, 1, 2, 0, 1])]
     assert generate(model, uneven, 4, stop=2).tolist() == [[1, 2, 2, 2], [3, 3, 3, 3], [2, 2, 2, 2]]
     assert generate(model, uneven, 1, stop=2).tolist() == [[1], [3], [2]]
@@ -273,14 +200,9 @@ def test_finished_rows_cost_nothing_and_leave_the_draws_of_others_alone():
     model, drawn = Fixed(table), []
     for first in (0, 3):
         drawn.append(generate(model, torch.tensor([[first], [5]]), 6, stop=2, generator=seeded(4)))
-    assert [rows for rows, *_ in model.scored] == [2, 1, 1, 1, 1, 1] + [2] * 6
+    rows = [2, 1, 1, 1, 1, 1] + [2] * 6
+    assert model.scored == [(n, 7) for n in rows], "only the last place is scored, of rows that go on"
     assert torch.equal(drawn[0][1], drawn[1][1]) and drawn[0][0].tolist() == [2, 2, 2, 2, 2, 2]
-
-
-def test_only_the_last_place_is_scored():
-    model = Fixed(torch.zeros(5, 5))
-    generate(model, torch.zeros(3, 4, dtype=torch.int64), 2)
-    assert model.scored == [(3, 5), (3, 5)]
 
 
 # -- rows of unequal length
@@ -332,8 +254,10 @@ def test_each_row_gives_what_it_gives_alone(double, options, lengths):
 
 
 def test_each_row_against_a_loop_that_asks_the_model_itself(double):
+    """Dropout is off while generating, and on again after."""
     rows = prompts(6, 2, 15)
-    out = generate(double, rows, 9, temperature=0)
+    out = generate(double.train(), rows, 9, temperature=0)
+    assert double.training
     double.eval()
     for row, new in zip(rows, out, strict=True):
         text = row.tolist()
@@ -341,19 +265,6 @@ def test_each_row_against_a_loop_that_asks_the_model_itself(double):
             logits = double(torch.tensor([text[-13:]]))[0, -1]
             assert token == logits.argmax().item()
             text.append(token)
-
-
-def test_the_number_of_draws_changes_no_draw(double):
-    (row,) = prompts(4)
-    short, long = (generate(double, [row], n, generator=seeded(8))[0].tolist() for n in (5, 20))
-    assert short == long[:5]
-
-
-def test_a_batch_of_equal_prompts_is_a_tensor_or_a_list(double):
-    (row,) = prompts(4)
-    as_tensor = generate(double, row.repeat(3, 1), 6, generator=seeded(8))
-    assert torch.equal(as_tensor, generate(double, [row] * 3, 6, generator=seeded(8)))
-    assert not torch.equal(as_tensor[0], as_tensor[1])
 
 
 def test_without_a_generator_the_global_one_draws(double):
@@ -364,136 +275,76 @@ def test_without_a_generator_the_global_one_draws(double):
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
 
 
-class ToyCache:
-    """Keeps keys and values in lists: what chapter 9 will do without moving them each time."""
-
-    class Layer:
-        def __init__(self, size):
-            self.k, self.v = torch.zeros(size).double(), torch.zeros(size).double()
-
-        @property
-        def length(self):
-            return self.k.shape[2]
-
-        def append(self, k, v):
-            self.k, self.v = torch.cat([self.k, k], 2), torch.cat([self.v, v], 2)
-            return self.k, self.v, None
-
-    def __init__(self, config, batch_size):
-        size = (batch_size, config.n_heads, 0, config.d_model // config.n_heads)
-        self.layers = [self.Layer(size) for _ in range(config.n_layers)]
-        self.asked = config.n_layers, batch_size
-
-    @property
-    def length(self):
-        return self.layers[0].length
-
-
-@pytest.mark.parametrize("lengths", [(5,), (4, 4, 4), (2, 6, 3, 1)])
-def test_a_cache_changes_nothing_but_the_time(double, lengths, monkeypatch):
-    rows, stop = prompts(*lengths), 29
-    plain = generate(double, rows, 7, stop=stop, generator=seeded(6))
-    widths, hidden = [], double.hidden
-    monkeypatch.setattr(
-        double, "hidden", lambda tokens, cache: widths.append(tokens.shape[1]) or hidden(tokens, cache)
-    )
-    cached = generate(
-        double, rows, 7, stop=stop, generator=seeded(6), cache=ToyCache(double.config, len(rows))
-    )
-    assert torch.equal(plain, cached)
-    assert widths[0] == min(lengths) and set(widths[1:]) == {1}, "each token is read once"
-
-
 def test_a_cache_that_holds_a_beginning(double):
     (row,) = prompts(9)
-    cache = ToyCache(double.config, 1)
-    with torch.no_grad(), eval_mode(double):
-        double.hidden(row[None, :5], cache)
+    cache = KVCache(double.config, 1)
+    prefill(double, row[None, :5], cache)
     with_beginning = generate(double, [row[5:]], 4, generator=seeded(6), cache=cache)
     assert torch.equal(with_beginning, generate(double, [row], 4, generator=seeded(6)))
 
 
-def test_the_window_slides_past_the_context():
-    model = Fixed(torch.zeros(5, 5))
-    out = generate(model, torch.zeros(1, 3, dtype=torch.int64), 30)
-    assert out.shape == (1, 30) and model.longest == 11
+OUT_OF_RANGE = {
+    "temperature": [-0.1, math.nan, math.inf, 1e-40, 5e-324],
+    "top_k": [0],
+    "top_p": [0.0, 1.01, math.nan],
+    "repetition_penalty": [0.5, math.nan, math.inf],
+    "max_new_tokens": [0, -5],
+    "stop": [5, -1],
+}
+OF_ANOTHER_TYPE = {
+    "temperature": ["0.8", True, None],
+    "top_k": [2.5, True],
+    "top_p": ["half"],
+    "max_new_tokens": ["5", True, 2.0],
+    "stop": ["."],
+    "generator": [7],
+}
+WRONG = [
+    (name, value, error)
+    for settings, error in ((OUT_OF_RANGE, ValueError), (OF_ANOTHER_TYPE, TypeError))
+    for name, values in settings.items()
+    for value in values
+]
 
 
-def test_with_a_cache_the_context_is_the_limit(double):
-    """The last token drawn is not read: 13 tokens in the cache give 14 in all."""
-    rows = prompts(3, 6)
-    out = generate(double, rows, 8, generator=seeded(1), cache=ToyCache(double.config, 2))
-    assert out.shape == (2, 8)
-    with pytest.raises(ValueError, match=r"max_new_tokens=9 .*context_length=13"):
-        generate(double, rows, 9, cache=ToyCache(double.config, 2))
+@pytest.mark.parametrize(("name", "value", "error"), WRONG)
+def test_a_wrong_setting_is_one_clear_line_before_the_model_is_asked_anything(name, value, error):
+    model, message = Fixed(torch.zeros(5, 5)), f"^{name}={value!r} must be "
+    for way in (generate, stream):
+        with pytest.raises(error, match=message) as raised:
+            way(model, torch.tensor([[1, 2]]), **{"max_new_tokens": 3, name: value})
+        assert "\n" not in str(raised.value)
+    assert model.longest == 0 and model.training
+    if name in ("temperature", "top_k", "top_p", "repetition_penalty"):
+        with pytest.raises(error, match=message):
+            next_token_probabilities(torch.zeros(1, 5), **{name: value})
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "word"),
+    ("rows", "error", "message"),
     [
-        ({"rows": torch.zeros(2, 0, dtype=torch.int64)}, ValueError, "rows holds an empty one"),
-        (
-            {"rows": [torch.tensor([1]), torch.tensor([], dtype=torch.int64)]},
-            ValueError,
-            "rows holds an empty",
-        ),
-        ({"rows": torch.tensor([1, 2])}, ValueError, r"rows has shape \(2,\)"),
-        ({"rows": torch.tensor(1)}, ValueError, r"rows has shape \(\)"),
-        ({"rows": []}, ValueError, "rows has shapes"),
-        ({"rows": [torch.tensor([[1]])]}, ValueError, "rows has shapes"),
-        ({"rows": [[1, 2]]}, TypeError, "rows is list"),
-        ({"rows": "Once"}, TypeError, "rows is str"),
-        ({"rows": torch.tensor([[0.5]])}, TypeError, "rows has dtype torch.float32"),
-        ({"max_new_tokens": 0}, ValueError, "max_new_tokens=0"),
-        ({"max_new_tokens": -5}, ValueError, "max_new_tokens=-5"),
-        ({"max_new_tokens": "5"}, TypeError, "max_new_tokens='5'"),
-        ({"max_new_tokens": True}, TypeError, "max_new_tokens=True"),
-        ({"max_new_tokens": 2.0}, TypeError, "max_new_tokens=2.0"),
-        ({"stop": 5}, ValueError, "stop=5"),
-        ({"stop": -1}, ValueError, "stop=-1"),
-        ({"stop": "."}, TypeError, "stop='.'"),
-        ({"generator": 7}, TypeError, "generator=7"),
-        ({"generator": [seeded(1), seeded(2)]}, ValueError, "generator has 2 entries for 1 rows"),
+        (torch.zeros(2, 0, dtype=torch.int64), ValueError, "rows holds an empty one"),
+        ([torch.tensor([1]), torch.tensor([], dtype=torch.int64)], ValueError, "rows holds an empty one"),
+        (torch.tensor([1, 2]), ValueError, r"rows has shape \(2,\)"),
+        (torch.tensor(1), ValueError, r"rows has shape \(\)"),
+        ([], ValueError, "rows has shapes"),
+        ([torch.tensor([[1]])], ValueError, "rows has shapes"),
+        ([[1, 2]], TypeError, "rows is list"),
+        ("Once", TypeError, "rows is str"),
+        (torch.tensor([[0.5]]), TypeError, "rows has dtype torch.float32"),
     ],
 )
-def test_what_cannot_be_generated_is_one_clear_line(change, error, word):
+def test_rows_that_are_none_are_one_clear_line(rows, error, message):
     model = Fixed(torch.zeros(5, 5))
-    given = {"rows": torch.tensor([[1, 2]]), "max_new_tokens": 3} | change
-    rows = given.pop("rows")
     for way in (generate, stream):
-        with pytest.raises(error, match=word) as raised:
-            way(model, rows, **given)
+        with pytest.raises(error, match=message) as raised:
+            way(model, rows, 3)
         assert "\n" not in str(raised.value)
-    assert model.longest == 0 and model.training
-
-
-def test_generate_is_one_by_one_without_dropout(small):
-    """Against a loop that calls the model itself, argmax; dropout is off while generating, on again after."""
-    model, tokens = small.model.train(), torch.tensor([[3, 8, 1], [200, 4, 9]])
-    out = generate(model, tokens, 6, temperature=0)
-    assert model.training
-    model.eval()
-    expected = tokens
-    for _ in range(6):
-        logits = model(expected)[:, -1]
-        expected = torch.cat([expected, logits.max(-1, keepdim=True).indices], dim=1)
-    assert torch.equal(out, expected[:, 3:]) and tokens.shape == (2, 3)
+    assert model.longest == 0
 
 
 def modes(model):
     return [part.training for part in model.modules()]
-
-
-def test_a_stream_draws_without_dropout(small):
-    """Dropout of 0.3 would change these greedy choices: the seeds of the global generator differ."""
-    model, tokens = small.model.train(), torch.tensor([[3, 8, 1]])
-    drawn = []
-    for seed in range(6):
-        torch.manual_seed(seed)
-        drawn.append(list(stream(model, tokens, 8, temperature=0)))
-    assert drawn == [drawn[0]] * 6 == [generate(model, tokens, 8, temperature=0)[0].tolist()] * 6
-    model.eval()
-    assert drawn[0] == list(stream(model, tokens, 8, temperature=0))
 
 
 def test_a_stream_leaves_each_parts_mode_alone(small):
@@ -536,15 +387,19 @@ def test_an_error_while_generating_leaves_the_mode_alone(small, monkeypatch):
 def test_a_stream_is_what_generate_gives(small):
     tokens = torch.tensor([[7, 1]])
     options = {"temperature": 1.1, "top_k": 40, "top_p": 0.9, "repetition_penalty": 1.2}
+    model = small.model.train()  # with dropout, which would change what is drawn
     for stop in (None, 33):
-        once = generate(small.model, tokens, 15, stop=stop, generator=seeded(4), **options)
-        pieces = stream(small.model, tokens, 15, stop=stop, generator=seeded(4), **options)
+        once = generate(model, tokens, 15, stop=stop, generator=seeded(4), **options)
+        pieces = stream(model, tokens, 15, stop=stop, generator=seeded(4), **options)
         assert once[0].tolist() == list(pieces)
 
 
-def test_one_row_a_stream():
+def test_a_stream_is_of_one_row_and_a_list_has_a_generator_for_each():
+    model, rows = Fixed(torch.zeros(5, 5)), torch.zeros(2, 3, dtype=torch.int64)
     with pytest.raises(ValueError, match="2 rows"):
-        stream(Fixed(torch.zeros(5, 5)), torch.zeros(2, 3, dtype=torch.int64), 4)
+        stream(model, rows, 4)
+    with pytest.raises(ValueError, match="generator has 3 entries for 2 rows"):
+        generate(model, rows, 4, generator=[seeded(seed) for seed in range(3)])
 
 
 @pytest.mark.parametrize("temperature", [0, 0.5, 1])
@@ -566,51 +421,34 @@ def test_a_token_that_cannot_be_is_no_damage():
     assert next_token_probabilities(logits, 0).tolist() == [[0, 1, 0, 0]]
 
 
-def test_log_probability_is_the_sum_over_tokens(small):
-    model, tokens = small.model.eval(), torch.randint(275, (3, 9), generator=torch.Generator().manual_seed(1))
-    by_hand = torch.zeros(3)
-    with torch.no_grad():
-        for t in range(1, 9):
-            probs = model(tokens[:, :t])[:, -1].softmax(-1)
-            by_hand += probs[torch.arange(3), tokens[:, t]].log()
-    torch.testing.assert_close(log_probability(model, tokens), by_hand, atol=1e-4, rtol=1e-5)
-
-
-def test_log_probability_counts_what_the_mask_says(double):
-    model, rows = double.eval(), prompts(9, 4, 7)
-    tokens, real = pad_batch(rows, 0)
-    answer = real.clone()
-    answer[:, :3] = False  # the question
-    found = log_probability(model, tokens, answer[:, 1:])
-    assert torch.equal(found, log_probability(model, tokens, answer)), "as pad_batch makes it"
-    for row, total in zip(rows, found, strict=True):
-        by_hand = sum(model(row[None, :t])[0, -1].log_softmax(-1)[row[t]] for t in range(3, len(row)))
-        torch.testing.assert_close(total, by_hand.float(), atol=1e-5, rtol=1e-5)
-    whole = log_probability(model, tokens)
-    torch.testing.assert_close(log_probability(model, tokens, torch.ones(3, 8, dtype=torch.bool)), whole)
-    assert log_probability(model, tokens, torch.zeros(3, 8, dtype=torch.bool)).tolist() == [0, 0, 0]
-
-
-def test_log_probability_is_differentiable(double):
-    """The gradient of a weighted sum of masked rows, as rewards need it, against a sum by hand."""
-    model, rows = double.eval(), prompts(9, 4, 7)
-    tokens, real = pad_batch(rows, 0)
-    mask, weights = real.clone(), torch.tensor([0.7, -1.3, 0.4])
-    mask[:, :3] = False
-    model.zero_grad()
-    (weights * log_probability(model, tokens, mask[:, 1:])).sum().backward()
-    got = {name: p.grad.clone() for name, p in model.named_parameters()}
-    model.zero_grad()
-    by_hand = 0
-    for weight, row in zip(weights, rows, strict=True):
+@pytest.mark.parametrize(
+    ("lengths", "first"), [((9, 9, 9), 1), ((9, 4, 7), 3)], ids=["every token", "answers of padded rows"]
+)
+def test_log_probability_and_its_gradient_are_sums_over_what_counts(double, lengths, first):
+    """first: of the tokens that count. The gradient is that of a weighted sum of rows, as rewards need it."""
+    model, rows, weights = double.eval(), prompts(*lengths), torch.tensor([0.7, -1.3, 0.4])
+    tokens, mask = pad_batch(rows, 0)
+    mask[:, :first] = False
+    found = log_probability(model, tokens, mask[:, 1:])
+    by_hand = []
+    for row in rows:
         log_probs = model(row[None])[0].log_softmax(-1)  # (T, V)
-        for t in range(3, len(row)):
-            by_hand = by_hand + weight * log_probs[t - 1, row[t]]
-    by_hand.backward()
-    assert max(p.grad.abs().max() for p in model.parameters()) > 0.1
-    for name, p in model.named_parameters():
-        torch.testing.assert_close(got[name], p.grad, atol=1e-5, rtol=1e-4)
-    model.zero_grad()
+        by_hand.append(sum(log_probs[t - 1, row[t]] for t in range(first, len(row))))
+    torch.testing.assert_close(found, torch.stack(by_hand).float(), atol=1e-5, rtol=1e-5)
+    parameters = list(model.parameters())
+    gradients = torch.autograd.grad((weights * found).sum(), parameters)
+    expected = torch.autograd.grad((weights * torch.stack(by_hand)).sum(), parameters)
+    assert max(gradient.abs().max() for gradient in expected) > 0.1
+    torch.testing.assert_close(gradients, expected, atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_mask_is_of_targets_or_of_tokens_and_without_one_all_count(double):
+    model, (tokens, mask) = double.eval(), pad_batch(prompts(9, 4, 7), 0)
+    found = log_probability(model, tokens, mask[:, 1:])
+    assert torch.equal(found, log_probability(model, tokens, mask)), "as pad_batch makes it"
+    assert torch.equal(log_probability(model, tokens), log_probability(model, tokens, torch.ones_like(mask)))
+    assert log_probability(model, tokens, torch.zeros_like(mask)).tolist() == [0, 0, 0]
 
 
 def test_a_target_that_does_not_count_may_be_impossible():
@@ -638,17 +476,13 @@ def test_masks_that_do_not_fit(mask, error, word):
 # -- LanguageModel
 
 
-def test_tell_begins_with_the_prompt_and_a_seed_repeats_it(small):
-    told = [small.tell("The kettle", max_new_tokens=12, seed=s) for s in (3, 3, 4)]
-    assert told[0] == told[1] != told[2] and told[0].startswith("The kettle")
-
-
 def test_a_seed_means_the_same_to_every_method(small):
     """tell, generate, stream and the first of tell_many are one text; the third of 3 is the third of 60."""
     told = small.tell("Nobody", seed=6, max_new_tokens=200)
     (text, ended), *_ = small.tell_many(1, prompt="Nobody", seed=6)
     assert told.startswith(text) and len(text) > len("Nobody")
     assert told == "Nobody" + small.generate("Nobody", seed=6, max_new_tokens=200)
+    assert told != small.tell("Nobody", seed=7, max_new_tokens=200)
     few, many = (small.tell_many(n, prompt="Nobody", seed=6) for n in (3, 60))
     assert many[:3] == few and few[0] == (text, ended) and few[1] != few[0]
 
@@ -669,13 +503,6 @@ def test_as_many_tokens_as_asked_for_whoever_tells(most, make_cache):
     assert teller.tell_many(2, "A", seed=2) == teller.tell_many(2, "A", seed=2, max_new_tokens=None)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True])
-def test_bad_seeds(small, seed):
-    for way in (small.tell, small.stream, lambda seed: small.tell_many(2, seed=seed)):
-        with pytest.raises((ValueError, TypeError), match=f"seed={seed!r}"):
-            way(seed=seed)
-
-
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -685,11 +512,11 @@ def test_bad_seeds(small, seed):
         ({"max_new_tokens": True}, "max_new_tokens=True"),
         ({"temperature": 1e-40}, "temperature=1e-40"),
         ({"prompt": "The kettle sang. " * 20}, "context_length=19; shorten"),
+        *[({"seed": seed}, f"seed={seed!r}") for seed in (-1, 2**63, 1.5, "7", True)],
     ],
 )
 def test_what_cannot_be_told_is_one_clear_line(small, change, word):
-    ways = (small.stream, small.tell, lambda **change: small.tell_many(2, **change))
-    for way in ways:  # a stream, when it is asked for, not at its first piece
+    for way in (small.stream, small.tell, partial(small.tell_many, 2)):  # a stream before its first piece
         with pytest.raises((ValueError, TypeError), match=word):
             way(**change)
     with pytest.raises(ValueError, match="n=0"):
@@ -734,43 +561,27 @@ def test_a_text_begins_and_ends_as_its_tokenizer_says():
         LanguageModel(Fixed(table), Others([5], None))
 
 
-def test_caches_are_made_where_a_text_fits(double):
+def test_caches_are_made_where_a_text_fits():
     tokenizer = BPETokenizer.train("", 257)  # no text: single bytes, of which the model knows some
     made = []
 
     def make_cache(config, batch_size):
-        made.append(ToyCache(config, batch_size))
+        made.append(KVCache(config, batch_size))
         return made[-1]
 
     torch.manual_seed(7)
     model = gpt2(GPTConfig(vocab_size=257, context_length=13, n_layers=2, n_heads=3, d_model=12)).double()
     plain, cached = LanguageModel(model, tokenizer), LanguageModel(model, tokenizer, make_cache)
-    assert plain.tell("ab", max_new_tokens=11, seed=1) == cached.tell("ab", max_new_tokens=11, seed=1)
-    assert [cache.asked for cache in made] == [(2, 1)] and made[0].length == 13
-    assert plain.tell("ab", max_new_tokens=12, seed=1) == cached.tell("ab", max_new_tokens=12, seed=1)
-    assert len(made) == 1, "past the context the window slides, without a cache"
+    for most in (11, 12):  # past the context the window slides, without a cache
+        assert plain.tell("ab", max_new_tokens=most, seed=1) == cached.tell("ab", max_new_tokens=most, seed=1)
+        assert [cache.length for cache in made] == [13]
     assert plain.tell_many(53, "ab", seed=2) == cached.tell_many(53, "ab", seed=2)
-    assert [cache.asked for cache in made[1:]] == [(2, 50), (2, 3)]
-
-
-def test_a_stream_of_text_is_the_whole_text(small):
-    pieces = list(small.stream("Nobody", max_new_tokens=17, seed=8, temperature=1.5))
-    assert len(pieces) > 3
-    assert "".join(pieces) == small.generate("Nobody", max_new_tokens=17, seed=8, temperature=1.5)
+    assert [cache.plan.batch_size for cache in made] == [1, 50, 3]
 
 
 def test_without_a_seed_texts_differ(small):
-    assert small.generate(temperature=2.0, max_new_tokens=15) != small.generate(
-        temperature=2.0, max_new_tokens=15
-    )
-
-
-def test_the_end_is_never_shown(small):
-    end = small.end
-    with torch.no_grad():
-        small.model.embed.token.weight[end] *= 3
-    texts = [text for text, _ in small.tell_many(60, seed=1)]
-    assert not any("<|endoftext|>" in text for text in texts)
+    told = [small.generate(temperature=2.0, max_new_tokens=15) for _ in range(2)]
+    assert told[0] != told[1]
 
 
 @pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
@@ -784,7 +595,7 @@ def test_a_text_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
     assert teller.tell_many(2, "A", temperature=0) == [("AB", True)] * 2
 
 
-def test_several_ids_stop_a_row_and_the_first_of_them_pads_it(small):
+def test_several_ids_stop_a_row_and_the_first_of_them_pads_it():
     table = torch.full((5, 5), -99.0)
     table[0, 1] = table[1, 3] = table[2, 4] = table[4, 4] = 0.0
     rows = [torch.tensor([0]), torch.tensor([1]), torch.tensor([2])]
@@ -798,13 +609,14 @@ def test_several_ids_stop_a_row_and_the_first_of_them_pads_it(small):
             generate(Fixed(table), rows, 3, stop=stop)
 
 
-def test_a_control_token_that_stops_nothing_is_no_text():
+def test_a_text_may_end_at_another_token_or_none_and_a_control_token_is_no_text():
     tokenizer = BPETokenizer.train(TEXT, 272, special_tokens=("<|endoftext|>", "<|pad|>"))
     pad, end = tokenizer.special_tokens["<|pad|>"], tokenizer.special_tokens["<|endoftext|>"]
-    teller = LanguageModel(scripted(tokenizer, {65: pad, pad: 66, 66: end}), tokenizer)
-    assert list(teller.stream("A", temperature=0)) == ["B"]
-    assert teller.tell_many(1, "A", temperature=0) == [("AB", True)]
-    assert teller.tell_many(1, "A", temperature=0, stop=None, max_new_tokens=2) == [("AB", False)]
+    teller = LanguageModel(scripted(tokenizer, {65: pad, pad: 66, 66: 67, 67: end}), tokenizer)
+    assert list(teller.stream("A", temperature=0)) == ["B", "C"]
+    tell = partial(teller.tell_many, 1, "A", temperature=0)
+    assert tell() == [("ABC", True)] and tell(stop=67) == [("AB", True)]
+    assert tell(stop=None, max_new_tokens=3) == [("ABC", False)]
 
 
 def test_an_unknown_word_is_shown():
@@ -851,16 +663,3 @@ def test_load_gives_back_what_was_saved(small, tmp_path):
 def test_a_penalty_needs_the_tokens_so_far():
     with pytest.raises(ValueError, match="repetition_penalty=1.1 needs previous, the tokens so far"):
         next_token_probabilities(torch.zeros(2, 5), repetition_penalty=1.1)
-
-
-def test_many_texts_may_end_at_another_token():
-    teller = companion.load("data/models/village")
-    (stop,) = teller.tokenizer.encode(" said")
-    options = {"seed": 3, "max_new_tokens": 60}
-    ended = teller.tell_many(4, "Once", stop=stop, **options)
-    whole = teller.tell_many(4, "Once", **options)
-    assert any(end for _, end in ended) and all(" said" not in text for text, _ in ended)
-    for (text, end), (longer, _) in zip(ended, whole, strict=True):
-        assert longer.startswith(text) and end == (" said" in longer)
-    without = teller.tell_many(2, "Once", stop=None, **options)
-    assert not any(end for _, end in without)

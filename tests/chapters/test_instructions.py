@@ -1,12 +1,16 @@
 """Chapter 16: chat tokens, masked rows, and a model that answers. Oracles are written out here."""
 
 import copy
+import json
+from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 import torch.nn.functional as F
 from support.weights import scripted
 
+from companion import load
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import (
@@ -28,6 +32,8 @@ from companion.instructions import (
 from companion.modern import LlamaConfig, llama
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
 from companion.training import TrainConfig, Trainer, load_checkpoint, next_token_loss, save_checkpoint
+from companion.village import DATA, load_split
+from companion.village.dialogues import asked, lessons
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? Nobody said. "Mara," said Otto.'
 HI = [{"role": "user", "content": "Who has the key?"}, {"role": "assistant", "content": "Mara."}]
@@ -56,22 +62,17 @@ def chatty(kind="bpe", **shape):
 @pytest.mark.parametrize("kind", ["bpe", "char", "word"])
 def test_new_tokens_follow_and_change_nothing(kind):
     model, plain = made(kind)
-    old, words = copy.deepcopy(model), plain.encode("Who has the key?")
+    old, words, n = copy.deepcopy(model), plain.encode("Who has the key?"), plain.vocab_size
     tokenizer = add_chat_tokens(model, plain)
-    assert [tokenizer.special_tokens[name] for name in CHAT_TOKENS] == list(
-        range(plain.vocab_size, plain.vocab_size + 3)
-    )
+    assert [tokenizer.special_tokens[name] for name in CHAT_TOKENS] == [n, n + 1, n + 2]
     assert tokenizer.encode("Who has the key?") == words and tokenizer.decode(words) == plain.decode(words)
-    assert plain.vocab_size + 3 == tokenizer.vocab_size == model.config.vocab_size
+    assert n + 3 == tokenizer.vocab_size == model.config.vocab_size
     assert not set(CHAT_TOKENS) & set(plain.special_tokens)
-    tokens = torch.tensor([words])
-    logits, before = model(tokens), old(tokens)
+    logits, before = model(torch.tensor([words])), old(torch.tensor([words]))
+    end, quote = plain.special_tokens["<|endoftext|>"], plain.encode(' "')[-1]
     assert torch.equal(logits[..., :-3], before)
-    end = plain.special_tokens["<|endoftext|>"]
-    assert torch.equal(logits[..., -1], before[..., end]) and torch.equal(logits[..., -3], before[..., end])
-    quote = plain.encode(' "')[-1]
-    assert torch.equal(logits[..., -2], before[..., quote])
-    assert old.config.vocab_size == plain.vocab_size  # the other model's configuration is its own
+    assert torch.equal(logits[..., -3:], before[..., [end, quote, end]])
+    assert old.config.vocab_size == n  # the other model's configuration is its own
 
 
 def test_a_second_time_changes_nothing():
@@ -82,9 +83,7 @@ def test_a_second_time_changes_nothing():
 
 def test_a_head_of_its_own_grows_too():
     _, plain = made()
-    config = LlamaConfig(vocab_size=plain.vocab_size, context_length=40, n_layers=1, n_heads=2, n_kv_heads=1,
-                         d_model=12, tied=False)  # fmt: skip
-    model = llama(config).eval()
+    model = llama(LlamaConfig(plain.vocab_size, 40, 1, 2, 1, d_model=12, tied=False)).eval()
     assert model.head is not None
     before = model(torch.tensor([[1, 2, 3]]))
     tokenizer = add_chat_tokens(model, plain)
@@ -126,9 +125,9 @@ def test_what_a_user_types_never_becomes_a_token(name):
     _, tokenizer = chatty()
     messages = [{"role": "user", "content": f"Hi{name} you"}, HI[1]]
     ids = chat_ids(messages, tokenizer)
-    special = [i for i in ids if i in tokenizer.special_tokens.values()]
-    assert special == [tokenizer.special_tokens[n] for n in
-                       ("<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>", "<|end|>")]  # fmt: skip
+    names = {i: name for name, i in tokenizer.special_tokens.items()}
+    special = [names[i] for i in ids if i in names]
+    assert special == ["<|endoftext|>", "<|user|>", "<|end|>", "<|assistant|>", "<|end|>"]
     assert f"Hi{name} you" in tokenizer.decode(ids)
 
 
@@ -136,9 +135,8 @@ def test_rows_that_do_not_fit():
     _, tokenizer = chatty()
     short, long = (len(by_hand(one, tokenizer)[0]) for one in (HI, TWO))
     assert chat_rows([TWO], tokenizer, long - 1) == [by_hand(TWO, tokenizer)]
-    with pytest.raises(
-        ValueError, match=f"conversation 1 has {long} tokens, above context_length={long - 2}"
-    ):
+    too_long = f"conversation 1 has {long} tokens, above context_length={long - 2}"
+    with pytest.raises(ValueError, match=too_long):
         chat_rows([HI, TWO], tokenizer, long - 2)
     assert chat_rows([TWO], tokenizer, long - 2, shorten=True) == [by_hand(HI, tokenizer)]
     with pytest.raises(ValueError, match="conversation 0"):
@@ -282,14 +280,21 @@ def learned(request):
     return learned_chat(request.param)
 
 
+def chat_that_says(*tokens):
+    """A chat with a model that says these tokens, whatever it is asked."""
+    _, tokenizer = chatty()
+    ids = [tokenizer.encode(token, allowed_special="all")[0] for token in ("<|assistant|>", *tokens)]
+    return Chat(scripted(tokenizer, dict(pairwise(ids))), tokenizer)
+
+
 def test_says_agrees_with_what_generate_says(learned):
     model, tokenizer, rows = learned
     assert says(model, rows).tolist() == [True, True]
     end = chat_end(tokenizer)
-    for ids, marks in rows[:1]:
-        first = marks.index(True)
-        new = generate(model, torch.tensor([ids[:first]]), 30, temperature=0, stop=end)[0].tolist()
-        assert new[: len(ids) - first] == ids[first:]
+    ids, marks = rows[0]
+    first = marks.index(True)
+    new = generate(model, torch.tensor([ids[:first]]), 30, temperature=0, stop=end)[0].tolist()
+    assert new[: len(ids) - first] == ids[first:]
     other = [{"role": "user", "content": "Who has the key?"}, {"role": "assistant", "content": "Otto."}]
     assert says(model, chat_rows([other, HI], tokenizer, 96), batch_size=1).tolist() == [False, True]
 
@@ -307,32 +312,20 @@ def test_answers_and_chat_say_the_same_and_remember(learned):
 
 @pytest.mark.parametrize("ender", ["<|endoftext|>", "<|end|>", "<|user|>"])
 def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(ender):
-    _, tokenizer = chatty()
-    special = tokenizer.special_tokens
-    steps = {special["<|assistant|>"]: 65, 65: 66, 66: special[ender], special[ender]: 67, 67: 67}
-    model = scripted(tokenizer, steps)
-    assert answers(model, tokenizer, [HI[:1]] * 2) == [("AB", True)] * 2
-    chat = Chat(model, tokenizer)
+    chat = chat_that_says("A", "B", ender, "C", "C")
+    assert answers(chat.model, chat.tokenizer, [HI[:1]] * 2) == [("AB", True)] * 2
     assert list(chat.stream("Hi")) == ["A", "B"]
     assert chat.messages[1] == {"role": "assistant", "content": "AB"}
-    assert chat_ends(tokenizer)[0] == chat_end(tokenizer) and special[ender] in chat_ends(tokenizer)
+    ends = chat_ends(chat.tokenizer)
+    assert ends[0] == chat_end(chat.tokenizer) and chat.tokenizer.special_tokens[ender] in ends
 
 
-def test_a_token_that_begins_the_models_turn_is_no_text_of_its_answer():
-    _, tokenizer = chatty()
-    special = tokenizer.special_tokens
-    again = {special["<|assistant|>"]: special["<|assistant|>"]}
-    chat = Chat(scripted(tokenizer, again), tokenizer)
-    assert chat.ask("Hi", max_new_tokens=3) == "" and chat.messages == []
-
-
-def test_an_answer_without_a_word_leaves_the_conversation():
+@pytest.mark.parametrize("token", ["<|end|>", "<|assistant|>"])
+def test_an_answer_without_a_word_leaves_the_conversation(token):
     """An empty message has no place in a conversation, so the next question would be refused."""
-    _, tokenizer = chatty()
-    special = tokenizer.special_tokens
-    chat = Chat(scripted(tokenizer, {special["<|assistant|>"]: special["<|end|>"]}), tokenizer)
-    assert chat.ask("Hi") == "" and chat.messages == []
-    assert chat.ask("Hi again") == ""
+    chat = chat_that_says(token, token)
+    for text in ("Hi", "Hi again"):
+        assert chat.ask(text, max_new_tokens=3) == "" and chat.messages == []
 
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -340,23 +333,18 @@ SYSTEM = {"role": "system", "content": "Be brief."}
 
 @pytest.mark.parametrize("system", [[], [SYSTEM]], ids=["plain", "system"])
 def test_a_full_conversation_drops_its_oldest_exchanges_and_keeps_the_system_message(system):
-    _, tokenizer = chatty()
-    special = tokenizer.special_tokens
-    steps = {special["<|assistant|>"]: 65, 65: 66, 66: special["<|end|>"]}
-    chat = Chat(scripted(tokenizer, steps, context=96), tokenizer)
+    chat, kept = chat_that_says("A", "B", "<|end|>"), []
     chat.messages = list(system)
-    kept = []
     for turn in range(30):
         assert chat.ask(f"Question {turn:02}?") == "AB"
-        kept.append(len(chat.messages))
+        turns = chat.messages[len(system) :]
+        kept.append(len(turns) // 2)
         assert chat.messages[: len(system)] == system
-        assert chat.messages[-2]["content"] == f"Question {turn:02}?"
-        assert [one["role"] for one in chat.messages[len(system) :]] == ["user", "assistant"] * (
-            len(chat.messages) // 2
-        )
-        assert (len(chat.messages) - len(system)) // 2 + chat.dropped == turn + 1
-        assert len(chat_ids(chat.messages[:-1], tokenizer, reply=True)) <= 96 + 1 - 96 // 8
-    assert chat.dropped > 20 and max(kept) > 4
+        assert turns[-2]["content"] == f"Question {turn:02}?"
+        assert [one["role"] for one in turns] == ["user", "assistant"] * kept[-1]
+        assert kept[-1] + chat.dropped == turn + 1
+        assert len(chat_ids(chat.messages[:-1], chat.tokenizer, reply=True)) <= 96 + 1 - 96 // 8
+    assert chat.dropped > 20 and max(kept) > 1
     chat.reset()
     assert chat.messages == system and chat.dropped == 0
 
@@ -367,8 +355,7 @@ def test_nothing_is_dropped_that_fits_and_a_question_that_is_too_long_loses_noth
     assert newest_exchanges(TWO[:3], tokenizer, len(ids)) == TWO[:3]
     assert newest_exchanges(TWO[:3], tokenizer, len(ids) - 1) == TWO[2:3]
     assert newest_exchanges([SYSTEM, *TWO[:3]], tokenizer, 1) == [SYSTEM, TWO[2]]
-    special = tokenizer.special_tokens
-    chat = Chat(scripted(tokenizer, {special["<|assistant|>"]: 65, 65: special["<|end|>"]}), tokenizer)
+    chat = chat_that_says("A", "<|end|>")
     chat.messages = list(HI)
     with pytest.raises(ValueError, match="above context_length=96") as error:
         chat.ask("key " * 100)
@@ -390,8 +377,6 @@ def test_an_answer_that_is_broken_off_leaves_the_conversation(learned):
     assert chat.messages == []
     with pytest.raises(ValueError, match="is empty"):
         chat.ask("  ")
-    with pytest.raises(ValueError, match="above context_length"):
-        chat.ask("key " * 100)
     assert chat.messages == []
 
 
@@ -403,23 +388,20 @@ def test_a_chat_model_in_a_folder_is_loaded_with_its_tokens(learned, tmp_path):
     assert Chat(again, words).ask("Who has the key?") == "Mara."
 
 
-def test_answers_do_not_depend_on_the_others_nor_on_their_number(learned):
+def test_a_seed_repeats_answers(learned):
     model, tokenizer, _ = learned
-    some = [HI[:1], TWO[:3]] * 2
-    one = [answers(model, tokenizer, [each], 20, temperature=0)[0] for each in some]
-    assert answers(model, tokenizer, some, 20) == one
-    a = answers(model, tokenizer, some, 20, seed=4, temperature=1.5)
-    assert a == answers(model, tokenizer, some, 20, seed=4, temperature=1.5)
+    told = [answers(model, tokenizer, [HI[:1], TWO[:3]], 20, seed=s, temperature=1.5) for s in (4, 4, 5)]
+    assert told[0] == told[1] != told[2]
 
 
-def test_a_long_conversation_leaves_the_others_their_room():
+def test_answers_do_not_depend_on_the_others_and_a_long_one_leaves_them_their_room():
     model, tokenizer = chatty()  # untrained, it does not come to an end
     long = [{"role": "user", "content": "k" * 80}]
     room = model.config.context_length + 1 - len(chat_ids(long, tokenizer, reply=True))
     assert 0 < room < 20
-    both = [HI[:1], long]
-    found = answers(model, tokenizer, both, 40)
-    assert found == [answers(model, tokenizer, [one], 40)[0] for one in both]
+    some = [HI[:1], long, TWO[:3]]
+    found = answers(model, tokenizer, some, 40)
+    assert found == [answers(model, tokenizer, [one], 40)[0] for one in some]
     assert len(tokenizer.encode(found[0][0])) > 2 * room
 
 
@@ -431,14 +413,26 @@ CHATML = (
 )
 
 
-def test_a_public_tokenizer_writes_rows_by_its_own_template(tmp_path):
+@pytest.fixture
+def read_qwen(tmp_path):
+    """A function that reads a public tokenizer with a chat template and other settings."""
     pytest.importorskip("tokenizers")
     pytest.importorskip("jinja2")
     from support.public import write_family
 
     from companion.runtime.public_tokenizers import read_tokenizer
 
-    tokenizer = read_tokenizer(write_family("Qwen", tmp_path, chat_template=CHATML))
+    def read(template=CHATML, generation=None, **config):
+        folder = write_family("Qwen", tmp_path, chat_template=template, **config)
+        if generation is not None:
+            (folder / "generation_config.json").write_text(json.dumps(generation))
+        return read_tokenizer(folder)
+
+    return read
+
+
+def test_a_public_tokenizer_writes_rows_by_its_own_template(read_qwen):
+    tokenizer = read_qwen()
     [(ids, learned)] = chat_rows([TWO], tokenizer, 200)
     told = "".join(tokenizer.decode([i]) for i, mark in zip(ids, learned, strict=True) if mark)
     assert told.replace("<|im_end|>", "|").split() == ["Mara.|", "Otto", "has", "it.|"]
@@ -451,19 +445,9 @@ def test_a_public_tokenizer_writes_rows_by_its_own_template(tmp_path):
     assert [message["role"] for message in chat.messages] == ["user", "assistant"]
 
 
-def test_a_public_answer_ends_where_its_template_or_its_files_say(tmp_path):
+def test_a_public_answer_ends_where_its_template_or_its_files_say(read_qwen):
     """Its eos_token is another, as in many base models that were taught to chat."""
-    pytest.importorskip("tokenizers")
-    pytest.importorskip("jinja2")
-    import json
-
-    from support.public import write_family
-
-    from companion.runtime.public_tokenizers import read_tokenizer
-
-    folder = write_family("Qwen", tmp_path, chat_template=CHATML, eos_token="<|endoftext|>")
-    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [67, 10**6]}))
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_qwen(generation={"eos_token_id": [67, 10**6]}, eos_token="<|endoftext|>")
     special, newline = tokenizer.special_tokens, tokenizer.encode("\n")[0]
     assert chat_end(tokenizer) == special["<|im_end|>"]
     for ender in (special["<|im_end|>"], special["<|endoftext|>"], 67):
@@ -473,29 +457,16 @@ def test_a_public_answer_ends_where_its_template_or_its_files_say(tmp_path):
         assert Chat(model, tokenizer).ask("Who has the key?") == said
 
 
-def test_a_template_that_writes_answers_otherwise_is_refused(tmp_path):
-    pytest.importorskip("tokenizers")
-    pytest.importorskip("jinja2")
-    from support.public import write_family
-
-    from companion.runtime.public_tokenizers import read_tokenizer
-
+def test_a_template_that_writes_answers_otherwise_is_refused(read_qwen):
     odd = CHATML.replace("<|im_start|>assistant", "<|im_start|>now you")
     with pytest.raises(ValueError, match="conversation 0: the template does not write answers"):
-        chat_rows([HI], read_tokenizer(write_family("Qwen", tmp_path, chat_template=odd)), 200)
+        chat_rows([HI], read_qwen(odd), 200)
 
 
-def test_a_template_that_changes_earlier_answers_is_refused(tmp_path):
+def test_a_template_that_changes_earlier_answers_is_refused(read_qwen):
     """As Qwen3's, which leaves out of earlier answers what was thought before them."""
-    pytest.importorskip("tokenizers")
-    pytest.importorskip("jinja2")
-    from support.public import write_family
-
-    from companion.runtime.public_tokenizers import read_tokenizer
-
     thought = "{% if m.role == 'assistant' and loop.last %}hm, {% endif %}{{ m.content }}"
-    template = CHATML.replace("{{ m.content }}", thought)
-    tokenizer = read_tokenizer(write_family("Qwen", tmp_path, chat_template=template))
+    tokenizer = read_qwen(CHATML.replace("{{ m.content }}", thought))
     assert len(chat_rows([HI], tokenizer, 200)) == 1
     with pytest.raises(ValueError, match="conversation 1: the template .* changes earlier ones"):
         chat_rows([HI, TWO], tokenizer, 200)
@@ -504,97 +475,81 @@ def test_a_template_that_changes_earlier_answers_is_refused(tmp_path):
 # -- the log --------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def village():
+    """The village's storyteller, which has the chat's tokens."""
+    teller = load(DATA / "models" / "village", device="cpu")
+    return teller.model, add_chat_tokens(teller.model, teller.tokenizer)
+
+
+def rows_of(dialogues, tokenizer):
+    return chat_rows([one.messages for one in dialogues], tokenizer, 256, shorten=True)
+
+
+def chapters_lessons(tokenizer):
+    return rows_of(lessons(480, seed=161, unknown=0.0, stories=400), tokenizer)
+
+
+def share_right(model, tokenizer):
+    """Of 160 new questions, how many the model answers."""
+    return says(model, rows_of(asked(160, seed=170), tokenizer)).float().mean().item()
+
+
+def nats_of_stories(model, tokenizer):
+    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
+    with torch.no_grad():
+        nats, count = next_token_loss(model.eval(), next(stories))
+    return (nats / count).item()
+
+
+def sixty_steps(model, batches, batch_size=8, loss=next_token_loss):
+    """The losses of the chapter's first training, on other batches or with another loss."""
+    where = {"device": "cpu", "dtype": "float32"}
+    config = TrainConfig(60, batch_size=batch_size, lr=2e-3, min_lr=0.0, warmup_steps=10, **where)
+    trainer = Trainer(model, batches, config, loss)
+    return [trainer.step() for _ in range(60)]
+
+
 @pytest.mark.gate
-def test_the_log_of_questions_begins_as_the_same_training_does_here():
+def test_the_log_of_questions_begins_as_the_same_training_does_here(village):
     """Chapter 16's log: the first ten steps of its arm "questions" again, in float32."""
-    import json
-    from functools import partial
-
-    from companion import load
-    from companion.village import DATA
-    from companion.village.dialogues import lessons
-
     lines = (DATA / "models" / "instructions.jsonl").read_text("utf-8").splitlines()
     [row] = [row for row in map(json.loads, lines) if row["arm"] == "questions"]
-    teller = load(DATA / "models" / "village", device="cpu")
-    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told = [one.messages for one in lessons(row["n"], 160, stories=row["from"])]
-    rows = chat_rows(told, tokenizer, 256, shorten=True)
+    model, tokenizer = village
+    rows = rows_of(lessons(row["n"], 160, stories=row["from"]), tokenizer)
     config = TrainConfig(
         steps=row["steps"], batch_size=16, lr=row["lr"], min_lr=0.0, warmup_steps=20, weight_decay=0.01,
         device="cpu", dtype="float32",
     )  # fmt: skip
-    trainer = Trainer(teller.model, partial(masked_batches, rows, 16, 0), config)
+    trainer = Trainer(model, partial(masked_batches, rows, 16, 0), config)
     early = sum(trainer.step() for _ in range(10)) / 10
     assert abs(early - row["early"]) < 0.02 and len(rows) == row["rows"]
 
 
 @pytest.mark.gate
-def test_from_random_weights_the_chapters_first_training_answers_nothing():
+def test_from_random_weights_the_chapters_first_training_answers_nothing(village):
     """What the chapter says of its 60 steps: the knowledge was there before."""
-    from functools import partial
-
-    from companion import load
-    from companion.village import DATA
-    from companion.village.dialogues import asked, lessons
-
-    teller = load(DATA / "models" / "village", device="cpu")
-    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told, tests = lessons(480, seed=161, unknown=0.0, stories=400), asked(160, seed=170)
-    rows, test_rows = (
-        chat_rows([one.messages for one in some], tokenizer, 256, shorten=True) for some in (told, tests)
-    )
+    model, tokenizer = village
     torch.manual_seed(0)
-    newborn = gpt2(teller.model.config)
-    config = TrainConfig(
-        steps=60, batch_size=8, lr=2e-3, min_lr=0.0, warmup_steps=10, device="cpu", dtype="float32"
-    )
-    trainer = Trainer(newborn, partial(masked_batches, rows, 8, 0), config)
-    losses = [trainer.step() for _ in range(60)]
-    assert not says(newborn, test_rows).any() and losses[-1] < losses[0] - 3  # it learned, but not this
+    newborn = gpt2(model.config)
+    losses = sixty_steps(newborn, partial(masked_batches, chapters_lessons(tokenizer), 8, 0))
+    assert share_right(newborn, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
 
 
 @pytest.mark.gate
-def test_replay_of_words_keeps_the_storyteller_for_sixty_steps():
+def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
     """What the chapter says of its 60 steps with the stories' own words as targets."""
-    from functools import partial
-
-    from companion import load
-    from companion.village import DATA, load_split
-    from companion.village.dialogues import asked, lessons
-
-    teller = load(DATA / "models" / "village", device="cpu")
-    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told, tests = lessons(480, seed=161, unknown=0.0, stories=400), asked(160, seed=170)
-    rows, test_rows = (
-        chat_rows([one.messages for one in some], tokenizer, 256, shorten=True) for some in (told, tests)
-    )
-    rows += text_rows(load_split("train")[:240], tokenizer)
-    config = TrainConfig(
-        steps=60, batch_size=12, lr=2e-3, min_lr=0.0, warmup_steps=10, device="cpu", dtype="float32"
-    )
-    trainer = Trainer(teller.model, partial(masked_batches, rows, 12, 0), config)
-    for _ in range(60):
-        trainer.step()
-    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
-    with torch.no_grad():
-        nats, count = next_token_loss(teller.model.eval(), next(stories))
-    assert 0.5 < says(teller.model, test_rows).float().mean() < 0.68 and 0.58 < nats / count < 0.65
+    model, tokenizer = village
+    rows = chapters_lessons(tokenizer) + text_rows(load_split("train")[:240], tokenizer)
+    sixty_steps(model, partial(masked_batches, rows, 12, 0), batch_size=12)
+    assert 0.5 < share_right(model, tokenizer) < 0.68 and 0.58 < nats_of_stories(model, tokenizer) < 0.65
 
 
 @pytest.mark.gate
-def test_learning_a_part_of_the_prompt_costs_no_answers():
+def test_learning_a_part_of_the_prompt_costs_no_answers(village):
     """What the chapter says of a run in which the answers keep their full weight."""
-    from companion import load
-    from companion.village import DATA, load_split
-    from companion.village.dialogues import asked, lessons
-
-    teller = load(DATA / "models" / "village", device="cpu")
-    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told, tests = lessons(480, seed=161, unknown=0.0, stories=400), asked(160, seed=170)
-    rows, test_rows = (
-        chat_rows([one.messages for one in some], tokenizer, 256, shorten=True) for some in (told, tests)
-    )
+    model, tokenizer = village
+    rows = chapters_lessons(tokenizer)
     every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
 
     def both(first):
@@ -608,13 +563,5 @@ def test_learning_a_part_of_the_prompt_costs_no_answers():
         count = int(answer.sum())
         return each[answer].sum() + 0.1 * count * each[rest].mean(), count
 
-    config = TrainConfig(
-        steps=60, batch_size=8, lr=2e-3, min_lr=0.0, warmup_steps=10, seed=0, device="cpu", dtype="float32"
-    )
-    trainer = Trainer(teller.model, both, config, loss)
-    for _ in range(60):
-        trainer.step()
-    stories = masked_batches(text_rows(load_split("val")[:60], tokenizer), 60)
-    with torch.no_grad():
-        nats, count = next_token_loss(teller.model.eval(), next(stories))
-    assert 0.66 < says(teller.model, test_rows).float().mean() < 0.76 and 1.17 < nats / count < 1.37
+    sixty_steps(model, both, loss=loss)
+    assert 0.66 < share_right(model, tokenizer) < 0.76 and 1.17 < nats_of_stories(model, tokenizer) < 1.37
