@@ -49,7 +49,7 @@ def kept_state() -> Iterator[None]:
 
 
 def begin_anew() -> None:
-    """Seed all generators, give torch the defaults of a fresh start, and let no destructor's error be told."""
+    """Seed all generators, give torch a fresh start's defaults, and let no destructor's error be told."""
     random.seed(0)
     sys.unraisablehook = lambda *_: None  # a stop may come in one, and telling it would be stopped again
     if loaded := sys.modules.get("numpy"):
