@@ -1,10 +1,12 @@
 """The pages of the package's names, made from its docstrings: read as source, nothing is imported."""
 
 import ast
+import copy
 import inspect
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from companion.book.imports import OPEN_TO_CHAPTERS
@@ -40,8 +42,14 @@ def source_file(book: Book, module: str) -> Path:
 
 
 def tree_of(book: Book, module: str) -> ast.Module:
-    """The syntax tree of a module."""
-    return ast.parse(source_file(book, module).read_text(encoding="utf-8"))
+    """The syntax tree of a module, which nobody may change: pages share it."""
+    return parsed(source_file(book, module).read_text(encoding="utf-8"))
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    """The syntax tree of a module's text."""
+    return ast.parse(text)
 
 
 def origin(book: Book, module: str, name: str) -> str | None:
@@ -122,7 +130,7 @@ def defined(node: ast.stmt) -> list[str]:
 
 def signature(node: ast.FunctionDef, method: bool = False) -> str:
     """A function's arguments and what it returns, on one line; of a method, without its first argument."""
-    arguments = node.args
+    arguments = copy.deepcopy(node.args)
     if method and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list):
         if arguments.posonlyargs:
             arguments.posonlyargs = arguments.posonlyargs[1:]
