@@ -272,6 +272,8 @@ def test_what_is_not_given_follows():
     c = LlamaConfig(d_model=96, n_heads=2)
     assert (c.d_ff, c.n_kv_heads, c.head_width, c.rope_original) == (256, 2, 48, 8192)
     assert LlamaConfig().d_ff == 1536  # SmolLM2-135M's
+    slowed, given = RoPE(64, 17, factor=8.0), RoPE(64, 17, factor=8.0, original=8192)  # Llama 3's
+    assert torch.equal(slowed.speed, given.speed)
 
 
 @pytest.mark.parametrize(
