@@ -6,6 +6,8 @@ from companion.exercises.checker import Checker, chapters, exercises_of
 from companion.exercises.exercise import Function
 from companion.exercises.grade import all_tries
 
+pytestmark = pytest.mark.gate  # the chapters' solutions are judged whenever their notebooks run
+
 EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
 
 
@@ -19,7 +21,6 @@ def test_the_right_answer_is_accepted_and_raises_only_on_purpose(exercise):
         assert not one.failed, one.args
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize("exercise", EXERCISES, ids=number_of)
 def test_every_known_mistake_is_told(exercise):
     for wrong, message in exercise.mistakes:
