@@ -3,13 +3,13 @@
     git clone https://github.com/karpathy/nanoGPT
     pip install transformers
     python benchmarks/peers.py nanoGPT [--threads 1] [--quick] [--parts training decoding quality]
-    python benchmarks/peers.py --table     # draw README's table and figure again from the log
+    python benchmarks/peers.py --table     # draw the tables and the figure again from the log
 
 training.py, decoding.py and quality.py say what each part does. What comes out is printed and written to
 data/models/peers.json, one entry for each set of instructions (with ATEN_CPU_CAPABILITY=avx2,
 ONEDNN_MAX_CPU_ISA=AVX2 and MKL_ENABLE_INSTRUCTIONS=AVX2 in the environment, a processor has no AVX-512), and
-one part replaces that part alone. From the log come README's table, between its two markers, and the figure
-data/models/peers.png. --quick tries everything out in a few minutes, and writes nothing.
+one part replaces that part alone. From the log come the tables in docs/benchmarks.md, between two markers,
+and the figure data/models/peers.png. --quick tries everything out in a few minutes, and writes nothing.
 
 Rows in bfloat16 are left out where the processor has no instructions for it, and compiled ones where there is
 no C++ compiler. On CUDA or MPS, if one is there, ten steps are compared with those on the CPU.
@@ -31,6 +31,7 @@ from companion.village import DATA
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG, FIGURE = DATA / "models" / "peers.json", DATA / "models" / "peers.png"
+PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- peers: python benchmarks/peers.py NANOGPT -->", "<!-- end of peers -->"
 PARTS = ("training", "decoding", "quality")
 
@@ -184,9 +185,9 @@ def speed_row(what: str, row: dict, peer: str) -> str:
     return f"| {what} | {row['ours']:,} | {peer} {row['theirs']:,} | {row['ratio']:.2f} |"
 
 
-def fill(readme: str, log: dict) -> str:
-    """README's text with the table of the log between its two markers."""
-    before, rest = readme.split(BEGIN, 1)
+def fill(page: str, log: dict) -> str:
+    """The page's text with the tables of the log between its two markers."""
+    before, rest = page.split(BEGIN, 1)
     return f"{before}{BEGIN}\n{render(log)}\n{END}{rest.split(END, 1)[1]}"
 
 
@@ -225,10 +226,9 @@ def draw(log: dict, path: Path = FIGURE) -> None:
 
 
 def write(log: dict) -> None:
-    """README's table and the figure, from the log."""
-    readme = ROOT / "README.md"
-    text = fill(readme.read_text(encoding="utf-8"), log)
-    readme.write_text(text, encoding="utf-8", newline="\n")
+    """The tables and the figure, from the log."""
+    text = fill(PAGE.read_text(encoding="utf-8"), log)
+    PAGE.write_text(text, encoding="utf-8", newline="\n")
     draw(log)
 
 

@@ -12,10 +12,10 @@ from torch import nn
 
 from companion.datasets import sample
 from companion.runtime.checks import check_batch
-from companion.runtime.kernels import scaled_dot_product_attention
+from companion.runtime.devices import CPU_MULTIPLIES_BFLOAT16
 from companion.tokenization import END_OF_TEXT
 
-__all__ = ["tell", "causal_mask", "attend", "CausalSelfAttention"]
+__all__ = ["tell", "causal_mask", "plain_attention", "attend", "CausalSelfAttention"]
 
 
 # Cell f232b7ba, under “Attention”
@@ -49,6 +49,19 @@ def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
 
 
 # Cell 866c0c73, under “Fast, and for every case”
+def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> torch.Tensor:
+    """Equation (1) as it is written: softmax(q kᵀ / √D + M) v.
+
+    Shapes as in attend. is_causal: a query looks at its own position and before; only for Tq = Tk.
+    """
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (..., Tq, Tk)
+    if is_causal:
+        future = torch.full(scores.shape[-2:], float("-inf"), dtype=q.dtype, device=q.device).triu(1)
+        scores = scores + future  # -inf where a query may not look
+    weights = F.dropout(scores.softmax(dim=-1), dropout)
+    return weights @ v
+
+
 def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> torch.Tensor:
     """Scaled dot-product attention, causal unless a mask says otherwise.
 
@@ -65,7 +78,10 @@ def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> t
     if mask is None and n_query not in (1, n_key):
         mask = causal_mask(n_query, n_key, q.device)
     causal = mask is None and n_query > 1
-    return scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
+    in_16_bits = q.dtype == torch.bfloat16 and q.device.type == "cpu" and CPU_MULTIPLIES_BFLOAT16
+    if in_16_bits and mask is None and n_key <= 1024:
+        return plain_attention(q, k, v, dropout, is_causal=causal)
+    return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
 
 
 # Cell 36e0fe44, under “Many heads”

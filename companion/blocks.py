@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from companion.runtime.kernels import gelu
-
 __all__ = ["LayerNorm", "MLP", "Block", "found_and_asked"]
 
 
@@ -59,7 +57,7 @@ class MLP(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., C) -> (..., C)."""
-        hidden = gelu(self.up_proj(x))  # (..., C) -> (..., d_ff)
+        hidden = F.gelu(self.up_proj(x), approximate="tanh")  # (..., C) -> (..., d_ff)
         return self.dropout(self.down_proj(hidden))  # (..., d_ff) -> (..., C)
 
 

@@ -24,7 +24,6 @@ from companion.modern import LlamaConfig, RoPE, llama
 from companion.runtime.checkpoints import write_safetensors
 from companion.runtime.files import staged
 from companion.runtime.hub import find_model, weight_files
-from companion.runtime.layouts import own_copy
 from companion.runtime.public_configs import check_names, family_of, read_shape, write_shape
 from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
 from companion.runtime.shapes import numbers_turned
@@ -117,7 +116,8 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
             shapes = f"{list(tensor.shape)}, must be {list(due.shape)}; it is of another model, or damaged"
             raise ValueError(f"{files[stored[theirs]]}: {stored[theirs]} has shape {shapes}")
         parts = family.to_ours(theirs, tensor, len(ours), model.config.n_heads)
-        weights |= {name: own_copy(part, dtype) for name, part in zip(ours, parts, strict=True)}
+        for name, part in zip(ours, parts, strict=True):
+            weights[name] = part.to(dtype, copy=True, memory_format=torch.contiguous_format)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 

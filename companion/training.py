@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
@@ -19,12 +20,10 @@ from companion.gpt import GPTConfig, gpt2
 from companion.runtime.before_runs import check_config, check_fit, check_rows
 from companion.runtime.checkpoints import read_model, write_model
 from companion.runtime.checks import finite
-from companion.runtime.devices import autocast, keep_freed_memory, move, pick_device, pick_dtype
+from companion.runtime.devices import autocast, move, pick_device, pick_dtype
 from companion.runtime.files import staged
-from companion.runtime.kernels import cross_entropy_sum
 from companion.runtime.modes import eval_mode
 from companion.runtime.runs import Loss, check_finite, running, set_rate
-from companion.runtime.steps import with_faster_steps
 from companion.tokenization import Tokenizer
 
 __all__ = [
@@ -57,7 +56,8 @@ def perplexity(nats_per_token: float) -> float:
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
     """Batch (x, y), each (B, T) -> (sum of the surprise in nats, number of targets other than -100)."""
     x, y = batch
-    nats = cross_entropy_sum(model(x).flatten(0, 1), y.flatten())  # (B*T, V), (B*T,)
+    logits = model(x).flatten(0, 1).float()  # (B*T, V)
+    nats = F.cross_entropy(logits, y.flatten(), reduction="sum")
     return nats, int((y != -100).sum())
 
 
@@ -186,51 +186,73 @@ class Trainer:
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
-        self.batches, self.config, self.loss = batches, config, with_faster_steps(loss, config)
-        self.device, self.run = pick_device(config.device), torch.compile(model) if config.compile else model
-        self.dtype, self.model = pick_dtype(config.dtype, self.device), model.to(self.device)
-        self.optimizers, self.coming = optimizers or [make_optimizer(model, config)], None
-        self.steps, self.tokens, self.seconds, self.losses, self.history = 0, 0, 0.0, [], []
-        keep_freed_memory()
+        self.device = pick_device(config.device)
+        self.dtype = pick_dtype(config.dtype, self.device)
+        self.model = model.to(self.device)
+        self.run = torch.compile(model) if config.compile else model
+        self.batches = batches
+        self.coming = None  # the iterator of batches, once the first step asks for it
+        self.config = config
+        self.loss = loss
+        self.optimizers = optimizers or [make_optimizer(model, config)]
+        self.steps = 0
+        self.tokens = 0  # targets seen
+        self.seconds = 0.0  # of training
+        self.losses = []  # of each step since the last evaluation
+        self.history = []  # one row for each evaluation
 
     def take_batches(self) -> list:
         """The batches of the next step."""
-        self.coming = self.coming or self.batches(self.steps * self.config.accumulate)  # also after a resume
+        if self.coming is None:  # at the start, and after a resume
+            self.coming = self.batches(self.steps * self.config.accumulate)
         return [next(self.coming) for _ in range(self.config.accumulate)]
 
     def step(self) -> float:
         """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
-        c, begun = self.config, time.perf_counter()
+        begun = time.perf_counter()
+        c = self.config
         torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
-        set_rate(self.optimizers, cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps), c.lr)
+        rate = cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps)
+        set_rate(self.optimizers, rate, c.lr)
         self.model.train()
-        loss, count = set_gradients(self.run, self.take_batches(), self.loss, self.device, self.dtype)
+        batches = self.take_batches()
+        loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), c.grad_clip).item()
         check_finite(self, loss, length)
         for optimizer in self.optimizers:
             optimizer.step()
         self.losses.append(loss)
-        self.steps, self.tokens = self.steps + 1, self.tokens + count
+        self.steps += 1
+        self.tokens += count
         self.seconds += time.perf_counter() - begun
         return loss
 
 
 # Cell 8a217293, under “The trainer”
 def train(
-    model, data, config, folder=None, resume=False, on_eval=None, progress=False, optimizers=None, by=Trainer
+    model,
+    data,
+    config,
+    folder=None,
+    resume=False,
+    on_eval=None,
+    progress=False,
+    optimizers=None,
+    make_trainer=Trainer,
 ):
     """Train model in place on data, a Corpus; return the history, a list of dicts, one an evaluation.
 
     Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end. Keys: step,
     tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same on
     data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation,
-    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer. by:
-    the trainer's class (chapter 12). Raises ValueError for arguments that do not fit, TrainingDiverged for a
-    loss that is NaN or infinite; the last good weights stay.
+    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer.
+    make_trainer: called as Trainer is, for a trainer of another kind (chapter 12) or with another loss.
+    Raises ValueError for arguments that do not fit, TrainingDiverged for a loss that is NaN or infinite; the
+    last good weights stay.
     """
     check_fit(model, data, config)
     batches = partial(training_batches, data.train, config)
-    trainer = by(model, batches, config, optimizers=optimizers)
+    trainer = make_trainer(model, batches, config, optimizers=optimizers)
     with running(trainer, data, folder, resume, progress) as run:
         while run.goes_on():
             run.show(trainer.step())

@@ -7,6 +7,7 @@ from typing import Any
 
 from companion.commands import preparing
 from companion.commands.naming import RUNS, VILLAGE
+from companion.runtime import cross_entropy
 from companion.runtime.configs import Generation, write_run_settings
 from companion.runtime.files import claim
 from companion.runtime.terminal import as_typed
@@ -50,8 +51,8 @@ def do(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     if peers.size > 1:
         print(f"{peers.size} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
     report, seen, optimizers = reporter(corpus, plan), sys.stderr.isatty(), optimizers_of(plan, model)
-    by = trainer_of(plan)
-    history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers, by)
+    make_trainer = trainer_of(plan)
+    history = train(model, corpus, config, plan.folder, plan.resume, report, seen, optimizers, make_trainer)
     if peers.first:
         write_run_settings(plan)
     return corpus, history
@@ -103,17 +104,21 @@ def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
 
 
 def trainer_of(plan: SimpleNamespace) -> Any:
-    """The class that trains: chapter 7's, or chapter 12's for several processes."""
-    if plan.peers.size == 1:
-        from companion.training import Trainer
-
-        return Trainer
-
+    """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
     from functools import partial
 
-    from companion.scaling import DistributedTrainer
+    from companion.runtime.devices import pick_device
+    from companion.training import Trainer
 
-    return partial(DistributedTrainer, shard=plan.parallel == "fsdp")
+    trainer = Trainer
+    if plan.peers.size > 1:
+        from companion.scaling import DistributedTrainer
+
+        trainer = partial(DistributedTrainer, shard=plan.parallel == "fsdp")
+    on_cpu = pick_device(plan.train.device).type == "cpu"
+    if on_cpu and plan.model.vocab_size >= cross_entropy.LARGE_VOCABULARY and not plan.train.compile:
+        trainer = partial(trainer, loss=cross_entropy.next_token_loss)
+    return trainer
 
 
 def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:

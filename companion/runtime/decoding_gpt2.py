@@ -1,6 +1,7 @@
 """A few tokens through the parts of chapters 3 to 6, in fewer calls: see decoding.py."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from companion.runtime.decoding_parts import (
@@ -19,7 +20,6 @@ from companion.runtime.decoding_parts import (
     staircase,
     token_rows,
 )
-from companion.runtime.kernels import gelu_no_grad, scaled_dot_product_attention
 
 BLOCK, MLP = "companion.blocks.Block", "companion.blocks.MLP"
 EMBED, ATTN = "companion.embeddings.GPTEmbedding", "companion.attention.CausalSelfAttention"
@@ -38,9 +38,9 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
         q, k, v = [by_head(linear(h, p), B, T, heads) for p in (q, k, v)]  # (B, H, T, D)
         k, v, mask = layer.append(k, v)
         mask = staircase(T, k.shape[2], k.device) if mask is None else mask
-        x = add_linear(x, joined(scaled_dot_product_attention(q, k, v, mask)), o)
+        x = add_linear(x, joined(F.scaled_dot_product_attention(q, k, v, mask)), o)
         h = torch.layer_norm(x, (C,), *norm_2)
-        x = add_linear(x, gelu_no_grad(linear(h, up)), down)
+        x = add_linear(x, F.gelu(linear(h, up), approximate="tanh"), down)
     return torch.layer_norm(x, (C,), *norm).view(B, T, C)
 
 

@@ -20,7 +20,6 @@ from companion.runtime.decoding_parts import (
     staircase,
     token_rows,
 )
-from companion.runtime.kernels import scaled_dot_product_attention
 from companion.runtime.masks import near
 
 BLOCK, SWIFT = "companion.blocks.Block", "companion.modern.SwiftBlock"
@@ -53,7 +52,7 @@ def through(parts: tuple, tokens: Tensor, cache) -> Tensor | None:
         mask = staircase(T, k.shape[2], k.device) if mask is None else mask
         if kv_heads < heads:
             k, v = (y.repeat_interleave(heads // kv_heads, dim=1) for y in (k, v))
-        x = add_linear(x, joined(scaled_dot_product_attention(by_head(q, B, T, heads), k, v, mask)), o)
+        x = add_linear(x, joined(F.scaled_dot_product_attention(by_head(q, B, T, heads), k, v, mask)), o)
         h, (gate, up, down) = rms_norm(x, *norm_2), mlp
         if shifts:
             h = shifted(h, *shifts[1], layer, B)

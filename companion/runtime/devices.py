@@ -1,10 +1,8 @@
 """Where to compute and in which number format, and whether a model fits there."""
 
-import ctypes
 import dataclasses
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -43,6 +41,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu" and flags.get("architecture") in ("x86_64", "AMD64"):
         return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "avx_ne_convert"))
     return device.type != "mps"
+
+
+CPU_MULTIPLIES_BFLOAT16 = multiplies_bfloat16(torch.device("cpu"))
 
 
 @cache
@@ -95,18 +96,6 @@ def move(batch: Any, device: torch.device) -> Any:
 
 
 # -- memory ------------------------------------------------------------------
-
-
-def keep_freed_memory() -> None:
-    """Have this process keep up to 256 MB that tensors gave up, where its C library is glibc; else nothing.
-
-    Else glibc gives them back to the system, and each step of a training waits until it has them again, page
-    by page. Source: mallopt(3).
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, mmap_threshold = -1, -3  # their numbers in malloc.h
-        libc.mallopt(mmap_threshold, 32 * 2**20)  # the most that it takes
-        libc.mallopt(trim_threshold, 256 * 2**20)
 
 
 def memory() -> float:

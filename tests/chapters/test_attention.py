@@ -21,7 +21,7 @@ B, H, T, D = 2, 3, 7, 5
 @pytest.fixture(params=[True, False], ids=["plain", "fused"])
 def either_way(request, monkeypatch):
     """What a processor would choose in 16 bits."""
-    monkeypatch.setattr("companion.runtime.kernels.plain_is_faster", lambda dtype: request.param)
+    monkeypatch.setattr("companion.attention.CPU_MULTIPLIES_BFLOAT16", request.param)
 
 
 def tensors(n_query=T, n_key=T, dtype=torch.float32, seed=0):

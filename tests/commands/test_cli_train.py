@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import signal
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,12 +14,15 @@ from support.command_line import TINY, fails, planned
 from companion import cli, load
 from companion.cli import main
 from companion.commands import train_run
-from companion.runtime import devices
+from companion.gpt import GPTConfig
+from companion.runtime import cross_entropy, devices
+from companion.runtime.distributed import ours
 from companion.runtime.prepared import Split, longest_row
 from companion.runtime.presets import PRESETS
 from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
 from companion.runtime.runs import Loss, rises
 from companion.runtime.states import read_log, write_log
+from companion.training import TrainConfig, Trainer
 
 MINE = ["--data", "runs/data/mine"]
 
@@ -353,3 +357,15 @@ def test_a_rise_is_more_than_noise_and_more_than_a_raised_learning_rate(tmp_path
     assert not rises([]) and first_rise(history([1], [1]), tmp_path) is None
     rows = history([3, 2, 2.1, 2.2, 2.3], falling)
     assert [first_rise(rows[:n], tmp_path) is not None for n in range(1, 6)] == [False] * 3 + [True, False]
+
+
+def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
+    def loss_of(vocab_size, **settings):
+        plan = SimpleNamespace(peers=ours(), model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
+        plan.train = TrainConfig(device="cpu", **settings)
+        made = train_run.trainer_of(plan)
+        return made.keywords["loss"] if isinstance(made, partial) else made
+
+    assert loss_of(cross_entropy.LARGE_VOCABULARY) is cross_entropy.next_token_loss
+    assert loss_of(cross_entropy.LARGE_VOCABULARY - 1) is Trainer
+    assert loss_of(cross_entropy.LARGE_VOCABULARY, compile=True) is Trainer

@@ -1,4 +1,4 @@
-"""The measurements: README says what the log against the peers says, and their parts run without a peer."""
+"""The measurements: docs/benchmarks.md says what the log says, and its parts run without a peer."""
 
 import importlib
 import itertools
@@ -45,11 +45,11 @@ def log():
     return {"AVX2": {"about": facts, **rows}, "AVX-512": {"about": facts | {"threads": 2}, **rows}}
 
 
-def test_readme_says_what_the_log_says(scripts):
+def test_the_page_of_benchmarks_says_what_the_log_says(scripts):
     peers = scripts("peers")
-    readme, log = (ROOT / "README.md").read_text(encoding="utf-8"), peers.read_log()
-    assert log and peers.fill(readme, log) == readme
-    assert "data/models/peers.png" in readme and peers.FIGURE.stat().st_size > 10_000
+    page, log = peers.PAGE.read_text(encoding="utf-8"), peers.read_log()
+    assert log and peers.fill(page, log) == page
+    assert "data/models/peers.png" in page and peers.FIGURE.stat().st_size > 10_000
 
 
 def test_the_log_as_a_table(scripts, log):
