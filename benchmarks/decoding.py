@@ -34,7 +34,7 @@ from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, storyteller
 from companion.pretrained import FAMILIES, fill, save_pretrained
-from companion.runtime.hub import weight_files
+from companion.runtime.storage.hub import weight_files
 from companion.tokenization import Tokenizer
 from companion.village import DATA
 

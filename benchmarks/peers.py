@@ -68,7 +68,7 @@ def run_training(folder: Path, threads: int, quick: bool) -> list[dict]:
     """Tokens per second of training, against nanoGPT."""
     from training import SHAPE, against_nano
 
-    from companion.runtime.devices import multiplies_bfloat16
+    from companion.runtime.models.devices import multiplies_bfloat16
 
     forced = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper().startswith("AVX2")
     fast = multiplies_bfloat16(torch.device("cpu")) and not forced
@@ -115,7 +115,7 @@ def other_device() -> str:
     from training import SHAPE, windows
 
     from companion.gpt import gpt2
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.training import TrainConfig, Trainer, training_batches
 
     device = pick_device("auto")

@@ -33,8 +33,8 @@ def work(way: str, width: int, steps: int, folder: Path) -> None:
     from companion import village
     from companion.datasets import encode_documents
     from companion.gpt import GPTConfig, gpt2
-    from companion.runtime import distributed
-    from companion.runtime.checkpoints import unwrapped
+    from companion.runtime.storage.checkpoints import unwrapped
+    from companion.runtime.training import distributed
     from companion.scaling import DistributedTrainer
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig, Trainer, training_batches

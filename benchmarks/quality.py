@@ -33,9 +33,9 @@ from companion import BUILDERS
 from companion.datasets import Split, encode_documents, random_batches
 from companion.gpt import GPTConfig
 from companion.modern import Muon
-from companion.runtime.devices import autocast, pick_dtype
-from companion.runtime.optimizers import beside_adamw
-from companion.runtime.texts import hold_out, load_text
+from companion.runtime.models.devices import autocast, pick_dtype
+from companion.runtime.text.documents import hold_out, load_text
+from companion.runtime.training.joint_optimizers import beside_adamw
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, evaluate, training_batches
 

@@ -32,7 +32,7 @@ from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
 from companion.quantization import calibrate, corrected, quantize, restore, round_to_grid
-from companion.runtime import int8
+from companion.runtime.storage.model_names import int8_products
 from companion.village import DATA, fresh_stories
 
 LOG = DATA / "models" / "quantization.jsonl"
@@ -46,7 +46,7 @@ NUMBERS = {32: 2000, 2: 300}
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")
 PARTS += ("token", "token, looked up", "token, scores")
 DAMPS = (0.01, 0.1, 0.3, 1.0)
-ROUNDS, MANY = 5, int8.MANY
+ROUNDS, MANY = 5, int8_products.MANY
 
 
 def batches(teller, texts: list[str]):
@@ -97,7 +97,7 @@ def with_kernel():
     """The shipped model in 8 bits, where every product of a matrix is PyTorch's int8 kernel's."""
     teller = shipped()
     quantize(teller.model, 8)
-    int8.MANY = 0
+    int8_products.MANY = 0
     probe = teller.model.head  # the token rows
     x = torch.randn(1, probe.in_features)
     if torch.equal(probe(x), torch.nn.functional.linear(x, probe.weight)):
@@ -114,7 +114,7 @@ def stories() -> None:
         teller = with_kernel() if kernel else rounded(bits, group, one["corrected"])
         size = megabytes(teller.model if not kernel else shipped().model, bits, group)
         found = asked(teller, NUMBERS.get(bits, 1000), SEED)
-        int8.MANY = MANY
+        int8_products.MANY = MANY
         row = key | {"megabytes": round(size, 3)}
         row |= {name: found[name] for name in ("stories", "true", "interval", "words", "whole")}
         row["bits_per_byte"] = round(found["bits_per_byte"], 5)

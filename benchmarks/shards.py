@@ -20,9 +20,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from companion.datasets import load_text, token_stream
-from companion.runtime.rules import refused_by
-from companion.runtime.shards import Job, _chunks, write_shards
-from companion.runtime.streams import Documents
+from companion.runtime.data.filters import refused_by
+from companion.runtime.data.shards import Job, _chunks, write_shards
+from companion.runtime.data.streams import Documents
 from companion.tokenization import BPETokenizer, Tokenizer
 from companion.village import load_split
 

@@ -30,7 +30,7 @@ import torch
 
 from companion.datasets import Split, random_batches
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.devices import DTYPES
+from companion.runtime.models.devices import DTYPES
 from companion.training import TrainConfig, Trainer, training_batches
 
 SHAPE = GPTConfig(vocab_size=1024, context_length=256, n_layers=4, n_heads=4, d_model=128)

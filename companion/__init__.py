@@ -74,9 +74,9 @@ def load(
     from companion.generation import LanguageModel
     from companion.pretrained import FAMILIES, load_pretrained
     from companion.quantization import quantize
-    from companion.runtime import adapters, models
-    from companion.runtime.checkpoints import read_model
-    from companion.runtime.devices import check_memory, pick_device
+    from companion.runtime.models.devices import check_memory, pick_device
+    from companion.runtime.storage import adapters, model_names
+    from companion.runtime.storage.checkpoints import read_model
     from companion.tokenization import Tokenizer
 
     where, builders = pick_device(device), BUILDERS if builders is None else builders
@@ -85,13 +85,13 @@ def load(
 
         told = load(adapters.base_of(name), device, builders, revision)
         switch(told.model, load_adapter(told.model, name))
-        models.check_numbers(told.model, name)
+        model_names.check_numbers(told.model, name)
         return told
-    folder = models.folder_of(name, revision)
-    if models.is_public(folder):
-        check_memory(*models.shape_of(folder, builders, FAMILIES))
+    folder = model_names.folder_of(name, revision)
+    if model_names.is_public(folder):
+        check_memory(*model_names.shape_of(folder, builders, FAMILIES))
         model, tokenizer = load_pretrained(folder)
     else:
         model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
-    models.check_numbers(model, name)
+    model_names.check_numbers(model, name)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from companion.datasets import sample
-from companion.runtime.checks import check_batch
-from companion.runtime.devices import CPU_MULTIPLIES_BFLOAT16
+from companion.runtime.files.arguments import check_batch
+from companion.runtime.models.devices import CPU_MULTIPLIES_BFLOAT16
 from companion.tokenization import END_OF_TEXT
 
 __all__ = ["tell", "causal_mask", "plain_attention", "attend", "CausalSelfAttention"]

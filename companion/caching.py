@@ -13,7 +13,8 @@ from torch import nn
 
 from companion.datasets import pad_batch
 from companion.generation import next_logits, next_token_probabilities, throw
-from companion.runtime.caches import (
+from companion.runtime.files.arguments import whole_number
+from companion.runtime.generation.cache_buffers import (
     check_cache,
     check_rewind,
     check_speculation,
@@ -24,10 +25,9 @@ from companion.runtime.caches import (
     rows_of,
     whole_or_not,
 )
-from companion.runtime.checks import whole_number
-from companion.runtime.endings import until
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import check_rows
+from companion.runtime.generation.sampling_arguments import check_rows
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.end_tokens import until
 
 __all__ = [
     "Track",

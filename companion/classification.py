@@ -15,10 +15,10 @@ from torch import nn
 
 from companion.datasets import pad_batch
 from companion.gpt import GPT
-from companion.runtime.checks import at_least_one, finite
-from companion.runtime.classifiers import as_labels, read_head, write_classifier
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import text_ends
+from companion.runtime.files.arguments import at_least_one, finite
+from companion.runtime.generation.sampling_arguments import text_ends
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.storage.classifier_files import as_labels, read_head, write_classifier
 from companion.training import load_checkpoint
 
 __all__ = [

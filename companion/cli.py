@@ -30,8 +30,8 @@ from companion.commands import (
     verify,
 )
 from companion.commands.naming import add_model_and_revision
-from companion.runtime.commands import Command, carry_out, run
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.steps import Command, carry_out, run
+from companion.runtime.command_line.terminal import as_typed
 
 
 def plan_course(args, held: ExitStack) -> SimpleNamespace:

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from companion.runtime.checks import as_documents, at_least_one, token_row
-from companion.runtime.prepared import Corpus, Split, read_prepared, write_prepared
-from companion.runtime.prepared import row_starts as row_starts
-from companion.runtime.texts import end_of_text, hold_out
-from companion.runtime.texts import load_text as load_text
-from companion.runtime.texts import python_manual as python_manual
+from companion.runtime.data.prepared import Corpus, Split, read_prepared, write_prepared
+from companion.runtime.data.prepared import row_starts as row_starts
+from companion.runtime.files.arguments import as_documents, at_least_one, token_row
+from companion.runtime.text.documents import end_of_text, hold_out
+from companion.runtime.text.documents import load_text as load_text
+from companion.runtime.text.documents import python_manual as python_manual
 from companion.tokenization import Tokenizer
 
 __all__ = [

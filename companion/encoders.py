@@ -17,7 +17,7 @@ from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
 from companion.embeddings import GPTEmbedding
 from companion.gpt import GPTConfig, init_gpt2
-from companion.runtime.checks import check_batch, check_ids, number
+from companion.runtime.files.arguments import check_batch, check_ids, number
 
 __all__ = [
     "CrossAttention",

@@ -11,10 +11,10 @@ from statistics import NormalDist
 import torch
 
 from companion.datasets import pad_batch
-from companion.runtime.checks import finite
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import continued
-from companion.runtime.texts import words_of
+from companion.runtime.files.arguments import finite
+from companion.runtime.generation.sampling_arguments import continued
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.documents import words_of
 
 __all__ = [
     "Example",

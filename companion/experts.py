@@ -14,7 +14,7 @@ from torch import nn
 
 from companion.gpt import GPT
 from companion.modern import LlamaConfig, SwiGLU, llama
-from companion.runtime.checks import at_most, number
+from companion.runtime.files.arguments import at_most, number
 
 __all__ = ["TopKRouter", "MixtureOfExperts", "even_out", "ExpertsConfig", "experts", "active_parameters"]
 

@@ -11,10 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from companion.datasets import pad_batch
-from companion.runtime.checks import whole_number
-from companion.runtime.endings import decode_answer, end_ids, start_id, stop_ids, until
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import (
+from companion.runtime.files.arguments import whole_number
+from companion.runtime.generation.sampling_arguments import (
     cache_that_fits,
     check_generation,
     check_sampling,
@@ -25,6 +23,8 @@ from companion.runtime.sampling import (
     text_ends,
     within_context,
 )
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.end_tokens import decode_answer, end_ids, start_id, stop_ids, until
 
 __all__ = [
     "penalize",

@@ -13,10 +13,10 @@ from torch import nn
 
 from companion.attention import causal_mask
 from companion.datasets import pad_batch
-from companion.runtime.checks import finite
-from companion.runtime.masks import near
-from companion.runtime.modes import eval_mode
-from companion.runtime.parts import blocks_of
+from companion.runtime.files.arguments import finite
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.models.inspection import blocks_of
+from companion.runtime.models.masks import near
 
 __all__ = [
     "ask",

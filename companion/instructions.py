@@ -15,11 +15,17 @@ from companion.classification import class_batches
 from companion.datasets import pad_batch
 from companion.generation import ended_texts, generate, stream
 from companion.gpt import GPT
-from companion.runtime.chats import check_turns
-from companion.runtime.checks import finite
-from companion.runtime.endings import decode_answer, end_ids
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import cache_that_fits, seeded, special_id, text_ends, within_context
+from companion.runtime.data.conversations import check_turns
+from companion.runtime.files.arguments import finite
+from companion.runtime.generation.sampling_arguments import (
+    cache_that_fits,
+    seeded,
+    special_id,
+    text_ends,
+    within_context,
+)
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.end_tokens import decode_answer, end_ids
 from companion.tokenization import END_OF_TEXT, Tokenizer
 from companion.training import next_token_loss
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from companion.gpt import GPT
 from companion.pretrained import FAMILIES
-from companion.runtime.adapters import fit_adapter, write_adapter
-from companion.runtime.checks import number, whole_number
-from companion.runtime.public_configs import family_of
+from companion.runtime.files.arguments import number, whole_number
+from companion.runtime.storage.adapters import fit_adapter, write_adapter
+from companion.runtime.storage.public_configs import family_of
 
 __all__ = [
     "LoRALinear",

@@ -15,11 +15,11 @@ from companion.attention import CausalSelfAttention, attend
 from companion.blocks import Block
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
-from companion.runtime.checks import check_batch
-from companion.runtime.halves import Doubled, FirstHalf
-from companion.runtime.masks import near
-from companion.runtime.optimizers import of_one_shape, only_matrices
-from companion.runtime.shapes import fill_shape
+from companion.runtime.files.arguments import check_batch
+from companion.runtime.models.doubled_stream import Doubled, FirstHalf
+from companion.runtime.models.masks import near
+from companion.runtime.models.shapes import fill_shape
+from companion.runtime.training.joint_optimizers import of_one_shape, only_matrices
 
 __all__ = [
     "RoPE",

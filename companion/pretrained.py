@@ -21,12 +21,12 @@ from companion.blocks import Block, LayerNorm
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.modern import LlamaConfig, RoPE, llama
-from companion.runtime.checkpoints import write_safetensors
-from companion.runtime.files import staged
-from companion.runtime.hub import find_model, weight_files
-from companion.runtime.public_configs import check_names, family_of, read_shape, write_shape
-from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
-from companion.runtime.shapes import numbers_turned
+from companion.runtime.files.whole_files import staged
+from companion.runtime.models.shapes import numbers_turned
+from companion.runtime.storage.checkpoints import write_safetensors
+from companion.runtime.storage.hub import find_model, weight_files
+from companion.runtime.storage.public_configs import check_names, family_of, read_shape, write_shape
+from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
 
 __all__ = [
     "Family",

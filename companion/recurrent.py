@@ -12,7 +12,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention
 from companion.embeddings import TokenEmbedding
-from companion.runtime.checks import at_least_one, check_like, check_vectors
+from companion.runtime.files.arguments import at_least_one, check_like, check_vectors
 
 __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 

@@ -16,9 +16,7 @@ from companion.caching import KVCache
 from companion.classification import fit_head
 from companion.datasets import pad_batch
 from companion.generation import ended_texts, generate
-from companion.runtime.checks import finite, number, whole_number
-from companion.runtime.endings import answer_decoder, until
-from companion.runtime.rewards import (
+from companion.runtime.data.preference_pairs import (
     as_rewards,
     check_apart,
     learned_from,
@@ -27,6 +25,8 @@ from companion.runtime.rewards import (
     prompt_rows,
     told_rows,
 )
+from companion.runtime.files.arguments import finite, number, whole_number
+from companion.runtime.text.end_tokens import answer_decoder, until
 
 __all__ = [
     "best_of",

@@ -16,9 +16,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from companion.gpt import GPT
-from companion.runtime.devices import pick_device
-from companion.runtime.distributed import check_shares, empty_copy, exchange_gradients
-from companion.runtime.parts import matrices_in_use
+from companion.runtime.models.devices import pick_device
+from companion.runtime.models.inspection import matrices_in_use
+from companion.runtime.training.distributed import check_shares, empty_copy, exchange_gradients
 from companion.training import Trainer, next_token_loss
 
 __all__ = [

@@ -17,11 +17,11 @@ import torch
 from companion.caching import KVCache, Track, prefill, select
 from companion.generation import next_logits, next_token_probabilities, throw
 from companion.gpt import GPT
-from companion.runtime.caches import empty_buffer
-from companion.runtime.checks import whole_number
-from companion.runtime.endings import stop_ids
-from companion.runtime.modes import eval_mode
-from companion.runtime.sampling import check_generation, row_generators, seeded
+from companion.runtime.files.arguments import whole_number
+from companion.runtime.generation.cache_buffers import empty_buffer
+from companion.runtime.generation.sampling_arguments import check_generation, row_generators, seeded
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.end_tokens import stop_ids
 
 __all__ = [
     "joined",

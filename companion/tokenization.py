@@ -12,8 +12,8 @@ from typing import Self
 
 import tiktoken
 
-from companion.runtime.encodings import as_tiktoken, gpt2_tokens
-from companion.runtime.tokenizers import (
+from companion.runtime.text.tiktoken_encodings import as_tiktoken, gpt2_tokens
+from companion.runtime.text.tokenizer import (
     BYTES,
     END_OF_TEXT,
     UNKNOWN,
@@ -24,7 +24,7 @@ from companion.runtime.tokenizers import (
     merges_wanted,
     split_pieces,
 )
-from companion.runtime.tokenizers import decode_stream as decode_stream
+from companion.runtime.text.tokenizer import decode_stream as decode_stream
 
 __all__ = [
     "WORD_PATTERN",

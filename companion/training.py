@@ -17,13 +17,13 @@ from torch import nn
 
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.before_runs import check_config, check_fit, check_rows
-from companion.runtime.checkpoints import read_model, write_model
-from companion.runtime.checks import finite
-from companion.runtime.devices import autocast, move, pick_device, pick_dtype
-from companion.runtime.files import staged
-from companion.runtime.modes import eval_mode
-from companion.runtime.runs import Loss, check_finite, running, set_rate
+from companion.runtime.files.arguments import finite
+from companion.runtime.files.whole_files import staged
+from companion.runtime.models.devices import autocast, move, pick_device, pick_dtype
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.storage.checkpoints import read_model, write_model
+from companion.runtime.training.sessions import Loss, check_finite, running, set_rate
+from companion.runtime.training.validation import check_config, check_fit, check_rows
 from companion.tokenization import Tokenizer
 
 __all__ = [

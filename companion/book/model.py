@@ -57,7 +57,7 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     """
     from safetensors.numpy import load_file
 
-    from companion.runtime.tokenizers import Tokenizer
+    from companion.runtime.text.tokenizer import Tokenizer
     from companion.tokenization import GPT2_PATTERN
     from companion.village.marks import as_data
 

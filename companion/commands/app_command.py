@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from companion import village
 from companion.commands.naming import RUNS, SHIPPED, add_device, in_url
-from companion.runtime.options import integer, path_of
+from companion.runtime.command_line.options import integer, path_of
 
 FOLDERS = (village.DATA / "models", RUNS)
 MOST_MB = 5
@@ -43,7 +43,7 @@ def add(parser) -> None:
 
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.serve.offered import Offer, find_offered
 
     if find_spec("streamlit") is None:
@@ -62,7 +62,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 
 def there(kind: str) -> bool:
     """Whether PyTorch sees a device of this kind."""
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
 
     try:
         return pick_device(kind).type == kind

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
-from companion.runtime.chats import FULL
-from companion.runtime.options import integer, number
-from companion.runtime.terminal import is_read
+from companion.runtime.command_line.options import integer, number
+from companion.runtime.command_line.terminal import is_read
+from companion.runtime.data.conversations import FULL
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
 
@@ -34,7 +34,7 @@ def add(parser) -> None:
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.instructions import Chat
-    from companion.runtime.generation_configs import sampling_of
+    from companion.runtime.generation.generation_configs import sampling_of
 
     teller = load(args.model, device=args.device, revision=args.revision)
     given = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}

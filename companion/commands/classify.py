@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 from companion.commands.learned import measuring
 from companion.commands.naming import RUNS, add_device, add_model
-from companion.runtime.files import claim, write_whole
-from companion.runtime.labelled import check_rows_fit, distinct, hold_out_by_class, read_labelled
-from companion.runtime.options import integer, number, path_of, refuse
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, number, path_of, refuse
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
+from companion.runtime.files.whole_files import claim, write_whole
 
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
 REPORT = ("report.json", "confusion.png", "calibration.png")
@@ -59,9 +59,9 @@ def add_finetune(kinds) -> None:
 def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.classification import Classifier, TextClassifier
-    from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_empty, holds_only
-    from companion.runtime.models import folder_of, origin_of
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.storage.model_names import folder_of, origin_of
+    from companion.runtime.training.run_folders import check_empty, holds_only
 
     check_method(args)
     if args.method == "lora":
@@ -109,7 +109,7 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
 
     from companion.classification import confusion_matrix, fit_head, read_states, word_counts
     from companion.evaluation import bootstrap_interval, calibration, wilson_interval
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.show import classes as pictures
 
     torch.manual_seed(plan.args.seed)
@@ -151,7 +151,7 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
 def save(plan: SimpleNamespace, about: dict) -> None:
     """Write the classifier, whole or as an adapter; what another left in the folder goes."""
     from companion.lora import save_adapter
-    from companion.runtime.classifiers import ADAPTER, WHOLE, write_adapted, write_classifier
+    from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
 
     classifier = plan.reader.classifier
     if plan.args.method == "lora":
@@ -282,7 +282,7 @@ def add_classify(parser) -> None:
 
 
 def plan_classify(args, held: ExitStack) -> SimpleNamespace:
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.serve.classifying import check_texts, load_classifier
 
     device = pick_device(args.device)

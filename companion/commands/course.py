@@ -16,10 +16,10 @@ from typing import Any
 
 from companion.commands.learned import bits_of
 from companion.commands.naming import RUNS, add_device
-from companion.runtime.commands import carry_out
-from companion.runtime.files import claim, staged, write_whole
-from companion.runtime.options import integer, number, path_of
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, number, path_of
+from companion.runtime.command_line.steps import carry_out
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.whole_files import claim, staged, write_whole
 
 COURSE = RUNS / "course"
 LOG, ASKED = "course.jsonl", "course.json"
@@ -104,9 +104,9 @@ def add(parser) -> None:
 
 def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
     """commands: those of the command line, of which the stages are made."""
-    from companion.runtime.devices import pick_device
-    from companion.runtime.distributed import launched
-    from companion.runtime.folders import check_ours, check_writable
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.training.distributed import launched
+    from companion.runtime.training.run_folders import check_ours, check_writable
 
     if (size := launched()[1]) > 1:
         raise ValueError(f"WORLD_SIZE={size} must be 1 for course; start it without torchrun")

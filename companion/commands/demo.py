@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import add_device, add_model
-from companion.runtime.options import integer
+from companion.runtime.command_line.options import integer
 
 
 def add(parser):

@@ -9,8 +9,8 @@ from typing import Any
 from companion import village
 from companion.commands.exams import ALL, KINDS, check_fit, exam_of, lines_of, names_of_tasks, score
 from companion.commands.naming import add_device, add_model, open_data
-from companion.runtime.benchmarks import FORMATS, POOL
-from companion.runtime.options import integer, path_of, refuse
+from companion.runtime.command_line.options import integer, path_of, refuse
+from companion.runtime.evaluation.benchmark_files import FORMATS, POOL
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 EXAMPLES = 200
@@ -55,7 +55,7 @@ def add(parser):
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.runtime.sampling import check_sampling, seeded
+    from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 
     check_sampling(TEMPERATURE if args.temperature is None else args.temperature)
     seeded(args.seed)
@@ -80,7 +80,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 def plan_text(args, teller: Any) -> SimpleNamespace:
     """The text to predict, and the stories to judge."""
     from companion.datasets import encode_documents
-    from companion.runtime.models import same_tokenizer
+    from companion.runtime.storage.model_names import same_tokenizer
     from companion.tokenization import Tokenizer
 
     told_in, name = Tokenizer.load(village.DATA / "village" / "tokenizer.json"), args.split or "val"
@@ -133,10 +133,10 @@ def text_of(model: Path) -> tuple[str | None, Path | None]:
 
     The folder counts if what it holds is still what the run had.
     """
-    from companion.runtime.checkpoints import holds_model, read_config
-    from companion.runtime.models import is_public
-    from companion.runtime.prepared import prepared_meta
-    from companion.runtime.states import BEST
+    from companion.runtime.data.prepared import prepared_meta
+    from companion.runtime.storage.checkpoints import holds_model, read_config
+    from companion.runtime.storage.model_names import is_public
+    from companion.runtime.training.resuming import BEST
 
     ours = not is_public(model) and holds_model(model)
     about = read_config(model)["provenance"].get("data") if ours else None
@@ -148,7 +148,7 @@ def text_of(model: Path) -> tuple[str | None, Path | None]:
 
 def data_named(run: Path) -> Path | None:
     """The folder of data that a run's settings name; None where they name none, or are damaged."""
-    from companion.runtime.configs import CONFIG
+    from companion.runtime.command_line.settings import CONFIG
 
     try:
         return Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
@@ -167,7 +167,7 @@ def do(plan: SimpleNamespace) -> SimpleNamespace:
 
 def do_text(teller: Any, text: SimpleNamespace) -> SimpleNamespace:
     """The loss on the text, the lines to hold it against, and the marks of the stories."""
-    from companion.runtime.before_runs import rows_at_once
+    from companion.runtime.training.validation import rows_at_once
     from companion.training import evaluate
 
     text.length, rows = rows_at_once(text.split.starts, teller.model.config)
@@ -185,7 +185,7 @@ def report(plan: SimpleNamespace, result: SimpleNamespace) -> None:
 
 
 def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
-    from companion.runtime.reports import scores_line
+    from companion.runtime.training.reports import scores_line
     from companion.training import perplexity
 
     loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length

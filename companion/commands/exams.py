@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from companion.runtime.benchmarks import FORMATS, Item, is_benchmark, read_benchmark, read_number, with_shots
+from companion.runtime.evaluation.benchmark_files import (
+    FORMATS,
+    Item,
+    is_benchmark,
+    read_benchmark,
+    read_number,
+    with_shots,
+)
 from companion.village.tasks import QUESTIONS, questions
 
 KINDS = {kind.replace(" ", "-"): kind for kind in QUESTIONS}
@@ -20,7 +27,7 @@ LONGEST_ANSWER = 256
 
 @dataclass(frozen=True)
 class Exam:
-    """A task of the command line. scored: how, as `companion.runtime.benchmarks.Format` has it."""
+    """A task of the command line. scored: how, as Format in runtime/evaluation/benchmark_files.py has it."""
 
     name: str
     items: list[Item]
@@ -67,7 +74,7 @@ def village_items(name: str, n: int, shots: int, seed: int) -> list[Item]:
 
 def check_fit(teller: Any, exam: Exam) -> None:
     """ValueError for a question that the model cannot read: too long for it, or in letters it lacks."""
-    from companion.runtime.sampling import continued
+    from companion.runtime.generation.sampling_arguments import continued
 
     for item in exam.items:
         try:

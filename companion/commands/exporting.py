@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import add_model
-from companion.runtime.options import path_of
+from companion.runtime.command_line.options import path_of
 
 GRAPH = "model.onnx"
 KINDS = ("f32", "f16", "q8_0", "q4_0")
@@ -42,8 +42,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS, load
     from companion.lora import merge
     from companion.pretrained import FAMILIES
-    from companion.runtime.adapters import base_of, holds_adapter
-    from companion.runtime.models import check_floats, folder_of, shape_of
+    from companion.runtime.storage.adapters import base_of, holds_adapter
+    from companion.runtime.storage.model_names import check_floats, folder_of, shape_of
     from companion.serve.gguf_files import gguf_header
 
     adapted = holds_adapter(args.model)
@@ -58,7 +58,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     if args.form == "gguf":
         gguf_header(config, teller.tokenizer, args.kind)
     else:
-        from companion.runtime.public_tokenizers import tokenizer_files
+        from companion.runtime.text.hugging_face import tokenizer_files
 
         tokenizer_files(teller.tokenizer)
     kind = getattr(args, "kind", None)
@@ -67,7 +67,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 
 def check_shape(form: str, config) -> None:
     """Raise ValueError for a shape that the form has no place for, ImportError where a library is missing."""
-    from companion.runtime.public_configs import write_shape
+    from companion.runtime.storage.public_configs import write_shape
     from companion.serve import gguf_files, onnx_graphs
 
     if form == "hf":
@@ -82,8 +82,8 @@ def check_shape(form: str, config) -> None:
 
 def check_output(form: str, output: Path, overwrite: bool) -> None:
     """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
-    from companion.runtime.folders import check_empty, check_writable
-    from companion.runtime.models import is_export
+    from companion.runtime.storage.model_names import is_export
+    from companion.runtime.training.run_folders import check_empty, check_writable
 
     if form != "gguf":
         check_empty("--output", output, is_export if form == "hf" else is_graph, overwrite)
@@ -103,8 +103,8 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
 
 def is_graph(folder: Path) -> bool:
     """Whether a folder holds a graph that was exported and nothing else: what an export may replace."""
-    from companion.runtime.folders import holds_only
-    from companion.runtime.hub import SMALL
+    from companion.runtime.storage.hub import SMALL
+    from companion.runtime.training.run_folders import holds_only
 
     return holds_only(folder, GRAPH, {GRAPH, f"{GRAPH}.data", *SMALL})
 
@@ -112,7 +112,7 @@ def is_graph(folder: Path) -> bool:
 def do(plan: SimpleNamespace) -> tuple[list[Path], dict[str, str]]:
     """Write; return the files, and what each tensor of a GGUF is held in."""
     from companion.pretrained import save_pretrained
-    from companion.runtime.files import folder_for
+    from companion.runtime.files.whole_files import folder_for
     from companion.serve.gguf_files import write_gguf
     from companion.serve.onnx_graphs import write_onnx
 

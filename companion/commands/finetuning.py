@@ -21,7 +21,7 @@ def add(parser) -> None:
 
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
-    from companion.runtime.models import check_floats, is_public
+    from companion.runtime.storage.model_names import check_floats, is_public
 
     if not is_public(args.model) and (args.model / "config.json").is_file():
         check_floats("--model", args.model)

@@ -5,9 +5,15 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
-from companion.runtime.configs import GENERATION, MAX_NEW_TOKENS, Generation, check_drawing, read_settings
-from companion.runtime.generation_configs import sampling_of
-from companion.runtime.terminal import is_read
+from companion.runtime.command_line.settings import (
+    GENERATION,
+    MAX_NEW_TOKENS,
+    Generation,
+    check_drawing,
+    read_settings,
+)
+from companion.runtime.command_line.terminal import is_read
+from companion.runtime.generation.generation_configs import sampling_of
 
 
 def add(parser):

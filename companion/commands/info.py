@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.runtime.models import folder_of, provenance_of
+    from companion.runtime.storage.model_names import folder_of, provenance_of
 
     folder = folder_of(args.model, args.revision)
     provenance = provenance_of(args.model, folder)

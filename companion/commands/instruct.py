@@ -14,9 +14,9 @@ from types import SimpleNamespace
 from companion.commands.classify import add_method, check_method, hang_on
 from companion.commands.learned import measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model, said_of
-from companion.runtime.files import claim, write_whole
-from companion.runtime.options import integer, number, path_of, refuse, word
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, number, path_of, refuse, word
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.whole_files import claim, write_whole
 
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
@@ -63,9 +63,9 @@ def add_finetune(kinds) -> None:
 def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.instructions import CHAT_TOKENS, add_chat_tokens, chat_rows, text_rows
-    from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_empty, holds_learned
-    from companion.runtime.models import folder_of, is_public, origin_of
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.storage.model_names import folder_of, is_public, origin_of
+    from companion.runtime.training.run_folders import check_empty, holds_learned
 
     if not 0 < args.held_out < 1:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
@@ -123,7 +123,7 @@ def learn_rows(model, ids: list[int]) -> None:
 
 def conversations_of(args) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
-    from companion.runtime.chats import read_chats
+    from companion.runtime.data.conversations import read_chats
     from companion.village.dialogues import course
 
     if args.data != VILLAGE:
@@ -158,7 +158,7 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     from companion.evaluation import wilson_interval
     from companion.instructions import says
     from companion.lora import merge
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.training import TrainConfig, Trainer
 
     args, model = plan.args, plan.model
@@ -219,8 +219,8 @@ def measured(plan: SimpleNamespace) -> dict[str, float]:
     import torch
 
     from companion.instructions import masked_batches
-    from companion.runtime.devices import move
-    from companion.runtime.modes import eval_mode
+    from companion.runtime.models.devices import move
+    from companion.runtime.models.eval_modes import eval_mode
     from companion.training import next_token_loss
 
     found, device = {}, next(plan.model.parameters()).device

@@ -17,7 +17,7 @@ def save_learned(output: Path, model, tokenizer, about: dict) -> None:
 def bits_of(teller: Any, texts: list[str]) -> float:
     """A model's loss on texts of any length, each told from its start to its end."""
     from companion.datasets import encode_documents
-    from companion.runtime.before_runs import rows_at_once
+    from companion.runtime.training.validation import rows_at_once
     from companion.training import evaluate
 
     split = encode_documents(texts, teller.tokenizer)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.options import integer, number, path_of
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, number, path_of
+from companion.runtime.command_line.terminal import as_typed
 
 RUNS = Path("runs")
 """Where train writes unless told otherwise."""
@@ -54,7 +54,7 @@ def add_config(parser):
 def open_data(data: Path) -> Any:
     """The Corpus in the folder that --data names. ValueError, with what makes it one, where it is none."""
     from companion.datasets import load_prepared
-    from companion.runtime.prepared import begun_source, is_prepared
+    from companion.runtime.data.prepared import begun_source, is_prepared
 
     if not is_prepared(data) and begun_source(data) is None:
         raise ValueError(f"--data={data} {unprepared(data)}")
@@ -76,9 +76,9 @@ def said_of(option: str, error: ValueError) -> str:
 
 def unprepared(data: Path) -> str:
     """What a --data is that is no prepared text, and the command that prepares one."""
-    from companion.runtime.checkpoints import holds_model
-    from companion.runtime.prepared import is_prepared
-    from companion.runtime.texts import CORPORA
+    from companion.runtime.data.prepared import is_prepared
+    from companion.runtime.storage.checkpoints import holds_model
+    from companion.runtime.text.documents import CORPORA
 
     prepare = as_typed("companion", "prepare", data)
     if data.is_file():

@@ -10,11 +10,11 @@ from typing import Any
 
 from companion import village
 from companion.commands.naming import PREPARED, said_of
-from companion.runtime.files import at_home
-from companion.runtime.options import integer, path_of, refuse
-from companion.runtime.streams import HUB, SHARDS, Documents, find_shards, name_of
-from companion.runtime.telling import Telling
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, path_of, refuse
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.data.story_processes import Telling
+from companion.runtime.data.streams import HUB, SHARDS, Documents, find_shards, name_of
+from companion.runtime.files.whole_files import at_home
 
 OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
@@ -89,10 +89,10 @@ class Preparation:
 
 
 def plan(args, held: ExitStack) -> Preparation:
-    from companion.runtime.encodings import gpt2_tokens
-    from companion.runtime.folders import check_ours, check_writable
-    from companion.runtime.models import tokenizer_of
-    from companion.runtime.prepared import FILES, begun_source, prepared_source
+    from companion.runtime.data.prepared import FILES, begun_source, prepared_source
+    from companion.runtime.storage.model_names import tokenizer_of
+    from companion.runtime.text.tiktoken_encodings import gpt2_tokens
+    from companion.runtime.training.run_folders import check_ours, check_writable
     from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
@@ -144,7 +144,7 @@ def said_once() -> Callable[[str], None]:
 def plan_text(args, skip, given: dict) -> Preparation:
     """The preparation of texts that fit into memory."""
     from companion.datasets import hold_out, load_text
-    from companion.runtime.texts import source_of
+    from companion.runtime.text.documents import source_of
 
     try:
         documents = [document for name in args.text for document in load_text(name, skip=skip)]
@@ -167,8 +167,8 @@ def plan_text(args, skip, given: dict) -> Preparation:
 
 def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
     """The preparation of a text that is streamed. Every file is opened here, and its first row read."""
-    from companion.runtime.checks import number as check_number
-    from companion.runtime.texts import source_of
+    from companion.runtime.files.arguments import number as check_number
+    from companion.runtime.text.documents import source_of
 
     if args.tokenizer in ("char", "word"):
         rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
@@ -190,7 +190,7 @@ def do(plan: Preparation) -> dict:
     from tqdm import tqdm
 
     from companion.datasets import prepare, token_stream
-    from companion.runtime.shards import SAMPLE_BYTES, SHARD_BYTES, sample_of, write_shards
+    from companion.runtime.data.shards import SAMPLE_BYTES, SHARD_BYTES, sample_of, write_shards
     from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
     if plan.source == "village":
@@ -229,7 +229,7 @@ def do(plan: Preparation) -> dict:
 
 def learned(documents: list[str], vocab_size: int | None) -> Any:
     """A BPETokenizer of documents; None: as many tokens as suit their length, or as they can give."""
-    from companion.runtime.tokenizers import TooLarge
+    from companion.runtime.text.tokenizer import TooLarge
     from companion.tokenization import BPETokenizer
 
     if vocab_size is not None:
@@ -242,8 +242,8 @@ def learned(documents: list[str], vocab_size: int | None) -> Any:
 
 
 def report(plan: Preparation, meta: dict) -> None:
-    from companion.runtime.models import has_weights
-    from companion.runtime.shards import said
+    from companion.runtime.data.shards import said
+    from companion.runtime.storage.model_names import has_weights
 
     for split in ("train", "val"):
         n = meta[split]

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from companion.commands.naming import add_model, said_of
-from companion.runtime.checks import finite
-from companion.runtime.files import claim
-from companion.runtime.options import integer, path_of
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, path_of
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.arguments import finite
+from companion.runtime.files.whole_files import claim
 
 TEXTS, MEASURED, BATCH = 100, 200, 20
 """Texts to calibrate with, and to measure with, at most; and at once."""
@@ -36,8 +36,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS, load
     from companion.pretrained import FAMILIES
     from companion.quantization import quantize
-    from companion.runtime.folders import check_empty
-    from companion.runtime.models import check_floats, folder_of, is_public, origin_of, shape_of
+    from companion.runtime.storage.model_names import check_floats, folder_of, is_public, origin_of, shape_of
+    from companion.runtime.training.run_folders import check_empty
 
     folder = folder_of(args.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
@@ -62,8 +62,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 
 def is_quantized(folder: Path) -> bool:
     """Whether a folder holds a quantized model and nothing else: what another may replace."""
-    from companion.runtime.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
-    from companion.runtime.folders import holds_only
+    from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
+    from companion.runtime.training.run_folders import holds_only
 
     whole = holds_only(folder, CONFIG, {CONFIG, TOKENIZER, WEIGHTS}) and holds_model(folder)
     return whole and "quantization" in read_config(folder)
@@ -89,7 +89,7 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
 
 def rows_of(teller, texts: list[str]) -> list[list[int]]:
     """Each text to its end as token ids, cut to what the model reads."""
-    from companion.runtime.endings import document_start
+    from companion.runtime.text.end_tokens import document_start
 
     longest = teller.model.config.context_length + 1  # the last is only predicted
     start = document_start(teller.tokenizer)
@@ -124,7 +124,7 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
     """The loss on rows, over the bytes that they stand for; an end counts as one."""
     import torch
 
-    from companion.runtime.endings import document_start
+    from companion.runtime.text.end_tokens import document_start
     from companion.training import next_token_loss
 
     nats, n_bytes = 0.0, 0

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 from companion.commands.learned import bits_of, measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model
-from companion.runtime.files import claim, write_whole
-from companion.runtime.options import integer, number, path_of, refuse
-from companion.runtime.terminal import as_typed
+from companion.runtime.command_line.options import integer, number, path_of, refuse
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.whole_files import claim, write_whole
 
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
@@ -70,10 +70,10 @@ def add_finetune(kinds) -> None:
 def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
     from companion.rewards import sample_groups  # noqa: F401  what is missing is told now
-    from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_empty, holds_learned
-    from companion.runtime.models import folder_of, is_public, origin_of
-    from companion.runtime.rewards import placed_pairs, prompt_rows
+    from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.storage.model_names import folder_of, is_public, origin_of
+    from companion.runtime.training.run_folders import check_empty, holds_learned
     from companion.village.tasks import begun
 
     pick_device(args.device)
@@ -188,7 +188,7 @@ def look(teller, n: int, seed: int) -> dict:
 
 def story_batch(teller, texts: list[str]) -> tuple:
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
-    from companion.runtime.rewards import told_rows
+    from companion.runtime.data.preference_pairs import told_rows
 
     tokens, mask = told_rows(teller, [(text, True) for text in texts])
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
@@ -309,7 +309,7 @@ def by_pairs(plan: SimpleNamespace):
     import torch
 
     from companion.rewards import dpo_loss, token_log_probs
-    from companion.runtime.rewards import told_rows
+    from companion.runtime.data.preference_pairs import told_rows
 
     args, rng = plan.args, random.Random(plan.args.seed)
 

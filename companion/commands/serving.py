@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers, in_url
-from companion.runtime.options import integer, number, word
+from companion.runtime.command_line.options import integer, number, word
 
 TOKEN = "COMPANION_TOKEN"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from companion import village
 from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
-from companion.runtime.configs import take_run_settings
-from companion.runtime.distributed import check_shares, ours, shared_device
-from companion.runtime.options import add_fields, fields_of, names_of, path_of, refuse, word
-from companion.runtime.presets import OPTIMIZERS, PRESETS, pick_preset
+from companion.runtime.command_line.options import add_fields, fields_of, names_of, path_of, refuse, word
+from companion.runtime.command_line.settings import take_run_settings
+from companion.runtime.training.distributed import check_shares, ours, shared_device
+from companion.runtime.training.presets import OPTIMIZERS, PRESETS, pick_preset
 
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
 SPREAD = ("ddp", "fsdp")
@@ -79,12 +79,12 @@ def add(parser):
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import BUILDERS
     from companion.gpt import GPT2_SIZES
-    from companion.runtime.before_runs import check_fit, warmup_within
-    from companion.runtime.checkpoints import holds_model
-    from companion.runtime.devices import pick_device
-    from companion.runtime.folders import check_writable, free_folder, own_folder
-    from companion.runtime.prepared import prepared_source
-    from companion.runtime.states import holds_run, saved_settings
+    from companion.runtime.data.prepared import prepared_source
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.storage.checkpoints import holds_model
+    from companion.runtime.training.resuming import holds_run, saved_settings
+    from companion.runtime.training.run_folders import check_writable, free_folder, own_folder
+    from companion.runtime.training.validation import check_fit, warmup_within
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
@@ -169,8 +169,8 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 
 def check_size(model, build, train, corpus, origin: dict | None) -> None:
     """ValueError for a model or a batch that memory cannot hold. corpus: None where it is yet to be told."""
-    from companion.runtime.devices import check_attention, check_memory, pick_device
-    from companion.runtime.prepared import longest_row
+    from companion.runtime.data.prepared import longest_row
+    from companion.runtime.models.devices import check_attention, check_memory, pick_device
 
     splits = (corpus.train, corpus.val) if corpus else ()
     found = (longest_row(split, train.context_length) for split in splits)
@@ -207,7 +207,7 @@ def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tupl
     """
     from companion import BUILDERS
     from companion.pretrained import FAMILIES
-    from companion.runtime import models
+    from companion.runtime.storage import model_names
     from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
@@ -216,10 +216,13 @@ def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tupl
     if saved:
         config_class, build = BUILDERS[saved.architecture]
         return config_class(**saved.shape), build, saved.origin
-    folder = models.folder_of(args.init)
-    models.check_floats("--init", folder)
-    config, build = models.shape_of(folder, BUILDERS, FAMILIES)
-    theirs = models.tokenizer_of(folder, Tokenizer.load)
-    models.check_prepared_for(args.init, theirs, tokenizer, data, source)
-    origin, args.init = models.origin_of(args.init, folder), folder  # what is read here is what is trained
+    folder = model_names.folder_of(args.init)
+    model_names.check_floats("--init", folder)
+    config, build = model_names.shape_of(folder, BUILDERS, FAMILIES)
+    theirs = model_names.tokenizer_of(folder, Tokenizer.load)
+    model_names.check_prepared_for(args.init, theirs, tokenizer, data, source)
+    origin, args.init = (
+        model_names.origin_of(args.init, folder),
+        folder,
+    )  # what is read here is what is trained
     return dataclasses.replace(config, dropout=0.0), build, origin

@@ -7,10 +7,10 @@ from typing import Any
 
 from companion.commands import preparing
 from companion.commands.naming import RUNS, VILLAGE
-from companion.runtime import cross_entropy
-from companion.runtime.configs import Generation, write_run_settings
-from companion.runtime.files import claim
-from companion.runtime.terminal import as_typed
+from companion.runtime.acceleration import cross_entropy
+from companion.runtime.command_line.settings import Generation, write_run_settings
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.whole_files import claim
 from companion.village.measures import reference_lines
 
 WAIT = 600
@@ -22,8 +22,8 @@ def do(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
     import torch
 
     from companion.datasets import load_prepared
-    from companion.runtime.prepared import prepared_source
-    from companion.runtime.reports import long_rows
+    from companion.runtime.data.prepared import prepared_source
+    from companion.runtime.training.reports import long_rows
     from companion.training import train
 
     peers = plan.peers
@@ -60,8 +60,8 @@ def do(plan: SimpleNamespace) -> tuple[Any, list[dict]]:
 
 def check_resume(plan: SimpleNamespace, corpus, model) -> None:
     """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
-    from companion.runtime.before_runs import data_identity
-    from companion.runtime.states import check_resumable
+    from companion.runtime.training.resuming import check_resumable
+    from companion.runtime.training.validation import data_identity
     from companion.training import make_optimizer
 
     optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
@@ -87,7 +87,7 @@ def with_steps(plan: SimpleNamespace, corpus, model) -> Any:
     import copy
     from functools import partial
 
-    from companion.runtime.before_runs import steps_within, warmup_within
+    from companion.runtime.training.validation import steps_within, warmup_within
     from companion.training import training_batches
 
     config, other = plan.train, copy.deepcopy(model)
@@ -107,7 +107,7 @@ def trainer_of(plan: SimpleNamespace) -> Any:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
     from functools import partial
 
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
     from companion.training import Trainer
 
     trainer = Trainer
@@ -127,7 +127,7 @@ def optimizers_of(plan: SimpleNamespace, model: Any) -> list | None:
         return None
 
     from companion.modern import Muon
-    from companion.runtime.optimizers import beside_adamw
+    from companion.runtime.training.joint_optimizers import beside_adamw
 
     c = plan.train
     return beside_adamw(Muon, model, c.lr, c.betas, c.weight_decay)
@@ -137,13 +137,13 @@ def reporter(corpus, plan: SimpleNamespace) -> Any:
     """What train calls at each evaluation."""
     from companion.caching import SlidingCache
     from companion.generation import LanguageModel
-    from companion.runtime.reports import Reporter
+    from companion.runtime.training.reports import Reporter
 
     return Reporter(lambda model: LanguageModel(model, corpus.tokenizer, SlidingCache), corpus, plan)
 
 
 def report(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
-    from companion.runtime.reports import BEST, best_is_elsewhere
+    from companion.runtime.training.reports import BEST, best_is_elsewhere
 
     corpus, history = result
     resume = resuming(plan)
@@ -165,7 +165,7 @@ def report(plan: SimpleNamespace, result: tuple[Any, list[dict]]) -> None:
 def report_results(plan: SimpleNamespace, corpus, history: list[dict]) -> None:
     """Draw the curve of a run, and print what it came to."""
     from companion import load
-    from companion.runtime.reports import print_results
+    from companion.runtime.training.reports import print_results
     from companion.show import plots
 
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}

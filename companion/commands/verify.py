@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
-from companion.runtime.options import path_of
+from companion.runtime.command_line.options import path_of
 
 
 def add(parser):
@@ -25,34 +25,34 @@ def add(parser):
 
 def plan(args, held: ExitStack) -> SimpleNamespace:
     from companion import load
-    from companion.runtime import models, verifying
+    from companion.runtime.storage import model_names, verification
 
-    verifying.peer()
-    ours = models.folder_of(args.model, args.revision)
+    verification.peer()
+    ours = model_names.folder_of(args.model, args.revision)
     teller, against = load(ours, device="cpu"), args.against or ours
-    if not models.is_public(against):
+    if not model_names.is_public(against):
         rule = (
             "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
         )
         raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
-    theirs = models.folder_of(against)
-    room = max(1, teller.model.config.context_length - verifying.N_TOKENS)
-    ids = [*teller.begin, *teller.tokenizer.encode(verifying.PROMPT)][:room]
+    theirs = model_names.folder_of(against)
+    room = max(1, teller.model.config.context_length - verification.N_TOKENS)
+    ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
     return SimpleNamespace(name=args.model.as_posix(), teller=teller, ids=ids, ours=ours, theirs=theirs)
 
 
 def do(plan: SimpleNamespace) -> list:
     """The three findings."""
     from companion.generation import generate
-    from companion.runtime import verifying
+    from companion.runtime.storage import verification
 
-    teller, found = plan.teller, [verifying.hash_of_weights(plan.ours, plan.name)]
+    teller, found = plan.teller, [verification.hash_of_weights(plan.ours, plan.name)]
 
     def likeliest(rows, n: int):
         cache = teller.make_cache(teller.model.config, len(rows))
         return generate(teller.model, rows, n, temperature=0, cache=cache)
 
-    return [*found, *verifying.compare(teller.model, plan.ids, likeliest, plan.theirs)]
+    return [*found, *verification.compare(teller.model, plan.ids, likeliest, plan.theirs)]
 
 
 def report(plan: SimpleNamespace, found: list) -> None:

@@ -20,10 +20,13 @@ from companion.runtime.decoding_parts import (
     staircase,
     token_rows,
 )
-from companion.runtime.masks import near
+from companion.runtime.models.masks import near
 
 BLOCK, SWIFT = "companion.blocks.Block", "companion.modern.SwiftBlock"
-DOUBLED, FIRST = "companion.runtime.halves.Doubled", "companion.runtime.halves.FirstHalf"
+DOUBLED, FIRST = (
+    "companion.runtime.models.doubled_stream.Doubled",
+    "companion.runtime.models.doubled_stream.FirstHalf",
+)
 ATTN, MLP = "companion.modern.GroupedQueryAttention", "companion.modern.SwiGLU"
 ROPE, NOTHING = "companion.modern.RoPE", "torch.nn.modules.linear.Identity"
 

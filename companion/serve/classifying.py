@@ -7,9 +7,9 @@ from pathlib import Path
 
 from companion import BUILDERS, load
 from companion.classification import Classifier, TextClassifier
-from companion.runtime.adapters import holds_adapter
-from companion.runtime.checkpoints import holds_model
-from companion.runtime.classifiers import read_head
+from companion.runtime.storage.adapters import holds_adapter
+from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.storage.classifier_files import read_head
 
 AT_ONCE = 256
 """Texts between two reports of progress."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 
 from companion.generation import LanguageModel, stream
-from companion.runtime.endings import decode_answer, until
-from companion.runtime.modes import eval_mode
-from companion.runtime.tokenizers import drawn_token
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.end_tokens import decode_answer, until
+from companion.runtime.text.tokenizer import drawn_token
 
 OTHERS = 4
 """How many tokens besides the drawn one are named."""

@@ -12,11 +12,11 @@ import torch
 
 from companion.instructions import CHAT_TOKENS
 from companion.pretrained import FAMILIES
-from companion.runtime.chat_templates import our_template
-from companion.runtime.files import new_file
-from companion.runtime.public_configs import family_of, model_type_of
-from companion.runtime.public_tokenizers import halves, tokenizer_files
-from companion.runtime.texts import end_of_text
+from companion.runtime.files.whole_files import new_file
+from companion.runtime.storage.public_configs import family_of, model_type_of
+from companion.runtime.text.chat_templates import our_template
+from companion.runtime.text.documents import end_of_text
+from companion.runtime.text.hugging_face import halves, tokenizer_files
 from companion.tokenization import GPT2_PATTERN
 
 KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from companion.runtime.adapters import base_of, holds_adapter
-from companion.runtime.checkpoints import TOKENIZER, holds_model
-from companion.runtime.classifiers import HEAD
-from companion.runtime.files import read_json
-from companion.runtime.models import folder_of, is_public
+from companion.runtime.files.whole_files import read_json
+from companion.runtime.storage.adapters import base_of, holds_adapter
+from companion.runtime.storage.checkpoints import TOKENIZER, holds_model
+from companion.runtime.storage.classifier_files import HEAD
+from companion.runtime.storage.model_names import folder_of, is_public
 
 DEEPEST = 4
 """How far below a given folder models are looked for."""

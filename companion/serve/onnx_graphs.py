@@ -16,10 +16,10 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from companion.runtime.checks import whole_number
-from companion.runtime.files import staged
-from companion.runtime.modes import eval_mode
-from companion.runtime.public_tokenizers import write_tokenizer
+from companion.runtime.files.arguments import whole_number
+from companion.runtime.files.whole_files import staged
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"
 OPSET = 20

@@ -13,10 +13,10 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from companion.instructions import chat_ends, chat_ids
-from companion.runtime.chats import as_messages, system_joined
-from companion.runtime.generation_configs import sampling_of
-from companion.runtime.public_tokenizers import whole
-from companion.runtime.sampling import SMALLEST_TEMPERATURE
+from companion.runtime.data.conversations import as_messages, system_joined
+from companion.runtime.generation.generation_configs import sampling_of
+from companion.runtime.generation.sampling_arguments import SMALLEST_TEMPERATURE
+from companion.runtime.text.hugging_face import whole
 from companion.tokenization import BPETokenizer
 
 BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200

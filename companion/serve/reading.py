@@ -10,8 +10,8 @@ from functools import partial
 from queue import PriorityQueue
 from typing import Any
 
-from companion.runtime.bounded import Bounded, Ended
-from companion.runtime.tokenizers import USUAL_PATTERNS, Tokenizer, from_state
+from companion.runtime.files.time_limits import Bounded, Ended
+from companion.runtime.text.tokenizer import USUAL_PATTERNS, Tokenizer, from_state
 
 SECONDS = 5.0
 """What a process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
@@ -21,7 +21,7 @@ AT_ONCE = 4
 
 def make_reader(state: dict) -> Callable[[list], Any]:
     """What such a process answers with: a call of a method of the tokenizer that was saved as this state."""
-    import companion.runtime.public_tokenizers  # it registers a kind of tokenizer, as the next does
+    import companion.runtime.text.hugging_face  # it registers a kind of tokenizer, as the next does
     import companion.tokenization  # noqa: F401
 
     tokenizer = from_state(dict(state), Tokenizer.kinds)

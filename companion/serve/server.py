@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from queue import Full
 from types import SimpleNamespace
 
-from companion.runtime.endings import answer_decoder
+from companion.runtime.text.end_tokens import answer_decoder
 from companion.serve.questions import Limits, Question, Refused, Until, check_model, closing, read_question
 from companion.serve.reading import Readers
 from companion.serving import Engine, Request, chunk, completion, event, usage

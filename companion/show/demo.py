@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from companion.runtime.checks import whole_number
-from companion.runtime.texts import end_of_text
+from companion.runtime.files.arguments import whole_number
+from companion.runtime.text.documents import end_of_text
 
 __all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
 

@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
-from companion.runtime.texts import end_of_text
+from companion.runtime.text.documents import end_of_text
 from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
@@ -322,7 +322,7 @@ def begin(model, tokenizer, text: str):
     """What begins every text, and this text's tokens, (1, T) int64, on the model's device."""
     import torch
 
-    from companion.runtime.sampling import text_ends
+    from companion.runtime.generation.sampling_arguments import text_ends
 
     ids = [*text_ends(tokenizer)[0], *tokenizer.encode(text)]
     return torch.tensor([ids], device=next(model.parameters()).device)

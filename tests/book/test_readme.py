@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from companion.cli import COMMANDS
-from companion.runtime.commands import Parser
+from companion.runtime.command_line.steps import Parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "companion/book/README.md"]

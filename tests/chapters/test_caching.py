@@ -29,7 +29,7 @@ from companion.caching import (
 from companion.embeddings import TokenEmbedding
 from companion.generation import LanguageModel, generate, next_token_probabilities
 from companion.gpt import GPT, GPTConfig, gpt2
-from companion.runtime.sampling import seeded
+from companion.runtime.generation.sampling_arguments import seeded
 from companion.village import DATA
 
 B, T, V = 3, 19, 53
@@ -495,7 +495,7 @@ def test_load_composes_the_cache(monkeypatch):
 
 def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
     from companion.commands import train_run
-    from companion.runtime import reports
+    from companion.runtime.training import reports
 
     made, plan = [], SimpleNamespace(folder=tmp_path, judge=3)
     monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)

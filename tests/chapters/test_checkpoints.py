@@ -28,8 +28,8 @@ from support.runs import (
 )
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime import checkpoints
-from companion.runtime.files import STAGED, claim, reading
+from companion.runtime.files.whole_files import STAGED, claim, reading
+from companion.runtime.storage import checkpoints
 from companion.training import (
     load_checkpoint,
     save_checkpoint,

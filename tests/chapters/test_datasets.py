@@ -31,9 +31,9 @@ from companion.datasets import (
     sample,
     token_stream,
 )
-from companion.runtime import texts
-from companion.runtime.prepared import prepared_source
-from companion.runtime.texts import read_documents, source_of
+from companion.runtime.data.prepared import prepared_source
+from companion.runtime.text import documents
+from companion.runtime.text.documents import read_documents, source_of
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
@@ -183,7 +183,7 @@ def test_a_tokenizer_without_end_of_text_prepares_nothing(tmp_path):
     tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
     with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
         prepare([TEXT] * 9, tokenizer, tmp_path / "data")
-    assert not (tmp_path / "data").exists() and texts.END_OF_TEXT == END_OF_TEXT
+    assert not (tmp_path / "data").exists() and documents.END_OF_TEXT == END_OF_TEXT
 
 
 # -- batches of unequal rows ----
@@ -534,7 +534,7 @@ def test_home_is_found(tmp_path, monkeypatch):
 
 
 def test_the_village_comes_in_splits(monkeypatch):
-    monkeypatch.setattr(texts, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
+    monkeypatch.setattr(documents, "load_split", lambda name: [f"{name} 1", f"{name} 2"])
     assert load_text("village", "test") == ["test 1", "test 2"]
     assert load_text("village") == ["train 1", "train 2", "val 1", "val 2"]
 

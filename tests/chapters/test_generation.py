@@ -25,7 +25,7 @@ from companion.generation import (
     throw,
 )
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.sampling import row_generators, seeded
+from companion.runtime.generation.sampling_arguments import row_generators, seeded
 from companion.tokenization import BPETokenizer, WordTokenizer
 
 TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5

@@ -420,7 +420,7 @@ def read_qwen(tmp_path):
     pytest.importorskip("jinja2")
     from support.public import write_family
 
-    from companion.runtime.public_tokenizers import read_tokenizer
+    from companion.runtime.text.hugging_face import read_tokenizer
 
     def read(template=CHATML, generation=None, **config):
         folder = write_family("Qwen", tmp_path, chat_template=template, **config)

@@ -27,8 +27,8 @@ from companion.lora import (
 )
 from companion.modern import LlamaConfig, llama, swift
 from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.adapters import CONFIG, WEIGHTS, endings, joined, parted
-from companion.runtime.checkpoints import read_safetensors, write_safetensors
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS, endings, joined, parted
+from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, save_checkpoint
 from companion.village import judge, load_split

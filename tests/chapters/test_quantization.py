@@ -34,7 +34,7 @@ from companion.quantization import (
     unpack,
 )
 from companion.runtime.decoding_gpt2 import weights
-from companion.runtime.int8 import int8_product
+from companion.runtime.models.int8_products import int8_product
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
 

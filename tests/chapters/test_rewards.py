@@ -27,7 +27,7 @@ from companion.rewards import (
     sentence_credit,
     token_log_probs,
 )
-from companion.runtime.rewards import matched_pairs, read_pairs, told_rows
+from companion.runtime.data.preference_pairs import matched_pairs, read_pairs, told_rows
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA

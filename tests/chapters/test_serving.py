@@ -12,7 +12,7 @@ from companion.caching import KVCache, SlidingCache, prefill, select
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
-from companion.runtime.sampling import seeded
+from companion.runtime.generation.sampling_arguments import seeded
 from companion.serving import ContinuousBatch, Engine, Request, chunk, completion, event, joined, prompt_row
 
 SHAPE = {"vocab_size": 23, "context_length": 40, "n_layers": 3, "n_heads": 2, "d_model": 12}

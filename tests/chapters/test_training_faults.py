@@ -27,7 +27,9 @@ from support.runs import (
 
 from companion.datasets import Corpus, Split
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime import checkpoints, devices, runs, states
+from companion.runtime.storage import checkpoints
+from companion.runtime.storage.model_names import devices
+from companion.runtime.training import resuming, sessions
 from companion.tokenization import BPETokenizer
 from companion.training import (
     load_checkpoint,
@@ -40,7 +42,7 @@ from companion.training import (
 
 def test_a_folder_that_another_run_writes_is_refused(data, tmp_path):
     code = (
-        "import sys; from companion.runtime.files import claim\n"
+        "import sys; from companion.runtime.files.whole_files import claim\n"
         "with claim(sys.argv[1]): print('claimed', flush=True); sys.stdin.read()"
     )
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -88,13 +90,13 @@ def test_a_first_save_that_was_cut_off_can_be_trained_into(data, tmp_path, monke
     monkeypatch.undo()
     assert not checkpoints.holds_model(tmp_path) and contents(tmp_path) == {}
     train(small_model(data), data, config(steps=2), tmp_path)
-    assert checkpoints.holds_model(tmp_path) and states.holds_run(tmp_path)
+    assert checkpoints.holds_model(tmp_path) and resuming.holds_run(tmp_path)
 
 
 def test_ctrl_c_before_the_first_step_saves_nothing_and_says_so(data, tmp_path, monkeypatch, interruptible):
     save_checkpoint(tmp_path, small_model(data), data.tokenizer)
-    before, claimed = contents(tmp_path), runs.claim
-    monkeypatch.setattr(runs, "claim", lambda folder: (press_ctrl_c(), claimed(folder))[1])
+    before, claimed = contents(tmp_path), sessions.claim
+    monkeypatch.setattr(sessions, "claim", lambda folder: (press_ctrl_c(), claimed(folder))[1])
     with pytest.raises(KeyboardInterrupt, match="^stopped before the first step; nothing was saved$"):
         train(small_model(data, seed=5), data, config(), tmp_path)
     assert contents(tmp_path) == before

@@ -15,9 +15,9 @@ from companion import BUILDERS, load
 from companion.cli import COMMANDS, main
 from companion.commands.naming import SHIPPED
 from companion.datasets import load_prepared
-from companion.runtime.options import MEANINGS
-from companion.runtime.presets import PRESETS
-from companion.runtime.states import read_log
+from companion.runtime.command_line.options import MEANINGS
+from companion.runtime.training.presets import PRESETS
+from companion.runtime.training.resuming import read_log
 from companion.training import TrainConfig
 from companion.village import load_split, tell
 

@@ -14,7 +14,7 @@ from companion.commands.naming import ANSWERER
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
-from companion.runtime.chats import FULL, write_chats
+from companion.runtime.data.conversations import FULL, write_chats
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
 

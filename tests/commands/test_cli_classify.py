@@ -14,9 +14,9 @@ from companion.cli import main
 from companion.commands.classify import share, verdict
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.checkpoints import write_safetensors
-from companion.runtime.classifiers import ADAPTER, HEAD, WHOLE, read_head
-from companion.runtime.labelled import distinct, hold_out_by_class, read_labelled
+from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
+from companion.runtime.storage.checkpoints import write_safetensors
+from companion.runtime.storage.classifier_files import ADAPTER, HEAD, WHOLE, read_head
 from companion.serve.classifying import load_classifier
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint

@@ -18,9 +18,10 @@ from support.command_line import MINE, TINY, fails, said
 from companion import cli
 from companion.cli import main
 from companion.commands import preparing, train_run
-from companion.runtime import checkpoints, runs, states
-from companion.runtime.chats import write_chats
-from companion.runtime.terminal import Screen, as_typed, screens
+from companion.runtime.command_line.terminal import Screen, as_typed, screens
+from companion.runtime.data.conversations import write_chats
+from companion.runtime.storage import checkpoints
+from companion.runtime.training import resuming, sessions
 from companion.training import Trainer
 
 ROOT = Path(__file__).parents[2]
@@ -226,7 +227,7 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(here, capsy
 
 
 def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
-    monkeypatch.setattr("companion.runtime.models.folder_of", lambda *_: open(trained / "runs"))
+    monkeypatch.setattr("companion.runtime.storage.model_names.folder_of", lambda *_: open(trained / "runs"))
     fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")
     (trained / "my.toml").mkdir()
     words = "--config=my.toml cannot be read (Is a directory)"
@@ -305,7 +306,7 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
 def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
     """As after an update of the package, in which an architecture has other parts."""
     monkeypatch.setattr(train_run, "with_steps", None)
-    path = trained / "runs/mine" / states.STATE
+    path = trained / "runs/mine" / resuming.STATE
     tensors, notes = checkpoints.read_safetensors(path)
     older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
     assert older.keys() != tensors.keys()
@@ -406,7 +407,7 @@ def test_minutes_beside_steps_and_beside_resume(prepared, capsys):
     assert more > 3
     assert steps_said(capsys, [*RESUME, "--minutes", "1", "--steps", more + 2]) == more + 2
     assert steps_said(capsys, [*RESUME, "--steps", more + 3]) == more + 3
-    assert states.read_log("runs/mine")[-1]["step"] == more + 3
+    assert resuming.read_log("runs/mine")[-1]["step"] == more + 3
 
 
 @pytest.mark.gate
@@ -446,7 +447,7 @@ def press_before(patch, owner, name):
         ("prepare mine.txt --data other", "companion.tokenization.BPETokenizer.train"),
         ("generate", "companion.generation.LanguageModel.stream"),
         ("eval", "companion.training.evaluate"),
-        ("info", "companion.runtime.checkpoints.read_model"),
+        ("info", "companion.runtime.storage.checkpoints.read_model"),
         ("train --data runs/data/mine", "companion.datasets.load_prepared"),
         ("", "companion.cli.overview"),
     ],
@@ -460,7 +461,7 @@ def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
 
 @pytest.mark.parametrize("place", ["claim", "tqdm"])
 def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(place, prepared, capsys, monkeypatch):
-    press_before(monkeypatch, runs, place)
+    press_before(monkeypatch, sessions, place)
     argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY]
     fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
     assert not (prepared / "runs/new").exists()
@@ -490,9 +491,13 @@ LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "
 GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume"
 TWICE = {
     "in the step": ("companion.training.set_gradients", 2, "stopped; runs/mine holds it up to step 2: go on"),
-    "in the save": ("companion.runtime.states.write_model", 3, "stopped; runs/mine holds it up to step 3"),
+    "in the save": (
+        "companion.runtime.training.resuming.write_model",
+        3,
+        "stopped; runs/mine holds it up to step 3",
+    ),
     "before the report": ("companion.show.plots.save_loss_curve", 3, GOES_ON),
-    "in the report": ("companion.runtime.reports.bytes_mean", 3, GOES_ON),
+    "in the report": ("companion.runtime.training.reports.bytes_mean", 3, GOES_ON),
 }
 
 
@@ -526,14 +531,14 @@ def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, caps
     assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume"
     assert longer == f"{command} --minutes 10"
     assert main([*shlex.split(command)[1:], "--steps", "4"]) == 0
-    assert states.read_log("a b")[-1]["step"] == 4
+    assert resuming.read_log("a b")[-1]["step"] == 4
 
 
 # -- two at once ------------------------------------------------------------------
 
 HOLDS = """
 import time
-from companion.runtime.files import claim
+from companion.runtime.files.whole_files import claim
 with claim("runs/mine"):
     print("held", flush=True)
     time.sleep(60)
@@ -558,7 +563,7 @@ PREPARES = """
 import time
 from pathlib import Path
 from companion.commands import preparing
-from companion.runtime.files import claim
+from companion.runtime.files.whole_files import claim
 folder = Path("runs/data/village")
 with claim(folder):
     print("held", flush=True)

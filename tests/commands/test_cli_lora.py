@@ -11,7 +11,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.lora import adapter_of
 from companion.modern import LlamaConfig, llama
-from companion.runtime.chats import write_chats
+from companion.runtime.data.conversations import write_chats
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 

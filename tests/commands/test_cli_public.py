@@ -26,9 +26,12 @@ from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
-from companion.runtime import before_runs, chat_templates, devices, models
-from companion.runtime.fingerprints import tokenizer_fingerprint
-from companion.runtime.public_tokenizers import PublicTokenizer, read_tokenizer, write_tokenizer
+from companion.runtime.storage import model_names
+from companion.runtime.storage.model_names import devices
+from companion.runtime.text import chat_templates
+from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
+from companion.runtime.training import validation
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
 from companion.training import load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
@@ -264,9 +267,9 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
 
     whole = said(capsys, measure)
     monkeypatch.setattr(GPT, "forward", counted)
-    monkeypatch.setattr(before_runs, "SCORES", 2 * 41 * 307)
+    monkeypatch.setattr(validation, "SCORES", 2 * 41 * 307)
     assert said(capsys, measure) == whole and set(rows) <= {1, 2}
-    monkeypatch.setattr(before_runs, "LONGEST", 10)
+    monkeypatch.setattr(validation, "LONGEST", 10)
     out = said(capsys, measure)
     assert out.startswith("in pieces of at most 10 tokens, of the 41 that it reads at once") and out != whole
 
@@ -279,7 +282,7 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
     assert "companion train --init public/smol --data runs/data/mine" in out
     corpus = companion.datasets.load_prepared("runs/data/mine")
     assert isinstance(corpus.tokenizer, PublicTokenizer)
-    assert models.same_tokenizer(corpus.tokenizer, TOKENIZER)
+    assert model_names.same_tokenizer(corpus.tokenizer, TOKENIZER)
     text = Path("mine.txt").read_text(encoding="utf-8")
     assert corpus.tokenizer.decode(corpus.train.tokens[1:60]) in text
 
@@ -414,10 +417,10 @@ def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
     except ConnectionError as error:
         pytest.skip(str(error))
     write_tokenizer(ours, "theirs")
-    theirs = models.tokenizer_of("theirs", Tokenizer.load)
-    assert isinstance(theirs, PublicTokenizer) and models.same_tokenizer(ours, theirs)
+    theirs = model_names.tokenizer_of("theirs", Tokenizer.load)
+    assert isinstance(theirs, PublicTokenizer) and model_names.same_tokenizer(ours, theirs)
     other = BPETokenizer(ours.merges, byte_order=ours.byte_order, pattern=r"\S+|\s+")  # cuts in other places
-    assert not models.same_tokenizer(other, theirs) and not models.same_tokenizer(TOKENIZER, theirs)
+    assert not model_names.same_tokenizer(other, theirs) and not model_names.same_tokenizer(TOKENIZER, theirs)
 
 
 @pytest.mark.gate

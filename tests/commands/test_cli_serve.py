@@ -16,7 +16,7 @@ from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import add_chat_tokens
 from companion.pretrained import save_pretrained
-from companion.runtime.public_tokenizers import PublicTokenizer
+from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.tokenization import BPETokenizer
 from companion.training import save_checkpoint
 

@@ -9,8 +9,8 @@ from support.command_line import TINY, fails
 
 from companion.cli import main
 from companion.datasets import load_prepared
-from companion.runtime import shards
-from companion.runtime.prepared import BEGUN
+from companion.runtime.data import shards
+from companion.runtime.data.prepared import BEGUN
 from companion.village import load_split
 
 STORIES = load_split("train")[:120]
@@ -181,7 +181,7 @@ def test_other_text_needs_overwrite_both_ways(parts, capsys):
 @pytest.mark.gate
 def test_gpt2s_own_tokens(parts, capsys):
     try:
-        from companion.runtime.encodings import gpt2_tokens
+        from companion.runtime.text.tiktoken_encodings import gpt2_tokens
 
         gpt2_tokens()
     except ConnectionError:

@@ -17,7 +17,7 @@ from companion.commands.naming import SHIPPED
 from companion.evaluation import choice_scores, wilson_interval
 from companion.gpt import GPTConfig, gpt2
 from companion.pretrained import save_pretrained
-from companion.runtime.benchmarks import FORMATS, Item, read_benchmark
+from companion.runtime.evaluation.benchmark_files import FORMATS, Item, read_benchmark
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 from companion.village.tasks import questions
@@ -212,7 +212,7 @@ def test_help_names_what_there_is(capsys):
 
 
 def test_without_lm_eval_a_line_says_how_to_get_it(monkeypatch, teller):
-    from companion.runtime.harness import for_lm_eval
+    from companion.runtime.evaluation.lm_eval_models import for_lm_eval
 
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     for name in [name for name in sys.modules if name.startswith("lm_eval.")]:

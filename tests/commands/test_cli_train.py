@@ -15,13 +15,14 @@ from companion import cli, load
 from companion.cli import main
 from companion.commands import train_run
 from companion.gpt import GPTConfig
-from companion.runtime import cross_entropy, devices
-from companion.runtime.distributed import ours
-from companion.runtime.prepared import Split, longest_row
-from companion.runtime.presets import PRESETS
-from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
-from companion.runtime.runs import Loss, rises
-from companion.runtime.states import read_log, write_log
+from companion.runtime.acceleration import cross_entropy
+from companion.runtime.data.prepared import Split, longest_row
+from companion.runtime.storage.model_names import devices
+from companion.runtime.training.distributed import ours
+from companion.runtime.training.presets import PRESETS
+from companion.runtime.training.reports import first_rise, gap_means, long_rows, scores_line
+from companion.runtime.training.resuming import read_log, write_log
+from companion.runtime.training.sessions import Loss, rises
 from companion.training import TrainConfig, Trainer
 
 MINE = ["--data", "runs/data/mine"]

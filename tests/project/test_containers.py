@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from companion.cli import COMMANDS
-from companion.runtime.commands import Parser
+from companion.runtime.command_line.steps import Parser
 
 ROOT = Path(__file__).parents[2]
 ENTRY, HEALTH = ROOT / "docker" / "entrypoint.sh", ROOT / "docker" / "health.py"

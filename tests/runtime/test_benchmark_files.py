@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from support.benchmark_rows import ARC, ARC_HUB, GSM8K, HELLASWAG, LAMBADA, MMLU, ROWS, write, write_mmlu_csv
 
-from companion.runtime.benchmarks import (
+from companion.runtime.evaluation.benchmark_files import (
     FORMATS,
     clean,
     is_benchmark,

@@ -14,8 +14,8 @@ import pytest
 from support import servers
 from support.folders import raises_one_line
 
-from companion.runtime import hub
-from companion.runtime.hub import find_model, is_hub_name, weight_files
+from companion.runtime.storage import hub
+from companion.runtime.storage.hub import find_model, is_hub_name, weight_files
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
@@ -302,7 +302,7 @@ def test_without_the_library_one_line_says_what_to_install(find, monkeypatch):
 def test_a_process_says_only_its_own_line(server, tmp_path):
     """With HF_ENDPOINT and HF_HOME, as a reader has them; without a terminal, no progress bars."""
     code = (
-        "import sys; from companion.runtime.hub import find_model\n"
+        "import sys; from companion.runtime.storage.hub import find_model\n"
         "try: print(find_model(sys.argv[1]))\nexcept (ValueError, OSError) as error: print(error)"
     )
     environment = os.environ | {"HF_ENDPOINT": server.address, "HF_HOME": str(tmp_path / "home")}

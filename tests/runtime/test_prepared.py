@@ -26,9 +26,11 @@ from companion.datasets import (
     load_prepared,
     prepare,
 )
-from companion.runtime import files, fingerprints, prepared
-from companion.runtime.fingerprints import tokenizer_fingerprint, tokens_fingerprint
-from companion.runtime.prepared import FILES
+from companion.runtime.data import prepared
+from companion.runtime.data.prepared import FILES
+from companion.runtime.files.whole_files import whole_files
+from companion.runtime.text import fingerprints
+from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
@@ -215,7 +217,7 @@ def test_other_files_in_the_folder_stay(tmp_path, bpe):
     prepare([TEXT] * 20, bpe, tmp_path, 0.1)
     prepare([TEXT] * 30, bpe, tmp_path, 0.1)
     assert visible(tmp_path) == sorted([*FILES, "notes.txt"])
-    assert not list(tmp_path.glob(f"{files.STAGED}*"))
+    assert not list(tmp_path.glob(f"{whole_files.STAGED}*"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -405,16 +407,19 @@ def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path
         codes |= {child: os.waitstatus_to_exitcode(status) for child, status in ended if child}
     assert set(codes.values()) == {0} and seen == {"elm ", "oak "}
     old_or_new(tmp_path, sizes)
-    assert visible(tmp_path) == sorted(FILES) and not list(tmp_path.glob(f"{files.STAGED}*"))
+    assert visible(tmp_path) == sorted(FILES) and not list(tmp_path.glob(f"{whole_files.STAGED}*"))
 
 
 def test_prepare_waits_for_another_and_then_says_so(tmp_path, bpe, monkeypatch):
     monkeypatch.setattr(prepared, "WAIT", 0.2)
-    with FileLock(tmp_path / files.CLAIM), pytest.raises(ValueError, match="another run; wait") as error:
+    with (
+        FileLock(tmp_path / whole_files.CLAIM),
+        pytest.raises(ValueError, match="another run; wait") as error,
+    ):
         prepare([TEXT] * 20, bpe, tmp_path, 0.1)
     one_line(error, tmp_path)
     monkeypatch.setattr(prepared, "WAIT", 60)
-    lock = FileLock(tmp_path / files.CLAIM, thread_local=False)
+    lock = FileLock(tmp_path / whole_files.CLAIM, thread_local=False)
     lock.acquire()
     threading.Timer(0.3, lock.release).start()
     prepare([TEXT] * 20, bpe, tmp_path, 0.1)

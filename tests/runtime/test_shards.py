@@ -20,12 +20,12 @@ import torch
 from support.folders import one_line
 
 from companion.datasets import encode_documents, load_prepared, prepare, random_batches, token_stream
-from companion.runtime import shards
-from companion.runtime.files import claim, reading
-from companion.runtime.prepared import BEGUN, begun_source, sum_of
-from companion.runtime.rows import LongRow
-from companion.runtime.rules import deduplicated, digest, refused_by
-from companion.runtime.shards import sample_of, write_shards
+from companion.runtime.data import shards
+from companion.runtime.data.filters import deduplicated, digest, refused_by
+from companion.runtime.data.long_rows import LongRow
+from companion.runtime.data.prepared import BEGUN, begun_source, sum_of
+from companion.runtime.data.shards import sample_of, write_shards
+from companion.runtime.files.whole_files import claim, reading
 from companion.tokenization import BPETokenizer, Tokenizer
 from companion.training import TrainConfig, evaluate, training_batches
 from companion.village import load_split
@@ -273,7 +273,7 @@ def test_arguments_out_of_range(bpe, tmp_path, options, words):
 
 
 def test_a_folder_that_another_process_writes(bpe, tmp_path):
-    code = "import sys; from companion.runtime.files import claim\n"
+    code = "import sys; from companion.runtime.files.whole_files import claim\n"
     code += f"with claim({str(tmp_path)!r}): print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1) as other:
         other.stdout.readline()
@@ -384,7 +384,7 @@ def slowly(documents, seconds):
 
 if __name__ == "__main__":
     from companion.tokenization import BPETokenizer
-    from companion.runtime.shards import write_shards
+    from companion.runtime.data.shards import write_shards
 
     plan = json.load(open(sys.argv[1]))
     tokenizer, documents = BPETokenizer.load(plan["tokenizer"]), slowly(plan["documents"], plan["seconds"])

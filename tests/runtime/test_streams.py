@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from companion.runtime import streams
-from companion.runtime.streams import Documents, find_shards, name_of
+from companion.runtime.data import streams
+from companion.runtime.data.streams import Documents, find_shards, name_of
 
 
 def lines(*rows):

@@ -19,8 +19,8 @@ from companion.commands import app_command
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
-from companion.runtime.adapters import on_network
-from companion.runtime.labelled import read_texts
+from companion.runtime.data.labelled_texts import read_texts
+from companion.runtime.storage.adapters import on_network
 from companion.serve import marks
 from companion.serve.classifying import as_csv, check_texts
 from companion.serve.drawing import Drawing, Seen

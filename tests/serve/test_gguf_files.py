@@ -20,8 +20,8 @@ from companion.instructions import CHAT_TOKENS, chat_ids
 from companion.lora import add_lora, merge
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
-from companion.runtime.chat_templates import render
-from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
+from companion.runtime.text.chat_templates import render
+from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
 from companion.serve.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
 from companion.training import next_token_loss

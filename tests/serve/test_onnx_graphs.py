@@ -15,7 +15,7 @@ from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
-from companion.runtime.public_tokenizers import read_tokenizer
+from companion.runtime.text.hugging_face import read_tokenizer
 from companion.serve import onnx_graphs
 from companion.serve.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.tokenization import BPETokenizer, CharTokenizer

@@ -11,7 +11,7 @@ from support.public import CHATML, family
 from test_server import call, refused, said
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.public_tokenizers import PublicTokenizer
+from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve import reading
 from companion.serve.questions import Limits
 from companion.serve.server import running

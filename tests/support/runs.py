@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime import states
-from companion.runtime.before_runs import data_identity
-from companion.runtime.states import restore
+from companion.runtime.training import resuming
+from companion.runtime.training.resuming import restore
+from companion.runtime.training.validation import data_identity
 from companion.training import (
     TrainConfig,
     Trainer,
@@ -50,7 +50,7 @@ def trainer_of(model, data, settings, **options) -> Trainer:
 
 
 def save_run(folder, trainer, data) -> None:
-    states.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
+    resuming.save_run(folder, trainer, data.tokenizer, data_identity(data), {"steps": trainer.steps})
 
 
 def restore_run(trainer, folder, data) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from companion import cli, training
 from companion.commands import preparing
-from companion.runtime import distributed
+from companion.runtime.training import distributed
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from companion.instructions import Chat
-from companion.runtime.chats import FULL
-from companion.runtime.generation_configs import sampling_of
+from companion.runtime.data.conversations import FULL
+from companion.runtime.generation.generation_configs import sampling_of
 from companion.serve import marks
 from companion.serve.app import parts
 from companion.serve.faq import THRESHOLD, Index, read_frequent

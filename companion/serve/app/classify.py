@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from companion.runtime.labelled import read_texts
+from companion.runtime.data.labelled_texts import read_texts
 from companion.serve import marks
 from companion.serve.app import parts
 from companion.serve.classifying import as_csv, check_texts, classified, load_classifier
@@ -14,7 +14,7 @@ SHOWN = 200  # rows in the table; the file to download has all
 @st.cache_resource(max_entries=parts.AT_ONCE, show_spinner="Loading the classifier …")
 def loaded(folder: str, device: str):
     """A classifier that stays in memory."""
-    from companion.runtime.devices import pick_device
+    from companion.runtime.models.devices import pick_device
 
     reader = load_classifier(folder)
     reader.classifier.to(pick_device(device)).eval()

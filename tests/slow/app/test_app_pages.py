@@ -109,7 +109,7 @@ def test_a_conversation_that_is_too_long_is_said_and_the_next_question_is_answer
 
 
 def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(opened):
-    from companion.runtime.chats import FULL
+    from companion.runtime.data.conversations import FULL
 
     app = opened("chat")
     for _ in range(6):

@@ -27,9 +27,9 @@ from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
 from companion.instructions import Chat, chat_ids
 from companion.modern import LlamaConfig, llama
-from companion.runtime.benchmarks import FORMATS, read_benchmark, read_number
-from companion.runtime.harness import for_lm_eval
-from companion.runtime.public_tokenizers import read_tokenizer
+from companion.runtime.evaluation.benchmark_files import FORMATS, read_benchmark, read_number
+from companion.runtime.evaluation.lm_eval_models import for_lm_eval
+from companion.runtime.text.hugging_face import read_tokenizer
 from companion.village import load_split
 
 TASKS = Path(lm_eval.__file__).parent / "tasks"

@@ -67,8 +67,8 @@ def both(request, tmp_path):
 
 def load_without_tokenizer(folder):
     from companion.pretrained import FAMILIES, fill
-    from companion.runtime.hub import weight_files
-    from companion.runtime.public_configs import read_shape
+    from companion.runtime.storage.hub import weight_files
+    from companion.runtime.storage.public_configs import read_shape
 
     kind, fields = read_shape(folder / "config.json")
     family = FAMILIES[kind]

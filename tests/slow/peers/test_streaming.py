@@ -20,8 +20,8 @@ from support.command_line import fails
 
 from companion.cli import main
 from companion.datasets import load_prepared
-from companion.runtime import streams
-from companion.runtime.streams import Documents
+from companion.runtime.data import streams
+from companion.runtime.data.streams import Documents
 from companion.village import load_split
 
 ROOT = Path(streams.__file__).parents[2]

@@ -13,7 +13,7 @@ from support.public import CHATML, FAMILIES, LLAMA2_CHAT, LLAMA3_CHAT, ZEPHYR, s
 from support.wild_texts import wild_text
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from companion.runtime.public_tokenizers import read_tokenizer, write_tokenizer
+from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer
 
 NAMES = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", "<|eot_id|>", "<tool_call>"]

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from support.command_line import TINY, fails
 
 from companion.cli import main
-from companion.runtime import verifying
-from companion.runtime.public_tokenizers import write_tokenizer
+from companion.runtime.storage import verification
+from companion.runtime.text.hugging_face import write_tokenizer
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 
@@ -84,7 +84,7 @@ def test_a_folder_of_transformers_is_verified(name, tmp_path, capsys):
     assert lines[1].startswith("right  logits after ") and lines[2].startswith("right  the 20 likeliest")
     assert float(lines[1].split(": ")[1].split()[0]) < 1e-5
     n_tokens = int(lines[1].split("after ")[1].split()[0])
-    assert n_tokens == 1 + len(TOKENIZER.encode(verifying.PROMPT))
+    assert n_tokens == 1 + len(TOKENIZER.encode(verification.PROMPT))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -132,7 +132,7 @@ def test_the_published_hash_is_asked_for(tmp_path, capsys, monkeypatch):
     )
     assert "1 of 3 differ, so openai-community/gpt2 is another model" in err
     digest = out.split("SHA-256 ")[1].split()[0]
-    monkeypatch.setitem(verifying.PUBLISHED, "openai-community/gpt2", digest)
+    monkeypatch.setitem(verification.PUBLISHED, "openai-community/gpt2", digest)
     assert main(["verify", "openai-community/gpt2"]) == 0
     assert capsys.readouterr().out.startswith("right  SHA-256")
 

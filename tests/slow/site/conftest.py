@@ -80,7 +80,7 @@ def shown(request, browser, address):
 @pytest.fixture(scope="session")
 def tokenizer():
     """The shipped model's tokenizer."""
-    from companion.runtime.tokenizers import Tokenizer
+    from companion.runtime.text.tokenizer import Tokenizer
 
     return Tokenizer.load(BOOK.root / CHECKPOINT / "tokenizer.json")
 

@@ -1,0 +1,1 @@
+"""What every command shares: its steps, its options, its settings file, its terminal."""

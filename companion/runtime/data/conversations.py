@@ -1,0 +1,149 @@
+"""Conversations: lists of messages that are checked, and files of them in the forms that the field uses.
+
+- messages: `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}`
+- ShareGPT: `{"conversations": [{"from": "human", "value": …}, {"from": "gpt", "value": …}]}`
+- Alpaca: `{"instruction": …, "input": …, "output": …}`, one question and one answer
+
+A file holds one conversation a row: JSON Lines or Parquet, or JSON with a list of them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from companion.runtime.data.streams import is_shard, rows
+from companion.runtime.files.whole_files import write_whole
+from companion.runtime.text.chat_templates import check_messages
+from companion.runtime.text.documents import check_utf8
+from companion.runtime.text.tokenizer import whole
+
+FORMATS = (".json", ".jsonl", ".jsonl.gz", ".parquet")
+FORMS = ("messages", "sharegpt", "alpaca")
+NAMES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
+FULL = "The conversation is longer than the model can read; from here on its oldest turns are left out"
+"""What is said once when a conversation drops its first turns."""
+ASKS = "the user's first, then in turn, the assistant's last"
+
+
+def check_turns(messages, place: str = "messages", open_end: bool = False) -> list[dict[str, str]]:
+    """The messages as a list of {"role": "user" or "assistant", "content": text}, in turn, none empty.
+
+    A system message before the user's first becomes one with it. open_end: whether the user's message is the
+    last; else the assistant's is. Raises ValueError, in one line.
+    """
+    found = system_joined(check_messages(messages))
+    for i, message in enumerate(found):
+        expected, role = ("user", "assistant")[i % 2], message["role"]
+        if role not in ("user", "assistant"):
+            known = "this model knows user and assistant"
+            raise ValueError(f"{place}[{i}] has the role {role!r:.40}; {known}: rename it, or leave it out")
+        if role != expected:
+            raise ValueError(f"{place}[{i}] is the {role}'s, after the {role}'s or before any; {ASKS}")
+        if not message["content"].strip():
+            raise ValueError(f"{place}[{i}], the {role}'s, is empty; fill it in, or leave the row out")
+    if (found[-1]["role"] == "user") != open_end:
+        who, whose = ("user", "answered") if open_end else ("assistant", "learned")
+        raise ValueError(f"{place} must end with a message of the {who}, so that one can be {whose}")
+    return found
+
+
+# -- files ------------------------------------------------------------------
+
+
+def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
+    """The conversations of a file, in any of the FORMS, each with its place for messages about it.
+
+    A message of the role system is written before the user's first one, with an empty line between them.
+    Raises ValueError, in one line that names the place, for a file that is not there, damaged or of another
+    format, for a row in no known form, an unknown role, turns in another order, and an empty message.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"--data={path} is no file; name one of conversations ({', '.join(FORMATS)})")
+    if not path.name.lower().endswith(FORMATS):
+        raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
+    found = list(rows(str(path))) if is_shard(path) else _json(path)
+    if not found:
+        raise ValueError(f"--data={path} has no rows; it must have one for each conversation")
+    return [(place, check_turns(system_joined(as_messages(row, place)), place)) for place, row in found]
+
+
+def as_messages(row, place: str = "row") -> list[dict[str, str]]:
+    """A row in any of the FORMS as messages. Raises ValueError, in one line, for a row in none of them."""
+    row = row if isinstance(row, dict) else {}
+    if isinstance(turns := row.get("messages"), (list, tuple)) and turns:
+        return [_message(turn, "role", "content", f"{place}: messages[{i}]") for i, turn in enumerate(turns)]
+    if isinstance(turns := row.get("conversations"), (list, tuple)) and turns:
+        return [
+            _message(turn, "from", "value", f"{place}: conversations[{i}]") for i, turn in enumerate(turns)
+        ]
+    if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
+        about = row.get("input") or ""
+        asked = f"{about}\n{row['instruction']}" if isinstance(about, str) and about else row["instruction"]
+        return [
+            {"role": "user", "content": whole(asked)},
+            {"role": "assistant", "content": whole(row["output"])},
+        ]
+    forms = '"messages", "conversations", or "instruction" and "output"'
+    raise ValueError(f"{place} is no conversation: it must have {forms}; mend it, or leave it out")
+
+
+def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str = "messages") -> None:
+    """Write conversations as JSON Lines, whole or not at all. form: one of FORMS.
+
+    Raises ValueError for another form, and for a conversation of several turns in alpaca's.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form={form!r} must be one of {', '.join(FORMS)}")
+    made = _WRITTEN[form]
+    lines = [json.dumps(made(one, i), ensure_ascii=False) + "\n" for i, one in enumerate(conversations)]
+    write_whole(path, "".join(lines))
+
+
+def _json(path: Path) -> list[tuple[str, object]]:
+    data = path.read_bytes()
+    check_utf8(data, str(path))
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not whole JSON ({error}); save it again") from None
+    if not isinstance(found, list):
+        raise ValueError(f"{path} must hold a list of conversations; put [ and ] around it")
+    return [(f"{path}, row {i + 1:,}", row) for i, row in enumerate(found)]
+
+
+def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
+    role, text = (turn.get(who), turn.get(what)) if isinstance(turn, dict) else (None, None)
+    if not isinstance(role, str) or not isinstance(text, str):
+        raise ValueError(f"{place} must have the texts {who!r} and {what!r}; mend it, or leave the row out")
+    if role not in NAMES:
+        raise ValueError(f"{place} has the unknown role {role!r:.40}; known are {', '.join(NAMES)}")
+    return {"role": NAMES[role], "content": whole(text)}
+
+
+def system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages, but that a system's before the user's first becomes one with it."""
+    if len(messages) > 1 and (messages[0]["role"], messages[1]["role"]) == ("system", "user"):
+        both = "\n\n".join(one["content"] for one in messages[:2])
+        return [{"role": "user", "content": both}, *messages[2:]]
+    return messages
+
+
+def _as_alpaca(messages: list[dict], i: int) -> dict:
+    if len(messages) != 2:
+        rule = "alpaca's form has one question and one answer; write messages or sharegpt"
+        raise ValueError(f"conversations[{i}] has {len(messages)} messages, and {rule}")
+    asked, said = (message["content"] for message in messages)
+    return {"instruction": asked, "input": "", "output": said}
+
+
+_WRITTEN: dict[str, Callable] = {
+    "messages": lambda messages, i: {"messages": messages},
+    "sharegpt": lambda messages, i: {
+        "conversations": [
+            {"from": {"user": "human", "assistant": "gpt"}[one["role"]], "value": one["content"]}
+            for one in messages
+        ]
+    },
+    "alpaca": _as_alpaca,
+}

@@ -1,0 +1,184 @@
+"""Labelled texts: files with a column of texts and one of labels, as CSV, JSON Lines or Parquet."""
+
+import csv
+import io
+import random
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from companion.runtime.data.streams import is_shard, no_text, rows
+from companion.runtime.text.documents import check_utf8
+from companion.runtime.text.tokenizer import whole
+
+csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
+FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
+
+
+class Labelled(NamedTuple):
+    """A text, the name of its class, and where it stands."""
+
+    text: str
+    label: str
+    place: str
+
+
+def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
+    """The rows of a file, in order. text, label: names of its columns. Labels that are numbers become text.
+
+    Raises ValueError, in one line, for a file that is not there, empty, damaged or of another format, for a
+    column that is not there, and for a row without a text or without a label; ImportError for Parquet where
+    the library is missing that reads it.
+    """
+    if not path.is_file():
+        raise ValueError(f"--data={path} is no file; name one of labelled texts ({', '.join(FORMATS)})")
+    if not path.name.lower().endswith(FORMATS):
+        raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
+    if not path.stat().st_size:
+        raise ValueError(f"--data={path} is empty; it must have the columns {text!r} and {label!r}")
+    found = [
+        Labelled(_text(body, f"{place}: {text}"), _label(mark, f"{place}: {label}"), place)
+        for place, body, mark in (_shard if is_shard(path) else _csv)(path, text, label)
+    ]
+    if not found:
+        raise ValueError(f"--data={path} has no rows; it must have one for each text")
+    return found
+
+
+def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str, str]]:
+    """The texts in a column of a CSV's bytes, each with its place; name: the file's, for messages.
+
+    Raises ValueError, in one line, as read_labelled does, and for more than `most` rows.
+    """
+    found = []
+    for place, row in _rows(data, name, {column: "the field Column"}):
+        if len(found) == most:
+            raise ValueError(f"{name} has more than {most:,} rows; cut it into several files")
+        found.append((_text(row[column], f"{place}: {column}"), place))
+    if not found:
+        raise ValueError(f"{name} has no rows; it must have one for each text")
+    return found
+
+
+def distinct(found: Sequence[Labelled]) -> list[Labelled]:
+    """The rows without those whose text came before: a text must not be learned from and asked about.
+
+    Spaces and capitals make no other text. Raises ValueError for one text with two labels.
+    """
+    kept: dict[str, Labelled] = {}
+    for row in found:
+        first = kept.setdefault(" ".join(row.text.lower().split()), row)
+        if first.label != row.label:
+            here, there = f"{row.place}: label {row.label!r}", f"{first.place} has the same text with"
+            raise ValueError(f"{here}, and {there} {first.label!r}; decide for one of them")
+    return list(kept.values())
+
+
+def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """(indices to learn from, indices held out), of each class about that share, and at least one of both.
+
+    Raises ValueError for one class only, for a class with a single row, and for a share outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"--held-out={share} must be above 0 and below 1; try 0.2")
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for i, label in enumerate(labels):
+        by_class[label].append(i)
+    if len(by_class) < 2:
+        raise ValueError(f"all {len(labels)} texts have the label {labels[0]!r}; there must be two or more")
+    rng, held = random.Random(seed), set()
+    for label in sorted(by_class):
+        if len(of := by_class[label]) < 2:
+            rule = "one to learn from and one to be held out; add texts, or leave the class out"
+            raise ValueError(f"label {label!r} has {len(of)} text, and needs two: {rule}")
+        held |= set(rng.sample(of, min(len(of) - 1, max(1, round(share * len(of))))))
+    return [i for i in range(len(labels)) if i not in held], sorted(held)
+
+
+def check_rows_fit(rows: Sequence[Sequence[int]], places: Sequence[str], longest: int) -> None:
+    """ValueError for the first row of tokens that is longer than a model reads."""
+    for row, place in zip(rows, places, strict=True):
+        if len(row) > longest:
+            rule = f"has {len(row):,} tokens, and the model reads {longest:,}"
+            raise ValueError(f"{place} {rule}; shorten it, or cut such texts with --cut")
+
+
+# -- formats ------------------------------------------------------------------
+
+
+def _csv(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
+    for place, row in _rows(path.read_bytes(), str(path), {text: "--column", label: "--label"}):
+        yield place, row[text], row[label]
+
+
+def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
+    """The rows of a CSV's bytes, each with its place. columns: as for _check_columns."""
+    check_utf8(data, name)
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
+    if "\0" in content:
+        raise ValueError(f"{name} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
+    records = csv_records(io.StringIO(content, newline=""), name)
+    _, names = next(records, (1, []))
+    if twice := [column for column in columns if names.count(column) > 1]:
+        raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one of them")
+    if len(names) == 1 and (signs := [sign for sign in ";\t" if sign in names[0]]):
+        raise ValueError(f"{name} has fields separated by {signs[0]!r}; save it as CSV with commas")
+    _check_columns(name, names, columns)
+    for line, cells in records:
+        place = f"{name}, line {line:,}"
+        if len(cells) > len(names):
+            raise ValueError(f"{place} has more fields than columns; quote its text")
+        missing = [None] * (len(names) - len(cells))
+        yield place, dict(zip(names, [*cells, *missing], strict=True))
+
+
+def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV that are not empty, each with the line on which it begins, from 1.
+
+    name: the file's, for messages. Raises ValueError, which names the line, where the quotes are wrong.
+    """
+    reader = csv.reader(lines, strict=True)
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            # An open quote is only noticed at the end of the file; what needs mending is its beginning.
+            line = begin if "unexpected end of data" in str(error) else reader.line_num
+            raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
+        if cells is None:
+            return
+        if cells:
+            yield begin, cells
+
+
+def _shard(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
+    for place, row in rows(str(path)):
+        _check_columns(place, row, {text: "--column", label: "--label"})
+        yield place, row[text], row[label]
+
+
+def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:
+    """columns: those that must be there -> the option or field that names each."""
+    for column, option in columns.items():
+        if column not in names:
+            known = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"{place} has no column {column!r}; it has {known:.200}: name it with {option}")
+
+
+def _text(value: object, place: str) -> str:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError(f"{place} is missing; fill it in, or leave the row out")
+    if fault := no_text(value):
+        raise ValueError(f"{place} {fault}; mend it, or leave the row out")
+    return whole(value)
+
+
+def _label(value: object, place: str) -> str:
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
+        return str(value)
+    return _text(value, place).strip()

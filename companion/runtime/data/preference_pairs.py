@@ -1,0 +1,166 @@
+"""What learning from rewards needs and chapter 18 does not teach: checks, and files of pairs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from companion.runtime.files.arguments import at_least_one
+from companion.runtime.text.documents import check_utf8
+from companion.runtime.text.tokenizer import whole
+
+LARGEST = 1e100
+"""Largest size of a reward: its square must still be a number."""
+
+
+def as_rewards(rewards) -> torch.Tensor:
+    """Rewards as float64 (N,), in which neighbouring integers stay apart up to 2⁵³.
+
+    Raises ValueError for no rewards, and for one that is not finite or larger than LARGEST.
+    """
+    if not len(rewards):
+        raise ValueError("rewards has no entries; there must be one for each text")
+    found = torch.as_tensor([float(reward) for reward in rewards], dtype=torch.float64)
+    bad = (~(found.abs() <= LARGEST)).nonzero()
+    if len(bad):
+        i = bad[0, 0].item()
+        rule = f"must be a finite number, at most {LARGEST:g} in size; mend what scores the texts"
+        raise ValueError(f"reward {i} is {found[i].item()}, {rule}")
+    return found
+
+
+def prompt_rows(teller, prompts: Sequence[str]) -> list[torch.Tensor]:
+    """Each prompt's token ids, 1-D int64, as the model reads it.
+
+    Raises ValueError for no prompts and for one that leaves no room to go on, TypeError for a single text.
+    """
+    if isinstance(prompts, str):
+        raise TypeError(f"prompts={prompts!r:.40} must be a list of texts; write [prompt] for a single one")
+    at_least_one(prompts=len(prompts))
+    longest, rows = teller.model.config.context_length, []
+    for i, prompt in enumerate(prompts):
+        ids = [*teller.begin, *teller.tokenizer.encode(prompt)] or [teller.end]
+        if len(ids) >= longest:
+            rule = f"the model reads {longest}, and something must come after it; shorten it"
+            raise ValueError(f"prompt {i} has {len(ids)} tokens; {rule}")
+        rows.append(torch.tensor(ids))
+    return rows
+
+
+def learned_from(samples, advantages: torch.Tensor, everything: bool) -> tuple[torch.Tensor, ...]:
+    """(tokens, mask, advantages) of the rows with an advantage other than 0, without needless padding.
+
+    everything: keep all rows; so where no row has one.
+    """
+    matters = advantages.flatten(1).any(1) if advantages.ndim == 2 else advantages != 0
+    rows = torch.arange(len(matters)) if everything or not matters.any() else matters.nonzero()[:, 0]
+    width = int(samples.mask[rows].any(0).nonzero().max()) + 1
+    tokens, mask = samples.tokens[rows, : width + 1], samples.mask[rows, :width]
+    return tokens, mask, advantages[rows, :width] if advantages.ndim == 2 else advantages[rows]
+
+
+def matched_pairs(told: Sequence[tuple[str, bool]], rewards, size: int) -> list[tuple]:
+    """(better, worse) of each group of `size`: each worse text beside the best that is nearest in length.
+
+    told: (text, whether it ended), as better and worse are. best: those with their group's highest reward. A
+    text is in one pair at most. Raises ValueError for a reward that is not finite, and where no group has two
+    different rewards.
+    """
+    rewards, pairs = as_rewards(rewards).tolist(), []
+    lengths = [len(text) for text, _ in told]
+    for i in range(0, len(told), size):
+        group = range(i, min(i + size, len(told)))
+        highest = max(rewards[j] for j in group)
+        best = [j for j in group if rewards[j] == highest]
+        for worse in group:
+            if rewards[worse] < highest and best:
+                apart = [abs(lengths[j] - lengths[worse]) for j in best]
+                pairs.append((told[best.pop(apart.index(min(apart)))], told[worse]))
+    if not pairs:
+        rule = "each group's rewards are equal, so nothing can be preferred; draw more to a prompt"
+        raise ValueError(f"of {len(told)} texts that were drawn {rule}, or choose other prompts")
+    return pairs
+
+
+def pair_batches(pairs: Sequence, size: int, n: int, seed: int) -> list[list]:
+    """n batches of `size` pairs, each pass over all pairs in a new order; the same for the same seed."""
+    generator, places = torch.Generator().manual_seed(seed), []
+    while len(places) < n * size:
+        places += torch.randperm(len(pairs), generator=generator).tolist()
+    return [[pairs[j] for j in places[i : i + size]] for i in range(0, n * size, size)]
+
+
+def told_rows(teller, told: Sequence[tuple[str, bool]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(text, whether it ended) pairs as (tokens (N, T) int64, mask (N, T - 1) bool of what is predicted).
+
+    A text that ended has its end. What is beyond the context is cut off.
+    """
+    longest = teller.model.config.context_length + 1  # the last is only predicted
+    rows = [
+        [*teller.begin, *teller.tokenizer.encode(text), *[teller.end] * ended][:longest]
+        for text, ended in told
+    ]
+    width, device = max(map(len, rows)), next(teller.model.parameters()).device
+    tokens = torch.tensor([row + [teller.end] * (width - len(row)) for row in rows], device=device)
+    lengths = torch.tensor([[len(row)] for row in rows], device=device)
+    return tokens, torch.arange(1, width, device=device) < lengths
+
+
+def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
+    """Raise ValueError for lists that are no pairs, and for a pair whose two texts are equal."""
+    at_least_one(chosen=len(chosen))
+    if len(chosen) != len(rejected):
+        raise ValueError(f"rejected has {len(rejected)} texts for {len(chosen)} chosen; give one for each")
+    for i, (good, bad) in enumerate(zip(chosen, rejected, strict=True)):
+        if good == bad:
+            raise ValueError(f"pair {i} has two equal texts; one must be better, or leave the pair out")
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, str]]:
+    """(prompt, chosen, rejected) of each line of a file. Form of the file and errors: as for placed_pairs."""
+    return [pair for _, pair in placed_pairs(path)]
+
+
+def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
+    """Where it stands, and (prompt, chosen, rejected), of each line of a JSON Lines file with these names.
+
+    chosen and rejected follow the prompt, and may repeat it at their beginning. Raises ValueError, in one
+    line that names the file's line, for what is no such row and for a pair of equal texts.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"--data={path} is no file; name one of pairs, a line {{prompt, chosen, rejected}} each"
+        )
+    try:
+        data = path.read_bytes()
+        check_utf8(data, f"--data={path}")
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"--data={path} is no text in UTF-8; save it as such") from None
+    pairs = []
+    for i, line in enumerate(lines, 1):
+        if line.strip():
+            place = f"{path.name}, line {i}"
+            pairs.append((place, _pair(line, place)))
+    if not pairs:
+        raise ValueError(f"--data={path} has no pairs; it must have a line for each")
+    return pairs
+
+
+def _pair(line: str, place: str) -> tuple[str, str, str]:
+    """One row of a file of pairs."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError(f'{place} is no JSON; write {{"prompt": …, "chosen": …, "rejected": …}}') from None
+    row = row if isinstance(row, dict) else {}
+    for name in ("prompt", "chosen", "rejected"):
+        if not isinstance(row.get(name), str):
+            rule = "must have the texts prompt, chosen and rejected"
+            raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
+    prompt = whole(row["prompt"])
+    chosen, rejected = (whole(row[name]).removeprefix(prompt) for name in ("chosen", "rejected"))
+    if chosen == rejected:
+        raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
+    return prompt, chosen, rejected

@@ -1,0 +1,284 @@
+"""Text too large for memory or disk: files of many documents, here or on a hub, read one document at a time.
+
+JSON Lines (.jsonl, .jsonl.gz) are read here; Parquet, and corpora of the Hugging Face hub, through the
+library `datasets`, which streams: of a file on the hub, only what is being read is here.
+"""
+
+import contextlib
+import glob
+import gzip
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from companion.runtime.files.whole_files import at_home
+from companion.runtime.storage.hub import WAIT, first_line
+from companion.runtime.text.documents import CORPORA, NAMED, check_utf8
+from companion.runtime.text.tokenizer import whole
+
+SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
+HUB = {
+    "fineweb-edu": ("HuggingFaceFW/fineweb-edu", "main", "sample/10BT/*.parquet"),
+    "openwebtext": (
+        "Skylion007/openwebtext",
+        "7577b918bd30b25df0b88bb718dc8a6c80cb619b",
+        "data/train-*.parquet",
+    ),
+    "tinystories-all": ("roneneldan/TinyStories", "main", "data/train-*.parquet"),
+    "gutenberg": ("manu/project_gutenberg", "main", "data/en-*.parquet"),
+}
+"""Corpora of the hub: repository, revision, files. Ten billion tokens of educational web pages; WebText,
+which GPT-2 was trained on, gathered again; two million stories in small words; and English books in the
+public domain, in the place of BookCorpus, whose authors were not asked. In each the column is "text"."""
+INSTALL = "pip install 'datasets==5.2.0'"
+BATCH = 1000
+"""Rows of a Parquet file that are read at a time."""
+LONGEST = 2**28
+"""Bytes of a line of JSON Lines; a longer one is no document."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of shards, in order, as often as they are iterated over; one is in memory at a time.
+
+    files: paths of shards, and names of HUB. column: the field, or column, that holds the text. limit: take
+    so many documents, and no more. skip: called with one line about each row whose field is no text, which is
+    then left out; without it, such a row is an error.
+    Raises, while it is read, ValueError, in one line that names the file, for a file that is cut off or
+    damaged, for a column that is not there, and for a field that is no text; ConnectionError where the hub
+    cannot be reached; ImportError where `datasets` is needed and missing.
+    """
+
+    files: Sequence[str]
+    column: str = "text"
+    limit: int | None = None
+    skip: Callable[[str], object] | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        taken = 0
+        for file in self.files:
+            for place, value in rows(file, self.column):
+                if taken == self.limit:
+                    return
+                if fault := no_text(value):
+                    line = f"{place}: {self.column} {fault}"
+                    if self.skip is None:
+                        raise ValueError(f"{line}; mend it, or skip it with --skip")
+                    self.skip(line)
+                    continue
+                taken += 1
+                yield whole(value)
+
+    def check(self) -> None:
+        """Open each file and look for the column; of files here, read the first row.
+
+        Raises what is wrong there, and ValueError where no file has a row.
+        """
+        empty = []
+        for file in self.files:
+            if file in HUB:
+                with _table(file, self.column):
+                    pass
+            elif next(rows(file, self.column), None) is None:
+                empty.append(file)
+        if len(empty) == len(self.files):
+            raise ValueError(f"{', '.join(empty[:NAMED])}: there is no row; name shards with text in them")
+
+
+def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
+    """The shards that names stand for, in order; none where none of them is one.
+
+    names: files, folders, patterns such as "part-*.jsonl", and names of HUB. Of a folder, all shards below it
+    by path, hidden ones left out. leave_out: called with one line about a folder's files that are no shards.
+    Raises ValueError for a shard that is not there, a pattern that nothing matches, and for shards and other
+    texts together.
+    """
+    shards, others = [], []
+    for name in names:
+        if name in HUB or name in CORPORA:
+            (shards if name in HUB else others).append(name)
+            continue
+        path = at_home(name)
+        paths = [path] if name.strip() else []
+        if glob.has_magic(name) and not path.exists():
+            paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
+            if not paths:
+                raise ValueError(f"{name} matches no file; mend the pattern")
+        for path in paths:
+            if is_shard(path) and not path.exists():
+                raise ValueError(f"{path} is not there; mend the name")
+            found = _below(path, leave_out) if path.is_dir() else [path] * is_shard(path)
+            shards += map(str, found)
+            others += [] if found else [name]
+        others += [] if paths else [name]
+    if shards and others:
+        rule = f"is no shard ({', '.join(SHARDS)}), and {shards[0]} is"
+        raise ValueError(f"{others[0]} {rule}; prepare them apart")
+    return shards
+
+
+def name_of(name: str, first: str) -> str:
+    """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
+    path = at_home(first if glob.has_magic(name) else name).resolve()
+    if glob.has_magic(name):
+        path = path.parent
+    return path.name if path.is_dir() or name in HUB else path.name.split(".")[0]
+
+
+def is_shard(path: Path) -> bool:
+    """Whether this is named like a file of many documents."""
+    return path.name.lower().endswith(SHARDS)
+
+
+def _below(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
+    """The shards below a folder, by path."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    shards = [path for path in files if is_shard(path)]
+    if shards and (others := [path for path in files if path not in set(shards)]):
+        leave_out(f"what is no shard in {folder} (files: {len(others):,}, such as {others[0].name})")
+    return shards
+
+
+def no_text(value) -> str | None:
+    """What keeps a value from being a document; None for text."""
+    return None if isinstance(value, str) else f"is {value!r:.40}, which is no text"
+
+
+def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
+    """(where it stands, the value of the column) for each row of a file, or of a corpus in HUB.
+
+    column: None for the whole row, a dict.
+    """
+    return _parquet(file, column) if _is_parquet(file) else _json_lines(file, column)
+
+
+def _is_parquet(file: str) -> bool:
+    return file in HUB or file.lower().endswith(".parquet")
+
+
+def _lacks(place: str, column: str, names) -> ValueError:
+    known = ", ".join(map(repr, names)) or "no column at all"
+    return ValueError(f"{place} has no column {column!r}; it has {known}: choose one with --column")
+
+
+def _damaged(place: str, why: object) -> ValueError:
+    why = " ".join(str(why).split())
+    return ValueError(f"{place} is cut off or damaged ({why:.100}); mend it, or fetch it again")
+
+
+# -- JSON Lines ------------------------------------------------------------------------
+
+
+def _json_lines(file: str, column: str | None) -> Iterator[tuple[str, object]]:
+    number = 0
+    try:
+        with (gzip.open if file.lower().endswith(".gz") else open)(file, "rb") as lines:
+            while line := lines.readline(LONGEST):
+                number += 1
+                if not line.strip():
+                    continue
+                place = f"{file}, line {number:,}"
+                if len(line) == LONGEST:
+                    raise _damaged(place, f"longer than {LONGEST:,} bytes")
+                yield place, _field(line, column, place)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(f"{file}, after line {number:,},", error) from None
+
+
+def _field(line: bytes, column: str | None, place: str) -> object:
+    """The value of a column in a line; the whole row for None."""
+    check_utf8(line, place)
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(place, error) from None
+    if not isinstance(row, dict):
+        raise ValueError(f"{place} is {row!r:.40}, and no object{f' with a {column!r}' if column else ''}")
+    if column is None:
+        return row
+    if column not in row:
+        raise _lacks(place, column, row)
+    return row[column]
+
+
+# -- Parquet, and the hub --------------------------------------------------------------
+
+
+def _parquet(file: str, column: str | None) -> Iterator[tuple[str, object]]:
+    """Rows of a Parquet file, or of all those that a name of HUB stands for."""
+    with _table(file, column) as table:
+        for number, row in enumerate(table, 1):
+            yield f"{file}, row {number:,}", row if column is None else row[column]
+
+
+@contextlib.contextmanager
+def _table(file: str, column: str | None) -> Iterator:
+    """An iterable of one column of a Parquet file, or of those of a name of HUB; others are not read.
+
+    column: None for all of them.
+
+    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time. What goes
+    wrong inside is raised as an error in one line.
+    """
+    library = _library()
+    with _quiet(library):
+        files = _on_hub(file) if file in HUB else glob.escape(file)
+        # Without a batch size the library takes the first group's number of rows, which may be 0.
+        options = {"data_files": files, "split": "train", "streaming": True, "batch_size": BATCH}
+        try:
+            names = library.load_dataset("parquet", **options).column_names
+            some = {} if column is None else {"columns": [column]}
+            there = column is None or column in names
+            yield library.load_dataset("parquet", **some, **options) if there else []
+        except (ValueError, OSError) as error:
+            raise (_unreachable if file in HUB else _damaged)(file, error) from None
+        if not there:
+            raise _lacks(file, column, names)
+
+
+def _on_hub(name: str) -> str:
+    """Where the files of a corpus are, at its revision's commit of now. ConnectionError without a hub."""
+    import huggingface_hub
+
+    repository, revision, files = HUB[name]
+    try:
+        commit = huggingface_hub.HfApi().dataset_info(repository, revision=revision, timeout=WAIT).sha
+    except Exception as error:  # the library's or its network's own
+        raise _unreachable(name, error) from None
+    return f"hf://datasets/{repository}@{commit}/{files}"
+
+
+def _unreachable(name: str, error: Exception) -> ConnectionError:
+    rule = "check the network and try again; what is whole is kept"
+    return ConnectionError(f"{name} could not be read from the hub ({first_line(error):.120}); {rule}")
+
+
+def _library():
+    """The library datasets. ImportError, in one line, where it is missing."""
+    try:
+        import datasets
+    except ImportError:
+        raise ImportError(f"Parquet and corpora of the hub need datasets: {INSTALL}") from None
+    return datasets
+
+
+@contextlib.contextmanager
+def _quiet(library) -> Iterator[None]:
+    """None of the library's own lines about what is an error here, and none of its bars."""
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub", "fsspec")]
+    levels = [logger.level for logger in loggers]
+    bars = library.utils.are_progress_bars_disabled()
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    library.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if not bars:
+            library.enable_progress_bars()

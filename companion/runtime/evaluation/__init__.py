@@ -1,0 +1,1 @@
+"""Public benchmarks, and the course's models in EleutherAI's lm-evaluation-harness."""

@@ -1,0 +1,1 @@
+"""Files that are written whole, downloads, limits of time, and checks of arguments."""

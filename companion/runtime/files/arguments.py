@@ -1,0 +1,121 @@
+"""Checks of what callers give, each an error in one line that says what to give instead."""
+
+import operator
+from collections.abc import Callable
+from numbers import Real
+
+import numpy as np
+
+from companion.runtime.data.long_rows import LongRow
+from companion.runtime.text.tokenizer import whole
+
+
+def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
+    """The value as an int. TypeError for one that is no whole number, ValueError for one below least."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}={value!r:.40} must be a whole number; {remedy}") from None
+    if value < least:
+        raise ValueError(f"{name}={value} must be at least {least}; {remedy}")
+    return value
+
+
+def number(name: str, value, rule: str, holds: Callable) -> None:
+    """Raise TypeError for a value that is no real number, ValueError unless holds(value)."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r:.40} must be {rule}")
+    if not holds(value):
+        raise ValueError(f"{name}={value} must be {rule}")
+
+
+def at_least_one(**values: int) -> None:
+    """Raises ValueError for a value below 1, TypeError for one that is no whole number."""
+    for name, value in values.items():
+        whole_number(name, value)
+
+
+def at_most(name: str, value: int, limit: str, most: int) -> None:
+    """Raises ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
+    if whole_number(name, value) > whole_number(limit, most):
+        raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
+
+
+def token_row(tokens) -> np.ndarray | LongRow:
+    """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
+
+    A LongRow, which is sliced like one, stays what it is.
+
+    Raises TypeError for text, for fractions, and for a table of tokens.
+    """
+    row = tokens if isinstance(tokens, LongRow) else np.asarray(tokens)
+    if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
+        kind = f"{row.dtype} of shape {row.shape}"
+        raise TypeError(f"tokens must be one row of whole numbers, not {kind}; encode a text first")
+    return row
+
+
+def as_documents(documents) -> list[str]:
+    """Documents as a list, with � (U+FFFD) for torn characters.
+
+    Raises TypeError for a single text, which would be one document a character.
+    """
+    if isinstance(documents, (str, bytes)):
+        raise TypeError(f"documents={documents!r:.40} must be a list of texts; write [text] for a single one")
+    documents = list(documents)
+    for i, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise TypeError(f"documents[{i}]={document!r:.40} must be a str; read files as text")
+    return [whole(document) for document in documents]
+
+
+def check_like(name: str, given, wanted):
+    """`given`, if it is a tensor of wanted's shape, or a tuple of tensors of theirs; else a ValueError."""
+    shapes = [[tuple(p.shape) for p in (x if isinstance(x, (tuple, list)) else [x])] for x in (given, wanted)]
+    if shapes[0] != shapes[1]:
+        is_, must = (", ".join(map(str, shape)) for shape in shapes)
+        raise ValueError(f"{name} has shape {is_}, must have {must}; give what was returned before")
+    return given
+
+
+def check_vectors(name: str, x, width: int) -> None:
+    """Raise ValueError unless the tensor x is (B, T, width), with T at least 1."""
+    if x.ndim != 3 or x.shape[-1] != width or not x.shape[1]:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, {width}), T at least 1")
+
+
+class NotFinite(ValueError):
+    """A number that is NaN or infinite where only finite ones make sense."""
+
+
+def finite(name: str, values, remedy: str = "the model's weights or logits are no numbers"):
+    """Return values, a number or a tensor of them, if all are finite.
+
+    A tensor on the meta device has no numbers and is returned as it is.
+
+    Raises:
+        NotFinite: If a value is NaN or infinite. The message names the first one.
+    """
+    import torch
+
+    numbers = torch.as_tensor(values)
+    if numbers.is_meta or numbers.isfinite().all():
+        return values
+    first = numbers[~numbers.isfinite()].flatten()[0].item()
+    raise NotFinite(f"{name} holds {first}, must hold finite numbers only; {remedy}")
+
+
+def check_batch(name: str, x) -> None:
+    """Raise ValueError unless the tensor x is (B, T, C)."""
+    if x.ndim != 3:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, C); {name}[None] adds the batch")
+
+
+def check_ids(name: str, ids, limit: str, most: int) -> None:
+    """Raise ValueError unless the tensor ids has a number, and none from `most`, called limit, on."""
+    if not ids.numel():
+        raise ValueError(f"{name} has shape {tuple(ids.shape)}; give at least one row with one token")
+    if ids.max() >= most:
+        raise ValueError(f"{name} has {ids.max()}, must be below {limit}={most}; raise {limit}")

@@ -1,0 +1,1 @@
+"""What surrounds generation: checks of arguments, cache buffers, a public model's settings."""

@@ -1,0 +1,1 @@
+"""Models on the disk: checkpoints, adapters, classifiers, public models and the hub."""

@@ -1,0 +1,114 @@
+"""The files of a classifier: head.safetensors, with the head and what its classes are, and what it reads.
+
+That is a whole model's three files, or an adapter's two; never both, for the head learned with one of them.
+"""
+
+import json
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from companion.runtime.files.whole_files import LOCK, reading, staged
+from companion.runtime.storage import adapters, checkpoints
+from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
+
+HEAD = "head.safetensors"
+WHOLE = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
+ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
+"""What stands beside the head, of either kind. Without the first of them neither is loaded."""
+
+
+def as_labels(labels: Any, n_classes: int) -> torch.Tensor:
+    """labels, (N,) whole numbers of any kind, as int64.
+
+    Raises TypeError for what is no row of whole numbers, ValueError for one outside 0 … n_classes - 1.
+    """
+    labels = torch.as_tensor(labels)
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex():
+        kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
+        raise TypeError(f"labels is {kind}, must be (N,) whole numbers; number the classes from 0")
+    labels = labels.long()
+    outside = labels[(labels < 0) | (labels >= n_classes)]
+    if len(outside):
+        rule = f"must be from 0 to {n_classes - 1}, for n_classes={n_classes}"
+        raise ValueError(f"labels holds {int(outside[0])}; each {rule}")
+    return labels
+
+
+def write_classifier(
+    folder: str | Path,
+    classifier: Any,
+    tokenizer: Any,
+    classes: Sequence[str],
+    provenance: dict | None = None,
+    gone: Collection[str] = (),
+) -> None:
+    """A classifier into a folder, whole or not at all. classifier: has model, head and read.
+
+    gone: names of files that go when it comes, such as those of an ADAPTER.
+    """
+    with staged(folder) as new:
+        write_model(new, classifier.model, tokenizer, provenance)
+        _write_head(new, classifier, classes)
+        _make_way(Path(folder), new, gone)
+
+
+def write_adapted(
+    folder: str | Path,
+    classifier: Any,
+    classes: Sequence[str],
+    save_adapter: Callable[[Path], None],
+    gone: Collection[str] = (),
+) -> None:
+    """A classifier's head and its model's adapter into a folder, both or neither.
+
+    save_adapter: writes the adapter into a folder. gone: as above, such as those of a WHOLE model.
+    """
+    with staged(folder) as new:
+        _write_head(new, classifier, classes)
+        save_adapter(new)
+        (new / LOCK).unlink(missing_ok=True)  # of a folder that has one of its own
+        _make_way(Path(folder), new, gone)
+
+
+def _make_way(folder: Path, new: Path, gone: Collection[str]) -> None:
+    """Remove files that do not belong to a new set, once it is on the disk and before it is moved in.
+
+    So an error while it is written leaves the old set. A kill from here on leaves a folder that is refused,
+    for it lacks the first file of both kinds, and never one whose head reads another's model.
+    """
+    for path in new.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _write_head(folder: Path, classifier: Any, classes: Sequence[str]) -> None:
+    notes = {"classes": json.dumps(list(classes), ensure_ascii=False), "read": classifier.read}
+    write_safetensors(folder / HEAD, classifier.head.state_dict(), notes)
+
+
+def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], str]:
+    """(weight and bias of the head, names of the classes, which state it reads).
+
+    Raises ValueError, in one line, where it is missing or damaged.
+    """
+    path = Path(folder) / HEAD
+    if Path(folder).is_dir() and not path.is_file():
+        raise ValueError(f"{folder} holds no classifier ({HEAD}); make one with companion finetune classify")
+    with reading(folder):
+        weights, notes = read_safetensors(path)
+    try:
+        classes, read = json.loads(notes["classes"]), notes["read"]
+        shapes = {name: tuple(t.shape) for name, t in weights.items()}
+        width = weights["weight"].shape[1]
+        whole = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+        if not whole or shapes != {"weight": (len(classes), width), "bias": (len(classes),)}:
+            raise ValueError
+    except (KeyError, ValueError, IndexError):
+        raise ValueError(f"{path} is no whole head of a classifier; copy it again, or train anew") from None
+    return weights, classes, read

@@ -1,0 +1,185 @@
+"""Which model a name means: a folder of ours, one in Hugging Face's layout, or a model of the hub.
+
+Builders, families and the reader of our tokenizers are handed in: this module knows no chapter.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.files.arguments import finite
+from companion.runtime.files.whole_files import at_home, read_json, reading
+from companion.runtime.storage.checkpoints import (
+    CONFIG,
+    TOKENIZER,
+    WEIGHTS,
+    build_empty,
+    holds_model,
+    read_config,
+)
+from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
+from companion.runtime.storage.public_configs import read_shape
+from companion.runtime.text.documents import CORPORA, end_of_text
+from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.hugging_face import read_tokenizer
+
+RUN_OF_MINE = Path("runs/data/mine")
+PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
+"""What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
+
+
+def is_public(name: str | Path) -> bool:
+    """Whether a name is of a public model: a folder whose config.json has a model_type, or a hub's name.
+
+    Whatever else there is, or is missing, is taken for a folder of ours.
+    """
+    folder = at_home(name)
+    return is_hub_name(folder.as_posix()) or "model_type" in _object(folder, CONFIG)
+
+
+def has_weights(name: str | Path) -> bool:
+    """Whether a name is of a model, and not only of a tokenizer."""
+    return is_public(name) or holds_model(name)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds a public model and nothing else: what an export may replace."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return is_public(folder) and names <= {*SMALL, WEIGHTS}
+
+
+def folder_of(name: str | Path, revision: str | None = None) -> Path:
+    """The folder of a model, ours or public; the hub is asked, and what it has fetched, once.
+
+    Raises ValueError, in one line, for a revision of a folder of ours, which has none, and what find_model
+    raises.
+    """
+    if is_public(name):
+        return public_folder(name, revision)
+    if revision is not None:
+        rule = f"is for models of the hub, and {name} is a folder; leave it out"
+        raise ValueError(f"revision={revision!r} {rule}")
+    return Path(name)
+
+
+def public_folder(name: str | Path, revision: str | None = None) -> Path:
+    """As find_model; where the library is missing that asks the hub, the error also says what is not here."""
+    try:
+        return find_model(name, revision)
+    except ImportError as error:
+        raise ImportError(f"no folder {name} is here, and {error}") from None
+
+
+def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
+    """The configuration of the model in a folder, ours or public, and its builder. No weight is read.
+
+    builders: as in read_model. families: of public models, by architecture, with config and build.
+    Raises ValueError, in one line, for what is missing, damaged or of an unknown kind.
+    """
+    if not is_public(folder):
+        config = read_config(folder)["config"]
+        return build_empty(config, builders, folder / CONFIG).config, builders[config["architecture"]][1]
+    kind, fields = read_shape(folder / CONFIG)
+    try:
+        return families[kind].config(**fields), families[kind].build
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+
+
+def check_numbers(model: Any, name: str | Path) -> None:
+    """ValueError, which names the tensor, where a model's weights hold a NaN or an infinity."""
+    for tensor_name, tensor in model.state_dict().items():
+        finite(f"{name}: {tensor_name}", tensor, "the file is damaged, or its training went wrong")
+
+
+def check_floats(option: str, folder: Path) -> None:
+    """ValueError where the folder's model has integers for weights (chapter 19), which cannot learn."""
+    if not is_public(folder) and "quantization" in read_config(folder):
+        raise ValueError(f"{option}={folder} is quantized; name the model that it was made of")
+
+
+def provenance_of(name: str | Path, folder: Path) -> dict:
+    """Where a model's weights came from: what its folder says, or as origin_of."""
+    return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
+
+
+def origin_of(name: str | Path, folder: Path) -> dict:
+    """A model as others begin with it: its name; the hub's commit, or the steps and the origin of ours."""
+    if is_public(folder):
+        more = {"commit": folder.name} if folder.parent.name == "snapshots" else {}
+    else:
+        before = read_config(folder)["provenance"]
+        more = {key: before[key] for key in ("steps", "init") if key in before}
+    return {"name": Path(name).as_posix()} | more
+
+
+# -- tokenizers ------------------------------------------------------------------
+
+
+def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
+    """The tokenizer of a model, ours or public; of a folder, also where it holds nothing else.
+
+    load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
+    Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
+    """
+    folder = at_home(name)
+    if is_hub_name(folder.as_posix()):
+        folder = public_folder(name)
+    elif not folder.is_dir():
+        known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
+        raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
+    ours = "kind" in _object(folder, TOKENIZER)
+    tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
+    try:
+        end_of_text(tokenizer)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+    return tokenizer
+
+
+def same_tokenizer(a: Any, b: Any) -> bool:
+    """Whether two tokenizers number texts alike: by their fingerprints, or, for two kinds, by their tokens.
+
+    GPT-2's, which chapter 1 takes from tiktoken, is the same as that of its folder on the hub.
+    """
+    if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
+        return True
+    tokens = [{i: _bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
+    if tokens[0] != tokens[1] or end_of_text(a) != end_of_text(b):
+        return False
+    try:
+        return a.encode(PROBE) == b.encode(PROBE)
+    except ValueError:  # it has no token for one of the letters, and its fingerprint is another
+        return False
+
+
+def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
+    """ValueError, with the command that helps, where data were not prepared with the tokenizer of a model.
+
+    prepared: their tokenizer. source: where their text is from, as meta.json says.
+    """
+    if same_tokenizer(tokenizer, prepared):
+        return
+    taken, texts = Path(name).as_posix(), source.split(", ")
+    why = f"--data={data} was prepared with another tokenizer than that of --init={taken}"
+    if source == "village":
+        why, data = "the village has a tokenizer of its own, so prepare a text of yours", RUN_OF_MINE
+    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
+        texts = ["my.txt"]
+    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
+    raise ValueError(f"{why}; run {as_typed(*command)}")
+
+
+def _bytes(token: str | bytes) -> bytes:
+    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+
+
+def _object(folder: Path, name: str) -> dict:
+    """The JSON object in a file of a folder; {} for whatever else there is, or is missing."""
+    try:
+        with reading(folder):
+            found = read_json(folder / name)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,249 @@
+"""What the config.json of a public model says, in the words of our configurations, and back."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from companion.runtime.files.whole_files import read_json
+from companion.runtime.text.chat_templates import END, our_template
+from companion.runtime.text.tokenizer import END_OF_TEXT
+
+LLAMA = {
+    "vocab_size": "vocab_size",
+    "context_length": "max_position_embeddings",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "d_model": "hidden_size",
+    "d_ff": "intermediate_size",
+    "head_width": "head_dim",
+    "norm_eps": "rms_norm_eps",
+    "tied": "tie_word_embeddings",
+    "dropout": "attention_dropout",
+}
+FIELDS = {
+    "gpt2": {
+        "vocab_size": "vocab_size",
+        "context_length": "n_positions",
+        "n_layers": "n_layer",
+        "n_heads": "n_head",
+        "d_model": "n_embd",
+        "d_ff": "n_inner",
+    },
+    "llama": LLAMA,
+    "mistral": LLAMA | {"window": "sliding_window"},
+    "qwen2": LLAMA,
+    "qwen3": LLAMA,
+    "gpt_neox": {
+        "vocab_size": "vocab_size",
+        "context_length": "max_position_embeddings",
+        "n_layers": "num_hidden_layers",
+        "n_heads": "num_attention_heads",
+        "d_model": "hidden_size",
+        "d_ff": "intermediate_size",
+        "norm_eps": "layer_norm_eps",
+    },
+}
+"""By model_type: our name of a field -> theirs."""
+USUAL = {
+    "gpt2": {"n_positions": 1024, "n_inner": None},
+    "llama": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False},
+    "mistral": {
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": False,
+        "num_key_value_heads": 8,
+        "sliding_window": 4096,
+    },
+    "qwen2": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32},
+    "qwen3": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32, "head_dim": 128},
+    "gpt_neox": {"layer_norm_eps": 1e-5},
+}
+"""What `transformers` takes for a field that a file leaves out, where that differs from our default."""
+OPTIONAL = {"n_kv_heads", "d_ff", "head_width", "window", "dropout"}
+ONLY = {
+    "gpt2": {
+        "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
+        "layer_norm_epsilon": [1e-5],
+        "scale_attn_weights": [True],
+        "scale_attn_by_inverse_layer_idx": [False],
+        "add_cross_attention": [False],
+        "tie_word_embeddings": [True],
+    },
+    "llama": {"hidden_act": ["silu"], "attention_bias": [False], "mlp_bias": [False]},
+    "mistral": {"hidden_act": ["silu"]},
+    "qwen2": {"hidden_act": ["silu"], "use_sliding_window": [False]},
+    "qwen3": {"hidden_act": ["silu"], "use_sliding_window": [False], "attention_bias": [False]},
+    "gpt_neox": {
+        "hidden_act": ["gelu"],
+        "use_parallel_residual": [True],
+        "attention_bias": [True],
+        "tie_word_embeddings": [False],
+    },
+}
+"""By model_type: the only values that our parts can compute; a field that is left out has the first."""
+CLASSES = {
+    "gpt2": "GPT2LMHeadModel",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "gpt_neox": "GPTNeoXForCausalLM",
+}
+"""By model_type: the class in `transformers`."""
+FAMILY = dict.fromkeys(FIELDS, "llama") | {"gpt2": "gpt2", "gpt_neox": "neox"}
+"""By model_type: the table of names that its files follow."""
+HEADS = ("lm_head.weight", "embed_out.weight")
+NO_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq")
+"""Endings of tensors that some files have besides: stored masks, and the speeds of rotary positions."""
+LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
+"""The limits between which Llama 3's scaling goes over: those that our RoPE has."""
+
+
+def read_shape(source: Path) -> tuple[str, dict]:
+    """The family ("gpt2", "llama" or "neox") and the fields of our configuration that a config.json says.
+
+    Raises ValueError, in one line, for a damaged file, a model_type that is not known, a missing field,
+    and one whose value our parts cannot compute.
+    """
+    try:
+        theirs = read_json(source, "copy the folder again")
+    except OSError:
+        theirs = None
+    if not isinstance(theirs, dict):
+        raise ValueError(f"{source} is not a whole config.json; copy the folder again")
+    try:
+        return shape_in(theirs, source)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{source} is damaged ({error!r:.80}); copy the folder again") from None
+
+
+def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
+    """As read_shape, of the object that the file holds, whose values may be of any type."""
+    kind = theirs.get("model_type")
+    if kind not in FIELDS:
+        known = ", ".join(FIELDS)
+        raise ValueError(f"{source}: model_type={kind!r:.40} is not known; there are {known}")
+    for name, values in ONLY[kind].items():
+        if theirs.get(name, values[0]) not in values:
+            rule = f"must be {values[0]!r}: our parts compute nothing else"
+            raise ValueError(f"{source}: {name}={theirs[name]!r:.60} {rule}")
+    found = {}
+    for ours, name in FIELDS[kind].items():
+        value = theirs.get(name, USUAL[kind].get(name))
+        if value is None and ours not in OPTIONAL:
+            raise ValueError(f"{source} lacks {name!r}; copy the folder again")
+        if value is not None:
+            found[ours] = value
+    found |= {"qwen2": {"qkv_bias": True}, "qwen3": {"qk_norm": True}}.get(kind, {})
+    layers = set(theirs.get("layer_types") or [])
+    if layers - {"sliding_attention" if "window" in found else "full_attention"}:
+        kinds = ", ".join(sorted(layers))
+        raise ValueError(f"{source}: layer_types has {kinds:.80}; our layers are all alike")
+    if kind != "gpt2":
+        found |= read_rope(theirs, source, kind)
+    return FAMILY[kind], found
+
+
+def read_rope(theirs: dict, source: Any, kind: str) -> dict:
+    """The fields about rotary positions, from a file of today or of before 2025."""
+    said = (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
+    theta = said.get("rope_theta", theirs.get("rope_theta", theirs.get("rotary_emb_base", 10000.0)))
+    form = said.get("rope_type", said.get("type", "default"))
+    if not isinstance(theta, (int, float)):
+        raise TypeError(f"rope_theta is {theta!r:.40}")
+    found = {"rope_theta": float(theta)}
+    if kind == "gpt_neox":
+        found["rope_share"] = float(said.get("partial_rotary_factor", theirs.get("rotary_pct", 0.25)))
+    if form == "llama3" and kind != "gpt_neox" and LLAMA3.items() <= said.items():
+        length = said["original_max_position_embeddings"]
+        return found | {"rope_factor": float(said["factor"]), "rope_original": length}
+    if form != "default":
+        raise ValueError(f"{source}: rope scaling {said!r:.200} is none that RoPE has: default, or Llama 3's")
+    return found
+
+
+def write_shape(config: Any, tokenizer: Any = None) -> dict:
+    """The config.json of a model with this configuration.
+
+    tokenizer: says which ids begin and end a text; without one, the file says that none do. (Were they left
+    out, transformers would take its own models'.) Raises ValueError, in one line, for a model of a shape
+    that no other engine has.
+    """
+    kind = model_type_of(config)
+    found = {"model_type": kind, "architectures": [CLASSES[kind]]}
+    found |= {name: values[0] for name, values in ONLY[kind].items()}
+    found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
+    special = getattr(tokenizer, "special_tokens", {})
+    end = getattr(tokenizer, "end", special.get(END_OF_TEXT))
+    ends = [end, *getattr(tokenizer, "ends", ())]
+    if tokenizer is not None and our_template(tokenizer) is not None:
+        ends.append(special[END])
+    ends = list(dict.fromkeys(ends))
+    found |= {"bos_token_id": getattr(tokenizer, "start", end)}
+    found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
+    if kind == "gpt2":
+        return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
+    found["rope_theta"] = config.rope_theta
+    if kind == "gpt_neox":
+        return found | {"rotary_pct": config.rope_share, "rotary_emb_base": config.rope_theta}
+    if config.rope_factor != 1:
+        sizes = {"factor": config.rope_factor, "original_max_position_embeddings": config.rope_original}
+        found["rope_scaling"] = {"rope_type": "llama3"} | sizes | LLAMA3
+    return found
+
+
+def family_of(config: Any) -> str:
+    """The family whose names a model with this configuration is written under. ValueError as write_shape."""
+    return FAMILY[model_type_of(config)]
+
+
+def model_type_of(c: Any) -> str:
+    """The model_type whose parts a configuration's model has. ValueError where there is none."""
+    if c.architecture in ("gpt2", "neox"):
+        return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
+    if c.architecture == "experts":
+        remedy = "train one with --architecture storyteller"
+        raise ValueError(f"architecture=experts has no place in files for other engines here; {remedy}")
+    if c.shift:
+        remedy = "train one with --architecture storyteller"
+        raise ValueError(f"architecture={c.architecture}: no other engine has its shifts; {remedy}")
+    asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
+    kinds = [kind for kind, is_so in asked.items() if is_so]
+    if len(kinds) > 1:
+        has = f"qk_norm={c.qk_norm}, qkv_bias={c.qkv_bias} and window={c.window}"
+        raise ValueError(f"architecture={c.architecture}: no public family has {has} at once")
+    return kinds[0] if kinds else "llama"
+
+
+def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path]) -> dict[str, str]:
+    """Each wanted name -> the name under which a file has it: with the family's prefix, or without.
+
+    A head that repeats the token rows, in the file of a tied model, is no surplus. Raises ValueError, in one
+    line, for tensors that lack, and for those that have no place in the model.
+    """
+    first = next(iter(family.names))
+    prefix = first.split(".")[0] + "."
+    full = (prefix, *HEADS)
+    stored = {name if name.startswith(full) else prefix + name: name for name in files}
+    folder = next(iter(files.values())).parent if files else "the folder"
+    lacking = sorted(set(wanted) - stored.keys())
+    strange = {name for name in stored.keys() - set(wanted) if not name.endswith(NO_WEIGHTS)}
+    rows = f"{first}.weight"
+    for head in strange & set(HEADS):
+        if rows in stored and same_tensor(files, stored[head], stored[rows]):
+            strange = strange - {head}
+    for names, problem in [(lacking, "is missing"), (sorted(strange), "has, without a place in this model,")]:
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            which = ", ".join(names[:3]) + more
+            raise ValueError(f"{folder} {problem} {which}; it is of another model, or not whole")
+    return stored
+
+
+def same_tensor(files: Mapping[str, Path], first: str, second: str) -> bool:
+    """Whether two tensors hold the same numbers."""
+    with safe_open(files[first], "pt") as a, safe_open(files[second], "pt") as b:
+        return torch.equal(a.get_tensor(first), b.get_tensor(second))

@@ -1,0 +1,1 @@
+"""Documents, tokenizers, chat templates, and the tokens that end a text."""

@@ -1,0 +1,213 @@
+"""Documents from anywhere: corpora by name, files, folders; and which of them are held out.
+
+A document is a str. Documents travel as lists, and nothing here knows of tokens.
+"""
+
+import codecs
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from companion.runtime.files.arguments import as_documents
+from companion.runtime.files.downloads import DOWNLOADS, fetch
+from companion.runtime.files.whole_files import at_home
+from companion.runtime.text.tokenizer import END_OF_TEXT
+from companion.village import DATA, load_split
+
+CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Tibetan, Burmese, Khmer
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Japanese, Chinese
+)
+"""Characters of scripts that put no spaces between words, as a range of a regular expression."""
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
+NAMED = 5
+"""Files that a message names; of more it gives the number."""
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters; in scripts without spaces each character is one."""
+    return WORD.findall(text.lower())
+
+
+def check_utf8(data: bytes, name: str) -> None:
+    """Raise ValueError for bytes that begin as UTF-16 or UTF-32 text does, with how to save it."""
+    signs = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"}
+    signs |= {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+    found = next((kind for sign, kind in signs.items() if data.startswith(sign)), None)
+    if found is None and len(data) >= 4 and (data[:4:2] == b"\0\0") != (data[1:4:2] == b"\0\0"):
+        found = "UTF-16"  # without a mark: every second byte of ordinary letters is 0
+    if found is not None:
+        raise ValueError(
+            f"{name} is {found} text, must be UTF-8; in an editor, save it with the encoding UTF-8"
+        )
+
+
+def end_of_text(tokenizer) -> int:
+    """The id that ends a text: of <|endoftext|>, or the one that a public model's tokenizer names.
+
+    Raises ValueError for a tokenizer without it.
+    """
+    if hasattr(tokenizer, "end"):
+        if tokenizer.end is None:
+            rule = "name one as eos_token in its tokenizer_config.json"
+            raise ValueError(f"tokenizer names no token that ends a text; {rule}")
+        return tokenizer.end
+    if END_OF_TEXT not in tokenizer.special_tokens:
+        raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens")
+    return tokenizer.special_tokens[END_OF_TEXT]
+
+
+def load_text(
+    name_or_path: str | Path, split: str | None = None, skip: Callable[[str], object] | None = None
+) -> list[str]:
+    """The documents of a corpus or of your own text.
+
+    name_or_path: village, lamplighter (shipped), pydoc (see python_manual), shakespeare, tinystories
+    (downloaded once); or a file (see read_documents); or a folder with all text files below it, by path,
+    hidden and empty ones left out.
+    split: of the village, "train", "val" or "test"; without it, train and after it val.
+    skip: called with one line about each file that is no UTF-8 text, which is then left out, as in
+    load_text("letters", skip=print). Without it, such a file is an error.
+    Raises ValueError for an unknown or empty name, for files that are no text or cannot be read, and where
+    there is no text at all; ConnectionError where a download fails.
+    """
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
+    name, path = str(name_or_path), at_home(name_or_path)
+    if not name.strip():
+        raise ValueError(f"name_or_path={name!r} is empty; for the working directory write '.'")
+    if name == "village":
+        return [text for part in ([split] if split else ["train", "val"]) for text in load_split(part)]
+    if split is not None:
+        rule = f"is for the village; {name} comes whole, and prepare sets a part aside"
+        raise ValueError(f"split={split!r} {rule}")
+    if name == "pydoc":
+        return python_manual()
+    if name == "lamplighter":
+        path = DATA / "lamplighter.txt"
+    elif name in DOWNLOADS:
+        path = fetch(name)
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError:  # a text in the place of its name is too long for one
+        is_folder = is_file = False
+    if is_folder:
+        return read_folder(path, skip)
+    if not is_file:
+        rule = f"is no file, no folder and no corpus; the corpora are {', '.join(CORPORA)}"
+        raise ValueError(f"name_or_path={name!r:.60} {rule}")
+    try:
+        return read_documents(path)
+    except ValueError as error:
+        if skip is None:
+            raise
+        skip(str(error))
+        return []
+
+
+def source_of(names: str | Iterable[str | Path]) -> str:
+    """Where texts are from, for prepare's `source`: a corpus by its name, files and folders by whole path."""
+    names = [names] if isinstance(names, (str, os.PathLike)) else names
+    known = [str(n) if str(n) in CORPORA else str(at_home(n).resolve()) for n in names]
+    return ", ".join(known)
+
+
+def read_documents(path: str | Path) -> list[str]:
+    """The documents of a UTF-8 text file: the parts between <|endoftext|>s, or all of it as one.
+
+    Raises ValueError for a file that is empty, is no UTF-8 text, or cannot be read.
+    """
+    documents = _parts(Path(path))
+    if not documents:
+        raise ValueError(f"{path} is empty; give a file with text in it")
+    return documents
+
+
+def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
+    """The documents of all text files below a folder, by path; hidden and empty ones are left out.
+
+    skip: as in load_text. Without it, one ValueError names the files that are no UTF-8 text or cannot be
+    read.
+    """
+    documents, strange = [], []
+    if not os.access(folder, os.R_OK | os.X_OK):  # rglob would find it empty
+        raise ValueError(f"folder='{folder}' cannot be read; give yourself the right to, or name another")
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if any(part.startswith(".") for part in inner.parts) or not path.is_file():
+            continue
+        try:
+            documents += _parts(path)
+        except ValueError as error:
+            strange.append(str(inner))
+            if skip is not None:
+                skip(str(error))
+    if strange and skip is None:
+        more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+        rule = f"holds what is no UTF-8 text or cannot be read: {', '.join(strange[:NAMED])}{more}"
+        raise ValueError(f"folder='{folder}' {rule}; save it as UTF-8, move it away, or choose to skip it")
+    if not documents:
+        raise ValueError(f"folder='{folder}' has no text in it; put UTF-8 text files there")
+    return documents
+
+
+def _parts(path: Path) -> list[str]:
+    """The documents of a file, none of an empty one. ValueError for no UTF-8 text, and for no access."""
+    try:
+        data = path.read_bytes()
+        check_utf8(data, str(path))
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule = f"is no UTF-8 text (byte {error.start:,})"
+        raise ValueError(f"{path} {rule}; save it as UTF-8, or leave it out") from None
+    except PermissionError as error:
+        rule = f"cannot be read ({error.strerror})"
+        raise ValueError(f"{path} {rule}; give yourself the right to, or leave it out") from None
+    if "\0" in text:
+        raise ValueError(f"{path} holds zero bytes, as no text does; leave it out")
+    parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
+    return [part.strip() for part in parts if part.strip()]
+
+
+def python_manual() -> list[str]:
+    """The topics of `help()` by name: the English manual inside every Python, some 0.4 MB by its version.
+
+    A paragraph that stands in several topics is kept in the first, so that no topic repeats another.
+    """
+    from pydoc_data.topics import topics
+
+    seen, documents = {""}, []
+    for name in sorted(topics):
+        paragraphs = [p for p in topics[name].split("\n\n") if p.strip() not in seen]
+        seen.update(p.strip() for p in paragraphs)
+        documents.append("\n\n".join(paragraphs))
+    return [document for document in documents if document]
+
+
+def hold_out(documents: Sequence[str], val_fraction: float) -> tuple[list[str], list[str]]:
+    """Split documents: those to train on, and the last ones, round(len * val_fraction), held out.
+
+    Where that would be none, the longest document is cut, after a line near its end, and that end is held
+    out. Raises ValueError for a val_fraction outside (0, 1), for no documents, and for a text too short to be
+    cut; TypeError for a single str.
+    """
+    documents = as_documents(documents)
+    if not 0 < val_fraction < 1 or not documents:
+        rule = "must lie between 0 and 1 (for example 0.1), of at least one document"
+        raise ValueError(f"{val_fraction=} {rule}")
+    if n_val := min(round(len(documents) * val_fraction), len(documents) - 1):
+        return documents[:-n_val], documents[-n_val:]
+    longest = max(range(len(documents)), key=lambda i: len(documents[i]))
+    text = documents[longest]
+    place = len(text) - round(val_fraction * sum(map(len, documents)))
+    ends = {mark: text.rfind(mark, place * 9 // 10, place) + len(mark) for mark in ("\n", " ", "")}
+    cut = next(end for mark, end in ends.items() if end >= len(mark))  # after a line, or a word
+    if not (text[:cut].strip() and text[cut:].strip()):
+        n = sum(map(len, documents))
+        least = max(math.floor(0.5 / min(val_fraction, 1 - val_fraction)), n) + 1
+        rule = f"too short a text to hold {val_fraction} of them out; give at least {least}"
+        raise ValueError(f"documents have {n} characters in all, {rule}")
+    return [*documents[:longest], text[:cut], *documents[longest + 1 :]], [text[cut:]]

@@ -1,0 +1,98 @@
+"""Where an answer ends, and what of it is never shown: one rule for all that decodes drawn ids.
+
+An answer ends at every token that ends a text or a turn. The token that begins the user's turn ends one too,
+because what follows would be the user's words. Control tokens steer the model and are no text, so no answer
+shows them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from companion.runtime.text.documents import end_of_text
+from companion.runtime.text.tokenizer import UNKNOWN, TextDecoder, Tokenizer
+
+TURN_ENDS = ("<|end|>", "<|user|>")
+"""Of the special tokens of chapter 16, those at which the model's turn is over."""
+
+
+def end_ids(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, ...]:
+    """Return the ids at which a text or an answer ends, the one that closes a text first.
+
+    A public tokenizer also knows the ids that its model's generation_config.json lists.
+
+    Args:
+        tokenizer: Any tokenizer.
+        vocab_size: Rows of the model. An id without a row is never drawn, and is left out.
+
+    Raises:
+        ValueError: If the tokenizer knows no token that ends a text.
+    """
+    special = tokenizer.special_tokens
+    found = [end_of_text(tokenizer), *getattr(tokenizer, "ends", ())]
+    found += [special[name] for name in TURN_ENDS if name in special]
+    return tuple(dict.fromkeys(i for i in found if vocab_size is None or i < vocab_size))
+
+
+def start_id(tokenizer: Tokenizer) -> int:
+    """Return the id from which a text without a prompt is told, where nothing begins every text.
+
+    Raises:
+        ValueError: If the tokenizer knows no token that ends a text.
+    """
+    start = getattr(tokenizer, "start", None)
+    return end_of_text(tokenizer) if start is None else start
+
+
+def document_start(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids before a whole document that is scored, so that its first token is predicted too.
+
+    They are what begins every text; for a tokenizer that adds nothing, the id that start_id gives.
+    """
+    begin = list(getattr(tokenizer, "begin", ()))
+    return begin or [start_id(tokenizer)]
+
+
+def control_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Return the ids that no answer shows.
+
+    In our tokenizers these are all special tokens but <unk>, which stands for a word of the text. Public
+    files say of each token whether it is one.
+    """
+    if hasattr(tokenizer, "control"):
+        return frozenset(tokenizer.control)
+    return frozenset(i for name, i in tokenizer.special_tokens.items() if name != UNKNOWN)
+
+
+def stop_ids(stop: int | Collection[int] | None) -> tuple[int, ...]:
+    """Return what generate takes as `stop`, one id, several or None, as a tuple of ids."""
+    if stop is None:
+        return ()
+    return tuple(stop) if isinstance(stop, (list, tuple, set, frozenset)) else (stop,)
+
+
+def until(ids: Iterable[int], stop: int | Collection[int] | None) -> Iterator[int]:
+    """Yield ids up to the first one that stops, which is left out."""
+    stops = stop_ids(stop)
+    for i in ids:
+        if i in stops:
+            return
+        yield i
+
+
+def answer_decoder(tokenizer: Tokenizer) -> TextDecoder:
+    """Return a decoder of ids that come one by one, to which control tokens are no text."""
+    return TextDecoder(tokenizer, control_ids(tokenizer))
+
+
+def decode_answer(
+    tokenizer: Tokenizer, ids: Iterable[int], stop: int | Collection[int] | None = None
+) -> Iterator[str]:
+    """Yield the text of drawn ids as they come, up to the first that stops, without control tokens.
+
+    Bytes are held back until their character is whole, as in decode_stream.
+    """
+    decoder = answer_decoder(tokenizer)
+    for i in until(ids, stop):
+        if text := decoder.add(i):
+            yield text
+    if rest := decoder.end():
+        yield rest

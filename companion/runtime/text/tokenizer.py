@@ -1,0 +1,409 @@
+"""What every tokenizer needs besides its idea: special tokens, checks of what it is given, files, streams."""
+
+import codecs
+import inspect
+import json
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Self
+
+import regex
+
+from companion.runtime.files.whole_files import read_regular, write_whole
+
+END_OF_TEXT = "<|endoftext|>"
+"""The special token that closes each text."""
+UNKNOWN = "<unk>"
+"""The special token that stands where the vocabulary has none."""
+BYTES = bytes(range(256))
+"""Each byte once, in order."""
+MOST = 0x110000
+"""The most tokens of a vocabulary: in BPETokenizer, each is one character of Python's."""
+USUAL_PATTERNS: set[str] = set()
+"""The patterns that our tokenizers have unless told otherwise. They take a time that grows with the text."""
+PATTERN_SECONDS = 10.0
+"""What any other pattern has for a text, and as much again for each million characters."""
+
+
+class SpecialTokens(dict):
+    """The id of each special token by its name; ValueError, which says what to do, for a name it lacks.
+
+    source: the file that the tokenizer was loaded from, for that message.
+    """
+
+    source: str | None = None
+
+    def __missing__(self, name: str):
+        place = f"the tokenizer in {self.source}" if self.source else "the tokenizer"
+        raise ValueError(f"{place} lacks the special token {name!r}; train one with it in special_tokens")
+
+
+class Tokenizer:
+    """Text to ids and back. Subclasses say what a token is; special tokens, save and load are here.
+
+    vocab: every token by its id, special tokens last. ids: the id of each ordinary token; special_tokens:
+    of each special one. A subclass, ``class Mine(Tokenizer, kind="mine")``, lists in `fields` what its
+    ``__init__`` takes and keeps, which is what save writes beside its kind, and defines
+    ``encode_ordinary(text) -> list[int]`` for text without special tokens. optional: those of the fields that
+    a saved file may lack.
+    """
+
+    kinds: dict[str, type] = {}
+    fields: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, kind: str):
+        cls.kind, Tokenizer.kinds[kind] = kind, cls
+        pattern = inspect.signature(cls.__init__).parameters.get("pattern")
+        if pattern is not None and isinstance(pattern.default, str):
+            USUAL_PATTERNS.add(pattern.default)
+
+    def __init__(
+        self,
+        tokens: Iterable[str] | Iterable[bytes],
+        special_tokens: Collection[str],
+        pattern: str | None = None,
+    ):
+        names, ordinary = special_names(special_tokens), different_tokens(tokens)
+        if "pattern" in self.fields:
+            self.pattern = compiled(pattern).pattern
+        self.ids = {token: i for i, token in enumerate(ordinary)}
+        self.special_tokens = SpecialTokens({name: len(ordinary) + i for i, name in enumerate(names)})
+        in_bytes = isinstance(ordinary[0], bytes)
+        self.vocab = dict(enumerate(ordinary + [name.encode() if in_bytes else name for name in names]))
+        self.vocab_size = len(self.vocab)
+
+    def encode(self, text: str, allowed_special: Collection[str] | str = ()) -> list[int]:
+        """The ids of a text. Special tokens' names are ordinary text unless allowed ("all", or a set)."""
+        ids = []
+        names = allowed_names(text, self.special_tokens, allowed_special)
+        text = whole(text)
+        for i, part in enumerate(split_special(text, names)):
+            ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
+        return ids
+
+    def encode_ordinary(self, text: str) -> list[int]:
+        """The ids of a text, special tokens' names in it taken as ordinary text."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode_ordinary(text)")
+
+    def known_ids(self, tokens: Iterable[str]) -> list[int]:
+        """The id of each token; for one that the vocabulary lacks, that of <unk>.
+
+        Raises ValueError for such a token if special_tokens lacks <unk>.
+        """
+        found = [self.ids.get(token, self.special_tokens.get(UNKNOWN)) for token in tokens]
+        if None in found:
+            new = next(token for token in tokens if token not in self.ids)
+            rule = f"which the vocabulary lacks; train with it, or with {UNKNOWN!r}"
+            raise ValueError(f"text holds {new!r}, {rule}")
+        return found
+
+    def tokens(self, ids: Iterable[int]) -> list:
+        """The token of each id. Raises ValueError for an id outside the vocabulary."""
+        return [look_up(self.vocab, i) for i in ids]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of these ids."""
+        return "".join(self.tokens(ids))
+
+    def with_special_tokens(self, names: Collection[str]) -> Self:
+        """The same tokenizer with further special tokens; their ids follow the last, no other id changes."""
+        given = {field: getattr(self, field) for field in self.fields}
+        return type(self)(**given | {"special_tokens": [*self.special_tokens, *names]})
+
+    def save(self, path: str | Path) -> None:
+        """Write everything that load needs, as JSON, whole or not at all; make the folder if need be."""
+        state = {name: getattr(self, name) for name in ("kind", *self.fields)}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # JSON has no bytes; latin-1 has a character for each of the 256, so bytes become text and come back
+        write_whole(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a saved tokenizer, as the class that wrote it. ValueError, naming the file, for any other."""
+        import_module("companion.runtime.text.hugging_face")  # a kind that no chapter imports
+        kinds = {kind: made for kind, made in Tokenizer.kinds.items() if issubclass(made, cls)}
+        return load_tokenizer(path, kinds)
+
+
+def load_tokenizer(path: str | Path, kinds: dict[str, type]) -> Tokenizer:
+    """Read what Tokenizer.save wrote, as one of these kinds.
+
+    Raises ValueError, with the file's name, for any other or a damaged file; OSError where it cannot be read.
+    """
+    data = read_regular(path)
+    try:
+        tokenizer = from_state(json.loads(data), kinds)
+    except (ValueError, TypeError, RecursionError) as error:
+        problem = f"not JSON: {error}" if isinstance(error, (UnicodeError, json.JSONDecodeError)) else error
+        where = f"path={str(path)!r} is no tokenizer that .save wrote"
+        raise ValueError(f"{where} ({problem}); save it again") from None
+    tokenizer.special_tokens.source = str(path)
+    return tokenizer
+
+
+def from_state(state: dict, kinds: dict[str, type]) -> Tokenizer:
+    """The tokenizer of a saved state. TypeError or ValueError for what is no such state."""
+    if not isinstance(state, dict) or "kind" not in state:
+        raise ValueError("it is no object with a kind")
+    kind = state.pop("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"its kind is {kind!r:.40}, which is none of {', '.join(map(repr, kinds))}")
+    fields = kinds[kind].fields
+    required = [name for name in fields if name not in kinds[kind].optional]
+    if wrong := [f"lacks {name!r}" for name in required if name not in state]:
+        raise ValueError("it " + ", ".join(wrong))
+    if wrong := [name for name in state if name not in fields]:
+        raise ValueError(f"it has {wrong[0]!r:.40}, which a tokenizer of kind {kind!r} has not")
+    tokenizer = kinds[kind](**state)
+    if dict(tokenizer.special_tokens) != state["special_tokens"]:
+        expected = f"must be those behind the others: {dict(tokenizer.special_tokens)}"
+        raise ValueError(f"the ids in special_tokens={state['special_tokens']!r} {expected}")
+    return tokenizer
+
+
+# -- special tokens --------------------------------------------------------------------
+
+
+def split_special(text: str, names: Collection[str]) -> list[str]:
+    """Cut text at these special tokens: ordinary text at even places, special tokens at odd ones.
+
+    From left to right; where one name begins another, the longer one is taken.
+    """
+    if not names:
+        return [text]
+    longest_first = sorted(names, key=len, reverse=True)
+    return regex.split("(" + "|".join(map(regex.escape, longest_first)) + ")", text)
+
+
+def special_names(given: Collection[str]) -> list[str]:
+    """The names in a list. TypeError for what is no list of str, ValueError for an empty or repeated name."""
+    if isinstance(given, str):
+        raise TypeError(f"special_tokens={given!r} must be several names; write ({given!r},)")
+    if not isinstance(given, Collection):
+        raise TypeError(f"special_tokens={given!r:.40} must be a list of names; for none, write ()")
+    names = list(given)
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise TypeError(f"special_tokens holds {wrong[0]!r:.40}, which must be a str")
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
+    for name in names:
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise ValueError(f"special_tokens holds {name!r}, with half a character; write a whole one")
+    return names
+
+
+def allowed_names(text: str, special: Collection[str], allowed: Collection[str] | str) -> list[str]:
+    """The special tokens that count in a text. TypeError if it is no str, ValueError for an unknown name."""
+    if not isinstance(text, str):
+        raise TypeError(f"text={text!r:.40} must be a str; encode several texts one by one")
+    if allowed == "all":
+        return list(special)
+    if isinstance(allowed, str) or not set(allowed) <= set(special):
+        rule = f'must be "all" or a set of special tokens: {", ".join(special) or "it has none"}'
+        raise ValueError(f"allowed_special={allowed!r} {rule}")
+    return list(allowed)
+
+
+# -- texts and pieces ------------------------------------------------------------------
+
+
+def whole(text: str) -> str:
+    """The text, with � (U+FFFD) for each half of a surrogate pair, which another program left by tearing a
+    character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
+    """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
+
+    Raises TypeError for others.
+    """
+    if not isinstance(text, Iterable):
+        raise TypeError(f"text={text!r:.40} must be a str, or several")
+    for document in [text] if isinstance(text, str) else text:
+        if not isinstance(document, str):
+            raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
+        yield from split_special(whole(document), special_tokens)[::2]
+
+
+@lru_cache(64)
+def compiled(pattern: str) -> regex.Pattern:
+    """A regular expression, ready to use. TypeError for what is no str, ValueError if it is invalid."""
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern={pattern!r:.40} must be a str, a regular expression")
+    try:
+        return regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"pattern={pattern!r} is no regular expression: {error}; mend it") from None
+
+
+def split_pieces(pattern: str, text: str) -> list[str]:
+    """Cut text into the pieces that the pattern finds; together they are the text.
+
+    Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid,
+    skips text, or needs too many steps for it.
+    """
+    text = whole(text)
+    found = compiled(pattern)
+    limit = {}  # measuring the time makes a search half as fast
+    if pattern not in USUAL_PATTERNS:
+        limit = {"timeout": PATTERN_SECONDS * (1 + len(text) / 1e6)}
+    try:
+        # findall gives a pattern's groups in place of the whole, where it has some
+        if found.groups:
+            pieces = [match[0] for match in found.finditer(text, **limit)]
+        else:
+            pieces = found.findall(text, **limit)
+    except TimeoutError:
+        rule = f"needs too many steps for a text of {len(text):,} characters; take another"
+        raise ValueError(f"pattern={pattern!r:.60} {rule}") from None
+    if "".join(pieces) != text:
+        rule = "skips part of the text; add an alternative for it, such as |\\s+"
+        raise ValueError(f"pattern={pattern!r} {rule}")
+    return pieces
+
+
+# -- vocabularies ----------------------------------------------------------------------
+
+
+def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
+    """The tokens in a list. TypeError if one is no str or bytes, ValueError for none or a repeated one."""
+    if not isinstance(given, Iterable):
+        raise TypeError(f"tokens={given!r:.40} must be several str")
+    tokens = list(given)
+    if not tokens:
+        raise ValueError("text is empty, and gives no tokens; train on one that is not")
+    if wrong := [token for token in tokens if not isinstance(token, (str, bytes))]:
+        raise TypeError(f"tokens hold {wrong[0]!r:.40}, which must be a str")
+    if len(set(tokens)) < len(tokens):
+        seen = set()
+        twice = next(token for token in tokens if token in seen or seen.add(token))
+        raise ValueError(f"tokens hold {twice!r:.40} twice; each must have one id")
+    return tokens
+
+
+def look_up(vocab: dict, i: int):
+    """The token of one id. Raises ValueError for an id outside the vocabulary."""
+    if int(i) not in vocab:
+        raise ValueError(f"ids holds {int(i)}, but the ids run from 0 to {max(vocab)}")
+    return vocab[int(i)]
+
+
+def as_bytes(token: str | bytes) -> bytes:
+    """A token as it is in memory: JSON keeps bytes as a str with a character a byte. TypeError for others."""
+    if isinstance(token, str) and all(character < "\u0100" for character in token):
+        return token.encode("latin-1")
+    if not isinstance(token, bytes):
+        raise TypeError(f"{token!r:.40} must be bytes, or a str with one character a byte")
+    return token
+
+
+def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
+    """The merges and byte_order of a BPETokenizer, as they are in memory.
+
+    Raises TypeError or ValueError for merges that are no pairs of tokens, or that join what is no token
+    yet; and for a byte_order that is not each of the 256 bytes once.
+    """
+    if not isinstance(byte_order, (str, bytes)) or sorted(as_bytes(byte_order)) != list(BYTES):
+        raise ValueError(f"byte_order={byte_order!r:.40} must hold each of the 256 bytes once")
+    if not isinstance(merges, Iterable) or isinstance(merges, (str, bytes)):
+        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens")
+    known, pairs = {bytes([byte]) for byte in BYTES}, []
+    for n, pair in enumerate(merges):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"merges[{n}]={pair!r:.40} must be a pair of tokens")
+        pairs.append((as_bytes(pair[0]), as_bytes(pair[1])))
+        if unknown := [token for token in pairs[-1] if token not in known]:
+            raise ValueError(f"merges[{n}]={pairs[-1]!r} joins {unknown[0]!r}, which no merge before it made")
+        known.add(b"".join(pairs[-1]))
+    return pairs, as_bytes(byte_order)
+
+
+def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
+    """How many merges make up a vocabulary with the 256 bytes and these special tokens.
+
+    Raises TypeError if vocab_size is no int, ValueError if it is too small, or larger than any can be.
+    """
+    if isinstance(vocab_size, bool) or not hasattr(vocab_size, "__index__"):
+        raise TypeError(f"vocab_size={vocab_size!r:.40} must be a whole number, such as 1024")
+    n_special = len(special_names(special_tokens))
+    least = 256 + n_special
+    if vocab_size < least:
+        parts = f"256 bytes, {n_special} special"
+        raise ValueError(f"vocab_size={vocab_size} must be at least {least}: {parts}")
+    if vocab_size > MOST:
+        raise ValueError(f"vocab_size={vocab_size} must be at most {MOST:,}")
+    return vocab_size - least
+
+
+class TooLarge(ValueError):
+    """A vocabulary of more tokens than a text can give. most: how many it can."""
+
+    def __init__(self, vocab_size: int, most: int):
+        super().__init__(f"vocab_size={vocab_size} is more than this text can give; ask for at most {most}")
+        self.most = most
+
+
+def enough(merges: list, n_merges: int, vocab_size: int) -> list:
+    """The merges that were learned. Raises TooLarge if they are fewer than were wanted."""
+    if len(merges) < n_merges:
+        raise TooLarge(vocab_size, vocab_size - n_merges + len(merges))
+    return merges
+
+
+# -- streams ---------------------------------------------------------------------------
+
+
+def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
+    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them.
+
+    Raises ValueError for an id below 0.
+    """
+    try:
+        return tokenizer.tokens([i])[0]
+    except ValueError:
+        if i < 0:
+            raise
+        return b""
+
+
+class TextDecoder:
+    """The text of ids that come one by one; bytes are held back until their character is whole.
+
+    add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
+    hidden: ids that have no text here, such as those of control tokens in an answer.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
+        self.tokenizer, self.hidden = tokenizer, hidden
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, i: int) -> str:
+        if i in self.hidden:
+            return ""
+        token = drawn_token(self.tokenizer, i)
+        return token if isinstance(token, str) else self.decoder.decode(token)
+
+    def end(self) -> str:
+        return self.decoder.decode(b"", final=True)
+
+
+def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
+    """Yield the text of ids as they come, holding back bytes until their character is whole.
+
+    Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
+    stays here: the text may go on from another. Ids as for drawn_token.
+    """
+    decoder = TextDecoder(tokenizer)
+    for i in ids:
+        if text := decoder.add(i):
+            yield text
+    if rest := decoder.end():
+        yield rest

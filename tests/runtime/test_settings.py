@@ -1,0 +1,234 @@
+"""config.toml: what is read is checked, what is written is read again, and a run is repeated from its own."""
+
+import json
+import math
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.command_line import TINY, fails, planned
+
+from companion import cli
+from companion.cli import main
+from companion.runtime.command_line.settings import read_settings, write_run_settings, write_settings
+from companion.runtime.training.presets import PRESETS
+
+MINE = ["--data", "runs/data/mine"]
+KINDS = {
+    "": {"data": str, "minutes": float},
+    "model": {"d_model": int, "dropout": float, "d_ff": int | None},
+    "training": {"compile": bool, "betas": tuple[float, float]},
+    "generation": None,
+}
+
+
+def write(here, text):
+    path = here / "my.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# -- the file ------------------------------------------------------------------
+
+
+def test_tables_of_settings_are_read_with_their_types(tmp_path):
+    text = "minutes = 2\n[model]\nd_model = 48\nd_ff = 7\n[training]\ncompile = true\nbetas = [0, 0.5]\n"
+    found = read_settings(write(tmp_path, text + "[generation]\nwhatever = 3\n"), KINDS)
+    assert found == {
+        "": {"minutes": 2},
+        "model": {"d_model": 48, "d_ff": 7},
+        "training": {"compile": True, "betas": (0, 0.5)},
+    }
+    assert read_settings(write(tmp_path, ""), KINDS) == {"": {}, "model": {}, "training": {}}
+    assert read_settings(write(tmp_path, "\ufeffminutes = 2\n"), KINDS)[""] == {"minutes": 2}  # Notepad's
+
+
+BAD = {
+    "damaged": ("[model\nd_model = 3", "my.toml is no TOML: Expected"),
+    "twice": ("minutes = 1\nminutes = 2", "my.toml is no TOML: Cannot overwrite a value"),
+    "unknown table": ("[modle]\nd_model = 3", "no table is called [modle]; there are [model], [training]"),
+    "unknown name": ("[model]\nwidth = 3", "width has no place in [model]; there are d_ff, d_model, dropout"),
+    "unknown name above": (
+        "seed = 3",
+        "seed has no place in the lines before the first table; there are data",
+    ),
+    "another's": ("[training]\nd_model = 3", "d_model has no place in [training]; it is of [model]"),
+    "a table in a table": ("[model.d_model]\na = 1", "[model] d_model={'a': 1} must be a whole number"),
+    "a number in words": ("[model]\nd_model = 'many'", "[model] d_model='many' must be a whole number"),
+    "a part": ("[model]\nd_model = 4.0", "[model] d_model=4.0 must be a whole number"),
+    "true is no number": ("[model]\ndropout = true", "[model] dropout=True must be a number"),
+    "one is no switch": ("[training]\ncompile = 1", "[training] compile=1 must be true or false"),
+    "words without quotes": ("data = 3", 'data=3 must be words in quotes, "…"'),
+    "three of two": ("[training]\nbetas = [1, 2, 3]", "betas=[1, 2, 3] must be [a number, a number]"),
+    "a date": ("data = 2026-01-01", "data=datetime.date(2026, 1, 1) must be words"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_one_line_with_the_name_of_the_file(case, tmp_path):
+    text, words = BAD[case]
+    with pytest.raises(ValueError) as caught:
+        read_settings(write(tmp_path, text), KINDS)
+    message = str(caught.value)
+    assert words in message and "my.toml" in message and "\n" not in message
+
+
+def test_no_file_a_folder_and_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "latin.toml").write_bytes(b"data = '\xe9'")
+    for name, words in [("none.toml", "cannot be read"), ("", "cannot be read"), ("latin.toml", "no TOML")]:
+        with pytest.raises(ValueError, match=words):
+            read_settings(tmp_path / name, KINDS)
+
+
+words = st.text(st.characters(blacklist_categories=["Cs"]))
+numbers = st.floats(allow_nan=False) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "c"]), words | numbers | st.booleans() | st.tuples(numbers))
+)
+def test_what_is_written_is_read_again(tmp_path_factory, values):
+    path = tmp_path_factory.mktemp("toml") / "a.toml"
+    write_settings(path, {"model": values, "": {"data": "x", "none": None}}, about="two\nlines")
+    found = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert found.pop("model") == {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    assert found == {"data": "x"} and path.read_text(encoding="utf-8").startswith("# two\n# lines\n")
+
+
+# -- the commands ------------------------------------------------------------------
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def settings(folder):
+    """What a run was trained with."""
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return saved["config"] | saved["provenance"]["train"]
+
+
+@pytest.mark.gate
+def test_a_run_is_repeated_from_the_file_that_it_writes(trained, capsys):
+    again = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
+    assert main(again) == 0
+    assert weights(trained / "again") == weights(trained / "runs/mine")
+    first, second = ((trained / name / "config.toml").read_bytes() for name in ("runs/mine", "again"))
+    assert first == second
+    assert main([*again[:-1], "other", "--seed", "5"]) == 0  # an option wins
+    assert weights(trained / "other") != weights(trained / "again")
+    assert settings(trained / "other")["seed"] == 5
+
+
+@pytest.mark.gate
+def test_a_stopped_run_is_repeated_too_and_a_longer_one_has_its_steps(trained, capsys):
+    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
+    assert tomllib.loads((trained / "runs/mine/config.toml").read_text())["training"]["steps"] == 4
+
+
+def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys):
+    write(
+        prepared,
+        "minutes = 0\ndata = 'runs/data/mine'\n[model]\nd_model = 8\nn_heads = 2\nn_layers = 1\n"
+        "context_length = 16\n[training]\nsteps = 3\nlr = 0.002\nbetas = [0.8, 0.9]\n",
+    )
+    assert main("train --config my.toml --checkpoint a --d-model 12 --lr 0.001".split()) == 0
+    found = settings(prepared / "a")
+    assert {name: found[name] for name in ("d_model", "n_layers", "steps", "lr", "batch_size")} == {
+        "d_model": 12,
+        "n_layers": 1,
+        "steps": 3,
+        "lr": 0.001,
+        "batch_size": PRESETS["modern"].train["batch_size"],
+    }
+    assert found["d_ff"] == 32 and found["betas"] == [0.8, 0.9]
+    repeated = tomllib.loads((prepared / "a/config.toml").read_text(encoding="utf-8"))
+    assert "d_ff" not in repeated["model"] and repeated["training"]["lr"] == 0.001
+    assert repeated["data"] == "runs/data/mine" and math.isclose(repeated["minutes"], 0)
+
+
+FOLLOWING = {  # what a run was trained with, what is asked for beside its file, and the shape of that
+    "all follow": ("", "--n-heads 4 --d-model 192", (4, 48, 512)),
+    "the width alone": ("", "--d-model 192", (2, 96, 512)),
+    "the heads alone": ("", "--n-heads 4", (4, 24, 256)),
+    "given heads stay": ("--n-heads 4 --n-kv-heads 2", "--n-heads 8", (2, 12, 256)),
+    "a given width stays": ("--head-width 32", "--n-heads 4 --d-model 192", (4, 32, 512)),
+    "a width that the others do not give": ("--n-heads 5 --head-width 32", "--n-heads 10", (10, 32, 256)),
+    "a given middle stays": ("--d-ff 100", "--d-model 192", (2, 96, 100)),
+    "experts": ("--architecture experts", "--n-heads 4 --d-model 192", (4, 48, 256)),
+    "another kind": ("--preset text", "--architecture llama --d-model 384", (6, 64, 1024)),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWING)
+def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_given_stays(
+    case, prepared, monkeypatch
+):
+    first, second, numbers = FOLLOWING[case]
+    run = planned(monkeypatch, [*MINE, *first.split()])
+    run.folder = prepared
+    write_run_settings(run)
+    again = ["--config", "config.toml"]
+    assert planned(monkeypatch, again).model == run.model
+    model = planned(monkeypatch, [*again, *second.split()]).model
+    assert (model.n_kv_heads, model.head_width, model.d_ff) == numbers
+
+
+BAD_TRAIN = {
+    "missing": (None, "my.toml cannot be read"),
+    "damaged": ("[training", "my.toml is no TOML"),
+    "unknown": ("[training]\nlearning_rate = 1", "learning_rate has no place in [training]"),
+    "vocabulary": ("[model]\nvocab_size = 300", "vocab_size has no place in [model]"),
+    "twice the same": ("[training]\ncontext_length = 16", "it is of [model]"),
+    "type": ("[training]\nsteps = 'ten'", "steps='ten' must be a whole number"),
+    "range": ("[training]\nbatch_size = 0", "batch_size=0 must be"),
+    "minutes": ("minutes = -1", "my.toml: --minutes=-1 must be a number from 0"),
+    "minutes in words": ("minutes = 'ten'", "my.toml: --minutes='ten' must be a number"),
+    "judge": ("judge = true", "my.toml: --judge=True must be a whole number"),
+    "architecture": ("[model]\narchitecture = 'rwkv'", "architecture='rwkv' is not known"),
+    "data": ("data = 'nowhere'", "nowhere"),
+    "drawing": ("[generation]\ntop_q = 1", "top_q has no place in [generation]"),
+    "tokens": ("[generation]\nmax_new_tokens = 0", "--max-new-tokens=0 must be a whole number from 1"),
+    "temperature": ("[generation]\ntemperature = -1", "temperature=-1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRAIN)
+def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, monkeypatch):
+    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    text, words = BAD_TRAIN[case]
+    if text is not None:
+        write(prepared, text)
+    fails(capsys, ["train", "--config", "my.toml", "--checkpoint", "new"], 2, words)
+    assert not (prepared / "new").exists()
+
+
+@pytest.mark.gate
+def test_generate_takes_how_to_draw_from_the_file(trained, capsys):
+    write(trained, "[model]\nnot_looked = 1\n[generation]\nprompt = 'A moth'\nmax_new_tokens = 5\nseed = 3\n")
+    generate = ["generate", "--checkpoint", "runs/mine"]
+    texts = []
+    for argv in (["--config", "my.toml"], ["--prompt", "A moth", "--seed=3", "--max-new-tokens=5"]):
+        assert main([*generate, *argv]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith("A moth")
+    assert main([*generate, "--config", "my.toml", "--prompt", "The"]) == 0
+    assert capsys.readouterr().out.startswith("The")
+    assert main([*generate, "--config", "runs/mine/config.toml", "--max-new-tokens", "3"]) == 0
+    capsys.readouterr()
+    for text, words in [
+        ("temperature = '1'", "temperature='1'"),
+        ("top_p = 1.5", "top_p=1.5"),
+        ("k = 1", "k has"),
+    ]:
+        write(trained, f"[generation]\n{text}\n")
+        fails(capsys, [*generate, "--config", "my.toml"], 2, words)
+
+
+@pytest.mark.gate
+def test_the_file_hands_on_how_to_draw(prepared, capsys):
+    write(prepared, "[generation]\ntemperature = 0.3\ntop_k = 5\n")
+    assert main(["train", *MINE, *TINY, "--config", "my.toml"]) == 0
+    drawn = tomllib.loads((prepared / "runs/mine/config.toml").read_text(encoding="utf-8"))["generation"]
+    assert drawn == {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.3, "top_k": 5}

@@ -1,0 +1,456 @@
+"""What the tokenizers share: special tokens, streams, files, and what is said of arguments that are wrong."""
+
+import json
+import os
+import pickle
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy
+import pytest
+import tiktoken
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.folders import raises_one_line
+from support.wild_texts import wild_text
+
+from companion import tokenization
+from companion.runtime.text.tiktoken_encodings import LongestFirst, one_begins_another
+from companion.runtime.text.tokenizer import split_special
+from companion.tokenization import (
+    END_OF_TEXT,
+    UNKNOWN,
+    BPETokenizer,
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    decode_stream,
+    split_pieces,
+)
+
+STORY = (Path(__file__).resolve().parents[2] / "data" / "lamplighter.txt").read_text(encoding="utf-8")
+SPECIAL = (END_OF_TEXT, "<|user|>", "<|user|>!", "<pad>")
+BPE = BPETokenizer.train(STORY, 1000, special_tokens=SPECIAL)
+CHAR = CharTokenizer.train(STORY)
+WORD = WordTokenizer.train(STORY)
+
+# -------------------------------------------------------------------------------------------- special tokens
+
+
+@given(wild_text(SPECIAL))
+@example("".join(SPECIAL))
+def test_user_text_cannot_inject_a_special_token(text):
+    for tokenizer in (BPE, CHAR, WORD):
+        ids = tokenizer.encode(text)
+        harmless = {tokenizer.special_tokens[UNKNOWN]} if UNKNOWN in tokenizer.special_tokens else set()
+        assert not set(ids) & (set(tokenizer.special_tokens.values()) - harmless)
+    assert BPE.decode(BPE.encode(text, "all")) == text
+
+
+def test_only_allowed_special_tokens_count():
+    text = f"a{END_OF_TEXT}b<pad>"
+    end, pad = BPE.special_tokens[END_OF_TEXT], BPE.special_tokens["<pad>"]
+    a, b = BPE.encode("a"), BPE.encode("b")
+    assert BPE.encode(text, "all") == [*a, end, *b, pad]
+    assert BPE.encode(text, {END_OF_TEXT}) == [*a, end, *b, *BPE.encode("<pad>")]
+    assert BPE.encode(text, ["<pad>"]) == [*a, *BPE.encode(END_OF_TEXT + "b"), pad]
+    assert BPE.encode(text, set()) == BPE.encode(text)
+    assert BPE.decode(BPE.encode(text, "all")) == text
+
+
+def test_where_one_name_begins_another_the_longer_wins():
+    assert BPE.encode("<|user|>!", "all") == [BPE.special_tokens["<|user|>!"]]
+    assert BPE.encode("<|user|>", "all") == [BPE.special_tokens["<|user|>"]]
+    assert BPE.encode("<|user|>!", {"<|user|>"}) == [BPE.special_tokens["<|user|>"], *BPE.encode("!")]
+
+
+def cut_by_hand(text, names):
+    """Text and names in turn: at each place, look for the longest name; shares nothing with the package."""
+    parts, ordinary, i = [], "", 0
+    while i < len(text):
+        name = max((name for name in names if text[i : i + len(name)] == name), key=len, default="")
+        if name:
+            parts, ordinary = [*parts, ordinary, name], ""
+        else:
+            ordinary += text[i]
+        i += len(name) or 1
+    return [*parts, ordinary]
+
+
+NAMES = st.lists(st.text("<|e>", min_size=1, max_size=4), unique=True, max_size=6)
+
+
+@pytest.mark.gate
+@given(NAMES, st.text("<|e> ", max_size=20), st.data())
+@example(["<|end", END_OF_TEXT], "<|endoftext|><|end<|endof", None)
+@example([END_OF_TEXT, "<|end"], "<|endoftext|><|end<|endof", None)
+@example(["e", "ee", "eee"], "eeeee", None)
+@example(["<e<"], "<e<e<", None)
+@settings(max_examples=500)
+def test_special_tokens_are_cut_alike_by_us_by_tiktoken_and_by_hand(names, text, data):
+    tokenizer = BPETokenizer([(b"e", b"e"), (b"<", b"|")], names, pattern=r"[\s\S]+")
+    some = data.draw(st.sets(st.sampled_from(names))) if data and names else set(names[:1])
+    encoding = tokenizer.to_tiktoken()
+    for allowed in ("all", some):
+        parts = cut_by_hand(text, names if allowed == "all" else allowed)
+        assert split_special(text, names if allowed == "all" else allowed) == parts
+        ids = [
+            [tokenizer.special_tokens[part]] if i % 2 else tokenizer.encode(part)
+            for i, part in enumerate(parts)
+        ]
+        assert tokenizer.encode(text, allowed) == sum(ids, [])
+        assert encoding.encode(text, allowed_special=allowed, disallowed_special=()) == sum(ids, [])
+    assert tokenizer.encode(text) == encoding.encode_ordinary(text)
+    assert tokenizer.encode(text) == encoding.encode(text, disallowed_special=())
+
+
+def test_tiktoken_is_taken_as_it_is_where_no_name_begins_another():
+    plain = BPETokenizer([], ("<a>", "<b>", "b>")).to_tiktoken()
+    assert type(plain) is tiktoken.Encoding
+    assert type(BPE.to_tiktoken()) is LongestFirst
+    assert one_begins_another(["ab", "b", "abc"]) and not one_begins_another(["ab", "b", "cab"])
+
+
+def test_longest_first_is_a_whole_encoding():
+    encoding = BPE.to_tiktoken()
+    text = "the<|user|>! lamp<|user|>"
+    ids = BPE.encode(text, "all")
+    assert encoding.encode(text, allowed_special="all") == ids and encoding.decode(ids) == text
+    assert encoding.encode_batch([text, "a"], allowed_special="all") == [ids, BPE.encode("a")]
+    array = encoding.encode_to_numpy(text, allowed_special="all")
+    assert array.dtype == numpy.uint32 and array.tolist() == ids
+    again = pickle.loads(pickle.dumps(encoding))
+    assert again.encode(text, allowed_special="all") == ids
+    with pytest.raises(ValueError, match="disallowed special token"):
+        encoding.encode(text)
+    with pytest.raises(ValueError, match="disallowed special token"):
+        encoding.encode(text, allowed_special={"<|user|>!"})
+    assert encoding.encode("a<|user|>!", allowed_special={"<|user|>!"}) == BPE.encode("a<|user|>!", "all")
+
+
+def test_a_special_token_that_is_missing_is_said_with_the_file(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    CharTokenizer("ab", ()).save(path)
+    assert Tokenizer.load(path).encode("ab") == [0, 1]
+    with pytest.raises(ValueError, match=r"^the tokenizer in .*tokenizer\.json lacks .*endoftext.*; train "):
+        Tokenizer.load(path).special_tokens[END_OF_TEXT]
+    with pytest.raises(ValueError, match=r"^the tokenizer lacks the special token '<pad>'; train one"):
+        CHAR.special_tokens["<pad>"]
+    assert END_OF_TEXT not in Tokenizer.load(path).special_tokens
+    assert Tokenizer.load(path).special_tokens.get(END_OF_TEXT) is None
+
+
+@pytest.mark.parametrize("allowed", [{"<|nobody|>"}, END_OF_TEXT, {END_OF_TEXT, ""}, "ALL"])
+def test_allowing_what_is_no_special_token_is_an_error(allowed):
+    with pytest.raises(ValueError, match='^allowed_special=.* must be "all" or a set .*endoftext.*$'):
+        BPE.encode("text", allowed)
+
+
+@given(st.lists(st.integers(0, 999), max_size=40))
+def test_a_stream_is_the_decoded_text(ids):
+    assert "".join(decode_stream(BPE, ids)) == BPE.decode(ids)
+
+
+def test_a_stream_waits_for_whole_characters_and_for_nothing_else():
+    bytes_only = BPETokenizer([])
+    parts = decode_stream(bytes_only, iter(bytes_only.encode("aé🙂")))
+    assert list(parts) == ["a", "é", "🙂"]
+    assert list(decode_stream(bytes_only, bytes_only.encode("é🙂")[:-1])) == ["é", "\ufffd"]
+    asked = []
+
+    def ids():
+        for i in (97, 98):
+            asked.append(i)
+            yield i
+
+    assert next(decode_stream(bytes_only, ids())) == "a" and asked == [97]
+    assert list(decode_stream(WORD, WORD.encode("the lamp"))) == ["the", " lamp"]
+
+
+@pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
+def test_a_stream_has_no_text_for_what_the_vocabulary_has_not(tokenizer):
+    """A model may have more rows than its tokenizer has tokens, and draw one of them, even in a character."""
+    spare, whole = tokenizer.vocab_size + 3, tokenizer.encode("the lamp")
+    ids = [i for known in whole for i in (spare, known)]
+    assert list(decode_stream(tokenizer, [*ids, spare])) == list(decode_stream(tokenizer, whole))
+    torn = [i for byte in "é".encode() for i in (byte, BPE.vocab_size)]
+    assert list(decode_stream(BPETokenizer([]), torn)) == ["é"]
+    with pytest.raises(ValueError, match="^ids holds -1, but "):
+        list(decode_stream(tokenizer, [-1]))
+
+
+@pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
+def test_an_id_outside_the_vocabulary_is_an_error(tokenizer):
+    size = tokenizer.vocab_size
+    for wrong in (size, -1):
+        with pytest.raises(ValueError, match=f"^ids holds {wrong}, but .* run from 0 to {size - 1}$"):
+            tokenizer.decode([0, wrong])
+    assert tokenizer.decode([]) == ""
+
+
+def test_ids_may_be_in_an_array():
+    text = "Mara found a key"
+    ids = BPE.encode(text)
+    assert BPE.decode(numpy.array(ids, dtype=numpy.uint16)) == BPE.decode(torch.tensor(ids)) == text
+
+
+# --------------------------------------------------------------------------------------------- save and load
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        BPE,
+        CHAR,
+        WORD,
+        BPETokenizer([(b"\xc3", b"\xa9")], (), r"[\s\S]", bytes(reversed(range(256)))),
+        WordTokenizer.train("é b", ("<|a|>",), r"\S|\s"),
+        CharTokenizer("\ud800é\n", ()),
+    ],
+)
+def test_load_gives_back_what_was_saved(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "deep" / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "deep" / "tokenizer.json")
+    assert type(loaded) is type(tokenizer) is type(type(tokenizer).load(tmp_path / "deep" / "tokenizer.json"))
+    for name in ("vocab", "special_tokens", "vocab_size", *tokenizer.fields):
+        assert getattr(loaded, name) == getattr(tokenizer, name), name
+    if UNKNOWN in tokenizer.special_tokens or tokenizer.kind == "bpe":
+        assert loaded.encode(STORY, "all") == tokenizer.encode(STORY, "all")
+    assert os.listdir(tmp_path / "deep") == ["tokenizer.json"]
+
+
+@pytest.mark.parametrize(("kind", "size"), [(BPETokenizer, (260,)), (WordTokenizer, ())])
+def test_what_training_used_is_kept(kind, size):
+    tokenizer = kind.train("to be to be", *size, special_tokens=("<|a|>",), pattern=r"[\s\S]+")
+    assert tokenizer.pattern == r"[\s\S]+" and list(tokenizer.special_tokens) == ["<|a|>"]
+    assert len(tokenizer.encode("to be to be")) < 6
+
+
+GOOD = {
+    "bpe": {"kind": "bpe", "merges": [["a", "b"], ["ab", "b"]], "special_tokens": {"<e>": 258}}
+    | {"pattern": r"\s+|\S+", "byte_order": bytes(range(256)).decode("latin-1")},
+    "word": {"kind": "word", "words": ["a", "b"], "special_tokens": {"<e>": 2}, "pattern": r"\s+|\S+"},
+    "char": {"kind": "char", "characters": "ab", "special_tokens": {"<e>": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        ("bpe", {"kind": "nobody"}, "its kind is 'nobody', which is none of 'char', 'word', 'bpe'"),
+        ("bpe", {"kind": ["bpe"]}, "its kind is ['bpe'], which is none of"),
+        ("bpe", {"kind": None}, "its kind is None"),
+        ("bpe", {"merges": ...}, "it lacks 'merges'"),
+        ("bpe", {"extra": 1}, "it has 'extra', which a tokenizer of kind 'bpe' has not"),
+        ("bpe", {"merges": 5}, "merges=5 must be a list of pairs of tokens"),
+        ("bpe", {"merges": "ab"}, "merges='ab' must be a list of pairs of tokens"),
+        ("bpe", {"merges": ["ab"]}, "merges[0]='ab' must be a pair of tokens"),
+        ("bpe", {"merges": [["a", "b", "c"]]}, "merges[0]=['a', 'b', 'c'] must be a pair"),
+        ("bpe", {"merges": [["a", 5]]}, "5 must be bytes, or a str with one character a byte"),
+        ("bpe", {"merges": [["a", "猫"]]}, "'猫' must be bytes, or a str with one character a byte"),
+        ("bpe", {"merges": [["a", "b"], ["a", "bc"]]}, "merges[1]=(b'a', b'bc') joins b'bc', which no merge"),
+        ("bpe", {"merges": [["ab", "b"], ["a", "b"]]}, "merges[0]=(b'ab', b'b') joins b'ab', which no merge"),
+        ("bpe", {"merges": [["a", "b"], ["a", "b"]]}, "tokens hold b'ab' twice; each must have one id"),
+        ("bpe", {"byte_order": "abc"}, "byte_order='abc' must hold each of the 256 bytes once"),
+        ("bpe", {"byte_order": None}, "byte_order=None must hold each of the 256 bytes once"),
+        ("bpe", {"byte_order": "猫" * 256}, "must be bytes, or a str with one character a byte"),
+        ("bpe", {"pattern": "("}, "pattern='(' is no regular expression: missing ) at position 1; mend it"),
+        ("bpe", {"pattern": None}, "pattern=None must be a str, a regular expression"),
+        ("word", {"words": 5}, "tokens=5 must be several str"),
+        ("word", {"words": ["a", None]}, "tokens hold None, which must be a str"),
+        ("word", {"words": ["a", "a"]}, "tokens hold 'a' twice"),
+        ("char", {"characters": None}, "tokens=None must be several str"),
+        ("char", {"characters": "aa"}, "tokens hold 'a' twice"),
+        ("char", {"special_tokens": None}, "special_tokens=None must be a list of names"),
+        ("char", {"special_tokens": {"<e>": 7}}, "the ids in special_tokens={'<e>': 7} must be"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong_in_one_line(kind, change, message, tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(GOOD[kind]))
+    assert Tokenizer.load(path).encode("a<e>", "all")[-1] == GOOD[kind]["special_tokens"]["<e>"]
+    state = {name: value for name, value in (GOOD[kind] | change).items() if value is not ...}
+    path.write_text(json.dumps(state))
+    with raises_one_line(ValueError, rf"^path='.*file\.json' is no tokenizer .*{re.escape(message)}.*$"):
+        Tokenizer.load(path)
+
+
+NO_OBJECT = {
+    "empty": b"",
+    "cut off at once": b"{",
+    "cut off": b'{"kind": "bpe"',
+    "a list": b"[]",
+    "a number": b"3",
+    "without a kind": b"{}",
+    "no UTF-8": b"\xff\xfe\xff",
+    "a zero byte": b"\x00",
+    "nested too deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("data", NO_OBJECT.values(), ids=NO_OBJECT)
+def test_a_file_that_is_no_object_of_json_is_named(data, tmp_path):
+    (tmp_path / "file.json").write_bytes(data)
+    with raises_one_line(ValueError, r"^path='.*file\.json' is no tokenizer that .*; save it again$"):
+        Tokenizer.load(tmp_path / "file.json")
+
+
+def test_loading_as_the_wrong_class_or_from_nowhere_is_an_error(tmp_path):
+    CHAR.save(tmp_path / "char.json")
+    with pytest.raises(ValueError, match="'char'"):
+        BPETokenizer.load(tmp_path / "char.json")
+    with pytest.raises(FileNotFoundError):
+        Tokenizer.load(tmp_path / "nothing.json")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "tokenizer.json"
+    CHAR.save(path)
+    before = path.read_bytes()
+
+    def full_disk(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        WORD.save(path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["tokenizer.json"]
+
+
+NO_NAMES = [
+    ("<pad>", TypeError, r"='<pad>' must be several names; write \('<pad>',\)$"),
+    (("<a>", "<a>"), ValueError, "=.* must be different names, none empty; .*$"),
+    (("",), ValueError, "=.* must be different names, none empty; .*$"),
+    (5, TypeError, r"=5 must be a list of names; for none, write \(\)$"),
+    (None, TypeError, r"=None must be a list of names; for none, write \(\)$"),
+    (iter(["<a>"]), TypeError, r"=.* must be a list of names; for none, write \(\)$"),
+    ([b"<a>"], TypeError, " holds b'<a>', which must be a str$"),
+    (["\ud800"], ValueError, " holds .* with half a character"),
+]
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
+@pytest.mark.parametrize(("names", "error", "message"), NO_NAMES)
+def test_special_tokens_are_a_list_of_different_names(kind, names, error, message):
+    tokens = [] if kind is BPETokenizer else "ab"
+    with pytest.raises(error, match=f"^special_tokens{message}"):
+        kind(tokens, special_tokens=names)
+
+
+NO_TEXTS = [
+    (b"bytes", "^text holds .* which must be a str; open files as text$"),
+    ([b"bytes"], "^text holds .* which must be a str; open files as text$"),
+    (["a", None], "^text holds .* which must be a str; open files as text$"),
+    (5, "^text=5 must be a str, or several$"),
+    (None, "^text=None must be a str, or several$"),
+]
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
+@pytest.mark.parametrize(("text", "message"), NO_TEXTS)
+def test_training_on_what_is_no_text_is_an_error(kind, text, message):
+    size = [257] if kind is BPETokenizer else []
+    with pytest.raises(TypeError, match=message):
+        kind.train(text, *size)
+
+
+@pytest.mark.parametrize("tokenizer", [BPE, CHAR, WORD])
+@pytest.mark.parametrize("text", [b"bytes", None, ["a"]])
+def test_encoding_what_is_no_text_is_an_error(tokenizer, text):
+    with pytest.raises(TypeError, match="^text=.* must be a str; encode several texts one by one$"):
+        tokenizer.encode(text)
+
+
+@pytest.mark.parametrize("pattern", [r"\w+", r"(a)|(\s)", r"(\w)+|\s", r"(?r)\w+|\W"])
+def test_a_pattern_that_skips_text_is_an_error(pattern):
+    with pytest.raises(ValueError, match=r"^pattern=.* skips part of the text; .*$"):
+        BPETokenizer([], pattern=pattern).encode("some words!")
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "message"),
+    [
+        (0, ValueError, "vocab_size=0 must be at least 257: 256 bytes, 1 special"),
+        (-5, ValueError, "vocab_size=-5 must be at least 257"),
+        (10**20, ValueError, f"vocab_size={10**20} must be at most 1,114,112"),
+        (300.0, TypeError, "vocab_size=300.0 must be a whole number, such as 1024"),
+        (float("nan"), TypeError, "vocab_size=nan must be a whole number"),
+        ("300", TypeError, "vocab_size='300' must be a whole number"),
+        (None, TypeError, "vocab_size=None must be a whole number"),
+        (True, TypeError, "vocab_size=True must be a whole number"),
+    ],
+)
+def test_the_size_of_a_vocabulary_is_checked_before_the_text_is_read(size, error, message):
+    def never():
+        raise AssertionError("read before the size was checked")
+        yield
+
+    with pytest.raises(error, match=f"^{re.escape(message)}.*$"):
+        BPETokenizer.train(never(), size)
+
+
+def test_any_kind_of_whole_number_is_a_size():
+    assert BPETokenizer.train("abab", numpy.int64(258)).vocab_size == 258
+
+
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer])
+@pytest.mark.parametrize("text", ["", [], [""]])
+def test_an_empty_text_is_an_error(kind, text):
+    with pytest.raises(ValueError, match="^text is empty, and gives no tokens; train on one that is not$"):
+        kind.train(text)
+
+
+def test_one_str_is_one_document_and_a_list_is_several():
+    assert WordTokenizer.train("a b").words == WordTokenizer.train(["a b"]).words == [" b", "a"]
+
+
+@pytest.mark.parametrize("pattern", ["(", r"\p{Nonsense}", "[", "a{2,1}"])
+@pytest.mark.parametrize("make", [partial(BPETokenizer, []), partial(WordTokenizer.train, "a b")])
+def test_an_invalid_pattern_is_an_error(make, pattern):
+    with pytest.raises(ValueError, match="^pattern=.* is no regular expression: .*; mend it$"):
+        make(pattern=pattern)
+
+
+GROUPS = {r"(\w)(\w)|\s": "ab cd", r"(\w+)|(\s)|(?=q)(x)": "ab cd", r"( ?)(\p{L}+)|([\s\S])": "ab cd!"}
+
+
+@pytest.mark.parametrize(("pattern", "text"), GROUPS.items())
+def test_a_pattern_may_have_groups(pattern, text):
+    assert "".join(split_pieces(pattern, text)) == text
+    tokenizer = BPETokenizer([(b"a", b"b"), (b" ", b"c")], pattern=pattern)
+    assert tokenizer.encode(text) == tokenizer.to_tiktoken().encode_ordinary(text)
+
+
+def test_a_pattern_that_only_regex_can_read_is_said_by_to_tiktoken():
+    tokenizer = BPETokenizer([], pattern=r"\X")
+    assert tokenizer.decode(tokenizer.encode("ab cd")) == "ab cd"
+    with pytest.raises(ValueError, match=r"^pattern=.* is no regular expression to tiktoken: .*; use encode"):
+        tokenizer.to_tiktoken()
+
+
+def test_a_subclass_says_what_a_token_is_and_gets_the_rest(tmp_path):
+    class Doubles(Tokenizer, kind="doubles"):
+        fields = ("special_tokens",)
+
+        def __init__(self, special_tokens=(END_OF_TEXT,)):
+            super().__init__(["aa", "bb"], special_tokens)
+
+        def encode_ordinary(self, text):
+            return self.known_ids([text[i : i + 2] for i in range(0, len(text), 2)])
+
+    try:
+        doubles = Doubles()
+        assert doubles.encode(f"aabb{END_OF_TEXT}bb", "all") == [0, 1, 2, 1]
+        assert doubles.decode([1, 2]) == "bb" + END_OF_TEXT
+        doubles.save(tmp_path / "doubles.json")
+        assert type(Tokenizer.load(tmp_path / "doubles.json")) is Doubles
+    finally:
+        del Tokenizer.kinds["doubles"]
+    with pytest.raises(NotImplementedError, match="^Tokenizer must define encode_ordinary"):
+        Tokenizer(["a"], ()).encode("a")
+
+
+def test_the_chapters_module_exports_few_names():
+    assert len(tokenization.__all__) <= 12
