@@ -16,7 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
-from companion.runtime.files.whole_files import downloads
+from companion.runtime.files import downloads
 
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)

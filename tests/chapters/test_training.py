@@ -30,8 +30,8 @@ import companion
 from companion import training
 from companion.datasets import Corpus, Split, encode_documents, random_batches
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.models import devices
 from companion.runtime.models.devices import pick_device, pick_dtype
-from companion.runtime.storage.model_names import devices
 from companion.runtime.training.sessions import TrainingDiverged
 from companion.runtime.training.validation import steps_within
 from companion.training import (

@@ -270,7 +270,7 @@ def test_a_kill_between_leaves_no_mixture(folder, weather, out, capsys, monkeypa
 
     with monkeypatch.context() as patch:
         for module in ("checkpoints", "adapters") if place == "writing" else ():
-            patch.setattr(f"companion.runtime.{module}.write_safetensors", stop_writing)
+            patch.setattr(f"companion.runtime.storage.{module}.write_safetensors", stop_writing)
         if place == "moving":
             patch.setattr("os.rename", stop_moving)
         assert main(argv) == 1

@@ -26,8 +26,8 @@ from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrained
+from companion.runtime.models import devices
 from companion.runtime.storage import model_names
-from companion.runtime.storage.model_names import devices
 from companion.runtime.text import chat_templates
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer

@@ -17,7 +17,7 @@ from companion.commands import train_run
 from companion.gpt import GPTConfig
 from companion.runtime.acceleration import cross_entropy
 from companion.runtime.data.prepared import Split, longest_row
-from companion.runtime.storage.model_names import devices
+from companion.runtime.models import devices
 from companion.runtime.training.distributed import ours
 from companion.runtime.training.presets import PRESETS
 from companion.runtime.training.reports import first_rise, gap_means, long_rows, scores_line

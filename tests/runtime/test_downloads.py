@@ -15,8 +15,8 @@ from support.folders import one_line, visible
 from companion.datasets import (
     load_text,
 )
+from companion.runtime.files import downloads
 from companion.runtime.files.downloads import download
-from companion.runtime.files.whole_files import downloads
 from companion.tokenization import END_OF_TEXT
 
 # -- downloads ----

@@ -28,7 +28,7 @@ from companion.datasets import (
 )
 from companion.runtime.data import prepared
 from companion.runtime.data.prepared import FILES
-from companion.runtime.files.whole_files import whole_files
+from companion.runtime.files import whole_files
 from companion.runtime.text import fingerprints
 from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer

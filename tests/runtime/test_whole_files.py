@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.strange_files import KINDS, make_strange
 
+from companion.runtime.files import whole_files
 from companion.runtime.files.whole_files import (
     COMMITTED,
     Unwritten,
@@ -24,7 +25,6 @@ from companion.runtime.files.whole_files import (
     read_regular,
     reading,
     staged,
-    whole_files,
     write_whole,
 )
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors

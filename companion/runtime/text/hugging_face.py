@@ -18,7 +18,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files.whole_files import whole_files, write_whole
+from companion.runtime.files import whole_files
+from companion.runtime.files.whole_files import write_whole
 from companion.runtime.generation.generation_configs import FILE as GENERATION
 from companion.runtime.generation.generation_configs import named_ids, named_sampling
 from companion.runtime.storage.hub import CONFIG as MODEL
