@@ -125,6 +125,16 @@ def occurrence(name: str) -> re.Pattern:
     return re.compile(rf"(?<![\w/.-])(?P<word>{word}s?)(?![\w/-])", case)
 
 
+def unprotected(source: str) -> list[tuple[int, int]]:
+    """The parts of a Markdown text in which terms may be linked, as positions of begin and end."""
+    free, position = [], 0
+    for protected in PROTECTED.finditer(source):
+        free.append((position, protected.start()))
+        position = protected.end()
+    free.append((position, len(source)))
+    return free
+
+
 class Linker:
     """Links each term where a chapter uses it first; one linker for one chapter."""
 
@@ -135,17 +145,14 @@ class Linker:
 
     def link(self, source: str) -> str:
         """The Markdown of a cell, with links; code, mathematics, headings, tables and links stay."""
+        free = unprotected(source)
         for pattern, name in list(self.open):
-            free, position = [], 0
-            for protected in PROTECTED.finditer(source):
-                free.append((position, protected.start()))
-                position = protected.end()
-            free.append((position, len(source)))
             for start, end in free:
                 found = pattern.search(source, start, end)
                 if found:
                     role = f"{{term}}`{' '.join(found['word'].split())} <{name}>`"
                     source = source[: found.start("word")] + role + source[found.end("word") :]
+                    free = unprotected(source)
                     self.open.remove((pattern, name))
                     break
         return source

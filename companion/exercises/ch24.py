@@ -264,6 +264,12 @@ class ExpertWork(TorchDispatchMode):
         super().__init__()
         self.held, self.products = [experts], 0  # held, so that their memory is not given to others
 
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return (
+            False  # True, the default, makes the first use import torch.compile: seconds of the answer's time
+        )
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         found, kind = func(*args, **kwargs or {}), func.overloadpacket
         factors = [arg for arg in args if torch.is_tensor(arg)][-2:]

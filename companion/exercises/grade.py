@@ -63,17 +63,22 @@ def grade_function(exercise: Function, answer: Any) -> Report:
     if complaint := misfit(exercise, answer):
         return Report(UNCLEAR, complaint)
     try:
-        tries = list(all_tries(exercise, answer))
+        return judged(exercise, answer)
     except Unclear as fault:
         text = f"{exercise.number} could not be checked: {fault}. That is a fault of the check, not yours."
         return Report(UNCLEAR, text)
-    if isinstance(tries[0].got.error, NotImplementedError):
-        return not_attempted(exercise)
+
+
+def judged(exercise: Function, answer: Any) -> Report:
+    """The verdict on an answer that can be tried. Raises Unclear."""
+    tries = Tries(all_tries(exercise, answer))
     failed = next((one for one in tries if one.failed), None)
+    if isinstance(tries.made[0].got.error, NotImplementedError):
+        return not_attempted(exercise)
     if failed is None:
         return Report(RIGHT, f"{exercise.number} right. {exercise.right}")
     rows = [("input", shown_input(exercise, failed.args)), *told(failed)]
-    rows += [("likely", cause) for cause in causes(exercise, tries, failed)]
+    rows += [("likely", cause) for cause in causes(exercise, answer, tries, failed)]
     return Report(NOT_YET, f"{exercise.number} not yet.", tuple(rows))
 
 
@@ -107,23 +112,53 @@ def not_attempted(exercise: Exercise) -> Report:
     return Report(NOT_ATTEMPTED, f"{exercise.number} not attempted yet: {text}")
 
 
+class Tries:
+    """The tries of an answer. Each is made when it is first looked at, since few tell what is wrong."""
+
+    def __init__(self, further: Iterator[Try]):
+        self.made: list[Try] = []
+        self.further = further
+
+    def __iter__(self) -> Iterator[Try]:
+        """All tries: those that were made, then the others. Raises Unclear."""
+        yield from list(self.made)
+        yield from self.others()
+
+    def failed_first(self) -> Iterator[Try]:
+        """All tries, and of those that were made the ones that failed first. Raises Unclear."""
+        yield from sorted(self.made, key=lambda one: not one.failed)
+        yield from self.others()
+
+    def others(self) -> Iterator[Try]:
+        """Make the tries that were not made."""
+        for one in self.further:
+            self.made.append(one)
+            yield one
+
+
 def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
     """Each input in turn, small ones first, until the time is over. Raises Unclear."""
-    stop_at = time.monotonic() + SECONDS
+    seconds = float(SECONDS)
     for case in cases_of(exercise):
-        begin = time.monotonic()
-        args, expected, before = case.args, case.expected(exercise), case.before
-        stop_at += time.monotonic() - begin  # this time is not the reader's
-        got = attempt(exercise.call, answer, args, max(stop_at - time.monotonic(), 0.01), watch=True)
-        if any(answer is wrong for wrong, _ in exercise.mistakes):
-            case.trials.setdefault(id(answer), got)  # so that it need not be tried again to be recognized
-        differs = trial_difference(exercise, got, expected)
-        stopped = isinstance(got.error, Stopped)
-        yield Try(
-            case, args, expected, got, differs, None if stopped else damage(exercise, args, before, got)
-        )
-        if stopped:
+        one, taken = tried(exercise, answer, case, seconds)
+        seconds -= taken
+        yield one
+        if isinstance(one.got.error, Stopped):
             break
+
+
+def tried(exercise: Function, answer: Any, case: "Case", seconds: float) -> tuple[Try, float]:
+    """Try an answer on one input, and the seconds that the answer took. Raises Unclear."""
+    expected = case.expected(exercise)
+    begin = time.monotonic()
+    got = attempt(exercise.call, answer, case.args, max(seconds, 0.01), watch=True)
+    taken = time.monotonic() - begin
+    if any(answer is wrong for wrong, _ in exercise.mistakes):
+        case.trials.setdefault(id(answer), got)  # so that it need not be tried again to be recognized
+    differs = trial_difference(exercise, got, expected)
+    stopped = isinstance(got.error, Stopped)
+    damaged = None if stopped else damage(exercise, case.args, case.before, got)
+    return Try(case, case.args, expected, got, differs, damaged), taken
 
 
 def meant(expected: Trial) -> bool:
@@ -226,7 +261,7 @@ def outcome(trial: Trial, digits: int = DIGITS) -> str:
     return trial.said if trial.error is not None else show(trial.value, digits=digits)
 
 
-def causes(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
+def causes(exercise: Function, answer: Any, tries: Tries, failed: Try) -> Iterator[str]:
     """The likely causes of a failed try."""
     if failed.damaged:
         yield damage_told(exercise, failed)
@@ -239,7 +274,7 @@ def causes(exercise: Function, tries: list[Try], failed: Try) -> Iterator[str]:
         yield "An endless loop? Look for a condition that never changes while the loop runs."
     elif isinstance(error, Problem):
         yield failed.got.said.removeprefix(f"{type_name(error)}: ")
-    elif message := known_mistake(exercise, tries):
+    elif message := known_mistake(exercise, answer, tries):
         yield message
     elif exercise.hint and (message := exercise.hint(failed.got, *failed.args)):
         yield message
@@ -274,10 +309,10 @@ def damage_told(exercise: Function, one: Try) -> str:
     )
 
 
-def known_mistake(exercise: Function, tries: list[Try]) -> str:
-    """The message of the first mistake that gives what the answer gave on every input; "" if none."""
+def known_mistake(exercise: Function, answer: Any, tries: Tries) -> str:
+    """The message of the first mistake that gives what the answer gives on every input; "" if none."""
     for wrong, message in exercise.mistakes:
-        if all(repeats(exercise, wrong, one) for one in sorted(tries, key=lambda one: not one.failed)):
+        if wrong is answer or all(repeats(exercise, wrong, one) for one in tries.failed_first()):
             return message
     return ""
 
@@ -287,20 +322,25 @@ def repeats(exercise: Function, wrong: Any, one: Try) -> bool:
     return not trial_difference(exercise, one.got, one.case.trial(exercise, wrong))
 
 
-def habits(tries: list[Try], failed: Try) -> Iterator[str]:
+def habits(tries: Tries, failed: Try) -> Iterator[str]:
     """Mistakes that every exercise can meet."""
-    meant_none = any(one.expected.value is None and one.expected.error is None for one in tries)
-    if failed.got.value is None and not meant_none:
+    if failed.got.value is None and not any(means_none(one.expected) for one in tries):
         yield "A function without `return` gives None. Is the `return` missing, or in a branch only?"
         return
     exact = Comparison(0.0, True)
 
-    def same(trials: list[Trial]) -> bool:
-        return not any(exact.differ(one.value, trials[0].value, "") for one in trials)
+    def same(trials: Iterator[Trial]) -> bool:
+        first = next(trials)
+        return not any(exact.differ(one.value, first.value, "") for one in trials)
 
     # Where a right answer gives the same, too (what `call` has to complain of: nothing), that says nothing.
-    if len(tries) > 2 and same([one.got for one in tries]) and not same([one.expected for one in tries]):
+    if same(one.got for one in tries) and len(tries.made) > 2 and not same(one.expected for one in tries):
         yield "It gives the same for every input: does it use its arguments?"
+
+
+def means_none(expected: Trial) -> bool:
+    """Whether a right answer gives None."""
+    return expected.value is None and expected.error is None
 
 
 # -- numbers ------------------------------------------------------------------

@@ -29,8 +29,10 @@ def kept_state() -> Iterator[None]:
     kept = []
     for settings in AREAS:
         for read, write in settings():
-            with contextlib.suppress(Exception):  # what cannot be read cannot be put back
+            try:
                 kept.append((write, read()))
+            except Exception:
+                continue  # what cannot be read cannot be put back
     begin_anew()
     inside = contextlib.ExitStack()
     inside.enter_context(warnings.catch_warnings())
@@ -44,8 +46,10 @@ def kept_state() -> Iterator[None]:
         with contextlib.suppress(Exception):
             inside.close()
         for write, value in reversed(kept):
-            with contextlib.suppress(Exception):  # one that fails must not keep the others
+            try:
                 write(value)
+            except Exception:
+                continue  # one that fails must not keep the others
 
 
 def begin_anew() -> None:
@@ -172,10 +176,7 @@ def pyplot_settings() -> Iterator[Setting]:
             loaded.close(number)
 
     yield lambda: set(loaded.get_fignums()), close_new
-    yield (
-        lambda: {name: dict.__getitem__(settings, name) for name in dict.keys(settings)},
-        partial(dict.update, settings),
-    )
+    yield lambda: dict(dict.items(settings)), partial(dict.update, settings)
 
 
 def torch_settings() -> Iterator[Setting]:
