@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.command_line import TINY, fails, planned
+from support.command_line import MINE, TINY, fails, planned
 
 from companion import cli, load
 from companion.cli import main
@@ -19,8 +19,6 @@ from companion.runtime.presets import PRESETS
 from companion.runtime.reports import first_rise, gap_means, long_rows, scores_line
 from companion.runtime.runs import Loss, rises
 from companion.runtime.states import read_log, write_log
-
-MINE = ["--data", "runs/data/mine"]
 
 
 def weights(folder):
