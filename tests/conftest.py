@@ -74,10 +74,22 @@ def write_sentences(folder: Path) -> None:
     (folder / "mine.txt").write_text(text, encoding="utf-8")
 
 
+def tell_little(patch: pytest.MonkeyPatch) -> None:
+    """Let a training show 40 tokens of a story, which is more than TINY's context of 32.
+
+    An untrained model's stories have no end, and to tell them takes longer than a few steps of training.
+    """
+    from companion.runtime.training import reports
+
+    patch.setattr(reports, "SAMPLE", 40)
+    patch.setattr(reports, "STORY", 40)
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty working directory with a text of our own in it."""
     monkeypatch.chdir(tmp_path)
+    tell_little(monkeypatch)
     write_sentences(tmp_path)
     return tmp_path
 
@@ -94,8 +106,9 @@ def templates(tmp_path_factory):
         if key not in made:
             made[key] = tmp_path_factory.mktemp("template")
             write_sentences(made[key])
-            with contextlib.chdir(made[key]), contextlib.redirect_stdout(io.StringIO()):
-                with contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.chdir(made[key]), pytest.MonkeyPatch.context() as patch:
+                tell_little(patch)
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     assert [main(command) for command in commands] == [0] * len(commands)
         shutil.copytree(made[key], folder, dirs_exist_ok=True)
 

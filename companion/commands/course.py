@@ -77,7 +77,7 @@ STAGES = {
         lambda plan: [
             *("finetune", "rewards", "--model", plan.folder / "answerer"),
             *("--output", plan.folder / "assistant", "--overwrite"),
-            *("--steps", 8 * max(1, round(ROUNDS * plan.minutes)), "--asked", 100),
+            *("--steps", 8 * max(1, round(ROUNDS * plan.minutes)), "--asked", min(100, plan.questions)),
             *("--prompts", max(4, min(128, round(16 * plan.minutes))), "--average", 0),
             *("--seed", plan.seed, "--device", plan.device),
         ],

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 import pytest
@@ -486,13 +486,23 @@ def rows_of(dialogues, tokenizer):
     return chat_rows([one.messages for one in dialogues], tokenizer, 256, shorten=True)
 
 
+@cache
+def told_lessons():
+    return lessons(480, seed=161, unknown=0.0, stories=400)
+
+
+@cache
+def told_questions():
+    return asked(160, seed=170)
+
+
 def chapters_lessons(tokenizer):
-    return rows_of(lessons(480, seed=161, unknown=0.0, stories=400), tokenizer)
+    return rows_of(told_lessons(), tokenizer)
 
 
 def share_right(model, tokenizer):
     """Of 160 new questions, how many the model answers."""
-    return says(model, rows_of(asked(160, seed=170), tokenizer)).float().mean().item()
+    return says(model, rows_of(told_questions(), tokenizer)).float().mean().item()
 
 
 def nats_of_stories(model, tokenizer):

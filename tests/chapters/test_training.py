@@ -127,6 +127,18 @@ def test_the_optimizer_is_adamw_with_decay_on_matrices_but_the_embeddings(data):
         np.testing.assert_allclose(p.detach().numpy(), start[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+def test_the_optimizer_leaves_out_what_is_frozen(data):
+    """It has neither a place in a group nor memory: decay alone would move a weight that should stay."""
+    model = small_model(data)
+    learning = {"blocks.1.attn.q_proj.weight", "blocks.1.mlp.up_proj.bias", "norm.weight"}
+    for name, p in model.named_parameters():
+        p.requires_grad_(name in learning)
+    optimizer = make_optimizer(model, config(weight_decay=0.3))
+    named = {p: name for name, p in model.named_parameters()}
+    groups = [{named[p] for p in group["params"]} for group in optimizer.param_groups]
+    assert groups == [{"blocks.1.attn.q_proj.weight"}, {"blocks.1.mlp.up_proj.bias", "norm.weight"}]
+
+
 def test_gradients_of_several_batches_are_those_of_one(data):
     generator = torch.Generator().manual_seed(0)
     x, y = next(random_batches(data.train.tokens, 7, 29, generator, data.train.starts))

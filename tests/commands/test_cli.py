@@ -16,6 +16,7 @@ from companion.cli import COMMANDS, main
 from companion.commands.naming import SHIPPED
 from companion.datasets import load_prepared
 from companion.runtime.command_line.options import MEANINGS
+from companion.runtime.training import reports
 from companion.runtime.training.presets import PRESETS
 from companion.runtime.training.resuming import read_log
 from companion.training import TrainConfig
@@ -211,7 +212,8 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
 
 
 @pytest.mark.gate
-def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys):
+def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys, monkeypatch):
+    monkeypatch.setattr(reports, "TOLD", 4)
     assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
     shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
     out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])

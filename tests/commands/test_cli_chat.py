@@ -195,7 +195,8 @@ def test_what_a_killed_run_had_not_written_whole_is_in_nobodys_way(made, tmp_pat
 
 
 @pytest.mark.gate
-def test_the_village_is_made_here(tmp_path, capsys):
+def test_the_village_is_made_here(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(instruct, "TEXTS", 200)
     argv = ["finetune", "instructions", "--data", "village", "--conversations", 60, "--steps", 3]
     assert main([str(a) for a in [*argv, "--output", tmp_path / "out"]]) == 0
     assert "plain texts" in capsys.readouterr().out

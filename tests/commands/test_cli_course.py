@@ -11,11 +11,13 @@ from support.command_line import fails
 
 from companion import load, village
 from companion.cli import main
-from companion.commands import course, reward
+from companion.commands import course, instruct, reward
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.training import reports
 from companion.tokenization import BPETokenizer
 from companion.training import Trainer, save_checkpoint
+from companion.village import measures
 
 QUICK = ["--minutes", "0.02", "--questions", "8"]
 
@@ -26,7 +28,14 @@ def rows(folder):
 
 @pytest.mark.gate
 def test_a_course_that_is_stopped_goes_on_and_ends_with_a_model_to_chat_with(tmp_path, capsys, monkeypatch):
-    folder, look = tmp_path / "course", course.look
+    """With few stories to measure with and to keep to, which take as long as the stages otherwise."""
+    folder, look, split = tmp_path / "course", course.look, village.load_split
+    for module in (village, measures):
+        monkeypatch.setattr(module, "load_split", lambda name: split(name)[:40])
+    monkeypatch.setattr(instruct, "TEXTS", 60)
+    monkeypatch.setattr(reports, "TOLD", 4)
+    floor = measures.reference_lines("val")["floor"]
+    assert floor < 0.2
 
     def interrupt(plan, name):
         if name == "answerer":
@@ -47,7 +56,7 @@ def test_a_course_that_is_stopped_goes_on_and_ends_with_a_model_to_chat_with(tmp
     assert [row["stage"] for row in rows(folder)] == [*course.STAGES]
     for row in rows(folder)[2:]:
         assert row["right from"][0] <= row["right"] <= row["right from"][1] and row["bits per byte"] > 0.19
-    assert "The floor is 0.18" in said and f"companion chat --model {folder / 'assistant'}" in said
+    assert f"The floor is {floor:.4f}" in said and f"companion chat --model {folder / 'assistant'}" in said
     assert "<|assistant|>" in load(folder / "assistant", "cpu").tokenizer.special_tokens
     assert main(["chat", "--model", str(folder / "assistant"), "--say", "Who has the key?"]) == 0
 
@@ -79,7 +88,8 @@ def test_a_course_goes_on_with_what_it_was_asked_for(tmp_path, monkeypatch, caps
     assert [*asked] == ["teller", "answerer", "assistant"]
     assert all("--seed 7 --device cpu" in words for words in asked.values())
     assert "--minutes 0.31" in asked["teller"] and "--conversations 150" in asked["answerer"]
-    assert "--prompts 8" in asked["assistant"] and rows(folder)[-1]["asked"] == 9
+    assert "--prompts 8" in asked["assistant"] and "--asked 9" in asked["assistant"]
+    assert rows(folder)[-1]["asked"] == 9
     argv_of(["--output", folder, "--resume", *GIVEN], monkeypatch)
 
 
@@ -160,7 +170,7 @@ def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypa
     done = "".join(json.dumps({"stage": name, "seconds": 1}) + "\n" for name in [*course.STAGES][:3])
     (tmp_path / course.LOG).write_text(done, "utf-8")
     argv = ["course", "--output", tmp_path, "--resume", *QUICK, "--device", "cpu"]
-    step, measure = Trainer.step, reward.look
+    step, measure, stories = Trainer.step, reward.look, village.load_split("test")[:9]
 
     def stop(trainer):
         if trainer.steps == 1:
@@ -168,6 +178,7 @@ def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypa
         return step(trainer)
 
     monkeypatch.setattr(course, "look", lambda plan, name: {})
+    monkeypatch.setattr(village, "load_split", lambda name: stories)
     monkeypatch.setattr(reward, "look", lambda teller, n, seed: measure(teller, 4, seed))
     monkeypatch.setattr("companion.village.tasks.true_story", lambda text, ended=True: text.count("e") / 999)
     with monkeypatch.context() as patch:
@@ -208,11 +219,6 @@ def test_a_folder_of_other_files_is_no_course(more, tmp_path, capsys):
         capsys, ["course", "--output", tmp_path, *more], 2, "holds something else (letter.txt); name another"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
-
-
-def test_a_damaged_log_is_one_line(tmp_path, capsys):
-    (tmp_path / course.LOG).write_text("{", "utf-8")
-    fails(capsys, ["course", "--output", tmp_path, "--resume"], 2, course.LOG, "damaged", "remove it")
 
 
 def test_the_course_that_is_logged_kept_its_promises_and_readme_quotes_it():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.command_line import fails
+from support.command_line import fails, said
 
 from companion import load
 from companion.cli import main
@@ -22,12 +22,6 @@ from companion.village import load_split
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {"vocab_size": 300, "context_length": 8, "n_layers": 1, "n_heads": 1, "d_model": 8, "d_ff": 9}
-
-
-def said(capsys, argv):
-    capsys.readouterr()
-    assert main([str(a) for a in argv]) == 0
-    return capsys.readouterr().out
 
 
 @pytest.fixture

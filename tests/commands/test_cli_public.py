@@ -375,6 +375,15 @@ def test_a_run_goes_on_from_weights_of_ours_too_also_on_the_village(here, monkey
     assert plan.origin["name"] == VILLAGE.as_posix() and plan.origin["steps"] > 0
 
 
+def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(prepared, monkeypatch):
+    """A short run on a new text needs none, and --dropout is of a new model."""
+    tokenizer = Tokenizer.load("runs/data/mine/tokenizer.json")
+    shape = {"context_length": 32, "n_layers": 1, "n_heads": 2, "d_model": 16}
+    save_checkpoint("ours", gpt2(GPTConfig(tokenizer.vocab_size, **shape, dropout=0.2)), tokenizer)
+    assert load("ours").model.config.dropout == 0.2
+    assert planned(monkeypatch, ["--init", "ours", *MINE]).model.dropout == 0
+
+
 @pytest.mark.parametrize(
     "more, words",
     [

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.command_line import TINY, fails, planned
+from support.command_line import MINE, TINY, fails, planned
 
 from companion import cli, load
 from companion.cli import main
@@ -24,8 +24,6 @@ from companion.runtime.training.reports import first_rise, gap_means, long_rows,
 from companion.runtime.training.resuming import read_log, write_log
 from companion.runtime.training.sessions import Loss, rises
 from companion.training import TrainConfig, Trainer
-
-MINE = ["--data", "runs/data/mine"]
 
 
 def weights(folder):

@@ -7,14 +7,13 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.command_line import TINY, fails, planned
+from support.command_line import MINE, TINY, fails, planned
 
 from companion import cli
 from companion.cli import main
 from companion.runtime.command_line.settings import read_settings, write_run_settings, write_settings
 from companion.runtime.training.presets import PRESETS
 
-MINE = ["--data", "runs/data/mine"]
 KINDS = {
     "": {"data": str, "minutes": float},
     "model": {"d_model": int, "dropout": float, "d_ff": int | None},

@@ -339,6 +339,14 @@ def test_special_tokens_are_a_list_of_different_names(kind, names, error, messag
         kind(tokens, special_tokens=names)
 
 
+@pytest.mark.parametrize("kind", [CharTokenizer, WordTokenizer, BPETokenizer])
+@pytest.mark.parametrize(("names", "error", "message"), NO_NAMES)
+def test_training_takes_a_list_of_different_names_too(kind, names, error, message):
+    size = {"vocab_size": 300} if kind is BPETokenizer else {}
+    with pytest.raises(error, match=f"^special_tokens{message}"):
+        kind.train("a b", special_tokens=names, **size)
+
+
 NO_TEXTS = [
     (b"bytes", "^text holds .* which must be a str; open files as text$"),
     ([b"bytes"], "^text holds .* which must be a str; open files as text$"),

@@ -50,8 +50,9 @@ def test_a_question_is_read_as_in_this_process():
 
 @pytest.mark.gate
 def test_templates_that_never_end_keep_nobody_waiting(monkeypatch):
-    """One less than there are readers: the others are answered while those loop."""
+    """One less than there are readers: the others are answered while those loop. Each takes a whole core."""
     monkeypatch.setattr(reading, "SECONDS", 60.0)
+    monkeypatch.setattr(reading, "AT_ONCE", 2)
     with ThreadPoolExecutor(reading.AT_ONCE) as pool, running(public(), "tiny", LIMITS) as url:
         assert said(url, max_tokens=1)["choices"]
         evil = [pool.submit(call, url, {"messages": LOOP}) for _ in range(reading.AT_ONCE - 1)]

@@ -223,14 +223,15 @@ def whole(text: str) -> str:
 def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
     """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
 
-    Raises TypeError for others.
+    Raises TypeError for others, and for special tokens that are no list of names.
     """
+    names = special_names(special_tokens)
     if not isinstance(text, Iterable):
         raise TypeError(f"text={text!r:.40} must be a str, or several")
     for document in [text] if isinstance(text, str) else text:
         if not isinstance(document, str):
             raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
-        yield from split_special(whole(document), special_tokens)[::2]
+        yield from split_special(whole(document), names)[::2]
 
 
 @lru_cache(64)

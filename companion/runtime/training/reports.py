@@ -16,6 +16,10 @@ USUAL = 256
 """Tokens of the rows in most presets."""
 TOLD = 40
 """Stories that are judged at a training's end."""
+SAMPLE = 200
+"""The most tokens of the sample that is shown at each evaluation."""
+STORY = 250
+"""The most tokens of the story that is shown at a training's end."""
 
 
 class Reporter:
@@ -33,7 +37,7 @@ class Reporter:
 
         write_run_settings(self.plan)
         teller, prompt = self.tell(model), PROMPT if self.is_village else ""
-        sample = teller.tell(prompt, max_new_tokens=200, temperature=0.8, seed=row["step"])
+        sample = teller.tell(prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
         more = {"sample": sample}
         if self.plan.judge and self.is_village:
             more |= village_scores(teller, self.plan.judge, seed=row["step"])
@@ -68,7 +72,8 @@ def multiplications(c: Any, length: int) -> int:
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict]) -> None:
     """What a run came to: a story, its loss, and what that means. teller: of the model in its folder."""
     is_village, last = corpus.meta.get("source") == "village", history[-1]
-    print(f"\nA story of your model:\n\n  {teller.tell(PROMPT if is_village else '', seed=1)}\n")
+    story = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
+    print(f"\nA story of your model:\n\n  {story}\n")
     print(what_it_is(last, len(corpus.train.tokens)))
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on text it has not seen.")
     if is_village:
