@@ -32,7 +32,7 @@ def test_a_slider_changes_the_picture_and_a_text_that_cannot_be_drawn_is_told_so
     box = opened.page.locator(".jp-OutputArea .jupyter-widgets.widget-vbox")
     picture, line = box.locator("img"), box.locator(".widget-html span[style*=pre-wrap]")
     for name in ("text", "merges"):
-        box.get_by_label(name, exact=True).first.wait_for(state="attached")
+        box.locator(f".widget-label:text-is('{name}')").wait_for()
     said = "No merge yet: 16 tokens, one for each byte."
     box.get_by_text(said, exact=True).wait_for()
     box.get_by_alt_text(said, exact=True).wait_for()

@@ -35,6 +35,17 @@ OVERFLOWING = """() => {
 }"""
 """What is wider than the page, in words."""
 
+ONE_OF_EACH = """() => {
+  const seen = new Set();
+  for (const span of document.querySelectorAll(".highlight pre span[class]:not(:has(*))")) {
+    const kind = `${span.className} in ${span.parentElement.className}`;
+    if (seen.has(kind)) span.replaceWith(span.textContent);
+    seen.add(kind);
+  }
+  for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
+}"""
+"""Leaves one of each kind of the colored words in the code: a chapter has 8,000, and axe is slow."""
+
 
 class Opened:
     """A page of the site in one of Playwright's contexts, and what complained in it."""

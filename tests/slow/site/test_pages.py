@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from opened import BOOK, CHAPTERS, FIRST, KINDS, NAMES, OVERFLOWING
+from opened import BOOK, CHAPTERS, FIRST, KINDS, NAMES, ONE_OF_EACH, OVERFLOWING
 
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
@@ -113,18 +113,6 @@ def test_equations_fit_a_narrow_screen_and_stay_legible(shown):
 
 def test_lines_of_code_and_output_are_seen_whole_on_a_wide_screen(shown):
     assert shown.page.locator(".bd-article pre").evaluate_all(CUT) == []
-
-
-ONE_OF_EACH = """() => {
-  const seen = new Set();
-  for (const span of document.querySelectorAll(".highlight pre span[class]:not(:has(*))")) {
-    const kind = `${span.className} in ${span.parentElement.className}`;
-    if (seen.has(kind)) span.replaceWith(span.textContent);
-    seen.add(kind);
-  }
-  for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
-}"""
-"""Leaves one of each kind of the colored words in the code: a chapter has 8,000, and axe is slow."""
 
 
 def faults(shown, options) -> str:

@@ -9,8 +9,8 @@ from opened import BOOK
 from companion.book.terms import chapter_terms
 from companion.book.text import read_notebook
 
-WITH_EQUATIONS = BOOK.find("03")
-"""A chapter with many equations, and wide ones."""
+WITH_EQUATIONS = BOOK.find("17")
+"""A chapter with an equation that is too wide for a phone, and others that are not."""
 BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;

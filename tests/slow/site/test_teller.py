@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from opened import BOOK, OVERFLOWING, Opened
+from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
@@ -291,6 +291,7 @@ def test_axe_finds_no_fault_in_what_a_tool_shows(used):
         "axe_playwright_python.sync_playwright", reason="needs axe: pip install -e '.[site]'"
     )
     page = used.page
+    page.evaluate(ONE_OF_EACH)
     page.add_style_tag(content="* {transition: none !important}")
     for theme in ("light", "dark"):
         page.evaluate("theme => {document.documentElement.dataset.theme = theme}", theme)
