@@ -39,12 +39,12 @@ ONE_OF_EACH = """() => {
   const seen = new Set();
   for (const span of document.querySelectorAll(".highlight pre span[class]:not(:has(*))")) {
     const kind = `${span.className} in ${span.parentElement.className}`;
-    if (seen.has(kind)) span.replaceWith(span.textContent);
-    seen.add(kind);
+    if (seen.has(kind) || !span.checkVisibility()) span.replaceWith(span.textContent);
+    else seen.add(kind);
   }
   for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
 }"""
-"""Leaves one of each kind of the colored words in the code: a chapter has 8,000, and axe is slow."""
+"""Leaves one of each kind of the colored words that code shows: a chapter has 8,000, and axe is slow."""
 
 
 class Opened:
