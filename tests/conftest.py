@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -14,6 +16,33 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what run
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 """No sandbox, because the gate may run as root; no requests of the browser's own."""
+
+MISSING = re.compile(r"could not import|install ")
+"""How a skip says that something is not installed."""
+MAY_BE_MISSING = ("llama-cpp-python", "could not import 'resource'")
+"""What no extra brings, in the words of the skip: llama.cpp is built from source, which takes ten minutes,
+and Windows has no `resource`. A test without its GPU says so in other words than MISSING's."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """A test that is skipped."""
+    return fail_if_missing((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report():
+    """A file that is skipped."""
+    return fail_if_missing((yield))
+
+
+def fail_if_missing(report):
+    """A skip for what is not installed is a failure where EXTRAS_INSTALLED says that all is: in .ci/run."""
+    if os.environ.get("EXTRAS_INSTALLED") and report.skipped and isinstance(report.longrepr, tuple):
+        *_, reason = report.longrepr
+        if MISSING.search(reason) and not any(name in reason for name in MAY_BE_MISSING):
+            report.outcome, report.longrepr = "failed", f"{reason}, but EXTRAS_INSTALLED is set"
+    return report
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,10 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
     assert {name for outcome, name in outcomes} == {*BROKEN, "01_averages", "02_smoothing"}
 
 
+(GATE,) = re.findall(r"pytest -rs -m gate (.+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+"""What .ci/run names: a setting, and the folder."""
+
+
 @pytest.mark.gate
 @pytest.mark.parametrize(
     ("expression", "folders", "found"),
@@ -59,10 +64,11 @@ def test_pytest_refuses_each_broken_notebook_and_passes_whole_ones(book):
         ("not gate", "chapters tests", ["Cell 0", "test_quick"]),
         ("gate", "tests", ["test_of_the_gate"]),
         ("gate", "tests/slow", ["test_of_a_browser"]),
+        ("gate", GATE, ["test_of_a_browser", "test_of_the_gate"]),
     ],
 )
 def test_each_command_runs_its_part(expression, folders, found, tmp_path):
-    """The quick run has no notebook, a plain one nothing of the gate's; the gate's own two have the rest."""
+    """The quick run has no notebook, a plain one nothing of the gate's; the gate's own have the rest."""
     for place in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / place, tmp_path)
     for place in ("chapters", "tests/slow"):
@@ -72,8 +78,63 @@ def test_each_command_runs_its_part(expression, folders, found, tmp_path):
         "import pytest\ndef test_quick(): pass\n@pytest.mark.gate\ndef test_of_the_gate(): pass\n"
     )
     (tmp_path / "tests" / "slow" / "test_browser.py").write_text("def test_of_a_browser(): pass\n")
-    options = f"-m pytest -n 0 -q --collect-only {folders} -m".split()
+    options = shlex.split(f"-m pytest -n 0 -q --collect-only {folders} -m")
     command = [sys.executable, *options, expression]
     out = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout
     names = [line.rpartition("::")[2] for line in out.splitlines() if "::" in line]
     assert [name for name in names if not re.fullmatch(r"Cell [1-9]\d*", name)] == found
+
+
+SKIPPED = """
+import pytest
+
+def test_extra():
+    pytest.importorskip("no_such_module", reason="needs it: pip install -e '.[site]'")
+
+def test_no_reason():
+    pytest.importorskip("no_such_module")
+
+@pytest.mark.skipif(True, reason="the authors' tools are not installed: pip install -e .[site]")
+def test_mark():
+    pass
+
+@pytest.fixture
+def chromium():
+    pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
+
+def test_fixture(chromium):
+    pass
+
+def test_llama_cpp():
+    pytest.skip("needs llama-cpp-python, which is built from source: pip install llama-cpp-python==0.3.36")
+
+def test_gpu():
+    pytest.skip("needs a GPU")
+"""
+
+
+@pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.gate)])
+def test_what_is_not_installed_fails_in_the_gate_and_is_skipped_elsewhere(installed, tmp_path):
+    (tmp_path / "tests" / "slow").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
+    (tmp_path / "tests" / "slow" / "test_each.py").write_text(SKIPPED, encoding="utf-8")
+    whole = (
+        "import pytest\npytest.importorskip('no_such_module', reason='pip install it')\ndef test(): pass\n"
+    )
+    (tmp_path / "tests" / "slow" / "test_whole.py").write_text(whole, encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "EXTRAS_INSTALLED"}
+    if installed:
+        environment["EXTRAS_INSTALLED"] = "1"
+    options = ["-q", "-rfEs", "-p", "no:cacheprovider", "--continue-on-collection-errors", "--color=no"]
+    command = [sys.executable, "-m", "pytest", *options, "tests"]
+    out = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path).stdout
+    wrong = re.findall(r"^(?:FAILED|ERROR) tests/slow/(?:test_each.py::)?(\w+)", out, re.MULTILINE)
+    missing = {"test_extra", "test_no_reason", "test_mark", "test_fixture", "test_whole"}
+    assert set(wrong) == (missing if installed else set()), out
+    assert ("2 skipped" if installed else "7 skipped") in out, out
+
+
+def test_the_gate_says_that_the_extras_are_installed_once_they_are():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    steps = ["install -e '.[site,serve,peers]'", "export EXTRAS_INSTALLED=1", "pytest -rs -m gate"]
+    assert sorted(map(gate.index, steps)) == [gate.index(step) for step in steps]

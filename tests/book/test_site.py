@@ -344,7 +344,7 @@ def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
 def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_browser():
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
-    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs -m gate tests/slow/site" in gate
+    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs -m gate" in gate
     for command in ("-e .[site]", "python -m companion.book site", "pytest -m gate tests/slow/site"):
         assert command in workflow
     assert "deploy-pages" in workflow

@@ -14,7 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 90
+SECONDS = 300
+"""How long the app may take to start or to end: on a busy machine, more than a minute."""
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[site]'")
 
 DATA = Path(__file__).parents[3] / "data"
-WIDTHS = pytest.mark.parametrize("width", [1280, 380])
+NEEDS_AXE = "needs axe: pip install -e '.[site]'"
 BY_STREAMLIT = {"presentation-role-conflict"}
 """Faults that axe finds in what Streamlit draws. Its file uploader is a section with the role presentation
 and a name: what it says is said by the button inside, so nothing is lost."""
@@ -29,7 +29,7 @@ def opened(browser, address):
         screen = {"viewport": {"width": width, "height": 900}, "color_scheme": theme}
         contexts.append(browser.new_context(**screen))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)  # on a busy machine, much is slow
         page.on("request", lambda request: asked.append(request.url))
         page.on("websocket", lambda socket: asked.append(socket.url.replace("ws", "http", 1)))
         page.goto(f"{address}/{path}")
@@ -99,28 +99,28 @@ USES = {
 }
 
 
-@WIDTHS
+def wait_until_still(page):
+    """Wait until nothing fades in or moves any more."""
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running')")
+
+
+@pytest.mark.parametrize("theme, width", [("light", 1280), ("dark", 380)])
 @pytest.mark.parametrize("path", USES)
-def test_each_page_does_what_it_is_for_and_fits(opened, path, width):
-    page = opened(path, width)
+def test_each_page_does_what_it_is_for_and_fits_and_axe_finds_no_fault(opened, path, theme, width):
+    """None that is serious, and none at all in what we draw."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=NEEDS_AXE)
+    page = opened(path, width, theme)
     USES[path](page)
-    page.wait_for_timeout(500)
+    wait_until_still(page)
     assert page.evaluate(TOO_WIDE) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     shown = page.get_by_test_id("stAppViewContainer").inner_text()
     assert "Traceback" not in shown and page.get_by_role("alert").count() == 0
 
-
-@pytest.mark.parametrize("theme, width", [("light", 1280), ("dark", 380)])
-@pytest.mark.parametrize("path", USES)
-def test_axe_finds_no_serious_fault_and_none_in_what_we_draw(opened, path, theme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[site]")
-    page = opened(path, width, theme)
-    USES[path](page)
     for table in page.get_by_text("The same as a table").all():
         table.click()
-    page.mouse.move(0, 0)
-    page.wait_for_timeout(700)  # what fades in
+    wait_until_still(page)
     faults = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     ours = axe.Axe().run(page, context={"include": [OURS]}).response["violations"]
     said = [[fault["id"], fault["impact"], fault["nodes"][0]["html"][:200]] for fault in faults + ours]
@@ -178,8 +178,7 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     page.locator(".c-table").wait_for(state="visible")
     press_tab_until(page, "() => document.activeElement.matches('.c-scroll')")
     page.keyboard.press("End")
-    page.wait_for_timeout(500)
-    assert page.locator(".c-scroll").evaluate("part => part.scrollTop") > 0
+    page.wait_for_function("() => document.querySelector('.c-scroll').scrollTop > 0")
     numbers = page.locator(".c-token").evaluate_all("all => all.map(one => one.title)")
     assert len(numbers) == page.locator(".c-table tbody tr").count() and all("others:" in n for n in numbers)
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 60
-"""How long the server may take to start, and a page to open."""
+SECONDS = 300
+"""How long the server may take to start, and a page to open: on a busy machine, more than a minute."""
 
 NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 """Where JupyterLab keeps whether it asks to fetch news; its question would cover the page."""
@@ -173,10 +173,7 @@ class OpenChapter:
 
         JupyterLab puts cells on the page as they come near, and sets equations after that.
         """
-        deadline = time.monotonic() + SECONDS
-        while self.page.evaluate(SCROLL):
-            assert time.monotonic() < deadline, f"{self.file.name} is not all on the page"
-            self.page.wait_for_timeout(100)
+        self.page.wait_for_function(f"() => !({SCROLL})()", polling=100)
 
     def command(self, name: str, then: str = "", seconds: float = SECONDS) -> None:
         """Run one of JupyterLab's commands, as its menus do, and wait until it and what follows are done."""
@@ -240,7 +237,17 @@ class OpenChapter:
         return there
 
     def raw_markup(self) -> list[str]:
-        """What a reader sees of markup that should have been rendered, with the text around it."""
+        """What a reader sees of markup that should have been rendered, with the text around it.
+
+        JupyterLab sets equations some time after the text around them; what is found is looked for again.
+        """
+        deadline = time.monotonic() + SECONDS
+        while (found := self.raw_markup_now()) and time.monotonic() < deadline:
+            self.page.wait_for_timeout(500)
+        return found
+
+    def raw_markup_now(self) -> list[str]:
+        """The same, of what the page shows at this moment."""
         found = []
         for text in self.page.evaluate(TEXTS):
             for name, pattern in RAW.items():

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[site]'")
 
-from lab import ROOT, serve
+from lab import ROOT
 
 from companion.book.execute import raised
 from companion.book.manifest import Book
@@ -23,13 +23,6 @@ BOOK = Book.read(ROOT)
 KEYS = os.environ.get("LAB_CHAPTERS", "00_start")
 """The start, for every run: the first that a reader opens, and the quickest."""
 CHAPTERS = BOOK.chapters if KEYS == "all" else [BOOK.find(key) for key in KEYS.split(",")]
-
-
-@pytest.fixture(scope="module")
-def lab(browser, tmp_path_factory):
-    """One JupyterLab for all chapters, on a copy of the course; none where there is no browser."""
-    with serve(tmp_path_factory.mktemp("lab")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=CHAPTERS, ids=lambda chapter: chapter.name)

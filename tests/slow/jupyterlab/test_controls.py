@@ -5,8 +5,6 @@ import pytest
 
 pytest.importorskip("playwright", reason="needs playwright: pip install -e '.[site]'")
 
-from lab import serve
-
 CELL = """from companion.show import plots, widgets
 from companion.tokenization import BPETokenizer
 
@@ -16,34 +14,38 @@ widgets.merges(tokenizer, "Mara found a key", states=(0, 5))"""
 
 
 @pytest.fixture(scope="module")
-def opened(browser, tmp_path_factory):
+def opened(browser, lab):
     """A notebook with the one picture, open and run."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     cells = [nbformat.v4.new_code_cell(CELL)]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    with serve(tmp_path_factory.mktemp("lab")) as lab:
-        nbformat.write(notebook, lab.course / "chapters" / "controls.ipynb")
-        with lab.open(browser, "controls") as page:
-            (ran,) = page.run_all(seconds=60).cells
-            strip, controls = ran.outputs
-            assert "image/png" in strip.data and "application/vnd.jupyter.widget-view+json" in controls.data
-            yield page
+    nbformat.write(notebook, lab.course / "chapters" / "controls.ipynb")
+    with lab.open(browser, "controls") as page:
+        (ran,) = page.run_all(seconds=600).cells
+        strip, controls = ran.outputs
+        assert "image/png" in strip.data and "application/vnd.jupyter.widget-view+json" in controls.data
+        yield page
 
 
 def test_a_slider_changes_the_picture_and_a_text_that_cannot_be_drawn_is_told_so(opened):
+    """Each part of the panel comes to the page by itself, in any order, so each is waited for."""
     box = opened.page.locator(".jp-OutputArea .jupyter-widgets.widget-vbox")
     picture, line = box.locator("img"), box.locator(".widget-html span[style*=pre-wrap]")
-    picture.wait_for()
-    assert [name for name in box.locator(".widget-label").all_text_contents() if name] == ["text", "merges"]
+    for name in ("text", "merges"):
+        box.locator(f".widget-label:text-is('{name}')").wait_for()
     said = "No merge yet: 16 tokens, one for each byte."
-    assert (picture.get_attribute("alt"), line.text_content()) == (said, said)
+    box.get_by_text(said, exact=True).wait_for()
+    box.get_by_alt_text(said, exact=True).wait_for()
+    assert [name for name in box.locator(".widget-label").all_text_contents() if name] == ["text", "merges"]
+    assert (picture.count(), line.text_content()) == (1, said)
     before = picture.get_attribute("src")
 
     box.locator("[role=slider]").focus()
     opened.page.keyboard.press("ArrowUp")
     box.locator("img[alt^='Merge 1 of 5 joins']").wait_for()
     assert picture.get_attribute("src") != before
-    assert picture.evaluate("image => image.naturalWidth == 1280 && image.width <= 640")
+    size = picture.evaluate("image => image.decode().then(() => [image.naturalWidth, image.width])")
+    assert size[0] == 1280 and size[1] <= 640
     assert opened.too_wide() == []
 
     box.get_by_label("text").fill("")

@@ -13,9 +13,34 @@ from opened import BOOK, NAMES, Opened
 from companion.book.model import CHECKPOINT
 from companion.book.site import build_site, missing_tools
 
+SEED = b"""
+let dart = 1;
+Math.random = () => (dart = (dart * 16807) % 2147483647) / 2147483647;
+"""
+"""What the model's thread begins with, so that every run of a test is told the same stories."""
+
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a word."""
+    """Serves files, without a word; behind the model's thread comes SEED."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        """The file, with SEED behind it where it is the model's thread."""
+        if not self.path.endswith("/teller/worker.js"):
+            super().do_GET()
+            return
+        content = Path(self.translate_path(self.path)).read_bytes() + SEED
+        self.send_response(200)
+        self.send_header("Content-Type", "text/javascript")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def end_headers(self):
+        """Each page of a context may use again what another one loaded."""
+        self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
 
     def log_message(self, *args):
         """Nothing."""
@@ -54,27 +79,52 @@ def address(site) -> str:
     server.shutdown()
 
 
+SCREEN = {"viewport": {"width": 1280, "height": 900}}
+
+
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """One of Playwright's contexts for each set of options: what one page loaded is there for the next."""
+    made = {}
+
+    def context(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**SCREEN | options)
+        return made[key]
+
+    yield context
+    for context in made.values():
+        context.close()
+
+
 @pytest.fixture
-def opened(browser, address):
+def opened(contexts, address):
     """Opens a page by name, with options of Playwright's contexts."""
     pages = []
 
     def open_page(name: str, **options) -> Opened:
-        pages.append(Opened(browser, address, name, **options))
+        pages.append(Opened(contexts(**options), address))
+        pages[-1].go(name)
         return pages[-1]
 
     yield open_page
     for page in pages:
-        page.close()
+        page.page.close()
+
+
+@pytest.fixture(scope="module")
+def tab(contexts, address) -> Opened:
+    """A tab in which one page follows another."""
+    return Opened(contexts(), address)
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def shown(request, browser, address):
+def shown(request, tab):
     """Each page in turn, loaded once."""
-    page = Opened(browser, address, f"{request.param}.html")
-    page.page.add_style_tag(content="* {transition: none !important}")
-    yield page
-    page.close()
+    tab.go(f"{request.param}.html")
+    tab.page.add_style_tag(content="* {transition: none !important}")
+    return tab
 
 
 @pytest.fixture(scope="session")

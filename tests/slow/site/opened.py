@@ -10,7 +10,8 @@ BOOK = Book.read(Path(__file__).parents[3])
 MADE = ["index", "notation", "glossary", "api/index", "browser", "search"]
 FIRST = BOOK.chapters[1]
 """The first chapter that exports."""
-NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + [f"chapters/{c.name}" for c in BOOK.chapters]
+CHAPTERS = [f"chapters/{chapter.name}" for chapter in BOOK.chapters]
+NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + CHAPTERS
 """Every page, by its file's name."""
 KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
@@ -34,28 +35,34 @@ OVERFLOWING = """() => {
 }"""
 """What is wider than the page, in words."""
 
-
-def seeded(route):
-    """The model's thread with darts of its own, so that every run of a test is told the same stories."""
-    answer = route.fetch()
-    darts = "let dart = 1; Math.random = () => (dart = (dart * 16807) % 2147483647) / 2147483647;"
-    route.fulfill(response=answer, body=f"{answer.text()}\n{darts}\n")
+ONE_OF_EACH = """() => {
+  const seen = new Set();
+  for (const span of document.querySelectorAll(".highlight pre span[class]:not(:has(*))")) {
+    const kind = `${span.className} in ${span.parentElement.className}`;
+    if (seen.has(kind) || !span.checkVisibility()) span.replaceWith(span.textContent);
+    else seen.add(kind);
+  }
+  for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
+}"""
+"""Leaves one of each kind of the colored words that code shows: a chapter has 8,000, and axe is slow."""
 
 
 class Opened:
-    """A page of the site, and what happened while it loaded."""
+    """A page of the site in one of Playwright's contexts, and what complained in it."""
 
-    def __init__(self, browser, address: str, name: str, **options):
-        self.address, self.name, self.complaints = address, name, []
-        screen = {"viewport": {"width": 1280, "height": 900}}
-        self.page = browser.new_context(**screen | options).new_page()
-        self.page.route("**/teller/worker.js", seeded)
+    def __init__(self, context, address: str):
+        self.address, self.name, self.complaints = address, "", []
+        self.page = context.new_page()
         self.page.on("console", self.heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("request", self.asked)
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         self.page.on("response", self.answered)
-        self.page.goto(f"{address}/{name}", wait_until="networkidle")
+
+    def go(self, name: str) -> None:
+        """Load a page by its file's name, equations included."""
+        self.name = name
+        self.page.goto(f"{self.address}/{name}")
         self.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => null)")
 
     def heard(self, message):
@@ -72,7 +79,3 @@ class Opened:
         """Each answer."""
         if response.status >= 400:
             self.complaints.append(f"{response.status}: {response.url}")
-
-    def close(self):
-        """End it."""
-        self.page.context.close()

@@ -1,22 +1,20 @@
-"""Every page of the web book, as a browser shows it."""
+"""Every page of the web book, as a browser shows it: loaded once, and then looked at by each test."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from opened import BOOK, FIRST, NAMES, OVERFLOWING
+from opened import BOOK, CHAPTERS, FIRST, KINDS, NAMES, ONE_OF_EACH, OVERFLOWING
 
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
 
+EACH_CHAPTER = pytest.mark.parametrize("shown", CHAPTERS, indirect=True)
 CUT = """(all) => all.filter((pre) => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1)
   .map((pre) => pre.innerText.split("\\n").sort((a, b) => b.length - a.length)[0])"""
-
-
-def test_it_loads_without_a_complaint_and_asks_no_other_host(shown):
-    assert shown.complaints == []
 
 
 def test_its_equations_are_rendered(shown):
@@ -61,6 +59,9 @@ def test_no_markup_is_left_raw(shown):
     assert raw == []
 
 
+NEEDS_AXE = "needs axe: pip install -e '.[site]'"
+
+
 @cache
 def anchors(path: Path) -> set[str]:
     """The ids in a page."""
@@ -82,17 +83,121 @@ def test_its_links_lead_somewhere(shown, site):
     assert lost == []
 
 
+def resize(page, width: int, height: int) -> None:
+    """Make the screen another, and wait until the page was drawn on it."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
 @pytest.mark.parametrize("width", [1280, 380])
 def test_nothing_overflows(shown, width):
-    shown.page.set_viewport_size({"width": width, "height": 800})
-    shown.page.wait_for_timeout(150)
+    resize(shown.page, width, 800)
     wide = shown.page.evaluate(OVERFLOWING)
-    shown.page.set_viewport_size({"width": 1280, "height": 900})
+    resize(shown.page, 1280, 900)
     assert wide == []
+
+
+@pytest.mark.parametrize("shown", CHAPTERS[1:], indirect=True)
+def test_equations_fit_a_narrow_screen_or_are_as_small_as_is_legible(shown):
+    """What is too wide even then scrolls in its own frame; the frame itself is never too wide."""
+    resize(shown.page, 380, 800)
+    frames = shown.page.locator(".bd-article div.math").evaluate_all(
+        "(all) => all.map((frame) => [frame.textContent, frame.scrollWidth, frame.clientWidth])"
+    )
+    equations = shown.page.locator(".bd-article div.math mjx-container").evaluate_all(
+        "(all) => all.map((e) => [parseFloat(getComputedStyle(e).fontSize), e.scrollWidth, e.clientWidth])"
+    )
+    resize(shown.page, 1280, 900)
+    assert frames and [frame for frame in frames if frame[1] > frame[2]] == []
+    assert equations and min(equations)[0] > 9.3  # pixels; the text around has 16
+    assert [size for size, width, room in equations if width > room and size > 10] == []
 
 
 def test_lines_of_code_and_output_are_seen_whole_on_a_wide_screen(shown):
     assert shown.page.locator(".bd-article pre").evaluate_all(CUT) == []
+
+
+PLAIN = ".highlight pre {background-image: none !important}"
+"""Without the shadow at the side of the code, on which axe does not judge contrast."""
+
+
+def faults(shown, options) -> str:
+    """What axe finds, but minor things: the rule, the number of places, the first of them; or nothing."""
+    shown.page.evaluate(ONE_OF_EACH)
+    shown.page.add_style_tag(content=PLAIN)
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=NEEDS_AXE)
+    settings = {"resultTypes": ["violations"], "preload": False}  # it would ask for files of its own
+    report = axe.Axe().run(shown.page, options=settings | options).response
+    found = [fault for fault in report["violations"] if fault["impact"] != "minor"]
+    told = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in found]
+    return json.dumps(told, indent=1) if told else ""
+
+
+@pytest.mark.parametrize("shown", list(dict.fromkeys(KINDS + CHAPTERS)), indirect=True)
+def test_axe_finds_no_fault_but_minor_ones(shown):
+    assert not faults(shown, {})
+
+
+@pytest.mark.parametrize("shown", [CHAPTERS[0], *KINDS], indirect=True)
+def test_the_dark_colors_have_contrast(shown):
+    """Of each kind of page one, since all have the same colors."""
+    shown.page.evaluate("() => {document.documentElement.dataset.theme = 'dark'}")
+    found = faults(shown, {"runOnly": ["color-contrast"]})
+    shown.page.evaluate("() => {document.documentElement.dataset.theme = 'light'}")
+    assert not found
+
+
+def chapter_of(shown):
+    """The chapter that is on the page, and its notebook."""
+    chapter = BOOK.find(Path(shown.name).stem)
+    return chapter, read_notebook(chapter.notebook)
+
+
+@EACH_CHAPTER
+def test_what_is_folded_opens_with_a_click_and_folds_again(shown):
+    folded = shown.page.locator(".bd-article details")
+    _, notebook = chapter_of(shown)
+    written = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
+    folds = {"hide-cell", "hide-input", "solution"}
+    tagged = [c for c in notebook.cells if folds & set(c.metadata.get("tags", []))]
+    assert folded.count() == written + len(tagged)
+    assert shown.page.locator(".bd-article details[open]").count() == 0
+    for place in {0, folded.count() - 1} - {-1}:
+        details = folded.nth(place)
+        content = details.locator(":scope > :not(summary)").first
+        assert not content.is_visible()
+        details.locator("> summary").click()
+        assert content.is_visible()
+        details.locator("> summary").click()
+        assert not content.is_visible()
+
+
+@EACH_CHAPTER
+def test_the_downloaded_notebook_is_the_committed_one(shown):
+    chapter, _ = chapter_of(shown)
+    shown.page.locator("button[aria-label^='Download']:visible").click()
+    with shown.page.expect_download() as download:
+        shown.page.locator("a.btn-download-source-button").first.click()
+    assert download.value.suggested_filename == chapter.notebook.name
+    with open(download.value.path(), "rb") as file:
+        assert file.read() == chapter.notebook.read_bytes()
+
+
+@EACH_CHAPTER
+def test_next_and_previous_lead_to_the_neighbors_in_the_book(shown):
+    order = ["index", *CHAPTERS]
+    at = order.index(shown.name.removesuffix(".html"))
+    wanted = {"a.left-prev": order[at - 1 : at], "a.right-next": order[at + 1 : at + 2]}
+    for selector, names in wanted.items():
+        links = shown.page.locator(f"{selector}:visible").evaluate_all("all => all.map((link) => link.href)")
+        assert [f"{shown.address}/{name}.html" for name in names] == links[: len(names)]
+        assert len(links) <= 1
+
+
+def test_nothing_complained_and_no_other_host_was_asked(shown):
+    """While the page loaded, in all that the tests above did with it, and since the page before."""
+    complaints, shown.complaints = shown.complaints, []
+    assert complaints == []
 
 
 def test_no_page_goes_unseen(site):
@@ -104,6 +209,7 @@ def test_no_page_goes_unseen(site):
 def test_a_search_finds_pages_without_a_complaint(opened):
     found = opened("search.html?q=attention")
     found.page.locator("#search-results li").first.wait_for()
+    found.page.wait_for_load_state("networkidle")
     assert found.complaints == []
 
 

@@ -1,6 +1,7 @@
-"""What a reader does with the web book: search, unfold, switch, download, turn pages, print."""
+"""What a reader does with the web book: search, switch to dark, turn pages, follow links, print."""
 
 import re
+from urllib.parse import quote
 
 import pytest
 from opened import BOOK
@@ -8,24 +9,22 @@ from opened import BOOK
 from companion.book.terms import chapter_terms
 from companion.book.text import read_notebook
 
-CHAPTERS = pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.name)
+WITH_EQUATIONS = BOOK.find("17")
+"""A chapter with an equation that is too wide for a phone, and others that are not."""
 BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;
 }"""
 
 
-@CHAPTERS
-def test_search_finds_a_term_of_each_chapter(opened, chapter):
-    notebook = read_notebook(chapter.notebook)
-    terms = chapter_terms(chapter, notebook)
+@pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.name)
+def test_search_finds_a_term_of_each_chapter(tab, chapter):
+    terms = chapter_terms(chapter, read_notebook(chapter.notebook))
     word = max(terms[0].names, key=len) if terms else "Mara"
-    page = opened("index.html").page
-    page.evaluate("word => {location = `search.html?q=${encodeURIComponent(word)}`}", word)
-    page.wait_for_selector("#search-results ul.search li a")
+    tab.go(f"search.html?q={quote(word)}")
     done = "() => /found|finished/i.test(document.querySelector('#search-results').innerText)"
-    page.wait_for_function(done)
-    links = page.locator("#search-results ul.search li a").evaluate_all("links => links.map((l) => l.href)")
+    tab.page.wait_for_function(done)
+    links = tab.page.locator("#search-results ul.search li a").evaluate_all("all => all.map((a) => a.href)")
     assert any(f"chapters/{chapter.name}.html" in link for link in links), (word, links)
 
 
@@ -38,31 +37,12 @@ def test_the_search_button_opens_a_field_that_leads_to_results(opened):
     page.wait_for_selector("#search-results ul.search li a")
 
 
-@CHAPTERS
-def test_what_is_folded_opens_with_a_click(opened, chapter):
-    page = opened(f"chapters/{chapter.name}.html").page
-    folded = page.locator(".bd-article details")
-    notebook = read_notebook(chapter.notebook)
-    written = sum(cell.source.count("<details") for cell in notebook.cells if cell.cell_type == "markdown")
-    folds = {"hide-cell", "hide-input", "solution"}
-    tagged = [c for c in notebook.cells if folds & set(c.metadata.get("tags", []))]
-    assert folded.count() == written + len(tagged)
-    assert page.locator(".bd-article details[open]").count() == 0
-    for place in {0, folded.count() - 1} - {-1}:
-        details = folded.nth(place)
-        content = details.locator(":scope > :not(summary)").first
-        assert not content.is_visible()
-        details.locator("> summary").click()
-        assert content.is_visible()
-
-
 def test_dark_mode_switches_and_stays(opened):
     page = opened("index.html", color_scheme="light").page
     assert page.evaluate(BRIGHTNESS) > 200
     page.locator("button.theme-switch-button:visible").click()
     page.locator("button.theme-change-button[data-mode=dark]:visible").click()
-    page.wait_for_timeout(300)
-    assert page.evaluate(BRIGHTNESS) < 60
+    page.wait_for_function(f"() => ({BRIGHTNESS})() < 60")
     page.goto(page.url.replace("index.html", "glossary.html"))
     assert page.evaluate(BRIGHTNESS) < 60
 
@@ -71,25 +51,13 @@ def test_the_system_decides_about_dark_before_the_reader_does(opened):
     assert opened("index.html", color_scheme="dark").page.evaluate(BRIGHTNESS) < 60
 
 
-@CHAPTERS
-def test_the_downloaded_notebook_is_the_committed_one(opened, chapter):
-    page = opened(f"chapters/{chapter.name}.html").page
-    page.locator("button[aria-label^='Download']:visible").click()
-    with page.expect_download() as download:
-        page.locator("a.btn-download-source-button").first.click()
-    assert download.value.suggested_filename == chapter.notebook.name
-    with open(download.value.path(), "rb") as file:
-        assert file.read() == chapter.notebook.read_bytes()
-
-
-def test_next_and_previous_walk_through_the_book_in_its_order(opened):
+def test_next_and_previous_turn_the_pages(opened):
+    """Where every chapter's links lead, test_pages reads off the pages."""
+    first, second = (f"**/chapters/{chapter.name}.html" for chapter in BOOK.chapters[:2])
     page = opened("index.html").page
-    for chapter in BOOK.chapters:
-        page.locator("a.right-next").click()
-        page.wait_for_url(f"**/chapters/{chapter.name}.html")
-    for chapter in reversed(BOOK.chapters[:-1]):
-        page.locator("a.left-prev").click()
-        page.wait_for_url(f"**/chapters/{chapter.name}.html")
+    for link, there in (("right-next", first), ("right-next", second), ("left-prev", first)):
+        page.locator(f"a.{link}").click()
+        page.wait_for_url(there)
 
 
 def test_the_package_and_the_chapters_point_to_each_other(opened):
@@ -123,10 +91,10 @@ def test_the_menu_opens_on_a_phone(opened):
     last.wait_for(state="visible")
 
 
-@pytest.mark.parametrize("chapter", BOOK.chapters[1:], ids=lambda chapter: chapter.name)
-def test_equations_fit_a_phone_and_stay_legible(opened, chapter):
+def test_equations_fit_a_phone_from_the_start(opened):
+    """Where the page was loaded on it; test_pages shows every chapter on a screen that became narrow."""
     phone = {"is_mobile": True, "viewport": {"width": 380, "height": 800}}
-    page = opened(f"chapters/{chapter.name}.html", **phone).page
+    page = opened(f"chapters/{WITH_EQUATIONS.name}.html", **phone).page
     page.wait_for_function(
         """() => {
           const frames = [...document.querySelectorAll(".bd-article div.math")];
@@ -136,7 +104,7 @@ def test_equations_fit_a_phone_and_stay_legible(opened, chapter):
     sizes = page.locator(".bd-article div.math mjx-container").evaluate_all(
         "(all) => all.map((e) => parseFloat(getComputedStyle(e).fontSize))"
     )
-    assert sizes and min(sizes) > 9.3  # pixels; the text around has 16
+    assert 9.3 < min(sizes) < max(sizes)  # pixels: one at least had to shrink
 
 
 def test_a_chapter_prints_unfolded_and_without_the_navigation(opened):
