@@ -52,6 +52,20 @@ class Pattern:
         return "".join(parts)
 
 
+class ToldSentence(NamedTuple):
+    """One sentence of a story as it was told."""
+
+    pattern: Pattern
+    words: list[str]  # what stands in the slots
+    text: str
+    start: int  # where the sentence begins in the story
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The words by the letters of their slots; of a letter that comes twice, the first."""
+        return words_by_letter(self.pattern, self.words)
+
+
 class Step(NamedTuple):
     """One sentence as it was read or told, with the choices that the state left open."""
 
@@ -66,13 +80,18 @@ class Step(NamedTuple):
     @property
     def said(self) -> dict[str, str]:
         """The words by the letters of their slots; of a letter that comes twice, the first."""
-        letters = [slot.letter for slot in self.pattern.slots]
-        return dict(zip(reversed(letters), reversed(self.words), strict=True))
+        return words_by_letter(self.pattern, self.words)
 
     @property
     def possible(self) -> bool:
         """Whether the village could have said this here."""
         return self.unit > 0 and all(w in o for w, o in zip(self.words, self.options, strict=True))
+
+
+def words_by_letter(pattern: Pattern, words: list[str]) -> dict[str, str]:
+    """The words in a pattern's slots by the letters of the slots; of a letter that comes twice, the first."""
+    letters = [slot.letter for slot in pattern.slots]
+    return dict(zip(reversed(letters), reversed(words), strict=True))
 
 
 @dataclass(frozen=True)
@@ -200,10 +219,11 @@ class Village:
         for part, factor in self.weights(state).items():
             for number, needs, weight, patterns in self._groups.get(part, ()) if factor else ():
                 for need in needs:
-                    if need not in options:
+                    words = options.get(need)
+                    if words is None:
                         kind, _, allowed = RULES[need]
-                        options[need] = allowed(state, self.kinds[kind])
-                    if not options[need]:
+                        words = options[need] = allowed(state, self.kinds[kind])
+                    if not words:
                         break
                 else:
                     if number == last:
@@ -211,6 +231,16 @@ class Village:
                     menu.append((factor * weight, patterns))
                     total += factor * weight * len(patterns)
         return total, menu, options
+
+    def can_come(self, state: State, pattern: Pattern) -> bool:
+        """Whether the pattern is on the state's menu. This is much faster than making the whole menu."""
+        if pattern is state.last or not self.weights(state).get(pattern.part):
+            return False
+        for need in pattern.needs:
+            kind, _, allowed = RULES[need]
+            if not allowed(state, self.kinds[kind]):
+                return False
+        return True
 
     def allowed(self, state: State, slot: Slot, words: dict[str, str], options: dict) -> list[str]:
         """The words that may fill `slot`, when the earlier ones hold `words`; `options`: as from `menu`."""
@@ -301,6 +331,34 @@ class Village:
             steps.append(step)
             start = matched[1].end() + 1
         return steps if state.over and start == len(text) + 1 else None
+
+    def can_say(self, state: State, pattern: Pattern, found: re.Match) -> bool:
+        """Whether the village could say a matched sentence in `state`, as `read(…).possible` tells."""
+        if not self.can_come(state, pattern):
+            return False
+        said: dict[str, str] = {}
+        for slot, word in zip(pattern.slots, found.groups(), strict=True):
+            if word not in self.allowed(state, slot, said, options={}):
+                return False
+            said.setdefault(slot.letter, word)
+        return True
+
+    def sentences(self, text: str) -> list[ToldSentence] | None:
+        """The sentences of this story, or None if the village could not have told it.
+
+        `parse` also lists, for each sentence, what else could have been said. That takes several times as
+        long, because it makes the whole menu.
+        """
+        state, start, told = State(), 0, []
+        while start < len(text):
+            matched = self.match(text, start)
+            if not matched or not self.can_say(state, *matched):
+                return None
+            pattern, found = matched
+            told.append(ToldSentence(pattern, list(found.groups()), found[0], start))
+            self.advance(state, pattern, told[-1].said, found[0])
+            start = found.end() + 1
+        return told if state.over and start == len(text) + 1 else None
 
     def bits(self, text: str, forget: bool = False) -> float | None:
         """−log2 of the probability of `text`; with `forget`, for a reader to whom each slot is a guess."""

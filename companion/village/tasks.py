@@ -15,7 +15,7 @@ from itertools import cycle, islice
 from random import Random
 
 from companion.village.judge import judge
-from companion.village.machine import VILLAGE, Pattern, Step, no_story
+from companion.village.machine import VILLAGE, Pattern, ToldSentence, no_story
 from companion.village.splits import fresh
 from companion.village.world import KINDS, NUMBERS, SHE, State
 
@@ -68,20 +68,19 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
     return asked
 
 
-def moments(text: str) -> Iterator[tuple[State, Step]]:
-    """The state before each sentence of a story, and the sentence as it was read.
+def moments(text: str) -> Iterator[tuple[State, ToldSentence]]:
+    """The state before each sentence of a story, and the sentence.
 
     It is one state, which the next sentence changes: copy what is to be kept.
     Raises ValueError for a text that is no story of the village.
     """
-    steps = VILLAGE.parse(text)
-    if steps is None:
+    sentences = VILLAGE.sentences(text)
+    if sentences is None:
         raise ValueError(no_story(text))
     state = State()
-    ends = [*(step.start - 1 for step in steps[1:]), len(text)]
-    for step, end in zip(steps, ends, strict=True):
-        yield state, step
-        VILLAGE.advance(state, step.pattern, step.said, text[step.start : end])
+    for told in sentences:
+        yield state, told
+        VILLAGE.advance(state, told.pattern, told.said, told.text)
 
 
 def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
@@ -91,9 +90,8 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
     at = [slot.letter for slot in pattern.slots].index(letter)
     heard: dict[str, dict[str, None]] = {"name": {}, "place": {}}  # kind -> its words so far
     for state, step in moments(text):
-        _, menu, options = VILLAGE.menu(state)
-        if any(pattern in patterns for _, patterns in menu):
-            words = _fill(pattern, state, options, rng)
+        if VILLAGE.can_come(state, pattern):
+            words = _fill(pattern, state, rng)
             kind_of_word = pattern.slots[at].kind
             choices = _row_of_numbers(words[at], rng) if kind_of_word == "number" else [*heard[kind_of_word]]
             if len(choices) > 1:
@@ -104,12 +102,12 @@ def _questions_of(text: str, kind: str, rng: Random) -> Iterator[Question]:
             heard.get(slot.kind, {})[word] = None
 
 
-def _fill(pattern: Pattern, state: State, options: dict, rng: Random) -> list[str]:
+def _fill(pattern: Pattern, state: State, rng: Random) -> list[str]:
     """Words for the slots of a pattern that the state allows."""
     said: dict[str, str] = {}
     words = []
     for slot in pattern.slots:
-        words.append(rng.choice(VILLAGE.allowed(state, slot, said, options)))
+        words.append(rng.choice(VILLAGE.allowed(state, slot, said, options={})))
         said.setdefault(slot.letter, words[-1])
     return words
 
@@ -280,7 +278,7 @@ def begun(n: int, seed: int, longest: int = 1) -> list[str]:
         raise ValueError(f"longest={longest} must be at least 1; a beginning has a sentence")
     rng, beginnings = Random(seed), []
     for text in islice(fresh(seed), n):
-        steps = VILLAGE.parse(text)
+        steps = VILLAGE.sentences(text)
         kept = rng.randint(1, max(1, min(longest, len(steps) - 2)))
         beginnings.append(text[: steps[kept].start - 1])
     return beginnings

@@ -271,6 +271,38 @@ def mutants(text, rng):
         yield re.sub(rf"\b{rng.choice(here)}\b", rng.choice(kind), text, count=1)  # another of its kind
 
 
+def told_by(steps):
+    """What the sentences of a story are and where they begin; None for no story."""
+    return steps and [(step.pattern, step.words, step.said, step.start) for step in steps]
+
+
+def test_sentences_are_those_of_parse():
+    rng, rejected = Random(8), 0
+    for told, steps in zip(TOLD[:20], PARSED[:20], strict=True):
+        sentences = VILLAGE.sentences(told.text)
+        assert told_by(sentences) == told_by(steps)
+        assert " ".join(sentence.text for sentence in sentences) == told.text
+        for mutant in mutants(told.text, rng):
+            steps = VILLAGE.parse(mutant)
+            assert told_by(VILLAGE.sentences(mutant)) == told_by(steps)
+            rejected += steps is None
+    assert rejected > 100
+
+
+def test_a_sentence_can_come_where_the_menu_has_it():
+    on_menus = 0
+    for told in TOLD[:3]:
+        state = State()
+        for sentence in VILLAGE.sentences(told.text):
+            _, menu, _ = VILLAGE.menu(state)
+            possible = {id(pattern) for _, patterns in menu for pattern in patterns}
+            for pattern in VILLAGE.patterns:
+                assert VILLAGE.can_come(state, pattern) == (id(pattern) in possible)
+            on_menus += len(possible)
+            VILLAGE.advance(state, sentence.pattern, sentence.said, sentence.text)
+    assert on_menus > 500
+
+
 @pytest.mark.gate
 def test_mutants_are_rejected_or_retold_exactly():
     rng, rejected, accepted = Random(8), 0, 0
@@ -278,6 +310,7 @@ def test_mutants_are_rejected_or_retold_exactly():
         for mutant in mutants(told.text, rng):
             steps = VILLAGE.parse(mutant)
             assert (bits(mutant) is None) == (steps is None)
+            assert told_by(VILLAGE.sentences(mutant)) == told_by(steps)
             if steps is None:
                 rejected += 1
                 continue
