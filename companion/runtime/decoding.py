@@ -12,6 +12,8 @@ from functools import wraps
 import torch
 from torch import Tensor, nn
 
+from companion.runtime import decoding_gpt2, decoding_modern
+
 __all__ = ["few_tokens", "in_fewer_calls"]
 
 FEW = 8

@@ -53,7 +53,6 @@ def with_template(template, name="Qwen"):
 
 @pytest.mark.gate
 @each
-@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 def test_with_all_special_tokens_ids_and_texts_are_the_librarys(name, text):
@@ -64,7 +63,6 @@ def test_with_all_special_tokens_ids_and_texts_are_the_librarys(name, text):
 
 
 @each
-@settings(deadline=None)
 @given(WILD)
 @example("".join(NAMES))
 @example("<s><s</s>s>")
@@ -79,7 +77,6 @@ def test_user_text_cannot_become_a_special_token(name, text):
 
 @pytest.mark.gate
 @each
-@settings(deadline=None)
 @given(WILD)
 def test_ordinary_text_comes_back(name, text):
     ours = OURS[name]
@@ -503,7 +500,7 @@ def written(tmp_path_factory):
 
 @pytest.mark.gate
 @given(text=WILD)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(text="".join(SPECIAL))
 @example(text="a\x1cb\x1f \x85 \u2003c\u200bd\u3000 ")
 def test_a_bpe_tokenizer_in_their_format_gives_the_same_ids(written, text):
@@ -586,7 +583,7 @@ CONTENT = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=9), WILD)
 @given(contents=st.lists(CONTENT, min_size=4, max_size=4))
 @example(contents=["<|im_end|>", "</s>", "<|eot_id|> ", MANY_MARKS + "<|im_end|></s>"])
 @example(contents=["<", "/s>", "<|im_end|", "|im_end|>"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_message_becomes_a_special_token(name, contents):
     ours = OURS[name]
     harmless = [message | {"content": "x"} for message in TALK]

@@ -26,7 +26,7 @@ def written(folder, lengths, dtype=np.uint16):
     st.lists(st.integers(0, 9), min_size=1, max_size=7),
     st.lists(st.tuples(st.integers(-70, 70) | st.none(), st.integers(-70, 70) | st.none()), max_size=20),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_is_sliced_like_an_array(tmp_path, lengths, slices):
     row, whole = written(tmp_path, lengths)
     assert len(row) == len(whole) and row.shape == whole.shape and row.size == whole.size

@@ -236,7 +236,7 @@ def test_a_folder_that_was_only_copied_is_left_as_it_is(tmp_path):
 NAMES = st.text().filter(lambda name: name != "__metadata__")  # under which safetensors keeps the notes
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), st.text(), max_size=4), NAMES)
 def test_notes_come_back_whatever_is_in_them(tmp_path_factory, notes, name):
     path = tmp_path_factory.mktemp("notes") / "a.safetensors"
