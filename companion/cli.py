@@ -14,9 +14,9 @@ from companion.book.manifest import Book
 from companion.commands import (
     app_command,
     chatting,
-    classify,
+    classify_command,
     course,
-    demo,
+    demo_command,
     evaluating,
     exporting,
     finetuning,
@@ -24,7 +24,7 @@ from companion.commands import (
     info,
     preparing,
     quantizing,
-    serving,
+    serve_command,
     train_command,
     train_run,
     verify,
@@ -73,7 +73,12 @@ COMMANDS = {
     "classify": Command(
         "texts, by a classifier that finetune made",
         'companion classify --model runs/classifiers/spam "You have won!"',
-        *(classify.add_classify, classify.plan_classify, classify.do_classify, classify.report_classify),
+        *(
+            classify_command.add_classify,
+            classify_command.plan_classify,
+            classify_command.do_classify,
+            classify_command.report_classify,
+        ),
     ),
     "chat": Command(
         "with a model that learned to answer",
@@ -83,7 +88,7 @@ COMMANDS = {
     "serve": Command(
         "a model that answers over HTTP, as OpenAI's API does",
         "companion serve --port 8000",
-        *(serving.add, serving.plan, serving.do, serving.report),
+        *(serve_command.add, serve_command.plan, serve_command.do, serve_command.report),
     ),
     "app": Command(
         "tell, chat, compare and classify in a browser",
@@ -113,7 +118,7 @@ COMMANDS = {
     "demo": Command(
         "a part of the model at work on your sentence",
         'companion demo attention "Mara found a red key"',
-        *(demo.add, demo.plan, demo.do, demo.report),
+        *(demo_command.add, demo_command.plan, demo_command.do, demo_command.report),
     ),
 }
 

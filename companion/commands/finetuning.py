@@ -4,9 +4,9 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
-from companion.commands import classify, instruct, reward
+from companion.commands import classify_command, instruct, reward
 
-KINDS = {"classify": classify, "instructions": instruct, "rewards": reward}
+KINDS = {"classify": classify_command, "instructions": instruct, "rewards": reward}
 
 
 def add(parser) -> None:

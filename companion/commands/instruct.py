@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-from companion.commands.classify import add_method, check_method, hang_on
+from companion.commands.classify_command import add_method, check_method, hang_on
 from companion.commands.learned import measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model, said_of
 from companion.runtime.command_line.options import integer, number, path_of, refuse, word

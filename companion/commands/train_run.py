@@ -7,7 +7,6 @@ from typing import Any
 
 from companion.commands import preparing
 from companion.commands.naming import RUNS, VILLAGE
-from companion.runtime.acceleration import cross_entropy
 from companion.runtime.command_line.settings import Generation, write_run_settings
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim
@@ -107,6 +106,7 @@ def trainer_of(plan: SimpleNamespace) -> Any:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
     from functools import partial
 
+    from companion.runtime.acceleration import cross_entropy
     from companion.runtime.models.devices import pick_device
     from companion.training import Trainer
 

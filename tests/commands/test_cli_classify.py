@@ -11,7 +11,7 @@ from support.command_line import fails, said
 from support.folders import visible
 
 from companion.cli import main
-from companion.commands.classify import share, verdict
+from companion.commands.classify_command import share, verdict
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled

@@ -1,15 +1,17 @@
 """Who imports whom: read from every file of the package, and from packages with planted violations."""
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import companion
-from companion.book.imports import CHAPTERS, ROOMS, TOP, imported, package_problems, targets
+from companion.book.imports import CHAPTERS, ROOMS, TOP, imported, package_problems, parse_code, targets
 from companion.book.manifest import GENERATED, Book
 
 ROOT = Path(companion.__file__).parents[1]
@@ -278,3 +280,30 @@ def test_threads_are_told_how_long_to_wait_awake_unless_the_reader_has_said_so(o
     command = [sys.executable, "-c", code]
     said = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT).stdout
     assert said.split() == [found, "False"]
+
+
+def modules_of_the_package():
+    """{dotted name: path} of every module in companion."""
+    found = {}
+    for path in (ROOT / "companion").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def test_no_import_goes_in_a_circle():
+    modules = modules_of_the_package()
+    graph = {}
+    for name, path in modules.items():
+        seen = imported(parse_code(path.read_text(encoding="utf-8")), name.rpartition(".")[0])
+        wanted = {f"{module}.{what}" if f"{module}.{what}" in modules else module for module, what in seen}
+        graph[name] = wanted & set(modules) - {name, "companion", "companion.exercises"}
+    # Tokenizer.load imports this kind of tokenizer on use, by import_module: see there.
+    graph["companion.runtime.text.tokenizer"].remove("companion.runtime.text.hugging_face")
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def test_a_name_of_a_file_means_one_thing():
+    stems = Counter(path.stem for path in modules_of_the_package().values())
+    shared = {stem for stem, n in stems.items() if n > 1} - {"__init__", "__main__"}
+    assert not shared

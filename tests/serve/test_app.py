@@ -22,7 +22,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
 from companion.runtime.data.labelled_texts import read_texts
 from companion.runtime.storage.adapters import on_network
-from companion.serve import marks
+from companion.serve import html_parts as html
 from companion.serve.classifying import as_csv, check_texts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, find_offered
@@ -180,9 +180,14 @@ class Tags(HTMLParser):
 def test_every_text_is_escaped_and_every_tag_closed():
     seen = [Seen(EVIL, 0.25, ((EVIL, 0.25), ("<b>", 0.5)))]
     verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
-    drawn = [mark(EVIL) for mark in (marks.plain, marks.note, marks.alert, marks.heading)]
-    drawn += [marks.listed([EVIL]), marks.judged(verdicts), marks.legend(verdicts), marks.tokens(EVIL, seen)]
-    drawn += [marks.token_table(seen, EVIL), marks.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
+    drawn = [mark(EVIL) for mark in (html.plain, html.note, html.alert, html.heading)]
+    drawn += [
+        html.listed([EVIL]),
+        html.judged(verdicts),
+        html.legend(verdicts),
+        html.tokens(EVIL, seen),
+    ]
+    drawn += [html.token_table(seen, EVIL), html.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
     for page in drawn:
         tags = Tags(page)
         assert tags.open == [] and "script" not in tags.names and tags.names
@@ -190,19 +195,19 @@ def test_every_text_is_escaped_and_every_tag_closed():
 
 
 def test_each_verdict_has_a_sign_or_a_line_besides_its_color_and_its_reason():
-    kinds = {kind: village.Verdict("S.", kind, f"because {kind}") for kind in marks.MEANINGS}
-    pages = {kind: marks.judged([verdict]) for kind, verdict in kinds.items()}
+    kinds = {kind: village.Verdict("S.", kind, f"because {kind}") for kind in html.MEANINGS}
+    pages = {kind: html.judged([verdict]) for kind, verdict in kinds.items()}
     assert all(f"because {kind}" in page and f"c-{kind}" in page for kind, page in pages.items())
     signs = {kind: "".join(Tags(page).texts).split("S.")[0].strip() for kind, page in pages.items()}
     assert len(set(signs.values())) == 4 and signs["ok"] == ""
-    legend = marks.legend(list(kinds.values()) * 2)
-    assert all(f"{meaning}: 2" in legend for meaning in marks.MEANINGS.values())
+    legend = html.legend(list(kinds.values()) * 2)
+    assert all(f"{meaning}: 2" in legend for meaning in html.MEANINGS.values())
 
 
 def test_the_hover_and_the_table_have_the_same_numbers():
     seen = [Seen(" the", 0.625, ((" the", 0.625), (" a", 0.25)))]
     seen += [Seen("\n", 0.125, ((".", 0.5), ("\n", 0.125)))]
-    hover, table = marks.tokens("Once", seen), marks.token_table(seen, "m")
+    hover, table = html.tokens("Once", seen), html.token_table(seen, "m")
     assert 'title="␣the 0.625; others: ␣a 0.250"' in hover and 'title="⏎ 0.125; others: . 0.500"' in hover
     assert all(number in table for number in ("0.625", "0.250", "0.125", "0.500")) and 'tabindex="0"' in table
     assert re.findall(r"<td>(\d+)</td>", table) == ["1", "2"]  # the tokens are counted from 1

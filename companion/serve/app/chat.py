@@ -7,7 +7,7 @@ import streamlit as st
 from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.runtime.generation.generation_configs import sampling_of
-from companion.serve import marks
+from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import THRESHOLD, Index, read_frequent
 
@@ -48,7 +48,7 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
             ]
         for piece in chat.stream(turn.asked):
             turn.answer += piece
-            place.html(marks.plain(turn.answer))
+            place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
         turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
@@ -61,10 +61,10 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
 
 def show(turn: Turn) -> None:
     """An answer and who gave it."""
-    st.html(marks.plain(turn.answer))
-    st.html(marks.note(f"Answered by {turn.by}."))
+    st.html(html_parts.plain(turn.answer))
+    st.html(html_parts.note(f"Answered by {turn.by}."))
     if turn.full:
-        st.html(marks.note(f"{FULL}."))
+        st.html(html_parts.note(f"{FULL}."))
 
 
 st.title("Chat", anchor=False)
@@ -75,15 +75,15 @@ if st.sidebar.button("Clear"):
 turns = st.session_state.setdefault("turns", [])
 st.write("Order a story, as in: Tell a story about the baker Mara and a red kite. Then ask about it.")
 with st.expander("Frequent questions"):
-    st.html(marks.listed([row.question for row in index().rows]))
+    st.html(html_parts.listed([row.question for row in index().rows]))
 for turn in turns:
     with st.chat_message("user"):
-        st.html(marks.plain(turn.asked))
+        st.html(html_parts.plain(turn.asked))
     with st.chat_message("assistant"):
         show(turn)
 if said := st.chat_input("Ask something", max_chars=2000):
     with st.chat_message("user"):
-        st.html(marks.plain(said))
+        st.html(html_parts.plain(said))
     turn = Turn(said)
     turns.append(turn)
     with st.chat_message("assistant"):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from companion.runtime.data.labelled_texts import read_texts
-from companion.serve import marks
+from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.classifying import as_csv, check_texts, classified, load_classifier
 
@@ -58,8 +58,8 @@ if "classified" in st.session_state:
     texts, said = st.session_state["classified"]
     names = [max(shares, key=shares.get) for shares in said]
     counts = ", ".join(f"{names.count(name):,} {name}" for name in said[0])
-    st.html(marks.note(f"{len(texts):,} texts: {counts}."))
-    st.html(marks.class_table(texts[:SHOWN], said[:SHOWN]))
+    st.html(html_parts.note(f"{len(texts):,} texts: {counts}."))
+    st.html(html_parts.class_table(texts[:SHOWN], said[:SHOWN]))
     if len(texts) > SHOWN:
-        st.html(marks.note(f"The table shows the first {SHOWN:,}."))
+        st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, said), "classified.csv", "text/csv")

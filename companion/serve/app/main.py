@@ -4,7 +4,7 @@ import sys
 
 import streamlit as st
 
-from companion.serve.marks import style
+from companion.serve.html_parts import style
 from companion.serve.offered import Offer
 
 st.set_page_config(page_title="companion", page_icon="🏘️", layout="centered")

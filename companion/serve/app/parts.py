@@ -8,7 +8,7 @@ import streamlit as st
 from companion import load
 from companion.generation import LanguageModel
 from companion.runtime.command_line.terminal import one_line
-from companion.serve import marks
+from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, OfferedModel
 from companion.village import judge
@@ -21,7 +21,7 @@ FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError
 
 def complain(error: BaseException) -> None:
     """Say in one line what is wrong."""
-    st.html(marks.alert(one_line(error)))
+    st.html(html_parts.alert(one_line(error)))
 
 
 def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> OfferedModel:
@@ -94,7 +94,7 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
         start = time.perf_counter()
         for piece in drawing:
             told.text, told.seconds = told.text + piece, time.perf_counter() - start
-            place.html(marks.plain(prompt + told.text))
+            place.html(html_parts.plain(prompt + told.text))
         told.ended = len(drawing.ids) < drawing.n
         stop.empty()
         place.empty()
@@ -107,13 +107,13 @@ def show(told: Told) -> None:
     if told.drawing is not None:
         told.seen, told.drawing = told.drawing.seen(), None
     verdicts = judge(told.prompt + told.text)
-    st.html(marks.judged(verdicts))
-    st.html(marks.legend(verdicts))
+    st.html(html_parts.judged(verdicts))
+    st.html(html_parts.legend(verdicts))
     end = {None: "stopped", False: "cut at the length asked for", True: "told to its end"}[told.ended]
     rate = f"{len(told.seen) / told.seconds:,.0f} a second" if told.seconds else "at once"
-    st.html(marks.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
-    st.html(marks.heading("Token probabilities"))
-    st.html(marks.note("The bluer a token, the less probable it was. Point at one to see its numbers."))
-    st.html(marks.tokens(told.prompt, told.seen))
+    st.html(html_parts.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
+    st.html(html_parts.heading("Token probabilities"))
+    st.html(html_parts.note("The bluer a token, the less probable it was. Point at one to see its numbers."))
+    st.html(html_parts.tokens(told.prompt, told.seen))
     with st.expander("The same as a table"):
-        st.html(marks.token_table(told.seen, told.by))
+        st.html(html_parts.token_table(told.seen, told.by))
