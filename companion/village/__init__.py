@@ -15,7 +15,8 @@ drawn; its slots are filled, left to right, each from the words that the state a
 changes the state. Each choice but the pattern is a printed word, and no text can be read as two patterns. So
 reading a story recovers every choice, and with them its exact probability.
 
-- `companion.village.world`: the words, rules, effects and sentences.
+- `companion.village.words`, `facts`, `rules`, `effects` and `patterns`: the words, what is true, what may be
+  said, what a sentence does to the truth, and the sentences themselves.
 - `companion.village.machine`: tells and reads stories with them.
 - `companion.village.judge`: what is true, and what is not, in any text.
 - `companion.village.marks`: two of its questions, and the sentences as data for other languages.
@@ -49,7 +50,7 @@ from companion.village.splits import (
     write_splits,
     write_stories,
 )
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 
 def main(argv: list[str] | None = None) -> int:

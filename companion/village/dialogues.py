@@ -13,11 +13,12 @@ from itertools import cycle, islice
 from random import Random
 from typing import NamedTuple
 
+from companion.village.facts import State
 from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
 from companion.village.tasks import moments
-from companion.village.world import KINDS, NUMBERS, State
+from companion.village.words import KINDS, NUMBERS
 
 
 class Asked(NamedTuple):

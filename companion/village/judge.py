@@ -32,8 +32,10 @@ import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 
+from companion.village.effects import EFFECTS
+from companion.village.facts import State
 from companion.village.machine import CAST, VILLAGE, Pattern, Slot, Step, Village
-from companion.village.world import EFFECTS, RULES, State, exists, holding, number
+from companion.village.rules import RULES, exists, holding, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {
@@ -59,7 +61,7 @@ class Verdict:
 
 
 # ---- what is no falsehood ---------------------------------------------------------------------------------
-# The rules of `companion.village.world` say what the village would say. By most of them, a word that is not
+# `companion.village.rules` says what the village would say. By most of its rules, a word that is not
 # allowed is false. By these it need not be: the words that are not false, and what is odd about them.
 
 

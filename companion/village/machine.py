@@ -9,7 +9,11 @@ from math import log2
 from random import Random
 from typing import NamedTuple
 
-from companion.village.world import EFFECTS, KINDS, PATTERNS, RULES, Sentence, State
+from companion.village.effects import EFFECTS
+from companion.village.facts import State
+from companion.village.patterns import PATTERNS, Sentence
+from companion.village.rules import RULES
+from companion.village.words import KINDS
 
 CAST = 4  # people in a story, at most
 SHORTEST = 54  # words before a closing sentence may come

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from companion.village.tasks import Question, moments
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
 
+from companion.village.facts import State
 from companion.village.judge import judge
 from companion.village.machine import VILLAGE, Pattern, ToldSentence, no_story
 from companion.village.splits import fresh
-from companion.village.world import KINDS, NUMBERS, SHE, State
+from companion.village.words import KINDS, NUMBERS, SHE
 
 QUESTIONS: dict[str, tuple[str, str]] = {
     "who has": ('"Who has the {n:', "A"),

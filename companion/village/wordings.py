@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from companion.village.machine import VILLAGE, Pattern
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 CHRONICLE = {
     "Once the {r} {A} sat at the {p} and admired the {c} {n} {A} had found.": (

@@ -33,7 +33,7 @@ from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, save_checkpoint
 from companion.village import judge, load_split
 from companion.village.tasks import quizzes
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 TOKENS = torch.tensor([[5, 3, 9, 0, 7], [2, 2, 8, 4, 1]])
 SHAPE = {"vocab_size": 11, "context_length": 9, "n_layers": 3, "n_heads": 2, "d_model": 6}

@@ -21,7 +21,7 @@ from companion.village.dialogues import (
     summaries,
     talk,
 )
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 VILLAGE_SAYS = {  # sentences of the village that are true or not, to be judged after the story
     "who has": '"What a lovely {x} {y} has!" said {o}, and {y} blushed.',

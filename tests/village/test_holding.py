@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from companion.village import KINDS, VILLAGE, load_split
+from companion.village.facts import State
 from companion.village.tasks import held, twins
-from companion.village.world import State
 
 
 def last_state(text):

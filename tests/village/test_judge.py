@@ -6,7 +6,8 @@ import pytest
 
 from companion.village import VILLAGE, bits, judge, story
 from companion.village.judge import MANNERS, PACE, Reading
-from companion.village.world import KINDS, RULES
+from companion.village.rules import RULES
+from companion.village.words import KINDS
 
 TOLD = [story(Random(seed)) for seed in range(300)]
 PARSED = [VILLAGE.parse(told.text) for told in TOLD]

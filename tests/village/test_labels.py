@@ -7,7 +7,7 @@ import pytest
 
 from companion.village import fresh_stories, judge, load_split
 from companion.village.tasks import CHOIR, crowds, singers
-from companion.village.world import KINDS
+from companion.village.words import KINDS
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,11 @@ import pytest
 
 from companion import village
 from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
-from companion.village.world import EFFECTS, HE, KINDS, NUMBERS, PATTERNS, RULES, SHE, State, Thing
+from companion.village.effects import EFFECTS
+from companion.village.facts import State, Thing
+from companion.village.patterns import PATTERNS
+from companion.village.rules import RULES
+from companion.village.words import HE, KINDS, NUMBERS, SHE
 
 TOLD = [story(Random(seed)) for seed in range(1000)]
 PARSED = [VILLAGE.parse(told.text) for told in TOLD]

@@ -8,7 +8,7 @@ import pytest
 from companion.village import judge
 from companion.village.splits import SPLITS, load_split
 from companion.village.tasks import QUESTIONS, Question, moments, questions
-from companion.village.world import NUMBERS
+from companion.village.words import NUMBERS
 
 FEW = {"who broke": 4, "who hid": 4}
 """Questions of the rarer kinds, which take longer to find."""
