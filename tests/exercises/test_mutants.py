@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from mutants import mutants_of
 
-from companion.exercises import grade
 from companion.exercises.checker import chapters, exercises_of
 from companion.exercises.exercise import Function
 from companion.exercises.grade import cases_of, tried
@@ -15,6 +14,8 @@ from companion.exercises.trial import Stopped
 pytestmark = pytest.mark.gate
 
 EQUIVALENT = Path(__file__).parent / "equivalent"
+SECONDS = 1
+"""After which a mutant is stopped on an input: some never end."""
 EXERCISES = [
     exercise for chapter in chapters() for exercise in exercises_of(chapter) if isinstance(exercise, Function)
 ]
@@ -34,8 +35,7 @@ def listed(chapter: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.number)
-def test_a_check_refuses_every_mutant_of_its_right_answer(exercise, monkeypatch):
-    monkeypatch.setattr(grade, "SECONDS", 1)  # for one input: some never end
+def test_a_check_refuses_every_mutant_of_its_right_answer(exercise):
     equivalent = listed(exercise.number.partition(".")[0])
     accepted, wrongly_listed = [], []
     cases = list(cases_of(exercise))
@@ -57,7 +57,7 @@ def test_a_check_refuses_every_mutant_of_its_right_answer(exercise, monkeypatch)
 def until_refused(exercise, answer, cases):
     """The tries of an answer, up to the first that fails."""
     for case in cases:
-        one, _ = tried(exercise, answer, case, grade.SECONDS)
+        one, _ = tried(exercise, answer, case, SECONDS)
         yield one
         if one.failed:
             return
