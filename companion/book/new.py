@@ -8,7 +8,7 @@ from companion.book.files import replace_files
 from companion.book.imports import hidden_by
 from companion.book.manifest import NAME, Book
 
-SKELETON = """\
+SKELETON = '''\
 ---
 jupytext:
   text_representation: {{extension: .md, format_name: myst}}
@@ -19,18 +19,27 @@ kernelspec: {{name: python3, display_name: Python 3, language: python}}
 
 *You will be able to … Reading 40 minutes, running 30 seconds.*
 
-The question that the last chapter's model could not answer, failing on the prompt that every chapter uses.
+The question that the last chapter's model could not answer, shown by something that fails.
+
+## An example by hand
+
+Numbers that paper could do.
 
 ```{{code-cell}} ipython3
-:tags: [export-imports]
-import torch
+:tags: [export]
+def {module}(x: float) -> float:
+    """Replace this: the plain version of what the chapter teaches."""
+    return 2 * x
 ```
 
-## By hand
+```{{code-cell}} ipython3
+print(f"{{{module}(3):g}}")
+```
 
-## Figure, equation, code
+## The package's version
 
-## Prove it
+What it adds, and why it is trusted: equal to PyTorch's in values and gradients. Its tests go into
+`tests/chapters/test_{module}.py`.
 
 ## Use it
 
@@ -40,8 +49,12 @@ import torch
 
 ## Going deeper
 
+## Exercises
+
+Five or six. Their checks go into `companion/exercises/ch{number}.py`; companion/exercises/README.md says how.
+
 ## Further reading
-"""
+'''
 
 
 def new_chapter(book: Book, name: str) -> str:
@@ -72,6 +85,8 @@ def new_chapter(book: Book, name: str) -> str:
         manifest = following.sub(lambda found: f"{block}\n\n{found[0]}", manifest, count=1) + "\n"
     files = {book.root / "book.toml": manifest.encode()}
     if not text.exists():
-        files[text] = SKELETON.format(title=module.replace("_", " ").capitalize()).encode()
+        files[text] = SKELETON.format(
+            title=module.replace("_", " ").capitalize(), module=module, number=number
+        ).encode()
     replace_files(book.root, files)
     return f"{book.relative(text)} is yours to write; then run `python -m companion.book sync {number}`"

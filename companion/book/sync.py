@@ -14,7 +14,8 @@ from companion.book.files import replace_files
 from companion.book.imports import hidden_by
 from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
 from companion.book.manifest import Book, Chapter
-from companion.book.navigation import add_navigation
+from companion.book.navigation import add_navigation, is_navigation
+from companion.book.readme_table import with_chapters
 from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
 
 IGNORED = "nbval-ignore-output"
@@ -138,12 +139,37 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
 def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
     """Sync the chapters named by keys (all without any), in the order of the book; print a line for each.
 
-    Where there is a map of the course, it is made anew.
+    What follows from a chapter elsewhere is made anew: the links to it in the notebooks beside it, its row in
+    README's table, and the map of the course where there is one.
     """
-    wanted = {book.find(key) for key in keys} or set(book.chapters)
+    names = {book.find(key).name for key in keys} or {chapter.name for chapter in book.chapters}
     for chapter in book.chapters:
-        if chapter in wanted:
+        if chapter.name in names:
             print(sync_chapter(book, chapter, run), flush=True)
+    around = relink_neighbours(book, names)
+    readme = book.root / "README.md"
+    if readme.exists():
+        around[readme] = with_chapters(book, readme.read_text(encoding="utf-8")).encode("utf-8")
+    written = replace_files(book.root, around)
     if map_file(book).exists():
-        for path in replace_files(book.root, {map_file(book): course_map(book).encode("utf-8")}):
-            print(f"wrote {book.relative(path)}")
+        written += replace_files(book.root, {map_file(book): course_map(book).encode("utf-8")})
+    for path in written:
+        print(f"wrote {book.relative(path)}")
+
+
+def relink_neighbours(book: Book, names: set[str]) -> dict[Path, bytes]:
+    """{notebook: its content} for those beside the chapters with these names; only their links are new."""
+    files: dict[Path, bytes] = {}
+    for chapter in book.chapters:
+        beside = book.chapters[max(0, chapter.position - 1) : chapter.position + 2]
+        if chapter.name in names or not names & {other.name for other in beside}:
+            continue
+        try:
+            old, notebook = read_notebook(chapter.notebook), read_notebook(chapter.notebook)
+        except BookError:
+            continue  # missing or damaged, which `check` says
+        notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
+        add_navigation(notebook, [1] * len(notebook.cells), book, chapter)
+        keep_ids(notebook, old)
+        files[chapter.notebook] = write_notebook(notebook)
+    return files

@@ -270,12 +270,10 @@ IN_BOOK = {
         "book.toml",
         "a budget of 61 s, over 60",
     ),
-    "budgets": (
-        lambda b: (b.root / "book.toml").write_text(
-            (b.root / "book.toml").read_text().replace("seconds = 20", "seconds = 651")
-        ),
-        "book.toml",
-        "its chapters have 1,302 s in all, over 1,300",
+    "an import that nothing uses": (
+        lambda b: (b.root / "companion" / "__init__.py").write_text("import json\n"),
+        "companion/__init__.py",
+        "line 1: `json` imported but unused",
     ),
     "badges": (
         lambda b: append(b.root / "README.md", f"\n{BEGIN}\n[old](https://codespaces.new/a/b)\n{END}\n"),

@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from ruff import find_ruff_bin
 
 from companion.book.check import check
 from companion.book.export import export
@@ -37,13 +36,6 @@ def test_check_finds_no_difference():
 @pytest.mark.parametrize("chapter", [c for c in BOOK.chapters if c.module], ids=lambda chapter: chapter.name)
 def test_exporting_again_gives_an_empty_diff(chapter):
     assert export(chapter, read_notebook(chapter.notebook)) == chapter.module_file.read_text(encoding="utf-8")
-
-
-def test_the_package_and_the_tests_pass_the_linter():
-    result = subprocess.run(
-        [find_ruff_bin(), "check", "--no-cache", str(ROOT)], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stdout
 
 
 def commands_of_readme() -> list[str]:

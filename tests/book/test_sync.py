@@ -18,6 +18,7 @@ from companion.book.check import check
 from companion.book.execute import CellFailed, failing_line
 from companion.book.files import replace_files
 from companion.book.manifest import Book
+from companion.book.readme_table import with_chapters
 from companion.book.sync import keep_ignored_outputs, sync, sync_chapter
 from companion.book.text import read_notebook
 
@@ -249,9 +250,8 @@ def test_new_puts_a_chapter_in_its_place_and_its_skeleton_syncs(book, capsys):
     assert more.chapters[3].module == "more" and more.parts == {
         "The only part": [c.name for c in more.chapters]
     }
-    edit_text(more, "import torch", "import math", chapter=3)  # torch takes seconds
     sync(more, ["03"])
-    assert more.chapters[3].notebook.exists() and "import math" in more.chapters[3].module_file.read_text()
+    assert more.chapters[3].notebook.exists() and "def more(" in more.chapters[3].module_file.read_text()
 
 
 def test_new_keeps_a_text_that_is_there(book):
@@ -356,3 +356,37 @@ def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
 )
 def test_the_failing_line_is_read_from_the_traceback(traceback, line):
     assert failing_line(traceback, 3) == line
+
+
+@pytest.mark.gate
+def test_a_new_chapter_is_whole_after_new_and_sync_and_touches_no_other_by_hand(book, capsys):
+    assert main(["--root", str(book.root), "new", "03_medians"]) == 0
+    assert main(["--root", str(book.root), "sync", "03"]) == 0
+    book = Book.read(book.root)
+    assert check(book) == []
+    assert "| 3 | [Medians](chapters/03_medians.ipynb) |" in (book.root / "README.md").read_text()
+    assert read_notebook(book.chapters[1].notebook).cells[-1].source == "[3 Medians →](03_medians.ipynb)"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--nbval",
+        "--nbval-current-env",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(book.root)}
+    result = subprocess.run(
+        [*command, "chapters"], cwd=book.root, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_row_of_readme_stays_as_it_was_worded_and_one_without_a_chapter_goes(book):
+    readme = "| | | builds |\n|---|---|---|\n| 1 | [One](chapters/01_averages.ipynb) | mine |\n"
+    gone = "| 9 | [Nine](chapters/09_gone.ipynb) | x |\n"
+    made = with_chapters(book, readme + gone + "after")
+    assert made.startswith(readme) and made.endswith("|\nafter") and "09_gone" not in made
+    assert "| 2 | [Smoothing a curve](chapters/02_smoothing.ipynb) | " in made
+    assert with_chapters(book, "no table") == "no table"
