@@ -87,9 +87,11 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
 
 
 def linter_problems(book: Book) -> Iterator[tuple[str, str]]:
-    """What ruff finds in the package and the tests, by pyproject.toml; names alone where there is none."""
+    """What ruff finds in the package, the tests and the benchmarks, by pyproject.toml; names alone where there is none."""
     settings = [] if (book.root / "pyproject.toml").exists() else ["--isolated", "--select", "F"]
-    folders = [str(book.root / name) for name in ("companion", "tests") if (book.root / name).is_dir()]
+    folders = [
+        str(book.root / name) for name in ("companion", "tests", "benchmarks") if (book.root / name).is_dir()
+    ]
     command = [find_ruff_bin(), "check", "--no-cache", "--output-format", "json", *settings, *folders]
     done = subprocess.run(command, cwd=book.root, capture_output=True, text=True, encoding="utf-8")
     for problem in json.loads(done.stdout):

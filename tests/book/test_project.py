@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from companion.book.check import check
+from companion.book.check import check, linter_problems
 from companion.book.export import export
 from companion.book.manifest import Book
 from companion.book.text import read_notebook
@@ -36,6 +36,10 @@ def test_check_finds_no_difference():
 @pytest.mark.parametrize("chapter", [c for c in BOOK.chapters if c.module], ids=lambda chapter: chapter.name)
 def test_exporting_again_gives_an_empty_diff(chapter):
     assert export(chapter, read_notebook(chapter.notebook)) == chapter.module_file.read_text(encoding="utf-8")
+
+
+def test_the_linter_finds_nothing():
+    assert list(linter_problems(BOOK)) == []
 
 
 def commands_of_readme() -> list[str]:
