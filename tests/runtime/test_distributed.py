@@ -18,6 +18,7 @@ from torch import distributed as dist
 
 from companion import training
 from companion.cli import main
+from companion.runtime.training import reports
 
 pytestmark = [
     pytest.mark.gate,
@@ -43,20 +44,20 @@ def environment(**more):
     return env | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[2])} | more
 
 
-def both(specs, seconds=300):
+def both(specs, seconds=900):
     """What came of these commands in two processes, a list for each rank: see worker.py."""
     specs = [{"port": free_port()} | spec for spec in specs]
     Path("specs.json").write_text(json.dumps(specs), encoding="utf-8")
-    command = [sys.executable, HERE.parents[1] / "support" / "worker.py"]
-    ranks = [
-        subprocess.Popen(
-            [*command, str(rank), "specs.json"], env=environment(), stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    ends = [rank.communicate(timeout=seconds) for rank in ranks]
-    print(ends[0][1])
-    assert [rank.returncode for rank in ranks] == [0, 0], ends
+    command = [sys.executable, HERE.parents[1] / "support" / "worker.py", "specs.json"]
+    pipe = {"stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment(), start_new_session=True, **pipe) as process:
+        try:
+            said = process.communicate(timeout=seconds)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    print(said)
+    assert process.returncode == 0, said
     found = [json.loads(Path(f"specs.json.{rank}").read_text(encoding="utf-8")) for rank in range(2)]
     return list(zip(*found, strict=True))
 
@@ -122,11 +123,14 @@ def runs(tmp_path_factory):
             press_at(patch, 9)
             assert main([*RUN, "--checkpoint", name]) == 0
             patch.undo()
-    assert main([*WITHOUT, "--checkpoint", "one-batch"]) == 0
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        specs = SPECS | {"port in use": alike(*RUN) | {"port": taken.getsockname()[1], "join": 3}}
-        found = dict(zip(specs, both(specs.values()), strict=True))
-    yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports, "SAMPLE", 20)
+        patch.setattr(reports, "STORY", 20)
+        assert main([*WITHOUT, "--checkpoint", "one-batch"]) == 0
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            specs = SPECS | {"port in use": alike(*RUN) | {"port": taken.getsockname()[1], "join": 3}}
+            found = dict(zip(specs, both(specs.values()), strict=True))
+        yield found
     os.chdir(before)
 
 

@@ -1,9 +1,9 @@
-"""One of several processes of runtime/test_distributed.py: carries out commands in order.
+"""The two processes of runtime/test_distributed.py: each carries out commands in order.
 
-`python tests/support/worker.py RANK FILE`, where FILE is JSON: a list of dicts with argv, a list for each
-rank; port; and, where they are not as usual: env (of each rank, None takes away), join (seconds to find one
-another), press ([rank, step]: Ctrl-C in that step). What came of each is written into FILE.RANK: status, out,
-err.
+`python tests/support/worker.py FILE` imports everything once and then forks: rank 1 is a child of rank 0.
+FILE is JSON: a list of dicts with argv, a list for each rank; port; and, where they are not as usual: env (of
+each rank, None takes away), join (seconds to find one another), press ([rank, step]: Ctrl-C in that step).
+What came of each is written into FILE.RANK: status, out, err.
 """
 
 import contextlib
@@ -15,9 +15,13 @@ import sys
 import time
 from pathlib import Path
 
+import torch.distributed.fsdp  # noqa: F401  here, so that it is imported once
+
+import companion.scaling  # noqa: F401  the same
+import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
 from companion.commands import preparing
-from companion.runtime.training import distributed
+from companion.runtime.training import distributed, reports
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -31,6 +35,7 @@ def carry_out(rank, spec):
             os.environ[name] = str(value)
     distributed.JOIN = spec.get("join", 30)
     preparing.STORIES = 30
+    reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []
 
     def pressed(*args):
@@ -50,7 +55,9 @@ SET_RATE = training.set_rate
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    rank, path = int(sys.argv[1]), Path(sys.argv[2])
+    path = Path(sys.argv[1])
+    child = os.fork()
+    rank = 0 if child else 1
     found = []
     for spec in json.loads(path.read_text(encoding="utf-8")):
         begun = time.monotonic()
@@ -58,3 +65,5 @@ if __name__ == "__main__":
         said = f"{rank}: {' '.join(spec['argv'][rank])}: {found[-1]['status']}"
         print(f"{said}, {time.monotonic() - begun:.1f} s", file=sys.__stderr__, flush=True)
     Path(f"{path}.{rank}").write_text(json.dumps(found), encoding="utf-8")
+    if child:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
