@@ -68,9 +68,15 @@ def choose(page, label: str, start: str):
             close.click()
 
 
+def wait_until_idle(page):
+    """Wait until the page's script has ended: till then, Streamlit may draw the field anew under the keys."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
 def ask(page, text: str):
     box = page.get_by_placeholder("Ask something")
     answers = page.get_by_text("Answered by")
+    wait_until_idle(page)
     before = answers.count()
     box.fill(text)
     box.press("Enter")
