@@ -3,13 +3,17 @@
 import errno
 import socket
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from companion import village
 from companion.commands.naming import RUNS, SHIPPED, add_device, in_url
 from companion.runtime.command_line.options import integer, path_of
+
+if TYPE_CHECKING:
+    from companion.serve.offered import Offer
 
 FOLDERS = (village.DATA / "models", RUNS)
 MOST_MB = 5
@@ -28,6 +32,15 @@ SETTINGS = {
 """Streamlit's, so that nothing leaves this machine, and a fault shows no code."""
 
 
+@dataclass
+class AppPlan:
+    """What the app offers, and the address that it listens at."""
+
+    host: str
+    port: int
+    offer: "Offer"
+
+
 def add(parser) -> None:
     parser.add_argument(
         "--models",
@@ -42,7 +55,7 @@ def add(parser) -> None:
     add_device(parser)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> AppPlan:
     from companion.runtime.models.devices import pick_device
     from companion.serve.offered import Offer, find_offered
 
@@ -57,7 +70,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
     check_free(args.host, args.port)
     devices = [args.device, *(kind for kind in ("cpu", "cuda", "mps") if kind != args.device and there(kind))]
-    return SimpleNamespace(args=args, offer=Offer(models, devices))
+    return AppPlan(args.host, args.port, Offer(models, devices))
 
 
 def there(kind: str) -> bool:
@@ -84,22 +97,21 @@ def check_free(host: str, port: int) -> None:
         raise ValueError(f"--host={host} --port={port} {why}") from None
 
 
-def do(plan: SimpleNamespace) -> None:
+def do(plan: AppPlan) -> None:
     """Serve until Ctrl-C."""
     from streamlit.web.cli import main
 
     import companion.serve.app
     from companion.show.plots import BLUE, SKY
 
-    args = plan.args
-    settings = SETTINGS | {"server.address": args.host, "server.port": str(args.port)}
+    settings = SETTINGS | {"server.address": plan.host, "server.port": str(plan.port)}
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
     options = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
-    place = f"http://{in_url(args.host)}:{args.port}"
+    place = f"http://{in_url(plan.host)}:{plan.port}"
     print(f"{len(plan.offer.models)} models, at {place} (Ctrl-C ends)", flush=True)
     main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
 
 
-def report(plan: SimpleNamespace, result: None) -> None:
+def report(plan: AppPlan, result: None) -> None:
     pass

@@ -2,14 +2,28 @@
 
 import sys
 from contextlib import ExitStack
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
 from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 
+if TYPE_CHECKING:
+    from companion.instructions import Chat
+
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
+
+
+@dataclass
+class ChatPlan:
+    """A conversation to hold."""
+
+    chat: "Chat"
+    say: str | None  # the only message; None to read messages from the input
+    max_new_tokens: int
+    seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
 
 
 def add(parser) -> None:
@@ -31,7 +45,7 @@ def add(parser) -> None:
     add_device(parser)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> ChatPlan:
     from companion import load
     from companion.instructions import Chat
     from companion.runtime.generation.generation_configs import sampling_of
@@ -44,13 +58,13 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
     if args.say is not None and not args.say.strip():
         raise ValueError("--say is empty; type what is to be answered, in quotes")
-    return SimpleNamespace(chat=chat, args=args)
+    return ChatPlan(chat, args.say, args.max_new_tokens, args.seed)
 
 
-def do(plan: SimpleNamespace) -> None:
+def do(plan: ChatPlan) -> None:
     """Answer until the input ends. A message that cannot be answered is said so, and nothing is lost."""
-    if plan.args.say is not None:
-        answer(plan, plan.args.say)
+    if plan.say is not None:
+        answer(plan, plan.say)
         return
     if sys.stdin is None:  # closed, as by <&-
         return
@@ -74,7 +88,7 @@ def do(plan: SimpleNamespace) -> None:
         elif line.strip() == "/help":
             print(HELP)
         elif line.strip():
-            seed = None if plan.args.seed is None else plan.args.seed + turn
+            seed = None if plan.seed is None else plan.seed + turn
             try:
                 answer(plan, line, seed)
                 turn += 1
@@ -84,12 +98,12 @@ def do(plan: SimpleNamespace) -> None:
                 print(" (stopped)")
 
 
-def answer(plan: SimpleNamespace, text: str, seed: int | None = None) -> None:
+def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     """Print the answer as it comes, and once per conversation that old turns were left out."""
-    seed = plan.args.seed if seed is None else seed
+    seed = plan.seed if seed is None else seed
     was_full = plan.chat.dropped > 0
     said = ""
-    for piece in plan.chat.stream(text, plan.args.max_new_tokens, seed):
+    for piece in plan.chat.stream(text, plan.max_new_tokens, seed):
         said += piece
         print(piece, end="", flush=True)
         if not is_read():
@@ -99,5 +113,5 @@ def answer(plan: SimpleNamespace, text: str, seed: int | None = None) -> None:
         print(f"({FULL}.)")
 
 
-def report(plan: SimpleNamespace, result: None) -> None:
+def report(plan: ChatPlan, result: None) -> None:
     pass

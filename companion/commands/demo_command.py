@@ -2,11 +2,24 @@
 
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from companion.commands.naming import add_device, add_model
 from companion.runtime.command_line.options import integer
+
+if TYPE_CHECKING:
+    from companion.show.demo import Subject
+
+
+@dataclass
+class DemoPlan:
+    """A part of the model to show at work on a sentence."""
+
+    show: Callable[["Subject"], Iterator[str]]  # draws the part, line by line
+    subject: "Subject"
 
 
 def add(parser):
@@ -28,7 +41,7 @@ def add(parser):
         add_device(part)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> DemoPlan:
     from companion import load
     from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
 
@@ -42,14 +55,15 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
         tokens = teller.encode(text)
     except ValueError as error:
         raise ValueError(f"TEXT: {error}".replace("TEXT: prompt has", "TEXT has")) from None
-    width, signs = shutil.get_terminal_size().columns, drawable_signs(sys.stdout.encoding)
+    width = shutil.get_terminal_size().columns
+    signs = drawable_signs(sys.stdout.encoding)
     subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, args.layer, args.head)
-    return SimpleNamespace(show=PARTS[args.part], subject=subject)
+    return DemoPlan(PARTS[args.part], subject)
 
 
-def do(plan: SimpleNamespace) -> list[str]:
+def do(plan: DemoPlan) -> list[str]:
     return list(plan.show(plan.subject))
 
 
-def report(plan: SimpleNamespace, lines: list[str]) -> None:
+def report(plan: DemoPlan, lines: list[str]) -> None:
     print("\n".join(lines))

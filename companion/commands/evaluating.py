@@ -2,20 +2,64 @@
 
 import tomllib
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from companion import village
-from companion.commands.exams import ALL, KINDS, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands.exams import ALL, KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
 from companion.commands.naming import add_device, add_model, open_data
 from companion.runtime.command_line.options import integer, path_of, refuse
 from companion.runtime.evaluation.benchmark_files import FORMATS, POOL
 from companion.village.measures import gap_left, reference_lines, village_scores
 
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+    from companion.runtime.data.prepared import Split
+    from companion.runtime.training.sessions import Loss
+
 EXAMPLES = 200
 TEMPERATURE = 0.8
 OF_STORIES = "is of judged stories; ask for these with --stories"
+
+
+@dataclass
+class TextPlan:
+    """A text to predict, and stories to judge."""
+
+    split: "Split"
+    limits: str | None  # the village's split whose reference lines apply; None where none do
+    note: str | None  # a line that says which text this is; None where that is plain
+    judged: int  # how many stories the model tells and the judge reads
+    seed: int
+    temperature: float
+
+
+@dataclass
+class EvaluatePlan:
+    """What to measure of a model."""
+
+    teller: "LanguageModel"
+    text: TextPlan | None  # None with tasks alone
+    exams: list[Exam]
+
+
+@dataclass
+class TextResult:
+    """What was measured on a text."""
+
+    length: int  # tokens of the longest piece that the model read at once
+    loss: "Loss"
+    lines: dict[str, float]  # the reference lines in bits per byte, by name; empty where none apply
+    scores: dict[str, float]  # the marks of the judged stories; empty where none were judged
+
+
+@dataclass
+class EvaluateResult:
+    """What was measured."""
+
+    text: TextResult | None
+    right: list[int]  # for each exam, how many questions the model got right
 
 
 def add(parser):
@@ -53,7 +97,7 @@ def add(parser):
     add_device(parser)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> EvaluatePlan:
     from companion import load
     from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 
@@ -74,22 +118,25 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     exams |= {name: exam_of(name, *how) for name in names if name in KINDS}
     for exam in exams.values():
         check_fit(teller, exam)
-    return SimpleNamespace(teller=teller, text=text, exams=[exams[name] for name in names])
+    return EvaluatePlan(teller, text, [exams[name] for name in names])
 
 
-def plan_text(args, teller: Any) -> SimpleNamespace:
+def plan_text(args, teller: "LanguageModel") -> TextPlan:
     """The text to predict, and the stories to judge."""
     from companion.datasets import encode_documents
     from companion.runtime.storage.model_names import same_tokenizer
     from companion.tokenization import Tokenizer
 
-    told_in, name = Tokenizer.load(village.DATA / "village" / "tokenizer.json"), args.split or "val"
+    told_in = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    name = args.split or "val"
     data, note = (args.data, None) if args.data is not None else own_data(args)
     if data is None:
-        split, is_village = encode_documents(village.load_split(name), teller.tokenizer), True
+        split = encode_documents(village.load_split(name), teller.tokenizer)
+        is_village = True
     else:
         corpus = open_data(data)
-        split, is_village = getattr(corpus, name), corpus.meta.get("source") == "village"
+        split = getattr(corpus, name)
+        is_village = corpus.meta.get("source") == "village"
         if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
             raise ValueError(
                 f"--data={data} was prepared with another tokenizer than that of {args.model}, to"
@@ -106,10 +153,7 @@ def plan_text(args, teller: Any) -> SimpleNamespace:
     if not judged:
         refuse(args, ["temperature"], OF_STORIES)
     temperature = TEMPERATURE if args.temperature is None else args.temperature
-    return SimpleNamespace(
-        **{"split": split, "limits": name if limits else None, "note": note},
-        **{"judged": judged, "seed": args.seed, "temperature": temperature},
-    )
+    return TextPlan(split, name if limits else None, note, judged, args.seed, temperature)
 
 
 def own_data(args) -> tuple[Path | None, str | None]:
@@ -156,43 +200,46 @@ def data_named(run: Path) -> Path | None:
         return None
 
 
-def do(plan: SimpleNamespace) -> SimpleNamespace:
+def do(plan: EvaluatePlan) -> EvaluateResult:
     from tqdm import tqdm
 
-    result = do_text(plan.teller, plan.text) if plan.text else SimpleNamespace()
+    text = measure_text(plan.teller, plan.text) if plan.text else None
     exams = tqdm(plan.exams, unit="task", leave=False, disable=None if plan.exams else True)
-    result.right = [score(plan.teller, exam) for exam in exams]
-    return result
+    right = [score(plan.teller, exam) for exam in exams]
+    return EvaluateResult(text, right)
 
 
-def do_text(teller: Any, text: SimpleNamespace) -> SimpleNamespace:
-    """The loss on the text, the lines to hold it against, and the marks of the stories."""
+def measure_text(teller: "LanguageModel", text: TextPlan) -> TextResult:
+    """Measure the loss on the text, with the lines to hold it against, and judge the stories."""
     from companion.runtime.training.validation import rows_at_once
     from companion.training import evaluate
 
-    text.length, rows = rows_at_once(text.split.starts, teller.model.config)
-    loss = evaluate(teller.model, text.split, text.length, rows)
+    length, rows = rows_at_once(text.split.starts, teller.model.config)
+    loss = evaluate(teller.model, text.split, length, rows)
     scores = village_scores(teller, text.judged, text.seed, text.temperature) if text.judged else {}
     lines = reference_lines(text.limits) if text.limits else {}
-    return SimpleNamespace(loss=loss, lines=lines, scores=scores)
+    return TextResult(length, loss, lines, scores)
 
 
-def report(plan: SimpleNamespace, result: SimpleNamespace) -> None:
-    if plan.text:
-        report_text(plan, result)
+def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
+    if plan.text and result.text:
+        report_text(plan.text, result.text, plan.teller.model.config.context_length)
     if plan.exams:
         print("\n".join(lines_of(plan.exams, result.right)))
 
 
-def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
+def report_text(text: TextPlan, result: TextResult, context_length: int) -> None:
     from companion.runtime.training.reports import scores_line
     from companion.training import perplexity
 
-    loss, lines, most = result.loss, result.lines, plan.teller.model.config.context_length
-    if plan.text.note:
-        print(plan.text.note)
-    if plan.text.length < most:
-        print(f"in pieces of at most {plan.text.length:,} tokens, of the {most:,} that it reads at once")
+    loss = result.loss
+    lines = result.lines
+    if text.note:
+        print(text.note)
+    if result.length < context_length:
+        print(
+            f"in pieces of at most {result.length:,} tokens, of the {context_length:,} that it reads at once"
+        )
     print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
     print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
     if lines:
@@ -200,5 +247,5 @@ def report_text(plan: SimpleNamespace, result: SimpleNamespace) -> None:
         print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
     print()
     if result.scores:
-        print(scores_line(result.scores, plan.text.judged))
+        print(scores_line(result.scores, text.judged))
         print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))

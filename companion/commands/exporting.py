@@ -4,14 +4,36 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 """
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from companion.commands.naming import add_model
 from companion.runtime.command_line.options import path_of
 
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+
 GRAPH = "model.onnx"
 KINDS = ("f32", "f16", "q8_0", "q4_0")
+
+
+@dataclass
+class ExportPlan:
+    """A model to write for another engine."""
+
+    form: str  # hf, gguf or onnx
+    teller: "LanguageModel"  # with an adapter merged
+    output: Path  # a file for gguf, else a folder
+    kind: str | None  # one of KINDS, in which a GGUF holds its matrices; None for another form
+
+
+@dataclass
+class Exported:
+    """What an export wrote."""
+
+    files: list[Path]
+    held: dict[str, str]  # the type of each tensor of a GGUF, by name; empty for another form
 
 
 def add(parser):
@@ -38,7 +60,7 @@ def add_output(form, what: str) -> None:
     form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> ExportPlan:
     from companion import BUILDERS, load
     from companion.lora import merge
     from companion.pretrained import FAMILIES
@@ -62,7 +84,7 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
 
         tokenizer_files(teller.tokenizer)
     kind = getattr(args, "kind", None)
-    return SimpleNamespace(form=args.form, teller=teller, output=args.output, kind=kind)
+    return ExportPlan(args.form, teller, args.output, kind)
 
 
 def check_shape(form: str, config) -> None:
@@ -109,29 +131,38 @@ def is_graph(folder: Path) -> bool:
     return holds_only(folder, GRAPH, {GRAPH, f"{GRAPH}.data", *SMALL})
 
 
-def do(plan: SimpleNamespace) -> tuple[list[Path], dict[str, str]]:
+def do(plan: ExportPlan) -> Exported:
     """Write; return the files, and what each tensor of a GGUF is held in."""
     from companion.pretrained import save_pretrained
     from companion.runtime.files.whole_files import folder_for
     from companion.serve.gguf_files import write_gguf
     from companion.serve.onnx_graphs import write_onnx
 
-    model, tokenizer = plan.teller.model, plan.teller.tokenizer
+    model = plan.teller.model
+    tokenizer = plan.teller.tokenizer
     if plan.form == "gguf":
         with folder_for(plan.output.parent):
-            return [plan.output], write_gguf(model, tokenizer, plan.output, plan.kind)
-    (save_pretrained if plan.form == "hf" else write_onnx)(model, tokenizer, plan.output)
-    return sorted(path for path in plan.output.iterdir() if not path.name.startswith(".")), {}
+            return Exported([plan.output], write_gguf(model, tokenizer, plan.output, plan.kind))
+    if plan.form == "hf":
+        save_pretrained(model, tokenizer, plan.output)
+    else:
+        write_onnx(model, tokenizer, plan.output)
+    files = sorted(path for path in plan.output.iterdir() if not path.name.startswith("."))
+    return Exported(files, {})
 
 
-def report(plan: SimpleNamespace, found: tuple) -> None:
-    files, held = found
-    for path in files:
+def report(plan: ExportPlan, exported: Exported) -> None:
+    for path in exported.files:
         print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    {"hf": report_hf, "gguf": report_gguf, "onnx": report_onnx}[plan.form](plan, held)
+    if plan.form == "hf":
+        report_hf(plan)
+    elif plan.form == "gguf":
+        report_gguf(plan, exported.held)
+    else:
+        report_onnx(plan)
 
 
-def report_hf(plan: SimpleNamespace, held: dict) -> None:
+def report_hf(plan: ExportPlan) -> None:
     print("\nIn Python, where transformers is installed:\n")
     print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
     print(f"  model = AutoModelForCausalLM.from_pretrained({plan.output.as_posix()!r})")
@@ -141,7 +172,7 @@ def report_hf(plan: SimpleNamespace, held: dict) -> None:
     print("  print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))")
 
 
-def report_gguf(plan: SimpleNamespace, held: dict[str, str]) -> None:
+def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
     from companion.serve.gguf_files import BLOCK
 
     kinds = sorted(set(held.values()), key=list(held.values()).count, reverse=True)
@@ -150,16 +181,17 @@ def report_gguf(plan: SimpleNamespace, held: dict[str, str]) -> None:
     lacking = [name for name, kind in held.items() if kind == "F16" and not name.startswith("position")]
     if plan.kind.startswith("q") and lacking:
         print(f"Not in {plan.kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
-    c, begin = plan.teller.model.config, plan.teller.tokenizer.decode(plan.teller.begin)
+    config = plan.teller.model.config
+    begin = plan.teller.tokenizer.decode(plan.teller.begin)
     print(
         "\nFor llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:\n"
     )
     print("  from llama_cpp import Llama")
-    print(f"  model = Llama({plan.output.as_posix()!r}, n_ctx={c.context_length}, verbose=False)")
+    print(f"  model = Llama({plan.output.as_posix()!r}, n_ctx={config.context_length}, verbose=False)")
     print(f"  print(model({begin + 'Once'!r}, max_tokens=50)['choices'][0]['text'])")
 
 
-def report_onnx(plan: SimpleNamespace, held: dict) -> None:
+def report_onnx(plan: ExportPlan) -> None:
     print("\nIts inputs are new tokens and the past, which it returns longer. In Python, by onnxruntime:\n")
     print("  from companion.serve.onnx_graphs import OnnxModel")
     print(f"  model = OnnxModel({plan.output.as_posix()!r})")

@@ -2,7 +2,8 @@
 
 import dataclasses
 from contextlib import ExitStack
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
 from companion.runtime.command_line.settings import (
@@ -14,6 +15,18 @@ from companion.runtime.command_line.settings import (
 )
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.generation.generation_configs import sampling_of
+
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+
+
+@dataclass
+class GeneratePlan:
+    """A prompt to continue."""
+
+    teller: "LanguageModel"
+    prompt: str
+    options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
 
 
 def add(parser):
@@ -34,10 +47,11 @@ def add(parser):
     add_device(parser)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> GeneratePlan:
     from companion import load
 
-    given = {name: value for name in GENERATION if (value := getattr(args, name)) is not None}
+    typed = {name: getattr(args, name) for name in GENERATION}
+    given = {name: value for name, value in typed.items() if value is not None}
     kinds = {
         "": {"data": str, "init": str} | READERS,
         "model": None,
@@ -52,10 +66,11 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     drawing = Generation(**of_model | there | given)
     teller.encode(drawing.prompt)
     options = dataclasses.asdict(drawing) | {"repetition_penalty": penalty}
-    return SimpleNamespace(teller=teller, prompt=options.pop("prompt"), options=options)
+    prompt = options.pop("prompt")
+    return GeneratePlan(teller, prompt, options)
 
 
-def do(plan: SimpleNamespace) -> None:
+def do(plan: GeneratePlan) -> None:
     """Print the text as it comes, while somebody reads."""
     print(plan.prompt, end="", flush=True)
     for piece in plan.teller.stream(plan.prompt, **plan.options):
@@ -64,5 +79,5 @@ def do(plan: SimpleNamespace) -> None:
             return
 
 
-def report(plan: SimpleNamespace, result: None) -> None:
+def report(plan: GeneratePlan, result: None) -> None:
     print()

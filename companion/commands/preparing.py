@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from companion import village
 from companion.commands.naming import PREPARED, said_of
@@ -15,6 +15,9 @@ from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.story_processes import Telling
 from companion.runtime.data.streams import HUB, SHARDS, Documents, find_shards, name_of
 from companion.runtime.files.whole_files import at_home
+
+if TYPE_CHECKING:
+    from companion.runtime.text.tokenizer import Tokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")
 """The tokenizers of chapter 1."""
@@ -70,22 +73,19 @@ def add(parser):
 
 @dataclass
 class Preparation:
-    """What is to be prepared: the village's stories, or documents, with the tokenizer that they get.
+    """What is to be prepared: the village's stories, or documents, with the tokenizer that they get."""
 
-    shards: whether the documents are Documents, which are streamed.
-    """
-
-    folder: Path
-    source: str
-    stories: int = STORIES
-    seed: int = 4
-    documents: list[str] | Documents = dataclasses.field(default_factory=list)
-    tokenizer: Any = "bpe"
-    vocab_size: int | None = None
+    folder: Path  # the folder to write
+    source: str  # where the text is from, as meta.json says it; "village" for the village's stories
+    stories: int = STORIES  # of the village, to train on
+    seed: int = 4  # of the village's stories
+    documents: list[str] | Documents = dataclasses.field(default_factory=list)  # of another text
+    tokenizer: "str | Tokenizer" = "bpe"  # one of OURS, or the tokenizer of a model
+    vocab_size: int | None = None  # None: by the length of the text
     val_fraction: float = 0.1
-    model: str | None = None
-    shards: bool = False
-    processes: int = 1
+    model: str | None = None  # the model that the tokenizer is of; None for one of OURS
+    shards: bool = False  # whether the documents are Documents, which are streamed
+    processes: int = 1  # how many tokenize shards
 
 
 def plan(args, held: ExitStack) -> Preparation:
@@ -96,7 +96,8 @@ def plan(args, held: ExitStack) -> Preparation:
     from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
-    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    typed = {name: getattr(args, name) for name in names}
+    given = {name: value for name, value in typed.items() if value is not None}
     skip = said_once() if args.skip else None
     files = find_shards(args.text, lambda line: print(f"Left out: {line}", file=sys.stderr))
     if not files:
@@ -115,7 +116,8 @@ def plan(args, held: ExitStack) -> Preparation:
         if plan.tokenizer == "gpt2":
             gpt2_tokens()  # found, or downloaded, before the work
         elif plan.tokenizer not in OURS:
-            plan.model, plan.tokenizer = plan.tokenizer, tokenizer_of(plan.tokenizer, Tokenizer.load, OURS)
+            plan.model = plan.tokenizer
+            plan.tokenizer = tokenizer_of(plan.model, Tokenizer.load, OURS)
     sources = prepared_source(plan.folder), begun_source(plan.folder)
     if sources == (None, None):
         check_ours("--data", plan.folder, FILES)
@@ -153,7 +155,8 @@ def plan_text(args, skip, given: dict) -> Preparation:
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     folder = args.data or PREPARED / at_home(args.text[0]).resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)
-    said, length = f"text={' '.join(args.text)} has", sum(map(len, documents))
+    said = f"text={' '.join(args.text)} has"
+    length = sum(len(document) for document in documents)
     if length < LEAST and "tokenizer" not in given and "vocab_size" not in given:
         rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
         characters = "1 character" if length == 1 else f"{length:,} characters"
@@ -195,7 +198,8 @@ def do(plan: Preparation) -> dict:
 
     if plan.source == "village":
         with Telling(plan.stories, plan.seed) as telling:
-            train, val = telling.stories(), village.load_split("val")
+            train = telling.stories()
+            val = village.load_split("val")
         tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
         share = len(val) / len(train + val)
         return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")

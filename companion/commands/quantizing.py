@@ -5,8 +5,9 @@ As every command: *plan* finds whatever can be wrong before any work is begun; *
 
 import math
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from companion.commands.naming import add_model, said_of
 from companion.runtime.command_line.options import integer, path_of
@@ -14,9 +15,37 @@ from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.arguments import finite
 from companion.runtime.files.whole_files import claim
 
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+
 TEXTS, MEASURED, BATCH = 100, 200, 20
 """Texts to calibrate with, and to measure with, at most; and at once."""
 WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class QuantizePlan:
+    """A model to quantize, and texts to calibrate and to measure with."""
+
+    teller: "LanguageModel"
+    bits: int
+    group: int | None  # weights that share a scale; None for a whole row
+    calibrate: bool
+    data: str  # the texts, as --data named them
+    origin: dict[str, Any]  # the original model's name and origin, for the provenance of the new one
+    calibration: list[list[int]]  # token ids of each text to calibrate with
+    measured: list[list[int]]  # token ids of each text to measure with
+    before: int  # bytes of the weights that are quantized
+    output: Path
+
+
+@dataclass
+class Quantized:
+    """What was measured of a model before and after."""
+
+    bits_per_byte_before: float
+    bits_per_byte_after: float
+    size: int  # bytes of the quantized weights
 
 
 def add(parser) -> None:
@@ -32,7 +61,7 @@ def add(parser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="also over a quantized model")
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> QuantizePlan:
     from companion import BUILDERS, load
     from companion.pretrained import FAMILIES
     from companion.quantization import quantize
@@ -53,10 +82,17 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     teller = load(folder, device="cpu")
     calibration, measured = texts_of(args.data)
     held.enter_context(claim(args.output))
-    return SimpleNamespace(
-        **{"args": args, "teller": teller, "group": group, "origin": origin_of(args.model, folder)},
-        **{"calibration": rows_of(teller, calibration), "measured": rows_of(teller, measured)},
+    return QuantizePlan(
+        teller=teller,
+        bits=args.bits,
+        group=group,
+        calibrate=args.calibrate,
+        data=args.data,
+        origin=origin_of(args.model, folder),
+        calibration=rows_of(teller, calibration),
+        measured=rows_of(teller, measured),
         before=(folder / WEIGHTS).stat().st_size,
+        output=args.output,
     )
 
 
@@ -105,19 +141,19 @@ def batches(teller, rows: list[list[int]]):
         yield tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
 
 
-def do(plan: SimpleNamespace) -> dict:
+def do(plan: QuantizePlan) -> Quantized:
     """Measure, quantize, write, load what was written, measure; return the figures."""
     from companion import load
     from companion.quantization import calibrate, quantize, save_quantized
 
-    teller, args = plan.teller, plan.args
-    found = {"before": bits_per_byte(teller, plan.measured)}
-    grams = calibrate(teller.model, batches(teller, plan.calibration)) if args.calibrate else None
-    quantize(teller.model, args.bits, plan.group, grams)
-    about = {"init": plan.origin, "calibrated": args.data if args.calibrate else None}
-    save_quantized(args.output, teller.model, teller.tokenizer, about)
-    found["after"] = bits_per_byte(load(args.output, device="cpu"), plan.measured)
-    return found | {"bytes": (args.output / WEIGHTS).stat().st_size}
+    teller = plan.teller
+    before = bits_per_byte(teller, plan.measured)
+    grams = calibrate(teller.model, batches(teller, plan.calibration)) if plan.calibrate else None
+    quantize(teller.model, plan.bits, plan.group, grams)
+    about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
+    save_quantized(plan.output, teller.model, teller.tokenizer, about)
+    after = bits_per_byte(load(plan.output, device="cpu"), plan.measured)
+    return Quantized(before, after, (plan.output / WEIGHTS).stat().st_size)
 
 
 def bits_per_byte(teller, rows: list[list[int]]) -> float:
@@ -127,7 +163,8 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
     from companion.runtime.text.end_tokens import document_start
     from companion.training import next_token_loss
 
-    nats, n_bytes = 0.0, 0
+    nats = 0.0
+    n_bytes = 0
     with torch.no_grad():
         for batch in batches(teller, rows):
             nats += next_token_loss(teller.model, batch)[0].item()
@@ -138,12 +175,12 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
     return finite("the loss", nats) / math.log(2) / n_bytes
 
 
-def report(plan: SimpleNamespace, found: dict) -> None:
-    args = plan.args
+def report(plan: QuantizePlan, found: Quantized) -> None:
     scale = f"a scale for {plan.group} weights" if plan.group else "a scale for a row"
-    print(f"{args.bits} bits a weight, {scale}{', corrected' if args.calibrate else ''}; before and after:")
-    print(f"  {plan.before / 1e6:.2f} MB  {found['bytes'] / 1e6:.2f} MB")
-    print(f"  {found['before']:.4f}   {found['after']:.4f} bits per byte, on {len(plan.measured)} texts")
-    print(
-        f"In {args.output}: the model. Next:\n\n  {as_typed('companion', 'generate', '--model', args.output)}"
-    )
+    corrected = ", corrected" if plan.calibrate else ""
+    print(f"{plan.bits} bits a weight, {scale}{corrected}; before and after:")
+    print(f"  {plan.before / 1e6:.2f} MB  {found.size / 1e6:.2f} MB")
+    figures = f"{found.bits_per_byte_before:.4f}   {found.bits_per_byte_after:.4f} bits per byte"
+    print(f"  {figures}, on {len(plan.measured)} texts")
+    generate = as_typed("companion", "generate", "--model", plan.output)
+    print(f"In {plan.output}: the model. Next:\n\n  {generate}")

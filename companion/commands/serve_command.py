@@ -1,14 +1,33 @@
 """companion serve: a model that answers over HTTP, in OpenAI's chat-completions protocol."""
 
 import os
+import socket
 import sys
 from contextlib import ExitStack
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers, in_url
 from companion.runtime.command_line.options import integer, number, word
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from companion.serve.questions import Limits
+
 TOKEN = "COMPANION_TOKEN"
+
+
+@dataclass
+class ServePlan:
+    """An app to serve, at a socket that listens already."""
+
+    app: "FastAPI"
+    bound: socket.socket
+    limits: "Limits"
+    name: str  # what clients call the model
+    token: str | None  # what a client must send; None: nothing
+    host: str  # the address, as --host named it
 
 
 def add(parser) -> None:
@@ -44,7 +63,7 @@ def add(parser) -> None:
     add_device(parser)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> ServePlan:
     from companion import load
     from companion.serve.questions import Limits
     from companion.serve.server import hosts_of, make_app, need_libraries, open_socket
@@ -59,19 +78,19 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     limits = Limits(args.slots, args.waiting, args.seconds, args.max_body, args.max_tokens)
     name = args.name or args.model.resolve().name
     app = make_app(teller, name, limits, token, hosts_of(args.host))
-    return SimpleNamespace(app=app, bound=bound, limits=limits, name=name, token=token, args=args)
+    return ServePlan(app, bound, limits, name, token, args.host)
 
 
-def do(plan: SimpleNamespace) -> None:
+def do(plan: ServePlan) -> None:
     from companion.serve.server import LOCAL, serve
 
     host, port = plan.bound.getsockname()[:2]
     place = in_url(host)
     print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)
-    if plan.token is None and plan.args.host not in LOCAL:
+    if plan.token is None and plan.host not in LOCAL:
         print(f"Whoever reaches {place} can ask it; a token in {TOKEN} keeps strangers out.", file=sys.stderr)
     serve(plan.app, plan.bound, plan.limits)
 
 
-def report(plan: SimpleNamespace, result: None) -> None:
+def report(plan: ServePlan, result: None) -> None:
     print("Stopped.")

@@ -1,10 +1,26 @@
 """companion verify: a public model in our parts, against transformers."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from companion.runtime.command_line.options import path_of
+
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+    from companion.runtime.storage.verification import Finding
+
+
+@dataclass
+class VerifyPlan:
+    """A model to compare with what transformers makes of it."""
+
+    name: str  # the model, as the command line named it
+    teller: "LanguageModel"
+    ids: list[int]  # the prompt, cut so that both sides can continue it
+    ours: Path  # the folder that our parts read
+    theirs: Path  # the folder that transformers reads
 
 
 def add(parser):
@@ -23,13 +39,14 @@ def add(parser):
     )
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args, held: ExitStack) -> VerifyPlan:
     from companion import load
     from companion.runtime.storage import model_names, verification
 
     verification.peer()
     ours = model_names.folder_of(args.model, args.revision)
-    teller, against = load(ours, device="cpu"), args.against or ours
+    teller = load(ours, device="cpu")
+    against = args.against or ours
     if not model_names.is_public(against):
         rule = (
             "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
@@ -38,15 +55,16 @@ def plan(args, held: ExitStack) -> SimpleNamespace:
     theirs = model_names.folder_of(against)
     room = max(1, teller.model.config.context_length - verification.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
-    return SimpleNamespace(name=args.model.as_posix(), teller=teller, ids=ids, ours=ours, theirs=theirs)
+    return VerifyPlan(args.model.as_posix(), teller, ids, ours, theirs)
 
 
-def do(plan: SimpleNamespace) -> list:
+def do(plan: VerifyPlan) -> list["Finding"]:
     """The three findings."""
     from companion.generation import generate
     from companion.runtime.storage import verification
 
-    teller, found = plan.teller, [verification.hash_of_weights(plan.ours, plan.name)]
+    teller = plan.teller
+    found = [verification.hash_of_weights(plan.ours, plan.name)]
 
     def likeliest(rows, n: int):
         cache = teller.make_cache(teller.model.config, len(rows))
@@ -55,8 +73,9 @@ def do(plan: SimpleNamespace) -> list:
     return [*found, *verification.compare(teller.model, plan.ids, likeliest, plan.theirs)]
 
 
-def report(plan: SimpleNamespace, found: list) -> None:
+def report(plan: VerifyPlan, found: list["Finding"]) -> None:
     for finding in found:
         print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
-    if wrong := sum(finding.right is False for finding in found):
+    wrong = sum(finding.right is False for finding in found)
+    if wrong:
         raise RuntimeError(f"{wrong} of {len(found)} differ, so {plan.name} is another model")

@@ -137,7 +137,7 @@ def calls(monkeypatch):
 
 def test_the_address_is_one_to_click_on(calls, capsys):
     for host, place in (("::1", "http://[::1]:8501 "), ("127.0.0.1", "http://127.0.0.1:8501 ")):
-        app_command.do(SimpleNamespace(args=arguments(host=host, port=8501), offer=Offer([], ["cpu"])))
+        app_command.do(app_command.AppPlan(host, 8501, Offer([], ["cpu"])))
         assert place in capsys.readouterr().out
 
 
