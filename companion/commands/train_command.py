@@ -1,24 +1,80 @@
 """companion train: its options, and all that can be wrong with them."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from argparse import Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from companion import village
 from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
 from companion.runtime.command_line.options import add_fields, fields_of, names_of, path_of, refuse, word
 from companion.runtime.command_line.settings import take_run_settings
-from companion.runtime.training.distributed import check_shares, ours, shared_device
+from companion.runtime.training.distributed import Peers, check_shares, ours, shared_device
 from companion.runtime.training.presets import OPTIMIZERS, PRESETS, pick_preset
+
+if TYPE_CHECKING:
+    from companion.gpt import GPTConfig
+    from companion.modern import LlamaConfig
+    from companion.runtime.data.prepared import Corpus
+    from companion.runtime.training.resuming import Saved
+    from companion.tokenization import Tokenizer
+    from companion.training import TrainConfig
 
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
 SPREAD = ("ddp", "fsdp")
 """How several processes hold a model: each a copy, or each a share (chapter 12)."""
 LONGEST = 256
 """Tokens that no story of the village exceeds."""
+
+
+@dataclass
+class TrainPlan:
+    """A training in which everything was checked, so that it can begin."""
+
+    folder: Path  # where the run is saved; this process has claimed it
+    data: Path  # the prepared text; the village, if nobody has prepared it yet, is prepared first
+    shown_data: str | None  # data as config.toml names it; None for the village in its usual place
+    build: Callable  # (config) -> model
+    model: GPTConfig | LlamaConfig
+    train: TrainConfig  # with --minutes, the number of steps is set once the steps have been timed
+    optimizer: str  # one of OPTIMIZERS
+    weights: Path | None  # folder of the weights to begin with (--init); None for random weights
+    origin: dict | None  # the model that the run began with, as origin_of describes it, also when resumed
+    resume: bool
+    saved_steps: int  # steps that the resumed run has behind it; 0 for a new run
+    minutes: float  # how long to train; 0 for no limit
+    at_most: int | None  # the largest number of steps that --minutes may lead to; None for no limit
+    own_warmup: bool  # the warmup is the reader's choice or the resumed run's, so it must stay as it is
+    judge: int  # stories judged at each evaluation
+    drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
+    peers: Peers
+    parallel: str  # one of SPREAD; without torchrun it has no effect
+
+
+@dataclass
+class Text:
+    """The text to learn from."""
+
+    folder: Path
+    source: str | None  # where the text is from, as prepare was told; None if the folder is not prepared
+    corpus: Corpus | None  # None for a village that is not prepared yet
+    tokenizer: Tokenizer
+
+
+@dataclass
+class Start:
+    """The model at the first step: its shape, and where its weights are from."""
+
+    config: GPTConfig | LlamaConfig
+    build: Callable
+    weights: Path | None = None  # as in TrainPlan
+    origin: dict | None = None  # as in TrainPlan
 
 
 def add(parser):
@@ -76,112 +132,247 @@ def add(parser):
             seen |= new
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args: Namespace, held: ExitStack) -> TrainPlan:
+    """Find everything that can be wrong with a training, before any work begins."""
+    drawing = settle_options(args)
+    peers = ours()
+    preset = pick_preset(args)
+    text = find_text(args)
+
+    folder = args.checkpoint or RUNS / text.folder.resolve().name
+    architecture = preset.architecture
+    # Fields of the model's configuration and settings of training, by name, where no option says otherwise.
+    defaults = preset.model | preset.train
+    defaults["optimizer"] = preset.optimizer
+    defaults["accumulate"] = peers.size
+    saved = None
+    if args.resume:
+        saved = find_saved_run(args, folder)
+        architecture = saved.architecture
+        defaults |= saved.shape
+        defaults |= saved.train
+
+    if args.init or (saved and saved.origin):
+        start = model_to_go_on_with(args, saved, text)
+        defaults["context_length"] = min(defaults["context_length"], start.config.context_length)
+    else:
+        start = new_model(args, architecture, defaults, text.tokenizer.vocab_size)
+
+    own_warmup = args.resume or args.warmup_steps is not None
+    train = training_settings(args, defaults, own_warmup)
+    optimizer = args.optimizer or defaults["optimizer"]
+    check_parallel(args.parallel, peers, train, optimizer, args.resume)
+    check_architecture(peers, start.config.architecture)
+    check_size(start.config, start.build, train, text.corpus, start.origin)
+    empty_model = start.build(start.config, meta=True)
+    config = empty_model.config  # with what the builder adds to it
+    check_text(args, text, empty_model, train)
+    minutes, at_most = time_limits(args, preset.minutes, train.steps)
+
+    check_agreement(args, peers, start.origin, config, train, optimizer)
+    folder = take_folder(args, folder, text.folder, peers, held)
+    return TrainPlan(
+        folder=folder,
+        data=text.folder,
+        shown_data=None if text.folder == VILLAGE else text.folder.as_posix(),
+        build=start.build,
+        model=config,
+        train=train,
+        optimizer=optimizer,
+        weights=start.weights,
+        origin=start.origin,
+        resume=args.resume,
+        saved_steps=saved.steps if saved else 0,
+        minutes=minutes,
+        at_most=at_most,
+        own_warmup=own_warmup,
+        judge=args.judge or 0,
+        drawing=drawing,
+        peers=peers,
+        parallel=args.parallel or "ddp",
+    )
+
+
+# -- options ------------------------------------------------------------------
+
+
+def settle_options(args: Namespace) -> dict:
+    """Let --size and --config stand in for options that were not given; return the file's [generation].
+
+    Raises ValueError, in one line, for options that exclude one another.
+    """
     from companion import BUILDERS
     from companion.gpt import GPT2_SIZES
-    from companion.runtime.data.prepared import prepared_source
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage.checkpoints import holds_model
-    from companion.runtime.training.resuming import holds_run, saved_settings
-    from companion.runtime.training.run_folders import check_writable, free_folder, own_folder
-    from companion.runtime.training.validation import check_fit, warmup_within
-    from companion.tokenization import Tokenizer
     from companion.training import TrainConfig
 
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
-    args.init = None if args.resume else args.init
     if args.resume:
+        args.init = None  # which --config may have named; the resumed run has weights of its own
         refuse(args, ["preset"], NOT_BESIDE)
     if args.init:
         refuse(args, ["preset", "size", "architecture"], NOT_BESIDE)
-    peers, preset, data = ours(), pick_preset(args), args.data or VILLAGE
-    source = prepared_source(data)
+    return drawing
+
+
+# -- data and tokenizer ------------------------------------------------------------------
+
+
+def find_text(args: Namespace) -> Text:
+    """The text of --data, or the village's. Raises ValueError for a folder without such a text."""
+    from companion.runtime.data.prepared import prepared_source
+    from companion.tokenization import Tokenizer
+
+    folder = args.data or VILLAGE
+    source = prepared_source(folder)
     if args.data is None and source not in (None, "village"):
-        raise ValueError(f"{data} holds the data of {source}; name a folder with --data")
+        raise ValueError(f"{folder} holds the data of {source}; name a folder with --data")
     if args.judge and source not in (None, "village"):
         raise ValueError(f"--judge={args.judge} is of the village's stories, not of {source}; leave it out")
-    corpus = None if args.data is None and source is None else open_data(data)
-    tokenizer = corpus.tokenizer if corpus else Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    if args.data is None and source is None:
+        tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+        return Text(folder, source, None, tokenizer)
+    corpus = open_data(folder)
+    return Text(folder, source, corpus, corpus.tokenizer)
 
-    folder = args.checkpoint or RUNS / data.resolve().name
-    architecture = preset.architecture
-    usual, saved = preset.model | preset.train | {"optimizer": preset.optimizer}, None
-    usual["accumulate"] = peers.size
-    if args.resume:
-        if not (holds_run(folder) or holds_model(folder)):
-            raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
-        saved = saved_settings(folder, args.architecture, BUILDERS)
-        architecture, usual = saved.architecture, usual | saved.shape | saved.train
-        if args.steps is not None and args.steps < saved.steps:
-            rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
-            raise ValueError(f"--steps={args.steps}: {rule}")
-        if args.optimizer not in (None, usual["optimizer"]):
-            asked = f"--optimizer={args.optimizer} cannot resume {folder}"
-            raise ValueError(f"{asked}, which was trained with {usual['optimizer']}; leave it out")
-    if args.init or (saved and saved.origin):
-        model, build, origin = model_to_go_on_with(args, saved, tokenizer, data, source or "village")
-        usual["context_length"] = min(usual["context_length"], model.context_length)
+
+def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
+    """ValueError where the text does not fit the model, or cannot be prepared where it belongs."""
+    from companion.runtime.training.run_folders import check_writable
+    from companion.runtime.training.validation import check_fit
+
+    if text.corpus:
+        check_fit(model, text.corpus, train)
     else:
-        config_class, build = BUILDERS[architecture]
-        for other, _ in BUILDERS.values():
-            strange = sorted(names_of(other) - names_of(config_class) - names_of(TrainConfig))
-            refuse(args, strange, f"is no option of {architecture}")
-        fields = fields_of(config_class, usual, args) | {"vocab_size": tokenizer.vocab_size}
-        model, origin = config_class(**fields), None
-    settings = fields_of(TrainConfig, usual, args)
-    own_warmup = args.resume or args.warmup_steps is not None
+        check_writable("--data", text.folder)
+
+
+# -- the model, and where its weights are from --------------------------------------------
+
+
+def find_saved_run(args: Namespace, folder: Path) -> Saved:
+    """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
+    from companion import BUILDERS
+    from companion.runtime.storage.checkpoints import holds_model
+    from companion.runtime.training.resuming import holds_run, saved_settings
+
+    if not (holds_run(folder) or holds_model(folder)):
+        raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
+    saved = saved_settings(folder, args.architecture, BUILDERS)
+    if args.steps is not None and args.steps < saved.steps:
+        rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
+        raise ValueError(f"--steps={args.steps}: {rule}")
+    optimizer = saved.train["optimizer"]
+    if args.optimizer not in (None, optimizer):
+        asked = f"--optimizer={args.optimizer} cannot resume {folder}"
+        raise ValueError(f"{asked}, which was trained with {optimizer}; leave it out")
+    return saved
+
+
+def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Start:
+    """The model of --init, or, for a run that is resumed, the model that this run once began with.
+
+    Raises ValueError, in one line, for options of a new model, and for a text that was prepared with
+    another tokenizer.
+    """
+    from companion import BUILDERS
+    from companion.pretrained import FAMILIES
+    from companion.runtime.storage import model_names
+    from companion.tokenization import Tokenizer
+    from companion.training import TrainConfig
+
+    options = set()
+    for config_class, _ in BUILDERS.values():
+        options |= names_of(config_class)
+    refuse(args, sorted(options - names_of(TrainConfig) - {"vocab_size"}), NOT_BESIDE)
+    if saved:
+        config_class, build = BUILDERS[saved.architecture]
+        return Start(config_class(**saved.shape), build, origin=saved.origin)
+
+    folder = model_names.folder_of(args.init)
+    model_names.check_floats("--init", folder)
+    config, build = model_names.shape_of(folder, BUILDERS, FAMILIES)
+    tokenizer = model_names.tokenizer_of(folder, Tokenizer.load)
+    source = text.source or "village"
+    model_names.check_prepared_for(args.init, tokenizer, text.tokenizer, text.folder, source)
+    origin = model_names.origin_of(args.init, folder)
+    # The weights are those of the folder, not of the name, so that what was checked here is what is trained.
+    return Start(dataclasses.replace(config, dropout=0.0), build, weights=folder, origin=origin)
+
+
+def new_model(args: Namespace, architecture: str, defaults: dict, vocab_size: int) -> Start:
+    """A model with random weights. Raises ValueError for an option that its architecture does not have."""
+    from companion import BUILDERS
+    from companion.training import TrainConfig
+
+    config_class, build = BUILDERS[architecture]
+    for other, _ in BUILDERS.values():
+        strange = names_of(other) - names_of(config_class) - names_of(TrainConfig)
+        refuse(args, sorted(strange), f"is no option of {architecture}")
+    fields = fields_of(config_class, defaults, args)
+    fields["vocab_size"] = vocab_size
+    return Start(config_class(**fields), build)
+
+
+# -- settings of training ------------------------------------------------------------------
+
+
+def training_settings(args: Namespace, defaults: dict, own_warmup: bool) -> TrainConfig:
+    """The defaults, overridden by options. Raises ValueError for a value out of range or a missing device."""
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.training.validation import warmup_within
+    from companion.training import TrainConfig
+
+    settings = fields_of(TrainConfig, defaults, args)
     if not own_warmup:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
     settings["device"] = shared_device(settings.get("device", "auto"))
     train = TrainConfig(**settings)
     pick_device(train.device)
-    optimizer = args.optimizer or usual["optimizer"]
-    check_parallel(args.parallel, peers, train, optimizer, args.resume)
-    if peers.size > 1 and model.architecture == "experts":
-        rule = "the biases of its routers are moved in one process"
-        raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
-    check_size(model, build, train, corpus, origin)
-    model = build(model, meta=True).config  # with what the architecture adds to it
-    if corpus:
-        check_fit(SimpleNamespace(config=model), corpus, train)
-    else:
-        check_writable("--data", data)
-    minutes, at_most = args.minutes, args.steps
-    if minutes is None:
-        minutes, at_most = 0 if args.steps or args.resume else preset.minutes, train.steps
-    options = vars(args) | {"data": None, "checkpoint": None, "config": None, "init": origin}
-    peers.agree(options | dataclasses.asdict(model) | dataclasses.asdict(train) | {"optimizer": optimizer})
-    if peers.first and (args.checkpoint or args.resume):
-        own_folder(folder, args.resume, held)
-    elif peers.first:
-        folder = free_folder(RUNS, data.resolve().name, held)
-    folder = Path(peers.same(str(folder)))
-    return SimpleNamespace(
-        **{"folder": folder, "data": data, "resume": args.resume, "saved": saved.steps if saved else 0},
-        **{"build": build, "model": model, "train": train, "own_warmup": own_warmup, "init": args.init},
-        **{"origin": origin, "judge": args.judge or 0, "optimizer": optimizer, "drawing": drawing},
-        **{"minutes": minutes, "at_most": at_most, "peers": peers, "parallel": args.parallel or "ddp"},
-        shown_data=None if data == VILLAGE else data.as_posix(),
-    )
+    return train
 
 
-def check_size(model, build, train, corpus, origin: dict | None) -> None:
-    """ValueError for a model or a batch that memory cannot hold. corpus: None where it is yet to be told."""
+def time_limits(args: Namespace, usual_minutes: float, steps: int) -> tuple[float, int | None]:
+    """(minutes, at most so many steps), as in TrainPlan."""
+    if args.minutes is not None:
+        return args.minutes, args.steps
+    if args.steps or args.resume:
+        return 0, steps
+    return usual_minutes, steps
+
+
+# -- checks ------------------------------------------------------------------
+
+
+def check_size(
+    model: GPTConfig | LlamaConfig,
+    build: Callable,
+    train: TrainConfig,
+    corpus: Corpus | None,
+    origin: dict | None,
+) -> None:
+    """ValueError for a model or a batch that memory cannot hold. corpus: None if it is not prepared yet."""
     from companion.runtime.data.prepared import longest_row
     from companion.runtime.models.devices import check_attention, check_memory, pick_device
 
-    splits = (corpus.train, corpus.val) if corpus else ()
-    found = (longest_row(split, train.context_length) for split in splits)
-    longest = max(found, default=min(LONGEST, train.context_length))
-    rows = max(train.batch_size, 32) if origin else train.batch_size  # 32 are evaluated at once
+    if corpus:
+        in_train = longest_row(corpus.train, train.context_length)
+        in_val = longest_row(corpus.val, train.context_length)
+        longest = max(in_train, in_val)
+    else:
+        longest = min(LONGEST, train.context_length)
+    rows = train.batch_size
+    if origin:
+        rows = max(rows, 32)  # 32 are evaluated at once
     check_memory(model, build, copies=4, tokens=rows * longest)
     if pick_device(train.device).type == "cpu":
         check_attention(model, train.batch_size, longest)
 
 
-def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str, resume: bool) -> None:
+def check_parallel(
+    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool
+) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
     if peers.size == 1:
         if parallel:
@@ -200,29 +391,42 @@ def check_parallel(parallel: str | None, peers: Any, train: Any, optimizer: str,
         raise ValueError("--parallel=fsdp cannot be compiled here; leave out --compile, or use ddp")
 
 
-def model_to_go_on_with(args, saved, tokenizer, data: Path, source: str) -> tuple:
-    """The configuration of the model of --init, its builder and where it is from; or as the run had them.
+def check_architecture(peers: Peers, architecture: str) -> None:
+    """ValueError for an architecture that several processes cannot train together."""
+    if peers.size > 1 and architecture == "experts":
+        rule = "the biases of its routers are moved in one process"
+        raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
 
-    Raises ValueError, in one line, for options of a model, and for data that are not in its tokens.
-    """
-    from companion import BUILDERS
-    from companion.pretrained import FAMILIES
-    from companion.runtime.storage import model_names
-    from companion.tokenization import Tokenizer
-    from companion.training import TrainConfig
 
-    options = set().union(*(names_of(config_class) for config_class, _ in BUILDERS.values()))
-    refuse(args, sorted(options - names_of(TrainConfig) - {"vocab_size"}), NOT_BESIDE)
-    if saved:
-        config_class, build = BUILDERS[saved.architecture]
-        return config_class(**saved.shape), build, saved.origin
-    folder = model_names.folder_of(args.init)
-    model_names.check_floats("--init", folder)
-    config, build = model_names.shape_of(folder, BUILDERS, FAMILIES)
-    theirs = model_names.tokenizer_of(folder, Tokenizer.load)
-    model_names.check_prepared_for(args.init, theirs, tokenizer, data, source)
-    origin, args.init = (
-        model_names.origin_of(args.init, folder),
-        folder,
-    )  # what is read here is what is trained
-    return dataclasses.replace(config, dropout=0.0), build, origin
+def check_agreement(
+    args: Namespace,
+    peers: Peers,
+    origin: dict | None,
+    config: GPTConfig | LlamaConfig,
+    train: TrainConfig,
+    optimizer: str,
+) -> None:
+    """ValueError, in all processes, where they were not started with the same options."""
+    options = dict(vars(args))
+    for name in ("data", "checkpoint", "config"):
+        options[name] = None  # a folder may have another path on each machine
+    options["init"] = origin
+    options |= dataclasses.asdict(config)
+    options |= dataclasses.asdict(train)
+    options["optimizer"] = optimizer
+    peers.agree(options)
+
+
+# -- the folder ------------------------------------------------------------------
+
+
+def take_folder(args: Namespace, folder: Path, data: Path, peers: Peers, held: ExitStack) -> Path:
+    """Claim the folder of the run: the one that was named, or else a free one, with the name of the data."""
+    from companion.runtime.training.run_folders import free_folder, own_folder
+
+    if peers.first:
+        if args.checkpoint or args.resume:
+            own_folder(folder, args.resume, held)
+        else:
+            folder = free_folder(RUNS, data.resolve().name, held)
+    return Path(peers.same(str(folder)))
