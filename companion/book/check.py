@@ -87,7 +87,7 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
 
 
 def linter_problems(book: Book) -> Iterator[tuple[str, str]]:
-    """What ruff finds in the package, the tests and the benchmarks, by pyproject.toml; names alone where there is none."""
+    """What ruff finds in our Python, by pyproject.toml; where there is none, only names that are wrong."""
     settings = [] if (book.root / "pyproject.toml").exists() else ["--isolated", "--select", "F"]
     folders = [
         str(book.root / name) for name in ("companion", "tests", "benchmarks") if (book.root / name).is_dir()
