@@ -3,23 +3,91 @@
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
 
+from __future__ import annotations
+
 import json
+import math
 import sys
+from argparse import Namespace
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
-from types import SimpleNamespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from companion.commands.learned import measuring
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.command_line.options import integer, number, path_of, refuse
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
+from companion.runtime.data.labelled_texts import (
+    Labelled,
+    check_rows_fit,
+    distinct,
+    hold_out_by_class,
+    read_labelled,
+)
 from companion.runtime.files.whole_files import claim, write_whole
+
+if TYPE_CHECKING:
+    import torch
+
+    from companion.classification import TextClassifier
+    from companion.gpt import GPT
 
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
 REPORT = ("report.json", "confusion.png", "calibration.png")
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
 OURS |= {"adapter_config.json", "adapter_model.safetensors"}
+
+
+@dataclass
+class ClassifierPlan:
+    """Labelled texts that were checked, and the model that is to become their classifier."""
+
+    data: Path
+    reader: TextClassifier  # with --method lora, the adapter is on its model already
+    texts: list[str]
+    rows: list[list[int]]  # each text's tokens
+    labels: list[int]  # each text's class, as its number in classes
+    classes: list[str]
+    learned: list[int]  # numbers of the texts to learn from
+    held_out: list[int]  # numbers of the texts to measure with
+    folder: Path  # where the model is from
+    origin: dict  # the model, as origin_of describes it
+    output: Path
+    method: str  # "full" or "lora"
+    learn: str  # one of LEARNS; of --method lora, the adapter and the head learn
+    passes: int
+    batch_size: int
+    lr: float  # of the head
+    decay: float  # of the learning rate, from each depth to the next lower one
+    balanced: bool  # each class counts alike
+    seed: int
+    device: str
+
+
+@dataclass
+class ClassifierResult:
+    """What the texts that were held out say of a classifier: report.json, with _ for each space."""
+
+    accuracy: float
+    interval: list[float]  # of the accuracy, 95 %
+    majority: float  # accuracy of always naming the commonest class
+    words: float  # accuracy of a head on counts of words
+    gain_over_words: list[float]  # interval of (right - right by words), 95 %
+    learned_from: int
+    held_out: int
+    classes: list[str]
+    confusion: list[list[int]]  # a row for each true class, a column for each class that was said
+    calibration_error: float
+
+
+@dataclass
+class ClassifyPlan:
+    """Texts that were checked, and the classifier to ask about them."""
+
+    reader: TextClassifier
+    texts: list[str]
 
 
 def add_finetune(kinds) -> None:
@@ -56,54 +124,89 @@ def add_finetune(kinds) -> None:
     add_device(form)
 
 
-def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
+def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
     from companion import load
     from companion.classification import Classifier, TextClassifier
     from companion.runtime.models.devices import pick_device
     from companion.runtime.storage.model_names import folder_of, origin_of
-    from companion.runtime.training.run_folders import check_empty, holds_only
 
+    lora = args.method == "lora"
+    check_options(args)
+    pick_device(args.device)
+    labelled = read_distinct(args)
+    texts = [row.text for row in labelled]
+    labels = [row.label for row in labelled]
+    learned, held_out = hold_out_by_class(labels, args.held_out, args.seed)
+    classes = sorted(set(labels))
+    output = output_of(args)
+    folder = folder_of(args.model)
+    if lora and output.resolve() == folder.resolve():
+        raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
+
+    teller = load(folder, device="cpu")
+    if lora:
+        hang_on(teller.model, args)
+    reader = TextClassifier(Classifier(teller.model, len(classes), args.read), teller.tokenizer, classes)
+    rows = reader.rows(texts)
+    longest = teller.model.config.context_length
+    if args.cut:
+        rows = [row[:longest] for row in rows]
+    check_rows_fit(rows, [row.place for row in labelled], longest)
+    held.enter_context(claim(output))
+    return ClassifierPlan(
+        data=args.data,
+        reader=reader,
+        texts=texts,
+        rows=rows,
+        labels=[classes.index(label) for label in labels],
+        classes=classes,
+        learned=learned,
+        held_out=held_out,
+        folder=folder,
+        origin=origin_of(args.model, folder),
+        output=output,
+        method=args.method,
+        learn=args.learn or "head",
+        passes=args.passes or 10,
+        batch_size=args.batch_size or 16,
+        lr=args.lr or (2e-3 if lora else 1e-3),
+        decay=1.0 if lora else args.decay or 0.5,
+        balanced=args.balanced,
+        seed=args.seed,
+        device=args.device,
+    )
+
+
+def check_options(args: Namespace) -> None:
+    """ValueError for options that do not go together."""
     check_method(args)
     if args.method == "lora":
         refuse(args, ["learn", "decay"], "is for --method full; of lora the adapter and the head learn")
-    args.learn = args.learn or "head"
-    if args.learn == "head" and args.method == "full":
-        refuse(
-            args,
-            ["passes", "batch_size", "lr", "decay"],
-            "is for --learn last and all, which go in steps",
-        )
-    pick_device(args.device)
+    elif args.learn in (None, "head"):
+        of_steps = ["passes", "batch_size", "lr", "decay"]
+        refuse(args, of_steps, "is for --learn last and all, which go in steps")
+
+
+def read_distinct(args: Namespace) -> list[Labelled]:
+    """The texts of the file, each once; says how many were left out."""
     found = read_labelled(args.data, args.column, args.label)
     texts = distinct(found)
     if len(texts) < len(found):
         print(f"Left out: {len(found) - len(texts):,} texts that are there twice", file=sys.stderr)
-    labels = [row.label for row in texts]
-    learned, held_out = hold_out_by_class(labels, args.held_out, args.seed)
-    classes = sorted(set(labels))
+    return texts
+
+
+def output_of(args: Namespace) -> Path:
+    """The folder to write. Raises ValueError for one that holds something else."""
+    from companion.runtime.training.run_folders import check_empty, holds_only
+
     output = args.output or RUNS / "classifiers" / args.data.resolve().name.split(".")[0]
-    check_empty("--output", output, partial(holds_only, mark="head.safetensors", names=OURS), args.overwrite)
-    folder = folder_of(args.model)
-    if args.method == "lora" and output.resolve() == folder.resolve():
-        raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
-    teller = load(folder, device="cpu")
-    if args.method == "lora":
-        hang_on(teller.model, args)
-    reader = TextClassifier(Classifier(teller.model, len(classes), args.read), teller.tokenizer, classes)
-    rows, longest = reader.rows([row.text for row in texts]), teller.model.config.context_length
-    if args.cut:
-        rows = [row[:longest] for row in rows]
-    check_rows_fit(rows, [row.place for row in texts], longest)
-    held.enter_context(claim(output))
-    return SimpleNamespace(
-        **{"args": args, "reader": reader, "rows": rows, "texts": [row.text for row in texts]},
-        **{"labels": [classes.index(label) for label in labels], "classes": classes, "output": output},
-        **{"learned": learned, "held_out": held_out, "origin": origin_of(args.model, folder)},
-        folder=folder,
-    )
+    ours = partial(holds_only, mark="head.safetensors", names=OURS)
+    check_empty("--output", output, ours, args.overwrite)
+    return output
 
 
-def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
+def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
     """Learn, ask about what was held out, and write the folder; return the report's figures."""
     import torch
 
@@ -112,49 +215,63 @@ def do_finetune(plan: SimpleNamespace) -> SimpleNamespace:
     from companion.runtime.models.devices import pick_device
     from companion.show import classes as pictures
 
-    torch.manual_seed(plan.args.seed)
-    labels, n = torch.tensor(plan.labels), len(plan.classes)
-    classifier, known, asked = plan.reader.classifier, plan.learned, plan.held_out
-    classifier.to(pick_device(plan.args.device))
+    torch.manual_seed(plan.seed)
+    n_classes = len(plan.classes)
+    labels = torch.tensor(plan.labels)
+    known = labels[plan.learned]
+    truth = labels[plan.held_out]
+    classifier = plan.reader.classifier
+    classifier.to(pick_device(plan.device))
     learn(plan, labels)
-    states = read_states(classifier, [plan.rows[i] for i in asked])
+
+    states = read_states(classifier, [plan.rows[i] for i in plan.held_out])
     with torch.no_grad():
         shares = classifier.head.cpu()(states).softmax(-1)
-    said, truth = shares.argmax(-1), labels[asked]
-    counts, words = word_counts([plan.texts[i] for i in known])
-    by_words = fit_head(counts, labels[known], n)(word_counts([plan.texts[i] for i in asked], words)[0])
-    right, right_by_words = (said == truth).double(), (by_words.argmax(-1) == truth).double()
+    said = shares.argmax(-1)
+    right = (said == truth).double()
+    counts, words = word_counts([plan.texts[i] for i in plan.learned])
+    head_on_words = fit_head(counts, known, n_classes)
+    counts, _ = word_counts([plan.texts[i] for i in plan.held_out], words)
+    right_by_words = (head_on_words(counts).argmax(-1) == truth).double()
     found = calibration(shares.max(-1).values.double().clamp(max=1), right)
-    matrix = confusion_matrix(truth, said, n)
-    report = {
-        "accuracy": right.mean().item(),
-        "interval": list(wilson_interval(int(right.sum()), len(asked))),
-        "majority": (truth == labels[known].mode().values).double().mean().item(),
-        "words": right_by_words.mean().item(),
-        "gain over words": list(bootstrap_interval(right - right_by_words)),
-        "learned from": len(known),
-        "held out": len(asked),
+    matrix = confusion_matrix(truth, said, n_classes)
+    result = ClassifierResult(
+        accuracy=right.mean().item(),
+        interval=list(wilson_interval(int(right.sum()), len(plan.held_out))),
+        majority=(truth == known.mode().values).double().mean().item(),
+        words=right_by_words.mean().item(),
+        gain_over_words=list(bootstrap_interval(right - right_by_words)),
+        learned_from=len(plan.learned),
+        held_out=len(plan.held_out),
+        classes=plan.classes,
+        confusion=matrix.tolist(),
+        calibration_error=found.error,
+    )
+
+    about = {
+        "init": plan.origin,
         "classes": plan.classes,
-        "confusion": matrix.tolist(),
-        "calibration error": found.error,
+        "accuracy": result.accuracy,
+        "data": plan.data.name,
+        "learn": plan.learn,
     }
-    about = {"init": plan.origin, "classes": plan.classes, "accuracy": report["accuracy"]}
-    save(plan, about | {"data": plan.args.data.name, "learn": plan.args.learn})
+    save(plan, about)
     with measuring(plan.output):
         pictures.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
         points = (found.confidence, found.accuracy, found.count)
         pictures.save(plan.output / "calibration.png", pictures.reliability, *points)
+        report = {name.replace("_", " "): value for name, value in asdict(result).items()}
         write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return SimpleNamespace(matrix=matrix, **{name.replace(" ", "_"): value for name, value in report.items()})
+    return result
 
 
-def save(plan: SimpleNamespace, about: dict) -> None:
+def save(plan: ClassifierPlan, about: dict) -> None:
     """Write the classifier, whole or as an adapter; what another left in the folder goes."""
     from companion.lora import save_adapter
     from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
 
     classifier = plan.reader.classifier
-    if plan.args.method == "lora":
+    if plan.method == "lora":
         adapter = partial(save_adapter, classifier.model, base=plan.folder.resolve())
         write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE + REPORT)
     else:
@@ -163,7 +280,7 @@ def save(plan: SimpleNamespace, about: dict) -> None:
         )
 
 
-def learn(plan: SimpleNamespace, labels) -> None:
+def learn(plan: ClassifierPlan, labels: torch.Tensor) -> None:
     """Let the head, and what of the model is to learn with it, learn from the texts that are not held out."""
     import torch
     from tqdm import tqdm
@@ -179,25 +296,32 @@ def learn(plan: SimpleNamespace, labels) -> None:
     )
     from companion.training import TrainConfig, Trainer
 
-    args, classifier, n_blocks = plan.args, plan.reader.classifier, len(plan.reader.classifier.model.blocks)
-    rows, known = [plan.rows[i] for i in plan.learned], labels[plan.learned]
-    lora = args.method == "lora"
+    classifier = plan.reader.classifier
+    rows = [plan.rows[i] for i in plan.learned]
+    known = labels[plan.learned]
+    lora = plan.method == "lora"
     if not lora:
-        freeze(classifier.model, {"head": n_blocks, "last": n_blocks - 1, "all": 0}[args.learn])
-    if args.learn == "head" and not lora:
-        weights = class_weights(known, len(plan.classes)) if args.balanced else None
+        n_blocks = len(classifier.model.blocks)
+        n_frozen = {"head": n_blocks, "last": n_blocks - 1, "all": 0}[plan.learn]
+        freeze(classifier.model, n_frozen)
+    if plan.learn == "head" and not lora:
+        weights = class_weights(known, len(plan.classes)) if plan.balanced else None
         head = fit_head(read_states(classifier, rows), known, len(plan.classes), weights)
         classifier.head.load_state_dict(head.state_dict())
         return
-    size, lr = args.batch_size or 16, args.lr or (2e-3 if lora else 1e-3)
-    steps = -(-len(rows) // size) * (args.passes or 10)
+    steps = math.ceil(len(rows) / plan.batch_size) * plan.passes
     config = TrainConfig(
-        steps=steps, batch_size=size, lr=lr, min_lr=0.0, warmup_steps=steps // 10, seed=args.seed,
-        device=args.device,
-    )  # fmt: skip
-    groups = depth_groups(classifier, lr, 1.0 if lora else args.decay or 0.5)
+        steps=steps,
+        batch_size=plan.batch_size,
+        lr=plan.lr,
+        min_lr=0.0,
+        warmup_steps=steps // 10,
+        seed=plan.seed,
+        device=plan.device,
+    )
+    groups = depth_groups(classifier, plan.lr, plan.decay)
     optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
-    batches = partial(class_batches, rows, known, size, args.seed, args.balanced)
+    batches = partial(class_batches, rows, known, plan.batch_size, plan.seed, plan.balanced)
     trainer = Trainer(classifier, batches, config, class_loss, [optimizer])
     try:
         for _ in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
@@ -208,7 +332,7 @@ def learn(plan: SimpleNamespace, labels) -> None:
         ) from None
 
 
-def report_finetune(plan: SimpleNamespace, found: SimpleNamespace) -> None:
+def report_finetune(plan: ClassifierPlan, found: ClassifierResult) -> None:
     low, high = found.interval
     print(f"learned from {found.learned_from:,} texts, asked about {found.held_out:,} others")
     print(f"right: {found.accuracy:.3f} ({low:.3f} to {high:.3f}, 95 %)")
@@ -236,13 +360,13 @@ def add_method(form) -> None:
     form.add_argument("--alpha", type=number("--alpha", 1e-6, 1e6), help="(default: 8)")
 
 
-def check_method(args) -> None:
+def check_method(args: Namespace) -> None:
     """ValueError for what is lora's, without it."""
     if args.method == "full":
         refuse(args, ["rank", "alpha"], "is for --method lora")
 
 
-def hang_on(model, args) -> None:
+def hang_on(model: GPT, args: Namespace) -> None:
     """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
     import torch
 
@@ -281,7 +405,7 @@ def add_classify(parser) -> None:
     add_device(parser)
 
 
-def plan_classify(args, held: ExitStack) -> SimpleNamespace:
+def plan_classify(args: Namespace, held: ExitStack) -> ClassifyPlan:
     from companion.runtime.models.devices import pick_device
     from companion.serve.classifying import check_texts, load_classifier
 
@@ -292,14 +416,14 @@ def plan_classify(args, held: ExitStack) -> SimpleNamespace:
             raise ValueError("TEXT is empty; type what is to be classified, in quotes")
     check_texts(reader, args.text, [f"TEXT {i + 1}" for i in range(len(args.text))])
     reader.classifier.to(device)
-    return SimpleNamespace(reader=reader, texts=args.text)
+    return ClassifyPlan(reader, args.text)
 
 
-def do_classify(plan: SimpleNamespace) -> list[dict[str, float]]:
+def do_classify(plan: ClassifyPlan) -> list[dict[str, float]]:
     return plan.reader.classify(plan.texts)
 
 
-def report_classify(plan: SimpleNamespace, found: list[dict[str, float]]) -> None:
+def report_classify(plan: ClassifyPlan, found: list[dict[str, float]]) -> None:
     for text, shares in zip(plan.texts, found, strict=True):
         name = max(shares, key=shares.get)
         print(f"{name}  {shares[name]:.2f}  {text if len(text) < 60 else text[:57] + '…'}")

@@ -3,23 +3,28 @@
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
 
+from __future__ import annotations
+
 import json
 import shutil
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from companion.commands.learned import bits_of
 from companion.commands.naming import RUNS, add_device
 from companion.runtime.command_line.options import integer, number, path_of
-from companion.runtime.command_line.steps import carry_out
+from companion.runtime.command_line.steps import Command, carry_out
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim, staged, write_whole
+
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
 
 COURSE = RUNS / "course"
 LOG, ASKED = "course.jsonl", "course.json"
@@ -38,51 +43,76 @@ STEPS, ROUNDS = 60, 0.25
 """For each minute, steps on conversations, and rounds of eight steps on stories of its own."""
 
 
+@dataclass
+class CoursePlan:
+    """A course that was checked and can begin, or go on."""
+
+    folder: Path  # has a folder for each stage, and is claimed by this process
+    done: dict[str, dict]  # stage -> what was measured after it, for the stages that are done
+    commands: dict[str, Command]  # those of the command line, of which the stages are made
+    store: bool  # write what was asked for into the folder; of a course begun without, nothing is known
+    minutes: float
+    questions: int
+    seed: int
+    device: str
+
+
+# -- the stages ------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Stage:
     """A command of the course. argv(plan) -> its words; its folder has its name; about: what it does."""
 
     about: str
-    argv: Callable[[SimpleNamespace], list]
+    argv: Callable[[CoursePlan], list]
+
+
+def data_words(plan: CoursePlan) -> list:
+    stories = max(500, round(3000 * plan.minutes))
+    return ["prepare", "village", "--data", plan.folder / "data", "--stories", stories]
+
+
+def teller_words(plan: CoursePlan) -> list:
+    folder = plan.folder / "teller"
+    words = ["train", "--data", plan.folder / "data", "--checkpoint", folder]
+    words += ["--seed", plan.seed, "--device", plan.device]
+    if steps_of(folder):
+        words += ["--resume"]
+    else:
+        words += ["--minutes", TRAINING * plan.minutes]
+    return words
+
+
+def answerer_words(plan: CoursePlan) -> list:
+    words = ["finetune", "instructions", "--data", "village", "--model", plan.folder / "teller"]
+    words += ["--output", plan.folder / "answerer", "--overwrite"]
+    words += ["--conversations", max(50, round(300 * plan.minutes))]
+    words += ["--steps", max(1, round(STEPS * plan.minutes))]
+    words += ["--seed", plan.seed, "--device", plan.device]
+    return words
+
+
+def assistant_words(plan: CoursePlan) -> list:
+    words = ["finetune", "rewards", "--model", plan.folder / "answerer"]
+    words += ["--output", plan.folder / "assistant", "--overwrite"]
+    words += ["--steps", 8 * max(1, round(ROUNDS * plan.minutes))]
+    words += ["--asked", min(100, plan.questions)]
+    words += ["--prompts", max(4, min(128, round(16 * plan.minutes)))]
+    words += ["--average", 0]
+    words += ["--seed", plan.seed, "--device", plan.device]
+    return words
 
 
 STAGES = {
-    "data": Stage(
-        "the village tells its stories, and a tokenizer cuts them into tokens",
-        lambda plan: [
-            *("prepare", "village", "--data", plan.folder / "data"),
-            *("--stories", max(500, round(3000 * plan.minutes))),
-        ],
-    ),
-    "teller": Stage(
-        "a model learns to tell them",
-        lambda plan: [
-            *("train", "--data", plan.folder / "data", "--checkpoint", plan.folder / "teller"),
-            *("--seed", plan.seed, "--device", plan.device),
-            *(["--resume"] if steps_of(plan.folder / "teller") else ["--minutes", TRAINING * plan.minutes]),
-        ],
-    ),
-    "answerer": Stage(
-        "it learns to answer questions and to follow orders",
-        lambda plan: [
-            *("finetune", "instructions", "--data", "village", "--model", plan.folder / "teller"),
-            *("--output", plan.folder / "answerer", "--overwrite"),
-            *("--conversations", max(50, round(300 * plan.minutes))),
-            *("--steps", max(1, round(STEPS * plan.minutes))),
-            *("--seed", plan.seed, "--device", plan.device),
-        ],
-    ),
-    "assistant": Stage(
-        "of what it tells, it learns to prefer what is true",
-        lambda plan: [
-            *("finetune", "rewards", "--model", plan.folder / "answerer"),
-            *("--output", plan.folder / "assistant", "--overwrite"),
-            *("--steps", 8 * max(1, round(ROUNDS * plan.minutes)), "--asked", min(100, plan.questions)),
-            *("--prompts", max(4, min(128, round(16 * plan.minutes))), "--average", 0),
-            *("--seed", plan.seed, "--device", plan.device),
-        ],
-    ),
+    "data": Stage("the village tells its stories, and a tokenizer cuts them into tokens", data_words),
+    "teller": Stage("a model learns to tell them", teller_words),
+    "answerer": Stage("it learns to answer questions and to follow orders", answerer_words),
+    "assistant": Stage("of what it tells, it learns to prefer what is true", assistant_words),
 }
+
+
+# -- plan, do, report ------------------------------------------------------------------
 
 
 def add(parser) -> None:
@@ -102,18 +132,19 @@ def add(parser) -> None:
     parser.set_defaults(device=None)  # of --resume, the one that it began on
 
 
-def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
+def plan(args: Namespace, held: ExitStack, commands: dict[str, Command]) -> CoursePlan:
     """commands: those of the command line, of which the stages are made."""
     from companion.runtime.models.devices import pick_device
     from companion.runtime.training.distributed import launched
     from companion.runtime.training.run_folders import check_ours, check_writable
 
-    if (size := launched()[1]) > 1:
-        raise ValueError(f"WORLD_SIZE={size} must be 1 for course; start it without torchrun")
+    _, n_processes = launched()
+    if n_processes > 1:
+        raise ValueError(f"WORLD_SIZE={n_processes} must be 1 for course; start it without torchrun")
     if args.minutes == 0:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
     done = rows_of(args.output)
-    begun = args.output.is_dir() and any(not path.name.startswith(".") for path in args.output.iterdir())
+    begun = holds_something(args.output)
     check_ours("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
@@ -126,11 +157,21 @@ def plan(args, held: ExitStack, commands: dict) -> SimpleNamespace:
     pick_device(asked["device"])
     check_writable("--output", args.output)
     held.enter_context(claim(args.output))
-    return SimpleNamespace(
-        **{"folder": args.output, "done": {row["stage"]: row for row in done}, "commands": commands},
-        **{"store": bool(stored) or not begun},  # of one that was begun without, nothing is known
-        **asked,
+    return CoursePlan(
+        folder=args.output,
+        done={row["stage"]: row for row in done},
+        commands=commands,
+        store=bool(stored) or not begun,
+        minutes=asked["minutes"],
+        questions=asked["questions"],
+        seed=asked["seed"],
+        device=asked["device"],
     )
+
+
+def holds_something(folder: Path) -> bool:
+    """Whether a folder holds files or folders other than hidden ones."""
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def asked_of(folder: Path) -> dict[str, Any]:
@@ -146,7 +187,7 @@ def asked_of(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged; {remedy}") from None
 
 
-def settled(args, stored: dict[str, Any]) -> dict[str, Any]:
+def settled(args: Namespace, stored: dict[str, Any]) -> dict[str, Any]:
     """What a course is asked for: as given, else as it began, else as usual. Only the device may change."""
     given = {name: getattr(args, name) for name in USUAL if getattr(args, name) is not None}
     for name, value in given.items():
@@ -167,7 +208,7 @@ def rows_of(folder: Path) -> list[dict]:
         raise ValueError(f"{path} is damaged; remove it, and the stages are done again") from None
 
 
-def do(plan: SimpleNamespace) -> list[dict]:
+def do(plan: CoursePlan) -> list[dict]:
     """Carry out the stages that are not done yet; return the rows of all."""
     if plan.store:
         asked = {name: getattr(plan, name) for name in USUAL}
@@ -176,10 +217,12 @@ def do(plan: SimpleNamespace) -> list[dict]:
         if name in plan.done:
             continue
         print(f"\n{i} of {len(STAGES)}, {name}: {stage.about}.\n", flush=True)
-        begun, argv = time.perf_counter(), [str(word) for word in stage.argv(plan)]
+        begun = time.perf_counter()
+        argv = [str(word) for word in stage.argv(plan)]
         work(plan, name, argv)
         check_whole(plan, name)
-        row = {"stage": name, "seconds": round(time.perf_counter() - begun, 1)} | look(plan, name)
+        row = {"stage": name, "seconds": round(time.perf_counter() - begun, 1)}
+        row |= look(plan, name)
         plan.done[name] = row
         with open(plan.folder / LOG, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
@@ -187,7 +230,7 @@ def do(plan: SimpleNamespace) -> list[dict]:
     return [plan.done[name] for name in STAGES]
 
 
-def work(plan: SimpleNamespace, name: str, argv: list[str]) -> None:
+def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
     try:
         carry_out(plan.commands, argv, "")
@@ -212,7 +255,7 @@ def provenance_of(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8"))["provenance"] if path.is_file() else {}
 
 
-def check_whole(plan: SimpleNamespace, name: str) -> None:
+def check_whole(plan: CoursePlan, name: str) -> None:
     """Raise KeyboardInterrupt where Ctrl-C has ended a stage early that saves what it has learned."""
     if name == "teller" and (taken := steps_of(plan.folder / name)) and taken[0] < taken[1]:
         then = "is saved"
@@ -224,7 +267,7 @@ def check_whole(plan: SimpleNamespace, name: str) -> None:
     raise KeyboardInterrupt(f"stopped in stage {name}, which {then}; to go on: {resume}")
 
 
-def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
+def look(plan: CoursePlan, name: str) -> dict[str, Any]:
     """What the model of a stage can do: its loss, answers that are right, stories without a contradiction."""
     if name == "data":
         return {}
@@ -246,7 +289,7 @@ def look(plan: SimpleNamespace, name: str) -> dict[str, Any]:
     return row
 
 
-def right_answers(teller: Any, n: int) -> int:
+def right_answers(teller: LanguageModel, n: int) -> int:
     """How many of n held-out questions about new stories are answered word for word."""
     from companion.instructions import chat_rows, says
     from companion.village.dialogues import asked
@@ -269,7 +312,7 @@ def lines_of(rows: list[dict]) -> list[str]:
     return lines
 
 
-def report(plan: SimpleNamespace, rows: list[dict]) -> None:
+def report(plan: CoursePlan, rows: list[dict]) -> None:
     from companion.village.measures import reference_lines
 
     lines = reference_lines("val")

@@ -1,12 +1,24 @@
 """companion finetune: its kinds, each a module with add_, plan_, do_ and report_finetune."""
 
+from argparse import Namespace
 from contextlib import ExitStack
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import dataclass
+from types import ModuleType
 
 from companion.commands import classify_command, instruct, reward
+from companion.commands.classify_command import ClassifierPlan, ClassifierResult
+from companion.commands.instruct import InstructPlan
+from companion.commands.reward import RewardPlan
 
 KINDS = {"classify": classify_command, "instructions": instruct, "rewards": reward}
+
+
+@dataclass
+class FinetunePlan:
+    """A kind of finetune, and the plan that this kind made."""
+
+    kind: ModuleType  # one of KINDS
+    plan: ClassifierPlan | InstructPlan | RewardPlan
 
 
 def add(parser) -> None:
@@ -20,18 +32,18 @@ def add(parser) -> None:
         module.add_finetune(kinds)
 
 
-def plan(args, held: ExitStack) -> SimpleNamespace:
+def plan(args: Namespace, held: ExitStack) -> FinetunePlan:
     from companion.runtime.storage.model_names import check_floats, is_public
 
     if not is_public(args.model) and (args.model / "config.json").is_file():
         check_floats("--model", args.model)
     kind = KINDS[args.kind]
-    return SimpleNamespace(kind=kind, plan=kind.plan_finetune(args, held))
+    return FinetunePlan(kind, kind.plan_finetune(args, held))
 
 
-def do(plan: SimpleNamespace) -> Any:
+def do(plan: FinetunePlan) -> ClassifierResult | dict:
     return plan.kind.do_finetune(plan.plan)
 
 
-def report(plan: SimpleNamespace, found: Any) -> None:
+def report(plan: FinetunePlan, found: ClassifierResult | dict) -> None:
     plan.kind.report_finetune(plan.plan, found)

@@ -3,13 +3,18 @@
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
 
+from __future__ import annotations
+
 import json
+import math
 import random
+from argparse import Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from companion.commands.classify_command import add_method, check_method, hang_on
 from companion.commands.learned import measuring, save_learned
@@ -18,11 +23,41 @@ from companion.runtime.command_line.options import integer, number, path_of, ref
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim, write_whole
 
+if TYPE_CHECKING:
+    from companion.generation import LanguageModel
+    from companion.gpt import GPT
+    from companion.tokenization import Tokenizer
+
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0
 RATES = {"full": (1e-3, 2e-2), "lora": (5e-3, 5e-2)}  # method: of other models, of a swift
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
+Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which of them are learned
+
+
+@dataclass
+class InstructPlan:
+    """Conversations to learn from that were checked, and the model that is to learn from them."""
+
+    data: str  # as it was named: a file, or "village"
+    model: GPT  # with --method lora, the adapter is on already
+    tokenizer: Tokenizer  # has the chat tokens
+    learned: Rows
+    asked: Rows  # conversations that are held out
+    kept: Rows  # plain texts, which the model is to continue as it does now
+    forgotten: Rows  # plain texts that are held out, to measure what the model forgets
+    folder: Path  # where the model is from
+    origin: dict  # the model, as origin_of describes it
+    output: Path
+    method: str  # "full" or "lora"
+    all_tokens: bool  # learn the questions, too
+    steps: int | None  # None for two passes
+    batch_size: int
+    lr: float
+    keep: float  # price of continuing the texts of `kept` otherwise than now
+    seed: int
+    device: str
 
 
 def add_finetune(kinds) -> None:
@@ -60,60 +95,116 @@ def add_finetune(kinds) -> None:
     add_device(form)
 
 
-def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
+def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
     from companion import load
-    from companion.instructions import CHAT_TOKENS, add_chat_tokens, chat_rows, text_rows
+    from companion.instructions import CHAT_TOKENS, add_chat_tokens
     from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage.model_names import folder_of, is_public, origin_of
-    from companion.runtime.training.run_folders import check_empty, holds_learned
+    from companion.runtime.storage.model_names import origin_of
 
     if not 0 < args.held_out < 1:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
     if args.data != VILLAGE and args.replay is None:
         refuse(args, ["keep"], "is of texts to keep to; name them with --replay")
-    args.keep = KEEP if args.keep is None else args.keep
+    keep = KEEP if args.keep is None else args.keep
     pick_device(args.device)
     conversations = conversations_of(args)
     if len(conversations) < 2:
         raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
+    output = output_of(args)
+    folder = model_folder(args)
+
+    teller = load(folder, device="cpu")
+    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
+    if args.method == "lora":
+        hang_on(teller.model, args)
+        learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
+    longest = teller.model.config.context_length
+    shorten = args.shorten or args.data == VILLAGE  # whose stories have as many questions as may fit
+    rows = rows_of(conversations, tokenizer, longest, shorten)
+    learned, asked = split_rows(rows, args.held_out, args.seed)
+    kept, forgotten = replayed(args, keep, tokenizer, longest)
+    held.enter_context(claim(output))
+    return InstructPlan(
+        data=args.data,
+        model=teller.model,
+        tokenizer=tokenizer,
+        learned=learned,
+        asked=asked,
+        kept=kept,
+        forgotten=forgotten,
+        folder=folder,
+        origin=origin_of(args.model, folder),
+        output=output,
+        method=args.method,
+        all_tokens=args.all_tokens,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        lr=args.lr or usual_rate(teller, args.method),
+        keep=keep,
+        seed=args.seed,
+        device=args.device,
+    )
+
+
+def output_of(args: Namespace) -> Path:
+    """The folder to write. Raises ValueError for one that holds something else."""
+    from companion.runtime.training.run_folders import check_empty, holds_learned
+
     name = VILLAGE if args.data == VILLAGE else Path(args.data).resolve().name.split(".")[0]
     output = args.output or RUNS / "instructions" / name
     check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
+    return output
+
+
+def model_folder(args: Namespace) -> Path:
+    """The folder of --model. Raises ValueError for a public model."""
+    from companion.runtime.storage.model_names import folder_of, is_public
+
     folder = folder_of(args.model)
     if is_public(folder):
         rule = "is in Hugging Face's layout, which is not written with other tokens yet"
         raise ValueError(f"--model={args.model} {rule}; in Python, chat_rows and a Trainer teach it")
-    teller = load(folder, device="cpu")
-    longer = teller.model.config.architecture == "swift"  # which was trained in longer steps
-    args.lr = args.lr or RATES[args.method][longer]
-    tokenizer, longest = add_chat_tokens(teller.model, teller.tokenizer), teller.model.config.context_length
-    if args.method == "lora":
-        hang_on(teller.model, args)
-        learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
+    return folder
+
+
+def usual_rate(teller: LanguageModel, method: str) -> float:
+    """The learning rate unless one is given. A swift was trained in longer steps than other models."""
+    of_others, of_swift = RATES[method]
+    return of_swift if teller.model.config.architecture == "swift" else of_others
+
+
+def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bool) -> Rows:
+    """The conversations as tokens. Raises ValueError, with its place, for one that does not fit the model."""
+    from companion.instructions import chat_rows
+
     rows = []
     for place, messages in conversations:
         try:
-            rows += chat_rows([messages], tokenizer, longest, args.shorten)
+            rows += chat_rows([messages], tokenizer, longest, shorten)
         except ValueError as error:
             said = str(error).replace("conversation 0", place).replace("shorten it", "add --shorten")
             raise ValueError(said) from None
-    order = random.Random(args.seed).sample(range(len(rows)), len(rows))
-    n_held = min(len(rows) - 1, max(1, round(args.held_out * len(rows))))
-    asked, learned = ([rows[i] for i in part] for part in (order[:n_held], order[n_held:]))
-    kept = replayed(args, text_rows, tokenizer, longest)
-    held.enter_context(claim(output))
-    return SimpleNamespace(
-        **{"args": args, "model": teller.model, "tokenizer": tokenizer, "learned": learned, "asked": asked},
-        **{"kept": kept, "output": output, "folder": folder, "origin": origin_of(args.model, folder)},
-    )
+    return rows
 
 
-def learn_rows(model, ids: list[int]) -> None:
+def split_rows(rows: Rows, held_out: float, seed: int) -> tuple[Rows, Rows]:
+    """(rows to learn from, rows that are held out), drawn at random; each has at least one."""
+    order = random.Random(seed).sample(range(len(rows)), len(rows))
+    n_held = max(1, round(held_out * len(rows)))
+    n_held = min(len(rows) - 1, n_held)
+    asked = [rows[i] for i in order[:n_held]]
+    learned = [rows[i] for i in order[n_held:]]
+    return learned, asked
+
+
+def learn_rows(model: GPT, ids: list[int]) -> None:
     """Let these rows of the embedding, and of a head of its own, learn beside an adapter."""
     import torch
 
-    tables = [getattr(model.embed, "token", model.embed), *([model.head] if model.head is not None else [])]
+    tables = [getattr(model.embed, "token", model.embed)]
+    if model.head is not None:
+        tables.append(model.head)
     for table in tables:
         table.weight.requires_grad_(True)
         kept = torch.zeros(len(table.weight), 1)
@@ -121,7 +212,7 @@ def learn_rows(model, ids: list[int]) -> None:
         table.weight.register_hook(lambda grad, kept=kept: grad * kept.to(grad.device))
 
 
-def conversations_of(args) -> list[tuple[str, list[dict]]]:
+def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
     from companion.runtime.data.conversations import read_chats
     from companion.village.dialogues import course
@@ -129,18 +220,19 @@ def conversations_of(args) -> list[tuple[str, list[dict]]]:
     if args.data != VILLAGE:
         refuse(args, ["conversations"], "is for --data village; a file is taken whole")
         return read_chats(args.data)
-    made = course(args.conversations or 4000, 160 + args.seed, min(4000, args.conversations or 4000))
-    args.shorten = True  # made here, with as many questions as may fit
+    n = args.conversations or 4000
+    made = course(n, 160 + args.seed, stories=min(4000, n))
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
+def replayed(args: Namespace, keep: float, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
     """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
     from companion.datasets import load_text
+    from companion.instructions import text_rows
     from companion.village import fresh_stories
 
     name = args.replay or (VILLAGE if args.data == VILLAGE else None)
-    if name is None or not args.keep:
+    if name is None or not keep:
         return [], []
     try:
         texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
@@ -151,7 +243,7 @@ def replayed(args, text_rows, tokenizer, longest: int) -> tuple[list, list]:
     return rows[n_test:TEXTS], rows[:n_test]
 
 
-def do_finetune(plan: SimpleNamespace) -> dict:
+def do_finetune(plan: InstructPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
     from tqdm import tqdm
 
@@ -161,17 +253,26 @@ def do_finetune(plan: SimpleNamespace) -> dict:
     from companion.runtime.models.devices import pick_device
     from companion.training import TrainConfig, Trainer
 
-    args, model = plan.args, plan.model
-    model.to(pick_device(args.device))
-    rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
-    rows = rows if args.all_tokens else plan.learned
-    steps = args.steps or 2 * -(-len(rows) // args.batch_size)
+    model = plan.model
+    model.to(pick_device(plan.device))
+    rows = plan.learned
+    if plan.all_tokens:
+        rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
+    steps = plan.steps or 2 * math.ceil(len(rows) / plan.batch_size)
+    weight_decay = 0.01
+    if plan.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
+        weight_decay = 0.0
     config = TrainConfig(
-        steps=steps, batch_size=args.batch_size, lr=args.lr, min_lr=0.0, warmup_steps=min(20, steps // 2),
-        weight_decay=0.01, context_length=model.config.context_length, seed=args.seed, device=args.device,
-    )  # fmt: skip
-    if args.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
-        config = replace(config, weight_decay=0.0)
+        steps=steps,
+        batch_size=plan.batch_size,
+        lr=plan.lr,
+        min_lr=0.0,
+        warmup_steps=min(20, steps // 2),
+        weight_decay=weight_decay,
+        context_length=model.config.context_length,
+        seed=plan.seed,
+        device=plan.device,
+    )
     batches, loss = beside(plan, rows)
     trainer = Trainer(model, batches, config, loss)
     before = measured(plan)
@@ -183,38 +284,44 @@ def do_finetune(plan: SimpleNamespace) -> dict:
         raise KeyboardInterrupt(said) from None
     merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
     model.eval()
-    about = {"init": plan.origin, "data": str(args.data), "steps": steps, "seed": args.seed, "lr": args.lr}
+    about = {"init": plan.origin, "data": plan.data, "steps": steps, "seed": plan.seed, "lr": plan.lr}
     save_learned(plan.output, model, plan.tokenizer, about)
     with measuring(plan.output):
-        after, right = measured(plan), says(model, plan.asked)
+        after = measured(plan)
+        right = says(model, plan.asked)
     report = {
-        "conversations": len(plan.learned), "held out": len(plan.asked), "texts": len(plan.kept[0]),
-        "steps": steps, "before": before, "after": after, "seconds": round(trainer.seconds, 1),
+        "conversations": len(plan.learned),
+        "held out": len(plan.asked),
+        "texts": len(plan.kept),
+        "steps": steps,
+        "before": before,
+        "after": after,
+        "seconds": round(trainer.seconds, 1),
         "word for word": right.double().mean().item(),
         "interval": list(wilson_interval(int(right.sum()), len(right))),
-    }  # fmt: skip
+    }
     write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return report
 
 
-def beside(plan: SimpleNamespace, rows: list) -> tuple:
+def beside(plan: InstructPlan, rows: Rows) -> tuple[Callable, Callable]:
     """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
     from companion import load
     from companion.instructions import kept_loss, masked_batches
     from companion.training import next_token_loss
 
-    args = plan.args
-    if not plan.kept[0]:
-        return partial(masked_batches, rows, args.batch_size, args.seed), next_token_loss
-    sizes = ((rows, args.batch_size), (plan.kept[0], max(1, args.batch_size // 2)))
+    if not plan.kept:
+        return partial(masked_batches, rows, plan.batch_size, plan.seed), next_token_loss
 
     def batches(first):
-        return zip(*(masked_batches(*some, args.seed, first) for some in sizes), strict=True)
+        conversations = masked_batches(rows, plan.batch_size, plan.seed, first)
+        texts = masked_batches(plan.kept, max(1, plan.batch_size // 2), plan.seed, first)
+        return zip(conversations, texts, strict=True)
 
-    return batches, partial(kept_loss, load(plan.folder, args.device).model, args.keep)
+    return batches, partial(kept_loss, load(plan.folder, plan.device).model, plan.keep)
 
 
-def measured(plan: SimpleNamespace) -> dict[str, float]:
+def measured(plan: InstructPlan) -> dict[str, float]:
     """Nats per token of the held-out answers, and of the plain texts that were held out."""
     import torch
 
@@ -223,19 +330,25 @@ def measured(plan: SimpleNamespace) -> dict[str, float]:
     from companion.runtime.models.eval_modes import eval_mode
     from companion.training import next_token_loss
 
-    found, device = {}, next(plan.model.parameters()).device
-    for name, rows in (("answers", plan.asked), ("texts", plan.kept[1])):
-        total, count, batches = 0.0, 0, masked_batches(rows, 16) if rows else None
+    found = {}
+    device = next(plan.model.parameters()).device
+    for name, rows in {"answers": plan.asked, "texts": plan.forgotten}.items():
+        if not rows:
+            continue
+        total = 0.0
+        count = 0
+        batches = masked_batches(rows, 16)
         with torch.no_grad(), eval_mode(plan.model):
-            for _ in range(-(-len(rows) // 16)):
+            for _ in range(math.ceil(len(rows) / 16)):
                 nats, n = next_token_loss(plan.model, move(next(batches), device))
-                total, count = total + nats.item(), count + n
+                total += nats.item()
+                count += n
         if count:
             found[name] = total / count
     return found
 
 
-def report_finetune(plan: SimpleNamespace, found: dict) -> None:
+def report_finetune(plan: InstructPlan, found: dict) -> None:
     low, high = found["interval"]
     learned = f"learned from {found['conversations']:,} conversations"
     print(f"{learned} and {found['texts']:,} plain texts, {found['steps']:,} steps")

@@ -4,17 +4,32 @@ of a file are preferred.
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
 
+from __future__ import annotations
+
 import json
+import math
 import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from companion.commands.learned import bits_of, measuring, save_learned
 from companion.commands.naming import RUNS, add_device, add_model
 from companion.runtime.command_line.options import integer, number, path_of, refuse
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim, write_whole
+
+if TYPE_CHECKING:
+    import torch
+
+    from companion.generation import LanguageModel
+    from companion.gpt import GPT
+    from companion.rewards import DPO, GRPO
+    from companion.training import Trainer
 
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
@@ -23,6 +38,43 @@ JUDGED = {  # method: what the judge's options are unless given
     "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
 }
+
+
+@dataclass
+class JudgeOptions:
+    """How to learn from the village's judge; `add_finetune` says what each option means."""
+
+    method: str  # "dpo" or "grpo"
+    steps: int
+    lr: float
+    prompts: int
+    size: int
+    mixed: float
+    average: float
+
+
+@dataclass
+class PairOptions:
+    """How to learn from the pairs of a file."""
+
+    pairs: list[tuple[str, str, str]]  # prompt, chosen, rejected
+    steps: int
+    lr: float
+    beta: float
+
+
+@dataclass
+class RewardPlan:
+    """A model that is to learn, and what from; everything was checked."""
+
+    teller: LanguageModel  # learns
+    before: LanguageModel  # the same model, which stays as it is
+    options: JudgeOptions | PairOptions
+    origin: dict  # the model, as origin_of describes it
+    output: Path
+    asked: int  # stories to measure with
+    seed: int
+    device: str
 
 
 def add_finetune(kinds) -> None:
@@ -67,7 +119,7 @@ def add_finetune(kinds) -> None:
     add_device(form)
 
 
-def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
+def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
     from companion import load
     from companion.rewards import sample_groups  # noqa: F401  what is missing is told now
     from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows
@@ -79,39 +131,62 @@ def plan_finetune(args, held: ExitStack) -> SimpleNamespace:
     pick_device(args.device)
     if args.data is None:
         refuse(args, ["beta"], "is for pairs, with --data")
-        placed, name = [], "village"
+        placed = []
+        name = "village"
     else:
-        refuse(
-            args,
-            ["method", "prompts", "size", "mixed", "average"],
-            "is for the village's judge, without --data",
-        )
-        placed, name = placed_pairs(args.data), args.data.resolve().name.split(".")[0]
+        of_judge = ["method", "prompts", "size", "mixed", "average"]
+        refuse(args, of_judge, "is for the village's judge, without --data")
+        placed = placed_pairs(args.data)
+        name = args.data.resolve().name.split(".")[0]
     output = args.output or RUNS / "rewards" / name
     check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
     folder = folder_of(args.model)
     if is_public(folder):
         raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
-    teller, before = load(folder, args.device), load(folder, args.device)
+    teller = load(folder, args.device)
+    before = load(folder, args.device)
     check_pairs_fit(teller, placed)
     prompt_rows(teller, begun(20, args.seed))
-    if teller.model.config.context_length < MOST_TOKENS:
-        n = teller.model.config.context_length
+    n = teller.model.config.context_length
+    if n < MOST_TOKENS:
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
     held.enter_context(claim(output))
-    return SimpleNamespace(
-        **{
-            "args": args,
-            "teller": teller,
-            "before": before,
-            "pairs": [pair for _, pair in placed],
-            "output": output,
-        },
+    if placed:
+        options = pair_options(args, [pair for _, pair in placed])
+    else:
+        options = judge_options(args, teller.model)
+    return RewardPlan(
+        teller=teller,
+        before=before,
+        options=options,
         origin=origin_of(args.model, folder),
+        output=output,
+        asked=args.asked,
+        seed=args.seed,
+        device=args.device,
     )
 
 
-def check_pairs_fit(teller, placed: list) -> None:
+def judge_options(args: Namespace, model: GPT) -> JudgeOptions:
+    """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
+    method = args.method or "dpo"
+    options = dict(JUDGED[method])
+    if model.config.architecture == "swift":
+        options["lr"] = 1e-3
+    for name in options:
+        given = getattr(args, name)
+        if given is not None:
+            options[name] = given
+    return JudgeOptions(method=method, **options)
+
+
+def pair_options(args: Namespace, pairs: list[tuple[str, str, str]]) -> PairOptions:
+    """The options for pairs: as given, else two passes in small steps."""
+    two_passes = 2 * math.ceil(len(pairs) / BATCH)
+    return PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
+
+
+def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
     """Raise ValueError for a pair with a text that is longer than the model reads."""
     longest = teller.model.config.context_length + 1  # the last is only predicted
     for place, (prompt, *both) in placed:
@@ -121,38 +196,45 @@ def check_pairs_fit(teller, placed: list) -> None:
                 raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
 
 
-def pair_row(teller, prompt: str, text: str) -> list[int]:
+def pair_row(teller: LanguageModel, prompt: str, text: str) -> list[int]:
     """A prompt, one of its texts, and the end, as the model reads it."""
     return [*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end]
 
 
-def do_finetune(plan: SimpleNamespace) -> dict:
+def do_finetune(plan: RewardPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
-    args = plan.args
-    before = look(plan.teller, args.asked, args.seed)
+    options = plan.options
+    before = look(plan.teller, plan.asked, plan.seed)
     steps, early, stopped = learn(plan)
     plan.teller.model.eval()
-    if not plan.pairs:
-        step_back(plan, options_of(args, plan.teller.model)["average"])
+    if isinstance(options, JudgeOptions):
+        step_back(plan, options.average)
+        learned = f"the village's judge, {options.method}"
+    else:
+        learned = "pairs"
     about = {
         "init": plan.origin,
-        "learned": "pairs" if plan.pairs else f"the village's judge, {args.method or 'dpo'}",
+        "learned": learned,
+        "steps": steps,
+        "seed": plan.seed,
+        "stopped": stopped,
     }
-    about |= {"steps": steps, "seed": args.seed, "stopped": stopped}
     save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
     if early:
         print(f"\n{early}", file=sys.stderr)
     with measuring(plan.output):
-        report = {"steps": steps, "before": before, "after": look(plan.teller, args.asked, args.seed)}
+        after = look(plan.teller, plan.asked, plan.seed)
+    report = {"steps": steps, "before": before, "after": after}
     write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
     return report
 
 
-def learn(plan: SimpleNamespace) -> tuple[int, str, bool]:
+def learn(plan: RewardPlan) -> tuple[int, str, bool]:
     """Learn; (steps taken, what is to be said where they ended early, whether Ctrl-C ended them)."""
     steps = 0
     try:
-        for taken in (by_pairs if plan.pairs else by_judge)(plan):
+        learning = by_judge(plan) if isinstance(plan.options, JudgeOptions) else by_pairs(plan)
+        for taken in learning:
             steps = taken
     except KeyboardInterrupt:
         if not steps:
@@ -165,7 +247,7 @@ def learn(plan: SimpleNamespace) -> tuple[int, str, bool]:
     return steps, "", False
 
 
-def look(teller, n: int, seed: int) -> dict:
+def look(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on the test split."""
     import torch
 
@@ -174,19 +256,25 @@ def look(teller, n: int, seed: int) -> dict:
     from companion.village import load_split
     from companion.village.tasks import begun, patterns, true_story
 
-    told, generator, prompts = [], torch.Generator().manual_seed(seed), begun(-(-n // 2), seed + 7000)
+    generator = torch.Generator().manual_seed(seed)
+    prompts = begun(math.ceil(n / 2), seed + 7000)
+    told = []
     for i in range(0, len(prompts), 32):
         told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
     told = told[:n]
-    right, texts = int(sum(true_story(*one) for one in told)), [text for text, _ in told]
+    right = int(sum(true_story(*one) for one in told))
+    texts = [text for text, _ in told]
     return {
-        **{"stories": n, "true": right / n, "interval": list(wilson_interval(right, n))},
-        **{"words": sum(len(text.split()) for text in texts) / n, "patterns": len(patterns(texts))},
+        "stories": n,
+        "true": right / n,
+        "interval": list(wilson_interval(right, n)),
+        "words": sum(len(text.split()) for text in texts) / n,
+        "patterns": len(patterns(texts)),
         "bits per byte": bits_of(teller, load_split("test")[:200]),
     }
 
 
-def story_batch(teller, texts: list[str]) -> tuple:
+def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
     from companion.runtime.data.preference_pairs import told_rows
 
@@ -194,22 +282,30 @@ def story_batch(teller, texts: list[str]) -> tuple:
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
-def trainer_of(plan: SimpleNamespace, batches, loss, steps: int, lr: float):
+def trainer_of(plan: RewardPlan, batches: Callable, loss: Callable) -> Trainer:
     """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
     import torch
 
     from companion.training import TrainConfig, Trainer
 
+    steps = plan.options.steps
+    lr = plan.options.lr
     config = TrainConfig(
-        steps=steps, batch_size=1, lr=lr, min_lr=lr / 10, warmup_steps=min(5, steps - 1), seed=plan.args.seed,
-        device=plan.args.device, dtype="float32",
-    )  # fmt: skip
+        steps=steps,
+        batch_size=1,
+        lr=lr,
+        min_lr=lr / 10,
+        warmup_steps=min(5, steps - 1),
+        seed=plan.seed,
+        device=plan.device,
+        dtype="float32",
+    )
     model = plan.teller.model
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
     return Trainer(model, batches, config, loss, [optimizer])
 
 
-def steps_of(trainer, steps: int, said):
+def steps_of(trainer: Trainer, steps: int, said: Callable[[float], str]) -> Iterator[int]:
     """Take the steps with a progress bar; yield after each how many were taken."""
     from tqdm import tqdm
 
@@ -219,20 +315,7 @@ def steps_of(trainer, steps: int, said):
         yield step + 1
 
 
-def options_of(args, model) -> dict:
-    """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
-    method = args.method or "dpo"
-    given = {name: getattr(args, name) for name in JUDGED[method]}
-    longer = {"lr": 1e-3} if model.config.architecture == "swift" else {}
-    return (
-        JUDGED[method]
-        | longer
-        | {name: value for name, value in given.items() if value is not None}
-        | {"method": method}
-    )
-
-
-def step_back(plan: SimpleNamespace, share: float) -> None:
+def step_back(plan: RewardPlan, share: float) -> None:
     """Put the mean of the weights before and now into the model; share: of those before."""
     import torch
 
@@ -242,33 +325,32 @@ def step_back(plan: SimpleNamespace, share: float) -> None:
             weight.lerp_(before[name], share)
 
 
-def by_judge(plan: SimpleNamespace):
+def by_judge(plan: RewardPlan) -> Iterator[int]:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
     from companion.rewards import DPO, GRPO, sentence_credit
     from companion.village.tasks import begun, false_parts, true_story
 
-    args, teller = plan.args, plan.teller
-    o = options_of(args, teller.model)
-    prompts = begun(
-        min(5000, o["steps"] * o["prompts"]), args.seed + 100, longest=3 if o["method"] == "dpo" else 6
-    )
+    teller = plan.teller
+    options = plan.options
+    n_prompts = min(5000, options.steps * options.prompts)
+    prompts = begun(n_prompts, plan.seed + 100, longest=3 if options.method == "dpo" else 6)
     half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
     prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
-    if o["method"] == "dpo":
-        game = DPO(teller, prompts, true_story, o["size"], o["prompts"], seed=args.seed)
+    if options.method == "dpo":
+        game = DPO(teller, prompts, true_story, options.size, options.prompts, seed=plan.seed)
     else:
         blame = partial(sentence_credit, teller=teller, false=false_parts)
-        game = GRPO(teller, prompts, blame, o["size"], o["prompts"], seed=args.seed)
+        game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=plan.seed)
 
     def said(_):
-        told = game.told if o["method"] == "dpo" else game.samples.told
+        told = game.told if options.method == "dpo" else game.samples.told
         return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
 
-    trainer = trainer_of(plan, *beside(plan, game, o["mixed"]), o["steps"], o["lr"])
-    yield from steps_of(trainer, o["steps"], said)
+    batches, loss = beside(plan, game, options.mixed)
+    yield from steps_of(trainer_of(plan, batches, loss), options.steps, said)
 
 
-def beside(plan: SimpleNamespace, game, mixed: float) -> tuple:
+def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, Callable]:
     """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
     from itertools import islice
 
@@ -279,13 +361,15 @@ def beside(plan: SimpleNamespace, game, mixed: float) -> tuple:
 
     if not mixed:
         return game.batches, game.loss
-    teller, stories, chats = plan.teller, fresh(plan.args.seed + 101), []
+    teller = plan.teller
+    stories = fresh(plan.seed + 101)
+    chats = []
     if set(CHAT_TOKENS) <= set(teller.tokenizer.special_tokens):
-        told = [one.messages for one in lessons(400, plan.args.seed + 102, stories=400)]
+        told = [one.messages for one in lessons(400, plan.seed + 102, stories=400)]
         chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
 
     def batches(first):
-        asked = masked_batches(chats, BATCH, plan.args.seed, first) if chats else None
+        asked = masked_batches(chats, BATCH, plan.seed, first) if chats else None
         for batch in game.batches(first):
             texts = story_batch(teller, sorted(islice(stories, 32), key=len))
             yield batch, texts, next(asked) if chats else None
@@ -302,7 +386,7 @@ def beside(plan: SimpleNamespace, game, mixed: float) -> tuple:
     return batches, loss
 
 
-def by_pairs(plan: SimpleNamespace):
+def by_pairs(plan: RewardPlan) -> Iterator[int]:
     """DPO on the file's pairs, in new orders."""
     import random
 
@@ -311,14 +395,16 @@ def by_pairs(plan: SimpleNamespace):
     from companion.rewards import dpo_loss, token_log_probs
     from companion.runtime.data.preference_pairs import told_rows
 
-    args, rng = plan.args, random.Random(plan.args.seed)
+    options = plan.options
+    pairs = options.pairs
+    rng = random.Random(plan.seed)
 
     def rows(some, which):
         return told_rows(plan.teller, [(pair[0] + pair[which], True) for pair in some])
 
     def batches(first):
         while True:
-            order = rng.sample(plan.pairs, len(plan.pairs))
+            order = rng.sample(pairs, len(pairs))
             for i in range(0, len(order), BATCH):
                 yield rows(order[i : i + BATCH], 1), rows(order[i : i + BATCH], 2)
 
@@ -326,16 +412,20 @@ def by_pairs(plan: SimpleNamespace):
         return token_log_probs(model, tokens).where(real, 0.0).sum(1)  # what the prompt costs cancels
 
     def loss(model, batch):
+        chosen, rejected = batch
         with torch.no_grad():
-            were = [sums(plan.before.model, *part) for part in batch]
-        return dpo_loss(*(sums(model, *part) for part in batch), *were, args.beta or 0.1), 1
+            chosen_before = sums(plan.before.model, *chosen)
+            rejected_before = sums(plan.before.model, *rejected)
+        chosen_now = sums(model, *chosen)
+        rejected_now = sums(model, *rejected)
+        return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    steps = args.steps or 2 * -(-len(plan.pairs) // BATCH)
-    yield from steps_of(trainer_of(plan, batches, loss, steps, args.lr or 1e-5), steps, "loss {:.3f}".format)
+    trainer = trainer_of(plan, batches, loss)
+    yield from steps_of(trainer, options.steps, "loss {:.3f}".format)
 
 
-def report_finetune(plan: SimpleNamespace, found: dict) -> None:
-    print(f"{found['steps']} steps; {plan.args.asked:,} begun stories of the village, before and after:")
+def report_finetune(plan: RewardPlan, found: dict) -> None:
+    print(f"{found['steps']} steps; {plan.asked:,} begun stories of the village, before and after:")
     for name in ("before", "after"):
         row, (low, high) = found[name], found[name]["interval"]
         print(

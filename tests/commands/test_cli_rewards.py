@@ -2,7 +2,8 @@
 
 import json
 import math
-from types import SimpleNamespace
+from argparse import Namespace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -65,10 +66,8 @@ RATES += [(SWIFT, "dpo", None, 1e-3), (SWIFT, "grpo", None, 1e-3), (SWIFT, "grpo
 @pytest.mark.parametrize(("model", "method", "given", "lr"), RATES)
 def test_a_swift_learns_in_longer_steps(model, method, given, lr):
     options = dict.fromkeys(reward.JUDGED["dpo"]) | {"method": method, "lr": given}
-    assert reward.options_of(SimpleNamespace(**options), model) == reward.JUDGED[method] | {
-        "method": method,
-        "lr": lr,
-    }
+    found = reward.judge_options(Namespace(**options), model)
+    assert asdict(found) == reward.JUDGED[method] | {"method": method, "lr": lr}
 
 
 @pytest.mark.gate
