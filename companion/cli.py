@@ -7,7 +7,6 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 
 import sys
 from contextlib import ExitStack
-from types import SimpleNamespace
 
 from companion import village
 from companion.book.manifest import Book
@@ -34,7 +33,7 @@ from companion.runtime.command_line.steps import Command, carry_out, run
 from companion.runtime.command_line.terminal import as_typed
 
 
-def plan_course(args, held: ExitStack) -> SimpleNamespace:
+def plan_course(args, held: ExitStack) -> "course.CoursePlan":
     return course.plan(args, held, COMMANDS)
 
 
