@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,8 +71,9 @@ def load(
     checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
     device that is not there; for a public model also what find_model raises.
     """
-    from companion.caching import SlidingCache  # here, so that importing the package imports no torch
+    from companion.caching import SlidingCache, fuse  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
+    from companion.modern import FUSED_MODERN
     from companion.pretrained import FAMILIES, load_pretrained
     from companion.quantization import quantize
     from companion.runtime.models.devices import check_memory, pick_device
@@ -94,4 +96,7 @@ def load(
     else:
         model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
     model_names.check_numbers(model, name)
-    return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache)
+    fuse_known = partial(
+        fuse, known=FUSED_MODERN
+    )  # before each text: chapter 9, "A small model waits for Python"
+    return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache, fuse=fuse_known)

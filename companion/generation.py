@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from companion.datasets import pad_batch
 from companion.runtime.files.arguments import whole_number
+from companion.runtime.generation.cache_buffers import whole_or_not
 from companion.runtime.generation.sampling_arguments import (
     cache_that_fits,
     check_generation,
@@ -141,7 +142,7 @@ def draw(model, rows: list, max_new_tokens: int, stop=(), generator=None, cache=
         if not active:
             continue
         which = torch.tensor(active)  # (k,)
-        with torch.no_grad(), no_dropout:
+        with torch.inference_mode(), no_dropout, whole_or_not(cache):
             if cache is None or t > model.config.context_length:
                 logits = next_logits(model, tokens[which, :t])  # (k, V)
             else:
@@ -236,14 +237,16 @@ def log_probability(model, tokens, mask=None) -> torch.Tensor:
 class LanguageModel:
     """A model and its tokenizer: text in, text out, from a text's beginning to its end.
 
-    make_cache: called as make_cache(config, batch_size); None for no cache. max_new_tokens: at most so many
+    make_cache: called as make_cache(config, batch_size); None for no cache. fuse: called as fuse(model)
+    before each text, gives the model that reads it; None for the model itself. max_new_tokens: at most so many
     after the prompt; None, as many as the context has room for. seed: the same seed gives the same text;
     None gives another each time. options: those of generate; the default temperature is 0.8.
     Raises ValueError for a tokenizer that knows no end of a text, and for a prompt longer than the context.
     """
 
-    def __init__(self, model, tokenizer, make_cache: Callable | None = None):
+    def __init__(self, model, tokenizer, make_cache: Callable | None = None, fuse: Callable | None = None):
         self.model, self.tokenizer, self.make_cache = model, tokenizer, make_cache
+        self.fuse = fuse
         self.begin, self.end = text_ends(tokenizer)
         self.ends = end_ids(tokenizer, model.config.vocab_size)
 
@@ -252,6 +255,10 @@ class LanguageModel:
         ids = [*self.begin, *self.tokenizer.encode(prompt)] or [start_id(self.tokenizer)]
         device = next(self.model.parameters()).device
         return torch.tensor([within_context(ids, self.model.config)], device=device)
+
+    def reader(self):
+        """The model that reads the next text: fuse(model), or the model itself."""
+        return self.model if self.fuse is None else self.fuse(self.model)
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:
         """options, completed with the defaults."""
@@ -263,7 +270,7 @@ class LanguageModel:
         """Yield the text after the prompt, piece by piece, up to its end or max_new_tokens."""
         row = self.encode(prompt)
         chosen = self.settings(row, max_new_tokens, seed, options)
-        ids = stream(self.model, row, **chosen)
+        ids = stream(self.reader(), row, **chosen)
         return decode_answer(self.tokenizer, ids, chosen["stop"])
 
     def tell(self, prompt: str = "Once", **options) -> str:
@@ -278,5 +285,6 @@ class LanguageModel:
         row, generator, told = self.encode(prompt), seeded(seed), []
         for rows in row.repeat(whole_number("n", n, 1, "try 16"), 1).split(50):
             chosen = self.settings(rows, max_new_tokens, generator, options)
-            told += ended_texts(generate(self.model, rows, **chosen), self.tokenizer, chosen["stop"], prompt)
+            drawn = generate(self.reader(), rows, **chosen)
+            told += ended_texts(drawn, self.tokenizer, chosen["stop"], prompt)
         return told

@@ -15,7 +15,6 @@ from torch import nn
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 from companion.embeddings import GPTEmbedding
-from companion.runtime.decoding import in_fewer_calls
 
 __all__ = ["GPTConfig", "GPT", "init_gpt2", "gpt2", "GPT2_SIZES"]
 
@@ -66,7 +65,6 @@ class GPT(nn.Module):
         self.config, self.embed, self.blocks, self.norm = config, embed, nn.ModuleList(blocks), norm
         self.head = head
 
-    @in_fewer_calls
     def hidden(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
         """(B, T) int64 -> (B, T, C), after the last norm. cache: length and layers, one a block (chapter 9).
 

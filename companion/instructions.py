@@ -219,11 +219,19 @@ class Chat:
     messages: the conversation so far; a message of the role "system" may stand first. dropped: how many of
     the oldest exchanges are no longer among them, because the context was full. options: those of generate;
     the default temperature is 0, always the likeliest token. Raises ValueError for a tokenizer without
-    CHAT_TOKENS and without a chat template.
+    CHAT_TOKENS and without a chat template. make_cache, fuse: as for LanguageModel.
     """
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, make_cache: Callable = SlidingCache, **options):
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        make_cache: Callable = SlidingCache,
+        fuse: Callable | None = None,
+        **options,
+    ):
         self.model, self.tokenizer, self.make_cache, self.options = model, tokenizer, make_cache, options
+        self.fuse = fuse
         self.messages, self.dropped = [], 0
         self.ends = chat_ends(tokenizer, model.config.vocab_size)
 
@@ -242,7 +250,8 @@ class Chat:
         settings = {"temperature": 0, "generator": seeded(seed), "stop": self.ends}
         settings["cache"] = cache_that_fits(self.make_cache, config, row, room)
         settings |= self.options | options
-        new, said = stream(self.model, row, room, **settings), ""
+        reader = self.model if self.fuse is None else self.fuse(self.model)
+        new, said = stream(reader, row, room, **settings), ""
         for piece in decode_answer(self.tokenizer, new, settings["stop"]):
             said += piece
             yield piece

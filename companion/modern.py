@@ -5,6 +5,7 @@ chapters/text/10_modern.md.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from companion.attention import CausalSelfAttention, attend
 from companion.blocks import Block
+from companion.caching import FUSED, fuse, fuse_nothing
 from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT
 from companion.runtime.files.arguments import check_batch
@@ -34,6 +36,12 @@ __all__ = [
     "swift",
     "orthogonal",
     "Muon",
+    "fuse_rms_norm",
+    "fuse_swiglu",
+    "fuse_grouped_attention",
+    "fuse_shift",
+    "fuse_swift_block",
+    "FUSED_MODERN",
 ]
 
 
@@ -145,7 +153,8 @@ class GroupedQueryAttention(CausalSelfAttention):
         q, k, v = self.project(x, start)
         k, v, mask = (k, v, None) if cache is None else cache.append(k, v)
         mask = near(mask, start, q.shape[2], k.shape[2], self.window, q.device)
-        k, v = (y.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1) for y in (k, v))
+        if self.n_kv_heads < self.n_heads:
+            k, v = (y.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1) for y in (k, v))
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
         return F.dropout(self.o_proj(out.transpose(1, 2).flatten(2)), self.dropout, self.training)
 
@@ -305,3 +314,87 @@ class Muon(torch.optim.Optimizer):
                 far = max(1, len(ps[0]) / ps[0].shape[1]) ** 0.5
                 for p, turned in zip(ps, orthogonal(torch.stack(news)), strict=True):
                     p.mul_(1 - lr * group["weight_decay"]).add_(turned, alpha=-lr * far)
+
+
+# Cell f53cb200, under “Fewer calls for the modern parts”
+def fuse_rms_norm(norm: RMSNorm, known: dict) -> Callable:
+    weight, eps = norm.weight, norm.eps
+    shape = weight.shape
+
+    def fused_rms_norm(x):
+        return (weight * F.rms_norm(x, shape, None, eps)).to(x.dtype)
+
+    return fused_rms_norm
+
+
+def fuse_swiglu(mlp: SwiGLU, known: dict) -> Callable:
+    gate_proj, up_proj = fuse(mlp.gate_proj, known), fuse(mlp.up_proj, known)
+    down_proj, dropout = fuse(mlp.down_proj, known), fuse(mlp.dropout, known)
+
+    def fused_swiglu(x):
+        hidden = F.silu(gate_proj(x)) * up_proj(x)
+        return dropout(down_proj(hidden))
+
+    return fused_swiglu
+
+
+def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable:
+    q_proj, k_proj = fuse(attn.q_proj, known), fuse(attn.k_proj, known)
+    v_proj, o_proj = fuse(attn.v_proj, known), fuse(attn.o_proj, known)
+    q_norm, k_norm = fuse(attn.q_norm, known), fuse(attn.k_norm, known)
+    rope, width, window = attn.rope, attn.width, attn.window
+    n_shared = attn.n_heads // attn.n_kv_heads  # queries that share a key
+
+    def fused_attention(x, cache):
+        B, T, C = x.shape
+        start = cache.length
+        q = q_norm(q_proj(x).view(B, T, -1, width)).transpose(1, 2)  # (B, H, T, D)
+        k = k_norm(k_proj(x).view(B, T, -1, width)).transpose(1, 2)  # (B, n_kv_heads, T, D)
+        v = v_proj(x).view(B, T, -1, width).transpose(1, 2)
+        q, k = rope(q, k, start)
+        k, v, mask = cache.append(k, v)
+        mask = near(mask, start, T, k.shape[2], window, q.device)
+        if n_shared > 1:
+            k = k.repeat_interleave(n_shared, dim=1)
+            v = v.repeat_interleave(n_shared, dim=1)
+        out = attend(q, k, v, mask)
+        return o_proj(out.transpose(1, 2).flatten(2))  # (B, T, C)
+
+    return fused_attention
+
+
+def fuse_shift(shift: Shift, known: dict) -> Callable:
+    name, shares = shift.name, list(shift.weight)  # reach times (C,)
+    reach = len(shares)
+
+    def fused_shift(x, cache):
+        T = x.shape[1]
+        seen = cache.remember(name, x, reach)  # (B, reach + T, C)
+        for back, share in enumerate(shares, 1):
+            x = x + share * seen[:, reach - back : reach - back + T]
+        return x
+
+    return fused_shift
+
+
+def fuse_swift_block(block: SwiftBlock, known: dict) -> Callable:
+    norm_1, attn, shift_1 = fuse(block.norm_1, known), fuse(block.attn, known), fuse(block.shift_1, known)
+    norm_2, mlp, shift_2 = fuse(block.norm_2, known), fuse(block.mlp, known), fuse(block.shift_2, known)
+
+    def fused_swift_block(x, cache):
+        x, row = x.chunk(2, dim=-1)
+        x = x + attn(shift_1(norm_1(x) + row, cache), cache)
+        x = x + mlp(shift_2(norm_2(x), cache))
+        return torch.cat([x, row], dim=-1)
+
+    return fused_swift_block
+
+
+FUSED_MODERN = FUSED | {
+    nn.Identity: fuse_nothing,
+    RMSNorm: fuse_rms_norm,
+    SwiGLU: fuse_swiglu,
+    GroupedQueryAttention: fuse_grouped_attention,
+    Shift: fuse_shift,
+    SwiftBlock: fuse_swift_block,
+}

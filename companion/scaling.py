@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from companion.gpt import GPT
+from companion.modern import Shift
 from companion.runtime.models.devices import pick_device
 from companion.runtime.models.inspection import matrices_in_use
 from companion.runtime.training.distributed import check_shares, empty_copy, exchange_gradients
@@ -43,7 +44,8 @@ def matrix_parameters(model: GPT) -> int:
     # where head is None, the token rows are the head (tied), and each token is multiplied with them
     rows = {"embed.token.weight", "embed.weight"} if model.head is not None else set()
     looked_up = rows | {"embed.position.weight"}
-    return sum(p.numel() for name, p in matrices_in_use(model).items() if name not in looked_up)
+    used = matrices_in_use(model, apart=(Shift,))
+    return sum(p.numel() for name, p in used.items() if name not in looked_up)
 
 
 def flops_per_token(model: GPT, length: int) -> int:

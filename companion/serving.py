@@ -155,7 +155,7 @@ class ContinuousBatch:
         self.leave([row for row in self.rows if row.finish])
         if self.rows:
             last = torch.tensor([row.drawn[-1:] for row in self.rows], device=self.logits[0].device)  # (B, 1)
-            with torch.no_grad(), self.no_dropout:
+            with torch.inference_mode(), self.no_dropout:
                 self.logits = list(next_logits(self.model, last, self.cache).split(1))  # B times (1, V)
 
 

@@ -55,7 +55,7 @@ def plan(args, held: ExitStack) -> ChatPlan:
     options = sampling_of(teller.tokenizer)
     options |= {name: value for name, value in given.items() if value is not None}
     check_answers(args.model, teller)
-    chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **options)
+    chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
     if args.say is not None and not args.say.strip():
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     return ChatPlan(chat, args.say, args.max_new_tokens, args.seed)

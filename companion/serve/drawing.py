@@ -40,7 +40,7 @@ class Drawing:
         return decode_answer(self.teller.tokenizer, self._kept())
 
     def _kept(self) -> Iterator[int]:
-        drawn = stream(self.teller.model, self.row, **self.settings)
+        drawn = stream(self.teller.reader(), self.row, **self.settings)
         for i in until(drawn, self.settings["stop"]):
             self.ids.append(i)
             yield i

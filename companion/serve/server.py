@@ -145,7 +145,7 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
 
     from companion.serve.connections import Gate, error_response
 
-    engine, began = Engine(teller.model, limits.slots, limits.waiting), int(time.time())
+    engine, began = Engine(teller.reader(), limits.slots, limits.waiting), int(time.time())
     readers = Readers(teller.tokenizer)
     asked = SimpleNamespace(model=teller.model, tokenizer=readers.tokenizer)
 

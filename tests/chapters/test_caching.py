@@ -272,10 +272,11 @@ def test_sizes_that_no_cache_has(arguments, error, words):
 
 @torch.no_grad()
 @pytest.mark.parametrize("before", [0, 6, LENGTHS], ids=["the first call", "a later one", "by row"])
-@pytest.mark.parametrize("n", [3, 9], ids=["few tokens", "many"])
 @pytest.mark.parametrize("place", ["blocks.1", "blocks.1.mlp", "norm"])
-def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, n, place, monkeypatch):
-    cache, tokens, expected = KVCache(SHAPE, B), ids(B, n, seed=1), KVCache(SHAPE, B)
+@pytest.mark.parametrize("call", ["prefill", "generate"])
+def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, place, call, monkeypatch):
+    """Ctrl-C in the middle of the model: the first layers have read their tokens, the others not."""
+    cache, tokens, expected = KVCache(SHAPE, B), ids(B, 3, seed=1), KVCache(SHAPE, B)
     for each in (cache, expected):
         if before is LENGTHS:
             prefill(model, [ids(int(length)) for length in LENGTHS], each)
@@ -288,21 +289,25 @@ def test_an_interrupted_call_leaves_the_cache_as_it_was(model, before, n, place,
     with monkeypatch.context() as patch:
         patch.setattr(model.get_submodule(place), "forward", stop)
         with pytest.raises(KeyboardInterrupt):
-            model(tokens, cache)
+            if call == "prefill":
+                prefill(model, tokens, cache)
+            else:
+                generate(model, tokens, 2, cache=cache)
     assert torch.equal(torch.as_tensor(cache.length), torch.as_tensor(before))
     torch.testing.assert_close(model(tokens, cache), model(tokens, expected), **CLOSE)
 
 
-@torch.no_grad()
-def test_an_interrupted_short_way_leaves_the_cache_as_it_was(monkeypatch):
-    """The second layer's turn in fewer calls: there no part's forward is called that could be patched."""
-    model, cache = gpt2_model(), KVCache(SHAPE, B)
-    with monkeypatch.context() as patch:
-        patch.setattr(cache.layers[1], "append", lambda k, v: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            model(ids(B, 2), cache)
-    assert cache.length == 0
-    torch.testing.assert_close(model(ids(B, 2), cache), model(ids(B, 2)), **CLOSE)
+@pytest.mark.parametrize("call", ["prefill", "generate"])
+def test_tensors_that_are_handed_out_can_be_used_under_autograd(model, call):
+    """generate reads in inference mode, whose tensors cannot: neither its result nor the cache is one."""
+    cache = KVCache(SHAPE, 1)
+    found = (
+        prefill(model, ids(1, 3), cache) if call == "prefill" else generate(model, ids(1, 3), 9, cache=cache)
+    )
+    assert not found.is_inference()
+    assert not any(track.buffer.is_inference() for track in cache.used())
+    model(ids(1, 2), cache).sum().backward()
+    assert all(p.grad is not None for p in model.blocks[0].parameters())
 
 
 @torch.no_grad()
@@ -341,7 +346,7 @@ def test_lengths_are_the_caller_s_and_the_cache_s_own(model):
     assert cache.length.tolist() == [3, 5]
     model(ids(2, 1), cache)
     held = cache.length
-    held -= 2  # a tensor like any other, also after the short way
+    held -= 2  # a tensor like any other
     assert cache.length.tolist() == [4, 6] and [t.length.tolist() for t in cache.used()][0] == [4, 6]
 
 

@@ -86,7 +86,13 @@ def in_step(tracks: list) -> int | Tensor:
 
 @contextmanager
 def whole_or_not(cache) -> Iterator[None]:
-    """Inside, several pieces are read into a cache; after an error it holds what it held before."""
+    """Inside, tokens are read into a cache; after an error or Ctrl-C it holds what it held before.
+
+    cache: None for a reader without one, for which there is nothing to do.
+    """
+    if cache is None:
+        yield
+        return
     before = cache.length
     try:
         yield

@@ -1,14 +1,13 @@
 """What a model is made of, looked at before anything is hung onto it."""
 
+from collections.abc import Callable
 from operator import attrgetter
 
 from torch import nn
 
-from companion.runtime.decoding_parts import SHIFT
-from companion.runtime.decoding_parts import name as class_name
-
 IN_A_BLOCK = ("attn.n_heads", "attn.project", "attn.o_proj")
 OF_A_MODEL = ("embed", "norm", "hidden", "logits")
+METHODS = ("forward", "hidden", "logits", "project")
 
 
 def blocks_of(model: nn.Module) -> list[nn.Module]:
@@ -31,17 +30,48 @@ def blocks_of(model: nn.Module) -> list[nn.Module]:
     return blocks
 
 
-def matrices_in_use(model: nn.Module) -> dict[str, nn.Parameter]:
+def matrices_in_use(model: nn.Module, apart: tuple[type, ...] = ()) -> dict[str, nn.Parameter]:
     """The matrices of a model, by name, but for those that a token is not multiplied with.
 
-    Of a mixture (chapter 24) so many experts stay as a token uses. A shift's shares (chapter 10) go: they are
-    multiplied number by number, as a norm's are. A table of rows to be looked up stays.
+    Of a mixture (chapter 24) so many experts stay as a token uses. A table of rows to be looked up stays.
+
+    Args:
+        model: The model.
+        apart: Classes of parts that are left out, because their numbers are multiplied one by one, as a
+            norm's are. Chapter 10's Shift is such a class.
     """
     idle = []
     for part in model.modules():
-        if class_name(type(part)) == SHIFT:
+        if isinstance(part, apart):
             idle.append(part)
         if hasattr(part, "experts") and hasattr(part, "router"):
             idle += part.experts[part.router.n_active :]
     left_out = {id(p) for part in idle for p in part.parameters()}
     return {name: p for name, p in model.named_parameters() if p.ndim == 2 and id(p) not in left_out}
+
+
+def untouched(part: nn.Module) -> bool:
+    """Tell whether a part computes exactly what its class says, and nothing watches it.
+
+    Args:
+        part: A part of a model.
+
+    Returns:
+        False for a part in training mode, for one with forward hooks, and for one that has a method of its
+        own in place of its class's.
+    """
+    if part.training or not vars(part).keys().isdisjoint(METHODS):
+        return False
+    return not (has_hooks(part.register_forward_hook) or has_hooks(part.register_forward_pre_hook))
+
+
+def has_hooks(register: Callable) -> bool:
+    """Tell whether hooks were registered by this method of a part, such as part.register_forward_hook.
+
+    PyTorch has no question for it. But the handle of a hook knows the dictionary of all hooks of its kind, so
+    one is registered, the dictionary is counted, and the hook is removed again.
+    """
+    handle = register(lambda *_: None)
+    n_hooks = len(handle.hooks_dict_ref())
+    handle.remove()
+    return n_hooks > 1

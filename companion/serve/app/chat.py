@@ -40,7 +40,7 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
     stop.button("Stop", key="stop chat")
     try:
         sampling = sampling_of(teller.tokenizer)
-        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, **sampling)
+        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **sampling)
         for before in earlier:
             chat.messages += [
                 {"role": "user", "content": before.asked},
