@@ -96,7 +96,6 @@ def load(
     else:
         model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
     model_names.check_numbers(model, name)
-    fuse_known = partial(
-        fuse, known=FUSED_MODERN
-    )  # before each text: chapter 9, "A small model waits for Python"
+    # Called before each text: chapter 9, "A small model waits for Python".
+    fuse_known = partial(fuse, known=FUSED_MODERN)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache, fuse=fuse_known)

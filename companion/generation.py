@@ -238,8 +238,8 @@ class LanguageModel:
     """A model and its tokenizer: text in, text out, from a text's beginning to its end.
 
     make_cache: called as make_cache(config, batch_size); None for no cache. fuse: called as fuse(model)
-    before each text, gives the model that reads it; None for the model itself. max_new_tokens: at most so many
-    after the prompt; None, as many as the context has room for. seed: the same seed gives the same text;
+    before each text, gives the model that reads it; None for the model itself. max_new_tokens: at most so
+    many after the prompt; None, as many as the context has room for. seed: the same seed gives the same text;
     None gives another each time. options: those of generate; the default temperature is 0.8.
     Raises ValueError for a tokenizer that knows no end of a text, and for a prompt longer than the context.
     """

@@ -129,9 +129,9 @@ IN_BOTH = {
     "figure not drawn": (drawn_without_a_trace, NOTEBOOK, "outputs missing"),
     "ignored output without a reason": (ignored, NOTEBOOK, "ignored output without a reason"),
     "too many ignored": (
-        lambda nb: ignored(nb, reason="a timing"),
+        lambda nb: ignored(nb, reason="chance"),
         NOTEBOOK,
-        "outputs are ignored, over 10 %",
+        "or over 10 % without the timings",
     ),
     "failing cell": (raised_unasked, NOTEBOOK, "failed when it was run"),
     "stderr": (on_stderr, NOTEBOOK, "writes to stderr"),

@@ -1,4 +1,4 @@
-"""Chapters 9 and 10: fused parts give the numbers of the parts, and whatever is not plain is called itself."""
+"""Chapters 9 and 10: fused parts give the parts' numbers, and whatever is not plain is called itself."""
 
 import copy
 
@@ -203,7 +203,7 @@ def test_an_adapter_that_is_on_counts():
     model = made("gpt2").float()
     plain = copy.deepcopy(model)
     add_lora(model, rank=2)
-    for name, p in model.named_parameters():
+    for p in model.parameters():
         if p.requires_grad:
             nn.init.normal_(p, std=0.5)
     model.eval()
