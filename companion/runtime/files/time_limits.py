@@ -80,7 +80,7 @@ class Bounded:
     def _start(self) -> None:
         if self.closed or self.is_running():
             return
-        where = str(Path(__file__).parents[2])
+        where = str(Path(__file__).parents[3])
         paths = os.pathsep.join(filter(None, [where, os.environ.get("PYTHONPATH")]))
         alone: dict = {"process_group": 0}  # so that Ctrl-C in a terminal does not reach it
         if os.name == "nt":
