@@ -10,13 +10,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 import torch
 from support.weights import scripted
 
+from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
 from companion.serve import server
@@ -43,7 +43,7 @@ def teller():
     torch.manual_seed(2)
     tokenizer = BPETokenizer.train(TEXT, 290)
     model = gpt2(GPTConfig(tokenizer.vocab_size, 128, 2, 2, 32)).eval()
-    return SimpleNamespace(tokenizer=add_chat_tokens(model, tokenizer), model=model)
+    return LanguageModel(model, add_chat_tokens(model, tokenizer))
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def draws(teller, *tokens):
     """A teller that draws these tokens, and the last one again and again."""
     path = [teller.tokenizer.special_tokens["<|assistant|>"], *tokens, tokens[-1]]
     steps = dict(zip(path, path[1:], strict=False))
-    return SimpleNamespace(tokenizer=teller.tokenizer, model=scripted(teller.tokenizer, steps, context=128))
+    return LanguageModel(scripted(teller.tokenizer, steps, context=128), teller.tokenizer)
 
 
 def ends_of(teller, limits=SMALL, **fields):
@@ -423,7 +423,7 @@ def test_rows_without_a_token_are_no_text_and_no_error(teller):
         model.embed.token.weight[teller.tokenizer.vocab_size :] *= 3
     fields = {"temperature": 1.0, "seed": 1}
     wanted = Chat(model, teller.tokenizer).ask(HI[0]["content"], max_new_tokens=60, **fields)
-    with running(SimpleNamespace(tokenizer=teller.tokenizer, model=model), "tiny", SMALL) as url:
+    with running(LanguageModel(model, teller.tokenizer), "tiny", SMALL) as url:
         found = said(url, max_tokens=60, **fields)
         assert found["usage"]["completion_tokens"] == 60
         assert found["choices"][0]["message"]["content"] == wanted

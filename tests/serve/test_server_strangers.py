@@ -3,13 +3,13 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import pytest
 import torch
 from support.public import CHATML, family
 from test_server import call, refused, said
 
+from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.hugging_face import PublicTokenizer
 from companion.serve import reading
@@ -27,7 +27,7 @@ def model_for(tokenizer):
     """An untrained model for a tokenizer."""
     torch.manual_seed(2)
     model = gpt2(GPTConfig(max(tokenizer.vocab) + 1, 128, 1, 2, 16)).eval()
-    return SimpleNamespace(tokenizer=tokenizer, model=model)
+    return LanguageModel(model, tokenizer)
 
 
 def public(template=EVIL, pattern=None):
