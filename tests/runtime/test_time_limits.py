@@ -10,7 +10,7 @@ import pytest
 
 from companion.runtime.files.time_limits import Bounded, Ended
 
-HERE = "test_bounded"
+HERE = "test_time_limits"
 
 
 def make_worker(setup):
