@@ -115,6 +115,9 @@ class TestMLP:
         with pytest.raises(ValueError, match=message):
             MLP(*arguments)
 
+    def test_the_smallest_has_one_number_in_and_one_hidden(self):
+        assert MLP(1, 1)(noise(B, T, 1)).shape == (B, T, 1)
+
 
 class TestBlock:
     def test_values_and_gradients_equal_pytorch_encoder_layer(self):

@@ -605,7 +605,7 @@ def test_a_document_is_cut_between_lines_or_words():
         (["elm", "oak"], 1, "val_fraction=1"),
         (["elm", "oak"], 1.5, "val_fraction=1.5"),
         ([], 0.1, "at least one document"),
-        (["Hm."], 0.1, "too short"),
+        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give at least 6$"),
         (["H"], 0.5, "too short"),
     ],
 )

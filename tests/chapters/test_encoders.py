@@ -118,6 +118,8 @@ def test_cross_attention_refuses_what_chapter_4_refuses():
         CrossAttention(24, 5)
     with pytest.raises(TypeError, match="must be torch.bool"):
         CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(1, 3, 24), torch.zeros(1, 1, 2, 3))
+    with pytest.raises(ValueError, match=r"memory has shape \(3, 24\), must be \(B, T, C\)"):
+        CrossAttention(24, 3)(torch.zeros(1, 2, 24), torch.zeros(3, 24))
 
 
 def test_an_encoder_has_a_gpts_parameters_and_sees_what_comes_after():

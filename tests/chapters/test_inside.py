@@ -197,6 +197,12 @@ def test_a_probe_finds_a_direction_and_no_more():
     assert (bad(x[300:]).argmax(-1) == hidden_in_a_product[300:]).float().mean() < 0.65
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_a_probes_labels_may_be_any_whole_numbers(dtype):
+    x, y = torch.arange(8.0).view(4, 2), torch.tensor([0, 1, 2, 1])
+    assert torch.equal(probe(x, y.to(dtype)).weight, probe(x, y).weight)
+
+
 @pytest.mark.parametrize(
     ("states", "labels", "error", "message"),
     [

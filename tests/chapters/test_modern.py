@@ -276,6 +276,12 @@ def test_what_is_not_given_follows():
     assert torch.equal(slowed.speed, given.speed)
 
 
+def turned_from(start):
+    """Two rows of three positions, turned by RoPE from these starts."""
+    x = torch.ones(2, 1, 3, 8)
+    return RoPE(8, 10)(x, x, start)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -288,6 +294,8 @@ def test_what_is_not_given_follows():
         (lambda: RoPE(8, 10, theta=-1.0), "above 0"),
         (lambda: RoPE(8, 10, factor=math.nan), "above 0"),
         (lambda: RoPE(8, 10, original=math.nan), "above 0"),
+        (lambda: turned_from(torch.tensor([0])), r"int64 of shape \(1,\), must be .* of shape \(2,\)"),
+        (lambda: turned_from(torch.tensor([0, 1]).int()), "start is torch.int32"),
         (lambda: GroupedQueryAttention(30, 6, 4, 14, RoPE(14, 17)), "n_kv_heads=4 must divide n_heads=6"),
         (lambda: GroupedQueryAttention(30, 6, 2, 14, RoPE(14, 17), window=0), "window=0"),
         (lambda: model_of("shift")(ids(1, 18)), "positions 0 to 17, but context_length=17"),

@@ -65,6 +65,13 @@ def test_no_error_is_longer_than_half_a_step(bits, group, seed):
     assert ((restore(integers, scale) - weight).abs() <= half + 1e-6).all()
 
 
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(2**-17, "float16"), (2**-17 * 0.999, "float32"), (65504.0, "float16")]
+)
+def test_a_scale_is_float16_where_that_holds_it_to_seven_bits(scale, dtype):
+    assert round_to_grid(torch.tensor([[scale]]), 2)[1].dtype == getattr(torch, dtype)
+
+
 def test_as_torch_rounds():
     weight = torch.randn(7, 10, generator=torch.Generator().manual_seed(3))
     integers, scale = round_to_grid(weight, 8)

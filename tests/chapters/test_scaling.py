@@ -213,6 +213,7 @@ def test_rows_that_no_law_fits_are_refused():
     sizes, tokens, losses = map(list, trainings(TRUE))
     with pytest.raises(ValueError, match="losses has 5 rows, must have at least 6"):
         fit_law(sizes[:5], tokens[:5], losses[:5])
+    assert fit_law(sizes[:6], tokens[:6], losses[:6], floor=0.6).miss < 1e-6  # six are enough
     with pytest.raises(ValueError, match="no law with positive terms"):
         fit_law(sizes, tokens, [1 / loss for loss in losses])
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import socket
 import sys
@@ -204,6 +205,7 @@ def test_the_hover_and_the_table_have_the_same_numbers():
     hover, table = marks.tokens("Once", seen), marks.token_table(seen, "m")
     assert 'title="␣the 0.625; others: ␣a 0.250"' in hover and 'title="⏎ 0.125; others: . 0.500"' in hover
     assert all(number in table for number in ("0.625", "0.250", "0.125", "0.500")) and 'tabindex="0"' in table
+    assert re.findall(r"<td>(\d+)</td>", table) == ["1", "2"]  # the tokens are counted from 1
     doubts = [float(part.split("%")[0]) for part in hover.split("--doubt:")[1:]]
     assert doubts[0] < doubts[1]
 

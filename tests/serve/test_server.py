@@ -627,6 +627,10 @@ def test_the_token_is_asked_of_everybody_but_health(teller):
         assert call(url, {"max_tokens": 1}, Authorization="Bearer s3cret")[0] == 200
         for path in ("/health", "/health/"):
             assert call(url, method="GET", path=path)[0] == 200
+        for first, second, status in (("s3cret", "wrong", b" 200 "), ("wrong", "s3cret", b" 401 ")):
+            twice = f"Authorization: Bearer {first}\r\nAuthorization: Bearer {second}"  # the first counts
+            request = f"GET /v1/models HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{twice}\r\n\r\n"
+            assert status in status_line(connect(url, request.encode()))
     check_token(None, None)
     with pytest.raises(Refused):
         check_token("Bearer sécret", "s3cret")
