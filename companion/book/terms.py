@@ -127,7 +127,8 @@ def occurrence(name: str) -> re.Pattern:
 
 def unprotected(source: str) -> list[tuple[int, int]]:
     """The parts of a Markdown text in which terms may be linked, as positions of begin and end."""
-    free, position = [], 0
+    free = []
+    position = 0
     for protected in PROTECTED.finditer(source):
         free.append((position, protected.start()))
         position = protected.end()

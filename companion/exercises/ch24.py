@@ -266,9 +266,9 @@ class ExpertWork(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls):
-        return (
-            False  # True, the default, makes the first use import torch.compile: seconds of the answer's time
-        )
+        # PyTorch's default, True, imports torch.compile at the first use, which would take seconds of the
+        # answer's time. There is no public switch for it.
+        return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         found, kind = func(*args, **kwargs or {}), func.overloadpacket

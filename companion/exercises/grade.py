@@ -138,7 +138,7 @@ class Tries:
 
 def all_tries(exercise: Function, answer: Any) -> Iterator[Try]:
     """Each input in turn, small ones first, until the time is over. Raises Unclear."""
-    seconds = float(SECONDS)
+    seconds = SECONDS
     for case in cases_of(exercise):
         one, taken = tried(exercise, answer, case, seconds)
         seconds -= taken
