@@ -33,7 +33,7 @@ def carry_out(rank, spec):
     for name, value in (usual | spec.get("env", [{}, {}])[rank]).items():
         if value is not None:
             os.environ[name] = str(value)
-    distributed.JOIN = spec.get("join", 30)
+    distributed.JOIN = spec.get("join", 600)
     preparing.STORIES = 30
     reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []
