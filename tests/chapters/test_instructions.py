@@ -487,8 +487,13 @@ def rows_of(dialogues, tokenizer):
 
 
 @cache
-def told_lessons():
-    return lessons(480, seed=161, unknown=0.0, stories=400)
+def taught_conversations():
+    """The conversations of the chapter's first training: the shorter half of 720."""
+
+    def length(lesson):
+        return sum(len(message["content"]) for message in lesson.messages)
+
+    return sorted(lessons(720, seed=161, unknown=0.0, stories=720), key=length)[:360]
 
 
 @cache
@@ -497,7 +502,7 @@ def told_questions():
 
 
 def chapters_lessons(tokenizer):
-    return rows_of(told_lessons(), tokenizer)
+    return rows_of(taught_conversations(), tokenizer)
 
 
 def share_right(model, tokenizer):
@@ -512,7 +517,7 @@ def nats_of_stories(model, tokenizer):
     return (nats / count).item()
 
 
-def sixty_steps(model, batches, batch_size=8, loss=next_token_loss):
+def sixty_steps(model, batches, batch_size=6, loss=next_token_loss):
     """The losses of the chapter's first training, on other batches or with another loss."""
     where = {"device": "cpu", "dtype": "float32"}
     config = TrainConfig(60, batch_size=batch_size, lr=2e-3, min_lr=0.0, warmup_steps=10, **where)
@@ -542,7 +547,7 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing(village
     model, tokenizer = village
     torch.manual_seed(0)
     newborn = gpt2(model.config)
-    losses = sixty_steps(newborn, partial(masked_batches, chapters_lessons(tokenizer), 8, 0))
+    losses = sixty_steps(newborn, partial(masked_batches, chapters_lessons(tokenizer), 6, 0))
     assert share_right(newborn, tokenizer) == 0 and losses[-1] < losses[0] - 3  # it learned, but not this
 
 
@@ -550,9 +555,9 @@ def test_from_random_weights_the_chapters_first_training_answers_nothing(village
 def test_replay_of_words_keeps_the_storyteller_for_sixty_steps(village):
     """What the chapter says of its 60 steps with the stories' own words as targets."""
     model, tokenizer = village
-    rows = chapters_lessons(tokenizer) + text_rows(load_split("train")[:240], tokenizer)
-    sixty_steps(model, partial(masked_batches, rows, 12, 0), batch_size=12)
-    assert 0.5 < share_right(model, tokenizer) < 0.68 and 0.58 < nats_of_stories(model, tokenizer) < 0.65
+    rows = chapters_lessons(tokenizer) + text_rows(load_split("train")[:120], tokenizer)
+    sixty_steps(model, partial(masked_batches, rows, 8, 0), batch_size=8)
+    assert 0.45 < share_right(model, tokenizer) < 0.59 and 0.6 < nats_of_stories(model, tokenizer) < 0.69
 
 
 @pytest.mark.gate
@@ -563,7 +568,7 @@ def test_learning_a_part_of_the_prompt_costs_no_answers(village):
     every = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
 
     def both(first):
-        return zip(masked_batches(rows, 8, 0, first), masked_batches(every, 8, 0, first), strict=True)
+        return zip(masked_batches(rows, 6, 0, first), masked_batches(every, 6, 0, first), strict=True)
 
     def loss(model, batch):
         (x, y), (_, all_targets) = batch
@@ -574,4 +579,4 @@ def test_learning_a_part_of_the_prompt_costs_no_answers(village):
         return each[answer].sum() + 0.1 * count * each[rest].mean(), count
 
     sixty_steps(model, both, loss=loss)
-    assert 0.66 < share_right(model, tokenizer) < 0.76 and 1.17 < nats_of_stories(model, tokenizer) < 1.37
+    assert 0.62 < share_right(model, tokenizer) < 0.73 and 1.36 < nats_of_stories(model, tokenizer) < 1.56
