@@ -1,6 +1,8 @@
 """companion.blocks against PyTorch's own layers, on odd and distinct dimensions."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from companion.attention import CausalSelfAttention
 from companion.blocks import MLP, Block, LayerNorm
 
+CHAPTER = Path(__file__).parents[2] / "chapters" / "05_blocks.ipynb"
 B, T, C, H, D_FF = 3, 7, 15, 5, 37
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -202,3 +205,23 @@ class TestBlock:
         assert not torch.equal(block(x), block(x))
         block.eval()
         assert torch.equal(block(x), block(x))
+
+
+@pytest.mark.gate
+def test_the_logged_runs_of_the_chapter_begin_as_their_first_steps_do_now(monkeypatch):
+    """The chapter repeats the first 100 steps of one, two and four blocks; these are the other runs."""
+    monkeypatch.chdir(CHAPTER.parent)
+    cells = [c for c in json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+    scope = {}
+    for cell in map("".join, (cell["source"] for cell in cells)):
+        exec(cell, scope)
+        if "class PostNorm" in cell:
+            break
+    trained, silent, part, blocks = (scope[name] for name in ("trained", "silent", "part", "blocks"))
+    runs = {name: blocks(2, make) for name, make in scope["broken"].items()}
+    runs["norm after"] = blocks(4, lambda: silent(part(scope["PostNorm"])))
+    log = json.loads(scope["LOG"].read_text(encoding="utf-8"))
+    assert log.keys() == runs.keys() | scope["depths"].keys()
+    for name, make_layers in runs.items():
+        _, measured = trained(make_layers)
+        assert abs(measured[0][0] - log[name]["bits"][0]) < 0.02, name
