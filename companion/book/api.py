@@ -31,7 +31,9 @@ def modules(book: Book) -> dict[str, Chapter | None]:
         folder = book.root / "companion" / name
         if (folder / "__init__.py").exists() and public_names(tree_of(book, name)):
             named[name] = None
-        named |= dict.fromkeys(f"{name}.{path.stem}" for path in sorted(folder.glob("[!_]*.py")))
+        for path in sorted(folder.rglob("[!_]*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            named[".".join((name, *parts))] = None
     return named
 
 
