@@ -27,6 +27,11 @@ class TokenEmbedding(nn.Module):
                 raise ValueError(f"{name}={size} must be at least 1; try 1024 tokens, width 64")
         self.weight = nn.Parameter(torch.randn(vocab_size, d_model) * 0.02)  # (V, C)
 
+    @property
+    def token(self) -> "TokenEmbedding":
+        """The token table: this embedding itself (GPTEmbedding has one beside its positions)."""
+        return self
+
     def forward(self, tokens: torch.Tensor, start=0) -> torch.Tensor:
         """(B, T) int64 -> (B, T, C). start: ignored; every embedding takes one (see GPTEmbedding)."""
         try:

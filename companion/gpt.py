@@ -55,8 +55,8 @@ class GPTConfig:
 class GPT(nn.Module):
     """Embedding, blocks, norm, and a score for every token of the vocabulary. (B, T) -> logits (B, T, V).
 
-    It is given its parts and builds none. embed: called as embed(tokens, start=...); embed.token.weight, or
-    embed.weight without a token, is (V, C). blocks: each called as block(x, cache). norm: the last one.
+    It is given its parts and builds none. embed: called as embed(tokens, start=...); embed.token is its
+    table of token rows, (V, C). blocks: each called as block(x, cache). norm: the last one.
     head: (B, T, C) -> (B, T, V); None scores with the embedding's own rows (weight tying).
     """
 
@@ -84,7 +84,7 @@ class GPT(nn.Module):
         """(..., C) -> (..., V): the head, applied to the positions that hidden holds."""
         if self.head is not None:
             return self.head(hidden)
-        return F.linear(hidden, getattr(self.embed, "token", self.embed).weight)  # times (V, C) transposed
+        return F.linear(hidden, self.embed.token.weight)  # times (V, C) transposed
 
     def forward(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
         """(B, T) int64 -> (B, T, V). The logits at t score the token after t, from tokens 0 to t alone."""
@@ -110,7 +110,7 @@ def init_gpt2(model: GPT, std: float | None = None) -> GPT:
             nn.init.normal_(p, std=std / math.sqrt(2 * len(model.blocks)) if into_stream else std)
         elif name.endswith("bias"):
             nn.init.zeros_(p)
-    nn.init.normal_(getattr(model.embed, "token", model.embed).weight, std=0.2)
+    nn.init.normal_(model.embed.token.weight, std=0.2)
     nn.init.constant_(model.norm.weight, min(2.5 / math.sqrt(width), 40 / width))
     return model
 

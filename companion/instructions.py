@@ -66,8 +66,10 @@ def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | Non
         raise ValueError(f"tokenizer has {sizes}; give the tokenizer that the model was made for")
     like = CHAT_TOKENS if like is None else like
     rows = [tokenizer.encode(like[name], allowed_special="all")[-1] for name in CHAT_TOKENS]
-    tables = [getattr(model.embed, "token", model.embed), *([model.head] if model.head is not None else [])]
-    for table in tables:  # the head, where it has rows of its own
+    tables = [model.embed.token]
+    if model.head is not None:  # it has rows of its own
+        tables.append(model.head)
+    for table in tables:
         grown = torch.cat([table.weight.data, table.weight.data[rows]])  # (V, C) -> (V + 3, C)
         table.weight = nn.Parameter(grown)
     model.config = replace(model.config, vocab_size=len(grown))

@@ -20,7 +20,7 @@ from companion.gpt import GPT
 from companion.runtime.files.arguments import check_batch
 from companion.runtime.models.doubled_stream import Doubled, FirstHalf
 from companion.runtime.models.masks import near
-from companion.runtime.models.shapes import fill_shape
+from companion.runtime.models.shapes import check_shape
 from companion.runtime.training.joint_optimizers import of_one_shape, only_matrices
 
 __all__ = [
@@ -233,7 +233,13 @@ class LlamaConfig:
     shift: int = 0
 
     def __post_init__(self):
-        fill_shape(self)
+        check_shape(self)
+        if self.n_kv_heads is None:
+            self.n_kv_heads = self.n_heads
+        if self.head_width is None:
+            self.head_width = self.d_model // self.n_heads
+        if self.d_ff is None:
+            self.d_ff = 8 * math.ceil(self.d_model / 3)
 
     @property
     def architecture(self) -> str:

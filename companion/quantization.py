@@ -150,6 +150,10 @@ class QuantizedRows(nn.Module):
         self.layer = layer
 
     @property
+    def token(self) -> "QuantizedRows":
+        return self
+
+    @property
     def weight(self) -> Tensor:
         return self.layer.weight
 
@@ -238,8 +242,8 @@ def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping
         return kind(*corrected(layer.weight, grams[layer], bits, group), layer.bias)
 
     replace_linear(model.requires_grad_(False), None, make)
-    place = "embed.token" if hasattr(model.embed, "token") else "embed"  # without a table of positions
-    table = Int8Linear(*round_to_grid(model.get_submodule(place).weight, 8))
+    [place] = [name for name, part in model.named_modules() if part is model.embed.token]
+    table = Int8Linear(*round_to_grid(model.embed.token.weight, 8))
     head = table
     if model.head is not None:  # it has rows of its own
         head = Int8Linear(*round_to_grid(model.head.weight, 8), model.head.bias)

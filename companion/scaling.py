@@ -62,8 +62,7 @@ def flops_per_token(model: GPT, length: int) -> int:
 def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str, int]:
     """Bytes that a step of AdamW on so many tokens holds in float32, by what they are for.
 
-    model: GPT-2 type, with fused attention; from 128 to 256 tokens in a row, `attend` on a CPU keeps its
-    weights, up to a sixth more. recompute: blocks keep their input alone (see Recomputed).
+    model: GPT-2 type, with fused attention. recompute: blocks keep their input alone (see Recomputed).
     What is alive for a moment only, such as the gradients of activations, comes on top.
     Source: Korthikanti et al., 2022 (arXiv:2205.05198), section 4, for other sizes of number.
     """

@@ -202,7 +202,7 @@ def learn_rows(model: GPT, ids: list[int]) -> None:
     """Let these rows of the embedding, and of a head of its own, learn beside an adapter."""
     import torch
 
-    tables = [getattr(model.embed, "token", model.embed)]
+    tables = [model.embed.token]
     if model.head is not None:
         tables.append(model.head)
     for table in tables:

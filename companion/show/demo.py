@@ -178,7 +178,7 @@ def embeddings(subject: Subject) -> Iterator[str]:
     from torch.nn import functional as F
 
     model, ids = subject.model, subject.ids
-    table = getattr(model.embed, "token", model.embed).weight.detach().float().cpu()  # (V, C)
+    table = model.embed.token.weight.detach().float().cpu()  # (V, C)
     with torch.no_grad():
         x = model.eval().embed(subject.tokens, start=0)[0].float().cpu()  # (T, C)
     rows = table[ids]  # (T, C)
@@ -378,7 +378,7 @@ def gpt(subject: Subject) -> Iterator[str]:
         share = count / total
         yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20, subject.signs):20}  {each}".rstrip()
     if getattr(model, "head", None) is None:
-        rows = "embed.token" if hasattr(model.embed, "token") else "embed"
+        rows = next(name for name, part in model.named_modules() if part is model.embed.token)
         yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} scores the next token"
     yield ""
     V, C = config.vocab_size, config.d_model

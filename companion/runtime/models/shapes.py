@@ -1,4 +1,4 @@
-"""The shapes of models with rotary positions: what follows from what was given, and whether it fits."""
+"""The shapes of models with rotary positions: whether they fit."""
 
 import math
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 SIZES = ("vocab_size", "context_length", "n_layers", "n_heads", "n_kv_heads", "d_model", "d_ff", "head_width")
 
 
-def fill_shape(c: Any) -> None:
-    """Fill in what a LlamaConfig leaves to be worked out: head_width, n_kv_heads and d_ff.
+def check_shape(c: Any) -> None:
+    """Raise ValueError, in one line, for the first field of a LlamaConfig that is out of its range.
 
-    Raises ValueError, in one line, for the first field that is out of its range.
+    head_width, n_kv_heads and d_ff may be None: they follow from the others.
     """
     given = SIZES if c.window is None else (*SIZES, "window")
     for name in given:
@@ -24,12 +24,9 @@ def fill_shape(c: Any) -> None:
     if c.head_width is None and c.d_model // c.n_heads % 2:
         rule = f"twice n_heads={c.n_heads}, since a head's numbers turn in pairs"
         raise ValueError(f"d_model={c.d_model} must be a multiple of {rule}; change one, or give head_width")
-    c.head_width = c.d_model // c.n_heads if c.head_width is None else c.head_width
-    c.n_kv_heads = c.n_heads if c.n_kv_heads is None else c.n_kv_heads
-    c.d_ff = math.ceil(c.d_model / 3) * 8 if c.d_ff is None else c.d_ff
-    if c.head_width % 2:
+    if c.head_width is not None and c.head_width % 2:
         raise ValueError(f"head_width={c.head_width} must be even: its numbers turn in pairs")
-    if c.n_heads % c.n_kv_heads:
+    if c.n_kv_heads is not None and c.n_heads % c.n_kv_heads:
         raise ValueError(f"n_kv_heads={c.n_kv_heads} must divide n_heads={c.n_heads}; change one")
     if type(c.shift) is not int or c.shift < 0:
         raise ValueError(f"shift={c.shift!r} must be a whole number of at least 0; 0 leaves it out")
