@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from companion.attention import CausalSelfAttention, attend
+from companion.attention import attend
 from companion.blocks import Block
 from companion.caching import FUSED, fuse, fuse_nothing
 from companion.embeddings import TokenEmbedding
@@ -121,24 +121,37 @@ class SwiGLU(nn.Module):
 
 
 # Cell ecd4089c, under “Keys for several”
-class GroupedQueryAttention(CausalSelfAttention):
+class GroupedQueryAttention(nn.Module):
     """Attention with fewer keys and values than queries, made of parts. (B, T, C) -> (B, T, C).
 
     n_kv_heads: keys and values, each shared by n_heads / n_kv_heads queries. width: numbers in a head, D.
     rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: positions
-    that a query sees, its own included; None, all. kw: dropout, and bias, of q_proj, k_proj, v_proj.
-    Raises ValueError for n_kv_heads that does not divide n_heads, or a window below 1.
+    that a query sees, its own included; None, all. dropout: as in CausalSelfAttention. bias: whether q_proj,
+    k_proj and v_proj add one.
+    Raises ValueError for a size below 1, n_kv_heads that does not divide n_heads, or dropout outside [0, 1).
     Source: Ainslie et al., 2023 (arXiv:2305.13245), section 2.2.
     """
 
-    def __init__(self, d_model, n_heads, n_kv_heads, width, rope, norms=None, window=None, **kw):
-        super().__init__(n_heads * width, n_heads, **kw)
-        if n_kv_heads < 1 or n_heads % n_kv_heads or (window is not None and window < 1):
-            raise ValueError(f"{n_kv_heads=} must divide {n_heads=}, and {window=} be at least 1 or None")
-        self.n_kv_heads, self.width, self.window, self.rope = n_kv_heads, width, window, rope
+    def __init__(
+        self, d_model, n_heads, n_kv_heads, width, rope, norms=None, window=None, dropout=0.0, bias=True
+    ):
+        super().__init__()
+        if min(d_model, n_heads, n_kv_heads, width) < 1 or n_heads % n_kv_heads:
+            raise ValueError(f"{n_kv_heads=} must divide {n_heads=}, and {d_model=}, {width=} be at least 1")
+        if window is not None and window < 1:
+            raise ValueError(f"{window=} must be at least 1, or None")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"{dropout=} must be at least 0 and below 1; try 0.0")
+        self.n_heads = n_heads
+        self.n_kv_heads = n_kv_heads
+        self.width = width
+        self.window = window
+        self.dropout = dropout
+        self.rope = rope
         self.q_norm, self.k_norm = norms or (nn.Identity(), nn.Identity())
-        for name, heads in (("q_proj", n_heads), ("k_proj", n_kv_heads), ("v_proj", n_kv_heads)):
-            setattr(self, name, nn.Linear(d_model, heads * width, bias=kw.get("bias", True)))
+        self.q_proj = nn.Linear(d_model, n_heads * width, bias=bias)
+        self.k_proj = nn.Linear(d_model, n_kv_heads * width, bias=bias)
+        self.v_proj = nn.Linear(d_model, n_kv_heads * width, bias=bias)
         self.o_proj = nn.Linear(n_heads * width, d_model, bias=False)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -253,22 +266,31 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
     if meta:
         with torch.device("meta"):
             return llama(config)
-    c, blocks = config, []
+    c = config
     rope = RoPE(c.head_width, c.context_length, c.rope_theta, c.rope_factor, c.rope_original)
+    blocks = []
     for _ in range(c.n_layers):
-        norms = [RMSNorm(c.head_width, c.norm_eps) for _ in "qk"] if c.qk_norm else None
-        sizes, more = (c.d_model, c.n_heads, c.n_kv_heads, c.head_width), (rope, norms, c.window)
-        attn = GroupedQueryAttention(*sizes, *more, bias=c.qkv_bias, dropout=c.dropout)
+        norms = None
+        if c.qk_norm:
+            norms = RMSNorm(c.head_width, c.norm_eps), RMSNorm(c.head_width, c.norm_eps)
+        sizes = c.d_model, c.n_heads, c.n_kv_heads, c.head_width
+        attn = GroupedQueryAttention(*sizes, rope, norms, c.window, c.dropout, bias=c.qkv_bias)
         mlp = SwiGLU(c.d_model, c.d_ff, c.dropout)
+        nn.init.zeros_(attn.o_proj.weight)
+        nn.init.zeros_(mlp.down_proj.weight)
         parts = RMSNorm(c.d_model, c.norm_eps), attn, RMSNorm(c.d_model, c.norm_eps), mlp
         blocks.append(SwiftBlock(*parts, c.shift) if c.shift else Block(*parts))
-        nn.init.zeros_(attn.o_proj.weight), nn.init.zeros_(mlp.down_proj.weight)
-    head = None if c.tied else nn.Linear(c.d_model, c.vocab_size, bias=False)
-    embed, norm = TokenEmbedding(c.vocab_size, c.d_model), RMSNorm(c.d_model, c.norm_eps)
+    embed = TokenEmbedding(c.vocab_size, c.d_model)
     nn.init.normal_(embed.weight, std=0.2)
-    nn.init.constant_(norm.weight, min(1.0, 20 / c.d_model) if c.tied else 1.0)
-    nn.init.zeros_(head.weight) if head else None
-    embed, norm = (Doubled(embed), FirstHalf(norm)) if c.shift else (embed, norm)
+    norm = RMSNorm(c.d_model, c.norm_eps)
+    if c.tied:
+        head = None  # the token rows score
+        nn.init.constant_(norm.weight, min(1.0, 20 / c.d_model))
+    else:
+        head = nn.Linear(c.d_model, c.vocab_size, bias=False)
+        nn.init.zeros_(head.weight)
+    if c.shift:
+        embed, norm = Doubled(embed), FirstHalf(norm)
     return GPT(c, embed, blocks, norm, head)
 
 
