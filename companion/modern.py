@@ -38,6 +38,7 @@ __all__ = [
     "Muon",
     "fuse_rms_norm",
     "fuse_swiglu",
+    "fuse_rope",
     "fuse_grouped_attention",
     "fuse_shift",
     "fuse_swift_block",
@@ -366,11 +367,28 @@ def fuse_swiglu(mlp: SwiGLU, known: dict) -> Callable:
     return fused_swiglu
 
 
+def fuse_rope(rope: RoPE, known: dict) -> Callable:
+    speed, context_length = rope.speed, rope.context_length
+
+    def fused_rope(q, k, start):
+        T = q.shape[-2]
+        if torch.is_tensor(start) or start + T > context_length:  # rows at different positions, or an error
+            return rope(q, k, start)
+        at = torch.arange(start, start + T, device=q.device)  # (T,)
+        angle = at[:, None] * speed.to(q.device)  # (T, D / 2)
+        cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
+        a, b = torch.cat([q, k], dim=1).chunk(2, dim=-1)  # queries and keys are turned together
+        turned = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+        return turned.split([q.shape[1], k.shape[1]], dim=1)
+
+    return fused_rope
+
+
 def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable:
     q_proj, k_proj = fuse(attn.q_proj, known), fuse(attn.k_proj, known)
     v_proj, o_proj = fuse(attn.v_proj, known), fuse(attn.o_proj, known)
     q_norm, k_norm = fuse(attn.q_norm, known), fuse(attn.k_norm, known)
-    rope, width, window = attn.rope, attn.width, attn.window
+    rope, width, window = fuse(attn.rope, known), attn.width, attn.window
     n_shared = attn.n_heads // attn.n_kv_heads  # queries that share a key
 
     def fused_attention(x, cache):
@@ -421,6 +439,7 @@ def fuse_swift_block(block: SwiftBlock, known: dict) -> Callable:
 FUSED_MODERN = FUSED | {
     nn.Identity: fuse_nothing,
     RMSNorm: fuse_rms_norm,
+    RoPE: fuse_rope,
     SwiGLU: fuse_swiglu,
     GroupedQueryAttention: fuse_grouped_attention,
     Shift: fuse_shift,
