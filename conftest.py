@@ -23,3 +23,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker("gate")
         if item.path.suffix == ".ipynb" or item.get_closest_marker("gate"):
             item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Streamlit sets this when it is imported, and the kernels of notebooks would then show no figure."""
+    os.environ.pop("MPLBACKEND", None)

@@ -706,24 +706,3 @@ def test_a_table_of_builders_makes_the_model_without_drawing_numbers(data, folde
 def test_listing_the_builders_imports_no_torch():
     code = "import sys, companion; list(companion.BUILDERS); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-@pytest.mark.gate
-@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
-def test_a_trainer_keeps_the_memory_of_freed_tensors():
-    """Four tensors of 8 MB, freed and made again, 20 times: only the first round asks for new pages."""
-    code = (
-        "import resource, sys, torch\n"
-        "from companion.training import TrainConfig, Trainer\n"
-        "if sys.argv[1] == 'trainer': Trainer(torch.nn.Linear(2, 2), None, TrainConfig(steps=1))\n"
-        "def pages():\n"
-        "    some = [torch.ones(2**21) for _ in range(4)]\n"
-        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "print(-pages() + [pages() for _ in range(20)][-1])"
-    )
-
-    def new_pages(how):
-        call = [sys.executable, "-c", code, how]
-        return int(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-
-    assert new_pages("trainer") < 10_000  # without: 160,000, or few where pages are huge

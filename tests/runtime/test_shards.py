@@ -30,7 +30,7 @@ from companion.tokenization import BPETokenizer, Tokenizer
 from companion.training import TrainConfig, evaluate, training_batches
 from companion.village import load_split
 
-ROOT = Path(shards.__file__).parents[2]
+ROOT = Path(shards.__file__).parents[3]
 STORIES = load_split("train")[:160]
 PLANTED = ["Too short.", "cheap red shoes " * 40, STORIES[3].upper(), STORIES[9]]
 DOCUMENTS = [*STORIES[:50], *PLANTED, *STORIES[50:], PLANTED[0], PLANTED[3]]

@@ -24,7 +24,7 @@ from companion.runtime.data import streams
 from companion.runtime.data.streams import Documents
 from companion.village import load_split
 
-ROOT = Path(streams.__file__).parents[2]
+ROOT = Path(streams.__file__).parents[3]
 STORIES = load_split("train")[:120]
 
 
