@@ -22,7 +22,7 @@ def test_search_finds_a_term_of_each_chapter(tab, chapter):
     terms = chapter_terms(chapter, read_notebook(chapter.notebook))
     word = max(terms[0].names, key=len) if terms else "Mara"
     tab.go(f"search.html?q={quote(word)}")
-    done = "() => /found|finished/i.test(document.querySelector('#search-results').innerText)"
+    done = "() => /finished/i.test(document.querySelector('#search-results .search-summary').innerText)"
     tab.page.wait_for_function(done)
     links = tab.page.locator("#search-results ul.search li a").evaluate_all("all => all.map((a) => a.href)")
     assert any(f"chapters/{chapter.name}.html" in link for link in links), (word, links)
