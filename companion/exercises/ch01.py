@@ -36,14 +36,9 @@ def mirrored(tokens):
 
 
 @chapter.function(
-    "1.1",
-    "One merge",
-    stars=1,
+    "1.1 One merge ★",
     inputs=r"""
-        [], ("a", "b")
-        ["a"], ("a", "b")
-        ["a", "a", "a"], ("a", "a")
-        ["b", "a", "b"], ("a", "b")
+        [], ("a", "b") || ["a"], ("a", "b") || ["a", "a", "a"], ("a", "a") || ["b", "a", "b"], ("a", "b")
         ["a", "b", "c", "a", "b"], ("a", "b")
         apart("ab", "c", "a", "bc"), ("a", "bc")
         ["b", "a"], ("a", "b")
@@ -93,12 +88,8 @@ def merge(tokens, pair):
     return merged
 
 
-# -- 1.2 ------------------------------------------------------------------
-
 chapter.number(
-    "1.2",
-    "Twice the tokens",
-    stars=1,
+    "1.2 Twice the tokens ★",
     wants="bytes_per_token()",
     answer=3.2 * 13 / 12,
     tolerance=0.012,
@@ -279,9 +270,7 @@ def readable(token):
 
 
 @chapter.function(
-    "1.3",
-    "What a user may not say",
-    stars=2,
+    "1.3 What a user may not say ★★",
     cases=typed_texts,
     call=request_tokens,
     shown="{f}(tokenizer, {1}), as tokens",
@@ -336,12 +325,8 @@ def request(tokenizer, text):
     return [begin, *ids, end]
 
 
-# -- 1.4 ------------------------------------------------------------------
-
 chapter.number(
-    "1.4",
-    "Tokens that never come",
-    stars=2,
+    "1.4 Tokens that never come ★★",
     wants="never_used()",
     answer=108 / 767,
     tolerance=0.0006,
@@ -361,8 +346,7 @@ chapter.number(
             That is the share for the held-out stories. Encode those that the merges were made from.
         659 / 767
             That is the share of the tokens that do come.
-        100 * 108 / 767
-        14.08
+        100 * 108 / 767 || 14.08
             That is in percent. Give it as a share, between 0 and 1.
         108
             That is their number. Divide it by the number of merges.
@@ -392,12 +376,9 @@ def longest_anywhere(text, tokens):
 
 
 @chapter.function(
-    "1.5",
-    "Longest first",
-    stars=2,
+    "1.5 Longest first ★★",
     inputs=r"""
-        "", ["a"]
-        "a", ["a"]
+        "", ["a"] || "a", ["a"]
         "anan", ["a", "n", "an", "ana"]
         "key", ["k", "key", "e", "ke", "y"]
         "abcd", ["a", "b", "c", "d", "bcd", "ab"]
@@ -492,16 +473,12 @@ def cut_text(answer, text, vocab_size, probe):
 
 # In the inputs, the texts with unusual digits are long, so that they are tried after the plain ones.
 @chapter.function(
-    "1.6",
-    "Digits, one by one",
-    stars=3,
+    "1.6 Digits, one by one ★★★",
     inputs=r"""
         "57 57 57 keys", 260, " 57"
         "57 57 57 keys", 260, "57 keys"
         "7 7 7 keys keys found", 261, "keys 7"
-        "ab 12ab 12ab cd", 258, "12ab"
-        "½ " * 14 + "cups", 259, "½ ½"
-        "x² " * 11 + "key", 259, "x²"
+        "ab 12ab 12ab cd", 258, "12ab" || "½ " * 14 + "cups", 259, "½ ½" || "x² " * 11 + "key", 259, "x²"
         "٣٣ " * 10 + "key", 259, "٣٣"
         "it's 5 it's that's he's", 261, "it's 5"
         "a   key   key   keys", 260, "a   key 7"
@@ -522,9 +499,7 @@ def cut_text(answer, text, vocab_size, probe):
         r"\p{N}" => r" ?\p{N}+"
             Two digits became one token, as in GPT-2. If your pattern has a part for single digits, does
             it come too late? At each place, the first alternative that fits is taken.
-        [LETTERS, r"\p{N}", REST] => [r"\p{N}", GPT2]
-        [LETTERS, r"\p{N}", REST] => [r"\d", GPT2]
-        [LETTERS, r"\p{N}", REST] => ["[0-9]", GPT2]
+        [LETTERS, r"\p{N}", REST] => [r"\p{N}", GPT2] || [r"\d", GPT2] || ["[0-9]", GPT2]
             A number at the very start is split, and one behind a space is not: there, at the space,
             GPT-2's own part for numbers still fits, and takes all the digits with it.
         r"\p{N}" => r" ?\p{N}"
@@ -544,8 +519,7 @@ def cut_text(answer, text, vocab_size, probe):
             digits, and nothing else.
         = digit_tokenizer(text.lower(), vocab_size)
             It was trained on another text than the one given: the capitals' merges are missing.
-        [LETTERS, r"\p{N}", REST] => [" (?=[0-9])", "[0-9]", GPT2]
-        [LETTERS, r"\p{N}", REST] => [r" (?=\d)", r"\d", GPT2]
+        [LETTERS, r"\p{N}", REST] => [" (?=[0-9])", "[0-9]", GPT2] || [r" (?=\d)", r"\d", GPT2]
             Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\d` do not find ² or ½; `\p{N}`
             does.
         - return Merges(text, vocab_size, pattern)

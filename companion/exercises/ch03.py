@@ -27,15 +27,9 @@ def nearest_cases(seed):
 
 
 @chapter.function(
-    "3.1",
-    "Whose neighbor?",
-    stars=1,
+    "3.1 Whose neighbor? ★",
     inputs="""
-        E, 0
-        E, 1
-        E, 2
-        E, 3
-        E, 4
+        E, 0 || E, 1 || E, 2 || E, 3 || E, 4
         torch.tensor([[1.0, 2.0], [-1.0, -2.1], [2.0, -0.9]]), 0
         torch.tensor([[1.0, 2.0], [-1.0, -2.1], [2.0, -0.9]]), 1
         torch.tensor([[1.0, 2.0], [-1.0, -2.1], [2.0, -0.9]]), 2
@@ -85,12 +79,8 @@ def nearest(rows, i):
     return cosine.argmax().item()
 
 
-# -- 3.2 ------------------------------------------------------------------
-
 chapter.number(
-    "3.2",
-    "Which came first?",
-    stars=1,
+    "3.2 Which came first? ★",
     wants="loss_at_the_end()",
     answer=math.log(2),
     tolerance=0.05,
@@ -124,9 +114,7 @@ def gradient_cases(seed):
 
 
 @chapter.function(
-    "3.3",
-    "What reaches the table",
-    stars=2,
+    "3.3 What reaches the table ★★",
     inputs="""
         torch.tensor([1]), torch.tensor([[2.0]]), 2
         torch.tensor([1, 1]), torch.tensor([[1.0, 0.0], [2.0, 5.0]]), 3
@@ -216,9 +204,7 @@ def by_look_up(answer, rows, weight, bias, window):
 
 
 @chapter.function(
-    "3.4",
-    "Multiply once, look up for ever",
-    stars=2,
+    "3.4 Multiply once, look up for ever ★★",
     inputs="""
         TWO_ROWS, torch.tensor([[3.0]]), torch.tensor([0.0]), torch.tensor([[1]])
         TWO_ROWS, torch.tensor([[3.0, 5.0]]), None, torch.tensor([[1, 1]])
@@ -252,8 +238,7 @@ def by_look_up(answer, rows, weight, bias, window):
         return found => return found.tanh()
         return found => return found.tanh() ; found[0] += mix.bias => found[-1] += mix.bias
         return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias / n
-        return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias
-        return found => return found.tanh() ; found[0] += mix.bias => pass
+        return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias || pass
             The tanh comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold it.
     """,
     right="Eight look-ups and seven additions do what took 65,536 multiplications a token.",
@@ -328,9 +313,7 @@ def spell(answer, pieces, d_model, tokens):
 
 
 @chapter.function(
-    "3.5",
-    "A row for a word that nobody has seen",
-    stars=3,
+    "3.5 A row for a word that nobody has seen ★★★",
     inputs="""
         [b"a"], 1, torch.tensor([[0]])
         [b"a", b"ab"], 2, torch.tensor([[1]])

@@ -11,12 +11,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
-# -- 4.1 ------------------------------------------------------------------
-
 chapter.number(
-    "4.1",
-    "Asking twice as loudly",
-    stars=1,
+    "4.1 Asking twice as loudly ★",
     wants="weight_of_mara()",
     answer=64 / 86,
     tolerance=0.005,
@@ -27,8 +23,7 @@ chapter.number(
             The share of Mara is not doubled: the others' powers grow too, and it stays below 1.
         0.25
             You squared the share. Square each power, and then take the share of their new sum.
-        16 / 24
-        64 / 72
+        16 / 24 || 64 / 72
             Only the power of Mara was changed. All five scores are products with the query.
         math.exp(6) / (math.exp(6) + math.exp(2) + math.exp(4) + 2)
             Here the powers are powers of 2, not of e.
@@ -58,25 +53,10 @@ def window_cases(seed):
 
 
 @chapter.function(
-    "4.2",
-    "A window that slides",
-    stars=1,
+    "4.2 A window that slides ★",
     inputs="""
-        1, 1, 1
-        1, 2, 1
-        3, 3, 1
-        4, 4, 2
-        2, 5, 3
-        1, 4, 2
-        3, 3, 9
-        3, 3, 2
-        3, 3, 3
-        3, 3, 4
-        1, 3, 3
-        1, 3, 5
-        2, 5, 7
-        10, 10, 8
-        4, 30, 17
+        1, 1, 1 || 1, 2, 1 || 3, 3, 1 || 4, 4, 2 || 2, 5, 3 || 1, 4, 2 || 3, 3, 9 || 3, 3, 2 || 3, 3, 3
+        3, 3, 4 || 1, 3, 3 || 1, 3, 5 || 2, 5, 7 || 10, 10, 8 || 4, 30, 17
     """,
     cases=window_cases,
     mistakes="""
@@ -112,12 +92,8 @@ def window_mask(n_query, n_key, window):
     return (j <= i) & (j > i - window)
 
 
-# -- 4.3 ------------------------------------------------------------------
-
 chapter.number(
-    "4.3",
-    "Order out of nothing",
-    stars=2,
+    "4.3 Order out of nothing ★★",
     wants="different_outputs()",
     answer=24,
     tolerance=0.1,
@@ -209,9 +185,7 @@ def leaks_by_gradient(layer, x):
 
 
 @chapter.function(
-    "4.4",
-    "A leak that no gradient shows",
-    stars=2,
+    "4.4 A leak that no gradient shows ★★",
     cases=leak_cases,
     shown="{f}({0}, x), x = {1}",
     mistakes="""
@@ -299,9 +273,7 @@ def values_and_gradients(answer, q, k, v):
 
 
 @chapter.function(
-    "4.5",
-    "The right to look nowhere",
-    stars=2,
+    "4.5 The right to look nowhere ★★",
     inputs="""
         line(0.0), line(0.0), line(6.0)
         line(0.0, 0.0), line(0.0, 0.0), line(6.0, 12.0)
@@ -357,9 +329,7 @@ def alibi_cases(seed):
 
 
 @chapter.function(
-    "4.6",
-    "Positions without a table",
-    stars=3,
+    "4.6 Positions without a table ★★★",
     inputs="""
         line(0.0), line(0.0), line(5.0)
         torch.zeros(1, 2, 2, 1), torch.zeros(1, 2, 2, 1), torch.tensor([8.0, 0.0, 8.0, 0.0]).view(1, 2, 2, 1)

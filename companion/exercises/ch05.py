@@ -10,16 +10,13 @@ from torch import nn
 
 from companion.exercises.exercise import Problem
 from companion.exercises.notation import Chapter
+from companion.exercises.small_gpt import LayerNorm
 from companion.exercises.values import a, show
 
 chapter = Chapter()
 
-# -- 5.1 ------------------------------------------------------------------
-
 chapter.number(
-    "5.1",
-    "How much the stream swells",
-    stars=1,
+    "5.1 How much the stream swells ★",
     wants="size_at_the_top()",
     answer=math.sqrt(1 + 48 * 0.25),
     tolerance=0.02,
@@ -35,9 +32,7 @@ chapter.number(
             Those are the writings alone. What was in the stream before is still there.
         math.sqrt(1 + 48 * 0.5)
             Mean squares add up. The mean square of numbers of size 0.5 is not 0.5.
-        1.12**48
-        1.118**48
-        math.sqrt(1.25) ** 48
+        1.12**48 || 1.118**48 || math.sqrt(1.25) ** 48
             One writing swells a stream of size 1 by 1.12. The next ones meet a larger stream, and swell it by
             less.
         1.5**48
@@ -98,9 +93,7 @@ def use_rezero(answer, f, x, up):
 
 
 @chapter.function(
-    "5.2",
-    "Born with its volume at zero",
-    stars=1,
+    "5.2 Born with its volume at zero ★",
     cases=rezero_cases,
     call=use_rezero,
     shown="{f}(f)(x), x = {1}",
@@ -184,23 +177,10 @@ def first_two_only(n):
 
 
 @chapter.function(
-    "5.3",
-    "Only if",
-    stars=2,
+    "5.3 Only if ★★",
     inputs="""
-        1, [0]
-        1, [1]
-        2, [0, 0]
-        2, [0, 1]
-        2, [1, 0]
-        2, [1, 1]
-        3, [0, 0, 0]
-        3, [1, 0, 0]
-        3, [1, 1, 0]
-        3, [1, 1, 1]
-        18, [0] * 7 + [1] + [0] * 10
-        18, [0] + [1] * 17
-        18, [1] * 18
+        1, [0] || 1, [1] || 2, [0, 0] || 2, [0, 1] || 2, [1, 0] || 2, [1, 1] || 3, [0, 0, 0] || 3, [1, 0, 0]
+        3, [1, 1, 0] || 3, [1, 1, 1] || 18, [0] * 7 + [1] + [0] * 10 || 18, [0] + [1] * 17 || 18, [1] * 18
     """,
     cases=exactly_one_cases,
     call=try_rules,
@@ -245,17 +225,9 @@ def by_length_cases(seed):
 
 
 @chapter.function(
-    "5.4",
-    "Sixteen million ways",
-    stars=2,
+    "5.4 Sixteen million ways ★★",
     inputs="""
-        []
-        [0.5]
-        [0.0]
-        [0.5, 0.25]
-        [2.0, 3.0, 5.0]
-        [0.5, -0.5]
-        [0.5, 0.0, 2.0]
+        [] || [0.5] || [0.0] || [0.5, 0.25] || [2.0, 3.0, 5.0] || [0.5, -0.5] || [0.5, 0.0, 2.0]
         [0.75] * 13
     """,
     cases=by_length_cases,
@@ -297,19 +269,6 @@ def by_length(slopes):
 
 
 # -- 5.5 ------------------------------------------------------------------
-
-
-class LayerNorm(nn.Module):
-    """With the attributes that the chapter's has, and no more."""
-
-    def __init__(self, d_model):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(d_model))
-        self.bias = nn.Parameter(torch.zeros(d_model))
-        self.eps = 1e-5
-
-    def forward(self, x):
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 def fold_cases(seed):
@@ -365,9 +324,7 @@ def shares_memory(made, norm, linear):
 
 
 @chapter.function(
-    "5.5",
-    "The scale that was never needed",
-    stars=2,
+    "5.5 The scale that was never needed ★★",
     cases=fold_cases,
     call=use_folded,
     shown="{f}(norm, linear), tried on x = {2}",
@@ -461,9 +418,7 @@ def use_parallel(answer, C, H, d_ff, x, weights):
 
 
 @chapter.function(
-    "5.6",
-    "Side by side",
-    stars=3,
+    "5.6 Side by side ★★★",
     cases=parallel_cases,
     call=use_parallel,
     shown="{f}({0}, {1}, {2})(x), x = {3}",

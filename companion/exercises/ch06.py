@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,16 +11,13 @@ from torch import nn
 
 from companion.exercises.exercise import Problem
 from companion.exercises.notation import Chapter
+from companion.exercises.small_gpt import GPT, Layer, Shape
 from companion.exercises.values import a
 
 chapter = Chapter()
 
-# -- 6.1 ------------------------------------------------------------------
-
 chapter.number(
-    "6.1",
-    "The first line of a log",
-    stars=1,
+    "6.1 The first line of a log ★",
     wants="first_loss()",
     answer=math.log(50257) + 0.02**2 * 1600 / 2,
     tolerance=0.01,
@@ -58,20 +55,13 @@ def memories(seed):
 
 
 @chapter.function(
-    "6.2",
-    "As deep as the memory allows",
-    stars=1,
+    "6.2 As deep as the memory allows ★",
     inputs="""
         16 * (20 + 74 * 3) + 48, 2, 5, 3
         16 * (20 + 74 * 2), 2, 5, 3
         16 * (20 + 74 * 3) - 1, 2, 5, 3
-        16 * 20, 2, 5, 3
-        16 * (20 + 74) + 960, 2, 5, 3
-        16 * 11, 2, 5, 3
-        10**9, 768, 50257, 1024
-        10**9, 1600, 50257, 1024
-        16 * (20 + 74 * 150), 2, 5, 3
-        16 * (20 + 74 * 2500), 2, 5, 3
+        16 * 20, 2, 5, 3 || 16 * (20 + 74) + 960, 2, 5, 3 || 16 * 11, 2, 5, 3 || 10**9, 768, 50257, 1024
+        10**9, 1600, 50257, 1024 || 16 * (20 + 74 * 150), 2, 5, 3 || 16 * (20 + 74 * 2500), 2, 5, 3
         0, 2, 5, 3
     """,
     cases=memories,
@@ -120,20 +110,15 @@ def deepest(memory, d_model, vocab_size, context_length):
     return max(0, (parameters - rest) // block)
 
 
-# -- 6.3 ------------------------------------------------------------------
-
 chapter.number(
-    "6.3",
-    "Where attention takes over",
-    stars=1,
+    "6.3 Where attention takes over ★",
     wants="crossover()",
     answer=6 * 768 + 50257 / 24,
     tolerance=1,
     mistakes="""
         6 * 768
             That is the answer for the blocks alone. The head is a matrix, too, and no small one.
-        3 * (6 * 768 + 50257 / 24)
-        (6 * 768 + 50257 / 24) / 3
+        3 * (6 * 768 + 50257 / 24) || (6 * 768 + 50257 / 24) / 3
             One of the two is counted forward only, the other with the way back. Take both sides from
             equation (4).
         6 * 768 + 50257 / 12
@@ -247,9 +232,7 @@ def felt(f, x, change, more_than=0.0):
 
 
 @chapter.function(
-    "6.4",
-    "Who depends on whom",
-    stars=2,
+    "6.4 Who depends on whom ★★",
     cases=functions_of_positions,
     shown="{f}({0}, x), x = {1}",
     mistakes="""
@@ -265,8 +248,7 @@ def felt(f, x, change, more_than=0.0):
         = gradients_of_sums(f, x).sum(-1) != 0
             Slopes of both signs cancel where you add them, over outputs or inputs: take sizes first.
         slopes.abs() => slopes.sum(-1, keepdim=True).abs()
-        = felt(f, x, lambda: 1.0)
-        = felt(f, x, lambda: 1.0, more_than=1e-6)
+        = felt(f, x, lambda: 1.0) || felt(f, x, lambda: 1.0, more_than=1e-6)
             You moved all numbers of an input together, or added up their slopes. A function that reads only
             their differences, as a norm does, does not feel that.
         sizes > 0 => sizes.cumsum(0) > 0
@@ -280,8 +262,7 @@ def felt(f, x, change, more_than=0.0):
         = torch.zeros_like(it)
             Nothing moved, not even at the position that changed. Is the change so small that float32's seven
             digits lose it? And does `f` get what was changed?
-        = felt(f, x, lambda: 1e-7 * torch.randn(x.shape[2]))
-        = felt(f, x, lambda: 1e-7)
+        = felt(f, x, lambda: 1e-7 * torch.randn(x.shape[2])) || felt(f, x, lambda: 1e-7)
             So small a change is lost: float32 keeps seven digits. Change `x` by about as much as its numbers
             are.
     """,
@@ -293,103 +274,7 @@ def depends(f, x):
     return sizes > 0
 
 
-# -- A small GPT for 6.5 and 6.6 ------------------------------------------
-
-
-@dataclass
-class Shape:
-    vocab_size: int
-    context_length: int
-    n_layers: int
-    n_heads: int
-    d_model: int
-    d_ff: int
-    dropout: float = 0.0
-
-
-class Table(nn.Module):
-    def __init__(self, rows, width):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(rows, width))
-
-    def forward(self, tokens):
-        return F.embedding(tokens, self.weight)
-
-
-class LayerNorm(nn.Module):
-    """With the attributes that chapter 5's has, and no more."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
-        self.eps = 1e-5
-
-    def forward(self, x):
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
-
-
-class Embedding(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.token, self.position = Table(c.vocab_size, c.d_model), Table(c.context_length, c.d_model)
-        self.dropout = nn.Dropout(c.dropout)
-
-    def forward(self, tokens, start=0):
-        return self.dropout(self.token(tokens) + self.position.weight[start : start + tokens.shape[-1]])
-
-
-class Attention(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.n_heads, self.dropout = c.n_heads, c.dropout
-        self.q_proj, self.k_proj = nn.Linear(c.d_model, c.d_model), nn.Linear(c.d_model, c.d_model)
-        self.v_proj, self.o_proj = nn.Linear(c.d_model, c.d_model), nn.Linear(c.d_model, c.d_model)
-
-    def forward(self, x, cache=None):
-        projected = [proj(x) for proj in (self.q_proj, self.k_proj, self.v_proj)]
-        q, k, v = (part.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in projected)
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.o_proj(out.transpose(1, 2).flatten(2))
-
-
-class Rules(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.up_proj, self.down_proj = nn.Linear(c.d_model, c.d_ff), nn.Linear(c.d_ff, c.d_model)
-
-    def forward(self, x):
-        return self.down_proj(F.gelu(self.up_proj(x), approximate="tanh"))
-
-
-class Layer(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.norm_1, self.attn = LayerNorm(c.d_model), Attention(c)
-        self.norm_2, self.mlp = LayerNorm(c.d_model), Rules(c)
-
-    def forward(self, x, cache=None):
-        x = x + self.attn(self.norm_1(x))
-        return x + self.mlp(self.norm_2(x))
-
-
-class GPT(nn.Module):
-    def __init__(self, config):
-        super().__init__()
-        self.config, self.embed, self.head = config, Embedding(config), None
-        self.blocks = nn.ModuleList(Layer(config) for _ in range(config.n_layers))
-        self.norm = LayerNorm(config.d_model)
-
-    def hidden(self, tokens, cache=None):
-        x = self.embed(tokens)
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
-
-    def logits(self, hidden):
-        return F.linear(hidden, self.embed.token.weight) if self.head is None else self.head(hidden)
-
-    def forward(self, tokens, cache=None):
-        return self.logits(self.hidden(tokens, cache))
+# -- models for 6.5 and 6.6 --------------------------------------------------
 
 
 def trained(model):
@@ -457,9 +342,7 @@ def rows_of(tokens, gradient):
 
 
 @chapter.function(
-    "6.5",
-    "One table, two teachers",
-    stars=2,
+    "6.5 One table, two teachers ★★",
     cases=also_one_with_dropout,
     call=both_gradients,
     shown="{f}(model, x = {1}, y = {2})",
@@ -486,8 +369,7 @@ def rows_of(tokens, gradient):
             lower.
         = (it[0], torch.zeros_like(it[1]))
             The head's is 0 everywhere. Did the loss go through the tensor that you asked?
-        = (rows_of(x, sum(it)), sum(it) - rows_of(x, sum(it)))
-        = (rows_of(x, sum(it)), rows_of(y, sum(it)))
+        = (rows_of(x, sum(it)), sum(it) - rows_of(x, sum(it))) || (rows_of(x, sum(it)), rows_of(y, sum(it)))
             You split the whole gradient by rows. But a row that was read learns from both teachers at once:
             split by role, with a tensor for each.
         = (model.embed.token.weight.grad.add_(it[0]), it[1])
@@ -559,9 +441,7 @@ def alike(model, deeper, x):
 
 
 @chapter.function(
-    "6.6",
-    "Deeper, without a word changed",
-    stars=3,
+    "6.6 Deeper, without a word changed ★★★",
     cases=models_and_tokens,
     call=grow_and_train,
     shown="{f}(model), then model(x) with x = {1}",

@@ -22,14 +22,9 @@ def parts_cases(seed):
 
 
 @chapter.function(
-    "7.1",
-    "Two halves",
-    stars=1,
+    "7.1 Two halves ★",
     inputs="""
-        [(4.0, 3)]
-        [(2.0, 1), (8.0, 1)]
-        [(2.0, 2), (16.0, 1)]
-        [(1.0, 4), (32.0, 1)]
+        [(4.0, 3)] || [(2.0, 1), (8.0, 1)] || [(2.0, 2), (16.0, 1)] || [(1.0, 4), (32.0, 1)]
         [(2.0, 1), (2.0, 1), (16.0, 1)]
         [(20.0, 300), (30.0, 100)]
     """,
@@ -64,12 +59,8 @@ def total_perplexity(parts):
     return math.exp(nats / tokens)
 
 
-# -- 7.2 ------------------------------------------------------------------
-
 chapter.number(
-    "7.2",
-    "Never seen",
-    stars=1,
+    "7.2 Never seen ★",
     wants="never_seen()",
     answer=1 / math.e,
     tolerance=0.015,
@@ -109,19 +100,10 @@ def all_rates(answer, *settings):
 
 
 @chapter.function(
-    "7.3",
-    "Up, along, down",
-    stars=2,
+    "7.3 Up, along, down ★★",
     inputs="""
-        5, 2.0, 1, 1
-        7, 1.0, 2, 3
-        10, 1.0, 2, 4
-        6, 0.5, 0, 3
-        6, 0.5, 3, 0
-        6, 1.0, 5, 4
-        4, 1.0, 8, 0
-        4, 1.0, 0, 8
-        3, 2.0, 5, 4
+        5, 2.0, 1, 1 || 7, 1.0, 2, 3 || 10, 1.0, 2, 4 || 6, 0.5, 0, 3 || 6, 0.5, 3, 0 || 6, 1.0, 5, 4
+        4, 1.0, 8, 0 || 4, 1.0, 0, 8 || 3, 2.0, 5, 4
     """,
     cases=wsd_cases,
     call=all_rates,
@@ -241,9 +223,7 @@ def turned(one, other):
 
 
 @chapter.function(
-    "7.4",
-    "Every story once",
-    stars=2,
+    "7.4 Every story once ★★",
     cases=lambda seed: [(17 + seed, 4), (23 + seed, 5), (40, 8)],
     call=find_faults,
     shown="what is wrong in three passes, with n_stories = {0} and batch_size = {1}",
@@ -268,8 +248,7 @@ def turned(one, other):
         seed * 10**6 + this_pass => seed + this_pass
             The first pass of seed 8 is the second one of seed 7: a sum of seed and pass is the same for both.
             Keep them apart, as `training_batches` does.
-        seed * 10**6 + this_pass => seed * 10 + this_pass
-        seed * 10**6 + this_pass => seed * 1000 + this_pass
+        seed * 10**6 + this_pass => seed * 10 + this_pass || seed * 1000 + this_pass
             A late pass of seed 7 is the first pass of seed 8, as with 7 * 10 + 10 and 8 * 10. A run may have
             thousands of passes: keep seed and pass further apart, as `training_batches` does.
         torch.randperm(n_stories, generator=generator).tolist() => list(range(n_stories))
@@ -317,9 +296,7 @@ def slow_steps():
 
 
 chapter.number(
-    "7.5",
-    "One odd batch",
-    stars=2,
+    "7.5 One odd batch ★★",
     wants="slow_steps()",
     answer=slow_steps(),
     tolerance=0.5,
@@ -415,14 +392,8 @@ def average_cases(seed):
 
 # Who keeps the model's own tensors of each step has kept the newest ones every time. Their average is they.
 @chapter.function(
-    "7.6",
-    "The average of the way",
-    stars=3,
-    inputs="""
-        0.5, (1, 1), 1
-        0.5, (1, 1), 2
-        0.9, (1, 1), 3
-    """,
+    "7.6 The average of the way ★★★",
+    inputs="0.5, (1, 1), 1 || 0.5, (1, 1), 2 || 0.9, (1, 1), 3",
     cases=average_cases,
     call=follow,
     shown="a model of widths {1}, {2} times {f}({0}).update(model), each time with other weights",

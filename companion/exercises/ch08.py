@@ -11,12 +11,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
-# -- 8.1 ------------------------------------------------------------------
-
 chapter.number(
-    "8.1",
-    "A thousand small chances",
-    stars=1,
+    "8.1 A thousand small chances ★",
     wants="likeliest_at_two()",
     answer=0.96**0.5 / (0.96**0.5 + 1000 * 0.00004**0.5),
     tolerance=0.005,
@@ -44,9 +40,7 @@ chapter.number(
             That is what all others have at T = 1. Wanted is what the likeliest token has at T = 2.
         0.00004**0.5
             That is the root of one of the others. How many of these are in the sum, and what is divided?
-        13.0
-        13.4
-        13.41
+        13.0 || 13.4 || 13.41
             In percent? A probability lies between 0 and 1.
         1 - 0.96**0.5 / (0.96**0.5 + 1000 * 0.00004**0.5)
             That is what the thousand others have now, together. The question is what is left for the first.
@@ -71,9 +65,7 @@ def top_p(logits, share):
 
 
 @chapter.function(
-    "8.2",
-    "A bar that moves",
-    stars=1,
+    "8.2 A bar that moves ★",
     inputs="""
         torch.tensor([8.0, 4, 2, 1, 1]).log(), 0.2
         torch.tensor([1.0, 3.0, 3.0]), 1.0
@@ -131,16 +123,11 @@ def temperature_cases(seed):
 # The last logit of -2000 has a probability of exactly 0 at the answer. Which other inputs end in a NaN depends
 # on the way: on the interval, how it is halved, the precision, and the half that a NaN chooses.
 @chapter.function(
-    "8.3",
-    "As open as you like",
-    stars=2,
+    "8.3 As open as you like ★★",
     inputs="""
-        TWO, 0.5
-        40 * TWO, 0.5
+        TWO, 0.5 || 40 * TWO, 0.5
         torch.tensor([0.0, -1.0, -2000.0]), 0.5
-        2 * HALVES, 127 / 64
-        10 * HALVES, 127 / 64
-        HALVES / 50, 127 / 64
+        2 * HALVES, 127 / 64 || 10 * HALVES, 127 / 64 || HALVES / 50, 127 / 64
     """,
     cases=temperature_cases,
     tolerance=2e-3,
@@ -232,9 +219,7 @@ def ending_cases(seed):
 
 
 @chapter.function(
-    "8.4",
-    "Which ending?",
-    stars=2,
+    "8.4 Which ending? ★★",
     cases=ending_cases,
     shown="{f}(model, {1}, {2}, {3})",
     tolerance=1e-4,
@@ -303,9 +288,7 @@ def find_faults(answer):
 
 
 @chapter.function(
-    "8.5",
-    "A trap for the greedy",
-    stars=2,
+    "8.5 A trap for the greedy ★★",
     cases=lambda seed: [()] if seed == 0 else [],
     call=find_faults,
     shown="what is wrong with {f}()",
@@ -374,9 +357,7 @@ def speculate_cases(seed):
 
 
 @chapter.function(
-    "8.6",
-    "Guess first, ask later",
-    stars=3,
+    "8.6 Guess first, ask later ★★★",
     inputs="""
         torch.tensor([0.5, 0.5]), torch.tensor([0.25, 0.75])
         torch.tensor([0.5, 0.25, 0.25]), torch.tensor([0.25, 0.5, 0.25])
@@ -412,8 +393,7 @@ def speculate_cases(seed):
         return accept, rest => return (p >= q).float(), rest
             You reject every token that the draft gives too often. Some of it is right: let a share of it
             through.
-        kept / q.clamp(min=1e-30) => torch.where(q > 0, p / q, 1.0)
-        kept / q.clamp(min=1e-30) => p / q.clamp(min=1e-30)
+        kept / q.clamp(min=1e-30) => torch.where(q > 0, p / q, 1.0) || p / q.clamp(min=1e-30)
             An acceptance above 1 is no probability. Where the draft gives a token too rarely, the most that
             one can do is to accept it always; the rest brings what is missing.
     """,

@@ -22,14 +22,9 @@ def size_cases(seed):
 
 
 @chapter.function(
-    "9.1",
-    "How much room?",
-    stars=1,
+    "9.1 How much room? ★",
     inputs="""
-        1, 1, 1, 8, 1, 1, 8
-        2, 4, 2, 8, 5, 3, 16
-        3, 6, 1, 42, 10, 2, 4
-        5, 4, 4, 12, 7, 2, 32
+        1, 1, 1, 8, 1, 1, 8 || 2, 4, 2, 8, 5, 3, 16 || 3, 6, 1, 42, 10, 2, 4 || 5, 4, 4, 12, 7, 2, 32
     """,
     cases=size_cases,
     tolerance=1e-9,
@@ -78,12 +73,8 @@ def cache_size(layers, heads, key_heads, width, tokens, rows, bits):
     return numbers * bits // 8
 
 
-# -- 9.2 ------------------------------------------------------------------
-
 chapter.number(
-    "9.2",
-    "The speed of memory",
-    stars=1,
+    "9.2 The speed of memory ★",
     wants="gain_of_sixteen()",
     answer=16 * (16 + 1) / (16 + 16 * 1),
     tolerance=0.05,
@@ -124,14 +115,9 @@ def mask_cases(seed):
 
 
 @chapter.function(
-    "9.3",
-    "Each row its own end",
-    stars=2,
+    "9.3 Each row its own end ★★",
     inputs="""
-        torch.tensor([2, 4]), 2
-        torch.tensor([0]), 3
-        torch.tensor([1, 0]), 1
-        torch.tensor([3, 3]), 2
+        torch.tensor([2, 4]), 2 || torch.tensor([0]), 3 || torch.tensor([1, 0]), 1 || torch.tensor([3, 3]), 2
     """,
     cases=mask_cases,
     mistakes="""
@@ -204,19 +190,10 @@ def agreeing(one, other):
 
 
 @chapter.function(
-    "9.4",
-    "What is read already",
-    stars=2,
+    "9.4 What is read already ★★",
     inputs="""
-        [0, 5, 7, 9], [0, 5, 8, 1]
-        [0, 5], [0, 5]
-        [0, 5, 7], [0, 5]
-        [], [0, 3]
-        [4], [0]
-        [0, 5], [0, 5, 6, 7]
-        [0, 5, 6, 7], [0, 1, 6, 7]
-        [5, 0, 7, 3], [0, 7, 3, 5]
-        [0], [0]
+        [0, 5, 7, 9], [0, 5, 8, 1] || [0, 5], [0, 5] || [0, 5, 7], [0, 5] || [], [0, 3] || [4], [0]
+        [0, 5], [0, 5, 6, 7] || [0, 5, 6, 7], [0, 1, 6, 7] || [5, 0, 7, 3], [0, 7, 3, 5] || [0], [0]
         [0, 12, 3], [0, 1, 23]
     """,
     cases=reuse_cases,
@@ -225,8 +202,7 @@ def agreeing(one, other):
         min(same, len(text) - 1) => same
             Where the cache holds all of the text, nothing is left to read, and so there are no logits to draw
             from. Go back one token more, and read that one again.
-        min(same, len(text) - 1) => same ; text[kept:] => text[kept:] or text[-1:]
-        min(same, len(text) - 1) => same ; text[kept:] => text[kept:] or text
+        min(same, len(text) - 1) => same ; text[kept:] => text[kept:] or text[-1:] || text[kept:] or text
             Where the cache holds all of the text, you read tokens again that it still holds: they would be
             there twice. Rewind it to before what is read.
         agreeing(held, text) => sum(a == b for a, b in zip(held, text))
@@ -303,18 +279,9 @@ def speed(a, c, k):
 
 
 @chapter.function(
-    "9.5",
-    "How far to guess",
-    stars=2,
+    "9.5 How far to guess ★★",
     inputs="""
-        0.8, 0.1
-        0.0, 0.5
-        0.4, 0.25
-        1.0, 0.5
-        0.9, 0.02
-        0.3, 0.35
-        0.6, 0.05
-        0.7, 0.7
+        0.8, 0.1 || 0.0, 0.5 || 0.4, 0.25 || 1.0, 0.5 || 0.9, 0.02 || 0.3, 0.35 || 0.6, 0.05 || 0.7, 0.7
         0.95, 0.001
     """,
     cases=draft_cases,
@@ -335,8 +302,7 @@ def speed(a, c, k):
             first is: `a` times `a`.
         range(MOST + 1) => range(1, MOST + 1)
             Sometimes no guess is best: try 0, too.
-        range(k + 1) => range(max(k, 1))
-        range(k + 1) => range(k)
+        range(k + 1) => range(max(k, 1)) || range(k)
             The sum ends too early: `k` guesses give up to `k + 1` tokens.
         tokens / price => tokens
             That gives the most tokens, whatever they cost. Divide by the price.
@@ -385,9 +351,7 @@ def pages_cases(seed):
 
 
 @chapter.function(
-    "9.6",
-    "Pages",
-    stars=3,
+    "9.6 Pages ★★★",
     inputs="""
         torch.arange(12.0).reshape(3, 1, 4, 1), [2, 0], 6
         torch.arange(12.0).reshape(3, 1, 4, 1), [1], 4

@@ -17,9 +17,7 @@ chapter = Chapter()
 HORIZON = 2 * math.pi * 500_000 ** (126 / 128)
 
 chapter.number(
-    "10.1",
-    "How far can it count?",
-    stars=1,
+    "10.1 How far can it count? ★",
     wants="horizon()",
     answer=HORIZON,
     tolerance=HORIZON / 100,
@@ -54,8 +52,7 @@ chapter.number(
             Near, but for a factor of a thousand: is that in thousands of tokens?
         2 * math.pi * 500_000 ** (126 / 128) / 10**6
             Near, but for a factor of a million: is that in millions of tokens?
-        2_500_000
-        2_600_000
+        2_500_000 || 2_600_000
             Nearly. It should be right to within 1 %.
         628
             That is the example, a head 4 wide. Llama 3's are 128 wide.
@@ -80,25 +77,11 @@ def divided_up(number, by):
 
 
 @chapter.function(
-    "10.2",
-    "As many numbers",
-    stars=1,
+    "10.2 As many numbers ★",
     inputs="""
-        6, 8
-        6, 5
-        6, 1
-        1, 1
-        1, 7
-        2, 2
-        3, 8
-        4096, 256
-        96, 8
-        576, 8
-        97, 10
+        6, 8 || 6, 5 || 6, 1 || 1, 1 || 1, 7 || 2, 2 || 3, 8 || 4096, 256 || 96, 8 || 576, 8 || 97, 10
         # where 32 bits overflow; floats are right
-        4096, 1
-        16_384, 256
-        65_536, 1
+        4096, 1 || 16_384, 256 || 65_536, 1
     """,
     cases=gated_cases,
     helpers=(divided_up,),
@@ -153,13 +136,9 @@ def halves_cases(seed):
 
 
 @chapter.function(
-    "10.3",
-    "Which number turns with which?",
-    stars=2,
+    "10.3 Which number turns with which? ★★",
     inputs="""
-        torch.arange(4.0)[:, None], 1
-        torch.arange(6.0)[:, None], 1
-        torch.arange(8.0)[:, None], 2
+        torch.arange(4.0)[:, None], 1 || torch.arange(6.0)[:, None], 1 || torch.arange(8.0)[:, None], 2
         torch.arange(24.0).view(12, 2), 3
     """,
     cases=halves_cases,
@@ -214,9 +193,7 @@ def share_cases(seed):
 
 
 @chapter.function(
-    "10.4",
-    "From many keys, few",
-    stars=2,
+    "10.4 From many keys, few ★★",
     inputs="""
         torch.tensor([[1.0], [3], [10], [20]]), 4, 2
         torch.tensor([[1.0], [3], [10], [20]]), 4, 1
@@ -295,9 +272,7 @@ def try_going_on(answer, x, shares, before):
 
 
 @chapter.function(
-    "10.5",
-    "What a shift must remember",
-    stars=2,
+    "10.5 What a shift must remember ★★",
     inputs="""
         torch.tensor([[1.0]]), torch.tensor([[0.5]]), torch.tensor([[0.0]])
         torch.tensor([[1.0]]), torch.tensor([[0.5]]), torch.tensor([[4.0]])
@@ -396,15 +371,11 @@ FEW_STEPS = "".join(
 
 
 @chapter.function(
-    "10.6",
-    "Even, and exactly",
-    stars=3,
+    "10.6 Even, and exactly ★★★",
     inputs="""
         torch.tensor([[3.0, 0], [0, 0.5]])
         torch.tensor([[0.0, 2], [-2, 0]])
-        torch.tensor([[3.0, 4]])
-        torch.tensor([[0.5]])
-        torch.tensor([[-7.0]])
+        torch.tensor([[3.0, 4]]) || torch.tensor([[0.5]]) || torch.tensor([[-7.0]])
         torch.tensor([[1.0, 1], [1, -1], [1, 1]])
     """,
     cases=orthogonal_cases,

@@ -56,19 +56,13 @@ def file_cases(seed):
 
 
 @chapter.function(
-    "11.1",
-    "What is in the file?",
-    stars=1,
+    "11.1 What is in the file? ★",
     inputs=r"""
-        file([])
-        file([], {"format": "pt"})
-        file([("a", "F32", [2])])
-        file([("scale", "F32", [])])
+        file([]) || file([], {"format": "pt"}) || file([("a", "F32", [2])]) || file([("scale", "F32", [])])
         # The file's first byte is a brace, too.
         file([("a", "U8", [3])], {"by": "Mara"}, n=ord("{"))
         file([("none", "F16", [0, 3])])
-        file([("W", "U8", [2])])
-        file([("a b", "U8", [2])])
+        file([("W", "U8", [2])]) || file([("a b", "U8", [2])])
         file([("w", "BF16", [2, 3])], {"format": "pt"})
         file([("w", "BF16", [3, 2])], {"format": "pt"}, first=False)
         file([("größe", "I8", [5])], fill=lambda n: b"}\xff{\x80]")
@@ -87,8 +81,7 @@ def file_cases(seed):
         name != NOTES => "dtype" in entry
             `__metadata__` is no tensor: it holds notes of whoever wrote the file. Leave it out, wherever it
             stands.
-        name != NOTES => NOTES not in name
-        name != NOTES => not name.startswith("__")
+        name != NOTES => NOTES not in name || not name.startswith("__")
             A tensor's name may have `__metadata__` in it, or begin with `__`; only that name alone is none.
         "little" => "big"
         8 : 8 + length => 8:
@@ -125,8 +118,7 @@ def file_cases(seed):
         data[8 : 8 + length] => data[data.index(b"{") : data.rindex(b"}") + 1]
             Braces do not tell where the header begins and ends: they may be among the length's bytes, and
             among the numbers'. Read the length.
-        data[8 : 8 + length] => data[8 : data.index(b"}}") + 2]
-        data[8 : 8 + length] => data[8 : data.rindex(b"}") + 1]
+        data[8 : 8 + length] => data[8 : data.index(b"}}") + 2] || data[8 : data.rindex(b"}") + 1]
             A header ends after N bytes. What follows are numbers, and any byte can be among them; braces may
             stand in names too.
         (dtype, shape) => (dtype, shape[::-1])
@@ -149,8 +141,7 @@ def file_cases(seed):
             The shape is missing: (type, shape) for each.
         (dtype, shape) => (dtype.lower(), shape)
             The type's name should stay as the file has it.
-        (dtype, shape) => tuple(entry.values())[:2]
-        (dtype, shape) => tuple(entry.values())[1::-1]
+        (dtype, shape) => tuple(entry.values())[:2] || tuple(entry.values())[1::-1]
             A JSON object has no order: look up `dtype` and `shape` by their keys.
         (dtype, shape) => entry
             Of each entry, take the type and the shape alone, as a pair.
@@ -205,25 +196,11 @@ def sign_of_zero(value):
 
 
 @chapter.function(
-    "11.2",
-    "Half a number",
-    stars=2,
+    "11.2 Half a number ★★",
     inputs="""
-        as_bytes(0x3F80)
-        as_bytes(0xC000)
-        as_bytes(0x3FC0)
-        as_bytes(0x0000)
-        as_bytes(0x42F7)
-        as_bytes(0x7F7F)
-        as_bytes(0x0080)
-        as_bytes(0x7F80)
-        as_bytes(0xFF80)
-        as_bytes(0x7FC0)
-        as_bytes(0xFF81)
-        as_bytes(0x8000)
-        as_bytes(0x0001)
-        as_bytes(0x007F)
-        as_bytes(0x8040)
+        as_bytes(0x3F80) || as_bytes(0xC000) || as_bytes(0x3FC0) || as_bytes(0x0000) || as_bytes(0x42F7)
+        as_bytes(0x7F7F) || as_bytes(0x0080) || as_bytes(0x7F80) || as_bytes(0xFF80) || as_bytes(0x7FC0)
+        as_bytes(0xFF81) || as_bytes(0x8000) || as_bytes(0x0001) || as_bytes(0x007F) || as_bytes(0x8040)
         as_bytes(0x3F80, 0x3FC0)
         as_bytes(0x0000, 0x8000, 0x3F80)
         as_bytes(0x7F80, 0x7FC0, 0xFF80, 0x3F00)
@@ -248,8 +225,7 @@ def sign_of_zero(value):
             Below 2 to the −126 (exponent bits all 0) the 1 before the point is missing, and the exponent
             stays at −126. Or let float32 do all that: which half of it do you have? Infinities and NaN have a
             rule of their own too.
-        exponent == 0 => False
-        exponent == 0 => exponent == fraction == 0
+        exponent == 0 => False || exponent == fraction == 0
         exponent == 0 => exponent == fraction == 0 ; sign * size => sign * size + 0.0
         fraction * 2.0**-126 => fraction * 2.0**-127
         fraction * 2.0**-126 => fraction * 2.0**-127 ; sign * size => sign * size + 0.0
@@ -280,8 +256,7 @@ def sign_of_zero(value):
         / 128 => / 127
             Seven bits count up to 127, and 128 steps make a whole.
         exponent - 127 => exponent - 126
-        = 2 * torch.tensor(it)
-        = [2 * x for x in it]
+        = 2 * torch.tensor(it) || [2 * x for x in it]
             Twice too large: an exponent of 127 stands for 1.
         exponent - 127 => exponent - 128
         = [x / 2 for x in it]
@@ -486,22 +461,19 @@ def last_two_words(name):
     return our_name(name)
 
 
-def layer(name):
+def up_to(layers, name):
+    """The table's answer for a model of so many layers."""
     found = re.match(r"model\.layers\.([0-9]+)", name)
-    return int(found[1]) if found else 0
+    return our_name(name) if found is None or int(found[1]) < layers else None
 
 
 @chapter.function(
-    "11.3",
-    "From their names to ours",
-    stars=2,
+    "11.3 From their names to ours ★★",
     cases=name_cases,
     order=in_order,
     hint=hint_at_name,
     mistakes=r"""
-        = replaced(name, LONG)
-        = replaced(name, SHORT)
-        = replaced(name.removeprefix("model."), REST)
+        = replaced(name, LONG) || replaced(name, SHORT) || replaced(name.removeprefix("model."), REST)
         = None if (new := replaced(name, LONG)) == name else new
         = None if (new := replaced(name, SHORT)) == name else new
         = None if (new := replaced(name.removeprefix("model."), REST)) == name else new
@@ -545,12 +517,7 @@ def layer(name):
             `model.embed_tokens.weight` is our `embed.weight`.
         = None if name == "model.norm.weight" else it
             The last norm is missing.
-        [0-9]+ => \d*
-        [0-9]+ => [^.]+
-        [0-9]+ => [^.]*
-        [0-9]+ => .+
-        [0-9]+ => .*
-        [0-9]+ => \w+
+        [0-9]+ => \d* || [^.]+ || [^.]* || .+ || .* || \w+
             A layer's number is one figure, 0 to 9, or more, and nothing else.
         [0-9]+ => [^.]* ; found.groups() => (str(int(n)) for n in found.groups())
             A layer's number is one figure, 0 to 9, or more, and nothing else. `int` raises an error on `1x`,
@@ -573,18 +540,9 @@ def layer(name):
         : last_two_words
             The last two words are not enough: what stands before them must fit too, experts have the same
             ones.
-        = it if layer(name) < 12 else None
-        = it if layer(name) < 16 else None
-        = it if layer(name) < 24 else None
-        = it if layer(name) < 28 else None
-        = it if layer(name) < 30 else None
-        = it if layer(name) < 36 else None
-        = it if layer(name) < 48 else None
-        = it if layer(name) < 64 else None
-        = it if layer(name) < 80 else None
-        = it if layer(name) < 128 else None
-        = it if layer(name) < 256 else None
-        = it if layer(name) < 1000 else None
+        = up_to(12, name) || up_to(16, name) || up_to(24, name) || up_to(28, name) || up_to(30, name)
+        = up_to(36, name) || up_to(48, name) || up_to(64, name) || up_to(80, name) || up_to(128, name)
+        = up_to(256, name) || up_to(1000, name)
             Your table ends at some layer. There are models with more.
     """,
     right="A table is all that stands between their file and our model, and what it does not know, it says.",
@@ -630,23 +588,17 @@ def halves(part, n_heads):
 
 
 @chapter.function(
-    "11.4",
-    "Three in one",
-    stars=2,
+    "11.4 Three in one ★★",
     inputs="""
-        torch.arange(3.0)[:, None], 1
-        torch.arange(6.0)[:, None], 1
-        torch.arange(6.0)[:, None], 2
-        torch.arange(12.0), 2
-        torch.arange(12.0)[:, None], 2
+        torch.arange(3.0)[:, None], 1 || torch.arange(6.0)[:, None], 1 || torch.arange(6.0)[:, None], 2
+        torch.arange(12.0), 2 || torch.arange(12.0)[:, None], 2
         torch.arange(36.0).view(18, 2), 3
         torch.tensor([0.0, 1, 2, 3, math.nan, math.inf])[:, None], 2
     """,
     cases=weight_cases,
     call=try_splitting,
     mistakes="""
-        = weight.chunk(3)
-        = weight.unflatten(0, (3, n_heads, -1))
+        = weight.chunk(3) || weight.unflatten(0, (3, n_heads, -1))
             That is GPT-2's order: all queries, all keys, all values. Here each head has its three together.
         = (weight[0::3], weight[1::3], weight[2::3])
             You took every third row. A head has D rows of queries, then D of keys, then D of values.
@@ -658,8 +610,7 @@ def halves(part, n_heads):
             Queries and keys are exchanged.
         return q, k, v => return q, v, k
             Keys and values are exchanged.
-        return q, k, v => return k, v, q
-        return q, k, v => return v, q, k
+        return q, k, v => return k, v, q || return v, q, k
             Queries come first, then keys, then values.
         (n_heads, 3, -1) => (-1, 3, n_heads)
             You cut heads that are `n_heads` rows wide. There should be `n_heads` of them.
@@ -755,25 +706,14 @@ def room_anywhere(sizes, most):
 
 
 @chapter.function(
-    "11.5",
-    "How large a file may be",
-    stars=2,
+    "11.5 How large a file may be ★★",
     inputs="""
-        {}, 5
-        {"a": 3}, 5
-        {"a": 5}, 5
-        {"a": 7}, 5
-        {"b": 2, "a": 3}, 5
-        {"b": 3, "a": 3}, 5
-        {"c": 1, "b": 7, "a": 1}, 5
-        {"c": 7, "a": 2, "b": 2}, 5
-        {"c": 7, "b": 7, "a": 7}, 5
+        {}, 5 || {"a": 3}, 5 || {"a": 5}, 5 || {"a": 7}, 5 || {"b": 2, "a": 3}, 5 || {"b": 3, "a": 3}, 5
+        {"c": 1, "b": 7, "a": 1}, 5 || {"c": 7, "a": 2, "b": 2}, 5 || {"c": 7, "b": 7, "a": 7}, 5
         {"c": 4, "a": 3, "b": 1}, 5
         {"a": 1, "d": 2, "c": 3, "b": 4}, 5
         {"embed": 6, "q": 2, "k": 2, "v": 3, "norm": 1}, 6
-        {"b": 1, "a": 1, "c": 1}, 1
-        {"a": 5, "z": 0}, 5
-        {"a": 0, "b": 9}, 5
+        {"b": 1, "a": 1, "c": 1}, 1 || {"a": 5, "z": 0}, 5 || {"a": 0, "b": 9}, 5
         {"a": 0, "y": 0, "b": 9, "z": 0}, 5
         {"c": 7, "z": 0, "a": 1}, 5
         {"a": 2, "z": 0, "b": 4, "y": 0}, 5
@@ -849,8 +789,7 @@ def room_anywhere(sizes, most):
             You cut one long file at every multiple of `most`; a new file should have all of `most` to fill.
         : room_anywhere
             Later tensors went back into files that had room. The order stays.
-        sizes.items() => sorted(sizes.items())
-        sizes.items() => sorted(sizes.items(), key=lambda pair: pair[1])
+        sizes.items() => sorted(sizes.items()) || sorted(sizes.items(), key=lambda pair: pair[1])
         sizes.items() => sorted(sizes.items(), key=lambda pair: -pair[1])
             The tensors stay in the order of the file; you sorted them.
         = [file[::-1] for file in shards(dict(reversed(sizes.items())), most)[::-1]]
@@ -859,8 +798,7 @@ def room_anywhere(sizes, most):
             The files are in the wrong order.
         = [[name] for name in sizes]
             Each tensor got a file of its own, though more would fit.
-        = [list(sizes)] if sizes else []
-        = [list(sizes)]
+        = [list(sizes)] if sizes else [] || [list(sizes)]
             All tensors are in one file, however large it is.
         = [list(sizes)[i : i + most] for i in range(0, len(sizes), most)]
             `most` counts bytes; you took so many tensors.
@@ -946,9 +884,7 @@ def look_at_memory(name, part, given):
 
 
 @chapter.function(
-    "11.6",
-    "A norm with nothing to learn",
-    stars=3,
+    "11.6 A norm with nothing to learn ★★★",
     inputs="""
         torch.tensor([1.0]), torch.tensor([0.0]), torch.tensor([[3.0]]), torch.tensor([4.0])
         torch.tensor([2.0]), torch.tensor([0.0]), torch.tensor([[3.0]]), torch.tensor([0.0])
@@ -963,17 +899,14 @@ def look_at_memory(name, part, given):
     cases=layer_cases,
     call=try_folding,
     mistakes="""
-        bias + weight @ norm_bias => bias.clone()
-        bias + weight @ norm_bias => bias
+        bias + weight @ norm_bias => bias.clone() || bias
             The norm's shift is lost: the bias has to take it in.
-        weight * norm_weight => weight.clone()
-        weight * norm_weight => weight
+        weight * norm_weight => weight.clone() || weight
             The norm's scale is lost: the weight has to take it in.
         weight * norm_weight => weight.clone() ; bias + weight @ norm_bias => bias.clone()
         weight * norm_weight => weight ; bias + weight @ norm_bias => bias
             Nothing has changed. The norm's scale and shift have to go into the layer.
-        weight @ norm_bias => new_weight @ norm_bias
-        weight @ norm_bias => new_weight @ (norm_bias * norm_weight)
+        weight @ norm_bias => new_weight @ norm_bias || new_weight @ (norm_bias * norm_weight)
         weight @ norm_bias => weight @ (norm_bias / norm_weight)
             The shift is added after the scale, so it meets the old weight, not the new one: what a LayerNorm
             gives is x times scale, plus shift.
@@ -985,8 +918,7 @@ def look_at_memory(name, part, given):
             You divided by the scale. The new layer must do what the norm no longer does.
         weight * norm_weight => weight / norm_weight ; bias + weight @ norm_bias => bias - weight @ norm_bias
             That takes a norm out of a layer; here it should go in.
-        weight * norm_weight => weight * norm_weight[:, None]
-        weight * norm_weight => torch.diag(norm_weight) @ weight
+        weight * norm_weight => weight * norm_weight[:, None] || torch.diag(norm_weight) @ weight
         weight * norm_weight => weight * norm_weight[:, None] ; weight @ norm_bias => norm_bias @ weight
             You scaled rows. A row is what the layer makes, a column what it reads: `weight` is (n, C), so
             multiply column i by `norm_weight[i]`.
@@ -995,9 +927,7 @@ def look_at_memory(name, part, given):
             multiply column i by `norm_weight[i]`. Where there are as many of both, look twice.
         weight @ norm_bias => norm_bias @ weight
             The shift meets the columns: each row of the weight times it.
-        weight @ norm_bias => norm_bias
-        weight @ norm_bias => norm_bias.sum()
-        weight @ norm_bias => weight.sum(1) * norm_bias.mean()
+        weight @ norm_bias => norm_bias || norm_bias.sum() || weight.sum(1) * norm_bias.mean()
             The norm's shift is one for each number that the layer reads. The layer makes of it what it makes
             of any x.
         weight * norm_weight => weight * norm_weight.mean()
@@ -1037,9 +967,7 @@ def fold(norm_weight, norm_bias, weight, bias):
 SHARE = 1 / 257  # of 1 + 1/256, halfway between 1 and 1 + 1/128
 
 chapter.number(
-    "11.7",
-    "The price of half a number",
-    stars=1,
+    "11.7 The price of half a number ★",
     wants="largest_change()",
     answer=SHARE,
     tolerance=SHARE / 80,  # 1/256 is right, too
@@ -1052,28 +980,21 @@ chapter.number(
             Just below 2 the change is such a share. Just above 1 the step is as long, and the number smaller.
         2**-6
             That is twice the step above 1: seven bits behind the point make 128 steps from 1 to 2.
-        2**-16
-        2**-17
+        2**-16 || 2**-17
             There are sixteen bits in all, but only seven behind the point.
-        0.39
-        100 / 257
-        100 / 256
+        0.39 || 100 / 257 || 100 / 256
             Is that in percent? As a share, one percent is 0.01.
         0.004
             Nearly. It should be right to within 1 %.
-        2**-10
-        2**-11
-        2**-12
+        2**-10 || 2**-11 || 2**-12
             That is float16's, with ten bits behind the point. bfloat16 has seven.
-        2**-23
-        2**-24
+        2**-23 || 2**-24
             That is float32's, with 23 bits behind the point. bfloat16 has seven.
         0.5
             Half a step, but how long is a step beside the number?
         1.0
             So much only numbers change that are rounded to 0, far below those of a model.
-        256
-        257
+        256 || 257
             So many times larger than the change is the number. The share is the other way round.
     """,
     right="At most four thousandths of a weight, up as often as down: sums over many weights hardly notice.",

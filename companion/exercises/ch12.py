@@ -2,17 +2,15 @@
 
 import math
 import random
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from companion.exercises.exercise import Problem
 from companion.exercises.notation import Chapter
 from companion.exercises.settle import Record, as_list, as_number, settle
+from companion.exercises.small_gpt import GPT, Shape
 from companion.exercises.values import a
 
 chapter = Chapter()
@@ -22,42 +20,31 @@ chapter = Chapter()
 EQUAL = 6 * 4096 + 50257 / 64  # 6 N = 12 L C T, for N = 12 L C² + V C; without the head it is 6 C
 
 chapter.number(
-    "12.1",
-    "When attention takes over",
-    stars=1,
+    "12.1 When attention takes over ★",
     wants="equal_length()",
     answer=EQUAL,
     tolerance=EQUAL / 10,
     mistakes="""
-        2 * 25_361
-        2 * 24_576
+        2 * 25_361 || 2 * 24_576
             Half of the scores are masked; by custom, and in equation (1), they are counted.
-        3 * 25_361
-        3 * 24_576
-        25_361 / 3
+        3 * 25_361 || 3 * 24_576 || 25_361 / 3
             The way back costs twice the way forward, for products with weights and without. Count both for
             both.
         2 * 4096
             Was that the way forward alone? The way back costs twice the way forward, for products with weights
             and without. Count both for both. Or attention's four matrices alone? A block has attention's four
             matrices and the MLP's two, which have twice as many weights.
-        6 * 25_361
-        6 * 24_576
+        6 * 25_361 || 6 * 24_576
             Scores and values, forward and back: 12 L C T, not 2 L C T.
-        32 * 25_361
-        32 * 24_576
+        32 * 25_361 || 32 * 24_576
             Every block has its attention: the products without weights grow with the number of blocks, too.
-        25_361 / 6
-        24_576 / 6
+        25_361 / 6 || 24_576 / 6
             Each weight costs 6 operations, not one.
-        4096 * 25_361
-        4096 * 24_576
+        4096 * 25_361 || 4096 * 24_576
             The scores' products are as long as the model is wide: where is C?
-        math.sqrt(25_361)
-        math.sqrt(24_576)
+        math.sqrt(25_361) || math.sqrt(24_576)
             A row's cost grows with the square of its length, but a token's only with the length.
-        25_361 / 32
-        24_576 / 32
+        25_361 / 32 || 24_576 / 32
             All heads together are as wide as the model: their number does not matter.
         4 * 4096
             A block has attention's four matrices and the MLP's two, which have twice as many weights.
@@ -67,13 +54,9 @@ chapter.number(
             That is for the model that ships, 96 wide. Here it is the one of 7 billion.
         16
             That is the example. Here it is the model of 7 billion.
-        25.361
-        24.576
-        25
-        24
+        25.361 || 24.576 || 25 || 24
             Is that in thousands? The number of tokens is wanted.
-        22_000
-        28_500
+        22_000 || 28_500
             Nearly. It should be right to within a tenth.
         10_000
             That is the nearest of the powers of ten, or so. Now work it out: set 6 N = 12 L C T.
@@ -87,64 +70,6 @@ chapter.number(
 )
 
 # -- a model for 12.2 and 12.4 ---------------------------------------------
-
-
-@dataclass
-class Shape:
-    vocab_size: int
-    context_length: int
-    n_layers: int
-    n_heads: int
-    d_model: int
-    d_ff: int
-    dropout: float = 0.0
-
-
-def group(**parts):
-    """A module with these parts."""
-    module = nn.Module()
-    for name, part in parts.items():
-        setattr(module, name, part)
-    return module
-
-
-def table(rows, width):
-    """An embedding without first numbers: to draw them on the meta device takes a second the first time."""
-    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
-
-
-class Block(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        self.n_heads, C = c.n_heads, c.d_model
-        self.norm_1, self.norm_2 = nn.LayerNorm(C), nn.LayerNorm(C)
-        self.attn = group(**{name: nn.Linear(C, C) for name in ("q_proj", "k_proj", "v_proj", "o_proj")})
-        self.mlp = group(up_proj=nn.Linear(C, c.d_ff), down_proj=nn.Linear(c.d_ff, C))
-
-    def forward(self, x):
-        normed = self.norm_1(x)
-        projections = self.attn.q_proj, self.attn.k_proj, self.attn.v_proj
-        q, k, v = (p(normed).unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for p in projections)
-        fetched = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.attn.o_proj(fetched.transpose(1, 2).flatten(2))
-        return x + self.mlp.down_proj(F.gelu(self.mlp.up_proj(self.norm_2(x)), approximate="tanh"))
-
-
-class GPT(nn.Module):
-    """A GPT-2 with the attributes that the chapter's has, and no more."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.config, self.head, C = config, None, config.d_model
-        self.embed = group(token=table(config.vocab_size, C), position=table(config.context_length, C))
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.norm = nn.LayerNorm(C)
-
-    def forward(self, tokens):
-        x = self.embed.token(tokens) + self.embed.position.weight[: tokens.shape[-1]]
-        for block in self.blocks:
-            x = block(x)
-        return F.linear(self.norm(x), self.embed.token.weight)
 
 
 def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
@@ -208,9 +133,7 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
 
 
 @chapter.function(
-    "12.2",
-    "How busy were they?",
-    stars=1,
+    "12.2 How busy were they? ★",
     inputs="""
         8, 4, 1, 1, 2, 4, 1000, 2, 600_000
         8, 4, 1, 1, 2, 4, 1000, 1, 600_000
@@ -272,15 +195,9 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
             by their number.
         = it / gpus
             The number of GPUs came in twice.
-        = 100 * it
-        = round(100 * it)
+        = 100 * it || round(100 * it)
             Is that in percent? As a share, 40 % is 0.4.
-        = round(it, 1)
-        = round(it, 2)
-        = round(it, 3)
-        = round(it, 4)
-        = round(it, 5)
-        = round(it, 6)
+        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
             You rounded it. Leave that to whoever prints it.
         = 1 / it
             That is how many times longer than need be it takes: 1 over it.
@@ -352,19 +269,12 @@ def combine_twice(answer, parts):
 
 
 @chapter.function(
-    "12.3",
-    "As one process",
-    stars=2,
+    "12.3 As one process ★★",
     inputs="""
         [([f32(6.0)], 3), ([f32(4.0)], 1)]
-        [([f32(6.0)], 3)]
-        [([f32(6.0)], 1)]
-        [([None], 3)]
-        [([f32(0.0)], 3)]
+        [([f32(6.0)], 3)] || [([f32(6.0)], 1)] || [([None], 3)] || [([f32(0.0)], 3)]
         [([f32(0.0, 0.0), f32(1.0)], 3), ([None, f32(2.0)], 1)]
-        [([None], 3), ([None], 1)]
-        [([f32(6.0)], 3), ([None], 1)]
-        [([None], 2), ([f32(4.0)], 1)]
+        [([None], 3), ([None], 1)] || [([f32(6.0)], 3), ([None], 1)] || [([None], 2), ([f32(4.0)], 1)]
         [([f32(0.0)], 0), ([f32(6.0)], 4)]
         [([f32(6.0)], 4), ([f32(0.0)], 0)]
         [([None], 0), ([f32(6.0)], 4)]
@@ -389,8 +299,7 @@ def combine_twice(answer, parts):
         total / targets => sum(g / n for g, n in used if n) / sum(n > 0 for n in counts)
             You took the mean of means: a target of a process with few of them then counts for more than one of
             a process with many. Add sums, divide once.
-        total / targets => sum(g / n for g, n in used) / len(parts)
-        total / targets => sum(g / n for g, n in used) / len(used)
+        total / targets => sum(g / n for g, n in used) / len(parts) || sum(g / n for g, n in used) / len(used)
             You took the mean of means: a target of a process with few of them then counts for more than one of
             a process with many. Add sums, divide once. Besides, a process may have 0 targets, and 0/0 is no
             number.
@@ -402,19 +311,15 @@ def combine_twice(answer, parts):
             The weights are right, but a process may have 0 targets, and 0/0 is no number.
         total / targets => total
             That is the gradient of the sum. The mean over all targets is wanted.
-        total / targets => total / len(parts)
-        total / targets => total / len(used)
+        total / targets => total / len(parts) || total / len(used)
             You divided by the number of processes. The mean is one over targets.
         total / targets => total / max(counts)
             You divided by one process's targets.
-        total / targets => total / max(counts[0], 1)
-        total / targets => total / counts[0]
+        total / targets => total / max(counts[0], 1) || total / counts[0]
             You divided by the first process's targets. Those of all are wanted.
-        total / targets => total / max(counts[-1], 1)
-        total / targets => total / counts[-1]
+        total / targets => total / max(counts[-1], 1) || total / counts[-1]
             You divided by the last process's targets. Those of all are wanted.
-        total / targets => total / max(sum(n for _, n in used), 1)
-        total / targets => total / sum(n for _, n in used)
+        total / targets => total / max(sum(n for _, n in used), 1) || total / sum(n for _, n in used)
             You divided by the targets of those that used the parameter. The others' targets have a loss too,
             which the parameter does not change: they count.
         total / targets => sum(g * n for g, n in used) / targets
@@ -423,8 +328,7 @@ def combine_twice(answer, parts):
             They are gradients of sums already. You weighed each with its count once more. You divided by the
             targets of those that used the parameter. The others' targets have a loss too, which the parameter
             does not change: they count.
-        total / targets => used[0][0] / max(counts[0], 1)
-        total / targets => used[0][0] / targets
+        total / targets => used[0][0] / max(counts[0], 1) || used[0][0] / targets
         = [None if g is None else g / parts[0][1] for g in parts[0][0]]
             Only the first process's gradients came in.
         total / targets => used[-1][0] / targets
@@ -437,9 +341,7 @@ def combine_twice(answer, parts):
             What one process did not use, another may have: None is wanted only where nobody used it.
         if used else None => if any(g.any() for g, _ in used) else None
             A gradient of zeros is a gradient. None is only for a parameter that nobody used.
-        if used else None => if used else torch.zeros(1)
-        if used else None => if used else torch.tensor(0.0)
-        if used else None => if used else 0
+        if used else None => if used else torch.zeros(1) || if used else torch.tensor(0.0) || if used else 0
             For a parameter that nobody used, None is wanted.
         = [g for g in it if g is not None]
             Each parameter keeps its place in the list, with None where nobody used it.
@@ -493,14 +395,10 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
 
 
 @chapter.function(
-    "12.4",
-    "A batch that fits",
-    stars=2,
+    "12.4 A batch that fits ★★",
     inputs="""
         # the model takes 1,632 bytes, and a row of 4 tokens 224
-        8, 4, 1, 1, 2, 4, 2000, 2
-        8, 4, 1, 1, 2, 4, 2000, 1
-        8, 4, 1, 1, 2, 3, 2000, 1
+        8, 4, 1, 1, 2, 4, 2000, 2 || 8, 4, 1, 1, 2, 4, 2000, 1 || 8, 4, 1, 1, 2, 3, 2000, 1
         # not a row; just a row
         8, 4, 1, 1, 2, 4, 1632, 1
         8, 4, 1, 1, 2, 4, 1632 + 224, 1
@@ -509,9 +407,7 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         8, 4, 1, 1, 2, 4, 816 + 5 * 224 - 1, 2
         8, 4, 1, 1, 2, 4, 816 + 3 * 224 + 200, 2
         # less than nothing left, but not by a row; nor does the model fit
-        8, 4, 1, 1, 2, 4, 1500, 1
-        8, 4, 1, 1, 2, 4, 100, 1
-        8, 4, 1, 1, 2, 4, 100, 3
+        8, 4, 1, 1, 2, 4, 1500, 1 || 8, 4, 1, 1, 2, 4, 100, 1 || 8, 4, 1, 1, 2, 4, 100, 3
         8, 4, 1, 1, 2, 1, 600, 3
         8, 4, 1, 1, 2, 2, 408 + 3 * 112, 4
         # 102 parameters do not divide by 4, nor 1,632 bytes by 5; a share of each entry, rounded up, is too much
@@ -519,9 +415,7 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         8, 4, 1, 1, 2, 2, 326 + 2 * 112, 5
         8, 4, 1, 1, 2, 2, 327 + 2 * 112, 5
         # thousands of rows
-        8, 4, 1, 1, 2, 1, 200_000, 64
-        8, 4, 1, 1, 2, 1, 1000, 1024
-        50, 9, 3, 2, 4, 5, 60_000, 3
+        8, 4, 1, 1, 2, 1, 200_000, 64 || 8, 4, 1, 1, 2, 1, 1000, 1024 || 50, 9, 3, 2, 4, 5, 60_000, 3
         5, 9, 24, 1, 2, 5, 60_000, 3
     """,
     cases=memory_cases,
@@ -539,9 +433,7 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         math.floor => float ; max(0, rows) => rows
             Where the model itself does not fit, the rest is less than nothing. The answer is 0 then. And rows
             are whole.
-        math.floor => round
-        math.floor => math.ceil
-        math.floor => float
+        math.floor => round || math.ceil || float
             Rows are whole: what is not quite one more row does not fit. Round down.
         math.floor => -1 + math.ceil
         = largest_batch(model, length, memory - 1, gpus)
@@ -555,16 +447,13 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
         Fraction(16 * parameters, gpus) => 16 * parameters ; max(0, rows) => rows
             Weights, gradients and averages are shared: each GPU holds only its part. And nothing is less than
             0 rows.
-        = it * gpus
-        = largest_batch(model, length, memory * gpus, 1) // gpus * gpus
+        = it * gpus || largest_batch(model, length, memory * gpus, 1) // gpus * gpus
             That is for all GPUs together. How many rows can each take?
         = largest_batch(model, length, memory * gpus, 1)
             Activations are not shared: each GPU keeps those of its own rows. Or did you count the rows of all
             GPUs together?
-        Fraction(16 * parameters, gpus) => 16 * (parameters // gpus)
-        Fraction(16 * parameters, gpus) => 16 * -(-parameters // gpus)
-        Fraction(16 * parameters, gpus) => 16 * parameters // gpus
-        Fraction(16 * parameters, gpus) => 4 * -(-4 * parameters // gpus)
+        Fraction(16 * parameters, gpus) => 16 * (parameters // gpus) || 16 * -(-parameters // gpus)
+        Fraction(16 * parameters, gpus) => 16 * parameters // gpus || 4 * -(-4 * parameters // gpus)
         Fraction(16 * parameters, gpus) => 2 * -(-4 * parameters // gpus) - (-8 * parameters // gpus)
             Shares are even here, to a fraction of a byte. You rounded a GPU's share; in whole numbers, divide
             last.
@@ -590,11 +479,7 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             Rows have `length` tokens. The model could read longer ones.
         4 * length * kept => 16 * length * kept
             Activations have no averages: 4 bytes a number.
-        16 * parameters => parameters
-        16 * parameters => 2 * parameters
-        16 * parameters => 4 * parameters
-        16 * parameters => 8 * parameters
-        16 * parameters => 12 * parameters
+        16 * parameters => parameters || 2 * parameters || 4 * parameters || 8 * parameters || 12 * parameters
             Each parameter takes 16 bytes: the weight, its gradient and AdamW's two averages, 4 bytes each.
             Something of it is missing.
         16 * parameters => 0 * parameters
@@ -688,9 +573,7 @@ def nearly(got, rows):
 
 
 @chapter.function(
-    "12.5",
-    "Where the loss is least",
-    stars=2,
+    "12.5 Where the loss is least ★★",
     inputs="""
         [(M, 3.0), (10 * M, 2.0), (100 * M, 2.0)]
         [(100 * M, 3.0), (10 * M, 2.0), (M, 3.0)]
@@ -715,14 +598,10 @@ def nearly(got, rows):
         [(M, 3.0), (2 * M, 2.9), (4 * M, 2.75), (8 * M, 2.76), (16 * M, 2.74)]
         [(16 * M, 3.0), (8 * M, 2.9), (4 * M, 2.75), (2 * M, 2.76), (M, 2.74)]
         # the bottom is just seen, or just not
-        valley(THREE, math.log(M) + 0.05)
-        valley(THREE, math.log(M) - 0.05)
-        valley(THREE, math.log(100 * M) + 0.05)
-        valley(THREE, math.log(100 * M) - 0.05)
-        valley(THREE, math.log(M) + 0.005)
-        valley(THREE, math.log(M) - 0.005)
-        valley(THREE, math.log(100 * M) + 0.005)
-        valley(THREE, math.log(100 * M) - 0.005)
+        valley(THREE, math.log(M) + 0.05) || valley(THREE, math.log(M) - 0.05)
+        valley(THREE, math.log(100 * M) + 0.05) || valley(THREE, math.log(100 * M) - 0.05)
+        valley(THREE, math.log(M) + 0.005) || valley(THREE, math.log(M) - 0.005)
+        valley(THREE, math.log(100 * M) + 0.005) || valley(THREE, math.log(100 * M) - 0.005)
         # rows repeated
         [(M, 3.0), (2 * M, 2.0), (2 * M, 2.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6)]
         [(M, 3.0), (2 * M, 2.0), (4 * M, 2.5), (8 * M, 3.6), (8 * M, 3.6)]
@@ -733,8 +612,7 @@ def nearly(got, rows):
     tolerance=1e-4,
     hint=nearly,
     mistakes="""
-        = lowest(rows)
-        = lowest(rows) if best_is_inside(rows) else None
+        = lowest(rows) || lowest(rows) if best_is_inside(rows) else None
             No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
             rows knows more.
         = it if best_is_inside(rows) else None
@@ -794,9 +672,7 @@ def nearly(got, rows):
         / (2 * p) => / 2 * p ; p > 0 and seen => p > 0
             `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p). A bottom below the smallest or
             above the largest N was not seen: None is wanted there.
-        math.exp(bottom) => bottom
-        math.exp(bottom) => bottom / math.log(10)
-        math.exp(bottom) => bottom / math.log(2)
+        math.exp(bottom) => bottom || bottom / math.log(10) || bottom / math.log(2)
             That is log N. N itself is wanted.
         np.log => np.log10
             The logarithm was to base 10: then 10 to the power of it is N, not e to the power.
@@ -808,8 +684,7 @@ def nearly(got, rows):
             The logarithm was to base e: then e to the power of it is N, not 2 to the power.
         = best_size([(size, math.log(loss)) for size, loss in rows])
             The parabola is one of the loss, not of its logarithm.
-        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / y)
-        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / np.sqrt(y))
+        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / y) || np.polyfit(x, y, 2, w=1 / np.sqrt(y))
             Each row counts alike here: squared errors of the losses, not relative ones.
         = best_size(list(dict(rows).items()))
             A size may be there twice; a dict keeps the last row of it only.
@@ -982,25 +857,17 @@ def neighbors(rank, world, numbers):
 
 
 @chapter.function(
-    "12.6",
-    "Round the ring",
-    stars=3,
+    "12.6 Round the ring ★★★",
     inputs="""
-        [[5.0]]
-        [[5.0, 7.5]]
-        [[1.0], [10.0]]
-        [[1.0, 2.0], [10.0, 20.0]]
+        [[5.0]] || [[5.0, 7.5]] || [[1.0], [10.0]] || [[1.0, 2.0], [10.0, 20.0]]
         [[1.5, 2.0, 3.0], [10.0, 20.0, 30.0]]
         [[1.0], [10.0], [100.0]]
         [[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]
         [[1.0, 2.0, 3.0], [10.0, 20.0, 30.0], [100.0, 200.0, 300.0]]
         [[1.0, 1.0, 1.0, 1.0], [10.0, 10.0, 10.0, 10.0], [100.0, 100.0, 100.0, 100.5]]
-        [[], []]
-        [[0.1], [0.2]]
-        [[0.123456789], [1.0]]
+        [[], []] || [[0.1], [0.2]] || [[0.123456789], [1.0]]
         [[0.1, 1e6 + 0.3], [0.2, -1e6]]
-        [[3e9, 0.1], [1e9, -0.7]]
-        [[-1e9, 0.1], [-1e9, 1.0]]
+        [[3e9, 0.1], [1e9, -0.7]] || [[-1e9, 0.1], [-1e9, 1.0]]
         # sums of 0
         [[1.0, 2.0], [-1.0, -2.0]]
         [[1.0, 2.0, 3.0], [-3.0, 5.0, -1.0], [2.0, -7.0, -2.0]]
@@ -1062,8 +929,7 @@ def neighbors(rank, world, numbers):
             others. Rounding may lose some.
         return whole => return [number / world for number in whole]
             That is the mean. The sum is wanted.
-        return whole => return [int(number) for number in whole]
-        return whole => return [round(number) for number in whole]
+        return whole => return [int(number) for number in whole] || return [round(number) for number in whole]
             Numbers need not be whole.
         return whole => return sum(whole)
             A list is wanted, the sum of each place, not one number.

@@ -43,9 +43,7 @@ def choice_cases(seed):
 
 
 @chapter.function(
-    "13.1",
-    "By the byte",
-    stars=1,
+    "13.1 By the byte ★",
     wants="pick(example, log_probs)",
     inputs="""
         NELL, (" inn",), " inn", [-3.0]
@@ -92,8 +90,7 @@ def choice_cases(seed):
             space in front of a choice is a byte of it, too.
         choice.encode() => choice.strip().encode()
             The space in front of a choice is a byte of it, too.
-        choice.encode() => choice.encode("utf-16-le")
-        choice.encode() => choice.encode("utf-16")
+        choice.encode() => choice.encode("utf-16-le") || choice.encode("utf-16")
             That is UTF-16. `choice.encode()` is UTF-8, as everywhere in this course.
         len(choice.encode()) => max(1, len(choice.encode("ascii", "ignore")))
             Letters outside ASCII are part of the choice: `choice.encode()` has all bytes.
@@ -101,8 +98,7 @@ def choice_cases(seed):
             You divided by words. Bytes are wanted.
         max(places => max(reversed(places)
             Where two are equally far ahead, the first is wanted.
-        max(places => min(places
-        max(places => min(reversed(places)
+        max(places => min(places || min(reversed(places)
             Log-probabilities are negative: the greatest, nearest to 0, is the likeliest.
         max(places => min(places ; log_probs[i] / sizes[i] => log_probs[i]
             Log-probabilities are negative: the greatest, nearest to 0, is the likeliest. And divide each by
@@ -136,8 +132,7 @@ def choice_cases(seed):
             That is the score. The choice that has it is wanted.
         return example.choices[ahead] => return example.choices[ahead], log_probs[ahead] / sizes[ahead]
             The choice alone is wanted, without its score.
-        = it == example.answer
-        = float(it == example.answer)
+        = it == example.answer || float(it == example.answer)
             That is whether it is right. The choice itself is wanted.
     """,
     right="The same scores, another winner: whoever reports a result says by what it was counted.",
@@ -149,12 +144,8 @@ def pick(example, log_probs):
     return example.choices[ahead]
 
 
-# -- 13.2 ------------------------------------------------------------------
-
 chapter.number(
-    "13.2",
-    "How many questions?",
-    stars=1,
+    "13.2 How many questions? ★",
     wants="questions_needed()",
     answer=(2.8 * 0.3 / 0.02) ** 2,
     tolerance=10,
@@ -174,8 +165,7 @@ chapter.number(
             The factor 2.8 is squared, too.
         2.8 * 0.3 / 0.02**2
             All of the bracket is squared: 2.8 and σ, too.
-        (2.8 * 0.3) ** 2 / 0.02
-        36
+        (2.8 * 0.3) ** 2 / 0.02 || 36
             All of the bracket is squared: d, too.
         2.8**2 * 0.3 / 0.02**2
             All of the bracket is squared: σ, too.
@@ -190,8 +180,7 @@ chapter.number(
             Where is the 2.8? With one standard error the difference is seldom seen.
         0.3 / 0.02
             Where is the 2.8, and the square?
-        (1.96 * 0.3 / 0.02) ** 2
-        (2 * 0.3 / 0.02) ** 2
+        (1.96 * 0.3 / 0.02) ** 2 || (2 * 0.3 / 0.02) ** 2
             Then one comparison in two would miss the difference. With 2.8, four of five see it.
         (1.12 * 0.3 / 0.02) ** 2
             Add both, 1.96 and 0.84: 2.8.
@@ -201,8 +190,7 @@ chapter.number(
             That is for intervals of 99 %. Equation (3) is for 95 %, with 2.8.
         (2.4865 * 0.3 / 0.02) ** 2
             That is for one side alone. Equation (3) has both, with 2.8.
-        (2.8 * 0.3 / 2) ** 2
-        1
+        (2.8 * 0.3 / 2) ** 2 || 1
             Two points in a hundred are 0.02; σ and d must be in the same unit.
         (2.8 * 0.5 / 0.02) ** 2
             With σ = 0.5 of one model's answers? σ is that of the differences, 0.3.
@@ -289,17 +277,9 @@ def unpaired(first, second):
 
 
 @chapter.function(
-    "13.3",
-    "Only one of them right",
-    stars=2,
+    "13.3 Only one of them right ★★",
     inputs="""
-        [], []
-        [1], [1]
-        [0], [0]
-        [1], [0]
-        [0], [1]
-        [1, 0], [0, 1]
-        [1, 1], [0, 0]
+        [], [] || [1], [1] || [0], [0] || [1], [0] || [0], [1] || [1, 0], [0, 1] || [1, 1], [0, 0]
         [1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 1, 1]
         [0, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 1]
         [1, 0, 1, 1], [1, 0, 1, 1]
@@ -316,14 +296,12 @@ def unpaired(first, second):
         2 * ways => ways
         2 * ways / 2**n => ways / 2**n if a != b else 1.0
             That is one tail. The second could have been the better one by as much: count both.
-        2 * ways => ways ; range(k + 1) => range(a + 1)
-        2 * ways => ways ; range(k + 1) => range(b + 1)
+        2 * ways => ways ; range(k + 1) => range(a + 1) || range(b + 1)
             That is one tail. The second could have been the better one by as much: count both. Yours is also
             another when the two change places.
         min(1.0, p) => p
             At an even split the two tails overlap, and twice the one is more than 1. No p is above 1.
-        range(k + 1) => range(a + 1)
-        range(k + 1) => range(b + 1)
+        range(k + 1) => range(a + 1) || range(b + 1)
             Take the smaller side, whichever it is.
         range(k + 1) => range(k)
         range(k + 1) => range(k) ; return => return 1.0 if n == 0 else
@@ -356,8 +334,7 @@ def unpaired(first, second):
             correction mends it only in part.
         min(1.0, p) => (a - b) ** 2 / n if n else 0.0
             That is McNemar's statistic, a χ². Its p is only an approximation; the binomial is exact.
-        = beyond(unpaired(first, second))
-        = one_less(unpaired(first, second))
+        = beyond(unpaired(first, second)) || one_less(unpaired(first, second))
             That is a test of two shares, as if the questions were not the same. Look at the pairs.
         = 1 - it
             That is 1 − p.
@@ -365,31 +342,17 @@ def unpaired(first, second):
             Is that in percent? p is from 0 to 1.
         = it < 0.05
             That is a verdict. The p itself is wanted.
-        return => return 0.0 if n == 0 else
-        return => return 0.5 if n == 0 else
-        return => return None if n == 0 else
-        return => return math.nan if n == 0 else
-        return => return a / b if n == 0 else
+        return => return 0.0 if n == 0 else || return 0.5 if n == 0 else || return None if n == 0 else
+        return => return math.nan if n == 0 else || return a / b if n == 0 else
             Where no question differs, nothing speaks against luck: p is 1.
         2**n => 2.0**n
             With a thousand differences, 2 ** n is larger than any float. Python's own ints are exact: divide
             two of them as the last step.
-        = round(it, 1)
-        = round(it, 2)
-        = round(it, 3)
-        = round(it, 4)
-        = round(it, 5)
-        = round(it, 6)
-        = round(it, 8)
-        = round(it, 9)
-        = round(it, 10)
-        = round(it, 12)
-        = round(it, 15)
+        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
+        = round(it, 8) || round(it, 9) || round(it, 10) || round(it, 12) || round(it, 15)
         = it if it > 1e-6 else 0.0
             You rounded it. Leave that to whoever prints it.
-        = max(it, 1e-6)
-        = max(it, 1e-9)
-        = max(it, 1e-12)
+        = max(it, 1e-6) || max(it, 1e-9) || max(it, 1e-12)
             A small p is wanted as it is.
         = 1.0 if sum(first) == sum(second) else 0.0
             That only says whether they differ.
@@ -434,36 +397,13 @@ def sample_hint(got, n, c, k):
 
 
 @chapter.function(
-    "13.4",
-    "One of k",
-    stars=2,
+    "13.4 One of k ★★",
     inputs="""
-        1, 0, 1
-        1, 1, 1
-        2, 1, 1
-        2, 1, 2
-        4, 1, 2
-        4, 2, 2
-        4, 3, 2
-        4, 4, 2
-        4, 0, 2
-        4, 1, 4
-        4, 0, 4
-        5, 2, 3
-        5, 3, 3
-        5, 4, 3
-        10, 3, 5
-        20, 4, 7
-        20, 14, 7
-        200, 3, 100
-        200, 37, 100
+        1, 0, 1 || 1, 1, 1 || 2, 1, 1 || 2, 1, 2 || 4, 1, 2 || 4, 2, 2 || 4, 3, 2 || 4, 4, 2 || 4, 0, 2
+        4, 1, 4 || 4, 0, 4 || 5, 2, 3 || 5, 3, 3 || 5, 4, 3 || 10, 3, 5 || 20, 4, 7 || 20, 14, 7
+        200, 3, 100 || 200, 37, 100
         2000, 2, 1000  # binomials of 600 digits
-        2000, 1, 3
-        5000, 20, 250
-        3000, 20, 1500
-        20_000, 40, 300
-        100_000, 30, 10
-        1000, 999, 1
+        2000, 1, 3 || 5000, 20, 250 || 3000, 20, 1500 || 20_000, 40, 300 || 100_000, 30, 10 || 1000, 999, 1
         1000, 999, 2
     """,
     cases=sample_cases,
@@ -494,8 +434,7 @@ def sample_hint(got, n, c, k):
             the others are drawn more easily.
         = 1 - c / n
             That is the chance that one draw is wrong.
-        = k * c / n
-        = min(1, k * c / n)
+        = k * c / n || min(1, k * c / n)
             Chances of several draws do not add up: more than one may be right.
         = min(1.0, c / k)
             How many were right among the first k, nobody said: c is that among n.
@@ -527,12 +466,7 @@ def sample_hint(got, n, c, k):
         math.comb(n, k) => float(math.comb(n, k))
             Such binomials have hundreds of digits: no float holds them. Python's ints do, and `/` of two ints
             is right to the last digit. Or multiply k factors.
-        = round(it, 1)
-        = round(it, 2)
-        = round(it, 3)
-        = round(it, 4)
-        = round(it, 5)
-        = round(it, 6)
+        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
             You rounded it. Leave that to whoever prints it.
     """,
     right="Ten samples tell of five draws without drawing again: one experiment, every k up to n.",
@@ -610,9 +544,7 @@ def mean_surprise(scores, right, temperature):
 
 
 @chapter.function(
-    "13.5",
-    "The right temperature",
-    stars=2,
+    "13.5 The right temperature ★★",
     inputs="""
         [t(-3.0, -5.0)], [0], [1.0, 0.5]
         [t(-3.0, -5.0)], [1], [1.0, 2.0]
@@ -869,9 +801,7 @@ def all_together(examples, shortcut):
 
 
 @chapter.function(
-    "13.6",
-    "Without the shortcut",
-    stars=3,
+    "13.6 Without the shortcut ★★★",
     cases=example_cases,
     call=build_and_balance,
     order=lambda args: len(args[0]),
@@ -913,8 +843,7 @@ def all_together(examples, shortcut):
         misses[: n * (K - 1)] => misses
             There may be too many misses as well. Leave out what is too many of either. Yours keeps all of
             them.
-        len(misses) // (K - 1) => -(-len(misses) // (K - 1))
-        len(misses) // (K - 1) => round(len(misses) / (K - 1))
+        len(misses) // (K - 1) => -(-len(misses) // (K - 1)) || round(len(misses) / (K - 1))
         len(misses) // (K - 1) => len(misses) / (K - 1) ; hits[:n] => hits[: int(n)] ; n * (K - 1) => int(n * (K - 1))
             A hit needs all of its K − 1 misses: what is left over of these is left out, too.
         - heaps[K][hit].append(place)
@@ -939,8 +868,7 @@ def all_together(examples, shortcut):
             Those are all. What is too many is to be left out.
         = balanced(examples, last_named)
             The shortcut is not always the last choice that was named: ask `shortcut`.
-        = balanced(examples, first_choice)
-        = balanced(examples, first_named)
+        = balanced(examples, first_choice) || balanced(examples, first_named)
         = balanced(examples, lambda example: example.choices[-1])
             The shortcut that was given seems not to be asked: `shortcut(example)` is its choice.
         shortcut(example) == example.answer => example.answer in shortcut(example)

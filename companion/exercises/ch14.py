@@ -16,9 +16,7 @@ chapter = Chapter()
 EVEN = sum(1 / seen for seen in range(62, 122)) / 60
 
 chapter.number(
-    "14.1",
-    "The score of a head that does nothing",
-    stars=1,
+    "14.1 The score of a head that does nothing ★",
     wants="even_score()",
     answer=EVEN,
     tolerance=EVEN / 100,
@@ -100,9 +98,7 @@ def lost_once(lens, answers):
 
 
 @chapter.function(
-    "14.2",
-    "From which block on?",
-    stars=1,
+    "14.2 From which block on? ★",
     inputs="""
         lens_of([[3], [1], [2], [2]]), torch.tensor([2])
         lens_of([[1], [1], [1]]), torch.tensor([1])
@@ -172,15 +168,10 @@ def behind_same_cases(seed):
 
 
 @chapter.function(
-    "14.3",
-    "Where to point",
-    stars=2,
+    "14.3 Where to point ★★",
     inputs="""
-        torch.tensor([[7, 3, 7]])
-        torch.tensor([[7, 3, 5]])
-        torch.tensor([[7, 7]])
-        torch.tensor([[7, 7, 7]])
-        torch.tensor([[7]])
+        torch.tensor([[7, 3, 7]]) || torch.tensor([[7, 3, 5]]) || torch.tensor([[7, 7]])
+        torch.tensor([[7, 7, 7]]) || torch.tensor([[7]])
         torch.tensor([[7, 3, 7, 3, 7]])
         torch.tensor([[1, 2, 1], [2, 2, 1]])
         torch.tensor([[0, 4, 0, 4]])
@@ -199,8 +190,7 @@ def behind_same_cases(seed):
             You point at the same tokens. The ones behind the earlier of them are wanted.
         behind[:, :, 0] = False =>
             The first token has none before it; `roll` takes the last token of the row for it.
-        return behind.tril() => return behind & ~torch.eye(tokens.shape[1], dtype=torch.bool)
-        return behind.tril() => return behind
+        return behind.tril() => return behind & ~torch.eye(tokens.shape[1], dtype=torch.bool) || return behind
             A query sees its own position and those before it, and no later ones.
         behind.tril() => behind.tril(-1)
             In `7 7` the second 7 itself stands behind an earlier 7: a query may see itself.
@@ -212,8 +202,7 @@ def behind_same_cases(seed):
             You point at the token in front of the earlier one. The one behind it is wanted.
         = it.mT
             Queries are rows, keys are columns: yours are exchanged.
-        = it[0]
-        = it.any(0)
+        = it[0] || it.any(0)
             A mask for each row is wanted, (B, T, T).
         = ~it
             True is where to look. Yours is the reverse.
@@ -249,14 +238,11 @@ def best(labels):
 
 
 @chapter.function(
-    "14.4",
-    "What the word alone says",
-    stars=2,
+    "14.4 What the word alone says ★★",
     helpers=(best,),
     inputs="""
         [("key", 1), ("key", 1), ("key", 0), ("pot", 2)], [("key", 1), ("key", 0), ("pot", 2), ("pot", 1)]
-        [("key", 1)], [("key", 1)]
-        [("key", 1)], [("key", 0)]
+        [("key", 1)], [("key", 1)] || [("key", 1)], [("key", 0)]
         [("key", 1), ("pot", 0), ("pot", 0)], [("map", 0), ("map", 1), ("map", 2)]  # a new word
         [("key", 1), ("key", 0)], [("key", 0), ("key", 0), ("key", 1)]  # a tie
         [("key", 0), ("key", 1)], [("key", 0), ("key", 0), ("key", 1)]
@@ -354,12 +340,8 @@ def written_cases(seed):
 
 
 @chapter.function(
-    "14.5",
-    "What each head writes",
-    stars=2,
-    inputs="""
-        torch.tensor([[1.0, 10.0], [2.0, 20.0], [0.0, 5.0]]), torch.tensor([[[3.0, 4.0]]]), 2
-    """,
+    "14.5 What each head writes ★★",
+    inputs="torch.tensor([[1.0, 10.0], [2.0, 20.0], [0.0, 5.0]]), torch.tensor([[[3.0, 4.0]]]), 2",
     cases=written_cases,
     mistakes="""
         = it.sum(1)
@@ -485,14 +467,10 @@ def without(out, heads):
 
 
 @chapter.function(
-    "14.6",
-    "As few heads as will do",
-    stars=3,
+    "14.6 As few heads as will do ★★★",
     helpers=(without,),
     inputs="""
-        *case({A: 5, B: 0, C: 3}, 8)
-        *case({A: 5, B: 0, C: 3}, 5)
-        *case({A: 1, B: 1}, 0)
+        *case({A: 5, B: 0, C: 3}, 8) || *case({A: 5, B: 0, C: 3}, 5) || *case({A: 1, B: 1}, 0)
         *case({A: 1, B: 1}, 3)  # not even all will do
         *case({A: 1, B: 0}, 3)
         *case({A: 5, B: -3}, 4)  # all will not do, and the first will
@@ -504,11 +482,7 @@ def without(out, heads):
         *case({A: -2, B: 1, C: 4}, 3)  # one that harms
         *case({A: 2, B: 3, C: 4, D: 5}, 9)
         *case({A: 3, B: 0, C: 0, D: 4}, 9, either=[(B, C, 5), (A, D, 2)])
-        *case({C: 1, A: 0, B: 2}, 2)
-        *case({}, 0)
-        *case({}, 1)
-        *case({A: 1}, 0)
-        *case({A: 1}, 1)
+        *case({C: 1, A: 0, B: 2}, 2) || *case({}, 0) || *case({}, 1) || *case({A: 1}, 0) || *case({A: 1}, 1)
         *case({A: 1}, 2, none=2)
         *case({A: -4, B: -4}, 3, both=[(A, B, 5)], none=5)  # none will do, and each alone will not
         *case({A: 0.125, B: 0.125}, 0.5, none=0.5)  # right by chance
@@ -526,8 +500,7 @@ def without(out, heads):
     mistakes="""
         = [head for head in heads if score(without(head, heads)) < level]
             Each head was tried alone. Two that stand in for each other cannot go together.
-        : in_turn
-        : in_turn_again
+        : in_turn || in_turn_again
             You take heads out in their order. Each time the one whose loss costs least is to go.
         found.index(max(found)) => kept.index(max(kept, key=lambda head: score(without(head, heads))))
             You asked once what each loss costs. After a loss the others may be needed more: ask again.

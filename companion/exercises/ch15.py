@@ -21,9 +21,7 @@ CALLED_SPAM = (
 
 # Of 10,000 letters 100 are spam, of which 90 are found; of the 9,900 honest ones, 495 are called spam.
 chapter.number(
-    "15.1",
-    "A rare class",
-    stars=1,
+    "15.1 A rare class ★",
     wants="precision_of_the_filter()",
     answer=90 / (90 + 495),
     tolerance=0.001,
@@ -46,12 +44,7 @@ chapter.number(
             That is spam for each honest letter among those called spam. {CALLED_SPAM}
         495 / (90 + 495)
             That is the share of those called spam that is honest: the rest is wanted.
-        100 * 90 / (90 + 495)
-        15
-        15.3
-        15.38
-        15.385
-        15.4
+        100 * 90 / (90 + 495) || 15 || 15.3 || 15.38 || 15.385 || 15.4
             Is that in percent? As a share, 40 % is 0.4.
         (90 + 495) / 10_000
             That is the share of all letters that is called spam. {CALLED_SPAM}
@@ -99,14 +92,10 @@ def long_row(T, start, end):
 
 
 @chapter.function(
-    "15.2",
-    "Padding on either side",
-    stars=1,
+    "15.2 Padding on either side ★",
     inputs="""
         # a place above 127 is no int8, one above 256 not always a bfloat16, one above 2048 no float16
-        *long_row(200, 0, 200)
-        *long_row(400, 3, 298)
-        *long_row(2300, 100, 2250)
+        *long_row(200, 0, 200) || *long_row(400, 3, 298) || *long_row(2300, 100, 2250)
     """,
     cases=padded_cases,
     mistakes="""
@@ -167,43 +156,24 @@ def bag(text):
 
 
 @chapter.function(
-    "15.3",
-    "Known by their words",
-    stars=1,
+    "15.3 Known by their words ★",
     inputs="""
-        [], ["a"]
-        ["a"], []
-        ["a b"], ["b a"]
-        ["a b"], ["a b"]
-        ["a b"], ["b A"]
-        ["a b"], ["b A!"]
-        ["a b"], ["a b b"]
-        ["a b b"], ["a a b"]
-        ["a b b"], ["b a b", "a b"]
+        [], ["a"] || ["a"], [] || ["a b"], ["b a"] || ["a b"], ["a b"] || ["a b"], ["b A"]
+        ["a b"], ["b A!"] || ["a b"], ["a b b"] || ["a b b"], ["a a b"] || ["a b b"], ["b a b", "a b"]
         ["a b", "c"], ["c", "d", "b, a"]
-        ["ab c"], ["a bc"]
-        ["don't"], ["t, don"]
-        ["abc"], ["cab"]
+        ["ab c"], ["a bc"] || ["don't"], ["t, don"] || ["abc"], ["cab"]
         ["Mara has the key. Bram sings.", "Bram sings."],
             ["Bram has the key. Mara sings.", "Mara sings.", "Sings Bram?"]
-        ["a b c"], ["a b", "c b a"]
-        ["a b"], ["a b c", "b a"]
+        ["a b c"], ["a b", "c b a"] || ["a b"], ["a b c", "b a"]
         ["2 plums"], ["two plums", "Plums: 2"]
-        ["2 plums"], ["3 plums"]
-        ["Zoë"], ["Zo", "zoë"]
-        [""], ["...", "a"]
-        ["a"], ["a", "a"]
-        ["a"], ["b", "b"]
-        ["a", "A"], ["a"]
-        ["a b"], ["a b", "b a"]
-        ["a"], ["...", "a"]
+        ["2 plums"], ["3 plums"] || ["Zoë"], ["Zo", "zoë"] || [""], ["...", "a"] || ["a"], ["a", "a"]
+        ["a"], ["b", "b"] || ["a", "A"], ["a"] || ["a b"], ["a b", "b a"] || ["a"], ["...", "a"]
         ["a_b"], ["a b", "b a_"]
         ["a b", "c_"], ["a_b", "c", "C_"]
         ["well-known"], ["known, well", "wellknown"]
         ["known, well"], ["well-known"]
         ["Straße"], ["STRASSE", "STRAẞE"]
-        ["a a"], ["a a a", "a"]
-        ["a a a"], ["a a"]
+        ["a a"], ["a a a", "a"] || ["a a a"], ["a a"]
         ["a b c d e f g h i j k"], ["a b c d e f g h i j l", "k j i h g f e d c b a"]
         ["pot"], ["pots"]
         ["the pot has it"], ["pot", "pot it", "it pot has the"]
@@ -263,9 +233,7 @@ def names_cases(seed):
 
 
 @chapter.function(
-    "15.4",
-    "A classifier without labels",
-    stars=2,
+    "15.4 A classifier without labels ★★",
     inputs="""
         torch.tensor([[0.6, 0.1, 0.2, 0.1]]).log(), [[0], [1, 2]]
         torch.tensor([[0.25, 0.25, 0.25, 0.25]]).log(), [[0], [1, 2, 3]]
@@ -334,16 +302,10 @@ def by_group(right, groups):
 
 
 @chapter.function(
-    "15.5",
-    "Twins are not two",
-    stars=2,
+    "15.5 Twins are not two ★★",
     inputs="""
-        [1, 0, 1, 1], [0, 0, 1, 1]
-        [1, 0, 1, 1], [0, 1, 2, 3]
-        [1, 1, 0, 0], [0, 0, 1, 1]
-        [1, 0, 1, 0], [0, 0, 1, 1]
-        [1, 0, 1, 0], [0, 1, 0, 1]
-        [1, 1, 1], ["a", "b", "b"]
+        [1, 0, 1, 1], [0, 0, 1, 1] || [1, 0, 1, 1], [0, 1, 2, 3] || [1, 1, 0, 0], [0, 0, 1, 1]
+        [1, 0, 1, 0], [0, 0, 1, 1] || [1, 0, 1, 0], [0, 1, 0, 1] || [1, 1, 1], ["a", "b", "b"]
         [1, 0, 0, 1, 1], ["a", "a", "a", "b", "c"]
         [1, 0, 0, 1, 1], ["b", "a", "c", "a", "b"]
         [1, 0, 1, 1], ["Mara", "Mona", "Ivy", "Ivy"]
@@ -467,16 +429,9 @@ def far_off(got, scores, labels):
 
 
 @chapter.function(
-    "15.6",
-    "One number for confidence",
-    stars=3,
+    "15.6 One number for confidence ★★★",
     inputs="""
-        *sure(2.0)
-        *sure(0.5, rows=10)
-        *sure(0.02)
-        *sure(0.05)
-        *sure(40.0)
-        *sure(100.0)
+        *sure(2.0) || *sure(0.5, rows=10) || *sure(0.02) || *sure(0.05) || *sure(40.0) || *sure(100.0)
         torch.tensor([[60.0, 0.0, 0.0]] * 4), torch.tensor([0, 0, 0, 2])
         torch.tensor([[1000.3, 1000.0]] * 4, dtype=torch.float64), torch.tensor([0, 0, 0, 1])
         # a share of exp(-500 / T) is 0 in float32
@@ -499,11 +454,7 @@ def far_off(got, scores, labels):
             That is the least surprise itself. Where does it lie?
         = math.sqrt(it)
             That is the root of T.
-        = round(it, 1)
-        = round(it, 2)
-        = round(it, 3)
-        = float(f"{it:.1g}")
-        = float(f"{it:.2g}")
+        = round(it, 1) || round(it, 2) || round(it, 3) || float(f"{it:.1g}") || float(f"{it:.2g}")
         = float(f"{it:.3g}")
             Rounded? T is to be found to within a thousandth of itself, also where it is 0.02.
         = min([0.5, 1, 1.5, 2, 3, 5], key=lambda t: mean_surprise(scores, labels, t))

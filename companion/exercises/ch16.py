@@ -15,9 +15,7 @@ chapter = Chapter()
 
 # The answers have 12 * 35 = 420 targets, and the stories 4 * 120 = 480.
 chapter.number(
-    "16.1",
-    "What the answers count",
-    stars=1,
+    "16.1 What the answers count ★",
     wants="share_of_the_answers()",
     answer=420 / 900,
     tolerance=0.001,
@@ -42,9 +40,7 @@ chapter.number(
             What is not learned is no target: it counts in no mean.
         2 / 3
             That is the example's share. Here other numbers are given.
-        46.7
-        46.67
-        100 * 420 / 900
+        46.7 || 46.67 || 100 * 420 / 900
             Is that in percent? As a share, 40 % is 0.4.
         420
             That is how many targets the answers have. What share of all is it?
@@ -70,28 +66,15 @@ def marks_cases(seed):
 
 
 @chapter.function(
-    "16.2",
-    "Marks from the row alone",
-    stars=1,
+    "16.2 Marks from the row alone ★",
     inputs="""
-        [0, 8, 7, 10, 9, 3, 10], 9, 10
-        [], 9, 10
-        [9], 9, 10
-        [9, 10], 9, 10
-        [10, 10], 9, 10
-        [1, 2, 3], 9, 10
-        [9, 3], 9, 10
-        [9, 3, 4, 10, 5], 9, 10
+        [0, 8, 7, 10, 9, 3, 10], 9, 10 || [], 9, 10 || [9], 9, 10 || [9, 10], 9, 10 || [10, 10], 9, 10
+        [1, 2, 3], 9, 10 || [9, 3], 9, 10 || [9, 3, 4, 10, 5], 9, 10
         [8, 5, 10, 9, 6, 10, 8, 7, 10, 9, 4, 10], 9, 10
         [8, 5, 10, 9, 6, 6, 10, 8, 7, 10, 9, 4, 4, 4], 9, 10
         [8, 5, 10, 9, 6, 10, 0, 8, 7, 10], 9, 10
-        [3, 1, 5, 3, 2, 0, 5], 3, 5
-        [8, 0, 3, 10], 0, 10
-        [9, 3, 0, 4], 9, 0
-        [137, 5, 10], 9, 10
-        [9, 1, 10] * 4, 9, 10
-        [9, 1, 10] * 12, 9, 10
-        [9, *range(20, 40)], 9, 10
+        [3, 1, 5, 3, 2, 0, 5], 3, 5 || [8, 0, 3, 10], 0, 10 || [9, 3, 0, 4], 9, 0 || [137, 5, 10], 9, 10
+        [9, 1, 10] * 4, 9, 10 || [9, 1, 10] * 12, 9, 10 || [9, *range(20, 40)], 9, 10
         [8, 5, 10, 9, *range(100, 400), 10, 8], 9, 10
         # Equal numbers, each an object of its own: `is` says no where `==` says yes.
         [int(i) for i in "1000 300 1001 5 1000 6".split()], int("1000"), int("1001")
@@ -147,47 +130,23 @@ def f1_cases(seed):
 
 
 @chapter.function(
-    "16.3",
-    "Half right",
-    stars=2,
+    "16.3 Half right ★★",
     helpers=(words,),
     inputs=r"""
         "Mara has it.", "Mara has the key."
-        "Mara.", "Mara has the key."
-        "Mara has the key.", "Mara."
-        "Mara", "mara!"
-        "Mara has it", "mara has it"
-        "Mara!", "Mara"
-        "", "Mara."
-        "...", "Mara."
-        "Otto.", "Mara."
-        "the the the", "the key"
-        "the key", "the the the"
+        "Mara.", "Mara has the key." || "Mara has the key.", "Mara." || "Mara", "mara!"
+        "Mara has it", "mara has it" || "Mara!", "Mara" || "", "Mara." || "...", "Mara." || "Otto.", "Mara."
+        "the the the", "the key" || "the key", "the the the"
         "key the has Mara", "Mara has the key."
-        "It's Mara's.", "Its Maras"
-        "a b c d", "a b"
-        "a b", "a b c d"
-        "well-known", "wellknown"
-        "", ""
-        "...", "..."
-        "...", "!?"
-        "Mara - no", "Mara no"
-        "-", "!"
-        "Mara  has it", "Mara has it"
-        "Mara\nhas it", "Mara has it"
-        "Mara\thas it", "Mara has it"
+        "It's Mara's.", "Its Maras" || "a b c d", "a b" || "a b", "a b c d" || "well-known", "wellknown"
+        "", "" || "...", "..." || "...", "!?" || "Mara - no", "Mara no" || "-", "!"
+        "Mara  has it", "Mara has it" || "Mara\nhas it", "Mara has it" || "Mara\thas it", "Mara has it"
         " Mara has it\n", "mara  HAS\r\nit"
         "five\u00a0plums", "five plums"
-        "the_key", "thekey"
-        "a\\b", "ab"
-        "[a]^b", "ab"
+        "the_key", "thekey" || "a\\b", "ab" || "[a]^b", "ab"
         "100% (or $5) @ #1 <a> {b} ~c `d` |e| =f +g *h &i /j", "100 or 5 1 a b c d e f g h i j"
-        "5 plums", "6 plums"
-        "K\u00e4se", "Kse"
-        "\u00c4PFEL", "\u00e4pfel"
-        "\u201cMara\u201d", "Mara"
-        "plums", "plum"
-        "he has it", "the mill has it"
+        "5 plums", "6 plums" || "K\u00e4se", "Kse" || "\u00c4PFEL", "\u00e4pfel" || "\u201cMara\u201d", "Mara"
+        "plums", "plum" || "he has it", "the mill has it"
         "the key the mill", "the key the mill"
         "the the the", "the the the"
         "a b c d e f g h i", "a b c d e f g h x"
@@ -253,32 +212,12 @@ def keep_cases(seed):
 
 
 @chapter.function(
-    "16.4",
-    "Which exchanges stay",
-    stars=2,
+    "16.4 Which exchanges stay ★★",
     inputs="""
-        [5], 5
-        [5], 4
-        [5, 3], 8
-        [5, 3], 7
-        [5, 3, 4], 9
-        [5, 3, 4], 12
-        [5, 9, 1, 1], 7
-        [5, 1, 9, 1], 8
-        [2, 1, 1, 1, 1], 4
-        [1, 2, 3, 4], 100
-        [4, 4, 1], 5
-        [9, 1, 1], 3
-        [3, 2, 2, 2], 7
-        [5, 3, 0, 4], 9
-        [0, 1], 0
-        [0], 0
-        [5], 0
-        [5, 3, 0, 4], 12
-        [1, 100, 100, 100], 150
-        [1] * 12, 12
-        [1] * 40, 39
-        [120, 35, 40, 31, 38], 200
+        [5], 5 || [5], 4 || [5, 3], 8 || [5, 3], 7 || [5, 3, 4], 9 || [5, 3, 4], 12 || [5, 9, 1, 1], 7
+        [5, 1, 9, 1], 8 || [2, 1, 1, 1, 1], 4 || [1, 2, 3, 4], 100 || [4, 4, 1], 5 || [9, 1, 1], 3
+        [3, 2, 2, 2], 7 || [5, 3, 0, 4], 9 || [0, 1], 0 || [0], 0 || [5], 0 || [5, 3, 0, 4], 12
+        [1, 100, 100, 100], 150 || [1] * 12, 12 || [1] * 40, 39 || [120, 35, 40, 31, 38], 200
     """,
     cases=keep_cases,
     mistakes="""
@@ -366,9 +305,7 @@ def in_integers(answer, *args):
 
 
 @chapter.function(
-    "16.5",
-    "Where it goes wrong",
-    stars=2,
+    "16.5 Where it goes wrong ★★",
     cases=first_mistakes_cases,
     call=in_integers,
     mistakes="""
@@ -411,28 +348,18 @@ def may_look_cases(seed):
 
 
 @chapter.function(
-    "16.6",
-    "Packed, and apart",
-    stars=3,
+    "16.6 Packed, and apart ★★★",
     inputs="""
-        torch.tensor([0]), 0
-        torch.tensor([5]), 0
-        torch.tensor([0, 3]), 0
-        torch.tensor([0, 0]), 0
-        torch.tensor([3, 0]), 0
-        torch.tensor([0, 3, 0, 4]), 0
+        torch.tensor([0]), 0 || torch.tensor([5]), 0 || torch.tensor([0, 3]), 0 || torch.tensor([0, 0]), 0
+        torch.tensor([3, 0]), 0 || torch.tensor([0, 3, 0, 4]), 0
         torch.tensor([0, 3, 4, 0, 5, 6]), 0
-        torch.tensor([2, 3, 0, 4]), 0
-        torch.tensor([0, 0, 3]), 0
-        torch.tensor([4, 4, 4]), 0
+        torch.tensor([2, 3, 0, 4]), 0 || torch.tensor([0, 0, 3]), 0 || torch.tensor([4, 4, 4]), 0
         torch.tensor([7, 1, 2, 7, 3]), 7
         torch.tensor([1000, 3, 1000]), 1000
         torch.tensor([3, 300, 44, 300, 2]), 300
-        torch.tensor([2, 5, 1] * 4), 2
-        torch.tensor([2, 5, 1] * 8), 2
+        torch.tensor([2, 5, 1] * 4), 2 || torch.tensor([2, 5, 1] * 8), 2
         torch.tensor([2, 5, 1] * 12), 2
-        torch.arange(20), 0
-        torch.arange(100), 0
+        torch.arange(20), 0 || torch.arange(100), 0
         torch.zeros(300, dtype=torch.int64), 0
     """,
     cases=may_look_cases,

@@ -10,12 +10,8 @@ from companion.exercises.settle import as_tensor
 
 chapter = Chapter()
 
-# -- 17.1 ------------------------------------------------------------------
-
 chapter.number(
-    "17.1",
-    "How many numbers?",
-    stars=1,
+    "17.1 How many numbers? ★",
     wants="numbers_of_the_adapter()",
     answer=32 * 16 * (3 * 4096 + 1024),
     tolerance=0,
@@ -42,15 +38,9 @@ chapter.number(
             Those are bytes in float32. The numbers are asked for.
         8192
             That is the example's.
-        6.815744
-        6.8
+        6.815744 || 6.8
             In millions? All of them, please, one by one.
-        7_000_000
-        6_800_000
-        6_820_000
-        6_816_000
-        6_815_000
-        6_815_700
+        7_000_000 || 6_800_000 || 6_820_000 || 6_816_000 || 6_815_000 || 6_815_700
             Rounded? As many as there are, to the last one.
         32 * 4 * (3 * 4096 + 1024)
             That is so at rank 4.
@@ -82,9 +72,7 @@ def real(answer, W, A, B, alpha):
 
 
 @chapter.function(
-    "17.2",
-    "Folded by hand",
-    stars=1,
+    "17.2 Folded by hand ★",
     inputs="""
         SQUARE, torch.tensor([[1.0, 2, 0]]), torch.tensor([[1.0], [0], [2]]), 2
         SQUARE, torch.tensor([[1.0, 2, 0], [0, 1, 1]]), torch.tensor([[1.0, 1], [0, 1], [2, 0]]), 2
@@ -178,16 +166,10 @@ def means(adapters, shares):
 
 
 @chapter.function(
-    "17.3",
-    "Two adapters in one",
-    stars=2,
+    "17.3 Two adapters in one ★★",
     inputs="""
-        [ONE], [1.0]
-        [ONE, TWO], [1.0, 1.0]
-        [ONE, TWO], [0.5, 2.0]
-        [ONE, TWO], [1.0, 0.0]
-        [ONE, TWO], [0.0, 0.0]
-        [ONE, TWO], [0.01, 0.002]
+        [ONE], [1.0] || [ONE, TWO], [1.0, 1.0] || [ONE, TWO], [0.5, 2.0] || [ONE, TWO], [1.0, 0.0]
+        [ONE, TWO], [0.0, 0.0] || [ONE, TWO], [0.01, 0.002]
         [ONE, TWO, ONE], [0.5, 1.0, 2.0]
     """,
     cases=blend_cases,
@@ -250,9 +232,7 @@ def change_of_rank(answer, before, after, rank):
 
 
 @chapter.function(
-    "17.4",
-    "An adapter from two models",
-    stars=2,
+    "17.4 An adapter from two models ★★",
     inputs="""
         torch.zeros(2, 2), torch.tensor([[3.0, 0], [0, 1]]), 1
         torch.zeros(2, 3), torch.tensor([[0.0, 0, 1], [0, -5, 0]]), 1
@@ -326,12 +306,9 @@ def settled(answer, changes, total):
 
 
 @chapter.function(
-    "17.5",
-    "Ranks where they count",
-    stars=2,
+    "17.5 Ranks where they count ★★",
     inputs="""
-        diagonals([5, 4], [6, 1]), 2
-        diagonals([5, 4], [3, 1]), 2
+        diagonals([5, 4], [6, 1]), 2 || diagonals([5, 4], [3, 1]), 2
         diagonals([9, 1], [5, 4], [3, 2]), 3
         diagonals([9, 1], [5, 4], [3, 2]), 4
         diagonals([9, 1], [5, 4], [3, 2]), 1
@@ -341,18 +318,14 @@ def settled(answer, changes, total):
         # the largest value, not the largest rest
         diagonals([3, 3, 3], [5, 0, 0]), 1
         # equal values, near ones, very large and small ones, and 0
-        diagonals([4, 4], [3, 1]), 1
-        diagonals([4, 4], [3, 1]), 2
-        diagonals([2, 2], [3, 1]), 3
+        diagonals([4, 4], [3, 1]), 1 || diagonals([4, 4], [3, 1]), 2 || diagonals([2, 2], [3, 1]), 3
         diagonals([5, 1], [5.004, 1]), 1
         diagonals([5.004, 1], [5, 1]), 1
         diagonals([300, 1], [400, 1]), 1
         diagonals([400, 1], [300, 1]), 1
         diagonals([2e-4, 0], [1e-4, 0]), 1
         diagonals([1e-4, 0], [2e-4, 0]), 1
-        diagonals([2, 1], [3, 0]), 4
-        diagonals([2, 1]), 2
-        diagonals([2, 1]), 1
+        diagonals([2, 1], [3, 0]), 4 || diagonals([2, 1]), 2 || diagonals([2, 1]), 1
         [torch.eye(3, 2) @ change for change in diagonals([2, 1], [3, 0])], 4
     """,
     cases=ranks_cases,
@@ -423,9 +396,7 @@ def served_cases(seed):
 
 
 @chapter.function(
-    "17.6",
-    "Everyone their own",
-    stars=3,
+    "17.6 Everyone their own ★★★",
     inputs="""
         alike(3), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([0, 1, -1])
         alike(3), torch.eye(2), [SUM_TO_FIRST, SECOND_TO_SECOND], torch.tensor([-1, -1, -1])

@@ -9,12 +9,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
-# -- 18.1 ------------------------------------------------------------------
-
 chapter.number(
-    "18.1",
-    "How many draws?",
-    stars=1,
+    "18.1 How many draws? ★",
     wants="draws_needed()",
     answer=6,
     tolerance=0.001,
@@ -47,13 +43,9 @@ def reward_cases(seed):
 
 
 @chapter.function(
-    "18.2",
-    "Without yourself",
-    stars=1,
+    "18.2 Without yourself ★",
     inputs="""
-        torch.tensor([[1.0, 0, 1, 0]])
-        torch.tensor([[0.0, 6]])
-        torch.tensor([[2.0, 2, 2]])
+        torch.tensor([[1.0, 0, 1, 0]]) || torch.tensor([[0.0, 6]]) || torch.tensor([[2.0, 2, 2]])
         torch.tensor([[1.0, 2], [3, 5]])
         torch.tensor([[0.0, 100, 50]])
     """,
@@ -95,9 +87,7 @@ def ratio_cases(seed):
 
 
 @chapter.function(
-    "18.3",
-    "Pushed far enough",
-    stars=3,
+    "18.3 Pushed far enough ★★★",
     inputs="""
         torch.tensor([[2.0]]), torch.tensor([1.0]), 0.2
         torch.tensor([[2.0]]), torch.tensor([-1.0]), 0.2
@@ -154,20 +144,10 @@ def group_cases(seed):
 
 
 @chapter.function(
-    "18.4",
-    "Every pair",
-    stars=2,
+    "18.4 Every pair ★★",
     inputs="""
-        [1, 0], 2
-        [0, 1], 2
-        [1, 1], 2
-        [0, 1, 1, 0], 2
-        [1, 0, 1, 2, 2, 0], 3
-        [], 2
-        [3, 1, 2], 1
-        [9, 10], 2
-        [0.54, 0.5], 2
-        [1e-07, 2e-07], 2
+        [1, 0], 2 || [0, 1], 2 || [1, 1], 2 || [0, 1, 1, 0], 2 || [1, 0, 1, 2, 2, 0], 3 || [], 2
+        [3, 1, 2], 1 || [9, 10], 2 || [0.54, 0.5], 2 || [1e-07, 2e-07], 2
         [16777217, 16777216, 0.5, 0.25], 2
         list(range(20)), 20
     """,
@@ -208,26 +188,10 @@ def draw_cases(seed):
 
 
 @chapter.function(
-    "18.5",
-    "What would k draws find?",
-    stars=2,
+    "18.5 What would k draws find? ★★",
     inputs="""
-        2, 1, 1
-        2, 1, 2
-        4, 0, 2
-        4, 4, 1
-        4, 2, 2
-        5, 3, 3
-        8, 6, 4
-        8, 1, 8
-        10, 4, 3
-        1, 0, 1
-        1, 1, 1
-        10, 2, 7
-        1000, 1, 500
-        1000, 5, 500
-        1000, 18, 600
-        1000, 1, 999
+        2, 1, 1 || 2, 1, 2 || 4, 0, 2 || 4, 4, 1 || 4, 2, 2 || 5, 3, 3 || 8, 6, 4 || 8, 1, 8 || 10, 4, 3
+        1, 0, 1 || 1, 1, 1 || 10, 2, 7 || 1000, 1, 500 || 1000, 5, 500 || 1000, 18, 600 || 1000, 1, 999
         1000, 0, 1000
     """,
     cases=draw_cases,
@@ -262,9 +226,7 @@ def distribution_cases(seed):
 
 
 @chapter.function(
-    "18.6",
-    "How far from the reference?",
-    stars=2,
+    "18.6 How far from the reference? ★★",
     inputs="""
         torch.tensor([[0.5, 0.5]]), torch.tensor([[0.8, 0.2]])
         torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([[0.5, 0.5], [0.2, 0.8]])
@@ -296,8 +258,7 @@ def distribution_cases(seed):
             Where q is 0 and p is not, the divergence is infinite: q says that cannot be.
         = (p * ((p + 1e-6) / (q + 1e-6)).log()).sum(1)
             What you add to the probabilities shows: where q is 0 and p is not, it must be infinite.
-        = it.mean()
-        = it.sum()
+        = it.mean() || it.sum()
             That is one number for all rows. Each row has its own.
         = torch.where((q == 0).any(1), torch.inf, it)
             A zero of q is infinite only where p is above 0: what neither says adds nothing.

@@ -22,20 +22,11 @@ def ranges(seed):
 
 
 @chapter.function(
-    "19.1",
-    "Where 0 lies",
-    stars=1,
+    "19.1 Where 0 lies ★",
     inputs="""
-        -1.0, 2.0, 2
-        -0.3, 0.6, 4
-        0.0, 1.5, 4
-        -0.7, 0.0, 3
+        -1.0, 2.0, 2 || -0.3, 0.6, 4 || 0.0, 1.5, 4 || -0.7, 0.0, 3
         # one bit; more than eight; a zero point that a byte with a sign does not hold
-        -0.2, 0.8, 1
-        -0.7, 0.3, 1
-        -200.0, 55.0, 8
-        -300.0, 723.0, 10
-        -3000.0, 1095.0, 12
+        -0.2, 0.8, 1 || -0.7, 0.3, 1 || -200.0, 55.0, 8 || -300.0, 723.0, 10 || -3000.0, 1095.0, 12
     """,
     cases=ranges,
     mistakes="""
@@ -73,12 +64,8 @@ def grid(low, high, bits):
     return scale, zero_point
 
 
-# -- 19.2 -----------------------------------------------------------------
-
 chapter.number(
-    "19.2",
-    "How far off?",
-    stars=1,
+    "19.2 How far off? ★",
     wants="mean_squared_error()",
     answer=0.6**2 / 12,
     tolerance=0.0005,
@@ -122,19 +109,9 @@ def signed(half):
 
 
 @chapter.function(
-    "19.3",
-    "Two from a byte",
-    stars=2,
+    "19.3 Two from a byte ★★",
     inputs="""
-        [93]
-        []
-        [0]
-        [8]
-        [127]
-        [0x70, 0x80]
-        [255, 255]
-        [0x25, 0x00]
-        [0x97, 0x97]
+        [93] || [] || [0] || [8] || [127] || [0x70, 0x80] || [255, 255] || [0x25, 0x00] || [0x97, 0x97]
     """,
     cases=random_bytes,
     helpers=(signed,),
@@ -204,9 +181,7 @@ def error(row, scale, most):
 
 
 @chapter.function(
-    "19.4",
-    "Cut off the largest",
-    stars=2,
+    "19.4 Cut off the largest ★★",
     inputs="""
         torch.tensor([1.0, 1, 1, 1, 1, 3]), [1.0, 3.0], 2
         torch.tensor([3.0, -1]), [1.0, 0.5], 3
@@ -293,25 +268,17 @@ def shapes_of_a_model(seed):
 
 
 @chapter.function(
-    "19.5",
-    "Bytes of a file",
-    stars=1,
+    "19.5 Bytes of a file ★",
     inputs="""
-        [(512, 128)], 4, 32
-        [(512, 128)], 8, 128
-        [], 4, 32
+        [(512, 128)], 4, 32 || [(512, 128)], 8, 128 || [], 4, 32
         # three and six bits; a shape that comes twice; more bytes than 32 bits can count
-        [(8, 32)], 3, 32
-        [(16, 64)], 6, 16
-        [(8, 32), (8, 32)], 4, 16
-        [(65536, 131072)], 4, 128
+        [(8, 32)], 3, 32 || [(16, 64)], 6, 16 || [(8, 32), (8, 32)], 4, 16 || [(65536, 131072)], 4, 128
         # neither a row nor a group fills whole bytes
         [(8, 12)], 3, 4
         # 45 bits: the matrix does not fill its last byte
         [(3, 5)], 3, 5
         # 9 bits each: both last bytes count
-        [(1, 3), (1, 3)], 3, 3
-        [(1, 4), (3, 4)], 5, 4
+        [(1, 3), (1, 3)], 3, 3 || [(1, 4), (3, 4)], 5, 4
     """,
     cases=shapes_of_a_model,
     mistakes="""
@@ -341,11 +308,9 @@ def shapes_of_a_model(seed):
             An integer of 4 bits takes half a byte, not a whole one.
         math.ceil(weights * bits / 8) => weights // (8 // bits)
             Integers of 3 bits are packed without gaps: eight of them in three bytes.
-        math.ceil(weights * bits / 8) => out * math.ceil(into * bits / 8)
-        math.ceil(weights * bits / 8) => out * (into * bits // 8)
+        math.ceil(weights * bits / 8) => out * math.ceil(into * bits / 8) || out * (into * bits // 8)
             A row need not end with a byte: without gaps, the next row goes on in the same one.
-        math.ceil(weights * bits / 8) => scales * math.ceil(group * bits / 8)
-        math.ceil(weights * bits / 8) => scales * (group * bits // 8)
+        math.ceil(weights * bits / 8) => scales * math.ceil(group * bits / 8) || scales * (group * bits // 8)
             A group need not end with a byte: without gaps, the next group goes on in the same one.
         = file_bytes(set(shapes), bits, group)
             Two matrices may have the same shape; each needs its bytes.
@@ -383,9 +348,7 @@ def loud_columns(seed):
 
 
 @chapter.function(
-    "19.6",
-    "Columns that are read loudly",
-    stars=3,
+    "19.6 Columns that are read loudly ★★★",
     inputs="""
         torch.tensor([[1.0, 0.2], [-0.4, 0.9]]), torch.tensor([1.0, 4.0]), 1.0, 3
         torch.tensor([[1.0, 0.2], [-0.4, 0.9]]), torch.tensor([4.0, 1.0]), 0.5, 3

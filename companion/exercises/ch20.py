@@ -12,12 +12,8 @@ from companion.exercises.values import a
 
 chapter = Chapter()
 
-# -- 20.1 -----------------------------------------------------------------
-
 chapter.number(
-    "20.1",
-    "How many gigabytes?",
-    stars=1,
+    "20.1 How many gigabytes? ★",
     wants="gigabytes()",
     answer=7 / 32 * 18,
     tolerance=0.005,
@@ -103,21 +99,11 @@ def continuous(lengths, slots):
 
 
 @chapter.function(
-    "20.2",
-    "How many steps?",
-    stars=2,
+    "20.2 How many steps? ★★",
     helpers=(static, continuous),
     inputs="""
-        [2, 5, 3], 2
-        [4], 1
-        [4], 3
-        [3, 1, 4, 1, 5], 1
-        [], 2
-        [1, 1, 9], 2
-        [5, 2, 3, 4], 2
-        [2, 2, 2, 2, 2, 2], 3
-        [1, 9, 1, 9], 2
-        [1, 2, 3, 10], 3
+        [2, 5, 3], 2 || [4], 1 || [4], 3 || [3, 1, 4, 1, 5], 1 || [], 2 || [1, 1, 9], 2 || [5, 2, 3, 4], 2
+        [2, 2, 2, 2, 2, 2], 3 || [1, 9, 1, 9], 2 || [1, 2, 3, 10], 3
     """,
     cases=steps_cases,
     call=two_numbers,
@@ -126,12 +112,9 @@ def continuous(lengths, slots):
             The tokens divided by the slots: as if a row could be split. The last ones often run alone.
         = it[0], max(sum(lengths[i::slots]) for i in range(slots))
             You dealt them out in turn. The next takes the slot that is free first.
-        = it[0], continuous(sorted(lengths), slots)
-        = it[0], continuous(sorted(lengths, reverse=True), slots)
-        = static(sorted(lengths), slots), it[1]
-        = static(sorted(lengths, reverse=True), slots), it[1]
-        = steps(sorted(lengths), slots)
-        = steps(sorted(lengths, reverse=True), slots)
+        = it[0], continuous(sorted(lengths), slots) || it[0], continuous(sorted(lengths, reverse=True), slots)
+        = static(sorted(lengths), slots), it[1] || static(sorted(lengths, reverse=True), slots), it[1]
+        = steps(sorted(lengths), slots) || steps(sorted(lengths, reverse=True), slots)
             They are served in the order in which they came.
         = it[0], continuous(lengths[::-1], slots)
             The last to come is served first: `pop()` takes from the end.
@@ -150,8 +133,7 @@ def continuous(lengths, slots):
             Between two steps as many join as slots are free, not only one.
         free.index(min(free)) => free.index(max(free) if all(free) else 0)
             The next takes the slot that is free first, not last.
-        = max(lengths[:slots], default=0), it[1]
-        = max(lengths, default=0), it[1]
+        = max(lengths[:slots], default=0), it[1] || max(lengths, default=0), it[1]
             There is more than one batch.
         range(0, len(lengths), slots) => range(0, len(lengths) - slots + 1, slots)
             The last batch runs too, where it is not full.
@@ -188,15 +170,8 @@ def q4_0_cases(seed):
 
 
 @chapter.function(
-    "20.3",
-    "Four bits, by hand",
-    stars=2,
-    inputs="""
-        bytes()
-        block(0.5, [0x98] * 16)
-        block(1, range(16))
-        block(0, [7] * 16)
-    """,
+    "20.3 Four bits, by hand ★★",
+    inputs="bytes() || block(0.5, [0x98] * 16) || block(1, range(16)) || block(0, [7] * 16)",
     cases=q4_0_cases,
     mistakes="""
         for q in low + high => for pair in zip(low, high) for q in pair
@@ -283,14 +258,9 @@ def said_cases(seed):
 
 
 @chapter.function(
-    "20.4",
-    "What did it say?",
-    stars=2,
+    "20.4 What did it say? ★★",
     inputs=r"""
-        PLAIN
-        ["data: [DONE]"]
-        []
-        [": ping", "", *PLAIN]
+        PLAIN || ["data: [DONE]"] || [] || [": ping", "", *PLAIN]
         [sent({"role": "assistant", "content": ""}), "", *PLAIN]
         [*PLAIN[:4], sent({}, "stop"), "", "data: [DONE]"]
         [sent({"role": "assistant", "content": None}), *PLAIN]
@@ -416,30 +386,15 @@ def begins(text, stops):
 
 
 @chapter.function(
-    "20.5",
-    "Not a letter too many",
-    stars=3,
+    "20.5 Not a letter too many ★★★",
     inputs=r"""
-        ["I kn", "ow", "!"], ["now"]
-        ["a n", "ow b"], ["now"]
-        ["a", "b"], []
-        [], ["x"]
-        ["now", " x"], ["now"]
-        ["no", "no", "w"], ["now"]
-        ["ab"], ["b", "a"]
-        ["x END y"], ["END"]
-        ["aab", "c"], ["aabd", "b"]
-        ["aa", "a", "b"], ["aab"]
-        ["a", "b", "c"], ["abcd"]
-        ["one", "", "two"], ["et"]
-        ["abx", "y"], ["xyz", "by"]
+        ["I kn", "ow", "!"], ["now"] || ["a n", "ow b"], ["now"] || ["a", "b"], [] || [], ["x"]
+        ["now", " x"], ["now"] || ["no", "no", "w"], ["now"] || ["ab"], ["b", "a"] || ["x END y"], ["END"]
+        ["aab", "c"], ["aabd", "b"] || ["aa", "a", "b"], ["aab"] || ["a", "b", "c"], ["abcd"]
+        ["one", "", "two"], ["et"] || ["abx", "y"], ["xyz", "by"]
         ["NO", "W NOW", " no"], ["now"]
-        ["so", ". N", "o"], ["."]
-        ["a now b now"], ["now"]
-        ["a\nb", "\n"], ["\n\n"]
-        ["a now b", "c now"], ["now"]
-        ["wow", "w"], ["ww"]
-        ["abab", "ac"], ["abac"]
+        ["so", ". N", "o"], ["."] || ["a now b now"], ["now"] || ["a\nb", "\n"], ["\n\n"]
+        ["a now b", "c now"], ["now"] || ["wow", "w"], ["ww"] || ["abab", "ac"], ["abac"]
     """,
     cases=spoken_cases,
     mistakes="""
@@ -462,8 +417,7 @@ def begins(text, stops):
             Of several stops that are found, the one that stands first in the text ends it.
         text.find(stop) for => (text.find(stop), len(stop)) for ; min(places) => sum(min(places))
             The stop itself is not said.
-        = [text for text in it if text]
-        = spoken([piece for piece in pieces if piece], stops)
+        = [text for text in it if text] || spoken([piece for piece in pieces if piece], stops)
             A text for each piece, also where it is empty.
         = spoken(list("".join(pieces)), stops)
             A text for each piece, not for each letter.
@@ -489,8 +443,7 @@ def begins(text, stops):
             Put what was held back in front of the next piece.
         said.append(text[:cut]) => said.append(text[len(held) : cut])
             What was held back and began no stop is to be said with a later piece.
-        = by_letters(pieces, stops, again=False)
-        = by_letters(pieces, stops, again=True)
+        = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
             Where a letter does not fit, a stop may still have begun later in what was held back: in
             "aaa", a stop "aab" may have begun one letter ago.
         = ["".join(it[: i + 1]) for i in range(len(it))]
@@ -536,21 +489,12 @@ def allowed_cases(seed):
 
 
 @chapter.function(
-    "20.6",
-    "A bucket for each client",
-    stars=2,
+    "20.6 A bucket for each client ★★",
     inputs="""
-        [0, 0, 0, 1, 1], 1, 2
-        [], 1, 1
-        [5.0], 2, 1
-        [0, 0.5, 1.0, 1.5, 2.0], 1, 1
-        [0, 100, 100, 100, 100], 1, 3
-        [0, 0, 0.5, 0.5, 1], 2, 1
-        [3, 3, 3, 3.5, 4.5], 0.5, 2
+        [0, 0, 0, 1, 1], 1, 2 || [], 1, 1 || [5.0], 2, 1 || [0, 0.5, 1.0, 1.5, 2.0], 1, 1
+        [0, 100, 100, 100, 100], 1, 3 || [0, 0, 0.5, 0.5, 1], 2, 1 || [3, 3, 3, 3.5, 4.5], 0.5, 2
         [0, 0.25, 0.5, 0.75, 1.0, 1.25], 1, 1
-        [0, 0, 0, 0, 1, 1, 2, 2], 2, 2
-        [0, 1, 1.5, 2, 2], 0.5, 1
-        [0, 0.75, 1.5, 2.25, 3], 1, 1
+        [0, 0, 0, 0, 1, 1, 2, 2], 2, 2 || [0, 1, 1.5, 2, 2], 0.5, 1 || [0, 0.75, 1.5, 2.25, 3], 1, 1
     """,
     cases=allowed_cases,
     mistakes="""
@@ -578,8 +522,7 @@ def allowed_cases(seed):
             After a refusal the same drops fall again: keep the time of the last request, served or not.
         now - last => now - times[0]
             The same drops fall again and again: count from the last request, not from the first.
-        if may else level => if may else 0
-        if may else level => if may else max(0, level - 1)
+        if may else level => if may else 0 || if may else max(0, level - 1)
             A request that is refused takes nothing, also no part of a drop.
         level = burst => level = burst - 1
             At first it holds `burst` drops, not one less.
@@ -590,8 +533,7 @@ def allowed_cases(seed):
         (now - last) * rate => int(now - last) * rate
         = allowed([int(t) for t in times], rate, burst)
             Parts of a second count, too.
-        level + fallen => level + round(fallen)
-        level + fallen => level - (-fallen // 1)
+        level + fallen => level + round(fallen) || level - (-fallen // 1)
             Parts of a drop are not rounded: keep them.
         (now - last) * rate => rate if now > last else 0
             The more time has gone by, the more drops fall.

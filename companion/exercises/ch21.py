@@ -27,27 +27,11 @@ def shape_cases(seed):
 
 
 @chapter.function(
-    "21.1",
-    "Do they fit?",
-    stars=1,
+    "21.1 Do they fit? ★",
     inputs="""
-        (), (3,)
-        (3,), (3,)
-        (3,), (4,)
-        (3, 1), (4,)
-        (2, 3), (2,)
-        (2,), (2, 3)
-        (5, 1), (5,)
-        (1,), (7,)
-        (2, 1, 5), (3, 1)
-        (4, 2), (3, 4, 1)
-        (3, 2), (6, 3, 2)
-        (0,), (1,)
-        (0,), (3,)
-        (4, 0), (1,)
-        (0,), (0,)
-        (2,), (4,)
-        (2, 1), (1, 2)
+        (), (3,) || (3,), (3,) || (3,), (4,) || (3, 1), (4,) || (2, 3), (2,) || (2,), (2, 3) || (5, 1), (5,)
+        (1,), (7,) || (2, 1, 5), (3, 1) || (4, 2), (3, 4, 1) || (3, 2), (6, 3, 2) || (0,), (1,) || (0,), (3,)
+        (4, 0), (1,) || (0,), (0,) || (2,), (4,) || (2, 1), (1, 2)
         (2, 1, 3, 1, 2, 1), (4, 1, 5, 1, 3)
         (3, 2), (2, 3)
     """,
@@ -100,12 +84,8 @@ def broadcast_shape(a, b):
     return tuple(reversed(shape))
 
 
-# -- 21.2 ------------------------------------------------------------------
-
 chapter.number(
-    "21.2",
-    "The price of an accident",
-    stars=1,
+    "21.2 The price of an accident ★",
     wants="bytes_of_the_accident()",
     answer=4e10,
     tolerance=1e8,
@@ -148,9 +128,7 @@ def mean_cases(seed):
 
 
 @chapter.function(
-    "21.3",
-    "The mean of what is there",
-    stars=2,
+    "21.3 The mean of what is there ★★",
     inputs="""
         torch.tensor([[[2.0], [4.0], [5.0]]]), torch.tensor([[True, True, False]])
         torch.tensor([[[2.0], [4.0], [math.inf]]]), torch.tensor([[True, True, False]])
@@ -224,9 +202,7 @@ def shares(powers):
 
 
 @chapter.function(
-    "21.4",
-    "Where training begins",
-    stars=2,
+    "21.4 Where training begins ★★",
     inputs="""
         torch.tensor([[1.0, 3.0]]).log(), torch.tensor([1])
         torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
@@ -259,10 +235,8 @@ def shares(powers):
             0, and 0 / 0 is `nan`: each row has a largest one of its own.
         logits.softmax(dim=1) => shares((logits - logits[:, :1]).exp())
             You took the first score of each row away. Another may be far above it: take the largest.
-        logits.softmax(dim=1) => logits.clamp(-20, 20).softmax(dim=1)
-        logits.softmax(dim=1) => logits.clamp(-50, 50).softmax(dim=1)
-        logits.softmax(dim=1) => logits.clamp(-80, 80).softmax(dim=1)
-        logits.softmax(dim=1) => logits.clamp(-88, 88).softmax(dim=1)
+        logits.softmax(dim=1) => logits.clamp(-20, 20).softmax(dim=1) || logits.clamp(-50, 50).softmax(dim=1)
+        logits.softmax(dim=1) => logits.clamp(-80, 80).softmax(dim=1) || logits.clamp(-88, 88).softmax(dim=1)
         logits.softmax(dim=1) => logits.clamp(-100, 100).softmax(dim=1)
             You cut large scores off, which makes them equal: take the largest away instead.
         logits.softmax(dim=1) => logits.sigmoid()
@@ -314,23 +288,12 @@ def value_and_gradients(answer, expression, numbers):
 
 
 @chapter.function(
-    "21.5",
-    "Two more operations",
-    stars=3,
+    "21.5 Two more operations ★★★",
     wants="Value(data, parents)",
     inputs="""
-        "a / b", (6.0, 3.0)
-        "a.tanh()", (0.5,)
-        "a / a", (4.0,)
-        "b / a", (2.0, -3.0)
-        "a.tanh().tanh()", (-1.25,)
-        "a / b", (3.0, -2.0)
-        "a / b", (-3.0, 2.0)
-        "a / b", (0.0, 4.0)
-        "a.tanh()", (0.0,)
-        "a.tanh()", (-3.0,)
-        "a.tanh() * a", (0.5,)
-        "a / b * a", (2.0, 5.0)
+        "a / b", (6.0, 3.0) || "a.tanh()", (0.5,) || "a / a", (4.0,) || "b / a", (2.0, -3.0)
+        "a.tanh().tanh()", (-1.25,) || "a / b", (3.0, -2.0) || "a / b", (-3.0, 2.0) || "a / b", (0.0, 4.0)
+        "a.tanh()", (0.0,) || "a.tanh()", (-3.0,) || "a.tanh() * a", (0.5,) || "a / b * a", (2.0, 5.0)
         "(a / b) / c", (1.0, 2.0, 4.0)
     """,
     cases=value_cases,

@@ -13,12 +13,8 @@ from companion.exercises.settle import Record, as_number, as_tensor, type_name
 
 chapter = Chapter()
 
-# -- 22.1 ------------------------------------------------------------------
-
 chapter.number(
-    "22.1",
-    "How many numbers?",
-    stars=1,
+    "22.1 How many numbers? ★",
     wants="numbers_of_the_lstm()",
     answer=395_264,
     tolerance=0.5,
@@ -62,9 +58,7 @@ def step_cases(seed):
 
 
 @chapter.function(
-    "22.2",
-    "The paper's GRU",
-    stars=2,
+    "22.2 The paper's GRU ★★",
     cases=step_cases,
     mistakes="""
         (r * h) @ U_n.T => r * (h @ U_n.T)
@@ -130,9 +124,7 @@ def bias_hint(got, n):
 
 
 @chapter.function(
-    "22.3",
-    "A bias for a memory of n steps",
-    stars=2,
+    "22.3 A bias for a memory of n steps ★★",
     cases=bias_cases,
     hint=bias_hint,
     mistakes="""
@@ -234,9 +226,7 @@ def detached(state):
 
 
 @chapter.function(
-    "22.4",
-    "Reading a long text in pieces",
-    stars=2,
+    "22.4 Reading a long text in pieces ★★",
     cases=piece_cases,
     call=read_and_go_back,
     shown="{f}(cell, x, {3}) with an {0}, x = {2}",
@@ -293,9 +283,7 @@ def turned(rows, lengths):
 
 
 @chapter.function(
-    "22.5",
-    "Both ways",
-    stars=3,
+    "22.5 Both ways ★★★",
     cases=both_cases,
     call=lambda answer, kind, *inputs: answer(*inputs),
     shown="{f}(forward, backward, x, {4}) with two layers {0}, x = {3}",

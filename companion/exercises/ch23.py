@@ -20,9 +20,7 @@ NORM = 2 * C
 MLP = 8 * C * C + 5 * C
 
 chapter.number(
-    "23.1",
-    "What a second text costs",
-    stars=1,
+    "23.1 What a second text costs ★",
     wants="extra_parameters()",
     answer=MATRICES + BIASES + NORM,
     tolerance=0.5,
@@ -41,8 +39,7 @@ chapter.number(
             There is one norm more, that before the cross-attention, and no second.
         {12 * (MATRICES + BIASES + NORM)}
             That is for twelve blocks. One `DecoderBlock` is asked for.
-        {2 * (MATRICES + BIASES) + NORM}
-        {2 * (MATRICES + BIASES + NORM)}
+        {2 * (MATRICES + BIASES) + NORM} || {2 * (MATRICES + BIASES + NORM)}
             A `Block` has one attention already; a `DecoderBlock` has one more, with one norm.
         {3 * (C * C + C)}
             Three projections make q, k and v; a fourth mixes the heads. And where is the norm?
@@ -66,14 +63,9 @@ def random_lengths(seed):
 
 
 @chapter.function(
-    "23.2",
-    "Both in one mask",
-    stars=2,
+    "23.2 Both in one mask ★★",
     inputs="""
-        torch.tensor([2]), 3
-        torch.tensor([1]), 3
-        torch.tensor([0]), 1
-        torch.tensor([0, 3]), 3
+        torch.tensor([2]), 3 || torch.tensor([1]), 3 || torch.tensor([0]), 1 || torch.tensor([0, 3]), 3
         torch.tensor([2, 4]), 5
     """,
     cases=random_lengths,
@@ -149,13 +141,10 @@ def source_and_target(answer, tokens, spans, first):
 
 
 @chapter.function(
-    "23.3",
-    "Spans, as T5 hides them",
-    stars=2,
+    "23.3 Spans, as T5 hides them ★★",
     inputs="""
         [5, 6, 7, 8, 9], [(1, 3), (4, 5)], 100
-        [5, 6, 7, 8, 9], [(0, 2)], 50
-        [5, 6, 7], [], 50
+        [5, 6, 7, 8, 9], [(0, 2)], 50 || [5, 6, 7], [], 50
         [5, 6, 7, 8], [(0, 1), (2, 3)], 30
         [5, 6], [(0, 2)], 30
         [7, 7, 0, 7], [(1, 2), (3, 4)], 40
@@ -176,9 +165,7 @@ def source_and_target(answer, tokens, spans, first):
             The first sentinel is `first`.
         first + number => first - number ; first + len(spans) => first - len(spans)
             The sentinels go up: `first`, `first + 1`.
-        first + len(spans) => first
-        first + len(spans) => first + len(spans) - 1
-        first + len(spans) => first + len(spans) + 1
+        first + len(spans) => first || first + len(spans) - 1 || first + len(spans) + 1
             The last sentinel is the one after the last span's: `first` and the number of spans.
         [first + len(spans)] => [first + len(spans)] if spans else []
             Without a span the target is the last sentinel alone, which is then `first`.
@@ -268,18 +255,10 @@ def with_table(answer, given, end, width, longest):
 
 
 @chapter.function(
-    "23.4",
-    "Beam search",
-    stars=3,
+    "23.4 Beam search ★★★",
     inputs="""
-        REGRET, 2, 2, 0
-        CLOSE, 2, 1, 1
-        SHORT, 2, 2, 1
-        REGRET, 2, 1, 2
-        REGRET, 2, 2, 2
-        SHORT, 2, 2, 3
-        SHORT, 2, 1, 3
-        FALLEN, 2, 2, 3
+        REGRET, 2, 2, 0 || CLOSE, 2, 1, 1 || SHORT, 2, 2, 1 || REGRET, 2, 1, 2 || REGRET, 2, 2, 2
+        SHORT, 2, 2, 3 || SHORT, 2, 1, 3 || FALLEN, 2, 2, 3
         {"tokens": 2, "seed": 2}, 1, 3, 1
     """,
     cases=drawn_tables,
@@ -395,9 +374,7 @@ def random_heads(seed):
 
 
 @chapter.function(
-    "23.5",
-    "Who looks where",
-    stars=2,
+    "23.5 Who looks where ★★",
     inputs="""
         *by_hand([[0.0, 2.0]], [True, True])
         *by_hand([[3.0, 1.0]], [False, True])  # padding on the left
@@ -435,8 +412,7 @@ def random_heads(seed):
         hidden.softmax(dim=-1) => hidden.exp() / hidden.exp().sum(-1, keepdim=True)
             `exp` of a score of 200 is infinite, and ∞ / ∞ is NaN. `softmax` takes the largest score off
             first.
-        hidden.softmax(dim=-1) => hidden.double().exp()
-        hidden.softmax(dim=-1) => hidden.exp()
+        hidden.softmax(dim=-1) => hidden.double().exp() || hidden.exp()
             Each head's weights sum to 1: divide by their sum before the mean.
         softmax(dim=-1) => softmax(dim=-2)
             You took the softmax along the queries. For each query the weights of the keys sum to 1.

@@ -21,9 +21,7 @@ def random_scores(seed):
 
 
 @chapter.function(
-    "24.1",
-    "Two of many",
-    stars=1,
+    "24.1 Two of many ★",
     inputs="""
         torch.tensor([6.0, 1.0, 3.0]).log(), 2
         torch.tensor([6.0, 1.0, 3.0]).log(), 1
@@ -80,9 +78,7 @@ def billions(n_experts, tables=TABLES, attention=ATTENTION):
 
 
 chapter.number(
-    "24.2",
-    "What a name says",
-    stars=1,
+    "24.2 What a name says ★",
     wants="active_billions()",
     answer=billions(2),
     tolerance=0.1,
@@ -90,8 +86,7 @@ chapter.number(
         39
             That is the right number, rounded too far, or that with one table of two: give one decimal
             place.
-        141
-        {billions(8)}
+        141 || {billions(8)}
             That is the whole model. Which experts does a token leave alone?
         {billions(2, tables=0)}
             Embedding and head are missing; both work on a token's way here.
@@ -138,9 +133,7 @@ def with_gradient(answer, share, chosen):
 
 
 @chapter.function(
-    "24.3",
-    "The other remedy",
-    stars=2,
+    "24.3 The other remedy ★★",
     inputs="""
         torch.tensor([[0.9, 0.1], [0.7, 0.3]]), torch.tensor([[0], [0]])
         torch.full((4, 4), 0.25), torch.arange(4)[:, None]
@@ -192,9 +185,7 @@ def random_choices(seed):
 
 
 @chapter.function(
-    "24.4",
-    "First come, first served",
-    stars=2,
+    "24.4 First come, first served ★★",
     inputs="""
         torch.tensor([[0, 1], [0, 2], [0, 1]]), 3, 1
         torch.tensor([[0], [0], [1], [0]]), 2, 2
@@ -304,9 +295,7 @@ def on_own_tokens(answer, x, router, experts, n):
 
 
 @chapter.function(
-    "24.5",
-    "The experts choose",
-    stars=3,
+    "24.5 The experts choose ★★★",
     inputs="""
         torch.tensor([[1.0], [2.0]]), torch.tensor([[0.5], [1.0]]), torch.tensor([[[1.0]], [[10.0]]]), 1
         torch.tensor([[100.0], [1.0]]), torch.tensor([[1.0], [0.5]]), torch.tensor([[[1.0]], [[10.0]]]), 1

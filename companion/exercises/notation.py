@@ -5,9 +5,7 @@ A chapter's checks stand in one module, `chNN.py`:
     chapter = Chapter()
 
     @chapter.function(
-        "1.1",
-        "One merge",
-        stars=1,
+        "1.1 One merge ★",
         inputs='''
             [1, 2, 1, 2], (1, 2)
             [], (1, 2)
@@ -36,6 +34,10 @@ from typing import Any
 
 from companion.exercises.exercise import Exercise, Function, Number
 
+OR = " || "
+"""What separates alternatives on a line; no Python has it."""
+HEADING = re.compile(r"(\d+\.\d+) (.+) (★{1,3})")
+
 
 class Chapter:
     """The exercises of one chapter, in their order."""
@@ -45,9 +47,7 @@ class Chapter:
 
     def function(
         self,
-        number: str,
-        title: str,
-        stars: int,
+        heading: str,
         *,
         right: str,
         inputs: str = "",
@@ -60,12 +60,11 @@ class Chapter:
         """Register the function or class below it as the right answer to an exercise.
 
         Args:
-            number: The exercise's number, such as "1.1".
-            title: Its title in the chapter.
-            stars: Its difficulty, 1 to 3.
+            heading: The exercise's heading in the chapter: its number, its title, and one to three stars for
+                its difficulty, such as "1.1 One merge ★".
             right: What a reader is told whose answer is right.
-            inputs: Inputs worked by hand, one a line: the arguments, as Python. A line that is indented
-                further continues the line above it.
+            inputs: Inputs worked by hand, one a line: the arguments, as Python. ` || ` separates several
+                short ones on a line, and a line that is indented further continues the line above it.
             cases: Seed -> further inputs, each a tuple of arguments. It is called with seeds 0, 1 and 2.
             mistakes: Known mistakes, and what a reader is told about each: see `Mistakes`.
             helpers: Functions and classes that the right answer uses and that mistakes may edit too.
@@ -75,6 +74,7 @@ class Chapter:
         Returns:
             A decorator that gives the right answer back as it is.
         """
+        number, title, stars = read_heading(heading)
 
         def register(oracle: Callable) -> Callable:
             source = Source(oracle, helpers)
@@ -99,23 +99,23 @@ class Chapter:
 
         return register
 
-    def number(
-        self, number: str, title: str, stars: int, *, wants: str, answer: float, mistakes: str, **options: Any
-    ) -> None:
+    def number(self, heading: str, *, wants: str, answer: float, mistakes: str, **options: Any) -> None:
         """Register an exercise whose answer is a number.
 
         Args:
-            number, title, stars: As for `function`.
+            heading: As for `function`.
             wants: The stub's signature, such as "perplexity()".
             answer: The right number.
-            mistakes: Blocks as for `function`, with a wrong number in place of an edit, written as Python
-                (`math` may be used).
+            mistakes: Blocks as for `function`, with wrong numbers in place of edits, written as Python
+                (`math` may be used). ` || ` separates several on a line.
             options: Further fields of `Number`: tolerance, right.
         """
+        number, title, stars = read_heading(heading)
         wrong = [
             (eval(expression, {"math": math}), message)
-            for edits, message in blocks(number, mistakes)
-            for expression in edits
+            for lines, message in blocks(number, mistakes)
+            for line in lines
+            for expression in line.split(OR)
         ]
         self.exercises.append(
             Number(
@@ -130,15 +130,24 @@ class Chapter:
         )
 
 
+def read_heading(heading: str) -> tuple[str, str, int]:
+    """The number, the title and the number of stars of an exercise's heading. ValueError for another text."""
+    found = HEADING.fullmatch(heading)
+    if not found:
+        raise ValueError(f"{heading!r} is no exercise's heading; write one such as '1.1 One merge ★'")
+    number, title, stars = found.groups()
+    return number, title, len(stars)
+
+
 def read_inputs(text: str, names: dict[str, Any]) -> list[tuple]:
     """The tuples of arguments that the lines of a text stand for."""
-    lines: list[str] = []
+    inputs: list[str] = []
     for line in textwrap.dedent(text).strip("\n").splitlines():
         if line.startswith(" "):
-            lines[-1] += "\n" + line
+            inputs[-1] += "\n" + line
         elif line and not line.startswith("#"):
-            lines.append(line)
-    return [eval(f"({line}\n,)", names) for line in lines]
+            inputs += line.split(OR)
+    return [eval(f"({one}\n,)", names) for one in inputs]
 
 
 class Mistakes(Sequence):
@@ -154,6 +163,9 @@ class Mistakes(Sequence):
                         answer's value, and the right answer's name calls it on other arguments.
         : expression    the object that this expression gives
 
+    What stands behind the last => or behind = may be several texts with ` || ` between them, each of which
+    makes an edit of its own: `old => one || other` is short for two lines.
+
     Raises:
         ValueError: If a text to be replaced does not stand exactly once in the right answer and its helpers.
     """
@@ -167,8 +179,9 @@ class Mistakes(Sequence):
     def pairs(self) -> list[tuple[Callable, str]]:
         return [
             (self.source.edited(edit, self.number), message)
-            for edits, message in blocks(self.number, self.text)
-            for edit in edits
+            for lines, message in blocks(self.number, self.text)
+            for line in lines
+            for edit in alternatives(line)
         ]
 
     def __len__(self) -> int:
@@ -207,6 +220,13 @@ def join_diffs(lines: list[str]) -> list[str]:
         else:
             edits.append(line)
     return [edit for edit in edits if edit != "or"]
+
+
+def alternatives(line: str) -> list[str]:
+    """The edits that a line stands for: two, if it is `old => one || other`."""
+    first, *others = line.split(OR)
+    start = re.match(r".*=>|=|:|", first)[0]
+    return [first] + [f"{start} {other}" for other in others]
 
 
 def is_diff(edit: str) -> bool:

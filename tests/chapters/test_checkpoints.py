@@ -50,6 +50,15 @@ def test_a_checkpoint_gives_back_the_model(data, folder):
     assert load_checkpoint(folder)[2]["train"]["steps"] == 2
 
 
+def test_a_loaded_model_stays_as_it_is_when_its_file_changes(folder):
+    """The file is read by mapping it into memory; another program may write into it or cut it off."""
+    model, _, _ = load_checkpoint(folder)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with open(folder / "model.safetensors", "r+b") as file:
+        file.write(bytes((folder / "model.safetensors").stat().st_size))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
 def test_a_model_saved_again_gives_the_same_bytes(data, tmp_path):
     """Of tied weights, which add a second note: safetensors itself writes notes in an order by chance."""
     model = with_one_mlp(small_model(data))

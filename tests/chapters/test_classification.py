@@ -132,6 +132,9 @@ def test_a_pass_has_every_row_once_and_a_batch_depends_on_its_number_alone():
         (tokens, mask), y = next(class_batches(rows, labels, 5, seed=3, first=first))
         (wanted, real), truth = batches[first]
         assert torch.equal(tokens, wanted) and torch.equal(mask, real) and torch.equal(y, truth)
+    (default, _), _ = next(class_batches(rows, labels, 5))
+    (wanted, _), _ = next(class_batches(rows, labels, 5, seed=0))
+    assert torch.equal(default, wanted)
     other = next(class_batches(rows, labels, 5, seed=4))
     assert other[0][0].shape != batches[0][0][0].shape or not torch.equal(other[0][0], batches[0][0][0])
 

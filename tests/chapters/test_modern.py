@@ -282,6 +282,14 @@ def turned_from(start):
     return RoPE(8, 10)(x, x, start)
 
 
+@pytest.mark.parametrize(("options", "biased"), [({}, True), ({"bias": False}, False)])
+def test_queries_keys_and_values_have_a_bias_unless_it_is_declined(options, biased):
+    layer = GroupedQueryAttention(30, 6, 2, 14, RoPE(14, 17), **options)
+    for projection in (layer.q_proj, layer.k_proj, layer.v_proj):
+        assert (projection.bias is not None) == biased
+    assert layer.o_proj.bias is None
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

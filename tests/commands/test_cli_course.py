@@ -148,6 +148,16 @@ def test_an_assistant_with_nothing_to_prefer_is_the_whole_answerer_or_none(tmp_p
         assert (tmp_path / "assistant" / name).read_text("utf-8") == name
 
 
+def test_the_stories_of_a_stage_that_are_true_are_a_share_of_those_it_told(tmp_path, monkeypatch):
+    shutil.copytree(village.DATA / "models" / "village", tmp_path / "teller")
+    stories = village.load_split("val")[:3]
+    monkeypatch.setattr(village, "load_split", lambda name: stories)
+    plan = SimpleNamespace(folder=tmp_path, device="cpu", seed=1, questions=4)
+    row = course.look(plan, "teller")
+    low, high = row["true from"]
+    assert 0 < low <= row["true"] <= high <= 1
+
+
 def test_a_teller_that_ctrl_c_ended_is_not_whole(tmp_path):
     (tmp_path / "teller").mkdir()
     saved = {"provenance": {"steps": 3, "train": {"steps": 5}}}

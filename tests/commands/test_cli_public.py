@@ -178,7 +178,8 @@ def test_what_no_model_is_found_under_is_one_line(here, capsys):
         fails(capsys, [*command, "--model", "half"], 2, "half has no model.safetensors")
         fails(capsys, [*command, "--model", "strange"], 2, "model_type='t5' is not known")
     fails(capsys, ["generate", "--model", "gpt2"], 1, "openai-community/gpt2", "HF_HUB_OFFLINE")
-    fails(capsys, ["generate", "--revision", "main"], 2, "revision='main' is for models of the hub")
+    for command in (["generate"], ["chat", "--say", "Hello"]):
+        fails(capsys, [*command, "--revision", "main"], 2, "revision='main' is for models of the hub")
     fails(capsys, ["train", "--init", "gpt2"], 1, "openai-community/gpt2")
 
 

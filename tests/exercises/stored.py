@@ -22,7 +22,7 @@ from typing import Any
 
 from companion.exercises.checker import find
 from companion.exercises.exercise import Function
-from companion.exercises.notation import join_diffs
+from companion.exercises.notation import OR, alternatives, join_diffs
 
 FOLDER = Path(__file__).parent / "answers"
 HEAD = re.compile(r"^== (?:(common)|(\d+\.\d+) (right|wrong)(?:: (.*))?)$", re.MULTILINE)
@@ -64,9 +64,10 @@ def answers_of(number: str, body: str, names: dict[str, Any]) -> list[tuple[str,
     if isinstance(exercise, Function) and not is_code(body):
         source = exercise.mistakes.source
         edits = join_diffs([line for line in body.splitlines() if line.strip()])
-        return [(edit, source.edited(edit, number, names)) for edit in edits]
+        return [(one, source.edited(one, number, names)) for edit in edits for one in alternatives(edit)]
     if not is_code(body):
-        return [(line, eval(line, dict(names))) for line in body.splitlines() if line.strip()]
+        expressions = [one for line in body.splitlines() if line.strip() for one in line.split(OR)]
+        return [(one, eval(one, dict(names))) for one in expressions]
     scope = dict(names)
     exec(compile(body, f"<answer to {number}>", "exec"), scope)
     last = ast.parse(body).body[-1]

@@ -17,6 +17,7 @@ from support.folders import raises_one_line
 from support.wild_texts import wild_text
 
 from companion import tokenization
+from companion.runtime.text import tokenizer as tokenizers
 from companion.runtime.text.tiktoken_encodings import LongestFirst, one_begins_another
 from companion.runtime.text.tokenizer import split_special
 from companion.tokenization import (
@@ -429,6 +430,14 @@ def test_a_pattern_may_have_groups(pattern, text):
     assert "".join(split_pieces(pattern, text)) == text
     tokenizer = BPETokenizer([(b"a", b"b"), (b" ", b"c")], pattern=pattern)
     assert tokenizer.encode(text) == tokenizer.to_tiktoken().encode_ordinary(text)
+
+
+@pytest.mark.parametrize("pattern", [r"(?:x|xx)+y|[\s\S]", r"(x|xx)+y|[\s\S]"])
+def test_a_pattern_that_needs_too_many_steps_is_stopped(pattern, monkeypatch):
+    """Each further x takes 1.6 times as many steps: these take 150 times as long as they may."""
+    monkeypatch.setattr(tokenizers, "PATTERN_SECONDS", 0.01)
+    with pytest.raises(ValueError, match="needs too many steps for a text of 32 characters; take another"):
+        split_pieces(pattern, 32 * "x")
 
 
 def test_a_pattern_that_only_regex_can_read_is_said_by_to_tiktoken():

@@ -164,6 +164,12 @@ def test_a_stream_is_the_same_answer_in_pieces(url):
     assert len({piece["id"] for piece in [*pieces, last]}) == 1
 
 
+def test_a_request_without_a_temperature_is_answered_at_1(url):
+    for seed in range(5):
+        usual, at_1 = (said(url, seed=seed, max_tokens=40, **one) for one in ({}, {"temperature": 1}))
+        assert usual["choices"] == at_1["choices"]
+
+
 def test_max_completion_tokens_bounds_it_too(url):
     short = said(url, max_completion_tokens=2)
     assert short["usage"]["completion_tokens"] == 2 and short["choices"][0]["finish_reason"] == "length"

@@ -300,6 +300,8 @@ def test_a_sentence_can_come_where_the_menu_has_it():
         for sentence in VILLAGE.sentences(told.text):
             _, menu, _ = VILLAGE.menu(state)
             possible = {id(pattern) for _, patterns in menu for pattern in patterns}
+            if state.last is not None and state.last.part == "scene":  # no scene follows another
+                assert all(pattern.part != "scene" for _, patterns in menu for pattern in patterns)
             for pattern in VILLAGE.patterns:
                 assert VILLAGE.can_come(state, pattern) == (id(pattern) in possible)
             on_menus += len(possible)
