@@ -48,11 +48,10 @@ def add(parser) -> None:
 def plan(args, held: ExitStack) -> ChatPlan:
     from companion import load
     from companion.instructions import Chat
-    from companion.runtime.generation.generation_configs import sampling_of
 
     teller = load(args.model, device=args.device, revision=args.revision)
     given = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
-    options = sampling_of(teller.tokenizer)
+    options = dict(teller.tokenizer.sampling)
     options |= {name: value for name, value in given.items() if value is not None}
     check_answers(args.model, teller)
     chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)

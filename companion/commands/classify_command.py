@@ -1,4 +1,4 @@
-"""companion finetune classify, which makes a classifier of labelled texts; companion classify asks it.
+"""companion finetune classify, which makes a classifier of labelled texts.
 
 As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
 """
@@ -80,14 +80,6 @@ class ClassifierResult:
     classes: list[str]
     confusion: list[list[int]]  # a row for each true class, a column for each class that was said
     calibration_error: float
-
-
-@dataclass
-class ClassifyPlan:
-    """Texts that were checked, and the classifier to ask about them."""
-
-    reader: TextClassifier
-    texts: list[str]
 
 
 def add_finetune(kinds) -> None:
@@ -395,35 +387,3 @@ def share(part: int, n: int) -> str:
     return (
         "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n)) if n else "none was called so"
     )
-
-
-def add_classify(parser) -> None:
-    parser.add_argument(
-        "--model", type=path_of("--model"), required=True, help="folder that finetune classify wrote"
-    )
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="a text, in quotes; or several")
-    add_device(parser)
-
-
-def plan_classify(args: Namespace, held: ExitStack) -> ClassifyPlan:
-    from companion.runtime.models.devices import pick_device
-    from companion.serve.classifying import check_texts, load_classifier
-
-    device = pick_device(args.device)
-    reader = load_classifier(args.model)
-    for text in args.text:
-        if not text.strip():
-            raise ValueError("TEXT is empty; type what is to be classified, in quotes")
-    check_texts(reader, args.text, [f"TEXT {i + 1}" for i in range(len(args.text))])
-    reader.classifier.to(device)
-    return ClassifyPlan(reader, args.text)
-
-
-def do_classify(plan: ClassifyPlan) -> list[dict[str, float]]:
-    return plan.reader.classify(plan.texts)
-
-
-def report_classify(plan: ClassifyPlan, found: list[dict[str, float]]) -> None:
-    for text, shares in zip(plan.texts, found, strict=True):
-        name = max(shares, key=shares.get)
-        print(f"{name}  {shares[name]:.2f}  {text if len(text) < 60 else text[:57] + '…'}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from companion.commands.learned import bits_of
 from companion.commands.naming import RUNS, add_device
 from companion.runtime.command_line.options import integer, number, path_of
-from companion.runtime.command_line.steps import Command, carry_out
+from companion.runtime.command_line.steps import carry_out
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim, staged, write_whole
 
@@ -49,7 +49,6 @@ class CoursePlan:
 
     folder: Path  # has a folder for each stage, and is claimed by this process
     done: dict[str, dict]  # stage -> what was measured after it, for the stages that are done
-    commands: dict[str, Command]  # those of the command line, of which the stages are made
     store: bool  # write what was asked for into the folder; of a course begun without, nothing is known
     minutes: float
     questions: int
@@ -132,8 +131,7 @@ def add(parser) -> None:
     parser.set_defaults(device=None)  # of --resume, the one that it began on
 
 
-def plan(args: Namespace, held: ExitStack, commands: dict[str, Command]) -> CoursePlan:
-    """commands: those of the command line, of which the stages are made."""
+def plan(args: Namespace, held: ExitStack) -> CoursePlan:
     from companion.runtime.models.devices import pick_device
     from companion.runtime.training.distributed import launched
     from companion.runtime.training.run_folders import check_ours, check_writable
@@ -160,7 +158,6 @@ def plan(args: Namespace, held: ExitStack, commands: dict[str, Command]) -> Cour
     return CoursePlan(
         folder=args.output,
         done={row["stage"]: row for row in done},
-        commands=commands,
         store=bool(stored) or not begun,
         minutes=asked["minutes"],
         questions=asked["questions"],
@@ -232,8 +229,10 @@ def do(plan: CoursePlan) -> list[dict]:
 
 def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
+    from companion.commands import COMMANDS
+
     try:
-        carry_out(plan.commands, argv, "")
+        carry_out(COMMANDS, argv, "")
     except ValueError as error:
         if name != "assistant" or "rewards are equal" not in str(error):
             raise
@@ -313,6 +312,7 @@ def lines_of(rows: list[dict]) -> list[str]:
 
 
 def report(plan: CoursePlan, rows: list[dict]) -> None:
+    from companion.commands import COMMANDS
     from companion.village.measures import reference_lines
 
     lines = reference_lines("val")
@@ -323,4 +323,4 @@ def report(plan: CoursePlan, rows: list[dict]) -> None:
     chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]
     print(f"\nTo talk with it:\n\n  {as_typed('companion', *chat)}\n")
     if sys.stdin is not None and sys.stdin.isatty():
-        carry_out(plan.commands, chat, "")
+        carry_out(COMMANDS, chat, "")

@@ -64,7 +64,8 @@ def plan(args, held: ExitStack) -> ExportPlan:
     from companion import BUILDERS, load
     from companion.lora import merge
     from companion.pretrained import FAMILIES
-    from companion.runtime.storage.adapters import base_of, holds_adapter
+    from companion.runtime.storage.adapters import base_of
+    from companion.runtime.storage.checkpoints import holds_adapter
     from companion.runtime.storage.model_names import check_floats, folder_of, shape_of
     from companion.serve.gguf_files import gguf_header
 

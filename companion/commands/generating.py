@@ -14,7 +14,6 @@ from companion.runtime.command_line.settings import (
     read_settings,
 )
 from companion.runtime.command_line.terminal import is_read
-from companion.runtime.generation.generation_configs import sampling_of
 
 if TYPE_CHECKING:
     from companion.generation import LanguageModel
@@ -61,7 +60,7 @@ def plan(args, held: ExitStack) -> GeneratePlan:
     there = read_settings(args.config, kinds)["generation"] if args.config else {}
     check_drawing(Generation(**there | given))
     teller = load(args.model, device=args.device, revision=args.revision)
-    of_model = sampling_of(teller.tokenizer)
+    of_model = dict(teller.tokenizer.sampling)
     penalty = of_model.pop("repetition_penalty", 1.0)
     drawing = Generation(**of_model | there | given)
     teller.encode(drawing.prompt)

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from companion.commands.naming import add_model_and_revision
+
 if TYPE_CHECKING:
     from companion.generation import LanguageModel
 
@@ -24,6 +26,10 @@ class Info:
 
     config: dict[str, Any]
     provenance: dict[str, Any]
+
+
+def add(parser) -> None:
+    add_model_and_revision(parser)
 
 
 def plan(args, held: ExitStack) -> InfoPlan:

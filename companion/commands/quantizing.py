@@ -123,12 +123,15 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     return found[1::2][:TEXTS], found[::2][:MEASURED]
 
 
+def start_of(tokenizer) -> list[int]:
+    """The ids before a whole text that is measured, so that its first token is predicted, too."""
+    return tokenizer.begin or [tokenizer.start]
+
+
 def rows_of(teller, texts: list[str]) -> list[list[int]]:
     """Each text to its end as token ids, cut to what the model reads."""
-    from companion.runtime.text.end_tokens import document_start
-
     longest = teller.model.config.context_length + 1  # the last is only predicted
-    start = document_start(teller.tokenizer)
+    start = start_of(teller.tokenizer)
     return [[*start, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
 
 
@@ -160,7 +163,6 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
     """The loss on rows, over the bytes that they stand for; an end counts as one."""
     import torch
 
-    from companion.runtime.text.end_tokens import document_start
     from companion.training import next_token_loss
 
     nats = 0.0
@@ -169,7 +171,7 @@ def bits_per_byte(teller, rows: list[list[int]]) -> float:
         for batch in batches(teller, rows):
             nats += next_token_loss(teller.model, batch)[0].item()
     for row in rows:
-        start = document_start(teller.tokenizer)
+        start = start_of(teller.tokenizer)
         told = [token for token in row[len(start) :] if token != teller.end]
         n_bytes += len(teller.tokenizer.decode(told).encode()) + (row[-1] == teller.end)
     return finite("the loss", nats) / math.log(2) / n_bytes

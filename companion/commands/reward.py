@@ -354,7 +354,7 @@ def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, 
     """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
     from itertools import islice
 
-    from companion.instructions import CHAT_TOKENS, chat_rows, kept_loss, masked_batches
+    from companion.instructions import chat_rows, kept_loss, masked_batches
     from companion.training import next_token_loss
     from companion.village.dialogues import lessons
     from companion.village.splits import fresh
@@ -364,7 +364,7 @@ def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, 
     teller = plan.teller
     stories = fresh(plan.seed + 101)
     chats = []
-    if set(CHAT_TOKENS) <= set(teller.tokenizer.special_tokens):
+    if teller.tokenizer.has_chat_tokens:
         told = [one.messages for one in lessons(400, plan.seed + 102, stories=400)]
         chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from companion import BUILDERS, load
 from companion.classification import Classifier, TextClassifier
-from companion.runtime.storage.adapters import holds_adapter
-from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
 AT_ONCE = 256

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from companion.runtime.files.whole_files import read_json
-from companion.runtime.storage.adapters import base_of, holds_adapter
-from companion.runtime.storage.checkpoints import TOKENIZER, holds_model
+from companion.runtime.storage.adapters import base_of
+from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
 from companion.runtime.storage.model_names import folder_of, is_public
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any
 
 from companion.runtime.files.arguments import whole_number
-from companion.runtime.text.documents import end_of_text
 
 __all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
 
@@ -78,7 +77,7 @@ class Subject:
 
     def spell(self, token: int) -> str:
         """A token as text that can be printed in a line."""
-        if token == end_of_text(self.tokenizer):
+        if token == self.tokenizer.end:
             return "<end>"
         if token not in self.tokenizer.vocab:  # a row to spare, as many public models have
             return f"<{token}>"
@@ -157,7 +156,7 @@ def tokenization(subject: Subject) -> Iterator[str]:
 
 def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
     """For each token the piece of text that begins with it, "" inside of one; [] for a tokenizer without."""
-    if not hasattr(tokenizer, "merges"):
+    if not tokenizer.merges:
         return []
     import regex
 

@@ -138,7 +138,7 @@ def test_an_assistant_with_nothing_to_prefer_is_the_whole_answerer_or_none(tmp_p
         return shutil.copy(path, *given, **more)
 
     monkeypatch.setattr(course, "carry_out", equal)
-    plan = SimpleNamespace(folder=tmp_path, commands={})
+    plan = SimpleNamespace(folder=tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("shutil.copytree", partial(shutil.copytree, copy_function=stop_at_second))
         course.work(plan, "assistant", [])

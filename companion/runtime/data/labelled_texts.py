@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from companion.runtime.data.streams import is_shard, no_text, rows
+from companion.runtime.data.shard_names import is_shard
+from companion.runtime.data.streams import no_text, rows
 from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
 

@@ -15,7 +15,7 @@ from copy import copy
 from typing import Any
 
 from companion.runtime.data.conversations import system_joined
-from companion.runtime.text.chat_templates import check_messages, our_template
+from companion.runtime.text.chat_templates import check_messages
 
 INSTALL = "pip install 'lm_eval==0.4.13'"
 
@@ -117,17 +117,12 @@ class KnowsChats:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tokenizer, name)
 
-    @property
-    def template(self) -> str | None:
-        """The chat template, or None for a tokenizer without one."""
-        return self.tokenizer.template if hasattr(self.tokenizer, "chat") else our_template(self.tokenizer)
-
     def written(self, messages: list[dict], reply: bool) -> str:
         """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
         if self.template is None:
             raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
         messages = check_messages(messages)
-        if hasattr(self.tokenizer, "chat"):
+        if self.tokenizer.is_public:
             ids = self.tokenizer.chat(messages, reply)
         else:
             ids = self.our_ids(messages, reply)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.files.arguments import finite
 from companion.runtime.files.whole_files import at_home, read_json, reading
 from companion.runtime.storage.checkpoints import (
     CONFIG,
@@ -20,7 +19,7 @@ from companion.runtime.storage.checkpoints import (
 )
 from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
 from companion.runtime.storage.public_configs import read_shape
-from companion.runtime.text.documents import CORPORA, end_of_text
+from companion.runtime.text.documents import CORPORA
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import read_tokenizer
 
@@ -87,12 +86,6 @@ def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, C
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def check_numbers(model: Any, name: str | Path) -> None:
-    """ValueError, which names the tensor, where a model's weights hold a NaN or an infinity."""
-    for tensor_name, tensor in model.state_dict().items():
-        finite(f"{name}: {tensor_name}", tensor, "the file is damaged, or its training went wrong")
-
-
 def check_floats(option: str, folder: Path) -> None:
     """ValueError where the folder's model has integers for weights (chapter 19), which cannot learn."""
     if not is_public(folder) and "quantization" in read_config(folder):
@@ -132,7 +125,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     ours = "kind" in _object(folder, TOKENIZER)
     tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
     try:
-        end_of_text(tokenizer)
+        tokenizer.check_end()
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from None
     return tokenizer
@@ -146,7 +139,7 @@ def same_tokenizer(a: Any, b: Any) -> bool:
     if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
         return True
     tokens = [{i: _bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
-    if tokens[0] != tokens[1] or end_of_text(a) != end_of_text(b):
+    if tokens[0] != tokens[1] or a.end != b.end:
         return False
     try:
         return a.encode(PROBE) == b.encode(PROBE)

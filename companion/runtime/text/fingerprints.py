@@ -19,10 +19,8 @@ def tokenizer_fingerprint(tokenizer) -> str:
     for i, token in sorted(tokenizer.vocab.items()):
         token = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
         digest.update(b"%d %d " % (i, len(token)) + token)
-    merges = getattr(tokenizer, "merges", ())
     special = sorted(tokenizer.special_tokens.items())
-    rules = getattr(tokenizer, "rules", getattr(tokenizer, "pattern", ""))
-    digest.update(repr((list(merges), special, rules)).encode())
+    digest.update(repr((list(tokenizer.merges), special, tokenizer.rules)).encode())
     return digest.hexdigest()
 
 
