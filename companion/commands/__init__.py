@@ -1,6 +1,7 @@
-"""The commands of the command line. Each has a file here with the functions add, plan, do and report.
+"""The commands of the command line. Each has a file here, which is imported when its command is asked for.
 
-A file is imported when its command is asked for.
+Of its functions *add* adds the options; *plan* finds whatever can be wrong before any work is begun; *do*
+works; *report* prints.
 """
 
 from importlib import import_module
@@ -8,16 +9,14 @@ from importlib import import_module
 from companion.runtime.command_line.steps import Command
 
 
-def _command(help: str, example: str, file: str, works: str | None = None, shared: bool = False) -> Command:
-    """A command with the functions of a file; works: the file of its do and report, where that is another."""
+def _command(help: str, example: str, file: str, work: str | None = None, shared: bool = False) -> Command:
+    """A command with the functions of a file. work: another file, which has do and report."""
 
-    def function(file: str, name: str):
+    def later(file: str, name: str):
         return lambda *args: getattr(import_module(f"companion.commands.{file}"), name)(*args)
 
-    planning = function(file, "add"), function(file, "plan")
-    return Command(
-        help, example, *planning, *(function(works or file, name) for name in ("do", "report")), shared
-    )
+    plans = [later(file, name) for name in ("add", "plan")]
+    return Command(help, example, *plans, *[later(work or file, name) for name in ("do", "report")], shared)
 
 
 COMMANDS = {

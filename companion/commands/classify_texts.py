@@ -1,17 +1,14 @@
 """companion classify: the class of texts, by a classifier that companion finetune classify made."""
 
-from __future__ import annotations
-
 from argparse import Namespace
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from companion.classification import TextClassifier
 from companion.commands.naming import add_device
-from companion.runtime.command_line.options import path_of
-
-if TYPE_CHECKING:
-    from companion.classification import TextClassifier
+from companion.runtime.command_line.options import as_path
+from companion.runtime.models.devices import pick_device
+from companion.serve.classifying import check_texts, load_classifier
 
 
 @dataclass
@@ -23,17 +20,12 @@ class ClassifyPlan:
 
 
 def add(parser) -> None:
-    parser.add_argument(
-        "--model", type=path_of("--model"), required=True, help="folder that finetune classify wrote"
-    )
+    parser.add_argument("--model", type=as_path, required=True, help="folder that finetune classify wrote")
     parser.add_argument("text", nargs="+", metavar="TEXT", help="a text, in quotes; or several")
     add_device(parser)
 
 
 def plan(args: Namespace, held: ExitStack) -> ClassifyPlan:
-    from companion.runtime.models.devices import pick_device
-    from companion.serve.classifying import check_texts, load_classifier
-
     device = pick_device(args.device)
     reader = load_classifier(args.model)
     for text in args.text:

@@ -3,9 +3,11 @@
 import dataclasses
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from companion import load
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
+from companion.generation import LanguageModel
 from companion.runtime.command_line.settings import (
     GENERATION,
     MAX_NEW_TOKENS,
@@ -15,15 +17,12 @@ from companion.runtime.command_line.settings import (
 )
 from companion.runtime.command_line.terminal import is_read
 
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
-
 
 @dataclass
 class GeneratePlan:
     """A prompt to continue."""
 
-    teller: "LanguageModel"
+    teller: LanguageModel
     prompt: str
     options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
 
@@ -47,8 +46,6 @@ def add(parser):
 
 
 def plan(args, held: ExitStack) -> GeneratePlan:
-    from companion import load
-
     typed = {name: getattr(args, name) for name in GENERATION}
     given = {name: value for name, value in typed.items() if value is not None}
     kinds = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.command_line.options import integer, number, path_of
+from companion.runtime.command_line.options import as_path, integer, number
 from companion.runtime.command_line.terminal import as_typed
 
 RUNS = Path("runs")
@@ -18,8 +18,8 @@ SHIPPED = village.DATA / "models" / "village"
 """The model that comes with the course."""
 ANSWERER = village.DATA / "models" / "answerer"
 """What chapter 16 made of it."""
-MINUTES = number("--minutes", 0, 10**6, "; 0 sets no limit")
-JUDGE = integer("--judge", 0, 10**5)
+MINUTES = number(0, 10**6, "; 0 sets no limit")
+JUDGE = integer(0, 10**5)
 READERS = {"minutes": MINUTES, "judge": JUDGE}
 """What reads the settings of a run that a file of settings holds as well."""
 
@@ -27,7 +27,7 @@ READERS = {"minutes": MINUTES, "judge": JUDGE}
 def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
     parser.add_argument(
         *("--model", "--checkpoint"),
-        type=path_of("--model"),
+        type=as_path,
         default=default,
         help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
         f" HuggingFaceTB/SmolLM2-135M (default: {said})",
@@ -43,10 +43,16 @@ def add_device(parser):
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
+def add_output(parser, about: str, there: str, required: bool = False):
+    """--output and --overwrite; there: what --overwrite writes over."""
+    parser.add_argument("--output", type=as_path, required=required, help=about)
+    parser.add_argument("--overwrite", action="store_true", help=f"also over {there}")
+
+
 def add_config(parser):
     parser.add_argument(
         "--config",
-        type=path_of("--config"),
+        type=as_path,
         help="file of settings, such as the config.toml that a run writes; options win over it",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from companion import village
 from companion.commands.naming import PREPARED, said_of
-from companion.runtime.command_line.options import integer, path_of, refuse
+from companion.runtime.command_line.options import as_path, integer, refuse
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.shard_names import HUB, SHARDS, find_shards, name_of
 from companion.runtime.files.whole_files import at_home
@@ -38,7 +38,7 @@ def add(parser):
         f" or shards ({', '.join(SHARDS)}) by name, folder or pattern; or, from the hub, {', '.join(HUB)}",
     )
     parser.add_argument(
-        "--data", type=path_of("--data"), help="folder to write (default: runs/data/<name of the text>)"
+        "--data", type=as_path, help="folder to write (default: runs/data/<name of the text>)"
     )
     parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument(
@@ -49,26 +49,24 @@ def add(parser):
         help=f"{', '.join(OURS)} (GPT-2's own), or that of a folder or of a model of the hub (default: bpe)",
     )
     parser.add_argument(
-        "--vocab-size",
-        type=integer("--vocab-size", 1),
-        help="tokens of the vocabulary (default: by the length of the text)",
+        "--vocab-size", type=integer(1), help="tokens of the vocabulary (default: by the length of the text)"
     )
     parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1; of shards 0.01)")
     parser.add_argument(
         "--stories",
-        type=integer("--stories", 1, 10**7),
+        type=integer(1, 10**7),
         help=f"village only: new stories to train on (default: {STORIES:,})",
     )
     parser.add_argument(
-        "--seed", type=integer("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+        "--seed", type=integer(0, 10**12), help="village only: seed of the new stories (default: 4)"
     )
     parser.add_argument("--column", help="shards only: field or column that holds the text (default: text)")
     parser.add_argument(
-        "--documents", type=integer("--documents", 1), help="shards only: take the first ones (default: all)"
+        "--documents", type=integer(1), help="shards only: take the first ones (default: all)"
     )
     parser.add_argument(
         "--processes",
-        type=integer("--processes", 1, 1024),
+        type=integer(1, 1024),
         help="shards only: how many tokenize (default: 1); a run that was stopped goes on with what is whole",
     )
 

@@ -256,13 +256,8 @@ def _messages(asked: Mapping, tokenizer) -> list[dict]:
     ]
     first = [{**one, "role": "system"} for one in system]
     if len(found) > 1 and first:
-        return system_joined(as_system(first + found[1:]))
+        return system_joined(as_messages({"messages": first + found[1:]}, "messages"))
     return found
-
-
-def as_system(messages: list) -> list[dict]:
-    """Messages whose first is a system's, checked as as_messages does."""
-    return as_messages({"messages": messages}, "messages")
 
 
 def _least_tokens(messages: Sequence, tokenizer) -> int:

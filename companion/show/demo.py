@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import regex
+import torch
+from torch.nn import functional as F
+
 from companion.runtime.files.arguments import whole_number
+from companion.show.widgets import attention_layers, attention_weights
 
 __all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
 
@@ -70,8 +75,6 @@ class Subject:
     @cached_property
     def logits(self):
         """What the model makes of the text, (T, V)."""
-        import torch
-
         with torch.no_grad():
             return self.model.eval()(self.tokens)[0].float().cpu()
 
@@ -158,8 +161,6 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
     """For each token the piece of text that begins with it, "" inside of one; [] for a tokenizer without."""
     if not tokenizer.merges:
         return []
-    import regex
-
     starts, place = {}, 0
     for piece in regex.findall(tokenizer.pattern, text):
         starts[place] = f"'{spell(piece)}'"
@@ -173,9 +174,6 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
 
 def embeddings(subject: Subject) -> Iterator[str]:
     """Each token's row: its first numbers, its length, and the rows nearest to it in direction."""
-    import torch
-    from torch.nn import functional as F
-
     model, ids = subject.model, subject.ids
     table = getattr(model.embed, "token", model.embed).weight.detach().float().cpu()  # (V, C)
     with torch.no_grad():
@@ -207,8 +205,6 @@ def embeddings(subject: Subject) -> Iterator[str]:
 
 def attention(subject: Subject) -> Iterator[str]:
     """One head's weights as a map: a row for each token that looks, a column for each that is looked at."""
-    from companion.show.widgets import attention_layers, attention_weights
-
     maps = attention_weights(subject.model, subject.tokens)  # (H, T, T) for each layer
     layer, head, why = pick_head(subject, maps)
     weights, heads = maps[layer][head].tolist(), maps[layer].shape[0]
@@ -329,8 +325,6 @@ def length(x) -> float:
 
 def read_off(model, x) -> tuple[int, float]:
     """The likeliest next token and its probability, if the last norm and the head read x (T, C)."""
-    import torch
-
     with torch.no_grad():
         share, token = model.logits(model.norm(x[-1:])).float().softmax(-1)[0].max(-1)
     return token.item(), share.item()
@@ -338,8 +332,6 @@ def read_off(model, x) -> tuple[int, float]:
 
 def stream(subject: Subject) -> list[tuple]:
     """(name, x, what attention added, what the MLP added) for what enters and leaves each block, x (T, C)."""
-    import torch
-
     model, noted = subject.model, {}
 
     def note(key):

@@ -21,7 +21,8 @@ from support.wild_texts import wild_text
 
 import companion
 from companion.cli import main
-from companion.commands.quantizing import bits_per_byte, rows_of
+from companion.commands.learned import bits_of
+from companion.commands.quantizing import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text import chat_templates, hugging_face
@@ -239,10 +240,11 @@ def test_a_whole_text_that_is_measured_begins_with_a_token_so_that_its_first_is_
         teller = LanguageModel(scripted(ours, {}), ours)
         [row] = rows_of(teller, ["Once"])
         assert row == [start, *ours.encode("Once"), ours.end]
-        n_bytes = len(ours.decode(row[1:-1]).encode()) + 1
-        nats = -torch.log_softmax(teller.model(torch.tensor([row[:-1]]))[0], -1)
-        total = sum(nats[i, row[i + 1]].item() for i in range(len(row) - 1))
-        assert bits_per_byte(teller, [row]) == pytest.approx(total / math.log(2) / n_bytes, rel=1e-4)
+        start = torch.tensor([[ours.end, *row[1:-1]]])  # as in training, each text stands behind an end
+        nats = -torch.log_softmax(teller.model(start)[0], -1)
+        total = sum(nats[i, token].item() for i, token in enumerate(row[1:]))
+        n_bytes = len(b"Once") + 1
+        assert bits_of(teller, ["Once"]) == pytest.approx(total / math.log(2) / n_bytes, rel=1e-4)
 
 
 # -- generation_config.json

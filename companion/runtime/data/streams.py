@@ -83,11 +83,8 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
 
     column: None for the whole row, a dict.
     """
-    return _parquet(file, column) if _is_parquet(file) else _json_lines(file, column)
-
-
-def _is_parquet(file: str) -> bool:
-    return file in HUB or file.lower().endswith(".parquet")
+    is_parquet = file in HUB or file.lower().endswith(".parquet")
+    return _parquet(file, column) if is_parquet else _json_lines(file, column)
 
 
 def _lacks(place: str, column: str, names) -> ValueError:

@@ -14,7 +14,12 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
 from companion.runtime.data.conversations import system_joined
+from companion.runtime.files.arguments import finite
+from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.chat_templates import check_messages
 
 INSTALL = "pip install 'lm_eval==0.4.13'"
@@ -153,12 +158,6 @@ def scores_of(
 ) -> list[tuple[float, bool]]:
     """For each (tokens before, tokens after): the log-probability of those after, in nats, and whether each
     of them was the likeliest. What passes the model's context is cut off at the beginning."""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    from companion.runtime.files.arguments import finite
-    from companion.runtime.models.eval_modes import eval_mode
-
     device, most = next(model.parameters()).device, model.config.context_length
     found: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))

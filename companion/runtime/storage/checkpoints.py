@@ -24,6 +24,7 @@ from companion.runtime.files.whole_files import (
     Unwritten,
     check_regular,
     for_all,
+    json_object,
     read_json,
     read_regular,
     reading,
@@ -100,10 +101,7 @@ def read_model(
         if notes.get("fingerprint", ours) != ours:
             raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
         tokenizer = load_tokenizer(folder / TOKENIZER)
-    try:
-        tokenizer.check_end()
-    except ValueError as error:
-        raise ValueError(f"{folder / TOKENIZER}: {error}") from None
+    tokenizer.check_end(folder / TOKENIZER)
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{folder / TOKENIZER} has {sizes}; it belongs to another model")
@@ -212,10 +210,7 @@ def holds_adapter(folder: str | Path) -> bool:
 
 def holds_ours(folder: str | Path) -> bool:
     """Whether a folder's config.json is one of ours; whatever is wrong with it is found when it is read."""
-    try:
-        return "config" in read_json(Path(folder) / CONFIG)
-    except (OSError, ValueError, TypeError):
-        return False
+    return "config" in json_object(Path(folder) / CONFIG)
 
 
 def check_numbers(model: Any, name: str | Path) -> None:

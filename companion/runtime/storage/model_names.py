@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.files.whole_files import at_home, read_json, reading
+from companion.runtime.files.whole_files import at_home, json_object
 from companion.runtime.storage.checkpoints import (
     CONFIG,
     TOKENIZER,
@@ -20,7 +20,7 @@ from companion.runtime.storage.checkpoints import (
 from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.text.documents import CORPORA
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerprint
 from companion.runtime.text.hugging_face import read_tokenizer
 
 RUN_OF_MINE = Path("runs/data/mine")
@@ -34,7 +34,7 @@ def is_public(name: str | Path) -> bool:
     Whatever else there is, or is missing, is taken for a folder of ours.
     """
     folder = at_home(name)
-    return is_hub_name(folder.as_posix()) or "model_type" in _object(folder, CONFIG)
+    return is_hub_name(folder.as_posix()) or "model_type" in json_object(folder / CONFIG)
 
 
 def has_weights(name: str | Path) -> bool:
@@ -122,12 +122,9 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     elif not folder.is_dir():
         known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
         raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
-    ours = "kind" in _object(folder, TOKENIZER)
+    ours = "kind" in json_object(folder / TOKENIZER)
     tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
-    try:
-        tokenizer.check_end()
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from None
+    tokenizer.check_end(folder)
     return tokenizer
 
 
@@ -138,7 +135,7 @@ def same_tokenizer(a: Any, b: Any) -> bool:
     """
     if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
         return True
-    tokens = [{i: _bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
+    tokens = [{i: token_bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
     if tokens[0] != tokens[1] or a.end != b.end:
         return False
     try:
@@ -162,17 +159,3 @@ def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Pa
         texts = ["my.txt"]
     command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
     raise ValueError(f"{why}; run {as_typed(*command)}")
-
-
-def _bytes(token: str | bytes) -> bytes:
-    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
-
-
-def _object(folder: Path, name: str) -> dict:
-    """The JSON object in a file of a folder; {} for whatever else there is, or is missing."""
-    try:
-        with reading(folder):
-            found = read_json(folder / name)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

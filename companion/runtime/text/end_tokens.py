@@ -7,7 +7,7 @@ shows them.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from companion.runtime.text.tokenizer import TextDecoder, Tokenizer
+from companion.runtime.text.tokenizer import TextDecoder, Tokenizer, decode_stream
 
 TURN_ENDS = ("<|end|>", "<|user|>")
 """Of the special tokens of chapter 16, those at which the model's turn is over."""
@@ -59,9 +59,4 @@ def decode_answer(
 
     Bytes are held back until their character is whole, as in decode_stream.
     """
-    decoder = answer_decoder(tokenizer)
-    for i in until(ids, stop):
-        if text := decoder.add(i):
-            yield text
-    if rest := decoder.end():
-        yield rest
+    return decode_stream(tokenizer, until(ids, stop), tokenizer.control)

@@ -115,10 +115,10 @@ class Tokenizer:
         self.check_end()
         return self.named_end
 
-    def check_end(self) -> None:
-        """Raises ValueError for a tokenizer that names no token that ends a text."""
+    def check_end(self, place: str | Path = "") -> None:
+        """Raises ValueError for a tokenizer that names no token that ends a text. place: its file."""
         if self.named_end is None:
-            raise ValueError(self.without_end)
+            raise ValueError(f"{place}: {self.without_end}" if place else self.without_end)
 
     @property
     def start(self) -> int:
@@ -470,13 +470,13 @@ class TextDecoder:
         return self.decoder.decode(b"", final=True)
 
 
-def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
+def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[int] = ()) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
     Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
-    stays here: the text may go on from another. Ids as for drawn_token.
+    stays here: the text may go on from another. Ids as for drawn_token; hidden: as for TextDecoder.
     """
-    decoder = TextDecoder(tokenizer)
+    decoder = TextDecoder(tokenizer, hidden)
     for i in ids:
         if text := decoder.add(i):
             yield text
