@@ -74,28 +74,55 @@ def load(
     from companion.caching import SlidingCache, fuse  # here, so that importing the package imports no torch
     from companion.generation import LanguageModel
     from companion.modern import FUSED_MODERN
-    from companion.pretrained import FAMILIES, load_pretrained
-    from companion.quantization import quantize
-    from companion.runtime.models.devices import check_memory, pick_device
-    from companion.runtime.storage import adapters, model_names
-    from companion.runtime.storage.checkpoints import read_model
-    from companion.tokenization import Tokenizer
+    from companion.runtime.models.devices import pick_device
+    from companion.runtime.storage import checkpoints
 
     where, builders = pick_device(device), BUILDERS if builders is None else builders
-    if adapters.holds_adapter(name):
-        from companion.lora import load_adapter, switch
-
-        told = load(adapters.base_of(name), device, builders, revision)
-        switch(told.model, load_adapter(told.model, name))
-        model_names.check_numbers(told.model, name)
-        return told
-    folder = model_names.folder_of(name, revision)
-    if model_names.is_public(folder):
-        check_memory(*model_names.shape_of(folder, builders, FAMILIES))
-        model, tokenizer = load_pretrained(folder)
+    if checkpoints.holds_adapter(name):
+        return _load_adapted(name, device, builders, revision)
+    if revision is None and checkpoints.holds_ours(name):
+        model, tokenizer = _read_ours(name, builders)
     else:
-        model, tokenizer, _ = read_model(folder, builders, Tokenizer.load, quantize)
-    model_names.check_numbers(model, name)
+        model, tokenizer = _find(name, builders, revision)
+    checkpoints.check_numbers(model, name)
     # Called before each text: chapter 9, "A small model waits for Python".
     fuse_known = partial(fuse, known=FUSED_MODERN)
     return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache, fuse=fuse_known)
+
+
+def _read_ours(folder: str | Path, builders: Mapping) -> tuple:
+    """The model and the tokenizer in a folder of ours."""
+    from companion.runtime.storage.checkpoints import read_model
+    from companion.tokenization import Tokenizer
+
+    def quantized(model, **scheme):
+        from companion.quantization import quantize
+
+        return quantize(model, **scheme)
+
+    return read_model(folder, builders, Tokenizer.load, quantized)[:2]
+
+
+def _find(name: str | Path, builders: Mapping, revision: str | None) -> tuple:
+    """The model and the tokenizer that a name means, public or ours."""
+    from companion.pretrained import FAMILIES, load_pretrained
+    from companion.runtime.models.devices import check_memory
+    from companion.runtime.storage.model_names import folder_of, is_public, shape_of
+
+    folder = folder_of(name, revision)
+    if not is_public(folder):
+        return _read_ours(folder, builders)
+    check_memory(*shape_of(folder, builders, FAMILIES))
+    return load_pretrained(folder)
+
+
+def _load_adapted(folder: str | Path, device: str, builders: Mapping, revision: str | None) -> LanguageModel:
+    """The model of an adapter (chapter 17), with the adapter on."""
+    from companion.lora import load_adapter, switch
+    from companion.runtime.storage.adapters import base_of
+    from companion.runtime.storage.checkpoints import check_numbers
+
+    told = load(base_of(folder), device, builders, revision)
+    switch(told.model, load_adapter(told.model, folder))
+    check_numbers(told.model, folder)
+    return told

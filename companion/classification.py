@@ -16,7 +16,6 @@ from torch import nn
 from companion.datasets import pad_batch
 from companion.gpt import GPT
 from companion.runtime.files.arguments import at_least_one, finite
-from companion.runtime.generation.sampling_arguments import text_ends
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.storage.classifier_files import as_labels, read_head, write_classifier
 from companion.training import load_checkpoint
@@ -153,8 +152,7 @@ class TextClassifier:
 
     def __init__(self, classifier: Classifier, tokenizer, classes: Sequence[str]):
         self.classifier, self.tokenizer, self.classes = classifier, tokenizer, list(classes)
-        self.begin, end = text_ends(tokenizer)
-        self.empty = [end]
+        self.begin, self.empty = tokenizer.begin, [tokenizer.end]
         if len(self.classes) != classifier.head.out_features:
             n = classifier.head.out_features
             raise ValueError(f"classes has {len(self.classes)} names for {n} scores; give one for each")

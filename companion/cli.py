@@ -1,4 +1,4 @@
-"""The command line: its commands, each of which has a file in commands/, and what `companion` alone says.
+"""The command line: `companion` and the name of a command; what `companion` alone says.
 
 A thin layer over the functions and dataclasses that the chapters build. A command has three steps. *Plan*
 finds whatever can be wrong before any work is begun; *do* works; *report* prints what came of it. torch is
@@ -6,124 +6,17 @@ imported inside the steps, so that `companion` and `companion --help` answer at 
 """
 
 import sys
-from contextlib import ExitStack
 
-from companion import village
-from companion.book.manifest import Book
-from companion.commands import (
-    app_command,
-    chatting,
-    classify_command,
-    course,
-    demo_command,
-    evaluating,
-    exporting,
-    finetuning,
-    generating,
-    info,
-    preparing,
-    quantizing,
-    serve_command,
-    train_command,
-    train_run,
-    verify,
-)
-from companion.commands.naming import add_model_and_revision
-from companion.runtime.command_line.steps import Command, carry_out, run
+from companion.commands import COMMANDS
+from companion.runtime.command_line.steps import carry_out, run
 from companion.runtime.command_line.terminal import as_typed
-
-
-def plan_course(args, held: ExitStack) -> "course.CoursePlan":
-    return course.plan(args, held, COMMANDS)
-
-
-COMMANDS = {
-    "prepare": Command(
-        "a corpus or your own text, as tokens",
-        "companion prepare my_letters/",
-        *(preparing.add, preparing.plan, preparing.do, preparing.report),
-    ),
-    "train": Command(
-        "a model on prepared text",
-        "companion train --minutes 10 --seed 7",
-        *(train_command.add, train_command.plan, train_run.do, train_run.report),
-        shared=True,
-    ),
-    "course": Command(
-        "from bytes to an assistant, in four stages",
-        "companion course",
-        *(course.add, plan_course, course.do, course.report),
-    ),
-    "generate": Command(
-        "text from a prompt",
-        'companion generate --prompt "Once" --seed 3',
-        *(generating.add, generating.plan, generating.do, generating.report),
-    ),
-    "eval": Command(
-        "loss, perplexity, floor, abilities, tasks",
-        "companion eval --split test",
-        *(evaluating.add, evaluating.plan, evaluating.do, evaluating.report),
-    ),
-    "finetune": Command(
-        "a model that goes on learning: a classifier of your texts, answers, or what is rewarded",
-        "companion finetune classify --data labelled.csv",
-        *(finetuning.add, finetuning.plan, finetuning.do, finetuning.report),
-    ),
-    "classify": Command(
-        "texts, by a classifier that finetune made",
-        'companion classify --model runs/classifiers/spam "You have won!"',
-        *(
-            classify_command.add_classify,
-            classify_command.plan_classify,
-            classify_command.do_classify,
-            classify_command.report_classify,
-        ),
-    ),
-    "chat": Command(
-        "with a model that learned to answer",
-        "companion chat --model runs/instructions/village",
-        *(chatting.add, chatting.plan, chatting.do, chatting.report),
-    ),
-    "serve": Command(
-        "a model that answers over HTTP, as OpenAI's API does",
-        "companion serve --port 8000",
-        *(serve_command.add, serve_command.plan, serve_command.do, serve_command.report),
-    ),
-    "app": Command(
-        "tell, chat, compare and classify in a browser",
-        "companion app --models runs",
-        *(app_command.add, app_command.plan, app_command.do, app_command.report),
-    ),
-    "quantize": Command(
-        "a model with 8 or 4 bits a weight",
-        "companion quantize --bits 4 --calibrate --output runs/small",
-        *(quantizing.add, quantizing.plan, quantizing.do, quantizing.report),
-    ),
-    "info": Command(
-        "what a checkpoint is and where it came from",
-        "companion info --model runs/village",
-        *(add_model_and_revision, info.plan, info.do, info.report),
-    ),
-    "export": Command(
-        "a model for other engines",
-        "companion export gguf --output village.gguf",
-        *(exporting.add, exporting.plan, exporting.do, exporting.report),
-    ),
-    "verify": Command(
-        "a public model in our parts, against transformers",
-        "companion verify gpt2",
-        *(verify.add, verify.plan, verify.do, verify.report),
-    ),
-    "demo": Command(
-        "a part of the model at work on your sentence",
-        'companion demo attention "Mara found a red key"',
-        *(demo_command.add, demo_command.plan, demo_command.do, demo_command.report),
-    ),
-}
 
 
 def overview() -> str:
     """The chapters and the next step."""
+    from companion import village
+    from companion.book.manifest import Book
+
     book = Book.read(village.DATA.parent)
     lines = [book.title]
     for part, names in book.parts.items():

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from companion.runtime.data.prepared import Corpus, Split, read_prepared, write_prepared
 from companion.runtime.data.prepared import row_starts as row_starts
 from companion.runtime.files.arguments import as_documents, at_least_one, token_row
-from companion.runtime.text.documents import end_of_text, hold_out
+from companion.runtime.text.documents import hold_out
 from companion.runtime.text.documents import load_text as load_text
 from companion.runtime.text.documents import python_manual as python_manual
-from companion.tokenization import Tokenizer
+from companion.tokenization import BPETokenizer, Tokenizer
 
 __all__ = [
     "TokenDataset",
@@ -93,10 +93,10 @@ def make_dataloader(
 def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.ndarray]:
     """The tokens of documents, one array at a time: first <|endoftext|> alone, then each document
     with <|endoftext|> after it. uint16, or uint32 for a vocabulary of more than 65,536 tokens."""
-    end = [end_of_text(tokenizer)]
+    end = [tokenizer.end]
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
     # tiktoken finds the same ids sooner
-    encoder = tokenizer.to_tiktoken() if hasattr(tokenizer, "to_tiktoken") else tokenizer
+    encoder = tokenizer.to_tiktoken() if isinstance(tokenizer, BPETokenizer) else tokenizer
     yield np.array(end, dtype)
     for document in as_documents(documents):
         yield np.array(encoder.encode_ordinary(document) + end, dtype)

@@ -21,11 +21,10 @@ from companion.runtime.generation.sampling_arguments import (
     row_generators,
     seeded,
     target_mask,
-    text_ends,
     within_context,
 )
 from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.text.end_tokens import decode_answer, end_ids, start_id, stop_ids, until
+from companion.runtime.text.end_tokens import decode_answer, end_ids, stop_ids, until
 
 __all__ = [
     "penalize",
@@ -247,12 +246,12 @@ class LanguageModel:
     def __init__(self, model, tokenizer, make_cache: Callable | None = None, fuse: Callable | None = None):
         self.model, self.tokenizer, self.make_cache = model, tokenizer, make_cache
         self.fuse = fuse
-        self.begin, self.end = text_ends(tokenizer)
+        self.begin, self.end = tokenizer.begin, tokenizer.end
         self.ends = end_ids(tokenizer, model.config.vocab_size)
 
     def encode(self, prompt: str) -> torch.Tensor:
         """(1, T) int64 on the model's device: what begins a text, here <|endoftext|>, and the prompt."""
-        ids = [*self.begin, *self.tokenizer.encode(prompt)] or [start_id(self.tokenizer)]
+        ids = [*self.begin, *self.tokenizer.encode(prompt)] or [self.tokenizer.start]
         device = next(self.model.parameters()).device
         return torch.tensor([within_context(ids, self.model.config)], device=device)
 

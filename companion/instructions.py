@@ -17,13 +17,7 @@ from companion.generation import ended_texts, generate, stream
 from companion.gpt import GPT
 from companion.runtime.data.conversations import check_turns
 from companion.runtime.files.arguments import finite
-from companion.runtime.generation.sampling_arguments import (
-    cache_that_fits,
-    seeded,
-    special_id,
-    text_ends,
-    within_context,
-)
+from companion.runtime.generation.sampling_arguments import cache_that_fits, seeded, within_context
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, end_ids
 from companion.tokenization import END_OF_TEXT, Tokenizer
@@ -59,7 +53,7 @@ def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | Non
     given. A tokenizer that has the tokens already, or a public one with a template, comes back as it is.
     Raises ValueError where model and tokenizer have not as many tokens.
     """
-    if hasattr(tokenizer, "chat") or set(CHAT_TOKENS) <= set(tokenizer.special_tokens):
+    if tokenizer.is_public or tokenizer.has_chat_tokens:
         return tokenizer
     if tokenizer.vocab_size != model.config.vocab_size:
         sizes = f"{tokenizer.vocab_size} tokens, the model {model.config.vocab_size} rows"
@@ -85,10 +79,10 @@ def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False
     tokenizer writes it as its own template says. Raises ValueError for other roles, turns in another order
     and empty messages, and for a tokenizer without CHAT_TOKENS.
     """
-    if hasattr(tokenizer, "chat"):
+    if tokenizer.is_public:
         return tokenizer.chat(list(messages), reply)
-    user, assistant, end = (special_id(tokenizer, name) for name in CHAT_TOKENS)
-    ids = list(text_ends(tokenizer)[0])  # what begins a text
+    user, assistant, end = (tokenizer.special_tokens[name] for name in CHAT_TOKENS)
+    ids = [*tokenizer.begin]  # what begins a text
     for message in check_turns(messages, open_end=reply):
         role = user if message["role"] == "user" else assistant
         ids += [role, *tokenizer.encode(message["content"]), end]
@@ -100,9 +94,9 @@ def chat_end(tokenizer: Tokenizer) -> int:
 
     Where a public template writes none, it is what ends a text.
     """
-    if not hasattr(tokenizer, "chat"):
-        return special_id(tokenizer, "<|end|>")
-    return text_ends(tokenizer)[1] if tokenizer.turn_end is None else tokenizer.turn_end
+    if not tokenizer.is_public:
+        return tokenizer.special_tokens["<|end|>"]
+    return tokenizer.end if tokenizer.turn_end is None else tokenizer.turn_end
 
 
 def chat_ends(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, ...]:
@@ -274,8 +268,7 @@ class Chat:
 # Cell 41f84d30, under “Break it: learn the questions, too”
 def text_rows(texts: Sequence[str], tokenizer: Tokenizer) -> list[tuple[list[int], list[bool]]]:
     """Plain texts as rows of the same form, in which every token is learned: what must not be forgotten."""
-    begin, end = text_ends(tokenizer)
-    rows = [[*begin, *tokenizer.encode(text), end] for text in texts]
+    rows = [[*tokenizer.begin, *tokenizer.encode(text), tokenizer.end] for text in texts]
     return [(ids, [i > 0 for i in range(len(ids))]) for ids in rows]
 
 

@@ -21,6 +21,7 @@ from companion.book.imports import chapter_problems, common_problems, package_pr
 from companion.book.ladder import printed_rungs, read_ladder
 from companion.book.manifest import GENERATED, Book, Chapter
 from companion.book.navigation import add_navigation
+from companion.book.readme_table import described
 from companion.book.text import METADATA, code_cells, read_notebook, read_text, tags
 
 LETTERS = 110
@@ -32,7 +33,6 @@ CODE_BLOCK = re.compile(r"^ {0,3}(`{3,}|~{3,})(?!\s*\{).*?^ {0,3}\1[`~]*\s*$", r
 CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 ROLE = re.compile(r"\{[a-zA-Z][\w:.-]*\}\0")
 IMAGE_WITHOUT_ALT = re.compile(r"!\[\s*\]\(|<img(?![^>]*\balt=[\"'][^\"'])[^>]*>")
-TABLE_ROW = re.compile(r"^\|.*?\(chapters/(\w+)\.ipynb\)", re.MULTILINE)
 
 Found = Iterator[str]
 """Differences of one file, each as "what differs; what to do"."""
@@ -69,9 +69,7 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
         yield book.relative(path), problem
     if (book.root / "jupytext.toml").exists():
         yield "jupytext.toml", "pairs the notebooks, which breaks them for readers; remove it"
-    readme = book.root / "README.md"
-    table = TABLE_ROW.findall(readme.read_text(encoding="utf-8")) if readme.exists() else []
-    for name, row in zip_longest(names, table):
+    for name, row in zip_longest(names, [name for name, _ in described(book)]):
         if name != row:
             yield (
                 "README.md",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from companion.book.imports import imported, parse_code
 from companion.book.manifest import Book, Chapter
+from companion.book.readme_table import described
 from companion.book.text import headings, read_notebook, title
 
 HEAD = """\
@@ -30,13 +31,6 @@ on*, and theirs in turn.
 
 The notebooks' text, for authors, is in [text](text). This page is made by `python -m companion.book sync`.
 """
-
-
-def row_of_readme(book: Book, chapter: Chapter) -> str:
-    """What README's table says that a chapter builds ("" where it has no row)."""
-    readme = (book.root / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^\|.*?\(chapters/{chapter.name}\.ipynb\) \|(.*)\|$", readme, re.MULTILINE)
-    return found[1].strip() if found else ""
 
 
 Imports = set[tuple[str, str | None]]
@@ -109,7 +103,7 @@ def map_file(book: Book) -> Path:
 def course_map(book: Book) -> str:
     """The map, as Markdown. BookError where a notebook is missing."""
     rows, edges, labels = [], [], []
-    names = taken(book)
+    names, rows_of_readme = taken(book), dict(described(book))
     for chapter in book.chapters:
         needs = built_on(book, chapter)
         besides = [other for other in uses(book, chapter) if other not in needs]
@@ -117,7 +111,7 @@ def course_map(book: Book) -> str:
         cells = [
             str(chapter.number),
             f"[{name}]({chapter.name}.ipynb)",
-            row_of_readme(book, chapter),
+            rows_of_readme.get(chapter.name, ""),
             ", ".join(f"`{public}`" for public in names[chapter]),
             ", ".join(str(other.number) for other in needs),
             ", ".join(str(other.number) for other in besides),

@@ -80,8 +80,7 @@ def repository_problems(book: Book) -> Iterator[tuple[str, str]]:
     if any(found != clone_block(book) for found in CLONE.findall(text)):
         yield "README.md", f"it clones another repository than book.toml's; {remedy}"
     for chapter in book.chapters:
-        source = chapter.text.read_text(encoding="utf-8", errors="replace") if chapter.text.exists() else ""
-        if any(found["address"] != book.repository for found in FETCHES.finditer(source)):
+        if any(found["address"] != book.repository for found in FETCHES.finditer(chapter.source)):
             yield (
                 book.relative(chapter.text),
                 f"fetches the course from elsewhere than book.toml says; {remedy}",

@@ -40,6 +40,17 @@ class Chapter:
         return self.root / "chapters" / "text" / f"{self.name}.md"
 
     @property
+    def source(self) -> str:
+        """What is in the text, "" where there is none yet."""
+        return self.text.read_text(encoding="utf-8", errors="replace") if self.text.exists() else ""
+
+    @property
+    def title(self) -> str:
+        """The text's first heading, "" without one."""
+        found = re.search(r"^# +(.+)$", self.source, re.MULTILINE)
+        return found[1].strip() if found else ""
+
+    @property
     def notebook(self) -> Path:
         """What readers open."""
         return self.root / "chapters" / f"{self.name}.ipynb"

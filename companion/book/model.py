@@ -64,7 +64,7 @@ def write_model(book: Book, folder: Path) -> dict[str, int]:
     checkpoint = book.root / CHECKPOINT
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["config"]
     tokenizer = Tokenizer.load(checkpoint / "tokenizer.json")
-    if config["architecture"] != "gpt2" or getattr(tokenizer, "pattern", None) != GPT2_PATTERN:
+    if config["architecture"] != "gpt2" or tokenizer.pattern != GPT2_PATTERN:
         raise BookError(
             f"{CHECKPOINT} is no gpt2 with GPT-2's split pattern, which gpt.js and tokenizer.js expect; "
             "change these"

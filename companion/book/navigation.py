@@ -3,8 +3,6 @@
 No author writes them: `sync` puts them into the notebooks, from book.toml and the titles of the texts.
 """
 
-import re
-
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
@@ -15,10 +13,7 @@ TAG = "navigation"
 
 def link(chapter: Chapter, label: str) -> str:
     """A link to a chapter's notebook; the label has {} where the chapter's number and title go."""
-    source = chapter.text.read_text(encoding="utf-8") if chapter.text.exists() else ""
-    found = re.search(r"^# +(.+)$", source, re.MULTILINE)
-    title = f"{chapter.number} {found[1].strip()}" if found else str(chapter.number)
-    return f"[{label.format(title)}]({chapter.name}.ipynb)"
+    return f"[{label.format(f'{chapter.number} {chapter.title}'.strip())}]({chapter.name}.ipynb)"
 
 
 def add_navigation(notebook: NotebookNode, starts: list[int], book: Book, chapter: Chapter) -> None:

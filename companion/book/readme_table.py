@@ -9,7 +9,14 @@ from itertools import takewhile
 
 from companion.book.manifest import Book, Chapter
 
-ROW = re.compile(r"^\|.*?\(chapters/(\w+)\.ipynb\).*\|$")
+ROW = re.compile(r"^\|.*?\(chapters/(\w+)\.ipynb\)(.*)\|$")
+
+
+def described(book: Book) -> list[tuple[str, str]]:
+    """(chapter, what it builds or "") for each row of README's table."""
+    readme = book.root / "README.md"
+    lines = readme.read_text(encoding="utf-8").split("\n") if readme.exists() else []
+    return [(row[1], row[2].strip(" |")) for row in map(ROW.match, lines) if row]
 
 
 def with_chapters(book: Book, readme: str) -> str:
@@ -28,11 +35,8 @@ def with_chapters(book: Book, readme: str) -> str:
 
 def new_row(chapter: Chapter, columns: int) -> str:
     """The row of a chapter that had none; columns: number, title and, if there are three, what it builds."""
-    text = chapter.text.read_text(encoding="utf-8") if chapter.text.exists() else ""
-    title = re.search(r"^# +(.+)$", text, re.MULTILINE)
-    promise = re.search(r"^\*You will be able to (.+?)\.", text, re.MULTILINE)
-    shown = title[1].strip() if title else chapter.name
-    cells = [str(chapter.number), f"[{shown}](chapters/{chapter.name}.ipynb)"]
+    promise = re.search(r"^\*You will be able to (.+?)\.", chapter.source, re.MULTILINE)
+    cells = [str(chapter.number), f"[{chapter.title or chapter.name}](chapters/{chapter.name}.ipynb)"]
     if columns > 2:
         cells.append(promise[1] if promise else "")
     return f"| {' | '.join(cells)} |"

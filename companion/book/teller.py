@@ -11,6 +11,7 @@ from nbformat.v4 import new_markdown_cell
 from companion.book import BookError
 from companion.book.manifest import Book, Chapter
 from companion.book.model import MODEL
+from companion.book.text import headings_in
 
 PLACES = {
     "01_tokenization": ("Encoding: the order of the merges", "cut"),
@@ -75,8 +76,6 @@ it told before? What is true, only the judge in Python knows.
 ## The file, part by part
 """
 
-HEADING = re.compile(r"(#+) +(.+)")
-
 
 def javascript_parts(source: str) -> dict[str, str]:
     """A module's top-level functions and classes by name, each with the comment above it.
@@ -132,16 +131,6 @@ def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
     )
 
 
-def headings(source: str) -> list[tuple[int, str]]:
-    """The levels and words of the headings in a cell's Markdown, code blocks aside."""
-    found, fenced = [], False
-    for line in source.splitlines():
-        fenced ^= line.startswith(("```", "~~~"))
-        if not fenced and (heading := HEADING.fullmatch(line)):
-            found.append((len(heading[1]), heading[2]))
-    return found
-
-
 def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> None:
     """Put a chapter's tool at the end of its section, where PLACES has one. BookError for a lost heading."""
     if chapter.name not in PLACES:
@@ -149,7 +138,7 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
     heading, kind = PLACES[chapter.name]
     level = None
     for i, cell in enumerate(page.cells):
-        for its_level, words in headings(cell.source) if cell.cell_type == "markdown" else []:
+        for its_level, words in headings_in(cell.source) if cell.cell_type == "markdown" else []:
             if level is not None and its_level <= level:
                 page.cells.insert(i, new_markdown_cell(widget(kind, "../", sizes)))
                 return

@@ -135,16 +135,19 @@ def keep_ids(new: NotebookNode, old: NotebookNode | None) -> None:
             taken.add(cell.id)
 
 
-def heading_lines(cell: NotebookNode) -> list[str]:
-    """The headings in a Markdown cell, without their signs; a comment in a code block is none."""
-    if cell.cell_type != "markdown":
-        return []
-    fenced, found = False, []
-    for line in cell.source.split("\n"):
-        fenced ^= line.startswith("```")
-        if not fenced and (match := re.match(r"#{1,6} +(.+)", line)):
-            found.append(match[1].strip())
+def headings_in(source: str) -> list[tuple[int, str]]:
+    """The levels and words of the headings in a cell's Markdown; a comment in a code block is none."""
+    found, fenced = [], False
+    for line in source.split("\n"):
+        fenced ^= line.startswith(("```", "~~~"))
+        if not fenced and (match := re.match(r"(#{1,6}) +(.+)", line)):
+            found.append((len(match[1]), match[2].strip()))
     return found
+
+
+def heading_lines(cell: NotebookNode) -> list[str]:
+    """The headings in a Markdown cell, without their signs."""
+    return [words for _, words in headings_in(cell.source)] if cell.cell_type == "markdown" else []
 
 
 def title(notebook: NotebookNode) -> str:

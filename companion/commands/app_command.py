@@ -6,14 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from companion import village
 from companion.commands.naming import RUNS, SHIPPED, add_device, in_url
-from companion.runtime.command_line.options import integer, path_of
-
-if TYPE_CHECKING:
-    from companion.serve.offered import Offer
+from companion.runtime.command_line.options import as_path, integer
+from companion.runtime.models.devices import pick_device
+from companion.serve.offered import Offer, find_offered
 
 FOLDERS = (village.DATA / "models", RUNS)
 MOST_MB = 5
@@ -38,27 +36,24 @@ class AppPlan:
 
     host: str
     port: int
-    offer: "Offer"
+    offer: Offer
 
 
 def add(parser) -> None:
     parser.add_argument(
         "--models",
-        type=path_of("--models"),
+        type=as_path,
         action="append",
         help="folder to look for models in; may be given again (default: the shipped models, and runs)",
     )
     about = "a model more: a folder, or one of the hub such as gpt2, fetched before the app starts"
     parser.add_argument("--model", action="append", default=[], help=about)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
-    parser.add_argument("--port", type=integer("--port", 1, 65535), default=8501, help="(default: 8501)")
+    parser.add_argument("--port", type=integer(1, 65535), default=8501, help="(default: 8501)")
     add_device(parser)
 
 
 def plan(args, held: ExitStack) -> AppPlan:
-    from companion.runtime.models.devices import pick_device
-    from companion.serve.offered import Offer, find_offered
-
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
     pick_device(args.device)
@@ -75,8 +70,6 @@ def plan(args, held: ExitStack) -> AppPlan:
 
 def there(kind: str) -> bool:
     """Whether PyTorch sees a device of this kind."""
-    from companion.runtime.models.devices import pick_device
-
     try:
         return pick_device(kind).type == kind
     except ValueError:

@@ -3,15 +3,13 @@
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from companion import load
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
+from companion.instructions import Chat
 from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
-
-if TYPE_CHECKING:
-    from companion.instructions import Chat
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
 
@@ -20,7 +18,7 @@ HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D);
 class ChatPlan:
     """A conversation to hold."""
 
-    chat: "Chat"
+    chat: Chat
     say: str | None  # the only message; None to read messages from the input
     max_new_tokens: int
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
@@ -31,28 +29,22 @@ def add(parser) -> None:
     parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
     parser.add_argument(
         "--temperature",
-        type=number("--temperature", 0, 100),
+        type=number(0, 100),
         help="0 takes the likeliest token (default: as the model's generation_config.json says, else 0)",
     )
-    parser.add_argument("--top-k", type=integer("--top-k", 1), help="draw from the k likeliest tokens only")
+    parser.add_argument("--top-k", type=integer(1), help="draw from the k likeliest tokens only")
     parser.add_argument(
-        "--top-p", type=number("--top-p", 1e-9, 1), help="draw from the likeliest that make up this much"
+        "--top-p", type=number(1e-9, 1), help="draw from the likeliest that make up this much"
     )
-    parser.add_argument(
-        "--max-new-tokens", type=integer("--max-new-tokens", 1), default=200, help="(default: 200)"
-    )
-    parser.add_argument("--seed", type=integer("--seed", 0, 10**12), help="(default: another each time)")
+    parser.add_argument("--max-new-tokens", type=integer(1), default=200, help="(default: 200)")
+    parser.add_argument("--seed", type=integer(0, 10**12), help="(default: another each time)")
     add_device(parser)
 
 
 def plan(args, held: ExitStack) -> ChatPlan:
-    from companion import load
-    from companion.instructions import Chat
-    from companion.runtime.generation.generation_configs import sampling_of
-
     teller = load(args.model, device=args.device, revision=args.revision)
     given = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
-    options = sampling_of(teller.tokenizer)
+    options = dict(teller.tokenizer.sampling)
     options |= {name: value for name, value in given.items() if value is not None}
     check_answers(args.model, teller)
     chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)

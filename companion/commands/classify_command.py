@@ -1,9 +1,4 @@
-"""companion finetune classify, which makes a classifier of labelled texts; companion classify asks it.
-
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
-
-from __future__ import annotations
+"""companion finetune classify, which makes a classifier of labelled texts."""
 
 import json
 import math
@@ -13,11 +8,29 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion.commands.learned import measuring
-from companion.commands.naming import RUNS, add_device, add_model
-from companion.runtime.command_line.options import integer, number, path_of, refuse
+import torch
+
+from companion import load
+from companion.classification import (
+    Classifier,
+    TextClassifier,
+    class_batches,
+    class_loss,
+    class_weights,
+    confusion_matrix,
+    depth_groups,
+    fit_head,
+    freeze,
+    read_states,
+    word_counts,
+)
+from companion.commands.learned import measuring, output_of, take_all_steps
+from companion.commands.naming import add_device, add_model, add_output
+from companion.evaluation import bootstrap_interval, calibration, wilson_interval
+from companion.gpt import GPT
+from companion.lora import add_lora, save_adapter
+from companion.runtime.command_line.options import as_path, integer, number, refuse, take
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.labelled_texts import (
     Labelled,
@@ -27,12 +40,13 @@ from companion.runtime.data.labelled_texts import (
     read_labelled,
 )
 from companion.runtime.files.whole_files import claim, write_whole
-
-if TYPE_CHECKING:
-    import torch
-
-    from companion.classification import TextClassifier
-    from companion.gpt import GPT
+from companion.runtime.models.devices import pick_device
+from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
+from companion.runtime.storage.model_names import folder_of, origin_of
+from companion.runtime.training.run_folders import holds_only
+from companion.show import classes as pictures
+from companion.show import plots
+from companion.training import TrainConfig, Trainer
 
 LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
 REPORT = ("report.json", "confusion.png", "calibration.png")
@@ -44,7 +58,7 @@ OURS |= {"adapter_config.json", "adapter_model.safetensors"}
 class ClassifierPlan:
     """Labelled texts that were checked, and the model that is to become their classifier."""
 
-    data: Path
+    args: Namespace  # the options, with their defaults
     reader: TextClassifier  # with --method lora, the adapter is on its model already
     texts: list[str]
     rows: list[list[int]]  # each text's tokens
@@ -55,15 +69,6 @@ class ClassifierPlan:
     folder: Path  # where the model is from
     origin: dict  # the model, as origin_of describes it
     output: Path
-    method: str  # "full" or "lora"
-    learn: str  # one of LEARNS; of --method lora, the adapter and the head learn
-    passes: int
-    batch_size: int
-    lr: float  # of the head
-    decay: float  # of the learning rate, from each depth to the next lower one
-    balanced: bool  # each class counts alike
-    seed: int
-    device: str
 
 
 @dataclass
@@ -82,26 +87,16 @@ class ClassifierResult:
     calibration_error: float
 
 
-@dataclass
-class ClassifyPlan:
-    """Texts that were checked, and the classifier to ask about them."""
-
-    reader: TextClassifier
-    texts: list[str]
-
-
 def add_finetune(kinds) -> None:
     about = "a classifier, from a file with a column of texts and one of labels"
     form = kinds.add_parser("classify", help=about, description=about)
     data = "CSV, JSON Lines or Parquet, with a header or names: --column and --label"
-    form.add_argument("--data", type=path_of("--data"), required=True, help=data)
+    form.add_argument("--data", type=as_path, required=True, help=data)
     form.add_argument("--column", default="text", help="the column of the texts (default: text)")
     form.add_argument("--label", default="label", help="the column of the labels (default: label)")
     add_model(form)
-    form.add_argument(
-        "--output", type=path_of("--output"), help="folder to write (default: runs/classifiers/<data's name>)"
-    )
-    form.add_argument("--overwrite", action="store_true", help="also over a classifier that is there")
+    where = "folder to write (default: runs/classifiers/<data's name>)"
+    add_output(form, where, "a classifier that is there")
     learns = "; ".join(f"{name}: {what}" for name, what in LEARNS.items())
     form.add_argument("--learn", choices=LEARNS, help=f"{learns} (default: head)")
     form.add_argument(
@@ -109,27 +104,20 @@ def add_finetune(kinds) -> None:
     )
     add_method(form)
     steps = form.add_argument_group("for --learn last and all and --method lora, which go in steps")
-    steps.add_argument("--passes", type=integer("--passes", 1, 1000), help="over the texts (default: 10)")
-    steps.add_argument("--batch-size", type=integer("--batch-size", 1, 4096), help="rows (default: 16)")
+    steps.add_argument("--passes", type=integer(1, 1000), help="over the texts (default: 10)")
+    steps.add_argument("--batch-size", type=integer(1, 4096), help="rows (default: 16)")
     steps.add_argument(
-        "--lr", type=number("--lr", 1e-9, 1), help="learning rate of the head (default: 0.001; lora: 0.002)"
+        "--lr", type=number(1e-9, 1), help="learning rate of the head (default: 0.001; lora: 0.002)"
     )
-    steps.add_argument(
-        "--decay", type=number("--decay", 1e-6, 1), help="of the rate from depth to depth (default: 0.5)"
-    )
+    steps.add_argument("--decay", type=number(1e-6, 1), help="of the rate from depth to depth (default: 0.5)")
     form.add_argument("--balanced", action="store_true", help="let each class count alike, however rare")
     form.add_argument("--cut", action="store_true", help="cut texts that are longer than the model reads")
     form.add_argument("--held-out", type=float, default=0.2, help="share of each class (default: 0.2)")
-    form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
+    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
     add_device(form)
 
 
 def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
-    from companion import load
-    from companion.classification import Classifier, TextClassifier
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage.model_names import folder_of, origin_of
-
     lora = args.method == "lora"
     check_options(args)
     pick_device(args.device)
@@ -138,7 +126,7 @@ def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
     labels = [row.label for row in labelled]
     learned, held_out = hold_out_by_class(labels, args.held_out, args.seed)
     classes = sorted(set(labels))
-    output = output_of(args)
+    output = output_of(args, "classifiers", partial(holds_only, mark="head.safetensors", names=OURS))
     folder = folder_of(args.model)
     if lora and output.resolve() == folder.resolve():
         raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
@@ -151,10 +139,13 @@ def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
     longest = teller.model.config.context_length
     if args.cut:
         rows = [row[:longest] for row in rows]
-    check_rows_fit(rows, [row.place for row in labelled], longest)
+    remedy = "shorten it, or cut such texts with --cut"
+    check_rows_fit(rows, [row.place for row in labelled], longest, remedy)
     held.enter_context(claim(output))
+    usual = {"learn": "head", "passes": 10, "batch_size": 16}
+    take(args, usual | ({"lr": 2e-3, "decay": 1.0} if lora else {"lr": 1e-3, "decay": 0.5}))
     return ClassifierPlan(
-        data=args.data,
+        args=args,
         reader=reader,
         texts=texts,
         rows=rows,
@@ -165,15 +156,6 @@ def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
         folder=folder,
         origin=origin_of(args.model, folder),
         output=output,
-        method=args.method,
-        learn=args.learn or "head",
-        passes=args.passes or 10,
-        batch_size=args.batch_size or 16,
-        lr=args.lr or (2e-3 if lora else 1e-3),
-        decay=1.0 if lora else args.decay or 0.5,
-        balanced=args.balanced,
-        seed=args.seed,
-        device=args.device,
     )
 
 
@@ -196,32 +178,15 @@ def read_distinct(args: Namespace) -> list[Labelled]:
     return texts
 
 
-def output_of(args: Namespace) -> Path:
-    """The folder to write. Raises ValueError for one that holds something else."""
-    from companion.runtime.training.run_folders import check_empty, holds_only
-
-    output = args.output or RUNS / "classifiers" / args.data.resolve().name.split(".")[0]
-    ours = partial(holds_only, mark="head.safetensors", names=OURS)
-    check_empty("--output", output, ours, args.overwrite)
-    return output
-
-
 def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
     """Learn, ask about what was held out, and write the folder; return the report's figures."""
-    import torch
-
-    from companion.classification import confusion_matrix, fit_head, read_states, word_counts
-    from companion.evaluation import bootstrap_interval, calibration, wilson_interval
-    from companion.runtime.models.devices import pick_device
-    from companion.show import classes as pictures
-
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.args.seed)
     n_classes = len(plan.classes)
     labels = torch.tensor(plan.labels)
     known = labels[plan.learned]
     truth = labels[plan.held_out]
     classifier = plan.reader.classifier
-    classifier.to(pick_device(plan.device))
+    classifier.to(pick_device(plan.args.device))
     learn(plan, labels)
 
     states = read_states(classifier, [plan.rows[i] for i in plan.held_out])
@@ -252,14 +217,14 @@ def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
         "init": plan.origin,
         "classes": plan.classes,
         "accuracy": result.accuracy,
-        "data": plan.data.name,
-        "learn": plan.learn,
+        "data": plan.args.data.name,
+        "learn": plan.args.learn,
     }
     save(plan, about)
     with measuring(plan.output):
-        pictures.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
+        plots.save(plan.output / "confusion.png", pictures.confusion, matrix, plan.classes)
         points = (found.confidence, found.accuracy, found.count)
-        pictures.save(plan.output / "calibration.png", pictures.reliability, *points)
+        plots.save(plan.output / "calibration.png", pictures.reliability, *points)
         report = {name.replace("_", " "): value for name, value in asdict(result).items()}
         write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return result
@@ -267,11 +232,8 @@ def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
 
 def save(plan: ClassifierPlan, about: dict) -> None:
     """Write the classifier, whole or as an adapter; what another left in the folder goes."""
-    from companion.lora import save_adapter
-    from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
-
     classifier = plan.reader.classifier
-    if plan.method == "lora":
+    if plan.args.method == "lora":
         adapter = partial(save_adapter, classifier.model, base=plan.folder.resolve())
         write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE + REPORT)
     else:
@@ -282,54 +244,34 @@ def save(plan: ClassifierPlan, about: dict) -> None:
 
 def learn(plan: ClassifierPlan, labels: torch.Tensor) -> None:
     """Let the head, and what of the model is to learn with it, learn from the texts that are not held out."""
-    import torch
-    from tqdm import tqdm
-
-    from companion.classification import (
-        class_batches,
-        class_loss,
-        class_weights,
-        depth_groups,
-        fit_head,
-        freeze,
-        read_states,
-    )
-    from companion.training import TrainConfig, Trainer
-
     classifier = plan.reader.classifier
     rows = [plan.rows[i] for i in plan.learned]
     known = labels[plan.learned]
-    lora = plan.method == "lora"
+    lora = plan.args.method == "lora"
     if not lora:
         n_blocks = len(classifier.model.blocks)
-        n_frozen = {"head": n_blocks, "last": n_blocks - 1, "all": 0}[plan.learn]
+        n_frozen = {"head": n_blocks, "last": n_blocks - 1, "all": 0}[plan.args.learn]
         freeze(classifier.model, n_frozen)
-    if plan.learn == "head" and not lora:
-        weights = class_weights(known, len(plan.classes)) if plan.balanced else None
+    if plan.args.learn == "head" and not lora:
+        weights = class_weights(known, len(plan.classes)) if plan.args.balanced else None
         head = fit_head(read_states(classifier, rows), known, len(plan.classes), weights)
         classifier.head.load_state_dict(head.state_dict())
         return
-    steps = math.ceil(len(rows) / plan.batch_size) * plan.passes
+    steps = math.ceil(len(rows) / plan.args.batch_size) * plan.args.passes
     config = TrainConfig(
         steps=steps,
-        batch_size=plan.batch_size,
-        lr=plan.lr,
+        batch_size=plan.args.batch_size,
+        lr=plan.args.lr,
         min_lr=0.0,
         warmup_steps=steps // 10,
-        seed=plan.seed,
-        device=plan.device,
+        seed=plan.args.seed,
+        device=plan.args.device,
     )
-    groups = depth_groups(classifier, plan.lr, plan.decay)
+    groups = depth_groups(classifier, plan.args.lr, plan.args.decay)
     optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
-    batches = partial(class_batches, rows, known, plan.batch_size, plan.seed, plan.balanced)
+    batches = partial(class_batches, rows, known, plan.args.batch_size, plan.args.seed, plan.args.balanced)
     trainer = Trainer(classifier, batches, config, class_loss, [optimizer])
-    try:
-        for _ in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
-            bar.set_postfix_str(f"loss {trainer.step():.3f}")
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
-        ) from None
+    take_all_steps(trainer, steps)
 
 
 def report_finetune(plan: ClassifierPlan, found: ClassifierResult) -> None:
@@ -356,8 +298,8 @@ def add_method(form) -> None:
     """--method, --rank and --alpha, for every kind of finetune."""
     about = "move the weights, or an adapter beside them (chapter 17) (default: full)"
     form.add_argument("--method", choices=("full", "lora"), default="full", help=about)
-    form.add_argument("--rank", type=integer("--rank", 1, 10**5), help="of the adapter (default: 8)")
-    form.add_argument("--alpha", type=number("--alpha", 1e-6, 1e6), help="(default: 8)")
+    form.add_argument("--rank", type=integer(1, 10**5), help="of the adapter (default: 8)")
+    form.add_argument("--alpha", type=number(1e-6, 1e6), help="(default: 8)")
 
 
 def check_method(args: Namespace) -> None:
@@ -368,10 +310,6 @@ def check_method(args: Namespace) -> None:
 
 def hang_on(model: GPT, args: Namespace) -> None:
     """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
-    import torch
-
-    from companion.lora import add_lora
-
     torch.manual_seed(args.seed)
     try:
         add_lora(model, None, args.rank or 8, args.alpha or 8.0)
@@ -390,40 +328,6 @@ def verdict(low: float, high: float, n: int) -> str:
 
 def share(part: int, n: int) -> str:
     """A share with its interval; "none" where there is nothing to have a share of."""
-    from companion.evaluation import wilson_interval
-
     return (
         "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n)) if n else "none was called so"
     )
-
-
-def add_classify(parser) -> None:
-    parser.add_argument(
-        "--model", type=path_of("--model"), required=True, help="folder that finetune classify wrote"
-    )
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="a text, in quotes; or several")
-    add_device(parser)
-
-
-def plan_classify(args: Namespace, held: ExitStack) -> ClassifyPlan:
-    from companion.runtime.models.devices import pick_device
-    from companion.serve.classifying import check_texts, load_classifier
-
-    device = pick_device(args.device)
-    reader = load_classifier(args.model)
-    for text in args.text:
-        if not text.strip():
-            raise ValueError("TEXT is empty; type what is to be classified, in quotes")
-    check_texts(reader, args.text, [f"TEXT {i + 1}" for i in range(len(args.text))])
-    reader.classifier.to(device)
-    return ClassifyPlan(reader, args.text)
-
-
-def do_classify(plan: ClassifyPlan) -> list[dict[str, float]]:
-    return plan.reader.classify(plan.texts)
-
-
-def report_classify(plan: ClassifyPlan, found: list[dict[str, float]]) -> None:
-    for text, shares in zip(plan.texts, found, strict=True):
-        name = max(shares, key=shares.get)
-        print(f"{name}  {shares[name]:.2f}  {text if len(text) < 60 else text[:57] + '…'}")

@@ -1,9 +1,4 @@
-"""companion course: from bytes to an assistant, in four stages that are commands of their own.
-
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
-
-from __future__ import annotations
+"""companion course: from bytes to an assistant, in four stages that are commands of their own."""
 
 import json
 import shutil
@@ -14,17 +9,26 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from companion import load
+from companion.commands import COMMANDS
 from companion.commands.learned import bits_of
 from companion.commands.naming import RUNS, add_device
-from companion.runtime.command_line.options import integer, number, path_of
-from companion.runtime.command_line.steps import Command, carry_out
+from companion.evaluation import wilson_interval
+from companion.generation import LanguageModel
+from companion.instructions import chat_rows, says
+from companion.runtime.command_line.options import as_path, integer, number
+from companion.runtime.command_line.steps import carry_out
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim, staged, write_whole
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
+from companion.runtime.models.devices import pick_device
+from companion.runtime.training.distributed import launched
+from companion.runtime.training.run_folders import check_ours, check_writable
+from companion.village import load_split
+from companion.village.dialogues import asked
+from companion.village.measures import reference_lines
+from companion.village.tasks import true_story
 
 COURSE = RUNS / "course"
 LOG, ASKED = "course.jsonl", "course.json"
@@ -32,9 +36,9 @@ MINUTES = 15
 USUAL = {"minutes": MINUTES, "questions": 500, "seed": 1, "device": "auto"}
 """What a course is asked for unless told otherwise; a file in its folder keeps it for --resume."""
 READ = {
-    "minutes": number("--minutes", 0, 10**5),
-    "questions": integer("--questions", 8, 10**5),
-    "seed": integer("--seed", 0, 10**6),
+    "minutes": number(0, 10**5),
+    "questions": integer(8, 10**5),
+    "seed": integer(0, 10**6),
     "device": str,
 }
 TRAINING = 0.62
@@ -49,7 +53,6 @@ class CoursePlan:
 
     folder: Path  # has a folder for each stage, and is claimed by this process
     done: dict[str, dict]  # stage -> what was measured after it, for the stages that are done
-    commands: dict[str, Command]  # those of the command line, of which the stages are made
     store: bool  # write what was asked for into the folder; of a course begun without, nothing is known
     minutes: float
     questions: int
@@ -116,9 +119,7 @@ STAGES = {
 
 
 def add(parser) -> None:
-    parser.add_argument(
-        "--output", type=path_of("--output"), default=COURSE, help=f"folder to write (default: {COURSE})"
-    )
+    parser.add_argument("--output", type=as_path, default=COURSE, help=f"folder to write (default: {COURSE})")
     parser.add_argument("--resume", action="store_true", help="go on where a course in --output ended")
     abouts = {
         "minutes": "by which the stages are sized",
@@ -132,12 +133,7 @@ def add(parser) -> None:
     parser.set_defaults(device=None)  # of --resume, the one that it began on
 
 
-def plan(args: Namespace, held: ExitStack, commands: dict[str, Command]) -> CoursePlan:
-    """commands: those of the command line, of which the stages are made."""
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.training.distributed import launched
-    from companion.runtime.training.run_folders import check_ours, check_writable
-
+def plan(args: Namespace, held: ExitStack) -> CoursePlan:
     _, n_processes = launched()
     if n_processes > 1:
         raise ValueError(f"WORLD_SIZE={n_processes} must be 1 for course; start it without torchrun")
@@ -160,7 +156,6 @@ def plan(args: Namespace, held: ExitStack, commands: dict[str, Command]) -> Cour
     return CoursePlan(
         folder=args.output,
         done={row["stage"]: row for row in done},
-        commands=commands,
         store=bool(stored) or not begun,
         minutes=asked["minutes"],
         questions=asked["questions"],
@@ -233,7 +228,7 @@ def do(plan: CoursePlan) -> list[dict]:
 def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
     try:
-        carry_out(plan.commands, argv, "")
+        carry_out(COMMANDS, argv, "")
     except ValueError as error:
         if name != "assistant" or "rewards are equal" not in str(error):
             raise
@@ -272,11 +267,6 @@ def look(plan: CoursePlan, name: str) -> dict[str, Any]:
     if name == "data":
         return {}
 
-    from companion import load
-    from companion.evaluation import wilson_interval
-    from companion.village import load_split
-    from companion.village.tasks import true_story
-
     teller = load(plan.folder / name, device=plan.device)
     bits = bits_of(teller, load_split("val"))
     told = teller.tell_many(plan.questions, seed=plan.seed, temperature=0.8)
@@ -291,9 +281,6 @@ def look(plan: CoursePlan, name: str) -> dict[str, Any]:
 
 def right_answers(teller: LanguageModel, n: int) -> int:
     """How many of n held-out questions about new stories are answered word for word."""
-    from companion.instructions import chat_rows, says
-    from companion.village.dialogues import asked
-
     conversations = [one.messages for one in asked(n, seed=175)]
     rows = chat_rows(conversations, teller.tokenizer, teller.model.config.context_length, shorten=True)
     return int(says(teller.model, rows).sum())
@@ -313,8 +300,6 @@ def lines_of(rows: list[dict]) -> list[str]:
 
 
 def report(plan: CoursePlan, rows: list[dict]) -> None:
-    from companion.village.measures import reference_lines
-
     lines = reference_lines("val")
     print("\n" + "\n".join(lines_of(rows)))
     reached = f"a perfect reader who forgets what it was told reaches {lines['forgetful reader']:.4f}"
@@ -323,4 +308,4 @@ def report(plan: CoursePlan, rows: list[dict]) -> None:
     chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]
     print(f"\nTo talk with it:\n\n  {as_typed('companion', *chat)}\n")
     if sys.stdin is not None and sys.stdin.isatty():
-        carry_out(plan.commands, chat, "")
+        carry_out(COMMANDS, chat, "")

@@ -5,26 +5,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from companion import load
 from companion.commands.naming import add_device, add_model
 from companion.runtime.command_line.options import integer
-
-if TYPE_CHECKING:
-    from companion.show.demo import Subject
+from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
 
 
 @dataclass
 class DemoPlan:
     """A part of the model to show at work on a sentence."""
 
-    show: Callable[["Subject"], Iterator[str]]  # draws the part, line by line
-    subject: "Subject"
+    show: Callable[[Subject], Iterator[str]]  # draws the part, line by line
+    subject: Subject
 
 
 def add(parser):
-    from companion.show.demo import PARTS, TEXT
-
     parts = parser.add_subparsers(
         dest="part", required=True, metavar="part", description=f'on your TEXT (default: "{TEXT}"), one of:'
     )
@@ -34,7 +30,7 @@ def add(parser):
         if name == "attention":
             note = "whose map (default: the head that looks hardest at the next word, or far back)"
             for option in ("--layer", "--head"):
-                part.add_argument(option, type=integer(option, 0), help=note)
+                part.add_argument(option, type=integer(0), help=note)
         else:
             part.set_defaults(layer=None, head=None)
         add_model(part)
@@ -42,9 +38,6 @@ def add(parser):
 
 
 def plan(args, held: ExitStack) -> DemoPlan:
-    from companion import load
-    from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
-
     text = " ".join(args.text) if args.text else TEXT
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")

@@ -4,19 +4,28 @@ import tomllib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion import village
+from tqdm import tqdm
+
+from companion import load, village
 from companion.commands.exams import ALL, KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
 from companion.commands.naming import add_device, add_model, open_data
-from companion.runtime.command_line.options import integer, path_of, refuse
+from companion.datasets import encode_documents
+from companion.generation import LanguageModel
+from companion.runtime.command_line.options import as_path, integer, refuse
+from companion.runtime.command_line.settings import CONFIG
+from companion.runtime.data.prepared import Split, prepared_meta
 from companion.runtime.evaluation.benchmark_files import FORMATS, POOL
+from companion.runtime.generation.sampling_arguments import check_sampling, seeded
+from companion.runtime.storage.checkpoints import holds_model, read_config
+from companion.runtime.storage.model_names import is_public, same_tokenizer
+from companion.runtime.training.reports import scores_line
+from companion.runtime.training.resuming import BEST
+from companion.runtime.training.sessions import Loss
+from companion.runtime.training.validation import rows_at_once
+from companion.tokenization import Tokenizer
+from companion.training import evaluate, perplexity
 from companion.village.measures import gap_left, reference_lines, village_scores
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
-    from companion.runtime.data.prepared import Split
-    from companion.runtime.training.sessions import Loss
 
 EXAMPLES = 200
 TEMPERATURE = 0.8
@@ -27,7 +36,7 @@ OF_STORIES = "is of judged stories; ask for these with --stories"
 class TextPlan:
     """A text to predict, and stories to judge."""
 
-    split: "Split"
+    split: Split
     limits: str | None  # the village's split whose reference lines apply; None where none do
     note: str | None  # a line that says which text this is; None where that is plain
     judged: int  # how many stories the model tells and the judge reads
@@ -39,7 +48,7 @@ class TextPlan:
 class EvaluatePlan:
     """What to measure of a model."""
 
-    teller: "LanguageModel"
+    teller: LanguageModel
     text: TextPlan | None  # None with tasks alone
     exams: list[Exam]
 
@@ -49,7 +58,7 @@ class TextResult:
     """What was measured on a text."""
 
     length: int  # tokens of the longest piece that the model read at once
-    loss: "Loss"
+    loss: Loss
     lines: dict[str, float]  # the reference lines in bits per byte, by name; empty where none apply
     scores: dict[str, float]  # the marks of the judged stories; empty where none were judged
 
@@ -64,13 +73,11 @@ class EvaluateResult:
 
 def add(parser):
     add_model(parser)
-    parser.add_argument(
-        "--data", type=path_of("--data"), help="prepared folder (default: its own, else the village)"
-    )
+    parser.add_argument("--data", type=as_path, help="prepared folder (default: its own, else the village)")
     parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
     parser.add_argument(
         "--stories",
-        type=integer("--stories", 0, 10**6),
+        type=integer(0, 10**6),
         help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
     )
     parser.add_argument("--temperature", type=float, help=f"of the judged stories (default: {TEMPERATURE})")
@@ -86,21 +93,18 @@ def add(parser):
     )
     tasks.add_argument(
         "--examples",
-        type=integer("--examples", 1, 10**6),
+        type=integer(1, 10**6),
         help=f"questions of each task, of a file the first ones (default: {EXAMPLES})",
     )
     tasks.add_argument(
         "--shots",
-        type=integer("--shots", 0, POOL - 1),
+        type=integer(0, POOL - 1),
         help="answered questions of the same task to show before each (default: 0)",
     )
     add_device(parser)
 
 
 def plan(args, held: ExitStack) -> EvaluatePlan:
-    from companion import load
-    from companion.runtime.generation.sampling_arguments import check_sampling, seeded
-
     check_sampling(TEMPERATURE if args.temperature is None else args.temperature)
     seeded(args.seed)
     if args.data is not None and args.split == "test":
@@ -121,12 +125,8 @@ def plan(args, held: ExitStack) -> EvaluatePlan:
     return EvaluatePlan(teller, text, [exams[name] for name in names])
 
 
-def plan_text(args, teller: "LanguageModel") -> TextPlan:
+def plan_text(args, teller: LanguageModel) -> TextPlan:
     """The text to predict, and the stories to judge."""
-    from companion.datasets import encode_documents
-    from companion.runtime.storage.model_names import same_tokenizer
-    from companion.tokenization import Tokenizer
-
     told_in = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     name = args.split or "val"
     data, note = (args.data, None) if args.data is not None else own_data(args)
@@ -177,11 +177,6 @@ def text_of(model: Path) -> tuple[str | None, Path | None]:
 
     The folder counts if what it holds is still what the run had.
     """
-    from companion.runtime.data.prepared import prepared_meta
-    from companion.runtime.storage.checkpoints import holds_model, read_config
-    from companion.runtime.storage.model_names import is_public
-    from companion.runtime.training.resuming import BEST
-
     ours = not is_public(model) and holds_model(model)
     about = read_config(model)["provenance"].get("data") if ours else None
     if not isinstance(about, dict):
@@ -192,8 +187,6 @@ def text_of(model: Path) -> tuple[str | None, Path | None]:
 
 def data_named(run: Path) -> Path | None:
     """The folder of data that a run's settings name; None where they name none, or are damaged."""
-    from companion.runtime.command_line.settings import CONFIG
-
     try:
         return Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -201,19 +194,14 @@ def data_named(run: Path) -> Path | None:
 
 
 def do(plan: EvaluatePlan) -> EvaluateResult:
-    from tqdm import tqdm
-
     text = measure_text(plan.teller, plan.text) if plan.text else None
     exams = tqdm(plan.exams, unit="task", leave=False, disable=None if plan.exams else True)
     right = [score(plan.teller, exam) for exam in exams]
     return EvaluateResult(text, right)
 
 
-def measure_text(teller: "LanguageModel", text: TextPlan) -> TextResult:
+def measure_text(teller: LanguageModel, text: TextPlan) -> TextResult:
     """Measure the loss on the text, with the lines to hold it against, and judge the stories."""
-    from companion.runtime.training.validation import rows_at_once
-    from companion.training import evaluate
-
     length, rows = rows_at_once(text.split.starts, teller.model.config)
     loss = evaluate(teller.model, text.split, length, rows)
     scores = village_scores(teller, text.judged, text.seed, text.temperature) if text.judged else {}
@@ -229,9 +217,6 @@ def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
 
 
 def report_text(text: TextPlan, result: TextResult, context_length: int) -> None:
-    from companion.runtime.training.reports import scores_line
-    from companion.training import perplexity
-
     loss = result.loss
     lines = result.lines
     if text.note:

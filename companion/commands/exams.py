@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
+
+from companion.evaluation import Task, choice_scores, cloze, exact_match, multiple_choice, wilson_interval
 from companion.runtime.evaluation.benchmark_files import (
     FORMATS,
     Item,
@@ -13,6 +16,7 @@ from companion.runtime.evaluation.benchmark_files import (
     read_number,
     with_shots,
 )
+from companion.runtime.generation.sampling_arguments import continued
 from companion.village.tasks import QUESTIONS, questions
 
 KINDS = {kind.replace(" ", "-"): kind for kind in QUESTIONS}
@@ -74,8 +78,6 @@ def village_items(name: str, n: int, shots: int, seed: int) -> list[Item]:
 
 def check_fit(teller: Any, exam: Exam) -> None:
     """ValueError for a question that the model cannot read: too long for it, or in letters it lacks."""
-    from companion.runtime.generation.sampling_arguments import continued
-
     for item in exam.items:
         try:
             if exam.scored == "number":
@@ -89,8 +91,6 @@ def check_fit(teller: Any, exam: Exam) -> None:
 
 def scorer_of(scored: str) -> Callable:
     """(teller, items) -> scores (N,)."""
-    from companion.evaluation import cloze, exact_match, multiple_choice
-
     return {
         "sum": multiple_choice,
         "letters": by_letters,
@@ -104,10 +104,6 @@ def by_letters(teller: Any, items: list[Item]) -> Any:
 
     The space before a choice is no letter of it. Source: `acc_norm` of lm-evaluation-harness.
     """
-    import torch
-
-    from companion.evaluation import choice_scores
-
     right = []
     for item, scores in zip(items, choice_scores(teller, items), strict=True):
         letters = torch.tensor([len(choice.removeprefix(" ")) for choice in item.choices])  # (K,)
@@ -117,16 +113,12 @@ def by_letters(teller: Any, items: list[Item]) -> Any:
 
 def score(teller: Any, exam: Exam) -> int:
     """How many of an exam's questions the model gets right."""
-    from companion.evaluation import Task
-
     task = Task(exam.name, lambda n: exam.items[:n], scorer_of(exam.scored))
     return int(task.score(teller, len(exam.items)).sum())
 
 
 def lines_of(exams: list[Exam], right: list[int]) -> list[str]:
     """A line for each: its name, share right, interval, n, and share by chance."""
-    from companion.evaluation import wilson_interval
-
     width, lines = max(len(exam.name) for exam in exams), []
     for exam, count in zip(exams, right, strict=True):
         n = len(exam.items)

@@ -1,18 +1,24 @@
-"""companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX.
-
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
+"""companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion.commands.naming import add_model
-from companion.runtime.command_line.options import path_of
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
+from companion import BUILDERS, load
+from companion.commands.naming import add_model, add_output
+from companion.generation import LanguageModel
+from companion.lora import merge
+from companion.pretrained import FAMILIES, save_pretrained
+from companion.runtime.files.whole_files import folder_for
+from companion.runtime.storage.adapters import base_of
+from companion.runtime.storage.checkpoints import holds_adapter
+from companion.runtime.storage.hub import SMALL
+from companion.runtime.storage.model_names import check_floats, folder_of, is_export, shape_of
+from companion.runtime.storage.public_configs import write_shape
+from companion.runtime.training.run_folders import check_empty, check_writable, holds_only
+from companion.serve import gguf_files, onnx_graphs
+from companion.serve.gguf_files import BLOCK, gguf_header, write_gguf
+from companion.serve.onnx_graphs import write_onnx
 
 GRAPH = "model.onnx"
 KINDS = ("f32", "f16", "q8_0", "q4_0")
@@ -23,7 +29,7 @@ class ExportPlan:
     """A model to write for another engine."""
 
     form: str  # hf, gguf or onnx
-    teller: "LanguageModel"  # with an adapter merged
+    teller: LanguageModel  # with an adapter merged
     output: Path  # a file for gguf, else a folder
     kind: str | None  # one of KINDS, in which a GGUF holds its matrices; None for another form
 
@@ -43,31 +49,23 @@ def add(parser):
         metavar="form",
         description="a model (default: the shipped one) for other engines, as:",
     )
-    about = "a folder that transformers, and what reads its layout, loads"
-    add_output(forms.add_parser("hf", help=about, description=about), "folder to write")
-    about = "one file for llama.cpp, with the tokenizer and the chat template inside"
-    form = forms.add_parser("gguf", help=about, description=about)
-    add_output(form, "file to write, such as out.gguf")
-    form.add_argument("--kind", choices=KINDS, default="f16", help="what matrices are held in (default: f16)")
-    about = "a folder with a graph for onnxruntime, whose past may have any length, and the tokenizer"
-    add_output(forms.add_parser("onnx", help=about, description=about), "folder to write")
-
-
-def add_output(form, what: str) -> None:
-    """The options that every form has."""
-    add_model(form)
-    form.add_argument("--output", type=path_of("--output"), required=True, help=what)
-    form.add_argument("--overwrite", action="store_true", help="also over a model that was exported before")
+    abouts = {
+        "hf": "a folder that transformers, and what reads its layout, loads",
+        "gguf": "one file for llama.cpp, with the tokenizer and the chat template inside",
+        "onnx": "a folder with a graph for onnxruntime, whose past may have any length, and the tokenizer",
+    }
+    for name, about in abouts.items():
+        form = forms.add_parser(name, help=about, description=about)
+        add_model(form)
+        what = "file to write, such as out.gguf" if name == "gguf" else "folder to write"
+        add_output(form, what, "a model that was exported before", required=True)
+        form.set_defaults(kind=None)
+        if name == "gguf":
+            held = "what matrices are held in (default: f16)"
+            form.add_argument("--kind", choices=KINDS, default="f16", help=held)
 
 
 def plan(args, held: ExitStack) -> ExportPlan:
-    from companion import BUILDERS, load
-    from companion.lora import merge
-    from companion.pretrained import FAMILIES
-    from companion.runtime.storage.adapters import base_of, holds_adapter
-    from companion.runtime.storage.model_names import check_floats, folder_of, shape_of
-    from companion.serve.gguf_files import gguf_header
-
     adapted = holds_adapter(args.model)
     folder = folder_of(base_of(args.model) if adapted else args.model)
     check_floats("--model", folder)
@@ -83,15 +81,11 @@ def plan(args, held: ExitStack) -> ExportPlan:
         from companion.runtime.text.hugging_face import tokenizer_files
 
         tokenizer_files(teller.tokenizer)
-    kind = getattr(args, "kind", None)
-    return ExportPlan(args.form, teller, args.output, kind)
+    return ExportPlan(args.form, teller, args.output, args.kind)
 
 
 def check_shape(form: str, config) -> None:
     """Raise ValueError for a shape that the form has no place for, ImportError where a library is missing."""
-    from companion.runtime.storage.public_configs import write_shape
-    from companion.serve import gguf_files, onnx_graphs
-
     if form == "hf":
         write_shape(config)
     elif form == "gguf":
@@ -104,9 +98,6 @@ def check_shape(form: str, config) -> None:
 
 def check_output(form: str, output: Path, overwrite: bool) -> None:
     """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
-    from companion.runtime.storage.model_names import is_export
-    from companion.runtime.training.run_folders import check_empty, check_writable
-
     if form != "gguf":
         check_empty("--output", output, is_export if form == "hf" else is_graph, overwrite)
         return
@@ -125,19 +116,11 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
 
 def is_graph(folder: Path) -> bool:
     """Whether a folder holds a graph that was exported and nothing else: what an export may replace."""
-    from companion.runtime.storage.hub import SMALL
-    from companion.runtime.training.run_folders import holds_only
-
     return holds_only(folder, GRAPH, {GRAPH, f"{GRAPH}.data", *SMALL})
 
 
 def do(plan: ExportPlan) -> Exported:
     """Write; return the files, and what each tensor of a GGUF is held in."""
-    from companion.pretrained import save_pretrained
-    from companion.runtime.files.whole_files import folder_for
-    from companion.serve.gguf_files import write_gguf
-    from companion.serve.onnx_graphs import write_onnx
-
     model = plan.teller.model
     tokenizer = plan.teller.tokenizer
     if plan.form == "gguf":
@@ -173,8 +156,6 @@ def report_hf(plan: ExportPlan) -> None:
 
 
 def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
-    from companion.serve.gguf_files import BLOCK
-
     kinds = sorted(set(held.values()), key=list(held.values()).count, reverse=True)
     counts = ", ".join(f"{list(held.values()).count(kind)} in {kind}" for kind in kinds)
     print(f"\n{len(held)} tensors: {counts}")

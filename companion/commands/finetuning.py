@@ -9,6 +9,7 @@ from companion.commands import classify_command, instruct, reward
 from companion.commands.classify_command import ClassifierPlan, ClassifierResult
 from companion.commands.instruct import InstructPlan
 from companion.commands.reward import RewardPlan
+from companion.runtime.storage.model_names import check_floats, is_public
 
 KINDS = {"classify": classify_command, "instructions": instruct, "rewards": reward}
 
@@ -33,8 +34,6 @@ def add(parser) -> None:
 
 
 def plan(args: Namespace, held: ExitStack) -> FinetunePlan:
-    from companion.runtime.storage.model_names import check_floats, is_public
-
     if not is_public(args.model) and (args.model / "config.json").is_file():
         check_floats("--model", args.model)
     kind = KINDS[args.kind]

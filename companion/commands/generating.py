@@ -3,9 +3,11 @@
 import dataclasses
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from companion import load
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
+from companion.generation import LanguageModel
 from companion.runtime.command_line.settings import (
     GENERATION,
     MAX_NEW_TOKENS,
@@ -14,17 +16,13 @@ from companion.runtime.command_line.settings import (
     read_settings,
 )
 from companion.runtime.command_line.terminal import is_read
-from companion.runtime.generation.generation_configs import sampling_of
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
 
 
 @dataclass
 class GeneratePlan:
     """A prompt to continue."""
 
-    teller: "LanguageModel"
+    teller: LanguageModel
     prompt: str
     options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
 
@@ -48,8 +46,6 @@ def add(parser):
 
 
 def plan(args, held: ExitStack) -> GeneratePlan:
-    from companion import load
-
     typed = {name: getattr(args, name) for name in GENERATION}
     given = {name: value for name, value in typed.items() if value is not None}
     kinds = {
@@ -61,7 +57,7 @@ def plan(args, held: ExitStack) -> GeneratePlan:
     there = read_settings(args.config, kinds)["generation"] if args.config else {}
     check_drawing(Generation(**there | given))
     teller = load(args.model, device=args.device, revision=args.revision)
-    of_model = sampling_of(teller.tokenizer)
+    of_model = dict(teller.tokenizer.sampling)
     penalty = of_model.pop("repetition_penalty", 1.0)
     drawing = Generation(**of_model | there | given)
     teller.encode(drawing.prompt)

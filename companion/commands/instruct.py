@@ -1,9 +1,4 @@
-"""companion finetune instructions, which teaches a model to answer from conversations.
-
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
-
-from __future__ import annotations
+"""companion finetune instructions, which teaches a model to answer from conversations."""
 
 import json
 import math
@@ -14,25 +9,43 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
+
+from companion import load
 from companion.commands.classify_command import add_method, check_method, hang_on
-from companion.commands.learned import measuring, save_learned
-from companion.commands.naming import RUNS, add_device, add_model, said_of
-from companion.runtime.command_line.options import integer, number, path_of, refuse, word
+from companion.commands.learned import measuring, output_of, own_model, save_learned, take_all_steps
+from companion.commands.naming import add_device, add_model, add_output, said_of
+from companion.datasets import load_text
+from companion.evaluation import wilson_interval
+from companion.generation import LanguageModel
+from companion.gpt import GPT
+from companion.instructions import (
+    CHAT_TOKENS,
+    add_chat_tokens,
+    chat_rows,
+    kept_loss,
+    masked_batches,
+    says,
+    text_rows,
+)
+from companion.lora import merge
+from companion.runtime.command_line.options import as_word, integer, number, refuse, take
 from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.whole_files import claim, write_whole
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
-    from companion.gpt import GPT
-    from companion.tokenization import Tokenizer
+from companion.runtime.models.devices import move, pick_device
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.storage.model_names import origin_of
+from companion.tokenization import Tokenizer
+from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.village import fresh_stories
+from companion.village.dialogues import course
 
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0
 RATES = {"full": (1e-3, 2e-2), "lora": (5e-3, 5e-2)}  # method: of other models, of a swift
-OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which of them are learned
 
 
@@ -40,7 +53,7 @@ Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which 
 class InstructPlan:
     """Conversations to learn from that were checked, and the model that is to learn from them."""
 
-    data: str  # as it was named: a file, or "village"
+    args: Namespace  # the options, with their defaults
     model: GPT  # with --method lora, the adapter is on already
     tokenizer: Tokenizer  # has the chat tokens
     learned: Rows
@@ -50,14 +63,6 @@ class InstructPlan:
     folder: Path  # where the model is from
     origin: dict  # the model, as origin_of describes it
     output: Path
-    method: str  # "full" or "lora"
-    all_tokens: bool  # learn the questions, too
-    steps: int | None  # None for two passes
-    batch_size: int
-    lr: float
-    keep: float  # price of continuing the texts of `kept` otherwise than now
-    seed: int
-    device: str
 
 
 def add_finetune(kinds) -> None:
@@ -65,54 +70,43 @@ def add_finetune(kinds) -> None:
     form = kinds.add_parser("instructions", help=about, description=about)
     data = "JSON Lines, JSON or Parquet: messages, ShareGPT's or Alpaca's form; or village, made here"
     form.add_argument("--data", required=True, metavar="FILE", help=data)
-    form.add_argument(
-        "--conversations", type=integer("--conversations", 50, 10**6), help="of the village (default: 4,000)"
-    )
+    form.add_argument("--conversations", type=integer(50, 10**6), help="of the village (default: 4,000)")
     add_model(form)
     where = "folder to write (default: runs/instructions/<data's name>)"
-    form.add_argument("--output", type=path_of("--output"), help=where)
-    form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
+    add_output(form, where, "a model that is there")
     replay = "texts that must not be forgotten: a file or folder, or a corpus such as village"
     form.add_argument(
-        "--replay",
-        type=word("--replay"),
-        metavar="TEXT",
-        help=f"{replay} (default: none; of --data village, village)",
+        "--replay", type=as_word, metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
     )
     kept = "price of telling those texts otherwise than the model does now, 0 for none"
-    form.add_argument("--keep", type=number("--keep", 0, 1000), help=f"{kept} (default: {KEEP:g})")
+    form.add_argument("--keep", type=number(0, 1000), help=f"{kept} (default: {KEEP:g})")
     form.add_argument(
         "--all-tokens", action="store_true", help="learn the questions, too, and not the answers alone"
     )
     form.add_argument("--shorten", action="store_true", help="leave out last exchanges that do not fit")
     add_method(form)
-    form.add_argument("--steps", type=integer("--steps", 1, 10**7), help="(default: two passes)")
-    form.add_argument("--batch-size", type=integer("--batch-size", 1, 4096), default=16, help="(default: 16)")
+    form.add_argument("--steps", type=integer(1, 10**7), help="(default: two passes)")
+    form.add_argument("--batch-size", type=integer(1, 4096), default=16, help="(default: 16)")
     about = "(default: 0.001, lora 0.005; of a swift 0.02, lora 0.05)"
-    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
+    form.add_argument("--lr", type=number(1e-9, 1), help=about)
     form.add_argument("--held-out", type=float, default=0.05, help="share of conversations (default: 0.05)")
-    form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
+    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
     add_device(form)
 
 
 def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
-    from companion import load
-    from companion.instructions import CHAT_TOKENS, add_chat_tokens
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage.model_names import origin_of
-
     if not 0 < args.held_out < 1:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
     if args.data != VILLAGE and args.replay is None:
         refuse(args, ["keep"], "is of texts to keep to; name them with --replay")
-    keep = KEEP if args.keep is None else args.keep
+    take(args, {"keep": KEEP})
     pick_device(args.device)
     conversations = conversations_of(args)
     if len(conversations) < 2:
         raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
-    output = output_of(args)
-    folder = model_folder(args)
+    output = output_of(args, "instructions")
+    folder = own_model(args.model, "in Python, chat_rows and a Trainer teach it")
 
     teller = load(folder, device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
@@ -123,10 +117,11 @@ def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
     shorten = args.shorten or args.data == VILLAGE  # whose stories have as many questions as may fit
     rows = rows_of(conversations, tokenizer, longest, shorten)
     learned, asked = split_rows(rows, args.held_out, args.seed)
-    kept, forgotten = replayed(args, keep, tokenizer, longest)
+    kept, forgotten = replayed(args, tokenizer, longest)
     held.enter_context(claim(output))
+    take(args, {"lr": usual_rate(teller, args.method)})
     return InstructPlan(
-        data=args.data,
+        args=args,
         model=teller.model,
         tokenizer=tokenizer,
         learned=learned,
@@ -136,36 +131,7 @@ def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
         folder=folder,
         origin=origin_of(args.model, folder),
         output=output,
-        method=args.method,
-        all_tokens=args.all_tokens,
-        steps=args.steps,
-        batch_size=args.batch_size,
-        lr=args.lr or usual_rate(teller, args.method),
-        keep=keep,
-        seed=args.seed,
-        device=args.device,
     )
-
-
-def output_of(args: Namespace) -> Path:
-    """The folder to write. Raises ValueError for one that holds something else."""
-    from companion.runtime.training.run_folders import check_empty, holds_learned
-
-    name = VILLAGE if args.data == VILLAGE else Path(args.data).resolve().name.split(".")[0]
-    output = args.output or RUNS / "instructions" / name
-    check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
-    return output
-
-
-def model_folder(args: Namespace) -> Path:
-    """The folder of --model. Raises ValueError for a public model."""
-    from companion.runtime.storage.model_names import folder_of, is_public
-
-    folder = folder_of(args.model)
-    if is_public(folder):
-        rule = "is in Hugging Face's layout, which is not written with other tokens yet"
-        raise ValueError(f"--model={args.model} {rule}; in Python, chat_rows and a Trainer teach it")
-    return folder
 
 
 def usual_rate(teller: LanguageModel, method: str) -> float:
@@ -176,8 +142,6 @@ def usual_rate(teller: LanguageModel, method: str) -> float:
 
 def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bool) -> Rows:
     """The conversations as tokens. Raises ValueError, with its place, for one that does not fit the model."""
-    from companion.instructions import chat_rows
-
     rows = []
     for place, messages in conversations:
         try:
@@ -200,8 +164,6 @@ def split_rows(rows: Rows, held_out: float, seed: int) -> tuple[Rows, Rows]:
 
 def learn_rows(model: GPT, ids: list[int]) -> None:
     """Let these rows of the embedding, and of a head of its own, learn beside an adapter."""
-    import torch
-
     tables = [model.embed.token]
     if model.head is not None:
         tables.append(model.head)
@@ -214,9 +176,6 @@ def learn_rows(model: GPT, ids: list[int]) -> None:
 
 def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
-    from companion.runtime.data.conversations import read_chats
-    from companion.village.dialogues import course
-
     if args.data != VILLAGE:
         refuse(args, ["conversations"], "is for --data village; a file is taken whole")
         return read_chats(args.data)
@@ -225,14 +184,10 @@ def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(args: Namespace, keep: float, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
+def replayed(args: Namespace, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
     """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
-    from companion.datasets import load_text
-    from companion.instructions import text_rows
-    from companion.village import fresh_stories
-
     name = args.replay or (VILLAGE if args.data == VILLAGE else None)
-    if name is None or not keep:
+    if name is None or not args.keep:
         return [], []
     try:
         texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
@@ -245,46 +200,39 @@ def replayed(args: Namespace, keep: float, tokenizer: Tokenizer, longest: int) -
 
 def do_finetune(plan: InstructPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
-    from tqdm import tqdm
-
-    from companion.evaluation import wilson_interval
-    from companion.instructions import says
-    from companion.lora import merge
-    from companion.runtime.models.devices import pick_device
-    from companion.training import TrainConfig, Trainer
-
     model = plan.model
-    model.to(pick_device(plan.device))
+    model.to(pick_device(plan.args.device))
     rows = plan.learned
-    if plan.all_tokens:
+    if plan.args.all_tokens:
         rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
-    steps = plan.steps or 2 * math.ceil(len(rows) / plan.batch_size)
+    steps = plan.args.steps or 2 * math.ceil(len(rows) / plan.args.batch_size)
     weight_decay = 0.01
-    if plan.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
+    if plan.args.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
         weight_decay = 0.0
     config = TrainConfig(
         steps=steps,
-        batch_size=plan.batch_size,
-        lr=plan.lr,
+        batch_size=plan.args.batch_size,
+        lr=plan.args.lr,
         min_lr=0.0,
         warmup_steps=min(20, steps // 2),
         weight_decay=weight_decay,
         context_length=model.config.context_length,
-        seed=plan.seed,
-        device=plan.device,
+        seed=plan.args.seed,
+        device=plan.args.device,
     )
     batches, loss = beside(plan, rows)
     trainer = Trainer(model, batches, config, loss)
     before = measured(plan)
-    try:
-        for _ in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
-            bar.set_postfix_str(f"loss {trainer.step():.3f}")
-    except KeyboardInterrupt:
-        said = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
-        raise KeyboardInterrupt(said) from None
+    take_all_steps(trainer, steps)
     merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
     model.eval()
-    about = {"init": plan.origin, "data": plan.data, "steps": steps, "seed": plan.seed, "lr": plan.lr}
+    about = {
+        "init": plan.origin,
+        "data": plan.args.data,
+        "steps": steps,
+        "seed": plan.args.seed,
+        "lr": plan.args.lr,
+    }
     save_learned(plan.output, model, plan.tokenizer, about)
     with measuring(plan.output):
         after = measured(plan)
@@ -306,30 +254,19 @@ def do_finetune(plan: InstructPlan) -> dict:
 
 def beside(plan: InstructPlan, rows: Rows) -> tuple[Callable, Callable]:
     """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
-    from companion import load
-    from companion.instructions import kept_loss, masked_batches
-    from companion.training import next_token_loss
-
     if not plan.kept:
-        return partial(masked_batches, rows, plan.batch_size, plan.seed), next_token_loss
+        return partial(masked_batches, rows, plan.args.batch_size, plan.args.seed), next_token_loss
 
     def batches(first):
-        conversations = masked_batches(rows, plan.batch_size, plan.seed, first)
-        texts = masked_batches(plan.kept, max(1, plan.batch_size // 2), plan.seed, first)
+        conversations = masked_batches(rows, plan.args.batch_size, plan.args.seed, first)
+        texts = masked_batches(plan.kept, max(1, plan.args.batch_size // 2), plan.args.seed, first)
         return zip(conversations, texts, strict=True)
 
-    return batches, partial(kept_loss, load(plan.folder, plan.device).model, plan.keep)
+    return batches, partial(kept_loss, load(plan.folder, plan.args.device).model, plan.args.keep)
 
 
 def measured(plan: InstructPlan) -> dict[str, float]:
     """Nats per token of the held-out answers, and of the plain texts that were held out."""
-    import torch
-
-    from companion.instructions import masked_batches
-    from companion.runtime.models.devices import move
-    from companion.runtime.models.eval_modes import eval_mode
-    from companion.training import next_token_loss
-
     found = {}
     device = next(plan.model.parameters()).device
     for name, rows in {"answers": plan.asked, "texts": plan.forgotten}.items():

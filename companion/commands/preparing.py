@@ -1,5 +1,7 @@
 """companion prepare: a corpus, the village, or texts of your own, as tokens."""
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 from collections.abc import Callable
@@ -10,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from companion import village
 from companion.commands.naming import PREPARED, said_of
-from companion.runtime.command_line.options import integer, path_of, refuse
+from companion.runtime.command_line.options import as_path, integer, refuse
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.data.story_processes import Telling
-from companion.runtime.data.streams import HUB, SHARDS, Documents, find_shards, name_of
+from companion.runtime.data.shard_names import HUB, SHARDS, find_shards, name_of
 from companion.runtime.files.whole_files import at_home
 
 if TYPE_CHECKING:
+    from companion.runtime.data.streams import Documents
     from companion.runtime.text.tokenizer import Tokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")
@@ -36,7 +38,7 @@ def add(parser):
         f" or shards ({', '.join(SHARDS)}) by name, folder or pattern; or, from the hub, {', '.join(HUB)}",
     )
     parser.add_argument(
-        "--data", type=path_of("--data"), help="folder to write (default: runs/data/<name of the text>)"
+        "--data", type=as_path, help="folder to write (default: runs/data/<name of the text>)"
     )
     parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument(
@@ -47,26 +49,24 @@ def add(parser):
         help=f"{', '.join(OURS)} (GPT-2's own), or that of a folder or of a model of the hub (default: bpe)",
     )
     parser.add_argument(
-        "--vocab-size",
-        type=integer("--vocab-size", 1),
-        help="tokens of the vocabulary (default: by the length of the text)",
+        "--vocab-size", type=integer(1), help="tokens of the vocabulary (default: by the length of the text)"
     )
     parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1; of shards 0.01)")
     parser.add_argument(
         "--stories",
-        type=integer("--stories", 1, 10**7),
+        type=integer(1, 10**7),
         help=f"village only: new stories to train on (default: {STORIES:,})",
     )
     parser.add_argument(
-        "--seed", type=integer("--seed", 0, 10**12), help="village only: seed of the new stories (default: 4)"
+        "--seed", type=integer(0, 10**12), help="village only: seed of the new stories (default: 4)"
     )
     parser.add_argument("--column", help="shards only: field or column that holds the text (default: text)")
     parser.add_argument(
-        "--documents", type=integer("--documents", 1), help="shards only: take the first ones (default: all)"
+        "--documents", type=integer(1), help="shards only: take the first ones (default: all)"
     )
     parser.add_argument(
         "--processes",
-        type=integer("--processes", 1, 1024),
+        type=integer(1, 1024),
         help="shards only: how many tokenize (default: 1); a run that was stopped goes on with what is whole",
     )
 
@@ -80,7 +80,7 @@ class Preparation:
     stories: int = STORIES  # of the village, to train on
     seed: int = 4  # of the village's stories
     documents: list[str] | Documents = dataclasses.field(default_factory=list)  # of another text
-    tokenizer: "str | Tokenizer" = "bpe"  # one of OURS, or the tokenizer of a model
+    tokenizer: str | Tokenizer = "bpe"  # one of OURS, or the tokenizer of a model
     vocab_size: int | None = None  # None: by the length of the text
     val_fraction: float = 0.1
     model: str | None = None  # the model that the tokenizer is of; None for one of OURS
@@ -90,10 +90,7 @@ class Preparation:
 
 def plan(args, held: ExitStack) -> Preparation:
     from companion.runtime.data.prepared import FILES, begun_source, prepared_source
-    from companion.runtime.storage.model_names import tokenizer_of
-    from companion.runtime.text.tiktoken_encodings import gpt2_tokens
     from companion.runtime.training.run_folders import check_ours, check_writable
-    from companion.tokenization import Tokenizer
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
     typed = {name: getattr(args, name) for name in names}
@@ -114,8 +111,13 @@ def plan(args, held: ExitStack) -> Preparation:
         if plan.tokenizer != "bpe":
             refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
         if plan.tokenizer == "gpt2":
+            from companion.runtime.text.tiktoken_encodings import gpt2_tokens
+
             gpt2_tokens()  # found, or downloaded, before the work
         elif plan.tokenizer not in OURS:
+            from companion.runtime.storage.model_names import tokenizer_of
+            from companion.tokenization import Tokenizer
+
             plan.model = plan.tokenizer
             plan.tokenizer = tokenizer_of(plan.model, Tokenizer.load, OURS)
     sources = prepared_source(plan.folder), begun_source(plan.folder)
@@ -170,6 +172,7 @@ def plan_text(args, skip, given: dict) -> Preparation:
 
 def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
     """The preparation of a text that is streamed. Every file is opened here, and its first row read."""
+    from companion.runtime.data.streams import Documents
     from companion.runtime.files.arguments import number as check_number
     from companion.runtime.text.documents import source_of
 
@@ -190,45 +193,70 @@ def plan_shards(args, files: list[str], skip, given: dict) -> Preparation:
 
 def do(plan: Preparation) -> dict:
     """Prepare; return what meta.json says."""
-    from tqdm import tqdm
-
-    from companion.datasets import prepare, token_stream
-    from companion.runtime.data.shards import SAMPLE_BYTES, SHARD_BYTES, sample_of, write_shards
-    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+    from companion.datasets import prepare
 
     if plan.source == "village":
-        with Telling(plan.stories, plan.seed) as telling:
-            train = telling.stories()
-            val = village.load_split("val")
-        tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-        share = len(val) / len(train + val)
-        return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
-    if plan.tokenizer == "bpe":
-        documents = sample_of(plan.documents, SAMPLE_BYTES) if plan.shards else plan.documents
-        tokenizer = learned(documents, plan.vocab_size)
-    elif plan.tokenizer == "gpt2":
-        tokenizer = BPETokenizer.gpt2()
-    elif not isinstance(plan.tokenizer, str):
-        tokenizer = plan.tokenizer
-    else:
+        return prepare_village(plan)
+    tokenizer = tokenizer_for(plan)
+    if plan.shards:
+        return write_shards(plan, tokenizer)
+    return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
+
+
+def prepare_village(plan: Preparation) -> dict:
+    """Let the village tell its stories, and prepare them."""
+    from companion.datasets import prepare
+    from companion.runtime.data.story_processes import Telling
+    from companion.tokenization import Tokenizer
+
+    with Telling(plan.stories, plan.seed) as telling:
+        train = telling.stories()
+        val = village.load_split("val")
+    tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    share = len(val) / len(train + val)
+    return prepare(train + val, tokenizer, plan.folder, val_fraction=share, source="village")
+
+
+def tokenizer_for(plan: Preparation) -> Tokenizer:
+    """The tokenizer of the plan, trained if need be."""
+    from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+
+    if not isinstance(plan.tokenizer, str):
+        return plan.tokenizer
+    if plan.tokenizer == "gpt2":
+        return BPETokenizer.gpt2()
+    if plan.tokenizer != "bpe":
         kind = {"char": CharTokenizer, "word": WordTokenizer}[plan.tokenizer]
-        tokenizer = kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
-    if not plan.shards:
-        return prepare(plan.documents, tokenizer, plan.folder, plan.val_fraction, source=plan.source)
+        return kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
+    documents = plan.documents
+    if plan.shards:
+        from companion.runtime.data.shards import SAMPLE_BYTES, sample_of
+
+        documents = sample_of(documents, SAMPLE_BYTES)
+    return learned(documents, plan.vocab_size)
+
+
+def write_shards(plan: Preparation, tokenizer: Tokenizer) -> dict:
+    """Tokenize the documents of shards into numbered files."""
+    from tqdm import tqdm
+
+    from companion.datasets import token_stream
+    from companion.runtime.data import shards
+    from companion.tokenization import Tokenizer
+
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         try:
-            return write_shards(
+            return shards.write_shards(
                 *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
                 source=plan.source,
                 val_fraction=plan.val_fraction,
                 processes=plan.processes,
-                shard_bytes=SHARD_BYTES,
+                shard_bytes=shards.SHARD_BYTES,
                 on_shard=bar.update,
             )
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                "stopped; the same command goes on with the shards that are whole"
-            ) from None
+            said = "stopped; the same command goes on with the shards that are whole"
+            raise KeyboardInterrupt(said) from None
 
 
 def learned(documents: list[str], vocab_size: int | None) -> Any:
@@ -246,17 +274,18 @@ def learned(documents: list[str], vocab_size: int | None) -> Any:
 
 
 def report(plan: Preparation, meta: dict) -> None:
-    from companion.runtime.data.shards import said
-    from companion.runtime.storage.model_names import has_weights
-
     for split in ("train", "val"):
         n = meta[split]
         print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
     if plan.shards:
+        from companion.runtime.data.shards import said
+
         why = f", left out: {said(meta['left_out'])}" if meta["left_out"] else ""
         print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
     print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if plan.source == "village" else ["--preset", "text"]
-    if plan.model and has_weights(plan.model):
-        preset = ["--init", plan.model]
+    if plan.model:
+        from companion.runtime.storage.model_names import has_weights
+
+        preset = ["--init", plan.model] if has_weights(plan.model) else preset
     print(f"  {as_typed('companion', 'train', *preset, '--data', plan.folder)}")

@@ -1,25 +1,27 @@
-"""companion quantize: a model with 8 or 4 bits a weight.
+"""companion quantize: a model with 8 or 4 bits a weight."""
 
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
-
-import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from companion.commands.naming import add_model, said_of
-from companion.runtime.command_line.options import integer, path_of
+from companion import BUILDERS, load
+from companion.commands.learned import bits_of, own_model
+from companion.commands.naming import add_model, add_output, said_of
+from companion.datasets import load_text, pad_batch
+from companion.generation import LanguageModel
+from companion.pretrained import FAMILIES
+from companion.quantization import calibrate, quantize, save_quantized
+from companion.runtime.command_line.options import integer
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.files.arguments import finite
 from companion.runtime.files.whole_files import claim
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
+from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
+from companion.runtime.storage.model_names import check_floats, origin_of, shape_of
+from companion.runtime.training.run_folders import check_empty, holds_only
+from companion.village import fresh_stories, load_split
 
 TEXTS, MEASURED, BATCH = 100, 200, 20
-"""Texts to calibrate with, and to measure with, at most; and at once."""
+"""Texts to calibrate with, and to measure with, at most; and to calibrate with at once."""
 WEIGHTS = "model.safetensors"
 
 
@@ -27,14 +29,14 @@ WEIGHTS = "model.safetensors"
 class QuantizePlan:
     """A model to quantize, and texts to calibrate and to measure with."""
 
-    teller: "LanguageModel"
+    teller: LanguageModel
     bits: int
     group: int | None  # weights that share a scale; None for a whole row
     calibrate: bool
     data: str  # the texts, as --data named them
     origin: dict[str, Any]  # the original model's name and origin, for the provenance of the new one
     calibration: list[list[int]]  # token ids of each text to calibrate with
-    measured: list[list[int]]  # token ids of each text to measure with
+    measured: list[str]  # texts to measure with
     before: int  # bytes of the weights that are quantized
     output: Path
 
@@ -52,26 +54,17 @@ def add(parser) -> None:
     add_model(parser)
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="of a weight (default: 8)")
     about = "weights of a row that share a scale (default: 32 with 4 bits, else the whole row)"
-    parser.add_argument("--group", type=integer("--group", 1, 10**6), help=about)
+    parser.add_argument("--group", type=integer(1, 10**6), help=about)
     about = f"choose the integers by what the layers read in {TEXTS} texts"
     parser.add_argument("--calibrate", action="store_true", help=about)
     about = "texts to calibrate and to measure with: a file or folder, or a corpus (default: village)"
     parser.add_argument("--data", default="village", metavar="TEXT", help=about)
-    parser.add_argument("--output", type=path_of("--output"), required=True, help="folder to write")
-    parser.add_argument("--overwrite", action="store_true", help="also over a quantized model")
+    add_output(parser, "folder to write", "a quantized model", required=True)
 
 
 def plan(args, held: ExitStack) -> QuantizePlan:
-    from companion import BUILDERS, load
-    from companion.pretrained import FAMILIES
-    from companion.quantization import quantize
-    from companion.runtime.storage.model_names import check_floats, folder_of, is_public, origin_of, shape_of
-    from companion.runtime.training.run_folders import check_empty
-
-    folder = folder_of(args.model)
+    folder = own_model(args.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
-    if is_public(folder):
-        raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
     check_floats("--model", folder)
     if args.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"
@@ -90,7 +83,7 @@ def plan(args, held: ExitStack) -> QuantizePlan:
         data=args.data,
         origin=origin_of(args.model, folder),
         calibration=rows_of(teller, calibration),
-        measured=rows_of(teller, measured),
+        measured=measured,
         before=(folder / WEIGHTS).stat().st_size,
         output=args.output,
     )
@@ -98,18 +91,12 @@ def plan(args, held: ExitStack) -> QuantizePlan:
 
 def is_quantized(folder: Path) -> bool:
     """Whether a folder holds a quantized model and nothing else: what another may replace."""
-    from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
-    from companion.runtime.training.run_folders import holds_only
-
     whole = holds_only(folder, CONFIG, {CONFIG, TOKENIZER, WEIGHTS}) and holds_model(folder)
     return whole and "quantization" in read_config(folder)
 
 
 def texts_of(name: str) -> tuple[list[str], list[str]]:
     """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
-    from companion.datasets import load_text
-    from companion.village import fresh_stories, load_split
-
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
     try:
@@ -125,17 +112,13 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
 
 def rows_of(teller, texts: list[str]) -> list[list[int]]:
     """Each text to its end as token ids, cut to what the model reads."""
-    from companion.runtime.text.end_tokens import document_start
-
     longest = teller.model.config.context_length + 1  # the last is only predicted
-    start = document_start(teller.tokenizer)
+    start = teller.tokenizer.begin or [teller.tokenizer.start]  # so that the first token is predicted, too
     return [[*start, *teller.tokenizer.encode(text), teller.end][:longest] for text in texts]
 
 
 def batches(teller, rows: list[list[int]]):
     """(tokens, targets), (B, T) each; -100 where there is nothing to predict."""
-    from companion.datasets import pad_batch
-
     for i in range(0, len(rows), BATCH):
         tokens, real = pad_batch(rows[i : i + BATCH], teller.end)
         yield tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
@@ -143,36 +126,14 @@ def batches(teller, rows: list[list[int]]):
 
 def do(plan: QuantizePlan) -> Quantized:
     """Measure, quantize, write, load what was written, measure; return the figures."""
-    from companion import load
-    from companion.quantization import calibrate, quantize, save_quantized
-
     teller = plan.teller
-    before = bits_per_byte(teller, plan.measured)
+    before = bits_of(teller, plan.measured)
     grams = calibrate(teller.model, batches(teller, plan.calibration)) if plan.calibrate else None
     quantize(teller.model, plan.bits, plan.group, grams)
     about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
     save_quantized(plan.output, teller.model, teller.tokenizer, about)
-    after = bits_per_byte(load(plan.output, device="cpu"), plan.measured)
+    after = bits_of(load(plan.output, device="cpu"), plan.measured)
     return Quantized(before, after, (plan.output / WEIGHTS).stat().st_size)
-
-
-def bits_per_byte(teller, rows: list[list[int]]) -> float:
-    """The loss on rows, over the bytes that they stand for; an end counts as one."""
-    import torch
-
-    from companion.runtime.text.end_tokens import document_start
-    from companion.training import next_token_loss
-
-    nats = 0.0
-    n_bytes = 0
-    with torch.no_grad():
-        for batch in batches(teller, rows):
-            nats += next_token_loss(teller.model, batch)[0].item()
-    for row in rows:
-        start = document_start(teller.tokenizer)
-        told = [token for token in row[len(start) :] if token != teller.end]
-        n_bytes += len(teller.tokenizer.decode(told).encode()) + (row[-1] == teller.end)
-    return finite("the loss", nats) / math.log(2) / n_bytes
 
 
 def report(plan: QuantizePlan, found: Quantized) -> None:

@@ -1,37 +1,40 @@
 """companion finetune rewards: the village's judge prefers true stories (DPO) or rewards them (GRPO), or pairs
-of a file are preferred.
-
-As every command: *plan* finds whatever can be wrong before any work is begun; *do* works; *report* prints.
-"""
-
-from __future__ import annotations
+of a file are preferred."""
 
 import json
 import math
+import random
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion.commands.learned import bits_of, measuring, save_learned
-from companion.commands.naming import RUNS, add_device, add_model
-from companion.runtime.command_line.options import integer, number, path_of, refuse
+import torch
+
+from companion import load
+from companion.commands.learned import bits_of, measuring, output_of, own_model, save_learned, take_steps
+from companion.commands.naming import add_device, add_model, add_output
+from companion.evaluation import wilson_interval
+from companion.generation import LanguageModel
+from companion.gpt import GPT
+from companion.instructions import chat_rows, kept_loss, masked_batches
+from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
+from companion.runtime.command_line.options import as_path, integer, number, refuse
 from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
 from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.models.devices import pick_device
+from companion.runtime.storage.model_names import origin_of
+from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.village import load_split
+from companion.village.dialogues import lessons
+from companion.village.splits import fresh
+from companion.village.tasks import begun, false_parts, patterns, true_story
 
-if TYPE_CHECKING:
-    import torch
-
-    from companion.generation import LanguageModel
-    from companion.gpt import GPT
-    from companion.rewards import DPO, GRPO
-    from companion.training import Trainer
-
-OURS = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
 JUDGED = {  # method: what the judge's options are unless given
@@ -80,69 +83,44 @@ class RewardPlan:
 def add_finetune(kinds) -> None:
     about = "a model that is rewarded for true stories of the village, or that prefers as pairs of texts say"
     form = kinds.add_parser("rewards", help=about, description=about)
-    form.add_argument(
-        "--data", type=path_of("--data"), help="pairs for DPO: JSON Lines of prompt, chosen, rejected"
-    )
+    form.add_argument("--data", type=as_path, help="pairs for DPO: JSON Lines of prompt, chosen, rejected")
     add_model(form)
     where = "folder to write (default: runs/rewards/village, or the name of --data)"
-    form.add_argument("--output", type=path_of("--output"), help=where)
-    form.add_argument("--overwrite", action="store_true", help="also over a model that is there")
-    form.add_argument(
-        "--steps", type=integer("--steps", 1, 10**6), help="(default: 224; grpo: 18; a file: two passes)"
-    )
+    add_output(form, where, "a model that is there")
+    form.add_argument("--steps", type=integer(1, 10**6), help="(default: 224; grpo: 18; a file: two passes)")
     about = "(default: 0.0001; grpo: 0.0003; of a swift: 0.001; a file: 0.00001)"
-    form.add_argument("--lr", type=number("--lr", 1e-9, 1), help=about)
+    form.add_argument("--lr", type=number(1e-9, 1), help=about)
     judged = form.add_argument_group("for the village's judge")
     about = "dpo prefers true stories to others, on new draws each 8 steps; grpo blames what is false"
     judged.add_argument("--method", choices=JUDGED, help=f"{about} (default: dpo)")
     about = "to draw for, each 8 steps (default: 128), with grpo each step (default: 32)"
-    judged.add_argument("--prompts", type=integer("--prompts", 1, 1024), help=about)
+    judged.add_argument("--prompts", type=integer(1, 1024), help=about)
+    judged.add_argument("--size", type=integer(2, 1024), help="stories to a prompt (default: 8; grpo: 4)")
     judged.add_argument(
-        "--size", type=integer("--size", 2, 1024), help="stories to a prompt (default: 8; grpo: 4)"
-    )
-    judged.add_argument(
-        "--mixed",
-        type=number("--mixed", 0, 100),
-        help="weight of true stories learned as well (default: 1.5; grpo: 0)",
+        "--mixed", type=number(0, 100), help="weight of true stories learned as well (default: 1.5; grpo: 0)"
     )
     about = "share of the weights as they were in the mean that is kept (default: 0.3; grpo: 0)"
-    judged.add_argument("--average", type=number("--average", 0, 1), help=about)
+    judged.add_argument("--average", type=number(0, 1), help=about)
     paired = form.add_argument_group("for pairs")
-    paired.add_argument("--beta", type=number("--beta", 1e-6, 100), help="of DPO (default: 0.1)")
+    paired.add_argument("--beta", type=number(1e-6, 100), help="of DPO (default: 0.1)")
     form.add_argument(
-        "--asked",
-        type=integer("--asked", 2, 10**6),
-        default=200,
-        help="stories to measure with (default: 200)",
+        "--asked", type=integer(2, 10**6), default=200, help="stories to measure with (default: 200)"
     )
-    form.add_argument("--seed", type=integer("--seed", 0, 10**6), default=0, help="(default: 0)")
+    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
     add_device(form)
 
 
 def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
-    from companion import load
-    from companion.rewards import sample_groups  # noqa: F401  what is missing is told now
-    from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage.model_names import folder_of, is_public, origin_of
-    from companion.runtime.training.run_folders import check_empty, holds_learned
-    from companion.village.tasks import begun
-
     pick_device(args.device)
     if args.data is None:
         refuse(args, ["beta"], "is for pairs, with --data")
         placed = []
-        name = "village"
     else:
         of_judge = ["method", "prompts", "size", "mixed", "average"]
         refuse(args, of_judge, "is for the village's judge, without --data")
         placed = placed_pairs(args.data)
-        name = args.data.resolve().name.split(".")[0]
-    output = args.output or RUNS / "rewards" / name
-    check_empty("--output", output, partial(holds_learned, names=OURS), args.overwrite)
-    folder = folder_of(args.model)
-    if is_public(folder):
-        raise ValueError(f"--model={args.model} is in Hugging Face's layout; name a folder that train wrote")
+    output = output_of(args, "rewards")
+    folder = own_model(args.model)
     teller = load(folder, args.device)
     before = load(folder, args.device)
     check_pairs_fit(teller, placed)
@@ -249,13 +227,6 @@ def learn(plan: RewardPlan) -> tuple[int, str, bool]:
 
 def look(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on the test split."""
-    import torch
-
-    from companion.evaluation import wilson_interval
-    from companion.rewards import sample_groups
-    from companion.village import load_split
-    from companion.village.tasks import begun, patterns, true_story
-
     generator = torch.Generator().manual_seed(seed)
     prompts = begun(math.ceil(n / 2), seed + 7000)
     told = []
@@ -276,18 +247,12 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
 
 def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
     """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
-    from companion.runtime.data.preference_pairs import told_rows
-
     tokens, mask = told_rows(teller, [(text, True) for text in texts])
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
 def trainer_of(plan: RewardPlan, batches: Callable, loss: Callable) -> Trainer:
     """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
-    import torch
-
-    from companion.training import TrainConfig, Trainer
-
     steps = plan.options.steps
     lr = plan.options.lr
     config = TrainConfig(
@@ -305,20 +270,8 @@ def trainer_of(plan: RewardPlan, batches: Callable, loss: Callable) -> Trainer:
     return Trainer(model, batches, config, loss, [optimizer])
 
 
-def steps_of(trainer: Trainer, steps: int, said: Callable[[float], str]) -> Iterator[int]:
-    """Take the steps with a progress bar; yield after each how many were taken."""
-    from tqdm import tqdm
-
-    for step in (bar := tqdm(range(steps), unit="step", leave=False, disable=None)):
-        loss = trainer.step()
-        bar.set_postfix_str(said(loss))
-        yield step + 1
-
-
 def step_back(plan: RewardPlan, share: float) -> None:
     """Put the mean of the weights before and now into the model; share: of those before."""
-    import torch
-
     before = plan.before.model.state_dict()
     with torch.no_grad():
         for name, weight in plan.teller.model.state_dict().items():
@@ -327,9 +280,6 @@ def step_back(plan: RewardPlan, share: float) -> None:
 
 def by_judge(plan: RewardPlan) -> Iterator[int]:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
-    from companion.rewards import DPO, GRPO, sentence_credit
-    from companion.village.tasks import begun, false_parts, true_story
-
     teller = plan.teller
     options = plan.options
     n_prompts = min(5000, options.steps * options.prompts)
@@ -347,24 +297,17 @@ def by_judge(plan: RewardPlan) -> Iterator[int]:
         return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
 
     batches, loss = beside(plan, game, options.mixed)
-    yield from steps_of(trainer_of(plan, batches, loss), options.steps, said)
+    yield from take_steps(trainer_of(plan, batches, loss), options.steps, said)
 
 
 def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, Callable]:
     """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
-    from itertools import islice
-
-    from companion.instructions import CHAT_TOKENS, chat_rows, kept_loss, masked_batches
-    from companion.training import next_token_loss
-    from companion.village.dialogues import lessons
-    from companion.village.splits import fresh
-
     if not mixed:
         return game.batches, game.loss
     teller = plan.teller
     stories = fresh(plan.seed + 101)
     chats = []
-    if set(CHAT_TOKENS) <= set(teller.tokenizer.special_tokens):
+    if teller.tokenizer.has_chat_tokens:
         told = [one.messages for one in lessons(400, plan.seed + 102, stories=400)]
         chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
 
@@ -388,13 +331,6 @@ def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, 
 
 def by_pairs(plan: RewardPlan) -> Iterator[int]:
     """DPO on the file's pairs, in new orders."""
-    import random
-
-    import torch
-
-    from companion.rewards import dpo_loss, token_log_probs
-    from companion.runtime.data.preference_pairs import told_rows
-
     options = plan.options
     pairs = options.pairs
     rng = random.Random(plan.seed)
@@ -421,7 +357,7 @@ def by_pairs(plan: RewardPlan) -> Iterator[int]:
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
     trainer = trainer_of(plan, batches, loss)
-    yield from steps_of(trainer, options.steps, "loss {:.3f}".format)
+    yield from take_steps(trainer, options.steps)
 
 
 def report_finetune(plan: RewardPlan, found: dict) -> None:

@@ -5,15 +5,14 @@ import socket
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fastapi import FastAPI
+
+from companion import load
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers, in_url
-from companion.runtime.command_line.options import integer, number, word
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-    from companion.serve.questions import Limits
+from companion.runtime.command_line.options import as_word, integer, number
+from companion.serve.questions import Limits
+from companion.serve.server import LOCAL, hosts_of, make_app, need_libraries, open_socket, serve
 
 TOKEN = "COMPANION_TOKEN"
 
@@ -22,9 +21,9 @@ TOKEN = "COMPANION_TOKEN"
 class ServePlan:
     """An app to serve, at a socket that listens already."""
 
-    app: "FastAPI"
+    app: FastAPI
     bound: socket.socket
-    limits: "Limits"
+    limits: Limits
     name: str  # what clients call the model
     token: str | None  # what a client must send; None: nothing
     host: str  # the address, as --host named it
@@ -35,12 +34,12 @@ def add(parser) -> None:
     parser.add_argument("--name", help="what clients call the model (default: its folder's name)")
     parser.add_argument(
         "--host",
-        type=word("--host"),
+        type=as_word,
         default="127.0.0.1",
         help="address to listen at; 0.0.0.0 lets other machines ask (default: 127.0.0.1, this one alone)",
     )
     parser.add_argument(
-        "--port", type=integer("--port", 0, 65535), default=8000, help="0 takes a free one (default: 8000)"
+        "--port", type=integer(0, 65535), default=8000, help="0 takes a free one (default: 8000)"
     )
     parser.add_argument(
         "--token", help=f"asked of each client; other users may see it here, not in the variable {TOKEN}"
@@ -52,11 +51,11 @@ def add(parser) -> None:
         ("max-body", 1024, 10**8, 256 * 1024, "bytes of a request, at most"),
     ]
     for name, low, high, default, about in bounds:
-        kind = integer(f"--{name}", low, high)
+        kind = integer(low, high)
         parser.add_argument(f"--{name}", type=kind, default=default, help=f"{about} (default: {default:,})")
     parser.add_argument(
         "--seconds",
-        type=number("--seconds", 0.1, 86_400),
+        type=number(0.1, 86_400),
         default=60.0,
         help="for a request, at most, waiting included (default: 60)",
     )
@@ -64,10 +63,6 @@ def add(parser) -> None:
 
 
 def plan(args, held: ExitStack) -> ServePlan:
-    from companion import load
-    from companion.serve.questions import Limits
-    from companion.serve.server import hosts_of, make_app, need_libraries, open_socket
-
     need_libraries()
     token = os.environ.get(TOKEN) if args.token is None else args.token
     if token is not None and (not token.strip() or not token.isascii() or token != token.strip()):
@@ -82,8 +77,6 @@ def plan(args, held: ExitStack) -> ServePlan:
 
 
 def do(plan: ServePlan) -> None:
-    from companion.serve.server import LOCAL, serve
-
     host, port = plan.bound.getsockname()[:2]
     place = in_url(host)
     print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)

@@ -1,7 +1,5 @@
 """companion train: its options, and all that can be wrong with them."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from argparse import Namespace
@@ -9,22 +7,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion import village
+from companion import BUILDERS, village
 from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
-from companion.runtime.command_line.options import add_fields, fields_of, names_of, path_of, refuse, word
+from companion.gpt import GPT2_SIZES, GPTConfig
+from companion.modern import LlamaConfig
+from companion.runtime.command_line.options import add_fields, as_path, as_word, fields_of, names_of, refuse
 from companion.runtime.command_line.settings import take_run_settings
+from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
+from companion.runtime.models.devices import check_attention, check_memory, pick_device
+from companion.runtime.storage import model_names
+from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.training.distributed import Peers, check_shares, ours, shared_device
 from companion.runtime.training.presets import OPTIMIZERS, PRESETS, pick_preset
-
-if TYPE_CHECKING:
-    from companion.gpt import GPTConfig
-    from companion.modern import LlamaConfig
-    from companion.runtime.data.prepared import Corpus
-    from companion.runtime.training.resuming import Saved
-    from companion.tokenization import Tokenizer
-    from companion.training import TrainConfig
+from companion.runtime.training.resuming import Saved, holds_run, saved_settings
+from companion.runtime.training.run_folders import check_writable, free_folder, own_folder
+from companion.runtime.training.validation import check_fit, warmup_within
+from companion.tokenization import Tokenizer
+from companion.training import TrainConfig
 
 NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
 SPREAD = ("ddp", "fsdp")
@@ -78,26 +78,20 @@ class Start:
 
 
 def add(parser):
-    from companion import BUILDERS
-    from companion.gpt import GPT2_SIZES
-    from companion.training import TrainConfig
-
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     parser.add_argument(
         "--preset", choices=PRESETS, help=f"{presets} (default: modern; with GPT-2 or AdamW, village)"
     )
     add_config(parser)
     parser.add_argument(
-        "--data", type=path_of("--data"), help="prepared folder (default: the village, prepared when needed)"
+        "--data", type=as_path, help="prepared folder (default: the village, prepared when needed)"
     )
     parser.add_argument(
-        "--checkpoint",
-        type=path_of("--checkpoint"),
-        help="folder to write (default: runs/<name of the data>)",
+        "--checkpoint", type=as_path, help="folder to write (default: runs/<name of the data>)"
     )
     parser.add_argument(
         "--init",
-        type=word("--init"),
+        type=as_word,
         metavar="MODEL",
         help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
         " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
@@ -201,10 +195,6 @@ def settle_options(args: Namespace) -> dict:
 
     Raises ValueError, in one line, for options that exclude one another.
     """
-    from companion import BUILDERS
-    from companion.gpt import GPT2_SIZES
-    from companion.training import TrainConfig
-
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
@@ -221,9 +211,6 @@ def settle_options(args: Namespace) -> dict:
 
 def find_text(args: Namespace) -> Text:
     """The text of --data, or the village's. Raises ValueError for a folder without such a text."""
-    from companion.runtime.data.prepared import prepared_source
-    from companion.tokenization import Tokenizer
-
     folder = args.data or VILLAGE
     source = prepared_source(folder)
     if args.data is None and source not in (None, "village"):
@@ -239,9 +226,6 @@ def find_text(args: Namespace) -> Text:
 
 def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
     """ValueError where the text does not fit the model, or cannot be prepared where it belongs."""
-    from companion.runtime.training.run_folders import check_writable
-    from companion.runtime.training.validation import check_fit
-
     if text.corpus:
         check_fit(model, text.corpus, train)
     else:
@@ -253,10 +237,6 @@ def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
 
 def find_saved_run(args: Namespace, folder: Path) -> Saved:
     """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
-    from companion import BUILDERS
-    from companion.runtime.storage.checkpoints import holds_model
-    from companion.runtime.training.resuming import holds_run, saved_settings
-
     if not (holds_run(folder) or holds_model(folder)):
         raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
     saved = saved_settings(folder, args.architecture, BUILDERS)
@@ -276,11 +256,7 @@ def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Sta
     Raises ValueError, in one line, for options of a new model, and for a text that was prepared with
     another tokenizer.
     """
-    from companion import BUILDERS
     from companion.pretrained import FAMILIES
-    from companion.runtime.storage import model_names
-    from companion.tokenization import Tokenizer
-    from companion.training import TrainConfig
 
     options = set()
     for config_class, _ in BUILDERS.values():
@@ -303,9 +279,6 @@ def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Sta
 
 def new_model(args: Namespace, architecture: str, defaults: dict, vocab_size: int) -> Start:
     """A model with random weights. Raises ValueError for an option that its architecture does not have."""
-    from companion import BUILDERS
-    from companion.training import TrainConfig
-
     config_class, build = BUILDERS[architecture]
     for other, _ in BUILDERS.values():
         strange = names_of(other) - names_of(config_class) - names_of(TrainConfig)
@@ -320,10 +293,6 @@ def new_model(args: Namespace, architecture: str, defaults: dict, vocab_size: in
 
 def training_settings(args: Namespace, defaults: dict, own_warmup: bool) -> TrainConfig:
     """The defaults, overridden by options. Raises ValueError for a value out of range or a missing device."""
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.training.validation import warmup_within
-    from companion.training import TrainConfig
-
     settings = fields_of(TrainConfig, defaults, args)
     if not own_warmup:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
@@ -353,9 +322,6 @@ def check_size(
     origin: dict | None,
 ) -> None:
     """ValueError for a model or a batch that memory cannot hold. corpus: None if it is not prepared yet."""
-    from companion.runtime.data.prepared import longest_row
-    from companion.runtime.models.devices import check_attention, check_memory, pick_device
-
     if corpus:
         in_train = longest_row(corpus.train, train.context_length)
         in_val = longest_row(corpus.val, train.context_length)
@@ -422,8 +388,6 @@ def check_agreement(
 
 def take_folder(args: Namespace, folder: Path, data: Path, peers: Peers, held: ExitStack) -> Path:
     """Claim the folder of the run: the one that was named, or else a free one, with the name of the data."""
-    from companion.runtime.training.run_folders import free_folder, own_folder
-
     if peers.first:
         if args.checkpoint or args.resume:
             own_folder(folder, args.resume, held)

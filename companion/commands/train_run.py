@@ -1,28 +1,34 @@
 """companion train at work: the steps that were planned, and what came of them."""
 
-from __future__ import annotations
-
+import copy
 import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from companion import load
+from companion.caching import SlidingCache
 from companion.commands import preparing
 from companion.commands.naming import RUNS, VILLAGE
 from companion.commands.train_command import TrainPlan
+from companion.datasets import load_prepared
+from companion.generation import LanguageModel
+from companion.runtime.acceleration import cross_entropy
 from companion.runtime.command_line.settings import Generation, write_run_settings
 from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.data.prepared import Corpus, prepared_source
 from companion.runtime.files.whole_files import claim
+from companion.runtime.models.devices import pick_device
+from companion.runtime.training.reports import BEST, Reporter, best_is_elsewhere, long_rows, print_results
+from companion.runtime.training.resuming import check_resumable
+from companion.runtime.training.validation import data_identity, steps_within, warmup_within
+from companion.training import TrainConfig, Trainer, make_optimizer, train, training_batches
 from companion.village.measures import reference_lines
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
-
-    from companion.runtime.data.prepared import Corpus
-    from companion.runtime.training.reports import Reporter
-    from companion.training import TrainConfig
 
 WAIT = 600
 """Seconds to wait for another process that prepares the same text."""
@@ -47,12 +53,6 @@ class TrainerParts:
 
 def do(plan: TrainPlan) -> TrainResult:
     """Prepare the village if it is not there yet, train, and save."""
-    import torch
-
-    from companion.datasets import load_prepared
-    from companion.runtime.training.reports import long_rows
-    from companion.training import train
-
     prepare_village(plan)
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
@@ -83,8 +83,6 @@ def do(plan: TrainPlan) -> TrainResult:
 
 def prepare_village(plan: TrainPlan) -> None:
     """Prepare the village, if there is no prepared text yet; the other processes wait for the first."""
-    from companion.runtime.data.prepared import prepared_source
-
     if plan.peers.first and prepared_source(plan.data) is None:
         with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
             if prepared_source(plan.data) is None:
@@ -109,10 +107,6 @@ def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
 
 def check_resume(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> None:
     """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
-    from companion.runtime.training.resuming import check_resumable
-    from companion.runtime.training.validation import data_identity
-    from companion.training import make_optimizer
-
     optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
     parts = TrainerParts(model, plan.train, optimizers)
     check_resumable(parts, plan.folder, data_identity(corpus), corpus.tokenizer)
@@ -120,8 +114,6 @@ def check_resume(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> None:
 
 def first_weights(plan: TrainPlan) -> nn.Module:
     """A model as the run begins with it: untrained, or with the weights that it goes on from."""
-    from companion import load
-
     if not plan.weights:
         model = plan.build(plan.model)
     else:
@@ -134,12 +126,6 @@ def first_weights(plan: TrainPlan) -> nn.Module:
 
 def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig:
     """The settings of training with as many steps as fit into the minutes, timed on a copy of the model."""
-    import copy
-    from functools import partial
-
-    from companion.runtime.training.validation import steps_within, warmup_within
-    from companion.training import training_batches
-
     config = plan.train
     timed = copy.deepcopy(model)
     batches = partial(training_batches, corpus.train, config)
@@ -159,12 +145,6 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
 
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
-    from functools import partial
-
-    from companion.runtime.acceleration import cross_entropy
-    from companion.runtime.models.devices import pick_device
-    from companion.training import Trainer
-
     trainer = Trainer
     if plan.peers.size > 1:
         from companion.scaling import DistributedTrainer
@@ -190,9 +170,6 @@ def optimizers_of(plan: TrainPlan, model: nn.Module) -> list[Optimizer] | None:
 
 def reporter(corpus: Corpus, plan: TrainPlan) -> Reporter:
     """What train calls at each evaluation."""
-    from companion.caching import SlidingCache
-    from companion.generation import LanguageModel
-    from companion.runtime.training.reports import Reporter
 
     def teller_of(model: nn.Module) -> LanguageModel:
         return LanguageModel(model, corpus.tokenizer, SlidingCache)
@@ -201,8 +178,6 @@ def reporter(corpus: Corpus, plan: TrainPlan) -> Reporter:
 
 
 def report(plan: TrainPlan, result: TrainResult) -> None:
-    from companion.runtime.training.reports import BEST, best_is_elsewhere
-
     history = result.history
     resume = resuming(plan)
     try:
@@ -223,12 +198,10 @@ def report(plan: TrainPlan, result: TrainResult) -> None:
 
 def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
     """Draw the curve of a run, and print what it came to."""
-    from companion import load
-    from companion.runtime.training.reports import print_results
     from companion.show import plots
 
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}
-    plots.save_loss_curve(plan.folder / "loss.png", history, lines)
+    plots.save(plan.folder / "loss.png", plots.loss_curve, history, lines, True)
     print_results(load(plan.folder), plan.folder, corpus, history)
 
 

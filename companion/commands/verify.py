@@ -3,13 +3,12 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from companion.runtime.command_line.options import path_of
-
-if TYPE_CHECKING:
-    from companion.generation import LanguageModel
-    from companion.runtime.storage.verification import Finding
+from companion import load
+from companion.generation import LanguageModel, generate
+from companion.runtime.command_line.options import as_path
+from companion.runtime.storage import model_names, verification
+from companion.runtime.storage.verification import Finding
 
 
 @dataclass
@@ -17,7 +16,7 @@ class VerifyPlan:
     """A model to compare with what transformers makes of it."""
 
     name: str  # the model, as the command line named it
-    teller: "LanguageModel"
+    teller: LanguageModel
     ids: list[int]  # the prompt, cut so that both sides can continue it
     ours: Path  # the folder that our parts read
     theirs: Path  # the folder that transformers reads
@@ -27,22 +26,17 @@ def add(parser):
     parser.add_argument(
         "model",
         nargs="?",
-        type=path_of("model"),
+        type=as_path,
         default=Path("gpt2"),
         help="folder, or model of the hub (default: gpt2, 548 MB the first time)",
     )
     parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
     parser.add_argument(
-        "--against",
-        type=path_of("--against"),
-        help="what transformers reads (default: the same files as our parts)",
+        "--against", type=as_path, help="what transformers reads (default: the same files as our parts)"
     )
 
 
 def plan(args, held: ExitStack) -> VerifyPlan:
-    from companion import load
-    from companion.runtime.storage import model_names, verification
-
     verification.peer()
     ours = model_names.folder_of(args.model, args.revision)
     teller = load(ours, device="cpu")
@@ -58,11 +52,8 @@ def plan(args, held: ExitStack) -> VerifyPlan:
     return VerifyPlan(args.model.as_posix(), teller, ids, ours, theirs)
 
 
-def do(plan: VerifyPlan) -> list["Finding"]:
+def do(plan: VerifyPlan) -> list[Finding]:
     """The three findings."""
-    from companion.generation import generate
-    from companion.runtime.storage import verification
-
     teller = plan.teller
     found = [verification.hash_of_weights(plan.ours, plan.name)]
 
@@ -73,7 +64,7 @@ def do(plan: VerifyPlan) -> list["Finding"]:
     return [*found, *verification.compare(teller.model, plan.ids, likeliest, plan.theirs)]
 
 
-def report(plan: VerifyPlan, found: list["Finding"]) -> None:
+def report(plan: VerifyPlan, found: list[Finding]) -> None:
     for finding in found:
         print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
     wrong = sum(finding.right is False for finding in found)

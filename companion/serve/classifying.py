@@ -7,8 +7,8 @@ from pathlib import Path
 
 from companion import BUILDERS, load
 from companion.classification import Classifier, TextClassifier
-from companion.runtime.storage.adapters import holds_adapter
-from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.data.labelled_texts import check_rows_fit
+from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
 AT_ONCE = 256
@@ -37,11 +37,7 @@ def load_classifier(folder: Path) -> TextClassifier:
 
 def check_texts(reader: TextClassifier, texts: Sequence[str], places: Sequence[str]) -> None:
     """ValueError, which names its place, for the first text that is longer than the model reads."""
-    longest = reader.classifier.model.config.context_length
-    for place, row in zip(places, reader.rows(texts), strict=True):
-        if len(row) > longest:
-            rule = f"has {len(row):,} tokens, and the model reads {longest:,}; shorten it"
-            raise ValueError(f"{place} {rule}")
+    check_rows_fit(reader.rows(texts), places, reader.classifier.model.config.context_length)
 
 
 def classified(reader: TextClassifier, texts: Sequence[str]) -> Iterator[list[dict[str, float]]]:

@@ -4,7 +4,6 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +34,9 @@ def pieces(text: str) -> Counter:
     return found
 
 
-def read_frequent(path: Path = FAQ) -> list[Frequent]:
-    """The rows of a CSV file with the columns question and answer."""
-    with path.open(encoding="utf-8", newline="") as file:
+def read_frequent() -> list[Frequent]:
+    """The rows of the shipped file, which has the columns question and answer."""
+    with FAQ.open(encoding="utf-8", newline="") as file:
         return [Frequent(row["question"], row["answer"]) for row in csv.DictReader(file)]
 
 

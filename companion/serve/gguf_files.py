@@ -10,12 +10,9 @@ from typing import Any
 
 import torch
 
-from companion.instructions import CHAT_TOKENS
 from companion.pretrained import FAMILIES
 from companion.runtime.files.whole_files import new_file
 from companion.runtime.storage.public_configs import family_of, model_type_of
-from companion.runtime.text.chat_templates import our_template
-from companion.runtime.text.documents import end_of_text
 from companion.runtime.text.hugging_face import halves, tokenizer_files
 from companion.tokenization import GPT2_PATTERN
 
@@ -204,7 +201,7 @@ def tokenizer_in_gguf(tokenizer, vocab_size: int) -> dict[str, Any]:
 
     vocab_size: the model's rows; those without a token are written as unused.
     """
-    file, end = tokenizer_file(tokenizer), end_of_text(tokenizer)
+    file, end = tokenizer_file(tokenizer), tokenizer.end
     model, added = file["model"], file.get("added_tokens") or []
     if max(tokenizer.vocab) >= vocab_size:
         most = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
@@ -225,16 +222,11 @@ def tokenizer_in_gguf(tokenizer, vocab_size: int) -> dict[str, Any]:
         "tokenizer.ggml.eos_token_id": end,
         "tokenizer.ggml.add_bos_token": False,
     }
-    if set(CHAT_TOKENS) <= set(tokenizer.special_tokens):
+    if tokenizer.has_chat_tokens:
         header["tokenizer.ggml.eot_token_id"] = tokenizer.special_tokens["<|end|>"]
-    if (template := chat_template(tokenizer)) is not None:
+    if (template := tokenizer.template) is not None:
         header["tokenizer.chat_template"] = template
     return header
-
-
-def chat_template(tokenizer) -> str | None:
-    """The program in Jinja that writes a conversation; None for a tokenizer without one."""
-    return tokenizer.template if hasattr(tokenizer, "chat") else our_template(tokenizer)
 
 
 def tokenizer_file(tokenizer) -> dict:

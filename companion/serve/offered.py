@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from companion.runtime.files.whole_files import read_json
-from companion.runtime.storage.adapters import base_of, holds_adapter
-from companion.runtime.storage.checkpoints import TOKENIZER, holds_model
+from companion.runtime.files.whole_files import json_object
+from companion.runtime.storage.adapters import base_of
+from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
 from companion.runtime.storage.model_names import folder_of, is_public
 
@@ -84,18 +84,8 @@ def has_template(folder: Path) -> bool:
     """Whether a model's tokenizer knows how a conversation is written: chapter 16's tokens, or a template."""
     if (folder / "chat_template.jinja").is_file():
         return True
-    files = [folder / TOKENIZER, folder / "tokenizer_config.json"]
-    read = [json_of(file) for file in files]
-    return "<|assistant|>" in (read[0].get("special_tokens") or ()) or bool(read[1].get("chat_template"))
-
-
-def json_of(file: Path) -> dict:
-    """The JSON object in a file; {} for what is missing or is none."""
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    ours, theirs = json_object(folder / TOKENIZER), json_object(folder / "tokenizer_config.json")
+    return "<|assistant|>" in (ours.get("special_tokens") or ()) or bool(theirs.get("chat_template"))
 
 
 def size_of(folder: Path) -> int:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from companion.instructions import chat_ends, chat_ids
 from companion.runtime.data.conversations import as_messages, system_joined
-from companion.runtime.generation.generation_configs import sampling_of
 from companion.runtime.generation.sampling_arguments import SMALLEST_TEMPERATURE
 from companion.runtime.text.hugging_face import whole
 from companion.tokenization import BPETokenizer
@@ -130,7 +129,7 @@ def read_question(body: bytes, teller, name: str, limits: Limits) -> Question:
     _check_length("", len(ids), context_length)
     wanted = "max_tokens" if asked.get("max_completion_tokens") is None else "max_completion_tokens"
     new = _number(asked, wanted, 1, limits.max_tokens, whole=True)
-    options = sampling_of(teller.tokenizer)  # the model's own, where the request says nothing
+    options = dict(teller.tokenizer.sampling)  # the model's own, where the request says nothing
     options.pop("repetition_penalty", None)  # which a shared batch cannot apply
     temperature = _number(asked, "temperature", 0, 2, options.get("temperature", 1.0))
     options["temperature"] = 0 if temperature < SMALLEST_TEMPERATURE else temperature
@@ -250,20 +249,15 @@ def _messages(asked: Mapping, tokenizer) -> list[dict]:
     if not isinstance(messages, list) or not 0 < len(messages) <= MESSAGES:
         raise ValueError(f"messages must be a list of 1 to {MESSAGES}, each with a role and a content")
     found = [_joined_parts(message) for message in messages]
-    if hasattr(tokenizer, "chat"):  # a public model, whose template knows its roles
+    if tokenizer.is_public:  # its template knows its roles
         return found
     system = [
         one for one in found[:1] if isinstance(one, dict) and one.get("role") in ("system", "developer")
     ]
     first = [{**one, "role": "system"} for one in system]
     if len(found) > 1 and first:
-        return system_joined(as_system(first + found[1:]))
+        return system_joined(as_messages({"messages": first + found[1:]}, "messages"))
     return found
-
-
-def as_system(messages: list) -> list[dict]:
-    """Messages whose first is a system's, checked as as_messages does."""
-    return as_messages({"messages": messages}, "messages")
 
 
 def _least_tokens(messages: Sequence, tokenizer) -> int:

@@ -11,7 +11,7 @@ from queue import PriorityQueue
 from typing import Any
 
 from companion.runtime.files.time_limits import Bounded, Ended
-from companion.runtime.text.tokenizer import USUAL_PATTERNS, Tokenizer, from_state
+from companion.runtime.text.tokenizer import USUAL_PATTERNS, from_state
 
 SECONDS = 5.0
 """What a process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
@@ -21,10 +21,9 @@ AT_ONCE = 4
 
 def make_reader(state: dict) -> Callable[[list], Any]:
     """What such a process answers with: a call of a method of the tokenizer that was saved as this state."""
-    import companion.runtime.text.hugging_face  # it registers a kind of tokenizer, as the next does
-    import companion.tokenization  # noqa: F401
+    import companion.tokenization  # noqa: F401 (it registers kinds of tokenizers)
 
-    tokenizer = from_state(dict(state), Tokenizer.kinds)
+    tokenizer = from_state(dict(state))
     return lambda call: getattr(tokenizer, call[0])(*call[1])
 
 
@@ -35,9 +34,7 @@ def has_strange_parts(tokenizer: Any) -> bool:
     """
     if type(tokenizer).__module__.partition(".")[0] != "companion":
         return False
-    if hasattr(tokenizer, "chat"):
-        return True
-    return hasattr(tokenizer, "pattern") and tokenizer.pattern not in USUAL_PATTERNS
+    return tokenizer.is_public or tokenizer.pattern not in (None, *USUAL_PATTERNS)
 
 
 class BoundedTokenizer:

@@ -1,7 +1,6 @@
 """Pictures of a classifier's report: what was called what, and how well its confidence can be trusted."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -9,11 +8,11 @@ from matplotlib.axes import Axes
 from companion.show import plots
 
 
-def confusion(matrix, classes: Sequence[str], ax: Axes | None = None) -> Axes:
+def confusion(matrix, classes: Sequence[str]) -> Axes:
     """Draw a confusion matrix, (K, K) counts, a row a true class: shades by row, the counts written in."""
     matrix = [[int(n) for n in row] for row in matrix]
     size = 1.8 + 0.55 * len(classes)
-    ax = plt.subplots(figsize=(size + 1.2, size))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(size + 1.2, size))[1]
     shares = [[n / max(1, sum(row)) for n in row] for row in matrix]
     ax.imshow(shares, cmap=plots.HEAT, vmin=0, vmax=1.25)
     for i, row in enumerate(matrix):
@@ -28,9 +27,9 @@ def confusion(matrix, classes: Sequence[str], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def reliability(confidence, accuracy, count, ax: Axes | None = None) -> Axes:
+def reliability(confidence, accuracy, count) -> Axes:
     """Draw the share right against the confidence, (bins,) each; points as large as the counts."""
-    ax = plt.subplots(figsize=(4, 3.6))[1] if ax is None else ax
+    ax = plt.subplots(figsize=(4, 3.6))[1]
     ax.plot([0, 1], [0, 1], color=plots.GRAY, linewidth=1, linestyle=(0, (4, 2)))
     total = max(1, sum(int(n) for n in count))
     sizes = [20 + 300 * int(n) / total for n in count]
@@ -45,12 +44,3 @@ def reliability(confidence, accuracy, count, ax: Axes | None = None) -> Axes:
         ax.annotate(text, (float(x), float(y)), beside, textcoords="offset points", **where)
     ax.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(-0.03, 1.03))
     return ax
-
-
-def save(path: str | Path, draw, *args) -> None:
-    """Draw into a file; no window is opened."""
-    plt.switch_backend("agg")
-    plots.use_style()
-    figure = draw(*args).figure
-    figure.savefig(path)
-    plt.close(figure)

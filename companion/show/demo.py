@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import regex
+import torch
+from torch.nn import functional as F
+
 from companion.runtime.files.arguments import whole_number
-from companion.runtime.text.documents import end_of_text
+from companion.show.widgets import attention_layers, attention_weights
 
 __all__ = ["PARTS", "TEXT", "Subject", "drawable_signs"]
 
@@ -71,14 +75,12 @@ class Subject:
     @cached_property
     def logits(self):
         """What the model makes of the text, (T, V)."""
-        import torch
-
         with torch.no_grad():
             return self.model.eval()(self.tokens)[0].float().cpu()
 
     def spell(self, token: int) -> str:
         """A token as text that can be printed in a line."""
-        if token == end_of_text(self.tokenizer):
+        if token == self.tokenizer.end:
             return "<end>"
         if token not in self.tokenizer.vocab:  # a row to spare, as many public models have
             return f"<{token}>"
@@ -157,10 +159,8 @@ def tokenization(subject: Subject) -> Iterator[str]:
 
 def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
     """For each token the piece of text that begins with it, "" inside of one; [] for a tokenizer without."""
-    if not hasattr(tokenizer, "merges"):
+    if not tokenizer.merges:
         return []
-    import regex
-
     starts, place = {}, 0
     for piece in regex.findall(tokenizer.pattern, text):
         starts[place] = f"'{spell(piece)}'"
@@ -174,9 +174,6 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
 
 def embeddings(subject: Subject) -> Iterator[str]:
     """Each token's row: its first numbers, its length, and the rows nearest to it in direction."""
-    import torch
-    from torch.nn import functional as F
-
     model, ids = subject.model, subject.ids
     table = model.embed.token.weight.detach().float().cpu()  # (V, C)
     with torch.no_grad():
@@ -208,8 +205,6 @@ def embeddings(subject: Subject) -> Iterator[str]:
 
 def attention(subject: Subject) -> Iterator[str]:
     """One head's weights as a map: a row for each token that looks, a column for each that is looked at."""
-    from companion.show.widgets import attention_layers, attention_weights
-
     maps = attention_weights(subject.model, subject.tokens)  # (H, T, T) for each layer
     layer, head, why = pick_head(subject, maps)
     weights, heads = maps[layer][head].tolist(), maps[layer].shape[0]
@@ -330,8 +325,6 @@ def length(x) -> float:
 
 def read_off(model, x) -> tuple[int, float]:
     """The likeliest next token and its probability, if the last norm and the head read x (T, C)."""
-    import torch
-
     with torch.no_grad():
         share, token = model.logits(model.norm(x[-1:])).float().softmax(-1)[0].max(-1)
     return token.item(), share.item()
@@ -339,8 +332,6 @@ def read_off(model, x) -> tuple[int, float]:
 
 def stream(subject: Subject) -> list[tuple]:
     """(name, x, what attention added, what the MLP added) for what enters and leaves each block, x (T, C)."""
-    import torch
-
     model, noted = subject.model, {}
 
     def note(key):

@@ -16,7 +16,7 @@ Every figure stands on a light card, so it reads the same on a light and on a da
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -275,11 +275,11 @@ def certificate(title: str, facts: Sequence[str], history: list[dict], floor: fl
     return fig
 
 
-def save_loss_curve(path: str | Path, history: list[dict], levels: Mapping[str, float]) -> None:
-    """Draw both losses into a file; no window is opened. history, levels: as for loss_curve."""
+def save(path: str | Path, draw: Callable[..., Axes], *args) -> None:
+    """Draw into a file; no window is opened."""
     plt.switch_backend("agg")
     use_style()
-    figure = loss_curve(history, levels, training=True).figure
+    figure = draw(*args).figure
     figure.savefig(path)
     plt.close(figure)
 

@@ -32,7 +32,6 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
-from companion.runtime.text.documents import end_of_text
 from companion.show import plots
 
 __all__ = ["merges", "attention", "sampling", "merge_steps", "attention_weights", "live"]
@@ -134,7 +133,7 @@ def merge_steps(tokenizer, text: str) -> list[tuple[int, list[bytes]]]:
     bytes. Raises TypeError for a tokenizer without merges, ValueError for a text that is empty or does not
     fit a row.
     """
-    if not hasattr(tokenizer, "merges"):
+    if not tokenizer.merges:
         raise TypeError(f"tokenizer={type(tokenizer).__name__} has no merges; give a BPETokenizer")
     pieces = [[bytes([byte]) for byte in piece.encode()] for piece in regex.findall(tokenizer.pattern, text)]
     if not pieces:
@@ -322,15 +321,13 @@ def begin(model, tokenizer, text: str):
     """What begins every text, and this text's tokens, (1, T) int64, on the model's device."""
     import torch
 
-    from companion.runtime.generation.sampling_arguments import text_ends
-
-    ids = [*text_ends(tokenizer)[0], *tokenizer.encode(text)]
+    ids = [*tokenizer.begin, *tokenizer.encode(text)]
     return torch.tensor([ids], device=next(model.parameters()).device)
 
 
 def label(tokenizer, token: int) -> str:
     """A token in a picture: what it spells, with <|endoftext|> cut short."""
-    if token == end_of_text(tokenizer):
+    if token == tokenizer.end:
         return "<end>"
     return "".join(spell(tokenizer.vocab[token]))
 

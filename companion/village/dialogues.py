@@ -263,14 +263,14 @@ def summaries(n: int, seed: int) -> list[Dialogue]:
     raise AssertionError("unreachable: stories do not end")
 
 
-def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list[Dialogue]:
+def course(n: int, seed: int, stories: int = 1500) -> list[Dialogue]:
     """n conversations to learn from: to seven lessons two orders, with two questions, and one summary.
 
-    stories, unknown: as for lessons.
+    stories: as for lessons.
     """
     tenth = n // 10
     told = [orders(2 * tenth, seed + 1, questions=2), summaries(tenth, seed + 2)]
-    mixed = lessons(n - 3 * tenth, seed, unknown=unknown, stories=stories) + told[0] + told[1]
+    mixed = lessons(n - 3 * tenth, seed, stories=stories) + told[0] + told[1]
     Random(seed).shuffle(mixed)
     return mixed
 

@@ -13,14 +13,13 @@ from companion.book.model import CHECKPOINT, pack, rounded, ships, write_model
 from companion.book.teller import (
     MIRRORS,
     PLACES,
-    headings,
     javascript_parts,
     model_page,
     place_tool,
     python_part,
     widget,
 )
-from companion.book.text import read_notebook
+from companion.book.text import headings_in, read_notebook
 
 REAL = Book.read(Path(__file__).parents[2])
 SOURCE = (site.STATIC / "teller" / "gpt.js").read_text(encoding="utf-8")
@@ -133,7 +132,7 @@ def test_only_the_cover_says_something_without_javascript():
 
 
 def test_headings_are_read_outside_of_code():
-    assert headings("# A b\n\n```\n# c\n```\ntext # d\n### E") == [(1, "A b"), (3, "E")]
+    assert headings_in("# A b\n\n```\n# c\n```\ntext # d\n### E") == [(1, "A b"), (3, "E")]
 
 
 def test_the_model_s_code_is_short_and_cut_into_its_parts():

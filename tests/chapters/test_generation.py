@@ -26,7 +26,7 @@ from companion.generation import (
 )
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.generation.sampling_arguments import row_generators, seeded
-from companion.tokenization import BPETokenizer, WordTokenizer
+from companion.tokenization import BPETokenizer, Tokenizer, WordTokenizer
 
 TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5
 
@@ -525,17 +525,17 @@ def test_what_cannot_be_told_is_one_clear_line(small, change, word):
 
 def test_a_tokenizer_without_an_end_is_an_error(small):
     without = BPETokenizer.train(TEXT, 270, special_tokens=())
-    with pytest.raises(ValueError, match=r"tokenizer has no <\|endoftext\|>"):
+    with pytest.raises(ValueError, match=r"tokenizer lacks <\|endoftext\|>"):
         LanguageModel(small.model, without)
 
 
-class Others:
+class Others(Tokenizer, kind="others"):
     """A tokenizer of letters that says itself how texts begin and end, as those of public models do."""
 
     special_tokens, letters = {"<s>": 5, "</s>": 6}, " abcd"
 
     def __init__(self, begin, end):
-        self.begin, self.end = begin, end
+        self.begin, self.named_end = begin, end
 
     def encode(self, text):
         return [self.letters.index(letter) for letter in text]
@@ -557,7 +557,7 @@ def test_a_text_begins_and_ends_as_its_tokenizer_says():
     assert teller.tell_many(2, "c", temperature=0) == [("c ", True)] * 2  # a first space stays
     bare = LanguageModel(Fixed(table), Others([], 6))
     assert bare.encode("ab").tolist() == [[1, 2]] and bare.encode("").tolist() == [[6]]
-    with pytest.raises(ValueError, match="names no token that ends a text"):
+    with pytest.raises(ValueError, match="tokenizer lacks"):
         LanguageModel(Fixed(table), Others([5], None))
 
 

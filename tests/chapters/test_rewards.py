@@ -27,7 +27,7 @@ from companion.rewards import (
     sentence_credit,
     token_log_probs,
 )
-from companion.runtime.data.preference_pairs import matched_pairs, read_pairs, told_rows
+from companion.runtime.data.preference_pairs import matched_pairs, placed_pairs, told_rows
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA
@@ -405,11 +405,11 @@ def test_pairs_are_lines_whatever_else_ends_one_and_however_an_editor_saved_them
     row = {"prompt": "Once", "chosen": " Mara sat.\u2028Then she left.", "rejected": " x."}
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(("\ufeff" + f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2).encode())
-    assert read_pairs(path) == [("Once", row["chosen"], " x.")] * 2
+    assert [pair for _, pair in placed_pairs(path)] == [("Once", row["chosen"], " x.")] * 2
 
 
 @pytest.mark.parametrize("line", ["[" * 200_000, "{", "5"])
 def test_a_damaged_line_of_pairs_is_named(tmp_path, line):
     (tmp_path / "pairs.jsonl").write_text(line + "\n")
-    with pytest.raises(ValueError, match=r"^pairs.jsonl, line 1 (is no JSON|has no text named)"):
-        read_pairs(tmp_path / "pairs.jsonl")
+    with pytest.raises(ValueError, match=r"pairs.jsonl, line 1 (is cut off or damaged|is 5, and no object)"):
+        placed_pairs(tmp_path / "pairs.jsonl")

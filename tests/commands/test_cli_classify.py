@@ -245,7 +245,7 @@ def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
     def stop(*given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("companion.show.classes.save", stop)
+    monkeypatch.setattr("companion.show.plots.save", stop)
     fails(capsys, [*argv, "--seed", 5], 130, "stopped before the report", f"saved in {out}")
     assert (out / HEAD).read_bytes() != before and {*visible(out)} == {HEAD, *KINDS[kind][1]}
 

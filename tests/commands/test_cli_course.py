@@ -30,7 +30,7 @@ def rows(folder):
 def test_a_course_that_is_stopped_goes_on_and_ends_with_a_model_to_chat_with(tmp_path, capsys, monkeypatch):
     """With few stories to measure with and to keep to, which take as long as the stages otherwise."""
     folder, look, split = tmp_path / "course", course.look, village.load_split
-    for module in (village, measures):
+    for module in (village, measures, course, reward):
         monkeypatch.setattr(module, "load_split", lambda name: split(name)[:40])
     monkeypatch.setattr(instruct, "TEXTS", 60)
     monkeypatch.setattr(reports, "TOLD", 4)
@@ -138,7 +138,7 @@ def test_an_assistant_with_nothing_to_prefer_is_the_whole_answerer_or_none(tmp_p
         return shutil.copy(path, *given, **more)
 
     monkeypatch.setattr(course, "carry_out", equal)
-    plan = SimpleNamespace(folder=tmp_path, commands={})
+    plan = SimpleNamespace(folder=tmp_path)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("shutil.copytree", partial(shutil.copytree, copy_function=stop_at_second))
         course.work(plan, "assistant", [])
@@ -188,9 +188,11 @@ def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypa
         return step(trainer)
 
     monkeypatch.setattr(course, "look", lambda plan, name: {})
-    monkeypatch.setattr(village, "load_split", lambda name: stories)
+    monkeypatch.setattr(reward, "load_split", lambda name: stories)
     monkeypatch.setattr(reward, "look", lambda teller, n, seed: measure(teller, 4, seed))
-    monkeypatch.setattr("companion.village.tasks.true_story", lambda text, ended=True: text.count("e") / 999)
+    monkeypatch.setattr(
+        "companion.commands.reward.true_story", lambda text, ended=True: text.count("e") / 999
+    )
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", stop)
         fails(capsys, argv, 130, "stopped in stage assistant, which will begin again; to go on", "--resume")

@@ -17,7 +17,7 @@ from support.command_line import MINE, TINY, fails, said
 
 from companion import cli
 from companion.cli import main
-from companion.commands import preparing, train_run
+from companion.commands import train_run
 from companion.runtime.command_line.terminal import Screen, as_typed, screens
 from companion.runtime.data.conversations import write_chats
 from companion.runtime.storage import checkpoints
@@ -227,7 +227,7 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(here, capsy
 
 
 def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
-    monkeypatch.setattr("companion.runtime.storage.model_names.folder_of", lambda *_: open(trained / "runs"))
+    monkeypatch.setattr("companion.commands.info.folder_of", lambda *_: open(trained / "runs"))
     fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")
     (trained / "my.toml").mkdir()
     words = "--config=my.toml cannot be read (Is a directory)"
@@ -446,7 +446,7 @@ def press_before(patch, owner, name):
     [
         ("prepare mine.txt --data other", "companion.tokenization.BPETokenizer.train"),
         ("generate", "companion.generation.LanguageModel.stream"),
-        ("eval", "companion.training.evaluate"),
+        ("eval", "companion.commands.evaluating.evaluate"),
         ("info", "companion.runtime.storage.checkpoints.read_model"),
         ("train --data runs/data/mine", "companion.datasets.load_prepared"),
         ("", "companion.cli.overview"),
@@ -496,7 +496,7 @@ TWICE = {
         3,
         "stopped; runs/mine holds it up to step 3",
     ),
-    "before the report": ("companion.show.plots.save_loss_curve", 3, GOES_ON),
+    "before the report": ("companion.show.plots.save", 3, GOES_ON),
     "in the report": ("companion.runtime.training.reports.bytes_mean", 3, GOES_ON),
 }
 
@@ -516,7 +516,7 @@ def test_a_second_ctrl_c_says_what_is_saved_and_how_to_go_on(
 
 def test_a_first_ctrl_c_says_on_a_terminal_that_it_saves(prepared, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    twice(monkeypatch, "companion.show.plots.save_loss_curve")
+    twice(monkeypatch, "companion.show.plots.save")
     assert main(["train", *LONG]) == 130
     assert "Ctrl-C: step 3 is being saved in runs/mine …" in capsys.readouterr().out
 
@@ -583,7 +583,7 @@ def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatc
 
 @pytest.mark.gate
 def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr(preparing, "Telling", None)  # so that this one cannot
+    monkeypatch.setattr("companion.runtime.data.story_processes.Telling", None)  # so that this one cannot
     with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().strip() == b"held"
         assert main(["train", *TINY, "--context-length", "64"]) == 0

@@ -75,7 +75,7 @@ def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monke
     def share(text, ended=True):
         return text.count("e") / len(text)
 
-    monkeypatch.setattr("companion.village.tasks.true_story", share)
+    monkeypatch.setattr("companion.commands.reward.true_story", share)
     out = tmp_path / "out"
     small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
     assert finetune(folder, "--output", out, *small) == 0
@@ -111,7 +111,7 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_pat
     assert not list(tmp_path.glob("none/*.json"))
 
     scores = iter([*range(4), *range(4, 8), *[0] * 100])
-    monkeypatch.setattr("companion.village.tasks.true_story", lambda text, ended=True: next(scores, 0) / 8)
+    monkeypatch.setattr("companion.commands.reward.true_story", lambda text, ended=True: next(scores, 0) / 8)
     # before: 4 stories are looked at; then the first round's four; from the second on all are equal
     assert finetune(folder, "--output", tmp_path / "out", *small) == 0
     assert "ended after 8 steps, which are kept" in capsys.readouterr().err
@@ -219,7 +219,7 @@ def test_ctrl_c_while_it_is_measured_leaves_the_model_and_it_can_be_made_anew(
     [
         ([PAIR, PAIR | {"rejected": PAIR["chosen"]}], "line 2: chosen and rejected are equal"),
         ([{"prompt": "Once", "chosen": " a."}], "line 1 has no text named 'rejected'"),
-        ([["Once"]], "line 1 has no text named 'prompt'"),
+        ([["Once"]], "line 1 is .'Once'., and no object"),
         ([], "has no pairs"),
         ([PAIR | {"chosen": " duck" * 90}], r"line 1 has a text of \d+ tokens; the model reads 97"),
     ],
@@ -241,6 +241,6 @@ def test_options_of_the_other_kind_are_refused(folder, tmp_path, capsys):
     assert "--mixed is for the village's judge" in capsys.readouterr().err
     (tmp_path / "broken.jsonl").write_text("{no\n", encoding="utf-8")
     assert finetune(folder, "--data", tmp_path / "broken.jsonl") == 2
-    assert "line 1 is no JSON" in capsys.readouterr().err
+    assert "line 1 is cut off or damaged" in capsys.readouterr().err
     assert finetune(folder, "--data", tmp_path / "nowhere.jsonl") == 2
     assert "is no file" in capsys.readouterr().err

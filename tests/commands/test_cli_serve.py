@@ -106,7 +106,7 @@ def test_a_missing_library_is_told_with_its_remedy(capsys, monkeypatch):
 
 
 def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatch):
-    monkeypatch.setattr("companion.serve.server.serve", lambda *given: None)
+    monkeypatch.setattr("companion.commands.serve_command.serve", lambda *given: None)
     argv = ["serve", "--port", "0", "--model", str(folder / "tiny"), "--name", "ours"]
     assert main([*argv, "--host", "0.0.0.0"]) == 0
     found = capsys.readouterr()

@@ -21,13 +21,11 @@ from support.wild_texts import wild_text
 
 import companion
 from companion.cli import main
-from companion.commands.quantizing import bits_per_byte, rows_of
+from companion.commands.learned import bits_of
+from companion.commands.quantizing import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.generation.generation_configs import sampling_of
-from companion.runtime.generation.sampling_arguments import text_ends
 from companion.runtime.text import chat_templates, hugging_face
-from companion.runtime.text.documents import end_of_text
 from companion.runtime.text.end_tokens import decode_answer, end_ids
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
@@ -191,16 +189,18 @@ def test_begin_and_end(name):
     ours, (begin, end) = OURS[name], ENDS[name]
     assert [ours.names[i] for i in (*ours.begin, ours.end)] == [*begin, end]
     assert ours.begin + ours.encode("Once") == LIBRARY[name].encode("Once").ids  # with what the file adds
-    assert text_ends(ours) == (ours.begin, ours.end) and end_of_text(ours) == ours.end
     for add in (True, False):  # as in transformers, a post-processor alone says what begins a text
         config = ours.config | {"add_bos_token": add}
         assert PublicTokenizer(ours.file, config).begin == ours.begin
 
 
 def test_begin_and_end_of_ours():
-    assert text_ends(bpe := BPETokenizer.train("ab" * 9, 258)) == ([257], 257) == ([end_of_text(bpe)], 257)
-    with pytest.raises(ValueError, match=r"tokenizer has no <\|endoftext\|>"):
-        text_ends(CharTokenizer("ab", ()))
+    bpe = BPETokenizer.train("ab" * 9, 258)
+    assert (bpe.begin, bpe.end, bpe.start) == ([257], 257, 257)
+    without = CharTokenizer("ab", ())
+    for ask in (lambda: without.begin, lambda: without.end, lambda: without.start, without.check_end):
+        with pytest.raises(ValueError, match=r"tokenizer lacks <\|endoftext\|>"):
+            ask()
 
 
 def test_begin_and_end_of_others():
@@ -209,12 +209,12 @@ def test_begin_and_end_of_others():
     file["post_processor"]["single"].append(both)
     file["post_processor"]["special_tokens"]["</s>"] = {"id": "</s>", "ids": [2], "tokens": ["</s>"]}
     assert PublicTokenizer(file).begin == [1]
-    assert PublicTokenizer(file).end is None
+    assert PublicTokenizer(file).named_end is None
     assert PublicTokenizer(file | {"post_processor": None}, {"eos_token": "a"}).begin == []
     assert PublicTokenizer(file, {"eos_token": {"content": "</s>"}}).end == 2
-    assert PublicTokenizer(file, {"eos_token": "<nothing>"}).end is None
+    assert PublicTokenizer(file, {"eos_token": "<nothing>"}).named_end is None
     with pytest.raises(ValueError, match="names no token that ends a text"):
-        text_ends(PublicTokenizer(file))
+        PublicTokenizer(file).check_end()
 
 
 def test_a_file_without_a_post_processor_may_ask_for_what_begins_a_text(tmp_path):
@@ -240,10 +240,11 @@ def test_a_whole_text_that_is_measured_begins_with_a_token_so_that_its_first_is_
         teller = LanguageModel(scripted(ours, {}), ours)
         [row] = rows_of(teller, ["Once"])
         assert row == [start, *ours.encode("Once"), ours.end]
-        n_bytes = len(ours.decode(row[1:-1]).encode()) + 1
-        nats = -torch.log_softmax(teller.model(torch.tensor([row[:-1]]))[0], -1)
-        total = sum(nats[i, row[i + 1]].item() for i in range(len(row) - 1))
-        assert bits_per_byte(teller, [row]) == pytest.approx(total / math.log(2) / n_bytes, rel=1e-4)
+        start = torch.tensor([[ours.end, *row[1:-1]]])  # as in training, each text stands behind an end
+        nats = -torch.log_softmax(teller.model(start)[0], -1)
+        total = sum(nats[i, token].item() for i, token in enumerate(row[1:]))
+        n_bytes = len(b"Once") + 1
+        assert bits_of(teller, ["Once"]) == pytest.approx(total / math.log(2) / n_bytes, rel=1e-4)
 
 
 # -- generation_config.json
@@ -291,10 +292,10 @@ SAMPLED = {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.9}
 )
 def test_settings_of_sampling_are_read_where_transformers_uses_them(said, found, tmp_path):
     tokenizer = read_tokenizer(with_settings(tmp_path, json.dumps(said)))
-    assert sampling_of(tokenizer) == found
+    assert tokenizer.sampling == found
     tokenizer.save(tmp_path / "saved.json")
     again = Tokenizer.load(tmp_path / "saved.json")
-    assert again.generation == said and sampling_of(again) == found
+    assert again.generation == said and again.sampling == found
 
 
 def test_a_tokenizer_saved_without_settings_is_still_read(tmp_path):
@@ -427,7 +428,7 @@ def test_where_a_chat_template_may_stand(tmp_path):
 
 def test_names_may_stand_in_a_file_of_their_own(tmp_path):
     folder = write_family("Llama 2", tmp_path, eos_token=None)
-    assert read_tokenizer(folder).end is None
+    assert read_tokenizer(folder).named_end is None
     (folder / "special_tokens_map.json").write_text('{"eos_token": {"content": "</s>"}, "bos_token": "</s>"}')
     assert read_tokenizer(folder).end == 2 and read_tokenizer(folder).config["bos_token"]["content"] == "<s>"
 
@@ -512,7 +513,7 @@ def test_a_bpe_tokenizer_in_their_format_gives_the_same_ids(written, text):
 
 def test_a_bpe_tokenizer_in_their_format_is_the_same_otherwise(written):
     assert written.vocab == BPE.vocab and written.special_tokens == BPE.special_tokens
-    assert (written.begin, written.end) == text_ends(BPE)
+    assert (written.begin, written.end) == (BPE.begin, BPE.end)
 
 
 @pytest.mark.gate

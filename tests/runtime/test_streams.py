@@ -10,7 +10,8 @@ import json
 import pytest
 
 from companion.runtime.data import streams
-from companion.runtime.data.streams import Documents, find_shards, name_of
+from companion.runtime.data.shard_names import find_shards, name_of
+from companion.runtime.data.streams import Documents
 
 
 def lines(*rows):

@@ -2,10 +2,12 @@
 
 import argparse
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 MEANINGS = {
     "steps": "updates of the weights",
@@ -49,58 +51,41 @@ MEANINGS = {
 
 
 class NotInRange(argparse.ArgumentTypeError, ValueError):
-    """An option's value that is no number, or too small or large: in a command line, and in a file."""
+    """A value that an option does not take. The message is what stands behind the option's name."""
 
 
-def path_of(option: str) -> Callable[[str], Path]:
+def as_path(text: str) -> Path:
     """The type of an option that takes a file or a folder. (The path of nothing would be that of here.)"""
-
-    def read(text: str) -> Path:
-        if not text:
-            raise NotInRange(f"{option}='' is empty; for the working directory write '.'")
-        return Path(text)
-
-    return read
+    if not text:
+        raise NotInRange("='' is empty; for the working directory write '.'")
+    return Path(text)
 
 
-def word(option: str) -> Callable[[str], str]:
+def as_word(text: str) -> str:
     """The type of an option that takes a name."""
-
-    def read(text: str) -> str:
-        if not text:
-            raise NotInRange(f"{option}='' is empty; name one, or leave it out")
-        return text
-
-    return read
+    if not text:
+        raise NotInRange("='' is empty; name one, or leave it out")
+    return text
 
 
-def integer(option: str, low: int, high: int = 10**9) -> Callable[[str], int]:
+def integer(low: int, high: int = 10**9) -> Callable[[str], int]:
     """The type of an option that takes a whole number from low to high."""
-
-    def read(text: str) -> int:
-        rule = f"must be a whole number from {low:,} to {high:,}"
-        try:
-            value = int(text)
-        except ValueError:
-            raise NotInRange(f"{option}={text:.40} {rule}") from None
-        if not low <= value <= high:
-            raise NotInRange(f"{option}={text:.40} {rule}")
-        return value
-
-    return read
+    return _within(int, f"must be a whole number from {low:,} to {high:,}", low, high)
 
 
-def number(option: str, low: float, high: float, more: str = "") -> Callable[[str], float]:
+def number(low: float, high: float, more: str = "") -> Callable[[str], float]:
     """The type of an option that takes a number from low to high; more: what its error adds."""
+    return _within(float, f"must be a number from {low:,} to {high:,}{more}", low, high)
 
-    def read(text: str) -> float:
-        rule = f"must be a number from {low:,} to {high:,}{more}"
+
+def _within(kind: type, rule: str, low: float, high: float) -> Callable:
+    def read(text: str) -> Any:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
-            raise NotInRange(f"{option}={text:.40} {rule}") from None
+            value = math.nan
         if not low <= value <= high:  # NaN is in no range
-            raise NotInRange(f"{option}={text:.40} {rule}")
+            raise NotInRange(f"={text:.40} {rule}")
         return value
 
     return read

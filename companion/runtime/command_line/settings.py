@@ -27,6 +27,7 @@ from companion.runtime.files.whole_files import write_whole
 from companion.runtime.training.presets import OPTIMIZERS
 
 CONFIG = "config.toml"
+WANTED = {int: "a whole number", float: "a number", bool: "true or false", str: 'words in quotes, "…"'}
 TABLES = ("model", "training", "generation")
 SIZE = ("context_length", "n_layers", "n_heads", "d_model")
 """What one of GPT-2's sizes says; the vocabulary is the data's, the rest follows or is no matter of size."""
@@ -44,7 +45,7 @@ class Generation:
     seed: int | None = None
 
 
-MAX_NEW_TOKENS = integer("--max-new-tokens", 1)
+MAX_NEW_TOKENS = integer(1)
 GENERATION = {field.name: field.type for field in dataclasses.fields(Generation)}
 GENERATION |= {"max_new_tokens": MAX_NEW_TOKENS}
 
@@ -104,34 +105,20 @@ def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
         try:
             return kind(str(value) if type(value) in (int, float) else repr(value))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+            raise ValueError(f"{path}: --{name.replace('_', '-')}{error}") from None
     if isinstance(kind, types.UnionType):
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
-    wanted, good = _wanted(kind), False
     if typing.get_origin(kind) is tuple:
-        inner = typing.get_args(kind)
-        good = isinstance(value, list) and len(value) == len(inner) and all(map(_is_number, value))
-        value = tuple(value) if good else value
-    elif kind is float:
-        good = _is_number(value)
-    else:
-        good = type(value) is kind  # True is an int to isinstance
+        n = len(typing.get_args(kind))
+        wanted = f"[{', '.join(['a number'] * n)}]"
+        good = isinstance(value, list) and len(value) == n and all(type(x) in (int, float) for x in value)
+    else:  # by type(…), because True is an int to isinstance
+        wanted = WANTED[kind]
+        good = type(value) in ((int, float) if kind is float else (kind,))
     if not good:
         here = f"[{table}] " if table else ""
         raise ValueError(f"{path}: {here}{name}={value!r:.40} must be {wanted}")
-    return value
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _wanted(kind: Any) -> str:
-    """A type in words."""
-    if typing.get_origin(kind) is tuple:
-        return f"[{', '.join(['a number'] * len(typing.get_args(kind)))}]"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: 'words in quotes, "…"'}
-    return words[kind]
+    return tuple(value) if isinstance(value, list) else value
 
 
 def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:

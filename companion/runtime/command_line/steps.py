@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message):
-        message = re.sub(r"^argument \S+: (?=--)", "", message)  # it names the option itself
+        message = re.sub(r"^argument ([^/:\s]+)\S*: (?==)", r"\1", message)  # from a type in options.py
         for kind, words in (("int", "a whole number"), ("float", "a number")):
             invalid = rf"^argument (\S+): invalid {kind} value: (.+)"
             message = re.sub(invalid, rf"\1=\2 must be {words}", message)

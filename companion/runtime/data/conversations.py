@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from companion.runtime.data.streams import is_shard, rows
+from companion.runtime.data.shard_names import is_shard
+from companion.runtime.data.streams import rows
 from companion.runtime.files.whole_files import write_whole
 from companion.runtime.text.chat_templates import check_messages
 from companion.runtime.text.documents import check_utf8

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from companion.runtime.data.streams import is_shard, no_text, rows
+from companion.runtime.data.shard_names import is_shard
+from companion.runtime.data.streams import no_text, rows
 from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
 
@@ -37,10 +38,12 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
         raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
     if not path.stat().st_size:
         raise ValueError(f"--data={path} is empty; it must have the columns {text!r} and {label!r}")
-    found = [
-        Labelled(_text(body, f"{place}: {text}"), _label(mark, f"{place}: {label}"), place)
-        for place, body, mark in (_shard if is_shard(path) else _csv)(path, text, label)
-    ]
+    columns = {text: "--column", label: "--label"}
+    found = []
+    for place, row in rows(str(path)) if is_shard(path) else _rows(path.read_bytes(), str(path), columns):
+        _check_columns(place, row, columns)
+        body, mark = _text(row[text], f"{place}: {text}"), _label(row[label], f"{place}: {label}")
+        found.append(Labelled(body, mark, place))
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each text")
     return found
@@ -96,20 +99,17 @@ def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[l
     return [i for i in range(len(labels)) if i not in held], sorted(held)
 
 
-def check_rows_fit(rows: Sequence[Sequence[int]], places: Sequence[str], longest: int) -> None:
+def check_rows_fit(
+    rows: Sequence[Sequence[int]], places: Sequence[str], longest: int, remedy: str = "shorten it"
+) -> None:
     """ValueError for the first row of tokens that is longer than a model reads."""
     for row, place in zip(rows, places, strict=True):
         if len(row) > longest:
             rule = f"has {len(row):,} tokens, and the model reads {longest:,}"
-            raise ValueError(f"{place} {rule}; shorten it, or cut such texts with --cut")
+            raise ValueError(f"{place} {rule}; {remedy}")
 
 
 # -- formats ------------------------------------------------------------------
-
-
-def _csv(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
-    for place, row in _rows(path.read_bytes(), str(path), {text: "--column", label: "--label"}):
-        yield place, row[text], row[label]
 
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
@@ -154,12 +154,6 @@ def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str
             return
         if cells:
             yield begin, cells
-
-
-def _shard(path: Path, text: str, label: str) -> Iterator[tuple[str, object, object]]:
-    for place, row in rows(str(path)):
-        _check_columns(place, row, {text: "--column", label: "--label"})
-        yield place, row[text], row[label]
 
 
 def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:

@@ -1,13 +1,12 @@
 """What learning from rewards needs and chapter 18 does not teach: checks, and files of pairs."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from companion.runtime.data.streams import rows
 from companion.runtime.files.arguments import at_least_one
-from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
 
 LARGEST = 1e100
@@ -117,44 +116,23 @@ def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
             raise ValueError(f"pair {i} has two equal texts; one must be better, or leave the pair out")
 
 
-def read_pairs(path: Path) -> list[tuple[str, str, str]]:
-    """(prompt, chosen, rejected) of each line of a file. Form of the file and errors: as for placed_pairs."""
-    return [pair for _, pair in placed_pairs(path)]
-
-
 def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
-    """Where it stands, and (prompt, chosen, rejected), of each line of a JSON Lines file with these names.
+    """Where it stands, and (prompt, chosen, rejected), of each row of a JSON Lines file with these names.
 
     chosen and rejected follow the prompt, and may repeat it at their beginning. Raises ValueError, in one
-    line that names the file's line, for what is no such row and for a pair of equal texts.
+    line that names the row, for what is no such row and for a pair of equal texts; and as `rows` does.
     """
     if not path.is_file():
-        raise ValueError(
-            f"--data={path} is no file; name one of pairs, a line {{prompt, chosen, rejected}} each"
-        )
-    try:
-        data = path.read_bytes()
-        check_utf8(data, f"--data={path}")
-        lines = data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError:
-        raise ValueError(f"--data={path} is no text in UTF-8; save it as such") from None
-    pairs = []
-    for i, line in enumerate(lines, 1):
-        if line.strip():
-            place = f"{path.name}, line {i}"
-            pairs.append((place, _pair(line, place)))
+        form = "a line {prompt, chosen, rejected} each"
+        raise ValueError(f"--data={path} is no file; name one of pairs, {form}")
+    pairs = [(place, _pair(row, place)) for place, row in rows(str(path))]
     if not pairs:
         raise ValueError(f"--data={path} has no pairs; it must have a line for each")
     return pairs
 
 
-def _pair(line: str, place: str) -> tuple[str, str, str]:
+def _pair(row: dict, place: str) -> tuple[str, str, str]:
     """One row of a file of pairs."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError(f'{place} is no JSON; write {{"prompt": …, "chosen": …, "rejected": …}}') from None
-    row = row if isinstance(row, dict) else {}
     for name in ("prompt", "chosen", "rejected"):
         if not isinstance(row.get(name), str):
             rule = "must have the texts prompt, chosen and rejected"

@@ -25,7 +25,6 @@ import numpy as np
 from companion.runtime.data.long_rows import LongRow
 from companion.runtime.files.arguments import as_documents, at_least_one
 from companion.runtime.files.whole_files import COMMITTED, claim, reading, staged
-from companion.runtime.text.documents import end_of_text
 from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 
 FILES = tuple("train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split())
@@ -103,7 +102,7 @@ def write_prepared(folder: str | Path, parts: dict[str, list[str]], tokenizer, s
     A kill at any moment leaves the folder's old data or the new. Another process that writes there is waited
     for; after WAIT seconds a ValueError says so.
     """
-    end_of_text(tokenizer)
+    tokenizer.check_end()
     parts = {name: as_documents(documents) for name, documents in parts.items()}
     meta = {"source": source, "vocab_size": tokenizer.vocab_size, "dtype": ""}
     meta["tokenizer"] = tokenizer_fingerprint(tokenizer)
@@ -362,7 +361,7 @@ def _check_tokenizer(folder: Path, tokenizer, meta: dict, splits: list[Split]) -
     """Raises ValueError for a tokenizer that did not make these tokens."""
     path = folder / "tokenizer.json"
     try:
-        end = end_of_text(tokenizer)
+        end = tokenizer.end
     except ValueError as error:
         raise _damaged(path, error) from None
     if tokenizer.vocab_size != meta["vocab_size"]:

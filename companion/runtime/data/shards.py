@@ -32,7 +32,6 @@ from companion.runtime.data.filters import RULES, DocumentRule, deduplicated, di
 from companion.runtime.data.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
 from companion.runtime.files.arguments import as_documents, number, whole_number
 from companion.runtime.files.whole_files import claim, staged, write_whole
-from companion.runtime.text.documents import end_of_text
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 
 SHARD_BYTES = 2**26
@@ -103,7 +102,7 @@ def write_shards(
     """
     if isinstance(documents, (str, bytes)):
         as_documents(documents)  # raises TypeError
-    end_of_text(tokenizer)
+    tokenizer.check_end()
     number("val_fraction", val_fraction, "a number between 0 and 1", lambda value: 0 < value < 1)
     whole_number("processes", processes)
     whole_number("shard_bytes", shard_bytes)

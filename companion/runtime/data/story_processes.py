@@ -6,14 +6,13 @@ of its own, which imports the village alone, and writes a story a line.
 """
 
 import itertools
-import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Self
 
 from companion import village
+from companion.runtime.files.children import start_child
 
 AT_ONCE = 500
 """So many stories are told sooner here than another process begins."""
@@ -62,28 +61,13 @@ class Telling:
 
 
 class Teller:
-    """A process that tells n stories, and the thread that gathers them in `told`.
-
-    The process has a group of its own: Ctrl-C in the terminal is for the command, which then ends it.
-    """
+    """A process that tells n stories, and the thread that gathers them in `told`."""
 
     def __init__(self, seed: int, first: int, n: int):
         self.n, self.told, self.errors = n, [], ""
         code = CHILD.format(seed=seed, first=first, n=n)
-        where = str(Path(village.__file__).parents[2])
-        paths = os.pathsep.join(filter(None, [where, os.environ.get("PYTHONPATH")]))
-        alone = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-            if os.name == "nt"
-            else {"process_group": 0}
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"},
-            **alone,
+        self.process = start_child(
+            code, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()

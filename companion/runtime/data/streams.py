@@ -12,27 +12,12 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from companion.runtime.files.whole_files import at_home
+from companion.runtime.data.shard_names import HUB
 from companion.runtime.storage.hub import WAIT, first_line
-from companion.runtime.text.documents import CORPORA, NAMED, check_utf8
+from companion.runtime.text.documents import NAMED, check_utf8
 from companion.runtime.text.tokenizer import whole
 
-SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
-HUB = {
-    "fineweb-edu": ("HuggingFaceFW/fineweb-edu", "main", "sample/10BT/*.parquet"),
-    "openwebtext": (
-        "Skylion007/openwebtext",
-        "7577b918bd30b25df0b88bb718dc8a6c80cb619b",
-        "data/train-*.parquet",
-    ),
-    "tinystories-all": ("roneneldan/TinyStories", "main", "data/train-*.parquet"),
-    "gutenberg": ("manu/project_gutenberg", "main", "data/en-*.parquet"),
-}
-"""Corpora of the hub: repository, revision, files. Ten billion tokens of educational web pages; WebText,
-which GPT-2 was trained on, gathered again; two million stories in small words; and English books in the
-public domain, in the place of BookCorpus, whose authors were not asked. In each the column is "text"."""
 INSTALL = "pip install 'datasets==5.2.0'"
 BATCH = 1000
 """Rows of a Parquet file that are read at a time."""
@@ -88,61 +73,6 @@ class Documents:
             raise ValueError(f"{', '.join(empty[:NAMED])}: there is no row; name shards with text in them")
 
 
-def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
-    """The shards that names stand for, in order; none where none of them is one.
-
-    names: files, folders, patterns such as "part-*.jsonl", and names of HUB. Of a folder, all shards below it
-    by path, hidden ones left out. leave_out: called with one line about a folder's files that are no shards.
-    Raises ValueError for a shard that is not there, a pattern that nothing matches, and for shards and other
-    texts together.
-    """
-    shards, others = [], []
-    for name in names:
-        if name in HUB or name in CORPORA:
-            (shards if name in HUB else others).append(name)
-            continue
-        path = at_home(name)
-        paths = [path] if name.strip() else []
-        if glob.has_magic(name) and not path.exists():
-            paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
-            if not paths:
-                raise ValueError(f"{name} matches no file; mend the pattern")
-        for path in paths:
-            if is_shard(path) and not path.exists():
-                raise ValueError(f"{path} is not there; mend the name")
-            found = _below(path, leave_out) if path.is_dir() else [path] * is_shard(path)
-            shards += map(str, found)
-            others += [] if found else [name]
-        others += [] if paths else [name]
-    if shards and others:
-        rule = f"is no shard ({', '.join(SHARDS)}), and {shards[0]} is"
-        raise ValueError(f"{others[0]} {rule}; prepare them apart")
-    return shards
-
-
-def name_of(name: str, first: str) -> str:
-    """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
-    path = at_home(first if glob.has_magic(name) else name).resolve()
-    if glob.has_magic(name):
-        path = path.parent
-    return path.name if path.is_dir() or name in HUB else path.name.split(".")[0]
-
-
-def is_shard(path: Path) -> bool:
-    """Whether this is named like a file of many documents."""
-    return path.name.lower().endswith(SHARDS)
-
-
-def _below(folder: Path, leave_out: Callable[[str], object]) -> list[Path]:
-    """The shards below a folder, by path."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = [p for p in files if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    shards = [path for path in files if is_shard(path)]
-    if shards and (others := [path for path in files if path not in set(shards)]):
-        leave_out(f"what is no shard in {folder} (files: {len(others):,}, such as {others[0].name})")
-    return shards
-
-
 def no_text(value) -> str | None:
     """What keeps a value from being a document; None for text."""
     return None if isinstance(value, str) else f"is {value!r:.40}, which is no text"
@@ -153,11 +83,8 @@ def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
 
     column: None for the whole row, a dict.
     """
-    return _parquet(file, column) if _is_parquet(file) else _json_lines(file, column)
-
-
-def _is_parquet(file: str) -> bool:
-    return file in HUB or file.lower().endswith(".parquet")
+    is_parquet = file in HUB or file.lower().endswith(".parquet")
+    return _parquet(file, column) if is_parquet else _json_lines(file, column)
 
 
 def _lacks(place: str, column: str, names) -> ValueError:

@@ -14,8 +14,13 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
 from companion.runtime.data.conversations import system_joined
-from companion.runtime.text.chat_templates import check_messages, our_template
+from companion.runtime.files.arguments import finite
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.chat_templates import check_messages
 
 INSTALL = "pip install 'lm_eval==0.4.13'"
 
@@ -117,17 +122,12 @@ class KnowsChats:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tokenizer, name)
 
-    @property
-    def template(self) -> str | None:
-        """The chat template, or None for a tokenizer without one."""
-        return self.tokenizer.template if hasattr(self.tokenizer, "chat") else our_template(self.tokenizer)
-
     def written(self, messages: list[dict], reply: bool) -> str:
         """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
         if self.template is None:
             raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
         messages = check_messages(messages)
-        if hasattr(self.tokenizer, "chat"):
+        if self.tokenizer.is_public:
             ids = self.tokenizer.chat(messages, reply)
         else:
             ids = self.our_ids(messages, reply)
@@ -158,12 +158,6 @@ def scores_of(
 ) -> list[tuple[float, bool]]:
     """For each (tokens before, tokens after): the log-probability of those after, in nats, and whether each
     of them was the likeliest. What passes the model's context is cut off at the beginning."""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    from companion.runtime.files.arguments import finite
-    from companion.runtime.models.eval_modes import eval_mode
-
     device, most = next(model.parameters()).device, model.config.context_length
     found: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))

@@ -13,13 +13,13 @@ import faulthandler
 import json
 import os
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from pathlib import Path
 from typing import Any, BinaryIO
+
+from companion.runtime.files.children import start_child
 
 START_SECONDS = 120
 """What a process has for its imports and for what it is set up with."""
@@ -80,18 +80,11 @@ class Bounded:
     def _start(self) -> None:
         if self.closed or self.is_running():
             return
-        where = str(Path(__file__).parents[3])
-        paths = os.pathsep.join(filter(None, [where, os.environ.get("PYTHONPATH")]))
-        alone: dict = {"process_group": 0}  # so that Ctrl-C in a terminal does not reach it
-        if os.name == "nt":
-            alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD],
+        self.process = start_child(
+            CHILD,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # where compiled libraries write a hundred lines about their failures
-            env=os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1", "TOKENIZERS_PARALLELISM": "false"},
-            **alone,
         )
         self.owner = os.getpid()
         weakref.finalize(self, _end, self.process, self.owner)  # also when Python ends

@@ -101,26 +101,35 @@ def _check_regular(path: str | Path, about: os.stat_result, most: int) -> None:
         raise ValueError(f"{path} {rule}; take a model with a smaller one")
 
 
-def read_json(path: str | Path, remedy: str = "copy it again", most: int = MOST_BYTES) -> Any:
+def read_json(path: str | Path, remedy: str = "copy it again") -> Any:
     """Read a JSON file of a folder that somebody else may have made.
 
     Args:
         path: The file.
         remedy: What the error messages advise.
-        most: The largest number of bytes that is read.
 
     Raises:
         ValueError: As read_regular, and if the content is not JSON or has a whole number of more than
             MOST_DIGITS digits.
         OSError: If the file is not there or cannot be read.
     """
-    data = read_regular(path, most)
+    data = read_regular(path)
     try:
         return json.loads(data, parse_int=_whole_number)
     except _LongNumber as error:
         raise ValueError(f"{path} holds {error}; {remedy}") from None
     except (ValueError, RecursionError):
         raise ValueError(f"{path} is not whole JSON; {remedy}") from None
+
+
+def json_object(path: str | Path) -> dict:
+    """The JSON object in a file; {} for whatever else there is, or is missing."""
+    try:
+        with reading(Path(path).parent):
+            found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _LongNumber(ValueError):

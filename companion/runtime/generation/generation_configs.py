@@ -68,8 +68,3 @@ def named_sampling(said: dict, place: str | Path) -> dict[str, Any]:
     except (ValueError, TypeError) as error:
         raise ValueError(f"{place}: {error}; {MEND}") from None
     return found
-
-
-def sampling_of(tokenizer: Any) -> dict[str, Any]:
-    """Return the options of sampling that a model's generation_config.json sets; {} where it sets none."""
-    return dict(getattr(tokenizer, "sampling", {}))

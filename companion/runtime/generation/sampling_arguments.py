@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from companion.runtime.files.arguments import number, whole_number
-from companion.runtime.text.documents import END_OF_TEXT, end_of_text
-from companion.runtime.text.end_tokens import start_id, stop_ids
+from companion.runtime.text.end_tokens import stop_ids
 
 SMALLEST_TEMPERATURE = 1e-30
 """Logits up to hundreds of millions, divided by this, are still numbers in float32."""
@@ -137,25 +136,6 @@ def seeded(seed: int | torch.Generator | None = None) -> torch.Generator:
     return generator.manual_seed(int(seed))
 
 
-def special_id(tokenizer, name: str) -> int:
-    """The id of a special token. Raises ValueError for a tokenizer without it."""
-    if name not in tokenizer.special_tokens:
-        raise ValueError(f"tokenizer has no {name}; train one with special_tokens=({name!r},)")
-    return tokenizer.special_tokens[name]
-
-
-def text_ends(tokenizer) -> tuple[list[int], int]:
-    """(begin, end): the ids that stand before each text, and the id that ends it.
-
-    A tokenizer of a public model says both itself, and begin may be empty; for ours, <|endoftext|> is both.
-    Raises ValueError for a tokenizer that knows no end.
-    """
-    if hasattr(tokenizer, "begin"):
-        return list(tokenizer.begin), end_of_text(tokenizer)
-    end = special_id(tokenizer, END_OF_TEXT)
-    return [end], end
-
-
 def within_context(ids: list[int], config) -> list[int]:
     """The ids of a prompt, if the model can read them all at once; ValueError otherwise."""
     if len(ids) > config.context_length:
@@ -196,7 +176,7 @@ def continued(teller, prompt: str, choice: str) -> tuple[list[int], int]:
     than the model's context.
     """
     encode = teller.tokenizer.encode
-    begin = list(teller.begin) or ([] if prompt else [start_id(teller.tokenizer)])
+    begin = list(teller.begin) or ([] if prompt else [teller.tokenizer.start])
     before, ids = [*begin, *encode(prompt)], [*begin, *encode(prompt + choice)]
     if len(ids) <= len(before):
         why = (

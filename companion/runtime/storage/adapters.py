@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from companion.runtime.files.whole_files import read_json, reading, staged
-from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
+from companion.runtime.storage.checkpoints import ADAPTER, read_safetensors, write_safetensors
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
 BEFORE = "base_model.model."
 PLAIN = {"bias": "none", "use_dora": False, "use_rslora": False, "modules_to_save": None}
 """What we have of PEFT's variants: a value other than these changes what an adapter computes."""
@@ -27,11 +27,6 @@ OTHERS = ("layer_replication", "trainable_token_indices", "target_parameters", "
 
 Pair = tuple[Tensor, Tensor, float]
 """A (r, in), B (out, r), and what their product is multiplied by: alpha / r."""
-
-
-def holds_adapter(folder: str | Path) -> bool:
-    """Whether a folder is an adapter's."""
-    return (Path(folder) / CONFIG).is_file()
 
 
 def base_of(folder: str | Path) -> str:

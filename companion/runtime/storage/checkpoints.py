@@ -19,19 +19,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from companion.runtime.files.arguments import finite
 from companion.runtime.files.whole_files import (
     Unwritten,
     check_regular,
     for_all,
+    json_object,
     read_json,
     read_regular,
     reading,
 )
 from companion.runtime.models.devices import check_memory
-from companion.runtime.models.quantization_checks import keep_types_of_scales
-from companion.runtime.text.documents import end_of_text
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+ADAPTER = "adapter_config.json"
 PICKLES = ("*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "pytorch_model*.bin")
 
 
@@ -93,15 +94,14 @@ def read_model(
             fill_scheme(model, saved["quantization"], quantize, path)
         weights, notes = read_safetensors(folder / WEIGHTS)
         if "quantization" in saved:
+            from companion.runtime.models.quantization_checks import keep_types_of_scales
+
             keep_types_of_scales(model, weights)
         ours = fingerprint(saved["config"], words)
         if notes.get("fingerprint", ours) != ours:
             raise ValueError(f"{folder}: the model belongs to another {CONFIG} or {TOKENIZER}")
         tokenizer = load_tokenizer(folder / TOKENIZER)
-    try:
-        end_of_text(tokenizer)
-    except ValueError as error:
-        raise ValueError(f"{folder / TOKENIZER}: {error}") from None
+    tokenizer.check_end(folder / TOKENIZER)
     if tokenizer.vocab_size > getattr(model.config, "vocab_size", tokenizer.vocab_size):
         sizes = f"{tokenizer.vocab_size} tokens, and the model {model.config.vocab_size}"
         raise ValueError(f"{folder / TOKENIZER} has {sizes}; it belongs to another model")
@@ -201,6 +201,22 @@ def holds_model(folder: str | Path) -> bool:
     """Whether there is a model in folder; what a first save left half-done is none."""
     with reading(folder):
         return all((Path(folder) / name).exists() for name in (CONFIG, TOKENIZER, WEIGHTS))
+
+
+def holds_adapter(folder: str | Path) -> bool:
+    """Whether a folder is an adapter's (chapter 17)."""
+    return (Path(folder) / ADAPTER).is_file()
+
+
+def holds_ours(folder: str | Path) -> bool:
+    """Whether a folder's config.json is one of ours; whatever is wrong with it is found when it is read."""
+    return "config" in json_object(Path(folder) / CONFIG)
+
+
+def check_numbers(model: Any, name: str | Path) -> None:
+    """ValueError, which names the tensor, where a model's weights hold a NaN or an infinity."""
+    for tensor_name, tensor in model.state_dict().items():
+        finite(f"{name}: {tensor_name}", tensor, "the file is damaged, or its training went wrong")
 
 
 # -- files ------------------------------------------------------------------

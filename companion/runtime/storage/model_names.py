@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.files.arguments import finite
-from companion.runtime.files.whole_files import at_home, read_json, reading
+from companion.runtime.files.whole_files import at_home, json_object
 from companion.runtime.storage.checkpoints import (
     CONFIG,
     TOKENIZER,
@@ -20,8 +19,8 @@ from companion.runtime.storage.checkpoints import (
 )
 from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
 from companion.runtime.storage.public_configs import read_shape
-from companion.runtime.text.documents import CORPORA, end_of_text
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.documents import CORPORA
+from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerprint
 from companion.runtime.text.hugging_face import read_tokenizer
 
 RUN_OF_MINE = Path("runs/data/mine")
@@ -35,7 +34,7 @@ def is_public(name: str | Path) -> bool:
     Whatever else there is, or is missing, is taken for a folder of ours.
     """
     folder = at_home(name)
-    return is_hub_name(folder.as_posix()) or "model_type" in _object(folder, CONFIG)
+    return is_hub_name(folder.as_posix()) or "model_type" in json_object(folder / CONFIG)
 
 
 def has_weights(name: str | Path) -> bool:
@@ -87,12 +86,6 @@ def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, C
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
 
-def check_numbers(model: Any, name: str | Path) -> None:
-    """ValueError, which names the tensor, where a model's weights hold a NaN or an infinity."""
-    for tensor_name, tensor in model.state_dict().items():
-        finite(f"{name}: {tensor_name}", tensor, "the file is damaged, or its training went wrong")
-
-
 def check_floats(option: str, folder: Path) -> None:
     """ValueError where the folder's model has integers for weights (chapter 19), which cannot learn."""
     if not is_public(folder) and "quantization" in read_config(folder):
@@ -129,12 +122,9 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     elif not folder.is_dir():
         known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
         raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
-    ours = "kind" in _object(folder, TOKENIZER)
+    ours = "kind" in json_object(folder / TOKENIZER)
     tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
-    try:
-        end_of_text(tokenizer)
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from None
+    tokenizer.check_end(folder)
     return tokenizer
 
 
@@ -145,8 +135,8 @@ def same_tokenizer(a: Any, b: Any) -> bool:
     """
     if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
         return True
-    tokens = [{i: _bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
-    if tokens[0] != tokens[1] or end_of_text(a) != end_of_text(b):
+    tokens = [{i: token_bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
+    if tokens[0] != tokens[1] or a.end != b.end:
         return False
     try:
         return a.encode(PROBE) == b.encode(PROBE)
@@ -169,17 +159,3 @@ def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Pa
         texts = ["my.txt"]
     command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
     raise ValueError(f"{why}; run {as_typed(*command)}")
-
-
-def _bytes(token: str | bytes) -> bytes:
-    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
-
-
-def _object(folder: Path, name: str) -> dict:
-    """The JSON object in a file of a folder; {} for whatever else there is, or is missing."""
-    try:
-        with reading(folder):
-            found = read_json(folder / name)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -8,8 +8,7 @@ import torch
 from safetensors import safe_open
 
 from companion.runtime.files.whole_files import read_json
-from companion.runtime.text.chat_templates import END, our_template
-from companion.runtime.text.tokenizer import END_OF_TEXT
+from companion.runtime.text.tokenizer import Tokenizer
 
 LLAMA = {
     "vocab_size": "vocab_size",
@@ -165,7 +164,7 @@ def read_rope(theirs: dict, source: Any, kind: str) -> dict:
     return found
 
 
-def write_shape(config: Any, tokenizer: Any = None) -> dict:
+def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     """The config.json of a model with this configuration.
 
     tokenizer: says which ids begin and end a text; without one, the file says that none do. (Were they left
@@ -176,13 +175,13 @@ def write_shape(config: Any, tokenizer: Any = None) -> dict:
     found = {"model_type": kind, "architectures": [CLASSES[kind]]}
     found |= {name: values[0] for name, values in ONLY[kind].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
-    special = getattr(tokenizer, "special_tokens", {})
-    end = getattr(tokenizer, "end", special.get(END_OF_TEXT))
-    ends = [end, *getattr(tokenizer, "ends", ())]
-    if tokenizer is not None and our_template(tokenizer) is not None:
-        ends.append(special[END])
+    start, ends = None, [None]
+    if tokenizer is not None:
+        start, ends = tokenizer.named_start, [tokenizer.named_end, *tokenizer.ends]
+        if tokenizer.has_chat_tokens:
+            ends.append(tokenizer.special_tokens["<|end|>"])
     ends = list(dict.fromkeys(ends))
-    found |= {"bos_token_id": getattr(tokenizer, "start", end)}
+    found |= {"bos_token_id": start}
     found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)

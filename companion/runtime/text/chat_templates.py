@@ -15,21 +15,6 @@ PRIVATE = range(0xE000, 0xF900)
 SECONDS = 10.0
 """What a template has to write one conversation; real ones take a thousandth of a second."""
 
-OURS = (
-    "{{ '<|endoftext|>' }}{% for message in messages %}"
-    "{% if message['role'] not in ['user', 'assistant'] %}"
-    "{{ raise_exception('this model knows the roles user and assistant') }}{% endif %}"
-    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
-"""What chapter 16's chat_ids writes, as a program in Jinja."""
-END = "<|end|>"
-
-
-def our_template(tokenizer) -> str | None:
-    """OURS for a tokenizer that has its three tokens, else None."""
-    return OURS if {"<|user|>", "<|assistant|>", END} <= set(tokenizer.special_tokens) else None
-
 
 def private_character(text: str, not_in: Collection[str] = ()) -> str:
     """The first character for private use that a text does not hold. ValueError for one that holds all."""

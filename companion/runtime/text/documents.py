@@ -45,21 +45,6 @@ def check_utf8(data: bytes, name: str) -> None:
         )
 
 
-def end_of_text(tokenizer) -> int:
-    """The id that ends a text: of <|endoftext|>, or the one that a public model's tokenizer names.
-
-    Raises ValueError for a tokenizer without it.
-    """
-    if hasattr(tokenizer, "end"):
-        if tokenizer.end is None:
-            rule = "name one as eos_token in its tokenizer_config.json"
-            raise ValueError(f"tokenizer names no token that ends a text; {rule}")
-        return tokenizer.end
-    if END_OF_TEXT not in tokenizer.special_tokens:
-        raise ValueError(f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens")
-    return tokenizer.special_tokens[END_OF_TEXT]
-
-
 def load_text(
     name_or_path: str | Path, split: str | None = None, skip: Callable[[str], object] | None = None
 ) -> list[str]:

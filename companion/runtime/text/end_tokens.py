@@ -7,8 +7,7 @@ shows them.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from companion.runtime.text.documents import end_of_text
-from companion.runtime.text.tokenizer import UNKNOWN, TextDecoder, Tokenizer
+from companion.runtime.text.tokenizer import TextDecoder, Tokenizer, decode_stream
 
 TURN_ENDS = ("<|end|>", "<|user|>")
 """Of the special tokens of chapter 16, those at which the model's turn is over."""
@@ -27,39 +26,9 @@ def end_ids(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, .
         ValueError: If the tokenizer knows no token that ends a text.
     """
     special = tokenizer.special_tokens
-    found = [end_of_text(tokenizer), *getattr(tokenizer, "ends", ())]
+    found = [tokenizer.end, *tokenizer.ends]
     found += [special[name] for name in TURN_ENDS if name in special]
     return tuple(dict.fromkeys(i for i in found if vocab_size is None or i < vocab_size))
-
-
-def start_id(tokenizer: Tokenizer) -> int:
-    """Return the id from which a text without a prompt is told, where nothing begins every text.
-
-    Raises:
-        ValueError: If the tokenizer knows no token that ends a text.
-    """
-    start = getattr(tokenizer, "start", None)
-    return end_of_text(tokenizer) if start is None else start
-
-
-def document_start(tokenizer: Tokenizer) -> list[int]:
-    """Return the ids before a whole document that is scored, so that its first token is predicted too.
-
-    They are what begins every text; for a tokenizer that adds nothing, the id that start_id gives.
-    """
-    begin = list(getattr(tokenizer, "begin", ()))
-    return begin or [start_id(tokenizer)]
-
-
-def control_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """Return the ids that no answer shows.
-
-    In our tokenizers these are all special tokens but <unk>, which stands for a word of the text. Public
-    files say of each token whether it is one.
-    """
-    if hasattr(tokenizer, "control"):
-        return frozenset(tokenizer.control)
-    return frozenset(i for name, i in tokenizer.special_tokens.items() if name != UNKNOWN)
 
 
 def stop_ids(stop: int | Collection[int] | None) -> tuple[int, ...]:
@@ -80,7 +49,7 @@ def until(ids: Iterable[int], stop: int | Collection[int] | None) -> Iterator[in
 
 def answer_decoder(tokenizer: Tokenizer) -> TextDecoder:
     """Return a decoder of ids that come one by one, to which control tokens are no text."""
-    return TextDecoder(tokenizer, control_ids(tokenizer))
+    return TextDecoder(tokenizer, tokenizer.control)
 
 
 def decode_answer(
@@ -90,9 +59,4 @@ def decode_answer(
 
     Bytes are held back until their character is whole, as in decode_stream.
     """
-    decoder = answer_decoder(tokenizer)
-    for i in until(ids, stop):
-        if text := decoder.add(i):
-            yield text
-    if rest := decoder.end():
-        yield rest
+    return decode_stream(tokenizer, until(ids, stop), tokenizer.control)

@@ -10,6 +10,11 @@ PIECE = 2**24
 """Tokens that are read at a time, so that a memory-mapped file never stands in memory whole."""
 
 
+def token_bytes(token: str | bytes) -> bytes:
+    """The bytes of a token."""
+    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+
+
 def tokenizer_fingerprint(tokenizer) -> str:
     """The same for two tokenizers that cut and number every text alike, however they were saved.
 
@@ -17,12 +22,10 @@ def tokenizer_fingerprint(tokenizer) -> str:
     """
     digest = hashlib.sha256()
     for i, token in sorted(tokenizer.vocab.items()):
-        token = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
+        token = token_bytes(token)
         digest.update(b"%d %d " % (i, len(token)) + token)
-    merges = getattr(tokenizer, "merges", ())
     special = sorted(tokenizer.special_tokens.items())
-    rules = getattr(tokenizer, "rules", getattr(tokenizer, "pattern", ""))
-    digest.update(repr((list(merges), special, rules)).encode())
+    digest.update(repr((list(tokenizer.merges), special, tokenizer.rules)).encode())
     return digest.hexdigest()
 
 

@@ -28,7 +28,6 @@ from companion.runtime.text.chat_templates import (
     PRIVATE,
     Guard,
     check_messages,
-    our_template,
     render,
 )
 from companion.runtime.text.tokenizer import (
@@ -59,7 +58,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     file: what tokenizer.json holds. config: tokenizer_config.json. chat_template: a text in Jinja, where it
     is not in config. special_tokens: as save wrote them, for a comparison.
     All added tokens of the file are special tokens, but for those of spaces alone, which are text.
-    begin: the ids that stand before every text, maybe []; end: the id that ends a text, or None.
+    begin may be [], and named_end and named_start None.
     vocab: the bytes of each id. There may be holes between the ids; vocab_size counts them without.
     Raises ValueError for a file that holds another kind of tokenizer; ImportError without `tokenizers`.
     Source: https://huggingface.co/docs/tokenizers.
@@ -67,6 +66,11 @@ class PublicTokenizer(Tokenizer, kind="public"):
 
     fields = ("file", "config", "chat_template", "special_tokens", "generation")
     optional = ("generation",)  # files of before have none
+    is_public = True
+    named_start: int | None = None
+    without_end = (
+        "tokenizer names no token that ends a text; name one as eos_token in its tokenizer_config.json"
+    )
 
     def __init__(
         self,
@@ -92,9 +96,9 @@ class PublicTokenizer(Tokenizer, kind="public"):
         self.vocab_size = len(self.vocab)
         self.ends, bos = named_ids(self.generation, GENERATION)
         self.sampling = named_sampling(self.generation, GENERATION)
-        self.begin, self.end = self._begin(), self._end()
-        starts = [i for i in (bos, self._id_of("bos_token"), self.end) if i is not None]
-        self.start = starts[0] if starts else None
+        self.begin, self.named_end = self._begin(), self._end()
+        starts = [i for i in (bos, self._id_of("bos_token"), self.named_end) if i is not None]
+        self.named_start = starts[0] if starts else None
         self.control = self._control()
 
     @cached_property
@@ -180,7 +184,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         names = {content(token) for token in tokens if isinstance(token, dict) and token.get("special")}
         names |= {content(self.config.get(role)) for role in ROLES}
         found = {i for name, i in self.special_tokens.items() if name in names}
-        return frozenset({*found, *self.ends} | ({self.end} - {None}))
+        return frozenset({*found, *self.ends} | ({self.named_end} - {None}))
 
     def _id_of(self, role: str) -> int | None:
         """The id of the token that the configuration gives a role, as eos_token; None where there is none."""
@@ -294,10 +298,11 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
     """
     if isinstance(tokenizer, PublicTokenizer):
         return tokenizer.file, tokenizer.config, tokenizer.chat_template
-    if hasattr(tokenizer, "merges") and hasattr(tokenizer, "byte_order"):
-        return bpe_file(tokenizer), bpe_config(tokenizer), our_template(tokenizer)
-    kind = getattr(tokenizer, "kind", type(tokenizer).__name__)
-    raise ValueError(f"a tokenizer of kind {kind!r} has no place in {FILE}; train with a BPETokenizer")
+    if tokenizer.kind == "bpe":
+        return bpe_file(tokenizer), bpe_config(tokenizer), tokenizer.template
+    raise ValueError(
+        f"a tokenizer of kind {tokenizer.kind!r} has no place in {FILE}; train with a BPETokenizer"
+    )
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:

@@ -3,11 +3,12 @@
 import codecs
 import inspect
 import json
-from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import regex
 
@@ -17,6 +18,16 @@ END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
 UNKNOWN = "<unk>"
 """The special token that stands where the vocabulary has none."""
+CHAT_TOKENS = ("<|user|>", "<|assistant|>", "<|end|>")
+"""The special tokens of chapter 16."""
+CHAT_TEMPLATE = (
+    "{{ '<|endoftext|>' }}{% for message in messages %}"
+    "{% if message['role'] not in ['user', 'assistant'] %}"
+    "{{ raise_exception('this model knows the roles user and assistant') }}{% endif %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+"""What chapter 16's chat_ids writes, as a program in Jinja."""
 BYTES = bytes(range(256))
 """Each byte once, in order."""
 MOST = 0x110000
@@ -53,6 +64,17 @@ class Tokenizer:
     kinds: dict[str, type] = {}
     fields: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    is_public = False
+    """Whether it is a public model's, whose own chat template writes its conversations: see its `chat`."""
+    pattern: str | None = None
+    """The regular expression that cuts a text into pieces, where there is one."""
+    merges: Collection[tuple[bytes, bytes]] = ()
+    """The pairs that byte-pair encoding joins, in order."""
+    ends: Collection[int] = ()
+    """Further ids that end a text, beside `end`."""
+    sampling: Mapping[str, Any] = MappingProxyType({})
+    """How the model of the tokenizer wants its texts to be drawn: options of generate."""
+    without_end = f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens"
 
     def __init_subclass__(cls, kind: str):
         cls.kind, Tokenizer.kinds[kind] = kind, cls
@@ -74,6 +96,61 @@ class Tokenizer:
         in_bytes = isinstance(ordinary[0], bytes)
         self.vocab = dict(enumerate(ordinary + [name.encode() if in_bytes else name for name in names]))
         self.vocab_size = len(self.vocab)
+
+    # -- where texts begin and end
+
+    @cached_property
+    def named_end(self) -> int | None:
+        """The id that ends a text, or None."""
+        return self.special_tokens.get(END_OF_TEXT)
+
+    @property
+    def named_start(self) -> int | None:
+        """The id that begins a text, or None."""
+        return self.named_end
+
+    @property
+    def end(self) -> int:
+        """The id that ends a text. Raises ValueError for a tokenizer that names none."""
+        self.check_end()
+        return self.named_end
+
+    def check_end(self, place: str | Path = "") -> None:
+        """Raises ValueError for a tokenizer that names no token that ends a text. place: its file."""
+        if self.named_end is None:
+            raise ValueError(f"{place}: {self.without_end}" if place else self.without_end)
+
+    @property
+    def start(self) -> int:
+        """The id from which a text without a prompt is told, where nothing begins every text."""
+        return self.end if self.named_start is None else self.named_start
+
+    @cached_property
+    def begin(self) -> list[int]:
+        """The ids that stand before every text."""
+        return [self.end]
+
+    @cached_property
+    def control(self) -> frozenset[int]:
+        """The ids that no answer shows. <unk> is not one of them: it stands for a word of the text."""
+        return frozenset(i for name, i in self.special_tokens.items() if name != UNKNOWN)
+
+    @property
+    def has_chat_tokens(self) -> bool:
+        """Whether it has the special tokens of chapter 16."""
+        return set(CHAT_TOKENS) <= set(self.special_tokens)
+
+    @property
+    def template(self) -> str | None:
+        """The chat template, a program in Jinja; None where there is none."""
+        return CHAT_TEMPLATE if self.has_chat_tokens else None
+
+    # -- text to ids, and back
+
+    @property
+    def rules(self) -> str:
+        """What decides how a text is cut: two tokenizers with the same tokens may differ in it."""
+        return self.pattern or ""
 
     def encode(self, text: str, allowed_special: Collection[str] | str = ()) -> list[int]:
         """The ids of a text. Special tokens' names are ordinary text unless allowed ("all", or a set)."""
@@ -122,33 +199,30 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a saved tokenizer, as the class that wrote it. ValueError, naming the file, for any other."""
-        import_module("companion.runtime.text.hugging_face")  # a kind that no chapter imports
-        kinds = {kind: made for kind, made in Tokenizer.kinds.items() if issubclass(made, cls)}
-        return load_tokenizer(path, kinds)
+        """Read a saved tokenizer, as the class that wrote it.
+
+        Raises ValueError, naming the file, for any other or a damaged file; OSError where it cannot be read.
+        """
+        data = read_regular(path)
+        try:
+            tokenizer = from_state(json.loads(data), cls)
+        except (ValueError, TypeError, RecursionError) as error:
+            is_json = not isinstance(error, (UnicodeError, json.JSONDecodeError))
+            problem = error if is_json else f"not JSON: {error}"
+            where = f"path={str(path)!r} is no tokenizer that .save wrote"
+            raise ValueError(f"{where} ({problem}); save it again") from None
+        tokenizer.special_tokens.source = str(path)
+        return tokenizer
 
 
-def load_tokenizer(path: str | Path, kinds: dict[str, type]) -> Tokenizer:
-    """Read what Tokenizer.save wrote, as one of these kinds.
-
-    Raises ValueError, with the file's name, for any other or a damaged file; OSError where it cannot be read.
-    """
-    data = read_regular(path)
-    try:
-        tokenizer = from_state(json.loads(data), kinds)
-    except (ValueError, TypeError, RecursionError) as error:
-        problem = f"not JSON: {error}" if isinstance(error, (UnicodeError, json.JSONDecodeError)) else error
-        where = f"path={str(path)!r} is no tokenizer that .save wrote"
-        raise ValueError(f"{where} ({problem}); save it again") from None
-    tokenizer.special_tokens.source = str(path)
-    return tokenizer
-
-
-def from_state(state: dict, kinds: dict[str, type]) -> Tokenizer:
-    """The tokenizer of a saved state. TypeError or ValueError for what is no such state."""
+def from_state(state: dict, cls: type[Tokenizer] = Tokenizer) -> Tokenizer:
+    """The tokenizer of a saved state, of this class. TypeError or ValueError for what is no such state."""
     if not isinstance(state, dict) or "kind" not in state:
         raise ValueError("it is no object with a kind")
     kind = state.pop("kind")
+    if kind == "public":
+        import_module("companion.runtime.text.hugging_face")  # a kind that no chapter imports
+    kinds = {name: made for name, made in Tokenizer.kinds.items() if issubclass(made, cls)}
     if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"its kind is {kind!r:.40}, which is none of {', '.join(map(repr, kinds))}")
     fields = kinds[kind].fields
@@ -396,13 +470,13 @@ class TextDecoder:
         return self.decoder.decode(b"", final=True)
 
 
-def decode_stream(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
+def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[int] = ()) -> Iterator[str]:
     """Yield the text of ids as they come, holding back bytes until their character is whole.
 
     Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
-    stays here: the text may go on from another. Ids as for drawn_token.
+    stays here: the text may go on from another. Ids as for drawn_token; hidden: as for TextDecoder.
     """
-    decoder = TextDecoder(tokenizer)
+    decoder = TextDecoder(tokenizer, hidden)
     for i in ids:
         if text := decoder.add(i):
             yield text

@@ -121,13 +121,14 @@ class Peers:
         """Wait until all processes have come here."""
         self.any(False)
 
-    def agree(self, here: dict, why: str = "start all with the same options and data") -> None:
+    def agree(self, here: dict) -> None:
         """ValueError, in one line, in all processes, at the first of these values in which they differ."""
         for rank, there in enumerate(all_of := self.gather(json.loads(json.dumps(here, default=str)))):
             for name, value in all_of[0].items():
                 if there.get(name) != value:
+                    rule = "start all with the same options and data"
                     values = f"{value!r:.40} in process 0, {there.get(name)!r:.40} in process {rank}"
-                    raise ValueError(f"the processes disagree on {name}: {values}; {why}")
+                    raise ValueError(f"the processes disagree on {name}: {values}; {rule}")
 
 
 def peers_of(trainer: Any) -> Peers:

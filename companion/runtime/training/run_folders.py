@@ -62,12 +62,6 @@ def holds_only(folder: Path, mark: str, names: Collection[str]) -> bool:
     return mark in held and held <= set(names)
 
 
-def holds_learned(folder: Path, names: Collection[str]) -> bool:
-    """As holds_only, of report.json or of a whole model, to which a stopped run has written no report."""
-    marks = ["report.json", *([WEIGHTS] if holds_model(folder) else [])]
-    return any(holds_only(folder, mark, names) for mark in marks)
-
-
 def free_folder(runs: Path, name: str, held: ExitStack) -> Path:
     """Claim the first of runs/name, runs/name-2 … that holds no model and that no other run has claimed."""
     for number in itertools.count(1):

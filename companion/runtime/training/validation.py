@@ -12,7 +12,6 @@ import torch
 from companion.runtime.data.prepared import row_starts
 from companion.runtime.models.devices import DTYPES
 from companion.runtime.storage.checkpoints import unwrapped
-from companion.runtime.text.documents import end_of_text
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.training.distributed import peers_of, together
 
@@ -84,7 +83,7 @@ def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
     for name, value in asked.items():
         if value > (most := getattr(unwrapped(model).config, name)):
             raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
-    end_of_text(data.tokenizer)
+    data.tokenizer.check_end()
     check_rows(data.train, config.context_length)
     if len(data.val.starts) < 2:
         raise ValueError("data.val has no documents to take a loss on; hold out at least one")

@@ -6,7 +6,6 @@ import streamlit as st
 
 from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
-from companion.runtime.generation.generation_configs import sampling_of
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import THRESHOLD, Index, read_frequent
@@ -39,8 +38,9 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
     stop, place = st.empty(), st.empty()
     stop.button("Stop", key="stop chat")
     try:
-        sampling = sampling_of(teller.tokenizer)
-        chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **sampling)
+        chat = Chat(
+            teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **teller.tokenizer.sampling
+        )
         for before in earlier:
             chat.messages += [
                 {"role": "user", "content": before.asked},
