@@ -11,13 +11,26 @@ from torch import nn
 __all__ = ["TokenEmbedding", "WindowModel", "fit", "GPTEmbedding"]
 
 
-# Cell c42af6af, under “A one-hot row times a matrix is a look-up”
+# Cell 6ec9630d, under “The package's TokenEmbedding”
+# The package's embedding layer
 class TokenEmbedding(nn.Module):
-    """A table with one row of numbers for each token id: (B, T) int64 -> (B, T, C), or any shape.
+    """Table with one learned vector for each token id.
 
-    vocab_size: rows, V; d_model: numbers in a row, C. Rows start as noise, standard deviation 0.02.
-    Raises ValueError for a size below 1, or a token that has no row.
-    Source: GPT-2's wte (Radford et al., 2019); the same look-up as torch.nn.Embedding.
+    The vectors start as normally distributed noise with standard deviation 0.02. The look-up is that
+    of torch.nn.Embedding.
+
+    Args:
+        vocab_size: Number of rows, V.
+        d_model: Numbers in a row, C.
+
+    Raises:
+        ValueError: If a size is below 1.
+
+    Shape:
+        tokens (B, T) int64, or any other shape; the result has one more dimension: (B, T, C).
+
+    Reference:
+        Radford et al., 2019, Language models are unsupervised multitask learners (GPT-2's wte).
     """
 
     def __init__(self, vocab_size: int, d_model: int):
@@ -33,58 +46,92 @@ class TokenEmbedding(nn.Module):
         return self
 
     def forward(self, tokens: torch.Tensor, start=0) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, C). start: ignored; every embedding takes one (see GPTEmbedding)."""
+        """Look up the vectors of tokens.
+
+        Args:
+            tokens: Token ids, (B, T) int64.
+            start: Ignored. Every embedding accepts the position of its first token.
+
+        Returns:
+            The vectors, (B, T, C).
+
+        Raises:
+            ValueError: If a token has no row.
+        """
         try:
             return F.embedding(tokens, self.weight)  # (B, T) -> (B, T, C)
         except IndexError:
-            low, high, size = tokens.min().item(), tokens.max().item(), len(self.weight)
+            low = tokens.min().item()
+            high = tokens.max().item()
             raise ValueError(
-                f"tokens go from {low} to {high}, but the table has rows 0 to {size - 1}; "
+                f"tokens go from {low} to {high}, but the table has rows 0 to {len(self.weight) - 1}; "
                 "encode the text with the tokenizer that this model was made for"
             ) from None
 
 
-# Cell 3110b23b, under “A window of rows”
+# Cell 2c0d0f0a, under “A window of embeddings”
 class WindowModel(nn.Module):
-    """The rows of the last n tokens, side by side, to logits: (B, T) -> (B, T, V).
+    """Neural language model that predicts the next token from the embeddings of the last n tokens.
 
-    vocab_size: V. n: tokens in a window; at the start of a text, the first token is repeated to fill it.
-    d_model: numbers in a row, C. d_hidden: numbers in the mixture.
-    Source: Bengio et al., 2003 (A Neural Probabilistic Language Model), section 2.
+    At the start of a text, the first token is repeated to fill the window.
+
+    Args:
+        vocab_size: Number of tokens in the vocabulary, V.
+        n: Number of tokens in a window.
+        d_model: Numbers in an embedding, C.
+        d_hidden: Numbers in the hidden layer.
+
+    Shape:
+        tokens (B, T) int64; the result is the logits (B, T, V).
+
+    Reference:
+        Bengio et al., 2003, A neural probabilistic language model, section 2.
     """
 
     def __init__(self, vocab_size: int, n: int, d_model: int, d_hidden: int):
         super().__init__()
-        self.n, self.token = n, TokenEmbedding(vocab_size, d_model)
-        self.mix = nn.Linear(n * d_model, d_hidden)  # W, b
-        self.out = nn.Linear(d_hidden, vocab_size)  # U, u
+        self.n = n
+        self.token = TokenEmbedding(vocab_size, d_model)
+        self.mix = nn.Linear(n * d_model, d_hidden)  # W and b
+        self.out = nn.Linear(d_hidden, vocab_size)  # U and u
 
     def windows(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, T) -> (B, T, n): the last n tokens at each position."""
-        before = tokens[:, :1].expand(-1, self.n - 1)  # expand repeats: <|endoftext|>
-        return torch.cat([before, tokens], dim=1).unfold(1, self.n, 1)  # every run of n
+        """Return the last n tokens at each position: (B, T) -> (B, T, n)."""
+        padding = tokens[:, :1].expand(-1, self.n - 1)  # (B, n - 1): the first token, repeated
+        padded = torch.cat([padding, tokens], dim=1)  # (B, n - 1 + T)
+        return padded.unfold(1, self.n, 1)  # (B, T, n)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, T) int64 -> logits (B, T, V), by equation (5)."""
-        rows = self.token(self.windows(tokens))  # (B, T, n) -> (B, T, n, C)
-        h = torch.tanh(self.mix(rows.flatten(2)))  # (B, T, n C) -> (B, T, d_hidden)
+        """Compute the logits (B, T, V) by equation (5)."""
+        x = self.token(self.windows(tokens))  # (B, T, n) -> (B, T, n, C)
+        h = torch.tanh(self.mix(x.flatten(2)))  # (B, T, n * C) -> (B, T, d_hidden)
         return self.out(h)  # (B, T, V)
 
 
-# Cell 590082df, under “A window of rows”
+# Cell 0155bddf, under “A window of embeddings”
 def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
-    """Train model to predict the next token, by Adam; return each step's loss in nats per token.
+    """Train a model to predict the next token, with Adam.
 
-    model: (B, T) -> logits (B, T, V), trained in place. batches: pairs (x, y), each (B, T) int64,
-    at least `steps` of them; a target of -100 is left out. lr: Adam's learning rate.
-    Raises ValueError for steps below 1, an lr that is not above 0, or fewer batches than steps.
+    Args:
+        model: Module that maps tokens (B, T) to logits (B, T, V). It is trained in place.
+        batches: Pairs (inputs, targets), each (B, T) int64; at least as many as steps. Targets of -100
+            are left out of the loss.
+        steps: Number of steps.
+        lr: Learning rate.
+
+    Returns:
+        The loss of each step, in nats per token.
+
+    Raises:
+        ValueError: If steps is below 1, if lr is not above 0, or if there are fewer batches than steps.
     """
     if steps < 1 or not lr > 0:
         raise ValueError(f"steps={steps} must be at least 1 and lr={lr} above 0; try 300 and 0.003")
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)  # fused: the same, faster
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     losses = []
-    for _, (x, y) in zip(range(steps), batches, strict=False):
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())  # (B*T, V), (B*T,)
+    for _, (inputs, targets) in zip(range(steps), batches, strict=False):  # at most `steps` batches
+        logits = model(inputs)  # (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -94,15 +141,25 @@ def fit(model: nn.Module, batches, steps: int, lr: float) -> list[float]:
     return losses
 
 
-# Cell 6ec9630d, under “A set of tokens is not a sentence”
+# Cell 63bd196a, under “The package's GPTEmbedding”
+# The package's sum of token and position embeddings
 class GPTEmbedding(nn.Module):
-    """Token embedding plus learned position embedding: (B, T) int64 -> (B, T, C).
+    """Sum of token embeddings and learned position embeddings.
 
-    context_length: positions that have a row.
-    dropout: the share of numbers set to 0 in training (chapter 4).
-    Raises ValueError for a size below 1, a dropout outside [0, 1), a position below 0 or past
-    context_length, or a tensor start that is not int64, one for each of the B rows.
-    Source: GPT-2's wte + wpe (Radford et al., 2019).
+    Args:
+        vocab_size: Number of tokens in the vocabulary, V.
+        context_length: Number of positions that have a vector.
+        d_model: Numbers in a vector, C.
+        dropout: Share of numbers that is set to 0 in training (chapter 4).
+
+    Raises:
+        ValueError: If a size is below 1 or dropout is outside [0, 1).
+
+    Shape:
+        tokens (B, T) int64; the result is (B, T, C).
+
+    Reference:
+        Radford et al., 2019, Language models are unsupervised multitask learners (GPT-2's wte + wpe).
     """
 
     def __init__(self, vocab_size: int, context_length: int, d_model: int, dropout: float = 0.0):
@@ -116,15 +173,40 @@ class GPTEmbedding(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: torch.Tensor, start: int | torch.Tensor = 0) -> torch.Tensor:
-        """(B, T) -> (B, T, C). start: position of the first token, an int or, by row, int64 (B,)."""
-        T, rows, by_row = tokens.shape[-1], len(self.position.weight), torch.is_tensor(start)
-        if by_row and (start.dtype != torch.int64 or start.shape != tokens.shape[:-1]):
+        """Embed tokens that stand at the positions start, start + 1, ...
+
+        Args:
+            tokens: Token ids, (B, T) int64.
+            start: Position of the first token: one int for all rows, or an int64 tensor (B,) with one
+                for each row.
+
+        Returns:
+            The vectors, (B, T, C).
+
+        Raises:
+            ValueError: If a token or a position has no row, or if a tensor start is not int64 of shape (B,).
+        """
+        T = tokens.shape[-1]
+        self._check_positions(tokens, start)
+        positions = torch.arange(T, device=tokens.device)  # (T,)
+        if torch.is_tensor(start):
+            positions = start[:, None] + positions  # (B, T)
+        else:
+            positions = start + positions  # (T,)
+        return self.dropout(self.token(tokens) + self.position(positions))  # (B, T, C)
+
+    def _check_positions(self, tokens: torch.Tensor, start: int | torch.Tensor) -> None:
+        """Raise ValueError if a position from start on has no row."""
+        lowest = highest = start
+        if torch.is_tensor(start):
             given, wanted = tuple(start.shape), tuple(tokens.shape[:-1])
-            raise ValueError(f"start is {start.dtype} {given}, must be an int, or torch.int64 {wanted}")
-        low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
-        if low < 0 or high + T > rows:
+            if start.dtype != torch.int64 or given != wanted:
+                raise ValueError(f"start is {start.dtype} {given}, must be an int, or torch.int64 {wanted}")
+            lowest = int(start.min())
+            highest = int(start.max())
+        end = highest + tokens.shape[-1]
+        context_length = len(self.position.weight)
+        if lowest < 0 or end > context_length:
             raise ValueError(
-                f"tokens take positions {low} to {high + T - 1}, but context_length={rows}; shorten it"
+                f"tokens take positions {lowest} to {end - 1}, but {context_length=}; shorten it"
             )
-        at = torch.arange(T, device=tokens.device) + (start[:, None] if by_row else start)
-        return self.dropout(self.token(tokens) + self.position(at))  # (B, T, C) + (T, C) or (B, T, C)

@@ -42,35 +42,36 @@ def nearest_cases(seed):
     cases=nearest_cases,
     mistakes="""
         cosine[i] = -torch.inf =>
-            You found the row itself: nothing is more like it. Leave it out of the search.
+            You found row i itself, because no row is more similar to it. Leave it out of the search.
         rows / rows.norm(dim=1, keepdim=True) => rows
-            You compared products of the rows as they are. A long row has large products with everybody,
-            wherever it points: bring the rows to length 1 first.
+            You compared products of the rows as they are. A long row has large products with many rows, even
+            if it points elsewhere. Divide each row by its length first.
         directions @ directions[i] => -(rows - rows[i]).norm(dim=1)
-            You took the row that is least far away. Two rows that point the same way can lie far apart, one
-            short and one long: compare directions, not places.
+            You took the row at the smallest distance. Two rows that point the same way can be far apart, if
+            one is short and one is long. Compare directions, not distances.
         dim=1 => dim=0
-            You brought the columns to length 1, not the rows. In a table (V, C), which `dim` runs along a
-            row?
+            You divided the columns by their lengths, not the rows. In a table (V, C), which `dim` runs along
+            a row?
         directions @ directions[i] => (directions @ directions[i]).abs()
-            A row that points the opposite way is as unlike as can be. The cosine's sign matters: no `abs`.
+            A row that points the opposite way is as dissimilar as possible. The sign of the cosine matters,
+            so do not take `abs`.
         -torch.inf => 0
-            You put 0 in row i's own place. Where all the others point away from it, their cosines lie below
-            0, and it finds itself: its place needs a number below any cosine.
+            You replaced row i's own cosine by 0. If all other rows point away from it, their cosines are
+            below 0, and row i finds itself. Use a number below any cosine.
         directions @ directions[i] => (directions @ directions[i]).clamp(min=-1) ; -torch.inf => -1
-            You put −1 in row i's own place. A row that points exactly the other way has the cosine −1 too,
-            and need not come first: the place needs a number below any cosine.
+            You replaced row i's own cosine by −1. A row that points exactly the other way has the cosine −1
+            too, so row i may still be found. Use a number below any cosine.
         cosine[i] = -torch.inf => ; cosine.argmax() => cosine.sort(descending=True, stable=True).indices[1]
-            You took the second in order, as if row i were sure to be the first. Where another row points the
-            very same way, row i may come second, and finds itself.
+            You took the second row in order of similarity, as if row i were sure to be the first. If another
+            row points in exactly the same direction, row i may come second and find itself.
         cosine[i] = -torch.inf => cosine = cosine[torch.arange(len(rows)) != i]
-            You took row i out and searched the rest. Behind it every index is then one too small.
+            You took row i out and searched the rest. Then every index after i is one too small.
         cosine[i] = -torch.inf => ; argmax => argmin
-            You found the least alike row, not the most alike one.
+            You found the least similar row, not the most similar one.
         argmax => max
-            You returned how alike the nearest row is. The question is which row it is: its index.
+            You returned how similar the nearest row is. The question is which row it is, so return its index.
     """,
-    right="What a word means to the model is where its row points; how long it is, is another matter.",
+    right="What a word means to the model is the direction of its embedding; its length is another matter.",
 )
 def nearest(rows, i):
     directions = rows / rows.norm(dim=1, keepdim=True)
@@ -86,21 +87,23 @@ chapter.number(
     tolerance=0.05,
     mistakes="""
         0.0
-            A loss of 0 would mean that it always knows which came first. Do the two orders of a pair give it
-            different means, without a nonlinearity?
+            A loss of 0 would mean that the model always knows which token came first. Without a
+            nonlinearity, do the two orders of a pair have different means?
         math.log(10)
-            That is the loss of a model that finds all ten tokens alike. This one sees which two there are.
+            That is the loss of a model that finds all ten tokens equally likely. This model sees which two
+            there are.
         1.0
             One question with two answers is one bit. The loss is in nats: how many of those is a bit?
         0.5
-            That may be the probability that it gives to the right token. Its loss is the surprise at it,
-            minus the logarithm.
+            That may be the probability that the model gives to the right token. The loss is the surprise at
+            this token, minus the logarithm of its probability.
         math.log(9)
-            Nine tokens would be left if it knew one that is not the first. It knows more: both.
+            Nine tokens would remain if the model knew one token that is not the first. It knows more: the
+            two tokens of the pair.
         math.log(20)
-            Ten tokens and two positions are in the tables. How many could be the answer?
+            The tables hold ten tokens and two positions. How many tokens could be the answer?
     """,
-    right="Half the time the wrong one, for ever: a straight sum cannot say which row stood where.",
+    right="Half of the answers are wrong, however long it trains: a plain sum does not depend on the order.",
 )
 
 # -- 3.3 ------------------------------------------------------------------
@@ -126,32 +129,33 @@ def gradient_cases(seed):
     cases=gradient_cases,
     mistakes="""
         += grads[n] => = grads[n]
-            A token that occurs twice has only its last gradient here. `table[tokens] = …`, and `+=` too,
-            write each row once: of what is meant for the same row, one survives. It has to add up.
+            A token that occurs twice has only its last gradient here. `table[tokens] = …` and
+            `table[tokens] += …` write each row once, so only one of several gradients for the same row
+            survives. They have to be added up.
         += grads[n] => = grads[n] ; range(len(tokens)) => reversed(range(len(tokens)))
-            A token that occurs twice has only its first gradient here. All of them add up.
+            A token that occurs twice has only its first gradient here. All its gradients have to be added up.
         = it / torch.bincount(tokens, minlength=vocab_size).clamp(min=1)[:, None]
-            You took the mean over a token's occurrences. The loss depends on the row through each of them,
-            and a derivative adds up over the ways that a number enters.
+            You took the mean over a token's occurrences. The loss depends on the row through each
+            occurrence, and a derivative is the sum over all of them.
         = it / torch.bincount(tokens, minlength=vocab_size)[:, None]
-            You took the mean over a token's occurrences; of a token that never occurs, it is nan. A
-            derivative adds up over the ways that a number enters: take the sum, 0 where there are none.
+            You took the mean over a token's occurrences, and for a token that never occurs this is nan. A
+            derivative is the sum over all occurrences, which is 0 where there are none.
         = it.sum(1, keepdim=True).expand_as(it)
-            Each of your rows has the same number C times: a `sum()` without `dim` adds up the columns too.
-            Along which dimension do a token's occurrences lie?
+            Each of your rows has the same number C times, because a `sum()` without `dim` adds up the columns
+            too. Along which dimension do a token's occurrences lie?
         = it / len(tokens)
-            You divided by the number of tokens. If the loss is a mean, that is in `grads` already.
+            You divided by the number of tokens. If the loss is a mean, `grads` already contains this factor.
         = table_gradient(tokens, grads, int(tokens.max()) + 1)
-            Your table ends at the largest token that occurs. It has `vocab_size` rows, also where nobody
-            reads.
+            Your table ends at the largest token that occurs. It must have `vocab_size` rows, also for tokens
+            that were not read.
         = it[tokens.unique()]
             You kept only the rows that were read. The others belong to the table too; their gradient is 0.
         = it.T
             Rows and columns are swapped: the gradient has the shape of the table, (V, C).
         += grads[n] => += 1
-            You counted how often each token occurs. Each occurrence brings its own row of `grads`.
+            You counted how often each token occurs. Each occurrence contributes its own row of `grads`.
     """,
-    right="The look-up copies rows out, so its gradient adds rows in: an embedding's whole way back.",
+    right="A look-up copies rows out, so its gradient adds rows in. That is the whole backward pass.",
 )
 def table_gradient(tokens, grads, vocab_size):
     found = torch.zeros(vocab_size, grads.shape[1])
@@ -217,13 +221,13 @@ def by_look_up(answer, rows, weight, bias, window):
     shown="token.weight = {0}, mix.weight = {1}, mix.bias = {2}; the sums are for the windows {3}",
     mistakes="""
         found[0] += mix.bias => pass
-            The vector `mix.bias` is missing. It is added to every sum; put it where it is added once.
+            The vector `mix.bias` is missing. It belongs in every sum exactly once, so put it into one table.
         mix.bias is not None => True
             An `nn.Linear` that was made with `bias=False` has None as its `bias`: then there is nothing to
             add.
         found[0] += mix.bias => found += mix.bias
-            `mix.bias` is in every table, so a sum over n tables has it n times. It belongs in one of them, or
-            a share of it in each.
+            `mix.bias` is in every table, so a sum over n tables contains it n times. Put it into one table,
+            or a share of it into each.
         j * width : (j + 1) * width => j::n
             Your blocks take every n-th number of a row of `mix.weight`. The rows of the window lie side by
             side, one token's C numbers after the other's, so the blocks do too.
@@ -234,12 +238,13 @@ def by_look_up(answer, rows, weight, bias, window):
             Your tables come in the wrong order: table 0 is for the oldest token of the window, whose row
             comes first.
         j * width : (j + 1) * width => :width
-            All your tables come from the same block. What a token says depends on its place in the window.
+            All your tables come from the same block. What a token contributes depends on its position in the
+            window.
         return found => return found.tanh()
         return found => return found.tanh() ; found[0] += mix.bias => found[-1] += mix.bias
         return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias / n
         return found => return found.tanh() ; found[0] += mix.bias => found += mix.bias || pass
-            The tanh comes after the sum. The tanh of a sum is no sum of tanhs, so no table can hold it.
+            The tanh comes after the sum. The tanh of a sum is not a sum of tanhs, so no table can hold it.
     """,
     right="Eight look-ups and seven additions do what took 65,536 multiplications a token.",
 )
@@ -313,7 +318,7 @@ def spell(answer, pieces, d_model, tokens):
 
 
 @chapter.function(
-    "3.5 A row for a word that nobody has seen ★★★",
+    "3.5 An embedding for a word that was never read ★★★",
     inputs="""
         [b"a"], 1, torch.tensor([[0]])
         [b"a", b"ab"], 2, torch.tensor([[1]])
@@ -327,37 +332,37 @@ def spell(answer, pieces, d_model, tokens):
     shown="{f}(pieces={0}, d_model={1})(tokens), tokens = {2}",
     mistakes="""
         counts / lengths => counts.float()
-            You added up the rows of a token's bytes. Take their mean, or long tokens get large rows.
+            You added up the vectors of a token's bytes. Take their mean, or long tokens get large vectors.
         counts / lengths => (counts > 0) / (counts > 0).sum(1, keepdim=True)
             A byte that occurs twice in a token counts once in your mean. It should count twice.
         counts / lengths => (counts > 0) / lengths
-            A byte that occurs twice in a token is counted once, and the parts no longer add up to 1. `=` and
-            `+=` at a list of indices write each place once; `torch.bincount` counts them all.
+            A byte that occurs twice in a token is counted once, and the shares no longer add up to 1. `=` and
+            `+=` at a list of indices write each index once; `torch.bincount` counts all of them.
         self.token(tokens) + => 0 * self.token(tokens) +
-            The token's own row is missing. Without it, `was` and `saw` would be the same to the model.
+            The token's own embedding is missing. Without it, `was` and `saw` would be the same to the model.
         + spelled => + 0 * spelled
-            The rows of the bytes are missing: these are the tokens' own rows alone.
+            The embeddings of the bytes are missing. Your vectors are the tokens' own embeddings alone.
         counts / lengths => counts / lengths.max()
             You divided by the length of the longest token. Each token has its own number of bytes.
         - super().__init__()
         + super().__init__()
         + longest = max(map(len, pieces))
         + pieces = [piece.ljust(longest, bytes(1)) for piece in pieces]
-            The padding counts as bytes. Short tokens are filled up with zeros here, and byte 0 has a row like
-            any other.
+            The padding counts as bytes. Short tokens are filled up with zeros here, and byte 0 has an
+            embedding like any other byte.
         - self.register_buffer("shares", counts / lengths)
         + self.register_buffer("shares", counts / (lengths + 1))
         + self.register_buffer("own", 1 / (lengths + 1))
         - return self.token(tokens) + spelled
         + return self.own[tokens] * self.token(tokens) + spelled
-            Your mean has the token's own row in it. First the mean over the bytes, then the sum.
+            Your mean includes the token's own embedding. First take the mean over the bytes, then add.
         self.byte.weight => self.byte.weight.detach()
-            The rows are right, but no gradient reaches the bytes: they would stay noise. Compute the mean in
-            `forward`, from `self.byte`, not once and for all in `__init__`.
+            The vectors are right, but no gradient reaches the bytes, so they would stay random. Compute the
+            mean in `forward`, from `self.byte`, and not once and for all in `__init__`.
         list(piece) => list(piece[:1]) ; counts / lengths => counts.float()
             Only the first byte of each token is used.
     """,
-    right="Every token that shares letters shares what is learned of them, seen or not.",
+    right="All tokens that share letters share what is learned about these letters, also tokens never read.",
 )
 class SpelledEmbedding(nn.Module):
     def __init__(self, pieces, d_model):

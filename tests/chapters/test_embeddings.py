@@ -1,4 +1,4 @@
-"""Chapter 3's module: look-ups equal to PyTorch's and GPT-2's, places added, a training loop that fits."""
+"""Chapter 3's module: look-ups equal to PyTorch's and GPT-2's, positions added, a training loop that fits."""
 
 import itertools
 import math
@@ -62,6 +62,13 @@ def test_rows_start_as_gpt2s_noise():
     assert weight.shape == (503, 101) and weight.dtype == torch.float32
     assert abs(weight.mean().item()) < 5e-4
     assert weight.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def test_every_embedding_has_a_token_table():
+    embed = TokenEmbedding(V, C)
+    assert embed.token is embed
+    assert list(embed.state_dict()) == ["weight"] and len(list(embed.parameters())) == 1
+    assert GPTEmbedding(V, LONGEST, C).token.weight.shape == (V, C)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Public benchmarks, and the course's models in EleutherAI's lm-evaluation-harness."""
+"""Public benchmarks, n-gram baselines, and the course's models in EleutherAI's lm-evaluation-harness."""

@@ -1,0 +1,57 @@
+"""The n-gram model for a whole text at once agrees with the recursion of chapter 2."""
+
+import numpy as np
+import pytest
+
+from companion.runtime.evaluation.ngrams import ngram_probabilities
+
+
+def probability(tokens: list, context: list, token: int, vocab_size: int) -> float:
+    """Witten-Bell smoothing as chapter 2 writes it, one question at a time."""
+    k = len(context)
+    followers = [tokens[i + k] for i in range(len(tokens) - k) if tokens[i : i + k] == context]
+    shorter = probability(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
+    if not followers:
+        return shorter
+    n, d = len(followers), len(set(followers))
+    return (followers.count(token) + d * shorter) / (n + d)
+
+
+@pytest.mark.parametrize(("vocab_size", "longest"), [(3, 1), (3, 2), (4, 3), (7, 5)])
+def test_each_token_has_the_probability_of_chapter_2(vocab_size, longest):
+    generator = np.random.default_rng(vocab_size)
+    train = generator.integers(vocab_size, size=60)
+    tokens = generator.integers(vocab_size, size=25)
+    train[train == 1] = 0  # token 1 never occurs in training
+    found, seen = ngram_probabilities(train, tokens, vocab_size, longest)
+    train, tokens = train.tolist(), tokens.tolist()
+    assert found.shape == seen.shape == (25 - longest + 1,)
+    for i, (p, known) in enumerate(zip(found, seen, strict=True)):
+        context, token = tokens[i : i + longest - 1], tokens[i + longest - 1]
+        assert p == pytest.approx(probability(train, context, token, vocab_size), rel=1e-12)
+        k = len(context)
+        assert known == any(train[j : j + k] == context for j in range(len(train) - k))
+
+
+def test_probabilities_after_a_context_sum_to_one():
+    train = np.random.default_rng(0).integers(5, size=200)
+    total = 0.0
+    for token in range(5):
+        found, _ = ngram_probabilities(train, [2, 4, 1, token], 5, longest=4)
+        total += found.item()
+    assert total == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("train", "tokens", "vocab_size", "longest", "message"),
+    [
+        ([0, 1, 2], [0, 1], 3, 3, "longest=3 must be from 1 to 2"),
+        ([0, 1, 2], [0, 1], 3, 0, "longest=0 must be from 1 to 2"),
+        ([0, 1, 2], [0, 3], 3, 2, "tokens go from 0 to 3, must be from 0 to 2"),
+        ([-1, 1, 2], [0, 1], 3, 2, "tokens go from -1 to 2"),
+        ([0] * 9, [0] * 9, 1024, 7, "vocab_size=1024 with longest=7 is too large"),
+    ],
+)
+def test_texts_that_cannot_be_counted_are_rejected(train, tokens, vocab_size, longest, message):
+    with pytest.raises(ValueError, match=message):
+        ngram_probabilities(train, tokens, vocab_size, longest)
