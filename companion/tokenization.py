@@ -7,7 +7,7 @@ chapters/text/01_tokenization.md.
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from operator import add
+from itertools import pairwise
 from typing import Self
 
 import tiktoken
@@ -28,71 +28,109 @@ from companion.runtime.text.tokenizer import decode_stream as decode_stream
 
 __all__ = [
     "WORD_PATTERN",
+    "count_pairs",
+    "merge",
+    "apply_merges",
     "GPT2_PATTERN",
-    "merge_piece",
-    "encode_pieces",
     "CharTokenizer",
     "count_pieces",
     "WordTokenizer",
     "BPETokenizer",
-    "replace_pair",
-    "PairQueue",
+    "opposite_order",
+    "queue_entry",
     "learn_merges",
     "recover_merges",
 ]
 
 
-# Cell ffd503c8, under “Words”
+# Cell ffd503c8, under “Words: a vocabulary that is never complete”
 WORD_PATTERN = r" ?\w+| ?[^\w\s]|\s+"
 
 
-# Cell 8265dfd9, under “Where a token may not reach”
+# Cell 8265dfd9, under “In code”
+def count_pairs(ids: list[int]) -> dict[tuple[int, int], int]:
+    """Count how often each pair of neighboring ids occurs.
+
+    Args:
+        ids: A sequence of token ids.
+
+    Returns:
+        The number of occurrences of each pair. Overlapping pairs count: [7, 7, 7] has (7, 7) twice.
+    """
+    counts = {}
+    for pair in pairwise(ids):
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+# Cell 2f61e156, under “In code”
+def merge(ids: list[int], pair: tuple[int, int], new_id: int) -> list[int]:
+    """Replace each occurrence of a pair by a new id, from left to right.
+
+    Args:
+        ids: A sequence of token ids.
+        pair: The two neighboring ids to replace.
+        new_id: The id that takes their place.
+
+    Returns:
+        A new list. The argument `ids` stays as it is.
+    """
+    first, second = pair
+    merged = []
+    i = 0
+    while i < len(ids):
+        if ids[i] == first and i + 1 < len(ids) and ids[i + 1] == second:
+            merged.append(new_id)
+            i += 2
+        else:
+            merged.append(ids[i])
+            i += 1
+    return merged
+
+
+# Cell 0171ff70, under “Encoding: apply the merges in the order of training”
+def apply_merges(ids: list[int], new_ids: dict[tuple[int, int], int]) -> list[int]:
+    """Encode a sequence of byte ids by applying merges in the order in which they were learned.
+
+    Args:
+        ids: The ids of the bytes of a text.
+        new_ids: For each merged pair, the id that replaces it. Later merges have larger ids.
+
+    Returns:
+        The ids after all possible merges.
+    """
+    while True:
+        known = [pair for pair in pairwise(ids) if pair in new_ids]
+        if not known:
+            return ids
+        earliest = min(known, key=new_ids.get)
+        ids = merge(ids, earliest, new_ids[earliest])
+
+
+# Cell 93961822, under “Pre-tokenization: split the text before merging”
 GPT2_PATTERN = "|".join(
     [
-        r"'(?:[sdmt]|ll|ve|re)",  # what follows an apostrophe in English: 's 'd 'm 't 'll 've 're
-        r" ?\p{L}+",  # letters of any script, with a space before them
-        r" ?\p{N}+",  # digits of any script, likewise
-        r" ?[^\s\p{L}\p{N}]+",  # marks, likewise
-        r"\s+(?!\S)",  # spaces and line ends; before a word, all but the last
-        r"\s+",  # and that one, where it is no plain space
+        r"'(?:[sdmt]|ll|ve|re)",  # an English ending after an apostrophe: 's 'd 'm 't 'll 've 're
+        r" ?\p{L}+",  # letters of any script, with one space before them
+        r" ?\p{N}+",  # digits of any script, with one space before them
+        r" ?[^\s\p{L}\p{N}]+",  # punctuation and other signs, with one space before them
+        r"\s+(?!\S)",  # spaces and line breaks, except the last one before a word
+        r"\s+",  # spaces and line breaks that are left
     ]
 )
 
 
-# Cell 849120bc, under “Encoding: the order of the merges”
-def merge_piece(word: str, ranks: dict[str, str]) -> str:
-    """Apply the merges to a piece in which each token is written as one character, its symbol.
-
-    ranks: for each merged pair of symbols, the symbol that replaces it; a later merge has a
-    greater one.
-    """
-    while known := [pair for pair in map(add, word, word[1:]) if pair in ranks]:
-        first = min(known, key=ranks.__getitem__)
-        word = word.replace(first, ranks[first])
-    return word
-
-
-def encode_pieces(pieces: list[str], ranks: dict, byte_ids: bytes, cache: dict) -> list[int]:
-    """The ids of all pieces, one after the other. A piece met before is looked up in the cache.
-
-    ranks: as in merge_piece. byte_ids: the id of each of the 256 bytes.
-    """
-    ids = []
-    for piece in pieces:
-        if piece not in cache:
-            if len(cache) >= 2**17:  # some 30 MB
-                cache.clear()
-            word = piece.encode().translate(byte_ids).decode("latin-1")
-            cache[piece] = [ord(symbol) for symbol in merge_piece(word, ranks)]
-        ids += cache[piece]
-    return ids
-
-
-# Cell f933ede6, under “Numbers that stand for no text”
+# Cell 66607660, under “Characters”
 class CharTokenizer(Tokenizer, kind="char"):
-    """One token for each character that the training text holds, in the order of their code points.
+    """A tokenizer whose tokens are single characters.
 
-    Any other character becomes <unk>; a ValueError where special_tokens lacks that.
+    Args:
+        characters: The vocabulary, in the order of the ids.
+        special_tokens: Names of the special tokens. With "<unk>" among them, any other character
+            becomes that token.
+
+    Raises:
+        ValueError: When encoding a character that is not in the vocabulary, if there is no "<unk>".
     """
 
     fields = ("characters", "special_tokens")
@@ -103,19 +141,35 @@ class CharTokenizer(Tokenizer, kind="char"):
 
     @classmethod
     def train(cls, text: str | Iterable[str], special_tokens=(UNKNOWN, END_OF_TEXT)) -> Self:
-        """Collect the characters of a text, or of several. ValueError for an empty one."""
-        return cls(sorted(set().union(*documents(text))), special_tokens)
+        """Collect the characters of one text or of several, in the order of their code points.
+
+        Raises:
+            ValueError: If there is no text.
+        """
+        characters = set()
+        for document in documents(text):
+            characters.update(document)
+        return cls(sorted(characters), special_tokens)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text in which the names of special tokens are ordinary text."""
+        """Return the ids of a text, with names of special tokens read as ordinary text."""
         return self.known_ids(text)
 
 
-# Cell 66607660, under “Numbers that stand for no text”
+# Cell cb656fb0, under “Words”
 def count_pieces(text: str | Iterable[str], pattern: str, special_tokens=()) -> Counter[str]:
-    """How often each piece that the pattern finds stands in a text, or in several.
+    """Count how often each piece occurs in one text or in several.
 
-    A text is cut where the name of a special token stands in it, so that no piece holds a part of that name.
+    Args:
+        text: One text, or several.
+        pattern: Regular expression that finds the pieces. Together they must be the whole text.
+        special_tokens: Names at which a text is split first, so that no piece contains part of a name.
+
+    Returns:
+        The number of occurrences of each piece.
+
+    Raises:
+        ValueError: If the pattern is invalid or skips part of the text.
     """
     counts: Counter[str] = Counter()
     for document in documents(text, special_tokens):
@@ -124,9 +178,16 @@ def count_pieces(text: str | Iterable[str], pattern: str, special_tokens=()) -> 
 
 
 class WordTokenizer(Tokenizer, kind="word"):
-    """One token for each word, mark or run of spaces in the training text, frequent ones first.
+    """A tokenizer whose tokens are words, punctuation marks and runs of spaces.
 
-    Any other word becomes <unk>; a ValueError where special_tokens lacks that.
+    Args:
+        words: The vocabulary, in the order of the ids.
+        special_tokens: Names of the special tokens. With "<unk>" among them, any other word becomes
+            that token.
+        pattern: Regular expression that splits a text into words.
+
+    Raises:
+        ValueError: When encoding a word that is not in the vocabulary, if there is no "<unk>".
     """
 
     fields = ("words", "special_tokens", "pattern")
@@ -137,145 +198,210 @@ class WordTokenizer(Tokenizer, kind="word"):
 
     @classmethod
     def train(cls, text, special_tokens=(UNKNOWN, END_OF_TEXT), pattern=WORD_PATTERN) -> Self:
-        """Collect the words of a text, or of several. ValueError for an empty one."""
+        """Collect the words of one text or of several, the most frequent ones first.
+
+        Raises:
+            ValueError: If there is no text.
+        """
         counts = count_pieces(text, pattern, special_tokens)
-        return cls(sorted(counts, key=lambda word: (-counts[word], word)), special_tokens, pattern)
+        words = sorted(counts)
+        words.sort(key=counts.get, reverse=True)  # equally frequent words stay in alphabetical order
+        return cls(words, special_tokens, pattern)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text in which the names of special tokens are ordinary text."""
+        """Return the ids of a text, with names of special tokens read as ordinary text."""
         return self.known_ids(split_pieces(self.pattern, text))
 
 
-# Cell cb656fb0, under “Numbers that stand for no text”
+# Cell a365c64f, under “Byte pairs”
 class BPETokenizer(Tokenizer, kind="bpe"):
-    """Byte-level byte-pair encoding: 256 bytes, a token for each merge, then the special tokens.
+    """Byte-level byte-pair encoding (BPE).
 
-    pattern finds the pieces that no token crosses; byte_order: the bytes with the ids 0 to 255.
-    Source: Sennrich et al., 2016 (arXiv:1508.07909); bytes: Radford et al., 2019 (GPT-2), 2.2.
+    The first 256 ids are the bytes, the next ones are the merged tokens in the order of training, and
+    the last ones are the special tokens.
+
+    Args:
+        merges: Pairs of byte strings, in the order in which they were merged.
+        special_tokens: Names of the special tokens.
+        pattern: Regular expression that splits a text into pieces. No token crosses their borders.
+        byte_order: The 256 bytes in the order of their ids.
+
+    Raises:
+        TypeError: If merges are not pairs of tokens.
+        ValueError: If a merge joins something that is not yet a token, or if an argument is invalid.
+
+    Reference:
+        Sennrich et al., 2016, arXiv:1508.07909, for BPE; Radford et al., 2019 (GPT-2), section 2.2, for
+        bytes and pattern.
     """
 
     fields = ("merges", "special_tokens", "pattern", "byte_order")
 
     def __init__(self, merges, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN, byte_order=BYTES):
         self.merges, self.byte_order = byte_pairs(merges, byte_order)
-        tokens = [bytes([b]) for b in self.byte_order] + [a + b for a, b in self.merges]
+        tokens = [bytes([byte]) for byte in self.byte_order]
+        for first, second in self.merges:
+            tokens.append(first + second)
         super().__init__(tokens, special_tokens, pattern)
-        symbol = {token: chr(i) for i, token in enumerate(tokens)}
-        self.ranks = {symbol[a] + symbol[b]: symbol[a + b] for a, b in self.merges}
-        self.byte_ids, self.cache = bytes(map(self.byte_order.index, BYTES)), {}
+
+        self.byte_ids = [self.ids[bytes([byte])] for byte in range(256)]
+        self.new_ids = {}
+        for first, second in self.merges:
+            self.new_ids[self.ids[first], self.ids[second]] = self.ids[first + second]
+        self.cache = {}
 
     @classmethod
     def train(cls, text, vocab_size, special_tokens=(END_OF_TEXT,), pattern=GPT2_PATTERN) -> Self:
-        """Learn vocab_size tokens in all. ValueError for too few, or more than the text gives."""
+        """Learn a vocabulary from one text or from several.
+
+        Args:
+            text: One text, or several.
+            vocab_size: Number of all tokens: 256 bytes, the merges and the special tokens.
+            special_tokens: Names of the special tokens.
+            pattern: Regular expression that splits a text into pieces.
+
+        Raises:
+            ValueError: If vocab_size is too small, or larger than this text allows.
+        """
         n_merges = merges_wanted(vocab_size, special_tokens)
-        merges = learn_merges(count_pieces(text, pattern, special_tokens), n_merges)
+        pieces = count_pieces(text, pattern, special_tokens)
+        merges = learn_merges(pieces, n_merges)
         return cls(enough(merges, n_merges, vocab_size), special_tokens, pattern)
 
     @classmethod
     def gpt2(cls) -> Self:
-        """GPT-2's own 50,257 tokens, from tiktoken's files: cached, else downloaded."""
-        return cls(recover_merges(tokens := gpt2_tokens()), byte_order=b"".join(tokens[:256]))
+        """Build GPT-2's tokenizer with its 50,257 tokens from tiktoken's files, or download them.
+
+        Raises:
+            ConnectionError: If the files are not there and there is no network.
+        """
+        tokens = gpt2_tokens()
+        return cls(recover_merges(tokens), byte_order=b"".join(tokens[:256]))
+
+    def encode_piece(self, piece: str) -> list[int]:
+        """Return the ids of one piece of text."""
+        ids = [self.byte_ids[byte] for byte in piece.encode("utf-8")]
+        return apply_merges(ids, self.new_ids)
 
     def encode_ordinary(self, text: str) -> list[int]:
-        """The ids of a text in which the names of special tokens are ordinary text."""
-        return encode_pieces(split_pieces(self.pattern, text), self.ranks, self.byte_ids, self.cache)
+        """Return the ids of a text, with names of special tokens read as ordinary text."""
+        ids = []
+        for piece in split_pieces(self.pattern, text):
+            if piece not in self.cache:
+                if len(self.cache) >= 2**17:
+                    self.cache.clear()
+                self.cache[piece] = self.encode_piece(piece)
+            ids += self.cache[piece]
+        return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these ids; bytes that are not valid UTF-8 show as U+FFFD."""
+        """Return the text of these ids, with U+FFFD (�) for bytes that are not valid UTF-8."""
         return b"".join(self.tokens(ids)).decode("utf-8", errors="replace")
 
     def to_tiktoken(self) -> tiktoken.Encoding:
-        """The same tokenizer in tiktoken: same ids, its speed. (Letters newer than its tables may differ.)"""
+        """Return the same tokenizer as an encoding of tiktoken, which is faster.
+
+        The ids are the same, except for letters that are newer than tiktoken's tables.
+        """
         return as_tiktoken(self.vocab, self.special_tokens, self.pattern)
 
 
-# Cell df755ff1, under “Only the neighbors change”
-def replace_pair(word: str, pair: str, new: str) -> tuple[str, list[tuple[str, str]]]:
-    """Write `new` for each `pair` in a word in which each character stands for a token.
+# Cell dc1b1dad, under “Fast training: count only what changed”
+def opposite_order(token: bytes) -> list[int]:
+    """Return a key that sorts byte strings in the opposite of alphabetical order."""
+    return [255 - byte for byte in token] + [256]
 
-    Returns the new word, and (lost, gained) for each neighboring pair that this changed.
+
+def queue_entry(pair: tuple[int, int], count: int, tokens: list[bytes]) -> tuple:
+    """Return an entry for the heap of learn_merges.
+
+    Entries of frequent pairs are smaller. Of equally frequent pairs, the one whose bytes come later in
+    the alphabet is smaller.
+
+    Args:
+        pair: The ids of two tokens.
+        count: How often the pair occurs.
+        tokens: The bytes of each token.
     """
-    (a, b), word, changes = pair, word.replace(pair, new), []
-    i = word.find(new)
-    while i >= 0:
-        before, after = word[i - 1 : i], word[i + 1 : i + 2]  # "" at either end of the word
-        if before:  # a neighbor that is new, too, ended in b until now
-            changes.append(((b if before == new else before) + a, before + new))
-        if after and after != new:  # two new ones side by side: the second reports it
-            changes.append((b + after, new + after))
-        i = word.find(new, i + 1)
-    return word, changes
+    first, second = pair
+    return -count, opposite_order(tokens[first]), opposite_order(tokens[second]), pair
 
 
-# Cell 6e79cb89, under “Only the neighbors change”
-class PairQueue:
-    """Gives the most frequent pair; of equally frequent ones, the one whose bytes are greater.
-
-    counts: of each pair; tokens: the bytes of each symbol. The caller changes both; a count that
-    has fallen since its pair was pushed is noticed when the pair comes up.
-    """
-
-    def __init__(self, counts: dict[str, int], tokens: list[bytes]):
-        self.counts, self.tokens, self.heap = counts, tokens, []
-        self.push(counts)
-
-    def push(self, pairs: Iterable[str]) -> None:
-        """Enter pairs with the counts that they have now."""
-        for pair in pairs:
-            heapq.heappush(self.heap, (-self.counts[pair], *map(self.backwards, pair), pair))
-
-    def backwards(self, symbol: str) -> str:
-        """A key that sorts tokens opposite to their bytes, a longer one before its beginning."""
-        return "".join(chr(255 - b) for b in self.tokens[ord(symbol)]) + chr(256)
-
-    def pop(self) -> str | None:
-        """Take out the first pair; None when there is none."""
-        while self.heap:
-            count, *_, pair = heapq.heappop(self.heap)
-            if self.counts.get(pair) == -count:
-                return pair
-            if self.counts.get(pair):
-                self.push([pair])
-        return None
-
-
-# Cell 3718e498, under “Only the neighbors change”
+# Cell e2cee912, under “Fast training: count only what changed”
 def learn_merges(pieces: dict[str, int], n_merges: int) -> list[tuple[bytes, bytes]]:
-    """The first n_merges merges of byte-pair encoding for counted pieces, or all there are.
+    """Learn the merges of byte-pair encoding from counted pieces.
 
-    Of pairs that are equally frequent, the lexicographically greater one is merged first.
+    Args:
+        pieces: How often each piece of text occurs.
+        n_merges: Number of merges to learn.
+
+    Returns:
+        Pairs of byte strings in the order of merging. There are fewer than n_merges if every piece has
+        become a single token. Of equally frequent pairs, the one whose bytes come later in the alphabet
+        is merged first.
+
+    Reference:
+        Sennrich et al., 2016, arXiv:1508.07909, section 3.2 and algorithm 1.
     """
-    words = [piece.encode().decode("latin-1") for piece in pieces]  # each byte one character
-    often, tokens = list(pieces.values()), [bytes([b]) for b in range(256)]
-    counts, where = defaultdict(int), defaultdict(set)
+    words = [list(piece.encode("utf-8")) for piece in pieces]
+    times = list(pieces.values())
+    tokens = [bytes([byte]) for byte in range(256)]
+
+    counts = defaultdict(int)  # how often each pair occurs in the text
+    where = defaultdict(set)  # the words (their indices) that contain it
     for w, word in enumerate(words):
-        for pair in map(add, word, word[1:]):
-            counts[pair] += often[w]
+        for pair in pairwise(word):
+            counts[pair] += times[w]
             where[pair].add(w)
-    queue, merges = PairQueue(counts, tokens), []
-    while len(merges) < n_merges and (pair := queue.pop()):
-        a, b = (tokens[ord(symbol)] for symbol in pair)
-        merges.append((a, b))
-        tokens.append(a + b)
-        gains = set()
+    queue = [queue_entry(pair, count, tokens) for pair, count in counts.items()]
+    heapq.heapify(queue)
+
+    merges = []
+    while queue and len(merges) < n_merges:
+        entry = heapq.heappop(queue)
+        old_count = -entry[0]
+        pair = entry[-1]
+        if counts[pair] < old_count:  # the entry is out of date
+            if counts[pair] > 0:
+                heapq.heappush(queue, queue_entry(pair, counts[pair], tokens))
+            continue
+
+        first, second = pair
+        merges.append((tokens[first], tokens[second]))
+        new_id = len(tokens)
+        tokens.append(tokens[first] + tokens[second])
+
+        new_pairs = set()
         for w in where.pop(pair):
-            words[w], changes = replace_pair(words[w], pair, chr(len(tokens) - 1))
-            for lost, gained in changes:
-                counts[lost] -= often[w]
-                counts[gained] += often[w]
-                where[gained].add(w)
-                gains.add(gained)
-        del counts[pair]
-        queue.push(gains)
+            for old_pair in pairwise(words[w]):
+                counts[old_pair] -= times[w]
+            words[w] = merge(words[w], pair, new_id)
+            for new_pair in pairwise(words[w]):
+                counts[new_pair] += times[w]
+                if new_id in new_pair:
+                    where[new_pair].add(w)
+                    new_pairs.add(new_pair)
+        for new_pair in new_pairs:
+            heapq.heappush(queue, queue_entry(new_pair, counts[new_pair], tokens))
     return merges
 
 
 # Cell 795ff3f0, under “GPT-2's own tokens”
 def recover_merges(tokens: list[bytes]) -> list[tuple[bytes, bytes]]:
-    """The merges that made a vocabulary, given its tokens in order: each joins two earlier ones."""
-    symbol, ranks, merges = {token: chr(i) for i, token in enumerate(tokens)}, {}, []
-    for token in tokens[256:]:
-        a, b = pair = merge_piece("".join(symbol[bytes([byte])] for byte in token), ranks)
-        ranks[pair] = symbol[token]
-        merges.append((tokens[ord(a)], tokens[ord(b)]))
+    """Find the merges that produced a vocabulary.
+
+    Args:
+        tokens: The tokens in the order of their ids. The first 256 are the single bytes.
+
+    Returns:
+        For each later token, the two earlier tokens that it joins.
+    """
+    id_of = {token: i for i, token in enumerate(tokens)}
+    new_ids = {}
+    merges = []
+    for new_id in range(256, len(tokens)):
+        byte_ids = [id_of[bytes([byte])] for byte in tokens[new_id]]
+        first, second = apply_merges(byte_ids, new_ids)
+        new_ids[first, second] = new_id
+        merges.append((tokens[first], tokens[second]))
     return merges

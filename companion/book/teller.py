@@ -14,7 +14,7 @@ from companion.book.model import MODEL
 from companion.book.text import headings_in
 
 PLACES = {
-    "01_tokenization": ("Encoding: the order of the merges", "cut"),
+    "01_tokenization": ("Encoding: apply the merges in the order of training", "cut"),
     "04_attention": ("Where it looks", "heads"),
     "08_generation": ("Text in, text out", "tell"),
     "09_caching": ("The code", "cache"),
