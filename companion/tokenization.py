@@ -36,7 +36,6 @@ __all__ = [
     "count_pieces",
     "WordTokenizer",
     "BPETokenizer",
-    "opposite_order",
     "queue_entry",
     "learn_merges",
     "recover_merges",
@@ -307,11 +306,6 @@ class BPETokenizer(Tokenizer, kind="bpe"):
 
 
 # Cell dc1b1dad, under “Fast training: count only what changed”
-def opposite_order(token: bytes) -> list[int]:
-    """Return a key that sorts byte strings in the opposite of alphabetical order."""
-    return [255 - byte for byte in token] + [256]
-
-
 def queue_entry(pair: tuple[int, int], count: int, tokens: list[bytes]) -> tuple:
     """Return an entry for the heap of learn_merges.
 
@@ -324,7 +318,9 @@ def queue_entry(pair: tuple[int, int], count: int, tokens: list[bytes]) -> tuple
         tokens: The bytes of each token.
     """
     first, second = pair
-    return -count, opposite_order(tokens[first]), opposite_order(tokens[second]), pair
+    first_key = [255 - byte for byte in tokens[first]] + [256]
+    second_key = [255 - byte for byte in tokens[second]] + [256]
+    return -count, first_key, second_key, pair
 
 
 # Cell e2cee912, under “Fast training: count only what changed”
