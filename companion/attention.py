@@ -15,31 +15,26 @@ from companion.runtime.files.arguments import check_batch
 from companion.runtime.models.devices import CPU_MULTIPLIES_BFLOAT16
 from companion.tokenization import END_OF_TEXT
 
-__all__ = ["tell", "causal_mask", "plain_attention", "attend", "CausalSelfAttention"]
+__all__ = ["causal_mask", "plain_attention", "attend", "CausalSelfAttention", "tell"]
 
 
-# Cell f232b7ba, under “Attention”
-@torch.no_grad()
-def tell(model: nn.Module, tokenizer, n: int = 45) -> str:
-    """The prompt "Once", continued by up to n sampled tokens, in lines of at most 100 characters.
-
-    model: tokens (1, T) -> logits (1, T, V). The seed is always 0; chapter 8 has a sampler with options.
-    """
-
-    def next_probabilities(tokens):
-        return model(torch.tensor([tokens]))[0, -1].softmax(-1)  # (V,)
-
-    end, generator = tokenizer.special_tokens[END_OF_TEXT], torch.Generator().manual_seed(0)
-    told = sample(next_probabilities, [end, *tokenizer.encode("Once")], n, end, generator)
-    return textwrap.fill(tokenizer.decode(t for t in told if t != end), 100)
-
-
-# Cell 5c6313ab, under “The mask: no looking ahead”
+# Cell 0202c9b4, under “A mask for fewer queries than keys”
 def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
-    """(Tq, Tk) bool, True where a query may look: at its own position and before.
+    """Make a causal mask: a query may look at its own position and at earlier ones.
 
-    The queries are the last n_query of n_key positions, so the mask is also right for a few new tokens
-    that follow many old ones. Raises ValueError if there are more queries than keys.
+    The queries are the last n_query of the n_key positions. So the mask is also right for a few new tokens
+    that follow many old ones.
+
+    Args:
+        n_query: Number of queries, Tq.
+        n_key: Number of keys, Tk.
+        device: Where to make the mask.
+
+    Returns:
+        A bool tensor (Tq, Tk), True where a query may look.
+
+    Raises:
+        ValueError: If there are more queries than keys.
     """
     if n_query > n_key:
         raise ValueError(
@@ -48,13 +43,22 @@ def causal_mask(n_query: int, n_key: int, device=None) -> torch.Tensor:
     return torch.ones(n_query, n_key, dtype=torch.bool, device=device).tril(n_key - n_query)
 
 
-# Cell 866c0c73, under “Fast, and for every case”
+# Cell 82fb1600, under “Fused attention”
 def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> torch.Tensor:
-    """Equation (1) as it is written: softmax(q kᵀ / √D + M) v.
+    """Compute softmax(q kᵀ / √D + M) v step by step, as equation (1) is written.
 
-    Shapes as in attend. is_causal: a query looks at its own position and before; only for Tq = Tk.
+    Args:
+        q: Queries.
+        k: Keys.
+        v: Values.
+        dropout: Share of the attention weights that is set to 0.
+        is_causal: Whether a query may look only at its own position and at earlier ones. This needs as many
+            queries as keys.
+
+    Shape:
+        As for attend.
     """
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (..., Tq, Tk)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (..., Tq, Tk), divided by √D
     if is_causal:
         future = torch.full(scores.shape[-2:], float("-inf"), dtype=q.dtype, device=q.device).triu(1)
         scores = scores + future  # -inf where a query may not look
@@ -63,35 +67,63 @@ def plain_attention(q, k, v, dropout: float = 0.0, is_causal: bool = False) -> t
 
 
 def attend(q, k, v, mask: torch.Tensor | None = None, dropout: float = 0.0) -> torch.Tensor:
-    """Scaled dot-product attention, causal unless a mask says otherwise.
+    """Compute scaled dot-product attention, which is causal unless a mask says otherwise.
 
-    q (..., Tq, D), k and v (..., Tk, D) -> (..., Tq, D). Leading dimensions are the same, usually (B, H).
-    mask: bool, True where a query may look, broadcastable to (..., Tq, Tk).
-    None is causal_mask(Tq, Tk). A query that may look nowhere gets zeros.
-    dropout: share of the weights set to 0; give 0.0 outside training.
-    Raises TypeError for a mask that is not bool, ValueError for a causal mask with Tq > Tk.
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), equation 1.
+    Args:
+        q: Queries.
+        k: Keys.
+        v: Values.
+        mask: Bool tensor, True where a query may look. None stands for causal_mask(Tq, Tk). A query that may
+            look nowhere gets zeros.
+        dropout: Share of the attention weights that is set to 0. Give 0.0 outside training.
+
+    Returns:
+        For each query the weighted average of the values.
+
+    Shape:
+        q: (..., Tq, D). k and v: (..., Tk, D). The leading dimensions, usually (B, H), are the same.
+        mask: broadcastable to (..., Tq, Tk). The result: (..., Tq, D).
+
+    Raises:
+        TypeError: If the mask is not bool.
+        ValueError: If mask is None and there are more queries than keys.
+
+    Reference:
+        Vaswani et al., 2017, Attention is all you need, arXiv:1706.03762, equation 1.
     """
     if mask is not None and mask.dtype != torch.bool:
         raise TypeError(f"mask has dtype {mask.dtype}, must be torch.bool: True where a query may look")
-    n_query, n_key = q.shape[-2], k.shape[-2]
+    n_query = q.shape[-2]
+    n_key = k.shape[-2]
     if mask is None and n_query not in (1, n_key):
         mask = causal_mask(n_query, n_key, q.device)
-    causal = mask is None and n_query > 1
+    is_causal = mask is None and n_query > 1
+
     in_16_bits = q.dtype == torch.bfloat16 and q.device.type == "cpu" and CPU_MULTIPLIES_BFLOAT16
     if in_16_bits and mask is None and n_key <= 1024:
-        return plain_attention(q, k, v, dropout, is_causal=causal)
-    return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=causal)
+        return plain_attention(q, k, v, dropout, is_causal)
+    return F.scaled_dot_product_attention(q, k, v, mask, dropout, is_causal)
 
 
-# Cell 36e0fe44, under “Many heads”
+# Cell 7abb9ca5, under “The layer”
 class CausalSelfAttention(nn.Module):
-    """Multi-head causal self-attention. (B, T, C) -> (B, T, C).
+    """Multi-head causal self-attention.
 
-    d_model: width C. n_heads: heads H, each of width D = C / H. bias: whether projections add one.
-    dropout: share of the weights, and of the numbers that leave the layer, set to 0 in training.
-    Raises ValueError if n_heads does not divide d_model, or dropout is outside [0, 1).
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.2, with GPT-2's biases.
+    Args:
+        d_model: Width C of the vectors that come in and go out.
+        n_heads: Number of heads H, each of width D = C / H.
+        dropout: Share of the attention weights, and of the numbers that leave the layer, that is set to 0 in
+            training.
+        bias: Whether the projections add a bias.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Raises:
+        ValueError: If n_heads does not divide d_model, or if dropout is outside [0, 1).
+
+    Reference:
+        Vaswani et al., 2017, Attention is all you need, arXiv:1706.03762, section 3.2, with GPT-2's biases.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0, bias: bool = True):
@@ -100,26 +132,75 @@ class CausalSelfAttention(nn.Module):
             raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}; try 4 and 128")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout} must be at least 0 and below 1; try 0.0")
-        self.n_heads, self.dropout = n_heads, dropout
+        self.n_heads = n_heads
+        self.dropout = dropout
         self.q_proj = nn.Linear(d_model, d_model, bias=bias)
         self.k_proj = nn.Linear(d_model, d_model, bias=bias)
         self.v_proj = nn.Linear(d_model, d_model, bias=bias)
         self.o_proj = nn.Linear(d_model, d_model, bias=bias)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, T, C) -> q, k, v, (B, H, T, D) each. start: position of x's first token (chapter 10)."""
+        """Make the queries, keys and values of all heads.
+
+        Args:
+            x: Vectors of the tokens (B, T, C).
+            start: Position of x's first token. It is not used here, but in chapter 10.
+
+        Returns:
+            q, k and v, each (B, H, T, D).
+        """
         check_batch("x", x)
-        q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)  # (B, T, C) each
-        return tuple(y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for y in (q, k, v))
+        q = self.q_proj(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, H, D) -> (B, H, T, D)
+        k = self.k_proj(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        return q, k, v
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T, C) -> (B, T, C). cache: keys and values of earlier tokens (chapter 9), or None.
+        """Let each token of x look at itself and at all earlier tokens.
 
-        cache.length, an int or int64 (B,), is the position of x's first token. cache.append(k, v) returns
-        all k, v so far (B, H, Tk, D), and a mask of what each query may see, bool (B, 1, Tq, Tk), or None.
+        Args:
+            x: Vectors of the tokens (B, T, C).
+            cache: Keys and values of earlier tokens (chapter 9), or None. Its attribute length, an int or an
+                int64 tensor (B,), is the position of x's first token. Its method append(k, v) returns all
+                keys and values so far, (B, H, Tk, D) each, and a bool mask (B, 1, Tq, Tk) of what each query
+                may see, or None for a causal mask.
+
+        Returns:
+            One vector for each token of x, (B, T, C).
         """
         q, k, v = self.project(x, start=getattr(cache, "length", 0))
-        k, v, mask = (k, v, None) if cache is None else cache.append(k, v)
-        out = attend(q, k, v, mask, self.dropout if self.training else 0.0)
-        out = out.transpose(1, 2).flatten(2)  # (B, H, T, D) -> (B, T, H, D) -> (B, T, C)
+        mask = None
+        if cache is not None:
+            k, v, mask = cache.append(k, v)
+        out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
+        out = out.transpose(1, 2).flatten(2)  # (B, T, H, D) -> (B, T, C)
         return F.dropout(self.o_proj(out), self.dropout, self.training)
+
+
+# Cell 91355a13, under “Training one attention layer”
+# tell(model, tokenizer): continue the prompt "Once"
+@torch.no_grad()
+def tell(model: nn.Module, tokenizer, n: int = 45) -> str:
+    """Continue the prompt "Once" with sampled tokens.
+
+    The random seed is always 0. Chapter 8 has a sampler with options.
+
+    Args:
+        model: Maps tokens (1, T) to logits (1, T, V).
+        tokenizer: The tokenizer that the model was made for.
+        n: Largest number of tokens to sample.
+
+    Returns:
+        The text, in lines of at most 100 characters.
+    """
+
+    def next_probabilities(tokens):
+        logits = model(torch.tensor([tokens]))  # (1, T, V)
+        return logits[0, -1].softmax(dim=-1)  # (V,)
+
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    prompt = [end, *tokenizer.encode("Once")]
+    generator = torch.Generator().manual_seed(0)
+    tokens = sample(next_probabilities, prompt, n, end, generator)
+    text = tokenizer.decode(token for token in tokens if token != end)
+    return textwrap.fill(text, 100)

@@ -12,25 +12,26 @@ from companion.exercises.notation import Chapter
 chapter = Chapter()
 
 chapter.number(
-    "4.1 Asking twice as loudly ★",
+    "4.1 A query twice as long ★",
     wants="weight_of_mara()",
     answer=64 / 86,
     tolerance=0.005,
     mistakes="""
         0.5
-            That is its share before. Doubling all scores does not double all powers alike.
+            That is Mara's weight with the query (2, 1). With (4, 2) all scores double. What happens to the powers?
         1.0
-            The share of Mara is not doubled: the others' powers grow too, and it stays below 1.
+            The weight does not simply double, because the powers of the other tokens grow as well. It stays
+            below 1.
         0.25
             You squared the share. Square each power, and then take the share of their new sum.
         16 / 24 || 64 / 72
-            Only the power of Mara was changed. All five scores are products with the query.
+            You changed only the power of Mara. All five scores are products with the query.
         math.exp(6) / (math.exp(6) + math.exp(2) + math.exp(4) + 2)
             Here the powers are powers of 2, not of e.
         16 / 30
             You doubled each power. The scores double, and so each power is squared.
         16 / 26
-            Only one of the query's two numbers was doubled. With (4, 2), all five scores double.
+            You doubled only one of the query's two numbers. With (4, 2), all five scores double.
         0.2
             That is the weight with the query (0, 0). Which weight does (4, 2) give?
         64 / 84
@@ -40,7 +41,7 @@ chapter.number(
         64
             That is the power. The weight is its share of all five.
     """,
-    right="A long query looks hard, a short one looks around; a query of zeros takes the plain average.",
+    right="A longer query concentrates the weights, and a query of zeros gives the plain average.",
 )
 
 # -- 4.2 ------------------------------------------------------------------
@@ -53,7 +54,7 @@ def window_cases(seed):
 
 
 @chapter.function(
-    "4.2 A window that slides ★",
+    "4.2 A sliding window ★",
     inputs="""
         1, 1, 1 || 1, 2, 1 || 3, 3, 1 || 4, 4, 2 || 2, 5, 3 || 1, 4, 2 || 3, 3, 9 || 3, 3, 2 || 3, 3, 3
         3, 3, 4 || 1, 3, 3 || 1, 3, 5 || 2, 5, 7 || 10, 10, 8 || 4, 30, 17
@@ -61,7 +62,7 @@ def window_cases(seed):
     cases=window_cases,
     mistakes="""
         i - window => i - window - 1
-            A query sees one key too many. Its own position is one of the `window` that it may see.
+            A query sees one key too many. Its own position is one of the `window` positions that it may see.
         i - window => i - window + 1
             A query sees one key too few. With a window of 1 it still sees itself.
         j <= i => j < i + window
@@ -70,8 +71,8 @@ def window_cases(seed):
             Your queries stand at the first positions. They are the last `n_query` of `n_key`, as in
             `causal_mask`: with 2 queries and 5 keys, at the positions 3 and 4.
         i - window => i - window - (n_key - n_query)
-            How far ahead a query may look is right; how far back is counted from the top left corner. The
-            queries are the last ones: that staircase, too, must be shifted by n_key − n_query.
+            How far ahead a query may look is right, but how far back is counted from the top left corner. The
+            queries are the last ones, so the second staircase must also be shifted by n_key − n_query.
         & (j > i - window) =>
             This is the causal mask: nothing limits how far back a query looks.
         = ~it
@@ -81,10 +82,10 @@ def window_cases(seed):
         j > i - window => j < window
             All queries have the same window, the first keys. It should slide: each query has its own.
         = it.float()
-            The pattern is right, as numbers. A mask is of True and False: `attend` wants torch.bool.
+            The pattern is right, but as numbers. A mask must be True or False: `attend` needs torch.bool.
     """,
-    right="Code that skips what is False now does the same work for each token, however long the text; "
-    "mind what is lost.",
+    right="Code that skips what is False now does the same work for each token, however long the text is. "
+    "The price is that older tokens are lost.",
 )
 def window_mask(n_query, n_key, window):
     i = torch.arange(n_key - n_query, n_key)[:, None]
@@ -93,28 +94,28 @@ def window_mask(n_query, n_key, window):
 
 
 chapter.number(
-    "4.3 Order out of nothing ★★",
+    "4.3 Order without positions ★★",
     wants="different_outputs()",
     answer=24,
     tolerance=0.1,
     mistakes="""
         1
-            One layer cannot tell the orders apart. But what reaches the second layer are outputs of the
-            first: has token 2 of them seen the same tokens in every order?
+            One layer cannot tell the orders apart. But the second layer reads outputs of the first. Has
+            token 2 seen the same tokens there in every order?
         4
             You may have reasoned that only the token before the last matters. Every token's output in the
             first layer knows which tokens came before it.
         120
-            Only the first four tokens change places. How many orders do four have?
+            Only the first four tokens change places. How many orders of four tokens are there?
         576
-            There are no more outputs than orders; each order is read by the two layers one after the other.
+            There cannot be more outputs than orders: each order passes through both layers once.
         23
-            One output was lost, or two were taken for the same. Do you compare with a tolerance? Differences
-            in the last digits are rounding, those above 0.001 are not.
+            One output was lost, or two were taken for the same. Do you compare with the tolerance? Differences
+            above 0.001 are real, smaller ones are rounding.
         5
-            That is the number of tokens. Count the different outputs of the last one, over all orders.
+            That is the number of tokens. Count the different outputs of the last token over all orders.
     """,
-    right="Two causal layers can tell any order without positions: the mask says who came before whom.",
+    right="Two causal layers can tell all orders apart without positions: the mask shows who came first.",
 )
 
 # -- 4.4 ------------------------------------------------------------------
@@ -190,27 +191,27 @@ def leaks_by_gradient(layer, x):
     shown="{f}({0}, x), x = {1}",
     mistakes="""
         : leaks_by_gradient
-            This is what the gradient sees. The layer has a part that PyTorch did not record; the future
-            reaches the output through it all the same. Change a token, and compare the outputs.
+            This is what the gradient shows. The layer has a part that PyTorch did not record, and the future
+            reaches the output through this part. Change a token, and compare the outputs.
         range(x.shape[1]) => [x.shape[1] - 1]
-            You changed the last token only. A layer that looks one or two tokens ahead shows that only when
-            those are changed.
+            You changed only the last token. If a layer looks one or two tokens ahead, you find it only by
+            changing those tokens.
         changed[:, j] = torch.randn(x.shape[2]) => changed[:, j] *= 2
-            You doubled the token. A layer that brings tokens to one length before it uses them does not
-            notice: put another token in its place.
+            You doubled the token. A layer that scales tokens to the same length before it uses them does not
+            react to this. Put other numbers in its place.
         changed[:, j] = torch.randn(x.shape[2]) => changed[:, j] += 1
-            You added the same to all numbers of a token. A layer that subtracts their mean does not notice:
-            put another token in its place.
+            You added the same amount to all numbers of a token. A layer that subtracts their mean does not
+            react to this. Put other numbers in its place.
         changed[:, j] = torch.randn(x.shape[2]) => changed[:, j, -1] *= -1
-            You changed one of the token's numbers. The layer may be looking at another one.
+            You changed only one of the token's numbers. The layer may use another one.
         range(j) => range(j + 1)
-            You counted outputs that change with their own token. They may: only those before the changed
-            token have looked ahead.
+            You counted outputs that change with their own token, which is allowed. Only outputs before the
+            changed token have looked ahead.
         range(j) => range(j + 1, x.shape[1])
-            You listed outputs that depend on an earlier token. That is allowed; look at those before the
+            You listed outputs that depend on an earlier token, which is allowed. Look at the outputs before the
             token that you changed.
         {i for i in range(j) => {j for i in range(j)
-            You listed the tokens that are seen too early. The question is which outputs see them.
+            You listed the tokens that are seen too early. The question is which outputs depend on them.
         range(j) => range(max(0, j - 1), j)
             You tried the next token for each output. A leak may come from any later one.
     """,
@@ -273,7 +274,7 @@ def values_and_gradients(answer, q, k, v):
 
 
 @chapter.function(
-    "4.5 The right to look nowhere ★★",
+    "4.5 An attention sink ★★",
     inputs="""
         line(0.0), line(0.0), line(6.0)
         line(0.0, 0.0), line(0.0, 0.0), line(6.0, 12.0)
@@ -289,26 +290,26 @@ def values_and_gradients(answer, q, k, v):
     helpers=(causal_scores,),
     mistakes="""
         = causal_scores(q, k).softmax(-1) @ v
-            This is attention as it was: the weights of the tokens still add up to 1. Is the sink missing, or
-            did you divide by their sum again, and take back what it had got?
+            This is ordinary attention: the weights of the tokens still add up to 1. Is the sink missing, or
+            did you normalize the weights again after removing the sink?
         = causal_scores(q, F.pad(k, (0, 0, 0, 1))).softmax(-1) @ F.pad(v, (0, 0, 0, 1))
-            The sink stands behind the last key, and a causal mask takes it for the newest token: it moves all
-            queries on by one, so that they see one token of the future. Where would nobody be moved?
+            The sink stands behind the last key, so the causal mask takes it for the newest token. It moves all
+            queries on by one, and they see one token of the future. At which end would no query be moved?
         weights[..., 1:] @ v => weights @ torch.cat([torch.ones_like(v[..., :1, :]), v], dim=-2)
-            The sink has a value, so looking at it adds something. It should hand over zeros.
+            The sink has a value other than zero, so it adds something to the output. Its value should be 0.
         [sink, scores] => [sink, scores - scores.amax(-1, keepdim=True)]
-            You took the largest score off before the powers, and still added 1. The sink's score of 0 is one
-            of the scores: it has to be shifted as well.
+            You subtracted the largest score before the powers, and still added 1 for the sink. The sink's
+            score of 0 is one of the scores, so it has to be shifted as well.
         .softmax(-1) => .exp() ; weights[..., 1:] @ v => weights[..., 1:] / weights.sum(-1, keepdim=True) @ v
-            The formula is right, and the powers are too large for a float: e to the power of 200 is infinite
-            there, and infinity by infinity is NaN. Give the sink's score to `softmax`, which takes the
-            largest off first.
+            The formula is right, but the powers are too large for a float32: e to the power of 200 becomes
+            infinite, and infinity divided by infinity is NaN. Let `softmax` treat the sink's score with the
+            others, because it subtracts the largest score first.
         .masked_fill(may_see == 0, -math.inf) =>
-            Queries see the future: the mask is gone, or not aligned with the keys any more.
+            Queries see the future: the mask is missing, or it is no longer aligned with the keys.
         / q.shape[-1] ** 0.5 =>
             The scores are not divided by √D, with D the width of a query.
     """,
-    right="A head that finds nothing can now say nothing, and need not repeat what it did not look for.",
+    right="A head that finds nothing can now contribute nothing, instead of some value it did not look for.",
 )
 def attend_with_sink(q, k, v):
     scores = causal_scores(q, k)
@@ -329,7 +330,7 @@ def alibi_cases(seed):
 
 
 @chapter.function(
-    "4.6 Positions without a table ★★★",
+    "4.6 ALiBi: positions without a table ★★★",
     inputs="""
         line(0.0), line(0.0), line(5.0)
         torch.zeros(1, 2, 2, 1), torch.zeros(1, 2, 2, 1), torch.tensor([8.0, 0.0, 8.0, 0.0]).view(1, 2, 2, 1)
@@ -346,34 +347,35 @@ def alibi_cases(seed):
     helpers=(causal_scores,),
     mistakes="""
         causal_scores(q, k) - penalty => causal_scores(q, k) + penalty
-            Far tokens win here, near ones lose. Distance is a penalty: subtract it.
+            Here distant tokens gain and near ones lose. The distance is a penalty: subtract it.
         torch.arange(1, n_heads + 1) => torch.arange(n_heads)
-            Your heads count from 0, so the first slope is 1. They count from 1: with 8 heads the first is ½.
+            You number the heads from 0, so the first slope is 1. They are numbered from 1: with 8 heads the
+            first slope is ½.
         slopes[:, None, None] => slopes.flip(0)[:, None, None]
             The slopes are in the wrong order: head 1 has the steepest.
         slopes[:, None, None] => slopes[0]
             All heads have the same slope. Give the slopes a shape that runs along the heads: (H, 1, 1).
         -8 * heads / n_heads => -heads
-            These are the slopes of 8 heads, ½, ¼, … With H heads the exponents go in steps of 8 / H.
+            These are the slopes for 8 heads, ½, ¼, … With H heads the exponents go in steps of 8 / H.
         causal_scores(q, k) - penalty => causal_scores(q, k) - penalty / q.shape[-1] ** 0.5
-            The penalty was divided by √D too. Divide the products first, then subtract.
+            You divided the penalty by √D, too. Divide the products first, then subtract the penalty.
         queries[:, None] - torch.arange(n_key) => (torch.arange(n_query)[:, None] - torch.arange(n_key)).abs()
             Your distances are counted as if the queries stood at the first positions. They are the last of
             the keys' positions, as in `causal_mask`.
         .masked_fill(may_see == 0, -math.inf) =>
-            The future is not hidden. A negative distance is even a reward here; the mask has to stay.
+            The future is not hidden. A negative distance is even a reward here, so the mask is still needed.
         causal_scores(q, k) - penalty => causal_scores(q, k)
-            There is no trace of the distance: this is attention as it was.
+            This is ordinary attention: the distance is missing.
         (causal_scores(q, k) - penalty).softmax(-1) => causal_scores(q, k).softmax(-1) - penalty * (distance > 0)
             The penalty came after the softmax, so the weights no longer add up to 1. It belongs to the
             scores.
         causal_scores(q, k) - penalty => causal_scores(q, k) * -penalty
-            You multiplied the scores by the penalty. It is subtracted: a token far away loses the same,
-            whatever its score is.
+            You multiplied the scores by the penalty. Subtract it instead: a distant token loses the same
+            amount, whatever its score is.
         * distance => * distance**2
-            The penalty grows with the square of the distance. It should grow evenly, by the slope each token.
+            Your penalty grows with the square of the distance. It should grow by the slope with each token.
     """,
-    right="No position has a row, so none is missing when a text gets longer than any that was trained on.",
+    right="There is no table of positions, so none is missing when a text is longer than those in training.",
 )
 def attend_alibi(q, k, v):
     n_heads, n_query, n_key = q.shape[1], q.shape[2], k.shape[2]

@@ -1,6 +1,8 @@
 """Chapter 4: masks, attention and its heads, against loops in float64 and against PyTorch's own."""
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from companion.modern import GroupedQueryAttention, RoPE, Shift
 from companion.pretrained import NeoXAttention
 from companion.tokenization import END_OF_TEXT, CharTokenizer
 
+CHAPTER = Path(__file__).parents[2] / "chapters" / "04_attention.ipynb"
+LOG = Path(__file__).parents[2] / "data" / "models" / "attention.json"
 B, H, T, D = 2, 3, 7, 5
 
 
@@ -403,3 +407,22 @@ def test_rope_wants_one_position_for_each_row(start):
         ValueError, match=r"^start is torch.(int64|float32) of shape .*, must be an int, or torch"
     ):
         RoPE(8, 32)(q, q, start)
+
+
+@pytest.mark.gate
+def test_shared_matrices_cost_what_the_log_of_the_chapter_says(monkeypatch):
+    """Runs the chapter up to its experiment with shared matrices, which trains instead of reading the log."""
+    monkeypatch.chdir(CHAPTER.parent)
+    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
+    scope = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]).replace("TRAIN_AGAIN = False", "TRAIN_AGAIN = True"), scope)
+        if "measured" in scope:
+            break
+    assert scope["TRAIN_AGAIN"]
+    log = json.loads(LOG.read_text(encoding="utf-8"))
+    assert list(log) == list(scope["measured"])
+    for name, (bits, per_word) in log.items():
+        assert abs(scope["measured"][name][0] - bits) < 0.02, name
+        assert abs(scope["measured"][name][1] - per_word) < 0.2, name
