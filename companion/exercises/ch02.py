@@ -13,9 +13,9 @@ chapter = Chapter()
 
 
 def named(found, names, wanted):
-    """An answer's several tensors by name, each in whatever it is given, and their types.
+    """Return the parts of an answer by name, and the types of its tensors.
 
-    Arrays and nested lists count as tensors; those of bool have no type to tell, others must be int64.
+    Arrays and nested lists count as tensors. The types of bool tensors are not compared.
     """
     parts = as_list(found)
     if parts is None or len(parts) != len(names):
@@ -40,7 +40,7 @@ def windows(seed):
 
 
 @chapter.function(
-    "2.1 Asked how often? ★",
+    "2.1 How often is a token a target? ★",
     inputs="""
         8, 3, 3 || 8, 3, 1 || 7, 3, 3 || 4, 3, 2 || 12, 2, 5 || 9, 4, 3 || 2, 1, 1 || 4, 3, 9
         # many windows; more than 255 of them over one token
@@ -49,26 +49,26 @@ def windows(seed):
     cases=windows,
     mistakes="""
         = [n % 256 for n in it]
-            It counts in one byte, which goes back to 0 after 255.
+            Your counts have the type uint8, which goes back to 0 after 255. Use Python's own integers.
         = it[1:] + [0]
-            You counted how often a token is looked at, in `x`. It is asked where it is a target, in `y`.
+            You counted how often a token is an input, in `x`. Count how often it is a target, in `y`.
         range(start + 1, => range(start,
-            You counted all of a window. It holds one token more than it asks for: its first one has nothing
-            before it, so it is no target.
+            You counted all tokens of a window as targets. The first token of a window has nothing before it
+            in the window, so it is not a target.
         range(0, n_tokens - context_length, stride) => range(0, n_tokens - context_length, stride)[:-1]
         n_tokens - context_length => n_tokens - context_length - 1
-            The last window is missing. One that ends with the very last token of the text is a whole one.
+            The last window is missing. A window that ends with the very last token of the text is complete.
         n_tokens - context_length => n_tokens ; start + context_length + 1 => min(start + context_length + 1, n_tokens)
-            At the end you count windows that are not full. Tokens that fill no window are left out.
+            You also counted incomplete windows at the end. Tokens that do not fill a window are left out.
         = times_asked(n_tokens, context_length, context_length)
-            Each window begins where the one before it ended, whatever the stride is.
+            Each of your windows begins where the window before it ended. Use the stride instead.
         = times_asked(n_tokens, context_length, 1)
             Your windows begin at every token. The stride says how far apart they begin.
         = times_asked(n_tokens, context_length, stride + 1)
-            Your windows begin one token too far apart. With stride 3 they begin at 0, 3, 6: the token that
-            ends one window opens the next.
+            Your windows begin one token too far apart. With a stride of 3 they begin at 0, 3 and 6, so with
+            a context length of 3 the last token of one window is the first token of the next.
     """,
-    right="A stride below the context asks most tokens several times, and both ends of the text less often.",
+    right="With a stride below the context length, most tokens are targets several times, those near the ends less often.",
 )
 def times_asked(n_tokens, context_length, stride):
     asked = [0] * n_tokens
@@ -108,39 +108,39 @@ def documents_of_words(seed):
             A probability of 1e-60 is 0 to float32, and its surprise infinite. Python's own numbers, and
             `torch.float64`, hold it.
         = text_bits([d for d in documents if d], [ps for d, ps in zip(documents, probabilities) if d]) if any(documents) else 0.0
-            An empty document is left out. It, too, has a closing `<|endoftext|>`, which was asked for.
+            You left out an empty document. It, too, has a closing `<|endoftext|>` that was predicted.
         = text_bits(set(documents), dict(zip(documents, probabilities)).values())
-            A document that comes twice counts once. Both were read, and both were asked.
+            You counted a document that occurs twice only once. Both copies were predicted, and both have bytes.
         math.log2(p) => math.log2(max(p, 1e-6))
-            A tiny probability was replaced by a larger one. To be sure and wrong is expensive: let it pay.
+            You replaced a tiny probability by a larger one. A model that is certain and wrong has a large
+            surprise, and the result must show it.
         / n_bytes => / len(every)
-            You divided by the number of tokens. Another tokenizer would have cut the same text into another
-            number of them; what all tokenizers share are its bytes.
+            You divided by the number of tokens. Another tokenizer would split the same text into a different
+            number of tokens. Only the number of bytes is the same for all tokenizers.
         = sum(text_bits([d], [ps]) for d, ps in zip(documents, probabilities)) / len(documents)
-            A mean of the documents' own figures lets a short document count as much as a long one. Add up
-            all bits and all bytes first, and divide once.
+            You averaged the results of the documents, so a short document counts as much as a long one. Add
+            up all bits and all bytes first, and divide once.
         len(document.encode()) => len(document)
             You counted characters. One such as é takes two bytes in UTF-8; what does `.encode()` give?
         len(document.encode()) + 1 => len(document.encode())
-            Each document was also asked whether it is over, and its closing `<|endoftext|>` counts as one
-            byte.
+            The closing `<|endoftext|>` of each document was predicted, too. Count it as one byte.
         + 1 for document in documents) => for document in documents) + 1
-            You counted one closing `<|endoftext|>` for all; every document has its own.
+            You counted one closing `<|endoftext|>` for all documents. Every document has its own.
         for p in of_document => for p in of_document[:-1]
-            You left out each document's last probability. It is that of its closing `<|endoftext|>`, a
-            question like all the others.
+            You left out the last probability of each document. It belongs to the closing `<|endoftext|>`,
+            which is a prediction like all the others.
         math.log2(p) => math.log(p)
-            These are nats. A logarithm to the base e has to be divided by ln 2 to give bits.
+            Your result is in nats. Divide a natural logarithm by ln 2 to get bits.
         sum(math.log2(p) for p in every) => len(every) * math.log2(sum(every) / len(every))
-            You took the surprise of the mean probability. Surprises add up, probabilities do not: take the
-            logarithm of each, and add these. It is what punishes a model that is sure and wrong.
+            You took the surprise of the mean probability. Surprises add up, probabilities do not. Take the
+            logarithm of each probability, and add the logarithms.
         sum(math.log2(p) for p in every) => math.log2(math.prod(every))
-            The product of hundreds of probabilities is too small for a floating point number and becomes 0.
-            Take the logarithm of each first; their sum stays of a reasonable size.
+            The product of hundreds of probabilities is too small for a floating-point number and becomes 0.
+            Take the logarithm of each probability first. The sum of the logarithms has a reasonable size.
         -sum => sum
-            The sign: a probability below 1 has a negative logarithm, and a surprise is positive.
+            Your sign is wrong. A probability below 1 has a negative logarithm, and a surprise is positive.
     """,
-    right="Per token, the model that knows the word looks worse; per byte it wins, on the same text.",
+    right="Per token, the model that has the whole word looks worse. Per byte of the same text it is better.",
 )
 def text_bits(documents, probabilities):
     every = [p for of_document in probabilities for p in of_document]
@@ -178,36 +178,36 @@ def try_pad_left(answer, prompts, pad_id, length):
     shown="{f}({0}, {1}, {2})",
     mistakes="""
         prompt[-length:] => prompt[:length] ; slice(length - len(kept), length) => slice(len(kept))
-            The padding stands on the right, so a new token would come after it.
+            Your padding is on the right, so a new token would come after the padding.
         prompt[-length:] => prompt[:length]
-            Of a prompt that is too long you kept the beginning. What a continuation needs most is its end.
+            You kept the beginning of a prompt that is too long. A continuation needs its end most.
         return tokens, mask => return tokens, tokens != pad_id
-            The mask hides a real token that happens to be `pad_id`. Whether a place is padding depends on
-            how long the prompt is, not on what stands there; our padding is `<|endoftext|>`, which also
-            begins every story.
+            Your mask hides a real token that happens to equal `pad_id`. Whether a place is padding depends on
+            the length of the prompt, not on the token there. Our padding is `<|endoftext|>`, and every story
+            begins with it.
         prompt[-length:] => prompt[::-1][:length]
-            The tokens are in the reverse order. If you turned them round, turn them back.
+            Your tokens are in reverse order. If you reversed the prompts, reverse the result as well.
         return tokens, mask => return tokens, mask.flip(1)
-            The tokens are right, and the mask is that of padding on the right.
+            The tokens are right, but the mask belongs to padding on the right.
         return tokens, mask => return tokens, ~mask
-            The mask is turned round: True stands for a real token.
+            Your mask is inverted. True stands for a real token.
         = pad_left(prompts, pad_id, min(length, max(map(len, prompts))))
-            The rows are as long as the longest prompt; they should be `length` long, also where all are
-            shorter.
+            Your rows are as long as the longest prompt. They should have the given `length`, even if all
+            prompts are shorter.
         = pad_left(prompts, pad_id, max(length, *map(len, prompts)))
-            A prompt longer than `length` is not cut.
+            You did not cut a prompt that is longer than `length`.
         mask[row, places] => mask[row, -len(prompt):]
-            For an empty prompt, `[-0:]` is `[0:]`, the whole row. Count from the left: where do real tokens
-            begin?
+            For an empty prompt, `[-0:]` is `[0:]`, which is the whole row. Count from the left: where do the
+            real tokens begin?
         return tokens, mask => return tokens.float().long(), mask
-            A large id has changed on the way: float32 holds whole numbers to 16,777,216 only. Tokens are
-            int64 from the beginning.
+            A large id has changed, because float32 holds all whole numbers only up to 16,777,216. Use int64
+            from the beginning.
         = pad_left([prompt for prompt in prompts if prompt], pad_id, length)
-            An empty prompt has no row. It has one, all padding.
+            An empty prompt has no row in your result. Give it a row of padding.
         return tokens, mask => return tokens, mask.long()
-            The mask holds whole numbers. A mask is bool: True and False.
+            Your mask holds whole numbers. A mask has the type bool, with True and False.
     """,
-    right="All rows end with a real token, so one step can add a token to each of them.",
+    right="All rows end with a real token, so one step can append a token to each of them.",
 )
 def pad_left(prompts, pad_id, length):
     tokens = torch.full((len(prompts), length), pad_id)
@@ -227,34 +227,33 @@ chapter.number(
     tolerance=0.022,
     mistakes="""
         0.25
-            A quarter of a window lies in the window before it. And in the one after it?
+            A quarter of a window overlaps with the window before it. What about the window after it?
         0.5
-            Half of a window's questions stand in a neighbor, yes. But is every neighbor among the counted
-            ones?
+            Half of the targets of a window are also in a neighbor. But is every neighbor a training window?
         0.225
-            You counted one neighbor. A window overlaps with the one before it and with the one after it.
+            You counted one neighbor. A window overlaps with the window before it and with the window after it.
         0.9
-            That is how often a neighbor is counted. But only some of a window's questions have one: draw
-            three windows below each other.
+            That is how often a neighbor is a training window. But only some targets of a window are also in a
+            neighbor. Draw three windows below each other.
         0.75
-            Three quarters are the way from one window's start to the next. How much of a window is in no
-            other?
+            Three quarters is the distance between the starts of two windows. How much of a window is in no
+            other window?
         0.675
-            Three quarters are the stride's share. What is shared with a neighbor is the rest.
+            Three quarters is the share of the stride. The rest is what a window shares with a neighbor.
         1 / 3
-            Is it 16 of 48? 48 is the way to the next window. One asks 64 questions; it has two neighbors.
+            Did you divide 16 by 48? The stride is 48, but a window has 64 targets. It also has two neighbors.
         0.55
-            That is the share that did not leak.
+            That is the share of targets that did not leak.
         0.05
-            That is how often a shared question's neighbor is held out as well, so that nothing leaks.
+            You counted the targets whose neighbor is also held out. Those do not leak.
         0.1
-            That is the share of windows held out. How many of their questions were also counted?
+            That is the share of the windows held out. How many of their targets are also training targets?
         45
-            As a share, please: a number between 0 and 1.
+            Give the share as a number between 0 and 1.
     """,
     right=(
-        "Nearly half of the held-out questions were counted, answers and all, though windows overlap by a "
-        "quarter."
+        "Nearly half of the held-out targets are also training targets, though neighboring windows overlap "
+        "only by a quarter."
     ),
 )
 
@@ -272,7 +271,7 @@ def texts_and_contexts(seed):
 
 
 @chapter.function(
-    "2.5 Another way to make room ★★",
+    "2.5 Absolute discounting ★★",
     inputs="""
         ["red"], [], "red", 4 || ["red"], [], "key", 4 || [], [], "key", 4 || [], ["red"], "key", 3
         ["red"], ["key", "red"], "key", 4
@@ -292,48 +291,48 @@ def texts_and_contexts(seed):
     cases=texts_and_contexts,
     mistakes="""
         context[1:] => context[:-1]
-            The shorter context drops the newest token. The oldest tells least of what comes next: drop that.
+            Your shorter context drops the newest token. Drop the oldest, which says least about what comes next.
         n = len(followers) => n = len(followers) + (context != [] and tokens[-k:] == context)
-            You counted the context also where the text ends with it, and nothing follows. `n` counts what
-            followed, so there it must not grow; else the probabilities sum to less than 1.
+            You counted the context also at the end of the text, where nothing follows it. Divide by the
+            number of followers. Otherwise the probabilities sum to less than 1.
         n = len(followers) => n = len(followers) + (tokens[len(tokens) - k :] == context)
-            You counted the context also where the text ends with it, and nothing follows; `[]` stands there,
-            too. `n` counts what followed, so there it must not grow.
+            You counted the context also at the end of the text, where nothing follows it. This holds for the
+            empty context, too. Divide by the number of followers.
         (kept + freed * shorter) / n => (count + d * shorter) / (n + d)
             That is equation (2), which adds `d` imagined followers. Here each different follower gives up
-            3/4 of a count, and `n` stays.
+            3/4 of a count, and you divide by the number of followers.
         0.75 * d => 0.75 * n
-            The shorter context got 3/4 for everything that followed. Only each different token gives up 3/4:
-            `d` times, not `n` times.
+            You gave the shorter context 3/4 for every follower. Only each different follower gives up 3/4,
+            so the shorter context gets `d` times 3/4.
         0.75 * d => 0.75
-            The shorter context got 3/4 in all. Each different token that followed gives up 3/4: `d` times.
+            You gave the shorter context 3/4 in all. Each different follower gives up 3/4, so it is `d` times 3/4.
         max(count - 0.75, 0) => count
-            The followers kept their counts. What the shorter context shares out must be taken from them, 3/4
-            from each; else the probabilities sum to more than 1.
+            Your followers kept their full counts. Take 3/4 from each different follower. Otherwise the
+            probabilities sum to more than 1.
         max(count - 0.75, 0) => count - 0.75
-            A token that never followed has nothing to give up: its count must not fall below 0.
+            A token that never followed has nothing to give up. Its count must not fall below 0.
         kept + freed * shorter => kept if count else freed * shorter
-            You ask the shorter context only where the longer has not seen the token. It shares out among all
-            tokens, also those that followed; else the probabilities sum to less than 1.
+            You use the shorter context only for tokens that never followed. Use it for all tokens. Otherwise
+            the probabilities sum to less than 1.
         return (kept + freed * shorter) / n => return count / n if count else shorter
-            You ask the shorter context only where the longer has not seen the token. It has its share
-            always; else the probabilities sum to more than 1.
+            You use the shorter context only for tokens that never followed, and the others keep their full
+            counts. Use it for all tokens. Otherwise the probabilities sum to more than 1.
         1 / vocab_size => 0.0
-            A token that was never seen gets 0, and would surprise infinitely. Below the counts without a
-            context there is one more: it knows nothing, and gives every token the same.
+            A token that never occurred gets the probability 0, and its surprise is infinite. Below the empty
+            context, every token has the probability 1/V.
         = probability(tokens, context[-2:], token, vocab_size)
-            A context of more than two tokens counts as its last two. It may be of any length.
+            You use at most two tokens of the context. A context may have any length.
         = probability(tokens, context[-4:], token, vocab_size)
-            A context of more than four tokens counts as its last four. It may be of any length.
+            You use at most four tokens of the context. A context may have any length.
         return shorter => return 1 / vocab_size
-            After a context that was never seen, you guess blindly. A shorter one may have been seen: ask it.
+            After a context that never occurred, you use 1/V. Use the shorter context, which may have occurred.
         probability(tokens, context[1:], token, vocab_size) if context else =>
-            What your context frees goes to a blind guess. It goes to the context without its oldest token,
-            and what that one frees to a shorter one again.
+            You distribute the freed counts equally. Distribute them as the context without its oldest token
+            predicts, and let that context use a shorter one in the same way.
         = probability(tokens, context, token, len(set(tokens)))
-            The blind guess knows `vocab_size` tokens, also those that never came in the text.
+            The vocabulary has `vocab_size` tokens. Some of them may never occur in the text.
     """,
-    right="Taking from what was seen makes room as adding does; the probabilities still sum to 1.",
+    right="Taking from the counts makes room just as adding to them does, and the probabilities still sum to 1.",
 )
 def probability(tokens, context, token, vocab_size):
     shorter = probability(tokens, context[1:], token, vocab_size) if context else 1 / vocab_size
@@ -365,12 +364,12 @@ def try_pack(answer, stories, context_length, end):
 
 
 def used(row):
-    """The places that the stories of a row take."""
+    """How many places the stories of a row take."""
     return sum(len(story) + 1 for story in row)
 
 
 def first_fit(stories, context_length):
-    """Rows of stories, the longest first, each in the first row that has room for it."""
+    """Put the stories into rows: the longest first, each into the first row that has room for it."""
     rows = []
     for story in sorted(stories, key=len, reverse=True):
         if used([story]) > context_length:
@@ -385,7 +384,7 @@ def first_fit(stories, context_length):
 
 
 @chapter.function(
-    "2.6 No room wasted ★★★",
+    "2.6 Packing documents into rows ★★★",
     inputs="""
         [[5]], 2, 9 || [[5]], 4, 9 || [[5, 6, 7]], 3, 9 || [[5], [6]], 4, 9 || [[5], [6, 7]], 4, 9
         [[5], [6, 7]], 6, 9 || [[5, 6], [7], [8, 4, 3]], 7, 9
@@ -407,55 +406,52 @@ def first_fit(stories, context_length):
     helpers=(used, first_fit),
     mistakes="""
         for row in rows: => for row in []:
-            One story a row, as in the chapter. Before you open a new row, see whether an earlier one has
-            room.
+            You put one story into each row, as the chapter does. Before you begin a new row, check whether an
+            earlier row has room.
         sorted(stories, key=len, reverse=True) => stories
-            You took the stories in the order in which they come. Take the longest first: the short ones then
-            fill the gaps that are left.
+            You took the stories in the given order. Take the longest first, so that the short ones can fill
+            the gaps that are left.
         , reverse=True =>
-            You took the shortest story first; take the longest first.
+            You took the shortest story first. Take the longest first.
         for row in rows: => for row in rows[-1:]:
-            You looked only at the row that was opened last. An earlier one may still have room for a short
-            story.
+            You looked only at the last row. An earlier row may still have room for a short story.
         for row in rows: => for row in sorted(rows, key=used, reverse=True):
-            You took the row with the least room that suffices. That wastes about as little; the rule asked
-            for here is the first row with room.
+            You took the row with the least room that is enough. That wastes about as little, but the rule of
+            this exercise is the first row with room.
         in first_fit(stories, context_length) => in first_fit(stories, context_length - 1)
-            A row was not filled although the story would have fitted exactly. A story of `n` tokens takes
-            `n + 1` places in `x`, not `n + 2`: the `end` before it is the one that opens it, and the one
-            that closes it stands in `y`.
+            You began a new row although the story would have fitted exactly. A story of `n` tokens takes
+            `n + 1` places, not `n + 2`: `x` holds the `end` before the story, and `y` the `end` after it.
         <= context_length => < context_length
-            A row was not filled although the story would have fitted exactly: room for it is room enough. Is
-            your comparison `<` where it should be `<=`?
+            You began a new row although the story would have fitted exactly. Is your comparison `<` where it
+            should be `<=`?
         [-100] * padding => [end] * padding
-            In `y`, padding is a target that counts. It must be −100, so that losses leave it out.
+            You padded `y` with `end`, so the padding would count in the loss. Pad `y` with −100.
         [end] * padding => [0] * padding
-            The padding of `x` is 0, which is a real token's id. Pad `x` with `end`.
+            You padded `x` with 0, which is the id of a real token. Pad `x` with `end`.
         targets + [-100] * padding => targets[:-1] + [-100] * (padding + 1)
-            The last story of a row has no closing `end` in `y`: shifting the whole row by one has no token
-            left for that place. Build `y` story by story.
+            The last story of a row has no closing `end` in your `y`. If you shift the whole row by one token,
+            no token is left for that place. Build `y` story by story.
         [*story, end] => [*story, -100]
-            The model is never asked where a story ends, so it would never learn to stop: each story's last
-            target is `end`.
+            With your `y`, the model never has to predict the end of a story, so it would never learn to stop.
+            The last target of each story is `end`.
         start=1 => start=0
-            The stories of a row are numbered from 1, and padding is 0.
+            Number the stories of a row from 1. The number 0 is for padding.
         start=1 => start=max(map(max, story_number), default=0) + 1
-            The numbers of the stories go on from row to row. In each row they begin at 1 again.
+            Your numbers continue from row to row. They should begin at 1 in each row.
         = [part.float().long() for part in it]
-            A large id has changed on the way: float32 holds whole numbers to 16,777,216 only. Tokens are
-            int64 from the beginning.
+            A large id has changed, because float32 holds all whole numbers only up to 16,777,216. Use int64
+            from the beginning.
         = pack([story for story in stories if story], context_length, end)
-            An empty story is left out. It takes one place: `end` in `x`, and `end` as its target.
+            You left out an empty story. It takes one place, with `end` in `x` and `end` as its target.
         sorted(stories, key=len, reverse=True) => sorted(stories, key=len)[::-1]
-            Of equally long stories the last came first. `sorted(…, reverse=True)` keeps the order given.
+            Stories of equal length are in reverse order. `sorted(…, reverse=True)` keeps the given order.
         = pack([story[: context_length - 1] for story in stories], context_length, end)
-            A story that is too long for a row was cut. Here it should raise a ValueError that says so: the
-            caller must know.
+            You cut a story that is too long for a row. Raise a ValueError instead, so that the caller knows.
         = pack([story for story in stories if len(story) < context_length], context_length, end)
-            A story that is too long for a row was left out without a word. Raise a ValueError: the caller
-            must know.
+            You left out a story that is too long for a row. Raise a ValueError instead, so that the caller
+            knows.
     """,
-    right="Whole stories, fixed shapes, and hardly a place wasted.",
+    right="Every story is complete, all batches have the same shape, and hardly any place is wasted.",
 )
 def pack(stories, context_length, end):
     x, y, story_number = [], [], []

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.folders import one_line, visible
+from torch.utils.data import DataLoader
 
 from companion.datasets import (
     Split,
@@ -22,7 +23,6 @@ from companion.datasets import (
     encode_documents,
     hold_out,
     load_text,
-    make_dataloader,
     pad_batch,
     prepare,
     python_manual,
@@ -83,8 +83,6 @@ def test_windows_that_cannot_be(context_length, stride, words):
     with pytest.raises(ValueError, match=words) as error:
         TokenDataset(range(64), context_length, stride)
     one_line(error)
-    with pytest.raises(ValueError, match=words):
-        make_dataloader(range(64), context_length, 4, stride)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ def test_windows_that_cannot_be(context_length, stride, words):
 )
 def test_windows_are_of_one_row_of_whole_numbers(tokens):
     calls = [lambda: TokenDataset(tokens, 3), lambda: random_batches(tokens, 2, 3, seeded())]
-    for call in [*calls, lambda: make_dataloader(tokens, 3, 2)]:
+    for call in calls:
         with pytest.raises(TypeError, match="tokens must be one row of whole numbers") as error:
             call()
         one_line(error)
@@ -103,28 +101,19 @@ def test_sizes_are_whole_numbers():
         with pytest.raises(TypeError, match=f"{words} must be a whole number"):
             TokenDataset(range(64), context_length, stride)
     assert len(TokenDataset(range(64), np.int64(7), np.uint8(7))) == 9
-    with pytest.raises(ValueError, match="batch_size=0 must be at least 1"):
-        make_dataloader(range(64), 3, 0)
     with pytest.raises(TypeError, match="batch_size=1.5 must be a whole number"):
         random_batches(range(64), 1.5, 3, seeded())
 
 
-def test_loader_shuffles_each_window_once_and_repeats_by_seed():
-    def rounds(seed):
-        return [x[:, 0].tolist() for x, _ in make_dataloader(range(100), 7, 4, generator=seeded(seed))]
-
-    assert [len(batch) for batch in rounds(0)] == [4, 4, 4]  # 14 windows: the last two are dropped
-    starts = sum(rounds(0), [])
-    assert len(set(starts)) == 12 and set(starts) <= set(range(0, 98, 7)) and starts != sorted(starts)
-    assert rounds(3) == rounds(3) != rounds(4)
-
-
-def test_loader_in_order_drops_nothing():
-    batches = list(make_dataloader(range(100), 7, 4, stride=5, shuffle=False))
-    assert torch.cat([x[:, 0] for x, _ in batches]).tolist() == list(range(0, 93, 5))
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_torchs_loader_stacks_each_window_once(shuffle):
+    windows = TokenDataset(range(100), 7, stride=5)
+    batches = list(DataLoader(windows, batch_size=4, shuffle=shuffle, generator=seeded()))
+    starts = torch.cat([x[:, 0] for x, _ in batches]).tolist()
+    assert sorted(starts) == list(range(0, 93, 5)) and (starts == sorted(starts)) != shuffle
     for x, y in batches:
-        assert torch.equal(x + 1, y) and x.shape[1] == 7
-    assert len(batches[-1][0]) == 19 % 4
+        assert torch.equal(x + 1, y) and x.shape[1] == 7 and x.dtype == torch.int64
+    assert [len(x) for x, _ in batches] == [4, 4, 4, 4, 3]
 
 
 # -- documents as tokens ----
@@ -359,10 +348,10 @@ def test_sample_sees_its_own_tokens_and_stops():
     assert prompt == [3, 1]
 
 
-@pytest.mark.parametrize(("place", "token"), [(0.0, 1), (0.25, 2), (0.5, 2), (1.0, 3)])
-def test_a_dart_on_a_border_hits_what_has_a_width(monkeypatch, place, token):
-    dart = torch.full((1,), place, dtype=torch.float64)  # 1.0 is what rounding may make of a dart
-    monkeypatch.setattr(torch, "rand", lambda *shape, **options: dart)
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (0.25, 2), (0.5, 2), (1.0, 3)])
+def test_a_number_on_the_border_of_two_intervals_picks_one_with_a_width(monkeypatch, number, token):
+    drawn = torch.full((1,), number, dtype=torch.float64)  # rounding may make it 1.0
+    monkeypatch.setattr(torch, "rand", lambda *shape, **options: drawn)
     assert sample(lambda tokens: torch.tensor([0.0, 0.25, 0.5, 0.25]), [], 1) == [token]
 
 
