@@ -1,6 +1,7 @@
 """Settings for every test and every notebook's kernel."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
+MAIN = sys.modules["__main__"]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
-    """Streamlit sets this when it is imported, and the kernels of notebooks would then show no figure."""
+    """Undo what Streamlit leaves behind in the process.
+
+    With its MPLBACKEND, the kernels of notebooks would show no figure. With its page in the place of
+    __main__, processes that are spawned would run that page.
+    """
     os.environ.pop("MPLBACKEND", None)
+    sys.modules["__main__"] = MAIN

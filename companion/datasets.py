@@ -15,10 +15,10 @@ from torch.utils.data import Dataset
 from companion.runtime.data.prepared import Corpus, Split, read_prepared, write_prepared
 from companion.runtime.data.prepared import row_starts as row_starts
 from companion.runtime.files.arguments import as_documents, at_least_one, token_row
-from companion.runtime.text.documents import end_of_text, hold_out
+from companion.runtime.text.documents import hold_out
 from companion.runtime.text.documents import load_text as load_text
 from companion.runtime.text.documents import python_manual as python_manual
-from companion.tokenization import Tokenizer
+from companion.tokenization import BPETokenizer, Tokenizer
 
 __all__ = [
     "bits_per_byte",
@@ -152,10 +152,10 @@ def token_stream(documents: Sequence[str], tokenizer: Tokenizer) -> Iterator[np.
     Yields:
         One-dimensional arrays of uint16, or of uint32 if the vocabulary has more than 65,536 tokens.
     """
-    end = end_of_text(tokenizer)
+    end = tokenizer.end
     dtype = np.uint16 if tokenizer.vocab_size <= 2**16 else np.uint32
     encoder = tokenizer
-    if hasattr(tokenizer, "to_tiktoken"):
+    if isinstance(tokenizer, BPETokenizer):
         encoder = tokenizer.to_tiktoken()  # the same ids, faster
     yield np.array([end], dtype)
     for document in as_documents(documents):

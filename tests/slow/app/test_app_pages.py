@@ -124,14 +124,13 @@ def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(o
 
 def test_an_empty_answer_has_no_place_in_the_conversation(opened, models, tmp_path):
     from companion import load
-    from companion.runtime.text.chat_templates import END
 
     tokenizer = load(models / "answerer", "cpu").tokenizer
     silent = gpt2(GPTConfig(tokenizer.vocab_size, 64, 1, 2, 16))
     with torch.no_grad():  # whatever is asked, the end of the turn is by far the likeliest token
         silent.norm.weight.zero_()
         silent.norm.bias.fill_(1.0)
-        silent.embed.token.weight[tokenizer.special_tokens[END]] = 9.0
+        silent.embed.token.weight[tokenizer.special_tokens["<|end|>"]] = 9.0
     save_checkpoint(tmp_path / "silent", silent, tokenizer)
     app = opened("chat", Offer(find_offered([tmp_path / "silent"]), ["cpu"]))
     for asked in ("Hello", "Are you there?"):
