@@ -93,7 +93,7 @@ def sample(
     return tokens
 
 
-# Cell d90c1450, under “The version in the package”
+# Cell d90c1450, under “A dataset of windows”
 class TokenDataset(Dataset):
     """Windows over one long sequence of tokens.
 
