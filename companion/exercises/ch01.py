@@ -56,7 +56,7 @@ def mirrored(tokens):
             The second token of a merged pair is still there. After a merge, go on behind both.
         i += 2 => return merged + tokens[i + 2 :]
             Only the first pair was merged. One merge replaces the pair wherever it stands.
-        = mirrored(merge(mirrored(tokens), mirrored(pair)))
+        = mirrored(merge_pair(mirrored(tokens), mirrored(pair)))
             Where pairs overlap, as in a a a, the left one is merged: go from left to right.
         i < len(tokens) => i < len(tokens) - 1
             The last token got lost: it has no neighbor to its right, and stays as it is.
@@ -75,7 +75,7 @@ def mirrored(tokens):
     """,
     right="Training is this function and a count of pairs, over and over; encoding is this function alone.",
 )
-def merge(tokens, pair):
+def merge_pair(tokens, pair):
     first, second = pair
     merged, i = [], 0
     while i < len(tokens):
@@ -201,7 +201,7 @@ def as_bytes(piece):
 
 
 def merge_bytes(word, pair):
-    return merge(word, pair) if pair[0] in word else word
+    return merge_pair(word, pair) if pair[0] in word else word
 
 
 # -- 1.3 ------------------------------------------------------------------
@@ -326,7 +326,7 @@ def request(tokenizer, text):
 
 
 chapter.number(
-    "1.4 Tokens that never come ★★",
+    "1.4 Tokens that never occur ★★",
     wants="never_used()",
     answer=108 / 767,
     tolerance=0.0006,

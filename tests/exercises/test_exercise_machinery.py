@@ -214,9 +214,9 @@ def test_none_is_no_habit_where_it_may_be_meant():
 @pytest.mark.parametrize(
     ("number", "answer", "line"),
     [
-        ("1.1", 3, '1.1 wants merge itself, as in check("1.1", merge); this is an int, 3.'),
-        ("1.1", None, '1.1 wants merge itself, as in check("1.1", merge); this is None.'),
-        ("1.1", lambda tokens: 0, "1.1 wants merge(tokens, pair); yours takes (tokens)."),
+        ("1.1", 3, '1.1 wants merge_pair itself, as in check("1.1", merge_pair); this is an int, 3.'),
+        ("1.1", None, '1.1 wants merge_pair itself, as in check("1.1", merge_pair); this is None.'),
+        ("1.1", lambda tokens: 0, "1.1 wants merge_pair(tokens, pair); yours takes (tokens)."),
         ("1.2", "3.4", "1.2 wants a number; this is a str: '3.4'."),
         ("1.2", True, "1.2 wants a number; this is a bool: True."),
         ("1.2", lambda n: n, "1.2 wants bytes_per_token(); yours takes (n)."),
