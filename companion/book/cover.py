@@ -31,7 +31,7 @@ TOLD_BY = """\
 [The model in the browser](/browser.md): all of its arithmetic, beside the Python that the chapters build."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
-RUNS_HERE = re.compile(r"^## Hear it\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def read_log(book: Book) -> list[dict]:

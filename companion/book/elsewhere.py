@@ -1,7 +1,7 @@
 """The repository's address, which book.toml has: README's badges and its `git clone`, and chapter 0's cell.
 
 All follow book.toml: `repository` writes them, `check` compares them. While the address is empty, there are
-no badges, README says where `git clone` finds it, the cell that fetches the course says that it is missing,
+no badges, README says "download this folder", the cell that fetches the course says that it is missing,
 and the web book has no links to files.
 """
 
@@ -23,11 +23,8 @@ FETCHES = re.compile(
     r'^(?P<before> *address = )"(?P<address>[^"\n]*)"(?=  # the course\'s repository$)', re.MULTILINE
 )
 """The line of a chapter's cell that fetches the course; the comment marks it."""
-WITHOUT_ADDRESS = (
-    "ADDRESS is what the repository's page shows under *Code*. A ZIP from there does as well: unpack it, and "
-    "open a terminal in its folder."
-)
-REMARK = "VS Code, which Codespaces opens, does not fold cells: there the exercises' solutions stand open."
+WITHOUT_ADDRESS = "Download this folder, and open a terminal in it."
+REMARK = "VS Code, which Codespaces opens, does not fold cells, so it shows the exercises' solutions."
 
 
 def badges(book: Book) -> str:
@@ -57,11 +54,11 @@ def block(book: Book) -> str:
 
 def clone_block(book: Book) -> str:
     """How to get the course, between the two comments that mark its place in README."""
-    if address := book.repository:
-        name, where = address.rstrip("/").split("/")[-1], []
+    if book.repository:
+        name = book.repository.rstrip("/").split("/")[-1]
+        lines = ["", "```", f"git clone {book.repository}", f"cd {name}", "```", ""]
     else:
-        address, name, where = "ADDRESS companion", "companion", [WITHOUT_ADDRESS, ""]
-    lines = ["", "```", f"git clone {address}", f"cd {name}", "```", "", *where]
+        lines = [WITHOUT_ADDRESS]
     return "\n".join([BEGIN_CLONE, *lines, END_CLONE, ""])
 
 

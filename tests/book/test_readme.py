@@ -16,6 +16,7 @@ from companion.runtime.command_line.steps import Parser
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "companion/book/README.md"]
 PAGES += ["companion/exercises/README.md", "chapters/README.md"]
+PAGES += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / ".github").rglob("*.md"))]
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
 
@@ -69,13 +70,13 @@ def test_every_relative_link_leads_to_a_file(page):
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_every_path_that_is_named_is_there(page):
+def test_every_path_that_is_named_is_there():
     pattern = r"(?:chapters|companion|tests|data|\.ci|\.github)/[\w./-]*"
-    named = [path for path in code(text(page)) if re.fullmatch(pattern, path)]
-    missing = [path for path in named if not re.search(r"NN_name|/name\.", path)]
-    assert [path for path in missing if not (ROOT / path).exists()] == []
-    assert named
+    pages = ["CONTRIBUTING.md", *(page for page in PAGES if page.startswith(("README", "docs/")))]
+    named = [path for page in pages for path in code(text(page)) if re.fullmatch(pattern, path)]
+    named = [path for path in named if not re.search(r"NN_name|/name\.", path)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert len(named) > 5
 
 
 def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_options():
@@ -84,11 +85,18 @@ def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_option
         if not words or words == ["--help"]:
             continue
         assert words[0] in COMMANDS, f"{page}: companion {words[0]}"
+        if words[1:] == ["--help"]:
+            continue
         parser = Parser(prog="companion")
         COMMANDS[words[0]].add(parser)
         parser.parse_args(words[1:])
-    used = {words[0] for page, words in found if words and page == "README.md"}
-    assert used >= {"demo", "prepare", "train", "generate", "eval", "info"}
+    used = {words[0] for page, words in found if words}
+    assert used >= {"demo", "prepare", "train", "generate", "chat", "eval", "finetune", "serve", "export"}
+
+
+def test_every_page_of_docs_is_one_click_from_readme():
+    linked = re.findall(r"\]\((docs/[\w-]+\.md)\)", text("README.md"))
+    assert set(linked) == {page for page in PAGES if page.startswith("docs/")}
 
 
 def test_every_command_of_the_machinery_that_is_named_is_one():
@@ -122,13 +130,11 @@ def test_powershell_gets_the_same_commands():
 
 
 @pytest.mark.gate
-def test_the_python_of_readme_prints_what_readme_shows(tmp_path, monkeypatch):
-    """The model that ships tells the story that stands there. A newborn one is trained for three steps."""
-    page = text("README.md")
-    (training, telling, _), (babble, story) = (
-        fenced(page, "python"),
-        fenced(page, "text"),
-    )  # _: tests/slow/peers
+def test_the_python_of_the_page_prints_what_the_page_shows(tmp_path, monkeypatch):
+    """The model that ships tells the story that stands there. An untrained one is trained for three steps."""
+    page = text("docs/python.md")
+    training, telling = fenced(page, "python")
+    babble, story = fenced(page, "text")
     assert training.count("steps=400") == 1 and training.count("\n") <= 17
     monkeypatch.chdir(ROOT)  # where a reader runs it
     with contextlib.redirect_stdout(io.StringIO()) as out:

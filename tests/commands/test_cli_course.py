@@ -233,15 +233,15 @@ def test_a_folder_of_other_files_is_no_course(more, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_the_course_that_is_logged_kept_its_promises_and_readme_quotes_it():
+def test_the_course_that_is_logged_kept_its_promises_and_the_page_quotes_it():
     log = village.DATA / "models" / "course.jsonl"
     stages = {row["stage"]: row for row in map(json.loads, log.read_text("utf-8").splitlines())}
     assert [*stages] == [*course.STAGES]
     minutes = sum(row["seconds"] for row in stages.values()) / 60
     first, last = stages["teller"], stages["assistant"]
     assert minutes < course.MINUTES and last["right"] > 0.75 and last["true"] > first["true"]
-    readme = (village.DATA.parent / "README.md").read_text("utf-8")
-    assert f"took {minutes:.1f} minutes" in readme
-    assert f"answers {last['right']:.2f} word for word" in readme
-    assert f"{last['true']:.2f} are without a contradiction" in readme
-    assert f"that it began as, {first['true']:.2f}." in readme
+    page = (village.DATA.parent / "docs" / "your-text.md").read_text("utf-8")
+    assert f"took {minutes:.1f} minutes" in page
+    assert f"answers {last['right']:.0%} word for word" in page
+    assert f"{last['true']:.0%} are without a contradiction" in page
+    assert f"the storyteller that it began as, {first['true']:.0%}." in page

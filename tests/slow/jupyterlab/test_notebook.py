@@ -1,4 +1,4 @@
-"""`jupyter notebook`, for readers who are used to it, as README says."""
+"""`jupyter notebook`, for readers who are used to it, as docs/installing.md says."""
 
 import json
 import re
@@ -10,13 +10,14 @@ from lab import ROOT, serve
 pytest.importorskip("notebook", reason="needs notebook: pip install -r requirements.txt")
 
 
-(OF_README,) = re.findall(r"`jupyter notebook (.*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+(OF_PAGE,) = re.findall(r"`jupyter notebook (.*?)`", PAGE)
 
 
 @pytest.mark.parametrize(
     "arguments, place",
-    [(OF_README, "chapters/00_start.ipynb"), ("chapters/00_start.ipynb", "00_start.ipynb")],
-    ids=["as README says", "without the folder"],
+    [(OF_PAGE, "chapters/00_start.ipynb"), ("chapters/00_start.ipynb", "00_start.ipynb")],
+    ids=["as the page says", "without the folder"],
 )
 def test_jupyter_notebook_opens_the_first_chapter(arguments, place, tmp_path):
     with serve(tmp_path, "notebook", arguments.split()) as served:

@@ -220,8 +220,8 @@ def test_a_parquet_of_another_format_is_named(tmp_path):
         read_benchmark(str(tmp_path / "a.parquet"), 3)
 
 
-def test_the_lines_of_readme_print_a_table(tmp_path, capsys):
-    page = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
+    page = (Path(__file__).parents[3] / "docs" / "public-models.md").read_text(encoding="utf-8")
     (code,) = (code for code in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "lm_eval" in code)
     task = of_the_harness(YAMLS["lambada"][0], write(tmp_path / "a.jsonl", ROWS["lambada"]))
     assert code.count('load("gpt2")') == code.count('["lambada_openai"]') == 1
