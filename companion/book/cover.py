@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from companion.book.manifest import Book
-from companion.book.pages import promise
+from companion.book.pages import page_links, promise
 from companion.book.teller import widget
 from companion.book.text import title
 
@@ -152,5 +152,5 @@ def cover_page(
     out += at_work(log) if log else []
     out += path(book, notebooks)
     if runs:
-        out += ["## On your own machine", "", *runs["text"].strip().splitlines(), ""]
+        out += ["## On your own machine", "", *page_links(runs["text"], book, "").strip().splitlines(), ""]
     return "\n".join([*out, *tables_of_contents(book, bool(sizes))])

@@ -58,8 +58,8 @@ def sections(source: str) -> list[str]:
     return parts
 
 
-def page_links(source: str, book: Book) -> str:
-    """Links as the site has them.
+def page_links(source: str, book: Book, folder: str = "chapters") -> str:
+    """Links as the site has them; folder: where the file with the source stands, "" for the root.
 
     The map of the chapters is the cover; files that are no page (tests, data) are in the repository; an
     anchor as JupyterLab writes it, `#What-you-built`, is `#what-you-built` here; of a picture on another
@@ -67,7 +67,7 @@ def page_links(source: str, book: Book) -> str:
     """
 
     def there(found: re.Match) -> str:
-        path = posixpath.normpath(posixpath.join("chapters", found["path"]))
+        path = posixpath.normpath(posixpath.join(folder, found["path"]))
         if path == "chapters/README.md":
             return "/index.md"
         is_page = path.startswith("chapters/") and path.endswith(".ipynb")
