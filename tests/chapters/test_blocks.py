@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from support.cells import run_for
 from torch import nn
 
 from companion.attention import CausalSelfAttention
@@ -211,12 +212,8 @@ class TestBlock:
 def test_the_logged_runs_of_the_chapter_begin_as_their_first_steps_do_now(monkeypatch):
     """The chapter repeats the first 100 steps of one, two and four blocks; these are the other runs."""
     monkeypatch.chdir(CHAPTER.parent)
-    cells = [c for c in json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
-    scope = {}
-    for cell in map("".join, (cell["source"] for cell in cells)):
-        exec(cell, scope)
-        if "class PostNorm" in cell:
-            break
+    needed = ("trained", "silent", "part", "blocks", "broken", "PostNorm", "depths", "LOG")
+    scope = run_for(CHAPTER, *needed)
     trained, silent, part, blocks = (scope[name] for name in ("trained", "silent", "part", "blocks"))
     runs = {name: blocks(2, make) for name, make in scope["broken"].items()}
     runs["norm after"] = blocks(4, lambda: silent(part(scope["PostNorm"])))

@@ -13,7 +13,7 @@ import numpy
 import pytest
 import torch
 
-from companion.exercises import check, checker, grade, trial
+from companion.exercises import check, checker, grade, limits, trial
 from companion.exercises.checker import Checker, find
 from companion.exercises.exercise import Function, Number, Problem
 from companion.exercises.limits import TimeUp, limited
@@ -384,11 +384,50 @@ def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_no_alarm():
 
 def test_where_there_are_no_timers_a_thread_stops_the_answer(monkeypatch):
     monkeypatch.delattr(signal, "pthread_kill", raising=False)
+    limited(int, 1)  # so that the thread is there; it stays
     before = set(threading.enumerate())
     stopped = attempt(lambda answer, values: answer(values), endless, ([1],), 0.2)
     assert isinstance(stopped.error, TimeUp)
     assert attempt(lambda answer, values: answer(values), total, ([1, 2],), 5).value == 3
-    assert set(threading.enumerate()) <= before
+    assert set(threading.enumerate()) <= before and limits.RUNNING == []
+
+
+def busy(seconds=10):
+    """Python for ten seconds, which a test that fails takes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def test_the_thread_that_stops_answers_wakes_for_each(monkeypatch):
+    limited(int, 1)
+    (thread,) = limits.WATCHER
+    monkeypatch.setattr(limits, "REST", 0)
+    while not thread.asleep:
+        time.sleep(0.001)
+    assert isinstance(limited(busy, 0.1)[1], TimeUp)
+    assert limits.WATCHER == [thread]
+
+
+def test_a_process_without_the_thread_makes_one(monkeypatch):
+    monkeypatch.setattr(
+        limits, "WATCHER", [limits.Watcher()]
+    )  # never started, as in a process that was forked
+    assert isinstance(limited(busy, 0.1)[1], TimeUp)
+    assert limits.WATCHER[0].is_alive()
+
+
+def test_of_a_call_within_a_call_each_has_its_own_time():
+    inner = []
+
+    def both():
+        inner.append(limited(busy, 0.1)[1])
+        inner.append(limited(lambda: 5, 0.1))
+        busy()
+
+    assert isinstance(limited(both, 0.4)[1], TimeUp)
+    assert isinstance(inner[0], TimeUp) and inner[1:] == [(5, None)]
+    assert isinstance(limited(lambda: limited(busy, 20), 0.1)[1], TimeUp)
 
 
 # -- harm ------------------------------------------------------------------
@@ -469,6 +508,8 @@ def test_an_answer_leaves_no_global_state_changed(ending):
         return sum(values)
 
     assert ("right" in verdict(wild)) == (ending == "returns")
+    assert global_state() == before
+    attempt(lambda answer, values: answer(values), wild, ([1],), 5)
     assert global_state() == before
 
 

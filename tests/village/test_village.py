@@ -1,5 +1,6 @@
 """The village: exact bits, one reading for every text, and the shipped data."""
 
+import functools
 import hashlib
 import re
 from collections import Counter, defaultdict
@@ -16,8 +17,17 @@ from companion.village.patterns import PATTERNS
 from companion.village.rules import RULES
 from companion.village.words import HE, KINDS, NUMBERS, SHE
 
-TOLD = [story(Random(seed)) for seed in range(1000)]
-PARSED = [VILLAGE.parse(told.text) for told in TOLD]
+
+@functools.cache
+def told_stories():
+    """A thousand."""
+    return [story(Random(seed)) for seed in range(1000)]
+
+
+@functools.cache
+def parsed_stories():
+    """The steps of each."""
+    return [VILLAGE.parse(told.text) for told in told_stories()]
 
 
 # ---- telling and reading agree ----------------------------------------------------------------------------
@@ -33,11 +43,11 @@ def test_bits_of_a_text_are_what_the_simulator_counted():
 
 def test_the_same_seed_tells_the_same_story_and_another_does_not():
     assert story(Random(5)) == story(Random(5))
-    assert len({told.text for told in TOLD}) == len(TOLD)
+    assert len({told.text for told in told_stories()}) == len(told_stories())
 
 
 def test_parsed_choices_retell_the_text_and_spans_point_at_them():
-    for told, steps in zip(TOLD, PARSED, strict=True):
+    for told, steps in zip(told_stories(), parsed_stories(), strict=True):
         assert " ".join(step.pattern.fill(step.words) for step in steps) == told.text
         for step in steps:
             assert [told.text[a:b] for a, b in step.spans] == step.words
@@ -46,7 +56,7 @@ def test_parsed_choices_retell_the_text_and_spans_point_at_them():
 def test_patterns_come_as_often_as_their_weights_say():
     """For each pattern, how often it came against the sum of its chances, in standard deviations."""
     expected, variance, seen = Counter(), Counter(), Counter()
-    for steps in PARSED[:300]:
+    for steps in parsed_stories()[:300]:
         state = State()
         for step in steps:
             total, menu, _ = VILLAGE.menu(state)
@@ -68,7 +78,7 @@ def test_patterns_come_as_often_as_their_weights_say():
 def test_each_allowed_word_is_as_likely_as_the_others():
     """Chi-square of the place of the chosen word among the allowed ones, for each number of allowed words."""
     places = defaultdict(Counter)
-    for steps in PARSED:
+    for steps in parsed_stories():
         for step in steps:
             for word, options in zip(step.words, step.options, strict=True):
                 places[len(options)][options.index(word)] += 1
@@ -144,7 +154,7 @@ def test_no_word_of_a_kind_begins_another():
 
 
 def test_the_index_finds_what_trying_every_pattern_finds():
-    for told, steps in zip(TOLD[:60], PARSED[:60], strict=True):
+    for told, steps in zip(told_stories()[:60], parsed_stories()[:60], strict=True):
         for step in steps:
             assert [p for p in VILLAGE.patterns if p.regex.match(told.text, step.start)] == [step.pattern]
 
@@ -282,7 +292,7 @@ def told_by(steps):
 
 def test_sentences_are_those_of_parse():
     rng, rejected = Random(8), 0
-    for told, steps in zip(TOLD[:20], PARSED[:20], strict=True):
+    for told, steps in zip(told_stories()[:20], parsed_stories()[:20], strict=True):
         sentences = VILLAGE.sentences(told.text)
         assert told_by(sentences) == told_by(steps)
         assert " ".join(sentence.text for sentence in sentences) == told.text
@@ -295,7 +305,7 @@ def test_sentences_are_those_of_parse():
 
 def test_a_sentence_can_come_where_the_menu_has_it():
     on_menus = 0
-    for told in TOLD[:3]:
+    for told in told_stories()[:3]:
         state = State()
         for sentence in VILLAGE.sentences(told.text):
             _, menu, _ = VILLAGE.menu(state)
@@ -312,7 +322,7 @@ def test_a_sentence_can_come_where_the_menu_has_it():
 @pytest.mark.gate
 def test_mutants_are_rejected_or_retold_exactly():
     rng, rejected, accepted = Random(8), 0, 0
-    for told in TOLD[:300]:
+    for told in told_stories()[:300]:
         for mutant in mutants(told.text, rng):
             steps = VILLAGE.parse(mutant)
             assert (bits(mutant) is None) == (steps is None)
@@ -335,7 +345,7 @@ def test_what_is_no_story_has_no_bits(text):
 
 
 def test_stories_have_60_to_200_words_and_one_paragraph():
-    for told in TOLD:
+    for told in told_stories():
         assert 60 <= len(told.text.split()) <= 200
         assert "\n" not in told.text and "  " not in told.text
 
@@ -389,7 +399,7 @@ def busy_state():
 def test_every_pattern_is_told_and_every_rule_is_used():
     rules = {rule for line in PATTERNS for rule in re.findall(r":(\w+)", line.text)}
     assert {name for name in RULES if not name.startswith("any_")} <= rules
-    told = {step.pattern for steps in PARSED for step in steps}
+    told = {step.pattern for steps in parsed_stories() for step in steps}
     assert len(told) > 0.95 * len(VILLAGE.patterns)
 
 
@@ -398,7 +408,7 @@ def test_names_have_pronouns_and_numbers_go_to_twenty():
 
 
 def test_facts_hold_what_was_told():
-    for told in TOLD[:200]:
+    for told in told_stories()[:200]:
         facts = told.facts
         assert set(facts.holder.values()) <= set(facts.role)
         for thing, name in facts.holder.items():
@@ -412,7 +422,7 @@ def test_facts_hold_what_was_told():
 
 
 def test_the_forgetful_reader_pays_for_every_slot_and_never_gains():
-    for told, steps in zip(TOLD[:200], PARSED[:200], strict=True):
+    for told, steps in zip(told_stories()[:200], parsed_stories()[:200], strict=True):
         extra = sum(
             log2(len(KINDS[slot.kind]) / len(options))
             for step in steps
@@ -423,7 +433,7 @@ def test_the_forgetful_reader_pays_for_every_slot_and_never_gains():
 
 
 def test_recalls_are_the_slots_with_one_option():
-    for told, steps in zip(TOLD[:200], PARSED[:200], strict=True):
+    for told, steps in zip(told_stories()[:200], parsed_stories()[:200], strict=True):
         spans = recalls(told.text)
         assert all(a < b for a, b in spans) and spans == sorted(spans)
         known = [(step, i) for step in steps for i, options in enumerate(step.options) if len(options) == 1]

@@ -4,14 +4,15 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -106,6 +107,36 @@ def memory() -> float:
         return math.inf
 
 
+class NoNumbers(TorchFunctionMode):
+    """Leaves out what only gives numbers to tensors on the meta device, which have none.
+
+    PyTorch does it there in Python, for which it first imports its compiler: a second, in a process that
+    only reads a model.
+    """
+
+    IN_PLACE = (torch.Tensor.normal_, torch.Tensor.mul_, nn.init.normal_)
+    PRODUCT = (torch.Tensor.mul, torch.Tensor.__mul__)
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        tensor = args[0] if args else kwargs.get("tensor")
+        if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+            if func in self.IN_PLACE:
+                return tensor
+            if func in self.PRODUCT and tensor.is_floating_point() and isinstance(args[1], float):
+                return torch.empty_like(tensor)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Modules that are made here have shapes and no numbers (on the meta device)."""
+    with torch.device("meta"), NoNumbers():
+        yield
+
+
 def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
     """Bytes of the weights of build(config), of which only one or two blocks are built, without numbers.
 
@@ -114,7 +145,7 @@ def parameter_bytes(config: Any, build: Callable[[Any], nn.Module]) -> float:
     sizes = []
     try:
         for n in range(1, min(2, config.n_layers) + 1):
-            with torch.device("meta"):
+            with without_numbers():
                 model = build(dataclasses.replace(config, n_layers=n))
             sizes.append(sum(p.numel() * p.element_size() for p in model.parameters()))
     except (RuntimeError, TypeError, OverflowError):

@@ -29,7 +29,7 @@ from companion.runtime.files.whole_files import (
     read_regular,
     reading,
 )
-from companion.runtime.models.devices import check_memory
+from companion.runtime.models.devices import check_memory, without_numbers
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER = "adapter_config.json"
@@ -188,7 +188,7 @@ def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     check_memory(made, build)
-    with torch.device("meta"):
+    with without_numbers():
         return build(made)
 
 
