@@ -147,13 +147,10 @@ def python_settings() -> Iterator[Setting]:
 def process_settings() -> Iterator[Setting]:
     """The working directory, the environment, the locale, the rights of new files."""
 
-    environ = os.environ
-
     def set_environment(variables: dict) -> None:
-        if environ._data != variables:
-            environ.clear()
-            for name, value in variables.items():
-                environ[environ.decodekey(name)] = environ.decodevalue(value)
+        if dict(os.environ) != variables:
+            os.environ.clear()
+            os.environ.update(variables)
 
     def umask() -> int:
         mask = os.umask(0)
@@ -161,7 +158,7 @@ def process_settings() -> Iterator[Setting]:
         return mask
 
     yield os.getcwd, os.chdir
-    yield lambda: environ._data.copy(), set_environment  # as the system has it: to decode it all takes longer
+    yield lambda: dict(os.environ), set_environment
     yield umask, os.umask
     yield if_changed(partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL))
 
