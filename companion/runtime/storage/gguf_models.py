@@ -74,6 +74,8 @@ def shape_in(file: GGUFFile) -> tuple[str, dict[str, Any]]:
     }
     if min(fields.values()) < 1:
         raise file.wrong(f"its sizes {fields} must be at least 1")
+    if fields["n_layers"] > len(tensors):
+        raise file.wrong(f"{a}.block_count={fields['n_layers']:,}, and it has {len(tensors):,} tensors")
     if a == "gpt2":
         eps = number_in(file, "gpt2.attention.layer_norm_epsilon", float, 1e-5)
         if not math.isclose(eps, 1e-5, rel_tol=1e-3):
@@ -127,10 +129,10 @@ def scaling_in(file: GGUFFile, a: str, width: int, theta: float) -> dict[str, An
     form = file.header.get(f"{a}.rope.scaling.type", "none")
     if form != "none" and file.header.get(f"{a}.rope.scaling.factor") != 1:
         raise ValueError(f"{file.path}: rope scaling {form!r:.40} is none that RoPE has: none, or Llama 3's")
-    if a != "llama" or SLOWED not in file.tensors:
+    if a != "llama" or SLOWED not in file.tensors or not 0 < theta < math.inf:  # which LlamaConfig refuses
         return {}
     divided = file.tensor(SLOWED).double()
-    if divided.shape != (width // 2,) or not (divided > 0.999).all():
+    if divided.shape != (width // 2,) or not ((divided > 0.999) & (divided < 1e6)).all():
         raise file.wrong(f"{SLOWED} must have {width // 2} numbers of at least 1")
     if (divided < 1 + NEAR).all():
         return {}
