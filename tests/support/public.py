@@ -102,6 +102,7 @@ def smollm():
     digits = pre_tokenizers.Digits(individual_digits=True)
     level = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, level])
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     config = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
     return tokenizer, config | {"pad_token": "<|im_end|>", "chat_template": CHATML}
 

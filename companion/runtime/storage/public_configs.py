@@ -186,7 +186,7 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     found |= {"bos_token_id": start}
     found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
     if tokenizer is not None:
-        found |= tokenizer.model_ids or {}
+        found |= tokenizer.model_ids
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
     found["rope_theta"] = config.rope_theta

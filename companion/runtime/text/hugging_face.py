@@ -83,7 +83,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         model_ids: dict | None = None,
     ):
         self.file, self.config, self.chat_template = file, check_config(config), chat_template
-        self.generation, self.model_ids = dict(generation or {}), model_ids
+        self.generation, self.model_ids = dict(generation or {}), dict(model_ids or {})
         self.template_file: str | None = None  # where the chat template was read, for error messages
         self.library, self.mark = build_library(check_file(file)), new_mark()
         added = added_ids(file, self.library)

@@ -72,7 +72,7 @@ class Tokenizer:
     """The pairs that byte-pair encoding joins, in order."""
     ends: Collection[int] = ()
     """Further ids that end a text, beside `end`."""
-    model_ids: Mapping[str, Any] | None = None
+    model_ids: Mapping[str, Any] = MappingProxyType({})
     """What the config.json of its model says as bos_token_id and eos_token_id, where that was read."""
     generation: Mapping[str, Any] = MappingProxyType({})
     """What the model's generation_config.json holds."""
