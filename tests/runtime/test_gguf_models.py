@@ -346,6 +346,13 @@ def test_an_older_llama_3_file_begins_every_text_though_it_does_not_say_so(tmp_p
     assert companion.load(path, "cpu").begin == []
 
 
+def test_a_row_without_a_token_begins_no_text(tmp_path):
+    tokenizer, path = public_file("SmolLM2", tmp_path)
+    unused = max(tokenizer.vocab) + 1
+    changed(path, {"tokenizer.ggml.bos_token_id": unused, "tokenizer.ggml.add_bos_token": True})
+    assert companion.load(path, "cpu").begin == []
+
+
 def test_a_token_that_ends_a_turn_ends_an_answer_though_no_key_says_so(tmp_path):
     tokenizer, path = public_file("Qwen", tmp_path)
     changed(

@@ -43,7 +43,7 @@ PRE = {
     "llama-bpe": Cut((LLAMA3,), ignore_merges=True, begins=True),
     "qwen2": Cut((QWEN,), normalizer="NFC"),
 }
-"""By the name that a file says as tokenizer.ggml.pre."""
+"""By the name that a file says as tokenizer.ggml.pre. (llama.cpp leaves qwen2's normalization out.)"""
 ALIASES = {"llama3": "llama-bpe", "llama-v3": "llama-bpe", "deepseek-r1-qwen": "qwen2"}
 """Other names that llama.cpp has for the same."""
 ROLES = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
@@ -92,7 +92,7 @@ def tokenizer_from_gguf(header: dict[str, Any], path: Any) -> PublicTokenizer:
         raise ValueError(f"{path}: tokenizer.ggml.tokens has a token twice; fetch it again")
 
     ids = {role: id_of(header, short, tokens, path) for role, short in ROLES.items()}
-    roles = {role: tokens[i] for role, i in ids.items() if i is not None}
+    roles = {role: tokens[i] for role, i in ids.items() if i is not None and types[i] != UNUSED}
     begins = header.get("tokenizer.ggml.add_bos_token", PRE[known].begins)
     begin = roles.get("bos_token") if begins is True else None
     added = [
@@ -198,17 +198,21 @@ def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
         ValueError: In one line, for any other tokenizer.
     """
     file, config, _ = tokenizer_files(tokenizer)
-    end, name = tokenizer.end, pre_of(file)
-    model, added = file["model"], file.get("added_tokens") or []
+    end = tokenizer.end
+    name = pre_of(file)
+    model = file["model"]
     if max(tokenizer.vocab) >= vocab_size:
         most = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
         raise ValueError(f"tokenizer has {most}; give the tokenizer that the model was made for")
-    tokens, types = [f"[PAD{i}]" for i in range(vocab_size)], [UNUSED] * vocab_size
+    tokens = [f"[PAD{i}]" for i in range(vocab_size)]
+    types = [UNUSED] * vocab_size
     for token, i in model["vocab"].items():
-        tokens[i], types[i] = token, NORMAL
-    for token in added:
+        tokens[i] = token
+        types[i] = NORMAL
+    for token in file.get("added_tokens") or []:
         control = token.get("special") or token["id"] in tokenizer.control
-        tokens[token["id"]], types[token["id"]] = token["content"], CONTROL if control else USER_DEFINED
+        tokens[token["id"]] = token["content"]
+        types[token["id"]] = CONTROL if control else USER_DEFINED
     if tokenizer.begin not in ([], [tokenizer.named_start]):
         raise ValueError(
             f"tokenizer begins a text with the ids {tokenizer.begin}; a GGUF has room for one, its bos"
@@ -228,7 +232,8 @@ def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
         "tokenizer.ggml.add_bos_token": bool(tokenizer.begin),
     }
     header |= {f"tokenizer.ggml.{role}_token_id": i for role, i in ids.items() if i is not None}
-    if (template := tokenizer.template) is not None:
+    template = tokenizer.template
+    if template is not None:
         header["tokenizer.chat_template"] = template
     return header
 
