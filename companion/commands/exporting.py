@@ -9,12 +9,20 @@ from companion.commands.naming import add_model, add_output
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.pretrained import FAMILIES, save_pretrained
-from companion.runtime.files.whole_files import folder_for
+from companion.runtime.files.whole_files import folder_for, leave_no_lock
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
+from companion.runtime.storage.gguf_reader import is_gguf
+from companion.runtime.storage.gguf_reader import library as gguf_library
 from companion.runtime.storage.hub import SMALL
-from companion.runtime.storage.model_names import check_floats, folder_of, is_export, shape_of
-from companion.runtime.storage.public_configs import write_shape
+from companion.runtime.storage.model_names import (
+    check_floats,
+    folder_of,
+    is_export,
+    is_public,
+    shape_of,
+)
+from companion.runtime.storage.public_configs import stored_dtype, write_shape
 from companion.runtime.training.run_folders import check_empty, check_writable, holds_only
 from companion.serve import gguf_files, onnx_graphs
 from companion.serve.gguf_files import BLOCK, gguf_header, write_gguf
@@ -74,7 +82,9 @@ def plan(args, held: ExitStack) -> ExportPlan:
     check_shape(args.form, config)
     check_output(args.form, args.output, args.overwrite)
     teller = load(args.model if adapted else folder, device="cpu")
-    merge(teller.model)  # an adapter is folded in; without one, this does nothing
+    merge(teller.model)  # without an adapter, this does nothing
+    if args.form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
+        teller.model.to(stored_dtype(folder))  # loses nothing, because its numbers came from this type
     if args.form == "gguf":
         gguf_header(config, teller.tokenizer, args.kind)
     else:
@@ -89,7 +99,7 @@ def check_shape(form: str, config) -> None:
     if form == "hf":
         write_shape(config)
     elif form == "gguf":
-        gguf_files.library()
+        gguf_library()
         gguf_files.shape_in_gguf(config)
     else:
         onnx_graphs.libraries()
@@ -126,10 +136,15 @@ def do(plan: ExportPlan) -> Exported:
     if plan.form == "gguf":
         with folder_for(plan.output.parent):
             return Exported([plan.output], write_gguf(model, tokenizer, plan.output, plan.kind))
+    before = {path: path.stat().st_ino for path in plan.output.glob("*")}
     if plan.form == "hf":
         save_pretrained(model, tokenizer, plan.output)
     else:
         write_onnx(model, tokenizer, plan.output)
+    for path, number in before.items():
+        if path.stat().st_ino == number:  # of the model that was there before, such as its chat template
+            path.unlink()
+    leave_no_lock(plan.output)
     files = sorted(path for path in plan.output.iterdir() if not path.name.startswith("."))
     return Exported(files, {})
 
@@ -163,13 +178,12 @@ def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
     if plan.kind.startswith("q") and lacking:
         print(f"Not in {plan.kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
     config = plan.teller.model.config
-    begin = plan.teller.tokenizer.decode(plan.teller.begin)
     print(
         "\nFor llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:\n"
     )
     print("  from llama_cpp import Llama")
     print(f"  model = Llama({plan.output.as_posix()!r}, n_ctx={config.context_length}, verbose=False)")
-    print(f"  print(model({begin + 'Once'!r}, max_tokens=50)['choices'][0]['text'])")
+    print("  print(model('Once', max_tokens=50)['choices'][0]['text'])")
 
 
 def report_onnx(plan: ExportPlan) -> None:

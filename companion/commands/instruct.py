@@ -14,7 +14,7 @@ import torch
 
 from companion import load
 from companion.commands.classify_command import add_method, check_method, hang_on
-from companion.commands.learned import measuring, output_of, own_model, save_learned, take_all_steps
+from companion.commands.learned import measuring, output_of, save_learned, take_all_steps
 from companion.commands.naming import add_device, add_model, add_output, said_of
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
@@ -36,7 +36,7 @@ from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.storage.model_names import origin_of
+from companion.runtime.storage.model_names import folder_of, origin_of
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import fresh_stories
@@ -45,7 +45,7 @@ from companion.village.dialogues import course
 VILLAGE = "village"
 TEXTS = 4000  # plain texts to keep to, at most
 KEEP = 3.0
-RATES = {"full": (1e-3, 2e-2), "lora": (5e-3, 5e-2)}  # method: of other models, of a swift
+RATES = {"full": (1e-3, 2e-2, 1e-4), "lora": (5e-3, 5e-2, 1e-3)}  # method: of ours, a swift, public ones
 Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which of them are learned
 
 
@@ -55,7 +55,7 @@ class InstructPlan:
 
     args: Namespace  # the options, with their defaults
     model: GPT  # with --method lora, the adapter is on already
-    tokenizer: Tokenizer  # has the chat tokens
+    tokenizer: Tokenizer  # has the chat tokens, or a template of its own
     learned: Rows
     asked: Rows  # conversations that are held out
     kept: Rows  # plain texts, which the model is to continue as it does now
@@ -87,7 +87,7 @@ def add_finetune(kinds) -> None:
     add_method(form)
     form.add_argument("--steps", type=integer(1, 10**7), help="(default: two passes)")
     form.add_argument("--batch-size", type=integer(1, 4096), default=16, help="(default: 16)")
-    about = "(default: 0.001, lora 0.005; of a swift 0.02, lora 0.05)"
+    about = "(default: 0.001, lora 0.005; of a swift 0.02, lora 0.05; of a public model 0.0001, lora 0.001)"
     form.add_argument("--lr", type=number(1e-9, 1), help=about)
     form.add_argument("--held-out", type=float, default=0.05, help="share of conversations (default: 0.05)")
     form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
@@ -106,13 +106,17 @@ def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
     if len(conversations) < 2:
         raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
     output = output_of(args, "instructions")
-    folder = own_model(args.model, "in Python, chat_rows and a Trainer teach it")
+    folder = folder_of(args.model)
 
     teller = load(folder, device="cpu")
+    if teller.tokenizer.is_public and teller.tokenizer.template is None:
+        rule = "has no chat template, and a public tokenizer gets none here; name one that was taught to chat"
+        raise ValueError(f"--model={args.model} {rule}")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
     if args.method == "lora":
         hang_on(teller.model, args)
-        learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
+        if not tokenizer.is_public:  # a public model has learned what the tokens of its template mean
+            learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
     longest = teller.model.config.context_length
     shorten = args.shorten or args.data == VILLAGE  # whose stories have as many questions as may fit
     rows = rows_of(conversations, tokenizer, longest, shorten)
@@ -135,9 +139,14 @@ def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
 
 
 def usual_rate(teller: LanguageModel, method: str) -> float:
-    """The learning rate unless one is given. A swift was trained in longer steps than other models."""
-    of_others, of_swift = RATES[method]
-    return of_swift if teller.model.config.architecture == "swift" else of_others
+    """The learning rate unless one is given.
+
+    A swift was trained in longer steps than other models. A public model has learned most of what it needs.
+    """
+    of_ours, of_swift, of_public = RATES[method]
+    if teller.tokenizer.is_public:
+        return of_public
+    return of_swift if teller.model.config.architecture == "swift" else of_ours
 
 
 def rows_of(conversations: list, tokenizer: Tokenizer, longest: int, shorten: bool) -> Rows:

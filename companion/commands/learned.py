@@ -11,21 +11,12 @@ from tqdm import tqdm
 from companion.commands.naming import RUNS
 from companion.datasets import encode_documents
 from companion.runtime.storage.checkpoints import holds_model
-from companion.runtime.storage.model_names import folder_of, is_public
 from companion.runtime.training.run_folders import check_empty, holds_only
 from companion.runtime.training.validation import rows_at_once
 from companion.training import evaluate, save_checkpoint
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 """The files of a model that has learned: what --overwrite may replace."""
-
-
-def own_model(name: Path, remedy: str = "name a folder that train wrote") -> Path:
-    """The folder of --model. Raises ValueError for a public model, which cannot be written as it is read."""
-    folder = folder_of(name)
-    if is_public(folder):
-        raise ValueError(f"--model={name} is in Hugging Face's layout; {remedy}")
-    return folder
 
 
 def holds_learned(folder: Path) -> bool:

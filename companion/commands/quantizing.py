@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from companion import BUILDERS, load
-from companion.commands.learned import bits_of, own_model
+from companion.commands.learned import bits_of
 from companion.commands.naming import add_model, add_output, said_of
 from companion.datasets import load_text, pad_batch
 from companion.generation import LanguageModel
@@ -16,7 +16,7 @@ from companion.runtime.command_line.options import integer
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
-from companion.runtime.storage.model_names import check_floats, origin_of, shape_of
+from companion.runtime.storage.model_names import check_floats, folder_of, origin_of, shape_of
 from companion.runtime.training.run_folders import check_empty, holds_only
 from companion.village import fresh_stories, load_split
 
@@ -37,7 +37,7 @@ class QuantizePlan:
     origin: dict[str, Any]  # the original model's name and origin, for the provenance of the new one
     calibration: list[list[int]]  # token ids of each text to calibrate with
     measured: list[str]  # texts to measure with
-    before: int  # bytes of the weights that are quantized
+    before: int  # bytes of the weights that are quantized, in float32
     output: Path
 
 
@@ -63,7 +63,7 @@ def add(parser) -> None:
 
 
 def plan(args, held: ExitStack) -> QuantizePlan:
-    folder = own_model(args.model)
+    folder = folder_of(args.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     check_floats("--model", folder)
     if args.calibrate and config.architecture == "experts":
@@ -84,7 +84,7 @@ def plan(args, held: ExitStack) -> QuantizePlan:
         origin=origin_of(args.model, folder),
         calibration=rows_of(teller, calibration),
         measured=measured,
-        before=(folder / WEIGHTS).stat().st_size,
+        before=sum(p.numel() * p.element_size() for p in teller.model.parameters()),
         output=args.output,
     )
 

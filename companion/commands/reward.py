@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from companion import load
-from companion.commands.learned import bits_of, measuring, output_of, own_model, save_learned, take_steps
+from companion.commands.learned import bits_of, measuring, output_of, save_learned, take_steps
 from companion.commands.naming import add_device, add_model, add_output
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -28,7 +28,7 @@ from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import pick_device
-from companion.runtime.storage.model_names import origin_of
+from companion.runtime.storage.model_names import folder_of, origin_of
 from companion.training import TrainConfig, Trainer, next_token_loss
 from companion.village import load_split
 from companion.village.dialogues import lessons
@@ -120,7 +120,7 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
         refuse(args, of_judge, "is for the village's judge, without --data")
         placed = placed_pairs(args.data)
     output = output_of(args, "rewards")
-    folder = own_model(args.model)
+    folder = folder_of(args.model)
     teller = load(folder, args.device)
     before = load(folder, args.device)
     check_pairs_fit(teller, placed)

@@ -93,8 +93,8 @@ def add(parser):
         "--init",
         type=as_word,
         metavar="MODEL",
-        help="go on from the weights of a folder or of a public model, such as gpt2, on text that was"
-        " prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
+        help="go on from the weights of a folder or of a public model, such as gpt2 or smollm2, on text that"
+        " was prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
     )
     parser.add_argument(
         "--resume",

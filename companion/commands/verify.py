@@ -28,7 +28,7 @@ def add(parser):
         nargs="?",
         type=as_path,
         default=Path("gpt2"),
-        help="folder, or model of the hub (default: gpt2, 548 MB the first time)",
+        help="folder, GGUF file, smollm2, or model of the hub (default: gpt2, 548 MB the first time)",
     )
     parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
     parser.add_argument(
@@ -43,7 +43,8 @@ def plan(args, held: ExitStack) -> VerifyPlan:
     against = args.against or ours
     if not model_names.is_public(against):
         rule = (
-            "is no folder in Hugging Face's layout, as companion export hf writes it, and no model of the hub"
+            "is no folder in Hugging Face's layout, as companion export hf writes it, no GGUF file"
+            " and no model of the hub"
         )
         raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
     theirs = model_names.folder_of(against)

@@ -12,9 +12,9 @@ import torch
 
 from companion.pretrained import FAMILIES
 from companion.runtime.files.whole_files import new_file
+from companion.runtime.storage.gguf_reader import GGUFFile, architecture_number, library
 from companion.runtime.storage.public_configs import family_of, model_type_of
-from companion.runtime.text.hugging_face import halves, tokenizer_files
-from companion.tokenization import GPT2_PATTERN
+from companion.runtime.text.gguf_tokenizers import tokenizer_to_gguf
 
 KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 """What matrices are written in: our names, and the library's."""
@@ -22,19 +22,7 @@ FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}
 """The numbers of general.file_type."""
 BLOCK = 32
 """Numbers of a row that share a scale in Q8_0 and Q4_0."""
-NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
-"""What a token is: text; found only where an engine is asked to; found in any text; without a meaning."""
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
-INSTALL = "pip install -e '.[serve]'"
-
-
-def library():
-    """The library gguf. ImportError, with the remedy, where it is missing."""
-    try:
-        import gguf
-    except ImportError:
-        raise ImportError(f"GGUF files need the library gguf: {INSTALL}") from None
-    return gguf
 
 
 def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[str, str]:
@@ -43,14 +31,14 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     kind: f32, f16, q8_0 or q4_0, of the matrices. Norms and biases stay float32; position rows, and matrices
     whose rows are no blocks of 32, are float16 where kind is less.
     Raises ValueError, in one line and before any work, for another kind, a model of parts that llama.cpp has
-    not, such as swift's shifts or an adapter, and a tokenizer that is not byte-level BPE cut as GPT-2's;
+    not, such as swift's shifts or an adapter, and a tokenizer whose rule of cutting text is not in PRE;
     ImportError without the library.
     """
     gguf, header = library(), gguf_header(model.config, tokenizer, kind)
     check_parts(model)
     n = model.config.n_layers
     architecture = header["general.architecture"]
-    names = gguf.get_tensor_name_map(architecture_of(gguf, architecture), n)
+    names = gguf.get_tensor_name_map(architecture_number(gguf, architecture), n)
     with new_file(path) as new:
         writer = gguf.GGUFWriter(new, architecture)
         for key, value in header.items():
@@ -72,28 +60,14 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
 def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, torch.Tensor]]]:
     """A file's header, by key, and its tensors, by name: (what it is held in, the numbers in float32).
 
-    A matrix is (out, in), as ours. Raises ValueError, in one line, for a file that is missing or no GGUF.
+    A matrix is (out, in), as ours. Raises ValueError, in one line, for a file that is missing, damaged, or no
+    GGUF. (companion.load makes a model of a file, and reads one tensor at a time.)
     """
-    gguf, path = library(), Path(path)
-    try:
-        reader = gguf.GGUFReader(path)
-    except (OSError, ValueError, IndexError) as error:
-        raise ValueError(f"{path} is no whole GGUF file ({' '.join(str(error).split()):.80})") from None
-    header = {key: field.contents() for key, field in reader.fields.items() if not key.startswith("GGUF.")}
-    tensors = {}
-    for tensor in reader.tensors:
-        numbers = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-        shape = [int(size) for size in reversed(tensor.shape)]  # the file has the row's length first
-        tensors[tensor.name] = (tensor.tensor_type.name, torch.tensor(numbers).view(shape))
-    return header, tensors
+    file = GGUFFile(path)
+    return file.header, {name: (held.kind, file.tensor(name)) for name, held in file.tensors.items()}
 
 
 # -- tensors ---------------------------------------------------------------------------
-
-
-def architecture_of(gguf, name: str):
-    """The library's number of an architecture."""
-    return next(number for number, known in gguf.MODEL_ARCH_NAMES.items() if known == name)
 
 
 def tensors_of(model, architecture: str):
@@ -159,7 +133,7 @@ def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
     header["general.file_type"] = FILE_TYPES[kind]
     if kind.startswith("q"):
         header["general.quantization_version"] = 2
-    return header | tokenizer_in_gguf(tokenizer, config.vocab_size)
+    return header | tokenizer_to_gguf(tokenizer, config.vocab_size)
 
 
 def shape_in_gguf(c) -> dict[str, Any]:
@@ -194,56 +168,3 @@ def shape_in_gguf(c) -> dict[str, Any]:
             f"{a}.vocab_size": c.vocab_size,
         }
     )
-
-
-def tokenizer_in_gguf(tokenizer, vocab_size: int) -> dict[str, Any]:
-    """The header's part about text. ValueError for a tokenizer that is not byte-level BPE cut as GPT-2's.
-
-    vocab_size: the model's rows; those without a token are written as unused.
-    """
-    file, end = tokenizer_file(tokenizer), tokenizer.end
-    model, added = file["model"], file.get("added_tokens") or []
-    if max(tokenizer.vocab) >= vocab_size:
-        most = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
-        raise ValueError(f"tokenizer has {most}; give the tokenizer that the model was made for")
-    tokens, types = [f"[PAD{i}]" for i in range(vocab_size)], [UNUSED] * vocab_size
-    for token, i in model["vocab"].items():
-        tokens[i], types[i] = token, NORMAL
-    for token in added:
-        special = token["content"] in tokenizer.special_tokens
-        tokens[token["id"]], types[token["id"]] = token["content"], CONTROL if special else USER_DEFINED
-    header = {
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "gpt-2",
-        "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": types,
-        "tokenizer.ggml.merges": [" ".join(halves(merge)) for merge in model["merges"]],
-        "tokenizer.ggml.bos_token_id": end,
-        "tokenizer.ggml.eos_token_id": end,
-        "tokenizer.ggml.add_bos_token": False,
-    }
-    if tokenizer.has_chat_tokens:
-        header["tokenizer.ggml.eot_token_id"] = tokenizer.special_tokens["<|end|>"]
-    if (template := tokenizer.template) is not None:
-        header["tokenizer.chat_template"] = template
-    return header
-
-
-def tokenizer_file(tokenizer) -> dict:
-    """What a tokenizer.json would hold of it. ValueError where it is not byte-level BPE cut as GPT-2's."""
-    file, _, _ = tokenizer_files(tokenizer)
-    if not cuts_as_gpt2(file):
-        raise ValueError("tokenizer cuts text by another pattern than GPT2_PATTERN; a GGUF takes no other")
-    return file
-
-
-def cuts_as_gpt2(file: dict) -> bool:
-    """Whether a tokenizer.json cuts text by GPT-2's pattern, into bytes, and changes nothing before."""
-    before = file.get("pre_tokenizer") or {}
-    *cuts, level = before.get("pretokenizers") or [before]
-    if file.get("normalizer") or level.get("type") != "ByteLevel" or level.get("add_prefix_space", True):
-        return False
-    if not cuts:
-        return level.get("use_regex", True)
-    cut = {"type": "Split", "pattern": {"Regex": GPT2_PATTERN}, "behavior": "Isolated", "invert": False}
-    return cuts == [cut] and not level.get("use_regex", True)

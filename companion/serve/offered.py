@@ -13,6 +13,8 @@ from companion.runtime.files.whole_files import json_object
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
+from companion.runtime.storage.gguf_reader import GGUFFile, is_gguf
+from companion.runtime.storage.installed_models import installed_file, is_installable
 from companion.runtime.storage.model_names import folder_of, is_public
 
 DEEPEST = 4
@@ -66,14 +68,18 @@ def folders_below(root: Path) -> Iterator[Path]:
 
 
 def kind_of(folder: Path) -> str | None:
-    """tells, answers or classifies; None for a folder without a model that can be loaded from here."""
+    """tells, answers or classifies; None for a folder without a model that can be loaded from here.
+
+    folder: it may be a GGUF file, too.
+    """
     base = folder
     if holds_adapter(folder):
         try:
-            base = Path(base_of(folder))
-        except ValueError:
+            name = base_of(folder)
+            base = installed_file(name) if is_installable(name) else Path(name)
+        except (ValueError, ImportError):
             return None
-    if not (holds_model(base) or (is_public(base) and any(base.glob("*.safetensors")))):
+    if not (is_gguf(base) or holds_model(base) or (is_public(base) and any(base.glob("*.safetensors")))):
         return None
     if (folder / HEAD).is_file():
         return "classifies"
@@ -82,6 +88,8 @@ def kind_of(folder: Path) -> str | None:
 
 def has_template(folder: Path) -> bool:
     """Whether a model's tokenizer knows how a conversation is written: chapter 16's tokens, or a template."""
+    if is_gguf(folder):
+        return "tokenizer.chat_template" in GGUFFile(folder).header
     if (folder / "chat_template.jinja").is_file():
         return True
     ours, theirs = json_object(folder / TOKENIZER), json_object(folder / "tokenizer_config.json")
@@ -89,7 +97,9 @@ def has_template(folder: Path) -> bool:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the weights in a folder."""
+    """Bytes of the weights in a folder, or of a GGUF file."""
+    if folder.is_file():
+        return folder.stat().st_size
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 

@@ -25,11 +25,26 @@ from companion.inside import ask, attention_maps, head_means, hidden_states, pro
 from companion.instructions import chat_rows, says
 from companion.quantization import calibrate, quantize, restore, round_to_grid
 from companion.rewards import RewardModel
+from companion.runtime.files.arguments import finite
 from companion.training import evaluate, perplexity
 from companion.village import load_split
 
 NAN, INF = math.nan, math.inf
 QUESTION = Example("Once upon", (" a", " the"), " a")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_one_number_that_is_none_is_found_wherever_it_stands(dtype):
+    for n in (1, 7, 1000):
+        for place in {0, n // 2, n - 1}:
+            for bad in (NAN, INF, -INF):
+                numbers = torch.arange(n, dtype=dtype)
+                assert finite("x", numbers) is numbers
+                numbers[place] = bad
+                with pytest.raises(ValueError, match=f"x holds {bad}, must hold finite numbers only"):
+                    finite("x", numbers)
+    for whole in (torch.tensor([True]), torch.zeros(0), [1, 2], 3, torch.ones(2, device="meta")):
+        assert finite("x", whole) is whole
 
 
 @pytest.fixture(scope="module")

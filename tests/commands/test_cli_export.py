@@ -1,10 +1,12 @@
 """companion export gguf and onnx: what each says, and every fault before any work (hf: test_cli_public)."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from support.command_line import fails, said
 
 from companion import load
@@ -75,6 +77,46 @@ def test_a_public_model_becomes_a_gguf_too(here, capsys):
     assert header["general.architecture"] == "llama" and "output.weight" in tensors
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_public_folder_goes_out_as_it_came_in(dtype, here, capsys):
+    """The weights in their type, the ids of config.json, generation_config.json and the template."""
+    save_pretrained(llama(LlamaConfig(**SHAPE, tied=False)).to(dtype), TOKENIZER, "theirs")
+    config = json.loads(Path("theirs/config.json").read_text("utf-8"))
+    config |= {"bos_token_id": None, "eos_token_id": [299, 7]}
+    generation = {"do_sample": True, "temperature": 0.6, "top_k": 20, "bos_token_id": 3, "eos_token_id": 7}
+    Path("theirs/config.json").write_text(json.dumps(config), "utf-8")
+    Path("theirs/generation_config.json").write_text(json.dumps(generation), "utf-8")
+    Path("theirs/chat_template.jinja").write_text("{{ messages[0]['content'] }}", "utf-8")
+    said(capsys, ["export", "hf", "--model", "theirs", "--output", "ours"])
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        out, read = (json.loads(Path(folder, name).read_text("utf-8")) for folder in ("ours", "theirs"))
+        assert out == read, name
+    assert Path("ours/chat_template.jinja").read_text("utf-8") == "{{ messages[0]['content'] }}"
+    out, read = (load_file(Path(folder, "model.safetensors")) for folder in ("ours", "theirs"))
+    assert out.keys() == read.keys() and {tensor.dtype for tensor in out.values()} == {dtype}
+    assert all(torch.equal(out[name], read[name]) for name in read)
+    assert [path.name for path in Path("ours").iterdir() if path.name.startswith(".")] == []
+    said(capsys, ["export", "hf", "--model", "ours", "--output", "ours", "--overwrite"])  # over itself
+    assert json.loads(Path("ours/generation_config.json").read_text("utf-8")) == generation
+
+    save_pretrained(llama(LlamaConfig(**SHAPE)), TOKENIZER, "plain")
+    said(capsys, ["export", "hf", "--model", "plain", "--output", "ours", "--overwrite"])
+    assert sorted(path.name for path in Path("ours").iterdir()) == [
+        *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    ]  # and nothing of the other model
+
+
+def test_an_adapter_is_merged_into_a_public_model_in_float32(here, capsys):
+    """In 16 bits, most of what it learned would be rounded away."""
+    model = llama(LlamaConfig(**SHAPE)).bfloat16()
+    save_pretrained(model, TOKENIZER, "theirs")
+    teller = load("theirs", "cpu")
+    add_lora(teller.model, rank=2)
+    save_adapter(teller.model, "adapter", "theirs")
+    said(capsys, ["export", "hf", "--model", "adapter", "--output", "ours"])
+    assert {tensor.dtype for tensor in load_file("ours/model.safetensors").values()} == {torch.float32}
+
+
 @pytest.mark.gate
 def test_a_model_becomes_a_graph(models, capsys):
     """Of the swift architecture, too, whose graph takes its shift along."""
@@ -101,7 +143,7 @@ REFUSED = {
     "a window as onnx": ("onnx --model window", "window=5 has no place"),
     "letters as gguf": ("gguf --model letters", "'char'"),
     "letters as onnx": ("onnx --model letters", "'char'"),
-    "a pattern as gguf": ("gguf --model pattern", "another pattern than GPT2_PATTERN"),
+    "a pattern as gguf": ("gguf --model pattern", "a rule that has no name in a GGUF here"),
     "no model": ("gguf --model nowhere", "nowhere"),
     "a kind": ("gguf --kind q5_0", "q5_0", "f32"),
 }

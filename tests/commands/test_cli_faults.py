@@ -385,9 +385,11 @@ def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monk
     fails(capsys, ["eval", "--model", "runs/mine", *heat], 2, words)  # it has another tokenizer
 
 
-def test_a_gguf_file_is_not_a_model_s_folder(tmp_path, capsys):
-    (tmp_path / "village.gguf").write_bytes(b"GGUF")
-    fails(capsys, ["eval", "--model", tmp_path / "village.gguf"], 2, "is GGUF", "the folder that it was made")
+def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
+    path = tmp_path / "village.gguf"
+    fails(capsys, ["eval", "--model", path], 2, "village.gguf is not there; check the path")
+    path.write_bytes(b"GGUF")
+    fails(capsys, ["eval", "--model", path], 2, "village.gguf is no whole GGUF file; copy or fetch it again")
 
 
 # -- how long ------------------------------------------------------------------

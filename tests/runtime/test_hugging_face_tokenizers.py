@@ -179,6 +179,7 @@ ENDS = {
     "GPT-2": ([], "<|endoftext|>"),
     "Llama 3": (["<|begin_of_text|>"], "<|eot_id|>"),
     "Qwen": ([], "<|im_end|>"),
+    "SmolLM2": ([], "<|im_end|>"),
     "GPT-NeoX": ([], "<|endoftext|>"),
     "Llama 2": (["<s>"], "</s>"),
 }

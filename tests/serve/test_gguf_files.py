@@ -188,7 +188,7 @@ def test_every_token_is_there_as_its_letters(tmp_path):
     joined = [tuple(merge.split(" ")) for merge in header["tokenizer.ggml.merges"]]
     assert [bytes(map(letters.__getitem__, a + b)) for a, b in joined] == [a + b for a, b in TOKENIZER.merges]
     assert (header["tokenizer.ggml.model"], header["tokenizer.ggml.pre"]) == ("gpt2", "gpt-2")
-    assert header["tokenizer.ggml.eos_token_id"] == 299 and header["tokenizer.ggml.add_bos_token"] is False
+    assert header["tokenizer.ggml.eos_token_id"] == 299 and header["tokenizer.ggml.add_bos_token"] is True
     assert "tokenizer.chat_template" not in header
 
 
@@ -199,15 +199,18 @@ def test_a_public_tokenizer_that_cuts_as_gpt2_is_written_the_same(tmp_path):
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}  # as GPT-2's own says it
     public.file = public.file | {"pre_tokenizer": level}
     assert gguf_header(config, public) == gguf_header(config, TOKENIZER)
-    digits = {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, level]}
+    digits = [{"type": "Digits", "individual_digits": True}, level]
+    public.file = public.file | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": digits}}
+    assert gguf_header(config, public)["tokenizer.ggml.pre"] == "smollm"
     for other in (
-        {"pre_tokenizer": digits},
+        {"pre_tokenizer": {"type": "Sequence", "pretokenizers": digits[:1]}},
+        {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [digits[0], *digits]}},
         {"pre_tokenizer": level | {"add_prefix_space": True}},
         {"pre_tokenizer": level | {"use_regex": False}},
         {"normalizer": {"type": "NFC"}},
     ):
         public.file = public.file | {"pre_tokenizer": level, "normalizer": None} | other
-        with pytest.raises(ValueError, match="another pattern than GPT2_PATTERN"):
+        with pytest.raises(ValueError, match="a rule that has no name in a GGUF here"):
             gguf_header(config, public)
 
 
@@ -232,7 +235,7 @@ REFUSED = {
     "words": (lambda: (C, WordTokenizer.train("abc"), "f32"), "of kind 'word' has no place"),
     "a pattern": (
         lambda: (C, BPETokenizer.train("a b c", 257, pattern=r"\w+|\W+"), "f32"),
-        "another pattern than GPT2_PATTERN",
+        "a rule that has no name in a GGUF here; there are gpt-2, smollm",
     ),
     "no end": (lambda: (C, BPETokenizer.train("a b c", 256, ()), "f32"), r"tokenizer lacks <\|endoftext"),
     "rows": (
@@ -301,11 +304,14 @@ def test_without_the_library_one_line_says_what_brings_it(tmp_path, monkeypatch)
 def test_what_is_no_gguf_is_one_line(tmp_path):
     write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
     whole = (tmp_path / "a.gguf").read_bytes()
-    for name, data in {"text": b"no", "other": b"GGML" + whole[4:], "cut": whole[:5000]}.items():
+    for name, data in {"text": b"no", "other": b"GGML" + whole[4:]}.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=f"{name} is no whole GGUF file"):
             read_gguf(tmp_path / name)
-    with pytest.raises(ValueError, match="none is no whole GGUF file"):
+    (tmp_path / "cut").write_bytes(whole[:5000])
+    with pytest.raises(ValueError, match="cut: .* is said to have .*; copy or fetch it again"):
+        read_gguf(tmp_path / "cut")
+    with pytest.raises(ValueError, match="none is not there"):
         read_gguf(tmp_path / "none")
 
 

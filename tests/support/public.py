@@ -96,6 +96,17 @@ def llama3():
     return tokenizer, {"bos_token": names[0], "eos_token": names[4], "chat_template": LLAMA3_CHAT}
 
 
+def smollm():
+    """SmolLM2's, which makes each digit a piece before GPT-2's rule."""
+    tokenizer = byte_level(None, steering("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, level])
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    config = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
+    return tokenizer, config | {"pad_token": "<|im_end|>", "chat_template": CHATML}
+
+
 def qwen():
     shown = steering("<tool_call>", "</tool_call>", special=False)
     tokenizer = byte_level(QWEN, [*steering("<|endoftext|>", "<|im_start|>", "<|im_end|>"), *shown])
@@ -134,7 +145,14 @@ def llama2():
     return tokenizer, config | {"unk_token": "<unk>", "chat_template": ZEPHYR}
 
 
-FAMILIES = {"GPT-2": gpt2, "Llama 3": llama3, "Qwen": qwen, "GPT-NeoX": neox, "Llama 2": llama2}
+FAMILIES = {
+    "GPT-2": gpt2,
+    "Llama 3": llama3,
+    "Qwen": qwen,
+    "SmolLM2": smollm,
+    "GPT-NeoX": neox,
+    "Llama 2": llama2,
+}
 
 
 @cache

@@ -101,7 +101,14 @@ def finite(name: str, values, remedy: str = "the model's weights or logits are n
     import torch
 
     numbers = torch.as_tensor(values)
-    if numbers.is_meta or numbers.isfinite().all():
+    if numbers.is_meta or numbers.numel() == 0:
+        return values
+    ends = numbers
+    if (
+        numbers.is_floating_point()
+    ):  # no copy, as isfinite makes one: a NaN anywhere is the least and the most
+        ends = torch.stack(numbers.detach().aminmax())
+    if ends.isfinite().all():
         return values
     first = numbers[~numbers.isfinite()].flatten()[0].item()
     raise NotFinite(f"{name} holds {first}, must hold finite numbers only; {remedy}")

@@ -244,6 +244,14 @@ def _last_written(folder: Path) -> Path | None:
     return max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
+def leave_no_lock(folder: str | Path) -> None:
+    """Remove the lock's file from a folder that is complete, and goes to other programs or computers.
+
+    Do not call it for a folder that is written again and again while others read it.
+    """
+    (Path(folder) / LOCK).unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def reading(folder: str | Path) -> Iterator[None]:
     """While inside, no other process changes the set of files in `folder`: open all, and go on outside.

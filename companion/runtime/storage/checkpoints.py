@@ -233,9 +233,6 @@ def file_of_checkpoint(path: Path) -> Path:
     for found in pickles + sorted(p for kind in PICKLES for p in folder.glob(kind)):
         why = "unpickling runs the code in a file"
         raise ValueError(f"{found} is not opened: {why}; use safetensors")
-    if folder.suffix == ".gguf" and folder.is_file():
-        rule = "is GGUF, which companion writes and does not read"
-        raise ValueError(f"checkpoint {folder} {rule}; give the folder that it was made from")
     if folder.is_file():
         raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
     there = "has no" if folder.is_dir() else "is not there, nor its"

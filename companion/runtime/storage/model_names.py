@@ -1,4 +1,5 @@
-"""Which model a name means: a folder of ours, one in Hugging Face's layout, or a model of the hub.
+"""Which model a name means: a folder of ours, one in Hugging Face's layout, a GGUF file, a model of an
+installed package, or a model of the hub.
 
 Builders, families and the reader of our tokenizers are handed in: this module knows no chapter.
 """
@@ -17,10 +18,14 @@ from companion.runtime.storage.checkpoints import (
     holds_model,
     read_config,
 )
+from companion.runtime.storage.gguf_models import gguf_shape
+from companion.runtime.storage.gguf_reader import GGUFFile, is_gguf
 from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
+from companion.runtime.storage.installed_models import installed_file, is_installable
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.text.documents import CORPORA
 from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerprint
+from companion.runtime.text.gguf_tokenizers import tokenizer_from_gguf
 from companion.runtime.text.hugging_face import read_tokenizer
 
 RUN_OF_MINE = Path("runs/data/mine")
@@ -29,11 +34,14 @@ PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 �
 
 
 def is_public(name: str | Path) -> bool:
-    """Whether a name is of a public model: a folder whose config.json has a model_type, or a hub's name.
+    """Whether a name is of a public model, and not of a folder of ours.
 
+    That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
     Whatever else there is, or is missing, is taken for a folder of ours.
     """
     folder = at_home(name)
+    if is_gguf(folder) or is_installable(name):
+        return True
     return is_hub_name(folder.as_posix()) or "model_type" in json_object(folder / CONFIG)
 
 
@@ -49,17 +57,22 @@ def is_export(folder: Path) -> bool:
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:
-    """The folder of a model, ours or public; the hub is asked, and what it has fetched, once.
+    """The folder of a model, ours or public, or its GGUF file.
 
-    Raises ValueError, in one line, for a revision of a folder of ours, which has none, and what find_model
-    raises.
+    The hub is asked, and what it has is fetched, once.
+    Raises ValueError, in one line, for a revision of what is on this machine, which has none, and what
+    find_model raises; ImportError for a model whose package is not installed.
     """
-    if is_public(name):
+    path = at_home(name)
+    alone = is_gguf(path) or is_installable(name)
+    if is_public(name) and not alone:
         return public_folder(name, revision)
     if revision is not None:
-        rule = f"is for models of the hub, and {name} is a folder; leave it out"
+        rule = f"is for models of the hub, and {name} is {'a file' if alone else 'a folder'}; leave it out"
         raise ValueError(f"revision={revision!r} {rule}")
-    return Path(name)
+    if is_installable(name):
+        return installed_file(name)
+    return path if alone else Path(name)
 
 
 def public_folder(name: str | Path, revision: str | None = None) -> Path:
@@ -71,11 +84,13 @@ def public_folder(name: str | Path, revision: str | None = None) -> Path:
 
 
 def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
-    """The configuration of the model in a folder, ours or public, and its builder. No weight is read.
+    """The configuration of the model in a folder or a GGUF file, and its builder. No weight is read.
 
     builders: as in read_model. families: of public models, by architecture, with config and build.
     Raises ValueError, in one line, for what is missing, damaged or of an unknown kind.
     """
+    if is_gguf(folder):
+        return gguf_shape(GGUFFile(folder), families)
     if not is_public(folder):
         config = read_config(folder)["config"]
         return build_empty(config, builders, folder / CONFIG).config, builders[config["architecture"]][1]
@@ -93,7 +108,12 @@ def check_floats(option: str, folder: Path) -> None:
 
 
 def provenance_of(name: str | Path, folder: Path) -> dict:
-    """Where a model's weights came from: what its folder says, or as origin_of."""
+    """Where a model's weights came from: what its folder or its GGUF file says, or as origin_of."""
+    if is_gguf(folder):
+        header = GGUFFile(folder).header
+        said = {"model": header.get("general.name"), "licence": header.get("general.license")}
+        more = {"file": folder.name} | {key: value for key, value in said.items() if value is not None}
+        return origin_of(name, folder) | more
     return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
 
 
@@ -107,16 +127,24 @@ def origin_of(name: str | Path, folder: Path) -> dict:
     return {"name": Path(name).as_posix()} | more
 
 
+def lasting_name(name: str | Path, folder: Path) -> Path:
+    """A name by which a model is found again from any folder: a package's model keeps its own."""
+    return Path(name) if is_installable(name) else folder.resolve()
+
+
 # -- tokenizers ------------------------------------------------------------------
 
 
 def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
-    """The tokenizer of a model, ours or public; of a folder, also where it holds nothing else.
+    """The tokenizer of a model, ours, public or in a GGUF file; also of a folder that holds nothing else.
 
     load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
     Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
     """
     folder = at_home(name)
+    if is_gguf(folder) or is_installable(name):
+        folder = folder_of(name)
+        return tokenizer_from_gguf(GGUFFile(folder).header, folder)
     if is_hub_name(folder.as_posix()):
         folder = public_folder(name)
     elif not folder.is_dir():

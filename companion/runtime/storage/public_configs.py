@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 
 from companion.runtime.files.whole_files import read_json
+from companion.runtime.storage.hub import weight_files
 from companion.runtime.text.tokenizer import Tokenizer
 
 LLAMA = {
@@ -168,7 +169,8 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     """The config.json of a model with this configuration.
 
     tokenizer: says which ids begin and end a text; without one, the file says that none do. (Were they left
-    out, transformers would take its own models'.) Raises ValueError, in one line, for a model of a shape
+    out, transformers would take its own models'.) Where it was read with a model, they are as that model's
+    config.json had them. Raises ValueError, in one line, for a model of a shape
     that no other engine has.
     """
     kind = model_type_of(config)
@@ -183,6 +185,8 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     ends = list(dict.fromkeys(ends))
     found |= {"bos_token_id": start}
     found |= {"eos_token_id": ends if len(ends) > 1 else ends[0]}
+    if tokenizer is not None:
+        found |= tokenizer.model_ids
     if kind == "gpt2":
         return found | dict.fromkeys(["attn_pdrop", "embd_pdrop", "resid_pdrop"], config.dropout)
     found["rope_theta"] = config.rope_theta
@@ -246,3 +250,13 @@ def same_tensor(files: Mapping[str, Path], first: str, second: str) -> bool:
     """Whether two tensors hold the same numbers."""
     with safe_open(files[first], "pt") as a, safe_open(files[second], "pt") as b:
         return torch.equal(a.get_tensor(first), b.get_tensor(second))
+
+
+def stored_dtype(folder: Path) -> torch.dtype:
+    """The type of a public folder's weights: bfloat16 or float16 where all are kept so, else float32."""
+    kinds = set()
+    for path in set(weight_files(folder).values()):
+        with safe_open(path, framework="np") as file:
+            kinds |= {file.get_slice(name).get_dtype() for name in file.keys()}
+    short = {"BF16": torch.bfloat16, "F16": torch.float16}
+    return short.get(kinds.pop(), torch.float32) if len(kinds) == 1 else torch.float32

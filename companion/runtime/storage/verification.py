@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from companion.runtime.files.downloads import GPT2_WEIGHTS
+from companion.runtime.storage.gguf_reader import is_gguf
 from companion.runtime.storage.hub import SHORT, weight_files
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
@@ -46,7 +47,7 @@ def peer() -> Any:
 
 def hash_of_weights(folder: Path, name: str | Path) -> Finding:
     """The SHA-256 of a model's weights, file by file, and whether it is the published one."""
-    paths = sorted(set(weight_files(folder).values()))
+    paths = [folder] if is_gguf(folder) else sorted(set(weight_files(folder).values()))
     hashes = {}
     for path in paths:
         with open(path, "rb") as file:
@@ -86,8 +87,13 @@ def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> lis
 
 
 def _their_model(folder: Path) -> Any:
-    """A folder as `transformers` reads it, in float32. ValueError, in one line, where it cannot."""
-    options = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
+    """A folder or GGUF file as `transformers` reads it, in float32. ValueError, in one line, if it cannot."""
+    options = {"dtype": torch.float32, "local_files_only": True}
+    if is_gguf(folder):
+        options["gguf_file"] = folder.name
+        folder = folder.parent
+    else:
+        options["use_safetensors"] = True
     try:
         return peer().AutoModelForCausalLM.from_pretrained(folder, **options).eval()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -56,7 +56,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
     """A public model's tokenizer: byte-pair encoding on bytes (GPT-2, Llama 3, Qwen) or with ▁ (Llama 2).
 
     file: what tokenizer.json holds. config: tokenizer_config.json. chat_template: a text in Jinja, where it
-    is not in config. special_tokens: as save wrote them, for a comparison.
+    is not in config. special_tokens: as save wrote them, for a comparison. generation:
+    generation_config.json. model_ids: the ids that the model's config.json names.
     All added tokens of the file are special tokens, but for those of spaces alone, which are text.
     begin may be [], and named_end and named_start None.
     vocab: the bytes of each id. There may be holes between the ids; vocab_size counts them without.
@@ -64,8 +65,8 @@ class PublicTokenizer(Tokenizer, kind="public"):
     Source: https://huggingface.co/docs/tokenizers.
     """
 
-    fields = ("file", "config", "chat_template", "special_tokens", "generation")
-    optional = ("generation",)  # files of before have none
+    fields = ("file", "config", "chat_template", "special_tokens", "generation", "model_ids")
+    optional = ("generation", "model_ids")  # files of before have none
     is_public = True
     named_start: int | None = None
     without_end = (
@@ -79,9 +80,10 @@ class PublicTokenizer(Tokenizer, kind="public"):
         chat_template: str | None = None,
         special_tokens: dict[str, int] | None = None,
         generation: dict | None = None,
+        model_ids: dict | None = None,
     ):
         self.file, self.config, self.chat_template = file, check_config(config), chat_template
-        self.generation = dict(generation or {})
+        self.generation, self.model_ids = dict(generation or {}), dict(model_ids or {})
         self.template_file: str | None = None  # where the chat template was read, for error messages
         self.library, self.mark = build_library(check_file(file)), new_mark()
         added = added_ids(file, self.library)
@@ -266,9 +268,9 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
         except UnicodeDecodeError:
             raise ValueError(f"{folder / TEMPLATE} is no text; fetch it again") from None
         template = template.replace("\r\n", "\n").replace("\r", "\n")
-    generation = read_generation(folder)
+    generation, model_ids = read_generation(folder), read_model_ids(folder)
     try:
-        tokenizer = PublicTokenizer(file, config, template, generation=generation)
+        tokenizer = PublicTokenizer(file, config, template, generation=generation, model_ids=model_ids)
     except ValueError as error:
         raise ValueError(f"{folder / FILE}: {error}") from None
     tokenizer.template_file = str(folder / (CONFIG if template is None else TEMPLATE))
@@ -283,12 +285,16 @@ def read_generation(folder: Path) -> dict:
     path = folder / GENERATION
     found = read_json(path)
     if not path.is_file():
-        path = folder / MODEL
-        model = read_json(path)
-        found = {name: model[name] for name in ("eos_token_id", "bos_token_id") if name in model}
+        path, found = folder / MODEL, read_model_ids(folder)
     named_ids(found, path)
     named_sampling(found, path)
     return found
+
+
+def read_model_ids(folder: Path) -> dict:
+    """The ids that a folder's config.json names, as they stand there."""
+    model = read_json(folder / MODEL)
+    return {name: model[name] for name in ("eos_token_id", "bos_token_id") if name in model}
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
@@ -306,7 +312,8 @@ def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
-    """Write a tokenizer as transformers reads it: tokenizer.json, tokenizer_config.json, the chat template.
+    """Write a tokenizer as transformers reads it: tokenizer.json, tokenizer_config.json, the chat template,
+    and generation_config.json where its model had one.
 
     A PublicTokenizer's files as they were. A BPETokenizer's as byte-level BPE, which gives the same ids for
     every text, but for letters newer than the library's tables; with chapter 16's tokens, their template.
@@ -321,6 +328,8 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
         write_whole(folder / TEMPLATE, template)
     else:
         (folder / TEMPLATE).unlink(missing_ok=True)
+    if tokenizer.generation and tokenizer.generation != tokenizer.model_ids:
+        write_whole(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict:

@@ -72,6 +72,10 @@ class Tokenizer:
     """The pairs that byte-pair encoding joins, in order."""
     ends: Collection[int] = ()
     """Further ids that end a text, beside `end`."""
+    model_ids: Mapping[str, Any] = MappingProxyType({})
+    """What the config.json of its model says as bos_token_id and eos_token_id, where that was read."""
+    generation: Mapping[str, Any] = MappingProxyType({})
+    """What the model's generation_config.json holds."""
     sampling: Mapping[str, Any] = MappingProxyType({})
     """How the model of the tokenizer wants its texts to be drawn: options of generate."""
     without_end = f"tokenizer lacks {END_OF_TEXT}; train it with that in its special_tokens"
@@ -139,6 +143,11 @@ class Tokenizer:
     def has_chat_tokens(self) -> bool:
         """Whether it has the special tokens of chapter 16."""
         return set(CHAT_TOKENS) <= set(self.special_tokens)
+
+    @property
+    def turn_end(self) -> int | None:
+        """The id of the token that ends an answer; None for a tokenizer without chat tokens."""
+        return self.special_tokens["<|end|>"] if self.has_chat_tokens else None
 
     @property
     def template(self) -> str | None:

@@ -170,3 +170,16 @@ def test_what_is_exported_is_what_transformers_loads(architecture, tmp_path, cap
     assert ids.shape[1] > 1 and found["model"](ids).logits.shape[-1] == 300
     assert main(["verify", "runs/mine", "--against", "out"]) == 0  # a folder of ours against what it became
     assert main(["verify", "out"]) == 0
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_folder_in_bfloat16_goes_out_in_bfloat16(name, tmp_path):
+    folder = written(name, tmp_path / "theirs")
+    assert main(["export", "hf", "--model", str(folder), "--output", str(tmp_path / "ours")]) == 0
+    before, after = (
+        peers.AutoModelForCausalLM.from_pretrained(where) for where in (folder, tmp_path / "ours")
+    )
+    assert before.dtype == after.dtype == torch.bfloat16
+    for path, tensor in before.state_dict().items():
+        assert torch.equal(after.state_dict()[path], tensor), path
+    assert after.generation_config.eos_token_id == before.generation_config.eos_token_id == 290

