@@ -65,7 +65,7 @@ class GPTConfig:
 
 # Cell da2f806f, under “The model”
 class GPT(nn.Module):
-    """A language model of a given embedding, blocks, last norm and output head.
+    """A language model made of the parts that it is given: embedding, blocks, last norm and output head.
 
     Args:
         config: The sizes of the model, such as a GPTConfig.
