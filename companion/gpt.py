@@ -19,16 +19,26 @@ from companion.embeddings import GPTEmbedding
 __all__ = ["GPTConfig", "GPT", "init_gpt2", "gpt2", "GPT2_SIZES"]
 
 
-# Cell 2f725029, under “One configuration”
+# Cell 2e1a76b2, under “The sizes”
 @dataclass
 class GPTConfig:
-    """The shape of a GPT-2 type model; GPT-2 small's unless told otherwise.
+    """The sizes of a GPT-2 model. The defaults are those of GPT-2 small.
 
-    vocab_size: tokens, V. context_length: positions. n_layers: blocks. n_heads: heads, H.
-    d_model: width, C.
-    d_ff: width in the middle of an MLP, 4 C if not given. dropout: chance of a 0 in training.
-    Raises ValueError for a size that is not a whole number of at least 1, for n_heads that does not
-    divide d_model, or a dropout outside [0, 1). Source: Radford et al., 2019 (GPT-2), table 2.
+    Args:
+        vocab_size: Number of tokens in the vocabulary, V.
+        context_length: Largest number of positions, T.
+        n_layers: Number of blocks, L.
+        n_heads: Number of attention heads in each block, H.
+        d_model: Width of the residual stream, C.
+        d_ff: Width of the hidden layer in each MLP. None stands for 4 C.
+        dropout: Share of numbers that is set to 0 in training.
+
+    Raises:
+        ValueError: If a size is not a whole number of at least 1, if n_heads does not divide d_model, or if
+            dropout is outside [0, 1).
+
+    Reference:
+        Radford et al., 2019, Language models are unsupervised multitask learners (GPT-2), table 2.
     """
 
     architecture: ClassVar[str] = "gpt2"
@@ -41,9 +51,11 @@ class GPTConfig:
     dropout: float = 0.0
 
     def __post_init__(self):
-        self.d_ff = 4 * self.d_model if self.d_ff is None else self.d_ff
+        if self.d_ff is None:
+            self.d_ff = 4 * self.d_model
         for name in ("vocab_size", "context_length", "n_layers", "n_heads", "d_model", "d_ff"):
-            if type(value := getattr(self, name)) is not int or value < 1:
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
                 raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
         if self.d_model % self.n_heads:
             raise ValueError(f"n_heads={self.n_heads} must divide d_model={self.d_model}; change one")
@@ -51,91 +63,142 @@ class GPTConfig:
             raise ValueError(f"dropout={self.dropout} must be at least 0 and below 1; try 0.0")
 
 
-# Cell da2f806f, under “The parts list”
+# Cell da2f806f, under “The model”
 class GPT(nn.Module):
-    """Embedding, blocks, norm, and a score for every token of the vocabulary. (B, T) -> logits (B, T, V).
+    """A language model made of the parts that it is given: embedding, blocks, last norm and output head.
 
-    It is given its parts and builds none. embed: called as embed(tokens, start=...); embed.token is its
-    table of token rows, (V, C). blocks: each called as block(x, cache). norm: the last one.
-    head: (B, T, C) -> (B, T, V); None scores with the embedding's own rows (weight tying).
+    Args:
+        config: The sizes of the model, such as a GPTConfig.
+        embed: The embedding. It is called as embed(tokens, start=...), and embed.token.weight is its table
+            of token vectors (V, C).
+        blocks: The blocks. Each is called as block(x, cache).
+        norm: The norm after the last block.
+        head: Maps (B, T, C) to logits (B, T, V). None stands for the token table (weight tying).
+
+    Shape:
+        (B, T) int64 -> logits (B, T, V).
     """
 
     def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module, head=None):
         super().__init__()
-        self.config, self.embed, self.blocks, self.norm = config, embed, nn.ModuleList(blocks), norm
+        self.config = config
+        self.embed = embed
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
         self.head = head
 
     def hidden(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, C), after the last norm. cache: length and layers, one a block (chapter 9).
+        """Compute the vectors after the last norm.
 
-        Raises TypeError for tokens that are not whole numbers; ValueError for a shape other than (B, T),
-        a sequence past context_length, or a token outside the vocabulary.
+        Args:
+            tokens: Token ids (B, T).
+            cache: Keys and values of earlier tokens (chapter 9), or None. Its attribute length is the
+                position of the first token, and its list layers has one cache for each block.
+
+        Returns:
+            One vector for each position, (B, T, C).
+
+        Raises:
+            TypeError: If tokens are not int64 or int32.
+            ValueError: If tokens are not of shape (B, T), if a position is past context_length, or if a
+                token is outside the vocabulary.
         """
         if tokens.dtype not in (torch.int64, torch.int32):
             raise TypeError(f"tokens has dtype {tokens.dtype}, must be torch.int64; use tokens.long()")
         if tokens.ndim != 2:
             raise ValueError(f"tokens has shape {tuple(tokens.shape)}, must be (B, T); try tokens[None]")
-        x = self.embed(tokens, start=0 if cache is None else cache.length)  # (B, T) -> (B, T, C)
+        if cache is None:
+            start = 0
+            layer_caches = [None] * len(self.blocks)
+        else:
+            start = cache.length
+            layer_caches = cache.layers
+        x = self.embed(tokens, start=start)  # (B, T) -> (B, T, C)
         for i, block in enumerate(self.blocks):
-            x = block(x, None if cache is None else cache.layers[i])  # (B, T, C) -> (B, T, C)
+            x = block(x, layer_caches[i])  # (B, T, C) -> (B, T, C)
         return self.norm(x)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., V): the head, applied to the positions that hidden holds."""
+        """Score every token of the vocabulary at the given positions, (..., C) -> (..., V)."""
         if self.head is not None:
             return self.head(hidden)
-        return F.linear(hidden, self.embed.token.weight)  # times (V, C) transposed
+        return F.linear(hidden, self.embed.token.weight)  # hidden @ weight.T
 
     def forward(self, tokens: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, V). The logits at t score the token after t, from tokens 0 to t alone."""
+        """Compute the logits of the next token at every position.
+
+        Args:
+            tokens: Token ids (B, T).
+            cache: As for hidden.
+
+        Returns:
+            Logits (B, T, V). Those at position t depend on the tokens up to t alone.
+        """
         return self.logits(self.hidden(tokens, cache))
 
 
-# Cell 07df70e3, under “Why so small”
+# Cell d0e0cc2c, under “The initialization”
 def init_gpt2(model: GPT, std: float | None = None) -> GPT:
-    """Give a GPT its first weights, in place: matrices normal with mean 0 and `std`, biases 0.
+    """Initialize the weights of a GPT in place: matrices are normal with mean 0, biases are 0.
 
-    std: 0.55 / sqrt(d_model) unless given; for GPT-2's 768 that is its 0.02. Projections that add to the
-    residual stream (o_proj, down_proj) get std / sqrt(2 n_layers), so that the sum of all 2 n_layers does not
-    grow with depth. Token rows get 0.2. The last norm's weight is the smaller of 2.5 / sqrt(d_model), which
-    bounds the spread of the first logits, and 40 / d_model, which bounds the score of the token just read
-    and is smaller from a width of 257 on.
-    Source: Radford et al., 2019 (GPT-2), section 2.3; rows and norm are ours.
+    The projections that write into the residual stream, o_proj and down_proj, get std / sqrt(2 n_layers), so
+    that the stream does not grow with the depth. Token vectors get a standard deviation of 0.2. The weight of
+    the last norm becomes 2.5 / sqrt(d_model), which bounds the spread of the first logits, or 40 / d_model
+    where that is smaller, which bounds the logit of the token just read.
+
+    Args:
+        model: The model.
+        std: Standard deviation of the matrices. None stands for 0.55 / sqrt(d_model).
+
+    Returns:
+        The model.
+
+    Reference:
+        Radford et al., 2019, Language models are unsupervised multitask learners (GPT-2), section 2.3. The
+        token vectors and the last norm are this course's own.
     """
     width = model.config.d_model
-    std = 0.55 / math.sqrt(width) if std is None else std
-    for name, p in model.named_parameters():
-        if p.ndim == 2:
+    if std is None:
+        std = 0.55 / math.sqrt(width)
+    n_writes = 2 * len(model.blocks)  # each block adds to the stream twice
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 2:
             into_stream = name.endswith(("o_proj.weight", "down_proj.weight"))
-            nn.init.normal_(p, std=std / math.sqrt(2 * len(model.blocks)) if into_stream else std)
+            parameter_std = std / math.sqrt(n_writes) if into_stream else std
+            nn.init.normal_(parameter, std=parameter_std)
         elif name.endswith("bias"):
-            nn.init.zeros_(p)
+            nn.init.zeros_(parameter)
     nn.init.normal_(model.embed.token.weight, std=0.2)
     nn.init.constant_(model.norm.weight, min(2.5 / math.sqrt(width), 40 / width))
     return model
 
 
-# Cell 4e54f23c, under “Why so small”
+# Cell f96b1600, under “GPT-2”
 def gpt2(config: GPTConfig, meta: bool = False) -> GPT:
-    """An untrained GPT-2 of this shape: its parts, initialized by `init_gpt2`.
+    """Build an untrained GPT-2, initialized by init_gpt2.
 
-    meta: shapes without numbers, on PyTorch's meta device, to be filled by load_state_dict(assign=True).
+    Args:
+        config: The sizes.
+        meta: Whether to make tensors that have a shape and no values, on PyTorch's meta device. They can be
+            filled with load_state_dict(..., assign=True).
+
+    Returns:
+        The model.
     """
     if meta:
         with torch.device("meta"):
             return gpt2(config)
-    c = config
-    embed = GPTEmbedding(c.vocab_size, c.context_length, c.d_model, c.dropout)
-    blocks = [
-        Block(
-            LayerNorm(c.d_model),
-            CausalSelfAttention(c.d_model, c.n_heads, c.dropout),
-            LayerNorm(c.d_model),
-            MLP(c.d_model, c.d_ff, c.dropout),
+    embed = GPTEmbedding(config.vocab_size, config.context_length, config.d_model, config.dropout)
+    blocks = []
+    for _ in range(config.n_layers):
+        block = Block(
+            LayerNorm(config.d_model),
+            CausalSelfAttention(config.d_model, config.n_heads, config.dropout),
+            LayerNorm(config.d_model),
+            MLP(config.d_model, config.d_ff, config.dropout),
         )
-        for _ in range(c.n_layers)
-    ]
-    return init_gpt2(GPT(c, embed, blocks, LayerNorm(c.d_model)))
+        blocks.append(block)
+    return init_gpt2(GPT(config, embed, blocks, LayerNorm(config.d_model)))
 
 
 # Cell f49e0d0c, under “How many parameters?”

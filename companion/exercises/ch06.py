@@ -23,25 +23,25 @@ chapter.number(
     tolerance=0.01,
     mistakes="""
         math.log(50257)
-            That is ln V, the loss of one without any opinion. How much do the first opinions cost?
+            That is ln V, the loss if all logits are equal. How much does the spread of the first logits cost?
         math.log(50257) + 0.125
-            That is with chapter 6's larger rows, 0.2, and a last norm of 2.5 / √C. Here they are GPT-2's own.
+            That is the package's initialization: 0.2 and a last norm of 2.5 / √C. Here it is GPT-2's own.
         math.log(50257) + (0.2 * 40 / 1600) ** 2 * 1600 / 2
-            That is with chapter 6's rows of 0.2 and its last norm of 40 / C. Here they are GPT-2's own.
+            That is the package's initialization: 0.2 and a last norm of 40 / C. Here it is GPT-2's own.
         math.log(50257) + 0.02**2 * 768 / 2
             That is GPT-2 small's. How wide is xl?
         math.log(50257) + 0.02**2 * 1600
-            Scores of variance σ² cost σ² / 2, and you took the whole variance.
+            Logits of variance σ² cost σ² / 2, and you took the whole variance.
         math.log(50257) + 0.02 * 1600 / 2
-            The variance of the scores has the square of `s` in it.
+            The variance of the logits contains the square of `s`.
         math.log(50257) + 0.02 * 40 / 2
-            You took the deviation of the scores for their variance.
+            You took the standard deviation of the logits for their variance.
         (math.log(50257) + 0.02**2 * 1600 / 2) / math.log(2)
-            That is in bits. The log has nats.
+            That is in bits. The log is in nats.
         math.log(1024) + 0.02**2 * 1600 / 2
             That is for the village's 1,024 tokens. How many does GPT-2 have?
     """,
-    right="At a fixed 0.02 a wider model is born with stronger opinions: 0.15 nats in small, 0.32 here.",
+    right="With a fixed 0.02, the first logits of a wider model spread more: 0.15 nats in small, 0.32 here.",
 )
 
 # -- 6.2 ------------------------------------------------------------------
@@ -81,8 +81,7 @@ def memories(seed):
         memory // 16 => memory
             You took the bytes for parameters. How many bytes does training keep for each?
         max(0, (parameters - rest) // block) => (parameters - rest) // block
-            There are no models with fewer than 0 layers. Where the memory does not hold even the rest,
-            answer 0.
+            There are no models with fewer than 0 layers. If not even the rest fits into the memory, return 0.
         (parameters - rest) // block => -((rest - parameters) // block)
             One layer too many: you rounded up, and a part of a layer does not run.
         (parameters - rest) // block => round((memory / 16 - rest) / block)
@@ -90,17 +89,17 @@ def memories(seed):
         parameters - rest => parameters - rest - 1
             The memory may be filled to the last byte; you leave something over.
         V * C + T * C => 2 * V * C + T * C
-            You count the token table twice. The head is tied: it has no rows of its own.
+            You count the token table twice. The head is tied, so it has no table of its own.
         + 13 * C =>
             A block has biases and norms, too, and here they decide.
         + T * C =>
-            The positions have rows, too.
+            The position vectors are parameters, too.
         + 2 * C =>
             The last norm stands outside the blocks, and its weights count, too.
         - rest =>
             You spent all of the memory on blocks. The embedding comes first, whatever the depth.
     """,
-    right="A gigabyte trains three of GPT-2 small's twelve layers; xl's dictionary alone does not fit.",
+    right="A gigabyte trains three of GPT-2 small's twelve layers; xl's token table alone does not fit.",
 )
 def deepest(memory, d_model, vocab_size, context_length):
     C, V, T = d_model, vocab_size, context_length
@@ -119,13 +118,13 @@ chapter.number(
         6 * 768
             That is the answer for the blocks alone. The head is a matrix, too, and no small one.
         3 * (6 * 768 + 50257 / 24) || (6 * 768 + 50257 / 24) / 3
-            One of the two is counted forward only, the other with the way back. Take both sides from
+            You counted one of the two with the backward pass and the other without. Take both sides from
             equation (4).
         6 * 768 + 50257 / 12
             You counted the token table as two matrices. The look-up costs nothing; as the head it counts
             once.
         6 * 768 + 50257 / 2
-            The head's operations come once, attention's in each of the twelve layers: where is `L`?
+            The head's operations occur once, attention's in each of the twelve layers: where is `L`?
         6 * 1600 + 50257 / 96
             That is for xl. Which width and how many layers has small?
         6 * 768 + 1024 / 24
@@ -133,7 +132,7 @@ chapter.number(
         768 + 50257 / 144
             Each weight of a matrix costs 6 operations, and you counted one.
     """,
-    right="At GPT-2's own 1,024 tokens the famous square is an eighth of the work, in wider models less.",
+    right="At GPT-2's own 1,024 tokens, attention's products are an eighth of the work, and less in wider models.",
 )
 
 # -- 6.4 ------------------------------------------------------------------
@@ -232,7 +231,7 @@ def felt(f, x, change, more_than=0.0):
 
 
 @chapter.function(
-    "6.4 Who depends on whom ★★",
+    "6.4 Which output depends on which input ★★",
     cases=functions_of_positions,
     shown="{f}({0}, x), x = {1}",
     mistakes="""
@@ -342,7 +341,7 @@ def rows_of(tokens, gradient):
 
 
 @chapter.function(
-    "6.5 One table, two teachers ★★",
+    "6.5 One table with two tasks ★★",
     cases=also_one_with_dropout,
     call=both_gradients,
     shown="{f}(model, x = {1}, y = {2})",
@@ -353,14 +352,14 @@ def rows_of(tokens, gradient):
         = it[::-1]
             The two are exchanged. In a look-up only the tokens in `x` learn; all other rows get 0.
         y.flatten()) => y.flatten(), reduction="sum")
-            You added up the losses of the positions. `F.cross_entropy` takes their mean unless told
-            otherwise.
+            You added up the losses of the positions. `F.cross_entropy` takes their mean by
+            default.
         logits.flatten(0, 1), y.flatten() => logits[:, -1], y[:, -1]
-            Only the last position was asked. All T of them have an answer in `y`.
+            You used the last position only. All T positions have a target in `y`.
         = (sum(it) / 2, sum(it) / 2)
             Half of the whole for each: but the two roles learn different things. Give each its own tensor.
         = (sum(it), it[1])
-            The first is still the whole gradient, with the head's part in it.
+            The first is still the whole gradient, which includes the head's part.
         = (rows_of(x, sum(it)), it[1])
             The rows of tokens that were read learn as a head, too: keeping these rows of the whole is not
             enough.
@@ -370,7 +369,7 @@ def rows_of(tokens, gradient):
         = (it[0], torch.zeros_like(it[1]))
             The head's is 0 everywhere. Did the loss go through the tensor that you asked?
         = (rows_of(x, sum(it)), sum(it) - rows_of(x, sum(it))) || (rows_of(x, sum(it)), rows_of(y, sum(it)))
-            You split the whole gradient by rows. But a row that was read learns from both teachers at once:
+            You split the whole gradient by rows. But a row that was read learns from both roles at once:
             split by role, with a tensor for each.
         = (model.embed.token.weight.grad.add_(it[0]), it[1])
             `backward` adds to `.grad`, and this model still has gradients of an earlier step there.
@@ -441,7 +440,7 @@ def alike(model, deeper, x):
 
 
 @chapter.function(
-    "6.6 Deeper, without a word changed ★★★",
+    "6.6 One more block, the same predictions ★★★",
     cases=models_and_tokens,
     call=grow_and_train,
     shown="{f}(model), then model(x) with x = {1}",
@@ -449,41 +448,41 @@ def alike(model, deeper, x):
         = copy.deepcopy(model)
             There is no new block.
         [block.attn.o_proj, block.mlp.down_proj] => []
-            The new block speaks at once, and nobody has taught it: the logits have changed. What must it add
-            to the stream at first?
+            The new block adds something at once, although it is untrained: the logits have changed. What must
+            it add to the stream at first?
         deeper.blocks.append(block) => deeper.blocks.append(copy.deepcopy(model.blocks[-1]))
-            A second copy of the last block adds what it adds once more, to a stream that it was not made for.
+            A second copy of the last block adds its contribution again, to a stream that it was not trained for.
         , block.mlp.down_proj =>
-            A block writes into the stream twice. Its MLP still speaks.
+            A block writes into the stream twice. Its MLP still adds something.
         block.attn.o_proj, =>
-            A block writes into the stream twice. Its attention still speaks.
+            A block writes into the stream twice. Its attention still adds something.
         nn.init.zeros_(linear.bias) =>
             The weights that write into the stream are 0, and their biases are not: they still add something.
         [block.attn.o_proj, block.mlp.down_proj] => [part for part in block.modules() if hasattr(part, "weight")]
             Everything in the new block is 0, so everything that its last matrices could learn from is 0,
-            too: it can never wake up. What writes into the stream must be 0; what reads it must not.
+            too: it can never learn. What writes into the stream must be 0; what reads it must not.
         - deeper.blocks.append(block)
         + for p in block.parameters():
         +     if p.ndim == 2:
         +         nn.init.zeros_(p)
         + deeper.blocks.append(block)
-            All of its matrices are 0, and a product of two zeros has no slope at either: it can never wake
-            up. Only those that write into the stream must be 0.
+            All of its matrices are 0, and a product of two zeros has no gradient at either: it can never
+            learn. Only those that write into the stream must be 0.
         = GPT(replace(model.config, n_layers=model.config.n_layers + 1))
-            It is deeper, and newborn: what the model had learned is gone. Give the new one the old weights.
+            It is deeper, but untrained: what the model had learned is gone. Give the new one the old weights.
         - deeper = copy.deepcopy(model)
         + deeper = copy.copy(model)
         + deeper._modules = model._modules | {"blocks": nn.ModuleList(model.blocks)}
             The two share their weights: training the deeper one changes the one it came from. Copy them.
         - deeper.config = replace(config, n_layers=config.n_layers + 1)
-            `config` still tells the old number of layers. Who saves this model and loads it again gets
-            another.
+            `config` still has the old number of layers. If this model is saved and loaded again, a block is
+            missing.
         Layer(config) => Layer(replace(config, n_heads=config.d_model // config.n_heads))
-            The new block has another number of heads. It does not show before it is trained.
+            The new block has another number of heads. This has no effect before it is trained.
         Layer(config) => Layer(replace(config, d_ff=4 * config.d_model))
             The new block's MLP is four times as wide as the stream. The model's own config says otherwise.
     """,
-    right="Same words, one more block, and it can learn: a model can grow while it trains, and lose nothing.",
+    right="The same predictions, one more block, and it can learn: a model can grow and lose nothing.",
 )
 def deepen(model):
     config = model.config

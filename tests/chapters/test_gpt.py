@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -84,11 +84,12 @@ class TestTransformersParity:
             torch.testing.assert_close(model(tokens), theirs(tokens).logits, **CLOSE)
 
     def test_the_chapters_cell_reads_a_file_with_the_published_names(self, tmp_path, capsys):
-        model, scope = tiny(), {"gpt2": gpt2, "GPT2_SIZES": GPT2_SIZES, "tell": None}
+        model = tiny()
+        scope = {"gpt2": gpt2, "GPT2_SIZES": GPT2_SIZES, "tell": None, "load_file": load_file}
         notebook = json.loads((CHAPTERS / "06_gpt.ipynb").read_text(encoding="utf-8"))
         (cell,) = (c for c in map("".join, (c["source"] for c in notebook["cells"])) if "SPEAK = False" in c)
         exec(cell, scope)
-        assert capsys.readouterr().out == "124,439,808 parameters wait for their numbers\n"
+        assert capsys.readouterr().out == "124,439,808 parameters, still without values\n"
         theirs = to_transformers(model).transformer.state_dict()
         save_file({name: p.contiguous() for name, p in theirs.items()}, tmp_path / "model.safetensors")
         filled = scope["fill"](gpt2(TINY, meta=True), tmp_path / "model.safetensors")
