@@ -101,7 +101,8 @@ def use_rezero(answer, f, x, up):
         torch.tensor(0.0) => torch.tensor(1.0)
             `alpha` starts at 1, so the layer adds all of f(x) from the start. Let it start at 0.
         torch.tensor(0.0) => torch.tensor(0.01)
-            0.01 is small, but a hundred such layers together still change the stream. Start at 0.
+            An `alpha` of 0.01 is small, but a hundred such layers together still change the stream. Start
+            at 0.
         x + self.alpha * self.f(x) => self.alpha * (x + self.f(x))
             At the start, the output is 0, because `alpha` also scales x. Scale only what f adds.
         x + self.alpha => (1 - self.alpha) * x + self.alpha
