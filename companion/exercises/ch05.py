@@ -1,4 +1,4 @@
-"""The checks of chapter 5, Blocks."""
+"""The checks of chapter 5, Transformer blocks."""
 
 import copy
 import math
@@ -16,33 +16,33 @@ from companion.exercises.values import a, show
 chapter = Chapter()
 
 chapter.number(
-    "5.1 How much the stream swells ★",
+    "5.1 How much the stream grows ★",
     wants="size_at_the_top()",
     answer=math.sqrt(1 + 48 * 0.25),
     tolerance=0.02,
     mistakes="""
         1 + 48 * 0.5
-            You added the sizes. Then all 48 would have to push every number the same way; of random ones,
-            most cancel. It is the mean squares that add up.
+            You added the sizes. This would be right if all 48 layers moved every number in the same
+            direction. Random numbers mostly cancel, and their mean squares add up.
         1 + 48 * 0.25
-            That is the mean square. The size is its root.
+            That is the mean square. The size is the root of it.
         math.sqrt(1 + 24 * 0.25)
-            That is for 24 writings. How many parts of a block write into the stream?
+            That is for 24 layers. How many parts of each block add to the stream?
         math.sqrt(48 * 0.25)
-            Those are the writings alone. What was in the stream before is still there.
+            That is only what the layers add. The embedding is still in the stream, too.
         math.sqrt(1 + 48 * 0.5)
             Mean squares add up. The mean square of numbers of size 0.5 is not 0.5.
         1.12**48 || 1.118**48 || math.sqrt(1.25) ** 48
-            One writing swells a stream of size 1 by 1.12. The next ones meet a larger stream, and swell it by
-            less.
+            Adding numbers of size 0.5 makes a stream of size 1 larger by the factor 1.12. The next layers
+            meet a larger stream, so their factors are smaller.
         1.5**48
-            Nothing is multiplied here: a layer reads through a norm, and adds.
+            Nothing is multiplied here: a layer reads the stream through a norm and adds its numbers.
         1 + math.sqrt(48 * 0.25)
-            The embedding's numbers are random beside the others, too: square them as well.
+            The embedding's numbers are independent of the others, too, so square them as well.
         math.sqrt(49)
-            That would be for writings as large as the embedding. They are half of its size.
+            That would be right if each layer added numbers of size 1. They have size 0.5.
     """,
-    right="The stream grows like the root of the depth: each block changes it by a smaller share.",
+    right="The stream grows like the root of the depth, so each block changes it by a smaller share.",
 )
 
 # -- 5.2 ------------------------------------------------------------------
@@ -69,7 +69,7 @@ def use_rezero(answer, f, x, up):
     initial = alpha.detach().clone()
     found = {"parameters": sum(p.numel() for p in layer.parameters())}
     volumes = {f"with alpha at {v}": v for v in (0.5, -1.5, 3)}
-    for name, value in {"at birth": None, **volumes}.items():
+    for name, value in {"at the start": None, **volumes}.items():
         if value is not None:
             nn.init.constant_(alpha, value)
         layer.zero_grad()
@@ -78,7 +78,7 @@ def use_rezero(answer, f, x, up):
         if not isinstance(y, torch.Tensor) or y.shape != x.shape:
             raise Problem(f"The layer maps a tensor of shape {tuple(x.shape)} to {show(y)}.")
         if y.dtype != x.dtype:
-            raise Problem(f"{x.dtype} goes in, and {y.dtype} comes out: the next layer would refuse it.")
+            raise Problem(f"{x.dtype} goes in, and {y.dtype} comes out, which the next layer could not read.")
         if y.requires_grad:
             (y * up).sum().backward()
         wanted = {"x": given, "alpha": alpha, "the first weight of f": next(f.parameters())}
@@ -88,39 +88,41 @@ def use_rezero(answer, f, x, up):
             found[f"{name}: gradient of {what}"] = gradient.clone().flatten()
     other = answer(copy.deepcopy(f))
     if alpha.item() != value or not torch.equal(other.alpha.detach(), initial):
-        raise Problem("Two layers share one `alpha`. Each has a volume of its own: make it in `__init__`.")
+        raise Problem("Two layers share one `alpha`. Each layer needs its own: make it in `__init__`.")
     return found
 
 
 @chapter.function(
-    "5.2 Born with its volume at zero ★",
+    "5.2 A volume that starts at zero ★",
     cases=rezero_cases,
     call=use_rezero,
     shown="{f}(f)(x), x = {1}",
     mistakes="""
         torch.tensor(0.0) => torch.tensor(1.0)
-            `alpha` starts at 1, so the layer speaks at full volume from the start. Let it start at 0.
+            `alpha` starts at 1, so the layer adds all of f(x) from the start. Let it start at 0.
         torch.tensor(0.0) => torch.tensor(0.01)
-            A small start is not silence: a hundred such layers still speak together. Begin at 0.
+            An `alpha` of 0.01 is small, but a hundred such layers together still change the stream. Start
+            at 0.
         x + self.alpha * self.f(x) => self.alpha * (x + self.f(x))
-            At birth nothing comes out: `alpha` turns down the way around, too. Only what f adds is scaled.
+            At the start, the output is 0, because `alpha` also scales x. Scale only what f adds.
         x + self.alpha => (1 - self.alpha) * x + self.alpha
-            As `alpha` grows, you take x away. The stream is to be kept as it is: only what f adds is scaled.
+            As `alpha` grows, x gets smaller. Keep x as it is, and scale only what f adds.
         x + self.alpha => self.alpha
-            The way around is missing: at birth nothing comes out at all.
+            The residual connection is missing, so the output is 0 at the start. Add x.
         self.alpha * self.f(x) => self.f(self.alpha * x)
-            You scale what f reads. Its biases speak even when it reads zeros; scale what it says.
+            You scale the input of f. Its biases make the output nonzero even for an input of zeros, so scale
+            the output.
         x + self.alpha * => self.alpha * x +
-            You scale the stream, and f speaks at full volume. The other way round.
+            You scale x and add all of f(x). It should be the other way round.
         self.f(x) => self.f(x).detach()
-            The weights of f can never learn: `detach` cuts their gradient off. Leave it out.
+            The weights of f can never learn, because `detach` cuts off their gradient. Leave it out.
         - self.f = f
         + self.f = f
         + for p in f.parameters():
         +     nn.init.zeros_(p)
-            You set the weights of f to 0. They are f's own affair; one number is enough for silence.
+            You set the weights of f to 0. Leave f as it is; an `alpha` of 0 is enough.
     """,
-    right="At birth only `alpha` has a gradient; once it has moved, all of f has one.",
+    right="In the first step only `alpha` gets a gradient. As soon as it has changed, all of f gets one.",
 )
 class ReZero(nn.Module):
     def __init__(self, f):
@@ -143,7 +145,7 @@ def exactly_one_cases(seed):
             yield n, [int(i in chosen) for i in range(n)]
 
 
-def try_rules(answer, n, x):
+def try_units(answer, n, x):
     found = answer(n)
     if not isinstance(found, tuple | list) or len(found) != 3:
         raise Problem(f"It must return three things, `up, bias, down`; this is {a(found)}.")
@@ -154,15 +156,15 @@ def try_rules(answer, n, x):
     if up.ndim != 2 or up.shape[1] != n or bias.shape != up.shape[:1] or down.shape != up.shape[:1]:
         shapes = ", ".join(str(tuple(part.shape)) for part in (up, bias, down))
         raise Problem(
-            f"For n = {n}, the shapes of `up`, `bias` and `down` are {shapes}. They must be (rules, {n}), "
-            "(rules,) and (rules,): a rule is a row of `up`."
+            f"For n = {n}, the shapes of `up`, `bias` and `down` are {shapes}. They must be (units, {n}), "
+            "(units,) and (units,), with one row of `up` for each hidden unit."
         )
     hidden = F.relu(up @ torch.tensor(x).float() + bias)
     return (hidden @ down).item()
 
 
-def rules(n, bias, down):
-    """Rules that all add the inputs up."""
+def units(n, bias, down):
+    """Hidden units that all add the inputs up."""
     return torch.ones(len(bias), n), torch.tensor(bias).float(), torch.tensor(down).float()
 
 
@@ -177,37 +179,38 @@ def first_two_only(n):
 
 
 @chapter.function(
-    "5.3 Only if ★★",
+    "5.3 Exactly one of n ★★",
     inputs="""
         1, [0] || 1, [1] || 2, [0, 0] || 2, [0, 1] || 2, [1, 0] || 2, [1, 1] || 3, [0, 0, 0] || 3, [1, 0, 0]
         3, [1, 1, 0] || 3, [1, 1, 1] || 18, [0] * 7 + [1] + [0] * 10 || 18, [0] + [1] * 17 || 18, [1] * 18
     """,
     cases=exactly_one_cases,
-    call=try_rules,
+    call=try_units,
     shown="{f}({0}), tried on {1}",
     mistakes="""
-        = rules(n, [0], [1])
-            One rule that adds the inputs up counts them; it never says no. Which second rule is on only when
-            there are too many?
-        = rules(n, [0, -1], [1, -1])
-            That says 'at least one'. From two on, something must bring it down to 0.
-        = rules(n, [0, -1], [1, -2])
-            Right for none, one and two. At three the second rule pulls below 0: a third has to hold against
-            it.
-        = rules(n, [0, -1], [1, -n / (n - 1) if n > 1 else 0])
-            Right for none, for one and for all, and wrong between them.
-        = rules(n, [1 - n], [1])
-            That is an 'and' of all of them. One is wanted, and no more.
-        = rules(n, [-1, -2, -3], [1, -2, 1])
-            Your bump stands at two. Move it down to one.
-        = rules(n, [1, 0, -1], [1, -2, 1])
-            Your bump stands at zero: it says 'none'. Move it up to one.
+        = units(n, [0], [1])
+            One unit that adds up the inputs counts them, and its output never comes down again. Which second
+            unit is on only if too many are true?
+        = units(n, [0, -1], [1, -1])
+            That is 1 for 'at least one'. From two on, something must bring it down to 0.
+        = units(n, [0, -1], [1, -2])
+            This is right for none, one and two. At three, the second unit pulls the output below 0. A third
+            unit must stop it.
+        = units(n, [0, -1], [1, -n / (n - 1) if n > 1 else 0])
+            This is right for none, for one and for all of them, and wrong in between.
+        = units(n, [1 - n], [1])
+            That is 1 only if all of them are true. It should be 1 if exactly one is.
+        = units(n, [-1, -2, -3], [1, -2, 1])
+            Your output is 1 for exactly two. Move it to exactly one.
+        = units(n, [1, 0, -1], [1, -2, 1])
+            Your output is 1 if none is true. Move it to exactly one.
         = first_two_only(n)
-            It compares the first two inputs and does not see the others.
-        = rules(n, [0, 1, 2], [1, -2, 1])
-            It always says 0: no rule begins between 0 and n facts. To wait for more takes a negative bias.
+            It compares the first two inputs and ignores the others.
+        = units(n, [0, 1, 2], [1, -2, 1])
+            It is always 0, because no unit switches on between 0 and n facts. A unit that should wait for
+            more facts needs a negative bias.
     """,
-    right="Three rules make a bump at one, for any number of inputs; no linear map has a bump.",
+    right="Three hidden units suffice for any number of inputs. No linear map can go up and come down.",
 )
 def exactly_one(n):
     up = torch.ones(3, n)
@@ -225,7 +228,7 @@ def by_length_cases(seed):
 
 
 @chapter.function(
-    "5.4 Sixteen million ways ★★",
+    "5.4 Sixteen million paths ★★",
     inputs="""
         [] || [0.5] || [0.0] || [0.5, 0.25] || [2.0, 3.0, 5.0] || [0.5, -0.5] || [0.5, 0.0, 2.0]
         [0.75] * 13
@@ -233,32 +236,32 @@ def by_length_cases(seed):
     cases=by_length_cases,
     mistakes="""
         = [float(math.comb(len(slopes), k)) for k in range(len(slopes) + 1)]
-            You counted the ways. Each one weighs as much as the product of the slopes on it.
+            You counted the paths. The weight of a path is the product of the slopes on it.
         = it[1:]
-            The way that goes through no layer is missing: it stands first, and weighs 1.
+            The path that goes through no layer is missing. It comes first and has the weight 1.
         = it[:-1]
-            The way through all the layers is missing: it stands last.
+            The path through all the layers is missing. It comes last.
         = it[::-1]
-            The list is the wrong way round: ways through no layer come first.
+            The list is in reverse order. The path through no layer comes first.
         range(len(slopes), 0, -1) => range(1, len(slopes) + 1)
-            Some ways go through the same layer twice. Where a list is updated from its beginning, the layer's
-            own contribution is used again.
+            Some paths go through the same layer twice. If you update a list from its beginning, the new
+            layer's own contribution is used again.
         = [share * math.factorial(k) for k, share in enumerate(it)]
-            You counted ways several times: through layers 1 and 2 there is one way, since 2 always comes
-            after 1.
+            You counted paths several times. Through layers 1 and 2 there is only one path, since 2 always
+            comes after 1.
         = [math.prod(slopes[:k]) for k in range(len(slopes) + 1)]
-            Those are ways through the first layers only. A way may also leave out the first, or one in
-            between.
+            Those are only the paths through the first layers. A path may also go around the first layer, or
+            around one in between.
         = [1.0] + [sum(slope**k for slope in slopes) for k in range(1, len(slopes) + 1)]
-            Those are powers of single slopes. A way goes through different layers.
+            Those are powers of single slopes. A path goes through different layers.
         = by_length([sum(slopes) / max(1, len(slopes))] * len(slopes))
-            With the mean slope you get it nearly right. Each layer has a slope of its own.
+            With the mean slope the result is nearly right. But each layer has its own slope.
         = by_length([slope for slope in slopes if slope])
-            A layer whose slope is 0 is a layer, too: the list has a place for it, of weight 0.
+            A layer whose slope is 0 counts as a layer, too, so the list is one entry longer.
         = [sum(it[: k + 1]) for k in range(len(it))]
-            You added up as you went: each entry has the ways of its own length only.
+            You added the entries up. Each entry holds only the paths of its own length.
     """,
-    right="Of 24 layers with slopes of 0.35, ways through ten at most carry 97 % of the gradient.",
+    right="For 24 layers with slopes of 0.35, paths through at most ten layers carry 97 % of the gradient.",
 )
 def by_length(slopes):
     shares = [1.0] + [0.0] * len(slopes)
@@ -303,8 +306,8 @@ def use_folded(answer, norm, linear, x):
             found["output"] = made(F.layer_norm(x, x.shape[-1:], eps=norm.eps))
         if shares_memory(made, norm, linear):
             raise Problem(
-                "The new layer keeps its numbers where the old ones are: training the new one changes the "
-                "one that it was made from. Copy them."
+                "The new layer shares its numbers with the old ones, so training the new layer would change "
+                "the old ones, too. Copy the numbers."
             )
     return found
 
@@ -324,31 +327,31 @@ def shares_memory(made, norm, linear):
 
 
 @chapter.function(
-    "5.5 The scale that was never needed ★★",
+    "5.5 Folding the scale into the next layer ★★",
     cases=fold_cases,
     call=use_folded,
     shown="{f}(norm, linear), tried on x = {2}",
     mistakes="""
         linear.weight * norm.weight => linear.weight * norm.weight[:, None]
-            You scaled the rows of the matrix. The norm scales what it reads, and that meets its columns.
+            You scaled the rows of the matrix. The norm scales the inputs, and these meet its columns.
         + linear.weight @ norm.bias => + weight @ norm.bias
-            The shift is scaled, too: it is added after the scale, so it meets the old matrix, not the new.
+            You scaled the shift, too. It is added after the scale, so it goes through the old matrix.
         + linear.weight @ norm.bias =>
-            The scale is in, and the norm's shift got lost.
+            The scale is right, but the norm's shift is missing.
         linear.bias + =>
-            The bias that the linear layer had got lost.
+            The bias of the old linear layer is missing.
         linear.weight * norm.weight => linear.weight
-            The shift is in, and the norm's scale got lost.
+            The shift is right, but the norm's scale is missing.
         linear.weight @ norm.bias => norm.bias
-            The norm's shift goes through the matrix, too, before it meets the bias.
+            The norm's shift must go through the matrix before it is added to the bias.
         linear.weight * norm.weight => linear.weight / norm.weight
-            You divided by the scale, as if to undo it. The new layer has to do it itself.
+            You divided by the scale, as if to undo it. The new layer must apply it.
         = copy.deepcopy(linear)
-            That is a copy of the linear layer: neither scale nor shift are in it.
+            That is a copy of the linear layer, without the norm's scale and shift.
         linear.weight * norm.weight => (linear.weight * norm.weight).T
-            The matrix is transposed: `nn.Linear` keeps its weight as (outputs, inputs).
+            The matrix is transposed. `nn.Linear` stores its weight as (outputs, inputs).
     """,
-    right="Before a linear layer, scale and shift say nothing that it could not say itself.",
+    right="Before a linear layer, scale and shift add nothing that the layer could not do itself.",
 )
 def fold(norm, linear):
     weight = linear.weight * norm.weight
@@ -418,47 +421,48 @@ def use_parallel(answer, C, H, d_ff, x, weights):
 
 
 @chapter.function(
-    "5.6 Side by side ★★★",
+    "5.6 Attention and MLP in parallel ★★★",
     cases=parallel_cases,
     call=use_parallel,
     shown="{f}({0}, {1}, {2})(x), x = {3}",
     tolerance=3e-5,
     mistakes="""
         , is_causal=True =>
-            Positions see later ones. Attention has to be causal here, too.
+            Positions see later positions. Attention must be causal here, too.
         - return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         + return x[:, None]
-            All of C went into one head: split q, k and v into `n_heads` heads before they attend.
+            You made one head of width C. Split q, k and v into `n_heads` heads before attention.
         is_causal=True => is_causal=True, scale=1.0
-            The scores were not divided by the root of the width of a head.
+            The scores are not divided by the root of a head's width.
         is_causal=True => is_causal=True, scale=x.shape[-1] ** -0.5
-            The scores were divided by the root of C. It is the width of one head that counts.
+            The scores are divided by the root of C. Divide by the root of one head's width.
         fetched.transpose(1, 2).flatten(2) => fetched.reshape(x.shape)
-            The heads got mixed up with the positions on their way back: (B, H, T, D) must become (B, T, H, D)
-            before it becomes (B, T, C).
+            Heads and positions are mixed up. (B, H, T, D) must become (B, T, H, D) before it becomes
+            (B, T, C).
         - return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         + return x.unflatten(-1, (-1, self.n_heads)).permute(0, 3, 1, 2)
-            The numbers were dealt out to the heads in turn. A head gets D neighbors: first heads, then width.
+            The numbers are given to the heads in turn. Each head must get D neighboring numbers: split into
+            heads first, then width.
         F.gelu(up, approximate="tanh") => up
-            The rules have no nonlinearity: GELU is missing between `read` and `write`.
+            The hidden units have no nonlinearity. GELU is missing between `read` and `write`.
         , approximate="tanh" =>
             Close. GELU comes in two forms, and the chapter's `MLP` uses the tanh one.
         F.gelu(up, approximate="tanh") => F.relu(up)
             The nonlinearity is ReLU; the chapter's `MLP` has GELU, in its tanh form.
         [fetched, hidden] => [hidden, fetched]
-            `write` got the rules' numbers first. What attention fetched comes first, then the rules.
+            `write` gets the hidden units first. The result of attention must come first.
         q, k, v, up = self => k, q, v, up = self
-            Queries and keys are exchanged: `read` gives q, then k, then v, then the rules' input.
+            Queries and keys are exchanged. `read` gives q, then k, then v, then the hidden units' inputs.
         return x + => return
-            The block replaces the stream. It has to add to it.
+            The block replaces the stream. It must add to it.
         self.read(self.norm(x)) => self.read(x)
-            The norm is not used: attention and rules both read the stream through it.
+            The norm is not used. Attention and hidden units both read the stream through it.
         return x + => return self.norm(x) +
-            The way around must start before the norm: what is added to is x itself.
+            The residual connection must start before the norm. Add to x itself.
         (self.heads(part) for part in (q, k, v)) => (self.heads(F.gelu(part, approximate="tanh")) for part in (q, k, v))
-            GELU bent q, k and v, too. Only the last `d_ff` numbers of `read` go through it.
+            GELU was applied to q, k and v, too. Only the last `d_ff` numbers of `read` go through it.
     """,
-    right="Six matrix products have become two, and neither half of the block waits for the other.",
+    right="Six matrix products have become two, and neither part of the block waits for the other.",
 )
 class Parallel(nn.Module):
     def __init__(self, d_model, n_heads, d_ff):

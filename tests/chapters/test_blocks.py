@@ -212,13 +212,13 @@ class TestBlock:
 def test_the_logged_runs_of_the_chapter_begin_as_their_first_steps_do_now(monkeypatch):
     """The chapter repeats the first 100 steps of one, two and four blocks; these are the other runs."""
     monkeypatch.chdir(CHAPTER.parent)
-    needed = ("trained", "silent", "part", "blocks", "broken", "PostNorm", "depths", "LOG")
-    scope = run_for(CHAPTER, *needed)
-    trained, silent, part, blocks = (scope[name] for name in ("trained", "silent", "part", "blocks"))
-    runs = {name: blocks(2, make) for name, make in scope["broken"].items()}
-    runs["norm after"] = blocks(4, lambda: silent(part(scope["PostNorm"])))
+    scope = run_for(
+        CHAPTER, "broken", "stack_of_blocks", "make_post_norm", "train_in_stages", "depths", "LOG"
+    )
+    models = dict(scope["broken"])
+    models["norm after"] = scope["stack_of_blocks"](4, scope["make_post_norm"])
     log = json.loads(scope["LOG"].read_text(encoding="utf-8"))
-    assert log.keys() == runs.keys() | scope["depths"].keys()
-    for name, make_layers in runs.items():
-        _, measured = trained(make_layers)
-        assert abs(measured[0][0] - log[name]["bits"][0]) < 0.02, name
+    assert log.keys() == models.keys() | scope["depths"].keys()
+    for name, model in models.items():
+        [(bits, _)] = scope["train_in_stages"](model, n_stages=1)
+        assert abs(bits - log[name]["bits"][0]) < 0.02, name
