@@ -45,8 +45,9 @@ def test_a_model_becomes_a_gguf_of_the_kind_that_was_asked_for(trained_gpt2, cap
     export = ["export", "gguf", "--model", "runs/mine", "--output"]
     out = said(capsys, [*export, "new/mine.gguf"])
     assert "MB  new/mine.gguf" in out and "Llama('new/mine.gguf', n_ctx=32" in out
-    assert "<|endoftext|>Once" in out
+    assert "print(model('Once', max_tokens=50)" in out  # behind <|endoftext|>, as the file says:
     header, tensors = read_gguf("new/mine.gguf")
+    assert header["tokenizer.ggml.add_bos_token"] and header["tokenizer.ggml.bos_token_id"] == 299
     assert header["general.file_type"] == 1 and tensors["token_embd.weight"][0] == "F16"
     ours = load("runs/mine", device="cpu")
     out = said(capsys, [*export, "new/mine.gguf", "--kind", "f32", "--overwrite"])
