@@ -5,59 +5,81 @@ chapters/text/08_generation.md.
 """
 
 from collections.abc import Callable, Collection, Iterator
-from itertools import count
 
 import torch
-import torch.nn.functional as F
 
 from companion.datasets import pad_batch
 from companion.runtime.files.arguments import whole_number
-from companion.runtime.generation.cache_buffers import whole_or_not
+from companion.runtime.generation.batches import draw_rows
 from companion.runtime.generation.sampling_arguments import (
     cache_that_fits,
     check_generation,
     check_sampling,
     most_new_tokens,
-    row_generators,
     seeded,
     target_mask,
     within_context,
 )
-from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, end_ids, stop_ids, until
 
 __all__ = [
     "penalize",
     "cut",
     "next_token_probabilities",
+    "draw_tokens",
     "throw",
     "next_logits",
     "draw",
     "generate",
     "stream",
-    "ended_texts",
     "log_probability",
+    "ended_texts",
     "LanguageModel",
 ]
 
 
-# Cell 8600834b, under “Scissors”
+# Cell e7e57583, under “Probabilities for a batch”
 def penalize(logits, previous, penalty: float):
-    """Divide the positive logits of earlier tokens by penalty, multiply their negative ones.
+    """Make tokens less likely that have occurred before.
 
-    logits (B, V), previous (B, T) int64 -> (B, V).
-    Source: Keskar et al., 2019 (CTRL, arXiv:1909.05858), section 4.1, who divide those, too.
+    Positive logits of these tokens are divided by the penalty, negative ones are multiplied by it.
+
+    Args:
+        logits: Logits of the next token.
+        previous: Ids of the tokens so far.
+        penalty: Factor of at least 1.
+
+    Returns:
+        The changed logits.
+
+    Shape:
+        logits: (B, V). previous: (B, T) int64. The result: (B, V).
+
+    Reference:
+        Keskar et al., 2019, CTRL, arXiv:1909.05858, section 4.1, who divide negative logits, too.
     """
     seen = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, previous, True)  # (B, V)
-    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+    lowered = torch.where(logits > 0, logits / penalty, logits * penalty)  # (B, V)
+    return torch.where(seen, lowered, logits)
 
 
-# Cell 526e4499, under “Scissors”
 def cut(probs, top_k: int | None = None, top_p: float | None = None):
-    """Keep the likeliest tokens and renormalize: probs (..., V) -> (..., V), each row sums to 1.
+    """Keep the most likely tokens and divide by their sum.
 
-    top_k: how many stay. top_p: the fewest stay that hold this much, counted after top_k.
-    Source: Holtzman et al., 2020 (arXiv:1904.09751), sections 3.1 (top-p) and 3.2 (top-k).
+    Args:
+        probs: Probabilities of the next token.
+        top_k: Number of tokens to keep, or None for all.
+        top_p: Keep the fewest tokens whose probabilities add up to this, counted after top_k. None or 1 keeps
+            all.
+
+    Returns:
+        Probabilities that add up to 1 in each row.
+
+    Shape:
+        (..., V) -> (..., V).
+
+    Reference:
+        Holtzman et al., 2020, arXiv:1904.09751, sections 3.1 (top-p) and 3.2 (top-k).
     """
     if top_k is None and top_p in (None, 1):
         return probs / probs.sum(-1, keepdim=True)
@@ -66,13 +88,13 @@ def cut(probs, top_k: int | None = None, top_p: float | None = None):
     if top_k is not None:
         keep[..., top_k:] = False
     if top_p is not None and top_p < 1:
-        ordered = ordered * keep / (ordered * keep).sum(-1, keepdim=True)
-        keep[..., 1:] &= ordered.cumsum(-1)[..., :-1] < top_p  # those before it do not hold enough yet
-    kept = probs * torch.empty_like(keep).scatter(-1, order, keep)
+        after_top_k = ordered * keep / (ordered * keep).sum(-1, keepdim=True)
+        sum_so_far = after_top_k.cumsum(-1)
+        keep[..., 1:] &= sum_so_far[..., :-1] < top_p  # the more likely tokens do not reach top_p
+    kept = probs * torch.empty_like(keep).scatter(-1, order, keep)  # each verdict back to its token's place
     return kept / kept.sum(-1, keepdim=True)
 
 
-# Cell e7861315, under “Scissors”
 def next_token_probabilities(
     logits,
     temperature: float = 1.0,
@@ -81,81 +103,107 @@ def next_token_probabilities(
     repetition_penalty: float = 1.0,
     previous=None,
 ):
-    """Probabilities of the next token: logits (..., V) -> float32 (..., V), each row sums to 1.
+    """Turn logits into the probabilities from which the next token is drawn.
 
-    temperature: divides the logits; 0 puts all probability on the likeliest token. top_k, top_p: see cut.
-    repetition_penalty: for the tokens in previous, (B, T) int64; logits are then (B, V). A row that holds
-    NaN gives NaN. Raises ValueError for a setting out of its range, TypeError for one that is no number.
+    Args:
+        logits: Logits of the next token.
+        temperature: Divides the logits. 0 gives all probability to the most likely token.
+        top_k: As for cut.
+        top_p: As for cut.
+        repetition_penalty: As for penalize; 1 is no penalty.
+        previous: Ids of the tokens so far. Needed for a penalty only.
+
+    Returns:
+        Probabilities that add up to 1 in each row. A row of logits that contains NaN gives NaN.
+
+    Shape:
+        logits: (..., V), with a penalty (B, V). previous: (B, T) int64. The result: float32, as logits.
+
+    Raises:
+        ValueError: If a setting is out of its range, or if a penalty has no previous tokens.
+        TypeError: If a setting is not a number.
     """
     check_sampling(temperature, top_k, top_p, repetition_penalty, previous)
     logits = logits.float()
     if repetition_penalty != 1:
         logits = penalize(logits, previous, repetition_penalty)
     if temperature == 0:
-        best, which = logits.max(-1, keepdim=True)  # (..., 1) each
-        return torch.zeros_like(logits).scatter(-1, which, 1 + 0 * best)  # NaN stays NaN, as below
-    return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1), then the scissors
+        largest, token = logits.max(-1, keepdim=True)  # (..., 1) each
+        one = 1 + 0 * largest  # 1, or NaN where the row contains NaN
+        return torch.zeros_like(logits).scatter(-1, token, one)
+    return cut((logits / temperature).softmax(-1), top_k, top_p)  # equation (1)
 
 
-# Cell 1dae00cd, under “Prove it”
-def throw(probs, darts):
-    """A token for each row, by chapter 2's dart: probs (B, V), darts (B,) in [0, 1) -> (B,) int64.
+# Cell e5da4620, under “Drawing for a batch”
+def draw_tokens(probs, numbers):
+    """Draw one token for each row, by inverse-CDF sampling.
 
-    Raises ValueError for a row that holds NaN or only zeros, as a damaged model gives.
+    Args:
+        probs: Probabilities. They need not add up to 1.
+        numbers: A random number in [0, 1) for each row.
+
+    Returns:
+        The tokens that were drawn.
+
+    Shape:
+        probs: (B, V). numbers: (B,). The result: (B,) int64, on the CPU.
+
+    Raises:
+        ValueError: If a row contains NaN or only zeros, which a broken model may return.
     """
-    line = probs.cpu().double().cumsum(-1)  # (B, V): where each token's stretch ends
-    total = line[:, -1:].contiguous()  # (B, 1)
+    interval_ends = probs.cpu().double().cumsum(-1)  # (B, V)
+    total = interval_ends[:, -1:].contiguous()  # (B, 1)
     if not (total > 0).all():
         raise ValueError("probs holds NaN or only zeros: the model's logits are no numbers; train it anew")
-    hit = torch.searchsorted(line, darts[:, None] * total, right=True)  # (B, 1)
-    last = torch.searchsorted(line, total)  # rounding can put a dart at the very end
-    return torch.minimum(hit, last)[:, 0]
+    drawn = torch.searchsorted(interval_ends, numbers[:, None] * total, right=True)  # (B, 1)
+    last = torch.searchsorted(interval_ends, total)  # (B, 1): rounding may put a number at the very end
+    return torch.minimum(drawn, last)[:, 0]
 
 
-# Cell 005edc5f, under “From one token to a text”
+throw = draw_tokens  # an older name, which later chapters use
+
+
+# Cell 68c032b9, under “Many texts at once”
+# The package's generate (a batch) and stream (one token after the other)
 def next_logits(model, tokens, cache=None):
-    """The logits of each row's next token: tokens (B, T) int64 -> (B, V).
+    """Compute the logits of each row's next token.
 
-    Without a cache the model reads the last context_length tokens; with one, tokens are only the new ones.
+    Args:
+        model: A GPT or a model like it.
+        tokens: All tokens so far; with a cache, only the new ones.
+        cache: Key/value cache, or None. Without one the model reads the last context_length tokens.
+
+    Shape:
+        tokens: (B, T) int64. The result: (B, V).
     """
     if cache is None:
         tokens = tokens[:, -model.config.context_length :]
     return model.logits(model.hidden(tokens, cache)[:, -1])  # (B, T, C) -> (B, C) -> (B, V)
 
 
-# Cell 34002a62, under “From one token to a text”
 def draw(model, rows: list, max_new_tokens: int, stop=(), generator=None, cache=None, **sampling):
-    """Yield, at each step, the indices of the rows that drew a token, and these tokens: (k,) int64 each.
+    """Continue several rows, and yield which rows drew a token, and their tokens, at each step.
 
-    rows: 1-D int64. stop: the ids that end a row. sampling: as for next_token_probabilities. The rest as for
-    generate.
+    Args:
+        model: As for generate.
+        rows: 1-D int64 tensors.
+        max_new_tokens: As for generate.
+        stop: The ids that end a row.
+        generator: As for generate.
+        cache: As for generate.
+        sampling: Settings of next_token_probabilities.
+
+    Shape:
+        Each pair that is yielded: (k,), (k,) int64, for the k rows that drew.
     """
-    tokens = pad_batch([row.cpu() for row in rows], 0)[0].to(rows[0].device)  # (B, T)
-    lengths, fed, done = [len(row) for row in rows], 0, set()  # fed: tokens that the cache was given
-    generators, no_dropout = row_generators(generator, len(rows)), eval_mode(model)
-    for t in count(min(lengths)):  # every row has t tokens, and needs the one at t
-        done |= {i for i, n in enumerate(lengths) if t == n + max_new_tokens}
-        if len(done) == len(rows):
-            return
-        active = [i for i, n in enumerate(lengths) if n <= t and i not in done]  # past their prompt
-        if not active:
-            continue
-        which = torch.tensor(active)  # (k,)
-        with torch.inference_mode(), no_dropout, whole_or_not(cache):
-            if cache is None or t > model.config.context_length:
-                logits = next_logits(model, tokens[which, :t])  # (k, V)
-            else:
-                logits, fed = next_logits(model, tokens[:, fed:t], cache)[which], t
-        probs = next_token_probabilities(logits, previous=tokens[which, :t], **sampling)  # (k, V)
-        darts = torch.cat([torch.rand(1, generator=generators[i], dtype=torch.float64) for i in active])
-        new = throw(probs, darts)
-        tokens = F.pad(tokens, (0, int(t == tokens.shape[1])))  # room at t
-        tokens[which, t] = new.to(tokens.device)
-        done |= {i for i, token in zip(active, new.tolist(), strict=True) if token in stop}
-        yield which, new
+
+    def choose(logits, previous, numbers):
+        probs = next_token_probabilities(logits, previous=previous, **sampling)  # (k, V)
+        return draw_tokens(probs, numbers)  # (k,)
+
+    return draw_rows(model, rows, max_new_tokens, next_logits, choose, stop, generator, cache)
 
 
-# Cell a52f58c2, under “From one token to a text”
 def generate(
     model,
     rows,
@@ -168,35 +216,72 @@ def generate(
     cache=None,
     repetition_penalty: float = 1.0,
 ):
-    """Draw up to max_new_tokens tokens for each row; return these new ones, (B, n) int64.
+    """Continue each row by up to max_new_tokens tokens.
 
-    rows: (B, T) int64, or a list of 1-D tensors. A row's result does not depend on the other rows.
-    stop: an id, or several. A row that has drawn one of them is finished, and is padded with the first of
-    them; when all rows are finished, n is smaller.
-    generator: a CPU generator, on every device; row i draws from a generator of its own, seeded by the i-th
-    number that this one gives. Or a list, one for each row: its first number seeds. None is PyTorch's
-    global one.
-    cache: a key/value cache as chapter 9 makes it; afterwards it holds padding, too, where rows ended sooner.
-    Without one, or with one that says so, the window slides past context_length. Raises ValueError or
-    TypeError for an empty row, a setting out of its range, or, with a cache that does not slide, a text
-    longer than context_length.
+    A row's result does not depend on the other rows. Without a cache, or with one that can slide, the window
+    slides where a text becomes longer than context_length.
+
+    Args:
+        model: A GPT or a model like it.
+        rows: The prompts, a tensor or a list of 1-D tensors of any lengths.
+        max_new_tokens: Largest number of tokens to add.
+        temperature: As for next_token_probabilities.
+        top_k: As for next_token_probabilities.
+        top_p: As for next_token_probabilities.
+        stop: A token id, or several. A row that has drawn one of them is finished.
+        generator: A generator on the CPU, whatever the model's device. Each row draws from a generator of its
+            own, and the i-th number of this generator seeds that of row i. Or a list with one generator for
+            each row, whose first number is the seed. None is PyTorch's global generator.
+        cache: A key/value cache of chapter 9. Afterwards it also holds padding where rows ended early.
+        repetition_penalty: As for next_token_probabilities.
+
+    Returns:
+        The new tokens. Finished rows are padded with the first of the stop ids. If all rows finish early, n
+        is smaller than max_new_tokens.
+
+    Shape:
+        rows: (B, T) int64, or a list of (T,). The result: (B, n) int64.
+
+    Raises:
+        ValueError: If a row is empty, a setting is out of its range, or a text would become longer than
+            context_length with a cache that does not slide.
+        TypeError: If an argument has the wrong type.
     """
     stops = stop_ids(stop)
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stops}
-    options |= {"generator": generator, "cache": cache, "repetition_penalty": repetition_penalty}
+    options = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "stop": stops,
+        "generator": generator,
+        "cache": cache,
+        "repetition_penalty": repetition_penalty,
+    }
     rows = check_generation(model.config, rows, max_new_tokens, **options)
     drawn = [[] for _ in rows]
     for which, new in draw(model, rows, max_new_tokens, **options):
         for row, token in zip(which.tolist(), new.tolist(), strict=True):
             drawn[row].append(token)
-    return pad_batch(drawn, stops[0] if stops else 0)[0].to(rows[0].device)
+    tokens, _ = pad_batch(drawn, stops[0] if stops else 0)
+    return tokens.to(rows[0].device)
 
 
-# Cell 7256e093, under “From one token to a text”
 def stream(model, tokens, max_new_tokens: int, stop=None, **options) -> Iterator[int]:
-    """Yield one token after the other as it is drawn, the one that stops last.
+    """Yield one token after the other as it is drawn, the stop token last.
 
-    tokens: (1, T) int64. stop, options and errors: as for generate.
+    Args:
+        model: As for generate.
+        tokens: A single prompt.
+        max_new_tokens: As for generate.
+        stop: As for generate.
+        options: Further arguments of generate.
+
+    Shape:
+        tokens: (1, T) int64.
+
+    Raises:
+        ValueError: If tokens has several rows; otherwise as for generate.
+        TypeError: As for generate.
     """
     rows = check_generation(model.config, tokens, max_new_tokens, stop, **options)
     if len(rows) > 1:
@@ -204,85 +289,138 @@ def stream(model, tokens, max_new_tokens: int, stop=None, **options) -> Iterator
     return (new.item() for _, new in draw(model, rows, max_new_tokens, stop_ids(stop), **options))
 
 
-def ended_texts(rows, tokenizer, stop=None, prompt: str = "") -> list[tuple[str, bool]]:
-    """The prompt and the text of each row (B, T) up to what stops it, and whether that was there.
-
-    stop: as for generate. Control tokens are no text.
-    """
-    texts = []
-    for row in rows.tolist():
-        kept = list(until(row, stop))
-        text = "".join(decode_answer(tokenizer, kept))
-        texts.append((prompt + text, len(kept) < len(row)))
-    return texts
-
-
-# Cell 23318720, under “How likely is a whole text?”
+# Cell 4aa456d5, under “The probability of a whole text”
 def log_probability(model, tokens, mask=None) -> torch.Tensor:
-    """The natural logarithm of the probability of each row's tokens, given its first: (B, T) -> (B,).
+    """Compute the natural logarithm of the probability of each row's tokens, given its first token.
 
-    mask: bool (B, T-1), which of the tokens after the first are counted; None counts all. A mask (B, T), as
-    pad_batch returns it, is accepted: its first column is ignored. Differentiable.
-    Raises ValueError for a mask of another shape, TypeError for one that is not bool.
+    Args:
+        model: Maps tokens to logits.
+        tokens: Token ids.
+        mask: True for each token that counts, without a column for the first token. A mask with a column for
+            each token, as pad_batch returns it, is accepted too; its first column is ignored. None counts
+            all tokens.
+
+    Returns:
+        One sum for each row. It is differentiable.
+
+    Shape:
+        tokens: (B, T) int64. mask: bool, (B, T - 1) or (B, T). The result: (B,).
+
+    Raises:
+        ValueError: If the mask has another shape.
+        TypeError: If the mask is not bool.
     """
-    log_probs = model(tokens[:, :-1]).float().log_softmax(-1)  # (B, T-1, V)
-    found = log_probs.gather(-1, tokens[:, 1:, None]).squeeze(-1)  # (B, T-1)
+    log_probs = model(tokens[:, :-1]).float().log_softmax(-1)  # (B, T - 1, V)
+    found = log_probs.gather(-1, tokens[:, 1:, None]).squeeze(-1)  # (B, T - 1)
     if mask is not None:
         found = found.where(target_mask(tokens, mask), 0.0)
     return found.sum(-1)  # equation (2)
 
 
-# Cell e7e57583, under “Text in, text out”
-class LanguageModel:
-    """A model and its tokenizer: text in, text out, from a text's beginning to its end.
+# Cell dee57a44, under “Text in, text out”
+# The package's LanguageModel, and ended_texts, which turns rows of tokens into texts
+def ended_texts(rows, tokenizer, stop=None, prompt: str = "") -> list[tuple[str, bool]]:
+    """Decode each row up to its first stop token.
 
-    make_cache: called as make_cache(config, batch_size); None for no cache. fuse: called as fuse(model)
-    before each text, gives the model that reads it; None for the model itself. max_new_tokens: at most so
-    many after the prompt; None, as many as the context has room for. seed: the same seed gives the same text;
-    None gives another each time. options: those of generate; the default temperature is 0.8.
-    Raises ValueError for a tokenizer that knows no end of a text, and for a prompt longer than the context.
+    Control tokens are not part of the text.
+
+    Args:
+        rows: The new tokens, as generate returns them.
+        tokenizer: The model's tokenizer.
+        stop: As for generate.
+        prompt: Put before each text.
+
+    Returns:
+        For each row its text, and whether the row has a stop token.
+
+    Shape:
+        rows: (B, T) int64.
+    """
+    texts = []
+    for row in rows.tolist():
+        kept = list(until(row, stop))
+        text = "".join(decode_answer(tokenizer, kept))
+        ended = len(kept) < len(row)
+        texts.append((prompt + text, ended))
+    return texts
+
+
+class LanguageModel:
+    """A model and its tokenizer: text in, text out.
+
+    The methods that generate share these arguments. max_new_tokens is the largest number of tokens after the
+    prompt; None stands for as many as the context has room for. The same seed gives the same text, and None
+    gives another text each time. All further options are those of generate; the default temperature is 0.8.
+
+    Args:
+        model: A GPT or a model like it.
+        tokenizer: The tokenizer that the model was trained with.
+        make_cache: Function from (config, batch size) to a key/value cache, or None for no cache.
+        fuse: Function from the model to the model that reads a text, called before each text, or None.
+
+    Raises:
+        ValueError: If the tokenizer has no token that ends a text. The methods raise it for a prompt that is
+            longer than the context, or a setting out of its range.
+        TypeError: Raised by the methods if an argument has the wrong type.
     """
 
     def __init__(self, model, tokenizer, make_cache: Callable | None = None, fuse: Callable | None = None):
-        self.model, self.tokenizer, self.make_cache = model, tokenizer, make_cache
+        self.model = model
+        self.tokenizer = tokenizer
+        self.make_cache = make_cache
         self.fuse = fuse
-        self.begin, self.end = tokenizer.begin, tokenizer.end
+        self.begin = tokenizer.begin
+        self.end = tokenizer.end
         self.ends = end_ids(tokenizer, model.config.vocab_size)
 
     def encode(self, prompt: str) -> torch.Tensor:
-        """(1, T) int64 on the model's device: what begins a text, here <|endoftext|>, and the prompt."""
-        ids = [*self.begin, *self.tokenizer.encode(prompt)] or [self.tokenizer.start]
+        """Encode a prompt, with the tokens that begin a text in front: (1, T) on the model's device."""
+        ids = [*self.begin, *self.tokenizer.encode(prompt)]
+        if not ids:
+            ids = [self.tokenizer.start]
         device = next(self.model.parameters()).device
         return torch.tensor([within_context(ids, self.model.config)], device=device)
 
     def reader(self):
-        """The model that reads the next text: fuse(model), or the model itself."""
-        return self.model if self.fuse is None else self.fuse(self.model)
+        """Return the model that reads the next text: fuse(model), or the model itself."""
+        if self.fuse is None:
+            return self.model
+        return self.fuse(self.model)
 
     def settings(self, rows, max_new_tokens, seed, options) -> dict:
-        """options, completed with the defaults."""
+        """Complete the options with the defaults."""
         most = most_new_tokens(max_new_tokens, rows, self.model.config)
-        more = {"cache": cache_that_fits(self.make_cache, self.model.config, rows, most), "stop": self.ends}
-        return {"max_new_tokens": most, "temperature": 0.8, "generator": seeded(seed)} | more | options
+        defaults = {
+            "max_new_tokens": most,
+            "temperature": 0.8,
+            "generator": seeded(seed),
+            "cache": cache_that_fits(self.make_cache, self.model.config, rows, most),
+            "stop": self.ends,
+        }
+        return defaults | options
 
     def stream(self, prompt: str = "", max_new_tokens=250, seed=None, **options) -> Iterator[str]:
-        """Yield the text after the prompt, piece by piece, up to its end or max_new_tokens."""
+        """Yield the continuation of the prompt piece by piece, up to its end or max_new_tokens."""
         row = self.encode(prompt)
         chosen = self.settings(row, max_new_tokens, seed, options)
         ids = stream(self.reader(), row, **chosen)
         return decode_answer(self.tokenizer, ids, chosen["stop"])
 
-    def tell(self, prompt: str = "Once", **options) -> str:
-        """A story that begins with the prompt; generate is what comes after it."""
-        return prompt + self.generate(prompt, **options)
-
     def generate(self, prompt: str = "", **options) -> str:
+        """Return the continuation of the prompt."""
         return "".join(self.stream(prompt, **options))
 
+    def tell(self, prompt: str = "Once", **options) -> str:
+        """Return the prompt and its continuation."""
+        return prompt + self.generate(prompt, **options)
+
     def tell_many(self, n: int, prompt="", seed=None, max_new_tokens=None, **options) -> list[tuple]:
-        """n stories that begin with the prompt, each with whether (bool) it ended within max_new_tokens."""
-        row, generator, told = self.encode(prompt), seeded(seed), []
-        for rows in row.repeat(whole_number("n", n, 1, "try 16"), 1).split(50):
+        """Return n texts that begin with the prompt, each with whether it ended within max_new_tokens."""
+        whole_number("n", n, 1, "try 16")
+        row = self.encode(prompt)
+        generator = seeded(seed)
+        told = []
+        for rows in row.repeat(n, 1).split(50):
             chosen = self.settings(rows, max_new_tokens, generator, options)
             drawn = generate(self.reader(), rows, **chosen)
             told += ended_texts(drawn, self.tokenizer, chosen["stop"], prompt)

@@ -47,7 +47,7 @@ MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("argmax", "", []),
     ("cut", "Top-p alone.", [("generation", "cut")]),
     ("nextTokenProbabilities", "", [("generation", "next_token_probabilities")]),
-    ("throwDart", "", [("generation", "throw")]),
+    ("throwDart", "", [("generation", "draw_tokens")]),
 ]
 """Each part of gpt.js, in its order: its name, a word on it, and the Python that it mirrors."""
 

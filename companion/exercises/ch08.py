@@ -18,34 +18,38 @@ chapter.number(
     tolerance=0.005,
     mistakes="""
         0.96**0.5 / (0.96**0.5 + 0.04**0.5)
-            You took one root for all others together, as if they were one token. Each of the thousand has a
-            root of its own; then they are added.
+            You took one root for all others together, as if they were one token. Take the root of each of the
+            thousand, and then add them up.
         0.96
-            That is its probability at T = 1. At 2, each probability becomes its root.
+            That is its probability at temperature 1. At 2, each probability is replaced by its square root.
         0.96**0.5
             That is the root of 0.96, before the division. Roots do not sum to 1; by what must you divide?
         0.48
             The temperature divides the logits, not the probabilities. What does that do to a probability?
         0.96**2 / (0.96**2 + 1000 * 0.00004**2)
-            You squared; that is T = 1/2. The power is 1/T.
+            You squared. That is temperature 1/2: the exponent is 1 divided by the temperature.
         0.96**2
-            That is the square: at T = 1/2 the power is 2, at T = 2 it is 1/2. Then divide by the sum.
+            That is the square. At temperature 1/2 the exponent is 2, and at temperature 2 it is 1/2. And do not
+            forget to divide by the sum.
         0.96**0.5 / (1000 * 0.00004**0.5)
             You divided by the roots of the thousand alone. The first token's own root is in the sum, too.
         0.96**0.5 / (0.96**0.5 + 1000 * 0.04**0.5)
-            You took the root of 0.04 a thousand times. All others have that together; each has 0.00004.
+            You took the root of 0.04 a thousand times. But 0.04 is what all others have together; each has
+            0.00004.
         math.exp(0.96 / 2) / (math.exp(0.96 / 2) + 1000 * math.exp(0.00004 / 2))
-            You took a softmax of the probabilities. It wants logits: their logarithms.
+            You took a softmax of the probabilities. A softmax needs logits, which are their logarithms.
         0.04
-            That is what all others have at T = 1. Wanted is what the likeliest token has at T = 2.
+            That is what all others have at temperature 1. The question is what the most likely token has at
+            temperature 2.
         0.00004**0.5
-            That is the root of one of the others. How many of these are in the sum, and what is divided?
+            That is the root of one of the others. How many of these are in the sum, and what do you divide by
+            the sum?
         13.0 || 13.4 || 13.41
-            In percent? A probability lies between 0 and 1.
+            Is this in percent? A probability lies between 0 and 1.
         1 - 0.96**0.5 / (0.96**0.5 + 1000 * 0.00004**0.5)
-            That is what the thousand others have now, together. The question is what is left for the first.
+            That is what the thousand others have together now. The question is what is left for the first.
     """,
-    right="From 96 % to 13 %: what was sure is drowned by a thousand things that each hardly ever happen.",
+    right="From 96 % to 13 %: a thousand tokens, each almost impossible, outweigh one that was almost certain.",
 )
 
 # -- 8.2 ------------------------------------------------------------------
@@ -65,7 +69,7 @@ def top_p(logits, share):
 
 
 @chapter.function(
-    "8.2 A bar that moves ★",
+    "8.2 Min-p sampling ★",
     inputs="""
         torch.tensor([8.0, 4, 2, 1, 1]).log(), 0.2
         torch.tensor([1.0, 3.0, 3.0]), 1.0
@@ -75,29 +79,29 @@ def top_p(logits, share):
     cases=min_p_cases,
     mistakes="""
         share * probs.amax(-1, keepdim=True) => share
-            Your bar stands still: it is `share` itself. It should be a share of the likeliest token's
-            probability, so that it is low where the model is in doubt.
+            Your threshold is always `share` itself. It should be a share of the most likely token's
+            probability, so that it is low where the model is uncertain.
         / kept.sum(-1, keepdim=True) =>
             The right tokens stay, but they no longer sum to 1. Divide by what is left.
         probs >= bar => probs > bar
-            A token that just reaches the bar was cut. With a share of 1 the likeliest itself would go, and
-            nothing would be left.
+            A token that exactly reaches the threshold was removed. With a share of 1, even the most likely
+            token would be removed, and nothing would be left.
         probs.amax(-1, keepdim=True) => probs.max()
-            All rows have one bar, from the largest probability of them all. Each row needs its own: look at
-            what `max()` does without a dimension.
+            All rows have the same threshold, from the largest probability in the whole batch. Each row needs
+            its own: look at what `max()` does without a dimension.
         = logits.masked_fill(logits < share * logits.amax(-1, keepdim=True), -math.inf).softmax(-1)
-            You compare logits. A share of a logit means nothing: adding 1 to all logits changes no
-            probability, but it would change your bar.
+            You compare logits. A share of a logit has no meaning: adding 1 to all logits changes no
+            probability, but it would change your threshold.
         probs >= bar => probs < bar
-            Upside down: you kept what lies below the bar.
+            You kept the tokens below the threshold and removed the others.
         probs * (probs >= bar) => (logits * (probs >= bar)).softmax(-1)
-            A logit of 0 is not a probability of 0: the softmax makes 1 of it before it divides. To silence a
-            token, its logit must be minus infinity, or its probability 0.
+            A logit of 0 is not a probability of 0: the softmax turns it into 1 before it divides. To remove a
+            token, set its logit to minus infinity, or its probability to 0.
         : top_p
-            That is top-p: it adds up until it has enough. Here each token is held against the likeliest,
-            alone.
+            That is top-p, which adds up probabilities. Here each token is only compared with the most likely
+            one.
     """,
-    right="One comparison, no sorting; it cuts much where the model is sure, and little where it is open.",
+    right="One comparison, no sorting. It removes much where the model is certain, and little elsewhere.",
 )
 def min_p(logits, share):
     probs = logits.softmax(-1)
@@ -123,7 +127,7 @@ def temperature_cases(seed):
 # The last logit of -2000 has a probability of exactly 0 at the answer. Which other inputs end in a NaN depends
 # on the way: on the interval, how it is halved, the precision, and the half that a NaN chooses.
 @chapter.function(
-    "8.3 As open as you like ★★",
+    "8.3 A temperature for a given entropy ★★",
     inputs="""
         TWO, 0.5 || 40 * TWO, 0.5
         torch.tensor([0.0, -1.0, -2000.0]), 0.5
@@ -135,17 +139,16 @@ def temperature_cases(seed):
         .log2() => .log()
             Your entropy is in nats; the target is in bits. Which logarithm did you take?
         = 1 / it
-            That is 1/T, what the logits are multiplied by. Try it: at a temperature above 1 the entropy must
-            grow.
+            That is 1 divided by the temperature. Try it: at a temperature above 1 the entropy must grow.
         (probs * surprise).sum() => surprise.min()
-            You matched the surprise of the likeliest token. The entropy is the mean surprise over all tokens,
-            each counted as often as it comes.
+            You matched the surprise of the most likely token. The entropy is the mean surprise of all tokens,
+            each weighted with its probability.
         (probs * surprise).sum() => surprise.mean()
-            You averaged the surprise with all tokens counted alike. A token counts as often as it comes: with
-            its probability.
+            You averaged the surprise as if all tokens counted alike. Each token must be weighted with its
+            probability.
         math.sqrt(low * high) => 1.0 ; return middle => return entropy / bits
-            The entropy does not grow in proportion to the temperature; no division gives the answer. Search
-            for it.
+            The entropy does not grow in proportion to the temperature, so a division cannot give the answer.
+            Search for it.
         = round(it, 1)
             Close, but not close enough: the answer should be right to three digits. Halve the interval more
             often.
@@ -158,8 +161,8 @@ def temperature_cases(seed):
         .clamp(min=1e-45) => ; .double() => ; low, high = 1e-3, 1e3 => low, high = 0.01, 100.0
         .clamp(min=1e-45) => ; .double() => ; math.sqrt(low * high) => (low + high) / 2
             At a low temperature some probabilities are 0, and 0 times the logarithm of 0 is NaN. Every
-            comparison with NaN is False, so the search went the wrong way. Such tokens add nothing; leave
-            them out.
+            comparison with NaN is False, so the search went the wrong way. Such tokens contribute nothing, so
+            leave them out.
         entropy < bits => entropy >= bits
             The search ran to the end of its interval: you kept the wrong half. If the entropy is too high, is
             the temperature too high or too low?
@@ -167,7 +170,7 @@ def temperature_cases(seed):
             That is the edge of the interval: do you keep the right half? If the entropy is too high, is the
             temperature too high or too low? And if only some inputs end there, look for a NaN.
     """,
-    right="A knob with a meaning: as open at every place as you like, whatever the model's own doubt there.",
+    right="Now you set the uncertainty itself, whatever the model's own uncertainty at this position is.",
 )
 def temperature_for(logits, bits):
     low, high = 1e-3, 1e3
@@ -219,7 +222,7 @@ def ending_cases(seed):
 
 
 @chapter.function(
-    "8.4 Which ending? ★★",
+    "8.4 A multiple-choice test ★★",
     cases=ending_cases,
     shown="{f}(model, {1}, {2}, {3})",
     tolerance=1e-4,
@@ -229,24 +232,24 @@ def ending_cases(seed):
             The bits of the prompt are in it. They are the same for all endings, but a short ending has fewer
             bytes to spread them over. Take them out.
         total_bits(model, prompt + ending) - known => total_bits(model, prompt[:1] + ending)
-            You asked for the ending alone. The model has to read the prompt before it: how likely an ending
-            is depends on what came.
+            You asked for the ending alone. The model has to read the prompt before it, because the probability
+            of an ending depends on what came before.
         / math.log(2) =>
             These are nats per byte. A bit is ln 2 nats.
         bits / sizes[i] => bits
             These are the bits of each whole ending. Divide by its bytes.
         bits / sizes[i] => bits / len(ending)
-            You divided by tokens. How many bytes a token holds differs from ending to ending; `sizes` has the
-            bytes.
+            You divided by the number of tokens. The bytes per token differ from ending to ending; `sizes`
+            contains the bytes.
         bits / sizes[i] => -bits / sizes[i]
-            The sign: a logarithm of a probability is negative, its surprise is positive.
+            The sign is wrong: the logarithm of a probability is negative, and the surprise is positive.
         known = total_bits(model, prompt) => known = total_bits(model, prompt + ending[:1])
-            The first token of the ending is missing. It is judged by the logits of the prompt's last token.
+            The first token of the ending is missing. It is predicted by the logits of the prompt's last token.
         known = total_bits(model, prompt) => known = total_bits(model, prompt[:-1] or prompt)
-            One token too many: the prompt's last token is counted with the ending. Of which tokens does
-            `log_probability` take the sum?
+            One token too many: the prompt's last token is counted with the ending. Which tokens does
+            `log_probability` add up?
     """,
-    right="So a model takes a multiple-choice test: it does not answer, it finds one answer likelier.",
+    right="This is how models take multiple-choice tests: they do not answer, they find one answer more likely.",
 )
 def ending_bits(model, prompt, endings, sizes):
     found = []
@@ -281,37 +284,38 @@ def find_faults(answer):
         "the first do not sum to 1": abs(first.sum() - 1) > 1e-6,
         "the second do not sum to 1": bool(((second.sum(1) - 1).abs() > 1e-6).any()),
         "a tie": bool(first.sort().values.diff()[-1] < 1e-6),
-        "greedy finds the likeliest text": bool(texts.max() <= greedy * (1 + 1e-9)),
-        "less than 2.5 times as likely": bool(texts.max() < 2.5 * greedy),
+        "greedy decoding finds the most probable text": bool(texts.max() <= greedy * (1 + 1e-9)),
+        "less than 2.5 times as probable": bool(texts.max() < 2.5 * greedy),
     }
     return {"; ".join(text for text, found in wrong.items() if found) or "nothing"}
 
 
 @chapter.function(
-    "8.5 A trap for the greedy ★★",
+    "8.5 A trap for greedy decoding ★★",
     cases=lambda seed: [()] if seed == 0 else [],
     call=find_faults,
     shown="what is wrong with {f}()",
     mistakes="""
         = [0.6, 0.3, 0.1], [[0.5, 0.3, 0.2]] * 3
-            Greedy walks straight to the best text. What it takes first must lead to a place where no second
-            token is likely.
+            Greedy decoding finds the best text. Its first token must lead to a position where no second token
+            is likely.
         [0.34, 0.33, 0.33] => [0.5, 0.4, 0.1] ; [1 / 3] * 3 => [0.4, 0.3, 0.3]
-            The trap works, but greedy still gets too much: it shall get little from its first token, and
-            little from its second. How small can the largest of three probabilities be?
+            The trap works, but the greedy text is still too probable. Its first token should have a low
+            probability, and its second too. How small can the largest of three probabilities be?
         [1 / 3] * 3 => [0.1] * 3
-            After each first token, the second has to be something: every row of the second list sums to 1.
+            After each first token some second token must follow, so every row of the second list sums to 1.
         return first, second => return first, list(zip(*second))
-            Row i of the second list is what follows token i; it is the rows that must sum to 1. Are yours in
-            the columns?
+            Row i of the second list is what follows token i, so the rows must sum to 1. Are yours in the
+            columns?
         [0.34, 0.33, 0.33] => [1 / 3] * 3
-            The first token is a tie, so chance decides what greedy takes. Make one a little likelier.
+            The first tokens are equally likely, so it is not clear which one greedy decoding takes. Make one a
+            little more likely.
         = [34, 33, 33], [[1, 1, 1], [1, 0, 0], [1, 0, 0]]
             These are counts. Divide each row by its sum.
         = [math.log(p) for p in it[0]], [[math.log(p + 1e-9) for p in row] for row in it[1]]
-            These are logarithms. Give the probabilities themselves.
+            These are logarithms. Return the probabilities themselves.
     """,
-    right="With V tokens, greedy can lose a factor of nearly V. A beam of two would have found the text.",
+    right="With V tokens, greedy decoding can lose a factor of nearly V. Two beams would find the better text.",
 )
 def trap():
     first = [0.34, 0.33, 0.33]
@@ -357,7 +361,7 @@ def speculate_cases(seed):
 
 
 @chapter.function(
-    "8.6 Guess first, ask later ★★★",
+    "8.6 Speculative sampling ★★★",
     inputs="""
         torch.tensor([0.5, 0.5]), torch.tensor([0.25, 0.75])
         torch.tensor([0.5, 0.25, 0.25]), torch.tensor([0.25, 0.5, 0.25])
@@ -369,16 +373,16 @@ def speculate_cases(seed):
     shown="{f}(p, q), p = {0}, q = {1}",
     mistakes="""
         return accept, rest => return accept, p
-            After a rejection you draw from p itself. But the likely tokens have had their chance when they
-            were accepted; now they come too often. How much of each p is still missing?
+            After a rejection you draw from p itself. But accepted drafts have already delivered a part of p,
+            so these tokens now come too often. How much of each p is still missing?
         return accept, rest => return accept, q
-            After a rejection you draw from the draft again. The draft is what was wrong: draw what it gives
-            too rarely.
+            After a rejection you draw from the draft again. But the draft was wrong: draw what it gives too
+            rarely.
         left = p - kept => left = (p - q).abs()
-            The rest holds tokens of which the draft already gave too much. Where q is above p, nothing is
+            The rest contains tokens that the draft already gives too often. Where q is above p, nothing is
             missing.
         return accept, rest => return accept, left
-            The rest is what is missing, and right in its shape. Does it sum to 1?
+            The rest has the right proportions. Does it sum to 1?
         kept / q.clamp(min=1e-30) => (q / p.clamp(min=1e-30)).clamp(max=1)
             Your ratio is upside down: it rejects tokens that the draft gives too rarely, and lets through
             those that it gives too often.
@@ -386,18 +390,18 @@ def speculate_cases(seed):
             You accept with the probability p. But the token has been drafted with q already: both together
             would give it p times q.
         = torch.zeros_like(p), p
-            Exact, and useless: the draft is never accepted. It is to be accepted as often as exactness
+            This is exact but useless, because no draft is ever accepted. Accept drafts as often as exactness
             allows.
         return accept, rest => return torch.ones_like(p), rest
-            Every draft is accepted, so the text is the small model's. It has to be the large one's.
+            Every draft is accepted, so the text is the small model's. It must be the large model's.
         return accept, rest => return (p >= q).float(), rest
-            You reject every token that the draft gives too often. Some of it is right: let a share of it
-            through.
+            You reject every token that the draft gives too often. A part of these drafts is needed: accept
+            a share of them.
         kept / q.clamp(min=1e-30) => torch.where(q > 0, p / q, 1.0) || p / q.clamp(min=1e-30)
-            An acceptance above 1 is no probability. Where the draft gives a token too rarely, the most that
-            one can do is to accept it always; the rest brings what is missing.
+            An acceptance above 1 is not a probability. Where the draft gives a token too rarely, you can at
+            most accept it always, and the rest delivers what is missing.
     """,
-    right="Whatever the draft, the text is the large model's own; a better draft only makes it faster.",
+    right="Whatever the draft is, the text is the large model's own. A better draft only makes it faster.",
 )
 def speculate(p, q):
     kept = torch.minimum(p, q)

@@ -18,6 +18,7 @@ from companion.datasets import pad_batch
 from companion.generation import (
     LanguageModel,
     cut,
+    draw_tokens,
     generate,
     log_probability,
     next_token_probabilities,
@@ -139,16 +140,17 @@ def test_top_p_one_keeps_all():
     assert torch.equal(next_token_probabilities(logits, top_p=1.0), next_token_probabilities(logits))
 
 
-def test_a_dart_hits_what_has_a_width():
+def test_a_number_draws_the_token_in_whose_interval_it_falls():
     probs = torch.tensor([[0.0, 0.25, 0.5, 0.25, 0.0]]).repeat(5, 1)
-    darts = torch.tensor([0.0, 0.25, 0.7, 0.75, 1.0], dtype=torch.float64)  # 1.0: what rounding may make
-    assert throw(probs, darts).tolist() == [1, 2, 2, 3, 3]
+    numbers = torch.tensor([0.0, 0.25, 0.7, 0.75, 1.0], dtype=torch.float64)  # 1.0: what rounding may make
+    assert draw_tokens(probs, numbers).tolist() == [1, 2, 2, 3, 3]
+    assert throw is draw_tokens, "the older name"
 
 
 @pytest.mark.parametrize("row", [[0.5, math.nan, 0.5], [0.0, 0.0, 0.0]])
 def test_probabilities_that_are_no_numbers_are_an_error(row):
     with pytest.raises(ValueError, match="probs"):
-        throw(torch.tensor([[0.5, 0.5, 0.0], row]), torch.tensor([0.3, 0.3]))
+        draw_tokens(torch.tensor([[0.5, 0.5, 0.0], row]), torch.tensor([0.3, 0.3]))
 
 
 # -- generate and stream
