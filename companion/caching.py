@@ -14,7 +14,7 @@ from torch import nn
 from companion.attention import CausalSelfAttention, attend
 from companion.blocks import MLP, Block, LayerNorm
 from companion.datasets import pad_batch
-from companion.generation import next_logits, next_token_probabilities, throw
+from companion.generation import draw_tokens, next_logits, next_token_probabilities
 from companion.gpt import GPT
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.generation.cache_buffers import (
@@ -358,9 +358,9 @@ def settle(p, q, drafted: list[int], generator=None) -> list[int]:
             rest = (p[i] - q[i]).clamp(min=0)  # what the drafts leave missing
             line = rest if rest.any() else p[i]  # nothing, if only rounding told them apart
             dart = torch.rand(1, generator=generator, dtype=torch.float64)
-            return [*drafted[:i], throw(line[None], dart).item()]
+            return [*drafted[:i], draw_tokens(line[None], dart).item()]
     dart = torch.rand(1, generator=generator, dtype=torch.float64)
-    return [*drafted, throw(p[-1:], dart).item()]
+    return [*drafted, draw_tokens(p[-1:], dart).item()]
 
 
 # Cell 11edaa74, under “Eight tokens for the price of two”
@@ -385,7 +385,7 @@ class ModelDraft:
                 logits = next_logits(self.model, new, self.cache)  # (1, V)
             q.append(next_token_probabilities(logits, **self.sampling))
             dart = torch.rand(1, generator=self.generator, dtype=torch.float64)
-            drafted.append(throw(q[-1], dart).item())
+            drafted.append(draw_tokens(q[-1], dart).item())
         self.read = text + drafted
         return drafted, torch.cat(q).cpu() if q else torch.empty(0)
 

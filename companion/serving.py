@@ -15,7 +15,7 @@ from queue import Full
 import torch
 
 from companion.caching import KVCache, Track, prefill, select
-from companion.generation import next_logits, next_token_probabilities, throw
+from companion.generation import draw_tokens, next_logits, next_token_probabilities
 from companion.gpt import GPT
 from companion.runtime.files.arguments import whole_number
 from companion.runtime.generation.cache_buffers import empty_buffer
@@ -116,7 +116,7 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
         which = [i for i, each in enumerate(settings) if tuple(each) == one]
         probs[which] = next_token_probabilities(logits[which], **dict(one))
     darts = [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in rows]
-    return throw(probs, torch.cat(darts)).tolist()
+    return draw_tokens(probs, torch.cat(darts)).tolist()
 
 
 # Cell f164a37c, under “Rows that come and go”

@@ -23,7 +23,6 @@ from companion.generation import (
     log_probability,
     next_token_probabilities,
     stream,
-    throw,
 )
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.generation.sampling_arguments import row_generators, seeded
@@ -144,7 +143,6 @@ def test_a_number_draws_the_token_in_whose_interval_it_falls():
     probs = torch.tensor([[0.0, 0.25, 0.5, 0.25, 0.0]]).repeat(5, 1)
     numbers = torch.tensor([0.0, 0.25, 0.7, 0.75, 1.0], dtype=torch.float64)  # 1.0: what rounding may make
     assert draw_tokens(probs, numbers).tolist() == [1, 2, 2, 3, 3]
-    assert throw is draw_tokens, "the older name"
 
 
 @pytest.mark.parametrize("row", [[0.5, math.nan, 0.5], [0.0, 0.0, 0.0]])
@@ -410,9 +408,9 @@ def test_a_damaged_model_is_an_error(temperature, logit):
     table = torch.zeros(5, 5)
     table[2, 3] = logit  # one is enough
     for rows in (torch.tensor([[1, 2]]), [torch.tensor([1, 1]), torch.tensor([1, 2])]):
-        with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+        with pytest.raises(ValueError, match="the model's logits are not numbers; train it again$"):
             generate(Fixed(table), rows, 3, temperature=temperature)
-    with pytest.raises(ValueError, match="the model's logits are no numbers; train it anew$"):
+    with pytest.raises(ValueError, match="the model's logits are not numbers; train it again$"):
         list(stream(Fixed(table), torch.tensor([[1, 2]]), 3, temperature=temperature))
     rows = next_token_probabilities(table, temperature)
     assert rows[2].sum().isnan() and not rows[[0, 1, 3, 4]].isnan().any(), "of the other rows it says nothing"

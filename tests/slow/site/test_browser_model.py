@@ -137,7 +137,7 @@ def test_the_last_merge_step_is_the_encoding(page, tokenizer):
 
 
 def test_the_draw_is_python_s(page, model):
-    from companion.generation import next_token_probabilities, throw
+    from companion.generation import draw_tokens, next_token_probabilities
 
     logits = torch.randn(7, 1024, generator=torch.Generator().manual_seed(1)) * 3
     for temperature, top_p in [(1.0, 1.0), (0.8, 0.9), (1.7, 0.35), (0.0, 1.0), (0.3, 0.05)]:
@@ -151,7 +151,7 @@ def test_the_draw_is_python_s(page, model):
             [logits.tolist(), temperature, top_p, darts.tolist()],
         )
         assert torch.allclose(torch.tensor([row for row, _ in ours]).double(), probs, atol=1e-5)
-        assert [token for _, token in ours] == throw(probs, darts).tolist()
+        assert [token for _, token in ours] == draw_tokens(probs, darts).tolist()
 
 
 def damaged(text: str, rng: random.Random) -> str:
