@@ -27,7 +27,6 @@ __all__ = [
     "cut",
     "next_token_probabilities",
     "draw_tokens",
-    "throw",
     "next_logits",
     "draw",
     "generate",
@@ -154,13 +153,10 @@ def draw_tokens(probs, numbers):
     interval_ends = probs.cpu().double().cumsum(-1)  # (B, V)
     total = interval_ends[:, -1:].contiguous()  # (B, 1)
     if not (total > 0).all():
-        raise ValueError("probs holds NaN or only zeros: the model's logits are no numbers; train it anew")
+        raise ValueError("probs holds NaN or only zeros: the model's logits are not numbers; train it again")
     drawn = torch.searchsorted(interval_ends, numbers[:, None] * total, right=True)  # (B, 1)
     last = torch.searchsorted(interval_ends, total)  # (B, 1): rounding may put a number at the very end
     return torch.minimum(drawn, last)[:, 0]
-
-
-throw = draw_tokens  # an older name, which later chapters use
 
 
 # Cell 68c032b9, under “Many texts at once”
