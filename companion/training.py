@@ -42,120 +42,233 @@ __all__ = [
 ]
 
 
-# Cell 1deafebe, under “The loss and its gradient”
+# Cell 8a217293, under “Held-out loss”
 def perplexity(nats_per_token: float) -> float:
-    """exp of a loss in nats per token: how many equally likely tokens would surprise as much.
+    """Convert a loss to the number of equally likely tokens that would surprise as much.
 
-    Raises ValueError for a loss that is NaN.
+    Args:
+        nats_per_token: Mean surprise in nats.
+
+    Returns:
+        Its exponential; infinity where a float cannot hold it.
+
+    Raises:
+        ValueError: If the loss is NaN.
     """
     if math.isnan(nats_per_token):
         raise ValueError("nats_per_token is NaN, must be a number; mend what gave the loss")
-    return math.inf if nats_per_token >= 709 else math.exp(nats_per_token)  # floats end near e**709
+    if nats_per_token >= 709:  # floats end near e**709
+        return math.inf
+    return math.exp(nats_per_token)
 
 
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:
-    """Batch (x, y), each (B, T) -> (sum of the surprise in nats, number of targets other than -100)."""
-    x, y = batch
-    logits = model(x).flatten(0, 1).float()  # (B*T, V)
-    nats = F.cross_entropy(logits, y.flatten(), reduction="sum")
-    return nats, int((y != -100).sum())
+    """Compute the summed cross-entropy of a batch.
+
+    Args:
+        model: Maps tokens (B, T) to logits (B, T, V).
+        batch: Inputs and targets, each (B, T). Targets of -100 are left out.
+
+    Returns:
+        The sum of the surprise in nats, in float32, and the number of targets.
+    """
+    inputs, targets = batch
+    logits = model(inputs).flatten(0, 1).float()  # (B, T, V) -> (B * T, V)
+    nats = F.cross_entropy(logits, targets.flatten(), reduction="sum")
+    n_targets = int((targets != -100).sum())
+    return nats, n_targets
 
 
-# Cell afb53d40, under “The loss and its gradient”
 @torch.no_grad()
 def evaluate(model, split: Split, context_length: int, batch_size=32, dtype=torch.float32) -> Loss:
-    """The loss on every token of a split: each document from its start, in pieces if too long.
+    """Measure the loss on every token of a split.
 
-    dtype: of the products; in bfloat16, three digits are right. Raises ValueError for an empty split, and for
-    a loss that is not finite.
+    Each document is read from its start. Documents longer than the context are cut into pieces.
+
+    Args:
+        model: Maps tokens (B, T) to logits (B, T, V). Its mode is restored afterwards.
+        split: Tokens and starts of the documents.
+        context_length: Largest number of tokens that are read at once.
+        batch_size: Documents per forward pass.
+        dtype: Number format of the matrix products. With bfloat16, three digits are right.
+
+    Returns:
+        A Loss, with nats_per_token and bits_per_byte.
+
+    Raises:
+        ValueError: If the split has no documents, or the loss is not finite.
     """
     if len(split.starts) < 2:
         raise ValueError("split has no documents to take a loss on; give it at least one")
-    device, nats = next(model.parameters()).device, 0.0
+    device = next(model.parameters()).device
     starts = row_starts(split.starts, context_length)
-    order = np.argsort(np.diff(starts), kind="stable").tolist()
+    shortest_first = np.argsort(np.diff(starts), kind="stable").tolist()
+    nats = 0.0
     with eval_mode(model):
-        for i in range(0, len(order), batch_size):
-            batch = document_rows(split.tokens, starts, order[i : i + batch_size])  # x, y: (B, T)
+        for first in range(0, len(shortest_first), batch_size):
+            rows = shortest_first[first : first + batch_size]
+            batch = document_rows(split.tokens, starts, rows)  # inputs and targets, (B, T) each
             with autocast(device, dtype):
-                nats += next_token_loss(model, move(batch, device))[0].item()
+                batch_nats, _ = next_token_loss(model, move(batch, device))
+            nats += batch_nats.item()
     finite("the loss", nats)
-    return Loss(nats / int(starts[-1] - starts[0]), bits_per_byte(nats, split.n_bytes))
+    n_targets = int(starts[-1] - starts[0])
+    return Loss(nats / n_targets, bits_per_byte(nats, split.n_bytes))
 
 
-# Cell 5a929097, under “How long should a step be?”
+# Cell b76d5b5d, under “Which parameters decay?”
 def make_optimizer(model: nn.Module, config: "TrainConfig") -> torch.optim.AdamW:
-    """AdamW in one fused pass. Matrices decay; embeddings, biases and the vectors of norms do not.
+    """Make AdamW with weight decay on matrices only.
 
-    Frozen parameters are left out. Source: Loshchilov & Hutter, 2019 (arXiv:1711.05101), algorithm 2;
-    embeddings without decay: OLMo 2 (arXiv:2501.00656).
+    Embeddings, biases and the vectors of norms do not decay. Frozen parameters are left out.
+
+    Args:
+        model: The model to train.
+        config: Uses lr, betas and weight_decay.
+
+    Returns:
+        AdamW with two parameter groups, the decaying one first.
+
+    Reference:
+        Loshchilov and Hutter, 2019, arXiv:1711.05101, algorithm 2. Embeddings without decay: OLMo 2,
+        arXiv:2501.00656.
     """
-    groups = [{"params": [], "weight_decay": decay} for decay in (config.weight_decay, 0.0)]  # with, without
-    for name, p in model.named_parameters():
-        if p.requires_grad:
-            groups[p.ndim < 2 or "embed" in name.split(".")]["params"].append(p)  # True is 1
+    decay = []
+    no_decay = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.ndim < 2 or "embed" in name.split("."):
+            no_decay.append(parameter)
+        else:
+            decay.append(parameter)
+    groups = [
+        {"params": decay, "weight_decay": config.weight_decay},
+        {"params": no_decay, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
+# Cell 6ed5e289, under “A learning-rate schedule”
 def cosine_schedule(step: int, steps: int, lr: float, min_lr: float, warmup_steps: int) -> float:
-    """The learning rate of a step (0 to steps - 1): up a straight line, then down half a cosine.
+    """Compute the learning rate of a step: linear warm-up, then half a cosine.
 
-    The last step is at min_lr, if two or more follow the warm-up.
-    Source: Loshchilov & Hutter, 2017 (arXiv:1608.03983), equation (5).
+    The last step is at min_lr, if two or more steps follow the warm-up.
+
+    Args:
+        step: Number of the step, from 0 to steps - 1.
+        steps: Steps of the whole run.
+        lr: Largest learning rate, reached at the end of the warm-up.
+        min_lr: Learning rate of the last step.
+        warmup_steps: Steps of the warm-up; 0 for none.
+
+    Reference:
+        Loshchilov and Hutter, 2017, arXiv:1608.03983, equation 5.
     """
     if step < warmup_steps:
         return lr * (step + 1) / warmup_steps
-    done = min(1.0, (step - warmup_steps) / max(1, steps - 1 - warmup_steps))
-    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * done)) / 2
+    progress = (step - warmup_steps) / max(1, steps - 1 - warmup_steps)  # 0 after the warm-up, 1 at the end
+    progress = min(1.0, progress)
+    return min_lr + (lr - min_lr) * (1 + math.cos(math.pi * progress)) / 2
 
 
-# Cell 0d83dafb, under “When a gradient is too long, or a batch too large”
+# Cell 64777d0b, under “Larger batches: gradient accumulation”
 def set_gradients(model, batches: list, loss: Callable, device, dtype) -> tuple[float, int]:
-    """Set .grad to the gradient of the mean loss over all targets of the batches; return (mean, targets)."""
+    """Set .grad to the gradient of the mean loss over all targets of several batches.
+
+    Args:
+        model: The model to train.
+        batches: Batches that the loss understands. Their gradients are accumulated.
+        loss: Called as loss(model, batch); returns a sum and the number of targets, as next_token_loss.
+        device: Device of the model.
+        dtype: Number format of the matrix products.
+
+    Returns:
+        The mean loss and the number of targets.
+    """
     model.zero_grad()
-    total, count = 0.0, 0
+    total = 0.0
+    count = 0
     for batch in batches:
         with autocast(device, dtype):
-            part, n = loss(model, move(batch, device))
-            part.backward()  # adds to .grad
-        total, count = total + part.detach(), count + n
-    for p in model.parameters():
-        if p.grad is not None:  # frozen ones have none
-            p.grad /= count
+            batch_total, batch_count = loss(model, move(batch, device))
+            batch_total.backward()  # adds to .grad
+        total = total + batch_total.detach()
+        count = count + batch_count
+    for parameter in model.parameters():
+        if parameter.grad is not None:  # frozen parameters have none
+            parameter.grad /= count
     return float(total / count), count
 
 
-# Cell ac3a972b, under “Which stories are in a batch?”
+# Cell 665a1a4c, under “Better-filled batches”
 def training_batches(split: Split, config: "TrainConfig", first: int = 0, pool: int = 8) -> Iterator:
-    """Yield batches (x, y), each (B, T), from number first on; a batch depends on seed and number alone.
+    """Make batches with little padding, without end. A batch depends on its number and the seed only.
 
-    A row is a document (or a piece of one past context_length) where documents have at most context_length
-    tokens on average, else a window cut anywhere. The rows of pool batches are drawn and sorted by length
-    together. Raises ValueError for a split that is too short.
+    A row is a document, or a piece of one that is longer than the context. If documents are longer than
+    the context on average, a row is a window that begins anywhere. The rows of a pool of batches are
+    drawn together and sorted by length.
+
+    Args:
+        split: The training data.
+        config: Uses batch_size, context_length and seed.
+        first: Number of the first batch.
+        pool: Number of batches that are sorted together.
+
+    Returns:
+        An endless iterator over pairs (inputs, targets), each (B, T).
+
+    Raises:
+        ValueError: If the split is too short for one row.
     """
     check_rows(split, config.context_length)
-    documents = len(split.tokens) - 1 <= config.context_length * (len(split.starts) - 1)
-    generator, starts = torch.Generator(), split.starts if documents else None
-    pools = random_batches(split.tokens, pool * config.batch_size, config.context_length, generator, starts)
+    n_tokens = len(split.tokens) - 1  # the first <|endoftext|> belongs to no document
+    n_documents = len(split.starts) - 1
+    starts = split.starts
+    if n_tokens > config.context_length * n_documents:
+        starts = None  # long documents: windows
+    generator = torch.Generator()
+    pool_size = pool * config.batch_size
+    pools = random_batches(split.tokens, pool_size, config.context_length, generator, starts)
+    number = first
     while True:
-        generator.manual_seed(config.seed * 10**6 + first // pool)  # fixes the rows of the next pool
-        x, y = next(pools)  # (pool * B, T) each
-        lengths = (y != -100).sum(dim=1)
-        rows = lengths.argsort(stable=True).view(pool, config.batch_size)
-        for i in rows[torch.randperm(pool, generator=generator)][first % pool :]:
-            width = math.ceil(lengths[i].max() / 8) * 8
-            yield x[i, :width], y[i, :width]
-        first += pool - first % pool
+        generator.manual_seed(config.seed * 10**6 + number // pool)  # decides what the next pool draws
+        inputs, targets = next(pools)  # (pool * B, T) each
+        lengths = (targets != -100).sum(dim=1)
+        shortest_first = lengths.argsort(stable=True)
+        batches = shortest_first.view(pool, config.batch_size)  # row numbers
+        order = torch.randperm(pool, generator=generator)
+        for rows in batches[order][number % pool :]:
+            width = math.ceil(lengths[rows].max() / 8) * 8
+            yield inputs[rows, :width], targets[rows, :width]
+        number += pool - number % pool
 
 
-# Cell 9c2b6f44, under “The trainer”
+# Cell 5dae0f78, under “Settings and steps”
 @dataclass
 class TrainConfig:
-    """Settings of a run: steps updates, each on accumulate batches of batch_size rows of at most
-    context_length tokens. The learning rate climbs to lr in warmup_steps (50, or half of a run shorter than
-    100), then falls to min_lr (a tenth of lr). Gradients longer than grad_clip are shortened to it. The run
-    is evaluated and saved every eval_every steps. device: auto, cpu, cuda, cuda:N or mps. dtype: auto,
-    float32 or bfloat16. Raises ValueError for a value out of its range.
+    """Hyperparameters of a training run.
+
+    Args:
+        steps: Number of updates.
+        batch_size: Rows of a batch.
+        context_length: Largest number of tokens in a row.
+        accumulate: Batches per update.
+        lr: Largest learning rate.
+        min_lr: Learning rate of the last step. Default: a tenth of lr.
+        warmup_steps: Steps in which the learning rate rises. Default: 50, or half of a run that is
+            shorter than 100 steps.
+        weight_decay: Weight decay of the matrices.
+        betas: Adam's two betas.
+        grad_clip: Gradients longer than this are clipped to it.
+        eval_every: Steps between two evaluations. The run is also saved then.
+        seed: Decides which rows are in which batch, and the dropout.
+        device: auto, cpu, cuda, cuda:N or mps.
+        dtype: Number format of the matrix products: auto, float32 or bfloat16.
+        compile: Whether to compile the model with torch.compile.
+
+    Raises:
+        ValueError: If a value is out of its range.
     """
 
     steps: int = 1000
@@ -176,48 +289,66 @@ class TrainConfig:
 
     def __post_init__(self):
         check_config(self)
+        if self.min_lr is None:
+            self.min_lr = self.lr / 10
+        if self.warmup_steps is None:
+            self.warmup_steps = min(50, self.steps // 2)
 
 
-# Cell 1a8081b3, under “The trainer”
+# Cell 0f17cc21, under “Settings and steps”
 class Trainer:
-    """A model, its optimizers and its place in the data: all that the next step depends on.
+    """A model, its optimizers and its place in the data: all that the next training step depends on.
 
-    batches(first): an iterator from batch number first on. loss: like next_token_loss. optimizers: a list.
+    Args:
+        model: The model to train, in place.
+        batches: Called as batches(first); returns an iterator over batches from number first on.
+        config: A TrainConfig.
+        loss: Called as loss(model, batch); returns a sum and the number of targets.
+        optimizers: List of optimizers. Default: the one that make_optimizer makes.
     """
 
     def __init__(self, model, batches: Callable, config, loss=next_token_loss, optimizers=None):
         self.device = pick_device(config.device)
         self.dtype = pick_dtype(config.dtype, self.device)
         self.model = model.to(self.device)
-        self.run = torch.compile(model) if config.compile else model
+        self.run = model  # what computes the loss
+        if config.compile:
+            self.run = torch.compile(model)
         self.batches = batches
         self.coming = None  # the iterator of batches, once the first step asks for it
         self.config = config
         self.loss = loss
         self.optimizers = optimizers or [make_optimizer(model, config)]
-        self.steps = 0
+        self.steps = 0  # steps done
         self.tokens = 0  # targets seen
         self.seconds = 0.0  # of training
         self.losses = []  # of each step since the last evaluation
         self.history = []  # one row for each evaluation
 
     def take_batches(self) -> list:
-        """The batches of the next step."""
+        """Return the batches of the next step."""
         if self.coming is None:  # at the start, and after a resume
             self.coming = self.batches(self.steps * self.config.accumulate)
         return [next(self.coming) for _ in range(self.config.accumulate)]
 
     def step(self) -> float:
-        """Update the weights; return the loss. Where it is NaN or infinite: TrainingDiverged, no update."""
+        """Make one training step.
+
+        Returns:
+            The mean loss of the step's batches, before the update.
+
+        Raises:
+            TrainingDiverged: If the loss or its gradient is NaN or infinite. The weights stay as they were.
+        """
         begun = time.perf_counter()
-        c = self.config
-        torch.manual_seed(c.seed * 10**6 + self.steps)  # dropout depends on the step alone
-        rate = cosine_schedule(self.steps, c.steps, c.lr, c.min_lr, c.warmup_steps)
-        set_rate(self.optimizers, rate, c.lr)
+        config = self.config
+        torch.manual_seed(config.seed * 10**6 + self.steps)  # dropout depends on the step alone
+        rate = cosine_schedule(self.steps, config.steps, config.lr, config.min_lr, config.warmup_steps)
+        set_rate(self.optimizers, rate, config.lr)
         self.model.train()
         batches = self.take_batches()
         loss, count = set_gradients(self.run, batches, self.loss, self.device, self.dtype)
-        length = nn.utils.clip_grad_norm_(self.model.parameters(), c.grad_clip).item()
+        length = nn.utils.clip_grad_norm_(self.model.parameters(), config.grad_clip).item()
         check_finite(self, loss, length)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -228,7 +359,7 @@ class Trainer:
         return loss
 
 
-# Cell 8a217293, under “The trainer”
+# Cell 73637fa6, under “A run that can stop and go on”
 def train(
     model,
     data,
@@ -240,39 +371,73 @@ def train(
     optimizers=None,
     make_trainer=Trainer,
 ):
-    """Train model in place on data, a Corpus; return the history, a list of dicts, one an evaluation.
+    """Train a model in place on a Corpus.
 
-    Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end. Keys: step,
-    tokens, seconds (of training), train (mean loss since the last row, nats per token), val (the same on
-    data.val), bits_per_byte, and those that on_eval(model, row) returns. folder: saved to at each evaluation,
-    and on Ctrl-C, which ends the run. resume: continue the run in folder. optimizers: as in Trainer.
-    make_trainer: called as Trainer is, for a trainer of another kind (chapter 12) or with another loss.
-    Raises ValueError for arguments that do not fit, TrainingDiverged for a loss that is NaN or infinite; the
-    last good weights stay.
+    Evaluations on data.val come after 100 steps, every config.eval_every steps, and at the end.
+
+    Args:
+        model: The model to train.
+        data: A Corpus, with train, val and tokenizer.
+        config: A TrainConfig.
+        folder: Where to save the run at each evaluation, and on Ctrl-C, which ends the run.
+        resume: Whether to continue the run in folder.
+        on_eval: Called as on_eval(model, row) after each evaluation; what it returns is added to the row.
+        progress: Whether to show a progress bar.
+        optimizers: As in Trainer.
+        make_trainer: Called as Trainer is, for another kind of trainer (chapter 12) or another loss.
+
+    Returns:
+        The history: a dict for each evaluation, with the keys step, tokens, seconds (of training), train
+        (mean loss since the last evaluation, in nats per token), val (the loss on data.val),
+        bits_per_byte, and those that on_eval returned.
+
+    Raises:
+        ValueError: If arguments do not fit together.
+        TrainingDiverged: If the loss becomes NaN or infinite. The last good weights stay.
     """
     check_fit(model, data, config)
     batches = partial(training_batches, data.train, config)
     trainer = make_trainer(model, batches, config, optimizers=optimizers)
     with running(trainer, data, folder, resume, progress) as run:
         while run.goes_on():
-            run.show(trainer.step())
+            loss = trainer.step()
+            run.show(loss)
             if run.due():
-                run.note(evaluate(model, data.val, config.context_length, dtype=trainer.dtype), on_eval)
+                val_loss = evaluate(model, data.val, config.context_length, dtype=trainer.dtype)
+                run.note(val_loss, on_eval)
     model.eval()
     return trainer.history
 
 
-# Cell 9954b692, under “A file is whole, or it is not there”
+# Cell 9954b692, under “Checkpoints”
 def save_checkpoint(folder, model, tokenizer: Tokenizer, provenance: dict | None = None) -> None:
-    """Write config.json, tokenizer.json, model.safetensors. provenance: where the weights came from."""
+    """Save a model and its tokenizer.
+
+    Writes config.json, tokenizer.json and model.safetensors, all of them or none.
+
+    Args:
+        folder: Where to write.
+        model: The model, with its configuration in model.config.
+        tokenizer: The tokenizer that the model was trained with.
+        provenance: Notes on where the weights came from.
+    """
     with staged(folder) as new:
         write_model(new, model, tokenizer, provenance)
 
 
 def load_checkpoint(folder, builders: Mapping | None = None) -> tuple[nn.Module, Tokenizer, dict]:
-    """(model, tokenizer, provenance) of a folder that save_checkpoint or train wrote.
+    """Load what save_checkpoint or train wrote.
 
-    The model is on the CPU. builders: for each architecture its config class and builder; {"gpt2":
-    (GPTConfig, gpt2)} unless given. Raises ValueError, in one line, for a folder that cannot be trusted.
+    Args:
+        folder: The folder of the checkpoint.
+        builders: For each architecture its config class and builder. Default: {"gpt2": (GPTConfig, gpt2)}.
+
+    Returns:
+        The model, on the CPU, its tokenizer and the provenance.
+
+    Raises:
+        ValueError: If the folder cannot be trusted; the message says what is wrong.
     """
-    return read_model(folder, builders or {"gpt2": (GPTConfig, gpt2)}, Tokenizer.load)
+    if not builders:
+        builders = {"gpt2": (GPTConfig, gpt2)}
+    return read_model(folder, builders, Tokenizer.load)

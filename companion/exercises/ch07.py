@@ -51,7 +51,7 @@ def parts_cases(seed):
             You went there with one logarithm and came back with the power of another: bits belong to 2, nats
             to e.
     """,
-    right="Who averages perplexities lets the hard texts count too much. Average nats, then take the power.",
+    right="The mean of perplexities counts hard texts too much. Average nats, then take the exponential.",
 )
 def total_perplexity(parts):
     nats = sum(n * math.log(perplexity) for perplexity, n in parts)
@@ -152,7 +152,7 @@ def all_rates(answer, *settings):
         lr * min(1.0, up, down) => min(1.0, up, down)
             That is the share of the learning rate. Where does `lr` itself come in?
     """,
-    right="Up to the fall, runs of all lengths are the same run: one can serve them all, and go on later.",
+    right="Up to the decay, runs of all lengths are the same run. One run can serve them all, and go on later.",
 )
 def wsd_schedule(step, steps, lr, warmup_steps, decay_steps):
     up = (step + 1) / max(1, warmup_steps)
@@ -272,7 +272,7 @@ def turned(one, other):
             You shuffle whole batches. Then the same stories always meet in one batch, and the same ones
             always sit out. Shuffle the stories.
     """,
-    right="Nothing is remembered, so nothing has to be saved: a batch's number is its place in the data.",
+    right="Nothing is remembered, so nothing has to be saved. The number of a batch is its place in the data.",
 )
 def batch_rows(number, n_stories, batch_size, seed):
     batches = n_stories // batch_size
@@ -320,7 +320,7 @@ chapter.number(
         459
             That is for m/v, without the root. Equation (4) divides by √v.
     """,
-    right="The odd step is hardly longer than others; the brake comes after it. With clipping, none is slow.",
+    right="The odd step is hardly longer than the others. The slow steps come after it; with clipping, there are none.",
 )
 
 # -- 7.6 ------------------------------------------------------------------
@@ -425,7 +425,7 @@ def average_cases(seed):
             The correction counts a step for each tensor. One call of `update` is one step, however many
             tensors the model has.
     """,
-    right="For one pass over the weights a step, the shaking of a high rate is averaged away.",
+    right="One pass over the weights in each step averages away the jumps of a high learning rate.",
 )
 class Average:
     def __init__(self, beta):

@@ -23,28 +23,36 @@ MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
 def check_config(c: Any) -> None:
-    """Fill in what a TrainConfig leaves to be worked out, min_lr and warmup_steps.
+    """Check the settings of a TrainConfig.
 
-    Raises ValueError, in one line, for the first field that is out of its range.
+    Args:
+        c: The settings. min_lr and warmup_steps may be None: they are worked out afterwards.
+
+    Raises:
+        ValueError: In one line, for the first field that is out of its range.
     """
-    if c.min_lr is None and isinstance(c.lr, (int, float)):
-        c.min_lr = c.lr / 10
-    if c.warmup_steps is None and isinstance(c.steps, int):
-        c.warmup_steps = min(50, max(0, c.steps) // 2)
     least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
     for name, low in (least | {"warmup_steps": 0, "seed": 0}).items():
-        value, most = getattr(c, name), MOST_SEED if name == "seed" else MOST
+        value = getattr(c, name)
+        most = MOST_SEED if name == "seed" else MOST
+        if value is None and name == "warmup_steps":
+            continue
         if not isinstance(value, int) or isinstance(value, bool) or value < low:
             raise ValueError(f"{name}={value!r} must be a whole number of at least {low}")
         if value > most:
             raise ValueError(f"{name}={value} must be at most {most:,}; lower it")
-    for name in ("lr", "min_lr", "weight_decay", "grad_clip"):
+    numbers = ["lr", "min_lr", "weight_decay", "grad_clip"]
+    if c.min_lr is None:
+        numbers.remove("min_lr")
+    for name in numbers:
         if not isinstance(getattr(c, name), (int, float)):
             raise ValueError(f"{name}={getattr(c, name)!r} must be a number")
+    min_lr = 0 if c.min_lr is None else c.min_lr
+    warmup_steps = 0 if c.warmup_steps is None else c.warmup_steps
     rules = [
         ("lr", 0 < c.lr <= 1, "above 0 and at most 1; try 0.003"),
-        ("min_lr", 0 <= c.min_lr <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
-        ("warmup_steps", c.warmup_steps <= c.steps, f"at most steps={c.steps}; lower it, or raise steps"),
+        ("min_lr", 0 <= min_lr <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
+        ("warmup_steps", warmup_steps <= c.steps, f"at most steps={c.steps}; lower it, or raise steps"),
         ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
         ("betas", _are_betas(c.betas), "a pair, 0 to below 1"),
         ("grad_clip", c.grad_clip > 0, "above 0; try 1, or inf (in Python float('inf')) for no clipping"),
