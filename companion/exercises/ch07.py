@@ -392,7 +392,7 @@ def average_cases(seed):
 
 # Who keeps the model's own tensors of each step has kept the newest ones every time. Their average is they.
 @chapter.function(
-    "7.6 The average of the way ★★★",
+    "7.6 The average of the path ★★★",
     inputs="0.5, (1, 1), 1 || 0.5, (1, 1), 2 || 0.9, (1, 1), 3",
     cases=average_cases,
     call=follow,
