@@ -2,8 +2,8 @@
 
 A GGUF file has a header of keys and values, a table of tensors, and the tensors' bytes. The library `gguf`
 turns those bytes into numbers. It does not read the header here, because it believes what a header says: an
-array that claims to have 2 ** 60 numbers keeps it busy for ever. Here every count is compared with the file's
-size first.
+array that claims to have a billion billion numbers keeps it busy for ever. Here every count is compared with
+the file's size first.
 
 Reference:
     The format's description in ggml, docs/gguf.md.
