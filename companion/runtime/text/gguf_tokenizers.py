@@ -11,7 +11,14 @@ Reference:
 from dataclasses import dataclass
 from typing import Any
 
-from companion.runtime.text.hugging_face import PublicTokenizer, content, halves, tokenizer_files
+from companion.runtime.text.hugging_face import (
+    PublicTokenizer,
+    byte_level_file,
+    content,
+    halves,
+    split_at,
+    tokenizer_files,
+)
 from companion.runtime.text.tokenizer import Tokenizer
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
@@ -144,15 +151,12 @@ def id_of(header: dict, role: str, tokens: list[str], path: Any) -> int | None:
 
 def file_of(cut: Cut, vocab: dict[str, int], merges: list, added: list[dict], begin: str | None) -> dict:
     """Return a tokenizer.json. begin: the token that begins every text, or None."""
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     before = []
     for step in cut.steps:
         if step == DIGITS:
             before.append({"type": "Digits", "individual_digits": True})
         else:
-            before.append(
-                {"type": "Split", "pattern": {"Regex": step}, "behavior": "Isolated", "invert": False}
-            )
+            before.append(split_at(step))
     after = None
     if begin is not None:
         first = {"SpecialToken": {"id": begin, "type_id": 0}}
@@ -160,28 +164,8 @@ def file_of(cut: Cut, vocab: dict[str, int], merges: list, added: list[dict], be
         told = {begin: {"id": begin, "ids": [vocab[begin]], "tokens": [begin]}}
         after = {"type": "TemplateProcessing", "single": [first, text], "pair": [first, text, first, pair]}
         after["special_tokens"] = told
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": added,
-        "normalizer": cut.normalizer and {"type": cut.normalizer},
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*before, level]},
-        "post_processor": after,
-        "decoder": level | {"use_regex": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": cut.ignore_merges,
-            "vocab": vocab,
-            "merges": merges,
-        },
-    }
+    normalizer = cut.normalizer and {"type": cut.normalizer}
+    return byte_level_file(vocab, merges, added, before, normalizer, after, cut.ignore_merges)
 
 
 # -- into a header -----------------------------------------------------------------------

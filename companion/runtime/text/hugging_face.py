@@ -535,6 +535,56 @@ def written_spaces(step: dict) -> Iterator[tuple[str, str]]:
         yield written, step.get("content", "")
 
 
+def split_at(pattern: str) -> dict:
+    """The step of a tokenizer.json that cuts a text into the pieces that a regular expression finds."""
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+def byte_level_file(
+    vocab: dict[str, int],
+    merges: list,
+    added: list[dict],
+    steps: list[dict],
+    normalizer: dict | None = None,
+    post_processor: dict | None = None,
+    ignore_merges: bool = False,
+) -> dict:
+    """A tokenizer.json of byte-level BPE.
+
+    Args:
+        vocab: The ids of the ordinary tokens, written in byte letters.
+        merges: Pairs of these tokens, in the order of training.
+        added: The special tokens, each with its flags.
+        steps: What cuts a text before it becomes bytes.
+        normalizer: What changes a text first.
+        post_processor: What puts tokens around a text.
+        ignore_merges: Whether a piece that is a token is never merged from its bytes.
+    """
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": normalizer,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*steps, level]},
+        "post_processor": post_processor,
+        "decoder": level | {"use_regex": True},
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": ignore_merges,
+            "vocab": vocab,
+            "merges": merges,
+        },
+    }
+
+
 def bpe_file(tokenizer) -> dict:
     """A BPETokenizer's tokenizer.json. ValueError for a pattern or a special token that it cannot hold."""
     letters, special = byte_letters(), tokenizer.special_tokens
@@ -548,30 +598,9 @@ def bpe_file(tokenizer) -> dict:
             f"special token {both[0]!r} is an ordinary token, too, which {FILE} cannot tell apart"
         )
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False) | {"special": True}
-    cut = {"type": "Split", "pattern": {"Regex": tokenizer.pattern}, "behavior": "Isolated", "invert": False}
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    file = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": i, "content": name} | flags for name, i in special.items()],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [cut, level]},
-        "post_processor": None,
-        "decoder": level | {"use_regex": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": vocab,
-            "merges": [[write[a], write[b]] for a, b in tokenizer.merges],
-        },
-    }
+    added = [{"id": i, "content": name} | flags for name, i in special.items()]
+    merges = [[write[a], write[b]] for a, b in tokenizer.merges]
+    file = byte_level_file(vocab, merges, added, [split_at(tokenizer.pattern)])
     try:
         build_library(file)  # its regular expressions are not Python's
     except ImportError:
