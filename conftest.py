@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items):
             # The cell runs, and prints how to install the model instead of what it would show.
             if "smollm2" in item.cell.metadata.get("tags", []):
                 item.options["check"] = False
+    # Long ones first, so that no worker ends with one of these while the others have nothing left to do.
+    items.sort(key=lambda item: not item.path.is_relative_to(GATE))
 
 
 MAIN = sys.modules["__main__"]
