@@ -1,6 +1,5 @@
 """The cover: what the course promises, a model at work, and the way through the chapters."""
 
-import io
 import json
 import re
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from companion.book.manifest import Book
-from companion.book.pages import page_links, promise
+from companion.book.pages import page_links
 from companion.book.teller import widget
 from companion.book.text import title
 
@@ -16,22 +15,19 @@ LOG = Path("data/models/village/log.jsonl")
 """The shipped model's own record: its loss and what it told, step by step."""
 
 KEY = """\
-Three stories from one training run, each marked by the village's judge. Green: as the village could have told
-it. Red, underlined: a sentence of the village that is not true here. Grey: no sentence of the village."""
-
-CAPTION = """\
-The loss of the same run. Large dots: where the three stories were told. Forgetful reader: the lowest loss of
-one who knows which sentences come and forgets every word told. Floor: the village's entropy, the lowest loss
-that any model can reach."""
+Two stories that the model told while it was trained, each marked by the village's judge. A green sentence
+is true in its story. A red, underlined one is false. A gray one is no sentence of the village."""
 
 WAY = """\
 Most chapters open with a question that the earlier ones could not answer, and import what they built."""
 
 TOLD_BY = """\
-[The model in the browser](/browser.md): all of its arithmetic, beside the Python that the chapters build."""
+[Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and
+[The model in the browser](/browser.md) shows all of its arithmetic beside the Python of the chapters."""
 
 INTRODUCTION = re.compile(r"^# .+?\n(?P<text>.*?)(?=^!\[|^## |\Z)", re.MULTILINE | re.DOTALL)
-RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+RUNS_HERE = re.compile(r"^## Start\n(?P<text>.*?^```$.*?^```$)", re.MULTILINE | re.DOTALL)
+"""README's section on how to begin, up to the end of its first command."""
 
 
 def read_log(book: Book) -> list[dict]:
@@ -57,64 +53,29 @@ def duration(seconds: float) -> str:
 
 
 def stations(log: list[dict]) -> list[dict]:
-    """The three rows of the log whose stories the cover shows: the first, one early, the last."""
-    return [log[0], log[1], log[-1]] if len(log) > 2 else log
-
-
-def draw_loss(log: list[dict]) -> bytes:
-    """The shipped model's loss against time, with the village's two limits, as SVG."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from companion.show import plots
-    from companion.village.measures import reference_lines
-
-    plots.use_style()
-    ax = plots.loss_curve(log, reference_lines())
-    shown = stations(log)
-    ax.plot(
-        [row["seconds"] / 60 for row in shown],
-        [row["bits_per_byte"] for row in shown],
-        "o",
-        color=plots.VERMILLION,
-        markersize=7,
-        zorder=3,
-    )
-    picture = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "cover"}):
-        ax.figure.savefig(picture, format="svg", metadata={"Date": None})
-    matplotlib.pyplot.close(ax.figure)
-    return picture.getvalue()
+    """The two rows of the log whose stories the cover shows: one early, and the last."""
+    return [log[1], log[-1]] if len(log) > 2 else log
 
 
 def at_work(log: list[dict]) -> list[str]:
     """The section that shows the shipped model learning, in MyST."""
-    first, last = log[0], log[-1]
-    alt = (
-        f"The loss on held-out stories falls from {first['bits_per_byte']:.2f} to "
-        f"{last['bits_per_byte']:.2f} bits per byte in {duration(last['seconds'])}, below the line of the "
-        "forgetful reader, towards the floor."
-    )
-    out = ["## A model at work", "", KEY, ""]
+    out = ["## A model learns", "", KEY, "", "`````{container} stories"]
     for row in stations(log):
+        out += ["````{container} told-at"]
         out += [f"**After {duration(row['seconds'])}** ({row['bits_per_byte']:.2f} bits per byte)", ""]
-        out += ['<div class="story">', marks(row["sample"]), "</div>", ""]
-    out += ["```{figure} /_static/loss.svg", f":alt: {alt}", ":width: 640px", ""]
-    return [*out, CAPTION, "```", ""]
+        out += ['<div class="story">', marks(row["sample"]), "</div>", "", "````"]
+    return [*out, "`````", ""]
 
 
 def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
-    out = ["## The way", "", WAY, ""]
+    out = ["## The chapters", "", WAY, "", "`````{container} way"]
     for part, names in book.parts.items():
-        out += [f"### {part}", "", "````{container} way"]
-        for name in names:
-            there = f"- [{chapters[name].number}. {title(notebooks[name])}](/chapters/{name}.ipynb)"
-            goal = promise(notebooks[name])
-            out.append(there + (f"\\\n  {goal}" if goal else ""))
-        out += ["````", ""]
-    return out
+        out += ["````{container} part", f"**{part}**", ""]
+        out += [f"- [{chapters[n].number}. {title(notebooks[n])}](/chapters/{n}.ipynb)" for n in names]
+        out += ["````"]
+    return [*out, "`````", ""]
 
 
 def tables_of_contents(book: Book, runs: bool) -> list[str]:
@@ -144,13 +105,22 @@ def cover_page(
     paragraphs = introduction["text"].strip().split("\n\n") if introduction else []
     paragraphs = [p for p in paragraphs if p.rstrip(".").lower() != headline.lower()]
     first = book.chapters[0].name if book.chapters else None
-    out = [f"# {headline}", "", *("\n\n".join(paragraphs).splitlines()), ""]
+    out = [
+        "---",
+        "html_theme.sidebar_secondary.remove: true",
+        "---",
+        "",
+        f"# {headline}",
+        "",
+        *("\n\n".join(paragraphs).splitlines()),
+        "",
+    ]
     if first:
         begin = f"[Begin with chapter {book.chapters[0].number}](/chapters/{first}.ipynb)"
         out += ["```{container} begin", begin, "```", ""]
-    out += [widget("tell", "", sizes), "", TOLD_BY, ""] if sizes else []
-    out += at_work(log) if log else []
+    out += [widget("flow", "", sizes), "", TOLD_BY, ""] if sizes else []
     out += path(book, notebooks)
+    out += at_work(log) if log else []
     if runs:
         out += ["## On your own machine", "", *page_links(runs["text"], book, "").strip().splitlines(), ""]
     return "\n".join([*out, *tables_of_contents(book, bool(sizes))])

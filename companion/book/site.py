@@ -15,7 +15,7 @@ from typing import Any
 
 from companion.book import BookError
 from companion.book.api import index_page, module_page, modules, public_names
-from companion.book.cover import cover_page, draw_loss, read_log
+from companion.book.cover import cover_page, read_log
 from companion.book.manifest import Book
 from companion.book.model import CHECKPOINT, MODEL, ships, write_model
 from companion.book.navigation import is_navigation
@@ -108,16 +108,15 @@ def stage(book: Book, folder: Path) -> None:
     shutil.copytree(STATIC, static)
     (static / "mathjax").mkdir()
     (static / "mathjax" / MATHJAX_FILE).write_bytes(mathjax())
-    log = read_log(book)
-    if log:
-        (static / "loss.svg").write_bytes(draw_loss(log))
-
     notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in book.chapters}
     for notebook in notebooks.values():  # a page has its own way back and on
         notebook.cells = [cell for cell in notebook.cells if not is_navigation(cell)]
     terms = unique_terms(term for c in book.chapters for term in chapter_terms(c, notebooks[c.name]))
     sizes = write_model(book, static / "model") if ships(book) else {}
-    pages = {"index.md": cover_page(book, notebooks, log, sizes), "glossary.md": glossary_page(terms)}
+    pages = {
+        "index.md": cover_page(book, notebooks, read_log(book), sizes),
+        "glossary.md": glossary_page(terms),
+    }
     pages["notation.md"] = notation_page(notebooks)
     if sizes:
         described = json.loads((static / "model" / MODEL).read_text(encoding="utf-8"))

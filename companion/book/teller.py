@@ -14,6 +14,7 @@ from companion.book.model import MODEL
 from companion.book.text import headings_in
 
 PLACES = {
+    "00_start": ("How the next word is found", "flow"),
     "01_tokenization": ("Encoding: apply the merges in the order of training", "cut"),
     "04_attention": ("Where it looks", "heads"),
     "08_generation": ("Text in, text out", "tell"),
@@ -21,11 +22,39 @@ PLACES = {
 }
 """Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
 
-NO_SCRIPT = {
-    "tell": "With JavaScript, a reader types the first words here and the model goes on. The stories in the "
-    "strips below were told by the same model, while it learned."
-}
-"""What stands in a tool's place without JavaScript: on the cover alone, as chapters have their figures."""
+FLOW = [
+    (
+        "tokens",
+        "Tokens",
+        "The text is cut into pieces. Each piece has a number, its id.",
+        ["01_tokenization"],
+    ),
+    (
+        "embeddings",
+        "Embeddings",
+        "Each id selects a vector, and the position in the text adds another one.",
+        ["03_embeddings"],
+    ),
+    (
+        "blocks",
+        "Blocks",
+        "In each block, attention brings in earlier tokens, and an MLP then works on each token by itself.",
+        ["04_attention", "05_blocks"],
+    ),
+    (
+        "probabilities",
+        "Probabilities",
+        "The last vector is compared with those of all tokens. The scores become probabilities.",
+        ["06_gpt", "07_training"],
+    ),
+    (
+        "next",
+        "Next token",
+        "One token is drawn and appended to the text. Then all begins again.",
+        ["08_generation"],
+    ),
+]
+"""The way of a text through the model: part, title, what happens there, and the chapters that build it."""
 
 MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("readWeights", "One int8 a number, one float32 scale a row.", [("book/model", "rounded")]),
@@ -58,7 +87,7 @@ html_theme.sidebar_secondary.remove: true
 
 # The model in the browser
 
-The [cover](/index.md) and chapters {chapters} let the shipped model (chapter 1: its tokenizer) run in the
+The [cover](/index.md) and chapters {chapters} let the shipped model (in chapter 1, its tokenizer) run in the
 page itself: on the reader's machine, in plain JavaScript, without a library and without a computing server.
 This page shows all of its arithmetic, one file of {lines} lines, part by part beside the Python that it
 mirrors.
@@ -110,22 +139,32 @@ def python_part(book: Book, module: str, name: str) -> str:
     return textwrap.dedent("\n".join(lines))
 
 
+def flow(way: str) -> str:
+    """The parts of the model as a list in HTML, which is there without scripts too.
+
+    way: from the page to _static: empty on the cover, where chapters lie in a folder.
+    """
+    folder = "" if way else "chapters/"
+    parts = []
+    for part, title, words, names in FLOW:
+        links = [f'<a href="{folder}{name}.html">chapter {int(name[:2])}</a>' for name in names]
+        said = f'<span class="part">{title}</span> {words} ({" and ".join(links)})'
+        parts.append(f'<li data-part="{part}"><p>{said}</p></li>')
+    return f'<ol class="flow">{"".join(parts)}</ol>'
+
+
 def widget(kind: str, way: str, sizes: dict[str, int]) -> str:
-    """A tool's place in a page, in MyST: empty until its script fills it.
+    """A tool's place in a page, in MyST: empty until its script fills it, but for the parts of the model.
 
     way: from the page to _static. sizes: bytes of the model's files, which the tool names before it loads.
     """
     attributes = f'data-widget="{kind}" data-bytes="{sum(sizes.values())}" data-described="{sizes[MODEL]}"'
-    without = (
-        f"<noscript><p><em>{NO_SCRIPT[kind]}</em></p></noscript>" if kind in NO_SCRIPT and not way else ""
-    )
     return "\n".join(
         [
             "```{raw} html",
             f'<link rel="stylesheet" href="{way}_static/teller/teller.css">',
-            f'<div class="teller" {attributes}></div>',
+            f'<div class="teller" {attributes}>{flow(way) if kind == "flow" else ""}</div>',
             f'<script type="module" src="{way}_static/teller/play.js"></script>',
-            *filter(None, [without]),
             "```",
         ]
     )

@@ -304,10 +304,10 @@ def test_the_village_s_page_lists_its_names_and_leads_to_their_entries():
 def test_the_cover_leads_through_all_chapters_in_their_parts():
     notebooks = {chapter.name: read_notebook(chapter.notebook) for chapter in REAL.chapters}
     page = cover_page(REAL, notebooks, [])
-    places = [page.index(f"(/chapters/{chapter.name}.ipynb)\\") for chapter in REAL.chapters]
+    page = page[page.index("## The chapters") :]
+    places = [page.index(f"(/chapters/{chapter.name}.ipynb)") for chapter in REAL.chapters]
     assert places == sorted(places)
-    assert all(f"### {part}" in page for part in REAL.parts)
-    assert page.count("You will") == len(REAL.chapters)
+    assert all(f"**{part}**" in page for part in REAL.parts)
 
 
 def test_durations_read_well():

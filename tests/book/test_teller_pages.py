@@ -1,6 +1,7 @@
 """The model's files for the web book, and where its tools and its page come from."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +127,12 @@ def test_each_place_is_there(name):
     assert all((site.STATIC / "teller" / f"{kind}.js").exists() for kind in kinds)
 
 
-def test_only_the_cover_says_something_without_javascript():
-    assert "<noscript>" in widget("tell", "", SIZES)
-    assert "<noscript>" not in widget("tell", "../", SIZES) + widget("cut", "../", SIZES)
+@pytest.mark.parametrize(("way", "folder"), [("", "chapters/"), ("../", "")])
+def test_the_parts_of_the_model_lead_to_their_chapters(way, folder):
+    page = widget("flow", way, SIZES)
+    links = re.findall(r'<a href="(.+?)\.html">chapter (\d+)</a>', page)
+    assert links and all(int(Path(link).name[:2]) == int(number) for link, number in links)
+    assert all(link == f"{folder}{REAL.find(Path(link).name).name}" for link, _ in links)
 
 
 def test_headings_are_read_outside_of_code():
@@ -156,7 +160,7 @@ def test_python_is_shown_without_its_docstring():
 def test_the_page_needs_every_part_in_its_order():
     described = {"tensors": [{"shape": [3, 5]}, {"shape": [7]}]}
     page = model_page(REAL, SOURCE, described, SIZES, "data/models/village")
-    assert "22 numbers" in page and "4,320 bytes" in page and "chapters 1, 4, 8 and 9" in page
+    assert "22 numbers" in page and "4,320 bytes" in page and "chapters 0, 1, 4, 8 and 9" in page
     assert page.count("```javascript") == len(MIRRORS)
     with pytest.raises(BookError, match="name each in MIRRORS, in this order"):
         model_page(REAL, SOURCE + "\n/** New. */\nfunction more() {}\n", described, SIZES, "x")

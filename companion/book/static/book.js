@@ -29,7 +29,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // Browsers run no module from a file: the tools in which the model runs say what they need.
   if (location.protocol === "file:") {
     document.querySelectorAll(".teller").forEach((place) => {
-      place.textContent = "Here the model runs when the book is served: python -m http.server -d site";
+      place.append("Here the model runs when the book is served: python -m http.server -d site");
     });
   }
 

@@ -3,12 +3,14 @@
 import json
 
 import pytest
+import torch
 from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
 
 TOOLS = {kind: f"chapters/{chapter}.html" for chapter, (_, kind) in PLACES.items()}
+TELL = TOOLS["tell"]
 TOLD = "() => /sentences are/.test(document.querySelector('.teller .status').textContent)"
 PHONE = {"is_mobile": True, "viewport": {"width": 380, "height": 800}}
 MINUTE = 60_000
@@ -23,7 +25,7 @@ def use(page, kind: str) -> None:
     page.wait_for_function(
         "() => /\\d/.test(document.querySelector('.teller .status').textContent)", timeout=MINUTE
     )
-    assert page.locator(".teller .shown").is_visible()
+    assert page.locator(".teller .flow.ran" if kind == "flow" else ".teller .shown").is_visible()
 
 
 def set_slider(page, name: str, value: float) -> None:
@@ -52,7 +54,7 @@ def test_the_model_is_loaded_after_the_click_and_is_small(browser, address):
     page.goto(f"{address}/index.html", wait_until="networkidle")
     assert not [url for url in sizes if "/model/" in url or "gpt.js" in url or "worker.js" in url]
     said = page.locator(".teller .hint").inner_text()
-    use(page, "tell")
+    use(page, "flow")
     page.wait_for_load_state("networkidle")
     ours = {url: size for url, size in sizes.items() if "/_static/teller/" in url or "/_static/model/" in url}
     assert {url.rsplit("/", 1)[1] for url in ours} >= {"weights.bin", "model.json", "marks.json", "play.js"}
@@ -66,13 +68,64 @@ def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer)
     from companion.caching import KVCache
     from companion.generation import LanguageModel
 
-    page = still("index.html").page
+    page = still(TELL).page
     page.get_by_label("The first words").fill("Once the baker")
     set_slider(page, "temperature", 0)
     use(page, "tell")
     story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
     assert told(page) == story and len(story) > 200
     assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
+
+
+REPEATS = "Once the baker Mara met the fox Bram at the mill. Then Mara"
+
+
+def test_the_whole_model_shows_each_part_as_python_computes_it(still, model, tokenizer):
+    page = still("index.html").page
+    page.get_by_role("textbox", name="Your words").fill(REPEATS)
+    use(page, "flow")
+    ids = [tokenizer.special_tokens["<|endoftext|>"], *tokenizer.encode(REPEATS)]
+    shown = page.locator(".teller [data-part=tokens] .id").all_inner_texts()
+    assert [int(number) for number in shown] == ids
+    with torch.no_grad():
+        probabilities = model(torch.tensor([ids]))[0, -1].softmax(-1)
+    best = tokenizer.decode([int(probabilities.argmax())])
+    first = page.locator(".teller [data-part=probabilities] .bars li").first.inner_text().replace("\xa0", " ")
+    share = first.rpartition("”")[2].strip(" \n%")
+    assert first.startswith(f"“{best}”")
+    assert abs(float(share) - 100 * probabilities.max().item()) < 0.6
+    last = page.locator(".teller .blocks button").last
+    assert f"“{best}”" in last.inner_text().replace("\xa0", " ")  # the last block ends in the answer
+
+
+def test_a_block_opens_and_a_likely_token_is_taken(still):
+    page = still("index.html").page
+    use(page, "flow")
+    blocks = page.locator(".teller .blocks button")
+    blocks.nth(0).click()
+    opened = blocks.evaluate_all("all => all.map((e) => e.ariaExpanded)")
+    assert opened == ["true", "false", "false", "false"]
+    mean = page.locator(".teller .opened .bars").inner_text()
+    page.get_by_label("head", exact=True).select_option("0")
+    assert page.locator(".teller .opened .bars").inner_text() != mean
+    words = page.get_by_role("textbox", name="Your words").input_value()
+    page.locator(".teller .take").first.click()
+    page.wait_for_function(
+        "before => document.querySelectorAll('.teller .flow .chip').length === before + 1",
+        arg=page.locator(".teller .flow .chip").count(),
+        timeout=MINUTE,
+    )
+    taken = page.get_by_role("textbox", name="Your words").input_value()
+    assert taken.startswith(words) and len(taken) > len(words)
+
+
+def test_a_finished_story_shows_a_word_that_was_in_doubt_or_recalled(still):
+    page = still(TELL).page
+    page.locator(".teller .example").first.click()
+    page.wait_for_function(TOLD, timeout=MINUTE)
+    assert told(page).startswith("Once upon a time, the baker Mara")
+    seen = page.locator(".teller .token.seen").evaluate_all("all => all.map((e) => e.textContent.trim())")
+    assert len(seen) == 1 and seen[0] != "."
 
 
 STOP_AT_THE_TWELFTH = """() => {
@@ -88,7 +141,7 @@ STOP_AT_THE_TWELFTH = """() => {
 
 
 def test_a_story_comes_word_by_word_and_stops(opened):
-    page = opened("index.html").page
+    page = opened(TELL).page
     page.get_by_role("button", name="Stop", exact=True).wait_for()
     page.evaluate(STOP_AT_THE_TWELFTH)
     page.locator(".teller .main").click()
@@ -102,7 +155,7 @@ def test_a_story_comes_word_by_word_and_stops(opened):
 
 
 def test_with_reduced_motion_the_story_comes_whole(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.evaluate(
         """() => {
           window.counts = new Set();
@@ -122,18 +175,20 @@ def test_with_reduced_motion_the_story_comes_whole(still):
 
 
 def test_a_word_that_is_pointed_at_shows_what_was_weighed(still):
-    page = still("index.html").page
+    page = still(TELL).page
     use(page, "tell")
     page.locator(".teller .token").nth(30).hover()
-    bars = page.locator(".teller .bars li")
+    bars = page.locator(".teller .bars:not(.where) li")
     assert bars.count() == 10
     shares = bars.evaluate_all(
         "all => all.map((e) => +e.querySelector('.bar').style.getPropertyValue('--share'))"
     )
     assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-6
-    assert page.locator(".teller .arcs path").count() >= 1
     where = page.locator(".teller .where").inner_text()
-    assert where.startswith("Before “") and "%" in where
+    assert where.startswith("“") and "%" in where
+    above = "all => all.map((e) => +e.style.getPropertyValue('--weight'))"
+    weights = page.locator(".teller .token").evaluate_all(above)
+    assert 0 < max(weights) <= 1 and not any(weights[31:])  # nothing above the words that came later
     page.get_by_label("head", exact=True).select_option("0")
     page.get_by_label("layer", exact=True).select_option("0")
     page.locator(".teller .token").nth(30).hover()
@@ -141,7 +196,7 @@ def test_a_word_that_is_pointed_at_shows_what_was_weighed(still):
 
 
 def test_marks_have_signs_and_a_legend(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.get_by_label("The first words").fill(
         "Once upon a time, the mouse Hazel lived by the mill. Blub blub. Nell said good night to Pip. "
     )
@@ -159,10 +214,13 @@ def test_marks_have_signs_and_a_legend(still):
 
 
 def test_the_teller_works_by_keyboard(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.get_by_label("The first words").focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("Once the fox")
+    for _ in range(3):  # the examples
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").get_attribute("class") == "example"
     for name in ("temperature", "top-p"):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
@@ -263,7 +321,7 @@ def test_on_a_phone_nothing_overflows(still, kind):
 
 
 def test_a_token_without_letters_has_a_name_too(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.get_by_label("The first words").fill("One day  ☃")
     use(page, "tell")
     spoken = page.locator(".teller .token.given").evaluate_all(
@@ -301,14 +359,14 @@ def test_axe_finds_no_fault_in_what_a_tool_shows(used):
         assert not faults, (theme, json.dumps(said, indent=1))
 
 
-def test_without_javascript_the_cover_shows_the_strips(opened):
+def test_without_javascript_the_cover_shows_the_model_s_parts_and_two_stories(opened):
     page = opened("index.html", java_script_enabled=False).page
-    assert "the model goes on" in page.locator(".bd-article noscript").inner_text()
-    assert page.locator(".bd-article .story").count() == 3
-    assert not page.locator(".teller").is_visible()
+    parts = page.locator(".teller .flow li").all_inner_texts()
+    assert [part.split()[0] for part in parts] == ["Tokens", "Embeddings", "Blocks", "Probabilities", "Next"]
+    assert page.locator(".bd-article .story").count() == 2
 
 
-@pytest.mark.parametrize("kind", TOOLS)
+@pytest.mark.parametrize("kind", sorted(TOOLS.keys() - {"flow"}))
 def test_without_javascript_a_chapter_has_no_trace_of_its_tool(opened, kind):
     page = opened(TOOLS[kind], java_script_enabled=False).page
     assert page.locator(".teller").count() == 1 and not page.locator(".teller").is_visible()
@@ -322,7 +380,7 @@ def test_opened_from_a_file_it_says_what_it_needs(browser, site):
 
 
 def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.context.route("**/weights.bin", lambda route: route.fulfill(status=404))
     page.locator(".teller .main").click()
     failed = "() => document.querySelector('.teller .status').textContent.startsWith('It failed')"
@@ -334,7 +392,7 @@ def test_a_file_that_does_not_come_is_told_in_one_line_and_tried_again(still):
 
 
 def test_first_words_that_do_not_fit_are_refused(still):
-    page = still("index.html").page
+    page = still(TELL).page
     page.get_by_label("The first words").fill("§" * 300)
     page.locator(".teller .main").click()
     page.wait_for_function(

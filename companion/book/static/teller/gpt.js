@@ -52,14 +52,14 @@ function linear(x, weight, bias) {
   return y;
 }
 
-/** Two linear maps with a GELU (its tanh form) between them: (C) -> (4 C) -> (C). */
+/** Two linear maps with a GELU (its tanh form) between them: (C) -> hidden (4 C) -> out (C). */
 function mlp(x, part) {
   const hidden = linear(x, part("mlp.up_proj.weight"), part("mlp.up_proj.bias"));
   for (let i = 0; i < hidden.length; i++) {
     const h = hidden[i];
     hidden[i] = 0.5 * h * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (h + 0.044715 * h ** 3)));
   }
-  return linear(hidden, part("mlp.down_proj.weight"), part("mlp.down_proj.bias"));
+  return { hidden, out: linear(hidden, part("mlp.down_proj.weight"), part("mlp.down_proj.bias")) };
 }
 
 /** What one layer remembers: a key and a value (C) of each token so far, all heads side by side. */
@@ -131,7 +131,7 @@ function block(x, position, part, cache, heads) {
   const { out, weights } = attention(normed, position, part, cache, heads);
   x = x.map((number, i) => number + out[i]);
   const computed = mlp(layerNorm(x, part("norm_2.weight"), part("norm_2.bias")), part);
-  return { x: x.map((number, i) => number + computed[i]), weights };
+  return { x: x.map((number, i) => number + computed.out[i]), weights, hidden: computed.hidden };
 }
 
 /** Embedding, blocks, norm, and a score for every token: the embedding's rows serve as the head. */
@@ -141,22 +141,33 @@ export class GPT {
     this.weights = weights;
   }
 
-  /** Read one more token: -> logits (V) for the one after it, and where each layer's heads looked. */
+  /** Read one more token: -> logits (V) for the one after it, and what happened on the way: the residual
+   *  stream (C) before the first block and after each, where each layer's heads looked, and each MLP's hidden
+   *  units (4 C). */
   forward(token, cache) {
     const { d_model, n_heads, context_length } = this.config;
     const position = cache.length;
     if (position >= context_length) throw new RangeError(`the model reads ${context_length} tokens at most`);
     let x = embed(token, position, this.weights, d_model);
+    const stream = [x];
     const looked = []; // by layer, by head: (T)
+    const hidden = [];
     cache.layers.forEach((layer, i) => {
       const part = (name) => this.weights[`blocks.${i}.${name}`];
       const after = block(x, position, part, layer, n_heads);
       x = after.x;
+      stream.push(x);
       looked.push(after.weights);
+      hidden.push(after.hidden);
     });
     cache.length += 1;
-    x = layerNorm(x, this.weights["norm.weight"], this.weights["norm.bias"]);
-    return { logits: linear(x, this.weights["embed.token.weight"]), looked };
+    return { logits: this.logits(x), stream, looked, hidden };
+  }
+
+  /** A score for every token: x (C) -> (V). */
+  logits(x) {
+    const normed = layerNorm(x, this.weights["norm.weight"], this.weights["norm.bias"]);
+    return linear(normed, this.weights["embed.token.weight"]);
   }
 }
 

@@ -1,4 +1,4 @@
-// What the four tools of the pages share: elements, controls, and the way to the worker.
+// What the tools of the pages share: elements, controls, and the way to the worker.
 
 /** An element with properties (`class`, `data-…`, `aria-…` as attributes) and children. */
 export function make(tag, properties = {}, ...children) {
@@ -47,9 +47,22 @@ export function choice(name, options, value) {
 /** A tool in its place: a title, a field for words, a button, and room for what it shows.
  *
  *  run(words, shown) does the work when the button is pressed and returns what the status line says of it;
- *  size: what the first press loads, in words; more: rows below the field; beside: what follows the button. */
-export function tool(place, { title, label, value, verb, size, more = [], beside = [] }, run) {
+ *  size: what the first press loads, in words; examples: words that a click puts into the field, and runs;
+ *  more: rows below the field; beside: what follows the button. Returns a function that runs other words. */
+export function tool(place, { title, label, value, verb, size, examples = [], more = [], beside = [] }, run) {
   const words = wordsField(label, value);
+  const runWith = (text) => {
+    words.field.value = text;
+    form.requestSubmit();
+  };
+  if (examples.length) {
+    const chips = examples.map((text) => {
+      const chip = make("button", { type: "button", class: "example" }, text);
+      chip.addEventListener("click", () => runWith(text));
+      return chip;
+    });
+    more = [make("p", { class: "line examples" }, make("span", { class: "or" }, "or try"), ...chips), ...more];
+  }
   const start = make("button", { type: "submit", class: "main" }, verb);
   const loads = make("span", { class: "hint" }, `loads ${size}, once`);
   const form = make("form", {}, words.row, ...more, make("p", { class: "line" }, start, ...beside, loads));
@@ -72,6 +85,15 @@ export function tool(place, { title, label, value, verb, size, more = [], beside
     }
     start.ariaDisabled = "false";
   });
+  return runWith;
+}
+
+/** A line with a name, a bar as long as the share, and the share as percent. */
+export function barLine(name, share) {
+  const bar = make("span", { class: "bar" });
+  bar.style.setProperty("--share", share);
+  const track = make("span", { class: "track" }, bar);
+  return make("li", {}, make("span", { class: "name" }, name), track, make("span", { class: "share" }, percent(share)));
 }
 
 /** A slider over steps, with buttons for one back and one on: rows. draw(n) shows a step, at first the last. */

@@ -1,11 +1,12 @@
 // The teller: the reader's first words, the model's story, and what it weighed at each word.
 
 import { mark, plain, readPatterns } from "./marks.js";
-import { ask, headChoices, make, megabytes, newId, percent, quoted } from "./parts.js";
+import { ask, barLine, headChoices, make, megabytes, newId, percent, quoted } from "./parts.js";
 import { slider, tool, weightsOf } from "./parts.js";
 
-const ARCS = 8; // at most, from one word
-const FAINT = 0.03; // the least weight that gets an arc
+const LOOKS = 8; // bars at most for where the model looked
+const FAINT = 0.03; // the least weight that gets a bar
+const OPENINGS = ["Once upon a time, the baker Mara", "The fox Bram", "Once the goose Tilda and"];
 const SIGNS = [
   ["grammar", "a sentence of the village"],
   ["foreign", "no sentence of the village"],
@@ -27,6 +28,7 @@ export function build(place) {
     value: "Once",
     verb: "Tell a story",
     size: megabytes(place),
+    examples: OPENINGS,
     more: [make("div", { class: "line" }, heat.row, topP.row)],
     beside: [stop],
   };
@@ -61,13 +63,10 @@ export function build(place) {
 class Story {
   constructor(place, { config, marks }) {
     this.patterns = readPatterns(marks);
-    this.where = make("p", { class: "where", id: newId("where") });
+    this.where = make("ol", { class: "bars where", id: newId("where") });
     this.text = make("p", { class: "told", role: "group" });
     this.text.setAttribute("aria-label", "The story, word by word. Arrow keys move; Enter keeps a word.");
-    this.arcs = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.arcs.setAttribute("class", "arcs");
-    this.arcs.setAttribute("aria-hidden", "true");
-    this.sheet = make("div", { class: "sheet" }, this.text, this.arcs);
+    this.sheet = make("div", { class: "sheet" }, this.text);
     this.barsTitle = make("p", { class: "bars-title" });
     this.bars = make("ol", { class: "bars" });
     const choices = headChoices(config, config.n_layers - 2, "mean");
@@ -84,7 +83,6 @@ class Story {
     this.text.addEventListener("focusin", ({ target }) => this.point(target));
     this.text.addEventListener("click", ({ target }) => this.keep(target));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    addEventListener("resize", () => this.draw());
     this.clear();
   }
 
@@ -95,9 +93,9 @@ class Story {
     this.beginning = make("span", { class: "token beginning" }, "⟨end⟩");
     this.beginning.title = "The token that ended the text before: every story begins with it";
     this.text.replaceChildren(this.beginning);
-    this.arcs.replaceChildren();
     this.bars.replaceChildren();
-    this.where.textContent = this.barsTitle.textContent = "";
+    this.where.replaceChildren();
+    this.barsTitle.textContent = "";
   }
 
   add(token) {
@@ -147,11 +145,20 @@ class Story {
     const all = marks.flatMap(({ names }) => names);
     const count = (state) => all.filter((name) => name.state === state).length;
     const village = marks.filter(({ grammar }) => grammar).length;
+    if (this.kept === null) this.look(this.mostTelling());
     const ways = { end: "The story is over", stopped: "Stopped", full: "The model has no room for more" };
     const speed = first === null ? "" : ` First word after ${(first / 1000).toFixed(1)} s, then`
       + ` ${(milliseconds / tokens).toFixed(1)} ms of arithmetic a token.`;
     return `${ways[ended]}: ${village} of ${marks.length} sentences are the village's; names told before:`
       + ` ${count("known")}, names from nowhere: ${count("unknown")}.${speed}`;
+  }
+
+  /** The token to look at first: the last name that was told before, or else the boldest draw. */
+  mostTelling() {
+    const drawn = [...this.tokens.keys()].filter((i) => !this.tokens[i].given);
+    const known = drawn.filter((i) => this.tokens[i].span.classList.contains("name-known"));
+    const bold = drawn.reduce((a, b) => (this.tokens[b].p < this.tokens[a].p ? b : a), drawn[0]);
+    return known.at(-1) ?? bold ?? this.tokens.length - 1;
   }
 
   point(target) {
@@ -193,44 +200,23 @@ class Story {
       ? `What could have come; you wrote ${quoted(token.text)}`
       : `What could have come; it chose ${quoted(token.text)}, ${percent(token.p)}`;
     this.bars.replaceChildren(...token.top.map(([id, text, p]) => {
-      const bar = make("span", { class: "bar" });
-      bar.style.setProperty("--share", p);
-      const name = make("span", { class: "name" }, quoted(text));
-      const share = make("span", { class: "share" }, percent(p));
-      const line = make("li", {}, name, make("span", { class: "track" }, bar), share);
+      const line = barLine(quoted(text), p);
       if (id === token.id) line.className = "chosen";
       return line;
     }));
     this.draw();
   }
 
-  /** The arcs from the token that is looked at, and the same in words. */
+  /** Where the model looked: a bar above each word of the story, and the largest weights as a list. */
   draw() {
     const token = this.tokens[this.seen];
     if (token === undefined) return;
     const weights = weightsOf(token.looked, this.layer.value, this.head.value); // first the beginning's
     const spans = [this.beginning, ...this.tokens.map(({ span }) => span)];
+    spans.forEach((span, t) => span.style.setProperty("--weight", weights[t] >= FAINT ? weights[t] : 0));
     const most = [...weights.keys()].filter((t) => weights[t] >= FAINT);
-    most.sort((a, b) => weights[b] - weights[a]).splice(ARCS);
+    most.sort((a, b) => weights[b] - weights[a]).splice(LOOKS);
     const name = (t) => (t ? quoted(this.tokens[t - 1].text) : "⟨end⟩");
-    this.where.textContent = most.length
-      ? `Before ${quoted(token.text)}: ${most.map((t) => `${name(t)} ${percent(weights[t])}`).join(", ")}.`
-      : "Nowhere in particular.";
-    const frame = this.sheet.getBoundingClientRect();
-    this.arcs.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-    const top = (span) => {
-      const box = (span.querySelector(".word") ?? span).getBoundingClientRect();
-      return [box.left + box.width / 2 - frame.left, box.top - frame.top + 3];
-    };
-    const [x, y] = top(token.span);
-    this.arcs.replaceChildren(...most.map((t) => {
-      const [there, up] = top(spans[t]);
-      const lift = Math.min(y, up) - 8 - Math.min(40, Math.abs(x - there) / 8);
-      const arc = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      arc.setAttribute("d", `M ${x} ${y} Q ${(x + there) / 2} ${Math.max(2, lift)} ${there} ${up}`);
-      arc.setAttribute("stroke-width", 1 + 5 * weights[t]);
-      arc.setAttribute("opacity", 0.35 + 0.65 * weights[t]);
-      return arc;
-    }));
+    this.where.replaceChildren(...most.map((t) => barLine(name(t), weights[t])));
   }
 }

@@ -89,6 +89,24 @@ const tasks = {
     running = null;
   },
 
+  /** Read a text: its tokens, the residual stream at each of them, what happened at the last token, and the
+   *  ten likeliest next tokens. `would` has, for the stream before and after each block, the token that the
+   *  model would think likeliest if it ended there. */
+  async trace({ text }) {
+    const { model, tokenizer, config } = await loaded();
+    const ids = [tokenizer.special["<|endoftext|>"], ...tokenizer.encode(text)];
+    if (ids.length > config.context_length) {
+      throw new RangeError(`the text is ${ids.length - 1} tokens, ${config.context_length - 1} fit; shorten it`);
+    }
+    const cache = new KVCache(config);
+    const read = ids.map((id) => model.forward(id, cache));
+    const { logits, stream, looked, hidden } = read.at(-1);
+    const top = (scores) => likeliest(nextTokenProbabilities(scores, 1, 1), scores, tokenizer);
+    const would = stream.map((x) => top(model.logits(x))[0]);
+    const names = ids.map((id) => tokenizer.spell(id));
+    return { ids, names, streams: read.map((one) => one.stream), looked, hidden, would, top: top(logits), config };
+  },
+
   /** Read a text: its tokens, where each head looked at each of them, and the cache that results. */
   async read({ text, most }) {
     const { model, tokenizer, config } = await loaded();

@@ -1,0 +1,152 @@
+// The whole model: the reader's words, part by part on their way to the next token.
+
+import { ask, barLine, choice, make, megabytes, percent, quoted, tool, weightsOf } from "./parts.js";
+
+const ROWS = 8; // tokens whose vectors are drawn
+const LOOKS = 6; // tokens at most in the list of where a head looks
+const COLORS = 6; // of the tokens' chips
+const EXAMPLES = [
+  'Once the baker Mara sat at the mill and admired the red key Mara had found. The fox Bram stopped at the'
+    + ' mill with two pears. "Is this the',
+  'The fox Bram met Greta. "Good morning, Greta," said',
+  "Once upon a time, the baker Mara lived by the",
+];
+
+/** Fill the parts, which stand in the page without scripts too, whenever the reader runs the model. */
+export function build(place) {
+  const list = place.querySelector(".flow");
+  const views = {};
+  for (const part of list.children) {
+    views[part.dataset.part] = make("div", { class: "view" });
+    part.append(views[part.dataset.part]);
+  }
+  const head = make("div", {});
+  place.prepend(head);
+  const form = {
+    title: "The whole model at work, on your words",
+    label: "Your words",
+    value: EXAMPLES[0],
+    verb: "Run the model",
+    size: megabytes(place),
+    examples: EXAMPLES.slice(1),
+  };
+  const runWith = tool(head, form, async (text) => {
+    const trace = await ask("trace", { text });
+    drawTokens(views.tokens, trace);
+    drawStrips(views.embeddings, trace);
+    drawBlocks(views.blocks, trace);
+    drawProbabilities(views.probabilities, trace, (token) => runWith(text + token));
+    drawNext(views.next, trace, (token) => runWith(text + token));
+    list.classList.add("ran");
+    list.classList.remove("runs");
+    list.getBoundingClientRect(); // so that the animation begins anew
+    list.classList.add("runs");
+    const { config } = trace;
+    return `${trace.ids.length} tokens went through ${config.n_layers} blocks. The likeliest next token is`
+      + ` ${quoted(trace.top[0][1])}, with ${percent(trace.top[0][2])}.`;
+  });
+}
+
+/** The tokens and their ids. */
+function drawTokens(view, { ids, names }) {
+  const chips = ids.map((id, t) => {
+    const text = make("span", { class: "text" }, names[t].replaceAll(" ", "␣"));
+    return make("span", { class: `chip color-${t % COLORS}` }, text, make("span", { class: "id" }, String(id)));
+  });
+  view.replaceChildren(make("p", { class: "pieces" }, ...chips));
+}
+
+/** A vector as a strip of colors: blue below 0, orange above. */
+function strip(numbers, name, kind = "vector") {
+  const canvas = make("canvas", { width: numbers.length, height: 1, role: "img", class: kind });
+  canvas.setAttribute("aria-label", name);
+  const image = new ImageData(numbers.length, 1);
+  const largest = numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 1e-9);
+  numbers.forEach((number, i) => {
+    const color = number < 0 ? [0, 114, 178] : [230, 159, 0];
+    image.data.set([...color, Math.round((255 * Math.abs(number)) / largest)], 4 * i);
+  });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** The vectors of the last tokens, before the first block. */
+function drawStrips(view, { names, streams, config }) {
+  const first = Math.max(0, names.length - ROWS);
+  const rows = names.slice(first).flatMap((name, i) => [
+    make("span", { class: "text" }, name.replaceAll(" ", "␣")),
+    strip(streams[first + i][0], `the ${config.d_model} numbers of ${name}`),
+  ]);
+  const more = first ? ` The first ${first} tokens are not drawn.` : "";
+  const said = `A row for each token, with its ${config.d_model} numbers: blue below 0, orange above.${more}`;
+  view.replaceChildren(make("div", { class: "strips" }, ...rows), make("p", { class: "where" }, said));
+}
+
+/** A button for each block, which opens it, and says what the model would answer if it ended there. */
+function drawBlocks(view, trace) {
+  const { looked, would } = trace;
+  const opened = make("div", { class: "opened" });
+  const buttons = looked.map((_, layer) => {
+    const [, token, share] = would[layer + 1];
+    const guess = make("small", {}, `if it ended here: ${quoted(token)} ${percent(share)}`);
+    return make("button", { type: "button" }, `Block ${layer + 1}`, guess);
+  });
+  const open = (layer) => {
+    buttons.forEach((button, i) => button.setAttribute("aria-expanded", String(i === layer)));
+    opened.replaceChildren(...(layer === null ? [] : insideOf(trace, layer)));
+  };
+  buttons.forEach((button, layer) => button.addEventListener("click", () =>
+    open(button.getAttribute("aria-expanded") === "true" ? null : layer)));
+  view.replaceChildren(make("div", { class: "blocks" }, ...buttons), opened);
+  open(looked.length - 2);
+}
+
+/** A block from inside: where its heads look from the last token, and the units of its MLP. */
+function insideOf({ names, looked, hidden, config }, layer) {
+  const last = names.at(-1);
+  const heads = [["mean", `all ${config.n_heads}, their mean`]];
+  for (let head = 0; head < config.n_heads; head++) heads.push([head, String(head + 1)]);
+  const { row, field } = choice("head", heads, "mean");
+  const list = make("ol", { class: "bars" });
+  const draw = () => {
+    const weights = weightsOf(looked, layer, field.value);
+    const most = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, LOOKS);
+    list.replaceChildren(...most.map((t) => barLine(quoted(names[t]), weights[t])));
+  };
+  field.addEventListener("change", draw);
+  draw();
+  const units = hidden[layer];
+  const active = units.filter((unit) => unit > 0.1).length;
+  const title = (words) => make("p", { class: "bars-title" }, words);
+  const attention = make("div", {}, title(`Attention: where ${quoted(last)} looks`), row, list);
+  const picture = strip(units, `the ${units.length} hidden units of the MLP`, "units");
+  const said = make("p", { class: "where" }, `${active} of the ${units.length} hidden units are above 0.1.`);
+  const mlp = make("div", {}, title(`MLP: what it computes from ${quoted(last)}`), picture, said);
+  return [make("div", { class: "panels" }, attention, mlp)];
+}
+
+/** The likeliest next tokens. A click takes one of them. */
+function drawProbabilities(view, { top }, take) {
+  const lines = top.map(([id, text, share]) => {
+    const line = barLine(quoted(text), share);
+    if (text.startsWith("⟨")) return line;
+    const button = make("button", { type: "button", class: "take" }, ...line.childNodes);
+    button.addEventListener("click", () => take(text));
+    line.replaceChildren(button);
+    return line;
+  });
+  view.replaceChildren(make("ol", { class: "bars" }, ...lines));
+}
+
+/** A button that draws one of the ten by their probabilities, and runs the model on the longer text. */
+function drawNext(view, { top }, take) {
+  const words = top.filter(([, text]) => !text.startsWith("⟨"));
+  const draw = make("button", { type: "button" }, "Draw one and run again");
+  draw.addEventListener("click", () => {
+    let dart = Math.random() * words.reduce((sum, [, , share]) => sum + share, 0);
+    const drawn = words.find(([, , share]) => (dart -= share) < 0) ?? words[0];
+    take(drawn[1]);
+  });
+  const said = make("span", { class: "or" }, "from the ten above; or click on the one that you want");
+  view.replaceChildren(make("p", { class: "line" }, draw, said));
+}
