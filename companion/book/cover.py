@@ -18,9 +18,6 @@ KEY = """\
 Two stories that the model told while it was trained, each marked by the village's judge. A green sentence
 is true in its story. A red, underlined one is false. A gray one is no sentence of the village."""
 
-WAY = """\
-Most chapters open with a question that the earlier ones could not answer, and import what they built."""
-
 TOLD_BY = """\
 [Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and
 [The model in the browser](/browser.md) shows all of its arithmetic beside the Python of the chapters."""
@@ -70,7 +67,7 @@ def at_work(log: list[dict]) -> list[str]:
 def path(book: Book, notebooks: dict[str, NotebookNode]) -> list[str]:
     """The way through the chapters, part by part, in MyST."""
     chapters = {chapter.name: chapter for chapter in book.chapters}
-    out = ["## The chapters", "", WAY, "", "`````{container} way"]
+    out = ["## The chapters", "", "`````{container} way"]
     for part, names in book.parts.items():
         out += ["````{container} part", f"**{part}**", ""]
         out += [f"- [{chapters[n].number}. {title(notebooks[n])}](/chapters/{n}.ipynb)" for n in names]
