@@ -107,13 +107,23 @@ def unique_terms(terms: Iterable[Term]) -> list[Term]:
 
 
 def glossary_page(terms: Iterable[Term]) -> str:
-    """The glossary's page, in MyST."""
+    """The glossary's page, in MyST: a section for each first letter, and links to them above."""
+    by_letter: dict[str, list[Term]] = {}
+    for term in sorted(terms, key=lambda term: term.names[0].lower()):
+        first = term.names[0][0].upper()
+        by_letter.setdefault(first if first.isascii() and first.isalpha() else "#", []).append(term)
     lines = ["# Glossary", "", "Every term that a chapter defines, and the chapter that does.", ""]
-    lines += ["```````{glossary}", ":sorted:", ""]
-    for term in terms:
-        source = f"([chapter\N{NO-BREAK SPACE}{term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
-        lines += [*term.names, f"  {term.meaning} {source}", ""]
-    return "\n".join([*lines, "```````", ""])
+    anchors = {letter: f"letter-{letter.lower().replace('#', 'other')}" for letter in by_letter}
+    lines += [" · ".join(f"[{letter}](#{anchor})" for letter, anchor in anchors.items()), ""]
+    for letter, its_terms in by_letter.items():
+        lines += [f"({anchors[letter]})=", f"## {letter}", "", "```````{glossary}"]
+        for term in its_terms:
+            source = (
+                f"([chapter\N{NO-BREAK SPACE}{term.chapter.number}](/chapters/{term.chapter.name}.ipynb))"
+            )
+            lines += [*term.names, f"  {term.meaning} {source}", ""]
+        lines += ["```````", ""]
+    return "\n".join(lines)
 
 
 def occurrence(name: str) -> re.Pattern:

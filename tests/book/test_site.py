@@ -177,7 +177,10 @@ def test_a_term_defined_twice_is_kept_once(book):
     terms = unique_terms([Term(("logit",), "first", one), Term(("Logit", "score"), "second", two)])
     assert [(term.names, term.meaning) for term in terms] == [(("logit",), "first"), (("score",), "second")]
     page = glossary_page(terms)
-    assert "logit\n  first ([chapter\N{NO-BREAK SPACE}1](/chapters/01_averages.ipynb))\n\nscore\n" in page
+    assert "logit\n  first ([chapter\N{NO-BREAK SPACE}1](/chapters/01_averages.ipynb))\n" in page
+    letters = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    assert letters == sorted(letters) and {"L", "S"} <= set(letters)
+    assert all(f"[{letter}](#letter-{letter.lower()})" in page for letter in letters)
 
 
 @pytest.mark.parametrize(

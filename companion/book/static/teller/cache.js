@@ -49,6 +49,8 @@ function show(place, { names, layers, config }) {
   const token = make("p", { class: "made" });
   const facts = make("p", { class: "facts" });
   const grid = make("div", { class: "tracks" });
+  const legend = make("p", { class: "legend" }, "A column for each token. Blue: below 0; orange: above 0;"
+    + " the stronger, the farther from 0.");
   const tracks = layers.flatMap((pair, i) => {
     const two = pair.map((numbers, kind) => {
       const name = `${kind ? "Values" : "Keys"} of layer ${i}, a column a token`;
@@ -73,7 +75,7 @@ function show(place, { names, layers, config }) {
       + ` ${million(cached)} products; had each read all before it anew, ${million(anew)}:`
       + ` ${(anew / cached).toFixed(1)} times as many, ${million(anew - cached)} saved.`;
   };
-  place.replaceChildren(grid, token, facts, ...stepper("tokens read", 1, last, draw));
+  place.replaceChildren(grid, legend, token, facts, ...stepper("tokens read", 1, last, draw));
 }
 
 /** Keys or values (T, C) as pixels, ROWS high and T wide: blue below 0, orange above. */

@@ -89,7 +89,7 @@ function drawBlocks(view, trace) {
   const buttons = looked.map((_, layer) => {
     const [, token, share] = would[layer + 1];
     const guess = make("small", {}, `if it ended here: ${quoted(token)} ${percent(share)}`);
-    return make("button", { type: "button" }, `Block ${layer + 1}`, guess);
+    return make("button", { type: "button" }, `Block ${layer}`, guess);
   });
   const open = (layer) => {
     buttons.forEach((button, i) => button.setAttribute("aria-expanded", String(i === layer)));
@@ -105,7 +105,7 @@ function drawBlocks(view, trace) {
 function insideOf({ names, looked, hidden, config }, layer) {
   const last = names.at(-1);
   const heads = [["mean", `all ${config.n_heads}, their mean`]];
-  for (let head = 0; head < config.n_heads; head++) heads.push([head, String(head + 1)]);
+  for (let head = 0; head < config.n_heads; head++) heads.push([head, String(head)]);
   const { row, field } = choice("head", heads, "mean");
   const list = make("ol", { class: "bars" });
   const draw = () => {

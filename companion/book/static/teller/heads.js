@@ -2,7 +2,7 @@
 
 import { ask, headChoices, make, megabytes, percent, quoted, tool, weightsOf } from "./parts.js";
 
-const MOST = 26; // tokens on a map
+const MOST = matchMedia("(max-width: 600px)").matches ? 14 : 26; // tokens on a map
 const CAPTION = "A row is a token that looks, a column one that is looked at; each row adds up to 1.";
 
 export function build(place) {
