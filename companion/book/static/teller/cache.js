@@ -51,12 +51,12 @@ function show(place, { names, layers, config }) {
   const grid = make("div", { class: "tracks" });
   const tracks = layers.flatMap((pair, i) => {
     const two = pair.map((numbers, kind) => {
-      const name = `${kind ? "Values" : "Keys"} of layer ${i + 1}, a column a token`;
+      const name = `${kind ? "Values" : "Keys"} of layer ${i}, a column a token`;
       return track(numbers, last, config.d_model, name);
     });
     const figures = two.map(({ canvas }, kind) =>
       make("figure", {}, canvas, make("figcaption", {}, kind ? "values" : "keys")));
-    grid.append(make("span", { class: "layer" }, `layer ${i + 1}`), ...figures);
+    grid.append(make("span", { class: "layer" }, `layer ${i}`), ...figures);
     return two;
   });
   const each = 2 * config.n_layers * config.d_model * 4; // bytes of a token

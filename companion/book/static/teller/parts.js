@@ -100,9 +100,9 @@ export function stepper(name, first, last, draw) {
 
 export const megabytes = (place) => `${(Number(place.dataset.bytes) / 1e6).toFixed(1)} MB`;
 
-/** The choices of a layer and of a head, the mean of all first where wanted. */
+/** The choices of a layer and of a head, counted from 0 as in Python, the mean of all heads first. */
 export function headChoices(config, layer, head) {
-  const numbers = (n) => Array.from({ length: n }, (_, i) => [i, String(i + 1)]);
+  const numbers = (n) => Array.from({ length: n }, (_, i) => [i, String(i)]);
   const heads = [["mean", `all ${config.n_heads}, their mean`], ...numbers(config.n_heads)];
   return { layer: choice("layer", numbers(config.n_layers), layer), head: choice("head", heads, head) };
 }
