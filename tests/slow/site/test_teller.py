@@ -274,8 +274,8 @@ def test_the_map_shows_any_head(opened):
     rows = page.locator(".teller table.map tr:not(:first-child)").evaluate_all(shares)
     assert [len(row) for row in rows] == list(range(1, len(rows) + 1))
     assert all(abs(sum(row) - 1) < 1e-4 for row in rows)
-    layers = page.get_by_label("layer", exact=True).locator("option").all_inner_texts()
-    heads = page.get_by_label("head", exact=True).locator("option").all_inner_texts()
+    layers = page.get_by_label("layer", exact=True).locator("option").all_text_contents()
+    heads = page.get_by_label("head", exact=True).locator("option").all_text_contents()
     assert layers == ["0", "1", "2", "3"] and heads[1:] == layers  # counted as Python and the notebooks count
     page.get_by_label("head", exact=True).select_option("mean")
     mean = page.locator(".teller table.map tr:not(:first-child)").evaluate_all(shares)
@@ -292,7 +292,7 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     use(page, "cache")
     config = json.loads((BOOK.root / CHECKPOINT / "config.json").read_text(encoding="utf-8"))["config"]
     each = 2 * config["n_layers"] * config["d_model"] * 4
-    names = page.locator(".teller span.layer").all_inner_texts()
+    names = page.locator(".teller span.layer").all_text_contents()
     assert names == [f"layer {n}" for n in range(config["n_layers"])]
     tokens = page.locator(".teller canvas").first.evaluate("e => e.width")
     assert page.locator(".teller canvas").count() == 2 * config["n_layers"]
