@@ -84,8 +84,8 @@ def sample_groups(
     """Let a LanguageModel go on from each prompt `size` times.
 
     generator: as for generate. max_new_tokens: a text is cut off after that many, or where the context ends;
-    a model with a long context might otherwise go on for thousands. Raises ValueError for groups of one, which have nothing to be compared with,
-    and for a prompt that leaves no room in the context.
+    a model with a long context might otherwise go on for thousands. Raises ValueError for groups of one,
+    which have nothing to be compared with, and for a prompt that leaves no room in the context.
     """
     whole_number("size", size, 2, "a text alone has nothing to be compared with; try 8")
     rows = [row for row in prompt_rows(teller, prompts) for _ in range(size)]
