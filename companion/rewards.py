@@ -78,15 +78,18 @@ class Samples:
     mask: torch.Tensor
 
 
-def sample_groups(teller, prompts: Sequence[str], size: int, generator=None, temperature=1.0) -> Samples:
+def sample_groups(
+    teller, prompts: Sequence[str], size: int, generator=None, temperature=1.0, max_new_tokens: int = 256
+) -> Samples:
     """Let a LanguageModel go on from each prompt `size` times.
 
-    generator: as for generate. Raises ValueError for groups of one, which have nothing to be compared with,
-    and for a prompt that leaves no room in the context.
+    generator: as for generate. max_new_tokens: a text is cut off after that many, or where the context ends;
+    a model with a long context might otherwise go on for thousands. Raises ValueError for groups of one,
+    which have nothing to be compared with, and for a prompt that leaves no room in the context.
     """
     whole_number("size", size, 2, "a text alone has nothing to be compared with; try 8")
     rows = [row for row in prompt_rows(teller, prompts) for _ in range(size)]
-    room = teller.model.config.context_length - max(map(len, rows))
+    room = min(max_new_tokens, teller.model.config.context_length - max(map(len, rows)))
     options = {"stop": teller.ends, "generator": generator, "cache": KVCache(teller.model.config, len(rows))}
     drawn = generate(teller.model, rows, room, temperature, **options).cpu()  # (N, n)
     after = ended_texts(drawn, teller.tokenizer, teller.ends)

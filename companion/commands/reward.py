@@ -104,7 +104,10 @@ def add_finetune(kinds) -> None:
     paired = form.add_argument_group("for pairs")
     paired.add_argument("--beta", type=number(1e-6, 100), help="of DPO (default: 0.1)")
     form.add_argument(
-        "--asked", type=integer(2, 10**6), default=200, help="stories to measure with (default: 200)"
+        "--asked",
+        type=integer(2, 10**6),
+        default=200,
+        help="stories to measure with; fewer take less time with a large model (default: 200)",
     )
     form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
     add_device(form)
@@ -226,7 +229,7 @@ def learn(plan: RewardPlan) -> tuple[int, str, bool]:
 
 
 def look(teller: LanguageModel, n: int, seed: int) -> dict:
-    """What a model's ends of n begun stories are, at temperature 0.8, and its loss on the test split."""
+    """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
     generator = torch.Generator().manual_seed(seed)
     prompts = begun(math.ceil(n / 2), seed + 7000)
     told = []
@@ -241,7 +244,7 @@ def look(teller: LanguageModel, n: int, seed: int) -> dict:
         "interval": list(wilson_interval(right, n)),
         "words": sum(len(text.split()) for text in texts) / n,
         "patterns": len(patterns(texts)),
-        "bits per byte": bits_of(teller, load_split("test")[:200]),
+        "bits per byte": bits_of(teller, load_split("test")[:n]),
     }
 
 

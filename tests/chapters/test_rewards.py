@@ -93,6 +93,14 @@ def test_samples_end_at_every_token_that_ends_a_text_or_a_turn():
         assert drawn.mask.tolist() == [[False, True, True]] * 2
 
 
+def test_a_text_without_an_end_is_cut_off_however_long_the_context_is():
+    tokenizer = BPETokenizer.train("Mara has a key.", 264, special_tokens=("<|endoftext|>",))
+    forever = LanguageModel(scripted(tokenizer, {65: 66, 66: 66}, context=400), tokenizer)
+    drawn = sample_groups(forever, ["A"], 2, max_new_tokens=5)
+    assert drawn.told == [("ABBBBB", False)] * 2 and drawn.mask.sum(1).tolist() == [5, 5]
+    assert sample_groups(forever, ["A"], 2).told == [("A" + 256 * "B", False)] * 2
+
+
 def test_advantages_by_hand():
     found = group_advantages([1, 0, 0, 0, 7, 7, 7, 7], 4)
     torch.testing.assert_close(found[:4], torch.tensor([3.0, -1, -1, -1]) / math.sqrt(3), rtol=1e-3, atol=0)

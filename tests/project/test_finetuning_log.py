@@ -1,0 +1,56 @@
+"""The log of SmolLM2's fine-tuning, which chapters 16 and 17 read: its counts are those of its texts."""
+
+import importlib.util
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from companion.village import judge
+from companion.village.dialogues import has_both
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "smollm2" / "finetuning.py"
+
+
+@pytest.fixture(scope="module")
+def finetuning():
+    """The script as a module; the folder that it adds to the path is taken off again."""
+    path = list(sys.path)
+    had_logs = "logs" in sys.modules
+    spec = importlib.util.spec_from_file_location("smollm2_finetuning", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.path[:] = path
+    if not had_logs:
+        del sys.modules["logs"]
+    return module
+
+
+@pytest.fixture(scope="module")
+def log(finetuning):
+    return json.loads(finetuning.LOG.read_text("utf-8"))
+
+
+def test_the_log_has_each_arm_of_the_script_once(finetuning, log):
+    assert [row["arm"] for row in log] == ["before", *finetuning.RATES]
+    assert {row["arm"]: row["lr"] for row in log[1:]} == finetuning.RATES
+    assert all(len(row["losses"]) == finetuning.STEPS for row in log[1:])
+    assert len({row["losses"][0] for row in log[1:]}) == 1  # the same first batch, before any step
+
+
+def test_its_counts_are_those_of_its_texts(finetuning, log):
+    for row in log:
+        stories, answers = row["stories"], row["answers"]
+        assert list(answers) == list(finetuning.QUESTIONS)
+        assert row["right"] == sum(finetuning.is_right(*pair) for pair in answers.items())
+        assert row["both"] == sum(has_both(*pair) for pair in stories.items())
+        assert row["verdicts"] == Counter(v.kind for story in stories.values() for v in judge(story))
+
+
+def test_an_answer_counts_by_its_first_sentence(finetuning):
+    question = "What is the largest planet?"
+    assert finetuning.is_right(question, "It is Jupiter. Saturn is smaller.")
+    assert not finetuning.is_right(question, "It is Neptune. Jupiter is smaller.")
+    assert not finetuning.is_right("What is 2 + 2?", "It is 44.")
