@@ -1,6 +1,8 @@
 """Chapter 13: scores of answers, how far to trust them, and what is behind them."""
 
+import json
 import math
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -23,8 +25,10 @@ from companion.evaluation import (
 )
 from companion.generation import LanguageModel, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
+from companion.runtime.evaluation.benchmark_files import read_benchmark
 from companion.runtime.models.damaged_copies import rounded_copy
 from companion.tokenization import BPETokenizer
+from companion.village import DATA
 
 TEXT = "Mara found a red kite by the mill. Ivy's café had seven plums. " * 3
 
@@ -252,3 +256,42 @@ def test_a_rounded_copy_has_few_numbers_a_row(teller, bits):
 def test_a_copy_needs_two_bits(teller):
     with pytest.raises(ValueError, match="bits=1 must be at least 2"):
         rounded_copy(teller.model, 1)
+
+
+def everyday_rows():
+    return [json.loads(line) for line in (DATA / "everyday.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_the_everyday_questions_have_hellaswags_form_and_each_stands_there_once():
+    kind, items = read_benchmark(str(DATA / "everyday.jsonl"), n=1000)
+    rows = everyday_rows()
+    assert kind == "hellaswag" and len(items) == len(rows) == 200
+    for row, item in zip(rows, items, strict=True):
+        assert row.keys() == {"activity_label", "ctx", "endings", "label"}
+        assert len(item.choices) == len(set(item.choices)) == 4
+        assert item.prompt == f"{row['activity_label']}: {row['ctx']}"
+        assert item.answer == " " + row["endings"][row["label"]]
+        assert all(ending == ending.strip() and ending[-1] in ".?!" for ending in row["endings"])
+    assert len({row["ctx"] for row in rows}) == 200
+    assert len({ending for row in rows for ending in row["endings"]}) == 800
+
+
+def test_neither_the_place_nor_the_length_of_an_everyday_ending_gives_it_away():
+    """Rules that do not read: each gets about what a guess gets, one in four."""
+    rows = everyday_rows()
+    assert Counter(row["label"] for row in rows) == {0: 50, 1: 50, 2: 50, 3: 50}
+    assert set(Counter(row["activity_label"] for row in rows).values()) == {10}
+    ranks = Counter()
+    for row in rows:
+        right = len(row["endings"][row["label"]])
+        ranks[sum(len(ending) < right for ending in row["endings"])] += 1
+    assert all(40 <= ranks[rank] <= 64 for rank in range(4)), ranks
+
+
+def test_the_log_of_the_everyday_questions_is_about_the_file_as_it_is():
+    """The lengths in the log are those of the endings, in their order, and so are the topics."""
+    log = json.loads((DATA / "models" / "smollm2" / "everyday.json").read_text("utf-8"))
+    for row, logged in zip(everyday_rows(), log, strict=True):
+        assert logged["topic"] == row["activity_label"]
+        assert logged["bytes"] == [len(" " + ending) for ending in row["endings"]]
+        assert len(logged["sums"]) == len(logged["blind"]) == 4 and max(logged["sums"]) < 0

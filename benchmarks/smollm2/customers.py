@@ -1,0 +1,147 @@
+"""Classifying customers' messages with 8 to 400 labels: SmolLM2-135M's states against words (chapter 15).
+
+    OMP_NUM_THREADS=1 python benchmarks/smollm2/customers.py    # writes data/models/smollm2/customers.json
+
+The messages of data/customers.csv are split 20 times into 200 for the test and 400 to learn from. In each of
+these draws a head (logistic regression) is fitted to the first 8, 32, 128 and 400 labels, on four kinds of
+features:
+
+    words    how often each word occurs, for the words of the messages that it learns from
+    mean     SmolLM2's states, the mean over the tokens of a message
+    last     SmolLM2's state at the last token of a message
+    asked    SmolLM2's state at the last token of ASKED, which stands behind the message
+    village  the shipped model's states, the mean over the tokens of a message
+
+There are two tasks on these messages: `topic`, one of six classes, and `says I`, whether the word "I" occurs.
+The third, `spam`, is the hundred messages of data/messages.csv, in the five parts of chapter 15.
+
+The log has a row for each task, draw, number of labels and kind of features: which of the messages were
+classified rightly, as a text of digits, in the order of `split_of` (for `spam`, of the file). About four
+minutes on one core.
+"""
+
+import csv
+import json
+import re
+
+import torch
+
+from companion import load
+from companion.classification import Classifier, TextClassifier, fit_head, read_states, word_counts
+from companion.village import DATA
+
+LOG = DATA / "models" / "smollm2" / "customers.json"
+CLASSES = ["appointment", "delivery", "login", "praise", "product", "refund"]
+ASKED = "\n\nIn one word, this message is about"
+SIZES = (8, 32, 128, 400)
+DRAWS = 20
+TESTED = 200
+
+
+def read_messages():
+    """The texts, their labels (N,) int64, and the kind of each: plain, typos or misleading."""
+    with (DATA / "customers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = torch.tensor([CLASSES.index(row["label"]) for row in rows])
+    return [row["text"] for row in rows], labels, [row["kind"] for row in rows]
+
+
+def split_of(draw: int, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The messages of a draw: 200 for the test, and 400 to learn from, in which the classes take turns."""
+    generator = torch.Generator().manual_seed(draw)
+    order = torch.randperm(len(labels), generator=generator)
+    test, rest = order[:TESTED], order[TESTED:]
+    turns = torch.zeros(len(rest), dtype=torch.int64)
+    for label in range(len(CLASSES)):
+        places = (labels[rest] == label).nonzero()[:, 0]
+        turns[places] = torch.arange(len(places))
+    return test, rest[turns.argsort(stable=True)]
+
+
+def states_of(teller, texts: list[str], read: str, ending: str = "") -> torch.Tensor:
+    """The states that a head reads of each text: (N, C)."""
+    classifier = TextClassifier(Classifier(teller.model, len(CLASSES), read), teller.tokenizer, CLASSES)
+    return read_states(classifier.classifier, classifier.rows([text + ending for text in texts]))
+
+
+def says_i(texts: list[str]) -> torch.Tensor:
+    """1 for each text that has the word "I", else 0: (N,) int64."""
+    return torch.tensor([int("I" in re.findall(r"\w+", text)) for text in texts])
+
+
+def right_by_words(texts: list[str], labels: torch.Tensor, learned: list[int], test: list[int]):
+    """Which test messages a head on word counts classifies rightly: (len(test),) bool."""
+    counts, words = word_counts([texts[i] for i in learned])
+    head = fit_head(counts, labels[learned], len(CLASSES))
+    counts, _ = word_counts([texts[i] for i in test], words)
+    return head(counts).argmax(-1) == labels[test]
+
+
+def right_by_states(states: torch.Tensor, labels: torch.Tensor, learned: list[int], test: list[int]):
+    """Which test messages a head on states classifies rightly: (len(test),) bool."""
+    head = fit_head(states[learned], labels[learned], len(CLASSES))
+    return head(states[test]).argmax(-1) == labels[test]
+
+
+def digits(right: torch.Tensor) -> str:
+    """A digit for each message: 1 where it was classified rightly."""
+    return "".join(str(int(one)) for one in right)
+
+
+def all_features(texts: list[str]) -> dict[str, torch.Tensor]:
+    """The states of each kind for the texts: (N, C) each."""
+    real = load("smollm2", device="cpu")
+    village = load(DATA / "models" / "village", device="cpu")
+    return {
+        "mean": states_of(real, texts, "mean"),
+        "last": states_of(real, texts, "last"),
+        "asked": states_of(real, texts, "last", ASKED),
+        "village": states_of(village, texts, "mean"),
+    }
+
+
+def customers_rows() -> list[dict]:
+    """The rows of the tasks topic and says I."""
+    texts, topics, _ = read_messages()
+    features = all_features(texts)
+    rows = []
+    for task, labels in {"topic": topics, "says I": says_i(texts)}.items():
+        for draw in range(DRAWS):
+            test, rest = split_of(draw, topics)
+            for n in SIZES:
+                learned = rest[:n].tolist()
+                found = {"words": right_by_words(texts, labels, learned, test.tolist())}
+                for name, states in features.items():
+                    found[name] = right_by_states(states, labels, learned, test.tolist())
+                for name, right in found.items():
+                    row = {"task": task, "draw": draw, "labels": n, "features": name}
+                    rows.append(row | {"right": digits(right)})
+    return rows
+
+
+def spam_rows() -> list[dict]:
+    """The rows of the task spam: five parts, each asked of what learned from the other four."""
+    with (DATA / "messages.csv").open(encoding="utf-8", newline="") as file:
+        messages = list(csv.DictReader(file))
+    texts = [message["text"] for message in messages]
+    labels = torch.tensor([int(message["label"] == "spam") for message in messages])
+    features = {"words": word_counts(texts)[0]} | all_features(texts)
+    part = torch.arange(len(labels)) % 5
+    rows = []
+    for name, x in features.items():
+        right = torch.zeros(len(labels), dtype=torch.bool)
+        for k in range(5):
+            head = fit_head(x[part != k], labels[part != k], 2)
+            right[part == k] = head(x[part == k]).argmax(-1) == labels[part == k]
+        rows.append({"task": "spam", "draw": 0, "labels": 80, "features": name, "right": digits(right)})
+    return rows
+
+
+def main():
+    rows = customers_rows() + spam_rows()
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
