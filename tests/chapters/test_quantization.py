@@ -169,12 +169,10 @@ def test_the_largest_inputs_do_not_overflow(engine):
 
 
 def test_two_digits_are_a_high_one_and_what_it_left_over():
-    numbers = torch.tensor([[1.0, -1.0, 0.01, 0.4, 0.0]])
+    numbers = torch.tensor([[63.0, -63.0, 0.6, 25.2, 0.0]])
     high, low = two_digits(numbers)
-    torch.testing.assert_close(63 * high, torch.tensor([63.0, -63.0, 1.0, 25.0, 0.0]))
-    assert low.abs().max() <= 1 + 1e-5
-    assert (63 * low - (63 * low).round()).abs().max() < 1e-4
-    assert (high + low / 126 - numbers).abs().max() <= 0.5 / (63 * 126) + 1e-7
+    assert high.tolist() == [63, -63, 1, 25, 0]
+    torch.testing.assert_close(low, torch.tensor([0.0, 0.0, -50.4, 25.2, 0.0]), atol=1e-3, rtol=0)
 
 
 def test_the_kernels_own_matrix_is_made_again_for_another_scale(engine):

@@ -14,6 +14,7 @@ The kernel wants the matrix in an order of its own. It is made at the first prod
 matrix lives, so such a matrix is held twice.
 """
 
+import math
 import warnings
 
 import torch
@@ -22,12 +23,15 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 __all__ = ["MANY", "int8_product", "two_digits"]
 
-MANY = 2**18
-"""Numbers of a matrix from which on the kernel is asked: below, a cache of the processor holds the matrix."""
+MANY = 100_000
+"""Numbers of a matrix from which on the kernel is asked: below, to prepare the inputs takes longer than to
+restore the matrix."""
 ORDERED = WeakTensorKeyDictionary()
 """Matrix of integers -> (versions, its scale, the kernel's own order), or None where there is no kernel."""
-STEPS = 63
+MOST = 63
 """A digit is a whole number from -63 to 63, which fits into 7 bits."""
+FINER = 2 * MOST
+"""How many steps of the low digit make one of the high digit, of which half a step is left over at most."""
 
 
 def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor | None:
@@ -64,10 +68,12 @@ def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None
         return None
     with torch.no_grad():
         rows = x.reshape(-1, x.shape[-1])  # (N, in)
-        largest = rows.abs().amax(-1, keepdim=True).clamp(min=1e-30)  # (N, 1)
-        digits = two_digits(rows / largest)  # (2 N, in)
-        high, low = times_matrix(digits, matrix).chunk(2)  # (N, out) each
-        y = (high + low / (2 * STEPS)) * largest
+        largest = torch.linalg.vector_norm(rows, math.inf, dim=-1, keepdim=True)  # (N, 1)
+        step = largest.clamp(min=1e-30) / MOST
+        products = times_matrix(two_digits(rows / step), matrix)  # (2 N, out)
+        high = products[: len(rows)]
+        low = products[len(rows) :]
+        y = torch.add(high, low, alpha=1 / FINER) * step
         y = y.view(*x.shape[:-1], len(integers))
         if bias is not None:
             y = y + bias
@@ -75,36 +81,29 @@ def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None
 
 
 def two_digits(rows: Tensor) -> Tensor:
-    """Write each number from -1 to 1 as high + low / 126, both whole multiples of 1/63 from -1 to 1.
+    """Write each number from -63 to 63 as high + low / 126.
 
     Returns:
-        The high digits of all rows, and below them the low digits.
+        The high digits of all rows, which are whole numbers, and below them the low digits, from -63 to 63.
+        The kernel rounds the low digits.
 
     Shape:
         rows: (N, in); the result: (2 N, in).
     """
-    high = (rows * STEPS).round() / STEPS
-    left_over = rows - high  # from -1/126 to 1/126
-    low = (left_over * 2 * STEPS * STEPS).round() / STEPS
-    return torch.cat([high, low])
+    high = rows.round()
+    left_over = rows - high  # from -0.5 to 0.5
+    return torch.cat([high, left_over * FINER])
 
 
 def times_matrix(digits: Tensor, matrix) -> Tensor:
-    """Multiply digits (N, in) by a matrix that is in the kernel's order: (N, out)."""
+    """Round digits (N, in) to whole numbers, and multiply by a matrix in the kernel's order: (N, out)."""
     if torch.backends.quantized.engine in ("x86", "fbgemm"):
-        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            digits, 1 / STEPS, STEPS + 1, matrix
-        )
-    # These kernels choose the grid by the smallest and the largest number that they get. Two more rows make
-    # it reach over all integers of the grid above, or, for QNNPACK's 8 bits, over twice as many to each side.
+        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(digits, 1.0, 64, matrix)
+    # These kernels choose a grid between the smallest and the largest number that they get. Two more rows
+    # make it the grid above: 128 whole numbers for oneDNN, and for QNNPACK 256 numbers half as far apart.
     seven_bits = torch.backends.quantized.engine == "onednn"
-    if seven_bits:
-        smallest = -(STEPS + 1) / STEPS
-        largest = 1.0
-    else:
-        smallest = -(2 * STEPS + 2) / (2 * STEPS)
-        largest = (2 * STEPS + 1) / (2 * STEPS)
-    ends = digits.new_tensor([[smallest], [largest]]).expand(2, digits.shape[1])
+    largest = 63.0 if seven_bits else 63.5
+    ends = digits.new_tensor([[-64.0], [largest]]).expand(2, digits.shape[1])
     given = torch.cat([digits.nan_to_num(), ends])
     return torch.ops.quantized.linear_dynamic(given, matrix, reduce_range=seven_bits)[:-2]
 
