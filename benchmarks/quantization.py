@@ -9,7 +9,7 @@
 `stories`: the shipped model with the matrices of its blocks on a grid of so many bits, its token rows at 8
 bits; `true` is the share of 1,000 ends (NUMBERS: others) of begun stories, at temperature 0.8, without a
 contradiction, and `bits_per_byte` the loss on 500 test stories. group 0: a scale for a row; "matrix": for
-all of it. inputs 7: all products are PyTorch's int8 kernel's, which rounds what it multiplies by (on x86).
+all of it. inputs 14: all products are those of PyTorch's int8 kernel, and each input is two digits of 7 bits.
 corrected: columns one after the other, errors pushed on, with the activations of 100 new stories. `parts`:
 the loss on 200 test stories with one kind of matrix alone at 3 bits; of the token rows also only where they
 are looked up, and only where they score, and at 4 and 8 bits. `damping`: the loss on the same 200, corrected
@@ -40,7 +40,7 @@ SEED, TABLES = 19, 8
 STORIES = [(32, 0, False), (4, 32, True), (3, 32, False), (8, 0, False), (4, 32, False), (3, 32, True)]
 STORIES += [(2, 32, False), (4, 0, False), (4, "matrix", False), (8, "matrix", False), (2, 32, True)]
 STORIES = [{"bits": b, "group": g, "corrected": c, "inputs": 32} for b, g, c in STORIES]
-STORIES.append({"bits": 8, "group": 0, "corrected": False, "inputs": 7})
+STORIES.append({"bits": 8, "group": 0, "corrected": False, "inputs": 14})
 NUMBERS = {32: 2000, 2: 300}
 """Stories asked for, where not 1,000."""
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj")

@@ -112,12 +112,17 @@ class QuantizedLinear(nn.Linear):
 
 # Cell 36b34f1c, under “Layers of integers”
 class Int8Linear(QuantizedLinear):
-    """8 bits a number. A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel.
+    """A linear layer with 8 bits a weight: (..., in) -> (..., out).
 
-    The kernel rounds the input, too, to 7 bits on x86: 127 values, from minus to plus a row's largest.
+    A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel. The inputs are then
+    rounded as well, as two digits of 7 bits each: an input is off by at most 1/15,000 of the largest input of
+    its token. The scale of the inputs is found anew for each token.
+
     With groups, a small matrix, a gradient to be taken, an input that is not on the CPU, or without such a
-    kernel, the result is that of the floats: the same, but for the rounding of the input.
-    Source: Jacob et al., 2017 (arXiv:1712.05877), section 2; the input's scale is found anew each time.
+    kernel, the layer computes with floats, and the inputs are not rounded.
+
+    Reference:
+        Jacob et al., 2017, arXiv:1712.05877, section 2.
     """
 
     def forward(self, x: Tensor) -> Tensor:

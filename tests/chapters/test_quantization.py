@@ -33,7 +33,7 @@ from companion.quantization import (
     save_quantized,
     unpack,
 )
-from companion.runtime.models.int8_products import int8_product
+from companion.runtime.models.int8_products import int8_product, two_digits
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint
 
@@ -133,13 +133,46 @@ def test_the_kernel_is_near_and_rows_do_not_meet(engine):
     x = torch.randn(3, 512) * torch.tensor([[1.0], [100.0], [0.01]])
     exact, found = F.linear(x, layer.weight, layer.bias), layer(x)
     off = (found - exact).abs().amax(1) / (exact - layer.bias).abs().amax(1)
-    assert (off < 0.03).all() and off.max() > 1e-6  # the input was rounded
+    assert (off < 0.001).all() and off.max() > 1e-6  # the input was rounded
     for row, alone in zip(found, x, strict=True):
         assert torch.equal(row, layer(alone))
     assert torch.equal(found[None, 1:], layer(x[None, 1:]))
     assert layer(x[:0]).shape == (0, 600)
     x[0, 3] = math.nan
     assert layer(x)[0].isnan().all() and torch.equal(layer(x)[1:], found[1:])
+
+
+def test_outliers_leave_the_other_inputs_their_precision(engine):
+    """One large input sets the scale; with 7 bits, or with 8, most other inputs would become 0."""
+    layer = engine
+    with torch.no_grad():
+        layer.kept[:, [7, 300]] = 0  # what meets the outliers, so that the output shows the other inputs
+    x = torch.randn(4, 512)
+    x[:, 7] = 100
+    x[:2, 300] = -80
+    exact = F.linear(x, layer.weight)
+    for bits, least in ((7, 0.3), (8, 0.1)):
+        coarse = restore(*round_to_grid(x, bits))
+        assert (F.linear(coarse, layer.weight) - exact).norm() > least * exact.norm()
+    found = layer(x) - layer.bias
+    assert (found - exact).norm() < 0.01 * exact.norm()
+
+
+def test_the_largest_inputs_do_not_overflow(engine):
+    """AVX2 adds two products in 16 bits, and these must stay below its limit."""
+    layer = engine
+    with torch.no_grad():
+        layer.kept.fill_(127)
+    for sign in (1.0, -1.0):
+        x = torch.full((2, 512), sign)
+        torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias), rtol=1e-3, atol=1e-3)
+
+
+def test_two_digits_are_a_high_one_and_what_it_left_over():
+    numbers = torch.tensor([[63.0, -63.0, 0.6, 25.2, 0.0]])
+    high, low = two_digits(numbers)
+    assert high.tolist() == [63, -63, 1, 25, 0]
+    torch.testing.assert_close(low, torch.tensor([0.0, 0.0, -50.4, 25.2, 0.0]), atol=1e-3, rtol=0)
 
 
 def test_the_kernels_own_matrix_is_made_again_for_another_scale(engine):

@@ -1,58 +1,110 @@
 """PyTorch's own product with a matrix of int8, for processors that have one.
 
-The kernel (FBGEMM or oneDNN on x86, QNNPACK on ARM) rounds what it is multiplied by, too: to 7 bits on x86,
-so that sums of two products fit into 16 bits where there is no VNNI, and to 8 with QNNPACK. It multiplies
-integers, and adds them up exactly. It has one grid for all rows; each row is divided by its largest number
-first, so that the grid is the same whatever the other rows are. It wants the matrix in an order of its own,
-which is made at the first product and kept as long as the matrix lives: so such a matrix is held twice.
+The kernel (FBGEMM or oneDNN on x86, QNNPACK on ARM) multiplies integers by integers, so it also needs the
+inputs as integers. On x86 these have 7 bits: AVX2 adds the products of two neighbors in 16 bits, and with
+inputs of 8 bits such a sum overflows without a warning. Inputs of 7 bits are too coarse for real language
+models, where one outlier sets the scale of a whole row and most other numbers are rounded to 0.
+
+So each input is written as two integers, a high and a low digit, as 37 is written as 3 and 7. The low digit
+is what the high digit left over, on a grid that is 126 times finer. Both digits are rows of one product, so
+the matrix is read from memory only once. The sums are exact, and an input is off by at most a sixteen
+thousandth part of its row's largest number, as with about 14 bits.
+
+The kernel wants the matrix in an order of its own. It is made at the first product and kept as long as the
+matrix lives, so such a matrix is held twice.
 """
 
+import math
 import warnings
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["MANY", "int8_product"]
+__all__ = ["MANY", "int8_product", "two_digits"]
 
-MANY = 2**18
-"""Numbers of a matrix from which on the kernel is asked: below, a cache of the processor holds the matrix."""
+MANY = 100_000
+"""Numbers of a matrix from which on the kernel is asked: below, to prepare the inputs takes longer than to
+restore the matrix."""
 ORDERED = WeakTensorKeyDictionary()
 """Matrix of integers -> (versions, its scale, the kernel's own order), or None where there is no kernel."""
+MOST = 63
+"""A digit is a whole number from -63 to 63, which fits into 7 bits."""
+FINER = 2 * MOST
+"""How many steps of the low digit make one of the high digit, of which half a step is left over at most."""
 
 
 def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor | None:
-    """x (..., in) times integers (out, in) int8 and scale (out, 1), plus bias (out,): (..., out).
+    """Multiply float32 inputs by a matrix of int8 with PyTorch's kernel.
 
-    A row's result depends on no other row. None where that cannot be had, or gains nothing: a small matrix,
-    a gradient to be taken, a scale for less than a row, other numbers than float32, another device, no
-    kernel. Then multiply by integers * scale: the same but for the rounding of x.
+    The result of a row depends on no other row.
+
+    Args:
+        x: The inputs.
+        integers: The matrix, int8.
+        scale: The step of each row of the matrix.
+        bias: Added to the result, or None.
+
+    Returns:
+        The product, or None if there is no kernel for it, or if the kernel gains nothing: for a small matrix,
+        a gradient to be taken, a scale for less than a row, other numbers than float32, or another device.
+        The caller then multiplies by integers * scale, which gives the same but for the rounding of x.
+
+    Shape:
+        x: (..., in); integers: (out, in); scale: (out, 1); bias: (out,); the result: (..., out).
     """
     if integers.numel() < MANY or scale.shape[1] > 1 or integers.is_inference() or scale.is_inference():
         return None
     learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, scale, bias))
     if x.dtype != torch.float32 or x.device.type != "cpu" or learning:
         return None
-    versions, found = (integers._version, scale._version), ORDERED.get(integers)
+    versions = (integers._version, scale._version)
+    found = ORDERED.get(integers)
     if found is None or found[0] != versions or found[1] is not scale:
-        found = ORDERED[integers] = (versions, scale, in_order(integers, scale))
-    if (matrix := found[2]) is None:
+        found = (versions, scale, in_order(integers, scale))
+        ORDERED[integers] = found
+    matrix = found[2]
+    if matrix is None:
         return None
     with torch.no_grad():
         rows = x.reshape(-1, x.shape[-1])  # (N, in)
-        size = rows.abs().amax(-1, keepdim=True).clamp(min=1e-30)  # (N, 1)
-        y = (on_one_grid(rows / size, matrix) * size).view(*x.shape[:-1], len(integers))
-        return y if bias is None else y + bias
+        largest = torch.linalg.vector_norm(rows, math.inf, dim=-1, keepdim=True)  # (N, 1)
+        step = largest.clamp(min=1e-30) / MOST
+        products = times_matrix(two_digits(rows / step), matrix)  # (2 N, out)
+        high = products[: len(rows)]
+        low = products[len(rows) :]
+        y = torch.add(high, low, alpha=1 / FINER) * step
+        y = y.view(*x.shape[:-1], len(integers))
+        if bias is not None:
+            y = y + bias
+        return y
 
 
-def on_one_grid(rows: Tensor, matrix) -> Tensor:
-    """rows (N, in), from -1 to 1 and rounded to one grid, times a matrix that is in order: (N, out)."""
+def two_digits(rows: Tensor) -> Tensor:
+    """Write each number from -63 to 63 as high + low / 126.
+
+    Returns:
+        The high digits of all rows, which are whole numbers, and below them the low digits, from -63 to 63.
+        The kernel rounds the low digits.
+
+    Shape:
+        rows: (N, in); the result: (2 N, in).
+    """
+    high = rows.round()
+    left_over = rows - high  # from -0.5 to 0.5
+    return torch.cat([high, left_over * FINER])
+
+
+def times_matrix(digits: Tensor, matrix) -> Tensor:
+    """Round digits (N, in) to whole numbers, and multiply by a matrix in the kernel's order: (N, out)."""
     if torch.backends.quantized.engine in ("x86", "fbgemm"):
-        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(rows, 1 / 63, 64, matrix)
-    ends = rows.new_tensor([[-1.0], [1.0]]).expand(2, rows.shape[1])  # this kernel's grid spans what it gets
-    # oneDNN's sums of 8 bits overflow on x86 without VNNI, so it gets 7. QNNPACK has no such choice.
+        return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(digits, 1.0, 64, matrix)
+    # These kernels choose a grid between the smallest and the largest number that they get. Two more rows
+    # make it the grid above: 128 whole numbers for oneDNN, and for QNNPACK 256 numbers half as far apart.
     seven_bits = torch.backends.quantized.engine == "onednn"
-    given = torch.cat([rows.nan_to_num(), ends])
+    largest = 63.0 if seven_bits else 63.5
+    ends = digits.new_tensor([[-64.0], [largest]]).expand(2, digits.shape[1])
+    given = torch.cat([digits.nan_to_num(), ends])
     return torch.ops.quantized.linear_dynamic(given, matrix, reduce_range=seven_bits)[:-2]
 
 
