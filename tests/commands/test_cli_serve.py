@@ -113,3 +113,12 @@ def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatc
     assert found.out.startswith("ours answers at http://0.0.0.0:") and "COMPANION_TOKEN" in found.err
     assert main([*argv, "--host", "0.0.0.0", "--token", "s3cret"]) == main(argv) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
+    """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
+    given = []
+    monkeypatch.setattr("companion.commands.serve_command.serve", lambda *args: given.append(args[2]))
+    assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
+    [limits] = given
+    assert limits.seconds >= 0.5 * limits.max_tokens
