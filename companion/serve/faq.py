@@ -1,4 +1,8 @@
-"""Frequent questions: a small index that finds the one which a user asks in other words."""
+"""Questions about the course: a small index of frequent ones, and the glossary.
+
+The app and `companion chat` answer such a question from these two lists and say so. A model of the village
+could not answer it.
+"""
 
 import csv
 import re
@@ -11,6 +15,7 @@ import numpy as np
 from companion import village
 
 FAQ = village.DATA / "faq.csv"
+GLOSSARY = village.DATA / "glossary.csv"
 THRESHOLD = 0.35
 """By benchmarks/faq.py: of 22 in other words it lets 19 be found, none wrongly, and 1 of 16 others.
 
@@ -69,3 +74,76 @@ class Index:
         """The nearest row and its cosine, from 0 to 1."""
         near = self.vectors @ self.vector(pieces(question))  # (N,)
         return self.rows[int(near.argmax())], float(near.max())
+
+
+# -- the glossary --------------------------------------------------------------------------------------------
+
+TERM_ASKED = re.compile(
+    r"""
+    (?: what(?:'s|\s+is|\s+are|\s+does|\s+do)? | define | explain | tell\s+me\s+what )
+    \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
+    (?P<term> .+?)
+    (?: \s+ (?:is|are|mean|means|stand\s+for) )?
+    (?: \s+ in\s+(?:this|the)\s+course )?
+    (?: ,? \s+ please )?
+    \s* [?.!]*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""A question what something is, such as "What is attention?" or "What does softmax mean?"."""
+
+
+class Answered(NamedTuple):
+    """An answer about the course, and where it is from, as a reader is told it."""
+
+    answer: str
+    source: str
+
+
+def read_glossary() -> dict[str, Answered]:
+    """For each name of a term, in small letters, its meaning and the chapter that defines it."""
+    found = {}
+    with GLOSSARY.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            names = row["names"].split(" | ")
+            answer = f"{', '.join(names)}: {row['meaning'].rstrip('.')}."
+            source = f"the glossary, chapter {row['chapter']}: {row['title']}"
+            for name in names:
+                found[name.lower()] = Answered(answer[0].upper() + answer[1:], source)
+    return found
+
+
+class CourseQuestions:
+    """Answers to questions about the course, from the list of frequent questions and from the glossary.
+
+    A term counts as asked for only if the question is of the form "What is …?" and names it exactly, so
+    that no question about a story is taken for one about the course.
+    """
+
+    def __init__(self):
+        self.index = Index(read_frequent())
+        self.terms = read_glossary()
+
+    def find(self, question: str) -> Answered | None:
+        """The answer and its source; None for a question that is not about the course."""
+        row, near = self.index.find(question)
+        exact = near > 0.99
+        if not exact and (term := self.term(question)):
+            return term
+        if near >= THRESHOLD:
+            return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
+        return None
+
+    def term(self, question: str) -> Answered | None:
+        """The entry of the glossary that a question asks for by its name, or None."""
+        asked = TERM_ASKED.fullmatch(" ".join(question.split()))
+        if asked is None:
+            return None
+        name = asked["term"].strip(" \"'“”*").lower()
+        if name.removeprefix("the ") in village.KINDS["thing"] and name.startswith("the "):
+            return None  # "What is the key?" is about a story, "What is a key?" about the course
+        name = re.sub(r"^(a|an|the)\s+", "", name)
+        for tried in (name, name.removesuffix("s"), f"{name}s"):
+            if tried in self.terms:
+                return self.terms[tried]
+        return None

@@ -2,7 +2,8 @@
 
 A conversation is a list of messages, as the field writes them: `[{"role": "user", "content": …},
 {"role": "assistant", "content": …}]`. A user tells a story and asks about it, in words that are not the
-village's; or orders a story and then asks about that. Each answer can be judged exactly.
+village's; or orders a story and then asks about that. Each answer can be judged exactly. Into such a
+conversation a stranger may also say something that is not about the village (`companion.village.strangers`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from companion.village.facts import State
 from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
+from companion.village.strangers import DECLINE, strange_messages
 from companion.village.tasks import moments
 from companion.village.words import KINDS, NUMBERS
 
@@ -76,6 +78,25 @@ ASKED = {
 NOBODY = "Nobody said."
 """The answer to a question about what the story does not mention."""
 ORDERS = ("Tell a story about the {r} {A} and a {c} {n}.", "I want to hear of the {r} {A} and a {c} {n}.")
+LOOSE_ORDERS = (
+    "Tell me a story.",
+    "Tell a story.",
+    "A story, please.",
+    "Can you tell me a story?",
+    "I want to hear a story.",
+    "Tell me another story.",
+    "Tell a story about {A}.",
+    "Tell a story about the {r} {A}.",
+    "Tell me a story about a {r}.",
+    "Tell me a story about a {n}.",
+    "Tell me a story about a {c} {n}.",
+    "Please tell me a story about the {r} {A} and a {c} {n}.",
+    "Tell me a story about the {r} {A} and a {c} {n}.",
+    "Can you tell a story about the {r} {A} and a {c} {n}?",
+    "I want a story about the {r} {A} and a {n}.",
+    "A story about {A} and a {c} {n}, please.",
+)
+"""Orders in other words, some of which leave out the person or the thing."""
 SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
 SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
 
@@ -227,10 +248,10 @@ def lessons(
     return found
 
 
-def orders(n: int, seed: int, questions: int = 0) -> list[Dialogue]:
+def orders(n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS) -> list[Dialogue]:
     """n orders of a story about somebody and a thing, each with a new story that has both in its beginning.
 
-    questions: how many are asked afterwards about the story that was told.
+    questions: how many are asked afterwards about the story that was told. forms: the wordings of an order.
     """
     rng, found = Random(seed), []
     for story in fresh(seed):
@@ -240,7 +261,7 @@ def orders(n: int, seed: int, questions: int = 0) -> list[Dialogue]:
         if early is None or not early.thing:
             continue
         (name, role), held = next(iter(early.role.items())), rng.choice(list(early.thing.values()))
-        contents = [rng.choice(ORDERS).format(r=role, A=name, c=held.color, n=held.noun), story]
+        contents = [rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun), story]
         facts = facts_of(state_of(story))
         kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
         for kind in kinds[:questions]:
@@ -263,14 +284,74 @@ def summaries(n: int, seed: int) -> list[Dialogue]:
     raise AssertionError("unreachable: stories do not end")
 
 
-def course(n: int, seed: int, stories: int = 1500) -> list[Dialogue]:
+def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list[Dialogue]:
     """n conversations to learn from: to seven lessons two orders, with two questions, and one summary.
 
-    stories: as for lessons.
+    stories, unknown: as for lessons.
     """
     tenth = n // 10
     told = [orders(2 * tenth, seed + 1, questions=2), summaries(tenth, seed + 2)]
-    mixed = lessons(n - 3 * tenth, seed, stories=stories) + told[0] + told[1]
+    mixed = lessons(n - 3 * tenth, seed, stories=stories, unknown=unknown) + told[0] + told[1]
+    Random(seed).shuffle(mixed)
+    return mixed
+
+
+def untold(n: int, seed: int) -> list[Dialogue]:
+    """n conversations of one question about the village before any story; the answer is `NOBODY`."""
+    rng, found = Random(seed), []
+    for _ in range(n):
+        about, wordings, _ = ASKED[rng.choice(list(ASKED))]
+        question = rng.choice(wordings).format(x=rng.choice(KINDS[about]), z=rng.choice(KINDS["name"]))
+        found.append(Dialogue(talk(question, NOBODY), ("nobody",)))
+    return found
+
+
+def declined(n: int, seed: int) -> list[Dialogue]:
+    """n conversations of one to three messages that are not about the village, each answered by `DECLINE`."""
+    rng = Random(seed)
+    messages = iter(strange_messages(3 * n, seed, longest=400))
+    found = []
+    for _ in range(n):
+        contents = [next(messages), DECLINE]
+        while rng.random() < 0.3 and len(contents) < 6:
+            contents += [next(messages), DECLINE]
+        found.append(Dialogue(talk(*contents), ("declined",) * (len(contents) // 2)))
+    return found
+
+
+def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) -> list[Dialogue]:
+    """The conversations, into a share of which a stranger says one or two things not about the village.
+
+    An interruption comes before any of the user's messages, and it is answered by `DECLINE`. Nothing else
+    changes: the next order is followed and the next question is answered.
+    """
+    dialogues, rng = list(dialogues), Random(seed)
+    messages = iter(strange_messages(2 * len(dialogues), seed, longest=60))
+    found = []
+    for dialogue in dialogues:
+        contents, kinds = [message["content"] for message in dialogue.messages], list(dialogue.kinds)
+        if rng.random() < share:
+            for _ in range(rng.randint(1, 2)):
+                place = rng.choice((0, rng.randrange(len(kinds))))  # half of the time before all others
+                contents[2 * place : 2 * place] = [next(messages), DECLINE]
+                kinds.insert(place, "declined")
+        found.append(Dialogue(talk(*contents), tuple(kinds)))
+    return found
+
+
+def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
+    """n conversations for an answerer that strangers talk to.
+
+    Of twenty, eight are lessons, five orders with two questions each, one an order in other words, one a
+    summary, one a question before any story, and four messages that are not about the village. Into three in
+    ten of the others a stranger says something that is not about the village either. stories, unknown: as
+    for lessons.
+    """
+    part = n // 20
+    village = lessons(n - 12 * part, seed, stories=stories, unknown=unknown)
+    village += orders(5 * part, seed + 1, questions=2) + orders(part, seed + 4, 1, LOOSE_ORDERS)
+    village += summaries(part, seed + 2) + untold(part, seed + 3)
+    mixed = interrupted(village, seed + 5) + declined(4 * part, seed + 6)
     Random(seed).shuffle(mixed)
     return mixed
 

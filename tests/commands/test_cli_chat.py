@@ -107,7 +107,7 @@ def test_without_a_model_the_shipped_answerer_answers(capsys):
 def test_what_is_too_long_is_said_and_the_conversation_goes_on(made, monkeypatch, capsys):
     out = chat(monkeypatch, capsys, made[2], f"{'key ' * 80}\nWho has the key?\n")
     first, second = out.splitlines()
-    assert "above context_length=64" in first and "/reset" in first and second == "Mara."
+    assert "above context_length=64" in first and "shorten it" in first and second == "Mara."
 
 
 def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(made, monkeypatch, capsys):
@@ -124,6 +124,53 @@ def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
     asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?"]
     out = chat(monkeypatch, capsys, ANSWERER, "\n".join([*asked, "/history"]))
     assert "<|" not in out and out.count("assistant: ") >= 1
+
+
+def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remembered(made, monkeypatch, capsys):
+    asked = ["What is self-attention?", "Do I need a GPU?", "Who has the key?", "/history"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
+    assert out[0].startswith("Self-attention: ") and out[1] == "(From the glossary, chapter 4: Attention.)"
+    assert out[2].startswith("No.") and out[3].startswith("(From the list of frequent questions: ")
+    assert out[4:] == ["Mara.", "user: Who has the key?", "assistant: Mara."]
+    assert "glossary" in chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?")
+    alone = chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?", "--model-only")
+    assert "glossary" not in alone
+
+
+def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
+    from companion.instructions import Chat
+    from companion.village.strangers import DECLINE
+
+    stream = Chat.stream
+
+    def declining(self, text, *given, **options):
+        if not text.startswith("Hello"):
+            yield from stream(self, text, *given, **options)
+            return
+        self.messages = [{"role": "user", "content": text}, {"role": "assistant", "content": DECLINE}]
+        self.dropped += 1  # as a long message does
+        yield DECLINE
+
+    monkeypatch.setattr(Chat, "stream", declining)
+    out = chat(monkeypatch, capsys, made[2], "Who has the key?\nHello there\nAnd the hat?\n/history\n")
+    told = [f"{one['role']}: {one['content']}" for one in TALK]
+    assert out.splitlines() == ["Mara.", DECLINE, "Otto.", *told]
+
+
+@pytest.mark.parametrize("folder", [ANSWERER, None])
+def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, made, monkeypatch, capsys):
+    from companion.commands.chatting import GREETING, HELP
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert main(["chat", "--model", str(folder or made[2])]) == 0
+    said = capsys.readouterr().out
+    assert HELP in said and (GREETING in said) == (folder is not None)
+    examples = [line for line in GREETING.splitlines() if line.startswith("  ")]
+    assert len(examples) == 3 and "companion chat --model smollm2" in GREETING
 
 
 def test_an_answer_without_a_word_is_said(tmp_path, monkeypatch, capsys):

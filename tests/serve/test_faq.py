@@ -1,18 +1,19 @@
-"""Frequent questions: found in other words, and others left to the model."""
+"""Questions about the course: frequent ones, terms of the glossary, and others that are left to the model."""
 
 import re
 
 import pytest
 from support.paraphrases import ASKED, OTHERS, halves
 
-from companion.serve.faq import THRESHOLD, Index, read_frequent
+from companion.serve.faq import THRESHOLD, CourseQuestions, Index, read_frequent, read_glossary
 
 ROWS = read_frequent()
 INDEX = Index(ROWS)
+COURSE = CourseQuestions()
 
 
 def test_the_rows_are_whole_and_no_question_is_there_twice():
-    assert 30 <= len(ROWS) <= 40 and len({row.question.lower() for row in ROWS}) == len(ROWS)
+    assert 30 <= len(ROWS) <= 45 and len({row.question.lower() for row in ROWS}) == len(ROWS)
     assert all(row.question.strip() and len(row.answer) > 20 for row in ROWS)
     assert {meant for _, meant in ASKED} <= {row.question for row in ROWS}
 
@@ -45,7 +46,7 @@ def test_the_villages_own_questions_go_to_the_model():
 
     for one in asked(60, seed=20):
         questions = [message["content"] for message in one.messages if message["role"] == "user"]
-        assert all(INDEX.find(question)[1] < THRESHOLD for question in questions), questions
+        assert not any(COURSE.find(question) for question in questions), questions
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "zzz qqq", "日本語"])
@@ -65,3 +66,51 @@ def test_the_threshold_is_said_to_be_what_was_measured():
             r"of (\d+) in other words it lets (\d+) be found.* (\d+) of (\d+) others", file.read()
         )
     assert [*map(int, numbers.groups())] == [len(asked), right, wrong, len(others)]
+
+
+@pytest.mark.parametrize(
+    "question, name",
+    [
+        ("What is self-attention?", "self-attention"),
+        ("what's a residual connection", "residual connection"),
+        ("What does perplexity mean?", "perplexity"),
+        ("explain backpropagation", "backpropagation"),
+        ("What are logits, please?", "logits"),
+        ("What is meant by the KV cache?", "kv cache"),
+    ],
+)
+def test_a_term_of_the_glossary_is_explained_and_its_chapter_is_named(question, name):
+    found = COURSE.find(question)
+    assert found == read_glossary()[name] and re.search(r"^the glossary, chapter \d+: \w", found.source)
+    assert found.answer.endswith(".") and name in found.answer.lower()
+
+
+def test_the_questions_of_issue_46_are_answered_and_their_source_is_said():
+    assert COURSE.find("What is attention?").source == "the glossary, chapter 4: Attention"
+    found = COURSE.find("How long does it take?")
+    assert "34 hours" in found.answer and "the list of frequent questions" in found.source
+    assert "companion chat --model smollm2" in COURSE.find("is there a general assistant").answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is the key?",  # a thing of the village; "What is a key?" is about attention
+        "What is the capital of France?",
+        "What color is the mask?",
+        "What is the baker called?",
+        "attention",
+        "Hi! Who are you?",
+        "Tell a story about attention.",
+        "",
+    ],
+)
+def test_what_is_no_question_about_the_course_is_left_to_the_model(text):
+    assert COURSE.find(text) is None
+
+
+def test_the_reading_time_is_readmes():
+    from companion.village import DATA
+
+    [hours] = re.findall(r"about (\d+) hours", (DATA.parent / "README.md").read_text("utf-8"))
+    assert f"About {hours} hours" in COURSE.find("How long does the course take?").answer

