@@ -25,11 +25,13 @@ def overview() -> str:
     place = book.repository or "the folder that this was installed from"
     lines += [
         "",
-        "Read them in order:  jupyter lab --notebook-dir=. chapters/00_start.ipynb"
+        "Read them in order:   jupyter lab --notebook-dir=. chapters/00_start.ipynb"
         if here
-        else f"The notebooks are no part of an installed package; they are in {place}.",
-        f"Train a model:       {as_typed('companion', 'train')}",
-        "Exercises end all chapters but 0: write the function, run its cell; check says what is wrong.",
+        else f"The notebooks are not part of the installed package. You find them in {place}.",
+        f"Train a model:        {as_typed('companion', 'train')}",
+        f"Options of a command: {as_typed('companion', 'COMMAND', '--help')}",
+        "",
+        "Every chapter from 1 on ends with exercises. You write a function, and check says what is wrong.",
         "",
     ]
     lines += [f"  companion {name:9} {command.help}" for name, command in COMMANDS.items()]
@@ -39,5 +41,5 @@ def overview() -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its status, as `run` has them; without one, show the course."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    about = "A small language model, from bytes to a story."
+    about = "Train, measure, use and share small language models: the commands of the course."
     return run(lambda: carry_out(COMMANDS, argv, about) if argv else print(overview()))

@@ -20,54 +20,76 @@ def _command(help: str, example: str, file: str, work: str | None = None, shared
 
 
 COMMANDS = {
-    "prepare": _command("a corpus or your own text, as tokens", "companion prepare my_letters/", "preparing"),
+    "prepare": _command(
+        "turn a text of yours, or a public one, into tokens to train on",
+        "companion prepare my_letters/",
+        "preparing",
+    ),
     "train": _command(
-        "a model on prepared text",
+        "train a language model on the village's stories or on a prepared text",
         "companion train --minutes 10 --seed 7",
         "train_command",
         "train_run",
         shared=True,
     ),
-    "course": _command("from bytes to an assistant, in four stages", "companion course", "course"),
-    "generate": _command("text from a prompt", 'companion generate --prompt "Once" --seed 3', "generating"),
+    "course": _command(
+        "train an assistant from scratch, in four stages and 15 minutes", "companion course", "course"
+    ),
+    "generate": _command(
+        "let a model continue a text", 'companion generate --prompt "Once" --seed 3', "generating"
+    ),
     "eval": _command(
-        "loss, perplexity, floor, abilities, tasks", "companion eval --split test", "evaluating"
+        "measure a model: its loss, how true its stories are, its score in tasks",
+        "companion eval --split test",
+        "evaluating",
     ),
     "finetune": _command(
-        "a model that goes on learning: a classifier of your texts, answers, or what is rewarded",
+        "train an existing model further, to classify texts, to answer, or to prefer some texts",
         "companion finetune classify --data labelled.csv",
         "finetuning",
     ),
     "classify": _command(
-        "texts, by a classifier that finetune made",
+        "classify texts with a classifier that finetune made",
         'companion classify --model runs/classifiers/spam "You have won!"',
         "classify_texts",
     ),
     "chat": _command(
-        "with a model that learned to answer", "companion chat --model runs/instructions/village", "chatting"
+        "talk with a model that was trained to answer",
+        "companion chat --model runs/instructions/village",
+        "chatting",
     ),
     "serve": _command(
-        "a model that answers over HTTP, as OpenAI's API does", "companion serve --port 8000", "serve_command"
+        "serve a model over HTTP in the protocol of OpenAI's API",
+        "companion serve --port 8000",
+        "serve_command",
     ),
     "app": _command(
-        "tell, chat, compare and classify in a browser", "companion app --models runs", "app_command"
+        "open the browser app: tell stories, chat, compare models, classify texts",
+        "companion app --models runs",
+        "app_command",
     ),
     "quantize": _command(
-        "a model with 8 or 4 bits a weight",
+        "make a smaller copy of a model, with 8 or 4 bits for each weight",
         "companion quantize --bits 4 --calibrate --output runs/small",
         "quantizing",
     ),
     "info": _command(
-        "what a checkpoint is and where it came from", "companion info --model runs/village", "info"
+        "show the size and shape of a model, and how it was trained",
+        "companion info --model runs/village",
+        "info",
     ),
     "export": _command(
-        "a model for other engines", "companion export gguf --output village.gguf", "exporting"
+        "convert a model for transformers, llama.cpp or onnxruntime",
+        "companion export gguf --output village.gguf",
+        "exporting",
     ),
     "verify": _command(
-        "a public model in our parts, against transformers", "companion verify gpt2", "verify"
+        "check that a public model computes the same here as in transformers",
+        "companion verify gpt2",
+        "verify",
     ),
     "demo": _command(
-        "a part of the model at work on your sentence",
+        "show one part of a model at work on your sentence",
         'companion demo attention "Mara found a red key"',
         "demo_command",
     ),

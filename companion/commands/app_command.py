@@ -44,12 +44,19 @@ def add(parser) -> None:
         "--models",
         type=as_path,
         action="append",
-        help="folder to look for models in; may be given again (default: the shipped models, and runs)",
+        help="folder in which the app looks for models; you can give several (default: the models of the"
+        " course,"
+        " and runs)",
     )
-    about = "a model more: a folder, a GGUF file, smollm2, or one of the hub, fetched before the app starts"
+    about = (
+        "another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is downloaded"
+    )
+    about += " before the app starts; you can give several"
     parser.add_argument("--model", action="append", default=[], help=about)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
-    parser.add_argument("--port", type=integer(1, 65535), default=8501, help="(default: 8501)")
+    parser.add_argument(
+        "--port", type=integer(1, 65535), default=8501, help="port to listen at (default: 8501)"
+    )
     add_device(parser)
 
 

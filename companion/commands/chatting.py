@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from companion import load
+from companion.commands.marking import add_marks, marks_of
 from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
 from companion.instructions import Chat
+from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
@@ -43,24 +45,39 @@ class ChatPlan:
     say: str | None  # the only message; None to read messages from the input
     max_new_tokens: int
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
+    marks: Marks | None = None  # how to show the judge's verdicts on a story; None for no marks
 
 
 def add(parser) -> None:
-    add_model_and_revision(parser, default=ANSWERER, said="the shipped answerer")
-    parser.add_argument("--say", metavar="TEXT", help="one message, its answer, and no more")
+    add_model_and_revision(parser, default=ANSWERER, said="the assistant that comes with the course")
+    parser.add_argument("--say", metavar="TEXT", help="send this one message, print the answer, and exit")
     about = "let the model answer questions about the course, too (default: for a public model)"
     parser.add_argument("--model-only", action="store_true", help=about)
     parser.add_argument(
         "--temperature",
         type=number(0, 100),
-        help="0 takes the likeliest token (default: as the model's generation_config.json says, else 0)",
+        help="0 always takes the most probable token, higher values give more varied answers (default:"
+        " what the"
+        " model's generation_config.json says, else 0)",
     )
-    parser.add_argument("--top-k", type=integer(1), help="draw from the k likeliest tokens only")
+    parser.add_argument("--top-k", type=integer(1), help="sample from the k most probable tokens only")
     parser.add_argument(
-        "--top-p", type=number(1e-9, 1), help="draw from the likeliest that make up this much"
+        "--top-p",
+        type=number(1e-9, 1),
+        help="sample from the most probable tokens that together have this probability",
     )
-    parser.add_argument("--max-new-tokens", type=integer(1), default=200, help="(default: 200)")
-    parser.add_argument("--seed", type=integer(0, 10**12), help="(default: another each time)")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=integer(1),
+        default=200,
+        help="largest number of tokens in an answer (default: 200)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=integer(0, 10**12),
+        help="the same seed gives the same answers (default: a new seed each time)",
+    )
+    add_marks(parser)
     add_device(parser)
 
 
@@ -76,7 +93,8 @@ def plan(args, held: ExitStack) -> ChatPlan:
     ours = not (args.model_only or teller.tokenizer.is_public)
     course = CourseQuestions() if ours else None
     greeting = GREETING if args.model == ANSWERER and ours else ""
-    return ChatPlan(chat, course, greeting, args.say, args.max_new_tokens, args.seed)
+    marks = marks_of(args.marks, args.model, teller.tokenizer)
+    return ChatPlan(chat, course, greeting, args.say, args.max_new_tokens, args.seed, marks)
 
 
 def do(plan: ChatPlan) -> None:
@@ -130,7 +148,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     seed = plan.seed if seed is None else seed
     messages_before, dropped_before = plan.chat.messages, plan.chat.dropped
     said = ""
-    for piece in plan.chat.stream(text, plan.max_new_tokens, seed):
+    pieces = plan.chat.stream(text, plan.max_new_tokens, seed)
+    for piece in marked(pieces, plan.marks, stories_only=True):
         said += piece
         print(piece, end="", flush=True)
         if not is_read():

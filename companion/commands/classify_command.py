@@ -48,7 +48,11 @@ from companion.show import classes as pictures
 from companion.show import plots
 from companion.training import TrainConfig, Trainer
 
-LEARNS = {"head": "the head alone", "last": "the last block and the head", "all": "all weights"}
+LEARNS = {
+    "head": "only the new classification head",
+    "last": "the head and the last block",
+    "all": "all weights",
+}
 REPORT = ("report.json", "confusion.png", "calibration.png")
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
 OURS |= {"adapter_config.json", "adapter_model.safetensors"}
@@ -88,32 +92,51 @@ class ClassifierResult:
 
 
 def add_finetune(kinds) -> None:
-    about = "a classifier, from a file with a column of texts and one of labels"
+    about = "train a classifier on a file with a column of texts and a column of labels"
     form = kinds.add_parser("classify", help=about, description=about)
-    data = "CSV, JSON Lines or Parquet, with a header or names: --column and --label"
+    data = "labelled texts: a CSV file with a header, JSON Lines or Parquet"
     form.add_argument("--data", type=as_path, required=True, help=data)
-    form.add_argument("--column", default="text", help="the column of the texts (default: text)")
-    form.add_argument("--label", default="label", help="the column of the labels (default: label)")
+    form.add_argument("--column", default="text", help="name of the column with the texts (default: text)")
+    form.add_argument("--label", default="label", help="name of the column with the labels (default: label)")
     add_model(form)
-    where = "folder to write (default: runs/classifiers/<data's name>)"
-    add_output(form, where, "a classifier that is there")
+    where = "folder to write to (default: runs/classifiers/<name of the data>)"
+    add_output(form, where, "the classifier")
     learns = "; ".join(f"{name}: {what}" for name, what in LEARNS.items())
+    learns = f"which weights are trained. {learns}"
     form.add_argument("--learn", choices=LEARNS, help=f"{learns} (default: head)")
     form.add_argument(
-        "--read", choices=("last", "mean"), default="last", help="state to read (default: last)"
+        "--read",
+        choices=("last", "mean"),
+        default="last",
+        help="what the head reads: the state of the last token, or the mean over all (default: last)",
     )
     add_method(form)
-    steps = form.add_argument_group("for --learn last and all and --method lora, which go in steps")
-    steps.add_argument("--passes", type=integer(1, 1000), help="over the texts (default: 10)")
-    steps.add_argument("--batch-size", type=integer(1, 4096), help="rows (default: 16)")
-    steps.add_argument(
-        "--lr", type=number(1e-9, 1), help="learning rate of the head (default: 0.001; lora: 0.002)"
+    steps = form.add_argument_group(
+        "for --learn last, --learn all and --method lora, which are trained in steps"
     )
-    steps.add_argument("--decay", type=number(1e-6, 1), help="of the rate from depth to depth (default: 0.5)")
-    form.add_argument("--balanced", action="store_true", help="let each class count alike, however rare")
-    form.add_argument("--cut", action="store_true", help="cut texts that are longer than the model reads")
-    form.add_argument("--held-out", type=float, default=0.2, help="share of each class (default: 0.2)")
-    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
+    steps.add_argument("--passes", type=integer(1, 1000), help="passes over the texts (default: 10)")
+    steps.add_argument("--batch-size", type=integer(1, 4096), help="texts in a batch (default: 16)")
+    steps.add_argument(
+        "--lr", type=number(1e-9, 1), help="learning rate of the head (default: 0.001; with lora 0.002)"
+    )
+    steps.add_argument(
+        "--decay",
+        type=number(1e-6, 1),
+        help="factor of the learning rate from each block to the one below it (default: 0.5)",
+    )
+    form.add_argument(
+        "--balanced", action="store_true", help="give all classes the same weight, however rare they are"
+    )
+    form.add_argument("--cut", action="store_true", help="cut texts that are longer than the model's context")
+    form.add_argument(
+        "--held-out",
+        type=float,
+        default=0.2,
+        help="share of each class that is held out to measure the classifier (default: 0.2)",
+    )
+    form.add_argument(
+        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
+    )
     add_device(form)
 
 
@@ -277,9 +300,9 @@ def learn(plan: ClassifierPlan, labels: torch.Tensor) -> None:
 
 def report_finetune(plan: ClassifierPlan, found: ClassifierResult) -> None:
     low, high = found.interval
-    print(f"learned from {found.learned_from:,} texts, asked about {found.held_out:,} others")
-    print(f"right: {found.accuracy:.3f} ({low:.3f} to {high:.3f}, 95 %)")
-    print(f"  baselines: majority {found.majority:.3f}, counting words {found.words:.3f}")
+    print(f"Trained on {found.learned_from:,} texts, measured on {found.held_out:,} others.")
+    print(f"Accuracy: {found.accuracy:.3f} ({low:.3f} to {high:.3f}, 95 %)")
+    print(f"  Baselines: always the most frequent class {found.majority:.3f}, word counts {found.words:.3f}")
     print(f"  {verdict(*found.gain_over_words, found.held_out)}")
     width = max(5, *map(len, plan.classes))
     print(f"{'class':{width}}  texts  recall (95 %)        precision (95 %)")
@@ -288,19 +311,21 @@ def report_finetune(plan: ClassifierPlan, found: ClassifierResult) -> None:
         print(f"{name:{width}}  {sum(row):5,}  {share(row[k], sum(row)):19}  {share(column[k], sum(column))}")
     error = found.calibration_error
     print(
-        f"calibration error {error:.3f}: confidence and share right differ by so much on average (0 is best)"
+        f"Calibration error: {error:.3f}, the average difference between confidence and accuracy (0 is best)"
     )
     print(f"In {plan.output}: the classifier, report.json, confusion.png, calibration.png.")
-    print("To ask it, here about a text that was held out:\n")
+    print("To classify a text, here one that was held out:\n")
     print(f"  {as_typed('companion', 'classify', '--model', plan.output, plan.texts[plan.held_out[0]][:60])}")
 
 
 def add_method(form) -> None:
     """--method, --rank and --alpha, for every kind of finetune."""
-    about = "move the weights, or an adapter beside them (chapter 17) (default: full)"
+    about = (
+        "full trains the weights themselves, lora a small adapter beside them (chapter 17) (default: full)"
+    )
     form.add_argument("--method", choices=("full", "lora"), default="full", help=about)
-    form.add_argument("--rank", type=integer(1, 10**5), help="of the adapter (default: 8)")
-    form.add_argument("--alpha", type=number(1e-6, 1e6), help="(default: 8)")
+    form.add_argument("--rank", type=integer(1, 10**5), help="rank of the adapter (default: 8)")
+    form.add_argument("--alpha", type=number(1e-6, 1e6), help="scale of the adapter (default: 8)")
 
 
 def check_method(args: Namespace) -> None:
@@ -321,10 +346,13 @@ def hang_on(model: GPT, args: Namespace) -> None:
 def verdict(low: float, high: float, n: int) -> str:
     """What the interval of (model right - words right), on the same n texts, says of the model."""
     if low > 0:
-        return f"the model is needed: right more often than counting words, by {low:.3f} to {high:.3f} (95 %)"
+        return f"The model is right more often than word counts, by {low:.3f} to {high:.3f} (95 %)."
     if high < 0:
-        return f"counting words is better, by {-high:.3f} to {-low:.3f} (95 %): the model is not needed"
-    return f"model minus words {low:+.3f} to {high:+.3f} (95 %): it adds nothing that {n:,} texts can show"
+        return f"Word counts are right more often than the model, by {-high:.3f} to {-low:.3f} (95 %)."
+    return (
+        f"Model minus word counts: {low:+.3f} to {high:+.3f} (95 %). {n:,} texts are too few to show a"
+        " difference."
+    )
 
 
 def share(part: int, n: int) -> str:

@@ -20,7 +20,7 @@ from companion.generation import LanguageModel
 from companion.instructions import chat_rows, says
 from companion.runtime.command_line.options import as_path, integer, number
 from companion.runtime.command_line.steps import carry_out
-from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.files.whole_files import claim, staged, write_whole
 from companion.runtime.models.devices import pick_device
 from companion.runtime.training.distributed import launched
@@ -108,10 +108,12 @@ def assistant_words(plan: CoursePlan) -> list:
 
 
 STAGES = {
-    "data": Stage("the village tells its stories, and a tokenizer cuts them into tokens", data_words),
-    "teller": Stage("a model learns to tell them", teller_words),
-    "answerer": Stage("it learns to answer questions and to follow orders", answerer_words),
-    "assistant": Stage("of what it tells, it learns to prefer what is true", assistant_words),
+    "data": Stage("the village's stories are made and cut into tokens", data_words),
+    "teller": Stage("a model learns to tell such stories", teller_words),
+    "answerer": Stage(
+        "the model learns to answer questions and to tell the stories that it is asked for", answerer_words
+    ),
+    "assistant": Stage("the model tells stories and learns to prefer the true ones", assistant_words),
 }
 
 
@@ -119,12 +121,16 @@ STAGES = {
 
 
 def add(parser) -> None:
-    parser.add_argument("--output", type=as_path, default=COURSE, help=f"folder to write (default: {COURSE})")
-    parser.add_argument("--resume", action="store_true", help="go on where a course in --output ended")
+    parser.add_argument(
+        "--output", type=as_path, default=COURSE, help=f"folder to write to (default: {COURSE})"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the course in --output where it stopped"
+    )
     abouts = {
-        "minutes": "by which the stages are sized",
-        "questions": "and so many stories, to measure with after each stage",
-        "seed": "",
+        "minutes": "about how long the training of all stages together may take",
+        "questions": "number of questions, and of stories, with which each stage is measured",
+        "seed": "seed of all random choices",
     }
     for name, about in abouts.items():
         about = f"{about} (default: {USUAL[name]})".strip()
@@ -217,7 +223,8 @@ def do(plan: CoursePlan) -> list[dict]:
         work(plan, name, argv)
         check_whole(plan, name)
         row = {"stage": name, "seconds": round(time.perf_counter() - begun, 1)}
-        row |= look(plan, name)
+        with waiting("Measuring what the model can do"):
+            row |= look(plan, name)
         plan.done[name] = row
         with open(plan.folder / LOG, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
@@ -232,7 +239,7 @@ def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     except ValueError as error:
         if name != "assistant" or "rewards are equal" not in str(error):
             raise
-        print(f"{error}\nThe assistant is the answerer as it is.")
+        print(f"{error}\nThe assistant is therefore the same model as the answerer.")
         with staged(plan.folder / name) as new:
             hidden = shutil.ignore_patterns(".*")
             shutil.copytree(plan.folder / "answerer", new, ignore=hidden, dirs_exist_ok=True)
@@ -302,10 +309,10 @@ def lines_of(rows: list[dict]) -> list[str]:
 def report(plan: CoursePlan, rows: list[dict]) -> None:
     lines = reference_lines("val")
     print("\n" + "\n".join(lines_of(rows)))
-    reached = f"a perfect reader who forgets what it was told reaches {lines['forgetful reader']:.4f}"
+    reached = f"a perfect model that forgets earlier sentences reaches {lines['forgetful reader']:.4f}"
     print(f"The floor is {lines['floor']:.4f} bits per byte; {reached}.")
     print(f"{sum(row['seconds'] for row in rows) / 60:.1f} minutes in all.")
     chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]
-    print(f"\nTo talk with it:\n\n  {as_typed('companion', *chat)}\n")
+    print(f"\nTo talk with the assistant:\n\n  {as_typed('companion', *chat)}\n")
     if sys.stdin is not None and sys.stdin.isatty():
         carry_out(COMMANDS, chat, "")

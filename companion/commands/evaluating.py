@@ -1,10 +1,13 @@
 """companion eval: how well a model predicts a text, tells stories and answers questions."""
 
+import math
 import tomllib
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
 from tqdm import tqdm
 
 from companion import load, village
@@ -14,12 +17,13 @@ from companion.datasets import encode_documents
 from companion.generation import LanguageModel
 from companion.runtime.command_line.options import as_path, integer, refuse
 from companion.runtime.command_line.settings import CONFIG
-from companion.runtime.data.prepared import Split, prepared_meta
+from companion.runtime.command_line.tables import table
+from companion.runtime.command_line.terminal import waiting
+from companion.runtime.data.prepared import Split, prepared_meta, row_starts
 from companion.runtime.evaluation.benchmark_files import FORMATS, POOL
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.storage.model_names import is_public, same_tokenizer
-from companion.runtime.training.reports import scores_line
 from companion.runtime.training.resuming import BEST
 from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
@@ -37,6 +41,7 @@ class TextPlan:
     """A text to predict, and stories to judge."""
 
     split: Split
+    name: str  # of the split: train, val or test
     limits: str | None  # the village's split whose reference lines apply; None where none do
     note: str | None  # a line that says which text this is; None where that is plain
     judged: int  # how many stories the model tells and the judge reads
@@ -73,33 +78,52 @@ class EvaluateResult:
 
 def add(parser):
     add_model(parser)
-    parser.add_argument("--data", type=as_path, help="prepared folder (default: its own, else the village)")
-    parser.add_argument("--split", choices=["train", "val", "test"], help="(default: val)")
+    parser.add_argument(
+        "--data",
+        type=as_path,
+        help="folder that companion prepare wrote, whose text is predicted (default: the text that the"
+        " model was"
+        " trained on, if its folder is still there, else the village's stories)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test"],
+        help="part of the text: what the model was trained on, what was held out, or the village's test"
+        " stories (default: val)",
+    )
     parser.add_argument(
         "--stories",
         type=integer(0, 10**6),
-        help="village: stories to judge (default: 100; 0 for a model with another tokenizer)",
+        help="village only: number of stories that the model tells and the judge checks (default: 100; 0"
+        " for a"
+        " model with another tokenizer)",
     )
-    parser.add_argument("--temperature", type=float, help=f"of the judged stories (default: {TEMPERATURE})")
-    parser.add_argument("--seed", type=int, default=1, help="of judged stories and of tasks (default: 1)")
+    parser.add_argument(
+        "--temperature", type=float, help=f"temperature of the judged stories (default: {TEMPERATURE})"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the judged stories and of the tasks (default: 1)"
+    )
     tasks = parser.add_argument_group(
         "tasks",
-        "with --tasks, loss and stories are left out unless --data, --split or --stories is given too",
+        "With --tasks, only the tasks are measured. Add --data, --split or --stories to measure loss and"
+        " stories too.",
     )
     tasks.add_argument(
         "--tasks",
-        help=f"with commas between: {', '.join(KINDS)}, or {ALL} for all of these; and files"
-        f" of {', '.join(FORMATS)}, such as arc.jsonl, or arc:mine.parquet to say what it is",
+        help="tasks to measure, separated by commas. Questions about stories of the village:"
+        f" {', '.join(KINDS)}, or {ALL} for all of these. Files of public benchmarks:"
+        f" {', '.join(FORMATS)}, such as arc.jsonl, or arc:mine.parquet to say which benchmark it is",
     )
     tasks.add_argument(
         "--examples",
         type=integer(1, 10**6),
-        help=f"questions of each task, of a file the first ones (default: {EXAMPLES})",
+        help=f"number of questions in each task; of a file, the first ones (default: {EXAMPLES})",
     )
     tasks.add_argument(
         "--shots",
         type=integer(0, POOL - 1),
-        help="answered questions of the same task to show before each (default: 0)",
+        help="number of answered questions that stand before each question as examples (default: 0)",
     )
     add_device(parser)
 
@@ -153,7 +177,7 @@ def plan_text(args, teller: LanguageModel) -> TextPlan:
     if not judged:
         refuse(args, ["temperature"], OF_STORIES)
     temperature = TEMPERATURE if args.temperature is None else args.temperature
-    return TextPlan(split, name if limits else None, note, judged, args.seed, temperature)
+    return TextPlan(split, name, name if limits else None, note, judged, args.seed, temperature)
 
 
 def own_data(args) -> tuple[Path | None, str | None]:
@@ -167,9 +191,10 @@ def own_data(args) -> tuple[Path | None, str | None]:
     of_village = args.split == "test" or args.stories is not None or args.temperature is not None
     if folder and not of_village:
         part = "it was trained on" if args.split == "train" else "was held out"
-        return folder, f"On its own text, {source}, the part that {part} ({folder}):"
+        return folder, f"Loss on the model's own text, {source}, the part that {part} ({folder})"
     how = f"--data {folder}" if folder else "--data and its prepared folder"
-    return None, f"On the village's stories, though it was trained on {source}; for that text, add {how}:"
+    rest = f"The model was trained on {source}. To measure it on that text, add {how}."
+    return None, f"Loss on the village's stories. {rest}"
 
 
 def text_of(model: Path) -> tuple[str | None, Path | None]:
@@ -203,34 +228,83 @@ def do(plan: EvaluatePlan) -> EvaluateResult:
 def measure_text(teller: LanguageModel, text: TextPlan) -> TextResult:
     """Measure the loss on the text, with the lines to hold it against, and judge the stories."""
     length, rows = rows_at_once(text.split.starts, teller.model.config)
-    loss = evaluate(teller.model, text.split, length, rows)
-    scores = village_scores(teller, text.judged, text.seed, text.temperature) if text.judged else {}
+    n_batches = math.ceil((len(row_starts(text.split.starts, length)) - 1) / rows)
+    with counted_passes(teller.model, "Predicting the text", n_batches):
+        loss = evaluate(teller.model, text.split, length, rows)
+    scores = {}
+    if text.judged:
+        with waiting(f"Telling {text.judged:,} stories"):
+            scores = village_scores(teller, text.judged, text.seed, text.temperature)
     lines = reference_lines(text.limits) if text.limits else {}
     return TextResult(length, loss, lines, scores)
+
+
+@contextmanager
+def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
+    """While inside, a progress bar counts how many batches the model has read; total: of all."""
+    bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
+
+    def count(part, inputs, output) -> None:
+        bar.update()
+
+    hook = model.embed.register_forward_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+        bar.close()
 
 
 def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
     if plan.text and result.text:
         report_text(plan.text, result.text, plan.teller.model.config.context_length)
     if plan.exams:
+        if plan.text:
+            print("\nTasks\n")
         print("\n".join(lines_of(plan.exams, result.right)))
 
 
 def report_text(text: TextPlan, result: TextResult, context_length: int) -> None:
     loss = result.loss
-    lines = result.lines
-    if text.note:
-        print(text.note)
+    print(text.note or f"Loss on the {'village' if text.limits else 'prepared text'}, split {text.name}")
     if result.length < context_length:
-        print(
-            f"in pieces of at most {result.length:,} tokens, of the {context_length:,} that it reads at once"
-        )
-    print(f"loss {loss.nats_per_token:.4f} nats per token, perplexity {perplexity(loss.nats_per_token):.2f}")
-    print(f"{loss.bits_per_byte:.4f} bits per byte", end="")
-    if lines:
-        limits = f"floor {lines['floor']:.4f}, forgetful reader {lines['forgetful reader']:.4f}"
-        print(f"; {limits}: {gap_left(loss.bits_per_byte, lines):.1%} of the gap left", end="")
+        pieces = f"The text was read in pieces of at most {result.length:,} tokens."
+        print(f"{pieces} The model's whole context, {context_length:,} tokens, takes too much memory.")
+    rows = [("bits per byte", f"{loss.bits_per_byte:.4f}", "what the model needs to predict a byte")]
+    if lines := result.lines:
+        gap = gap_left(loss.bits_per_byte, lines)
+        forgetful = "a perfect model that forgets earlier sentences"
+        rows += [
+            ("  floor", f"{lines['floor']:.4f}", "the entropy of the village: no model can do better"),
+            ("  forgetful baseline", f"{lines['forgetful reader']:.4f}", forgetful),
+            ("  gap left", f"{gap:.1%}", "of the way from the forgetful baseline to the floor"),
+        ]
+    rows.append(("nats per token", f"{loss.nats_per_token:.4f}", "the same loss for a token, as in training"))
+    rows.append(("perplexity", f"{perplexity(loss.nats_per_token):.2f}", "e to the power of nats per token"))
     print()
+    print("\n".join(table(rows, right=[1])))
     if result.scores:
-        print(scores_line(result.scores, text.judged))
-        print(", ".join(f"{name} {value:.3f}" for name, value in result.scores.items()))
+        print(f"\n{text.judged:,} stories that the model told, checked by the village's judge\n")
+        rows = [(name, shown(name, value), MEASURES[name]) for name, value in result.scores.items()]
+        print("\n".join(table(rows, right=[1])))
+        if "grammar" not in result.scores:
+            print("None of the stories came to an end, so there is nothing to judge: train longer.")
+
+
+MEASURES = {
+    "ended": "stories that came to an end; only these are judged below",
+    "grammar": "sentences that are sentences of the village",
+    "consistent": "stories without a contradiction",
+    "flawless": "stories without any fault",
+    "whole": "stories without any fault that end as a story should",
+    "memory": "words that follow from the story so far, and are right",
+    "recalls": "number of such words in a story, on average",
+    "words": "number of words in a story, on average",
+    "distinct": "stories that are unlike all earlier ones",
+}
+"""What the judge measures of stories, in the order of `village_scores`."""
+
+
+def shown(name: str, value: float) -> str:
+    """A measure as the table shows it: a share in per cent, or a number."""
+    return f"{value:.1f}" if name in ("recalls", "words") else f"{value:.1%}"

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from companion.evaluation import Task, choice_scores, cloze, exact_match, multiple_choice, wilson_interval
+from companion.runtime.command_line.tables import table
 from companion.runtime.evaluation.benchmark_files import (
     FORMATS,
     Item,
@@ -118,12 +119,11 @@ def score(teller: Any, exam: Exam) -> int:
 
 
 def lines_of(exams: list[Exam], right: list[int]) -> list[str]:
-    """A line for each: its name, share right, interval, n, and share by chance."""
-    width, lines = max(len(exam.name) for exam in exams), []
+    """A table with a line for each: its name, share right, interval, share by chance, and n."""
+    rows = []
     for exam, count in zip(exams, right, strict=True):
         n = len(exam.items)
         low, high = wilson_interval(count, n)
-        chance = "" if exam.chance is None else f", by chance {exam.chance:.3f}"
-        share = f"{count / n:.3f} right (95 % interval {low:.3f} to {high:.3f})"
-        lines.append(f"{exam.name:{width}}  {share}, n {n:,}{chance}")
-    return lines
+        chance = "–" if exam.chance is None else f"{exam.chance:.3f}"
+        rows.append((exam.name, f"{count / n:.3f}", f"{low:.3f} to {high:.3f}", chance, f"{n:,}"))
+    return table(rows, ("task", "right", "95 % interval", "by chance", "questions"), right=[1, 2, 3, 4])

@@ -54,22 +54,24 @@ def add(parser):
     forms = parser.add_subparsers(
         dest="form",
         required=True,
-        metavar="form",
-        description="a model (default: the shipped one) for other engines, as:",
+        metavar="format",
+        title="formats",
+        description="What to write. By default the model is the storyteller that comes with the course."
+        " companion export FORMAT --help describes the options.",
     )
     abouts = {
-        "hf": "a folder that transformers, and what reads its layout, loads",
-        "gguf": "one file for llama.cpp, with the tokenizer and the chat template inside",
-        "onnx": "a folder with a graph for onnxruntime, whose past may have any length, and the tokenizer",
+        "hf": "a folder in Hugging Face's layout, for transformers and other libraries that read it",
+        "gguf": "a GGUF file for llama.cpp, with the tokenizer and the chat template inside",
+        "onnx": "a folder with an ONNX graph with a KV cache for onnxruntime, and the tokenizer",
     }
     for name, about in abouts.items():
         form = forms.add_parser(name, help=about, description=about)
         add_model(form)
-        what = "file to write, such as out.gguf" if name == "gguf" else "folder to write"
-        add_output(form, what, "a model that was exported before", required=True)
+        what = "file to write, such as out.gguf" if name == "gguf" else "folder to write to"
+        add_output(form, what, "an earlier export", required=True)
         form.set_defaults(kind=None)
         if name == "gguf":
-            held = "what matrices are held in (default: f16)"
+            held = "number format of the matrices (default: f16)"
             form.add_argument("--kind", choices=KINDS, default="f16", help=held)
 
 

@@ -27,7 +27,9 @@ def add(parser) -> None:
         dest="kind",
         required=True,
         metavar="kind",
-        description="a model (default: the shipped one) that goes on learning, as:",
+        title="kinds",
+        description="What the model is trained to do. By default it is the storyteller that comes with the"
+        " course. companion finetune KIND --help describes the options.",
     )
     for module in KINDS.values():
         module.add_finetune(kinds)

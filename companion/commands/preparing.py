@@ -34,40 +34,56 @@ def add(parser):
     parser.add_argument(
         "text",
         nargs="+",
-        help="village, lamplighter, pydoc, shakespeare, tinystories, or your own files and folders in UTF-8;"
-        f" or shards ({', '.join(SHARDS)}) by name, folder or pattern; or, from the hub, {', '.join(HUB)}",
+        help="your own files and folders in UTF-8; or a text by its name: village, lamplighter, pydoc,"
+        " shakespeare or tinystories; or a corpus in shards, which are files that end in"
+        f" {', '.join(SHARDS)}, by name, folder or pattern; or a corpus from the hub: {', '.join(HUB)}",
     )
     parser.add_argument(
-        "--data", type=as_path, help="folder to write (default: runs/data/<name of the text>)"
+        "--data", type=as_path, help="folder to write the tokens to (default: runs/data/<name of the text>)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="also over the data of another text")
     parser.add_argument(
-        "--skip", action="store_true", help="leave out files that are no UTF-8 text, and rows of shards"
+        "--overwrite", action="store_true", help="replace the data of another text in that folder"
+    )
+    parser.add_argument(
+        "--skip",
+        action="store_true",
+        help="leave out files that are not UTF-8 text, and such rows of shards, instead of stopping there",
     )
     parser.add_argument(
         "--tokenizer",
-        help=f"{', '.join(OURS)} (GPT-2's own), or that of a folder or of a model of the hub (default: bpe)",
+        help="how to cut the text into tokens: bpe, char and word train a tokenizer on it, gpt2 is"
+        " GPT-2's, and"
+        " the name of a folder or of a model on the hub takes that model's tokenizer (default: bpe)",
     )
     parser.add_argument(
-        "--vocab-size", type=integer(1), help="tokens of the vocabulary (default: by the length of the text)"
+        "--vocab-size",
+        type=integer(1),
+        help="number of tokens in the vocabulary (default: depends on the length of the text)",
     )
-    parser.add_argument("--val-fraction", type=float, help="share held out (default: 0.1; of shards 0.01)")
+    parser.add_argument(
+        "--val-fraction",
+        type=float,
+        help="share of the text that is held out to measure the loss (default: 0.1; for shards 0.01)",
+    )
     parser.add_argument(
         "--stories",
         type=integer(1, 10**7),
-        help=f"village only: new stories to train on (default: {STORIES:,})",
+        help=f"village only: number of new stories to train on (default: {STORIES:,})",
     )
     parser.add_argument(
         "--seed", type=integer(0, 10**12), help="village only: seed of the new stories (default: 4)"
     )
     parser.add_argument("--column", help="shards only: field or column that holds the text (default: text)")
     parser.add_argument(
-        "--documents", type=integer(1), help="shards only: take the first ones (default: all)"
+        "--documents",
+        type=integer(1),
+        help="shards only: take this many documents from the beginning (default: all)",
     )
     parser.add_argument(
         "--processes",
         type=integer(1, 1024),
-        help="shards only: how many tokenize (default: 1); a run that was stopped goes on with what is whole",
+        help="shards only: number of processes that tokenize (default: 1). If the command is stopped, run it"
+        " again, and it continues with the shards that are finished",
     )
 
 

@@ -52,14 +52,16 @@ class Quantized:
 
 def add(parser) -> None:
     add_model(parser)
-    parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="of a weight (default: 8)")
-    about = "weights of a row that share a scale (default: 32 with 4 bits, else the whole row)"
+    parser.add_argument(
+        "--bits", type=int, choices=(8, 4), default=8, help="bits for each weight (default: 8)"
+    )
+    about = "number of weights that share a scale (default: 32 with 4 bits, else a whole row)"
     parser.add_argument("--group", type=integer(1, 10**6), help=about)
-    about = f"choose the integers by what the layers read in {TEXTS} texts"
+    about = f"choose the integers so that the layers' outputs on {TEXTS} texts change least"
     parser.add_argument("--calibrate", action="store_true", help=about)
-    about = "texts to calibrate and to measure with: a file or folder, or a corpus (default: village)"
+    about = "texts to calibrate and to measure with: a file, a folder, or a corpus (default: village)"
     parser.add_argument("--data", default="village", metavar="TEXT", help=about)
-    add_output(parser, "folder to write", "a quantized model", required=True)
+    add_output(parser, "folder to write to", "the quantized model", required=True)
 
 
 def plan(args, held: ExitStack) -> QuantizePlan:

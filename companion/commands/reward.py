@@ -24,7 +24,7 @@ from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.command_line.options import as_path, integer, number, refuse
-from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import pick_device
@@ -81,35 +81,63 @@ class RewardPlan:
 
 
 def add_finetune(kinds) -> None:
-    about = "a model that is rewarded for true stories of the village, or that prefers as pairs of texts say"
-    form = kinds.add_parser("rewards", help=about, description=about)
-    form.add_argument("--data", type=as_path, help="pairs for DPO: JSON Lines of prompt, chosen, rejected")
-    add_model(form)
-    where = "folder to write (default: runs/rewards/village, or the name of --data)"
-    add_output(form, where, "a model that is there")
-    form.add_argument("--steps", type=integer(1, 10**6), help="(default: 224; grpo: 18; a file: two passes)")
-    about = "(default: 0.0001; grpo: 0.0003; of a swift: 0.001; a file: 0.00001)"
-    form.add_argument("--lr", type=number(1e-9, 1), help=about)
-    judged = form.add_argument_group("for the village's judge")
-    about = "dpo prefers true stories to others, on new draws each 8 steps; grpo blames what is false"
-    judged.add_argument("--method", choices=JUDGED, help=f"{about} (default: dpo)")
-    about = "to draw for, each 8 steps (default: 128), with grpo each step (default: 32)"
-    judged.add_argument("--prompts", type=integer(1, 1024), help=about)
-    judged.add_argument("--size", type=integer(2, 1024), help="stories to a prompt (default: 8; grpo: 4)")
-    judged.add_argument(
-        "--mixed", type=number(0, 100), help="weight of true stories learned as well (default: 1.5; grpo: 0)"
+    about = (
+        "train a model with rewards: for true stories of the village, or from pairs of a better and a"
+        " worse text"
     )
-    about = "share of the weights as they were in the mean that is kept (default: 0.3; grpo: 0)"
+    form = kinds.add_parser("rewards", help=about, description=about)
+    form.add_argument(
+        "--data",
+        type=as_path,
+        help="pairs for DPO: JSON Lines with prompt, chosen and rejected (default: the village's judge)",
+    )
+    add_model(form)
+    where = "folder to write to (default: runs/rewards/village, or the name of --data)"
+    add_output(form, where, "the model")
+    form.add_argument(
+        "--steps",
+        type=integer(1, 10**6),
+        help="training steps (default: 224; with grpo 18; with a file, two passes)",
+    )
+    about = "learning rate (default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001)"
+    form.add_argument("--lr", type=number(1e-9, 1), help=about)
+    judged = form.add_argument_group("with the village's judge")
+    about = (
+        "dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the probability"
+    )
+    about += " of false sentences"
+    judged.add_argument("--method", choices=JUDGED, help=f"{about} (default: dpo)")
+    about = "prompts to sample stories for: every 8 steps (default: 128), with grpo every step (default: 32)"
+    judged.add_argument("--prompts", type=integer(1, 1024), help=about)
+    judged.add_argument(
+        "--size", type=integer(2, 1024), help="stories for each prompt (default: 8; with grpo 4)"
+    )
+    judged.add_argument(
+        "--mixed",
+        type=number(0, 100),
+        help="weight in the loss of true stories from the village (default: 1.5; with grpo 0)",
+    )
+    about = (
+        "the saved weights are a mean of old and new weights; this is the share of the old ones"
+        " (default: 0.3;"
+    )
+    about += " with grpo 0)"
     judged.add_argument("--average", type=number(0, 1), help=about)
-    paired = form.add_argument_group("for pairs")
-    paired.add_argument("--beta", type=number(1e-6, 100), help="of DPO (default: 0.1)")
+    paired = form.add_argument_group("with pairs")
+    paired.add_argument(
+        "--beta",
+        type=number(1e-6, 100),
+        help="beta of DPO, which limits how far the model moves (default: 0.1)",
+    )
     form.add_argument(
         "--asked",
         type=integer(2, 10**6),
         default=200,
         help="stories to measure with; fewer take less time with a large model (default: 200)",
     )
-    form.add_argument("--seed", type=integer(0, 10**6), default=0, help="(default: 0)")
+    form.add_argument(
+        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
+    )
     add_device(form)
 
 
@@ -203,7 +231,7 @@ def do_finetune(plan: RewardPlan) -> dict:
     save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
     if early:
         print(f"\n{early}", file=sys.stderr)
-    with measuring(plan.output):
+    with measuring(plan.output), waiting("Measuring what the model can do"):
         after = look(plan.teller, plan.asked, plan.seed)
     report = {"steps": steps, "before": before, "after": after}
     write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
@@ -220,11 +248,11 @@ def learn(plan: RewardPlan) -> tuple[int, str, bool]:
     except KeyboardInterrupt:
         if not steps:
             raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
-        return steps, f"stopped after {steps} steps; what was learned is kept", True
+        return steps, f"stopped after {steps} steps; the model is saved as it is now", True
     except ValueError as error:  # a round in which nothing could be preferred
         if not steps:
             raise
-        return steps, f"ended after {steps} steps, which are kept: {error}", False
+        return steps, f"ended after {steps} steps, and the model is saved: {error}", False
     return steps, "", False
 
 
@@ -364,12 +392,14 @@ def by_pairs(plan: RewardPlan) -> Iterator[int]:
 
 
 def report_finetune(plan: RewardPlan, found: dict) -> None:
-    print(f"{found['steps']} steps; {plan.asked:,} begun stories of the village, before and after:")
+    print(
+        f"Trained for {found['steps']} steps. Measured on {plan.asked:,} village stories, before and after:"
+    )
     for name in ("before", "after"):
         row, (low, high) = found[name], found[name]["interval"]
         print(
             f"  {name:6}  true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)  words {row['words']:.0f}"
             f"  patterns {row['patterns']}  bits per byte {row['bits per byte']:.4f}"
         )
-    print(f"In {plan.output}: the model, and report.json. To hear it:\n")
+    print(f"In {plan.output}: the model, and report.json. To let it tell a story:\n")
     print(f"  {as_typed('companion', 'generate', '--model', plan.output)}")

@@ -32,25 +32,37 @@ class ServePlan:
 
 
 def add(parser) -> None:
-    add_model_and_revision(parser, default=ANSWERER, said="the shipped answerer")
-    parser.add_argument("--name", help="what clients call the model (default: its folder's name)")
+    add_model_and_revision(parser, default=ANSWERER, said="the assistant that comes with the course")
+    parser.add_argument("--name", help="name of the model in requests (default: the name of its folder)")
     parser.add_argument(
         "--host",
         type=as_word,
         default="127.0.0.1",
-        help="address to listen at; 0.0.0.0 lets other machines ask (default: 127.0.0.1, this one alone)",
+        help="address to listen at; 0.0.0.0 lets other computers in (default: 127.0.0.1, only this computer)",
     )
     parser.add_argument(
-        "--port", type=integer(0, 65535), default=8000, help="0 takes a free one (default: 8000)"
+        "--port",
+        type=integer(0, 65535),
+        default=8000,
+        help="port to listen at; 0 takes a free one (default: 8000)",
     )
     parser.add_argument(
-        "--token", help=f"asked of each client; other users may see it here, not in the variable {TOKEN}"
+        "--token",
+        help="secret that each client must send (default: none). Other users of this computer can see what"
+        " you"
+        f" type here, so better set the environment variable {TOKEN}",
     )
     bounds = [
-        ("slots", 1, 1024, 8, "answers that are drawn together"),
-        ("waiting", 1, 10**5, 32, "requests that may wait; more are told to try again later (429)"),
-        ("max-tokens", 1, 10**6, 512, "of an answer, at most, and unless asked otherwise"),
-        ("max-body", 1024, 10**8, 256 * 1024, "bytes of a request, at most"),
+        ("slots", 1, 1024, 8, "number of answers that are generated together"),
+        ("waiting", 1, 10**5, 32, "number of requests that may wait; further ones get status 429"),
+        (
+            "max-tokens",
+            1,
+            10**6,
+            512,
+            "largest number of tokens in an answer, and the number if a request does not say",
+        ),
+        ("max-body", 1024, 10**8, 256 * 1024, "largest number of bytes in a request"),
     ]
     for name, low, high, default, about in bounds:
         kind = integer(low, high)
@@ -59,7 +71,7 @@ def add(parser) -> None:
         "--seconds",
         type=number(0.1, 86_400),
         default=SECONDS,
-        help=f"for a request, at most, waiting included (default: {SECONDS:g})",
+        help=f"longest time for a request, including waiting, in seconds (default: {SECONDS:g})",
     )
     add_device(parser)
 
@@ -83,7 +95,10 @@ def do(plan: ServePlan) -> None:
     place = in_url(host)
     print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)
     if plan.token is None and plan.host not in LOCAL:
-        print(f"Whoever reaches {place} can ask it; a token in {TOKEN} keeps strangers out.", file=sys.stderr)
+        print(
+            f"Anyone who can reach {place} can use this server. Set {TOKEN} to a secret to keep others out.",
+            file=sys.stderr,
+        )
     serve(plan.app, plan.bound, plan.limits)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion import BUILDERS, village
+from companion.commands.marking import add_marks
 from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
 from companion.gpt import GPT2_SIZES, GPTConfig
 from companion.modern import LlamaConfig
+from companion.runtime.command_line.judged_text import Marks, marks_for
 from companion.runtime.command_line.options import add_fields, as_path, as_word, fields_of, names_of, refuse
 from companion.runtime.command_line.settings import take_run_settings
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
@@ -22,7 +25,7 @@ from companion.runtime.training.distributed import Peers, check_shares, ours, sh
 from companion.runtime.training.presets import OPTIMIZERS, PRESETS, pick_preset
 from companion.runtime.training.resuming import Saved, holds_run, saved_settings
 from companion.runtime.training.run_folders import check_writable, free_folder, own_folder
-from companion.runtime.training.validation import check_fit, warmup_within
+from companion.runtime.training.validation import check_fit, evaluations_within, warmup_within
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
 
@@ -50,8 +53,10 @@ class TrainPlan:
     saved_steps: int  # steps that the resumed run has behind it; 0 for a new run
     minutes: float  # how long to train; 0 for no limit
     at_most: int | None  # the largest number of steps that --minutes may lead to; None for no limit
+    own_eval: bool  # --eval-every is the reader's choice or the resumed run's, so it must stay as it is
     own_warmup: bool  # the warmup is the reader's choice or the resumed run's, so it must stay as it is
     judge: int  # stories judged at each evaluation
+    marks: Marks | None  # how to show the judge's verdicts on samples of the village; None for no marks
     drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
     peers: Peers
     parallel: str  # one of SPREAD; without torchrun it has no effect
@@ -80,43 +85,71 @@ class Start:
 def add(parser):
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     parser.add_argument(
-        "--preset", choices=PRESETS, help=f"{presets} (default: modern; with GPT-2 or AdamW, village)"
+        "--preset",
+        choices=PRESETS,
+        help=f"a model and its training settings. {presets} (default: modern; with --architecture gpt2,"
+        " --size or --optimizer adamw, village)",
     )
     add_config(parser)
     parser.add_argument(
-        "--data", type=as_path, help="prepared folder (default: the village, prepared when needed)"
+        "--data",
+        type=as_path,
+        help="folder that companion prepare wrote (default: the village's stories, which are made first if"
+        " they are missing)",
     )
     parser.add_argument(
-        "--checkpoint", type=as_path, help="folder to write (default: runs/<name of the data>)"
+        "--checkpoint", type=as_path, help="folder to write the model to (default: runs/<name of the data>)"
     )
     parser.add_argument(
         "--init",
         type=as_word,
         metavar="MODEL",
-        help="go on from the weights of a folder or of a public model, such as gpt2 or smollm2, on text that"
-        " was prepared with its tokenizer (default: AdamW at 1e-4, rows of 256 tokens, 15 minutes)",
+        help="start from the weights of this model: a folder, or a public model such as gpt2 or smollm2. The"
+        " text must have been prepared with the tokenizer of that model (default: start from random weights;"
+        " with --init, AdamW at a learning rate of 1e-4, rows of 256 tokens, 15 minutes)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the last save in --checkpoint; with more --steps or --minutes than it was to have,"
-        " the learning rate rises to where a run so long would have it, and falls again to the new end",
+        help="continue the run in --checkpoint from its last save. If you give more --steps or --minutes than"
+        " before, the learning rate rises to the value it has at this point of the longer schedule, and"
+        " falls again to the new end",
     )
     parser.add_argument(
         "--minutes",
         type=MINUTES,
-        help="train for as many steps as fit, at most --steps; with --resume, for so many more; 0: no limit"
-        " (default: preset's, and at most its steps; with --steps or --resume, no limit)",
+        help="train for as many steps as fit into this time, but at most --steps. With --resume, train for"
+        " this much longer. 0 means no limit (default: the preset's minutes, and at most its steps; no limit"
+        " with --steps or --resume)",
     )
-    parser.add_argument("--judge", type=JUDGE, help="village: stories judged at each evaluation (default: 0)")
-    parser.add_argument("--architecture", choices=list(BUILDERS), help="(default: swift, or the preset's)")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default: the preset's)")
-    parser.add_argument("--size", choices=list(GPT2_SIZES), help="one of GPT-2's, instead of the preset's")
+    parser.add_argument(
+        "--judge",
+        type=JUDGE,
+        help="village only: number of stories that the judge checks at each evaluation (default: 0)",
+    )
+    add_marks(parser, in_pipe="signs")
+    parser.add_argument(
+        "--architecture",
+        choices=list(BUILDERS),
+        help="kind of model; chapter 10 describes swift, chapters 1 to 7 build gpt2 (default: swift, or the"
+        " preset's)",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        help="AdamW of chapter 7 or Muon of chapter 10 (default: the preset's)",
+    )
+    parser.add_argument(
+        "--size",
+        choices=list(GPT2_SIZES),
+        help="build a GPT-2 of this size, instead of the preset's model",
+    )
     parser.add_argument(
         "--parallel",
         choices=SPREAD,
-        help="under torchrun: ddp, where each process has a copy of the model, or fsdp, a share of it"
-        " (default: ddp); they share a step's batches, as many as processes unless --accumulate says so",
+        help="how several processes under torchrun divide the work. ddp: each process holds a copy of the"
+        " model; fsdp: each holds a share of it. They share the batches of a step, and there are as many"
+        " batches as processes unless --accumulate says otherwise (default: ddp)",
     )
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}
@@ -132,6 +165,8 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     peers = ours()
     preset = pick_preset(args)
     text = find_text(args)
+    if text.source not in (None, "village"):
+        drawing = {"prompt": ""} | drawing  # "Once" begins the village's stories, and perhaps no other text
 
     folder = args.checkpoint or RUNS / text.folder.resolve().name
     architecture = preset.architecture
@@ -153,7 +188,8 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
         start = new_model(args, architecture, defaults, text.tokenizer.vocab_size)
 
     own_warmup = args.resume or args.warmup_steps is not None
-    train = training_settings(args, defaults, own_warmup)
+    own_eval = args.resume or args.eval_every is not None
+    train = training_settings(args, defaults, own_warmup, own_eval)
     optimizer = args.optimizer or defaults["optimizer"]
     check_parallel(args.parallel, peers, train, optimizer, args.resume)
     check_architecture(peers, start.config.architecture)
@@ -179,8 +215,10 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
         saved_steps=saved.steps if saved else 0,
         minutes=minutes,
         at_most=at_most,
+        own_eval=own_eval,
         own_warmup=own_warmup,
         judge=args.judge or 0,
+        marks=marks_for(args.marks, in_pipe="signs", encoding=sys.stdout.encoding),
         drawing=drawing,
         peers=peers,
         parallel=args.parallel or "ddp",
@@ -291,11 +329,13 @@ def new_model(args: Namespace, architecture: str, defaults: dict, vocab_size: in
 # -- settings of training ------------------------------------------------------------------
 
 
-def training_settings(args: Namespace, defaults: dict, own_warmup: bool) -> TrainConfig:
+def training_settings(args: Namespace, defaults: dict, own_warmup: bool, own_eval: bool) -> TrainConfig:
     """The defaults, overridden by options. Raises ValueError for a value out of range or a missing device."""
     settings = fields_of(TrainConfig, defaults, args)
     if not own_warmup:
         settings["warmup_steps"] = warmup_within(settings["steps"], settings["warmup_steps"])
+    if not own_eval:
+        settings["eval_every"] = evaluations_within(settings["steps"], settings["eval_every"])
     settings["device"] = shared_device(settings.get("device", "auto"))
     train = TrainConfig(**settings)
     pick_device(train.device)

@@ -26,7 +26,12 @@ from companion.runtime.files.whole_files import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.training.reports import BEST, Reporter, best_is_elsewhere, long_rows, print_results
 from companion.runtime.training.resuming import check_resumable
-from companion.runtime.training.validation import data_identity, steps_within, warmup_within
+from companion.runtime.training.validation import (
+    data_identity,
+    evaluations_within,
+    steps_within,
+    warmup_within,
+)
 from companion.training import TrainConfig, Trainer, make_optimizer, train, training_batches
 from companion.village.measures import reference_lines
 
@@ -86,9 +91,7 @@ def prepare_village(plan: TrainPlan) -> None:
     if plan.peers.first and prepared_source(plan.data) is None:
         with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
             if prepared_source(plan.data) is None:
-                print(
-                    f"The village tells {preparing.STORIES:,} stories to train on; they go into {plan.data} …"
-                )
+                print(f"Making {preparing.STORIES:,} stories of the village to train on, in {plan.data} …")
                 preparing.do(preparing.Preparation(plan.data, "village", stories=preparing.STORIES))
     plan.peers.meet()
 
@@ -98,8 +101,14 @@ def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
     config = plan.train
     n_parameters = sum(p.numel() for p in model.parameters())
     if plan.origin:
-        print(f"It goes on from {plan.origin['name']}, in rows of at most {config.context_length} tokens.")
-    print(f"{n_parameters:,} parameters, {config.steps:,} steps of {config.batch_size} rows. Ctrl-C saves.")
+        print(
+            f"Training continues from the weights of {plan.origin['name']}, in rows of at most"
+            f" {config.context_length} tokens."
+        )
+    print(
+        f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
+        " rows. Ctrl-C saves it and ends the training."
+    )
     if plan.peers.size > 1:
         n = plan.peers.size
         print(f"{n} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
@@ -133,6 +142,9 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
     steps = plan.saved_steps + steps_within(trial, plan.minutes, len(corpus.val.tokens))
     if plan.at_most:
         steps = min(steps, plan.at_most)
+    if not plan.own_eval:
+        eval_every = evaluations_within(steps - plan.saved_steps, config.eval_every)
+        config = dataclasses.replace(config, eval_every=eval_every)
     if not plan.own_warmup:
         warmup_steps = warmup_within(steps, config.warmup_steps)
         return dataclasses.replace(config, steps=steps, warmup_steps=warmup_steps)
@@ -180,6 +192,7 @@ def reporter(corpus: Corpus, plan: TrainPlan) -> Reporter:
 def report(plan: TrainPlan, result: TrainResult) -> None:
     history = result.history
     resume = resuming(plan)
+    is_village = result.corpus.meta.get("source") == "village"
     try:
         if history:
             report_results(plan, result.corpus, history)
@@ -187,13 +200,18 @@ def report(plan: TrainPlan, result: TrainResult) -> None:
         raise KeyboardInterrupt(f"stopped; the run is saved, to go on with: {as_typed(*resume)}") from None
     reached = history[-1]["step"] if history else 0
     if reached < plan.train.steps:
-        print(f"\nStopped before step {plan.train.steps:,}. To go on to it:\n\n  {as_typed(*resume)}")
-    print(f"\nTo train it for 10 minutes more:\n\n  {as_typed(*resume, '--minutes', 10)}")
+        print(f"\nIt stopped before step {plan.train.steps:,}. To train the rest:\n\n  {as_typed(*resume)}")
+    print(f"\nTo train it for 10 more minutes:\n\n  {as_typed(*resume, '--minutes', 10)}")
     if history:
         best = plan.folder / BEST if best_is_elsewhere(history, plan.folder) else plan.folder
-        print("\nTo hear more of it, and to see how it works:\n")
-        print(f"  {as_typed('companion', 'generate', '--checkpoint', best, '--prompt', Generation.prompt)}")
-        print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
+        generate = ["companion", "generate", "--checkpoint", best]
+        if is_village:
+            print("\nTo let it tell more stories, and to see how it works:\n")
+            print(f"  {as_typed(*generate, '--prompt', Generation.prompt)}")
+            print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
+        else:
+            print("\nTo let it write more; add --prompt and a few words, and it continues them:\n")
+            print(f"  {as_typed(*generate)}")
 
 
 def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None:
@@ -202,7 +220,7 @@ def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None
 
     lines = reference_lines() if corpus.meta.get("source") == "village" else {}
     plots.save(plan.folder / "loss.png", plots.loss_curve, history, lines, True)
-    print_results(load(plan.folder), plan.folder, corpus, history)
+    print_results(load(plan.folder), plan.folder, corpus, history, plan.marks)
 
 
 def resuming(plan: TrainPlan) -> list:

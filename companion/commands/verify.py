@@ -28,11 +28,15 @@ def add(parser):
         nargs="?",
         type=as_path,
         default=Path("gpt2"),
-        help="folder, GGUF file, smollm2, or model of the hub (default: gpt2, 548 MB the first time)",
+        help="a folder, a GGUF file, smollm2, or the name of a model on the hub (default: gpt2, which"
+        " downloads 548"
+        " MB the first time)",
     )
-    parser.add_argument("--revision", help="of the hub's model: branch, tag or commit (default: the newest)")
     parser.add_argument(
-        "--against", type=as_path, help="what transformers reads (default: the same files as our parts)"
+        "--revision", help="branch, tag or commit of a model on the hub (default: the newest)"
+    )
+    parser.add_argument(
+        "--against", type=as_path, help="what transformers loads (default: the same files as we do)"
     )
 
 

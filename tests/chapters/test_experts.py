@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from support.command_line import TINY, fails, main
+from support.command_line import TINY, cell, fails, main
 from support.weights import noisy
 
 from companion import load
@@ -246,11 +246,11 @@ def test_it_is_trained_told_described_and_resumed_by_the_command(trained_experts
     cached = teller.generate("Once", max_new_tokens=12, temperature=0)
     teller.make_cache = None
     assert cached == teller.generate("Once", max_new_tokens=12, temperature=0)
-    assert main(["generate", "--model", "run", "--temperature", "0", "--max-new-tokens", "12"]) == 0
+    assert main("generate --model run --prompt Once --temperature 0 --max-new-tokens 12".split()) == 0
     assert capsys.readouterr().out.strip().startswith("Once")
     assert main(["info", "--model", "run"]) == 0
     said = capsys.readouterr().out
-    assert "run: experts" in said and "n_experts = 4" in said
+    assert cell(said, "architecture") == "experts" and cell(said, "n_experts") == "4"
     assert main(["train", "--data", "data", "--checkpoint", "run", "--resume", "--steps", "5"]) == 0
     assert len(teller.model.blocks) == 1
 

@@ -8,12 +8,15 @@ import torch
 from support.command_line import fails
 from support.weights import scripted
 
+from companion import load
 from companion.cli import main
 from companion.commands import instruct
+from companion.commands.marking import tells_of_the_village
 from companion.commands.naming import ANSWERER
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
+from companion.runtime.command_line.judged_text import marks_for, story
 from companion.runtime.data.conversations import FULL, write_chats
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
@@ -266,3 +269,26 @@ def test_bad_input_is_one_line(made, tmp_path, capsys):
     fails(capsys, ["chat", "--model", tiny], 2, "was not taught to answer", "finetune instructions")
     fails(capsys, ["chat", "--model", out, "--say", " "], 2, "--say is empty")
     fails(capsys, ["chat", "--model", tmp_path / "gone"], 2, "gone")
+
+
+ORDER = "Tell a story about the baker Mara and a red kite."
+
+
+def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
+    shown = {}
+    for marks in ("auto", "signs", "color"):
+        assert main(["chat", "--marks", marks, "--say", ORDER]) == 0
+        shown[marks] = capsys.readouterr().out
+    assert shown["auto"].count("\n") == 1 and "✗" not in shown["auto"]  # a pipe, which a script may read
+    told = shown["auto"].strip()
+    assert shown["signs"] == f"{story(told, marks_for('signs'))}\n"
+    assert shown["color"] == f"{story(told, marks_for('color'))}\n"
+    assert main(["chat", "--marks", "color", "--say", f"{told} Who has the kite?"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_model_of_another_text_has_no_judge(made, capsys):
+    assert main(["chat", "--model", str(made[2]), "--marks", "signs", "--say", "Who has the key?"]) == 0
+    assert capsys.readouterr().out == "Mara.\n"
+    assert not tells_of_the_village(made[2], load(made[2], "cpu").tokenizer)
+    assert tells_of_the_village(ANSWERER, load(ANSWERER, "cpu").tokenizer)

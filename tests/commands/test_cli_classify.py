@@ -77,7 +77,7 @@ KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
 @pytest.mark.parametrize("learn", LEARN)
 def test_it_learns_reports_and_is_asked(folder, weather, out, capsys, learn):
     told = said(capsys, finetune(folder, weather, out, *LEARN[learn]))
-    assert "learned from 58 texts, asked about 14 others" in told and "counting words" in told
+    assert "Trained on 58 texts, measured on 14 others." in told and "word counts" in told
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert sum(map(sum, report["confusion"])) == 14 and report["classes"] == ["rain", "sun"]
     low, high = report["interval"]
@@ -215,9 +215,9 @@ def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, out, capsys)
 
 
 def test_what_the_interval_says_of_the_model():
-    assert verdict(0.1, 0.2, 20).startswith("the model is needed")
-    assert "counting words is better, by 0.050 to 0.300" in verdict(-0.3, -0.05, 20)
-    assert verdict(-0.1, 0.1, 1200).endswith("it adds nothing that 1,200 texts can show")
+    assert verdict(0.1, 0.2, 20).startswith("The model is right more often than word counts, by 0.100")
+    assert "Word counts are right more often than the model, by 0.050 to 0.300" in verdict(-0.3, -0.05, 20)
+    assert verdict(-0.1, 0.1, 1200).endswith("1,200 texts are too few to show a difference.")
     assert share(3, 4).startswith("0.75 (0.30 to") and share(0, 0) == "none was called so"
 
 
@@ -225,7 +225,7 @@ def test_a_report_says_how_far_each_share_can_be_trusted(folder, weather, out, c
     told = said(capsys, finetune(folder, weather, out))
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert report["interval"][1] - report["interval"][0] > 0.1  # also where all 14 are right
-    assert len(report["gain over words"]) == 2 and "14 texts can show" in told
+    assert len(report["gain over words"]) == 2 and "14 texts are too few to show" in told
     assert "recall (95 %)" in told and "0 is best" in told and "held out" in told
     shown = told.splitlines()[-1]
     learned, held = hold_out_by_class([label for _, label in made()], 0.2, 0)

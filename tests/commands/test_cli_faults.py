@@ -4,6 +4,7 @@ import builtins
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -95,7 +96,7 @@ def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, word
             "finetune instructions --data talks.jsonl --keep 2",
             "--keep is of texts to keep to; name them with",
         ),
-        ("train --data ''", "--data='' is empty; for the working directory write '.'"),
+        ("train --data ''", "--data='' is empty; write '.' for the current folder"),
         ("train --checkpoint=", "--checkpoint='' is empty"),
         ("train --init ''", "--init='' is empty; name one, or leave it out"),
         ("train --config ''", "--config='' is empty"),
@@ -329,7 +330,8 @@ def test_generate_refuses_settings_that_have_no_place(content, words, trained, c
     fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
 
 
-ON_VILLAGE = "On the village's stories, though it was trained on {text}; for that text, add {how}:"
+ON_VILLAGE = "Loss on the village's stories. The model was trained on {text}. To measure it on that text, add"
+ON_VILLAGE += " {how}."
 
 
 @pytest.mark.gate
@@ -338,22 +340,22 @@ def test_a_model_of_another_text_is_measured_on_that_and_says_so(trained, capsys
         return said(capsys, ["eval", "--checkpoint", *argv]).splitlines()
 
     text = json.loads(Path("runs/data/mine/meta.json").read_text(encoding="utf-8"))["source"]
-    assert measured("runs/mine", *MINE)[0].startswith("loss ")
+    assert measured("runs/mine", *MINE)[0] == "Loss on the prepared text, split val"
     note, *figures = measured("runs/mine")
-    assert note == f"On its own text, {text}, the part that was held out (runs/data/mine):"
-    assert figures == measured("runs/mine", *MINE)
+    assert note == f"Loss on the model's own text, {text}, the part that was held out (runs/data/mine)"
+    assert figures == measured("runs/mine", *MINE)[1:]
     note, *figures = measured("runs/mine", "--split", "train")
     assert "the part that it was trained on" in note
-    assert figures == measured("runs/mine", *MINE, "--split", "train")
+    assert figures == measured("runs/mine", *MINE, "--split", "train")[1:]
     (trained / "runs/mine/best").mkdir(exist_ok=True)
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (trained / "runs/mine/best" / name).write_bytes((trained / "runs/mine" / name).read_bytes())
-    assert measured("runs/mine/best")[0].startswith(f"On its own text, {text}")
+    assert measured("runs/mine/best")[0].startswith(f"Loss on the model's own text, {text}")
 
     on_village = ON_VILLAGE.format(text=text, how="--data runs/data/mine")
     for more in (["--split", "test"], ["--stories", "0"]):
-        note, _, figures = measured("runs/mine", *more)
-        assert note == on_village and "; floor 0.1" in figures
+        note, *figures = measured("runs/mine", *more)
+        assert note == on_village and any(re.match(r"  floor +0\.1", line) for line in figures)
     (trained / "runs/mine/config.toml").write_text("[", encoding="utf-8")
     on_village = ON_VILLAGE.format(text=text, how="--data and its prepared folder")
     assert measured("runs/mine")[0] == on_village
@@ -397,8 +399,8 @@ def test_a_gguf_file_that_is_missing_or_cut_off_is_one_line(tmp_path, capsys):
 
 def steps_said(capsys, argv) -> int:
     """The steps that the run announces."""
-    (line,) = [line for line in said(capsys, argv).splitlines() if "parameters, " in line]
-    return int(line.split("parameters, ")[1].split(" steps")[0].replace(",", ""))
+    (steps,) = re.findall(r"parameters and takes ([\d,]+) steps", said(capsys, argv))
+    return int(steps.replace(",", ""))
 
 
 @pytest.mark.gate

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.command_line import fails, said
+from support.command_line import cell, fails, said
 from support.public import write_family
 
 from companion import load
@@ -71,8 +71,9 @@ def write_labels():
 
 def test_it_is_described_and_tells_and_answers(name, capsys):
     out = said(capsys, ["info", "--model", name])
-    assert f"{name}: llama" in out and f"name = {name}" in out and "n_kv_heads = 2" in out
-    assert f"file = {'Tiny' if name == 'smollm2' else 'tiny'}.gguf" in out
+    assert (cell(out, "model"), cell(out, "architecture"), cell(out, "name")) == (name, "llama", name)
+    assert cell(out, "n_kv_heads") == "2"
+    assert cell(out, "file") == f"{'Tiny' if name == 'smollm2' else 'tiny'}.gguf"
     tell = ["generate", "--model", name, "--prompt", "Once", "--seed", "1", "--max-new-tokens", "9"]
     told = said(capsys, tell)
     assert told.startswith("Once") and told == said(capsys, tell)
@@ -116,7 +117,7 @@ def test_it_goes_on_learning_on_text_of_its_own_tokens(name, capsys):
     before, after = load(name, "cpu"), load("runs/on", "cpu")
     assert after.tokenizer.encode("Mara 12") == before.tokenizer.encode("Mara 12")
     assert 0 < (after.model.embed.weight - before.model.embed.weight).abs().max() < 0.01
-    assert f"'name': '{name}'" in said(capsys, ["info", "--model", "runs/on"])
+    assert cell(said(capsys, ["info", "--model", "runs/on"]), "init.name") == name
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

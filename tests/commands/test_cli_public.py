@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.command_line import MINE, TINY, fails, planned, said
+from support.command_line import MINE, TINY, cell, fails, planned, said
 from support.public import write_family
 from support.strange_files import KINDS, make_strange
 from support.weights import noisy
@@ -122,8 +122,9 @@ def test_generate_and_info_take_a_public_folder(option, smol, capsys):
     out = said(capsys, generate)
     assert out == load(smol).tell("A moth", seed=3, max_new_tokens=7) + "\n"
     out = said(capsys, ["info", option, smol])
-    assert out.startswith("public/smol: llama\n") and "  name = public/smol" in out
-    assert "300 tokens in the vocabulary" in out and "  vocab_size = 307" in out
+    assert (cell(out, "model"), cell(out, "architecture")) == ("public/smol", "llama")
+    assert (cell(out, "name"), cell(out, "tokens in the vocabulary")) == ("public/smol", "300")
+    assert cell(out, "vocab_size") == "307"
 
 
 def test_generate_draws_as_the_models_generation_config_says_unless_told_otherwise(smol, capsys):
@@ -201,7 +202,7 @@ def test_the_demo_shows_a_public_model(name, here, capsys):
 @pytest.mark.parametrize("command", ["generate", "eval", "info"])
 def test_the_help_names_model_first(command, capsys):
     out = " ".join(said(capsys, [command, "--help"]).split())
-    assert "--model MODEL, --checkpoint MODEL" in out and "model of the hub" in out
+    assert "--model MODEL, --checkpoint MODEL" in out and "a model on the Hugging Face hub" in out
     assert ("--revision" in out) == (command != "eval")
 
 
@@ -227,13 +228,13 @@ def test_a_model_of_the_hub_is_read_by_its_name_in_every_command(cached, capsys)
     told = [load(name, revision=which).tell("Once", seed=1, max_new_tokens=5) for which in (None, "main")]
     assert told[0] == told[1]
     out = said(capsys, ["info", "--model", name])
-    assert out.startswith("someone/smol: llama\n") and f"commit = {COMMIT}" in out
+    assert cell(out, "model") == "someone/smol" and cell(out, "commit") == COMMIT
     fails(capsys, ["info", "--model", name, "--revision", "v9"], 1, "someone/smol", "v9")
     assert said(capsys, ["generate", "--model", name, "--prompt", "Once", "--seed", 1])[:4] == "Once"
     out = said(capsys, ["prepare", "mine.txt", "--tokenizer", name])
     assert "companion train --init someone/smol" in out
     assert "bits per byte" in said(capsys, ["eval", "--model", name, *MINE])
-    assert "It goes on from someone/smol" in said(capsys, ["train", "--init", name, *MINE, *FEW])
+    assert "from the weights of someone/smol" in said(capsys, ["train", "--init", name, *MINE, *FEW])
     assert settings("runs/mine")[1]["init"] == {"name": name, "commit": COMMIT}
     assert 'init = "someone/smol"' in Path("runs/mine/config.toml").read_text(encoding="utf-8")
     said(capsys, ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"])
@@ -250,8 +251,8 @@ def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsy
     out = said(capsys, ["eval", "--model", smol])
     told = companion.datasets.encode_documents(stories, load(smol).tokenizer)
     loss = companion.training.evaluate(load(smol).model, told, 41)
-    assert f"{loss.bits_per_byte:.4f} bits per byte; floor 0.1895" in out
-    assert "Grammar" not in out and "No story" not in out  # it was never told to tell such stories
+    assert cell(out, "bits per byte") == f"{loss.bits_per_byte:.4f}" and cell(out, "floor") == "0.1895"
+    assert "grammar" not in out and "None of the" not in out  # it was never told to tell such stories
     assert len(said(capsys, ["eval", "--model", smol, "--stories", 1, "--seed", 3]).splitlines()) > 2
 
 
@@ -274,7 +275,7 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
     assert len(numbers) > 2 and set(rows) <= {1, 2}
     monkeypatch.setattr(validation, "LONGEST", 10)
     out = said(capsys, measure)
-    assert out.startswith("in pieces of at most 10 tokens, of the 41 that it reads at once") and out != whole
+    assert "in pieces of at most 10 tokens. The model's whole context, 41 tokens," in out and out != whole
 
 
 # -- prepare ------------------------------------------------------------------
@@ -329,15 +330,16 @@ def test_a_run_goes_on_from_a_public_model_and_is_a_checkpoint_as_any_other(name
     said(capsys, ["prepare", "mine.txt", "--tokenizer", folder])
     before = said(capsys, ["eval", "--model", folder, *MINE])
     argv = ["train", "--init", folder, *MINE, "--context-length", 17, "--lr", 0.01, *FEW]
-    assert f"It goes on from public/{name}, in rows of at most 17 tokens" in said(capsys, argv)
+    begins = f"Training continues from the weights of public/{name}, in rows of at most 17 tokens."
+    assert begins in said(capsys, argv)
     config, about = settings("runs/mine")
     assert config["context_length"] == 41 and config["vocab_size"] == 307 and config["dropout"] == 0
     assert about["init"] == {"name": f"public/{name}"} and about["train"]["context_length"] == 17
     assert config["architecture"] in BUILDERS
     after = said(capsys, ["eval", "--model", "runs/mine", *MINE])
-    bits = [float(re.search(r"(\S+) bits per byte", out)[1]) for out in (before, after)]
+    bits = [float(cell(out, "bits per byte")) for out in (before, after)]
     assert bits[1] < bits[0]
-    assert f"init = {{'name': 'public/{name}'}}" in said(capsys, ["info", "--model", "runs/mine"])
+    assert cell(said(capsys, ["info", "--model", "runs/mine"]), "init.name") == f"public/{name}"
     assert said(capsys, ["generate", "--model", "runs/mine", "--prompt", "A moth"])[:6] == "A moth"
 
     said(capsys, ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"])
@@ -463,7 +465,7 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
 @pytest.mark.gate
 def test_minutes_are_counted_in_steps_on_a_copy(in_its_tokens, capsys):
     argv = ["train", "--init", "public/smol", *MINE, "--minutes", 0.005]
-    assert "It goes on from public/smol" in said(capsys, argv)
+    assert "from the weights of public/smol" in said(capsys, argv)
     assert settings("runs/mine")[1]["steps"] > 1
 
 
@@ -480,7 +482,7 @@ def test_a_model_of_ours_is_exported_and_read_again(trained_gpt2, capsys):
     for (a, p), (b, q) in zip(*(m.model.state_dict().items() for m in (ours, theirs)), strict=True):
         assert a == b and torch.equal(p, q)
     torch.testing.assert_close(ours.model(tokens), theirs.model(tokens))
-    generate = ["generate", "--seed", 1, "--max-new-tokens", 9, "--model"]
+    generate = ["generate", "--prompt", "A", "--seed", 1, "--max-new-tokens", 9, "--model"]
     assert said(capsys, [*generate, "out"]) == said(capsys, [*generate, "runs/mine"])
 
 

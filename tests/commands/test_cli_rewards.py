@@ -49,7 +49,7 @@ def test_the_judge_rewards_and_the_report_has_both_sides(folder, tmp_path, capsy
         finetune(folder, "--output", out, "--method", "grpo", "--steps", 2, "--prompts", 2, "--size", 2) == 0
     )
     said = capsys.readouterr().out
-    assert "2 steps; 4 begun stories" in said and "before" in said and "after" in said
+    assert "Trained for 2 steps. Measured on 4 village stories, before and after:\n" in said
     report = json.loads((out / "report.json").read_text("utf-8"))
     assert report["steps"] == 2 and 0 <= report["after"]["interval"][0] <= 1
     assert report["after"]["bits per byte"] != report["before"]["bits per byte"]
@@ -79,7 +79,7 @@ def test_what_the_judge_prefers_becomes_likelier(folder, tmp_path, capsys, monke
     out = tmp_path / "out"
     small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
     assert finetune(folder, "--output", out, *small) == 0
-    assert "48 steps; 4 begun stories" in capsys.readouterr().out
+    assert "Trained for 48 steps. Measured on 4 village stories" in capsys.readouterr().out
     before, after = (
         sum(share(text) for text, _ in load(where, "cpu").tell_many(40, seed=1)) / 40
         for where in (folder, out)
@@ -114,7 +114,7 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(folder, tmp_pat
     monkeypatch.setattr("companion.commands.reward.true_story", lambda text, ended=True: next(scores, 0) / 8)
     # before: 4 stories are looked at; then the first round's four; from the second on all are equal
     assert finetune(folder, "--output", tmp_path / "out", *small) == 0
-    assert "ended after 8 steps, which are kept" in capsys.readouterr().err
+    assert "ended after 8 steps, and the model is saved" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["steps"] == 8
     assert provenance_of(tmp_path / "out")["stopped"] is False
 

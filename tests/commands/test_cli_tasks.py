@@ -23,8 +23,10 @@ from companion.village import load_split
 from companion.village.tasks import questions
 
 LINE = re.compile(
-    r"(\S+) +([\d.]+) right \(95 % interval ([\d.]+) to ([\d.]+)\), n ([\d,]+)(?:, by chance ([\d.]+))?"
+    r"(?P<name>\S+) +(?P<right>[\d.]+) +(?P<low>[\d.]+) to (?P<high>[\d.]+)"
+    r" +(?P<chance>[\d.]+|–) +(?P<n>[\d,]+)"
 )
+HEADS = ["task", "right", "95", "%", "interval", "by", "chance", "questions"]
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +45,17 @@ def public(here):
 
 
 def measured(capsys, *argv):
-    """What each line says, by task; every line is a task's."""
+    """What each line says, by task: right, low, high, n, chance; every line below the first is a task's."""
     capsys.readouterr()
     assert main(["eval", "--device", "cpu", *map(str, argv)]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    heads, *lines = capsys.readouterr().out.splitlines()
     found = [LINE.fullmatch(line) for line in lines]
-    assert all(found), lines
-    return {match[1]: tuple(float(x) if x else None for x in match.groups()[1:]) for match in found}
+    assert heads.split() == HEADS and all(found), lines
+    names = ("right", "low", "high", "n", "chance")
+    return {
+        match["name"]: tuple(float(match[name]) if match[name] != "–" else None for name in names)
+        for match in found
+    }
 
 
 @pytest.mark.gate
@@ -208,7 +214,7 @@ def test_help_names_what_there_is(capsys):
     assert main(["eval", "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split()).replace("- ", "-")
     assert all(name in out for name in [*KINDS, *FORMATS, "(default: 200)"])
-    assert "loss and stories are left out unless --data, --split or --stories is given too" in out
+    assert "only the tasks are measured. Add --data, --split or --stories to measure loss" in out
 
 
 def test_without_lm_eval_a_line_says_how_to_get_it(monkeypatch, teller):

@@ -14,16 +14,26 @@ from support.command_line import MINE, TINY, fails, planned
 from companion import cli, load
 from companion.cli import main
 from companion.commands import train_run
+from companion.datasets import load_prepared
 from companion.gpt import GPTConfig
 from companion.runtime.acceleration import cross_entropy
+from companion.runtime.command_line.judged_text import marks_for
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
 from companion.runtime.training.distributed import ours
 from companion.runtime.training.presets import PRESETS
-from companion.runtime.training.reports import first_rise, gap_means, long_rows, scores_line
+from companion.runtime.training.reports import (
+    first_rise,
+    gap_means,
+    long_rows,
+    minutes_give,
+    scores_line,
+    shortened,
+)
 from companion.runtime.training.resuming import read_log, write_log
 from companion.runtime.training.sessions import Loss, rises
 from companion.training import TrainConfig, Trainer
+from companion.village import judge, load_split
 
 
 def weights(folder):
@@ -155,7 +165,10 @@ def test_rows_far_longer_than_usual_are_said_before_the_first_step(prepared, cap
     c = PRESETS["modern"].model | {"vocab_size": 1024}
     c = SimpleNamespace(**c)
     assert long_rows(rows_of(190, 120), 256, c) is None and long_rows(rows_of(900), 256, c) is None
-    said = "A row is a document, the longest 190 tokens: of 100,000 no more are used."
+    said = (
+        "A row is a document, and the longest has 190 tokens, so a --context-length of 100,000 is more than"
+    )
+    said += " this text uses."
     assert long_rows(rows_of(190, 120), 100_000, c) == said
     long = long_rows(rows_of(200_000), 100_000, c)
     assert "up to 100,000 tokens" in long and "may take 20,000 times as long as with 256" in long
@@ -233,7 +246,10 @@ def test_the_rate_of_a_finished_run_rises_again_and_falls_to_the_new_end(prepare
 def test_the_help_says_what_becomes_of_the_learning_rate(capsys):
     assert main(["train", "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "the learning rate rises to where a run so long would have it, and falls again" in out
+    assert (
+        "the learning rate rises to the value it has at this point of the longer schedule, and falls again"
+        in out
+    )
 
 
 # -- what it says ------------------------------------------------------------------
@@ -246,13 +262,13 @@ def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, c
     rows = [json.loads(line) for line in (prepared / "runs/mine/log.jsonl").read_text().splitlines()]
     for row in rows:
         assert f"training {row['train']:.3f}, held-out {row['val']:.3f} (perplexity " in out
-    shown = [line for line in out.splitlines() if line.startswith("  ")][: len(rows)]
-    begun = [" ".join(row["sample"].split())[:20] for row in rows]  # in one line, where the sample has many
-    assert all(line.startswith(f"  {start}") for line, start in zip(shown, begun, strict=True))
+    first = " ".join(rows[0]["sample"].split())[:160]
+    assert f"\n  {first}" in out  # in one line, where the sample has many
+    assert re.search(r"^step +3 .*\n\nA sample of what your model writes:\n", out, re.MULTILINE)
     perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
     assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
-    assert re.search(r"This is a model after \d+ seconds of training: in 3 steps it read", out)
-    assert "compare with other runs on it" in out and "Settings: runs/mine/config.toml" in out
+    assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
+    assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
 
 
 def test_what_a_gap_means_depends_on_it():
@@ -260,7 +276,7 @@ def test_what_a_gap_means_depends_on_it():
     assert len(set(said)) == 4 and "Over 100 %" in said[0] and "nearly all" in said[3]
     assert "train longer" in scores_line({"ended": 0}, 40)
     scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
-    assert "Of 30 stories 70% hold no" in scores_line({"ended": 0.75} | scores, 40)
+    assert "Of 30 stories, 70% have no" in scores_line({"ended": 0.75} | scores, 40)
 
 
 # -- the best weights ------------------------------------------------------------------
@@ -300,7 +316,7 @@ def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(pre
         out.count("the held-out loss rises") == 1 and "Since step 2 the held-out loss rises from 2.000" in out
     )
     assert "The held-out loss was lowest at step 2" in out
-    assert "companion generate --checkpoint runs/mine/best --prompt" in out
+    assert "companion generate --checkpoint runs/mine/best\n" in out
     folder = prepared / "runs/mine"
     assert same(folder / "best", seen[1]) and same(folder, seen[5])
     assert json.loads((folder / "best/config.json").read_text())["provenance"]["steps"] == 2
@@ -368,3 +384,56 @@ def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
     assert loss_of(cross_entropy.LARGE_VOCABULARY) is cross_entropy.next_token_loss
     assert loss_of(cross_entropy.LARGE_VOCABULARY - 1) is Trainer
     assert loss_of(cross_entropy.LARGE_VOCABULARY, compile=True) is Trainer
+
+
+# -- the reader's own text ------------------------------------------------------------------
+
+
+@pytest.mark.gate
+def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared, capsys):
+    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "12"]
+    assert main([*argv, "--context-length", "32", "--minutes", "0"]) == 0
+    out = capsys.readouterr().out
+    assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
+    assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
+    assert "What to expect: at the speed of this run" in out and "2.27 bits per byte" in out
+    assert "This text has only " in out  # fewer than 100,000 bytes
+    assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
+    told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
+    assert main(told) == 0
+    assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"
+
+
+def test_a_long_text_is_not_called_short(prepared):
+    history = [{"step": 10, "seconds": 5.0}]
+    assert "a minute is 120 steps and ten minutes are 1,200" in minutes_give(history, 350_000)
+    assert "by heart" not in minutes_give(history, 350_000) and "by heart" in minutes_give(history, 99_999)
+
+
+@pytest.mark.parametrize(
+    "argv, eval_every",
+    [
+        (["--steps", "9"], 3),
+        (["--steps", "1"], 1),
+        (["--steps", "5000"], 400),
+        (["--steps", "9", "--eval-every", "9"], 9),
+    ],
+)
+def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
+    argv, eval_every, prepared, monkeypatch
+):
+    assert planned(monkeypatch, [*MINE, *argv]).train.eval_every == eval_every
+
+
+def test_a_timed_run_is_evaluated_three_times_too(prepared, monkeypatch):
+    plan = planned(monkeypatch, [*MINE, "--minutes", "1"])
+    monkeypatch.setattr(train_run, "steps_within", lambda trial, minutes, tokens: 90)
+    corpus = load_prepared(plan.data)
+    assert train_run.with_steps(plan, corpus, train_run.first_weights(plan)).eval_every == 30
+
+
+def test_the_village_s_samples_are_marked_and_other_texts_are_not():
+    told = load_split("val")[0]
+    first = judge(told)[0].sentence
+    assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
+    assert shortened("a\n\nb", None) == "a b"

@@ -1,5 +1,7 @@
 """What the tests of the command line share; the fixtures are in conftest.py."""
 
+import re
+
 from companion import cli
 from companion.cli import main
 
@@ -26,6 +28,12 @@ def said(capsys, argv):
     capsys.readouterr()
     assert main([str(word) for word in argv]) == 0
     return capsys.readouterr().out
+
+
+def cell(out: str, name: str) -> str:
+    """What a table says beside a name: the words of the second column."""
+    (found,) = re.findall(rf"^ *{re.escape(name)}  +(\S+(?: \S+)*)", out, re.MULTILINE)
+    return found
 
 
 def planned(monkeypatch, argv):

@@ -10,42 +10,43 @@ from pathlib import Path
 from typing import Any
 
 MEANINGS = {
-    "steps": "updates of the weights",
+    "steps": "number of training steps, that is, updates of the weights",
     "batch_size": "rows in a batch",
-    "context_length": "tokens that the model can read at once",
-    "accumulate": "batches that make an update together",
-    "lr": "learning rate, at its highest",
+    "context_length": "largest number of tokens that the model reads at once",
+    "accumulate": "batches whose gradients are added up for one step",
+    "lr": "highest learning rate",
     "min_lr": "learning rate at the end (default: a tenth of --lr)",
-    "warmup_steps": "steps in which the learning rate climbs (default: 50, or half of a shorter run)",
-    "weight_decay": "how much matrices shrink, in units of the learning rate",
-    "betas": "share that AdamW's two averages keep at each step; the first also for Muon's",
-    "grad_clip": "the longest gradient; longer ones are shortened to it",
-    "eval_every": "steps from one evaluation, and save, to the next",
-    "seed": "of the first weights, the batches and dropout",
+    "warmup_steps": "steps in which the learning rate rises from 0 (default: 50, or half of a shorter run)",
+    "weight_decay": "how strongly matrices shrink at each step, as a multiple of the learning rate",
+    "betas": "how much of AdamW's two moving averages is kept at each step; Muon uses the first one too",
+    "grad_clip": "longer gradients are shortened to this length",
+    "eval_every": "steps between two evaluations; the run is saved at each (a short run has at least three)",
+    "seed": "seed of the first weights, the batches and dropout",
     "device": "auto, cpu, cuda, cuda:N or mps",
-    "dtype": "of the products: auto, float32 or bfloat16",
+    "dtype": "number format of the matrix products: auto, float32 or bfloat16",
     "compile": "use torch.compile",
-    "n_layers": "blocks",
-    "n_heads": "attention heads in a block",
-    "d_model": "width: numbers in a token's vector",
-    "d_ff": "width inside an MLP (default: 4 times --d-model; 8/3 times in the llama kind)",
-    "dropout": "share of numbers set to 0 in training",
-    "n_kv_heads": "heads of keys and values (default: --n-heads)",
-    "head_width": "numbers in a head's vector (default: --d-model / --n-heads)",
-    "window": "positions that a query sees (default: all)",
-    "qk_norm": "norms on queries and keys",
-    "qkv_bias": "biases on queries, keys and values",
-    "tied": "the head scores with the token rows",
-    "norm_eps": "added to a norm's mean square",
-    "rope_theta": "base of the rotations' speeds",
-    "rope_factor": "how many times slower the slow rotations turn",
-    "rope_original": "context length before they were slowed",
-    "rope_share": "share of a head that turns",
-    "shift": "tokens back that layers mix in",
-    "n_experts": "MLPs beside one another in a block",
-    "n_active": "of these, how many a token uses",
-    "balance": "how far a pass moves the bias of an expert that got too few or too many tokens",
-    "capacity": "most tokens of an expert in training, in parts of its even share (default: no limit)",
+    "n_layers": "number of blocks",
+    "n_heads": "attention heads in each block",
+    "d_model": "width of the model: numbers in the vector of a token",
+    "d_ff": "width inside each MLP (default: 4 times --d-model, or 8/3 times in models of llama's kind)",
+    "dropout": "share of numbers that are set to 0 in training",
+    "n_kv_heads": "heads of keys and values in each block (default: --n-heads)",
+    "head_width": "numbers in the vectors of one head (default: --d-model / --n-heads)",
+    "window": "how many positions back a query can attend (default: all)",
+    "qk_norm": "normalize queries and keys",
+    "qkv_bias": "give queries, keys and values a bias",
+    "tied": "use the token embedding as the output head",
+    "norm_eps": "small number that norms add to the mean square",
+    "rope_theta": "base of RoPE's frequencies",
+    "rope_factor": "by what RoPE's low frequencies are divided, for a longer context",
+    "rope_original": "context length before RoPE's frequencies were lowered",
+    "rope_share": "share of each head that RoPE rotates",
+    "shift": "how many earlier tokens are mixed into the input of a layer",
+    "n_experts": "MLPs in each block, of which a token uses a few",
+    "n_active": "MLPs that each token uses",
+    "balance": "how far the bias of an expert moves after each batch if it got too few or too many tokens",
+    "capacity": "most tokens that an expert takes in training, as a multiple of its even share (default: no"
+    " limit)",
 }
 """What each field of a configuration is, as `--help` says it."""
 
@@ -57,7 +58,7 @@ class NotInRange(argparse.ArgumentTypeError, ValueError):
 def as_path(text: str) -> Path:
     """The type of an option that takes a file or a folder. (The path of nothing would be that of here.)"""
     if not text:
-        raise NotInRange("='' is empty; for the working directory write '.'")
+        raise NotInRange("='' is empty; write '.' for the current folder")
     return Path(text)
 
 
@@ -93,7 +94,9 @@ def _within(kind: type, rule: str, low: float, high: float) -> Callable:
 
 def add_fields(parser: argparse.ArgumentParser, config_class: type, title: str, skip: set[str]) -> None:
     """An option for each field of a config dataclass, but those to skip."""
-    group = parser.add_argument_group(title, "default: as the preset says, else as in brackets")
+    group = parser.add_argument_group(
+        title, "defaults are those of the preset, and otherwise the values in brackets"
+    )
     for field in dataclasses.fields(config_class):
         if field.name in skip:
             continue

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 
-from companion.runtime.command_line.terminal import one_line, screens
+from companion.runtime.command_line.terminal import one_line, screens, waiting
 from companion.runtime.training import distributed
 
 
@@ -110,13 +110,20 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
     shared = argv[0] in commands and commands[argv[0]].shared
     if not distributed.enter(argv[0], shared):
         return
-    parser = Parser(prog="companion", description=about)
-    parser.add_argument("--version", action=Version, nargs=0, help="what is installed, and end")
-    children = parser.add_subparsers(dest="command", required=True, metavar="command", parser_class=Parser)
+    parser = Parser(
+        prog="companion",
+        description=about,
+        epilog="companion COMMAND --help describes the options of a command.",
+    )
+    parser.add_argument("--version", action=Version, nargs=0, help="show the installed versions and exit")
+    children = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="command", parser_class=Parser
+    )
     asked = parser
     for name, command in commands.items():
+        about_child = f"{command.help[0].upper()}{command.help[1:]}."
         child = children.add_parser(
-            name, help=command.help, description=command.help, epilog=f"example: {command.example}"
+            name, help=command.help, description=about_child, epilog=f"example: {command.example}"
         )
         if argv[0] == name:
             command.add(child)
@@ -126,7 +133,9 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
         asked.error(f"unrecognized arguments: {' '.join(unknown)}")
     command = commands[args.command]
     with distributed.together(distributed.ours()), ExitStack() as held:
-        plan = command.plan(args, held)
-        result = command.do(plan)
+        with waiting("Loading"):
+            plan = command.plan(args, held)
+        with waiting("Working"):
+            result = command.do(plan)
         if distributed.ours().first:
             command.report(plan, result)

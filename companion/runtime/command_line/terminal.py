@@ -7,6 +7,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +18,92 @@ LONGEST = 1000
 SIGNS = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"}
 SIGNS |= {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
 """For each control character a sign for it: a model may say any, and a terminal would carry it out."""
+
+
+class Styled(str):
+    """Text whose color codes are the program's own, so that a terminal may carry them out.
+
+    Whatever else is in it has to be cleaned first, with `cleaned`.
+    """
+
+    def __str__(self) -> str:
+        return self  # not a plain str, so that print hands on a Styled
+
+
+def cleaned(text: str) -> str:
+    """Replace each control character by a sign for it."""
+    return text.translate(SIGNS)
+
+
+PAUSE = 1.0
+"""Seconds that work may take before a line says so."""
+
+
+class Waiting:
+    """A line on standard error that says what is being done, and for how many seconds.
+
+    It appears after a second, and only in a terminal. It goes at the end, or as soon as anything else is
+    printed, because that tells the reader enough.
+
+    Args:
+        about: What is being done, such as "Loading".
+        stream: The stream to write to; standard error if it is None.
+    """
+
+    now: "Waiting | None" = None
+
+    def __init__(self, about: str, stream: Any = None):
+        stream = sys.stderr if stream is None else stream
+        self.about, self.stream = about, getattr(stream, "stream", stream)  # not a Screen, which interrupts
+        self.shown, self.ended, self.begun = "", threading.Event(), time.monotonic()
+        self.thread = threading.Thread(target=self.show, daemon=True)
+
+    def show(self) -> None:
+        """Write the line anew twice a second, until the end."""
+        pause = PAUSE
+        with contextlib.suppress(OSError, ValueError):  # a terminal that was closed
+            while not self.ended.wait(pause):
+                self.shown = f"{self.about} ... {time.monotonic() - self.begun:.0f} s"
+                self.stream.write(f"\r{self.shown}")
+                self.stream.flush()
+                pause = 0.5
+
+    def end(self) -> None:
+        """Remove the line; a second call does nothing."""
+        if self.ended.is_set():
+            return
+        self.ended.set()
+        self.thread.join()
+        if self.shown:
+            with contextlib.suppress(OSError, ValueError):
+                self.stream.write("\r" + " " * len(self.shown) + "\r")
+                self.stream.flush()
+
+    @classmethod
+    def interrupt(cls) -> None:
+        """Remove the line that is shown now, if there is one."""
+        if cls.now is not None:
+            cls.now.end()
+
+
+@contextlib.contextmanager
+def waiting(about: str) -> Iterator[None]:
+    """While the work inside takes longer than a second, a line on standard error says so; see Waiting.
+
+    Such a line of the work around it goes, because this one says more.
+    """
+    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
+        yield
+        return
+    outer = Waiting.now
+    Waiting.interrupt()
+    line = Waiting.now = Waiting(about)
+    line.thread.start()
+    try:
+        yield
+    finally:
+        Waiting.now = outer
+        line.end()
 
 
 class Screen:
@@ -32,12 +120,13 @@ class Screen:
 
     def write(self, text: str) -> int:
         """Write text if the stream still takes any."""
+        Waiting.interrupt()
         if self.broken is None:
             try:
-                self.stream.write(text.translate(self.signs))
+                self.stream.write(text if isinstance(text, Styled) else text.translate(self.signs))
             except UnicodeEncodeError:
                 encoding = self.stream.encoding or "ascii"
-                return self.write(text.encode(encoding, "replace").decode(encoding))
+                return self.write(type(text)(text.encode(encoding, "replace").decode(encoding)))
             except OSError as error:
                 self.broken = error
         return len(text)
@@ -77,6 +166,28 @@ def screens() -> Iterator[tuple[Screen, Screen]]:
 def is_read() -> bool:
     """Whether anybody can still see what is printed."""
     return getattr(sys.stdout, "broken", None) is None
+
+
+def is_terminal(stream: Any = None) -> bool:
+    """Whether a stream, or else standard output, is a terminal and no pipe or file."""
+    stream = sys.stdout if stream is None else stream
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # closed, or not there at all
+        return False
+
+
+def shows_color(stream: Any = None) -> bool:
+    """Whether a stream, or else standard output, is a terminal that shows colors.
+
+    Reference:
+        https://no-color.org: a variable NO_COLOR that is not empty switches colors off.
+    """
+    if not is_terminal(stream) or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    if os.name == "nt":  # the old console shows the codes as they are
+        return any(name in os.environ for name in ("WT_SESSION", "ANSICON", "TERM"))
+    return True
 
 
 def called() -> list[str]:

@@ -24,7 +24,7 @@ class Preset:
 
 PRESETS = {
     "village": Preset(
-        "0.6M parameters for the village: GPT-2's blocks and AdamW, as chapters 1 to 7 build them",
+        "GPT-2's blocks and AdamW as in chapters 1 to 7, 0.6M parameters, for the village",
         {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
         {
             "steps": 6000,
@@ -37,7 +37,8 @@ PRESETS = {
         2.8,
     ),
     "modern": Preset(
-        "0.5M parameters for the village, with chapter 10's parts: a story after 3 minutes on two cores",
+        "the parts of chapter 10, 0.5M parameters, for the village; it tells a story after 3 minutes on"
+        " two cores",
         {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
         {
             "steps": 6000,
@@ -53,13 +54,13 @@ PRESETS = {
         "muon",
     ),
     "text": Preset(
-        "3M parameters with dropout, for 100 KB to 10 MB of your own text: 15 minutes on two cores",
+        "3M parameters with dropout, for 100 KB to 10 MB of your own text; 15 minutes on two cores",
         {"context_length": 256, "n_layers": 6, "n_heads": 6, "d_model": 192, "dropout": 0.1},
         {"steps": 4000, "batch_size": 8, "lr": 2e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 250},
         15,
     ),
     "gpu": Preset(
-        "25M parameters, for 10 MB and more on a GPU: an hour at most",
+        "25M parameters, for 10 MB and more of text on a GPU; an hour at most",
         {"context_length": 512, "n_layers": 8, "n_heads": 8, "d_model": 512, "dropout": 0.1},
         {
             "steps": 10000,
@@ -74,7 +75,7 @@ PRESETS = {
 }
 
 GOING_ON = Preset(
-    "weights that are there, on a text of yours: 15 minutes, in small steps",
+    "the weights of another model, trained further on your text in small steps; 15 minutes",
     {"context_length": 256},
     {
         "steps": 1000,

@@ -19,6 +19,8 @@ LONGEST, SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
 LONG = 10.0
 """Seconds that the timing of steps may take, however few the minutes."""
+EVALUATIONS = 3
+"""How often a run is evaluated at least, unless its settings say otherwise."""
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
@@ -66,6 +68,11 @@ def check_config(c: Any) -> None:
 def warmup_within(steps: int, asked: int | None) -> int | None:
     """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
     return None if asked is not None and asked > steps // 2 else asked
+
+
+def evaluations_within(steps: int, eval_every: int) -> int:
+    """The steps from one evaluation to the next: as a preset has it, or fewer, for EVALUATIONS in a run."""
+    return max(1, min(eval_every, steps // EVALUATIONS))
 
 
 def _are_betas(betas: Any) -> bool:
@@ -122,9 +129,9 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
 
     trainer: one to throw away, of a copy of the model: it trains for two seconds or so; where steps are slow,
     until a tenth of the minutes is over, and for one step at least. eval_tokens: of the split that is
-    evaluated every config.eval_every steps; each is counted as a third of a token trained on: the pass
-    forward. Reports are not counted. Several processes each evaluate all of it, and do as many steps as the
-    first says. Raises ValueError for minutes out of range.
+    evaluated every config.eval_every steps, and EVALUATIONS times at least; each is counted as a third of a
+    token trained on, for the forward pass. Reports are not counted. Several processes each evaluate all of
+    it, and do as many steps as the first says. Raises ValueError for minutes out of range.
     """
     if not 0 < minutes <= MOST_MINUTES:
         raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
@@ -137,8 +144,11 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
     first = min(3, len(marks) - 2)  # the first ones are slower, and left out where there are others
     tokens, seconds = (after - before for after, before in zip(marks[-1], marks[first], strict=True))
     evaluation = eval_tokens / 3 * seconds / tokens * peers.size
-    step = seconds / (len(marks) - 1 - first) + evaluation / trainer.config.eval_every
-    return peers.same(min(MOST, max(1, int((60 * minutes - evaluation) / step))))
+    step = seconds / (len(marks) - 1 - first)
+    steps = (60 * minutes - evaluation) / (step + evaluation / trainer.config.eval_every)
+    if steps < EVALUATIONS * trainer.config.eval_every:  # evaluated more often than eval_every says
+        steps = max(60 * minutes - EVALUATIONS * evaluation, 30 * minutes) / step
+    return peers.same(min(MOST, max(1, int(steps))))
 
 
 def _goes_on(marks: list[tuple[int, float]]) -> bool:

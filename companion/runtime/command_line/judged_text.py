@@ -1,0 +1,172 @@
+"""A village story in a terminal: each sentence with the judge's mark, in color or as a sign.
+
+`marked` takes a text in pieces, as a model writes it, and hands it on sentence by sentence, because the
+judge can only mark a whole sentence.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import shorten
+
+from companion.runtime.command_line.terminal import Styled, cleaned, is_terminal, shows_color
+from companion.village import VILLAGE, Verdict, judge
+from companion.village.judge import LONGEST_SENTENCE
+
+MEANINGS = {
+    "ok": "the village could say it here",
+    "misplaced": "not false, but out of place",
+    "contradiction": "false in this story",
+    "unknown": "no sentence of the village",
+}
+"""The judge's verdicts, and what each one means."""
+
+COLORS = {"ok": "32", "misplaced": "33", "contradiction": "1;31", "unknown": "2"}
+"""Green, yellow, bold red and faint, as the codes that ECMA-48 has for them (SGR)."""
+
+SIGNS = {"ok": "✓", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
+ASCII = {"ok": "+", "misplaced": "~", "contradiction": "x", "unknown": "?"}
+"""The same for a terminal that has no other letters."""
+
+CHOICES = ("auto", "color", "signs", "off")
+"""How marks can be asked for."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the judge's verdicts are shown.
+
+    Args:
+        color: Whether sentences are colored. What is not right has a sign as well, for readers who do not
+            see the colors.
+        signs: The sign of each verdict.
+    """
+
+    color: bool
+    signs: dict[str, str]
+
+    def sentence(self, verdict: Verdict, text: str | None = None) -> str:
+        """A sentence with its mark; text: what of the sentence is shown, where that is not all."""
+        text = cleaned(verdict.sentence if text is None else text)
+        sign = self.signs[verdict.kind]
+        if not self.color:
+            return f"{sign} {text}"
+        text = text if verdict.kind == "ok" else f"{sign} {text}"
+        return f"\x1b[{COLORS[verdict.kind]}m{text}\x1b[0m"
+
+
+def marks_for(choice: str, in_pipe: str = "off", encoding: str | None = None) -> Marks | None:
+    """How to mark what goes to standard output; None for no marks at all.
+
+    Args:
+        choice: One of CHOICES. "auto" means color in a terminal that shows it, and signs in another one.
+        in_pipe: What "auto" means where the output is no terminal.
+        encoding: Of the output. Letters that it lacks are replaced by those of ASCII.
+    """
+    if choice == "auto":
+        choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
+    if choice == "off":
+        return None
+    try:
+        "".join(SIGNS.values()).encode(encoding or "utf-8")
+        signs = SIGNS
+    except (UnicodeEncodeError, LookupError):
+        signs = ASCII
+    return Marks(choice == "color", signs)
+
+
+def one_line(text: str, marks: Marks, longest: int) -> str:
+    """The beginning of a story in one line with its marks; at most `longest` letters of it."""
+    parts, room = [], longest
+    for verdict in judge(text):
+        short = verdict.sentence[:room]
+        parts.append(marks.sentence(verdict, short))
+        room -= len(verdict.sentence) + 1
+        if room <= 0:
+            break
+    more = " …" if len(" ".join(text.split())) > longest else ""
+    return Styled(" ".join(parts) + more)
+
+
+def story(text: str, marks: Marks) -> str:
+    """A whole story with its marks, and below it what the judge found."""
+    verdicts = judge(text)
+    told = " ".join(marks.sentence(verdict) for verdict in verdicts)
+    return Styled(f"{told}\n{findings(verdicts, marks)}")
+
+
+def findings(verdicts: Sequence[Verdict], marks: Marks) -> str:
+    """What the judge found in a text: how many sentences are right, and what is wrong with each other one."""
+    counts = Counter(verdict.kind for verdict in verdicts)
+    right, n = counts["ok"], len(verdicts)
+    lines = ["", f"The judge: {right} of {n} sentences {'fits' if right == n == 1 else 'fit'} the story."]
+    for verdict in verdicts:
+        if verdict.kind != "ok":
+            reason = "" if verdict.kind == "unknown" else f" ({cleaned(verdict.reason)})"
+            short = shorten(verdict.sentence, 60, placeholder=" …")
+            lines.append(f"  {marks.signs[verdict.kind]} {MEANINGS[verdict.kind]}{reason}: {cleaned(short)}")
+    return Styled("\n".join(lines))
+
+
+def is_story(text: str) -> bool:
+    """Whether a text begins with the opening of a village story."""
+    found = VILLAGE.match(" ".join(text.split()), 0)
+    return found is not None and found[0].part == "opening"
+
+
+def settled(text: str) -> list[Verdict]:
+    """The verdicts on the beginning of a text that nothing which may follow will change.
+
+    A sentence is settled once a space follows it. One that is no sentence of the village may be the first
+    half of one, until more words follow than any sentence of the village has.
+    """
+    more = " " if text[-1:].isspace() else ""
+    text = " ".join(text.split()) + more
+    done, end = [], 0
+    for verdict in judge(text):
+        start, end = end, end + len(verdict.sentence) + 1
+        is_open = verdict.kind == "unknown" and len(text[start:].split()) <= LONGEST_SENTENCE
+        if end > len(text) or is_open:
+            break
+        done.append(verdict)
+    return done
+
+
+def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = False) -> Iterator[str]:
+    """Hand on a text that comes in pieces, with the judge's marks, sentence by sentence.
+
+    Args:
+        pieces: The text, as it is written.
+        marks: How to mark it; None hands on the pieces as they are.
+        stories_only: Mark nothing unless the text begins as a story of the village does.
+
+    Yields:
+        What can be printed now, and at the end, if anything was marked, what the judge found.
+    """
+    if marks is None:
+        yield from pieces
+        return
+    text, shown = "", 0
+    pieces = iter(pieces)
+    for piece in pieces:
+        ended = text.endswith((".", "!", "?", '"')) and piece[:1].isspace()
+        text += piece
+        if not ended:
+            continue
+        verdicts = settled(text)
+        if stories_only and verdicts and not shown and not is_story(text):
+            yield text
+            yield from pieces
+            return
+        for verdict in verdicts[shown:]:
+            yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
+            shown += 1
+    if stories_only and not is_story(text):
+        yield text
+        return
+    verdicts = judge(text)
+    for verdict in verdicts[shown:]:
+        yield Styled(f"{' ' if shown else ''}{marks.sentence(verdict)}")
+        shown += 1
+    if verdicts:
+        yield Styled(f"\n{findings(verdicts, marks)}")

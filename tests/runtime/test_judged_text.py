@@ -1,0 +1,160 @@
+"""The judge's marks in a terminal: the same however the text comes, and only where they belong."""
+
+import io
+import os
+import random
+import re
+
+import pytest
+
+from companion.runtime.command_line import terminal
+from companion.runtime.command_line.judged_text import (
+    ASCII,
+    COLORS,
+    SIGNS,
+    Marks,
+    marked,
+    marks_for,
+    one_line,
+    story,
+)
+from companion.runtime.command_line.terminal import Screen, Styled, Waiting, screens, waiting
+from companion.village import judge, load_split
+
+COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)
+STORIES = load_split("val")[:6]
+FALSE = "Mara ate a key. Once upon a time, nobody said a word of this here."
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def pieces_of(text: str, seed: int) -> list[str]:
+    """A text cut at random places, but before spaces more often, as a tokenizer cuts it."""
+    rng, pieces = random.Random(seed), []
+    for word in re.findall(r"\s*\S+", text):
+        cut = rng.randint(0, len(word)) if rng.random() < 0.3 else 0
+        pieces += [word[:cut], word[cut:]]
+    return pieces
+
+
+def damaged(text: str, seed: int) -> str:
+    """A story with one word exchanged, and a sentence in it that is none of the village."""
+    words = text.split()
+    at = random.Random(seed).randrange(8, len(words))
+    words[at] = "spoons"
+    return " ".join([*words[: at // 2], "Zzz said nothing.", *words[at // 2 :]])
+
+
+@pytest.mark.parametrize("marks", [COLOR, PLAIN])
+@pytest.mark.parametrize("text", [*STORIES, *map(damaged, STORIES, range(6)), FALSE, STORIES[0][:200]])
+def test_a_text_in_pieces_gets_the_marks_of_the_whole_text(text, marks):
+    for seed in range(4):
+        assert "".join(marked(pieces_of(text, seed), marks)) == story(text, marks)
+
+
+def test_sentences_are_handed_on_before_the_text_ends():
+    verdicts = judge(STORIES[0])
+    coming = marked(pieces_of(STORIES[0], 1), PLAIN)
+    assert next(coming) == f"✓ {verdicts[0].sentence}"
+
+
+@pytest.mark.parametrize("text", ["Mara.", "Mara has it. Leo has not.", "", "Hello! " * 60])
+def test_an_answer_that_is_no_story_comes_as_it_is(text):
+    assert "".join(marked(pieces_of(text, 1), COLOR, stories_only=True)) == "".join(pieces_of(text, 1))
+    assert "".join(marked(pieces_of(STORIES[0], 1), COLOR, stories_only=True)) == story(STORIES[0], COLOR)
+    assert list(marked(["a", " b"], None)) == ["a", " b"]
+
+
+def test_what_is_not_right_has_a_sign_beside_its_color_and_its_reason_below():
+    out = story(f"{STORIES[0]} Mara ate a key.", COLOR)
+    first = judge(STORIES[0])[0].sentence
+    assert f"\x1b[{COLORS['ok']}m{first}\x1b[0m" in out
+    assert f"\x1b[{COLORS['unknown']}m? Mara ate a key.\x1b[0m" in out
+    n = len(judge(STORIES[0]))
+    assert f"The judge: {n} of {n + 1} sentences fit the story." in out
+    assert out.endswith("\n  ? no sentence of the village: Mara ate a key.")
+    assert "\x1b" not in story(FALSE, PLAIN) and "? Mara ate a key." in story(FALSE, PLAIN)
+
+
+def test_one_line_is_cut_by_the_letters_of_the_text_and_not_by_those_of_the_marks():
+    shown = re.sub(r"\x1b\[[\d;]*m", "", one_line(STORIES[0], COLOR, 80))
+    assert shown == f"{STORIES[0][:80]} …"
+    assert one_line("Mara ate a key.", PLAIN, 80) == "? Mara ate a key."
+
+
+# -- where marks are shown ------------------------------------------------------------------
+
+
+def enter_terminal(monkeypatch) -> None:
+    """Let standard output be a terminal with colors. (In a fixture, pytest would take it back.)"""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", Terminal())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="colors are found in another way there")
+def test_color_is_for_terminals_that_have_it(monkeypatch):
+    enter_terminal(monkeypatch)
+    assert marks_for("auto").color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert marks_for("auto") == PLAIN and marks_for("color") == COLOR
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert marks_for("auto") == PLAIN
+    assert marks_for("auto", encoding="ascii").signs == ASCII
+    assert marks_for("off") is None
+
+
+def test_a_pipe_gets_what_its_command_says(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert marks_for("auto") is None and marks_for("auto", "signs") == PLAIN
+    assert marks_for("color") == COLOR and marks_for("signs") == PLAIN
+
+
+def test_a_terminal_carries_out_our_codes_and_not_those_of_a_model(monkeypatch):
+    enter_terminal(monkeypatch)
+    with screens() as (out, _):
+        print(Styled("\x1b[32mgreen\x1b[0m"), end=" ")
+        print("\x1b[2Jwiped", end="")
+    assert out.stream.getvalue() == "\x1b[32mgreen\x1b[0m ␛[2Jwiped"
+    assert story("\x1b[2Jwiped.", COLOR).count("\x1b") == 2  # those before and after the sentence
+
+
+def test_letters_that_a_terminal_lacks_cost_no_color():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    Screen(stream, terminal.SIGNS).write(Styled("\x1b[32mZoë\x1b[0m"))
+    assert stream.buffer.getvalue() == b"\x1b[32mZo?\x1b[0m"
+
+
+# -- what takes long ------------------------------------------------------------------
+
+
+def test_work_that_takes_long_is_said_in_a_terminal_and_the_line_goes(monkeypatch):
+    monkeypatch.setattr(terminal, "PAUSE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with screens() as (out, err):
+        with waiting("Loading"):
+            while not err.stream.getvalue():
+                pass
+            assert err.stream.getvalue().startswith("\rLoading ... 0 s")
+            out.write("")  # whatever is printed comes after the line is gone
+            assert err.stream.getvalue().endswith(" \r")
+        assert Waiting.now is None
+
+
+def test_a_pipe_and_a_dumb_terminal_get_no_such_line(monkeypatch):
+    monkeypatch.setattr(terminal, "PAUSE", 0.0)
+    for stream, kind in ((io.StringIO(), "xterm"), (Terminal(), "dumb")):
+        monkeypatch.setenv("TERM", kind)
+        monkeypatch.setattr("sys.stderr", stream)
+        with waiting("Loading"):
+            assert Waiting.now is None
+        assert stream.getvalue() == ""
