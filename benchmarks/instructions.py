@@ -35,6 +35,7 @@ from companion.village.dialogues import (
     ASKED,
     NOBODY,
     asked,
+    chat_course,
     course,
     has_both,
     is_true,
@@ -60,13 +61,56 @@ ARMS = {  # what is learned from, and for how many steps
         "lr": 1e-3,
     },
     "course, kept": {"steps": 2000, "n": 16000, "from": 8000, "unknown": 0.3, "keep": 3.0, "lr": 1e-3},
+    "chat": {
+        "after": "course, kept",
+        "steps": 1000,
+        "n": 16000,
+        "from": 8000,
+        "unknown": 0.3,
+        "keep": 3.0,
+        "lr": 1e-3,
+    },
+    "chat, storyteller": {
+        "model": "storyteller",
+        "steps": 2000,
+        "n": 20000,
+        "from": 8000,
+        "unknown": 0.3,
+        "keep": 3.0,
+        "lr": 4e-3,
+    },
+    "chat, storyteller, second half": {
+        "model": "storyteller",
+        "after": "chat, storyteller",
+        "steps": 1000,
+        "n": 16000,
+        "from": 4000,
+        "unknown": 0.3,
+        "keep": 3.0,
+        "lr": 2e-3,
+    },
 }
+
+
+def with_late_kinds(n: int, seed: int, stories: int, unknown: float) -> list:
+    """Conversations of chat_course, and for a quarter questions of the two kinds that are learned last."""
+    late = lessons(n // 4, seed + 60, 3, unknown, stories, ("how many", "what color"))
+    return chat_course(n - len(late), seed + 50, stories, unknown) + late
+
+
+COURSES = {
+    "questions": lessons,
+    "chat": with_late_kinds,
+    "chat, storyteller": chat_course,
+    "chat, storyteller, second half": with_late_kinds,
+}
+"""What an arm's conversations are, if they are not `course`'s."""
 TEXTS = 8  # plain stories in a step, where the old model is kept to
 
 
 @cache
-def conversations(n: int, stories: int, mixed: bool, unknown: float = 0.2) -> list:
-    found = (course if mixed else lessons)(n, TRAIN, stories=stories, unknown=unknown)
+def conversations(arm: str, n: int, stories: int, unknown: float = 0.2) -> list:
+    found = COURSES.get(arm, course)(n, TRAIN, stories=stories, unknown=unknown)
     return [one.messages for one in found]
 
 
@@ -82,9 +126,10 @@ def tests() -> dict[str, list]:
 def prepared(arm: str):
     """(teller, tokenizer with chat tokens, rows to learn from) of an arm."""
     a = ARMS[arm]
-    teller = load(MODELS / a["after"] if "after" in a else DATA / "models" / "village", device="cpu")
+    shipped = DATA / "models" / a.get("model", "village")
+    teller = load(MODELS / a["after"] if "after" in a else shipped, device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    told = conversations(a["n"], a["from"], arm != "questions", a.get("unknown", 0.2))
+    told = conversations(arm, a["n"], a["from"], a.get("unknown", 0.2))
     rows, replay = chat_rows(told, tokenizer, 256, shorten=True), a.get("replay", 0)
     n_replay = round(replay / (1 - replay) * len(rows))
     rows += text_rows(fresh_stories(n_replay, TRAIN + 9 + ("after" in a)), tokenizer)
@@ -99,7 +144,7 @@ def trainer_of(arm: str, model, rows, dtype="bfloat16") -> Trainer:
     )  # fmt: skip
     if "keep" not in a:
         return Trainer(model, partial(masked_batches, rows, BATCH, SEED), config)
-    old = load(DATA / "models" / "village", device="cpu")
+    old = load(DATA / "models" / a.get("model", "village"), device="cpu")
     texts = text_rows(fresh_stories(4000, TRAIN + 9), old.tokenizer)
 
     def batches(first):
