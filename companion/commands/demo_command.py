@@ -32,7 +32,7 @@ def add(parser):
         part = parts.add_parser(name, help=show.__doc__, description=show.__doc__)
         part.add_argument("text", nargs="*", metavar="TEXT", help=f'your sentence (default: "{TEXT}")')
         if name == "attention":
-            note = "layer and head of the map (default: the head that attends most to the next word)"
+            note = "its map is shown (default: the head that attends most to the next word, or far back)"
             for option in ("--layer", "--head"):
                 part.add_argument(option, type=integer(0), help=note)
         else:

@@ -248,7 +248,7 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     where = (
         f"to {name}, the most probable next token" if found in subject.ids else "further back than one token"
     )
-    return layer, head, f"of these heads, {last} attends most {where} in this one: {share:.0%}"
+    return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
 
 
 def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, signs: str) -> Iterator[str]:
@@ -301,7 +301,7 @@ def cell(weight: float | None, step: int, signs: str) -> str:
 
 
 def blocks(subject: Subject) -> Iterator[str]:
-    """The residual stream through the blocks: its length, what is added, and the next token so far."""
+    """The residual stream through the blocks: its length, what each part adds, the next token so far."""
     model, T = subject.model, len(subject.ids)
     noted = stream(subject)
     C, d_ff = model.config.d_model, model.config.d_ff
@@ -310,7 +310,7 @@ def blocks(subject: Subject) -> Iterator[str]:
     yield f"x + mlp(norm_2(x)):  {shape(T, C)} → {shape(T, d_ff)} → {shape(T, C)}"
     yield ""
     last = subject.quote(subject.ids[-1])
-    yield f"Lengths are means over the {T} tokens. Next is the most probable token after {last}"
+    yield f"Lengths: means over the {T} tokens. Next: the most probable token after {last},"
     yield "if the last norm and the head read the stream at this block."
     yield ""
     yield "          stream  + attention  + MLP  next"
