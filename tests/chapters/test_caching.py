@@ -503,7 +503,7 @@ def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
     from companion.commands import train_run
     from companion.runtime.training import reports
 
-    made, plan = [], SimpleNamespace(folder=tmp_path, judge=3)
+    made, plan = [], SimpleNamespace(folder=tmp_path, judge=3, marks=None, train=SimpleNamespace(steps=20))
     monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)
     scores = lambda teller, n, seed: made.append(teller.make_cache) or {}  # noqa: E731
     monkeypatch.setattr(reports, "village_scores", scores)

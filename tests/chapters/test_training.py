@@ -566,7 +566,8 @@ def test_steps_within_a_time(data, monkeypatch):
 
     steps = steps_of(1, eval_every=10**9)
     assert 110 <= steps <= 120
-    assert steps_of(2, eval_every=10**9) == pytest.approx(2 * steps, abs=4)
+    # The three evaluations that every run has take their time once, however long the run is.
+    assert 2 * steps <= steps_of(2, eval_every=10**9) <= 2 * steps + 8
     assert steps_of(1, eval_every=1) < 0.8 * steps
     assert steps_of(1e-9) == 1
     clock = itertools.count(0.0, 40.0)  # where steps take 40 seconds, one is all that is timed
