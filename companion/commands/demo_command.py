@@ -22,13 +22,17 @@ class DemoPlan:
 
 def add(parser):
     parts = parser.add_subparsers(
-        dest="part", required=True, metavar="part", description=f'on your TEXT (default: "{TEXT}"), one of:'
+        dest="part",
+        required=True,
+        metavar="part",
+        title="parts",
+        description=f'What to show. Give a TEXT of your own, or read this one by default: "{TEXT}"',
     )
     for name, show in PARTS.items():
         part = parts.add_parser(name, help=show.__doc__, description=show.__doc__)
         part.add_argument("text", nargs="*", metavar="TEXT", help=f'your sentence (default: "{TEXT}")')
         if name == "attention":
-            note = "whose map (default: the head that looks hardest at the next word, or far back)"
+            note = "its map is shown (default: the head that attends most to the next word, or far back)"
             for option in ("--layer", "--head"):
                 part.add_argument(option, type=integer(0), help=note)
         else:

@@ -134,7 +134,7 @@ def shape(*sizes: int) -> str:
 
 
 def tokenization(subject: Subject) -> Iterator[str]:
-    """The text's pieces, its tokens and their bytes."""
+    """The pieces into which the text is cut, its tokens, and their bytes."""
     tokenizer, text = subject.tokenizer, subject.text
     n = len(subject.ids) - len(tokenizer.encode(text))
     before, ids = subject.ids[:n], subject.ids[n:]  # what begins every text, and this one's
@@ -154,7 +154,7 @@ def tokenization(subject: Subject) -> Iterator[str]:
     yield f"back to text: {spell(tokenizer.decode(ids))}"
     for at, token in enumerate(before):
         name = spell(tokenizer.vocab[token])
-        yield f"The model reads {name}, id {token}, at position {at} before them: T = {len(subject.ids)}."
+        yield f"Before them, at position {at}, the model reads {name}, id {token}: T = {len(subject.ids)}."
 
 
 def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
@@ -173,7 +173,7 @@ def pieces(tokenizer, text: str, ids: Sequence[int]) -> list[str]:
 
 
 def embeddings(subject: Subject) -> Iterator[str]:
-    """Each token's row: its first numbers, its length, and the rows nearest to it in direction."""
+    """The embedding of each token: its first numbers, its length, and the most similar embeddings."""
     model, ids = subject.model, subject.ids
     table = model.embed.token.weight.detach().float().cpu()  # (V, C)
     with torch.no_grad():
@@ -189,7 +189,7 @@ def embeddings(subject: Subject) -> Iterator[str]:
         yield f"positions 0 to {T - 1} → rows of a table {shape(P, C)}, added → {shape(T, C)}"
     yield ""
     numbers = f"first 3 of {C}"
-    yield f"   at  {'token':{LABEL}}     id  {numbers:17}  length  nearest rows, by cosine"
+    yield f"   at  {'token':{LABEL}}     id  {numbers:17}  length  most similar rows (cosine)"
     for at, token in enumerate(ids):
         first = " ".join(f"{value:5.2f}" for value in rows[at, :3].tolist())
         line = f"{at:5}  {fit(subject.quote(token), LABEL)}  {token:5}  {first:17}  {rows[at].norm():6.2f}"
@@ -204,7 +204,7 @@ def embeddings(subject: Subject) -> Iterator[str]:
 
 
 def attention(subject: Subject) -> Iterator[str]:
-    """One head's weights as a map: a row for each token that looks, a column for each that is looked at."""
+    """The attention weights of one head as a map: a row for each query, a column for each key."""
     maps = attention_weights(subject.model, subject.tokens)  # (H, T, T) for each layer
     layer, head, why = pick_head(subject, maps)
     weights, heads = maps[layer][head].tolist(), maps[layer].shape[0]
@@ -220,7 +220,7 @@ def attention(subject: Subject) -> Iterator[str]:
     row = weights[-1]
     most = sorted(range(T), key=lambda j: -row[j])[:3]
     seen = ", ".join(f"{row[j]:.0%} to {subject.quote(subject.ids[j])} at {j}" for j in most)
-    yield f"{subject.quote(subject.ids[-1])} gives {seen}."
+    yield f"{subject.quote(subject.ids[-1])} attends {seen}."
 
 
 def queries_and_keys(subject: Subject, keys: str = "k") -> str:
@@ -240,13 +240,15 @@ def pick_head(subject: Subject, maps: Sequence) -> tuple[int, int, str]:
     if not here:  # not <end> and not the one before, at which some heads always look
         here = range(1, len(subject.ids) - 2)
     if subject.layer is not None and subject.head is not None:
-        return subject.layer, subject.head, f"the likeliest next token is {name}"
+        return subject.layer, subject.head, f"the most probable next token is {name}"
     layers = range(len(maps)) if subject.layer is None else [subject.layer]
     heads = range(maps[0].shape[0]) if subject.head is None else [subject.head]
     ranked = [(sum(maps[i][j, -1, at].item() for at in here), i, j) for i in layers for j in heads]
     share, layer, head = max(ranked, key=lambda entry: entry[0])
-    where = f"at {name}, the likeliest next token" if found in subject.ids else "further back than one token"
-    return layer, head, f"of the heads, here {last} looks hardest {where}: {share:.0%}"
+    where = (
+        f"to {name}, the most probable next token" if found in subject.ids else "further back than one token"
+    )
+    return layer, head, f"in this head {last} attends most {where}: {share:.0%}"
 
 
 def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, signs: str) -> Iterator[str]:
@@ -260,12 +262,12 @@ def grid(weights: Sequence[Sequence[float]], names: Sequence[str], width: int, s
     room = max(width, 20) - LABEL - 3
     step = next((size for size in (4, 2) if size * T <= room), 1)
     if step == 4:
-        yield "in per cent; " + f"{masked} masked: no looking ahead"
+        yield f"in per cent; {masked} is masked, because it comes later"
     else:
         levels = ", ".join(
             f"{sign * step} from {5 if i == 0 else 25 * i} %" for i, sign in enumerate(signs[1:])
         )
-        yield f"{levels}; {masked} masked: no looking ahead"
+        yield f"{levels}; {masked} is masked, because it comes later"
     for low in range(0, T, room // step):
         columns = range(low, min(low + room // step, T))
         if low:
@@ -299,7 +301,7 @@ def cell(weight: float | None, step: int, signs: str) -> str:
 
 
 def blocks(subject: Subject) -> Iterator[str]:
-    """The stream through the blocks: how long it is, what attention and MLP add, what it would say."""
+    """The residual stream through the blocks: its length, what each part adds, the next token so far."""
     model, T = subject.model, len(subject.ids)
     noted = stream(subject)
     C, d_ff = model.config.d_model, model.config.d_ff
@@ -308,8 +310,8 @@ def blocks(subject: Subject) -> Iterator[str]:
     yield f"x + mlp(norm_2(x)):  {shape(T, C)} → {shape(T, d_ff)} → {shape(T, C)}"
     yield ""
     last = subject.quote(subject.ids[-1])
-    yield f"Lengths: means over the {T} tokens. Next: the likeliest token after {last},"
-    yield "if the last norm and the head read the stream there."
+    yield f"Lengths: means over the {T} tokens. Next: the most probable token after {last},"
+    yield "if the last norm and the head read the stream at this block."
     yield ""
     yield "          stream  + attention  + MLP  next"
     for name, x, attended, computed in noted:
@@ -354,7 +356,7 @@ def stream(subject: Subject) -> list[tuple]:
 
 
 def gpt(subject: Subject) -> Iterator[str]:
-    """The parameters part by part, and the five likeliest next tokens."""
+    """The parameters of each part, and the five most probable next tokens."""
     model, config, T = subject.model, subject.model.config, len(subject.ids)
     counts: dict[str, int] = {}
     for name, parameter in model.named_parameters():
@@ -370,7 +372,7 @@ def gpt(subject: Subject) -> Iterator[str]:
         yield f"{name:16} {count:>12,} {share:7.1%}  {bar(share, 20, subject.signs):20}  {each}".rstrip()
     if getattr(model, "head", None) is None:
         rows = next(name for name, part in model.named_modules() if part is model.embed.token)
-        yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} scores the next token"
+        yield f"{'head':16} {0:>12,} {0:7.1%}  {rows} is used again"
     yield ""
     V, C = config.vocab_size, config.d_model
     yield f"tokens {shape(T)} → stream {shape(T, C)} → logits {shape(T, V)}; its last row:"

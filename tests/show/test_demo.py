@@ -121,7 +121,7 @@ def test_attention_chooses_the_head_that_looks_hardest_at_the_next_word(teller, 
     layer, head = max(found, key=found.get)
     lines = shown(capsys, "attention")
     assert lines[0].startswith(f"layer {layer} of 0 to 3, head {head} of")
-    assert f"hardest at ' Mara', the likeliest next token: {found[layer, head]:.0%}" in lines[1]
+    assert f"most to ' Mara', the most probable next token: {found[layer, head]:.0%}" in lines[1]
     best = max((j for i, j in found if i == 1), key=lambda j: found[1, j])
     assert shown(capsys, "attention", "--layer", 1)[0].startswith(f"layer 1 of 0 to 3, head {best} of")
 
@@ -241,5 +241,5 @@ def test_parts_of_today_are_shown_with_their_own_shapes(teller, n_kv_heads, keys
     assert f"{keys} {T}, 10)" in lines["attention"] and f"weights (4, {T}, {T})" in lines["attention"]
     assert f"{keys.replace('k', 'k, v')} {T}, 10)" in lines["blocks"] and "(4, " in lines["blocks"]
     total = sum(p.numel() for p in model.parameters())
-    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token scores" in lines["gpt"]
+    assert f"{total:,} parameters" in lines["gpt"] and "0.0%  embed.token is used again" in lines["gpt"]
     assert "positions" not in lines["embeddings"] and "blocks.attn" in lines["gpt"]
