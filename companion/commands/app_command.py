@@ -1,6 +1,7 @@
 """companion app: tell, chat, compare and classify in a browser, on this machine alone."""
 
 import errno
+import os
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from companion import village
-from companion.commands.naming import RUNS, SHIPPED, add_device, in_url
+from companion.commands.naming import RUNS, add_device, in_url
 from companion.runtime.command_line.options import as_path, integer
 from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
@@ -66,13 +67,13 @@ def plan(args, held: ExitStack) -> AppPlan:
     pick_device(args.device)
     folders = args.models or [folder for folder in FOLDERS if folder.is_dir()]
     models = find_offered(folders, args.model)
-    models.sort(key=lambda model: Path(model.folder) != SHIPPED)  # the course's own is the one first chosen
     if not models:
         named = ", ".join(map(str, folders))
         raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
     check_free(args.host, args.port)
     devices = [args.device, *(kind for kind in ("cpu", "cuda", "mps") if kind != args.device and there(kind))]
-    return AppPlan(args.host, args.port, Offer(models, devices))
+    looked_in = tuple(os.path.abspath(folder) for folder in (args.models or FOLDERS))
+    return AppPlan(args.host, args.port, Offer(models, devices, looked_in))
 
 
 def there(kind: str) -> bool:
@@ -109,7 +110,10 @@ def do(plan: AppPlan) -> None:
     options = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
     place = f"http://{in_url(plan.host)}:{plan.port}"
-    print(f"{len(plan.offer.models)} models, at {place} (Ctrl-C ends)", flush=True)
+    print(
+        f"Open {place} in a browser. The app offers {len(plan.offer.models)} models. Ctrl-C ends it.",
+        flush=True,
+    )
     main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
 
 

@@ -94,6 +94,7 @@ def do(plan: ServePlan) -> None:
     host, port = plan.bound.getsockname()[:2]
     place = in_url(host)
     print(f"{plan.name} answers at http://{place}:{port}/v1 (Ctrl-C ends it)", flush=True)
+    print(f"How to ask it, with an example: http://{place}:{port}/docs", flush=True)
     if plan.token is None and plan.host not in LOCAL:
         print(
             f"Anyone who can reach {place} can use this server. Set {TOKEN} to a secret to keep others out.",

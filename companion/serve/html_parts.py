@@ -8,17 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from companion.runtime.command_line import judged_text
+from companion.runtime.command_line.judged_text import MEANINGS
 from companion.serve.drawing import Seen
 from companion.show.plots import INK, JUDGED
 from companion.village import Verdict
 
-SIGNS = {"ok": "", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
-MEANINGS = {
-    "ok": "the village could say it here",
-    "misplaced": "not false, but out of place",
-    "contradiction": "false in this story",
-    "unknown": "no sentence of the village",
-}
+SIGNS = judged_text.SIGNS | {"ok": ""}
 DARK = {"ok": "#24503f", "misplaced": "#5a4f10", "contradiction": "#74361f", "unknown": "#4a4843"}
 """The marks' colors on a dark page, as the web book has them."""
 
@@ -31,6 +27,13 @@ def style() -> str:
         marks.append(f".c-{kind} {{background:light-dark({color},{DARK[kind]});{line}}}")
     return f"""<style>
 .c-text {{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;max-width:46em}}
+[data-testid=stBaseButton-primaryFormSubmit] {{background:#0072B2;border-color:#0072B2;color:#fff}}
+[data-testid=stBaseButton-primaryFormSubmit]:is(:hover,:focus,:active) {{
+  background:#005a8c;border-color:#005a8c;color:#fff}}
+.c-brand {{font-size:90%;margin:0}}
+[data-testid=stMainBlockContainer] {{padding-top:3.5rem}}
+[data-testid=stMainBlockContainer] h1 {{font-size:2rem;padding:.4rem 0}}
+@media (max-width:640px) {{[data-testid=stMainBlockContainer] h1 {{font-size:1.6rem;padding:.2rem 0}}}}
 .c-heading {{font-size:1.25rem;font-weight:600;padding:0;margin:.6em 0 0}}
 .c-note {{font-size:85%;overflow-wrap:anywhere}}
 .c-alert {{padding:.6em .8em;border-left:4px solid #D55E00;overflow-wrap:anywhere;
@@ -54,6 +57,11 @@ def style() -> str:
 def plain(text: str) -> str:
     """A text as it is."""
     return f'<div class="c-text">{escape(text)}</div>'
+
+
+def brand(name: str, about: str) -> str:
+    """The name of the app, and what it is."""
+    return f'<p class="c-brand"><b>{escape(name)}</b> – {escape(about)}</p>'
 
 
 def heading(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which models the app offers: those that were in its folders when it started, and those given by name.
+"""Which models the app offers: those in its folders, also new ones, and those given by name.
 
 A visitor chooses a name of this list. No path ever comes from a browser.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from companion import village
 from companion.runtime.files.whole_files import json_object
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
@@ -21,19 +22,78 @@ DEEPEST = 4
 """How far below a given folder models are looked for."""
 
 
+SHIPPED = {
+    "village": ("Village storyteller", "tells stories of the village; the model of chapters 1 to 7"),
+    "storyteller": ("Modern storyteller", "tells stories of the village; built from the parts of chapter 10"),
+    "rewarded": ("Rewarded storyteller", "was rewarded for stories without a contradiction, in chapter 18"),
+    "answerer": (
+        "Village assistant",
+        "tells the story that you order and answers questions about it; chapter 16",
+    ),
+}
+"""The models of the course, by their folders: a plain name, and what the model does."""
+
+
 @dataclass(frozen=True)
 class OfferedModel:
-    """A model in the list. kind: tells, answers (it was taught to, and tells too) or classifies."""
+    """A model in the list.
+
+    Args:
+        name: Its folder, as the command line takes it.
+        folder: Its whole path.
+        kind: "tells", "answers" (it was taught to, and tells too) or "classifies".
+        n_bytes: Size of its weights.
+        title: A plain name; empty for a model of the reader's, which has the name of its folder.
+        about: What it does, or how it was made; empty where nothing is known.
+    """
 
     name: str
     folder: str
     kind: str
     n_bytes: int
+    title: str = ""
+    about: str = ""
 
     @property
     def label(self) -> str:
-        """Its name and size, as the list shows them."""
-        return f"{self.name} ({self.n_bytes / 1e6:,.1f} MB)"
+        """Its name, as the list shows it."""
+        return self.title or self.name
+
+    @property
+    def description(self) -> str:
+        """What it does and how large it is, in one line."""
+        line = "; ".join(filter(None, [self.about, f"{self.n_bytes / 1e6:,.1f} MB"]))
+        return line[0].upper() + line[1:]
+
+
+def described(name: str, folder: Path, kind: str) -> OfferedModel:
+    """The entry of a model: a plain name for one of the course, and for others how they were made."""
+    title, about = "", ""
+    if folder.resolve().parent == (village.DATA / "models").resolve():
+        title, about = SHIPPED.get(folder.name, ("", ""))
+    about = about or made_of(folder, kind)
+    return OfferedModel(name, os.path.abspath(folder), kind, size_of(folder), title, about)
+
+
+def made_of(folder: Path, kind: str) -> str:
+    """What the files of a model say of it, in a few words; empty where they say nothing."""
+    if is_gguf(folder):
+        return str(GGUFFile(folder).header.get("general.name") or "a public model")
+    made = json_object(folder / "config.json").get("provenance")
+    made = made if isinstance(made, dict) else {}
+    if kind == "classifies":
+        classes = made.get("classes")
+        named = ", ".join(map(str, classes[:6])) if isinstance(classes, list) else ""
+        return f"sorts texts into: {named}" if named else "a classifier"
+    data = made.get("data")
+    source = data.get("source") if isinstance(data, dict) else data
+    if holds_adapter(folder):
+        return "an adapter, with the model that it belongs to"
+    if isinstance(source, str) and source:
+        what = "was taught to answer with" if kind == "answers" else "was trained on"
+        text = "stories of the village" if source == "village" else Path(source).name
+        return f"{what} {text}"
+    return "a public model" if is_public(folder) else ""
 
 
 def find_offered(folders: Sequence[Path], names: Sequence[str] = ()) -> list[OfferedModel]:
@@ -50,13 +110,14 @@ def find_offered(folders: Sequence[Path], names: Sequence[str] = ()) -> list[Off
             if kind := kind_of(folder):
                 name = "/".join([root.resolve().name, *folder.relative_to(root).parts])
                 name = folder.as_posix() if name in found else name
-                found[name] = OfferedModel(name, str(folder), kind, size_of(folder))
+                found[name] = described(name, folder, kind)
     for name in names:
         folder = folder_of(name)
         if kind_of(folder) is None:
             raise ValueError(f"--model={name} holds no model; name a folder with one, or a model of the hub")
-        found[name] = OfferedModel(name, str(folder), kind_of(folder), size_of(folder))
-    return list(found.values())
+        found[name] = described(name, folder, kind_of(folder))
+    models = list(found.values())
+    return sorted(models, key=lambda model: model.title != SHIPPED["village"][0])  # which comes first
 
 
 def folders_below(root: Path) -> Iterator[Path]:
@@ -105,10 +166,17 @@ def size_of(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Offer:
-    """What the app was started with: its models, and the devices to choose from, the first one chosen."""
+    """What the app offers.
+
+    Args:
+        models: The models.
+        devices: The devices to choose from; the first one is chosen.
+        folders: Where `refreshed` looks for models that came later.
+    """
 
     models: list[OfferedModel]
     devices: list[str]
+    folders: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As one word of a command line."""
@@ -118,7 +186,15 @@ class Offer:
     def from_json(cls, text: str) -> "Offer":
         """What to_json wrote."""
         found = json.loads(text)
-        return cls([OfferedModel(**model) for model in found["models"]], found["devices"])
+        models = [OfferedModel(**model) for model in found["models"]]
+        return cls(models, found["devices"], tuple(found["folders"]))
+
+    def refreshed(self) -> "Offer":
+        """The same, with the models that are in its folders now; those that are gone are left out."""
+        folders = [Path(folder) for folder in self.folders if Path(folder).is_dir()]
+        there = {model.folder: model for model in find_offered(folders)} if folders else {}
+        old = [there.pop(model.folder, model) for model in self.models if Path(model.folder).exists()]
+        return Offer([*old, *there.values()], self.devices, self.folders)
 
     def of_kind(self, *kinds: str) -> dict[str, OfferedModel]:
         """The models of these kinds, by their labels, in the order of the kinds."""

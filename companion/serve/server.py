@@ -133,17 +133,18 @@ async def unless_gone(http, work):
 
 
 def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts: tuple[str, ...] = ()):
-    """The web application: a FastAPI with /v1/models, /v1/chat/completions and /health.
+    """The web application: a FastAPI with /v1/models, /v1/chat/completions, /health and /docs.
 
     teller: a LanguageModel that learned to answer. name: what clients call it. token: asked of every client,
     but for /health; None, of nobody. hosts: names by which it may be called; none given, any.
     """
     from fastapi import FastAPI
     from fastapi import Request as Http
-    from fastapi.responses import JSONResponse, Response, StreamingResponse
+    from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
     from starlette.requests import ClientDisconnect
 
     from companion.serve.connections import Gate, error_response
+    from companion.serve.docs_page import docs_page
 
     engine, began = Engine(teller.reader(), limits.slots, limits.waiting), int(time.time())
     readers = Readers(teller.tokenizer)
@@ -158,6 +159,7 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
         await asyncio.to_thread(engine.join, GRACE)
         await asyncio.to_thread(readers.close)
 
+    # FastAPI's own pages would load scripts from another host.
     closed = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     app = FastAPI(lifespan=alive, redirect_slashes=False, **closed)
     app.add_middleware(Gate, limits=limits, token=token, hosts=hosts)
@@ -200,12 +202,20 @@ def make_app(teller, name: str, limits: Limits, token: str | None = None, hosts:
     @app.exception_handler(404)
     @app.exception_handler(405)
     async def nothing_here(http: Http, error):
-        there = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/NAME, GET /health"
+        there = (
+            "POST /v1/chat/completions, GET /v1/models, GET /v1/models/NAME, GET /health, or read GET /docs"
+        )
         return error_response(Refused(error.status_code, f"there is nothing here; try {there}"))
 
     @app.get("/health")
     async def health():
         return {"status": "ok" if engine.is_alive() else "stopped"}
+
+    @app.get("/docs")
+    async def docs(http: Http):
+        url = f"http://{http.headers.get('host', 'localhost')}"
+        safe = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return HTMLResponse(docs_page(name, url, limits, token is not None), headers=safe)
 
     this_model = {"id": name, "object": "model", "created": began, "owned_by": "companion"}
 

@@ -23,9 +23,9 @@ from companion.lora import add_lora, save_adapter
 from companion.runtime.data.labelled_texts import read_texts
 from companion.runtime.storage.adapters import on_network
 from companion.serve import html_parts as html
-from companion.serve.classifying import as_csv, check_texts
+from companion.serve.classifying import as_csv, check_texts, make_example
 from companion.serve.drawing import Drawing, Seen
-from companion.serve.offered import Offer, find_offered
+from companion.serve.offered import SHIPPED, Offer, find_offered
 from companion.tokenization import BPETokenizer
 from companion.village import judge
 
@@ -57,7 +57,38 @@ def test_the_list_has_what_can_be_loaded_with_kind_and_size(folders):
     assert set(found) == {"mine/village", "mine/deep/er/answerer"}
     assert found["mine/village"].kind == "tells" and found["mine/deep/er/answerer"].kind == "answers"
     size = (folders / "village" / "model.safetensors").stat().st_size
-    assert found["mine/village"].label == f"mine/village ({size / 1e6:.1f} MB)"
+    about = f"Was trained on stories of the village; {size / 1e6:.1f} MB"
+    assert (found["mine/village"].label, found["mine/village"].description) == ("mine/village", about)
+
+
+def test_the_models_of_the_course_have_plain_names_and_each_says_what_it_does():
+    found = find_offered([DATA])
+    assert [model.label for model in found][0] == "Village storyteller"
+    assert {Path(model.folder).name for model in found} == set(SHIPPED)
+    assert all(model.title and "chapter" in model.description for model in found)
+
+
+def test_a_model_that_comes_later_is_offered_without_a_new_start(folders, tmp_path):
+    offer = Offer(find_offered([folders]), ["cpu"], (str(folders), str(tmp_path / "not yet")))
+    assert offer.refreshed() == offer
+    shutil.copytree(DATA / "rewarded", folders / "later")
+    shutil.rmtree(folders / "village")
+    names = {model.name for model in offer.refreshed().models}
+    assert names == {"mine/deep/er/answerer", "mine/later"}
+
+
+def test_the_example_classifier_was_not_trained_on_its_texts():
+    example = make_example()
+    rows = list(csv.DictReader((village.DATA / "messages.csv").open(encoding="utf-8", newline="")))
+    labels = {row["text"]: row["label"] for row in rows}
+    said = example.reader.classify(example.held_out)
+    right = sum(
+        max(one, key=one.get) == labels[text] for one, text in zip(said, example.held_out, strict=True)
+    )
+    assert len(example.held_out) == 20 and f"Of the 20 others, which stand below, it classifies {right}" in (
+        example.description
+    )
+    assert right > 12  # always "no spam" would be right 12 times
 
 
 def test_a_model_itself_two_folders_of_a_name_and_a_name_given(folders, tmp_path):
@@ -81,7 +112,7 @@ def test_an_offer_comes_through_a_command_line_as_it_was():
     offer = Offer(find_offered([DATA]), ["auto", "cpu"])
     assert Offer.from_json(offer.to_json()) == offer
     assert list(offer.of_kind("tells", "answers").values())[-1].name == "models/answerer"
-    assert [model.name for model in offer.of_kind("answers").values()] == ["models/answerer"]
+    assert [*offer.of_kind("answers")] == ["Village assistant"]
 
 
 # -- the command ------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import re
 import socket
 import string
 import sys
@@ -10,12 +11,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
+from html import unescape
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import torch
 from support.weights import scripted
 
+from companion import load
+from companion.commands.naming import ANSWERER
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids
@@ -31,9 +36,12 @@ from companion.serve.questions import (
 )
 from companion.serve.server import hosts_of, open_socket, read_events, running
 from companion.tokenization import BPETokenizer, CharTokenizer
+from companion.village import judge
+from companion.village.dialogues import has_both
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto. '
 HI = [{"role": "user", "content": "Who has the key?"}]
+READ_FIELDS = ["model", "messages", "max_tokens", "temperature", "top_p", "seed", "stop", "stream"]
 SMALL = Limits(slots=4, waiting=8, body=16_384, max_tokens=60)
 
 
@@ -187,8 +195,42 @@ def test_models_and_health(url):
     status, _, body = call(url, method="GET", path="/v1/models")
     assert status == 200 and [one["id"] for one in json.loads(body)["data"]] == ["tiny"]
     assert call(url, method="GET", path="/health")[::2] == (200, b'{"status":"ok"}')
-    refused(url, 404, None, "nothing here", path="/docs", method="GET")
+    refused(url, 404, None, "or read GET /docs", path="/nowhere", method="GET")
     refused(url, 405, None, "nothing here", method="GET")
+
+
+def test_docs_are_a_page_that_asks_no_other_host(url):
+    status, headers, body = call(url, method="GET", path="/docs")
+    page = body.decode()
+    assert status == 200 and headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert not re.search(r"<script|<link|<img|src=|@import", page)
+    assert f"{url}/v1/chat/completions" in page and "&quot;model&quot;: &quot;tiny&quot;" in page
+    assert not [field for field in READ_FIELDS if f"<code>{field}</code>" not in page]
+    refused(url, 405, None, "nothing here", path="/docs", method="POST")
+
+
+def test_docs_need_the_token_and_say_how_it_is_sent(teller):
+    with running(teller, "<b>it's", SMALL, token="s3cret") as url:
+        refused(url, 401, None, "token", method="GET", path="/docs")
+        _, _, body = call(url, method="GET", path="/docs", Authorization="Bearer s3cret")
+    page = body.decode()
+    assert "Authorization: Bearer TOKEN" in page and "s3cret" not in page
+    assert "<b>it" not in page and "<b>&lt;b&gt;it&#x27;s</b>" in page
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("page", ["docs/app-and-server.md", "/docs"])
+def test_the_example_of_curl_gives_a_true_story_that_fits_its_order(page):
+    with running(load(ANSWERER, "cpu"), "answerer") as url:
+        if page == "/docs":
+            shown = unescape(call(url, method="GET", path=page)[2].decode())
+        else:
+            shown = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+        asked = json.loads(re.search(r"curl .*-d '(.*)'", shown)[1])
+        told = said(url, **asked)["choices"][0]["message"]["content"]
+    assert has_both(asked["messages"][0]["content"], told)
+    assert {verdict.kind for verdict in judge(told)} == {"ok"}
 
 
 def test_one_model_is_described_by_its_name(url):
@@ -606,7 +648,13 @@ def test_a_slow_body_is_408(url, monkeypatch):
         assert b" 408 " in status_line(client)
 
 
-NOWHERE = [("GET", "/docs"), ("DELETE", "/v1/models"), ("GET", "/v1/models/"), ("POST", "/"), ("GET", "//x")]
+NOWHERE = [
+    ("GET", "/openapi.json"),
+    ("DELETE", "/v1/models"),
+    ("GET", "/v1/models/"),
+    ("POST", "/"),
+    ("GET", "//x"),
+]
 """Paths and methods that there are none of, or that others would lead elsewhere."""
 
 

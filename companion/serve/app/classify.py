@@ -1,14 +1,22 @@
-"""The page that classifies the texts of a CSV."""
+"""The page that classifies texts: some that are typed, or those of a CSV file."""
 
 import streamlit as st
 
 from companion.runtime.data.labelled_texts import read_texts
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.classifying import as_csv, check_texts, classified, load_classifier
+from companion.serve.classifying import (
+    Example,
+    as_csv,
+    check_texts,
+    classified,
+    load_classifier,
+    make_example,
+)
 
 MOST = 5000  # rows of a file
 SHOWN = 200  # rows in the table; the file to download has all
+EXAMPLE = "Spam or not (example)"
 
 
 @st.cache_resource(max_entries=parts.AT_ONCE, show_spinner="Loading the classifier …")
@@ -21,45 +29,65 @@ def loaded(folder: str, device: str):
     return reader
 
 
-def classify(model: parts.OfferedModel, file, column: str) -> None:
-    """Classify a file; texts and answers stay in the session's state."""
+@st.cache_resource(show_spinner="Training the example on 80 messages …")
+def example() -> Example:
+    """The classifier that is trained here, on the messages that come with the course."""
+    return make_example()
+
+
+def texts_of(file, typed: str, column: str) -> tuple[list[str], list[str]]:
+    """The texts to classify and where each one stands: those of the file, or the lines that were typed."""
+    if file is not None:
+        texts, places = zip(*read_texts(file.getvalue(), file.name, column, MOST), strict=True)
+        return list(texts), list(places)
+    lines = [(line.strip(), f"line {i}") for i, line in enumerate(typed.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise ValueError("there is no text to classify; type one, or choose a CSV file")
+    return [text for text, _ in lines], [place for _, place in lines]
+
+
+def classify(reader, texts: list[str], places: list[str]) -> None:
+    """Classify texts; they and the answers stay in the session's state."""
+    check_texts(reader, texts, places)
+    said, bar = [], st.progress(0.0, "Classifying …")
+    for some in classified(reader, texts):
+        said += some
+        bar.progress(len(said) / len(texts), "Classifying …")
+    bar.empty()
+    st.session_state["classified"] = (texts, said)
+
+
+st.title("Classify texts", anchor=False)
+st.write("A classifier sorts each text into one of its classes, and says how sure it is.")
+models = st.session_state["offer"].of_kind("classifies")
+name = st.selectbox("Classifier", [*models, EXAMPLE])
+if name == EXAMPLE:
+    st.html(html_parts.note(example().description))
+else:
+    st.html(html_parts.note(models[name].description))
+with st.form("classify"):
+    usual = "\n".join(example().held_out) if name == EXAMPLE else ""
+    typed = st.text_area("Texts, one in each line", usual, height=150, max_chars=100_000, key=f"texts {name}")
+    with st.expander("Or the texts of a CSV file"):
+        file = st.file_uploader(f"A CSV file with at most {MOST:,} rows", type="csv")
+        column = st.text_input("Its column with the texts", "text", max_chars=200)
+    asked = st.form_submit_button("Classify", type="primary")
+if asked:
     st.session_state.pop("classified", None)
     try:
-        reader = loaded(model.folder, st.session_state["device"])
-        texts, places = zip(*read_texts(file.getvalue(), file.name, column, MOST), strict=True)
-        check_texts(reader, texts, places)
-        said, bar = [], st.progress(0.0, "Classifying …")
-        for some in classified(reader, texts):
-            said += some
-            bar.progress(len(said) / len(texts), "Classifying …")
-        bar.empty()
-        st.session_state["classified"] = (list(texts), said)
+        device = st.session_state["device"]
+        reader = example().reader if name == EXAMPLE else loaded(models[name].folder, device)
+        classify(reader, *texts_of(file, typed, column))
     except parts.FAULTS as error:
         parts.complain(error)
-
-
-st.title("Classify", anchor=False)
-if not st.session_state["offer"].of_kind("classifies"):
-    st.write(
-        "No classifier was there when the app started. This makes one of labelled texts; start the app anew:"
-    )
-    st.code("companion finetune classify --data labelled.csv", language=None)
-    st.stop()
-model = parts.choose("Classifier", "classifies")
-with st.form("classify"):
-    file = st.file_uploader(f"A CSV with at most {MOST:,} rows", type="csv")
-    column = st.text_input("Column", "text", max_chars=200, help="the name of the column with the texts")
-    asked = st.form_submit_button("Classify")
-if asked and file is None:
-    parts.complain(ValueError("no file was chosen; choose a CSV"))
-elif asked:
-    classify(model, file, column)
 if "classified" in st.session_state:
     texts, said = st.session_state["classified"]
     names = [max(shares, key=shares.get) for shares in said]
     counts = ", ".join(f"{names.count(name):,} {name}" for name in said[0])
-    st.html(html_parts.note(f"{len(texts):,} texts: {counts}."))
+    st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
     st.html(html_parts.class_table(texts[:SHOWN], said[:SHOWN]))
     if len(texts) > SHOWN:
         st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, said), "classified.csv", "text/csv")
+st.write("To make a classifier of your own labelled texts, run this command. It then appears in the list:")
+st.code("companion finetune classify --data labelled.csv", language=None)

@@ -4,19 +4,25 @@ import streamlit as st
 
 from companion.serve.app import parts
 
-st.title("Compare", anchor=False)
+st.title("Compare two models", anchor=False)
+st.write(
+    "Both models continue the same words with the same settings and the same seed, so what differs between"
+    " the texts comes from the models."
+)
+models = [
+    parts.choose(name, "tells", "answers", index=i, place=column)
+    for i, (name, column) in enumerate(zip(("First model", "Second model"), st.columns(2), strict=True))
+]
 with st.form("compare"):
-    columns = st.columns(2)
-    models = [
-        parts.choose(name, "tells", "answers", index=i, place=column)
-        for i, (name, column) in enumerate(zip(("First model", "Second model"), columns, strict=True))
-    ]
     prompt = st.text_input("How both texts begin", "Once", max_chars=2000)
+    asked = st.form_submit_button("Compare", type="primary")
+stories = st.container()
+with st.expander("Settings: how the texts are sampled"):
     options = parts.sampling()
-    asked = st.form_submit_button("Compare")
-for number, (model, column) in enumerate(zip(models, st.columns(2), strict=True), 1):
-    with column:
-        if asked:
-            parts.tell(model, prompt, options, f"compared {number}")
-        if f"compared {number}" in st.session_state:
-            parts.show(st.session_state[f"compared {number}"])
+with stories:
+    for number, (model, column) in enumerate(zip(models, st.columns(2), strict=True), 1):
+        with column:
+            if asked:
+                parts.tell(model, prompt, options, f"compared {number}")
+            if f"compared {number}" in st.session_state:
+                parts.show(st.session_state[f"compared {number}"])

@@ -4,12 +4,13 @@ import sys
 
 import streamlit as st
 
-from companion.serve.html_parts import style
+from companion.serve.html_parts import brand, style
 from companion.serve.offered import Offer
 
-st.set_page_config(page_title="companion", page_icon="🏘️", layout="centered")
+st.set_page_config(page_title="companion: small language models at work", page_icon="🏘️", layout="centered")
 if "offer" not in st.session_state:
     st.session_state["offer"] = Offer.from_json(sys.argv[1])
+st.session_state["offer"] = st.session_state["offer"].refreshed()  # with the models that came since
 st.html(style())
 pages = [
     st.Page("tell.py", title="Tell", default=True),
@@ -18,6 +19,7 @@ pages = [
     st.Page("classify.py", title="Classify"),
 ]
 page = st.navigation(pages, position="hidden")
+st.html(brand("companion", "small language models at work on your computer"))
 with st.container(horizontal=True):  # Streamlit's own list of pages is out of sight on a phone
     for each in pages:
         st.page_link(each)

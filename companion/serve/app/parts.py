@@ -30,7 +30,9 @@ def choose(label: str, *kinds: str, index: int = 0, place=st.sidebar) -> Offered
     if not (models := offer.of_kind(*kinds)):
         st.info("None of the models here can do this.")
         st.stop()
-    name = place.selectbox(label, list(models), index=min(index, len(models) - 1))
+    with place:
+        name = st.selectbox(label, list(models), index=min(index, len(models) - 1))
+        st.html(html_parts.note(models[name].description))
     return models[name]
 
 
@@ -54,11 +56,25 @@ def opened(model: OfferedModel) -> LanguageModel:
 def sampling() -> dict:
     """Controls of how a text is drawn: the options of a Drawing."""
     left, right = st.columns(2)
-    temperature = left.slider("Temperature", 0.0, 2.0, 0.8, 0.1, help="0 takes the likeliest token")
-    top_p = right.slider("Top-p", 0.05, 1.0, 1.0, 0.05, help="the likeliest tokens that hold this share")
-    top_k = left.slider("Top-k", 0, 100, 0, help="the k likeliest tokens; 0 keeps all")
-    longest = right.slider("Tokens at most", 10, 500, 200, 10)
-    seed = left.number_input("Seed", 0, 10**6, 1, help="the same seed tells the same again")
+    temperature = left.slider(
+        "Temperature",
+        0.0,
+        2.0,
+        0.8,
+        0.1,
+        help="0 always takes the most probable token; higher values give more varied text",
+    )
+    top_p = right.slider(
+        "Top-p",
+        0.05,
+        1.0,
+        1.0,
+        0.05,
+        help="sample from the most probable tokens that together have this probability",
+    )
+    top_k = left.slider("Top-k", 0, 100, 0, help="sample from the k most probable tokens; 0 keeps all")
+    longest = right.slider("Largest number of tokens", 10, 500, 200, 10)
+    seed = left.number_input("Seed", 0, 10**6, 1, help="the same seed gives the same text again")
     options = {"temperature": temperature, "top_p": top_p, "top_k": top_k or None}
     return {"max_new_tokens": longest, "seed": int(seed)} | options
 
@@ -109,11 +125,16 @@ def show(told: Told) -> None:
     verdicts = judge(told.prompt + told.text)
     st.html(html_parts.judged(verdicts))
     st.html(html_parts.legend(verdicts))
-    end = {None: "stopped", False: "cut at the length asked for", True: "told to its end"}[told.ended]
+    end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[told.ended]
     rate = f"{len(told.seen) / told.seconds:,.0f} a second" if told.seconds else "at once"
     st.html(html_parts.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
     st.html(html_parts.heading("Token probabilities"))
-    st.html(html_parts.note("The bluer a token, the less probable it was. Point at one to see its numbers."))
+    st.html(
+        html_parts.note(
+            "How probable each token was for the model. The bluer a token is, the less probable it was."
+            " Point at a token to see its probability."
+        )
+    )
     st.html(html_parts.tokens(told.prompt, told.seen))
     with st.expander("The same as a table"):
         st.html(html_parts.token_table(told.seen, told.by))

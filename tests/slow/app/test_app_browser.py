@@ -54,18 +54,9 @@ def tell(page):
 
 
 def choose(page, label: str, start: str):
-    """Choose from a list, in the sidebar or on the page."""
-    sidebar = page.get_by_test_id("stExpandSidebarButton")
-    if sidebar.is_visible() and label == "Model":
-        sidebar.click()
+    """Choose from a list on the page."""
     page.get_by_role("combobox", name=label).click()
     page.get_by_role("option", name=start).click()
-    if (
-        label == "Model"
-        and (close := page.get_by_test_id("stSidebarCollapseButton").locator("button")).is_visible()
-    ):
-        if page.viewport_size["width"] < 700:
-            close.click()
 
 
 def wait_until_idle(page):
@@ -84,6 +75,7 @@ def ask(page, text: str):
 
 
 def classify(page):
+    page.get_by_text("Or the texts of a CSV file").click()
     page.locator("input[type=file]").set_input_files(DATA / "messages.csv")
     page.get_by_text("messages.csv").wait_for()
     button(page, "Classify").click()
@@ -136,9 +128,28 @@ def test_each_page_does_what_it_is_for_and_fits_and_axe_finds_no_fault(opened, p
 
 def test_the_pages_lead_to_each_other_on_a_phone(opened):
     page = opened("", 380)
-    for name in ("Chat", "Compare", "Classify", "Tell"):
+    titles = {"Chat": "Chat", "Compare": "Compare two models", "Classify": "Classify texts"}
+    for name, title in (titles | {"Tell": "Tell a story"}).items():
         page.get_by_role("link", name=name, exact=True).click()
-        page.get_by_role("heading", level=1, name=name, exact=True).wait_for()
+        page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
+
+
+def test_on_a_phone_the_story_begins_on_the_first_screen(opened):
+    page = opened("", 380)
+    tell(page)
+    wait_until_still(page)
+    page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
+    story = page.locator(".c-mark").first.bounding_box()
+    assert 0 < story["y"] + story["height"] < page.viewport_size["height"]
+
+
+def test_the_primary_button_is_blue_and_its_words_are_white_in_both_themes(opened):
+    for theme in ("light", "dark"):
+        color, paper = opened("", 1280, theme).evaluate(
+            "() => { const look = getComputedStyle(document.querySelector('button[kind=primaryFormSubmit]'));"
+            " return [look.color, look.backgroundColor] }"
+        )
+        assert (color, paper) == ("rgb(255, 255, 255)", "rgb(0, 114, 178)")
 
 
 def test_tokens_come_one_after_the_other_and_stop_stops(opened):
@@ -166,10 +177,14 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     press_tab_until(page, "() => document.activeElement.matches('input[aria-label=\"How the text begins\"]')")
     page.keyboard.press("Control+A")
     page.keyboard.type("Once Mara")
+    press_tab_until(page, "() => document.activeElement.tagName === 'SUMMARY'")  # of the settings
+    page.keyboard.press("Enter")
     press_tab_until(page, "() => document.activeElement.type === 'range'")
     before = page.evaluate("() => document.activeElement.value")
     page.keyboard.press("ArrowLeft")
     assert float(page.evaluate("() => document.activeElement.value")) < float(before)
+    wait_until_idle(page)
+    page.get_by_role("textbox", name="How the text begins").focus()
     press_tab_until(
         page,
         "() => document.activeElement.innerText === 'Tell' && document.activeElement.tagName === 'BUTTON'",
@@ -210,6 +225,7 @@ def press_tab_until(page, found: str):
 def test_a_file_over_the_limit_is_refused(opened, tmp_path):
     (tmp_path / "large.csv").write_text("text\n" + "a\n" * 3_000_000, encoding="utf-8")
     page = opened("classify")
+    page.get_by_text("Or the texts of a CSV file").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "large.csv")
     page.get_by_text("File must be 5.0MB or smaller").wait_for()
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,14 +89,14 @@ def test_a_prompt_without_room_and_a_model_that_is_damaged_are_one_line(opened):
 
 def test_the_chat_answers_frequent_questions_first_and_says_who_answered(opened):
     app = opened("chat")
-    assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer (1.9 MB)"]]
+    assert [box.options for box in app.selectbox if box.label == "Model"] == [["models/answerer"]]
     app.chat_input[0].set_value("what's a token").run()
     assert "Answered by the glossary, chapter 1: Tokenization" in drawn(app)
     app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
     app.chat_input[0].set_value("Who has the kite?").run()
     said = drawn(app)
     assert "Answered by models/answerer" in said and "kite Mara" in said and said.count("Answered by") == 3
-    assert [turn.by for turn in app.session_state["turns"]][1:] == ["models/answerer (1.9 MB)"] * 2
+    assert [turn.by for turn in app.session_state["turns"]][1:] == ["models/answerer"] * 2
     app.checkbox[0].uncheck().run()
     app.chat_input[0].set_value("what's a token").run()
     assert app.session_state["turns"][-1].by.startswith("models/answerer")
@@ -167,7 +168,9 @@ def test_two_models_are_compared_on_the_same_beginning(opened):
     choose(app, "Second model", "models/answerer")
     shown = drawn(press(app, "Compare"))
     assert shown.count("c-legend") == 2 and shown.count('aria-label="Tokens and') == 2
-    assert "models/village (3.8 MB): " in shown and "models/answerer (1.9 MB): " in shown
+    assert "models/village: " in shown and "models/answerer: " in shown
+    about = "Was trained on stories of the village; 3.8 MB"
+    assert about in shown  # each model says what it is
 
 
 def table(rows) -> bytes:
@@ -220,7 +223,29 @@ def test_a_csv_with_a_fault_is_one_line(opened, data, says):
     assert not app.markdown or not [part for part in app.markdown if "example.org" in part.value]
 
 
-def test_no_file_and_no_classifier_are_said(opened, models):
-    assert "no file was chosen" in drawn(press(opened("classify"), "Classify"))
+def test_no_text_is_said_and_how_a_classifier_is_made(opened, models):
+    app = opened("classify")
+    choose(app, "Classifier", "models/messages")
+    app.run()
+    assert "there is no text to classify" in drawn(press(app, "Classify"))
+    assert "companion finetune classify" in app.code[0].value
+
+
+def test_the_example_classifies_at_once_where_no_classifier_is_there(opened, models):
     app = opened("classify", Offer(find_offered([models / "village"]), ["cpu"]))
-    assert "companion finetune classify" in app.code[0].value and not app.button
+    assert app.selectbox[1].options == ["Spam or not (example)"]
+    shown = drawn(press(app, "Classify"))
+    assert "20 texts: " in shown and shown.count("<tr>") == 21
+    app.text_area[0].set_value("  You have won!  \n\nSee you at noon?")
+    assert "2 texts: " in drawn(press(app, "Classify"))
+    assert app.session_state["classified"][0] == ["You have won!", "See you at noon?"]
+
+
+def test_a_classifier_that_comes_later_is_in_the_list_without_a_new_start(opened, models, tmp_path):
+    offer = Offer(find_offered([models / "village"]), ["cpu"], (str(tmp_path),))
+    app = opened("classify", offer)
+    shutil.copytree(models / "messages", tmp_path / "later")
+    app.run()
+    (box,) = [box for box in app.selectbox if box.label == "Classifier"]
+    assert any(option.endswith("/later") for option in box.options)
+    assert "Sorts texts into: no spam, spam" in drawn(app)  # and it is the one that is chosen
