@@ -230,4 +230,4 @@ def test_the_file_hands_on_how_to_draw(prepared, capsys):
     write(prepared, "[generation]\ntemperature = 0.3\ntop_k = 5\n")
     assert main(["train", *MINE, *TINY, "--config", "my.toml"]) == 0
     drawn = tomllib.loads((prepared / "runs/mine/config.toml").read_text(encoding="utf-8"))["generation"]
-    assert drawn == {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.3, "top_k": 5}
+    assert drawn == {"prompt": "", "max_new_tokens": 250, "temperature": 0.3, "top_k": 5}
