@@ -1,6 +1,7 @@
 """companion serve: what it refuses before any work, what it prints, and that Ctrl-C ends it well."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -48,7 +49,8 @@ def test_it_answers_and_ctrl_c_ends_it(folder):
             assert json.load(answer)["usage"]["completion_tokens"] <= 3
         process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.CTRL_C_EVENT)
         out, err = process.communicate(timeout=60)
-        assert process.returncode == 0 and out == "Stopped.\n" and err == ""
+        assert process.returncode == 0 and err == ""
+        assert re.fullmatch(r"How to ask it, with an example: http://\S+/docs\nStopped.\n", out)
     finally:
         process.kill()
 
