@@ -186,10 +186,14 @@ def check_options(args: Namespace) -> None:
     """ValueError for options that do not go together."""
     check_method(args)
     if args.method == "lora":
-        refuse(args, ["learn", "decay"], "is for --method full; of lora the adapter and the head learn")
+        refuse(
+            args,
+            ["learn", "decay"],
+            "works with --method full only; with lora, the adapter and the head are trained",
+        )
     elif args.learn in (None, "head"):
         of_steps = ["passes", "batch_size", "lr", "decay"]
-        refuse(args, of_steps, "is for --learn last and all, which go in steps")
+        refuse(args, of_steps, "works with --learn last and --learn all only, which train in steps")
 
 
 def read_distinct(args: Namespace) -> list[Labelled]:
@@ -331,7 +335,7 @@ def add_method(form) -> None:
 def check_method(args: Namespace) -> None:
     """ValueError for what is lora's, without it."""
     if args.method == "full":
-        refuse(args, ["rank", "alpha"], "is for --method lora")
+        refuse(args, ["rank", "alpha"], "works with --method lora only")
 
 
 def hang_on(model: GPT, args: Namespace) -> None:

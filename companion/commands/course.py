@@ -153,7 +153,7 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
             f"--output={args.output} is not empty; add --resume to go on, or name another folder"
         )
     if args.resume and not begun:
-        raise ValueError(f"--resume: {args.output} holds no course that was begun; leave it out")
+        raise ValueError(f"--resume: {args.output} holds no course to continue; leave it out")
     stored = asked_of(args.output)
     asked = settled(args, stored)
     pick_device(asked["device"])

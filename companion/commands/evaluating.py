@@ -33,7 +33,7 @@ from companion.village.measures import gap_left, reference_lines, village_scores
 
 EXAMPLES = 200
 TEMPERATURE = 0.8
-OF_STORIES = "is of judged stories; ask for these with --stories"
+OF_STORIES = "concerns the judged stories; ask for some with --stories"
 
 
 @dataclass
@@ -134,7 +134,7 @@ def plan(args, held: ExitStack) -> EvaluatePlan:
     if args.data is not None and args.split == "test":
         raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
     if args.tasks is None:
-        refuse(args, ["examples", "shots"], "is for --tasks")
+        refuse(args, ["examples", "shots"], "works with --tasks only")
     names = [] if args.tasks is None else names_of_tasks(args.tasks)
     with_text = not names or any(getattr(args, name) is not None for name in ("data", "split", "stories"))
     if not with_text or args.stories == 0:
@@ -169,7 +169,7 @@ def plan_text(args, teller: LanguageModel) -> TextPlan:
     if not is_village:
         for option, given in (("stories", args.stories or None), ("temperature", args.temperature)):
             if given is not None:
-                rule = f"is of the village's stories; --data={data} holds another text; leave it out"
+                rule = f"concerns the village's stories, and --data={data} holds another text; leave it out"
                 raise ValueError(f"--{option}={given} {rule}")
     limits = is_village and (data is None or name == "val")
     usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0

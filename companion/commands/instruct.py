@@ -127,7 +127,7 @@ def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
     if args.data != VILLAGE and args.replay is None:
-        refuse(args, ["keep"], "is of texts to keep to; name them with --replay")
+        refuse(args, ["keep"], "needs plain texts on which the model stays as it is; name them with --replay")
     take(args, {"keep": KEEP})
     pick_device(args.device)
     conversations = conversations_of(args)
@@ -214,7 +214,7 @@ def learn_rows(model: GPT, ids: list[int]) -> None:
 def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
     if args.data != VILLAGE:
-        refuse(args, ["conversations"], "is for --data village; a file is taken whole")
+        refuse(args, ["conversations"], "works with --data village only; a file is used whole")
         return read_chats(args.data)
     n = args.conversations or 4000
     made = course(n, 160 + args.seed, stories=min(4000, n))

@@ -114,18 +114,24 @@ def plan(args, held: ExitStack) -> Preparation:
     skip = said_once() if args.skip else None
     files = find_shards(args.text, lambda line: print(f"Left out: {line}", file=sys.stderr))
     if not files:
-        refuse(args, ["column", "documents", "processes"], f"is for shards, such as {', '.join(SHARDS)}")
+        refuse(
+            args, ["column", "documents", "processes"], f"works with shards only, such as {', '.join(SHARDS)}"
+        )
     if args.text == ["village"]:
         others = ["tokenizer", "vocab_size", "val_fraction", "skip"]
-        refuse(args, others, "is for other texts; the village comes as it is")
+        refuse(args, others, "works with other texts only; the village is always prepared in the same way")
         stories = given.get("stories", STORIES)
         name = "village" if stories == STORIES else f"village-{stories}"
         plan = Preparation(args.data or PREPARED / name, "village", **given)
     else:
-        refuse(args, ["stories", "seed"], f"is for the village, not for {' '.join(args.text)}")
+        refuse(args, ["stories", "seed"], f"works with the village only, not with {' '.join(args.text)}")
         plan = plan_shards(args, files, skip, given) if files else plan_text(args, skip, given)
         if plan.tokenizer != "bpe":
-            refuse(args, ["vocab_size"], f"is for --tokenizer bpe; {plan.tokenizer} takes all there are")
+            refuse(
+                args,
+                ["vocab_size"],
+                f"works with --tokenizer bpe only; {plan.tokenizer} sets the size itself",
+            )
         if plan.tokenizer == "gpt2":
             from companion.runtime.text.tiktoken_encodings import gpt2_tokens
 

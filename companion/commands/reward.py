@@ -144,11 +144,11 @@ def add_finetune(kinds) -> None:
 def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
     pick_device(args.device)
     if args.data is None:
-        refuse(args, ["beta"], "is for pairs, with --data")
+        refuse(args, ["beta"], "works with pairs only; name a file with --data")
         placed = []
     else:
         of_judge = ["method", "prompts", "size", "mixed", "average"]
-        refuse(args, of_judge, "is for the village's judge, without --data")
+        refuse(args, of_judge, "works with the village's judge only, without --data")
         placed = placed_pairs(args.data)
     output = output_of(args, "rewards")
     folder = folder_of(args.model)

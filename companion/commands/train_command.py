@@ -29,7 +29,7 @@ from companion.runtime.training.validation import check_fit, evaluations_within,
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
 
-NOT_BESIDE = "is of a new model, and this run goes on with one that is there"
+NOT_BESIDE = "describes a new model, and this run continues with an existing one"
 SPREAD = ("ddp", "fsdp")
 """How several processes hold a model: each a copy, or each a share (chapter 12)."""
 LONGEST = 256
@@ -254,7 +254,9 @@ def find_text(args: Namespace) -> Text:
     if args.data is None and source not in (None, "village"):
         raise ValueError(f"{folder} holds the data of {source}; name a folder with --data")
     if args.judge and source not in (None, "village"):
-        raise ValueError(f"--judge={args.judge} is of the village's stories, not of {source}; leave it out")
+        raise ValueError(
+            f"--judge={args.judge} works with the village's stories only, not with {source}; leave it out"
+        )
     if args.data is None and source is None:
         tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
         return Text(folder, source, None, tokenizer)
@@ -276,7 +278,7 @@ def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
 def find_saved_run(args: Namespace, folder: Path) -> Saved:
     """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
     if not (holds_run(folder) or holds_model(folder)):
-        raise ValueError(f"--resume: {folder} holds no run that was saved; leave it out to begin one")
+        raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
     saved = saved_settings(folder, args.architecture, BUILDERS)
     if args.steps is not None and args.steps < saved.steps:
         rule = f"{folder} has done {saved.steps:,} already; give more, or leave it out"
@@ -320,7 +322,7 @@ def new_model(args: Namespace, architecture: str, defaults: dict, vocab_size: in
     config_class, build = BUILDERS[architecture]
     for other, _ in BUILDERS.values():
         strange = names_of(other) - names_of(config_class) - names_of(TrainConfig)
-        refuse(args, sorted(strange), f"is no option of {architecture}")
+        refuse(args, sorted(strange), f"is not an option of {architecture}")
     fields = fields_of(config_class, defaults, args)
     fields["vocab_size"] = vocab_size
     return Start(config_class(**fields), build)
@@ -383,7 +385,9 @@ def check_parallel(
     if peers.size == 1:
         if parallel:
             start = "torchrun --nproc-per-node 2 -m companion train"
-            raise ValueError(f"--parallel={parallel} is for several processes; start them with {start}")
+            raise ValueError(
+                f"--parallel={parallel} works with several processes only; start them with {start}"
+            )
         return
     if resume and train.accumulate % peers.size:
         most = math.gcd(train.accumulate, peers.size)

@@ -263,7 +263,7 @@ def test_bad_input_is_one_line(made, tmp_path, capsys):
     write_chats(tmp_path / "one.jsonl", [TALK])
     fails(capsys, [*base, tmp_path / "one.jsonl"], 2, "one more must be held out")
     fails(capsys, [*base, talk, "--held-out", 1], 2, "--held-out=1.0 must be above 0 and below 1")
-    fails(capsys, [*base, talk, "--conversations", 60], 2, "--conversations is for --data village")
+    fails(capsys, [*base, talk, "--conversations", 60], 2, "--conversations works with --data village only")
     fails(capsys, [*base[:-2], out, "--data", talk], 2, "holds a model already")
     assert not list(tmp_path.glob("new/*.json"))
     fails(capsys, ["chat", "--model", tiny], 2, "was not taught to answer", "finetune instructions")

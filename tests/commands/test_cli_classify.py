@@ -186,9 +186,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, cap
     "options, says",
     [
         ("--held-out 1.5", "--held-out=1.5"),
-        ("--lr 0.1", "--lr is for --learn last"),
-        ("--rank 4", "--rank is for --method lora"),
-        ("--method lora --learn all", "--learn is for --method full"),
+        ("--lr 0.1", "--lr works with --learn last"),
+        ("--rank 4", "--rank works with --method lora only"),
+        ("--method lora --learn all", "--learn works with --method full only"),
         ("--method lora --rank 400", "--rank=400 must be at most 24"),
         ("--method lora --rank 0", "--rank"),
     ],

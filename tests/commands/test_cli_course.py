@@ -215,7 +215,7 @@ def test_several_processes_are_refused_before_any_stage(tmp_path, capsys, monkey
     [
         (["--minutes", "0"], ["--minutes=0", "try 15"]),
         (["--minutes", "-1"], ["--minutes"]),
-        (["--resume"], ["--resume", "no course that was begun"]),
+        (["--resume"], ["--resume", "no course to continue"]),
         (["--device", "tpu"], ["tpu"]),
     ],
 )

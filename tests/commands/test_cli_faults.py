@@ -94,7 +94,7 @@ def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, word
         ("generate --device abacus", "abacus"),
         (
             "finetune instructions --data talks.jsonl --keep 2",
-            "--keep is of texts to keep to; name them with",
+            "--keep needs plain texts on which the model stays as it is; name them with",
         ),
         ("train --data ''", "--data='' is empty; write '.' for the current folder"),
         ("train --checkpoint=", "--checkpoint='' is empty"),
@@ -128,13 +128,13 @@ def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
         ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
         ("mine.txt --val-fraction nan", "val_fraction=nan"),
         ("mine.txt --val-fraction 1", "val_fraction=1.0"),
-        ("mine.txt --seed 3", "--seed is for the village"),
+        ("mine.txt --seed 3", "--seed works with the village only"),
         ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
         ("village --stories 0", "--stories=0"),
-        ("village --tokenizer char", "--tokenizer is for other texts"),
-        ("village --vocab-size 300", "--vocab-size is for other texts"),
-        ("village --val-fraction 0.2", "--val-fraction is for other texts"),
-        ("village --skip", "--skip is for other texts"),
+        ("village --tokenizer char", "--tokenizer works with other texts only"),
+        ("village --vocab-size 300", "--vocab-size works with other texts only"),
+        ("village --val-fraction 0.2", "--val-fraction works with other texts only"),
+        ("village --skip", "--skip works with other texts only"),
     ],
 )
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, here, capsys, monkeypatch):
@@ -279,8 +279,14 @@ def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
 
 def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
     train = ["train", *MINE, *TINY, "--checkpoint", "runs/new"]
-    fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no run that was saved; leave it out")
-    fails(capsys, [*train, "--judge", "2"], 2, "--judge=2 is of the village's stories, not of", "mine.txt")
+    fails(capsys, [*train, "--resume"], 2, "--resume: runs/new holds no saved run; leave it out")
+    fails(
+        capsys,
+        [*train, "--judge", "2"],
+        2,
+        "--judge=2 works with the village's stories only, not with",
+        "mine.txt",
+    )
     assert not (prepared / "runs/new").exists()
 
 
@@ -319,7 +325,7 @@ def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys,
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("max_new_tokens = 5", "it is of [generation]"),
+        ("max_new_tokens = 5", "it belongs in [generation]"),
         ("foo = 3", "foo has no place in the lines before the first table"),
         ("generation = 3", "generation has no place"),
         ("[[generation]]\nseed = 1", "generation has no place"),
@@ -373,8 +379,10 @@ def test_a_model_s_text_that_was_prepared_anew_is_not_taken_for_its_own(here, ca
 
 def test_stories_of_another_text_are_not_judged(trained, capsys):
     argv = ["eval", "--checkpoint", "runs/mine", *MINE]
-    fails(capsys, [*argv, "--stories", "2"], 2, "--stories=2 is of the village's stories", "runs/data/mine")
-    fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature=0.5 is of the village's stories")
+    fails(
+        capsys, [*argv, "--stories", "2"], 2, "--stories=2 concerns the village's stories", "runs/data/mine"
+    )
+    fails(capsys, [*argv, "--temperature", "0.5"], 2, "--temperature=0.5 concerns the village's stories")
     fails(capsys, [*argv, "--split", "test"], 2, "--split=test is the shipped village's")
     assert main([*argv, "--stories", "0"]) == 0
 
@@ -382,7 +390,10 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
 @pytest.mark.gate
 def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
-    heat, words = ["--temperature", "0.3"], "--temperature is of judged stories; ask for these with --stories"
+    heat, words = (
+        ["--temperature", "0.3"],
+        "--temperature concerns the judged stories; ask for some with --stories",
+    )
     fails(capsys, ["eval", "--model", "nowhere", "--stories", "0", *heat], 2, words)
     fails(capsys, ["eval", "--model", "runs/mine", *heat], 2, words)  # it has another tokenizer
 

@@ -61,8 +61,8 @@ def test_the_old_rows_of_a_head_of_its_own_stay(argv, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--rank", "2"], "--rank is for --method lora"),
-        (["--alpha", "2"], "--alpha is for --method lora"),
+        (["--rank", "2"], "--rank works with --method lora only"),
+        (["--alpha", "2"], "--alpha works with --method lora only"),
         (["--method", "lora", "--rank", "33"], "--rank=33 must be at most 32"),
     ],
 )

@@ -164,7 +164,7 @@ def test_tokenizers_that_begin_and_end_texts_in_other_ways_are_read_too(family, 
     said(capsys, ["generate", "--model", "runs/mine", "--max-new-tokens", 5])
     out = said(capsys, ["demo", "tokenization", "Mara", "--model", folder])
     begin = read_tokenizer(folder).begin
-    assert out.count("The model reads") == len(begin) and "back to text: Mara" in out
+    assert out.count("the model reads") == len(begin) and "back to text: Mara" in out
     assert "Mara …" in said(capsys, ["demo", "gpt", "Mara", "--model", folder])
 
 
@@ -303,7 +303,7 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
         ("bep", "--tokenizer=bep is none of bpe, char, word, gpt2, no folder"),
         ("mine.txt", "--tokenizer=mine.txt is none of bpe"),
         ("hollow", "tokenizer.json"),
-        ("public/smol --vocab-size 300", "--vocab-size is for --tokenizer bpe"),
+        ("public/smol --vocab-size 300", "--vocab-size works with --tokenizer bpe only"),
         ("endless", "endless: "),
     ],
 )
@@ -381,7 +381,7 @@ def test_a_run_goes_on_from_weights_of_ours_too_also_on_the_village(here, monkey
 
 
 def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(prepared, monkeypatch):
-    """A short run on a new text needs none, and --dropout is of a new model."""
+    """A short run on a new text needs none, and --dropout describes a new model."""
     tokenizer = Tokenizer.load("runs/data/mine/tokenizer.json")
     shape = {"context_length": 32, "n_layers": 1, "n_heads": 2, "d_model": 16}
     save_checkpoint("ours", gpt2(GPTConfig(tokenizer.vocab_size, **shape, dropout=0.2)), tokenizer)
@@ -392,15 +392,15 @@ def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(pr
 @pytest.mark.parametrize(
     "more, words",
     [
-        ("--n-layers 3", "--n-layers is of a new model"),
-        ("--dropout 0.1", "--dropout is of a new model"),
-        ("--size nano", "--size is of a new model"),
-        ("--architecture gpt2", "--architecture is of a new model"),
-        ("--preset village", "--preset is of a new model"),
+        ("--n-layers 3", "--n-layers describes a new model"),
+        ("--dropout 0.1", "--dropout describes a new model"),
+        ("--size nano", "--size describes a new model"),
+        ("--architecture gpt2", "--architecture describes a new model"),
+        ("--preset village", "--preset describes a new model"),
         ("--resume", "--resume goes on with a run, and --init begins one"),
         ("--context-length 42", "context_length=42 is above the model's 41"),
         ("--optimizer muon", "--optimizer=muon needs --lr: --init=public/smol has one for adamw"),
-        ("--config shape.toml", "--d-model is of a new model"),
+        ("--config shape.toml", "--d-model describes a new model"),
         ("--data village", "the village has a tokenizer of its own"),
     ],
 )
@@ -454,10 +454,10 @@ def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     said(capsys, ["train", "--init", "public/smol", *MINE, "--context-length", 17, *FEW])
     resume, words = ["train", *MINE, "--resume", "--steps", 5], "context_length (of a row)=19 cannot resume"
     fails(capsys, [*resume, "--context-length", 19], 2, words, "there 17")
-    fails(capsys, [*resume, "--n-layers", 2], 2, "--n-layers is of a new model")
+    fails(capsys, [*resume, "--n-layers", 2], 2, "--n-layers describes a new model")
     said(capsys, [*resume, "--context-length", 17, "--config", "runs/mine/config.toml"])
     repeat = ["train", "--config", "runs/mine/config.toml", "--checkpoint", "again"]
-    fails(capsys, [*repeat, "--preset", "text"], 2, "--preset is of a new model")
+    fails(capsys, [*repeat, "--preset", "text"], 2, "--preset describes a new model")
     found = tomllib.loads(Path("runs/mine/config.toml").read_text(encoding="utf-8"))
     assert found["init"] == "public/smol" and "model" not in found and found["training"]["steps"] == 5
 

@@ -235,10 +235,10 @@ def test_bad_pairs_are_one_line(folder, tmp_path, capsys, rows, message):
 
 def test_options_of_the_other_kind_are_refused(folder, tmp_path, capsys):
     assert finetune(folder, "--beta", 0.2) == 2
-    assert "--beta is for pairs" in capsys.readouterr().err
+    assert "--beta works with pairs only" in capsys.readouterr().err
     data = write(tmp_path / "pairs.jsonl", PAIR)
     assert finetune(folder, "--data", data, "--mixed", 0.5) == 2
-    assert "--mixed is for the village's judge" in capsys.readouterr().err
+    assert "--mixed works with the village's judge only" in capsys.readouterr().err
     (tmp_path / "broken.jsonl").write_text("{no\n", encoding="utf-8")
     assert finetune(folder, "--data", tmp_path / "broken.jsonl") == 2
     assert "line 1 is cut off or damaged" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """companion serve: what it refuses before any work, what it prints, and that Ctrl-C ends it well."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -39,6 +40,8 @@ def test_it_answers_and_ctrl_c_ends_it(folder):
     try:
         line = process.stdout.readline()
         assert line.startswith("tiny answers at http://127.0.0.1:"), process.stderr.read()
+        # Read here, because communicate() does not see a line that readline() has buffered.
+        assert re.fullmatch(r"How to ask it, with an example: http://\S+/docs\n", process.stdout.readline())
         body = {"model": "tiny", "messages": [{"role": "user", "content": "Who?"}], "max_tokens": 3}
         headers = {"Content-Type": "application/json"}
         url = f"{line.split()[3]}/chat/completions"

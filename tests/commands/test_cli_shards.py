@@ -85,13 +85,19 @@ BAD = {
         [*PREPARE[:2], "--tokenizer", "char"],
         "--tokenizer=char needs a text that fits",
     ),
-    "a vocabulary beside gpt2": ([*PREPARE, "--tokenizer", "gpt2"], "--vocab-size is for --tokenizer bpe"),
+    "a vocabulary beside gpt2": (
+        [*PREPARE, "--tokenizer", "gpt2"],
+        "--vocab-size works with --tokenizer bpe only",
+    ),
     "a fraction": ([*PREPARE, "--val-fraction", "1"], "val_fraction=1.0 must be between 0 and 1"),
     "no processes": ([*PREPARE, "--processes", "0"], "--processes=0 must be a whole number from 1"),
     "no documents": ([*PREPARE, "--documents", "0"], "--documents=0 must be a whole number from 1"),
-    "stories": ([*PREPARE, "--stories", "9"], "--stories is for the village"),
-    "a column of a text": (["prepare", "mine.txt", "--column", "x"], "--column is for shards"),
-    "processes for the village": (["prepare", "village", "--processes", "2"], "--processes is for shards"),
+    "stories": ([*PREPARE, "--stories", "9"], "--stories works with the village only"),
+    "a column of a text": (["prepare", "mine.txt", "--column", "x"], "--column works with shards only"),
+    "processes for the village": (
+        ["prepare", "village", "--processes", "2"],
+        "--processes works with shards only",
+    ),
     "an empty shard": (["prepare", "empty.jsonl"], "there is no row; name shards"),
     "nothing worth reading": (
         ["prepare", "short.jsonl"],

@@ -190,9 +190,12 @@ BAD = {
         ["--tasks", "who-has", "--shots", "-1"],
         "--shots=-1 must be a whole number from 0 to 99",
     ),
-    "shots of nothing": (["--shots", "2"], "--shots is for --tasks"),
-    "examples of nothing": (["--examples", "2"], "--examples is for --tasks"),
-    "heat of nothing": (["--tasks", "who-has", "--temperature", "1"], "--temperature is of judged stories"),
+    "shots of nothing": (["--shots", "2"], "--shots works with --tasks only"),
+    "examples of nothing": (["--examples", "2"], "--examples works with --tasks only"),
+    "heat of nothing": (
+        ["--tasks", "who-has", "--temperature", "1"],
+        "--temperature concerns the judged stories",
+    ),
 }
 
 

@@ -86,9 +86,9 @@ def test_a_size_beside_the_file_of_another_kind_of_model_is_refused(prepared, mo
     monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
     argv, file = ["train", *MINE, "--config", "my.toml", "--size", "nano"], prepared / "my.toml"
     file.write_text("[model]\narchitecture = 'swift'\n", encoding="utf-8")
-    words = "--size=nano is of gpt2, and the architecture of my.toml is swift; leave out --size or --config"
+    words = "--size=nano works with gpt2 only, and the architecture of my.toml is swift; leave out --size"
     fails(capsys, argv, 2, words)
-    fails(capsys, [*argv, "--architecture", "swift"], 2, "--size is of gpt2, not of swift")
+    fails(capsys, [*argv, "--architecture", "swift"], 2, "--size works with gpt2 only, not with swift")
     assert planned(monkeypatch, [*argv[1:], "--architecture", "gpt2"]).model.d_model == 256
     file.write_text("[model]\narchitecture = 'gpt2'\nd_model = 64\n", encoding="utf-8")
     model = planned(monkeypatch, argv[1:]).model
@@ -105,7 +105,7 @@ def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, c
     monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
     argv = ["prepare", "mine.txt", "--tokenizer", "gpt2"]
     fails(capsys, argv, 1, "OSError while fetching GPT-2's vocabulary", "TIKTOKEN_CACHE_DIR")
-    fails(capsys, [*argv, "--vocab-size", "300"], 2, "--vocab-size is for --tokenizer bpe")
+    fails(capsys, [*argv, "--vocab-size", "300"], 2, "--vocab-size works with --tokenizer bpe only")
     assert not (here / "runs").exists()
 
 
@@ -219,7 +219,7 @@ def test_a_run_in_its_usual_place_goes_on_by_a_shorter_command(prepared, capsys)
 def test_a_preset_beside_resume_would_be_ignored_and_is_refused(trained, capsys):
     before = weights(trained / "runs/mine")
     argv = ["train", *MINE, "--resume", "--steps", "4"]
-    words = "--preset is of a new model, and this run goes on with one that is there; leave it out"
+    words = "--preset describes a new model, and this run continues with an existing one; leave it out"
     fails(capsys, [*argv, "--preset", "gpu"], 2, words)
     assert weights(trained / "runs/mine") == before
 

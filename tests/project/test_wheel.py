@@ -37,7 +37,7 @@ def test_a_wheel_has_its_data_and_lists_the_course(tmp_path):
         return done.stdout
 
     course = run("-m", "companion")
-    assert "chapters/00_start.ipynb" in course and "no part of an installed package" in course
+    assert "chapters/00_start.ipynb" in course and "not part of the installed package" in course
     package, data, text = run("-c", USED).splitlines()
     assert Path(package).is_relative_to(unpacked) and Path(data) == unpacked / "companion" / "data"
     assert text.startswith("Once")

@@ -79,8 +79,17 @@ def test_what_is_not_right_has_a_sign_beside_its_color_and_its_reason_below():
     assert f"\x1b[{COLORS['unknown']}m? Mara ate a key.\x1b[0m" in out
     n = len(judge(STORIES[0]))
     assert f"The judge: {n} of {n + 1} sentences fit the story." in out
-    assert out.endswith("\n  ? no sentence of the village: Mara ate a key.")
+    assert out.endswith(f"\n  ? no sentence of the village: 1 of {n + 1}")
     assert "\x1b" not in story(FALSE, PLAIN) and "? Mara ate a key." in story(FALSE, PLAIN)
+
+
+def test_what_is_false_is_explained_and_not_more_than_a_few_times():
+    first = judge(STORIES[0])[0].sentence
+    named = " ".join(['"Where is Olaf?" asked Pip. It was easy: at the mill.'] * 7)
+    out = story(f"{first} {named}", PLAIN)
+    wrong = [v for v in judge(f"{first} {named}") if v.kind == "contradiction"]
+    assert len(wrong) == 7 and out.count(f"false in this story ({wrong[0].reason}): ") == 5
+    assert out.endswith("\n  … and 2 more") and "unknown" not in out
 
 
 def test_one_line_is_cut_by_the_letters_of_the_text_and_not_by_those_of_the_marks():

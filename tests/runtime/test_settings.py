@@ -52,7 +52,7 @@ BAD = {
         "seed = 3",
         "seed has no place in the lines before the first table; there are data",
     ),
-    "another's": ("[training]\nd_model = 3", "d_model has no place in [training]; it is of [model]"),
+    "another's": ("[training]\nd_model = 3", "d_model has no place in [training]; it belongs in [model]"),
     "a table in a table": ("[model.d_model]\na = 1", "[model] d_model={'a': 1} must be a whole number"),
     "a number in words": ("[model]\nd_model = 'many'", "[model] d_model='many' must be a whole number"),
     "a part": ("[model]\nd_model = 4.0", "[model] d_model=4.0 must be a whole number"),
@@ -179,7 +179,7 @@ BAD_TRAIN = {
     "damaged": ("[training", "my.toml is no TOML"),
     "unknown": ("[training]\nlearning_rate = 1", "learning_rate has no place in [training]"),
     "vocabulary": ("[model]\nvocab_size = 300", "vocab_size has no place in [model]"),
-    "twice the same": ("[training]\ncontext_length = 16", "it is of [model]"),
+    "twice the same": ("[training]\ncontext_length = 16", "it belongs in [model]"),
     "type": ("[training]\nsteps = 'ten'", "steps='ten' must be a whole number"),
     "range": ("[training]\nbatch_size = 0", "batch_size=0 must be"),
     "minutes": ("minutes = -1", "my.toml: --minutes=-1 must be a number from 0"),
@@ -230,4 +230,4 @@ def test_the_file_hands_on_how_to_draw(prepared, capsys):
     write(prepared, "[generation]\ntemperature = 0.3\ntop_k = 5\n")
     assert main(["train", *MINE, *TINY, "--config", "my.toml"]) == 0
     drawn = tomllib.loads((prepared / "runs/mine/config.toml").read_text(encoding="utf-8"))["generation"]
-    assert drawn == {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.3, "top_k": 5}
+    assert drawn == {"prompt": "", "max_new_tokens": 250, "temperature": 0.3, "top_k": 5}

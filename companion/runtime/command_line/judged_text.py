@@ -28,6 +28,9 @@ SIGNS = {"ok": "✓", "misplaced": "~", "contradiction": "✗", "unknown": "?"}
 ASCII = {"ok": "+", "misplaced": "~", "contradiction": "x", "unknown": "?"}
 """The same for a terminal that has no other letters."""
 
+LISTED = 5
+"""Sentences that the judge explains; in a story that went wrong early, more would only repeat the reason."""
+
 CHOICES = ("auto", "color", "signs", "off")
 """How marks can be asked for."""
 
@@ -100,11 +103,15 @@ def findings(verdicts: Sequence[Verdict], marks: Marks) -> str:
     counts = Counter(verdict.kind for verdict in verdicts)
     right, n = counts["ok"], len(verdicts)
     lines = ["", f"The judge: {right} of {n} sentences {'fits' if right == n == 1 else 'fit'} the story."]
-    for verdict in verdicts:
-        if verdict.kind != "ok":
-            reason = "" if verdict.kind == "unknown" else f" ({cleaned(verdict.reason)})"
-            short = shorten(verdict.sentence, 60, placeholder=" …")
-            lines.append(f"  {marks.signs[verdict.kind]} {MEANINGS[verdict.kind]}{reason}: {cleaned(short)}")
+    wrong = [verdict for verdict in verdicts if verdict.kind in ("contradiction", "misplaced")]
+    for verdict in wrong[:LISTED]:
+        short = cleaned(shorten(verdict.sentence, 60, placeholder=" …"))
+        meaning = f"{MEANINGS[verdict.kind]} ({cleaned(verdict.reason)})"
+        lines.append(f"  {marks.signs[verdict.kind]} {meaning}: {short}")
+    if len(wrong) > LISTED:
+        lines.append(f"  … and {len(wrong) - LISTED} more")
+    if unknown := counts["unknown"]:
+        lines.append(f"  {marks.signs['unknown']} {MEANINGS['unknown']}: {unknown} of {n}")
     return Styled("\n".join(lines))
 
 

@@ -91,7 +91,7 @@ def _no_place(name: str, table: str, kinds: Mapping[str, Mapping]) -> str:
     owner = next((other for other, known in kinds.items() if name in known), None)
     if owner is not None:
         place = f"[{owner}]" if owner else "the lines before the first table"
-        return f"{name} has no place in {here}; it is of {place}"
+        return f"{name} has no place in {here}; it belongs in {place}"
     return f"{name} has no place in {here}; there are {_listed(sorted(kinds[table]), '{}')}"
 
 
@@ -167,7 +167,7 @@ def take_run_settings(
     """
     if args.size:
         if args.architecture not in (None, "gpt2"):
-            raise ValueError(f"--size is of gpt2, not of {args.architecture}; leave it out")
+            raise ValueError(f"--size works with gpt2 only, not with {args.architecture}; leave it out")
         take(args, {name: getattr(sizes[args.size], name) for name in SIZE})
     if not args.config:
         return {}
@@ -178,7 +178,7 @@ def take_run_settings(
     kinds["training"] = kinds_of(train_config, skip=set(model) - {"context_length"}) | {"optimizer": str}
     found = read_settings(args.config, kinds)
     if "context_length" in found["training"] and "init" not in found[""]:
-        raise ValueError(f"{args.config}: context_length has no place in [training]; it is of [model]")
+        raise ValueError(f"{args.config}: context_length has no place in [training]; it belongs in [model]")
     known = {"architecture": (found["model"], builders), "optimizer": (found["training"], OPTIMIZERS)}
     for name, (table, there) in known.items():
         if name in table and table[name] not in there:
@@ -188,7 +188,9 @@ def take_run_settings(
     theirs = found["model"].get("architecture", "gpt2")
     if args.size and args.architecture is None and theirs != "gpt2":
         there = f"the architecture of {args.config} is {theirs}"
-        raise ValueError(f"--size={args.size} is of gpt2, and {there}; leave out --size or --config")
+        raise ValueError(
+            f"--size={args.size} works with gpt2 only, and {there}; leave out --size or --config"
+        )
     for name in ("data", "init"):
         if found[""].get(name) == "":
             raise ValueError(f"{args.config}: {name} is empty; name one, or leave the line out")

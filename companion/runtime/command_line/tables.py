@@ -29,7 +29,7 @@ def table(
             made.append("  ".join(cells).rstrip())
             continue
         before = "".join(f"{cell}  " for cell in cells[:last])
-        first, *more = textwrap.wrap(line[last], room) or [""]
+        first, *more = textwrap.wrap(line[last], room, break_long_words=False, break_on_hyphens=False) or [""]
         made.append(f"{before}{first}".rstrip())
         made += [f"{'':{len(before)}}{part}" for part in more]
     return made
