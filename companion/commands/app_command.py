@@ -46,14 +46,15 @@ def add(parser) -> None:
         type=as_path,
         action="append",
         help="folder in which the app looks for models; you can give several (default: the models of the"
-        " course,"
-        " and runs)",
+        " course, and runs)",
     )
-    about = (
-        "another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is downloaded"
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is"
+        " downloaded before the app starts; you can give several",
     )
-    about += " before the app starts; you can give several"
-    parser.add_argument("--model", action="append", default=[], help=about)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
     parser.add_argument(
         "--port", type=integer(1, 65535), default=8501, help="port to listen at (default: 8501)"

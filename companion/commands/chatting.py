@@ -57,8 +57,7 @@ def add(parser) -> None:
         "--temperature",
         type=number(0, 100),
         help="0 always takes the most probable token, higher values give more varied answers (default:"
-        " what the"
-        " model's generation_config.json says, else 0)",
+        " what the model's generation_config.json says, else 0)",
     )
     parser.add_argument("--top-k", type=integer(1), help="sample from the k most probable tokens only")
     parser.add_argument(

@@ -26,7 +26,7 @@ from companion.classification import (
     word_counts,
 )
 from companion.commands.learned import measuring, output_of, take_all_steps
-from companion.commands.naming import add_device, add_model, add_output
+from companion.commands.naming import add_device, add_model, add_output, add_seed
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.gpt import GPT
 from companion.lora import add_lora, save_adapter
@@ -134,9 +134,7 @@ def add_finetune(kinds) -> None:
         default=0.2,
         help="share of each class that is held out to measure the classifier (default: 0.2)",
     )
-    form.add_argument(
-        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
-    )
+    add_seed(form)
     add_device(form)
 
 

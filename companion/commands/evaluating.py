@@ -82,8 +82,7 @@ def add(parser):
         "--data",
         type=as_path,
         help="folder that companion prepare wrote, whose text is predicted (default: the text that the"
-        " model was"
-        " trained on, if its folder is still there, else the village's stories)",
+        " model was trained on, if its folder is still there, else the village's stories)",
     )
     parser.add_argument(
         "--split",
@@ -95,8 +94,7 @@ def add(parser):
         "--stories",
         type=integer(0, 10**6),
         help="village only: number of stories that the model tells and the judge checks (default: 100; 0"
-        " for a"
-        " model with another tokenizer)",
+        " for a model with another tokenizer)",
     )
     parser.add_argument(
         "--temperature", type=float, help=f"temperature of the judged stories (default: {TEMPERATURE})"

@@ -15,7 +15,7 @@ import torch
 from companion import load
 from companion.commands.classify_command import add_method, check_method, hang_on
 from companion.commands.learned import measuring, output_of, save_learned, take_all_steps
-from companion.commands.naming import add_device, add_model, add_output, said_of
+from companion.commands.naming import add_device, add_model, add_output, add_seed, said_of
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -107,18 +107,19 @@ def add_finetune(kinds) -> None:
     form.add_argument(
         "--batch-size", type=integer(1, 4096), default=16, help="conversations in a batch (default: 16)"
     )
-    about = "learning rate (default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a public"
-    about += " model 0.0001, with lora 0.001)"
-    form.add_argument("--lr", type=number(1e-9, 1), help=about)
+    form.add_argument(
+        "--lr",
+        type=number(1e-9, 1),
+        help="learning rate (default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a"
+        " public model 0.0001, with lora 0.001)",
+    )
     form.add_argument(
         "--held-out",
         type=float,
         default=0.05,
         help="share of the conversations that is held out to measure the model (default: 0.05)",
     )
-    form.add_argument(
-        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
-    )
+    add_seed(form)
     add_device(form)
 
 

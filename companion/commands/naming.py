@@ -48,6 +48,12 @@ def add_device(parser):
     )
 
 
+def add_seed(parser):
+    parser.add_argument(
+        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
+    )
+
+
 def add_output(parser, about: str, there: str, required: bool = False):
     """--output and --overwrite; there: what --overwrite replaces."""
     parser.add_argument("--output", type=as_path, required=required, help=about)
@@ -61,8 +67,7 @@ def add_config(parser):
         "--config",
         type=as_path,
         help="file with settings, such as the config.toml that a training run writes; options that you"
-        " type win"
-        " over the file",
+        " type win over the file",
     )
 
 

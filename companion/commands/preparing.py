@@ -52,8 +52,8 @@ def add(parser):
     parser.add_argument(
         "--tokenizer",
         help="how to cut the text into tokens: bpe, char and word train a tokenizer on it, gpt2 is"
-        " GPT-2's, and"
-        " the name of a folder or of a model on the hub takes that model's tokenizer (default: bpe)",
+        " GPT-2's, and the name of a folder or of a model on the hub takes that model's tokenizer"
+        " (default: bpe)",
     )
     parser.add_argument(
         "--vocab-size",

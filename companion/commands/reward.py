@@ -17,7 +17,7 @@ import torch
 
 from companion import load
 from companion.commands.learned import bits_of, measuring, output_of, save_learned, take_steps
-from companion.commands.naming import add_device, add_model, add_output
+from companion.commands.naming import add_device, add_model, add_output, add_seed
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
@@ -102,11 +102,12 @@ def add_finetune(kinds) -> None:
     about = "learning rate (default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001)"
     form.add_argument("--lr", type=number(1e-9, 1), help=about)
     judged = form.add_argument_group("with the village's judge")
-    about = (
-        "dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the probability"
+    judged.add_argument(
+        "--method",
+        choices=JUDGED,
+        help="dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the"
+        " probability of false sentences (default: dpo)",
     )
-    about += " of false sentences"
-    judged.add_argument("--method", choices=JUDGED, help=f"{about} (default: dpo)")
     about = "prompts to sample stories for: every 8 steps (default: 128), with grpo every step (default: 32)"
     judged.add_argument("--prompts", type=integer(1, 1024), help=about)
     judged.add_argument(
@@ -117,12 +118,12 @@ def add_finetune(kinds) -> None:
         type=number(0, 100),
         help="weight in the loss of true stories from the village (default: 1.5; with grpo 0)",
     )
-    about = (
-        "the saved weights are a mean of old and new weights; this is the share of the old ones"
-        " (default: 0.3;"
+    judged.add_argument(
+        "--average",
+        type=number(0, 1),
+        help="the saved weights are a mean of old and new weights; this is the share of the old ones"
+        " (default: 0.3; with grpo 0)",
     )
-    about += " with grpo 0)"
-    judged.add_argument("--average", type=number(0, 1), help=about)
     paired = form.add_argument_group("with pairs")
     paired.add_argument(
         "--beta",
@@ -135,9 +136,7 @@ def add_finetune(kinds) -> None:
         default=200,
         help="stories to measure with; fewer take less time with a large model (default: 200)",
     )
-    form.add_argument(
-        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
-    )
+    add_seed(form)
     add_device(form)
 
 

@@ -49,8 +49,7 @@ def add(parser) -> None:
     parser.add_argument(
         "--token",
         help="secret that each client must send (default: none). Other users of this computer can see what"
-        " you"
-        f" type here, so better set the environment variable {TOKEN}",
+        f" you type here, so better set the environment variable {TOKEN}",
     )
     bounds = [
         ("slots", 1, 1024, 8, "number of answers that are generated together"),

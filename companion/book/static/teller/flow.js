@@ -1,6 +1,6 @@
 // The whole model: the reader's words, part by part on their way to the next token.
 
-import { ask, barLine, choice, make, megabytes, percent, quoted, tool, weightsOf } from "./parts.js";
+import { ask, barLine, headChoices, make, megabytes, percent, quoted, tool, weightsOf } from "./parts.js";
 
 const ROWS = 8; // tokens whose vectors are drawn
 const LOOKS = 6; // tokens at most in the list of where a head looks
@@ -104,9 +104,7 @@ function drawBlocks(view, trace) {
 /** A block from inside: where its heads look from the last token, and the units of its MLP. */
 function insideOf({ names, looked, hidden, config }, layer) {
   const last = names.at(-1);
-  const heads = [["mean", `all ${config.n_heads}, their mean`]];
-  for (let head = 0; head < config.n_heads; head++) heads.push([head, String(head)]);
-  const { row, field } = choice("head", heads, "mean");
+  const { row, field } = headChoices(config, layer, "mean").head;
   const list = make("ol", { class: "bars" });
   const draw = () => {
     const weights = weightsOf(looked, layer, field.value);
