@@ -16,7 +16,7 @@ LOG = Path("data/models/village/log.jsonl")
 
 KEY = """\
 Two stories that the model told while it was trained, each marked by the village's judge. A green sentence
-is true in its story. A red, underlined one is false. A gray one is no sentence of the village."""
+is true in its story. A red, underlined one is false."""
 
 TOLD_BY = """\
 [Chapter 8](/chapters/08_generation.ipynb) lets the model tell whole stories, and

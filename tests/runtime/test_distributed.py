@@ -274,7 +274,7 @@ def test_what_one_process_began_two_end(runs, one, name):
 def test_ctrl_c_in_one_of_two_stops_both_after_the_same_step_and_one_process_goes_on(runs, one, name):
     folder = name.replace(", ", "-")
     assert [end["status"] for end in runs[name]] == [0, 0]
-    assert "Stopped before step 20" in runs[name][0]["out"] and losses(folder)[-1, 0] == 5
+    assert "It stopped before step 20" in runs[name][0]["out"] and losses(folder)[-1, 0] == 5
     resume = [
         word
         for line in runs[name][0]["out"].splitlines()
@@ -294,7 +294,7 @@ def test_batches_are_as_many_as_processes_unless_told_otherwise(runs, one):
 def test_the_village_is_prepared_once_and_minutes_are_steps_of_both(runs):
     first, second = runs["village"]
     assert first["status"] == second["status"] == 0 and second["out"] == ""
-    assert first["out"].count("The village tells") == 1 and "Grammar" in first["out"]
+    assert first["out"].count("stories of the village to train on") == 1 and "Grammar" in first["out"]
     assert len(losses("runs/village"))
 
 

@@ -90,4 +90,4 @@ if "classified" in st.session_state:
         st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
     st.download_button("Download all as CSV", as_csv(texts, said), "classified.csv", "text/csv")
 st.write("To make a classifier of your own labelled texts, run this command. It then appears in the list:")
-st.code("companion finetune classify --data labelled.csv", language=None)
+st.code("companion finetune classify --data labelled.csv", language=None, wrap_lines=True)

@@ -109,10 +109,11 @@ def test_a_block_opens_and_a_likely_token_is_taken(still):
     page.get_by_label("head", exact=True).select_option("0")
     assert page.locator(".teller .opened .bars").inner_text() != mean
     words = page.get_by_role("textbox", name="Your words").input_value()
+    before = page.locator(".teller .flow .chip").count()
     page.locator(".teller .take").first.click()
     page.wait_for_function(
         "before => document.querySelectorAll('.teller .flow .chip').length === before + 1",
-        arg=page.locator(".teller .flow .chip").count(),
+        arg=before,
         timeout=MINUTE,
     )
     taken = page.get_by_role("textbox", name="Your words").input_value()
