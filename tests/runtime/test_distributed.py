@@ -372,7 +372,7 @@ def test_ctrl_c_under_torchrun_saves_once_and_the_run_goes_on(runs, long_one):
     begun("launched", [agent])
     os.killpg(agent.pid, signal.SIGINT)
     out, err = agent.communicate(timeout=60)
-    assert out.count("Stopped before step 160. To go on to it:") == 1 and "companion: " not in err
+    assert out.count("It stopped before step 160. To train the rest:") == 1 and "companion: " not in err
     assert "torchrun --nproc-per-node 2 -m companion train --data runs/data/mine --checkpoint launched" in out
     assert main([*LONG[:3], "--checkpoint", "launched", "--resume"]) == 0
     assert_same_run("launched", long_one)
