@@ -5,18 +5,20 @@
     OMP_NUM_THREADS=1 python benchmarks/chat.py runs/instructions/chat --prefer runs/instructions/preferred
     python benchmarks/chat.py --table                                         # what is there
 
-`--prefer` trains instead of measuring: the model draws eight stories to each of many orders, and learns by
-DPO to prefer those that the judge finds true and that have both parts. Beside it, the model learns true
-ordered stories and is kept to its own answers in conversations of `chat_course`.
+`--prefer` trains instead of measuring: the model draws eight stories to each of many orders, half of which
+come after another order and its story, and learns by DPO to prefer those that the judge finds true and that
+have both parts. Beside it, the model learns true ordered stories and is kept to its own answers in
+conversations of `chat_course`.
 
 Each row of data/models/chat.jsonl is one model. `declined` is the share of 560 messages of the kinds in
 `companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`, `kinds`
 that of each kind; `declined_wrongly` that of 800 messages about the village: 400 questions after a story,
 200 after a story that does not answer, and 200 orders. `all`, `refused` and `orders` are as in
 instructions.jsonl. `after` is what follows one of the held-out messages and the model's own answer to it: the
-share of 200 orders whose story has both parts (`both`, at temperature 0.8; `greedy`, at temperature 0, which
-is what `companion chat` uses), and of 200 questions after a story that were right word for word. `examples`
-are the first 24 tokens of the answers to four messages.
+share of 200 orders whose story has both parts (`both`, at the temperature of `companion chat`; `greedy`, at
+temperature 0), and of 200 questions after a story that were right word for word. `second` is about 200 orders
+after an order and the model's own story: the share of new stories that have both parts, and that came to an
+end. `examples` are the first 24 tokens of the answers to four messages.
 """
 
 import argparse
@@ -29,17 +31,27 @@ from instructions import TEST, TRAIN, tests
 from logs import append_row, holds, machine, read_rows
 
 from companion import load
-from companion.instructions import answers, chat_end, chat_ids, chat_rows, kept_loss, masked_batches, says
+from companion.instructions import (
+    answers,
+    chat_end,
+    chat_ids,
+    chat_rows,
+    kept_loss,
+    masked_batches,
+    newest_exchanges,
+    says,
+)
 from companion.rewards import dpo_loss, token_log_probs
 from companion.runtime.data.preference_pairs import matched_pairs, pair_batches
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
-from companion.village.dialogues import asked, chat_course, has_both, orders, talk
+from companion.village.dialogues import asked, chat_course, has_both, orders, second_orders, talk
 from companion.village.strangers import DECLINE, held_out_messages
 from companion.village.tasks import true_story
 
 LOG = DATA / "models" / "chat.jsonl"
 MESSAGES, ORDERED = 560, 200
+STORY = 0.7  # the temperature of `companion chat`
 EXAMPLES = ("Hi! Who are you?", "What is the capital of France?", "Tell me a joke.", "Tell me a story.")
 
 
@@ -104,7 +116,7 @@ def after_strangers(model, tokenizer) -> dict:
     wanted = [one.messages[:1] for one in orders(ORDERED, TEST + 12)]
     ordered = [first + then for first, then in zip(begun, wanted, strict=True)]
     found = {}
-    for name, temperature in (("both", 0.8), ("greedy", 0)):
+    for name, temperature in (("both", STORY), ("greedy", 0)):
         told = answers(model, tokenizer, fitting(ordered, tokenizer), 200, seed=1, temperature=temperature)
         found[name] = share(
             [has_both(then[0]["content"], text) for then, (text, _) in zip(wanted, told, strict=True)]
@@ -116,6 +128,20 @@ def after_strangers(model, tokenizer) -> dict:
     ]
     found["questions"] = share(says(model, chat_rows(rows, tokenizer, 256)).tolist())
     return {"after": found}
+
+
+def after_a_story(model, tokenizer) -> dict:
+    """What follows an order and the model's own story, when another story is ordered."""
+    first = [one.messages[:1] for one in orders(ORDERED, TEST + 14)]
+    then = [one.messages[:1] for one in orders(ORDERED, TEST + 15)]
+    told = answers(model, tokenizer, first, 200, seed=1, temperature=STORY)
+    ordered = []
+    for one, (text, _), two in zip(first, told, then, strict=True):
+        both = [*one, {"role": "assistant", "content": text}, *two]
+        ordered.append(newest_exchanges(both, tokenizer, 257 - 32))  # as Chat does
+    told = answers(model, tokenizer, ordered, 200, seed=2, temperature=STORY)
+    both = [has_both(two[0]["content"], text) for two, (text, _) in zip(then, told, strict=True)]
+    return {"second": {"both": share(both), "ended": share([ended for _, ended in told])}}
 
 
 def fitting(conversations: list, tokenizer) -> list:
@@ -136,8 +162,8 @@ def row_of(folder: Path, name: str) -> dict:
     }
     row |= of_strangers(model, tokenizer) | of_the_village(model, tokenizer)
     print(row, flush=True)
-    row |= after_strangers(model, tokenizer)
-    print(row["after"], flush=True)
+    row |= after_strangers(model, tokenizer) | after_a_story(model, tokenizer)
+    print(row["after"], row["second"], flush=True)
     row |= of_questions(model, tokenizer) | {"orders": of_orders(model, tokenizer)}
     return row | {"machine": machine()}
 
@@ -156,7 +182,7 @@ def drawn_pairs(model, tokenizer, wanted: list, seed: int) -> tuple[list, float]
     pairs, good = [], 0
     for i in range(0, len(told), SIZE):
         order, group = prompts[i], told[i : i + SIZE]
-        scores = [true_story(*one) * has_both(order[0]["content"], one[0]) for one in group]
+        scores = [true_story(*one) * has_both(order[-1]["content"], one[0]) for one in group]
         good += sum(scores)
         if len(set(scores)) > 1:
             pairs += [(order, *pair) for pair in matched_pairs(group, scores, SIZE)]
@@ -180,14 +206,16 @@ def prefer(folder: Path, output: Path) -> None:
     """Train the model in a folder to prefer true stories, and write it into another."""
     teller, before = load(folder, device="cpu"), load(folder, device="cpu").model.eval()
     model, tokenizer = teller.model, teller.tokenizer
-    wanted = iter([one.messages for one in orders(ROUNDS * (PROMPTS + STEPS * 8), TRAIN + 30)])
+    n = ROUNDS * (PROMPTS + STEPS * 8) // 2
+    both = zip(orders(n, TRAIN + 30), second_orders(n, TRAIN + 32), strict=True)
+    wanted = iter([one.messages for pair in both for one in pair])
     chats = masked_batches(
         chat_rows([one.messages for one in chat_course(2000, TRAIN + 31)], tokenizer, 256, shorten=True), 16
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.0)
     begun = time.process_time()
     for turn in range(ROUNDS):
-        asked_now = [one[:1] for one in islice(wanted, PROMPTS)]
+        asked_now = [one[:-1] for one in islice(wanted, PROMPTS)]
         pairs, good = drawn_pairs(model.eval(), tokenizer, asked_now, turn)
         reference = load(folder, device="cpu").model.eval()
         reference.load_state_dict(model.state_dict())
@@ -200,7 +228,7 @@ def prefer(folder: Path, output: Path) -> None:
             with torch.no_grad():
                 was = [log_probs(reference, tokenizer, asked_for, told) for told in (better, worse)]
             now = [log_probs(model, tokenizer, asked_for, told) for told in (better, worse)]
-            true = next(masked_batches(chat_rows(list(islice(wanted, 8)), tokenizer, 256), 8))
+            true = next(masked_batches(chat_rows(list(islice(wanted, 8)), tokenizer, 256, shorten=True), 8))
             nats, count = kept_loss(before, 1.0, model, (true, next(chats)))
             loss = dpo_loss(*now, *was, BETA) + MIXED * nats / count
             optimizer.zero_grad()

@@ -63,31 +63,12 @@ ARMS = {  # what is learned from, and for how many steps
     "course, kept": {"steps": 2000, "n": 16000, "from": 8000, "unknown": 0.3, "keep": 3.0, "lr": 1e-3},
     "chat": {
         "after": "course, kept",
-        "steps": 1000,
-        "n": 16000,
+        "steps": 600,
+        "n": 12000,
         "from": 8000,
         "unknown": 0.3,
         "keep": 3.0,
         "lr": 1e-3,
-    },
-    "chat, storyteller": {
-        "model": "storyteller",
-        "steps": 2000,
-        "n": 20000,
-        "from": 8000,
-        "unknown": 0.3,
-        "keep": 3.0,
-        "lr": 4e-3,
-    },
-    "chat, storyteller, second half": {
-        "model": "storyteller",
-        "after": "chat, storyteller",
-        "steps": 1000,
-        "n": 16000,
-        "from": 4000,
-        "unknown": 0.3,
-        "keep": 3.0,
-        "lr": 2e-3,
     },
 }
 
@@ -101,8 +82,6 @@ def with_late_kinds(n: int, seed: int, stories: int, unknown: float) -> list:
 COURSES = {
     "questions": lessons,
     "chat": with_late_kinds,
-    "chat, storyteller": chat_course,
-    "chat, storyteller, second half": with_late_kinds,
 }
 """What an arm's conversations are, if they are not `course`'s."""
 TEXTS = 8  # plain stories in a step, where the old model is kept to
@@ -126,8 +105,7 @@ def tests() -> dict[str, list]:
 def prepared(arm: str):
     """(teller, tokenizer with chat tokens, rows to learn from) of an arm."""
     a = ARMS[arm]
-    shipped = DATA / "models" / a.get("model", "village")
-    teller = load(MODELS / a["after"] if "after" in a else shipped, device="cpu")
+    teller = load(MODELS / a["after"] if "after" in a else DATA / "models" / "village", device="cpu")
     tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
     told = conversations(arm, a["n"], a["from"], a.get("unknown", 0.2))
     rows, replay = chat_rows(told, tokenizer, 256, shorten=True), a.get("replay", 0)
@@ -136,7 +114,7 @@ def prepared(arm: str):
     return teller, tokenizer, rows
 
 
-def trainer_of(arm: str, model, rows, dtype="bfloat16") -> Trainer:
+def trainer_of(arm: str, model, rows, dtype="float32") -> Trainer:
     a = ARMS[arm]
     config = TrainConfig(
         steps=a["steps"], batch_size=BATCH, lr=a["lr"], min_lr=0.0, warmup_steps=20, weight_decay=0.01,
@@ -144,7 +122,7 @@ def trainer_of(arm: str, model, rows, dtype="bfloat16") -> Trainer:
     )  # fmt: skip
     if "keep" not in a:
         return Trainer(model, partial(masked_batches, rows, BATCH, SEED), config)
-    old = load(DATA / "models" / a.get("model", "village"), device="cpu")
+    old = load(DATA / "models" / "village", device="cpu")
     texts = text_rows(fresh_stories(4000, TRAIN + 9), old.tokenizer)
 
     def batches(first):
@@ -217,8 +195,8 @@ def run_row(arm: str) -> dict:
     losses = []
     for step in range(trainer.config.steps):
         losses.append(trainer.step())
-        if step % 100 == 99:
-            print(arm, step + 1, round(sum(losses[-100:]) / 100, 4), flush=True)
+        if step % 50 == 49:
+            print(arm, step + 1, round(sum(losses[-50:]) / 50, 4), flush=True)
     seconds = time.process_time() - begun
     teller.model.eval()
     row = {"arm": arm, "seed": SEED, **ARMS[arm], "rows": len(rows), "early": round(sum(losses[:10]) / 10, 4)}

@@ -296,6 +296,17 @@ def course(n: int, seed: int, stories: int = 1500, unknown: float = 0.2) -> list
     return mixed
 
 
+def second_orders(n: int, seed: int) -> list[Dialogue]:
+    """n conversations of two orders, each with its story. The longest third of the stories is left out."""
+    told = sorted(orders(3 * n, seed), key=lambda one: len(one.messages[1]["content"]))[: 2 * n]
+    found = []
+    for short, long in zip(told[:n], reversed(told[n:]), strict=True):
+        pair = [short, long]
+        Random(f"{seed} {len(found)}").shuffle(pair)
+        found.append(Dialogue(pair[0].messages + pair[1].messages, ("order", "order")))
+    return found
+
+
 def untold(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one question about the village before any story; the answer is `NOBODY`."""
     rng, found = Random(seed), []
@@ -342,14 +353,15 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
 def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
     """n conversations for an answerer that strangers talk to.
 
-    Of twenty, eight are lessons, five orders with two questions each, one an order in other words, one a
-    summary, one a question before any story, and four messages that are not about the village. Into three in
-    ten of the others a stranger says something that is not about the village either. stories, unknown: as
-    for lessons.
+    Of twenty, seven are lessons, four orders with two questions each, two are two orders, one an order in
+    other words, one a summary, one a question before any story, and four messages that are not about the
+    village. Into three in ten of the others a stranger says something that is not about the village either.
+    stories, unknown: as for lessons.
     """
     part = n // 20
-    village = lessons(n - 12 * part, seed, stories=stories, unknown=unknown)
-    village += orders(5 * part, seed + 1, questions=2) + orders(part, seed + 4, 1, LOOSE_ORDERS)
+    village = lessons(n - 13 * part, seed, stories=stories, unknown=unknown)
+    village += orders(4 * part, seed + 1, questions=2) + second_orders(2 * part, seed + 7)
+    village += orders(part, seed + 4, 1, LOOSE_ORDERS)
     village += summaries(part, seed + 2) + untold(part, seed + 3)
     mixed = interrupted(village, seed + 5) + declined(4 * part, seed + 6)
     Random(seed).shuffle(mixed)

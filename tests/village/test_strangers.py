@@ -105,7 +105,7 @@ def test_the_course_for_a_chat_is_mixed_as_it_says():
     assert len(found) == 200 and found == chat_course(200, seed=13, stories=60)
     kinds = [set(one.kinds) - {"declined"} for one in found]
     assert sum(not some for some in kinds) == 40  # nothing but messages that are declined
-    assert sum("order" in some for some in kinds) == 60 and sum("summary" in some for some in kinds) == 10
+    assert sum("order" in some for some in kinds) == 70 and sum("summary" in some for some in kinds) == 10
     assert (
         sum(some == {"nobody"} and len(one.kinds) == 1 for some, one in zip(kinds, found, strict=True)) >= 5
     )
