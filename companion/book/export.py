@@ -39,6 +39,11 @@ def parse(cell: NotebookNode) -> ast.Module:
         raise BookError(f"an exported cell is not Python: {line} ({error.msg})") from None
 
 
+def package_line(chapter: Chapter) -> str:
+    """The first line of an exported cell that is not folded, so that a reader sees where it goes."""
+    return f"# Part of the package: companion/{chapter.module}.py\n"
+
+
 def defined_names(cell: NotebookNode) -> list[str]:
     """The names that an exported cell defines at its top level.
 
@@ -96,7 +101,8 @@ def export(chapter: Chapter, notebook: NotebookNode) -> str | None:
                 for name in set(cell_names) & set(names):
                     raise BookError(f"{name} is exported twice; every name is defined once")
                 names += cell_names
-                blocks.append(f"# Cell {cell.get('id')}, under “{under[id(cell)]}”\n{cell.source.strip()}\n")
+                source = cell.source.removeprefix(package_line(chapter)).strip()
+                blocks.append(f"# Cell {cell.get('id')}, under “{under[id(cell)]}”\n{source}\n")
         except BookError as error:
             raise BookError(f"{chapter.name}, code cell {number}: {error}") from None
     if chapter.module is None:

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from companion.book import BookError
 from companion.book.course_map import course_map, map_file
 from companion.book.execute import execute
-from companion.book.export import export, format_code
+from companion.book.export import export, format_code, package_line
 from companion.book.files import replace_files
 from companion.book.glossary import glossary_file, glossary_rows
 from companion.book.imports import hidden_by
@@ -17,14 +17,14 @@ from companion.book.ladder import ladder_file, printed_rungs, read_ladder, write
 from companion.book.manifest import Book, Chapter
 from companion.book.navigation import add_navigation, is_navigation
 from companion.book.readme_table import with_chapters
-from companion.book.text import code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
+from companion.book.text import FOLDED, code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
 from companion.runtime.storage.installed_models import INSTALLABLE, install_hint, is_installed
 
 IGNORED = "nbval-ignore-output"
 
 
 def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) -> str:
-    """The text with its exported cells formatted, everything else untouched; formats the notebook's too.
+    """The text with its exported cells formatted and marked; changes the notebook's in the same way.
 
     starts: the line on which each cell's source begins, from 1, in the text as it is.
     """
@@ -37,6 +37,9 @@ def formatted_text(chapter: Chapter, notebook: NotebookNode, starts: list[int]) 
                     f"{chapter.text.name}:{start}: odd line breaks in an exported cell; remove them"
                 )
             cell.source = format_code(cell.source)
+            if "export" in tags(cell) and not FOLDED & set(tags(cell)):
+                line = package_line(chapter)
+                cell.source = line + cell.source.removeprefix(line)
             lines[start - 1 : end] = cell.source.split("\n")
     return "\n".join(lines) + "\n"
 

@@ -53,7 +53,9 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
     sync_chapter(book, book.chapters[0])
     assert check(book) == []
     notebook = read_notebook(book.chapters[0].notebook)
-    assert "DEFAULT_BETA = 0.99  # a long memory" in cell_with(notebook, "class Exp").source
+    exported = cell_with(notebook, "class Exp").source
+    assert exported.startswith("# Part of the package: companion/averages.py\nDEFAULT_BETA = 0.99  # a long")
+    assert "Part of the package" not in book.chapters[0].module_file.read_text()
     assert "DEFAULT_BETA = 0.99  # a long memory" in book.chapters[0].text.read_text()
     assert "DEFAULT_BETA = 0.99  # a long memory" in book.chapters[0].module_file.read_text()
     assert '"average of three" = 3.54' in (book.root / "data" / "ladder.toml").read_text()
@@ -69,19 +71,19 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
         (
             "print([round(average",
             "x = 2\nfor i in range(2):\n    print(1 // (1 - i))\nprint([round(average",
-            "chapters/text/01_averages.md:46: code cell 3 failed\n    print(1 // (1 - i))\n"
+            "chapters/text/01_averages.md:47: code cell 3 failed\n    print(1 // (1 - i))\n"
             "ZeroDivisionError: integer division or modulo by zero",
         ),
         (
             "average = ExponentialAverage()",
             "average = = ExponentialAverage()",
-            "chapters/text/01_averages.md:43: code cell 3 failed\n    average = = ExponentialAverage()\n"
+            "chapters/text/01_averages.md:44: code cell 3 failed\n    average = = ExponentialAverage()\n"
             "SyntaxError: invalid syntax",
         ),
         (
             "ExponentialAverage(2)",
             "ExponentialAverage(0)",
-            "chapters/text/01_averages.md:61: code cell 5 failed\n    ExponentialAverage(0)\n"
+            "chapters/text/01_averages.md:63: code cell 5 failed\n    ExponentialAverage(0)\n"
             "tagged raises-exception, and raised nothing; mend the cell or remove the tag",
         ),
     ],
@@ -133,7 +135,7 @@ def test_a_kernel_that_dies_is_a_failing_cell(book):
     edit_text(book, "average = ExponentialAverage()", "import os\nos._exit(1)")
     before = snapshot(book.root)
     with pytest.raises(
-        CellFailed, match="01_averages.md:43: code cell 3 failed\n.*import os\nDeadKernelError"
+        CellFailed, match="01_averages.md:44: code cell 3 failed\n.*import os\nDeadKernelError"
     ):
         sync_chapter(book, book.chapters[0])
     assert snapshot(book.root) == before

@@ -128,7 +128,7 @@ def test_memory_is_bounded(bpe, tmp_path):
     write(tmp_path, bpe, documents(), stream, shard_bytes=3 * 10**6, rules=())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert 6e6 < peak < 20e6  # of 60 MB
+    assert 6e6 < peak < 30e6  # of 60 MB
 
 
 def test_a_sample_is_of_what_stays():

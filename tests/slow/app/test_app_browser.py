@@ -145,9 +145,9 @@ def test_on_a_phone_the_story_begins_on_the_first_screen(opened):
 
 def test_the_primary_button_is_blue_and_its_words_are_white_in_both_themes(opened):
     for theme in ("light", "dark"):
-        color, paper = opened("", 1280, theme).evaluate(
-            "() => { const look = getComputedStyle(document.querySelector('button[kind=primaryFormSubmit]'));"
-            " return [look.color, look.backgroundColor] }"
+        primary = opened("", 1280, theme).locator("button[kind=primaryFormSubmit]")
+        color, paper = primary.evaluate(
+            "button => [getComputedStyle(button).color, getComputedStyle(button).backgroundColor]"
         )
         assert (color, paper) == ("rgb(255, 255, 255)", "rgb(0, 114, 178)")
 

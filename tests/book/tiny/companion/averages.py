@@ -10,7 +10,7 @@ from collections.abc import Iterable
 __all__ = ["DEFAULT_BETA", "ExponentialAverage", "root_mean_square"]
 
 
-# Cell d7ee3eb5, under “The rule”
+# Cell f736e84f, under “The rule”
 DEFAULT_BETA = 0.9
 
 
@@ -32,7 +32,7 @@ class ExponentialAverage:
         return self.m / (1 - self.beta**self.steps)
 
 
-# Cell 8392270b, under “The rule”
+# Cell 3871affb, under “The rule”
 def root_mean_square(values: Iterable[float]) -> float:
     """The root of the mean of the squares."""
     squares = [value * value for value in values]

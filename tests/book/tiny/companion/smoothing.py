@@ -9,7 +9,7 @@ from companion.averages import ExponentialAverage
 __all__ = ["smooth"]
 
 
-# Cell df9fd958, under “Smoothing a curve”
+# Cell 3daa7c52, under “Smoothing a curve”
 def smooth(values, beta=0.9):
     """The bias-corrected average after each of values."""
     average = ExponentialAverage(beta)
