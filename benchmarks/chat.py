@@ -14,11 +14,11 @@ Each row of data/models/chat.jsonl is one model. `declined` is the share of 560 
 `companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`, `kinds`
 that of each kind; `declined_wrongly` that of 800 messages about the village: 400 questions after a story,
 200 after a story that does not answer, and 200 orders. `all`, `refused` and `orders` are as in
-instructions.jsonl. `after` is what follows one of the held-out messages and the model's own answer to it: the
-share of 200 orders whose story has both parts (`both`, at the temperature of `companion chat`; `greedy`, at
-temperature 0), and of 200 questions after a story that were right word for word. `second` is about 200 orders
-after an order and the model's own story: the share of new stories that have both parts, and that came to an
-end. `examples` are the first 24 tokens of the answers to four messages.
+instructions.jsonl. `after` is what follows one of the held-out messages and the model's own answer to it:
+the share of 200 orders whose story has both parts (`both`, at temperature 0.7; `greedy`, at temperature 0),
+and of 200 questions after a story that were right word for word. `second` is about 200 orders after an order
+and the model's own story: the share of new stories that have both parts, and that came to an end. `examples`
+are the first 24 tokens of the answers to four messages.
 """
 
 import argparse
@@ -51,7 +51,7 @@ from companion.village.tasks import true_story
 
 LOG = DATA / "models" / "chat.jsonl"
 MESSAGES, ORDERED = 560, 200
-STORY = 0.7  # the temperature of `companion chat`
+STORY = 0.7  # temperature
 EXAMPLES = ("Hi! Who are you?", "What is the capital of France?", "Tell me a joke.", "Tell me a story.")
 
 
