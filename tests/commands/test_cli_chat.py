@@ -124,7 +124,7 @@ def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(m
 
 
 def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
-    asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?"]
+    asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?", ORDER]
     out = chat(monkeypatch, capsys, ANSWERER, "\n".join([*asked, "/history"]))
     assert "<|" not in out and out.count("assistant: ") >= 1
 

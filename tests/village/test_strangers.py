@@ -2,17 +2,23 @@
 
 import pytest
 
-from companion.village import KINDS
+from companion import load
+from companion.instructions import answers
+from companion.village import DATA, KINDS
 from companion.village.dialogues import (
     ASKED,
     LOOSE_ORDERS,
     NOBODY,
     ORDERS,
+    asked,
     chat_course,
     declined,
+    has_both,
     interrupted,
     lessons,
     orders,
+    second_orders,
+    talk,
     untold,
 )
 from companion.village.strangers import (
@@ -113,3 +119,26 @@ def test_the_course_for_a_chat_is_mixed_as_it_says():
     assert 25 <= len(mixed) <= 70
     assert set(ASKED) <= {kind for one in found for kind in one.kinds}
     assert not set(ORDERS) & set(LOOSE_ORDERS)
+
+
+@pytest.mark.gate
+def test_the_shipped_answerer_declines_strangers_and_goes_on_telling_stories():
+    """A few of the conversations that benchmarks/chat.py counts; its log has all of them."""
+    teller = load(DATA / "models" / "answerer", device="cpu")
+    chats = {
+        "strangers": [talk(text) for _, text in held_out_messages(42, seed=31)],
+        "questions": [one.messages[:1] for one in asked(40, seed=32)],
+        "second orders": [one.messages[:3] for one in second_orders(20, seed=33)],
+        "after a stranger": [
+            talk("What is the capital of France?", DECLINE) + one.messages[:1] for one in orders(20, seed=34)
+        ],
+    }
+    said = {
+        name: [text for text, _ in answers(teller.model, teller.tokenizer, some, 100)]
+        for name, some in chats.items()
+    }
+    assert said["strangers"].count(DECLINE) >= 38
+    assert DECLINE not in said["questions"]
+    for name in ("second orders", "after a stranger"):
+        told = zip(chats[name], said[name], strict=True)
+        assert sum(has_both(chat[-1]["content"], text) for chat, text in told) >= 16, name
