@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from helpers import edit_notebook, snapshot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from support.cases import cases
 
 from companion import village
 from companion.book import BookError, site
@@ -34,6 +35,8 @@ from companion.book.pages import chapter_page, keep_spaces
 from companion.book.policy import add_policies, hash_of, policy_of, with_policy
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
+
+CASES = cases(__file__)
 
 ROOT = Path(__file__).parents[2]
 REAL = Book.read(ROOT)
@@ -183,21 +186,7 @@ def test_a_term_defined_twice_is_kept_once(book):
     assert all(f"[{letter}](#letter-{letter.lower()})" in page for letter in letters)
 
 
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ("Two tokens.", "Two {term}`tokens <token>`."),
-        ("A Token", "A {term}`Token <token>`"),
-        ("`token` $token$ [token](a.md)", "`token` $token$ [token](a.md)"),
-        ("<b title='token'>", "<b title='token'>"),
-        ("```\ntoken\n```\nA token.", "```\ntoken\n```\nA {term}`token <token>`."),
-        ("# A token\n| token |", "# A token\n| token |"),
-        ("tokenizer, end-of-token", "tokenizer, end-of-token"),
-        ("the blue key, its *key*", "the blue key, its *{term}`key <key>`*"),
-        ("byte-pair\nencoding", "{term}`byte-pair encoding <byte-pair encoding>`"),
-        ("bpe is no acronym", "bpe is no acronym"),
-    ],
-)
+@pytest.mark.parametrize("before, after", CASES["a term is linked in prose only"])
 def test_a_term_is_linked_in_prose_only(book, before, after):
     terms = [Term(("token",), "x", book.chapters[0]), Term(("key",), "x", book.chapters[0])]
     terms.append(Term(("byte-pair encoding", "BPE"), "x", book.chapters[0]))
