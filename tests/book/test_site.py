@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers import edit_notebook, snapshot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from support.cases import cases
+from support.cases import cases, texts
 
 from companion import village
 from companion.book import BookError, site
@@ -35,6 +35,8 @@ from companion.book.pages import chapter_page, keep_spaces
 from companion.book.policy import add_policies, hash_of, policy_of, with_policy
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
+
+TEXTS = texts(__file__)
 
 CASES = cases(__file__)
 
@@ -140,28 +142,7 @@ def test_names_are_linked_where_the_chapter_says_what_it_built(book):
     assert "`smooth`" in page.cells[0].source and "py:obj" not in page.cells[0].source
 
 
-DEFINITIONS = """\
-## What you built
-
-| name | what it does |
-|---|---|
-| `f` | no term |
-
-| term | meaning |
-|---|---|
-| byte-pair encoding (BPE) | merges |
-| token, id | a piece; its number |
-
-- **cross-entropy** – the mean surprise; its exponential is the **perplexity**.
-- *Head*: one attention.
-- An item without a term.
-
-## Going deeper
-
-| term | meaning |
-|---|---|
-| late | not here |
-"""
+DEFINITIONS = TEXTS["DEFINITIONS"]
 
 
 def test_terms_are_read_from_tables_and_items(book):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cases import cases
 from support.folders import one_line, raises_one_line, visible
 from torch.utils.data import DataLoader
 
@@ -35,6 +36,8 @@ from companion.runtime.data.prepared import prepared_source
 from companion.runtime.text import documents
 from companion.runtime.text.documents import read_documents, source_of
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+
+CASES = cases(__file__)
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
 
@@ -198,13 +201,7 @@ def test_padding_and_truncating(rows, length):
 
 @pytest.mark.parametrize(
     ("rows", "length", "words"),
-    [
-        ([], None, "sequences=0"),
-        ([], 3, "sequences=0"),
-        ([[1]], 0, "length=0"),
-        ([[1]], -1, "length=-1"),
-        ([[], []], None, "length=0"),
-    ],
+    CASES["padding needs rows and room"],
 )
 def test_padding_needs_rows_and_room(rows, length, words):
     with pytest.raises(ValueError, match=f"{words} must be at least 1"):
@@ -584,14 +581,7 @@ def test_a_document_is_cut_between_lines_or_words():
 
 @pytest.mark.parametrize(
     ("documents", "fraction", "words"),
-    [
-        (["elm", "oak"], 0, "val_fraction=0"),
-        (["elm", "oak"], 1, "val_fraction=1"),
-        (["elm", "oak"], 1.5, "val_fraction=1.5"),
-        ([], 0.1, "at least one document"),
-        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give at least 6$"),
-        (["H"], 0.5, "too short"),
-    ],
+    CASES["nothing to hold out"],
 )
 def test_nothing_to_hold_out(documents, fraction, words):
     with pytest.raises(ValueError, match=words):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cases import cases
 from support.folders import raises_one_line
 from support.tables import Fixed, chi_square
 from support.weights import scripted
@@ -28,6 +29,8 @@ from companion.generation import (
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.generation.sampling_arguments import row_generators, seeded
 from companion.tokenization import BPETokenizer, Tokenizer, WordTokenizer
+
+CASES = cases(__file__)
 
 TEXT = "The kettle sang. Nobody counted the spoons; a moth read page five aloud. " * 5
 
@@ -292,14 +295,7 @@ OUT_OF_RANGE = {
     "max_new_tokens": [0, -5],
     "stop": [5, -1],
 }
-OF_ANOTHER_TYPE = {
-    "temperature": ["0.8", True, None],
-    "top_k": [2.5, True],
-    "top_p": ["half"],
-    "max_new_tokens": ["5", True, 2.0],
-    "stop": ["."],
-    "generator": [7],
-}
+OF_ANOTHER_TYPE = CASES["of another type"]
 WRONG = [
     (name, value, error)
     for settings, error in ((OUT_OF_RANGE, ValueError), (OF_ANOTHER_TYPE, TypeError))

@@ -177,22 +177,6 @@ def test_logits_are_those_worked_out_number_by_number(name):
 
 
 @each_shape
-def test_no_position_sees_a_later_one_and_a_window_no_further(name):
-    model, tokens = model_of(name), ids(1, T)
-    before, c = model(tokens), SHAPES[name]
-    reach = None if c.window is None else c.n_layers * (c.window - 1 + 2 * c.shift)
-    for s in range(T):
-        other = tokens.clone()
-        other[0, s] = (other[0, s] + 1) % V
-        moved = (model(other) - before)[0].abs().amax(-1) > 0  # (T,)
-        assert moved[s] and not moved[:s].any()
-        if reach is not None:
-            assert not moved[s + reach + 1 :].any()
-        else:
-            assert moved[s:].all()
-
-
-@each_shape
 def test_every_weight_gets_the_gradient_of_its_slope(name):
     model, tokens = model_of(name).double(), ids(2, T)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from support.cases import cases
+from support.cases import cases, texts
 from support.folders import raises_one_line
 from support.weights import noisy
 
@@ -24,6 +24,8 @@ from companion.quantization import quantize
 from companion.runtime.storage.foreign_models import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
+
+TEXTS = texts(__file__)
 
 CASES = cases(__file__)
 
@@ -282,30 +284,7 @@ def test_every_parameter_has_one_place(name):
     assert sorted(part for parts in places.values() for part in parts) == sorted(model.state_dict())
 
 
-MEASURE = """
-import sys
-from companion.pretrained import load_pretrained
-
-def anonymous():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
-
-
-import torch
-load_pretrained(sys.argv[2])  # what a first use takes besides
-before, most = anonymous(), 0
-take = torch.Tensor.to
-
-def watched(*arguments, **options):
-    global most
-    made = take(*arguments, **options)
-    most = max(most, anonymous())
-    return made
-
-torch.Tensor.to = watched
-model, _ = load_pretrained(sys.argv[1])
-print((max(most, anonymous()) - before) / sum(p.nbytes for p in model.parameters()))
-"""
+MEASURE = TEXTS["MEASURE"]
 
 
 @pytest.mark.gate

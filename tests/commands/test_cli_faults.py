@@ -14,7 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
-from support.cases import cases
+from support.cases import cases, texts
 from support.command_line import MINE, TINY, fails, said
 
 from companion import cli
@@ -25,6 +25,8 @@ from companion.runtime.data.conversations import write_chats
 from companion.runtime.storage import checkpoints
 from companion.runtime.training import resuming, sessions
 from companion.training import Trainer
+
+TEXTS = texts(__file__)
 
 CASES = cases(__file__)
 
@@ -428,13 +430,7 @@ def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, caps
 
 # -- two at once ------------------------------------------------------------------
 
-HOLDS = """
-import time
-from companion.runtime.files.whole_files import claim
-with claim("runs/mine"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+HOLDS = TEXTS["HOLDS"]
 
 
 @pytest.mark.gate
@@ -451,17 +447,7 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
     assert (prepared / "runs/mine/model.safetensors").exists()
 
 
-PREPARES = """
-import time
-from pathlib import Path
-from companion.commands import preparing
-from companion.runtime.files.whole_files import claim
-folder = Path("runs/data/village")
-with claim(folder):
-    print("held", flush=True)
-    time.sleep(0.5)
-    preparing.do(preparing.Preparation(folder, "village", stories=12))
-"""
+PREPARES = TEXTS["PREPARES"]
 
 
 @pytest.mark.gate
@@ -645,18 +631,7 @@ def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):
     fails(capsys, ["prepare", "same.txt", "--data", "more", "--vocab-size", "480"], 2, "ask for at most 2")
 
 
-PRESSED = """
-import sys
-
-class Pressed:
-    def find_spec(self, name, *rest):
-        if name == "companion.cli":
-            raise KeyboardInterrupt
-
-sys.meta_path.insert(0, Pressed())
-from companion.__main__ import main
-sys.exit(main())
-"""
+PRESSED = TEXTS["PRESSED"]
 
 
 def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():

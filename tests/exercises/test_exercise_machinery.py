@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 import numpy
 import pytest
 import torch
+from expressions import SECTIONS, values_of
 
 from companion.exercises import check, checker, grade, limits, trial
 from companion.exercises.checker import Checker, find
@@ -486,51 +487,16 @@ def test_gradients_are_on_inside():
 T = torch.tensor
 
 
-@pytest.mark.parametrize(
-    ("got", "expected", "place", "text"),
-    [
-        ([1, 2, 4], [1, 2, 3], "[2]", "4 instead of 3"),
-        ([1], [1, 2], "[1]", "2 is missing; the length is 1, expected 2"),
-        ([1, 2], (1,), "[1]", "2 is too many; the length is 2, expected 1"),
-        ([["a"], ["b", "c"]], [["a"], ["b", "d"]], "[1][1]", "'c' instead of 'd'"),
-        ("abX", "abc", "[2]", "'X' instead of 'c'"),
-        ("ab", "abc", "[2]", "'' instead of 'c'"),
-        ({"a": 1}, {"a": 1, "b": 2}, "['b']", "this key is missing"),
-        ({"a": 1, "b": 2}, {"a": 1}, "['b']", "this key is too many"),
-        (T([1.0, 2.0]), T([1.0, 2.5]), "[1]", "2 instead of 2.5; 1 of 2 numbers differ"),
-        (T([[1, 2], [3, 4]]), T([[1, 2], [4, 3]]), "[1, 0]", "3 instead of 4; 2 of 4 numbers differ"),
-        (T([1.0]), T([[1.0]]), "", "its shape is (1,), expected (1, 1)"),
-        (T([True]), T([1.0]), "", "its dtype is torch.bool, expected torch.float32"),
-        (T(1.0), [1.0], "", "a float where a list is expected"),
-        (1.5, 1, "", "a float where an int is expected"),
-        (None, [], "", "None where a list is expected"),
-        (None, Record("", {"q": 1, "k": 2}), "", "None where a tuple is expected"),
-        ([1], Record("", {"": 0.5, "compared only": 1}), "", "a list where a float is expected"),
-        (T([float("nan")]), T([1.0]), "[0]", "nan instead of 1"),
-        (T([0.0, -1e9]), T([0.0, float("-inf")]), "[1]", "-1e+09 instead of -inf; 1 of 2 numbers differ"),
-        ({"y": T(1.0)}, {"y": T(2.0)}, "['y']", "1 instead of 2"),
-        (0.1, float("nan"), "", ""),
-    ],
-)
-def test_the_first_difference(got, expected, place, text):
+@pytest.mark.parametrize("line", SECTIONS["first"])
+def test_the_first_difference(line):
+    got, expected, place, text = values_of(line, globals())
     found = difference(got, expected, 1e-5)
     assert (found.place, found.text.removesuffix("; 1 of 1 numbers differ")) == (place, text)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ([0.1 + 0.2, 1], "[0.3, 1]"),
-        ((1,), "(1,)"),
-        ({"a": (1, 2.5)}, "{'a': (1, 2.5)}"),
-        (T([[1.0, 0.25]]), "tensor [[1, 0.25]]"),
-        (torch.zeros(3, 5), "tensor of shape (3, 5)"),
-        (total, "total"),
-        (object(), "a object"),
-        (b"x", "b'x'"),
-    ],
-)
-def test_values_are_shown_shortly(value, text):
+@pytest.mark.parametrize("line", SECTIONS["shown"])
+def test_values_are_shown_shortly(line):
+    value, text = values_of(line, globals())
     assert show(value) == text
 
 

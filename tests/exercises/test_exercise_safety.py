@@ -11,7 +11,6 @@ import locale
 import logging
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import threading
 import time
 import warnings
 from fractions import Fraction
-from pathlib import Path
 
 import matplotlib
 
@@ -29,6 +27,7 @@ import matplotlib.pyplot as plt
 import numpy
 import pytest
 import torch
+from expressions import SECTIONS, named, values_of
 
 from companion.exercises import grade, limits, trial
 from companion.exercises.checker import Checker, exercises_of
@@ -40,24 +39,6 @@ from companion.exercises.values import difference, show
 
 T = torch.tensor
 SHORT = 0.6
-
-# {section: its lines}, from a file of expressions beside this one
-PARTS = re.split(
-    r"^== (\w+)\n", Path(__file__).with_name("safety.txt").read_text(encoding="utf-8"), flags=re.M
-)
-SECTIONS = {head: body.strip().splitlines() for head, body in zip(PARTS[1::2], PARTS[2::2], strict=True)}
-COMMON = {}
-exec("\n".join(SECTIONS["common"]), COMMON)
-
-
-def value_of(expression: str):
-    """What an expression of that file gives; it sees the names of this module and of the section `common`."""
-    return eval(expression, COMMON | globals())
-
-
-def named(section: str) -> list[tuple[str, str]]:
-    """The (name, expression) of each line of a section."""
-    return [tuple(line.split(": ", 1)) for line in SECTIONS[section]]
 
 
 def slow(value):
@@ -135,7 +116,7 @@ class EvilTensor(torch.Tensor):
     __torch_function__ = classmethod(loop)
 
 
-RESULTS = [*ODD, *((name, value_of(made)) for name, made in named("results"))]
+RESULTS = [*ODD, *((name, *values_of(made, globals())) for name, made in named("results").items())]
 
 
 @pytest.mark.gate
@@ -388,7 +369,7 @@ def reset_signals():
         signal.alarm(1)
 
 
-WILD = dict(named("surroundings"))
+WILD = named("surroundings")
 
 
 @pytest.mark.parametrize("name", WILD)
@@ -397,11 +378,11 @@ def test_what_an_answer_changes_around_it_is_put_back(name):
 
     def wild(values):
         found = sum(values)
-        value_of(WILD[name])
+        values_of(WILD[name], globals())
         return found
 
     def wild_and_fails(values):
-        value_of(WILD[name])
+        values_of(WILD[name], globals())
         raise RuntimeError("and stops")
 
     for answer in (wild, wild_and_fails):
@@ -475,14 +456,12 @@ def test_a_closed_or_narrow_output_is_no_error(monkeypatch):
 
 @pytest.mark.parametrize("pair", SECTIONS["same"])
 def test_a_right_value_in_another_container_is_right(pair):
-    got, expected = pair.split(" ~ ")
-    assert difference(value_of(got), value_of(expected), 1e-5) is None
+    assert difference(*values_of(pair, globals()), 1e-5) is None
 
 
 @pytest.mark.parametrize("pair", SECTIONS["different"])
 def test_wrong_is_wrong_in_any_container(pair):
-    got, expected = pair.split(" ~ ")
-    assert difference(value_of(got), value_of(expected), 1e-5) is not None
+    assert difference(*values_of(pair, globals()), 1e-5) is not None
 
 
 @pytest.mark.parametrize(
@@ -619,31 +598,10 @@ def model():
     return found
 
 
-CHANGES = [
-    (model, lambda m: m.eval(), "training"),
-    (model, lambda m: m[1].eval(), "training"),
-    (model, lambda m: m.requires_grad_(False), "requires_grad"),
-    (model, lambda m: m[0](torch.ones(3)).sum().backward(), "grad"),
-    (model, lambda m: m.seen.add_(1), "seen"),
-    (model, lambda m: m[0].weight.data.zero_(), "weight"),
-    (model, lambda m: m[0].register_forward_hook(print), "hooks"),
-    (model, lambda m: setattr(m.config, "width", 5), "config.width"),
-    (model, lambda m: m.append(torch.nn.ReLU()), "2"),
-    (Config, lambda c: setattr(c, "width", 4), "width"),
-    (Config, lambda c: c.names.append("b"), "names"),
-    (Holder, lambda h: h.table["a"].append(2), "table"),
-    (lambda: numpy.zeros(3), lambda a: a.fill(1), "`x`"),
-    (lambda: {"a": {1}}, lambda d: d["a"].add(2), "`x`"),
-    (lambda: [[1], [2]], lambda v: v[1].append(3), "`x`"),
-    (lambda: torch.ones(3), lambda t: t.requires_grad_(), "requires_grad"),
-    (torch.Generator, lambda g: torch.rand(1, generator=g), "state"),
-    (lambda: random.Random(1), lambda r: r.random(), "state"),
-    (lambda: numpy.random.default_rng(1), lambda r: r.random(), "state"),
-]
+@pytest.mark.parametrize("line", SECTIONS["changes"])
+def test_changes_of_the_callers_objects_are_told(line):
+    make, change, words = values_of(line, globals())
 
-
-@pytest.mark.parametrize(("make", "change", "words"), CHANGES)
-def test_changes_of_the_callers_objects_are_told(make, change, words):
     def answer(x):
         change(x)
         return 1

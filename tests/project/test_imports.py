@@ -9,11 +9,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.cases import cases
+from support.cases import cases, texts
 
 import companion
 from companion.book.imports import CHAPTERS, ROOMS, TOP, imported, package_problems, parse_code, targets
 from companion.book.manifest import GENERATED, Book
+
+TEXTS = texts(__file__)
 
 CASES = cases(__file__)
 
@@ -100,20 +102,7 @@ def test_importing_a_model_does_not_import_the_compiler():
 
 # ---- planted violations -----------------------------------------------------------------------------------
 
-MANIFEST = """
-title = "two chapters"
-repository = ""
-[[part]]
-title = "all"
-[[part.chapter]]
-name = "01_first"
-module = "{first}"
-seconds = 1
-[[part.chapter]]
-name = "02_second"
-module = "second"
-seconds = 1
-"""
+MANIFEST = TEXTS["MANIFEST"]
 
 
 def problems(root, files, first="first"):
