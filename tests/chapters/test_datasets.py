@@ -163,14 +163,10 @@ def test_many_tokens_take_four_bytes_each():
     assert split.tokens.tolist() == [65_536, 65_533, 65_534, 65_536]
 
 
-def test_a_tokenizer_needs_the_end_of_text():
+def test_a_tokenizer_without_end_of_text_encodes_and_prepares_nothing(tmp_path):
     tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
     with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
         encode_documents([TEXT], tokenizer)
-
-
-def test_a_tokenizer_without_end_of_text_prepares_nothing(tmp_path):
-    tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
     with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
         prepare([TEXT] * 9, tokenizer, tmp_path / "data")
     assert not (tmp_path / "data").exists() and documents.END_OF_TEXT == END_OF_TEXT

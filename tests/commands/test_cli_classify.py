@@ -6,21 +6,17 @@ import os
 import shutil
 
 import pytest
-import torch
 from support.cases import cases
-from support.command_line import fails, said
+from support.command_line import fails, said, save_tiny
 from support.folders import visible
 
 from companion.cli import main
 from companion.commands.classify_command import share, verdict
-from companion.datasets import load_text
-from companion.gpt import GPTConfig, gpt2
+from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
 from companion.runtime.storage.checkpoints import write_safetensors
 from companion.runtime.storage.classifier_files import ADAPTER, HEAD, WHOLE, read_head
 from companion.serve.classifying import load_classifier
-from companion.tokenization import BPETokenizer
-from companion.training import save_checkpoint
 
 CASES = cases(__file__)
 
@@ -36,11 +32,7 @@ def made(n=12):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny model."""
-    torch.manual_seed(3)
-    where = tmp_path_factory.mktemp("tiny")
-    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
-    save_checkpoint(where, gpt2(GPTConfig(300, 48, 2, 2, 24)), tokenizer)
-    return where
+    return save_tiny(tmp_path_factory.mktemp("tiny"), GPTConfig(300, 48, 2, 2, 24))
 
 
 def write_csv(path, rows, header=("text", "label")):

@@ -31,7 +31,6 @@ TEXTS = texts(__file__)
 CASES = cases(__file__)
 
 ROOT = Path(__file__).parents[2]
-HUGE = "9" * 20
 RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 
 
@@ -391,7 +390,6 @@ def twice(patch, place):
 
 
 LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
-GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume"
 TWICE = CASES["twice"]
 
 

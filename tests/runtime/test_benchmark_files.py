@@ -155,8 +155,6 @@ def test_more_shots_than_others_are_refused(tmp_path):
 
 # ---- bad input ----------------------------------------------------------------------------
 
-H, A, M, G = HELLASWAG[0], ARC_HUB[0], MMLU[0], GSM8K[0]
-STEM = ARC[0]["question"]
 BAD = CASES["bad"]
 
 

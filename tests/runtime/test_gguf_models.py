@@ -8,6 +8,7 @@ import pytest
 import torch
 from support.cases import cases
 from support.public import write_family
+from support.weights import drawn_over
 
 import companion
 from companion.commands.naming import ANSWERER, SHIPPED
@@ -48,12 +49,7 @@ MODELS = {
 
 def made(name):
     """A model whose every number is another."""
-    torch.manual_seed(5)
-    model = MODELS[name]()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn_like(p)
-    return model.eval()
+    return drawn_over(MODELS[name])
 
 
 @torch.no_grad()
