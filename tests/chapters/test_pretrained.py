@@ -202,10 +202,7 @@ def test_joined_biases_of_another_shape_are_one_line(shape, tmp_path):
         load_pretrained(tmp_path)
 
 
-CONFIGS = CASES["configs"]
-
-
-@pytest.mark.parametrize("name, fields, says", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("name, fields, says", CASES["configs"].values(), ids=CASES["configs"])
 def test_a_configuration_that_our_parts_cannot_compute(name, fields, says, tmp_path):
     save_pretrained(made(name), TOKENIZER, tmp_path)
     reconfigure(tmp_path, **fields)
@@ -213,10 +210,7 @@ def test_a_configuration_that_our_parts_cannot_compute(name, fields, says, tmp_p
         load_pretrained(tmp_path)
 
 
-ODD = CASES["odd"]
-
-
-@pytest.mark.parametrize("fields", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("fields", CASES["odd"].values(), ids=CASES["odd"])
 def test_values_of_another_type_are_one_line(fields, tmp_path):
     save_pretrained(made("llama"), TOKENIZER, tmp_path)
     reconfigure(tmp_path, **fields)

@@ -69,18 +69,15 @@ def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, 
     assert [path.name for path in here.iterdir()] == ["mine.txt"]
 
 
-DATA = CASES["data"]
-
-
 @pytest.mark.gate
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("data", CASES["data"])
 def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
     (trained / "my letters").mkdir()
     (trained / "my letters/one.txt").write_text("Dear Mara", encoding="utf-8")
     (trained / "hollow").mkdir()
     (trained / "runs/data/mine/train.bin").unlink()
     for command in (["train"], ["eval", "--checkpoint", "runs/mine"]):
-        fails(capsys, [*command, "--data", data], 2, DATA[data])
+        fails(capsys, [*command, "--data", data], 2, CASES["data"][data])
 
 
 @pytest.fixture

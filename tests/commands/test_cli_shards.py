@@ -71,10 +71,7 @@ def test_a_pattern_names_what_it_stands_for(parts):
     assert load_prepared(DATA).meta["n_read"] == 70
 
 
-BAD = CASES["bad"]
-
-
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("case", CASES["bad"])
 def test_bad_input_is_one_line_and_nothing_is_written(parts, capsys, monkeypatch, case):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     for name, data in {
@@ -85,7 +82,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(parts, capsys, monkeypatch
     }.items():
         (parts / f"{name}.jsonl").write_bytes(data)
     (parts / "a.parquet").write_bytes(b"PAR1")
-    argv, *words = BAD[case]
+    argv, *words = CASES["bad"][case]
     fails(capsys, argv, 2, *words)
     assert not (parts / "runs").exists() or not [
         path for path in (parts / "runs").rglob("*") if path.is_file()

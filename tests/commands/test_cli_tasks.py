@@ -169,13 +169,10 @@ def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
         assert ("bits per byte" in out) == is_there and "how-many  " in out.splitlines()[-1]
 
 
-BAD = CASES["bad"]
-
-
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("case", CASES["bad"])
 def test_what_cannot_be_asked_is_one_line_before_any_work(case, here, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
-    argv, *words = BAD[case]
+    argv, *words = CASES["bad"][case]
     write(here / "lambada.jsonl", ROWS["lambada"])
     write(here / "other.jsonl", [{"x": 1}])
     write(here / "empty.jsonl", [])

@@ -126,12 +126,9 @@ def test_a_package_as_it_should_be_has_no_problems(tmp_path):
     assert problems(tmp_path, FINE) == []
 
 
-PLANTED = CASES["planted"]
-
-
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", CASES["planted"])
 def test_a_planted_violation_is_found(tmp_path, name):
-    file, source, words = PLANTED[name]
+    file, source, words = CASES["planted"][name]
     found = problems(tmp_path, FINE | {file: source + "\n"})
     assert [where for where, _ in found] == [file]
     assert words in found[0][1]

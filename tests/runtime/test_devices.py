@@ -6,12 +6,9 @@ import typing
 
 import pytest
 import torch
-from support.cases import texts
 
 from companion import BUILDERS
 from companion.runtime.models.devices import without_numbers
-
-TEXTS = texts(__file__)
 
 SMALL = {"vocab_size": 50, "context_length": 16, "n_layers": 2, "n_heads": 2, "d_model": 16}
 
@@ -43,7 +40,17 @@ def test_what_is_not_on_the_meta_device_is_computed():
         assert (numbers * 2.0).tolist() == [0, 2, 4] and numbers.mul_(3).tolist() == [0, 3, 6]
 
 
-CODE = TEXTS["CODE"]
+CODE = """
+import sys
+
+import test_devices
+from companion.runtime.models.devices import without_numbers
+
+for name in test_devices.BUILDERS:
+    with without_numbers():
+        test_devices.small_model(name)
+    assert "torch._dynamo" not in sys.modules, name
+"""
 
 
 @pytest.mark.gate

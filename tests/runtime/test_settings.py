@@ -46,12 +46,9 @@ def test_tables_of_settings_are_read_with_their_types(tmp_path):
     assert read_settings(write(tmp_path, "\ufeffminutes = 2\n"), KINDS)[""] == {"minutes": 2}  # Notepad's
 
 
-BAD = CASES["bad"]
-
-
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("case", CASES["bad"])
 def test_what_is_wrong_is_one_line_with_the_name_of_the_file(case, tmp_path):
-    text, words = BAD[case]
+    text, words = CASES["bad"][case]
     with pytest.raises(ValueError) as caught:
         read_settings(write(tmp_path, text), KINDS)
     message = str(caught.value)
@@ -150,13 +147,10 @@ def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_giv
     assert [model.n_kv_heads, model.head_width, model.d_ff] == numbers
 
 
-BAD_TRAIN = CASES["bad train"]
-
-
-@pytest.mark.parametrize("case", BAD_TRAIN)
+@pytest.mark.parametrize("case", CASES["bad train"])
 def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
-    text, words = BAD_TRAIN[case]
+    text, words = CASES["bad train"][case]
     if text is not None:
         write(prepared, text)
     fails(capsys, ["train", "--config", "my.toml", "--checkpoint", "new"], 2, words)

@@ -280,12 +280,10 @@ def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(teller, ender)
     assert ends_of(draws(teller, end), max_tokens=1) == ("", "stop", 1)  # with the last token that is allowed
 
 
-@pytest.mark.parametrize(
-    ("fields", "found"),
-    CASES["an answer ends before a stop or with max tokens and says which"],
-)
-def test_an_answer_ends_before_a_stop_or_with_max_tokens_and_says_which(teller, fields, found):
-    assert ends_of(draws(teller, *b"ABCDEF"), **fields)[:2] == found
+@pytest.mark.parametrize("case", CASES["ends"])
+def test_an_answer_ends_before_a_stop_or_with_max_tokens_and_says_which(teller, case):
+    fields, found = CASES["ends"][case]
+    assert ends_of(draws(teller, *b"ABCDEF"), **fields)[:2] == tuple(found)
 
 
 def test_an_answer_that_the_context_ended_says_length(teller):
