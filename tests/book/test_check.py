@@ -4,14 +4,16 @@ import base64
 
 import nbformat
 import pytest
-from helpers import cell_with, edit_both, edit_notebook, edit_text, snapshot
+from helpers import cell_with, edit_both, edit_notebook, snapshot
+from support.cases import cases
 
 from companion.book.__main__ import main
 from companion.book.check import check, of_markdown
 from companion.book.elsewhere import BEGIN, END
 from companion.book.manifest import Book
 
-NOTEBOOK, TEXT, MODULE = "chapters/01_averages.ipynb", "chapters/text/01_averages.md", "companion/averages.py"
+CASES = cases(__file__)
+NOTEBOOK, TEXT = "chapters/01_averages.ipynb", "chapters/text/01_averages.md"
 
 
 def append(path, text):
@@ -28,10 +30,6 @@ def code(notebook, source, **metadata):
 
 def prints(cell, text, name="stdout"):
     cell.outputs = [nbformat.v4.new_output("stream", name=name, text=text)]
-
-
-def markdown(source):
-    return lambda notebook: notebook.cells.append(nbformat.v4.new_markdown_cell(source))
 
 
 def run_again(notebook, number=7):
@@ -97,15 +95,6 @@ def paired(notebook):
     notebook.metadata["jupytext"] = {"formats": "ipynb,md:myst"}
 
 
-def other_ladder(book):
-    path = book.root / "data" / "ladder.toml"
-    path.write_text(path.read_text().replace("4.08", "4.07"))
-
-
-def a_path(book):
-    edit_notebook(book, lambda nb: prints(cell_with(nb, "average.update(10)"), f"{book.root}/x\n"))
-
-
 # name: (how to plant it, the file that the difference names, words that it must hold)
 IN_NOTEBOOK_ONLY = {
     "notebook edited": (lambda nb: nb.cells.pop(), TEXT, "differs from the notebook at cell"),
@@ -135,165 +124,39 @@ IN_BOTH = {
     ),
     "failing cell": (raised_unasked, NOTEBOOK, "failed when it was run"),
     "stderr": (on_stderr, NOTEBOOK, "writes to stderr"),
-    "hidden from the tests": (lambda nb: code(nb, "# NBVAL_SKIP\nx = 1"), NOTEBOOK, "hides from the tests"),
-    "empty cell": (lambda nb: code(nb, ""), NOTEBOOK, "an empty code cell"),
-    "long line": (lambda nb: code(nb, "x = 1  # " + 102 * "x"), NOTEBOOK, "111 letters, over 110; wrap it"),
-    "magic in an exported cell": (
-        lambda nb: code(nb, "%time\nx = 1", tags=["export"]),
-        NOTEBOOK,
-        "a magic in an exported cell: %time",
-    ),
-    "star import": (lambda nb: code(nb, "from math import *"), NOTEBOOK, "star import from math"),
-    "forward import": (
-        lambda nb: code(nb, "from companion.smoothing import smooth"),
-        NOTEBOOK,
-        "forward import of companion.smoothing",
-    ),
-    "forward import, of the module": (
-        lambda nb: code(nb, "from companion import smoothing"),
-        NOTEBOOK,
-        "forward import of companion.smoothing",
-    ),
-    "own module": (lambda nb: code(nb, "import companion.averages"), NOTEBOOK, "imports its own module"),
-    "bare package": (lambda nb: code(nb, "import companion"), NOTEBOOK, "`import companion`"),
-    "command line in a chapter": (lambda nb: code(nb, "import companion.cli"), NOTEBOOK, "companion.cli"),
-    "a peer": (lambda nb: code(nb, "import transformers"), NOTEBOOK, "imports transformers"),
-    "patch": (
-        lambda nb: (code(nb, "from companion.show.plots import HEAT"), code(nb, "HEAT.name = 'x'")),
-        NOTEBOOK,
-        "patches HEAT.name",
-    ),
-    "folded cell": (
-        lambda nb: code(nb, "x = 1", tags=["hide-cell"], jupyter={"source_hidden": True}),
-        NOTEBOOK,
-        "begin it with a comment",
-    ),
-    "folded input": (
-        lambda nb: code(nb, "x = 1", tags=["hide-input"], jupyter={"source_hidden": True}),
-        NOTEBOOK,
-        "begin it with a comment",
-    ),
-    "directive": (markdown("::: note\nLook.\n:::"), NOTEBOOK, "a MyST directive"),
-    "role": (markdown("See {ref}`there`."), NOTEBOOK, "a MyST role"),
-    "image without words": (markdown("![](x.png)"), NOTEBOOK, "image without alternative text"),
 }
-IN_BOOK = {
-    "text edited": (
-        lambda b: edit_text(b, "One number", "Two numbers"),
-        TEXT,
-        "differs from the notebook at cell 1",
-    ),
-    "text paired": (
-        lambda b: edit_text(b, "jupytext:\n", "jupytext:\n  formats: ipynb,md\n"),
-        TEXT,
-        "formats",
-    ),
-    "text unreadable": (lambda b: edit_text(b, "[ladder]", "[ladder"), TEXT, "could not be read"),
-    "text missing": (lambda b: b.chapters[0].text.unlink(), TEXT, "is missing"),
-    "notebook missing": (lambda b: b.chapters[0].notebook.unlink(), NOTEBOOK, "is missing"),
-    "notebook damaged": (
-        lambda b: b.chapters[0].notebook.write_text("{"),
-        NOTEBOOK,
-        "not a notebook",
-    ),
-    "module edited": (
-        lambda b: append(b.chapters[0].module_file, "x = 1\n"),
-        MODULE,
-        "differs from its chapter",
-    ),
-    "module missing": (lambda b: b.chapters[0].module_file.unlink(), MODULE, "missing"),
-    "stray module": (
-        lambda b: (
-            b.chapters[0].module_file.with_name("old.py").write_bytes(b.chapters[0].module_file.read_bytes())
-        ),
-        "companion/old.py",
-        "no chapter in book.toml exports it",
-    ),
-    "stray notebook": (
-        lambda b: (b.root / "chapters" / "03_more.ipynb").write_bytes(b.chapters[0].notebook.read_bytes()),
-        "chapters/03_more.ipynb",
-        "not in the manifest",
-    ),
-    "stray text": (
-        lambda b: (b.root / "chapters" / "text" / "03_more.md").write_text("# More"),
-        "chapters/text/03_more.md",
-        "not in the manifest",
-    ),
-    "ladder": (other_ladder, "data/ladder.toml", "differs from what 01_averages prints"),
-    "unknown rungs": (
-        lambda b: append(b.root / "data" / "ladder.toml", '[09_gone]\n"a rung" = 1.0\n'),
-        "data/ladder.toml",
-        "09_gone",
-    ),
-    "module imports forward": (
-        lambda b: append(b.chapters[0].module_file, "from companion.smoothing import smooth\n"),
-        MODULE,
-        "forward import of companion.smoothing",
-    ),
-    "module loads a model": (
-        lambda b: append(b.chapters[0].module_file, "from companion import load\n"),
-        MODULE,
-        "imports companion.load",
-    ),
-    "relative forward import": (
-        lambda b: append(b.chapters[0].module_file, "from .smoothing import smooth\n"),
-        MODULE,
-        "forward import of companion.smoothing",
-    ),
-    "package imports a peer": (
-        lambda b: (b.root / "companion" / "cli.py").write_text("def f():\n    import transformers\n"),
-        "companion/cli.py",
-        "imports transformers",
-    ),
-    "package star import": (
-        lambda b: (b.root / "companion" / "cli.py").write_text("from companion.averages import *\n"),
-        "companion/cli.py",
-        "star import",
-    ),
-    "package imports tests": (
-        lambda b: (b.root / "companion" / "cli.py").write_text("import tests.book\n"),
-        "companion/cli.py",
-        "imports from tests",
-    ),
-    "package patches": (
-        lambda b: (b.root / "companion" / "cli.py").write_text("from companion.averages import A\nA.f = 1\n"),
-        "companion/cli.py",
-        "patches A.f",
-    ),
-    "README": (
-        lambda b: (b.root / "README.md").write_text("| [Averages](chapters/01_averages.ipynb) |"),
-        "README.md",
-        "differs from book.toml at 02_smoothing",
-    ),
-    "budget": (
-        lambda b: (b.root / "book.toml").write_text((b.root / "book.toml").read_text().replace("20", "61")),
-        "book.toml",
-        "a budget of 61 s, over 60",
-    ),
-    "an import that nothing uses": (
-        lambda b: (b.root / "companion" / "__init__.py").write_text("import json\n"),
-        "companion/__init__.py",
-        "line 1: `json` imported but unused",
-    ),
-    "badges": (
-        lambda b: append(b.root / "README.md", f"\n{BEGIN}\n[old](https://codespaces.new/a/b)\n{END}\n"),
-        "README.md",
-        "its badges are not those of book.toml's repository",
-    ),
-    "no place for badges": (
-        lambda b: (b.root / "book.toml").write_text(
-            (b.root / "book.toml").read_text().replace("example.org/", "github.com/ada/")
-        ),
-        "README.md",
-        "no place for the badges",
-    ),
-    "jupytext.toml": (
-        lambda b: (b.root / "jupytext.toml").write_text(""),
-        "jupytext.toml",
-        "pairs the notebooks",
-    ),
-    "a path of this machine": (a_path, NOTEBOOK, "a path of this machine"),
-}
+
+
+def with_cells(row):
+    """How to add the cells of a row of the table "cells"."""
+
+    def plant(notebook):
+        for source in row.get("code", []):
+            code(notebook, source, **row.get("metadata", {}))
+        for source in row.get("markdown", []):
+            notebook.cells.append(nbformat.v4.new_markdown_cell(source))
+
+    return plant
+
+
+IN_BOTH |= {name: (with_cells(row), NOTEBOOK, row["words"]) for name, row in CASES["cells"].items()}
+
+
+def change_file(book, row):
+    """Do to a file what a row of the table "files" says; a row that says nothing else removes its file."""
+    path = book.root / row["file"]
+    if "content" in row:
+        path.write_text(row["content"])
+    elif "copy" in row:
+        path.write_bytes((book.root / row["copy"]).read_bytes())
+    elif "end" in row:
+        append(path, row["end"])
+    elif "old" in row:
+        text = path.read_text(encoding="utf-8")
+        assert row["old"] in text
+        path.write_text(text.replace(row["old"], row["new"]), encoding="utf-8", newline="\n")
+    else:
+        path.unlink()
 
 
 def assert_named(book: Book, file: str, words: str) -> None:
@@ -326,10 +189,21 @@ def test_difference_in_text_and_notebook_is_named(book, plant, file, words):
     assert_named(book, file, words)
 
 
-@pytest.mark.parametrize("plant, file, words", IN_BOOK.values(), ids=IN_BOOK)
-def test_difference_in_the_book_is_named(book, plant, file, words):
-    plant(book)
-    assert_named(book, file, words)
+@pytest.mark.parametrize("name", CASES["files"])
+def test_difference_in_the_book_is_named(book, name):
+    row = CASES["files"][name]
+    change_file(book, row)
+    assert_named(book, row.get("named", row["file"]), row["words"])
+
+
+def test_badges_of_another_repository_are_named(book):
+    append(book.root / "README.md", f"\n{BEGIN}\n[old](https://codespaces.new/a/b)\n{END}\n")
+    assert_named(book, "README.md", "its badges are not those of book.toml's repository")
+
+
+def test_a_path_of_this_machine_is_named(book):
+    edit_notebook(book, lambda nb: prints(cell_with(nb, "average.update(10)"), f"{book.root}/x\n"))
+    assert_named(book, NOTEBOOK, "a path of this machine")
 
 
 def test_the_command_exits_1_with_a_line_for_each_difference(book, capsys):
@@ -385,14 +259,7 @@ def test_exercises_are_open_to_notebooks_only(book):
 
 @pytest.mark.parametrize(
     "source",
-    [
-        "a key with `{five}` ends",
-        'and `f"{x}"`, too',
-        "```python\nf'{x}'`y`\n```",
-        "`` {a}`b` ``",
-        "$x_{t}$`c` and $\\beta_{t}$",
-        "<img src='x.png' alt='a key'> ![a key](x.png)",
-    ],
+    CASES["ordinary markdown is left alone"],
 )
 def test_ordinary_markdown_is_left_alone(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)])

@@ -5,10 +5,13 @@ import importlib.util
 
 import nbformat
 import pytest
+from support.cases import cases
 
 from companion.book import BookError
 from companion.book.export import defined_names, export
 from companion.book.manifest import Chapter
+
+CASES = cases(__file__)
 
 
 def notebook_of(*cells):
@@ -53,21 +56,7 @@ def test_the_code_is_verbatim_up_to_its_format(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tag, source, message",
-    [
-        ("export", "%timeit f()\nx = 1", "a magic in an exported cell: %timeit f\\(\\)"),
-        ("export", "!ls", "a magic in an exported cell: !ls"),
-        ("export", "f?", "a magic in an exported cell: f\\?"),
-        ("export", "def f(:", "an exported cell is not Python: def f\\(:"),
-        ("export", "import math", "an import in an exported cell: import math"),
-        ("export", "x = 1\nprint(x)", "an exported cell may only define names: print\\(x\\)"),
-        ("export", "Thing.method = f", "an exported cell may only define names: Thing.method = f"),
-        ("export", "table['a'] = 1", "an exported cell may only define names"),
-        ("export", "x += 1", "an exported cell may only define names"),
-        ("export", "for i in range(3):\n    pass", "an exported cell may only define names"),
-        ("export-imports", "import math\nx = 1", "no import, in a cell tagged export-imports: x = 1"),
-        ("export-imports", "%pip list", "a magic in an exported cell"),
-    ],
+    "tag, source, message", CASES["a cell that cannot be exported is named with its reason"]
 )
 def test_a_cell_that_cannot_be_exported_is_named_with_its_reason(tmp_path, tag, source, message):
     notebook = notebook_of(("", "x = 0"), (tag, source))

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.cases import texts
+
+TEXTS = texts(__file__)
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,14 +68,7 @@ PARTS = [
 ]
 """An expression, folders, and what pytest finds there."""
 
-COLLECT = """
-import json, shlex, sys
-import pytest
-
-for expression, folders, _ in json.loads(sys.argv[1]):
-    print("PART")
-    pytest.main([*shlex.split(f"-n 0 -q --collect-only {folders} -m"), expression])
-"""
+COLLECT = TEXTS["COLLECT"]
 """Each part in turn, in one process, because to start pytest takes longer than to find four tests."""
 
 
@@ -102,32 +98,7 @@ def test_each_command_runs_its_part(part, collected):
     assert [name for name in names if not re.fullmatch(r"Cell [1-9]\d*", name)] == PARTS[part][2]
 
 
-SKIPPED = """
-import pytest
-
-def test_extra():
-    pytest.importorskip("no_such_module", reason="needs it: pip install -e '.[site]'")
-
-def test_no_reason():
-    pytest.importorskip("no_such_module")
-
-@pytest.mark.skipif(True, reason="the authors' tools are not installed: pip install -e .[site]")
-def test_mark():
-    pass
-
-@pytest.fixture
-def chromium():
-    pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
-
-def test_fixture(chromium):
-    pass
-
-def test_llama_cpp():
-    pytest.skip("needs llama-cpp-python, which is built from source: pip install llama-cpp-python==0.3.36")
-
-def test_gpu():
-    pytest.skip("needs a GPU")
-"""
+SKIPPED = TEXTS["SKIPPED"]
 
 
 @pytest.mark.parametrize("installed", [True, pytest.param(False, marks=pytest.mark.gate)])

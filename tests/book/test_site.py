@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from helpers import edit_notebook, snapshot
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from support.cases import cases, texts
 
 from companion import village
 from companion.book import BookError, site
@@ -34,6 +35,10 @@ from companion.book.pages import chapter_page, keep_spaces
 from companion.book.policy import add_policies, hash_of, policy_of, with_policy
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
 from companion.book.text import read_notebook
+
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
 
 ROOT = Path(__file__).parents[2]
 REAL = Book.read(ROOT)
@@ -137,28 +142,7 @@ def test_names_are_linked_where_the_chapter_says_what_it_built(book):
     assert "`smooth`" in page.cells[0].source and "py:obj" not in page.cells[0].source
 
 
-DEFINITIONS = """\
-## What you built
-
-| name | what it does |
-|---|---|
-| `f` | no term |
-
-| term | meaning |
-|---|---|
-| byte-pair encoding (BPE) | merges |
-| token, id | a piece; its number |
-
-- **cross-entropy** – the mean surprise; its exponential is the **perplexity**.
-- *Head*: one attention.
-- An item without a term.
-
-## Going deeper
-
-| term | meaning |
-|---|---|
-| late | not here |
-"""
+DEFINITIONS = TEXTS["DEFINITIONS"]
 
 
 def test_terms_are_read_from_tables_and_items(book):
@@ -183,21 +167,7 @@ def test_a_term_defined_twice_is_kept_once(book):
     assert all(f"[{letter}](#letter-{letter.lower()})" in page for letter in letters)
 
 
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ("Two tokens.", "Two {term}`tokens <token>`."),
-        ("A Token", "A {term}`Token <token>`"),
-        ("`token` $token$ [token](a.md)", "`token` $token$ [token](a.md)"),
-        ("<b title='token'>", "<b title='token'>"),
-        ("```\ntoken\n```\nA token.", "```\ntoken\n```\nA {term}`token <token>`."),
-        ("# A token\n| token |", "# A token\n| token |"),
-        ("tokenizer, end-of-token", "tokenizer, end-of-token"),
-        ("the blue key, its *key*", "the blue key, its *{term}`key <key>`*"),
-        ("byte-pair\nencoding", "{term}`byte-pair encoding <byte-pair encoding>`"),
-        ("bpe is no acronym", "bpe is no acronym"),
-    ],
-)
+@pytest.mark.parametrize("before, after", CASES["a term is linked in prose only"])
 def test_a_term_is_linked_in_prose_only(book, before, after):
     terms = [Term(("token",), "x", book.chapters[0]), Term(("key",), "x", book.chapters[0])]
     terms.append(Term(("byte-pair encoding", "BPE"), "x", book.chapters[0]))

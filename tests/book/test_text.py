@@ -6,10 +6,13 @@ import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import cases
 
 from companion.book import BookError
 from companion.book.__main__ import main
 from companion.book.text import headings, keep_ids, read_text, title
+
+CASES = cases(__file__)
 
 HEADER = "---\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n"
 
@@ -119,29 +122,15 @@ BLOCK = '[[part.chapter]]\nname = "01_a"\nmodule = "a"\nseconds = 1\n'
 @pytest.mark.parametrize(
     "manifest, message",
     [
-        (None, "book.toml is missing; run this in the repository's root"),
+        *CASES["a manifest that cannot be read is one line"],
         (b"title = 1 2", "book.toml is not TOML: .*; mend it"),
         (b"\xff\xfe", "book.toml is not TOML: .*; mend it"),
-        ("", "book.toml: the book has no title; add it, as a string"),
-        ('title = "x"', "book.toml: the book has no repository; add it, as a string"),
-        ("title = 3", "book.toml: title of the book must be a string, not 3; mend it"),
-        ('title = "x"\nrepository = true', "repository of the book must be a string, not True"),
-        ('title = "x"\nrepository = ""', "book.toml: the book has no part; add it, as blocks"),
-        ('title = "x"\nrepository = ""\npart = []', "book.toml: the book has no part; add a block"),
-        ('title = "x"\nrepository = ""\npart = "one"', "part of the book must be blocks"),
-        ('title = "x"\nrepository = ""\npart = [1]', "part of the book must be blocks, not 1"),
-        ('title = "x"\nrepository = ""\n[part]\ntitle = "p"', "part of the book must be blocks"),
-        ('title = "x"\nrepository = ""\n[[part]]\n', "book.toml: a part has no title"),
-        (HEAD + "chapter = 5", "chapter of a part must be blocks in double brackets, not 5"),
-        (HEAD + "[[part.chapter]]\nseconds = 1", "book.toml: chapter 1 has no name; add it, as a string"),
-        (HEAD + '[[part.chapter]]\nname = "01_a"', "book.toml: 01_a has no seconds; add it"),
         (HEAD + BLOCK.replace("1\n", '"1"\n'), "seconds of 01_a must be a whole number, not '1'"),
         (HEAD + BLOCK.replace("1\n", "0\n"), "seconds=0 of 01_a must be at least 1"),
         (HEAD + BLOCK.replace("01_a", "../x"), "'../x' is no chapter's name; it is two digits"),
         (HEAD + BLOCK.replace('"a"', '"../a"'), "module '../a' of 01_a is no module's name"),
         (HEAD + BLOCK.replace('"a"', '"class"'), "module 'class' of 01_a is no module's name"),
         (HEAD + BLOCK.replace('"a"', "[]"), "module of 01_a must be a string"),
-        (HEAD + BLOCK * 2, "book.toml: name '01_a' stands there twice"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, capsys, manifest, message):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cases import cases
 from support.cells import run_for
 from torch import nn
 
@@ -17,6 +18,8 @@ from companion.encoders import BidirectionalAttention
 from companion.modern import GroupedQueryAttention, RoPE, Shift
 from companion.pretrained import NeoXAttention
 from companion.tokenization import END_OF_TEXT, CharTokenizer
+
+CASES = cases(__file__)
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "04_attention.ipynb"
 LOG = Path(__file__).parents[2] / "data" / "models" / "attention.json"
@@ -97,12 +100,6 @@ def test_a_given_mask_is_used_as_it_is_and_nothing_is_added(shape):
     mask[..., 6] = True  # every query may look somewhere
     full = mask.expand(B, H, 3, 7)
     close(attend(q, k, v, mask), oracle(q, k, v, lambda b, h, i, j: full[b, h, i, j]))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_fewer_queries_than_keys_are_the_last_rows_of_all(either_way, dtype):
-    q, k, v = tensors(dtype=dtype)
-    close(attend(q[:, :, -3:], k, v), attend(q, k, v)[:, :, -3:], 1e-6 if dtype == torch.float32 else 2e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -230,86 +227,6 @@ def test_the_layer_is_torchs_in_values_and_gradients(bias):
     close(ours.o_proj.weight.grad, theirs.out_proj.weight.grad)
 
 
-def test_the_layer_has_four_projections_by_the_courses_names():
-    shapes = {name: tuple(p.shape) for name, p in CausalSelfAttention(15, 3).named_parameters()}
-    expected = {}
-    for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-        expected |= {f"{name}.weight": (15, 15), f"{name}.bias": (15,)}
-    assert shapes == expected
-    assert len(list(CausalSelfAttention(15, 3, bias=False).parameters())) == 4
-
-
-def test_project_gives_each_head_its_own_columns():
-    layer, x = CausalSelfAttention(15, 3), torch.randn(2, 4, 15)
-    for heads, proj in zip(layer.project(x), (layer.q_proj, layer.k_proj, layer.v_proj), strict=True):
-        assert heads.shape == (2, 3, 4, 5)
-        for h in range(3):
-            assert heads[:, h].equal(proj(x)[:, :, 5 * h : 5 * h + 5])
-
-
-def test_the_layer_cannot_see_the_future():
-    layer = CausalSelfAttention(15, 3)
-    x = torch.randn(B, T, 15, requires_grad=True)
-    for i in range(T):
-        (grad,) = torch.autograd.grad(layer(x)[:, i].square().sum(), x)
-        assert (grad[:, i + 1 :] == 0).all() and (grad[:, : i + 1].abs().sum(dim=-1) > 0).all()
-
-
-class ListCache:
-    """The least that `forward` asks of a cache: append(k, v) returns all keys and values so far, and a mask.
-
-    window: how many of the last tokens a query may see; None is all, and no mask.
-    """
-
-    def __init__(self, window=None):
-        self.k, self.v, self.window = [], [], window
-
-    @property
-    def length(self):
-        return sum(k.shape[2] for k in self.k)
-
-    def append(self, k, v):
-        self.k.append(k)
-        self.v.append(v)
-        mask = None
-        if self.window is not None:
-            seen = causal_mask(k.shape[2], self.length)
-            mask = (seen & ~seen.tril(self.length - k.shape[2] - self.window)).expand(len(k), 1, -1, -1)
-        return torch.cat(self.k, dim=2), torch.cat(self.v, dim=2), mask
-
-
-@pytest.mark.parametrize("chunks", [[1] * T, [3, 4], [4, 1, 2], [T]])
-def test_piece_by_piece_with_a_cache_is_the_whole_at_once(chunks):
-    layer = CausalSelfAttention(15, 3)
-    x, cache = torch.randn(B, T, 15), ListCache()
-    pieces = [layer(piece, cache) for piece in x.split(chunks, dim=1)]
-    close(torch.cat(pieces, dim=1), layer(x))
-
-
-@pytest.mark.parametrize("chunks", [[1] * T, [3, 4], [T]])
-def test_the_mask_of_the_cache_is_the_one_that_counts(chunks):
-    layer, x, cache = CausalSelfAttention(15, 3), torch.randn(B, T, 15), ListCache(window=3)
-    q, k, v = layer.project(x)
-    out = oracle(q, k, v, lambda b, h, i, j: i - 3 < j <= i).float().transpose(1, 2).flatten(2)
-    pieces = [layer(piece, cache) for piece in x.split(chunks, dim=1)]
-    close(torch.cat(pieces, dim=1), layer.o_proj(out))
-
-
-def test_project_is_told_where_the_tokens_start():
-    class Noting(CausalSelfAttention):
-        starts = []
-
-        def project(self, x, start=0):
-            self.starts.append(start)
-            return super().project(x, start)
-
-    layer, x, cache = Noting(15, 3), torch.randn(B, T, 15), ListCache()
-    layer(x)
-    for piece in x.split([3, 1, 3], dim=1):
-        layer(piece, cache)
-    assert layer.starts == [0, 0, 3, 4]
-
-
 def test_dropout_acts_in_training_and_on_both_places():
     torch.manual_seed(0)
     layer, x = CausalSelfAttention(15, 3, dropout=0.5), torch.randn(B, T, 15)
@@ -335,13 +252,7 @@ def test_bfloat16_autocast_agrees_with_float32():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        ({"d_model": 16, "n_heads": 3}, "n_heads=3 must divide d_model=16"),
-        ({"d_model": 16, "n_heads": 0}, "n_heads=0 must divide"),
-        ({"d_model": 0, "n_heads": 1}, "d_model=0"),
-        ({"d_model": 16, "n_heads": 4, "dropout": 1.0}, "dropout=1.0 must be at least 0 and below 1"),
-        ({"d_model": 16, "n_heads": 4, "dropout": -0.1}, "dropout=-0.1"),
-    ],
+    CASES["bad arguments are errors that say what to do"],
 )
 def test_bad_arguments_are_errors_that_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message) as error:

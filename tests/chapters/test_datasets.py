@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.folders import one_line, visible
+from support.cases import cases
+from support.folders import one_line, raises_one_line, visible
 from torch.utils.data import DataLoader
 
 from companion.datasets import (
@@ -35,6 +36,8 @@ from companion.runtime.data.prepared import prepared_source
 from companion.runtime.text import documents
 from companion.runtime.text.documents import read_documents, source_of
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, WordTokenizer
+
+CASES = cases(__file__)
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"
 
@@ -80,9 +83,8 @@ def test_windows_without_stride_ask_each_question_once():
     [(0, None, "context_length=0"), (5, 0, "stride=0"), (5, -2, "stride=-2"), (64, 1, "65 tokens")],
 )
 def test_windows_that_cannot_be(context_length, stride, words):
-    with pytest.raises(ValueError, match=words) as error:
+    with raises_one_line(ValueError, words):
         TokenDataset(range(64), context_length, stride)
-    one_line(error)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,8 @@ def test_windows_that_cannot_be(context_length, stride, words):
 def test_windows_are_of_one_row_of_whole_numbers(tokens):
     calls = [lambda: TokenDataset(tokens, 3), lambda: random_batches(tokens, 2, 3, seeded())]
     for call in calls:
-        with pytest.raises(TypeError, match="tokens must be one row of whole numbers") as error:
+        with raises_one_line(TypeError, "tokens must be one row of whole numbers"):
             call()
-        one_line(error)
 
 
 def test_sizes_are_whole_numbers():
@@ -162,14 +163,10 @@ def test_many_tokens_take_four_bytes_each():
     assert split.tokens.tolist() == [65_536, 65_533, 65_534, 65_536]
 
 
-def test_a_tokenizer_needs_the_end_of_text():
+def test_a_tokenizer_without_end_of_text_encodes_and_prepares_nothing(tmp_path):
     tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
     with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
         encode_documents([TEXT], tokenizer)
-
-
-def test_a_tokenizer_without_end_of_text_prepares_nothing(tmp_path):
-    tokenizer = BPETokenizer.train(TEXT, 270, special_tokens=("<pad>",))
     with pytest.raises(ValueError, match=re.escape(END_OF_TEXT)):
         prepare([TEXT] * 9, tokenizer, tmp_path / "data")
     assert not (tmp_path / "data").exists() and documents.END_OF_TEXT == END_OF_TEXT
@@ -200,13 +197,7 @@ def test_padding_and_truncating(rows, length):
 
 @pytest.mark.parametrize(
     ("rows", "length", "words"),
-    [
-        ([], None, "sequences=0"),
-        ([], 3, "sequences=0"),
-        ([[1]], 0, "length=0"),
-        ([[1]], -1, "length=-1"),
-        ([[], []], None, "length=0"),
-    ],
+    CASES["padding needs rows and room"],
 )
 def test_padding_needs_rows_and_room(rows, length, words):
     with pytest.raises(ValueError, match=f"{words} must be at least 1"):
@@ -387,9 +378,8 @@ def test_end_of_text_parts_documents(tmp_path):
 )
 def test_a_file_that_is_no_text(tmp_path, data, words):
     (tmp_path / "strange.dat").write_bytes(data)
-    with pytest.raises(ValueError, match=f"strange.dat.*{words}") as error:
+    with raises_one_line(ValueError, f"strange.dat.*{words}"):
         load_text(tmp_path / "strange.dat")
-    assert "\n" not in str(error.value)
 
 
 def test_a_folder_is_its_text_files(tmp_path):
@@ -488,9 +478,8 @@ def test_documents_are_a_list_of_texts(tmp_path, bpe, documents):
         lambda: hold_out(documents, 0.1),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match="documents.* must be a") as error:
+        with raises_one_line(TypeError, "documents.* must be a"):
             call()
-        one_line(error)
     assert not (tmp_path / "data").exists()
 
 
@@ -500,9 +489,8 @@ def test_documents_may_come_from_a_generator(bpe):
 
 
 def test_a_split_is_of_tokens():
-    with pytest.raises(TypeError, match="encode_documents") as error:
+    with raises_one_line(TypeError, "encode_documents"):
         Split("the cat sat", np.array([0, 3]), 4)
-    one_line(error)
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path, monkeypatch):
@@ -589,14 +577,7 @@ def test_a_document_is_cut_between_lines_or_words():
 
 @pytest.mark.parametrize(
     ("documents", "fraction", "words"),
-    [
-        (["elm", "oak"], 0, "val_fraction=0"),
-        (["elm", "oak"], 1, "val_fraction=1"),
-        (["elm", "oak"], 1.5, "val_fraction=1.5"),
-        ([], 0.1, "at least one document"),
-        (["Hm."], 0.1, "too short a text to hold 0.1 of them out; give at least 6$"),
-        (["H"], 0.5, "too short"),
-    ],
+    CASES["nothing to hold out"],
 )
 def test_nothing_to_hold_out(documents, fraction, words):
     with pytest.raises(ValueError, match=words):

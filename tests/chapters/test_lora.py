@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
+from support.cases import cases
 from torch import nn
 
 import companion
@@ -34,6 +35,8 @@ from companion.training import TrainConfig, Trainer, save_checkpoint
 from companion.village import judge, load_split
 from companion.village.tasks import quizzes
 from companion.village.words import KINDS
+
+CASES = cases(__file__)
 
 TOKENS = torch.tensor([[5, 3, 9, 0, 7], [2, 2, 8, 4, 1]])
 SHAPE = {"vocab_size": 11, "context_length": 9, "n_layers": 3, "n_heads": 2, "d_model": 6}
@@ -319,28 +322,7 @@ def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
         load_adapter(MAKERS["llama"](), folder)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"r": 3}, "rank 2 at transformer.h.0.attn.c_proj, and adapter_config.json says 3"),
-        ({"lora_alpha": "high"}, "lora_alpha='high' must be a number above 0"),
-        ({"lora_alpha": -1}, "lora_alpha=-1 must be a number above 0"),
-        ({"peft_type": "IA3"}, "peft_type='IA3' must be 'LORA'"),
-        ({"use_dora": True}, "use_dora=True must be False"),
-        ({"use_rslora": True}, "use_rslora=True must be False"),
-        ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head'] must be None"),
-        ({"bias": "all"}, "bias='all' must be 'none'"),
-        ({"init_lora_weights": "pissa"}, "init_lora_weights='pissa' changes the model itself"),
-        ({"trainable_token_indices": [3]}, "trainable_token_indices=[3] must be left out"),
-        ({"rank_pattern": [1]}, "rank_pattern=[1] must be an object"),
-        ({"alpha_pattern": {"c_attn": "x"}}, "alpha_pattern has 'x'; it must be above 0"),
-        (
-            {"rank_pattern": {"*.c_proj": 2}},
-            "adapter_config.json: rank_pattern has '*.c_proj', which must be",
-        ),
-        ({"alpha_pattern": {"c_proj{9999999999}": 4}}, "alpha_pattern has 'c_proj{9999999999}', which must"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), CASES["a config that is another variants is one line"])
 def test_a_config_that_is_another_variants_is_one_line(small, folder, change, message):
     config = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(config | change))

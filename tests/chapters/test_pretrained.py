@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from support.cases import cases, texts
+from support.folders import raises_one_line
 from support.weights import noisy
 
 from companion.caching import KVCache
@@ -22,6 +24,10 @@ from companion.quantization import quantize
 from companion.runtime.storage.foreign_models import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
+
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
 
 NEOX = FAMILIES["neox"]
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
@@ -160,9 +166,8 @@ DAMAGE = {
 def test_every_tensor_once_and_every_parameter_filled(change, says, tmp_path):
     save_pretrained(made("llama"), TOKENIZER, tmp_path)
     rewrite(tmp_path, change)
-    with pytest.raises(ValueError, match=says) as caught:
+    with raises_one_line(ValueError, says):
         load_pretrained(tmp_path)
-    assert "\n" not in str(caught.value)
 
 
 JOINED = {
@@ -181,9 +186,8 @@ def test_a_joined_tensor_of_another_shape_is_one_line(name, shape, tmp_path):
     save_pretrained(made(name), TOKENIZER, tmp_path)
     rewrite(tmp_path, lambda tensors: tensors | {f"{joined}.weight": torch.ones(shape)})
     says = f"model.safetensors: {joined}.weight has shape {shape}, must be {due}; it is of another model"
-    with pytest.raises(ValueError, match=re.escape(says)) as caught:
+    with raises_one_line(ValueError, re.escape(says)):
         load_pretrained(tmp_path)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [[], [2], [179], [180, 1]])
@@ -198,55 +202,15 @@ def test_joined_biases_of_another_shape_are_one_line(shape, tmp_path):
         load_pretrained(tmp_path)
 
 
-CONFIGS = {
-    "a family that is not known": ("llama", {"model_type": "mamba"}, "mamba.*there are gpt2, llama"),
-    "no family": ("llama", {"model_type": "leave out"}, "model_type=None"),
-    "another activation": ("llama", {"hidden_act": "gelu"}, "hidden_act='gelu' must be 'silu'"),
-    "exact GELU": ("gpt2", {"activation_function": "gelu"}, "activation_function='gelu'"),
-    "biases": ("llama", {"attention_bias": True}, "attention_bias=True"),
-    "a rope that is not there": ("llama", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "yarn"),
-    "another Llama 3": (
-        "llama 3",
-        {"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "high_freq_factor": 8.0}},
-        "high_freq_factor",
-    ),
-    "windows in some layers": ("qwen3", {"layer_types": ["full_attention", "sliding_attention"]}, "alike"),
-    "a field that lacks": ("llama", {"hidden_size": "leave out"}, "lacks 'hidden_size'"),
-    "a size that cannot be": ("llama", {"num_attention_heads": 7}, "n_heads=7"),
-    "one after the other": ("gpt_neox", {"use_parallel_residual": False}, "use_parallel_residual"),
-    "a share that cannot be": ("gpt_neox", {"rotary_pct": 1.5}, "rope_share=1.5"),
-    "a share of no number": ("gpt_neox", {"rotary_pct": 0.01}, "rope_share=0.01 and n_heads=6 turn 0 of a"),
-    "heads that do not divide": ("gpt_neox", {"num_attention_heads": 7}, "n_heads=7 must divide d_model=60"),
-    "heads of odd shares": (
-        "gpt_neox",
-        {"num_attention_heads": 20, "rotary_pct": 0.4},
-        "rope_share=0.4 and n_heads=20 turn 1 of a head's numbers, must turn an even number of them",
-    ),
-}
-
-
-@pytest.mark.parametrize("name, fields, says", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("name, fields, says", CASES["configs"].values(), ids=CASES["configs"])
 def test_a_configuration_that_our_parts_cannot_compute(name, fields, says, tmp_path):
     save_pretrained(made(name), TOKENIZER, tmp_path)
     reconfigure(tmp_path, **fields)
-    with pytest.raises(ValueError, match=says) as caught:
+    with raises_one_line(ValueError, says):
         load_pretrained(tmp_path)
-    assert "\n" not in str(caught.value)
 
 
-ODD = {
-    "a list for rope": {"rope_scaling": ["llama3"]},
-    "Llama 3's without its factor": {
-        "rope_scaling": {"rope_type": "llama3", "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-    },
-    "a word for theta": {"rope_theta": "large"},
-    "a number for layers": {"layer_types": 7},
-    "a list for the type": {"model_type": ["llama"]},
-    "a word for a width": {"hidden_size": "60"},
-}
-
-
-@pytest.mark.parametrize("fields", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("fields", CASES["odd"].values(), ids=CASES["odd"])
 def test_values_of_another_type_are_one_line(fields, tmp_path):
     save_pretrained(made("llama"), TOKENIZER, tmp_path)
     reconfigure(tmp_path, **fields)
@@ -314,30 +278,7 @@ def test_every_parameter_has_one_place(name):
     assert sorted(part for parts in places.values() for part in parts) == sorted(model.state_dict())
 
 
-MEASURE = """
-import sys
-from companion.pretrained import load_pretrained
-
-def anonymous():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
-
-
-import torch
-load_pretrained(sys.argv[2])  # what a first use takes besides
-before, most = anonymous(), 0
-take = torch.Tensor.to
-
-def watched(*arguments, **options):
-    global most
-    made = take(*arguments, **options)
-    most = max(most, anonymous())
-    return made
-
-torch.Tensor.to = watched
-model, _ = load_pretrained(sys.argv[1])
-print((max(most, anonymous()) - before) / sum(p.nbytes for p in model.parameters()))
-"""
+MEASURE = TEXTS["MEASURE"]
 
 
 @pytest.mark.gate

@@ -78,16 +78,6 @@ def test_first_weights_are_drawn_as_pytorch_draws_them():
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_a_state_carried_over_is_as_if_nothing_had_been_cut(pair, x):
-    layer, _ = pair
-    whole, last = layer(x)
-    first, state = layer(x[:, :3])
-    second, end = layer(x[:, 3:], state)
-    torch.testing.assert_close(torch.cat([first, second], dim=1), whole, rtol=0, atol=1e-14)
-    for a, b in zip(parts(end), parts(last), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-14)
-
-
 def test_shapes_of_outputs_and_states(pair, x):
     layer, _ = pair
     out, state = layer(x)
@@ -95,33 +85,6 @@ def test_shapes_of_outputs_and_states(pair, x):
     assert [tuple(s.shape) for s in parts(state)] == [(B, H)] * len(parts(state))
     assert isinstance(state, tuple) == isinstance(layer, LSTM)
     assert torch.equal(out[:, -1], parts(state)[0])
-
-
-def test_no_word_reaches_an_earlier_output(pair, x):
-    layer, _ = pair
-    x = x.clone().requires_grad_()
-    (grad,) = torch.autograd.grad(layer(x)[0][:, 2].sum(), x)
-    assert grad[:, :3].abs().min() > 0 and not grad[:, 3:].any()
-
-
-def test_a_state_given_is_not_changed(pair, x):
-    layer, _ = pair
-    state = random_state(layer)
-    before = [s.clone() for s in parts(state)]
-    layer(x, state)
-    assert all(torch.equal(a, b) for a, b in zip(parts(state), before, strict=True))
-
-
-def test_a_forget_gate_that_is_open_keeps_the_cell():
-    layer = LSTM(2, 3)
-    with torch.no_grad():
-        for p in layer.parameters():
-            p.zero_()
-        layer.bias_ih_l0[:3] = -100.0  # nothing in
-        layer.bias_ih_l0[3:6] = 100.0  # all kept
-    c = torch.tensor([[0.3, -2.0, 5.0]])
-    _, (_, after) = layer(torch.randn(1, 50, 2), (torch.zeros(1, 3), c))
-    assert torch.equal(after, c)
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 2)])

@@ -61,40 +61,6 @@ class Grouped(CausalSelfAttention):
         return q, k[:, :1], v[:, :1]
 
 
-class LayerCache:
-    """Keys and values of one layer, rows at their own lengths: int64 (B,), or an int for all."""
-
-    def __init__(self, length=0):
-        self.length, self.k, self.v = length, None, None
-
-    def append(self, k, v):
-        n = k.shape[2]
-        if isinstance(self.length, int):
-            kept = [] if self.k is None else [(self.k[:, :, : self.length], self.v[:, :, : self.length])]
-            self.k, self.v = (torch.cat(parts, dim=2) for parts in zip(*kept, (k, v), strict=True))
-            self.length += n
-            return self.k, self.v, None
-        for row, first in enumerate(self.length.tolist()):
-            self.k[row, :, first : first + n], self.v[row, :, first : first + n] = k[row], v[row]
-        at = self.length[:, None] + torch.arange(n)  # (B, Tq)
-        self.length = self.length + n
-        return self.k, self.v, (torch.arange(self.k.shape[2]) <= at[..., None])[:, None]  # (B, 1, Tq, Tk)
-
-
-class Cache:
-    def __init__(self, n_layers):
-        self.layers = [LayerCache() for _ in range(n_layers)]
-
-    @property
-    def length(self):
-        return self.layers[0].length
-
-    def rewind(self, length, room=0):
-        for layer in self.layers:
-            layer.length = length
-            layer.k, layer.v = (F.pad(y, (0, 0, 0, room)) for y in (layer.k, layer.v))
-
-
 def rotated_gpt(head=None):
     """Positions in the attention, so the embedding is the token table alone."""
     c = SHAPE
@@ -124,17 +90,6 @@ def test_forward_uses_what_project_makes():
     out = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
     torch.testing.assert_close(rotated(x), rotated.o_proj(out), **CLOSE)
     assert (rotated(x) - plain(x)).abs().max() > 0.01
-
-
-def test_only_the_distance_counts_for_rotated_queries_and_keys():
-    torch.manual_seed(0)
-    layer, x = Rotated(30, 5), torch.randn(B, T, 30)
-    scores = []
-    for start in (0, 4, torch.tensor([0, 9, 2])):
-        q, k, _ = layer.project(x, start)
-        scores.append(q @ k.transpose(-2, -1))
-    for other in scores[1:]:
-        torch.testing.assert_close(other, scores[0], **CLOSE)
 
 
 @pytest.mark.parametrize("kind", [CausalSelfAttention, Rotated, Shifted, Grouped])
@@ -171,49 +126,6 @@ def grouped_forward(attn):
         return attn.o_proj(out.transpose(1, 2).flatten(2))
 
     return forward
-
-
-# the cache
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("chunks", [[1] * T, [4, 1, 6], [T]])
-def test_piece_by_piece_is_the_whole_at_once(name, chunks):
-    model, tokens, cache = MODELS[name](), ids(B, T), Cache(SHAPE.n_layers)
-    pieces = [model(piece, cache) for piece in tokens.split(chunks, dim=1)]
-    torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens), **CLOSE)
-    assert cache.length == T
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_rewinding_forgets_what_came_after(name):
-    model, cache = MODELS[name](), Cache(SHAPE.n_layers)
-    model(ids(B, 9), cache)
-    cache.rewind(4)
-    other = torch.cat([ids(B, 9)[:, :4], ids(B, 5, seed=7)], dim=1)
-    torch.testing.assert_close(model(other[:, 4:], cache), model(other)[:, 4:], **CLOSE)
-
-
-@pytest.mark.parametrize("name", MODELS)
-@torch.no_grad()
-def test_rows_at_different_positions(name):
-    model, cache, lengths = MODELS[name](), Cache(SHAPE.n_layers), torch.tensor([3, 7, 5])
-    prompts, more = ids(B, 7), ids(B, 4, seed=5)  # prompts are padded on the right; what follows them
-    model(prompts, cache)
-    cache.rewind(lengths, room=4)
-    parts = [model(more[:, :3], cache), model(more[:, 3:], cache)]
-    assert cache.length.tolist() == [7, 11, 9]
-    for row, length in enumerate(lengths.tolist()):
-        alone = model(torch.cat([prompts[row, :length], more[row]])[None])[0, length:]
-        torch.testing.assert_close(torch.cat([part[row] for part in parts]), alone, **CLOSE)
-
-
-def test_rows_past_the_context_are_refused():
-    model, cache = MODELS["learned positions"](), Cache(SHAPE.n_layers)
-    model(ids(B, 7), cache)
-    cache.rewind(torch.tensor([3, 15, 5]), room=20)
-    with pytest.raises(ValueError, match="positions 3 to 17, but context_length=17"):
-        model(ids(B, 3), cache)
 
 
 # the head

@@ -14,6 +14,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
+from support.cases import cases, texts
 from support.command_line import MINE, TINY, fails, said
 
 from companion import cli
@@ -25,37 +26,18 @@ from companion.runtime.storage import checkpoints
 from companion.runtime.training import resuming, sessions
 from companion.training import Trainer
 
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
+
 ROOT = Path(__file__).parents[2]
-HUGE = "9" * 20
 RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 
 
 # -- bad input ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        ("--judge -5", "--judge=-5 must be a whole number from 0 to 100,000"),
-        (f"--judge {HUGE}", f"--judge={HUGE} must be"),
-        ("--seed 99999999999999", "seed=99999999999999 must be at most"),
-        ("--seed -1", "seed=-1"),
-        ("--minutes 1e307", "--minutes=1e307 must be a number from 0 to 1,000,000"),
-        ("--minutes nan", "--minutes=nan"),
-        (f"--steps {HUGE}", f"steps={HUGE}"),
-        (f"--batch-size {HUGE}", f"batch_size={HUGE}"),
-        (f"--context-length {HUGE}", HUGE),
-        (f"--d-model {HUGE}", f"d_model={HUGE}"),
-        ("--d-model 4000000", "d_model=4000000"),  # past memory
-        (f"--n-layers {HUGE}", f"n_layers={HUGE}"),
-        ("--lr nan", "lr=nan"),
-        ("--grad-clip 0", "grad_clip=0.0 must be above 0; try 1, or inf"),
-        ("--dropout nan", "dropout=nan"),
-        ("--architecture rwkv", "rwkv"),
-        ("--checkpoint mine.txt/under", "--checkpoint=mine.txt/under cannot be written"),
-        ("--checkpoint /dev/null/x", "--checkpoint=/dev/null/x cannot be written"),
-    ],
-)
+@pytest.mark.parametrize("options, words", CASES["a training that cannot be is refused before it begins"])
 def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, prepared, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
     assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *options.split()]) == 2
@@ -64,49 +46,12 @@ def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, p
     assert not (prepared / "runs/new").exists()
 
 
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        ("--temperature -1", "temperature=-1"),
-        ("--temperature 1e-40", "temperature=1e-40"),
-        ("--temperature nan", "temperature=nan"),
-        ("--top-k 0", "top_k=0"),
-        ("--top-k many", "--top-k='many' must be a whole number; see"),
-        ("--top-p 0", "top_p=0.0"),
-        ("--top-p 1.5", "top_p=1.5"),
-        ("--max-new-tokens 0", "--max-new-tokens=0 must be a whole number from 1"),
-        (f"--seed {HUGE}", f"seed={HUGE}"),
-        ("--seed -3", "seed=-3"),
-    ],
-)
+@pytest.mark.parametrize("options, words", CASES["a text that cannot be is refused before a model is loaded"])
 def test_a_text_that_cannot_be_is_refused_before_a_model_is_loaded(options, words, capsys):
     fails(capsys, ["generate", "--checkpoint", "nowhere", *options.split()], 2, words)
 
 
-@pytest.mark.parametrize(
-    "argv, words",
-    [
-        ("eval --stories -1", "--stories=-1"),
-        ("eval --temperature 1e-40", "temperature=1e-40"),
-        ("eval --temperature hot", "--temperature='hot' must be a number; see"),
-        (f"eval --seed {HUGE}", f"seed={HUGE}"),
-        ("eval --data nowhere", "nowhere"),
-        ("generate --device abacus", "abacus"),
-        (
-            "finetune instructions --data talks.jsonl --keep 2",
-            "--keep needs plain texts on which the model stays as it is; name them with",
-        ),
-        ("train --data ''", "--data='' is empty; write '.' for the current folder"),
-        ("train --checkpoint=", "--checkpoint='' is empty"),
-        ("train --init ''", "--init='' is empty; name one, or leave it out"),
-        ("train --config ''", "--config='' is empty"),
-        ("generate --model ''", "--model='' is empty"),
-        ("serve --host ''", "--host='' is empty"),
-        ("verify ''", "model='' is empty"),
-        ("course --output ''", "--output='' is empty"),
-        ("finetune instructions --data a.jsonl --replay ''", "--replay='' is empty"),
-    ],
-)
+@pytest.mark.parametrize("argv, words", CASES["an option that cannot be is refused before a file is written"])
 def test_an_option_that_cannot_be_is_refused_before_a_file_is_written(argv, words, here, capsys):
     fails(capsys, shlex.split(argv), 2, words)
     assert [path.name for path in here.iterdir()] == ["mine.txt"]
@@ -117,53 +62,22 @@ def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
     assert said(capsys, [*generate, "--top-p", "1e-300"]) == said(capsys, [*generate, "--temperature", "0"])
 
 
-@pytest.mark.parametrize(
-    "argv, words",
-    [
-        ("''", "is empty"),
-        ("'  '", "is empty"),
-        ("nowhere", "text='nowhere' is no file"),
-        ("mine.txt --vocab-size 0", "--vocab-size=0 must be a whole number from 1"),
-        (f"mine.txt --vocab-size {HUGE}", f"--vocab-size={HUGE}"),
-        ("mine.txt --tokenizer char --vocab-size 300", "--vocab-size"),
-        ("mine.txt --val-fraction nan", "val_fraction=nan"),
-        ("mine.txt --val-fraction 1", "val_fraction=1.0"),
-        ("mine.txt --seed 3", "--seed works with the village only"),
-        ("mine.txt --data mine.txt/under", "--data=mine.txt/under cannot be written"),
-        ("village --stories 0", "--stories=0"),
-        ("village --tokenizer char", "--tokenizer works with other texts only"),
-        ("village --vocab-size 300", "--vocab-size works with other texts only"),
-        ("village --val-fraction 0.2", "--val-fraction works with other texts only"),
-        ("village --skip", "--skip works with other texts only"),
-    ],
-)
+@pytest.mark.parametrize("argv, words", CASES["a text that cannot be prepared is refused before the work"])
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, here, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
     fails(capsys, ["prepare", *shlex.split(argv)], 2, words)
     assert [path.name for path in here.iterdir()] == ["mine.txt"]
 
 
-DATA = {
-    "nowhere": "nowhere is not there; prepare a text of yours there: companion prepare my.txt --data nowhere",
-    "mine.txt": "is a file, not a folder of prepared text; prepare it first: companion prepare mine.txt",
-    "my letters": "holds files that were not prepared; prepare them first: companion prepare 'my letters'",
-    "hollow": "--data=hollow is empty; prepare a text of yours there: companion prepare my.txt --data hollow",
-    "pydoc": "--data=pydoc is a text's name, not a folder; prepare it first: companion prepare pydoc",
-    "mine": "--data=mine is not there, but runs/data/mine is; name that",
-    "runs/mine": "--data=runs/mine holds a model, not a prepared text",
-    "runs/data/mine": "--data=runs/data/mine lacks train.bin; run prepare",
-}
-
-
 @pytest.mark.gate
-@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("data", CASES["data"])
 def test_what_is_no_prepared_text_is_named_with_the_command_that_prepares_it(data, trained, capsys):
     (trained / "my letters").mkdir()
     (trained / "my letters/one.txt").write_text("Dear Mara", encoding="utf-8")
     (trained / "hollow").mkdir()
     (trained / "runs/data/mine/train.bin").unlink()
     for command in (["train"], ["eval", "--checkpoint", "runs/mine"]):
-        fails(capsys, [*command, "--data", data], 2, DATA[data])
+        fails(capsys, [*command, "--data", data], 2, CASES["data"][data])
 
 
 @pytest.fixture
@@ -185,20 +99,7 @@ def locked(monkeypatch):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(
-    "name, argv, remedy",
-    [
-        ("mine.txt", "prepare mine.txt", "leave it out"),
-        ("mine.txt", "quantize --data mine.txt --output small", "leave it out"),
-        ("runs/data/mine/meta.json", "train --data runs/data/mine", "name another"),
-        ("runs/data/mine/train.bin", "train --data runs/data/mine", "name another"),
-        ("runs/data/mine/train_starts.npy", "train --data runs/data/mine", "name another"),
-        ("runs/data/mine/tokenizer.json", "train --data runs/data/mine", "name another"),
-        ("my.toml", "train --data runs/data/mine --config my.toml", "check the path"),
-        ("runs/mine/config.json", "generate --model runs/mine", "name another"),
-        ("runs/mine/tokenizer.json", "prepare mine.txt --tokenizer runs/mine", "name another"),
-    ],
-)
+@pytest.mark.parametrize("name, argv, remedy", CASES["a file that may not be read is one line"])
 def test_a_file_that_may_not_be_read_is_one_line(name, argv, remedy, trained, capsys, locked):
     (trained / "my.toml").write_text("judge = 1\n", encoding="utf-8")
     locked(name)
@@ -292,12 +193,7 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
 
 @pytest.mark.parametrize(
     "changed, words",
-    [
-        ("--lr 0.5", "lr=0.5 cannot resume runs/mine"),
-        ("--d-model 32", "d_model=32 cannot resume"),
-        ("--batch-size 3", "batch_size=3 cannot resume"),
-        ("--steps 2", "--steps=2: runs/mine has done 3 already"),
-    ],
+    CASES["a run that cannot go on is refused before anything is said of it"],
 )
 def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
     changed, words, trained, capsys, monkeypatch
@@ -324,12 +220,7 @@ def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys,
 
 @pytest.mark.parametrize(
     "content, words",
-    [
-        ("max_new_tokens = 5", "it belongs in [generation]"),
-        ("foo = 3", "foo has no place in the lines before the first table"),
-        ("generation = 3", "generation has no place"),
-        ("[[generation]]\nseed = 1", "generation has no place"),
-    ],
+    CASES["generate refuses settings that have no place"],
 )
 def test_generate_refuses_settings_that_have_no_place(content, words, trained, capsys):
     (trained / "my.toml").write_text(content, encoding="utf-8")
@@ -458,14 +349,7 @@ def press_before(patch, owner, name):
 
 @pytest.mark.parametrize(
     "argv, place",
-    [
-        ("prepare mine.txt --data other", "companion.tokenization.BPETokenizer.train"),
-        ("generate", "companion.generation.LanguageModel.stream"),
-        ("eval", "companion.commands.evaluating.evaluate"),
-        ("info", "companion.runtime.storage.checkpoints.read_model"),
-        ("train --data runs/data/mine", "companion.datasets.load_prepared"),
-        ("", "companion.cli.overview"),
-    ],
+    CASES["ctrl c is one line"],
 )
 def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
     monkeypatch.setattr(place, interrupt)
@@ -503,17 +387,7 @@ def twice(patch, place):
 
 
 LONG = [*MINE, *TINY, "--steps", "900", "--eval-every", "2", "--warmup-steps", "0"]
-GOES_ON = "stopped; the run is saved, to go on with: companion train --data runs/data/mine --resume"
-TWICE = {
-    "in the step": ("companion.training.set_gradients", 2, "stopped; runs/mine holds it up to step 2: go on"),
-    "in the save": (
-        "companion.runtime.training.resuming.write_model",
-        3,
-        "stopped; runs/mine holds it up to step 3",
-    ),
-    "before the report": ("companion.show.plots.save", 3, GOES_ON),
-    "in the report": ("companion.runtime.training.reports.bytes_mean", 3, GOES_ON),
-}
+TWICE = CASES["twice"]
 
 
 @pytest.mark.gate
@@ -551,13 +425,7 @@ def test_ctrl_c_in_a_step_saves_and_prints_a_command_that_goes_on(prepared, caps
 
 # -- two at once ------------------------------------------------------------------
 
-HOLDS = """
-import time
-from companion.runtime.files.whole_files import claim
-with claim("runs/mine"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+HOLDS = TEXTS["HOLDS"]
 
 
 @pytest.mark.gate
@@ -574,17 +442,7 @@ def test_a_run_takes_a_folder_that_no_other_has_until_the_other_is_killed(prepar
     assert (prepared / "runs/mine/model.safetensors").exists()
 
 
-PREPARES = """
-import time
-from pathlib import Path
-from companion.commands import preparing
-from companion.runtime.files.whole_files import claim
-folder = Path("runs/data/village")
-with claim(folder):
-    print("held", flush=True)
-    time.sleep(0.5)
-    preparing.do(preparing.Preparation(folder, "village", stories=12))
-"""
+PREPARES = TEXTS["PREPARES"]
 
 
 @pytest.mark.gate
@@ -768,18 +626,7 @@ def test_the_usual_vocabulary_is_no_larger_than_a_text_can_give(here, capsys):
     fails(capsys, ["prepare", "same.txt", "--data", "more", "--vocab-size", "480"], 2, "ask for at most 2")
 
 
-PRESSED = """
-import sys
-
-class Pressed:
-    def find_spec(self, name, *rest):
-        if name == "companion.cli":
-            raise KeyboardInterrupt
-
-sys.meta_path.insert(0, Pressed())
-from companion.__main__ import main
-sys.exit(main())
-"""
+PRESSED = TEXTS["PRESSED"]
 
 
 def test_ctrl_c_while_the_command_line_is_read_in_is_one_line():

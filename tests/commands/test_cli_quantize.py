@@ -4,24 +4,17 @@ import json
 
 import pytest
 import torch
-from support.command_line import cell, fails
+from support.command_line import cell, fails, save_tiny
 
 from companion import load
 from companion.cli import main
-from companion.datasets import load_text
-from companion.gpt import GPTConfig, gpt2
-from companion.tokenization import BPETokenizer
-from companion.training import save_checkpoint
+from companion.gpt import GPTConfig
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny model."""
-    torch.manual_seed(3)
-    where = tmp_path_factory.mktemp("tiny")
-    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
-    save_checkpoint(where, gpt2(GPTConfig(300, 40, 1, 2, 32)), tokenizer, {"steps": 7})
-    return where
+    return save_tiny(tmp_path_factory.mktemp("tiny"), GPTConfig(300, 40, 1, 2, 32), {"steps": 7})
 
 
 @pytest.fixture

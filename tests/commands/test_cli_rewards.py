@@ -7,17 +7,15 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from support.command_line import fails
+from support.command_line import fails, save_tiny
 
 from companion import load, village
 from companion.cli import main
 from companion.commands import reward
 from companion.commands.course import provenance_of
-from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
-from companion.tokenization import BPETokenizer
-from companion.training import Trainer, save_checkpoint
+from companion.training import Trainer
 
 PAIR = {"prompt": "Once", "chosen": " the duck slept.", "rejected": " a duck flew off."}
 SMALL = ["--asked", "4", "--seed", "3"]
@@ -26,11 +24,7 @@ SMALL = ["--asked", "4", "--seed", "3"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny model."""
-    torch.manual_seed(3)
-    where = tmp_path_factory.mktemp("tiny")
-    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
-    save_checkpoint(where, gpt2(GPTConfig(300, 96, 1, 2, 16)), tokenizer)
-    return where
+    return save_tiny(tmp_path_factory.mktemp("tiny"), GPTConfig(300, 96, 1, 2, 16))
 
 
 def finetune(folder, *more):

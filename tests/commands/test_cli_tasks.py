@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 from support.benchmark_rows import ARC, GSM8K, ROWS, write, write_mmlu_csv
+from support.cases import cases
 from support.command_line import fails
+from support.folders import raises_one_line
 from support.weights import noisy
 
 from companion import cli, load, village
@@ -21,6 +23,8 @@ from companion.runtime.evaluation.benchmark_files import FORMATS, Item, read_ben
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 from companion.village.tasks import questions
+
+CASES = cases(__file__)
 
 LINE = re.compile(
     r"(?P<name>\S+) +(?P<right>[\d.]+) +(?P<low>[\d.]+) to (?P<high>[\d.]+)"
@@ -165,44 +169,10 @@ def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
         assert ("bits per byte" in out) == is_there and "how-many  " in out.splitlines()[-1]
 
 
-BAD = {
-    "no task": (
-        ["--tasks", "who-hass"],
-        "--tasks=who-hass is no task: name one of who-has, where-is-the-thing",
-    ),
-    "nothing": (["--tasks", " , "], "names no task; try who-has, or village"),
-    "another ending": (["--tasks", "a.txt"], "--tasks=a.txt is no task", "a file of hellaswag, arc, mmlu"),
-    "no file": (["--tasks", "who-has,b.jsonl"], "b.jsonl is not there"),
-    "empty": (["--tasks", "empty.jsonl"], "empty.jsonl is empty"),
-    "another format": (["--tasks", "other.jsonl"], "other.jsonl, line 1 has 'x', which is no format", "arc:"),
-    "named wrongly": (["--tasks", "arc:lambada.jsonl"], "lambada.jsonl, line 1 has no column 'question'"),
-    "no such answer": (["--tasks", "wrong.jsonl"], "wrong.jsonl, line 2: answerKey is 'E', which is none of"),
-    "too long": (["--tasks", "long.jsonl"], "long.jsonl, line 2: prompt=", "above context_length=256"),
-    "too long to go on": (["--tasks", "sums.jsonl"], "sums.jsonl, line 1: prompt has", "context_length=256"),
-    "shots past the context": (
-        ["--tasks", "who-has", "--shots", "4"],
-        "who-has, question 1: ",
-        "leave out shots",
-    ),
-    "shots past the file": (["--tasks", "lambada.jsonl", "--shots", "3"], "shots=3, and there are 2 other"),
-    "no examples": (["--tasks", "who-has", "--examples", "0"], "--examples=0 must be a whole number from 1"),
-    "shots below 0": (
-        ["--tasks", "who-has", "--shots", "-1"],
-        "--shots=-1 must be a whole number from 0 to 99",
-    ),
-    "shots of nothing": (["--shots", "2"], "--shots works with --tasks only"),
-    "examples of nothing": (["--examples", "2"], "--examples works with --tasks only"),
-    "heat of nothing": (
-        ["--tasks", "who-has", "--temperature", "1"],
-        "--temperature concerns the judged stories",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("case", CASES["bad"])
 def test_what_cannot_be_asked_is_one_line_before_any_work(case, here, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
-    argv, *words = BAD[case]
+    argv, *words = CASES["bad"][case]
     write(here / "lambada.jsonl", ROWS["lambada"])
     write(here / "other.jsonl", [{"x": 1}])
     write(here / "empty.jsonl", [])
@@ -226,6 +196,5 @@ def test_without_lm_eval_a_line_says_how_to_get_it(monkeypatch, teller):
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     for name in [name for name in sys.modules if name.startswith("lm_eval.")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(ImportError, match=r"pip install 'lm_eval==0\.4\.13'$") as caught:
+    with raises_one_line(ImportError, r"pip install 'lm_eval==0\.4\.13'$"):
         for_lm_eval(teller)
-    assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
 from companion import cli, load
@@ -34,6 +35,8 @@ from companion.runtime.training.resuming import read_log, write_log
 from companion.runtime.training.sessions import Loss, rises
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
+
+CASES = cases(__file__)
 
 
 def weights(folder):
@@ -412,12 +415,7 @@ def test_a_long_text_is_not_called_short(prepared):
 
 @pytest.mark.parametrize(
     "argv, eval_every",
-    [
-        (["--steps", "9"], 3),
-        (["--steps", "1"], 1),
-        (["--steps", "5000"], 400),
-        (["--steps", "9", "--eval-every", "9"], 9),
-    ],
+    CASES["a run is evaluated three times at least unless told otherwise"],
 )
 def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
     argv, eval_every, prepared, monkeypatch

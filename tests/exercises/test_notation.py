@@ -1,8 +1,11 @@
 """How checks are written down: headings, inputs, and mistakes as edits of the right answer."""
 
 import pytest
+from support.cases import cases
 
 from companion.exercises.notation import Chapter
+
+CASES = cases(__file__)
 
 MISTAKES = """
     sum(values) => len(values) || max(values)
@@ -73,13 +76,7 @@ def test_a_line_may_hold_several_mistakes_with_one_message(exercises):
 
 @pytest.mark.parametrize(
     ("mistakes", "says"),
-    [
-        ("found => total\n    No.", "'found' stands 2 times in the right answer"),
-        ("nothing => 0\n    No.", "'nothing' stands 0 times in the right answer"),
-        ("sum\n    No.", "'sum' is no edit: it has no =>"),
-        ("sum => max", "the mistake 'sum => max' has no message"),
-        ("    No.\nsum => max\n    No.", "begins with a message"),
-    ],
+    CASES["an authors slip is named"],
 )
 def test_an_authors_slip_is_named(exercises, mistakes, says):
     function, _ = exercises

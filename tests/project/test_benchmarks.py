@@ -16,7 +16,6 @@ from companion.tokenization import Tokenizer
 from companion.village import DATA, load_split
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-ROOT = FOLDER.parent
 TINY = {"n_layers": 1, "n_heads": 2, "d_model": 8}
 
 

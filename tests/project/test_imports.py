@@ -9,10 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support.cases import cases, texts
 
 import companion
 from companion.book.imports import CHAPTERS, ROOMS, TOP, imported, package_problems, parse_code, targets
 from companion.book.manifest import GENERATED, Book
+
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
 
 ROOT = Path(companion.__file__).parents[1]
 BOOK = Book.read(ROOT)
@@ -97,20 +102,7 @@ def test_importing_a_model_does_not_import_the_compiler():
 
 # ---- planted violations -----------------------------------------------------------------------------------
 
-MANIFEST = """
-title = "two chapters"
-repository = ""
-[[part]]
-title = "all"
-[[part.chapter]]
-name = "01_first"
-module = "{first}"
-seconds = 1
-[[part.chapter]]
-name = "02_second"
-module = "second"
-seconds = 1
-"""
+MANIFEST = TEXTS["MANIFEST"]
 
 
 def problems(root, files, first="first"):
@@ -127,124 +119,16 @@ def problems(root, files, first="first"):
     ]
 
 
-FINE = {
-    "__init__.py": "def f():\n    from companion.second import x\n    return x\n",
-    "__main__.py": "from companion.cli import main\n",
-    "cli.py": "from companion import village\nfrom companion.book import y\nfrom companion.second import x\n",
-    "second.py": "from companion.first import x\nfrom companion.show import plots\nimport companion.village",
-    "village/__init__.py": "from .world import x\nfrom companion.village.world import y\n",
-    "village/world.py": "import math\n",
-    "runtime/files.py": "from companion import village\nfrom ..village import x\nfrom . import checks\n",
-    "runtime/lent.py": "class A:\n    def f(self):\n        from huggingface_hub import errors\n",
-    "show/plots.py": "from companion.runtime.files import x\nfrom companion.village import y\n",
-    "exercises/ch01/ex1.py": "from companion.exercises.values import a\nfrom companion.village import judge",
-    "commands/evaluating.py": "from companion import load\nfrom companion.second import x\n",
-    "serve/server.py": "from companion.second import x\nfrom companion.runtime import files\n",
-    "book/site.py": "from companion.second import x\nfrom companion.show import plots\n",
-}
+FINE = CASES["fine"]
 
 
 def test_a_package_as_it_should_be_has_no_problems(tmp_path):
     assert problems(tmp_path, FINE) == []
 
 
-PLANTED = {
-    "the runtime imports a lent library at once": (
-        "runtime/a.py",
-        "if x:\n    from tokenizers import Tokenizer",
-        "imports tokenizers at once; import it in the function that needs it",
-    ),
-    "the runtime imports a peer that is not lent": (
-        "runtime/a.py",
-        "def f():\n    import litgpt",
-        "imports litgpt; peers belong into tests",
-    ),
-    "the runtime imports the harness at once": (
-        "runtime/a.py",
-        "from lm_eval.api.model import LM",
-        "imports lm_eval at once; import it in the function that needs it",
-    ),
-    "a command imports the harness": (
-        "commands/a.py",
-        "def f():\n    import lm_eval",
-        "imports lm_eval; peers belong into tests",
-    ),
-    "show imports what is lent to the runtime": (
-        "show/plots.py",
-        "def f():\n    import tokenizers",
-        "imports tokenizers; peers belong into tests",
-    ),
-    "a chapter imports what is lent to the runtime": (
-        "second.py",
-        "def f():\n    import huggingface_hub",
-        "imports huggingface_hub; peers belong into tests",
-    ),
-    "the village imports the runtime": (
-        "village/world.py",
-        "from companion.runtime import x",
-        "companion.runtime",
-    ),
-    "the village imports a chapter": ("village/world.py", "from companion.first import x", "companion.first"),
-    "the village imports a chapter, inside": (
-        "village/a.py",
-        "def f():\n    import companion.first",
-        ".first",
-    ),
-    "the village imports the command line": ("village/a.py", "from companion import cli", "companion.cli"),
-    "the village imports everything": ("village/a.py", "import companion", "imports companion;"),
-    "the village imports two steps up": ("village/a.py", "from ..show import plots", "companion.show"),
-    "the village imports by its name": (
-        "village/a.py",
-        "import importlib\nx = importlib.import_module('companion.first')",
-        "companion.first",
-    ),
-    "the runtime imports a chapter": ("runtime/a.py", "from companion.first import x", "companion.first"),
-    "the runtime imports show": ("runtime/a.py", "from companion.show import plots", "companion.show"),
-    "show imports a chapter": ("show/plots.py", "from companion.first import x", "companion.first"),
-    "show imports load": ("show/plots.py", "from companion import load", "companion.load"),
-    "show imports exercises": (
-        "show/plots.py",
-        "from companion.exercises import check",
-        "companion.exercises",
-    ),
-    "a check imports a chapter": (
-        "exercises/ch01/ex1.py",
-        "from companion.first import x",
-        "companion.first",
-    ),
-    "a check imports the machinery": (
-        "exercises/ch01/ex1.py",
-        "from companion.book import x",
-        "companion.book",
-    ),
-    "the cover imports the command line": ("book/cover.py", "from companion.cli import x", "companion.cli"),
-    "the server imports the command line": ("serve/a.py", "from companion import cli", "companion.cli"),
-    "a command imports the command line": ("commands/a.py", "from companion import cli", "companion.cli"),
-    "a command imports the machinery": ("commands/a.py", "from companion.book import x", "companion.book"),
-    "a chapter imports a command": (
-        "second.py",
-        "from companion.commands.evaluating import x",
-        "companion.commands",
-    ),
-    "the runtime imports a command": (
-        "runtime/a.py",
-        "from companion.commands import x",
-        "companion.commands",
-    ),
-    "the server imports a command": ("serve/a.py", "from companion.commands import x", "companion.commands"),
-    "a chapter imports a later one": ("first.py", "from companion.second import x", "companion.second"),
-    "a chapter imports the command line": ("first.py", "from companion.cli import x", "companion.cli"),
-    "a chapter imports the machinery": ("second.py", "def f():\n    import companion.book", "companion.book"),
-    "a chapter imports exercises": ("second.py", "from companion import exercises", "companion.exercises"),
-    "the package imports at once": ("__init__.py", "from companion.first import x", "at once"),
-    "a stranger at the top": ("helpers.py", "x = 1", "stands beside the chapters' modules"),
-    "a stranger among the rooms": ("misc/a.py", "x = 1", "no room of the package"),
-}
-
-
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", CASES["planted"])
 def test_a_planted_violation_is_found(tmp_path, name):
-    file, source, words = PLANTED[name]
+    file, source, words = CASES["planted"][name]
     found = problems(tmp_path, FINE | {file: source + "\n"})
     assert [where for where, _ in found] == [file]
     assert words in found[0][1]

@@ -8,6 +8,8 @@ from collections import Counter
 
 import pytest
 from support.benchmark_rows import ARC, ARC_HUB, GSM8K, HELLASWAG, LAMBADA, MMLU, ROWS, write, write_mmlu_csv
+from support.cases import cases
+from support.folders import raises_one_line
 
 from companion.runtime.evaluation.benchmark_files import (
     FORMATS,
@@ -17,6 +19,8 @@ from companion.runtime.evaluation.benchmark_files import (
     read_number,
     split_name,
 )
+
+CASES = cases(__file__)
 
 
 def read(path, rows, n=9, **options):
@@ -91,16 +95,7 @@ def test_gsm8k_asks_for_a_number(tmp_path):
 
 @pytest.mark.parametrize(
     "text, number",
-    [
-        (" so it is\n#### 3.\n", "3"),
-        ("#### 3 #### 4", "3"),
-        ("#### 12,345.50", "12345.50"),
-        ("3", ""),
-        ("five\n\nQuestion: What?\nAnswer: #### 9", ""),
-        ("#### 8\n\nQuestion: What?\nAnswer: #### 9", "8"),
-        ("", ""),
-        ("#### none", ""),
-    ],
+    CASES["the number of an answer"],
 )
 def test_the_number_of_an_answer(text, number):
     assert read_number(text) == number
@@ -160,48 +155,7 @@ def test_more_shots_than_others_are_refused(tmp_path):
 
 # ---- bad input ----------------------------------------------------------------------------
 
-H, A, M, G = HELLASWAG[0], ARC_HUB[0], MMLU[0], GSM8K[0]
-STEM = ARC[0]["question"]
-BAD = {
-    "an unknown format": (
-        {"story": "x", "id": 3},
-        "line 2 has 'story', 'id', which is no format.*hellaswag:",
-    ),
-    "labels of texts": ({"text": "a b", "label": 1}, "line 2 has 'text', 'label', which is no format"),
-    "no column": ({}, "line 2 has no column, which is no format"),
-    "an ending too few": (H | {"label": 4}, "line 2: label is 4, which is none of its 4 choices"),
-    "an ending below": (H | {"label": -1}, "label is -1, which is none"),
-    "no label, as in the test split": (H | {"label": ""}, "label is '', which is none of its 4"),
-    "a truth": (H | {"label": True}, "label is True, which is none"),
-    "no context": ({k: v for k, v in H.items() if k[:3] != "ctx"}, "line 2 has no column 'ctx'; it has"),
-    "no list": (H | {"endings": "one"}, "endings is 'one', and must be a list"),
-    "numbers": (H | {"endings": [1, 2]}, r"endings is \[1, 2\], and must be a list of two texts"),
-    "another key": (
-        A | {"answerKey": "E"},
-        "line 2: answerKey is 'E', which is none of its 3 choices .A, B, C",
-    ),
-    "no key": (A | {"answerKey": None}, "answerKey is None, which is none"),
-    "no labels": (A | {"choices": {"text": ["a", "b"]}}, "must have 'text' and 'label'"),
-    "a label too few": (
-        A | {"choices": {"text": ["a", "b", "c"], "label": ["A", "B"]}},
-        "3 texts and 2 labels",
-    ),
-    "no stem": (
-        A | {"question": {"choices": STEM["choices"]}},
-        "question has 'choices', and must have 'stem'",
-    ),
-    "no choices": ({k: v for k, v in A.items() if k != "choices"}, "line 2 has no column 'choices'"),
-    "three choices": (M | {"choices": ["a", "b", "c"]}, "choices has 3 texts, and must have 4"),
-    "a fifth": (M | {"answer": 4}, "line 2: answer is 4, which is none of its 4 choices"),
-    "a fifth letter": (
-        M | {"answer": "E"},
-        "line 2: answer is 'E', which is none of its 4 choices .A, B, C, D",
-    ),
-    "no number": (G | {"answer": "five"}, "line 2: answer is 'five', and must end with #### and a number"),
-    "nothing": (G | {"question": None}, "line 2: question is None, which is no text"),
-    "one word": ({"text": "word"}, "line 2: text is 'word', and must have two words"),
-    "a number": ({"text": 5}, "line 2: text is 5, which is no text"),
-}
+BAD = CASES["bad"]
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -247,9 +201,8 @@ FILES = {
 def test_a_bad_file_is_one_line(case, tmp_path):
     name, data, words = FILES[case]
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ValueError, match=words) as caught:
+    with raises_one_line(ValueError, words):
         read_benchmark(str(tmp_path / name), 5)
-    assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_there_is_said(tmp_path):

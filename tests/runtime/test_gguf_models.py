@@ -6,7 +6,9 @@ import sys
 import gguf
 import pytest
 import torch
+from support.cases import cases
 from support.public import write_family
+from support.weights import drawn_over
 
 import companion
 from companion.commands.naming import ANSWERER, SHIPPED
@@ -25,16 +27,9 @@ from companion.serve.gguf_files import interleaved, read_gguf, write_gguf
 from companion.tokenization import GPT2_PATTERN, BPETokenizer, Tokenizer
 from companion.village import load_split
 
-TEXTS = [
-    "",
-    "  Once  upon \t a\n\ntime,   \n ",
-    "Zoë's naïve café: «Ça va?» e\u0301",
-    "🙂🙃 猫が三匹。 Ωμέγα",
-    "it's 1,024 o'clock; WE'LL sail at 7:30! x=y_z the'S I'LL\r\n",
-    "a <|endoftext|> b<|im_start|>user\n<|eot_id|> c <tool_call>",
-    "\u00a0no\u2003break\u200bspaces",
-    "In 1984 it's 3.14159, ٣ ½ x² = 007;",
-]
+CASES = cases(__file__)
+
+TEXTS = CASES["texts"]
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {
     **{"vocab_size": 307, "context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3},
@@ -54,12 +49,7 @@ MODELS = {
 
 def made(name):
     """A model whose every number is another."""
-    torch.manual_seed(5)
-    model = MODELS[name]()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn_like(p)
-    return model.eval()
+    return drawn_over(MODELS[name])
 
 
 @torch.no_grad()
@@ -140,36 +130,7 @@ def test_the_head_of_a_tied_gpt2_may_be_written_again_and_no_other(tmp_path):
 
 X = torch.ones(5)
 WRONG = {
-    "an architecture": (
-        {"general.architecture": "mamba"},
-        {},
-        (),
-        "general.architecture='mamba' is not read",
-    ),
-    "no length": ({}, {}, ("llama.context_length",), "it lacks llama.context_length"),
-    "a text for a length": ({"llama.context_length": "29"}, {}, (), "context_length='29' must be one whole"),
-    "no layers": ({"llama.block_count": 0}, {}, (), "must be at least 1"),
-    "more layers": ({"llama.block_count": 3}, {}, (), r"it has no tensor blk\.2\."),
-    "fewer layers": ({"llama.block_count": 1}, {}, (), r"the tensor blk\.1\..*: our parts have no place"),
-    "layers without end": ({"llama.block_count": 2**31}, {}, (), "block_count=2,147,483,648, and it has"),
-    "heads that do not divide": ({"llama.attention.head_count": 5}, {}, (), "n_kv_heads=3 must divide"),
-    "another number of heads": ({"llama.attention.head_count": 3}, {}, (), r"attn_q\.weight has the shape"),
-    "keys of another width": ({"llama.attention.value_length": 8}, {}, (), "value_length=8 must be 10"),
-    "turned in part": ({"llama.rope.dimension_count": 4}, {}, (), "dimension_count=4 must be 10"),
-    "heads by layer": (
-        {"llama.attention.head_count_kv": [3, 1]},
-        {},
-        (),
-        r"head_count_kv=\[3, 1\] must be one",
-    ),
-    "no norm": ({}, {}, ("llama.attention.layer_norm_rms_epsilon",), "it lacks llama.attention.layer_norm"),
-    "a norm of 0": ({"llama.attention.layer_norm_rms_epsilon": 0.0}, {}, (), "norm_eps=0.0 must be a number"),
-    "a stretched rope": (
-        {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0},
-        {},
-        (),
-        "rope scaling 'yarn' is none",
-    ),
+    **CASES["wrong"],
     "other speeds": (
         {},
         {"rope_freqs.weight": torch.tensor([1.0, 3.0, 1.0, 8.0, 2.0])},
@@ -189,37 +150,10 @@ WRONG = {
         (),
         "rope_theta=0.0 must be a number above 0",
     ),
-    "no rows": ({}, {}, ("token_embd.weight",), "it has no matrix token_embd.weight"),
     "rows that are no matrix": ({}, {"token_embd.weight": X}, (), "it has no matrix token_embd.weight"),
-    "no weights": ({}, {}, ("blk.1.ffn_up.weight",), r"it has no tensor blk\.1\.ffn_up\.weight"),
     "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
     "a bias": ({}, {"blk.0.ffn_up.bias": X}, (), r"ffn_up\.bias: our parts have no place"),
-    "a tokenizer of another kind": (
-        {"tokenizer.ggml.model": "llama"},
-        {},
-        (),
-        "tokenizer.ggml.model='llama'",
-    ),
-    "an unknown rule": (
-        {"tokenizer.ggml.pre": "tekken"},
-        {},
-        (),
-        "pre='tekken' is not known; there are gpt-2",
-    ),
-    "no rule": ({}, {}, ("tokenizer.ggml.pre",), "pre=None is not known"),
-    "no tokens": ({}, {}, ("tokenizer.ggml.tokens",), "tokens is missing or no list of str"),
-    "numbers for tokens": ({"tokenizer.ggml.tokens": [1, 2]}, {}, (), "tokens is missing or no list of str"),
     "a token twice": ({"tokenizer.ggml.tokens": ["a"] * 307}, {}, (), "has a token twice"),
-    "fewer types": ({"tokenizer.ggml.token_type": [1, 1]}, {}, (), "307 tokens and 2 types"),
-    "a merge of three": ({"tokenizer.ggml.merges": ["a b c"]}, {}, (), "what is no pair of tokens"),
-    "a merge of strangers": ({"tokenizer.ggml.merges": ["a zebra"]}, {}, (), "its tokenizer is damaged"),
-    "an end without a token": (
-        {"tokenizer.ggml.eos_token_id": 307},
-        {},
-        (),
-        "eos_token_id=307 is the id of no",
-    ),
-    "a template of numbers": ({"tokenizer.chat_template": 7}, {}, (), "chat_template=7 must be a text"),
     "weights that are no numbers": (
         {},
         {"blk.1.ffn_norm.weight": torch.full((64,), torch.nan)},

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from support import servers
+from support.cases import cases
 from support.folders import raises_one_line
 
 from companion.runtime.storage import hub
 from companion.runtime.storage.hub import find_model, is_hub_name, weight_files
+
+CASES = cases(__file__)
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND, THIRD = "1" * 40, "2" * 40, "3" * 40
@@ -260,14 +263,7 @@ def test_gated(find, server, status):
         find("own/gated")
 
 
-MISSING = {
-    "no such model": ("own/nothing", None, "no folder 'own/nothing' is here, and no such model on the hub"),
-    "no such revision": ("own/whole", "v9", "own/whole has no revision 'v9' on the hub"),
-    "pickles": ("own/pickled", None, r"own/pickled has its weights as a pickle \(pytorch_model.bin\)"),
-    "a damaged index": ("own/broken-index", None, "index.json is not whole JSON"),
-    "an index that leaves its folder": ("own/outside", None, "names '../../x.safetensors'"),
-    "no name": ("own/a..b", None, "is no name of the hub"),
-}
+MISSING = CASES["missing"]
 
 
 @pytest.mark.parametrize("name, revision, said", MISSING.values(), ids=MISSING)

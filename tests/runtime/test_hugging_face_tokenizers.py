@@ -13,6 +13,7 @@ import tokenizers
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.cases import cases
 from support.folders import one_line, raises_one_line
 from support.public import CHATML, FAMILIES, family, stories, write_family
 from support.strange_files import KINDS, make_strange
@@ -31,6 +32,8 @@ from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer, decode_stream
 from companion.training import save_checkpoint
+
+CASES = cases(__file__)
 
 LIBRARY = {name: tokenizers.Tokenizer.from_str(family(name)[0]) for name in FAMILIES}
 OURS = {name: PublicTokenizer(*map(json.loads, family(name))) for name in FAMILIES}
@@ -175,14 +178,7 @@ def test_what_the_vocabulary_lacks_is_unknown():
     assert ours.encode("<unk>") == [0] * 5 and ours.encode("<unk>", "all") == [0]
 
 
-ENDS = {
-    "GPT-2": ([], "<|endoftext|>"),
-    "Llama 3": (["<|begin_of_text|>"], "<|eot_id|>"),
-    "Qwen": ([], "<|im_end|>"),
-    "SmolLM2": ([], "<|im_end|>"),
-    "GPT-NeoX": ([], "<|endoftext|>"),
-    "Llama 2": (["<s>"], "</s>"),
-}
+ENDS = CASES["ends"]
 
 
 @each
@@ -307,25 +303,7 @@ def test_a_tokenizer_saved_without_settings_is_still_read(tmp_path):
     assert Tokenizer.load(tmp_path / "tokenizer.json").end == OURS["Qwen"].end
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is not whole JSON"),
-        ("[2]", "is not whole JSON"),
-        ('{"eos_token_id": "</s>"}', "holds '</s>', which must be a token's id, or a list of ids"),
-        ('{"eos_token_id": [2, -1]}', "eos_token_id holds -1"),
-        ('{"eos_token_id": [[2]]}', "eos_token_id holds"),
-        ('{"eos_token_id": true}', "eos_token_id holds True"),
-        ('{"eos_token_id": 2.0}', "eos_token_id holds 2.0"),
-        ('{"bos_token_id": [1]}', "bos_token_id holds"),
-        ('{"do_sample": "yes"}', "do_sample='yes' must be true or false"),
-        ('{"do_sample": true, "temperature": -1}', "temperature=-1 must be 0"),
-        ('{"do_sample": true, "temperature": NaN}', "temperature=nan must be 0"),
-        ('{"do_sample": true, "top_k": 2.5}', "top_k=2.5 must be a whole number"),
-        ('{"do_sample": true, "top_p": 2}', "top_p=2 must be above 0"),
-        ('{"repetition_penalty": "1.1"}', "repetition_penalty='1.1' must be from 1"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), CASES["a damaged file of settings is one line with its name"])
 def test_a_damaged_file_of_settings_is_one_line_with_its_name(text, message, tmp_path):
     with raises_one_line(ValueError, re.escape(message)) as error:
         read_tokenizer(with_settings(tmp_path, text))
@@ -542,23 +520,8 @@ def test_what_their_format_cannot_hold(tmp_path):
 
 # -- chats
 
-TALK = [
-    {"role": "system", "content": "Be brief."},
-    {"role": "user", "content": "Who has the key?"},
-    {"role": "assistant", "content": "Mara."},
-    {"role": "user", "content": " Why? "},
-]
-CHATS = {
-    "Qwen": "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWho has the key?<|im_end|>\n"
-    "<|im_start|>assistant\nMara.<|im_end|>\n<|im_start|>user\n Why? <|im_end|>\n<|im_start|>assistant\n",
-    "Llama 3": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
-    "<|start_header_id|>user<|end_header_id|>\n\nWho has the key?<|eot_id|>"
-    "<|start_header_id|>assistant<|end_header_id|>\n\nMara.<|eot_id|>"
-    "<|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|>"
-    "<|start_header_id|>assistant<|end_header_id|>\n\n",
-    "Llama 2": "<|system|>\nBe brief.</s>\n<|user|>\nWho has the key?</s>\n"
-    "<|assistant|>\nMara.</s>\n<|user|>\n Why? </s>\n<|assistant|>\n",
-}
+TALK = CASES["talk"]
+CHATS = CASES["chats"]
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -630,14 +593,7 @@ def test_what_are_no_messages_is_one_line(messages, said):
         OURS["Qwen"].chat(messages)
 
 
-FAILING = {
-    "broken": ("a\n{% if %}", "is broken in line 2: Expected an expression"),
-    "fails": ("{{ 1 / 0 }}", r"failed \(ZeroDivisionError: division by zero"),
-    "misses": ("{{ nobody.name }}", r"failed \(UndefinedError: 'nobody' is undefined"),
-    "escapes": ("{{ ''.__class__.__mro__ }}", r"failed \(SecurityError: "),
-    "escapes by a namespace": ("{{ namespace(__init__=1) }}", r"failed \(SecurityError: "),
-    "refuses": ("{{ raise_exception(messages[0].content) }}", r"refuses these messages: <\|im_end\|>$"),
-}
+FAILING = CASES["failing"]
 
 
 @pytest.mark.parametrize(("template", "said"), FAILING.values(), ids=FAILING)
@@ -699,17 +655,7 @@ def test_no_text_makes_the_tokenizer_be_built_again(monkeypatch):
     assert len(built) == 1
 
 
-ENDLESS = {
-    "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
-    "a loop that writes": "{% for i in range(99999) %}{{ range(9999) | join }}{% endfor %}",
-    "a power": "{{ 9 ** (9 ** (9 ** 9)) }}",
-    "a power of a message": "{{ (messages | length + 9) ** (9 ** 9) }}",
-    "a long text": "{{ 'a' * 10 ** 10 }}",
-    "a wide text": "{{ messages[0].content.center(10 ** 10) }}",
-    "a long list": "{{ [0] * 10 ** 10 }}",
-    "a macro that calls itself": "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
-    "much text": "{% for i in range(99999) %}{{ 'a' * 9999 }}{% endfor %}",
-}
+ENDLESS = CASES["endless"]
 
 
 @pytest.mark.gate
@@ -755,6 +701,5 @@ STRANGE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
 def test_a_file_that_is_no_regular_one_is_not_opened(name, kind, tmp_path):
     folder = write_family("Qwen", tmp_path)
     make_strange(folder / name, kind)
-    with pytest.raises(ValueError, match=f"{name} (is {kind}|has [0-9,]+ bytes|is missing)") as caught:
+    with raises_one_line(ValueError, f"{name} (is {kind}|has [0-9,]+ bytes|is missing)"):
         read_tokenizer(folder)
-    one_line(caught)

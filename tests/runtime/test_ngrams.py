@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from support.cases import cases
 
 from companion.runtime.evaluation.ngrams import ngram_probabilities
+
+CASES = cases(__file__)
 
 
 def probability(tokens: list, context: list, token: int, vocab_size: int) -> float:
@@ -44,13 +47,7 @@ def test_probabilities_after_a_context_sum_to_one():
 
 @pytest.mark.parametrize(
     ("train", "tokens", "vocab_size", "longest", "message"),
-    [
-        ([0, 1, 2], [0, 1], 3, 3, "longest=3 must be from 1 to 2"),
-        ([0, 1, 2], [0, 1], 3, 0, "longest=0 must be from 1 to 2"),
-        ([0, 1, 2], [0, 3], 3, 2, "tokens go from 0 to 3, must be from 0 to 2"),
-        ([-1, 1, 2], [0, 1], 3, 2, "tokens go from -1 to 2"),
-        ([0] * 9, [0] * 9, 1024, 7, "vocab_size=1024 with longest=7 is too large"),
-    ],
+    CASES["texts that cannot be counted are rejected"],
 )
 def test_texts_that_cannot_be_counted_are_rejected(train, tokens, vocab_size, longest, message):
     with pytest.raises(ValueError, match=message):

@@ -104,14 +104,14 @@ def test_prepare_holds_one_document_at_a_time(tmp_path, bpe):
     assert size > 800_000 and peak < size / 2
 
 
-def old_or_new(folder: Path, versions: dict[str, int]) -> str:
+def old_or_new(folder: Path, versions: dict[str, tuple]) -> str:
     """Which version lies in the folder, having checked that all of it is of that version."""
     corpus = load_prepared(folder)
     source = corpus.meta["source"]
     end = corpus.tokenizer.special_tokens[END_OF_TEXT]
     for split in (corpus.train, corpus.val):
         assert np.array_equal(np.flatnonzero(split.tokens == end), split.starts)
-    assert end == versions[source] - 1 == corpus.meta["vocab_size"] - 1
+    assert end == versions[source][1].vocab_size - 1 == corpus.meta["vocab_size"] - 1
     assert corpus.tokenizer.decode(corpus.train.tokens[1 : corpus.train.starts[1]].tolist()) == source * 9
     assert len(corpus.train.starts) - 1 == corpus.meta["train"]["n_documents"]
     return source
@@ -126,7 +126,6 @@ def two_versions(bpe) -> dict[str, tuple]:
 def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
     """Every write and every renaming fails once; a full disk looks like this, and so does a kill."""
     versions = two_versions(bpe)
-    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
     found = []
     for step in range(40):
         folder = tmp_path / str(step)
@@ -154,10 +153,10 @@ def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
                     whole = True
                 except OSError:
                     whole = False
-        found.append(old_or_new(folder, sizes))
+        found.append(old_or_new(folder, versions))
         assert found[-1] == "oak " or not whole
         prepare(*versions["elm "], folder, 0.1, source="elm ")  # and it can be written again
-        assert old_or_new(folder, sizes) == "elm "
+        assert old_or_new(folder, versions) == "elm "
         if whole:
             break
     assert whole and found.count("elm ") >= 5 and found.count("oak ") >= 5
@@ -166,7 +165,6 @@ def test_a_failure_at_any_step_leaves_old_or_new(tmp_path, bpe, monkeypatch):
 
 def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path, bpe, monkeypatch):
     versions = two_versions(bpe)
-    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
     prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         real, calls = os.replace, []
@@ -186,7 +184,7 @@ def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path,
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(OSError, match="No space"):
         prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
-    assert old_or_new(tmp_path, sizes) == "oak "
+    assert old_or_new(tmp_path, versions) == "oak "
 
 
 @pytest.mark.gate
@@ -194,7 +192,6 @@ def test_a_set_that_was_committed_before_a_kill_is_opened_and_not_lost(tmp_path,
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
     versions = two_versions(bpe)
-    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
     prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
     begin = time.perf_counter()
     prepare(*versions["oak "], tmp_path, 0.1, source="oak ")
@@ -211,7 +208,7 @@ def test_a_kill_at_any_moment_leaves_old_or_new(tmp_path, bpe):
         time.sleep(rng.uniform(0.5, 12) * seconds)
         os.kill(child, signal.SIGKILL)
         assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        found.add(old_or_new(tmp_path, sizes))
+        found.add(old_or_new(tmp_path, versions))
     assert found == {"elm ", "oak "}
 
 
@@ -391,7 +388,6 @@ def test_tokenizers_that_cut_alike_have_one_fingerprint(tmp_path, bpe):
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # from Python 3.12 on
 def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path, bpe):
     versions = two_versions(bpe)
-    sizes = {source: tokenizer.vocab_size for source, (_, tokenizer) in versions.items()}
     prepare(*versions["elm "], tmp_path, 0.1, source="elm ")
     children = []
     for source in ("elm ", "oak ", "elm ", "oak "):
@@ -405,11 +401,11 @@ def test_several_prepares_at_once_end_with_one_whole_set_and_none_fails(tmp_path
                 os._exit(1)
     seen, codes = set(), {}
     while len(codes) < len(children):
-        seen.add(old_or_new(tmp_path, sizes))
+        seen.add(old_or_new(tmp_path, versions))
         ended = [os.waitpid(child, os.WNOHANG) for child in children if child not in codes]
         codes |= {child: os.waitstatus_to_exitcode(status) for child, status in ended if child}
     assert set(codes.values()) == {0} and seen == {"elm ", "oak "}
-    old_or_new(tmp_path, sizes)
+    old_or_new(tmp_path, versions)
     assert visible(tmp_path) == sorted(FILES) and not list(tmp_path.glob(f"{whole_files.STAGED}*"))
 
 

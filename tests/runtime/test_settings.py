@@ -7,12 +7,15 @@ import tomllib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
 from companion import cli
 from companion.cli import main
 from companion.runtime.command_line.settings import read_settings, write_run_settings, write_settings
 from companion.runtime.training.presets import PRESETS
+
+CASES = cases(__file__)
 
 KINDS = {
     "": {"data": str, "minutes": float},
@@ -43,30 +46,9 @@ def test_tables_of_settings_are_read_with_their_types(tmp_path):
     assert read_settings(write(tmp_path, "\ufeffminutes = 2\n"), KINDS)[""] == {"minutes": 2}  # Notepad's
 
 
-BAD = {
-    "damaged": ("[model\nd_model = 3", "my.toml is no TOML: Expected"),
-    "twice": ("minutes = 1\nminutes = 2", "my.toml is no TOML: Cannot overwrite a value"),
-    "unknown table": ("[modle]\nd_model = 3", "no table is called [modle]; there are [model], [training]"),
-    "unknown name": ("[model]\nwidth = 3", "width has no place in [model]; there are d_ff, d_model, dropout"),
-    "unknown name above": (
-        "seed = 3",
-        "seed has no place in the lines before the first table; there are data",
-    ),
-    "another's": ("[training]\nd_model = 3", "d_model has no place in [training]; it belongs in [model]"),
-    "a table in a table": ("[model.d_model]\na = 1", "[model] d_model={'a': 1} must be a whole number"),
-    "a number in words": ("[model]\nd_model = 'many'", "[model] d_model='many' must be a whole number"),
-    "a part": ("[model]\nd_model = 4.0", "[model] d_model=4.0 must be a whole number"),
-    "true is no number": ("[model]\ndropout = true", "[model] dropout=True must be a number"),
-    "one is no switch": ("[training]\ncompile = 1", "[training] compile=1 must be true or false"),
-    "words without quotes": ("data = 3", 'data=3 must be words in quotes, "…"'),
-    "three of two": ("[training]\nbetas = [1, 2, 3]", "betas=[1, 2, 3] must be [a number, a number]"),
-    "a date": ("data = 2026-01-01", "data=datetime.date(2026, 1, 1) must be words"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("case", CASES["bad"])
 def test_what_is_wrong_is_one_line_with_the_name_of_the_file(case, tmp_path):
-    text, words = BAD[case]
+    text, words = CASES["bad"][case]
     with pytest.raises(ValueError) as caught:
         read_settings(write(tmp_path, text), KINDS)
     message = str(caught.value)
@@ -147,17 +129,8 @@ def test_options_win_over_the_file_and_it_wins_over_the_preset(prepared, capsys)
     assert repeated["data"] == "runs/data/mine" and math.isclose(repeated["minutes"], 0)
 
 
-FOLLOWING = {  # what a run was trained with, what is asked for beside its file, and the shape of that
-    "all follow": ("", "--n-heads 4 --d-model 192", (4, 48, 512)),
-    "the width alone": ("", "--d-model 192", (2, 96, 512)),
-    "the heads alone": ("", "--n-heads 4", (4, 24, 256)),
-    "given heads stay": ("--n-heads 4 --n-kv-heads 2", "--n-heads 8", (2, 12, 256)),
-    "a given width stays": ("--head-width 32", "--n-heads 4 --d-model 192", (4, 32, 512)),
-    "a width that the others do not give": ("--n-heads 5 --head-width 32", "--n-heads 10", (10, 32, 256)),
-    "a given middle stays": ("--d-ff 100", "--d-model 192", (2, 96, 100)),
-    "experts": ("--architecture experts", "--n-heads 4 --d-model 192", (4, 48, 256)),
-    "another kind": ("--preset text", "--architecture llama --d-model 384", (6, 64, 1024)),
-}
+# What a run was trained with, what is asked for beside its file, and the shape of that.
+FOLLOWING = CASES["following"]
 
 
 @pytest.mark.parametrize("case", FOLLOWING)
@@ -171,32 +144,13 @@ def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_giv
     again = ["--config", "config.toml"]
     assert planned(monkeypatch, again).model == run.model
     model = planned(monkeypatch, [*again, *second.split()]).model
-    assert (model.n_kv_heads, model.head_width, model.d_ff) == numbers
+    assert [model.n_kv_heads, model.head_width, model.d_ff] == numbers
 
 
-BAD_TRAIN = {
-    "missing": (None, "my.toml cannot be read"),
-    "damaged": ("[training", "my.toml is no TOML"),
-    "unknown": ("[training]\nlearning_rate = 1", "learning_rate has no place in [training]"),
-    "vocabulary": ("[model]\nvocab_size = 300", "vocab_size has no place in [model]"),
-    "twice the same": ("[training]\ncontext_length = 16", "it belongs in [model]"),
-    "type": ("[training]\nsteps = 'ten'", "steps='ten' must be a whole number"),
-    "range": ("[training]\nbatch_size = 0", "batch_size=0 must be"),
-    "minutes": ("minutes = -1", "my.toml: --minutes=-1 must be a number from 0"),
-    "minutes in words": ("minutes = 'ten'", "my.toml: --minutes='ten' must be a number"),
-    "judge": ("judge = true", "my.toml: --judge=True must be a whole number"),
-    "architecture": ("[model]\narchitecture = 'rwkv'", "architecture='rwkv' is not known"),
-    "data": ("data = 'nowhere'", "nowhere"),
-    "drawing": ("[generation]\ntop_q = 1", "top_q has no place in [generation]"),
-    "tokens": ("[generation]\nmax_new_tokens = 0", "--max-new-tokens=0 must be a whole number from 1"),
-    "temperature": ("[generation]\ntemperature = -1", "temperature=-1"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_TRAIN)
+@pytest.mark.parametrize("case", CASES["bad train"])
 def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
-    text, words = BAD_TRAIN[case]
+    text, words = CASES["bad train"][case]
     if text is not None:
         write(prepared, text)
     fails(capsys, ["train", "--config", "my.toml", "--checkpoint", "new"], 2, words)

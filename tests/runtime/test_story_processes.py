@@ -10,6 +10,7 @@ import time
 from base64 import b64decode
 
 import pytest
+from support.cases import texts
 from support.command_line import fails
 
 from companion import cli, village
@@ -17,23 +18,12 @@ from companion.runtime.data import story_processes
 from companion.runtime.data.story_processes import Telling
 from companion.village import splits
 
+TEXTS = texts(__file__)
+
 FORTY_THOUSAND = "e292b19112ddc5aa489a207c8d3554706051c504f5f8f6e83bf712b748aa6e0f"
 """SHA-256 of the stories that `companion train` learns from, as one process tells them."""
 
-WITH_A_SIGN = """
-from pathlib import Path
-from companion import cli
-from companion.runtime.data.story_processes import Telling
-
-stories = Telling.stories
-
-def begun(self):
-    Path("telling").touch()
-    return stories(self)
-
-Telling.stories = begun
-raise SystemExit(cli.main())
-"""
+WITH_A_SIGN = TEXTS["WITH_A_SIGN"]
 """The command `companion`, which makes an empty file when its processes tell stories."""
 
 

@@ -8,10 +8,13 @@ import itertools
 import json
 
 import pytest
+from support.cases import cases
 
 from companion.runtime.data import streams
 from companion.runtime.data.shard_names import find_shards, name_of
 from companion.runtime.data.streams import Documents
+
+CASES = cases(__file__)
 
 
 def lines(*rows):
@@ -43,15 +46,9 @@ def test_a_line_is_read_when_it_is_asked_for(tmp_path):
 
 
 BAD = {
-    "cut off": (['{"text": "on'], "line 2 is cut off or damaged"),
-    "no object": (['["text"]'], r"line 2 is \['text'\], and no object"),
-    "no column": ([{"body": "x", "id": 3}], "line 2 has no column 'text'; it has 'body', 'id'"),
-    "nothing in it": ([{}], "line 2 has no column 'text'; it has no column at all"),
-    "a number": ([{"text": 5}], "line 2: text is 5, which is no text"),
-    "nothing": ([{"text": None}], "line 2: text is None, which is no text"),
+    **CASES["bad"],
     "too deep": (["[" * 100_000], "line 2 is cut off or damaged"),
     "a huge number": (['{"text": ' + "7" * 5000 + "}"], "line 2 is cut off or damaged"),
-    "bytes": (["\0\1"], "line 2 is cut off or damaged"),
 }
 
 
@@ -173,13 +170,7 @@ def test_files_folders_and_patterns(folder):
 
 @pytest.mark.parametrize(
     ("names", "words"),
-    [
-        (["s/*.json"], r"s/\*\.json matches no file"),
-        (["none.jsonl"], "none.jsonl is not there"),
-        (["one.JSONL", "mine.txt"], "mine.txt is no shard"),
-        (["village", "fineweb-edu"], "village is no shard .*, and fineweb-edu is; prepare them apart"),
-        (["texts", "s"], "texts is no shard"),
-    ],
+    CASES["names that are wrong"],
 )
 def test_names_that_are_wrong(folder, names, words):
     with pytest.raises(ValueError, match=words):

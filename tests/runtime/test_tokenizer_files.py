@@ -13,6 +13,7 @@ import tiktoken
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.cases import cases
 from support.folders import raises_one_line
 from support.wild_texts import wild_text
 
@@ -30,6 +31,8 @@ from companion.tokenization import (
     decode_stream,
     split_pieces,
 )
+
+CASES = cases(__file__)
 
 STORY = (Path(__file__).resolve().parents[2] / "data" / "lamplighter.txt").read_text(encoding="utf-8")
 SPECIAL = (END_OF_TEXT, "<|user|>", "<|user|>!", "<pad>")
@@ -240,32 +243,9 @@ GOOD = {
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("bpe", {"kind": "nobody"}, "its kind is 'nobody', which is none of 'char', 'word', 'bpe'"),
-        ("bpe", {"kind": ["bpe"]}, "its kind is ['bpe'], which is none of"),
-        ("bpe", {"kind": None}, "its kind is None"),
+        *CASES["a damaged file is named with what is wrong in one line"],
         ("bpe", {"merges": ...}, "it lacks 'merges'"),
-        ("bpe", {"extra": 1}, "it has 'extra', which a tokenizer of kind 'bpe' has not"),
-        ("bpe", {"merges": 5}, "merges=5 must be a list of pairs of tokens"),
-        ("bpe", {"merges": "ab"}, "merges='ab' must be a list of pairs of tokens"),
-        ("bpe", {"merges": ["ab"]}, "merges[0]='ab' must be a pair of tokens"),
-        ("bpe", {"merges": [["a", "b", "c"]]}, "merges[0]=['a', 'b', 'c'] must be a pair"),
-        ("bpe", {"merges": [["a", 5]]}, "5 must be bytes, or a str with one character a byte"),
-        ("bpe", {"merges": [["a", "猫"]]}, "'猫' must be bytes, or a str with one character a byte"),
-        ("bpe", {"merges": [["a", "b"], ["a", "bc"]]}, "merges[1]=(b'a', b'bc') joins b'bc', which no merge"),
-        ("bpe", {"merges": [["ab", "b"], ["a", "b"]]}, "merges[0]=(b'ab', b'b') joins b'ab', which no merge"),
-        ("bpe", {"merges": [["a", "b"], ["a", "b"]]}, "tokens hold b'ab' twice; each must have one id"),
-        ("bpe", {"byte_order": "abc"}, "byte_order='abc' must hold each of the 256 bytes once"),
-        ("bpe", {"byte_order": None}, "byte_order=None must hold each of the 256 bytes once"),
         ("bpe", {"byte_order": "猫" * 256}, "must be bytes, or a str with one character a byte"),
-        ("bpe", {"pattern": "("}, "pattern='(' is no regular expression: missing ) at position 1; mend it"),
-        ("bpe", {"pattern": None}, "pattern=None must be a str, a regular expression"),
-        ("word", {"words": 5}, "tokens=5 must be several str"),
-        ("word", {"words": ["a", None]}, "tokens hold None, which must be a str"),
-        ("word", {"words": ["a", "a"]}, "tokens hold 'a' twice"),
-        ("char", {"characters": None}, "tokens=None must be several str"),
-        ("char", {"characters": "aa"}, "tokens hold 'a' twice"),
-        ("char", {"special_tokens": None}, "special_tokens=None must be a list of names"),
-        ("char", {"special_tokens": {"<e>": 7}}, "the ids in special_tokens={'<e>': 7} must be"),
     ],
 )
 def test_a_damaged_file_is_named_with_what_is_wrong_in_one_line(kind, change, message, tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import gguf
 import pytest
 import torch
+from support.weights import drawn_over
 
 from companion import load
 from companion.commands import exporting
@@ -44,12 +45,7 @@ MODELS = {
 
 def made(name):
     """A model whose every number is another."""
-    torch.manual_seed(5)
-    model = MODELS[name]()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.2 * torch.randn_like(p)
-    return model.eval()
+    return drawn_over(MODELS[name])
 
 
 def written(model, path, tokenizer=TOKENIZER, kind="f32"):

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
+from support.cases import cases
 from support.weights import scripted
 
 from companion import load
@@ -38,6 +39,8 @@ from companion.serve.server import hosts_of, open_socket, read_events, running
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import judge
 from companion.village.dialogues import has_both
+
+CASES = cases(__file__)
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto. '
 HI = [{"role": "user", "content": "Who has the key?"}]
@@ -277,18 +280,10 @@ def test_an_answer_ends_at_every_token_that_ends_a_text_or_a_turn(teller, ender)
     assert ends_of(draws(teller, end), max_tokens=1) == ("", "stop", 1)  # with the last token that is allowed
 
 
-@pytest.mark.parametrize(
-    ("fields", "found"),
-    [
-        ({"stop": "CD"}, ("AB", "stop")),
-        ({"stop": ["never said", "ABC"], "max_tokens": 9}, ("", "stop")),
-        ({"stop": ["ABC"], "max_tokens": 3}, ("", "stop")),  # on the last token
-        ({"stop": ["xB", "BCDE"], "max_tokens": 4}, ("ABCD", "length")),  # a stop that only began
-        ({"max_tokens": 5}, ("ABCDE", "length")),
-    ],
-)
-def test_an_answer_ends_before_a_stop_or_with_max_tokens_and_says_which(teller, fields, found):
-    assert ends_of(draws(teller, *b"ABCDEF"), **fields)[:2] == found
+@pytest.mark.parametrize("case", CASES["ends"])
+def test_an_answer_ends_before_a_stop_or_with_max_tokens_and_says_which(teller, case):
+    fields, found = CASES["ends"][case]
+    assert ends_of(draws(teller, *b"ABCDEF"), **fields)[:2] == tuple(found)
 
 
 def test_an_answer_that_the_context_ended_says_length(teller):
@@ -504,43 +499,11 @@ def test_an_answer_that_closing_cuts_off_says_so(teller, slow_engine, monkeypatc
 
 
 BAD = [
-    ({"model": 3}, "must be a text", "model"),
-    ({"messages": "Hi"}, "must be a list", "messages"),
-    ({"messages": []}, "must be a list", "messages"),
+    *CASES["bad"],
     ({"messages": HI * 201}, "must be a list", "messages"),
-    ({"messages": ["Hi"]}, "role and a content", "messages"),
-    ({"messages": [{"role": "user", "content": None}]}, "role and a content", "messages"),
-    ({"messages": [{"role": "user", "content": " "}]}, "is empty", "messages"),
-    ({"messages": [{"role": "wizard", "content": "Hi"}]}, "has the role", "messages"),
     ({"messages": [*HI, {"role": "assistant", "content": "Mara."}]}, "must end with", "messages"),
-    ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "no text", "messages"),
     ({"messages": [{"role": "user", "content": "key " * 200}]}, "above context_length=128", "messages"),
-    ({"max_tokens": 0}, "from 1 to 60", "max_tokens"),
-    ({"max_tokens": 61}, "from 1 to 60", "max_tokens"),
-    ({"max_tokens": 2.5}, "whole number", "max_tokens"),
-    ({"max_tokens": True}, "whole number", "max_tokens"),
-    ({"temperature": -1}, "from 0 to 2", "temperature"),
     ({"temperature": float("nan")}, "from 0 to 2", "temperature"),
-    ({"temperature": "hot"}, "a number", "temperature"),
-    ({"top_p": 1.5}, "from 0 to 1", "top_p"),
-    ({"seed": -1}, "whole number", "seed"),
-    ({"stream": "yes"}, "true or false", "stream"),
-    ({"stream_options": {"include_usage": True}}, "goes with stream", "stream_options"),
-    ({"stop": ""}, "1 to 200 characters", "stop"),
-    ({"stop": ["a"] * 5}, "up to 4", "stop"),
-    ({"n": 2}, "n must be 1", "n"),
-    ({"n": True}, "n must be 1", "n"),
-    ({"logprobs": True, "top_logprobs": 2}, "not served", "logprobs"),
-    ({"top_logprobs": 2}, "not served", "top_logprobs"),
-    ({"tool_choice": "required"}, "not served", "tool_choice"),
-    ({"tool_choice": {"type": "function"}}, "not served", "tool_choice"),
-    ({"response_format": {"type": "json_object"}}, "not served", "response_format"),
-    ({"modalities": ["text", "audio"]}, "not served", "modalities"),
-    ({"reasoning_effort": "high"}, "not served", "reasoning_effort"),
-    ({"temprature": None}, "not served", "temprature"),
-    ({"tools": [{}]}, "not served", "tools"),
-    ({"logit_bias": {"3": 5}}, "not served", "logit_bias"),
-    ({"\ud800": 1}, r"'\ud800' is not served", r"\ud800"),
     ({"messages": [{"role": "user", "content": "key " * 2000}]}, "have at least", "messages"),
 ]
 
@@ -648,13 +611,7 @@ def test_a_slow_body_is_408(url, monkeypatch):
         assert b" 408 " in status_line(client)
 
 
-NOWHERE = [
-    ("GET", "/openapi.json"),
-    ("DELETE", "/v1/models"),
-    ("GET", "/v1/models/"),
-    ("POST", "/"),
-    ("GET", "//x"),
-]
+NOWHERE = CASES["nowhere"]
 """Paths and methods that there are none of, or that others would lead elsewhere."""
 
 

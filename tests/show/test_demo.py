@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.cases import cases
 from support.command_line import TINY, fails
 
 from companion import load
@@ -16,6 +17,8 @@ from companion.modern import LlamaConfig, swift
 from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places
 from companion.show.demo import stream as stream_of
 from companion.show.widgets import attention_weights
+
+CASES = cases(__file__)
 
 SENTENCE = "Once the goat Otto found a key. Otto sat on the"
 
@@ -195,18 +198,9 @@ def test_gpt_counts_every_parameter_once_and_shows_the_five_likeliest(teller, ca
 
 
 FAULTS = {
-    "empty": (["gpt", ""], "TEXT is empty"),
-    "spaces": (["attention", "  ", "\t"], "TEXT is empty"),
+    **CASES["faults"],
     "too long": (["blocks", "key " * 300], "above context_length=256; shorten it"),
     "no UTF-8": (["tokenization", "a\udcff"], "TEXT holds bytes that are no UTF-8"),
-    "no such part": (["training"], "'training'"),
-    "no part": ([], "part"),
-    "layer": (["attention", "--layer", "4", "hi"], "layer=4 must be from 0 to 3"),
-    "head": (["attention", "hi", "--head", "7"], "head=7 must be from 0 to 3"),
-    "no head": (["attention", "--head", "-1"], "--head=-1 must be a whole number"),
-    "head of another part": (["blocks", "--head", "0"], "--head"),
-    "device": (["gpt", "--device", "abacus"], "abacus"),
-    "checkpoint": (["gpt", "--checkpoint", "nowhere"], "nowhere"),
 }
 
 

@@ -4,55 +4,12 @@ import csv
 import gzip
 import json
 
-HELLASWAG = [
-    {
-        "ind": 4,
-        "activity_label": "Baking bread",
-        "ctx_a": "A woman kneads dough.",
-        "ctx_b": "she",
-        "ctx": "A woman kneads dough. she",
-        "endings": ["puts it into the oven.", "sings [substeps] to  a horse.", "is a key.", "sleeps."],
-        "label": 0,
-    },
-    {
-        "ind": 5,
-        "activity_label": "Home",
-        "ctx_a": "[header] How to mend a kettle [title] Look at it. [step] Then wait.",
-        "ctx_b": "",
-        "ctx": "[header] How to mend a kettle [title] Look at it. [step] Then wait.",
-        "endings": ["Fill it.", "Eat the stove.", "[title] Ask Mara.", "Run."],
-        "label": "2",
-    },
-    {
-        "ind": 6,
-        "activity_label": "Walking",
-        "ctx_a": "A boy walks to the pond.",
-        "ctx_b": "the dog",
-        "ctx": "A boy walks to the pond. the dog",
-        "endings": ["follows.", "is a red lantern, and the boy reads it.", "flies home.", "was two."],
-        "label": 1,
-    },
-]
-ARC_HUB = [
-    {
-        "id": "a1",
-        "question": "Which of these is warm?",
-        "choices": {"text": ["ice", "a stove that burns", "snow"], "label": ["A", "B", "C"]},
-        "answerKey": "B",
-    },
-    {
-        "id": "a2",
-        "question": "What do seeds need?",
-        "choices": {"text": ["stone", "keys", "sand", "water"], "label": ["1", "2", "3", "4"]},
-        "answerKey": "4",
-    },
-    {
-        "id": "a3",
-        "question": "Who has legs?",
-        "choices": {"text": ["a bed", "the moon", "air", "a pond"], "label": ["A", "B", "C", "D"]},
-        "answerKey": "A",
-    },
-]
+from support.cases import cases
+
+CASES = cases(__file__)
+
+HELLASWAG = CASES["hellaswag"]
+ARC_HUB = CASES["arc hub"]
 ARC = [
     {
         "id": row["id"],
@@ -66,26 +23,7 @@ ARC = [
     }
     for row in ARC_HUB
 ]
-MMLU = [
-    {
-        "question": " What is a shed?",
-        "subject": "village_life",
-        "choices": ["A place", "A person", "A tool", "A day"],
-        "answer": 0,
-    },
-    {
-        "question": "How many, and why: 2, 3?",
-        "subject": "village_life",
-        "choices": ["one", "five", 'none, "never"', "four"],
-        "answer": 3,
-    },
-    {
-        "question": "Who hid it?",
-        "subject": "village_life",
-        "choices": ["Mara", "Tom", "the dog", "no one"],
-        "answer": 1,
-    },
-]
+MMLU = CASES["mmlu"]
 GSM8K = [
     {"question": "Mara has 2 keys and finds 3. How many?", "answer": "She has 2 + 3 = <<2+3=5>>5.\n#### 5"},
     {"question": "A barn costs 1,000 and a bell 200?", "answer": "It is 1,200.\n#### $1,200"},

@@ -43,3 +43,18 @@ def planned(monkeypatch, argv):
     monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
     assert main(["train", *argv]) == 0
     return plans[0]
+
+
+def save_tiny(folder, config, provenance=None):
+    """A GPT-2 with random weights in a folder, with a tokenizer of 300 tokens; the folder."""
+    import torch
+
+    from companion.datasets import load_text
+    from companion.gpt import gpt2
+    from companion.tokenization import BPETokenizer
+    from companion.training import save_checkpoint
+
+    torch.manual_seed(3)
+    tokenizer = BPETokenizer.train(load_text("lamplighter"), 300)
+    save_checkpoint(folder, gpt2(config), tokenizer, provenance)
+    return folder

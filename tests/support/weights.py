@@ -12,6 +12,16 @@ def noisy(model, seed=0):
     return model
 
 
+def drawn_over(make, seed=5):
+    """The model that make() gives after a seed, with noise on each of its weights."""
+    torch.manual_seed(seed)
+    model = make()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.2 * torch.randn_like(p)
+    return model.eval()
+
+
 def scripted(tokenizer, steps, context=96):
     """A model that draws after each token the one that steps gives for it, whatever came before.
 

@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+from support.cases import cases
 
 from companion.village import VILLAGE, bits, judge, story
 from companion.village.judge import MANNERS, PACE, Reading
@@ -52,103 +53,22 @@ IS_THIS_THE_MILL = '"Is this the mill?" asked Mara. "Yes, this is the mill," sai
 LONG = TWO + 4 * f'{IS_THIS_THE_MILL} "Who has the lantern?" "Mara," said Bram. '
 
 
-def each(cases):
+BEFORE = {name: text for name, text in globals().items() if name.isupper() and isinstance(text, str)}
+
+
+def told_before(table):
+    """A table's cases; what was told before is one of the texts above, by its name, or a text of its own."""
+    rows = cases(__file__)[table]
+    return [(BEFORE.get(before, before), sentence, reason) for before, sentence, reason in rows]
+
+
+def each(rows):
     """A test for each (what was told before, a sentence, what the judge says of it)."""
-    ids = [sentence for _, sentence, _ in cases]
-    return pytest.mark.parametrize(("before", "sentence", "reason"), cases, ids=ids)
+    ids = [sentence for _, sentence, _ in rows]
+    return pytest.mark.parametrize(("before", "sentence", "reason"), rows, ids=ids)
 
 
-CONTRADICTIONS = [
-    (TWO, '"Who has the lantern?" "Bram," said Bram.', "Bram: expected the one who holds it, Mara"),
-    (TWO, "The blue lantern Mara gave away was now the lantern Bram had.",
-     "blue: expected the color of a thing that can be given to a neighbor, red"),
-    (TWO, "The red key Mara gave away was now the key Bram had.",
-     "key: expected a thing of that color that can be given to a neighbor, lantern"),
-    (TWO, '"Take it!" So the key Mara had was now the key Bram had.', "key: expected a thing that can be"),
-    (TWO, '"Take it!" So the lantern Bram had was now the lantern Mara had.',
-     "Bram: expected the one who holds it, Mara"),
-    (TWO, '"Take it!" So the lantern Mara had was now the lantern Nell had.',
-     "nobody named Nell is in this story"),
-    (BOTH, '"Take it!" So the lantern Mara had was now the lantern Bram had.',
-     "expected a thing that can be given"),
-    (TWO, '"Where is the lantern?" asked Bram. It was at the pond.', "pond: expected where it is, mill"),
-    (TWO, '"Where is the key?" asked Bram. It was at the mill.', "key: expected a thing that is held"),
-    (TWO, "The pink lantern Mara polished shone until Bram clapped.",
-     "pink: expected the color of something"),
-    (BOTH, "The blue lantern Mara polished shone until Bram clapped.",
-     "lantern: expected a thing of that color"),
-    (BOTH, "The red lantern Bram polished shone until Mara clapped.",
-     "Bram: expected the one who holds it, Mara"),
-    (TWO, "The green lantern Bram found at the mill was as good as new.", "Mara has the lantern"),
-    (TWO, "The green drum Bram found at the pond was as good as new.",
-     "pond: expected where this one is, mill"),
-    (TWO, "The green drum Mara found at the mill was as good as new.",
-     "Mara: expected somebody with empty hands, Bram"),
-    (TWO, "The red lantern Bram put down stayed at the mill.",
-     "Bram: expected the one who holds it, Mara"),
-    (TWO, "They traded the lantern Mara had for the key Bram had. Now it was the key Mara had and the "
-     "lantern Bram had.", "expected a thing whose holder stands beside another"),
-    (BOTH, "They traded the lantern Mara had for the drum Bram had. Now it was the drum Mara had and the "
-     "lantern Bram had.", "drum: expected a thing that somebody at the same place holds, key"),
-    (TWO, "Then the goat Nell came to the inn, and everybody saw the blue key Nell brought.",
-     "a place where"),
-    (TWO, "The fox Mara winked. You could never tell with Mara.",
-     "expected the one who has that role, Bram"),
-    (TWO, "The baker Mara walked from the inn to the pond.", "inn: expected where this one is, mill"),
-    (TWO, "Mara missed Bram and went over to the inn.", "Mara: expected somebody away from"),
-    (TWO, "Bram was still happy.", "Bram: expected somebody whose mood was told, but there is none"),
-    (TWO, "At last the rain was over.", "rain: expected the weather, but there is none"),
-    (TWO, "Bram ate two of the plums. That left three.", "Bram: expected somebody with at least four"),
-    (TWO, '"Who broke the lantern?" It was Bram, but nobody was angry.', "expected a broken thing"),
-    (BROKEN, '"Who broke the lantern?" It was Bram, but nobody was angry.', "the one who broke it, Mara"),
-    (TWO, "With a bit of string, the lantern Mara had was whole again.",
-     "expected a broken thing that somebody"),
-    (TWO, '"Who hid the lantern?" Of course, it was Mara.', "lantern: expected a hidden thing"),
-    (TWO, '"To the inn!" cried Mara. "To the gate!" cried Bram, and off they all went.', "the same word"),
-    (TWO, "A kind aunt sent the pink kite Bram had asked for.",
-     "expected what somebody with empty hands wished"),
-    (TWO, "The lantern Mara borrowed still belonged to Bram.", "lantern: expected a borrowed thing"),
-    (BORROWED, "The lantern Bram borrowed still belonged to Bram.",
-     "expected the one to whom it belongs, Mara"),
-    (FOOD, "Bram ate two of the plums. That left four.", "four: expected what is left, three"),
-    (FOOD, "Bram ate two of the figs. That left three.", "figs: expected what this one has to eat, plums"),
-    (FOOD, "Bram had five plums and got three more. That made nine.", "expected the sum, eight"),
-    (FOOD, "Bram had six plums and got three more. That made nine.", "six: expected how many there are"),
-    (FOOD, "Bram counted the plums again. There were still seven.", "expected how many there are, five"),
-    (MONDAY, "They slept well, and when they woke up it was Friday.", "expected the day after, Tuesday"),
-    (AWAY, '"Take it!" So the lantern Mara had was now the lantern Bram had.',
-     "expected a thing that can be given"),
-    (AWAY, '"Where can Bram be?" asked Mara, went to the inn, and there she was.', "she: expected"),
-    (LAID, "The lantern Bram picked up had lain at the mill for a while.",
-     "with empty hands where it lies, Mara"),
-    (LAID, "The lantern Mara picked up had lain at the inn for a while.",
-     "inn: expected where this one is, mill"),
-    (LAID, "Bram ran to the gate to get the lantern Bram needed.",
-     "gate: expected a place where something lies, mill"),
-    (LAID, '"Who has the lantern?" "Mara," said Bram.', "expected a thing that somebody holds"),
-    (LAID, "The green lantern Mara found at the mill was as good as new.", "the lantern lies at the mill"),
-    (TWO, "Once upon a time, the goat Mara lived by the mill.", "Mara is the baker"),
-    (TWO, "Once upon a time, the baker Mara lived by the inn.", "Mara is at the mill"),
-    (TWO, "Once the baker Mara sat at the mill and admired the blue key Mara had found.",
-     "Mara has the lantern"),
-    (TWO, "Then the goat Bram came to the mill, and everybody saw the blue key Bram brought.",
-     "Bram is the fox"),
-    (TWO, "Then the baker Mara came to the mill, and everybody saw the blue key Mara brought.",
-     "Mara has the lantern"),
-    (TWO, "The lantern Mara borrowed still belonged to Nell.",
-     "lantern: expected a borrowed thing, but there is none"),
-    (FOOD, "The fox Bram stopped at the mill with six figs.", "Bram has five plums"),
-    (FOOD, "Bram bought four figs near the mill.", "Bram: expected somebody with nothing to eat, Mara"),
-    (FOOD, "Bram ate five of the plums. That left one.", "five: expected so many that at least two"),
-    (MONDAY, "It was Tuesday, as everybody could tell from the soup.", "Tuesday: expected a day, the first"),
-    (MONDAY, "It was Friday, and the goat Nell was at the inn.", "it is Monday"),
-    (BORROWED, '"Take it!" So the lantern Bram had was now the lantern Mara had.',
-     "lantern: expected a thing that can be given"),
-    (FULL, '"Who has the drum?" "Mara," said Bram.',
-     "drum: expected a thing that somebody holds, lantern or key or kite"),
-    (BOTH, "The key Mara hid at the mill was hard to find.", "Mara: expected the one who holds it, Bram"),
-    (BOTH, "The blue key still lay at the mill.", "blue: expected the color of something that lies"),
-]  # fmt: skip
+CONTRADICTIONS = told_before("contradictions")
 
 
 @each(CONTRADICTIONS)
@@ -164,54 +84,7 @@ def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
     assert bits(before + sentence) is None
 
 
-MISPLACED = [
-    # said before, and no less true
-    (FOUND, FOUND.strip(), "said already"),
-    (TWO, FOUND.strip(), "said already"),
-    (TWO + AWAY.removeprefix(TWO), "One day Mara met the fox Bram at the mill.", "somebody is a fox already"),
-    (TWO, "One day Mara met the fox Bram at the mill.", "said already"),
-    (MONDAY, "It was Monday, as everybody could tell from the soup.", "said already"),
-    (FOOD + BEETLE + " ", "An old woman gave Bram five plums and a wink.", "said already"),
-    (TWO_PLUMS, "Bram ate three of the plums. That left two.", "said already"),
-    (BROKEN, BROKEN.removeprefix(TWO).strip(), "said already"),
-    (LAID, "The red lantern Mara put down stayed at the mill.", "said already"),
-    (AWAY, "The fox Bram walked from the mill to the inn.", "said already"),
-    (BORROWED, BORROWED.removeprefix(TWO).strip(), "said already"),
-    # not now
-    ("", BEETLE, "the story has not begun: nobody is in it"),
-    (FOUND, BEETLE, "somebody must arrive first"),
-    (TWO + BEETLE + " ", "An owl asked a question, and no one replied.", "something must happen first"),
-    (TWO, "And that is how the baker Mara came to love the mill.", "it is too early to end"),
-    (TWO, "Once upon a time, the goat Nell lived by the inn.", "the story has begun already"),
-    (FOOD, "An old woman gave Mara four figs and a wink.", "a sentence of this kind stood just before"),
-    (FULL, "The duck Ivy stopped at the mill with four figs.", "nobody else fits into this story"),
-    (LONG, IS_THIS_THE_MILL, "the story should have ended"),
-    # not here
-    ("", "Once the goat Mara and the goat Bram met at the mill.", "two are a goat"),
-    (TWO, "The baker Nell came to the mill to feed the swans.", "somebody is a baker already"),
-    (AWAY, '"Hello, Mara!" It was the fox Bram, coming to the mill.', "somebody is a fox already"),
-    (TWO, '"Who has the lantern?" "Mara," said Mara.', "Mara would be alone in this"),
-    (TWO, "The baker Mara walked from the mill to the mill.", "at the mill already"),
-    (TWO, "There was a fair at the mill. So they all went to the mill, Bram first.",
-     "somebody is at the mill"),
-    (TWO, "There was fog at the inn now.", "nobody is at the inn"),
-    (TWO + "There was fog at the mill now. ", '"It smells like fog," said Mara at the mill, and so it was.',
-     "fog"),
-    (TWO, "They slept well, and when they woke up it was Friday.", "no day was told"),
-    (SUNDAY, "It was Sunday, as everybody could tell from the soup.", "the day was told already"),
-    (TWO + "Bram felt sad because the roof leaked again. ",
-     'Bram said, "I feel sad." "Why sad?" asked Mara.', "sad"),
-    (KITE, '"Is there a drum Bram could have?" asked Mara. There was none.', "Bram has a wish already"),
-    (KITE, '"Is there a kite Mara could have?" asked Bram. There was none.', "a kite was mentioned already"),
-    (KITE, "The pink kite Bram found at the mill was as good as new.", "a kite was mentioned already"),
-    (FOOD, "Mara bought four plums near the mill.", "somebody has plums already"),
-    (THREE_PLUMS, "Bram ate two of the plums. That left one.", "Bram has fewer than four things to eat"),
-    (THREE_PLUMS, "Bram gave two plums to Mara and kept one.", "Bram has fewer than four things to eat"),
-    (THREE_PLUMS, "Bram paid two plums for a red key Bram liked and had one left.",
-     "Bram has fewer than four"),
-    (FOOD, "Bram ate four of the plums. That left one.", "four would leave fewer than two"),
-    (EIGHTEEN, 'Bram found two more plums. "Now I have twenty," he said.', "more than fifteen"),
-]  # fmt: skip
+MISPLACED = told_before("misplaced")
 
 
 @each(MISPLACED)
@@ -233,19 +106,7 @@ def test_there_is_an_example_of_every_rule_whose_breach_may_be_true():
         assert shown or name == "new_name", name
 
 
-@each([
-    (TWO, "One day Bram met the goat Mara at the mill.", "Mara is the baker"),
-    (AWAY, '"Hello, Mara!" It was the goat Bram, coming to the mill.', "Bram is the fox"),
-    ("", "The red key Mara found at the mill was as good as new.", "nobody named Mara"),
-    (FOUND, "The blue drum Mara found at the mill was as good as new.", "with empty hands"),
-    (TWO, "And that was the end of Monday.", "Monday: expected this day, but there is none"),
-    (TWO, "And that is how the fox Mara came to love the mill.", "expected the one who has that role"),
-    (TWO + BEETLE + " ", "At the mill, Nell was counting clouds.", "nobody named Nell"),
-    (KITE, "And there it lay, the red kite Mara wanted, right at the mill.", "wished for it, Bram"),
-    (KITE + "The red lantern Mara put down stayed at the mill. "
-     "The pink kite Mara found at the mill was as good as new. ",
-     "A kind aunt sent the red kite Bram had asked for.", ""),
-])  # fmt: skip
+@each(told_before("false and badly placed"))
 def test_what_is_false_is_a_contradiction_however_badly_placed(before, sentence, reason):
     verdict = judge(before + sentence)[-1]
     assert (verdict.sentence, verdict.kind) == (sentence, "contradiction")

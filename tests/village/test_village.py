@@ -8,6 +8,7 @@ from math import log2, sqrt
 from random import Random
 
 import pytest
+from support.cases import cases
 
 from companion import village
 from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
@@ -16,6 +17,8 @@ from companion.village.facts import State, Thing
 from companion.village.patterns import PATTERNS
 from companion.village.rules import RULES
 from companion.village.words import HE, KINDS, NUMBERS, SHE
+
+CASES = cases(__file__)
 
 
 @functools.cache
@@ -215,13 +218,7 @@ def test_all_stories_up_to_five_sentences_have_probabilities_that_sum_to_one():
     assert finished + unfinished == pytest.approx(1, abs=1e-9)
 
 
-TOPICS = {
-    "things": "finds gives swaps puts_down picks_up fetches vanishes",
-    "loans": "lends returns hides breaks mends goes comes",
-    "food": "gathers counts shares eats_all buys",
-    "days": "day_is weather_comes weather_goes feels comforts wishes gets_wish",
-    "company": "goes go_together all_go follows comes",
-}
+TOPICS = CASES["topics"]
 
 
 @pytest.mark.gate
