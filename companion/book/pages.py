@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell
 from companion.book.api import target
 from companion.book.check import has_image
 from companion.book.manifest import Book, Chapter
-from companion.book.terms import SECTION, Linker, Term
+from companion.book.terms import SECTION, Linker, Term, index_terms
 from companion.book.text import FOLDED, tags
 
 CAPTION = re.compile(r"\A\s*\*(?!\*)(?P<text>(?:[^*\n]|\*\*)+)\*[ \t]*(?:\n\s*\n|\n?\Z)")
@@ -155,6 +155,10 @@ def chapter_page(
     """
     page = copy.deepcopy(notebook)
     number_figures(page, chapter)
+    markdown = [cell for cell in page.cells if cell.cell_type == "markdown"]
+    is_built = [f"## {SECTION}" in cell.source.split("\n") for cell in markdown]
+    before = markdown[: is_built.index(True)] if True in is_built else markdown
+    index_terms(before, [term for term in terms if term.chapter == chapter])
     linker, built = Linker(terms, chapter), False
     for cell in page.cells:
         if cell.cell_type == "code":

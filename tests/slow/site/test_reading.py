@@ -15,6 +15,7 @@ BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;
 }"""
+SEARCHED = "() => /finished/i.test(document.querySelector('#search-results .search-summary').innerText)"
 
 
 @pytest.mark.parametrize("chapter", BOOK.chapters, ids=lambda chapter: chapter.name)
@@ -22,10 +23,39 @@ def test_search_finds_a_term_of_each_chapter(tab, chapter):
     terms = chapter_terms(chapter, read_notebook(chapter.notebook))
     word = max(terms[0].names, key=len) if terms else "Mara"
     tab.go(f"search.html?q={quote(word)}")
-    done = "() => /finished/i.test(document.querySelector('#search-results .search-summary').innerText)"
-    tab.page.wait_for_function(done)
+    tab.page.wait_for_function(SEARCHED)
     links = tab.page.locator("#search-results ul.search li a").evaluate_all("all => all.map((a) => a.href)")
     assert any(f"chapters/{chapter.name}.html" in link for link in links), (word, links)
+
+
+@pytest.mark.parametrize(
+    ("words", "chapter"),
+    [
+        ("tokenizer", "01_tokenization"),
+        ("bigrams", "02_datasets"),
+        ("perplexity", "02_datasets"),
+        ("softmax", "02_datasets"),
+        ("attention", "04_attention"),
+        ("residual stream", "05_blocks"),
+        ("temperature", "08_generation"),
+        ("KV cache", "09_caching"),
+        ("rotary positions", "10_modern"),
+        ("LoRA", "17_lora"),
+    ],
+)
+def test_search_leads_first_to_the_paragraph_that_defines_a_term_and_then_to_the_glossary(
+    tab, words, chapter
+):
+    tab.go(f"search.html?q={quote(words)}")
+    tab.page.wait_for_function(SEARCHED)
+    links = tab.page.locator("#search-results ul.search li a")
+    first, second = (links.nth(i).get_attribute("href") for i in range(2))
+    name, anchor = first.split("#")
+    assert name == f"chapters/{chapter}.html" and anchor.startswith("index-"), first
+    assert second.startswith("glossary.html#term-") or words == "bigrams", second
+    tab.go(first)
+    paragraph = tab.page.locator(f"#{anchor}")
+    assert words.removesuffix("s").lower() in paragraph.inner_text().lower()
 
 
 def test_the_search_button_opens_a_field_that_leads_to_results(opened):
