@@ -176,6 +176,18 @@ def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, ma
     assert len(examples) == 3 and "companion chat --model smollm2" in GREETING
 
 
+@pytest.mark.gate
+def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypatch, capsys):
+    from companion.commands.chatting import GREETING
+    from companion.village.dialogues import facts_of, has_both, state_of
+
+    examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]
+    story, answer, meaning, _ = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples)).splitlines()
+    assert has_both(examples[0], story)
+    holder = {thing: name for thing, name, _ in facts_of(state_of(story))["who has"]}["kite"]
+    assert answer == f"{holder} has the kite." and meaning.startswith("Attention: ")
+
+
 def test_an_answer_without_a_word_is_said(tmp_path, monkeypatch, capsys):
     tokenizer = BPETokenizer.train(TEXT, 270).with_special_tokens(CHAT_TOKENS)
     special = tokenizer.special_tokens
