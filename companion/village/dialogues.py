@@ -371,6 +371,11 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 # -- judging what was answered -------------------------------------------------------------------------------
 
 
+def orders_a_story(message: str) -> bool:
+    """Whether a message asks for a new story, as those of `ORDERS` and `LOOSE_ORDERS` do."""
+    return re.search(r"\b(a|another) story\b|\bhear of\b", message.lower()) is not None
+
+
 def has_both(order: str, story: str) -> bool:
     """Whether a story has what an order named: the person with the role, and the thing with its color."""
     parts = _parts(ORDERS, order)

@@ -141,6 +141,7 @@ def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remember
 
 
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
+    from companion.commands.chatting import HINT
     from companion.instructions import Chat
     from companion.village.strangers import DECLINE
 
@@ -157,7 +158,14 @@ def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatc
     monkeypatch.setattr(Chat, "stream", declining)
     out = chat(monkeypatch, capsys, made[2], "Who has the key?\nHello there\nAnd the hat?\n/history\n")
     told = [f"{one['role']}: {one['content']}" for one in TALK]
-    assert out.splitlines() == ["Mara.", DECLINE, "Otto.", *told]
+    assert out.splitlines() == ["Mara.", DECLINE, f"({HINT})", "Otto.", *told]
+
+
+def test_an_order_for_a_story_begins_a_new_conversation(made, monkeypatch, capsys):
+    asked = ["Who has the key?", "Tell me a story.", "And the hat?", "/history"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
+    users = [line for line in out.splitlines() if line.startswith("user: ")]
+    assert users == ["user: Tell me a story.", "user: And the hat?"]
 
 
 @pytest.mark.parametrize("folder", [ANSWERER, None])

@@ -10,6 +10,7 @@ from companion.village.dialogues import (
     LOOSE_ORDERS,
     NOBODY,
     ORDERS,
+    SUMMARIES,
     asked,
     chat_course,
     declined,
@@ -17,6 +18,7 @@ from companion.village.dialogues import (
     interrupted,
     lessons,
     orders,
+    orders_a_story,
     second_orders,
     talk,
     untold,
@@ -104,6 +106,13 @@ def test_orders_in_other_words_are_followed_too():
         words = set(order.replace(",", "").replace(".", "").replace("?", "").split())
         named = words & {*KINDS["name"], *KINDS["thing"], *KINDS["role"], *KINDS["color"]}
         assert all(word in story for word in named)
+
+
+def test_an_order_of_a_story_is_told_from_a_question_about_one():
+    assert all(orders_a_story(order) for order in (*ORDERS, *LOOSE_ORDERS))
+    questions = [wording for one in ASKED.values() for wording in one.wordings]
+    for question in (*questions, *SUMMARIES, "What happens in the story?", "Whom does the story name?"):
+        assert not orders_a_story(question)
 
 
 def test_the_course_for_a_chat_is_mixed_as_it_says():

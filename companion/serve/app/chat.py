@@ -9,6 +9,7 @@ from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
+from companion.village.dialogues import orders_a_story
 from companion.village.strangers import DECLINE
 
 
@@ -33,7 +34,10 @@ def course() -> CourseQuestions:
 
 
 def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
-    """Let the model answer, live. It knows what it said itself, but not what it declined."""
+    """Let the model answer, live.
+
+    A model of ours knows what it said since a story was ordered last, but not what it declined.
+    """
     teller = parts.opened(model)
     turn.by = f"{model.label}, stopped"
     stop, place = st.empty(), st.empty()
@@ -42,13 +46,18 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
         chat = Chat(
             teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **teller.tokenizer.sampling
         )
+        ours = not teller.tokenizer.is_public
         for before in earlier:
             if before.answer.strip() == DECLINE:
                 continue  # it would take room from the next story
+            if ours and orders_a_story(before.asked):
+                chat.reset()
             chat.messages += [
                 {"role": "user", "content": before.asked},
                 {"role": "assistant", "content": before.answer},
             ]
+        if ours and orders_a_story(turn.asked):
+            chat.reset()
         for piece in chat.stream(turn.asked):
             turn.answer += piece
             place.html(html_parts.plain(turn.answer))

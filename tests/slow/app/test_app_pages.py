@@ -116,8 +116,9 @@ def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(o
     from companion.runtime.data.conversations import FULL
 
     app = opened("chat")
-    for _ in range(6):
-        app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
+    app.chat_input[0].set_value("Tell a story about the baker Mara and a red kite.").run()
+    for _ in range(12):
+        app.chat_input[0].set_value("Where is the kite now?").run()
     said = drawn(app)
     assert all(turn.whole for turn in app.session_state["turns"]) and 'role="alert"' not in said
     assert said.count(FULL) == 1
