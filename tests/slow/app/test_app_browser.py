@@ -144,12 +144,12 @@ def test_on_a_phone_the_story_begins_on_the_first_screen(opened):
 
 
 def test_the_primary_button_is_blue_and_its_words_are_white_in_both_themes(opened):
+    from playwright.sync_api import expect
+
     for theme in ("light", "dark"):
         primary = opened("", 1280, theme).locator("button[kind=primaryFormSubmit]")
-        color, paper = primary.evaluate(
-            "button => [getComputedStyle(button).color, getComputedStyle(button).backgroundColor]"
-        )
-        assert (color, paper) == ("rgb(255, 255, 255)", "rgb(0, 114, 178)")
+        expect(primary).to_have_css("color", "rgb(255, 255, 255)", timeout=60_000)
+        expect(primary).to_have_css("background-color", "rgb(0, 114, 178)", timeout=60_000)
 
 
 def test_tokens_come_one_after_the_other_and_stop_stops(opened):
