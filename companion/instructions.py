@@ -41,131 +41,208 @@ __all__ = [
 ]
 
 
-# Cell 2cde956a, under “Three new tokens”
-# the tokens of a conversation, and for each the text whose last token its row is copied from
+# Cell b14b4120, under “Three new tokens”
+# The control tokens of a conversation, and for each a text: the new row begins as a copy of the row of the
+# text's last token.
 CHAT_TOKENS = {"<|user|>": END_OF_TEXT, "<|assistant|>": ' "', "<|end|>": END_OF_TEXT}
 
 
 def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | None = None) -> Tokenizer:
-    """The tokenizer with CHAT_TOKENS; the model grows by as many rows, in place.
+    """Add CHAT_TOKENS to a tokenizer, and their rows to the model.
 
-    like: for each token a text; its row begins as a copy of that text's last token's. CHAT_TOKENS unless
-    given. A tokenizer that has the tokens already, or a public one with a template, comes back as it is.
-    Raises ValueError where model and tokenizer have not as many tokens.
+    The model changes in place. All other tokens keep their ids and their rows. A tokenizer that has the
+    tokens already, or a public one with a template of its own, is returned as it is.
+
+    Args:
+        model: The model, with as many rows as the tokenizer has tokens.
+        tokenizer: The model's tokenizer.
+        like: For each new token a text. The new row is a copy of the row of the text's last token. The
+            default is CHAT_TOKENS.
+
+    Returns:
+        The tokenizer with the new tokens.
+
+    Raises:
+        ValueError: If the model and the tokenizer have different sizes.
     """
     if tokenizer.is_public or tokenizer.has_chat_tokens:
         return tokenizer
     if tokenizer.vocab_size != model.config.vocab_size:
         sizes = f"{tokenizer.vocab_size} tokens, the model {model.config.vocab_size} rows"
         raise ValueError(f"tokenizer has {sizes}; give the tokenizer that the model was made for")
-    like = CHAT_TOKENS if like is None else like
-    rows = [tokenizer.encode(like[name], allowed_special="all")[-1] for name in CHAT_TOKENS]
+    if like is None:
+        like = CHAT_TOKENS
+    rows = []
+    for name in CHAT_TOKENS:
+        rows.append(tokenizer.encode(like[name], allowed_special="all")[-1])
     tables = [model.embed.token]
-    if model.head is not None:  # it has rows of its own
+    if model.head is not None:
         tables.append(model.head)
     for table in tables:
-        grown = torch.cat([table.weight.data, table.weight.data[rows]])  # (V, C) -> (V + 3, C)
-        table.weight = nn.Parameter(grown)
-    model.config = replace(model.config, vocab_size=len(grown))
+        copied = table.weight.data[rows]  # (3, C)
+        table.weight = nn.Parameter(torch.cat([table.weight.data, copied]))  # (V + 3, C)
+    model.config = replace(model.config, vocab_size=len(table.weight))
     return tokenizer.with_special_tokens(CHAT_TOKENS)
 
 
-# Cell 00f3f6f7, under “The template”
+# Cell 172ed7c2, under “The chat template”
 def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False) -> list[int]:
-    """The ids of a conversation, a list of {"role": "user" or "assistant", "content": text}.
+    """Write a conversation as token ids, by the chat template.
 
-    A message of the role "system" may stand first; it is written before the user's first text. reply: end
-    with what begins the model's answer. What spells a special token in a message is ordinary text. A public
-    tokenizer writes it as its own template says. Raises ValueError for other roles, turns in another order
-    and empty messages, and for a tokenizer without CHAT_TOKENS.
+    What spells a special token in a message is encoded as ordinary text. A public tokenizer writes the
+    conversation as its own template says.
+
+    Args:
+        messages: A list of {"role": "user" or "assistant", "content": text}. A message of the role "system"
+            may stand first; it is written before the user's first text.
+        tokenizer: A tokenizer with CHAT_TOKENS, or a public one with a template.
+        reply: Whether the user has the last word. Then the row ends with what begins the model's answer.
+
+    Raises:
+        ValueError: If a role is unknown, the turns are in another order, or a message is empty, and if the
+            tokenizer lacks CHAT_TOKENS.
     """
     if tokenizer.is_public:
         return tokenizer.chat(list(messages), reply)
     user, assistant, end = (tokenizer.special_tokens[name] for name in CHAT_TOKENS)
-    ids = [*tokenizer.begin]  # what begins a text
+    ids = list(tokenizer.begin)  # <|endoftext|>
     for message in check_turns(messages, open_end=reply):
-        role = user if message["role"] == "user" else assistant
-        ids += [role, *tokenizer.encode(message["content"]), end]
-    return ids + [assistant] * reply
+        ids.append(user if message["role"] == "user" else assistant)
+        ids += tokenizer.encode(message["content"])
+        ids.append(end)
+    if reply:
+        ids.append(assistant)
+    return ids
 
 
 def chat_end(tokenizer: Tokenizer) -> int:
-    """The id that the template writes behind an answer: <|end|>; a public template has its own.
+    """Return the id that the template writes after an answer.
 
-    Where a public template writes none, it is what ends a text.
+    It is <|end|>, or what a public template writes there. If that is nothing, it is the token that ends a
+    text.
     """
     if not tokenizer.is_public:
         return tokenizer.special_tokens["<|end|>"]
-    return tokenizer.end if tokenizer.turn_end is None else tokenizer.turn_end
+    if tokenizer.turn_end is None:
+        return tokenizer.end
+    return tokenizer.turn_end
 
 
 def chat_ends(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, ...]:
-    """All ids at which an answer stops: chat_end's, and the others that end a text or a turn.
+    """Return all ids at which an answer stops: chat_end's, and the others that end a text or a turn.
 
-    vocab_size: the model's; an id that it has no row for is left out.
+    Args:
+        tokenizer: As for chat_ids.
+        vocab_size: Rows of the model. An id without a row is left out.
     """
     ends = [chat_end(tokenizer), *end_ids(tokenizer, vocab_size)]
     return tuple(dict.fromkeys(ends))  # each once, in this order
 
 
-# Cell 926bb756, under “What is learned”
+# Cell 48339299, under “Training rows”
 def chat_rows(
     conversations: Sequence, tokenizer: Tokenizer, context_length: int, shorten: bool = False
 ) -> list[tuple[list[int], list[bool]]]:
-    """For each conversation its ids, and which of them are learned: the answers', with their ends.
+    """Write conversations as training rows.
 
-    shorten: leave out the last exchanges of a conversation that does not fit. Raises ValueError, naming the
-    conversation, for one that does not fit then, and as chat_ids does.
+    Args:
+        conversations: Lists of messages, as for chat_ids.
+        tokenizer: As for chat_ids.
+        context_length: Largest number of tokens that the model reads.
+        shorten: Whether to leave out the last exchanges of a conversation that is too long.
+
+    Returns:
+        For each conversation its token ids, and for each id whether it is learned. Learned are the answers
+        and their ends.
+
+    Raises:
+        ValueError: If a conversation is too long, if the template does not begin a finished answer as it
+            begins a reply, and as chat_ids does. The message names the conversation.
     """
     rows = []
-    for i, messages in enumerate(conversations):
-        ids, learned = [], []
+    for number, messages in enumerate(conversations):
+        ids = []
+        learned = []
         for k in range(0, len(messages), 2):
-            given = chat_ids(messages[: k + 1], tokenizer, reply=True)
-            whole = chat_ids(messages[: k + 2], tokenizer)
+            given = chat_ids(messages[: k + 1], tokenizer, reply=True)  # up to the question
+            whole = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
             if whole[: len(given)] != given or given[: len(ids)] != ids:
                 rule = "the template does not write answers as it begins them, or changes earlier ones"
-                raise ValueError(f"conversation {i}: {rule}")
+                raise ValueError(f"conversation {number}: {rule}")
             if len(whole) > context_length + 1:  # the last token is a target only
-                if k and shorten:
+                if k > 0 and shorten:
                     break
                 most = f"above context_length={context_length} and one; shorten it"
-                raise ValueError(f"conversation {i} has {len(whole)} tokens, {most}")
-            learned += [False] * (len(given) - len(learned)) + [True] * (len(whole) - len(given))
+                raise ValueError(f"conversation {number} has {len(whole)} tokens, {most}")
+            learned += [False] * (len(given) - len(learned))
+            learned += [True] * (len(whole) - len(given))
             ids = whole
         rows.append((ids, learned))
     return rows
 
 
-# Cell 0810dc0d, under “What is learned”
+# Cell 8a0ea8e1, under “Batches with a mask”
 def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 0) -> Iterator[tuple]:
-    """Endless batches (x, y), each (B, T) int64, from number first on; y is -100 where nothing is learned.
+    """Yield endless batches of inputs and targets in which only the learned tokens are targets.
 
-    rows: (ids, learned) pairs, as chat_rows gives them. Each pass takes every row once; rows of like length
-    come together. A batch depends on seed and number alone. Raises ValueError for no rows.
+    Each pass over the rows takes every row once. Rows of similar length share a batch. A batch depends only
+    on the seed and on its number.
+
+    Args:
+        rows: Pairs (ids, learned), as chat_rows returns them.
+        batch_size: Rows in a batch.
+        seed: Fixes the order.
+        first: Number of the first batch, for a training that is resumed.
+
+    Yields:
+        Inputs and targets. A target is -100 where nothing is learned.
+
+    Shape:
+        Inputs and targets: (B, T) int64 each.
+
+    Raises:
+        ValueError: If there are no rows.
     """
     ids = [row for row, _ in rows]
-    for (tokens, _), which in class_batches(ids, torch.arange(len(ids)), batch_size, seed, first=first):
-        learned, _ = pad_batch([rows[i][1] for i in which.tolist()], pad_id=0)  # (B, T + 1)
-        yield tokens[:, :-1], tokens[:, 1:].masked_fill(learned[:, 1:] == 0, -100)
+    numbers = torch.arange(len(rows))
+    for (tokens, _), chosen in class_batches(ids, numbers, batch_size, seed, first=first):
+        marks = [rows[i][1] for i in chosen.tolist()]
+        learned, _ = pad_batch(marks, pad_id=0)  # (B, T + 1), padding is not learned
+        inputs = tokens[:, :-1]  # (B, T)
+        targets = tokens[:, 1:].masked_fill(learned[:, 1:] == 0, -100)  # (B, T)
+        yield inputs, targets
 
 
-# Cell 4a593931, under “Judged exactly”
+# Cell e61cfd63, under “Judging the answers exactly”
 @torch.no_grad()
 def says(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
-    """Whether the model, always taking the likeliest token, would say what each row has learned: (N,) bool.
+    """Tell for each row whether greedy decoding would produce its learned tokens.
 
-    rows: as chat_rows gives them. One pass is enough: as long as it is right, it is given what it said.
+    One forward pass is enough: up to its first mistake, the model has read what it would have said.
+
+    Args:
+        model: Maps tokens (B, T) to logits (B, T, V). Its mode is restored afterwards.
+        rows: Pairs (ids, learned), as chat_rows returns them.
+        batch_size: Rows in a forward pass.
+
+    Shape:
+        The result: (N,) bool, one for each row.
+
+    Raises:
+        ValueError: If the model's logits are not finite.
     """
-    right, device = torch.empty(len(rows), dtype=torch.bool), next(model.parameters()).device
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
+    device = next(model.parameters()).device
+    right = torch.empty(len(rows), dtype=torch.bool)
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
     with eval_mode(model):
-        for i in range(0, len(order), batch_size):
-            here = order[i : i + batch_size]
-            tokens, _ = pad_batch([rows[j][0] for j in here], pad_id=0)  # (B, T + 1)
-            learned, _ = pad_batch([rows[j][1] for j in here], pad_id=0)
-            best = finite("logits", model(tokens[:, :-1].to(device))).argmax(-1).cpu()  # (B, T)
-            right[here] = ((best == tokens[:, 1:]) | (learned[:, 1:] == 0)).all(1)
+        for start in range(0, len(rows), batch_size):
+            chosen = by_length[start : start + batch_size]
+            tokens, _ = pad_batch([rows[i][0] for i in chosen], pad_id=0)  # (B, T + 1)
+            learned, _ = pad_batch([rows[i][1] for i in chosen], pad_id=0)  # (B, T + 1)
+            logits = finite("logits", model(tokens[:, :-1].to(device)))  # (B, T, V)
+            best = logits.argmax(-1).cpu()  # (B, T)
+            fine = (best == tokens[:, 1:]) | (learned[:, 1:] == 0)  # (B, T)
+            right[chosen] = fine.all(1)
     return right
 
 
