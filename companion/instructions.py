@@ -32,8 +32,8 @@ __all__ = [
     "chat_rows",
     "masked_batches",
     "says",
-    "answers",
     "newest_exchanges",
+    "answers",
     "Chat",
     "text_rows",
     "kept_loss",
@@ -41,181 +41,296 @@ __all__ = [
 ]
 
 
-# Cell 2cde956a, under “Three new tokens”
-# the tokens of a conversation, and for each the text whose last token its row is copied from
+# Cell b14b4120, under “Three new tokens”
+# The control tokens of a conversation, and for each a text: the new row begins as a copy of the row of the
+# text's last token.
 CHAT_TOKENS = {"<|user|>": END_OF_TEXT, "<|assistant|>": ' "', "<|end|>": END_OF_TEXT}
 
 
 def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | None = None) -> Tokenizer:
-    """The tokenizer with CHAT_TOKENS; the model grows by as many rows, in place.
+    """Add CHAT_TOKENS to a tokenizer, and their rows to the model.
 
-    like: for each token a text; its row begins as a copy of that text's last token's. CHAT_TOKENS unless
-    given. A tokenizer that has the tokens already, or a public one with a template, comes back as it is.
-    Raises ValueError where model and tokenizer have not as many tokens.
+    The model changes in place. All other tokens keep their ids and their rows. A tokenizer that has the
+    tokens already, or a public one with a template of its own, is returned as it is.
+
+    Args:
+        model: The model, with as many rows as the tokenizer has tokens.
+        tokenizer: The model's tokenizer.
+        like: For each new token a text. The new row is a copy of the row of the text's last token. The
+            default is CHAT_TOKENS.
+
+    Returns:
+        The tokenizer with the new tokens.
+
+    Raises:
+        ValueError: If the model and the tokenizer have different sizes.
     """
     if tokenizer.is_public or tokenizer.has_chat_tokens:
         return tokenizer
     if tokenizer.vocab_size != model.config.vocab_size:
         sizes = f"{tokenizer.vocab_size} tokens, the model {model.config.vocab_size} rows"
         raise ValueError(f"tokenizer has {sizes}; give the tokenizer that the model was made for")
-    like = CHAT_TOKENS if like is None else like
-    rows = [tokenizer.encode(like[name], allowed_special="all")[-1] for name in CHAT_TOKENS]
+    if like is None:
+        like = CHAT_TOKENS
+    rows = []
+    for name in CHAT_TOKENS:
+        rows.append(tokenizer.encode(like[name], allowed_special="all")[-1])
     tables = [model.embed.token]
-    if model.head is not None:  # it has rows of its own
+    if model.head is not None:
         tables.append(model.head)
     for table in tables:
-        grown = torch.cat([table.weight.data, table.weight.data[rows]])  # (V, C) -> (V + 3, C)
-        table.weight = nn.Parameter(grown)
-    model.config = replace(model.config, vocab_size=len(grown))
+        copied = table.weight.data[rows]  # (3, C)
+        table.weight = nn.Parameter(torch.cat([table.weight.data, copied]))  # (V + 3, C)
+    model.config = replace(model.config, vocab_size=len(table.weight))
     return tokenizer.with_special_tokens(CHAT_TOKENS)
 
 
-# Cell 00f3f6f7, under “The template”
+# Cell 172ed7c2, under “The chat template”
 def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False) -> list[int]:
-    """The ids of a conversation, a list of {"role": "user" or "assistant", "content": text}.
+    """Write a conversation as token ids, by the chat template.
 
-    A message of the role "system" may stand first; it is written before the user's first text. reply: end
-    with what begins the model's answer. What spells a special token in a message is ordinary text. A public
-    tokenizer writes it as its own template says. Raises ValueError for other roles, turns in another order
-    and empty messages, and for a tokenizer without CHAT_TOKENS.
+    What spells a special token in a message is encoded as ordinary text. A public tokenizer writes the
+    conversation as its own template says.
+
+    Args:
+        messages: A list of {"role": "user" or "assistant", "content": text}. A message of the role "system"
+            may stand first; it is written before the user's first text.
+        tokenizer: A tokenizer with CHAT_TOKENS, or a public one with a template.
+        reply: Whether the user has the last word. Then the row ends with what begins the model's answer.
+
+    Raises:
+        ValueError: If a role is unknown, the turns are in another order, or a message is empty, and if the
+            tokenizer lacks CHAT_TOKENS.
     """
     if tokenizer.is_public:
         return tokenizer.chat(list(messages), reply)
     user, assistant, end = (tokenizer.special_tokens[name] for name in CHAT_TOKENS)
-    ids = [*tokenizer.begin]  # what begins a text
+    ids = list(tokenizer.begin)  # <|endoftext|>
     for message in check_turns(messages, open_end=reply):
-        role = user if message["role"] == "user" else assistant
-        ids += [role, *tokenizer.encode(message["content"]), end]
-    return ids + [assistant] * reply
+        ids.append(user if message["role"] == "user" else assistant)
+        ids += tokenizer.encode(message["content"])
+        ids.append(end)
+    if reply:
+        ids.append(assistant)
+    return ids
 
 
 def chat_end(tokenizer: Tokenizer) -> int:
-    """The id that the template writes behind an answer: <|end|>; a public template has its own.
+    """Return the id that the template writes after an answer.
 
-    Where a public template writes none, it is what ends a text.
+    It is <|end|>, or what a public template writes there. If that is nothing, it is the token that ends a
+    text.
     """
     if not tokenizer.is_public:
         return tokenizer.special_tokens["<|end|>"]
-    return tokenizer.end if tokenizer.turn_end is None else tokenizer.turn_end
+    if tokenizer.turn_end is None:
+        return tokenizer.end
+    return tokenizer.turn_end
 
 
 def chat_ends(tokenizer: Tokenizer, vocab_size: int | None = None) -> tuple[int, ...]:
-    """All ids at which an answer stops: chat_end's, and the others that end a text or a turn.
+    """Return all ids at which an answer stops: chat_end's, and the others that end a text or a turn.
 
-    vocab_size: the model's; an id that it has no row for is left out.
+    Args:
+        tokenizer: As for chat_ids.
+        vocab_size: Rows of the model. An id without a row is left out.
     """
     ends = [chat_end(tokenizer), *end_ids(tokenizer, vocab_size)]
     return tuple(dict.fromkeys(ends))  # each once, in this order
 
 
-# Cell 926bb756, under “What is learned”
+# Cell 48339299, under “Training rows”
 def chat_rows(
     conversations: Sequence, tokenizer: Tokenizer, context_length: int, shorten: bool = False
 ) -> list[tuple[list[int], list[bool]]]:
-    """For each conversation its ids, and which of them are learned: the answers', with their ends.
+    """Write conversations as training rows.
 
-    shorten: leave out the last exchanges of a conversation that does not fit. Raises ValueError, naming the
-    conversation, for one that does not fit then, and as chat_ids does.
+    Args:
+        conversations: Lists of messages, as for chat_ids.
+        tokenizer: As for chat_ids.
+        context_length: Largest number of tokens that the model reads.
+        shorten: Whether to leave out the last exchanges of a conversation that is too long.
+
+    Returns:
+        For each conversation its token ids, and for each id whether it is learned. Learned are the answers
+        and their ends.
+
+    Raises:
+        ValueError: If a conversation is too long, if the template does not begin a finished answer as it
+            begins a reply, and as chat_ids does. The message names the conversation.
     """
     rows = []
-    for i, messages in enumerate(conversations):
-        ids, learned = [], []
+    for number, messages in enumerate(conversations):
+        ids = []
+        learned = []
         for k in range(0, len(messages), 2):
-            given = chat_ids(messages[: k + 1], tokenizer, reply=True)
-            whole = chat_ids(messages[: k + 2], tokenizer)
+            given = chat_ids(messages[: k + 1], tokenizer, reply=True)  # up to the question
+            whole = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
             if whole[: len(given)] != given or given[: len(ids)] != ids:
                 rule = "the template does not write answers as it begins them, or changes earlier ones"
-                raise ValueError(f"conversation {i}: {rule}")
+                raise ValueError(f"conversation {number}: {rule}")
             if len(whole) > context_length + 1:  # the last token is a target only
-                if k and shorten:
+                if k > 0 and shorten:
                     break
                 most = f"above context_length={context_length} and one; shorten it"
-                raise ValueError(f"conversation {i} has {len(whole)} tokens, {most}")
-            learned += [False] * (len(given) - len(learned)) + [True] * (len(whole) - len(given))
+                raise ValueError(f"conversation {number} has {len(whole)} tokens, {most}")
+            learned += [False] * (len(given) - len(learned))
+            learned += [True] * (len(whole) - len(given))
             ids = whole
         rows.append((ids, learned))
     return rows
 
 
-# Cell 0810dc0d, under “What is learned”
+# Cell 8a0ea8e1, under “Batches with a mask”
 def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 0) -> Iterator[tuple]:
-    """Endless batches (x, y), each (B, T) int64, from number first on; y is -100 where nothing is learned.
+    """Yield endless batches of inputs and targets in which only the learned tokens are targets.
 
-    rows: (ids, learned) pairs, as chat_rows gives them. Each pass takes every row once; rows of like length
-    come together. A batch depends on seed and number alone. Raises ValueError for no rows.
+    Each pass over the rows takes every row once. Rows of similar length share a batch. A batch depends only
+    on the seed and on its number.
+
+    Args:
+        rows: Pairs (ids, learned), as chat_rows returns them.
+        batch_size: Rows in a batch.
+        seed: Fixes the order.
+        first: Number of the first batch, for a training that is resumed.
+
+    Yields:
+        Inputs and targets. A target is -100 where nothing is learned.
+
+    Shape:
+        Inputs and targets: (B, T) int64 each.
+
+    Raises:
+        ValueError: If there are no rows.
     """
     ids = [row for row, _ in rows]
-    for (tokens, _), which in class_batches(ids, torch.arange(len(ids)), batch_size, seed, first=first):
-        learned, _ = pad_batch([rows[i][1] for i in which.tolist()], pad_id=0)  # (B, T + 1)
-        yield tokens[:, :-1], tokens[:, 1:].masked_fill(learned[:, 1:] == 0, -100)
+    numbers = torch.arange(len(rows))
+    for (tokens, _), chosen in class_batches(ids, numbers, batch_size, seed, first=first):
+        marks = [rows[i][1] for i in chosen.tolist()]
+        learned, _ = pad_batch(marks, pad_id=0)  # (B, T + 1), padding is not learned
+        inputs = tokens[:, :-1]  # (B, T)
+        targets = tokens[:, 1:].masked_fill(learned[:, 1:] == 0, -100)  # (B, T)
+        yield inputs, targets
 
 
-# Cell 4a593931, under “Judged exactly”
+# Cell e61cfd63, under “Judging the answers exactly”
 @torch.no_grad()
 def says(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
-    """Whether the model, always taking the likeliest token, would say what each row has learned: (N,) bool.
+    """Tell for each row whether greedy decoding would produce its learned tokens.
 
-    rows: as chat_rows gives them. One pass is enough: as long as it is right, it is given what it said.
+    One forward pass is enough: up to its first mistake, the model has read what it would have said.
+
+    Args:
+        model: Maps tokens (B, T) to logits (B, T, V). Its mode is restored afterwards.
+        rows: Pairs (ids, learned), as chat_rows returns them.
+        batch_size: Rows in a forward pass.
+
+    Shape:
+        The result: (N,) bool, one for each row.
+
+    Raises:
+        ValueError: If the model's logits are not finite.
     """
-    right, device = torch.empty(len(rows), dtype=torch.bool), next(model.parameters()).device
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
+    device = next(model.parameters()).device
+    right = torch.empty(len(rows), dtype=torch.bool)
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))
     with eval_mode(model):
-        for i in range(0, len(order), batch_size):
-            here = order[i : i + batch_size]
-            tokens, _ = pad_batch([rows[j][0] for j in here], pad_id=0)  # (B, T + 1)
-            learned, _ = pad_batch([rows[j][1] for j in here], pad_id=0)
-            best = finite("logits", model(tokens[:, :-1].to(device))).argmax(-1).cpu()  # (B, T)
-            right[here] = ((best == tokens[:, 1:]) | (learned[:, 1:] == 0)).all(1)
+        for start in range(0, len(rows), batch_size):
+            chosen = by_length[start : start + batch_size]
+            tokens, _ = pad_batch([rows[i][0] for i in chosen], pad_id=0)  # (B, T + 1)
+            learned, _ = pad_batch([rows[i][1] for i in chosen], pad_id=0)  # (B, T + 1)
+            logits = finite("logits", model(tokens[:, :-1].to(device)))  # (B, T, V)
+            best = logits.argmax(-1).cpu()  # (B, T)
+            fine = (best == tokens[:, 1:]) | (learned[:, 1:] == 0)  # (B, T)
+            right[chosen] = fine.all(1)
     return right
 
 
-# Cell 304465da, under “Talk to it”
-def answers(
-    model: GPT, tokenizer: Tokenizer, conversations: Sequence, max_new_tokens=200, seed=None, **options
-) -> list[tuple[str, bool]]:
-    """The model's answer to each conversation that ends with the user, and whether it came to its end.
-
-    options: those of generate; the default temperature is 0. seed: the same gives the same answers. Raises
-    ValueError as chat_ids does, and for a conversation that leaves no room in the context.
-    """
-    prompts = [within_context(chat_ids(one, tokenizer, reply=True), model.config) for one in conversations]
-    stop, device = chat_ends(tokenizer, model.config.vocab_size), next(model.parameters()).device
-    generator = seeded(seed)
-    said, order = [("", False)] * len(prompts), sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    for i in range(0, len(order), 50):
-        here = order[i : i + 50]
-        rows = [torch.tensor(prompts[j], device=device) for j in here]
-        rooms = [min(max_new_tokens, model.config.context_length + 1 - len(row)) for row in rows]
-        cache = SlidingCache(model.config, len(rows))
-        settings = {"temperature": 0, "stop": stop, "generator": generator, "cache": cache} | options
-        drawn = generate(model, rows, max(rooms), **settings)  # (B, n)
-        for j, row, room in zip(here, drawn, rooms, strict=True):
-            [said[j]] = ended_texts(row[None, :room], tokenizer, stop)
-    return said
-
-
-# Cell 00b423c8, under “Talk to it”
+# Cell 00b423c8, under “When the context is full”
 def newest_exchanges(messages: Sequence[dict], tokenizer: Tokenizer, limit: int) -> list[dict]:
-    """The messages without the oldest exchanges, so that they have at most `limit` tokens if they can.
+    """Drop the oldest exchanges of a conversation until it fits.
 
-    A system message at the front stays, and so does the last question, even if they alone are longer.
-    Raises ValueError as chat_ids does.
+    A system message at the front stays, and so does the last question, even if they alone are too long.
+
+    Args:
+        messages: A conversation that ends with the user's message.
+        tokenizer: As for chat_ids.
+        limit: Largest number of tokens, with what begins the reply.
+
+    Returns:
+        The messages that are left.
+
+    Raises:
+        ValueError: As chat_ids does.
     """
     n_system = 1 if messages[0]["role"] == "system" else 0
-    system, rest = list(messages[:n_system]), list(messages[n_system:])
+    system = list(messages[:n_system])
+    rest = list(messages[n_system:])
     while len(rest) > 2 and len(chat_ids(system + rest, tokenizer, reply=True)) > limit:
-        rest = rest[2:]  # a question and its answer
+        rest = rest[2:]  # without a question and its answer
     return system + rest
 
 
-# Cell 320bde2b, under “Talk to it”
-class Chat:
-    """A conversation with a model: ask(text) -> its answer, which knows what was said before.
+# Cell 320bde2b, under “The version in the package”
+# The package's answers (many conversations) and Chat (one conversation)
+def answers(
+    model: GPT, tokenizer: Tokenizer, conversations: Sequence, max_new_tokens=200, seed=None, **options
+) -> list[tuple[str, bool]]:
+    """Answer many separate conversations, each of which ends with the user's message.
 
-    messages: the conversation so far; a message of the role "system" may stand first. dropped: how many of
-    the oldest exchanges are no longer among them, because the context was full. options: those of generate;
-    the default temperature is 0, always the likeliest token. Raises ValueError for a tokenizer without
-    CHAT_TOKENS and without a chat template. make_cache, fuse: as for LanguageModel.
+    Args:
+        model: The model.
+        tokenizer: As for chat_ids.
+        conversations: Lists of messages.
+        max_new_tokens: Largest number of tokens in an answer.
+        seed: The same seed gives the same answers.
+        options: Those of generate; the default temperature is 0.
+
+    Returns:
+        For each conversation the answer, and whether it came to its end.
+
+    Raises:
+        ValueError: As chat_ids does, and if a conversation leaves no room in the context.
+    """
+    prompts = []
+    for messages in conversations:
+        prompts.append(within_context(chat_ids(messages, tokenizer, reply=True), model.config))
+    ends = chat_ends(tokenizer, model.config.vocab_size)
+    device = next(model.parameters()).device
+    generator = seeded(seed)
+    found = [("", False)] * len(prompts)
+    by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    for start in range(0, len(prompts), 50):
+        chosen = by_length[start : start + 50]
+        rows = [torch.tensor(prompts[i], device=device) for i in chosen]
+        rooms = [min(max_new_tokens, model.config.context_length + 1 - len(row)) for row in rows]
+        defaults = {
+            "temperature": 0,
+            "stop": ends,
+            "generator": generator,
+            "cache": SlidingCache(model.config, len(rows)),
+        }
+        drawn = generate(model, rows, max(rooms), **(defaults | options))  # (B, n)
+        for i, row, room in zip(chosen, drawn, rooms, strict=True):
+            found[i] = ended_texts(row[None, :room], tokenizer, ends)[0]
+    return found
+
+
+class Chat:
+    """A conversation with a model: each answer knows what was said before.
+
+    `messages` is the conversation so far; a message of the role "system" may stand first. `dropped` is the
+    number of the oldest exchanges that are no longer in it, because the context was full.
+
+    Args:
+        model: The model.
+        tokenizer: A tokenizer with CHAT_TOKENS, or a public one with a template.
+        make_cache: As for LanguageModel.
+        fuse: As for LanguageModel.
+        options: Those of generate; the default temperature is 0, always the most likely token.
+
+    Raises:
+        ValueError: If the tokenizer has neither CHAT_TOKENS nor a template.
     """
 
     def __init__(
@@ -226,82 +341,127 @@ class Chat:
         fuse: Callable | None = None,
         **options,
     ):
-        self.model, self.tokenizer, self.make_cache, self.options = model, tokenizer, make_cache, options
+        self.model = model
+        self.tokenizer = tokenizer
+        self.make_cache = make_cache
         self.fuse = fuse
-        self.messages, self.dropped = [], 0
+        self.options = options
+        self.messages = []
+        self.dropped = 0
         self.ends = chat_ends(tokenizer, model.config.vocab_size)
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
-        """Yield the answer piece by piece. One that is broken off leaves the messages as they were.
+        """Yield the answer to a text piece by piece.
 
-        So does an answer without a word. Raises ValueError for an empty text, and for one that alone is
-        longer than the context.
+        If the answer is interrupted, or has no words, the messages stay as they were.
+
+        Args:
+            text: What the user says.
+            max_new_tokens: Largest number of tokens in the answer.
+            seed: The same seed gives the same answer.
+            options: Those of generate; they go before those of the chat.
+
+        Raises:
+            ValueError: If the text is empty, or alone is longer than the context.
         """
-        config, asked = self.model.config, [*self.messages, {"role": "user", "content": text}]
+        config = self.model.config
+        with_text = [*self.messages, {"role": "user", "content": text}]
         reserved = min(max_new_tokens, config.context_length // 8)
-        messages = newest_exchanges(asked, self.tokenizer, config.context_length + 1 - reserved)
+        messages = newest_exchanges(with_text, self.tokenizer, config.context_length + 1 - reserved)
         ids = within_context(chat_ids(messages, self.tokenizer, reply=True), config)
-        row = torch.tensor([ids], device=next(self.model.parameters()).device)
+        row = torch.tensor([ids], device=next(self.model.parameters()).device)  # (1, T)
         room = min(max_new_tokens, config.context_length + 1 - len(ids))
-        settings = {"temperature": 0, "generator": seeded(seed), "stop": self.ends}
-        settings["cache"] = cache_that_fits(self.make_cache, config, row, room)
-        settings |= self.options | options
+        defaults = {
+            "temperature": 0,
+            "generator": seeded(seed),
+            "stop": self.ends,
+            "cache": cache_that_fits(self.make_cache, config, row, room),
+        }
+        settings = defaults | self.options | options
         reader = self.model if self.fuse is None else self.fuse(self.model)
-        new, said = stream(reader, row, room, **settings), ""
+        new = stream(reader, row, room, **settings)
+        said = ""
         for piece in decode_answer(self.tokenizer, new, settings["stop"]):
             said += piece
             yield piece
         if said.strip():
             self.messages = [*messages, {"role": "assistant", "content": said}]
-            self.dropped += (len(asked) - len(messages)) // 2
+            self.dropped += (len(with_text) - len(messages)) // 2
 
     def ask(self, text: str, **options) -> str:
-        """The answer to a text. options and errors: as for stream."""
+        """Return the answer to a text. Options and errors are those of stream."""
         return "".join(self.stream(text, **options))
 
     def reset(self) -> None:
-        """Forget what was said, but for a system message."""
+        """Forget the conversation, except for a system message."""
         self.messages = [one for one in self.messages[:1] if one["role"] == "system"]
         self.dropped = 0
 
 
 # Cell 41f84d30, under “Break it: learn the questions, too”
 def text_rows(texts: Sequence[str], tokenizer: Tokenizer) -> list[tuple[list[int], list[bool]]]:
-    """Plain texts as rows of the same form, in which every token is learned: what must not be forgotten."""
-    rows = [[*tokenizer.begin, *tokenizer.encode(text), tokenizer.end] for text in texts]
-    return [(ids, [i > 0 for i in range(len(ids))]) for ids in rows]
+    """Write plain texts as training rows in which every token is learned.
 
-
-# Cell ff18003e, under “Keep what it was”
-def kept_loss(old: GPT, weight: float, model: GPT, batch) -> tuple[torch.Tensor, int]:
-    """next_token_loss on conversations, and the price of being apart from an old model on plain texts.
-
-    batch: two of masked_batches, of conversations and of texts. The price is the mean KL divergence at the
-    texts' places, in nats, times weight. The old model may lack the last tokens of the new one's vocabulary.
-    Sources: Hinton et al., 2015 (arXiv:1503.02531); Li & Hoiem, 2016 (arXiv:1606.09282).
+    Returns:
+        For each text a pair (ids, learned), as chat_rows returns them. The first token, which begins the
+        text, is given and not learned.
     """
-    nats, count = next_token_loss(model, batch[0])
-    x, y = batch[1]  # (B, T) each
+    rows = []
+    for text in texts:
+        ids = [*tokenizer.begin, *tokenizer.encode(text), tokenizer.end]
+        rows.append((ids, [i > 0 for i in range(len(ids))]))
+    return rows
+
+
+# Cell 39d1a0bf, under “Preventing the forgetting”
+def kept_loss(old: GPT, weight: float, model: GPT, batch) -> tuple[torch.Tensor, int]:
+    """Compute the loss on conversations, plus a penalty for predicting plain texts unlike an old model.
+
+    The penalty is the weight times the mean KL divergence of the new model's predictions from those of the
+    old model, in nats.
+
+    Args:
+        old: The model whose predictions are to be kept. It may lack the last tokens of the new vocabulary.
+        weight: Factor of the penalty.
+        model: The model in training.
+        batch: Two batches of masked_batches: conversations, and plain texts.
+
+    Returns:
+        The sum of the loss over the targets of the conversations, and their number.
+
+    Reference:
+        Hinton et al., 2015, arXiv:1503.02531; Li and Hoiem, 2016, arXiv:1606.09282.
+    """
+    conversations, texts = batch
+    nats, count = next_token_loss(model, conversations)
+    x, y = texts  # (B, T) each
     with torch.no_grad():
-        was = old(x).float().log_softmax(-1)  # (B, T, V)
-    now = model(x).float().log_softmax(-1)[..., : was.shape[-1]]  # (B, T, V)
-    apart = (was.exp() * (was - now)).sum(-1)  # (B, T)
-    return nats + weight * count * apart[y != -100].mean(), count
+        old_log_p = old(x).float().log_softmax(-1)  # (B, T, V)
+    new_log_p = model(x).float().log_softmax(-1)  # (B, T, V + 3)
+    new_log_p = new_log_p[..., : old_log_p.shape[-1]]  # (B, T, V), the tokens that both have
+    divergence = (old_log_p.exp() * (old_log_p - new_log_p)).sum(-1)  # (B, T), equation (2)
+    penalty = divergence[y != -100].mean()  # without padding
+    return nats + weight * count * penalty, count
 
 
 # Cell d3541416, under “Packing”
 def pack_rows(rows: Sequence, length: int) -> list[tuple[list[int], list[bool]]]:
-    """The rows joined to fewer ones of at most that many tokens: each goes into the first that has room.
+    """Join training rows to fewer, longer ones.
 
-    Longest first. A row longer than that stays alone. In a packed row, attention sees what stands before.
+    The longest row comes first. Each goes into the first packed row that has room. In a packed row, causal
+    attention also sees the conversations before.
+
+    Args:
+        rows: Pairs (ids, learned), as chat_rows returns them. They are not changed.
+        length: Largest number of tokens in a packed row. A row longer than that stays alone.
     """
     packed: list[tuple[list[int], list[bool]]] = []
     for ids, learned in sorted(rows, key=lambda row: -len(row[0])):
-        for there, marks in packed:
-            if len(there) + len(ids) <= length:
-                there += ids
-                marks += learned
+        for packed_ids, packed_learned in packed:
+            if len(packed_ids) + len(ids) <= length:
+                packed_ids += ids
+                packed_learned += learned
                 break
-        else:
+        else:  # no packed row has room
             packed.append((list(ids), list(learned)))
     return packed

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-# Cell 6685500e, under “By hand: a thin change”
+# Cell 6685500e, under “By hand: a low-rank change”
 class LoRALinear(nn.Module):
     """A frozen linear layer, plus a learned product of two thin matrices. (..., in) -> (..., out).
 
@@ -63,7 +63,7 @@ class LoRALinear(nn.Module):
         return self.base(x) + self.scale * F.linear(inner, self.B)  # (..., out)
 
 
-# Cell 99e90063, under “Onto a model”
+# Cell 99e90063, under “Adding adapters to a model”
 def swap(model: nn.Module, parts: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """Put parts where their paths say, in place; return what stood there, by the same paths."""
     there = {path: model.get_submodule(path) for path in parts}
@@ -72,7 +72,7 @@ def swap(model: nn.Module, parts: Mapping[str, nn.Module]) -> dict[str, nn.Modul
     return there
 
 
-# Cell 18a28e73, under “Onto a model”
+# Cell 18a28e73, under “Adding adapters to a model”
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     """Path -> linear layer, of a model's blocks."""
     inside = model.blocks.named_modules(prefix="blocks")
@@ -100,7 +100,7 @@ def replace_linear(model: nn.Module, names: Sequence[str] | None, make: Callable
     return made
 
 
-# Cell a500e1fd, under “Onto a model”
+# Cell a500e1fd, under “Adding adapters to a model”
 def adapter_of(model: nn.Module) -> dict[str, LoRALinear]:
     """The LoRA layers that a model has now, by their paths: its adapter."""
     return {path: part for path, part in model.named_modules() if isinstance(part, LoRALinear)}
@@ -128,7 +128,7 @@ def add_lora(
     return made
 
 
-# Cell 77268a37, under “On and off”
+# Cell 77268a37, under “Switching adapters”
 def switch(model: nn.Module, adapter: Mapping[str, LoRALinear] | None) -> dict[str, LoRALinear]:
     """Take off the adapter that a model has on, and put another on; return the one that was on.
 
@@ -143,7 +143,7 @@ def switch(model: nn.Module, adapter: Mapping[str, LoRALinear] | None) -> dict[s
     return was
 
 
-# Cell 8e870594, under “Folded in”
+# Cell 8e870594, under “Merging an adapter”
 def merge(model: nn.Module) -> dict[str, LoRALinear]:
     """Put plain linear layers with W + (alpha / r) B A in the LoRA layers' places; return the adapter.
 
@@ -160,7 +160,7 @@ def merge(model: nn.Module) -> dict[str, LoRALinear]:
     return was
 
 
-# Cell daeea372, under “Alone in a folder”
+# Cell daeea372, under “Saving an adapter”
 def public_layers(model: GPT) -> tuple:
     """(path -> linear layer of the blocks, as without an adapter; the public family, or None; heads)."""
     bare = {path: part.base for path, part in adapter_of(model).items()}
@@ -185,7 +185,7 @@ def save_adapter(model: GPT, folder: str | Path, base: str | Path | None = None)
     write_adapter(folder, pairs, *public_layers(model), base and str(base), dropout)
 
 
-# Cell 39bac9fd, under “Alone in a folder”
+# Cell 39bac9fd, under “Saving an adapter”
 def load_adapter(model: GPT, folder: str | Path) -> dict[str, LoRALinear]:
     """An adapter that save_adapter or PEFT wrote, fitted to a model's layers; switch puts it on.
 

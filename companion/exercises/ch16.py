@@ -49,7 +49,8 @@ chapter.number(
         0.5
             That would be a guess. Count the targets of both kinds.
     """,
-    right="A quarter of the rows takes more than half of the loss: replay is weighed by targets.",
+    right="The stories are a quarter of the rows and more than half of the loss, because the mean is over "
+    "targets.",
 )
 
 # -- 16.2 -----------------------------------------------------------------
@@ -100,7 +101,8 @@ def marks_cases(seed):
         = [*it[1:], False][: len(ids)]
             Those are marks for `y`, one place earlier. They belong to the ids themselves.
     """,
-    right="So the marks need not be kept beside the row. Nobody can type these tokens: they say who spoke.",
+    right="The row alone tells who spoke, because no user can type these tokens. So the marks need not be "
+    "stored with it.",
 )
 def marks(ids, assistant, end):
     found, inside = [], False
@@ -188,9 +190,9 @@ def f1_cases(seed):
         in text.lower() => in text
             Capitals count for nothing.
     """,
-    right="SQuAD scores so, but leaves out *a*, *an* and *the*. It forgives a word too few or too many, and "
-    "here it pays 0.75 for the right sentence with the wrong name. Word for word is stricter, and here it is "
-    "fair.",
+    right="The reading test SQuAD uses this score, without the words *a*, *an* and *the*. F1 forgives a "
+    "missing word, but it also gives 0.75 to the right sentence with the wrong name. So in the village, "
+    "where every answer has one form, judging word for word is fairer.",
 )
 def f1(said, truth):
     a, b = words(said), words(truth)
@@ -240,8 +242,8 @@ def keep_cases(seed):
         left = room - lengths[0] => left = room
             The first exchange takes room, too.
     """,
-    right="Programs that chat do so: what comes first, often a message of a system, stays, "
-    "and the middle goes.",
+    right="Many chat programs do this. They keep the beginning, which is often a system message, and drop "
+    "the middle.",
 )
 def keep(lengths, room):
     if lengths[0] > room:
@@ -329,7 +331,8 @@ def in_integers(answer, *args):
         return torch.where(wrong.any(1), first, -1) => return ~wrong.any(1)
             That is whether all is right, as `says` tells. Where is the first mistake?
     """,
-    right="So one sees where an answer fails: at its first word, in its form, or at the word that answers.",
+    right="Now you can see where an answer fails: at its first word, in its form, or at the one word that "
+    "matters.",
 )
 def first_mistakes(logits, tokens, learned):
     likeliest = logits.argmax(-1)
@@ -383,8 +386,8 @@ def may_look_cases(seed):
         = it & (ids != begin)
             The token `begin` is part of its conversation, and may be looked at.
     """,
-    right="With such a mask, and positions that begin anew in each block, a packed row is worth what its "
-    "conversations are alone.",
+    right="With this mask, and positions that start again in each block, a packed row gives the same "
+    "predictions as its conversations one by one.",
 )
 def may_look(ids, begin):
     conversation = (ids == begin).cumsum(0)
