@@ -52,14 +52,6 @@ from companion.village.splits import (
 )
 from companion.village.words import KINDS
 
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line of ``python -m companion.village``."""
-    from companion.village.__main__ import main as run  # on use: `python -m` runs that module itself
-
-    return run(argv)
-
-
 __all__ = [
     "DATA",
     "KINDS",

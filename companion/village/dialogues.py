@@ -19,7 +19,7 @@ from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
 from companion.village.strangers import DECLINE, strange_messages
-from companion.village.tasks import moments
+from companion.village.tasks import checked_kinds, moments
 from companion.village.words import KINDS, NUMBERS, read_table
 
 
@@ -130,17 +130,6 @@ def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str
     return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
 
 
-def _check_kinds(kinds: Iterable[str]) -> list[str]:
-    """The kinds as a list. ValueError for none, and for one that is not in `ASKED`."""
-    kinds = list(kinds)
-    for kind in kinds:
-        if kind not in ASKED:
-            raise ValueError(f"kind {kind!r} is none of {', '.join(ASKED)}")
-    if not kinds:
-        raise ValueError(f"kinds=[] must name at least one of {', '.join(ASKED)}")
-    return kinds
-
-
 # -- conversations -------------------------------------------------------------------------------------------
 
 
@@ -150,7 +139,7 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
     known: whether the story tells the answer; where not, it does not mention what is asked about, and the
     answer is `NOBODY`. The same for the same seed; stories of the shipped splits are left out.
     """
-    kinds, rng, told = _check_kinds(kinds), Random(seed), fresh(seed)
+    kinds, rng, told = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
     found: list[Dialogue] = []
     for kind in islice(cycle(kinds), n):
         for story in told:
@@ -177,7 +166,7 @@ def lessons(
     others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
     stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
     """
-    kinds, rng = _check_kinds(kinds), Random(seed)
+    kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
     for kind in islice(cycle(kinds), n):
         told = rng.choice(pool[kind])

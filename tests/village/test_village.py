@@ -12,6 +12,7 @@ from support.cases import cases
 
 from companion import village
 from companion.village import VILLAGE, Village, bits, judge, load_split, recalls, story
+from companion.village.__main__ import main
 from companion.village.effects import EFFECTS
 from companion.village.facts import State, Thing
 from companion.village.patterns import PATTERNS
@@ -463,7 +464,7 @@ def test_recalls_are_the_slots_with_one_option():
 
 @pytest.mark.gate
 def test_splits_are_what_the_command_writes(tmp_path, capsys):
-    assert village.main(["--out", str(tmp_path)]) == 0
+    assert main(["--out", str(tmp_path)]) == 0
     capsys.readouterr()
     shipped = village.DATA / "village"
     for name in [f"{split}.txt" for split in village.SPLITS] + ["SHA256SUMS"]:
@@ -494,16 +495,16 @@ def test_no_story_is_in_two_splits():
 
 @pytest.mark.gate
 def test_more_stories_on_request(tmp_path, capsys):
-    assert village.main(["--stories", "5", "--seed", "9", "--out", str(tmp_path)]) == 0
+    assert main(["--stories", "5", "--seed", "9", "--out", str(tmp_path)]) == 0
     assert "5 stories" in capsys.readouterr().out
     few = village.read_stories(tmp_path / "stories.txt")
     assert len(few) == 5 and few == list(village.tell(9, 7))[:5]
-    assert village.main(["--stories", "2", "--out", str(tmp_path)]) == 0
+    assert main(["--stories", "2", "--out", str(tmp_path)]) == 0
     assert village.read_stories(tmp_path / "stories.txt") == list(village.tell(4, 2))
-    assert village.main(["--seed", "9", "--out", str(tmp_path)]) == 0
+    assert main(["--seed", "9", "--out", str(tmp_path)]) == 0
     assert len(village.read_stories(tmp_path / "stories.txt")) == 1000
     capsys.readouterr()
-    assert village.main(["--stories", "0"]) == 2
+    assert main(["--stories", "0"]) == 2
     assert "--stories 0" in capsys.readouterr().err
 
 
