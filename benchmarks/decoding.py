@@ -22,11 +22,11 @@ processor without AVX-512.
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import torch
 import transformers
+from logs import memory_speed, processor_time
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from companion.caching import KVCache, cache_bytes, fuse, prefill
@@ -120,21 +120,6 @@ def both(name: str) -> tuple:
             save_pretrained(born, Tokenizer.load(DATA / "village" / "tokenizer.json"), folder)
         theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         return fill(build(SHAPES[name], meta=True), family, weight_files(Path(folder))).eval(), theirs
-
-
-def processor_time(call) -> float:
-    begin = time.process_time()
-    call()
-    return time.process_time() - begin
-
-
-def memory_speed() -> float:
-    """Bytes a second of processor time, waiting included, at which a matrix of 400 MB is read."""
-    matrix, vector = torch.ones(10_000, 10_000), torch.ones(10_000)
-    times = []
-    for _ in range(5):
-        times.append(processor_time(lambda: matrix @ vector))
-    return matrix.nbytes / min(times)
 
 
 def bytes_moved(model, rows: int, new: int) -> float:

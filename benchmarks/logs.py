@@ -1,7 +1,8 @@
-"""What the logs of trainings share: a row of JSON a training, appended, and rows that are there skipped."""
+"""What the benchmarks share: logs with a row of JSON a training, where missing rows are added, and clocks."""
 
 import json
 import platform
+import time
 from pathlib import Path
 
 import torch
@@ -44,3 +45,27 @@ def processor() -> str:
 def steps_for(split, tokens: int, batch_size: int) -> int:
     """Steps that see about so many tokens: a row is a story."""
     return max(2, round(tokens / (batch_size * (len(split.tokens) - 1) / (len(split.starts) - 1))))
+
+
+def processor_time(call) -> float:
+    """Seconds of processor time that a call takes."""
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
+def memory_speed() -> float:
+    """Bytes a second of processor time, waiting included, at which a matrix of 400 MB is read."""
+    matrix, vector = torch.ones(10_000, 10_000), torch.ones(10_000)
+    times = []
+    for _ in range(5):
+        times.append(processor_time(lambda: matrix @ vector))
+    return matrix.nbytes / min(times)
+
+
+def note_instructions(log: Path, entry: dict, indent: int | None = None) -> None:
+    """Put an entry into a log that has one for each set of instructions, in the place of an older one."""
+    entries = json.loads(log.read_text("utf-8")) if log.exists() else {}
+    entries[torch.backends.cpu.get_cpu_capability()] = entry
+    log.parent.mkdir(exist_ok=True)
+    log.write_text(json.dumps(entries, indent=indent) + "\n", encoding="utf-8")

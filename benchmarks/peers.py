@@ -25,7 +25,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from logs import processor
+from logs import memory_speed, processor
 
 from companion.village import DATA
 
@@ -83,7 +83,7 @@ def run_training(folder: Path, threads: int, quick: bool) -> list[dict]:
 def run_decoding(folder: Path, threads: int, quick: bool) -> list[dict]:
     """Tokens told per second with a cache, against transformers."""
     import transformers
-    from decoding import SHAPES, compare, memory_speed
+    from decoding import SHAPES, compare
 
     transformers.logging.set_verbosity_error()
     speed, rows = memory_speed(), []

@@ -27,7 +27,7 @@ import os
 import statistics
 
 import torch
-from logs import append_row, holds, machine, processor, read_rows
+from logs import append_row, holds, machine, memory_speed, processor, processor_time, read_rows
 from rewards import asked, bits_per_byte, shipped, story_batch
 
 from companion.lora import linear_layers
@@ -167,7 +167,7 @@ def damping() -> None:
 
 def speed() -> None:
     import transformers
-    from decoding import SHAPES, bytes_moved, memory_speed, our_loop, peer, processor_time, their_loop
+    from decoding import SHAPES, bytes_moved, our_loop, peer, their_loop
 
     from companion.gpt import gpt2
 

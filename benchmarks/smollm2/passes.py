@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 sys.path.append(str(Path(__file__).parents[1]))
-from logs import machine, processor
+from logs import machine, memory_speed, note_instructions, processor
 
 from companion import load
 from companion.caching import KVCache
@@ -63,18 +63,6 @@ def prefill_time(model, n_tokens: int) -> float:
     return 1000 * (time.process_time() - begin)
 
 
-def memory_speed() -> float:
-    """Bytes a second at which a matrix that no cache holds is read."""
-    matrix = torch.ones(10_000, 10_000)
-    vector = torch.ones(10_000)
-    best = float("inf")
-    for _ in range(5):
-        begin = time.process_time()
-        matrix @ vector
-        best = min(best, time.process_time() - begin)
-    return matrix.nbytes / best
-
-
 @torch.inference_mode()
 def measure(model) -> dict:
     """The best times of a model, by what the pass is over."""
@@ -102,10 +90,7 @@ def main():
     for name, teller in tellers.items():
         entry[name] = measure(teller.reader())
         entry[name]["parameters"] = sum(p.numel() for p in teller.model.parameters())
-    log = json.loads(LOG.read_text("utf-8")) if LOG.exists() else {}
-    log[torch.backends.cpu.get_cpu_capability()] = entry
-    LOG.parent.mkdir(exist_ok=True)
-    LOG.write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+    note_instructions(LOG, entry, indent=1)
     print(json.dumps(entry, indent=1))
 
 

@@ -12,7 +12,6 @@ Writes data/models/smollm2/prompt_lookup.json, one entry for each set of instruc
 benchmarks/smollm2/passes.py names show a processor without AVX-512.
 """
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import torch
 
 sys.path.append(str(Path(__file__).parents[1]))
-from logs import machine, processor
+from logs import machine, note_instructions, processor
 
 from companion import load
 from companion.caching import KVCache, PromptLookup, speculative
@@ -99,10 +98,7 @@ def main():
                 f"{name:9} {what:18} {len(n):4} passes {sum(n):4} tokens {min(way_found['seconds']):6.2f} s"
             )
             print(line, flush=True)
-    log = json.loads(LOG.read_text("utf-8")) if LOG.exists() else {}
-    log[torch.backends.cpu.get_cpu_capability()] = entry
-    LOG.parent.mkdir(exist_ok=True)
-    LOG.write_text(json.dumps(log) + "\n", encoding="utf-8")
+    note_instructions(LOG, entry)
 
 
 if __name__ == "__main__":

@@ -2,59 +2,15 @@
 
 import keyword
 import re
+from pathlib import Path
 
 from companion.book import BookError
 from companion.book.files import replace_files
 from companion.book.imports import hidden_by
 from companion.book.manifest import NAME, Book
 
-SKELETON = '''\
----
-jupytext:
-  text_representation: {{extension: .md, format_name: myst}}
-kernelspec: {{name: python3, display_name: Python 3, language: python}}
----
-
-# {title}
-
-*You will be able to … Reading 40 minutes, running 30 seconds.*
-
-The question that the last chapter's model could not answer, shown by something that fails.
-
-## An example by hand
-
-Numbers that paper could do.
-
-```{{code-cell}} ipython3
-:tags: [export]
-def {module}(x: float) -> float:
-    """Replace this: the plain version of what the chapter teaches."""
-    return 2 * x
-```
-
-```{{code-cell}} ipython3
-print(f"{{{module}(3):g}}")
-```
-
-## The package's version
-
-What it adds, and why it is trusted: equal to PyTorch's in values and gradients. Its tests go into
-`tests/chapters/test_{module}.py`.
-
-## Use it
-
-## Break it
-
-## What you built
-
-## Going deeper
-
-## Exercises
-
-Five or six. Their checks go into `companion/exercises/ch{number}.py`; companion/exercises/README.md says how.
-
-## Further reading
-'''
+SKELETON = Path(__file__).with_name("templates") / "chapter.md"
+"""What a new chapter's text begins as."""
 
 
 def new_chapter(book: Book, name: str) -> str:
@@ -85,8 +41,8 @@ def new_chapter(book: Book, name: str) -> str:
         manifest = following.sub(lambda found: f"{block}\n\n{found[0]}", manifest, count=1) + "\n"
     files = {book.root / "book.toml": manifest.encode()}
     if not text.exists():
-        files[text] = SKELETON.format(
-            title=module.replace("_", " ").capitalize(), module=module, number=number
-        ).encode()
+        title = module.replace("_", " ").capitalize()
+        skeleton = SKELETON.read_text(encoding="utf-8")
+        files[text] = skeleton.format(title=title, module=module, number=number).encode()
     replace_files(book.root, files)
     return f"{book.relative(text)} is yours to write; then run `python -m companion.book sync {number}`"

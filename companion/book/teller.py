@@ -4,6 +4,8 @@ import ast
 import math
 import re
 import textwrap
+import tomllib
+from pathlib import Path
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
@@ -13,97 +15,14 @@ from companion.book.manifest import Book, Chapter
 from companion.book.model import MODEL
 from companion.book.text import headings_in
 
-PLACES = {
-    "00_start": ("How the next word is found", "flow"),
-    "01_tokenization": ("Encoding: apply the merges in the order of training", "cut"),
-    "04_attention": ("Where it looks", "heads"),
-    "08_generation": ("Text in, text out", "tell"),
-    "09_caching": ("The code", "cache"),
-}
+TEMPLATES = Path(__file__).with_name("templates")
+TABLES = tomllib.loads((TEMPLATES / "teller.toml").read_text(encoding="utf-8"))
+
+PLACES: dict[str, tuple[str, str]] = {name: tuple(place) for name, place in TABLES["places"].items()}
 """Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
 
-FLOW = [
-    (
-        "tokens",
-        "Tokens",
-        "The text is cut into pieces. Each piece has a number, its id.",
-        ["01_tokenization"],
-    ),
-    (
-        "embeddings",
-        "Embeddings",
-        "Each id selects a vector, and the position in the text adds another one.",
-        ["03_embeddings"],
-    ),
-    (
-        "blocks",
-        "Blocks",
-        "In each block, attention brings in earlier tokens, and an MLP then works on each token by itself.",
-        ["04_attention", "05_blocks"],
-    ),
-    (
-        "probabilities",
-        "Probabilities",
-        "The last vector is compared with those of all tokens. The scores become probabilities.",
-        ["06_gpt", "07_training"],
-    ),
-    (
-        "next",
-        "Next token",
-        "One token is drawn and appended to the text. Then all begins again.",
-        ["08_generation"],
-    ),
-]
-"""The way of a text through the model: part, title, what happens there, and the chapters that build it."""
-
-MIRRORS: list[tuple[str, str, list[tuple[str, str]]]] = [
-    ("readWeights", "One int8 a number, one float32 scale a row.", [("book/model", "rounded")]),
-    ("embed", "", [("embeddings", "GPTEmbedding.forward")]),
-    ("layerNorm", "PyTorch's `layer_norm`, written out.", [("blocks", "LayerNorm.forward")]),
-    ("linear", "The product that `nn.Linear` and `F.linear` make.", [("gpt", "GPT.logits")]),
-    ("mlp", "", [("blocks", "MLP.forward")]),
-    ("LayerCache", "With room for all positions from the start.", [("caching", "LayerCache.append")]),
-    ("KVCache", "", [("caching", "KVCache.__init__")]),
-    ("softmax", "", [("generation", "next_token_probabilities")]),
-    ("attend", "For one query, so that there is no mask.", [("attention", "attend")]),
-    (
-        "attention",
-        "",
-        [("attention", "CausalSelfAttention.project"), ("attention", "CausalSelfAttention.forward")],
-    ),
-    ("block", "", [("blocks", "Block.forward")]),
-    ("GPT", "", [("gpt", "GPT.hidden")]),
-    ("argmax", "", []),
-    ("cut", "Top-p alone.", [("generation", "cut")]),
-    ("nextTokenProbabilities", "", [("generation", "next_token_probabilities")]),
-    ("throwDart", "", [("generation", "draw_tokens")]),
-]
+MIRRORS = [(part["name"], part["words"], part["python"]) for part in TABLES["mirrors"]]
 """Each part of gpt.js, in its order: its name, a word on it, and the Python that it mirrors."""
-
-PAGE = """\
----
-html_theme.sidebar_secondary.remove: true
----
-
-# The model in the browser
-
-The [cover](/index.md) and chapters {chapters} let the shipped model (in chapter 1, its tokenizer) run in the
-page itself: on the reader's machine, in plain JavaScript, without a library and without a computing server.
-This page shows all of its arithmetic, one file of {lines} lines, part by part beside the Python that it
-mirrors.
-
-The weights are those of `{checkpoint}`: {parameters:,} numbers, the matrices rounded to int8 with one
-scale for each row. With the tokenizer and the patterns for the marks, {bytes:,} bytes are loaded, and only
-when a reader asks for them. The tests of the site compare both sides in Chromium: token ids, logits, where
-each head looks, and the tokens of temperature 0, with the same rounded weights in Python. Sums are kept in 64
-bits in JavaScript and in 32 bits in PyTorch, so that logits differ by rounding alone.
-
-In a story, two of the judge's questions are asked by regular expressions that the village exports
-({{doc}}`companion.village.marks </api/village.marks>`): is it a sentence of the village, and was each name in
-it told before? What is true, only the judge in Python knows.
-
-## The file, part by part
-"""
 
 
 def javascript_parts(source: str) -> dict[str, str]:
@@ -130,7 +49,8 @@ def python_part(book: Book, module: str, name: str) -> str:
         node = next((child for child in body if getattr(child, "name", None) == part), None)
     if node is None:
         raise BookError(
-            f"companion/{module}.py has no {name}, which the page of the model shows; mend MIRRORS"
+            f"companion/{module}.py has no {name}, which the page of the model shows; "
+            "mend [[mirrors]] in book/templates/teller.toml"
         )
     lines = source.splitlines()[node.lineno - 1 : node.end_lineno]
     if ast.get_docstring(node) is not None:
@@ -146,10 +66,10 @@ def flow(way: str) -> str:
     """
     folder = "" if way else "chapters/"
     parts = []
-    for part, title, words, names in FLOW:
-        links = [f'<a href="{folder}{name}.html">chapter {int(name[:2])}</a>' for name in names]
-        said = f'<span class="part">{title}</span> {words} ({" and ".join(links)})'
-        parts.append(f'<li data-part="{part}"><p>{said}</p></li>')
+    for part in TABLES["flow"]:
+        links = [f'<a href="{folder}{name}.html">chapter {int(name[:2])}</a>' for name in part["chapters"]]
+        said = f'<span class="part">{part["title"]}</span> {part["words"]} ({" and ".join(links)})'
+        parts.append(f'<li data-part="{part["part"]}"><p>{said}</p></li>')
     return f'<ol class="flow">{"".join(parts)}</ol>'
 
 
@@ -184,7 +104,8 @@ def place_tool(page: NotebookNode, chapter: Chapter, sizes: dict[str, int]) -> N
             if words == heading:
                 level = its_level
     raise BookError(
-        f"{chapter.name} has no section {heading!r} before another; mend PLACES in book/teller.py"
+        f"{chapter.name} has no section {heading!r} before another; "
+        "mend [places] in book/templates/teller.toml"
     )
 
 
@@ -206,7 +127,9 @@ def model_page(book: Book, source: str, described: dict, sizes: dict[str, int], 
     """
     parts = javascript_parts(source)
     if list(parts) != [name for name, _, _ in MIRRORS]:
-        raise BookError(f"gpt.js has the parts {', '.join(parts)}; name each in MIRRORS, in this order")
+        raise BookError(
+            f"gpt.js has the parts {', '.join(parts)}; name each in book/templates/teller.toml, in this order"
+        )
     numbers = [str(int(name.split("_")[0])) for name in PLACES]
     facts = {
         "chapters": f"{', '.join(numbers[:-1])} and {numbers[-1]}",
@@ -215,7 +138,8 @@ def model_page(book: Book, source: str, described: dict, sizes: dict[str, int], 
         "parameters": sum(math.prod(tensor["shape"]) for tensor in described["tensors"]),
         "bytes": sum(sizes.values()),
     }
-    out = [PAGE.format(**facts)]
+    page = (TEMPLATES / "browser.md").read_text(encoding="utf-8")
+    out = [page.format(**facts)]
     for name, words, python in MIRRORS:
         out += [f"### `{name}`", "", *([words, ""] if words else []), *mirror(book, parts[name], python)]
     return "\n".join(out)

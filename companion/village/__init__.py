@@ -19,7 +19,7 @@ reading a story recovers every choice, and with them its exact probability.
   said, what a sentence does to the truth, and the sentences themselves.
 - `companion.village.machine`: tells and reads stories with them.
 - `companion.village.judge`: what is true, and what is not, in any text.
-- `companion.village.marks`: two of its questions, and the sentences as data for other languages.
+- `companion.village.marks`: the sentences as data for other languages.
 - `companion.village.measures`: floors to compare a loss with, and what a model's stories show of it.
 - `companion.village.splits`: the shipped stories, and files of others.
 - `companion.village.wordings`: the same sentences in the chronicle's words, for a translator.
@@ -51,14 +51,6 @@ from companion.village.splits import (
     write_stories,
 )
 from companion.village.words import KINDS
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command line of ``python -m companion.village``."""
-    from companion.village.__main__ import main as run  # on use: `python -m` runs that module itself
-
-    return run(argv)
-
 
 __all__ = [
     "DATA",

@@ -19,8 +19,8 @@ from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
 from companion.village.strangers import DECLINE, strange_messages
-from companion.village.tasks import moments
-from companion.village.words import KINDS, NUMBERS
+from companion.village.tasks import checked_kinds, moments
+from companion.village.words import KINDS, NUMBERS, read_table
 
 
 class Asked(NamedTuple):
@@ -31,71 +31,18 @@ class Asked(NamedTuple):
     answer: str
 
 
+_TABLE = read_table("dialogues.toml")
+
 ASKED = {
-    "who has": Asked(
-        "thing",
-        ("Who holds the {x} now?", "Which of them has the {x}?", "In whose hands is the {x}?"),
-        "{y} has the {x}.",
-    ),
-    "where is the thing": Asked(
-        "thing",
-        ("Where can I find the {x}?", "Where is the {x} now?", "At which place is the {x}?"),
-        "The {x} is at the {y}.",
-    ),
-    "where is somebody": Asked(
-        "name",
-        ("Where can I find {x}?", "Where is {x} now?", "At which place is {x}?"),
-        "{x} is at the {y}.",
-    ),
-    "how many": Asked(
-        "goods",
-        ("How many {x} does {z} have?", "Count the {x} of {z}.", "What number of {x} has {z} now?"),
-        "{z} has {y} {x}.",
-    ),
-    "who is": Asked(
-        "role",
-        ("Who is the {x}?", "What is the {x} called?", "Tell me the name of the {x}."),
-        "It is the {x} {y}.",
-    ),
-    "who broke": Asked(
-        "thing",
-        ("Who broke the {x}?", "Who was it that broke the {x}?", "In whose hands did the {x} break?"),
-        "The {x} was broken by {y}.",
-    ),
-    "whose": Asked(
-        "thing",
-        ("Who lent the {x}?", "Who must get the {x} back?", "To whom does the {x} belong?"),
-        "The {x} belongs to {y}.",
-    ),
-    "what color": Asked(
-        "thing",
-        ("What color is the {x}?", "Which color has the {x}?", "Name the color of the {x}."),
-        "The {x} is {y}.",
-    ),
+    kind: Asked(asked["about"], tuple(asked["wordings"]), asked["answer"])
+    for kind, asked in _TABLE["asked"].items()
 }
 """The kinds of questions. z, where there is one, is whom the x belong to."""
 
 NOBODY = "Nobody said."
 """The answer to a question about what the story does not mention."""
-ORDERS = ("Tell a story about the {r} {A} and a {c} {n}.", "I want to hear of the {r} {A} and a {c} {n}.")
-LOOSE_ORDERS = (
-    "Tell me a story.",
-    "Tell a story.",
-    "A story, please.",
-    "Can you tell me a story?",
-    "I want to hear a story.",
-    "Tell me another story.",
-    "Tell a story about {A}.",
-    "Tell a story about the {r} {A}.",
-    "Tell me a story about a {r}.",
-    "Tell me a story about a {n}.",
-    "Tell me a story about a {c} {n}.",
-    "Please tell me a story about the {r} {A} and a {c} {n}.",
-    "Tell me a story about the {r} {A} and a {c} {n}.",
-    "Can you tell a story about the {r} {A} and a {c} {n}?",
-    "I want a story about the {r} {A} and a {n}.",
-    "A story about {A} and a {c} {n}, please.",
-)
+ORDERS = tuple(_TABLE["orders"]["strict"])
+LOOSE_ORDERS = tuple(_TABLE["orders"]["loose"])
 """Orders in other words, some of which leave out the person or the thing."""
 SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
 SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
@@ -183,17 +130,6 @@ def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str
     return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
 
 
-def _check_kinds(kinds: Iterable[str]) -> list[str]:
-    """The kinds as a list. ValueError for none, and for one that is not in `ASKED`."""
-    kinds = list(kinds)
-    for kind in kinds:
-        if kind not in ASKED:
-            raise ValueError(f"kind {kind!r} is none of {', '.join(ASKED)}")
-    if not kinds:
-        raise ValueError(f"kinds=[] must name at least one of {', '.join(ASKED)}")
-    return kinds
-
-
 # -- conversations -------------------------------------------------------------------------------------------
 
 
@@ -203,7 +139,7 @@ def asked(n: int, seed: int, kinds: Sequence[str] = tuple(ASKED), known: bool = 
     known: whether the story tells the answer; where not, it does not mention what is asked about, and the
     answer is `NOBODY`. The same for the same seed; stories of the shipped splits are left out.
     """
-    kinds, rng, told = _check_kinds(kinds), Random(seed), fresh(seed)
+    kinds, rng, told = checked_kinds(kinds, ASKED), Random(seed), fresh(seed)
     found: list[Dialogue] = []
     for kind in islice(cycle(kinds), n):
         for story in told:
@@ -230,7 +166,7 @@ def lessons(
     others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
     stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
     """
-    kinds, rng = _check_kinds(kinds), Random(seed)
+    kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
     for kind in islice(cycle(kinds), n):
         told = rng.choice(pool[kind])

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from companion.village.effects import EFFECTS
 from companion.village.facts import State
 from companion.village.machine import CAST, VILLAGE, Pattern, Slot, Step, Village
-from companion.village.rules import RULES, exists, holding, number
+from companion.village.rules import RULES, eater, exists, holding, number
 
 LONGEST_SENTENCE = 40  # words; the village's own have 27 at most
 ECHOES = {
@@ -67,10 +67,6 @@ class Verdict:
 
 def whole_kind(s, kind, *earlier):
     return kind
-
-
-def who_eats(s, kind):
-    return list(s.goods)
 
 
 def empty_handed_eater(s, kind):
@@ -107,9 +103,9 @@ MANNERS: dict[str | tuple[str, str], tuple[Callable[..., list[str]], str]] = {
     "new_noun": (not_here_now, "a {word} was mentioned already"),
     ("new_noun", "wishes"): (whole_kind, "a {word} was mentioned already"),
     "new_goods": (whole_kind, "somebody has {word} already"),
-    "adder": (who_eats, "{word} has more than fifteen things to eat"),
-    "nibbler": (who_eats, FEW),
-    "sharer": (who_eats, FEW),
+    "adder": (eater, "{word} has more than fifteen things to eat"),
+    "nibbler": (eater, FEW),
+    "sharer": (eater, FEW),
     "buyer": (empty_handed_eater, FEW),
     "some": (fewer_than_all, "{word} would leave fewer than two"),
     ("occupied", "weather_comes"): (whole_kind, "nobody is at the {word}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log2
 from random import Random
@@ -277,26 +277,6 @@ class Village:
             sentences.append(pattern.fill(words))
             self.advance(state, pattern, said, sentences[-1])
         return Story(" ".join(sentences), facts(state), surprise)
-
-    def continuations(self, state: State) -> Iterator[tuple[str, float, State]]:
-        """Every sentence that can come next, with its probability and the state after it."""
-        total, menu, options = self.menu(state)
-        for unit, patterns in menu:
-            for pattern in patterns:
-                fillings = [([], {}, unit / total)]
-                for slot in pattern.slots:
-                    fillings = list(self._fill_next(state, slot, fillings, options))
-                for words, said, chance in fillings:
-                    after, text = state.copy(), pattern.fill(words)
-                    self.advance(after, pattern, said, text)
-                    yield text, chance, after
-
-    def _fill_next(self, state: State, slot: Slot, fillings: list, options: dict) -> Iterator[tuple]:
-        """Every way to fill one slot more, with its probability."""
-        for words, said, chance in fillings:
-            allowed = self.allowed(state, slot, said, options)
-            for word in allowed:
-                yield [*words, word], said | {slot.letter: word}, chance / len(allowed)
 
     # ---- reading ----
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from companion.village.rules import holding
 from companion.village.tasks import Question, moments
 from companion.village.words import KINDS
 
@@ -87,12 +88,8 @@ def holders(text: str, thing: str, places: Sequence[int]) -> list[str | None]:
     places: positions of characters, in any order. None where nobody holds it. Raises ValueError for a text
     that is no story of the village.
     """
-    known = [(step.start, _holder(state, thing)) for state, step in moments(text)]
+    known = [(step.start, holding(state, thing)) for state, step in moments(text)]
     return [[name for start, name in known if start <= max(0, place)][-1] for place in places]
-
-
-def _holder(state, thing: str) -> str | None:
-    return next((name for name, held in state.thing.items() if held.noun == thing), None)
 
 
 def _tokens(kind: str, tokenizer) -> list[int]:

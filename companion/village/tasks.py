@@ -54,12 +54,7 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
 
     Stories of the shipped splits are left out. Raises ValueError for a kind that is not in `QUESTIONS`.
     """
-    kinds = list(kinds)
-    for kind in kinds:
-        if kind not in QUESTIONS:
-            raise ValueError(f"kind {kind!r} is none of the village's: {', '.join(QUESTIONS)}")
-    if not kinds:
-        raise ValueError(f"kinds=[] must name at least one of {', '.join(QUESTIONS)}")
+    kinds = checked_kinds(kinds, QUESTIONS)
     stories, rng, asked = fresh(seed), Random(seed), []
     for kind in islice(cycle(kinds), n):
         found: list[Question] = []
@@ -67,6 +62,17 @@ def questions(n: int, seed: int, kinds: Iterable[str] = tuple(QUESTIONS)) -> lis
             found = list(_questions_of(next(stories), kind, rng))
         asked.append(rng.choice(found))
     return asked
+
+
+def checked_kinds(kinds: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The kinds as a list. Raises ValueError for none, and for a kind that is not known."""
+    kinds = list(kinds)
+    for kind in kinds:
+        if kind not in known:
+            raise ValueError(f"kind {kind!r} is none of {', '.join(known)}")
+    if not kinds:
+        raise ValueError(f"kinds=[] must name at least one of {', '.join(known)}")
+    return kinds
 
 
 def moments(text: str) -> Iterator[tuple[State, ToldSentence]]:

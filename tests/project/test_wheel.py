@@ -27,6 +27,9 @@ def test_a_wheel_has_its_data_and_lists_the_course(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(unpacked)
+    read = {path.relative_to(source) for path in (source / "companion").rglob("*") if path.is_file()}
+    read = {path for path in read if path.name != "README.md"}
+    assert not [path for path in read if not (unpacked / path).is_file()]
 
     def run(*arguments: str) -> str:
         environment = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONUTF8": "1"}

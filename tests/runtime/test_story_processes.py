@@ -17,6 +17,7 @@ from companion import cli, village
 from companion.runtime.data import story_processes
 from companion.runtime.data.story_processes import Telling
 from companion.village import splits
+from companion.village.__main__ import main
 
 TEXTS = texts(__file__)
 
@@ -38,7 +39,7 @@ def test_the_stories_of_a_training_are_those_that_one_process_would_tell():
 def test_a_share_goes_on_where_the_one_before_it_ends(tmp_path, monkeypatch):
     expected = village.fresh_stories(40, 4)
     monkeypatch.setattr(splits, "PLACES", {4: (20, 30)})
-    assert village.main(["--places", "--out", str(tmp_path)]) == 0
+    assert main(["--places", "--out", str(tmp_path)]) == 0
     states = json.loads((tmp_path / "places.json").read_text(encoding="utf-8"))["4"]
     known = {int(number): splits._STATE.unpack(b64decode(state)) for number, state in states.items()}
     monkeypatch.setattr(splits, "places", lambda seed: known)

@@ -5,10 +5,11 @@ import random
 import re
 
 import pytest
+from support.marks import mark
 
 from companion.village import judge, load_split, story
 from companion.village.machine import VILLAGE
-from companion.village.marks import as_data, introducing, mark
+from companion.village.marks import as_data, introducing
 
 TEXT = (
     "Once upon a time, the mouse Hazel lived by the mill. Blub, said the fish. "

@@ -4,12 +4,12 @@ import random
 
 import pytest
 import torch
+from support.marks import mark
 
 from companion.caching import KVCache
 from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
-from companion.village.marks import mark
 
 LOAD = """async () => {
   const [gpt, { Tokenizer }, marks] = await Promise.all(

@@ -1,5 +1,5 @@
 // Two of the judge's questions, asked in plain JavaScript: is it a sentence of the village, and was each name
-// in it told before? The patterns come from companion.village; the mirror of companion/village/marks.py.
+// in it told before? The patterns come from companion.village; the mirror of tests/support/marks.py.
 
 // What Python's str.split() takes for white space.
 const WHITE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
