@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 WIDTH, HEIGHT = 380, 800
+HAS_MATHJAX = "() => !document.querySelector('script[src*=mathjax]') || window.MathJax?.startup?.promise"
 TEXTS = {"document", "script", "stylesheet", "fetch", "xhr"}
 
 
@@ -40,6 +41,8 @@ def traced(browser, page, address: str) -> list[dict]:
         categories = ["toplevel", "loading", "devtools.timeline", "blink.user_timing"]
         browser.start_tracing(page=page, path=str(path), categories=categories)
         page.goto(address, wait_until="networkidle")
+        page.wait_for_function(HAS_MATHJAX)
+        page.evaluate("() => window.MathJax?.startup.promise.then(() => null)")  # the equations
         page.wait_for_timeout(2000)
         browser.stop_tracing()
         return json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
@@ -106,7 +109,7 @@ def main() -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name in args.pages:
             measure(browser, args.site, f"http://127.0.0.1:{server.server_port}", name)
         browser.close()
