@@ -3,7 +3,7 @@
     python benchmarks/faq.py
 
 Words, runs of letters, both, and the mean of a model's token embeddings, on the first half of the questions
-in tests/paraphrases.py; then the chosen index on the second half.
+in tests/support/paraphrases.json; then the chosen index on the second half.
 """
 
 import re

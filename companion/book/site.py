@@ -180,6 +180,29 @@ def run_sphinx(book: Book, source: Path, out: Path, doctrees: Path) -> None:
         raise BookError(f"the site has warnings; mend what they name:\n{found}")
 
 
+ICON_SCRIPT = re.compile(r"""\s*<script[^>]* src="[^"]*scripts/fontawesome\.js[^"]*"></script>""")
+"""A script of 1.6 MB that draws icons anew, which the theme's style sheet and font draw already."""
+SEARCH_SCRIPTS = re.compile(
+    r"""\s*<script src="[^"]*(?:/searchtools|/language_data|searchindex)\.js"></script>"""
+)
+"""The search and its index of 0.5 MB, which the theme puts into each page's head, though search.html alone
+searches."""
+
+
+def lighter_pages(out: Path) -> None:
+    """Take from each page what it loads and never uses, and from the site the files that no page loads."""
+    for path in out.rglob("*.html"):
+        if "_static" in path.relative_to(out).parts:
+            continue
+        page = ICON_SCRIPT.sub("", path.read_text(encoding="utf-8"))
+        if path.name != "search.html":
+            page = SEARCH_SCRIPTS.sub("", page)
+        path.write_text(page, encoding="utf-8")
+    scripts = out / "_static" / "scripts"
+    for path in [scripts / "fontawesome.js", *scripts.glob("*.js.map")]:
+        path.unlink(missing_ok=True)
+
+
 def build_site(book: Book, folder: Path) -> str:
     """Build the site into folder, which is replaced when all is made, and return a line on what was built.
 
@@ -203,6 +226,7 @@ def build_site(book: Book, folder: Path) -> str:
         source.mkdir()
         stage(book, source)
         run_sphinx(book, source, out, Path(temporary) / "doctrees")
+        lighter_pages(out)
         add_policies(out)
         shutil.rmtree(out / "_sources")
         (out / "_sources" / "chapters").mkdir(parents=True)

@@ -1,9 +1,10 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-Four things make it survive what strangers type. Old turns are dropped when the context is full. Questions
-about the course are answered from its frequent questions and its glossary, because a model of the village
-cannot know them. A message that the model declined is not remembered. And an order for a story begins a new
-conversation, because the context has room for one story and the questions about it.
+Four things make it survive what strangers type. Old turns are dropped when the context is full, but the
+story that was ordered last stays. Questions about the course are answered from its frequent questions and its
+glossary, because a model of the village cannot know them. A message that the model declined is not
+remembered. And an order for a story begins a new conversation, because the context has room for one story and
+the questions about it.
 """
 
 import sys
@@ -19,7 +20,7 @@ from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
-from companion.village.dialogues import orders_a_story
+from companion.serve.story_chat import StoryChat
 from companion.village.strangers import DECLINE
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
@@ -45,7 +46,7 @@ class ChatPlan:
     chat: Chat
     course: CourseQuestions | None  # answers questions about the course; None to leave all to the model
     greeting: str  # printed first where a person types
-    say: str | None  # the only message; None to read messages from the input
+    say: list[str]  # the messages; empty to read them from the input
     max_new_tokens: int
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
     marks: Marks | None = None  # how to show the judge's verdicts on a story; None for no marks
@@ -54,7 +55,8 @@ class ChatPlan:
 
 def add(parser) -> None:
     add_model_and_revision(parser, default=ANSWERER, said="the assistant that comes with the course")
-    parser.add_argument("--say", metavar="TEXT", help="send this one message, print the answer, and exit")
+    about = "send this message, print the answer, and exit; several --say are one conversation"
+    parser.add_argument("--say", metavar="TEXT", action="append", default=[], help=about)
     about = "let the model answer questions about the course, too (default: for a public model)"
     parser.add_argument("--model-only", action="store_true", help=about)
     parser.add_argument(
@@ -90,10 +92,11 @@ def plan(args, held: ExitStack) -> ChatPlan:
     options = dict(teller.tokenizer.sampling)
     options |= {name: value for name, value in given.items() if value is not None}
     check_answers(args.model, teller)
-    chat = Chat(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
-    if args.say is not None and not args.say.strip():
+    if not all(text.strip() for text in args.say):
         raise ValueError("--say is empty; type what is to be answered, in quotes")
     ours = not (args.model_only or teller.tokenizer.is_public)
+    kind = StoryChat if ours else Chat
+    chat = kind(teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **options)
     course = CourseQuestions() if ours else None
     greeting = GREETING if args.model == ANSWERER and ours else ""
     marks = marks_of(args.marks, args.model, teller.tokenizer)
@@ -102,8 +105,9 @@ def plan(args, held: ExitStack) -> ChatPlan:
 
 def do(plan: ChatPlan) -> None:
     """Answer until the input ends. A message that cannot be answered is said so, and nothing is lost."""
-    if plan.say is not None:
-        answer(plan, plan.say)
+    if plan.say:
+        for turn, text in enumerate(plan.say):
+            answer(plan, text, None if plan.seed is None else plan.seed + turn)
         return
     if sys.stdin is None:  # closed, as by <&-
         return
@@ -148,9 +152,6 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     if found:
         print(f"{found.answer}\n(From {found.source}.)")
         return
-    seed = plan.seed if seed is None else seed
-    if plan.course and orders_a_story(text):
-        plan.chat.reset()
     messages_before, dropped_before = plan.chat.messages, plan.chat.dropped
     said = ""
     pieces = plan.chat.stream(text, plan.max_new_tokens, seed)

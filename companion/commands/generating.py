@@ -1,6 +1,7 @@
 """companion generate: a text from a prompt."""
 
 import dataclasses
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from companion.runtime.command_line.settings import (
     check_drawing,
     read_settings,
 )
-from companion.runtime.command_line.terminal import is_read
+from companion.runtime.command_line.terminal import is_read, is_terminal
 
 
 @dataclass
@@ -29,6 +30,7 @@ class GeneratePlan:
     prompt: str
     options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
     marks: Marks | None  # how to show the judge's verdicts; None for a text that has no judge
+    chose_seed: bool = False  # whether the seed in options was chosen here, so that nobody knows it yet
 
 
 def add(parser):
@@ -81,7 +83,11 @@ def plan(args, held: ExitStack) -> GeneratePlan:
     teller.encode(drawing.prompt)
     options = dataclasses.asdict(drawing) | {"repetition_penalty": penalty}
     prompt = options.pop("prompt")
-    return GeneratePlan(teller, prompt, options, marks_of(args.marks, args.model, teller.tokenizer))
+    chose_seed = options["seed"] is None and options["temperature"] > 0 and options["top_k"] != 1
+    if chose_seed:
+        options["seed"] = secrets.randbelow(1_000_000)
+    marks = marks_of(args.marks, args.model, teller.tokenizer)
+    return GeneratePlan(teller, prompt, options, marks, chose_seed)
 
 
 def do(plan: GeneratePlan) -> None:
@@ -99,4 +105,8 @@ def pieces_of(plan: GeneratePlan) -> Iterator[str]:
 
 
 def report(plan: GeneratePlan, result: None) -> None:
+    """End the line. In a terminal, name a seed that was chosen here, so that the text can be made again."""
     print()
+    if plan.chose_seed and is_terminal():
+        seed = plan.options["seed"]
+        print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")

@@ -425,3 +425,27 @@ def test_a_module_has_the_same_page_when_it_is_made_again():
     first, second = (module_page(REAL, "training", None) for _ in range(2))
     assert first == second
     assert "Trainer(model, batches" in first
+
+
+def test_a_page_loads_no_script_that_it_does_not_use(tmp_path):
+    from companion.book.site import lighter_pages
+
+    icons = '<script defer src="{up}_static/scripts/fontawesome.js?digest=1"></script>'
+    search = [
+        f'<script src="{{up}}{name}.js"></script>'
+        for name in ("_static/searchtools", "_static/language_data", "searchindex")
+    ]
+    kept = '<script src="{up}_static/book.js?v=1"></script>'
+    scripts = tmp_path / "_static" / "scripts"
+    scripts.mkdir(parents=True)
+    for name in ("fontawesome.js", "fontawesome.js.map", "bootstrap.js"):
+        (scripts / name).write_text("")
+    for name, up in (("index", ""), ("search", ""), ("chapters/01_averages", "../")):
+        page = tmp_path / f"{name}.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text("\n".join([icons, *search, kept]).format(up=up))
+    lighter_pages(tmp_path)
+    assert [path.name for path in scripts.iterdir()] == ["bootstrap.js"]
+    assert (tmp_path / "index.html").read_text().strip() == kept.format(up="")
+    assert (tmp_path / "chapters" / "01_averages.html").read_text().strip() == kept.format(up="../")
+    assert (tmp_path / "search.html").read_text().count("<script") == 4

@@ -160,6 +160,19 @@ def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
 
 
 @pytest.mark.gate
+def test_a_seed_that_was_chosen_is_named_in_a_terminal_alone(capsys, monkeypatch):
+    argv = ["generate", "--max-new-tokens", "20"]
+    assert "seed" not in said(capsys, argv)  # piped: the text and nothing else
+    monkeypatch.setattr("companion.commands.generating.is_terminal", lambda: True)
+    text, line = said(capsys, argv).splitlines()
+    (seed,) = re.fullmatch(
+        r"\(seed (\d+); the same command with --seed \1 gives this text again\)", line
+    ).groups()
+    assert said(capsys, [*argv, "--seed", seed]) == f"{text}\n"
+    assert "seed" not in said(capsys, [*argv, "--temperature", "0"])
+
+
+@pytest.mark.gate
 def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
     told = said(capsys, ["generate", "--seed", "3"])
     assert told == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"

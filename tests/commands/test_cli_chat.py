@@ -92,6 +92,25 @@ def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
     assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
 
 
+def test_several_messages_are_one_conversation_in_order(made, monkeypatch, capsys):
+    both = ["--say", "Who has the key?", "--say", "And the hat?"]
+    assert chat(monkeypatch, capsys, made[2], "", *both) == "Mara.\nOtto.\n"
+
+
+@pytest.mark.gate
+def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeypatch, capsys):
+    from companion.village.dialogues import facts_of, state_of
+
+    asked = [ORDER, *["Who holds the kite now?"] * 12, "/history"]
+    lines = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
+    holder = {thing: name for thing, name, _ in facts_of(state_of(lines[0]))["who has"]}["kite"]
+    assert lines.count(f"({FULL}.)") == 1
+    answers = [line for line in lines[1:14] if line != f"({FULL}.)"]
+    assert answers == [f"{holder} has the kite."] * 12
+    users = [line for line in lines if line.startswith("user: ")]
+    assert users[0] == f"user: {ORDER}" and 3 < len(users) < 12
+
+
 @pytest.mark.gate
 def test_without_a_model_the_shipped_answerer_answers(capsys):
     from companion.village.dialogues import asked, has_both

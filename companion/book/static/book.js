@@ -33,6 +33,24 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 
+  // On a phone a figure's words are small; a button shows it as large as on a wide screen, to be scrolled.
+  document.querySelectorAll(".bd-article figure:has(img)").forEach((figure) => {
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    const picture = figure.querySelector("a:has(> img), img");
+    picture.replaceWith(frame);
+    frame.append(picture);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "enlarge";
+    button.textContent = "Enlarge the figure";
+    button.addEventListener("click", () => {
+      const large = figure.classList.toggle("large");
+      button.textContent = large ? "Fit the figure to the screen" : "Enlarge the figure";
+    });
+    frame.after(button);
+  });
+
   // A notebook is to be saved; some servers would have it shown as text.
   document.querySelectorAll("a.btn-download-source-button").forEach((link) => link.setAttribute("download", ""));
 });

@@ -9,6 +9,7 @@ from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
+from companion.serve.story_chat import StoryChat
 from companion.village.dialogues import orders_a_story
 from companion.village.strangers import DECLINE
 
@@ -43,10 +44,11 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
     stop, place = st.empty(), st.empty()
     stop.button("Stop", key="stop chat")
     try:
-        chat = Chat(
+        ours = not teller.tokenizer.is_public
+        kind = StoryChat if ours else Chat
+        chat = kind(
             teller.model, teller.tokenizer, teller.make_cache, teller.fuse, **teller.tokenizer.sampling
         )
-        ours = not teller.tokenizer.is_public
         for before in earlier:
             if before.answer.strip() == DECLINE:
                 continue  # it would take room from the next story
@@ -56,8 +58,6 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
                 {"role": "user", "content": before.asked},
                 {"role": "assistant", "content": before.answer},
             ]
-        if ours and orders_a_story(turn.asked):
-            chat.reset()
         for piece in chat.stream(turn.asked):
             turn.answer += piece
             place.html(html_parts.plain(turn.answer))
