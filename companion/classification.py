@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-# Cell fd1ed0c9, under “By hand: a head”
+# Cell cf1be662, under “Logistic regression: a head with two classes”
 def fit_head(
     features: torch.Tensor,
     labels: torch.Tensor,
@@ -44,18 +44,33 @@ def fit_head(
     weights: torch.Tensor | None = None,
     decay: float = 0.01,
 ) -> nn.Linear:
-    """The linear head with the least mean surprise at the labels: multinomial logistic regression.
+    """Fit a linear head by multinomial logistic regression, equation (1).
 
-    features: (N, F), of any scale. labels: (N,) int64. weights: (n_classes,), what each class counts.
-    decay: times the sum of squares of the head's weights on features of spread 1, added to the mean. Raises
-    ValueError for labels outside 0 … n_classes - 1.
+    Args:
+        features: (N, F), of any scale.
+        labels: (N,) int64, from 0 to n_classes - 1.
+        n_classes: Number of classes.
+        weights: (n_classes,), how much a row of each class counts; None for all the same.
+        decay: Factor of the sum of squares of the weights, which apply to features with a standard
+            deviation of 1.
+
+    Returns:
+        The head, which needs no scaling of its input and no gradient.
+
+    Raises:
+        ValueError: If a label is out of range, or a feature is not finite.
     """
-    labels, features = as_labels(labels, n_classes), finite("features", features.double())
-    mean, spread = features.mean(0), features.std(0, correction=0)
-    x = (features - mean) / spread.where(spread > 1e-6, 1.0)  # a feature that never changes says nothing
-    weights = None if weights is None else weights.double()
+    labels = as_labels(labels, n_classes)
+    features = finite("features", features.double())
+    mean = features.mean(0)
+    spread = features.std(0, correction=0)
+    spread = spread.where(spread > 1e-6, 1.0)  # a feature that never changes stays 0
+    x = (features - mean) / spread
+    if weights is not None:
+        weights = weights.double()
     head = nn.Linear(x.shape[1], n_classes, dtype=torch.float64)
-    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def loss():
@@ -65,18 +80,24 @@ def fit_head(
         return total
 
     optimizer.step(loss)
-    with torch.no_grad():  # the same scores from features as they are
-        head.weight /= spread.where(spread > 1e-6, 1.0)
+    with torch.no_grad():  # the same scores from the original features
+        head.weight /= spread
         head.bias -= head.weight @ mean
     return head.float().requires_grad_(False)
 
 
-# Cell cf1be662, under “Baselines first”
+# Cell f7619dd2, under “Baselines first”
 def word_counts(texts: Sequence[str], words: Sequence[str] | None = None) -> tuple[torch.Tensor, list[str]]:
-    """How often each word stands in each text, (N, W) float32, and the W words.
+    """Count how often each word occurs in each text.
 
-    words: those to count; unless given, all that the texts have, the most frequent first. A word is a run of
-    letters, digits and underscores; capitals count as small letters.
+    A word is a sequence of letters, digits and underscores. Capital letters count as small ones.
+
+    Args:
+        texts: N texts.
+        words: The W words to count. None for all words of the texts, the most frequent first.
+
+    Returns:
+        The counts, (N, W) float32, and the words.
     """
     found = [Counter(re.findall(r"\w+", text.lower())) for text in texts]
     if words is None:
@@ -88,14 +109,23 @@ def word_counts(texts: Sequence[str], words: Sequence[str] | None = None) -> tup
     return counts.float().reshape(len(found), len(words)), list(words)
 
 
-# Cell 1042c7c8, under “A model with two classes”
+# Cell 26ead620, under “A classifier on top of the model”
 class Classifier(nn.Module):
-    """A head on a language model's hidden states: (B, T) tokens, (B, T) mask -> scores (B, n_classes).
+    """Linear head on the hidden states of a language model.
 
-    model: has hidden(tokens) -> (B, T, C), blocks, and config.d_model. read: "last", the state at each row's
-    last token, or "mean", over its tokens. mask: True where a token is real; padding is on the right.
-    Raises ValueError for another read, and for fewer than two classes.
-    Source: Radford et al., 2018 (GPT), section 3.2.
+    Args:
+        model: Has hidden(tokens) -> (B, T, C), blocks, and config.d_model, as GPT.
+        n_classes: Number of classes, at least 2.
+        read: "last" for the state at each row's last token, "mean" for the mean over its tokens.
+
+    Raises:
+        ValueError: If read is another word, or n_classes is below 2.
+
+    Shape:
+        (B, T) tokens and (B, T) mask -> (B, n_classes) scores.
+
+    Reference:
+        Radford et al., 2018 (GPT), section 3.2.
     """
 
     def __init__(self, model: GPT, n_classes: int, read: str = "last"):
@@ -104,12 +134,14 @@ class Classifier(nn.Module):
             raise ValueError(f"read={read!r} must be 'last' or 'mean'")
         if n_classes < 2:
             raise ValueError(f"n_classes={n_classes} must be at least 2; with one there is nothing to tell")
-        self.model, self.read = model, read
+        self.model = model
+        self.read = read
         self.head = nn.Linear(model.config.d_model, n_classes)
-        nn.init.zeros_(self.head.weight), nn.init.zeros_(self.head.bias)  # every class equally likely
+        nn.init.zeros_(self.head.weight)  # at first every class is equally likely
+        nn.init.zeros_(self.head.bias)
 
     def states(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) -> (B, C): what the head reads of each row."""
+        """Return what the head reads of each row, (B, T) -> (B, C)."""
         hidden = self.model.hidden(tokens)  # (B, T, C)
         if self.read == "mean":
             return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
@@ -117,66 +149,103 @@ class Classifier(nn.Module):
         return hidden[torch.arange(len(tokens), device=tokens.device), last]
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(B, T) int64 and (B, T) bool -> (B, n_classes)."""
+        """Compute the scores of the classes.
+
+        Args:
+            tokens: (B, T) int64, padded on the right.
+            mask: (B, T) bool, True where a token is real.
+        """
         return self.head(self.states(tokens, mask))
 
 
-# Cell 26ead620, under “A model with two classes”
+# Cell f5e6c095, under “A classifier on top of the model”
 @torch.no_grad()
 def read_states(classifier: Classifier, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
-    """What the head reads of each row of token ids: (N, C), on the CPU, in the order of the rows.
+    """Return what the head reads of each row of token ids.
 
-    Rows of like length are read together, so there is little padding. Raises ValueError for an empty row and
-    for one that is longer than the model's context.
+    Rows of similar length are read together, so that there is little padding.
+
+    Args:
+        classifier: Its head is not used.
+        rows: N lists of token ids.
+        batch_size: Rows that are read at once.
+
+    Returns:
+        (N, C) states on the CPU, in the order of the rows.
+
+    Raises:
+        ValueError: If a row is empty or longer than the model's context.
     """
     longest = classifier.model.config.context_length
     for i, row in enumerate(rows):
         if not 0 < len(row) <= longest:
             raise ValueError(f"row {i} has {len(row)} tokens; the model reads 1 to {longest}; shorten it")
-    device, order = classifier.head.weight.device, sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    device = classifier.head.weight.device
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     states = torch.empty(len(rows), classifier.head.in_features)
     with eval_mode(classifier):
-        for i in range(0, len(order), batch_size):
-            here = order[i : i + batch_size]
+        for i in range(0, len(by_length), batch_size):
+            here = by_length[i : i + batch_size]
             tokens, mask = pad_batch([rows[j] for j in here], pad_id=0)
             states[here] = classifier.states(tokens.to(device), mask.to(device)).float().cpu()
     return finite("states", states)
 
 
-# Cell f5e6c095, under “A model with two classes”
+# Cell 92598a71, under “A classifier on top of the model”
 class TextClassifier:
-    """A classifier with its tokenizer and the names of its classes: classify(texts) -> probabilities.
+    """Classifier with its tokenizer and the names of its classes.
 
-    classes: a name for each of the head's scores. Raises ValueError where there are more or fewer.
+    Args:
+        classifier: A Classifier.
+        tokenizer: The tokenizer of its model.
+        classes: A name for each score of the head.
+
+    Raises:
+        ValueError: If there are not as many names as scores.
     """
 
     def __init__(self, classifier: Classifier, tokenizer, classes: Sequence[str]):
-        self.classifier, self.tokenizer, self.classes = classifier, tokenizer, list(classes)
-        self.begin, self.empty = tokenizer.begin, [tokenizer.end]
-        if len(self.classes) != classifier.head.out_features:
-            n = classifier.head.out_features
+        self.classifier = classifier
+        self.tokenizer = tokenizer
+        self.classes = list(classes)
+        self.begin = tokenizer.begin
+        self.empty = [tokenizer.end]
+        n = classifier.head.out_features
+        if len(self.classes) != n:
             raise ValueError(f"classes has {len(self.classes)} names for {n} scores; give one for each")
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """Each text as the model reads it: what begins a text, here <|endoftext|>, then its tokens."""
+        """Encode each text as the model reads it, with the token that begins a text."""
         return [[*self.begin, *self.tokenizer.encode(text)] or self.empty for text in texts]
 
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """For each text the probability of each class. Raises ValueError as read_states does."""
-        states, head = read_states(self.classifier, self.rows(texts)), self.classifier.head
+        """Return the probability of each class, for each text.
+
+        Raises:
+            ValueError: If a text is too long, see read_states.
+        """
+        states = read_states(self.classifier, self.rows(texts))
+        head = self.classifier.head
         with torch.no_grad():
-            shares = finite(
-                "probabilities", head(states.to(head.weight.device)).softmax(-1)
-            )  # (N, n_classes)
-        return [dict(zip(self.classes, row, strict=True)) for row in shares.tolist()]
+            scores = head(states.to(head.weight.device))  # (N, n_classes)
+            probabilities = finite("probabilities", scores.softmax(-1))
+        return [dict(zip(self.classes, row, strict=True)) for row in probabilities.tolist()]
 
     def save(self, folder: str | Path, provenance: dict | None = None) -> None:
-        """A model's three files, and head.safetensors: written whole or not at all."""
+        """Write the model's three files and head.safetensors, all of them or none."""
         write_classifier(folder, self.classifier, self.tokenizer, self.classes, provenance)
 
     @classmethod
     def load(cls, folder: str | Path, builders: Mapping | None = None) -> "TextClassifier":
-        """What save wrote. builders: as for load_checkpoint. Raises ValueError, in one line, for damage."""
+        """Load what save wrote.
+
+        Args:
+            folder: The folder.
+            builders: As for load_checkpoint.
+
+        Raises:
+            ValueError: If a file is damaged.
+        """
         weights, classes, read = read_head(folder)
         model, tokenizer, _ = load_checkpoint(folder, builders)
         classifier = Classifier(model, len(classes), read).eval()
@@ -184,113 +253,192 @@ class TextClassifier:
         return cls(classifier, tokenizer, classes)
 
 
-# Cell f8832e23, under “What may learn”
+# Cell 8b854630, under “Fine-tuning: which weights to train”
 def freeze(model: GPT, upto: int) -> int:
-    """Let a model's lower parts no longer learn, in place; return how many parameters still do.
+    """Freeze the lower parts of a model, in place.
 
-    upto: how many blocks, from the bottom. 0 freezes nothing; from 1 on the embedding is frozen, too; with
-    all blocks also the last norm, so that only a classifier's head is left. What was frozen before and is
-    not now learns again. A model's own head over the vocabulary has no part in classes and is frozen.
-    Raises ValueError for an upto outside 0 … the number of blocks.
+    What was frozen before and is not now can be trained again. The model's own head over the vocabulary
+    has no part in classes and is always frozen.
+
+    Args:
+        model: A GPT.
+        upto: Number of blocks to freeze, from the bottom. 0 freezes nothing. From 1 on the embedding is
+            frozen too. With all blocks the last norm is frozen too, so that only a classifier's head is left.
+
+    Returns:
+        How many parameters can still be trained.
+
+    Raises:
+        ValueError: If upto is negative or above the number of blocks.
     """
     n = len(model.blocks)
     if not 0 <= upto <= n:
         raise ValueError(f"upto={upto} must be from 0 (all learns) to {n} (no block does)")
     model.requires_grad_(True)
-    frozen = [model.embed, *model.blocks[:upto]] if upto else []
-    for part in (*frozen, model.norm if upto == n else None, model.head):
-        if part is not None:  # the head is None where it is tied to the embedding
-            part.requires_grad_(False)
+    frozen = []
+    if upto > 0:
+        frozen = [model.embed, *model.blocks[:upto]]
+    if upto == n:
+        frozen.append(model.norm)
+    if model.head is not None:  # otherwise the embedding is the head
+        frozen.append(model.head)
+    for part in frozen:
+        part.requires_grad_(False)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-# Cell eb8e406e, under “What may learn”
+# Cell 4eedab0c, under “Fine-tuning: which weights to train”
 def depth_groups(classifier: Classifier, lr: float, factor: float = 1.0) -> list[dict]:
-    """Parameters for an optimizer, with a learning rate for each depth: the head first, the embedding last.
+    """Make parameter groups for an optimizer, with a learning rate for each depth.
 
-    The head has lr; the last block, with the last norm, lr times factor; and each part below factor times
-    the rate of the one above it. What is frozen is left out. Raises ValueError for a factor outside (0, 1].
-    Source: Howard & Ruder, 2018 (arXiv:1801.06146), section 3.2, whose factor is 1 / 2.6.
+    The head has the rate lr, the last block and the last norm have lr * factor, and each part below has
+    the rate of the part above it times factor. Frozen parameters are left out.
+
+    Args:
+        classifier: A Classifier.
+        lr: Learning rate of the head.
+        factor: Above 0 and at most 1.
+
+    Raises:
+        ValueError: If factor is out of range.
+
+    Reference:
+        Howard & Ruder, 2018, arXiv:1801.06146, section 3.2, with a factor of 1 / 2.6.
     """
     if not 0 < factor <= 1:
         raise ValueError(f"factor={factor} must be above 0 and at most 1; 1 gives every depth the same rate")
     model = classifier.model
-    *below, top = [[block] for block in model.blocks]
+    depths = [[classifier.head]]
+    for block in reversed(model.blocks):
+        depths.append([block])
+    depths[1].append(model.norm)
+    depths.append([model.embed])
     groups = []
-    for depth, parts in enumerate([[classifier.head], [*top, model.norm], *reversed(below), [model.embed]]):
+    for depth, parts in enumerate(depths):
         params = [p for part in parts for p in part.parameters() if p.requires_grad]
         if params:
             groups.append({"params": params, "lr": lr * factor**depth})
     return groups
 
 
-# Cell 4eedab0c, under “What may learn”
+# Cell 3127d370, under “Fine-tuning: which weights to train”
 def class_batches(
     rows: Sequence, labels: torch.Tensor, batch_size: int, seed: int = 0, balanced=False, first: int = 0
 ) -> Iterator[tuple]:
-    """Endless batches ((tokens, mask), labels): (B, T) int64, (B, T) bool, (B,) int64; from number first on.
+    """Make batches of rows and labels, without end.
 
-    A pass takes every row once, in a new order; balanced: as many rows, each drawn by lot, with all classes
-    equally likely. Rows of like length come together. A batch depends on seed and number alone.
-    Raises ValueError for no rows, and unless there is one label for each row.
+    An epoch takes every row once, in a new order. A batch depends on its number and the seed only.
+
+    Args:
+        rows: N lists of token ids.
+        labels: (N,) int64.
+        batch_size: Rows of a batch. The last batch of an epoch may have fewer.
+        seed: Of the order.
+        balanced: True to draw each row at random so that all classes are equally likely.
+        first: Number of the first batch.
+
+    Yields:
+        ((tokens, mask), labels) with the shapes (B, T) int64, (B, T) bool and (B,) int64.
+
+    Raises:
+        ValueError: If there are no rows, or not one label for each row.
     """
     at_least_one(rows=len(rows), batch_size=batch_size)
     if len(labels) != len(rows):
         raise ValueError(f"labels has {len(labels)} entries for {len(rows)} rows; give one for each")
-    lengths, generator = torch.tensor([len(row) for row in rows]), torch.Generator()
-    chances = (1 / labels.bincount())[labels] if balanced else None  # (N,)
+    lengths = torch.tensor([len(row) for row in rows])
+    generator = torch.Generator()
+    batches_in_epoch = (len(rows) + batch_size - 1) // batch_size
     while True:
-        number, skipped = divmod(first, -(-len(rows) // batch_size))
-        generator.manual_seed(seed * 10**6 + number)  # fixes the pass
+        epoch, skipped = divmod(first, batches_in_epoch)
+        generator.manual_seed(seed * 10**6 + epoch)
         order = torch.randperm(len(rows), generator=generator)
         if balanced:
+            chances = (1 / labels.bincount())[labels]  # (N,)
             order = torch.multinomial(chances, len(rows), replacement=True, generator=generator)
-        pools = [pool[lengths[pool].argsort(stable=True)] for pool in order.split(8 * batch_size)]
-        batches = [batch for pool in pools for batch in pool.split(batch_size)]
+        batches = []
+        for pool in order.split(8 * batch_size):
+            by_length = pool[lengths[pool].argsort(stable=True)]
+            batches += by_length.split(batch_size)
         for i in torch.randperm(len(batches), generator=generator)[skipped:].tolist():
-            yield pad_batch([rows[j] for j in batches[i].tolist()], pad_id=0), labels[batches[i]]
-        first = (number + 1) * len(batches)
+            chosen = batches[i]
+            yield pad_batch([rows[j] for j in chosen.tolist()], pad_id=0), labels[chosen]
+        first = (epoch + 1) * len(batches)
 
 
-# Cell 3d2fa003, under “What may learn”
+# Cell 3d2fa003, under “Fine-tuning: which weights to train”
 def class_loss(model: Classifier, batch, weights: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
-    """Batch ((tokens, mask), labels) -> (sum of the surprise at the labels in nats, number of rows).
+    """Compute the summed surprise at the labels of a batch, for a Trainer.
 
-    weights: (n_classes,), what a row of each class counts (see class_weights). For a Trainer's loss.
+    Args:
+        model: A Classifier.
+        batch: ((tokens, mask), labels), as from class_batches.
+        weights: (n_classes,), how much a row of each class counts, see class_weights.
+
+    Returns:
+        The sum in nats and the number of rows.
     """
     (tokens, mask), labels = batch
-    weights = None if weights is None else weights.to(labels.device)
+    if weights is not None:
+        weights = weights.to(labels.device)
     scores = model(tokens, mask).float()  # (B, n_classes)
     return F.cross_entropy(scores, labels, weight=weights, reduction="sum"), len(labels)
 
 
 # Cell 01d6993e, under “When one class is rare”
 def confusion_matrix(labels: torch.Tensor, said: torch.Tensor, n_classes: int) -> torch.Tensor:
-    """How often each class was called what: (n_classes, n_classes) int64, a row a true class.
+    """Count how often each class was called what.
 
-    Raises ValueError for labels outside 0 … n_classes - 1, and unless as many were said as there are labels.
+    Args:
+        labels: (N,) int64, the true classes.
+        said: (N,) int64, the answers.
+        n_classes: Number of classes.
+
+    Returns:
+        (n_classes, n_classes) int64, with a row for each true class.
+
+    Raises:
+        ValueError: If a label is out of range, or there are not as many answers as labels.
     """
-    labels, said = as_labels(labels, n_classes), as_labels(said, n_classes)
+    labels = as_labels(labels, n_classes)
+    said = as_labels(said, n_classes)
     if len(labels) != len(said):
         raise ValueError(f"said has {len(said)} entries for {len(labels)} labels; give one for each")
     return torch.bincount(labels * n_classes + said, minlength=n_classes**2).view(n_classes, n_classes)
 
 
 def class_scores(matrix: torch.Tensor) -> torch.Tensor:
-    """(K, K) counts, a row a true class -> (K, 3): precision, recall and F1 of each class.
+    """Compute precision, recall and F1 of each class.
 
     A share of nothing is 0: the precision of a class that was never said, the recall of one without a row.
+
+    Args:
+        matrix: (K, K) counts, with a row for each true class.
+
+    Returns:
+        (K, 3): precision, recall and F1.
     """
-    right, said, there = matrix.diagonal().double(), matrix.sum(0), matrix.sum(1)  # (K,)
-    precision, recall = right / said.clamp(min=1), right / there.clamp(min=1)
+    right = matrix.diagonal().double()  # (K,)
+    said = matrix.sum(0)  # (K,): how often each class was said
+    there = matrix.sum(1)  # (K,): how often each class was true
+    precision = right / said.clamp(min=1)
+    recall = right / there.clamp(min=1)
     f1 = 2 * right / (said + there).clamp(min=1)  # the harmonic mean of the two
     return torch.stack([precision, recall, f1], dim=1)
 
 
 def class_weights(labels: torch.Tensor, n_classes: int) -> torch.Tensor:
-    """What a row of each class counts, so that all classes count alike: (n_classes,), 1 on average over rows.
+    """Compute how much a row of each class must count so that all classes count the same.
 
-    Raises ValueError for a class without a row.
+    Args:
+        labels: (N,) int64.
+        n_classes: Number of classes.
+
+    Returns:
+        (n_classes,) weights, which are 1 on average over the rows.
+
+    Raises:
+        ValueError: If a class has no row.
     """
     counts = torch.bincount(as_labels(labels, n_classes), minlength=n_classes)
     if not counts.all():

@@ -32,13 +32,16 @@ __all__ = [
 ]
 
 
-# Cell b40b631f, under “A question, as code”
+# Cell e5f7d322, under “Scoring a choice in code”
 @dataclass(frozen=True)
 class Example:
-    """A prompt, what may follow it, and which of that is right.
+    """Prompt with possible continuations, of which one is right.
 
-    choices: each with the space that it begins with, if any; a single one where none is offered.
-    answer: one of choices.
+    Args:
+        prompt: Text that the model continues.
+        choices: Continuations, each with the space that it begins with, if any. For a question without
+            choices, only the right answer.
+        answer: The right continuation, one of choices.
     """
 
     prompt: str
@@ -46,42 +49,69 @@ class Example:
     answer: str
 
 
-# Cell 6955dd9e, under “A question, as code”
+# Cell b634e4fc, under “Scoring a choice in code”
 @torch.no_grad()
 def score_continuations(teller, pairs: Iterable[tuple[str, str]], batch_size: int = 32):
-    """Equation (1) for (prompt, continuation) pairs: log-probabilities in nats, float32 (N,), and whether
-    each token of the continuation is the model's likeliest, bool (N,).
+    """Compute the log-probability of continuations, equation (1).
 
-    teller: a LanguageModel. Raises ValueError for a continuation without a token and for a text longer than
-    the context. Source: the request `loglikelihood` of EleutherAI's lm-evaluation-harness.
+    Args:
+        teller: A LanguageModel.
+        pairs: (prompt, continuation) pairs.
+        batch_size: Texts that the model reads at once.
+
+    Returns:
+        The log-probabilities in nats, float32 of shape (N,), and whether each token of a continuation is
+        the model's most likely one, bool of shape (N,).
+
+    Raises:
+        ValueError: If a continuation has no token, or a text is longer than the context.
+
+    Reference:
+        The request `loglikelihood` of EleutherAI's lm-evaluation-harness.
     """
-    rows = [continued(teller, prompt, choice) for prompt, choice in pairs]
-    log_probs, greedy = torch.zeros(len(rows)), torch.ones(len(rows), dtype=torch.bool)
-    readings: dict[tuple, list[int]] = {}  # what the model reads -> the pairs that ask about it
+    rows = [continued(teller, prompt, choice) for prompt, choice in pairs]  # (ids, tokens of the prompt) each
+    log_probs = torch.zeros(len(rows))
+    greedy = torch.ones(len(rows), dtype=torch.bool)
+    device = next(teller.model.parameters()).device
+
+    readings: dict[tuple, list[int]] = {}  # what the model reads -> the pairs that need it
     for pair, (ids, _) in enumerate(rows):
         readings.setdefault(tuple(ids[:-1]), []).append(pair)
-    order, device = sorted(readings, key=len), next(teller.model.parameters()).device
-    for some in (order[first : first + batch_size] for first in range(0, len(order), batch_size)):
+    by_length = sorted(readings, key=len)
+
+    for first in range(0, len(by_length), batch_size):
+        batch = by_length[first : first + batch_size]
         with eval_mode(teller.model):
-            hidden = teller.model.hidden(pad_batch(some, 0)[0].to(device))  # (B, T, C)
-            for row, read in enumerate(some):
+            hidden = teller.model.hidden(pad_batch(batch, 0)[0].to(device))  # (B, T, C)
+            for row, read in enumerate(batch):
                 for pair in readings[read]:
-                    ids, before = rows[pair]
-                    guess = teller.model.logits(hidden[row, before - 1 : len(ids) - 1])  # (n, V)
-                    guess, said = guess.float().log_softmax(-1).cpu(), torch.tensor(ids[before:])
-                    log_probs[pair] = guess.gather(-1, said[:, None]).sum()
-                    greedy[pair] = (guess.argmax(-1) == said).all()
+                    ids, n_prompt = rows[pair]
+                    logits = teller.model.logits(hidden[row, n_prompt - 1 : len(ids) - 1])  # (n, V)
+                    predicted = logits.float().log_softmax(-1).cpu()  # (n, V)
+                    targets = torch.tensor(ids[n_prompt:])  # (n,)
+                    log_probs[pair] = predicted.gather(-1, targets[:, None]).sum()
+                    greedy[pair] = (predicted.argmax(-1) == targets).all()
     return finite("scores", log_probs), greedy
 
 
-# Cell b634e4fc, under “A question, as code”
+# Cell 7470a35a, under “Scoring a choice in code”
 def choice_scores(teller, examples: Sequence[Example], by: str = "sum") -> list[torch.Tensor]:
-    """The score of each choice of each example: a tensor (K,) for K choices.
+    """Score each choice of each example.
 
-    by: "sum", equation (1); "token" or "byte", that over the choice's tokens or UTF-8 bytes; "pmi", the sum
-    minus what the choice scores alone, after no prompt. Raises ValueError for another word, for an example
-    without choices, and for scores that are not finite.
-    Source: Brown et al., 2020 (GPT-3, arXiv:2005.14165), section 2.4.
+    Args:
+        teller: A LanguageModel.
+        examples: Each has two choices or more.
+        by: "sum" for equation (1). "token" or "byte" for the sum divided by the choice's tokens or UTF-8
+            bytes. "pmi" for the sum minus the sum of the choice alone, without a prompt.
+
+    Returns:
+        For each example, a tensor (K,) for its K choices.
+
+    Raises:
+        ValueError: If by is another word, an example has no choices, or a score is not finite.
+
+    Reference:
+        Brown et al., 2020 (GPT-3), arXiv:2005.14165, section 2.4.
     """
     if by not in ("sum", "token", "byte", "pmi"):
         raise ValueError(f"by={by!r} must be sum, token, byte or pmi")
@@ -89,40 +119,71 @@ def choice_scores(teller, examples: Sequence[Example], by: str = "sum") -> list[
         if not example.choices:
             raise ValueError(f"example {number} has no choices; give two or more, or score it with cloze")
     pairs = [(example.prompt, choice) for example in examples for choice in example.choices]
-    scores = score_continuations(teller, pairs)[0]  # (all choices,)
+    scores, _ = score_continuations(teller, pairs)  # (all choices,)
     if by == "pmi":
-        scores = scores - score_continuations(teller, [("", choice) for _, choice in pairs])[0]
+        alone, _ = score_continuations(teller, [("", choice) for _, choice in pairs])
+        scores = scores - alone
     elif by == "token":
-        lengths = [continued(teller, *pair) for pair in pairs]
-        scores = scores / torch.tensor([len(ids) - before for ids, before in lengths])
+        lengths = []
+        for prompt, choice in pairs:
+            ids, n_prompt = continued(teller, prompt, choice)
+            lengths.append(len(ids) - n_prompt)
+        scores = scores / torch.tensor(lengths)
     elif by == "byte":
         scores = scores / torch.tensor([len(choice.encode()) for _, choice in pairs])
     return list(scores.split([len(example.choices) for example in examples]))
 
 
 def multiple_choice(teller, examples: Sequence[Example], by: str = "sum") -> torch.Tensor:
-    """1.0 for each example where the right choice has the highest score, else 0.0: (N,). by: see above."""
-    scores = choice_scores(teller, examples, by)
-    picked = [example.choices[found.argmax()] for example, found in zip(examples, scores, strict=True)]
-    return torch.tensor([float(e.answer == choice) for e, choice in zip(examples, picked, strict=True)])
+    """Tell for each example whether the right choice has the highest score.
 
+    Args:
+        teller: A LanguageModel.
+        examples: Each has two choices or more.
+        by: How choices are scored, see choice_scores.
 
-# Cell 795edfa1, under “Without choices”
-def cloze(teller, examples: Sequence[Example]) -> torch.Tensor:
-    """1.0 for each example whose answer is, token by token, what the model holds likeliest, else 0.0: (N,).
-
-    Source: Paperno et al., 2016 (LAMBADA, arXiv:1606.06031), section 3.
+    Returns:
+        1.0 where the right choice has the highest score, else 0.0, of shape (N,).
     """
-    return score_continuations(teller, [(e.prompt, e.answer) for e in examples])[1].float()
+    right = []
+    for example, scores in zip(examples, choice_scores(teller, examples, by), strict=True):
+        picked = example.choices[scores.argmax()]
+        right.append(float(picked == example.answer))
+    return torch.tensor(right)
+
+
+# Cell 795edfa1, under “Questions without choices”
+def cloze(teller, examples: Sequence[Example]) -> torch.Tensor:
+    """Tell for each example whether every token of the answer is the model's most likely one.
+
+    Args:
+        teller: A LanguageModel.
+        examples: Only their prompts and answers are used.
+
+    Returns:
+        1.0 or 0.0 for each example, of shape (N,).
+
+    Reference:
+        Paperno et al., 2016 (LAMBADA), arXiv:1606.06031, section 3.
+    """
+    _, greedy = score_continuations(teller, [(e.prompt, e.answer) for e in examples])
+    return greedy.float()
 
 
 def exact_match(
     teller, examples: Sequence[Example], read: Callable[[str], str] = str.strip, max_new_tokens: int = 20
 ) -> torch.Tensor:
-    """1.0 for each example whose answer is what `read` finds in the model's own, else 0.0: (N,).
+    """Tell for each example whether the model's own answer, at temperature 0, is the right one.
 
-    The model goes on from the prompt at temperature 0. read: a text -> the
-    answer in it, for the model's text and for the right one.
+    Args:
+        teller: A LanguageModel.
+        examples: Only their prompts and answers are used.
+        read: Called with a text, returns the answer in it. It is applied to the model's text and to the
+            right answer.
+        max_new_tokens: Tokens that the model may generate.
+
+    Returns:
+        1.0 or 0.0 for each example, of shape (N,).
     """
     right = []
     for example in examples:
@@ -131,13 +192,16 @@ def exact_match(
     return torch.tensor(right)
 
 
-# Cell 16506764, under “Without choices”
+# Cell 16506764, under “Questions without choices”
 @dataclass(frozen=True)
 class Task:
-    """Examples and a scorer.
+    """Named examples with a way to score them.
 
-    examples: n -> a list of at most n examples, the same ones each time. scorer: (teller, examples) -> (N,),
-    one score each, as from multiple_choice.
+    Args:
+        name: What reports call it.
+        examples: Called with n, returns at most n examples, the same ones each time.
+        scorer: Called with a LanguageModel and examples, returns one score for each, of shape (N,), as
+            multiple_choice does.
     """
 
     name: str
@@ -145,7 +209,11 @@ class Task:
     scorer: Callable = multiple_choice
 
     def score(self, teller, n: int) -> torch.Tensor:
-        """The scores of the first n examples, (N,). Raises ValueError where there is none."""
+        """Return the scores of the first n examples, of shape (N,).
+
+        Raises:
+            ValueError: If there is no example.
+        """
         examples = self.examples(n)
         if not examples:
             raise ValueError(
@@ -154,14 +222,26 @@ class Task:
         return self.scorer(teller, examples)
 
 
-# Cell 9697c6ca, under “How far can a score be trusted?”
+# Cell bfe09d5a, under “How far can a score be trusted?”
 def bootstrap_interval(
     scores, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """An interval for the mean of all that scores (N,) are a sample of, by drawing N of them again and again.
+    """Compute a confidence interval for the mean by drawing the scores again with replacement.
 
-    Raises ValueError for no scores and for one that is not finite.
-    Source: Efron and Tibshirani, 1993, chapter 13 (percentiles).
+    Args:
+        scores: A sample of scores, of shape (N,).
+        level: Share of such intervals that should contain the true mean.
+        resamples: How often N scores are drawn.
+        seed: Of the random numbers.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        ValueError: If there is no score, or one that is not finite.
+
+    Reference:
+        Efron and Tibshirani, 1993, chapter 13 (percentiles).
     """
     scores = torch.as_tensor(scores, dtype=torch.float64)
     if scores.ndim != 1 or not len(scores):
@@ -169,29 +249,50 @@ def bootstrap_interval(
     finite("scores", scores, "mend what gave them")
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(scores), (resamples, len(scores)), generator=generator)  # (R, N)
-    means, tail = scores[drawn].mean(-1), (1 - level) / 2  # (R,)
+    means = scores[drawn].mean(-1)  # (R,)
+    tail = (1 - level) / 2
     low, high = means.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
     return low, high
 
 
-# Cell bfe09d5a, under “How far can a score be trusted?”
+# Cell e69bd914, under “How far can a score be trusted?”
 def wilson_interval(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """An interval for the true share, where `right` of n were right.
+    """Compute a confidence interval for the true share of right answers, equation (2).
 
-    Raises ValueError unless 0 <= right <= n and n >= 1. Source: Wilson, 1927 (JASA 22), equation (2) above.
+    Args:
+        right: Number of right answers.
+        n: Number of questions.
+        level: Share of such intervals that should contain the true share.
+
+    Returns:
+        The lower and the upper end.
+
+    Raises:
+        ValueError: Unless 0 <= right <= n and n >= 1.
+
+    Reference:
+        Wilson, 1927, Journal of the American Statistical Association 22.
     """
     if not 0 <= right <= n or n < 1:
         raise ValueError(f"right={right} of n={n} must be from 0 to n, and n at least 1")
-    p, z = right / n, NormalDist().inv_cdf((1 + level) / 2)
-    middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    p = right / n
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = p + z * z / (2 * n)
+    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-# Cell 9a5ec5cb, under “Does it know when it guesses?”
+# Cell 9a5ec5cb, under “Calibration: does the model know when it guesses?”
 @dataclass(frozen=True)
 class Calibration:
-    """Of each of M bins that are not empty: mean confidence, share right, number of answers, each (M,); and
-    the expected calibration error."""
+    """Result of `calibration`, for the M bins that are not empty.
+
+    Args:
+        confidence: Mean confidence of each bin, of shape (M,).
+        accuracy: Share of right answers in each bin, of shape (M,).
+        count: Number of answers in each bin, of shape (M,).
+        error: Expected calibration error, equation (4).
+    """
 
     confidence: torch.Tensor
     accuracy: torch.Tensor
@@ -200,13 +301,21 @@ class Calibration:
 
 
 def calibration(confidence, right, bins: int = 10) -> Calibration:
-    """How well confidence (N,), from 0 to 1, tells what is right, (N,) of 0 and 1, in bins of equal width.
+    """Compare confidence with the share of right answers, in bins of equal width.
 
-    Raises ValueError for lengths that differ, for no answers, for a confidence outside 0 to 1, and for a
-    NaN.
-    Source: Guo et al., 2017 (arXiv:1706.04599), section 2.
+    Args:
+        confidence: Confidence of each answer, from 0 to 1, of shape (N,).
+        right: 1 for each right answer and 0 for each wrong one, of shape (N,).
+        bins: Number of bins between 0 and 1.
+
+    Raises:
+        ValueError: If the lengths differ, there are no answers, or a number is not finite or out of range.
+
+    Reference:
+        Guo et al., 2017, arXiv:1706.04599, section 2.
     """
-    confidence, right = (torch.as_tensor(values, dtype=torch.float64) for values in (confidence, right))
+    confidence = torch.as_tensor(confidence, dtype=torch.float64)
+    right = torch.as_tensor(right, dtype=torch.float64)
     if confidence.shape != right.shape or confidence.ndim != 1 or not len(right):
         shapes = f"{tuple(confidence.shape)} and {tuple(right.shape)}"
         raise ValueError(f"confidence and right have shapes {shapes}, must both be (N,) with N at least 1")
@@ -217,28 +326,41 @@ def calibration(confidence, right, bins: int = 10) -> Calibration:
         raise ValueError(f"confidence from {low:.3g} to {high:.3g} must be from 0 to 1; take a softmax")
     which = (confidence * bins).long().clamp(max=bins - 1)  # (N,): confidence 1 is in the last bin
     count = torch.bincount(which, minlength=bins).double()  # (bins,)
-    sums = [torch.bincount(which, weights=values, minlength=bins) for values in (confidence, right)]
-    there = count > 0
-    sure, share = (total[there] / count[there] for total in sums)
-    error = (count[there] * (sure - share).abs()).sum().item() / len(right)
-    return Calibration(sure, share, count[there].long(), error)
+    filled = count > 0
+    mean_confidence = (torch.bincount(which, weights=confidence, minlength=bins) / count)[filled]  # (M,)
+    accuracy = (torch.bincount(which, weights=right, minlength=bins) / count)[filled]  # (M,)
+    error = (count[filled] * (mean_confidence - accuracy).abs()).sum().item() / len(right)  # equation (4)
+    return Calibration(mean_confidence, accuracy, count[filled].long(), error)
 
 
-# Cell 315df22d, under “Break it: the test in the training text”
+# Cell cf0d3e40, under “Break it: the test in the training text”
 def contamination(texts: Iterable[str], seen: Iterable[str], n: int = 13) -> list[float]:
-    """For each text the share of its n-grams of words that occur in `seen`; 0.0 where it has fewer words.
+    """Compute the share of each text's n-grams of words that occur in other texts.
 
-    Case and punctuation do not count. In scripts without spaces between words, such as Chinese and Thai, each
-    character counts as a word. Source: Brown et al., 2020 (arXiv:2005.14165), appendix C.
+    Case and punctuation do not count. In scripts without spaces between words, such as Chinese and Thai,
+    each character counts as a word.
+
+    Args:
+        texts: Texts to examine, for example the questions of a test.
+        seen: Texts to search, for example the training texts.
+        n: Words in a sequence.
+
+    Returns:
+        A share from 0.0 to 1.0 for each text. A text with fewer than n words gets 0.0.
+
+    Reference:
+        Brown et al., 2020 (GPT-3), arXiv:2005.14165, appendix C.
     """
 
-    def grams(text: str) -> list[tuple[str, ...]]:
+    def n_grams(text: str) -> list[tuple[str, ...]]:
         words = words_of(text)
-        return list(zip(*(words[i:] for i in range(n)), strict=False))
+        return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
 
-    known = {gram for text in seen for gram in grams(text)}
+    known = set()
+    for text in seen:
+        known.update(n_grams(text))
     shares = []
     for text in texts:
-        found = grams(text)
+        found = n_grams(text)
         shares.append(sum(gram in known for gram in found) / max(1, len(found)))
     return shares

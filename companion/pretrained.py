@@ -8,7 +8,6 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,13 +43,17 @@ __all__ = [
 ]
 
 
-# Cell 802ca1ed, under “One family, one table”
+# Cell 802ca1ed, under “A table for each family of models”
 @dataclass(frozen=True)
 class Family:
-    """The names that a family's files use for our parts, and how its matrices differ from ours.
+    """Names that the files of a family of models use, and how their matrices differ from ours.
 
-    config, build: of our architecture. names: part of theirs -> part of ours, or three of ours that theirs
-    has joined; {0} is the block's number. transposed: endings of tensors that are (in, out).
+    Args:
+        config: Class of the configuration of our architecture.
+        build: Builds our model from a configuration.
+        names: Name of a part of theirs -> name of a part of ours, or three names if theirs are joined.
+            {0} stands for the block's number.
+        transposed: Endings of the names of tensors that have the shape (in, out).
     """
 
     config: type
@@ -59,26 +62,33 @@ class Family:
     transposed: tuple[str, ...] = ()
 
     def places(self, model: GPT) -> dict[str, list[str]]:
-        """The name of each tensor that the model's file has -> the parameters of ours that it fills."""
-        ours, found = model.state_dict(), {}
+        """Return the name of each tensor in a file of this model -> the parameters of ours that it fills."""
+        ours = model.state_dict()
+        found = {}
         for theirs, parts in self.names.items():
-            for i, kind in product(range(len(model.blocks) if "{0}" in theirs else 1), ("weight", "bias")):
-                names = [f"{part.format(i)}.{kind}" for part in parts.split()]
-                if names[0] in ours:
-                    found[f"{theirs.format(i)}.{kind}"] = names
+            n_times = len(model.blocks) if "{0}" in theirs else 1
+            for i in range(n_times):
+                for kind in ("weight", "bias"):
+                    names = [f"{part.format(i)}.{kind}" for part in parts.split()]
+                    if names[0] in ours:
+                        found[f"{theirs.format(i)}.{kind}"] = names
         return found
 
     def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
-        """A tensor of theirs as the n of ours that it holds, (out, in) or (out,) each."""
-        return (tensor.T if name.endswith(self.transposed) else tensor).chunk(n)
+        """Cut a tensor of theirs into the n tensors of ours that it holds, (out, in) or (out,) each."""
+        if name.endswith(self.transposed):
+            tensor = tensor.T
+        return tensor.chunk(n)
 
     def to_theirs(self, name: str, parts: list[torch.Tensor], n_heads: int) -> torch.Tensor:
-        """The tensor of theirs that holds these parts of ours."""
+        """Join tensors of ours to the tensor of theirs that holds them."""
         tensor = torch.cat(parts)
-        return tensor.T if name.endswith(self.transposed) else tensor
+        if name.endswith(self.transposed):
+            tensor = tensor.T
+        return tensor
 
 
-# Cell 83edf77f, under “One family, one table”
+# Cell 83edf77f, under “A table for each family of models”
 GPT2 = Family(
     GPTConfig,
     gpt2,
@@ -98,15 +108,27 @@ GPT2 = Family(
 )
 
 
-# Cell 773022cc, under “Every tensor once, every parameter filled”
+# Cell f8fd5fab, under “Filling the model: every tensor once, every parameter filled”
 def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype = torch.float32) -> GPT:
-    """Give a model without numbers (on the meta device) the weights in files; return it, for evaluation.
+    """Fill a model without numbers with the weights in files.
 
-    files: each tensor's name -> the safetensors file that has it. dtype: to keep the weights in. One tensor
-    is read at a time, so memory holds the weights once. Raises ValueError for a tensor that is missing, has
-    no place in the model, or is of another shape.
+    One tensor is read at a time, so memory holds the weights only once.
+
+    Args:
+        model: A model on PyTorch's device "meta".
+        family: Its family.
+        files: Name of each tensor -> the safetensors file that has it.
+        dtype: Number format in which the weights are kept.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        ValueError: If a tensor is missing, has no place in the model, or has another shape.
     """
-    wanted, state, weights = family.places(model), model.state_dict(), {}
+    wanted = family.places(model)
+    state = model.state_dict()
+    weights = {}
     stored = check_names(family, wanted, files)
     for theirs, ours in wanted.items():
         with safe_open(files[stored[theirs]], "pt") as file:
@@ -122,7 +144,7 @@ def fill(model: GPT, family: Family, files: dict[str, Path], dtype: torch.dtype 
     return model.eval()
 
 
-# Cell fc1dc525, under “Llama's table”
+# Cell fc1dc525, under “The Llama family”
 LLAMA = Family(
     LlamaConfig,
     llama,
@@ -145,44 +167,71 @@ LLAMA = Family(
 )
 
 
-# Cell feaa8d59, under “A third family: two parts side by side”
+# Cell feaa8d59, under “GPT-NeoX: attention and MLP in parallel”
 class NeoXAttention(CausalSelfAttention):
-    """Attention in which the first numbers of each query and key turn. (B, T, C) -> (B, T, C).
+    """Attention that rotates only the first dimensions of each query and key.
 
-    rope: for those numbers, called as rope(q, k, start); the others stay as they are.
-    Source: Black et al., 2022 (GPT-NeoX, arXiv:2204.06745), section 2.1.
+    Args:
+        d_model: Width of the model.
+        n_heads: Number of heads.
+        rope: Rotary embedding for these dimensions. The others stay as they are.
+        dropout: As in CausalSelfAttention.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Reference:
+        Black et al., 2022 (GPT-NeoX), arXiv:2204.06745, section 2.1.
     """
 
     def __init__(self, d_model: int, n_heads: int, rope: RoPE, dropout: float = 0.0):
         super().__init__(d_model, n_heads, dropout)
-        self.rope, self.n_turned = rope, 2 * len(rope.speed)
+        self.rope = rope
+        self.n_turned = 2 * len(rope.speed)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, T, C) -> q, k, v, (B, H, T, D) each. start: position of x's first token."""
-        (q, k, v), n = super().project(x, start), self.n_turned
-        turned = self.rope(q[..., :n], k[..., :n], start)
-        q, k = (torch.cat([new, old[..., n:]], -1) for new, old in zip(turned, (q, k), strict=True))
+        """Compute q, k and v, (B, H, T, D) each, from (B, T, C).
+
+        Args:
+            x: Input.
+            start: Position of the first token of x.
+        """
+        q, k, v = super().project(x, start)
+        n = self.n_turned
+        turned_q, turned_k = self.rope(q[..., :n], k[..., :n], start)
+        q = torch.cat([turned_q, q[..., n:]], dim=-1)
+        k = torch.cat([turned_k, k[..., n:]], dim=-1)
         return q, k, v
 
 
-# Cell bae75520, under “A third family: two parts side by side”
+# Cell bae75520, under “GPT-NeoX: attention and MLP in parallel”
 class ParallelBlock(Block):
-    """A block whose attention and MLP both read its input. (B, T, C) -> (B, T, C).
+    """Block whose attention and MLP both read the block's input.
 
-    Source: Wang and Komatsuzaki, 2021 (GPT-J); Black et al., 2022 (arXiv:2204.06745), section 2.1.
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Reference:
+        Wang and Komatsuzaki, 2021 (GPT-J); Black et al., 2022, arXiv:2204.06745, section 2.1.
     """
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """(B, T, C) -> (B, T, C). cache: as in Block."""
+        """Compute the block's output; cache is as in Block."""
         return x + self.attn(self.norm_1(x), cache) + self.mlp(self.norm_2(x))
 
 
-# Cell 172e2f6c, under “A third family: two parts side by side”
+# Cell 172e2f6c, under “GPT-NeoX: attention and MLP in parallel”
 @dataclass
 class NeoXConfig(GPTConfig):
-    """The shape of a GPT-NeoX type model. rope_share: the share of a head's width that turns.
+    """Sizes of a GPT-NeoX model.
 
-    Raises ValueError as GPTConfig does, and for a share outside (0, 1], or of no even number.
+    Args:
+        norm_eps: Added to the variance in norms.
+        rope_theta: Base of the rotary frequencies.
+        rope_share: Share of a head's dimensions that is rotated.
+
+    Raises:
+        ValueError: As GPTConfig, and if the share is outside (0, 1] or gives no even number.
     """
 
     architecture: ClassVar[str] = "neox"
@@ -196,25 +245,34 @@ class NeoXConfig(GPTConfig):
 
 
 def neox(config: NeoXConfig, meta: bool = False) -> GPT:
-    """An untrained GPT-NeoX of this shape, as Pythia's are. meta: as in gpt2."""
+    """Build an untrained GPT-NeoX of these sizes.
+
+    Args:
+        config: The sizes.
+        meta: As in gpt2, True for shapes without numbers.
+    """
     if meta:
         with torch.device("meta"):
             return neox(config)
-    c, blocks = config, []
+    c = config
     rope = RoPE(numbers_turned(c), c.context_length, c.rope_theta)
+    blocks = []
     for _ in range(c.n_layers):
         attn = NeoXAttention(c.d_model, c.n_heads, rope, c.dropout)
-        up, down = nn.Linear(c.d_model, c.d_ff), nn.Linear(c.d_ff, c.d_model)
+        up = nn.Linear(c.d_model, c.d_ff)
+        down = nn.Linear(c.d_ff, c.d_model)
         mlp = nn.Sequential(OrderedDict(up_proj=up, gelu=nn.GELU(), down_proj=down))
-        norms = [LayerNorm(c.d_model, c.norm_eps) for _ in range(2)]
-        blocks.append(ParallelBlock(norms[0], attn, norms[1], mlp))
-    embed, head = TokenEmbedding(c.vocab_size, c.d_model), nn.Linear(c.d_model, c.vocab_size, bias=False)
+        norm_1 = LayerNorm(c.d_model, c.norm_eps)
+        norm_2 = LayerNorm(c.d_model, c.norm_eps)
+        blocks.append(ParallelBlock(norm_1, attn, norm_2, mlp))
+    embed = TokenEmbedding(c.vocab_size, c.d_model)
+    head = nn.Linear(c.d_model, c.vocab_size, bias=False)
     return GPT(c, embed, blocks, LayerNorm(c.d_model, c.norm_eps), head)
 
 
-# Cell f3f22569, under “A third family: two parts side by side”
+# Cell f3f22569, under “GPT-NeoX: attention and MLP in parallel”
 class JoinedByHead(Family):
-    """A family in which the rows of joined q, k and v go head by head: q, k, v of head 0, then of head 1."""
+    """Family whose files join q, k and v head by head: q, k, v of head 0, then q, k, v of head 1."""
 
     def to_ours(self, name: str, tensor: torch.Tensor, n: int, n_heads: int) -> tuple[torch.Tensor, ...]:
         if n == 3:  # rows (H, 3, D) -> (3, H, D)
@@ -228,7 +286,7 @@ class JoinedByHead(Family):
         return tensor
 
 
-# Cell 6d7bb2f1, under “A third family: two parts side by side”
+# Cell 6d7bb2f1, under “GPT-NeoX: attention and MLP in parallel”
 FAMILIES = {
     "gpt2": GPT2,
     "llama": LLAMA,
@@ -250,15 +308,23 @@ FAMILIES = {
 }
 
 
-# Cell 0bcd17e7, under “Load and save any of them”
+# Cell 0bcd17e7, under “Loading and saving any family”
 def load_pretrained(
     name: str | Path, revision: str | None = None, dtype: torch.dtype = torch.float32
 ) -> tuple:
-    """(model, tokenizer) of a folder of public weights, or of a model on Hugging Face's hub.
+    """Load public weights and their tokenizer.
 
-    name: a folder, or owner/name on the hub, from where it is fetched once and kept. revision: a branch, tag
-    or commit there. The model is on the CPU, for evaluation. Raises ValueError, in one line, for a model that
-    is missing, gated, damaged, a pickle, or of parts that we do not have; ConnectionError without a network.
+    Args:
+        name: A folder, or owner/name on the Hugging Face Hub, from where the model is downloaded once.
+        revision: A branch, tag or commit on the hub.
+        dtype: Number format in which the weights are kept.
+
+    Returns:
+        The model, on the CPU and in evaluation mode, and the tokenizer.
+
+    Raises:
+        ValueError: If the model is missing, gated, damaged, a pickle, or has parts that we do not have.
+        ConnectionError: If there is no network.
     """
     folder = find_model(name, revision)
     kind, fields = read_shape(folder / "config.json")
@@ -268,21 +334,29 @@ def load_pretrained(
 
 
 def save_pretrained(model: GPT, tokenizer, folder: str | Path) -> None:
-    """Write a model and its tokenizer as `transformers` and other engines read them.
+    """Write a model and its tokenizer in the form that `transformers` and other programs read.
 
-    Raises ValueError, in one line, for a model with parts that no public family has, such as swift's shifts
-    or an adapter that was not merged, and for a tokenizer that is not byte-level BPE.
+    Args:
+        model: A model whose parts one of the families has.
+        tokenizer: A byte-level BPE tokenizer.
+        folder: Where the files go.
+
+    Raises:
+        ValueError: If no public family has one of the model's parts, such as a shift or an adapter that was
+            not merged, or if the tokenizer is of another kind.
     """
-    shape, family = write_shape(model.config, tokenizer), FAMILIES[family_of(model.config)]
-    ours, places, n_heads = model.state_dict(), family.places(model), model.config.n_heads
-    if left := sorted(ours.keys() - {part for parts in places.values() for part in parts}):
-        raise ValueError(
-            f"model has {left[0]}, for which {family_of(model.config)} has no place; merge an adapter"
-        )
-    theirs = {
-        name: family.to_theirs(name, [ours[part] for part in parts], n_heads)
-        for name, parts in places.items()
-    }
+    shape = write_shape(model.config, tokenizer)
+    kind = family_of(model.config)
+    family = FAMILIES[kind]
+    ours = model.state_dict()
+    theirs = {}
+    without_place = set(ours)
+    for name, parts in family.places(model).items():
+        theirs[name] = family.to_theirs(name, [ours[part] for part in parts], model.config.n_heads)
+        without_place.difference_update(parts)
+    if without_place:
+        part = min(without_place)
+        raise ValueError(f"model has {part}, for which {kind} has no place; merge an adapter")
     with staged(folder) as new:
         (new / "config.json").write_text(json.dumps(shape, indent=1) + "\n", encoding="utf-8")
         write_safetensors(new / "model.safetensors", theirs, {"format": "pt"})

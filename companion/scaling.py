@@ -35,75 +35,124 @@ __all__ = [
 ]
 
 
-# Cell 5e4f1328, under “The cost of a token”
+# Cell f887ec6a, under “From the table to an equation”
 def matrix_parameters(model: GPT) -> int:
-    """Weights that each token is multiplied with: matrices, and the token rows where they are the head.
+    """Count the weights that each token is multiplied with.
 
-    Of a mixture's experts (chapter 24), so many as a token uses; of a shift (chapter 10), none.
+    These are the weights in matrices. The token embedding counts only where it is the head as well.
+    Of a mixture of experts (chapter 24), only the experts that one token uses count. The shares of a
+    shift (chapter 10) are no matrix and do not count.
+
+    Args:
+        model: A model of the course. Its weights may be on PyTorch's device "meta", without numbers.
     """
-    # where head is None, the token rows are the head (tied), and each token is multiplied with them
-    rows = {"embed.token.weight", "embed.weight"} if model.head is not None else set()
-    looked_up = rows | {"embed.position.weight"}
-    used = matrices_in_use(model, apart=(Shift,))
-    return sum(p.numel() for name, p in used.items() if name not in looked_up)
+    looked_up = {"embed.position.weight"}
+    if model.head is not None:  # otherwise the token embedding is the head
+        looked_up |= {"embed.token.weight", "embed.weight"}
+    matrices = matrices_in_use(model, apart=(Shift,))
+    return sum(parameter.numel() for name, parameter in matrices.items() if name not in looked_up)
 
 
 def flops_per_token(model: GPT, length: int) -> int:
-    """FLOPs of a token in a row of `length` tokens, forward and backward; attention is counted unmasked.
+    """Count the FLOPs of one token, forward and backward, in a row of `length` tokens.
 
-    Source: Kaplan et al., 2020 (arXiv:2001.08361), section 2.1; Chowdhery et al., 2022 (PaLM), appendix B.
+    Attention is counted without the causal mask, by convention.
+
+    Args:
+        model: A model of the course. Its weights may be on PyTorch's device "meta".
+        length: Tokens in a row, T.
+
+    Reference:
+        Kaplan et al., 2020, arXiv:2001.08361, section 2.1; Chowdhery et al., 2022 (PaLM), appendix B.
     """
     c = model.config
-    width = c.n_heads * getattr(c, "head_width", c.d_model // c.n_heads)  # of all heads: mostly C
-    return 6 * matrix_parameters(model) + 12 * c.n_layers * width * length
+    head_width = getattr(c, "head_width", c.d_model // c.n_heads)
+    all_heads = c.n_heads * head_width  # in most models this is d_model
+    return 6 * matrix_parameters(model) + 12 * c.n_layers * all_heads * length
 
 
-# Cell 707caae4, under “Where the memory goes”
+# Cell 00764b4f, under “Where the memory goes”
 def training_bytes(model: GPT, tokens: int, recompute: bool = False) -> dict[str, int]:
-    """Bytes that a step of AdamW on so many tokens holds in float32, by what they are for.
+    """Compute the bytes that a training step with AdamW holds in float32.
 
-    model: GPT-2 type, with fused attention. recompute: blocks keep their input alone (see Recomputed).
-    What is alive for a moment only, such as the gradients of activations, comes on top.
-    Source: Korthikanti et al., 2022 (arXiv:2205.05198), section 4, for other sizes of number.
+    What exists only for a moment, such as the gradients of activations, comes on top.
+
+    Args:
+        model: A GPT-2 with fused attention. Its weights may be on PyTorch's device "meta".
+        tokens: Tokens in the batch, B * T.
+        recompute: True if the blocks keep only their input (activation checkpointing, see Recomputed).
+
+    Returns:
+        The bytes of "weights", "gradients", "averages" (AdamW's two) and "activations".
+
+    Reference:
+        Korthikanti et al., 2022, arXiv:2205.05198, section 4, which counts in other number formats.
     """
-    c, P = model.config, sum(p.numel() for p in model.parameters())
+    c = model.config
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
     block = c.d_model if recompute else 8 * c.d_model + 2 * c.d_ff
-    kept = c.n_layers * block + 2 * c.d_model + c.vocab_size
-    return {"weights": 4 * P, "gradients": 4 * P, "averages": 8 * P, "activations": 4 * tokens * kept}
+    per_token = c.n_layers * block + 2 * c.d_model + c.vocab_size
+    return {
+        "weights": 4 * n_parameters,
+        "gradients": 4 * n_parameters,
+        "averages": 8 * n_parameters,
+        "activations": 4 * tokens * per_token,
+    }
 
 
-# Cell bb945959, under “Several processes, one step”
+# Cell 11828e09, under “All-reduce”
 class DistributedTrainer(Trainer):
-    """A Trainer whose steps are shared by all processes of torch.distributed's group (gloo or NCCL).
+    """Trainer whose steps are shared by all processes of torch.distributed's group.
 
-    Of the config.accumulate batches of a step, each process computes its share. Gradients are summed over
-    the processes and divided by the targets of all: without dropout, any number of them makes the same step.
-    shard: each process keeps a share of the weights, gradients and averages (FSDP2) in place of a copy
-    (DDP); optimizers must then be None. Raises ValueError where accumulate is no multiple of the processes.
-    Source: PyTorch Distributed (arXiv:2006.15704); FSDP (arXiv:2304.11277).
+    Each process computes its share of the config.accumulate batches of a step. Gradients are summed over
+    the processes and divided by the number of targets of all of them. Without dropout, the step is
+    therefore the same with any number of processes.
+
+    Args:
+        model, batches, config, loss, optimizers: As for Trainer. The batches of a step are counted over
+            all processes together.
+        shard: True if each process keeps only a part of the weights, gradients and averages (FSDP2),
+            False if each keeps a copy (DDP). With True, optimizers must be None.
+
+    Raises:
+        ValueError: If config.accumulate is not a multiple of the number of processes.
+
+    Reference:
+        Li et al., 2020, PyTorch Distributed, arXiv:2006.15704; Zhao et al., 2023, FSDP, arXiv:2304.11277.
     """
 
     def __init__(self, model, batches, config, loss=next_token_loss, optimizers=None, shard=False):
-        self.rank, self.world, self.own_loss = dist.get_rank(), dist.get_world_size(), loss
+        self.rank = dist.get_rank()
+        self.world = dist.get_world_size()
+        self.own_loss = loss
         check_shares(config.accumulate, self.world)
         model = model.to(pick_device(config.device))
-        self.plain = empty_copy(model)  # for reports: they need the whole weights in one process
+        self.plain = empty_copy(model)  # reports need the whole weights in one process
         if shard:
             for part in (*model.blocks, model):
                 fully_shard(part, reshard_after_forward=True)
-        wrapped = model if shard else DistributedDataParallel(model)
+            wrapped = model
+        else:
+            wrapped = DistributedDataParallel(model)
         super().__init__(wrapped, batches, config, self.global_loss, optimizers)
 
     def take_batches(self) -> list:
-        """Every world-th of the step's batches, from its rank on. Dropout is its own."""
+        """Return this process's batches of the step: every world-th one, beginning with its rank.
+
+        Each process also gets a random seed of its own, for dropout.
+        """
         torch.manual_seed(int(torch.randint(2**62, (self.rank + 1,))[-1]))
         batches = super().take_batches()[self.rank :: self.world]
         self.left = len(batches)
         return batches
 
     def global_loss(self, model, batch) -> tuple[torch.Tensor, int]:
-        """(sum, count) over the batches of all processes. The gradient is this process's, times their number,
-        since DDP and FSDP take the mean. They take it once a step, in the last backward pass."""
+        """Return the summed loss and the number of targets of all processes together.
+
+        The value is that of all processes. The gradient is this process's own, times the number of
+        processes, because DDP and FSDP take the mean. They exchange gradients once a step, in the
+        backward pass of the last batch.
+        """
         self.left -= 1
         exchange_gradients(self.model, self.left == 0)
         nats, count = self.own_loss(model, batch)
@@ -113,50 +162,76 @@ class DistributedTrainer(Trainer):
         return scaled + (total[0] - scaled.detach()).float(), int(total[1])
 
 
-# Cell 1f2b830f, under “A rate for every width”
+# Cell 377d8aa4, under “A learning rate for every width: muP”
 def mup_init(model: GPT, base_width: int) -> GPT:
-    """Give the last norm the first weight that it has at base_width, times base_width / d_model; in place.
+    """Scale the initial weight of the last norm for muP, in place.
 
-    The other first weights of init_gpt2 (chapter 6), whose formula for the norm this is, are muP's already,
-    but for position rows, which begin smaller in a wider model. Source: Yang & Hu et al., 2022
-    (arXiv:2203.03466), table 8; its output multiplier stands in the norm here, since the head is tied.
+    The weight becomes the one that init_gpt2 (chapter 6) gives at base_width, times base_width / d_model.
+    Other initial weights already follow muP, except those of position embeddings, which begin smaller in
+    a wider model.
+
+    Args:
+        model: A GPT-2 with its initial weights.
+        base_width: Width at which the learning rate was found.
+
+    Reference:
+        Yang & Hu et al., 2022, arXiv:2203.03466, table 8. Its output multiplier is in the norm here,
+        because the head shares its weights with the embedding.
     """
     scale = base_width / model.config.d_model
+    weight_at_base = min(2.5 / math.sqrt(base_width), 40 / base_width)
     with torch.no_grad():
-        model.norm.weight.fill_(min(2.5 / math.sqrt(base_width), 40 / base_width) * scale)
+        model.norm.weight.fill_(weight_at_base * scale)
     return model
 
 
 def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
-    """AdamW with rates such that config.lr, found at base_width, serves a model of any width.
+    """Make AdamW with learning rates such that config.lr, found at base_width, suits any width.
 
-    Matrices of the blocks and the last norm learn at lr · base_width / d_model, all else at lr. The
-    matrices' weight decay grows as their rate falls, since a step decays by rate · decay. A wider model
-    must have more heads, not wider ones.
-    Source: Yang & Hu et al., 2022 (arXiv:2203.03466), table 8.
+    Matrices of the blocks and the last norm learn at lr * base_width / d_model, everything else at lr.
+    A step of AdamW decays a weight by rate * decay. So the weight decay of the matrices grows as their
+    rate falls, and their decay per step stays the same.
+
+    Args:
+        model: A GPT-2. A wider one must have more heads, not wider heads.
+        config: Has lr, weight_decay and betas, as TrainConfig.
+        base_width: Width at which the learning rate was found.
+
+    Reference:
+        Yang & Hu et al., 2022, arXiv:2203.03466, table 8.
     """
     scale = base_width / model.config.d_model
-    groups = {
-        name: {"params": [], "lr": config.lr * rate, "weight_decay": decay}
-        for name, rate, decay in [
-            ("matrices", scale, config.weight_decay / scale),
-            ("last norm", scale, 0.0),
-            ("rest", 1.0, 0.0),
-        ]
-    }
-    for name, p in model.named_parameters():
-        kind = "matrices" if name.startswith("blocks.") and p.ndim == 2 else "rest"
-        groups["last norm" if name.startswith("norm.") else kind]["params"].append(p)
-    return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=tuple(config.betas), fused=True)
+    matrices = []
+    last_norm = []
+    rest = []
+    for name, parameter in model.named_parameters():
+        if name.startswith("norm."):
+            last_norm.append(parameter)
+        elif name.startswith("blocks.") and parameter.ndim == 2:
+            matrices.append(parameter)
+        else:
+            rest.append(parameter)
+    groups = [
+        {"params": matrices, "lr": config.lr * scale, "weight_decay": config.weight_decay / scale},
+        {"params": last_norm, "lr": config.lr * scale, "weight_decay": 0.0},
+        {"params": rest, "lr": config.lr, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=tuple(config.betas), fused=True)
 
 
-# Cell 3a096d89, under “A law”
+# Cell c4b18db0, under “Fitting the law”
 @dataclass
 class Law:
-    """A scaling law: loss(N, D) = floor + a / N**alpha + b / D**beta, in nats per token.
+    """Scaling law: loss(N, D) = floor + a / N**alpha + b / D**beta, in nats per token.
 
-    N: weights in matrices; D: tokens. miss: of the rows that it was fitted to, relative, root mean square.
-    Source: Hoffmann et al., 2022 (arXiv:2203.15556), equation (2).
+    Args:
+        floor: Loss that no size and no amount of text gets below, E in the paper.
+        a, alpha: Constants of the term of the size N, the number of weights in matrices.
+        b, beta: Constants of the term of the training text D, in tokens.
+        miss: Relative error on the rows that the law was fitted to, as root mean square.
+
+    Reference:
+        Hoffmann et al., 2022, arXiv:2203.15556, equation (2).
     """
 
     floor: float
@@ -167,46 +242,69 @@ class Law:
     miss: float
 
     def loss(self, size: float, tokens: float) -> float:
-        """Nats per token of a model with so many weights after so many tokens."""
+        """Predict the nats per token of a model with `size` weights after training on `tokens` tokens."""
         return self.floor + self.a * size**-self.alpha + self.b * tokens**-self.beta
 
     def allocate(self, flops: float) -> tuple[float, float]:
-        """(N, D) with 6 N D = flops and the least loss. Source: the paper's equation (4)."""
+        """Return the size N and the tokens D with 6 N D = flops for which the predicted loss is least.
+
+        Reference:
+            Hoffmann et al., 2022, arXiv:2203.15556, equation (4).
+        """
         ratio = self.alpha * self.a / (self.beta * self.b)
         size = (ratio * (flops / 6) ** self.beta) ** (1 / (self.alpha + self.beta))
         return size, flops / 6 / size
 
 
-# Cell 36018a33, under “A law”
 def fit_law(sizes, tokens, losses, floor: float | None = None) -> Law:
-    """The law that fits these rows with the least relative miss. floor: where it is known; None to fit it.
+    """Fit a scaling law to measured losses, with the least relative error.
 
-    sizes, tokens, losses: of the trainings, in weights, tokens and nats per token. The exponents are tried
-    from 0.03 to 2.1 in steps of 0.03. Raises ValueError for fewer than six rows, and where no law with
-    positive terms fits.
+    Exponents are tried from 0.03 to 2.1 in steps of 0.03.
+
+    Args:
+        sizes: Weights in matrices of each training.
+        tokens: Training tokens of each.
+        losses: Loss of each, in nats per token.
+        floor: The floor if it is known, None to fit it too.
+
+    Raises:
+        ValueError: If there are fewer than six rows, or if no law with positive terms fits.
     """
-    N, D, L = (torch.tensor(list(column), dtype=torch.float64) for column in (sizes, tokens, losses))  # (n,)
+    N = torch.tensor(list(sizes), dtype=torch.float64)  # (n,)
+    D = torch.tensor(list(tokens), dtype=torch.float64)  # (n,)
+    L = torch.tensor(list(losses), dtype=torch.float64)  # (n,)
     if len(L) < 6:
         raise ValueError(f"losses has {len(L)} rows, must have at least 6; train more models")
+    exponents = [round(0.03 * i, 2) for i in range(1, 71)]
     best = None
-    for alpha, beta in product([round(0.03 * i, 2) for i in range(1, 71)], repeat=2):
-        terms = [N**-alpha, D**-beta, *([torch.ones_like(N)] if floor is None else [])]
-        A, y = torch.stack(terms, dim=1) / L[:, None], (L - (floor or 0.0)) / L  # (n, 2 or 3), (n,)
-        found = torch.linalg.lstsq(A, y[:, None]).solution[:, 0]  # (2 or 3,)
-        miss = (A @ found - y).square().mean().sqrt().item()
-        if (found > 0).all() and (best is None or miss < best.miss):
-            a, b, *fitted = found.tolist()
-            best = Law(fitted[0] if fitted else floor, a, alpha, b, beta, miss)
+    for alpha, beta in product(exponents, exponents):
+        terms = [N**-alpha, D**-beta]
+        if floor is None:
+            terms.append(torch.ones_like(N))
+        columns = torch.stack(terms, dim=1) / L[:, None]  # (n, 2) or (n, 3); divided by L: relative errors
+        target = (L - (floor or 0.0)) / L  # (n,)
+        solution = torch.linalg.lstsq(columns, target[:, None]).solution[:, 0]  # (2,) or (3,)
+        miss = (columns @ solution - target).square().mean().sqrt().item()
+        if (solution > 0).all() and (best is None or miss < best.miss):
+            a, b, *fitted_floor = solution.tolist()
+            best = Law(fitted_floor[0] if fitted_floor else floor, a, alpha, b, beta, miss)
     if best is None:
         raise ValueError("losses fit no law with positive terms; they should fall with size and with tokens")
     return best
 
 
-# Cell 9daf3596, under “A block that forgets”
+# Cell 9daf3596, under “Activation checkpointing: recompute instead of keep”
 class Recomputed(nn.Module):
-    """A block that keeps its input alone, and is computed again on the way back. (B, T, C) -> (B, T, C).
+    """Block that keeps only its input, and is computed again in the backward pass.
 
-    Source: Chen et al., 2016 (arXiv:1604.06174).
+    Args:
+        block: The block to wrap.
+
+    Shape:
+        (B, T, C) -> (B, T, C), as the block's own.
+
+    Reference:
+        Chen et al., 2016, arXiv:1604.06174.
     """
 
     def __init__(self, block: nn.Module):
@@ -214,5 +312,5 @@ class Recomputed(nn.Module):
         self.block = block
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        """As the block's own."""
+        """Compute the block's output."""
         return checkpoint(self.block, x, cache, use_reentrant=False)
