@@ -40,6 +40,8 @@ from companion.village.tasks import begun, false_parts, patterns, true_story
 
 LOG = DATA / "models" / "rewards.jsonl"
 SEED, ASKED = 18, 1000
+SAVE_TO = os.environ.get("REWARDED")
+"""A folder for the rewarded model, or None."""
 
 
 def shipped(name: str = "village"):
@@ -71,8 +73,11 @@ def of_drawn(told: list[tuple[str, bool]], rewards=None) -> dict:
     return found | {"words": sum(len(text.split()) for text, _ in told) / len(told)}
 
 
-def asked(teller, n: int = ASKED, seed: int = SEED) -> dict:
-    """A model at temperature 0.8 after n new beginnings."""
+def asked(teller, n: int = ASKED, seed: int = SEED, keep: bool = False) -> dict:
+    """Measure a model at temperature 0.8 on n / 2 new beginnings, each continued twice.
+
+    keep: Also return the stories, as `told`.
+    """
     told, generator = [], torch.Generator().manual_seed(seed)
     prompts = begun(n // 2, seed + 1000)  # each twice
     for i in range(0, len(prompts), 50):
@@ -80,7 +85,8 @@ def asked(teller, n: int = ASKED, seed: int = SEED) -> dict:
     texts = [text for text, _ in told]
     right = sum(true_story(*one) for one in told)
     found = abilities(texts)
-    return {
+    kept = {"told": told} if keep else {}
+    return kept | {
         "stories": n, "true": right / n, "interval": list(wilson_interval(int(right), n)),
         "words": found["words"], "patterns": len(patterns(texts)), "whole": found["whole"],
         "sentences": patterns(texts).total() / n, "bits_per_byte": bits_per_byte(teller),
@@ -105,11 +111,32 @@ def by_story(samples, size: int) -> torch.Tensor:
     return group_advantages([true_story(*one) for one in samples.told], size)
 
 
-def story(steps: int = 16) -> list[dict]:
+def story(lr: float = 2e-4, steps: int = 36) -> list[dict]:
     """GRPO as published: 8 prompts, 8 stories each, a reward of 0 or 1 for a whole story."""
     teller = shipped()
     game = GRPO(teller, begun(8 * steps, SEED, LONGEST), partial(by_story, size=8), seed=SEED)
-    return run(game, trainer_of(game, steps, 2e-4), steps)
+    before = asked(teller, keep=True) | {"step": 0, "processor": 0.0}
+    rows = run(game, trainer_of(game, steps, lr), steps)
+    if SAVE_TO:
+        save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
+    after = asked(teller, keep=True) | {"step": steps, "processor": rows[-1]["processor"]}
+    keep_examples(before, after)
+    return [before, *rows, after]
+
+
+def keep_examples(before: dict, after: dict, n: int = 4) -> None:
+    """Of all texts keep a mark each (1 is true), and those after a few prompts: {number: text}.
+
+    They are the first n prompts with a story that was false before, and the first n with one that is false
+    after.
+    """
+    told = [row.pop("told") for row in (before, after)]
+    chosen = set()
+    for row, texts in zip((before, after), told, strict=True):
+        row["marks"] = "".join(str(int(true_story(*one))) for one in texts)
+        chosen |= set([i for i, mark in enumerate(row["marks"]) if mark == "0"][:n])
+    for row, texts in zip((before, after), told, strict=True):
+        row["examples"] = {str(i): texts[i][0] for i in sorted(chosen)}
 
 
 def sentence(steps: int = 18, mixed: float = 0.0) -> list[dict]:
@@ -137,9 +164,6 @@ def sentence(steps: int = 18, mixed: float = 0.0) -> list[dict]:
         save_checkpoint(SAVE_TO, teller.model, teller.tokenizer, {"init": "data/models/village"})
     return [before, *rows, asked(teller) | {"step": steps, "processor": rows[-1]["processor"]}]
 
-
-SAVE_TO = os.environ.get("REWARDED")
-"""A folder for the rewarded model, or None."""
 
 LONGEST = 6
 """Sentences of a beginning, at most, in training; asked about are the ends of single sentences."""

@@ -170,7 +170,7 @@ class QuantizedRows(nn.Module):
         return restore(self.layer.kept[tokens], self.layer.scale[tokens])  # (B, T) -> (B, T, C)
 
 
-# Cell 4d9f0317, under “Errors pushed on”
+# Cell 4d9f0317, under “What the layer reads”
 @torch.no_grad()
 def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.Linear, Tensor]:
     """Each linear layer of the blocks -> H (in, in), the mean of x x^T over all that it reads.
@@ -202,7 +202,7 @@ def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.L
     return {layer: finite("inputs", gram / count) for layer, gram in grams.items()}
 
 
-# Cell 8959d9de, under “Errors pushed on”
+# Cell 8959d9de, under “The rule”
 @torch.no_grad()
 def corrected(
     weight: Tensor, gram: Tensor, bits: int, group: int | None = None, damp: float = 0.3
