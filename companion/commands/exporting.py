@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion import BUILDERS, load
-from companion.commands.naming import add_model, add_output
+from companion.commands import TABLES, add_kinds
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.pretrained import FAMILIES, save_pretrained
@@ -29,7 +29,6 @@ from companion.serve.gguf_files import BLOCK, gguf_header, write_gguf
 from companion.serve.onnx_graphs import write_onnx
 
 GRAPH = "model.onnx"
-KINDS = ("f32", "f16", "q8_0", "q4_0")
 
 
 @dataclass
@@ -39,7 +38,7 @@ class ExportPlan:
     form: str  # hf, gguf or onnx
     teller: LanguageModel  # with an adapter merged
     output: Path  # a file for gguf, else a folder
-    kind: str | None  # one of KINDS, in which a GGUF holds its matrices; None for another form
+    kind: str | None  # f32, f16, q8_0 or q4_0, in which a GGUF holds its matrices; None for another form
 
 
 @dataclass
@@ -59,20 +58,9 @@ def add(parser):
         description="What to write. By default the model is the storyteller that comes with the course."
         " companion export FORMAT --help describes the options.",
     )
-    abouts = {
-        "hf": "a folder in Hugging Face's layout, for transformers and other libraries that read it",
-        "gguf": "a GGUF file for llama.cpp, with the tokenizer and the chat template inside",
-        "onnx": "a folder with an ONNX graph with a KV cache for onnxruntime, and the tokenizer",
-    }
-    for name, about in abouts.items():
-        form = forms.add_parser(name, help=about, description=about)
-        add_model(form)
-        what = "file to write, such as out.gguf" if name == "gguf" else "folder to write to"
-        add_output(form, what, "an earlier export", required=True)
-        form.set_defaults(kind=None)
-        if name == "gguf":
-            held = "number format of the matrices (default: f16)"
-            form.add_argument("--kind", choices=KINDS, default="f16", help=held)
+    add_kinds(forms, TABLES["export"])
+    for form in forms.choices.values():
+        form.set_defaults(kind=form.get_default("kind"))
 
 
 def plan(args, held: ExitStack) -> ExportPlan:

@@ -1,28 +1,13 @@
-"""The option --marks, and which models have a judge: those that tell stories of the village."""
+"""How --marks is read, and which models have a judge: those that tell stories of the village."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.command_line.judged_text import CHOICES, Marks, marks_for
+from companion.runtime.command_line.judged_text import Marks, marks_for
 from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.storage.model_names import is_public
-
-IN_PIPE = {"off": "as plain text without marks", "signs": "with signs"}
-"""What "auto" does where the output is a pipe or a file, and how the help says it."""
-
-
-def add_marks(parser: Any, in_pipe: str = "off") -> None:
-    """Add --marks. in_pipe: one of IN_PIPE."""
-    parser.add_argument(
-        "--marks",
-        choices=CHOICES,
-        default="auto",
-        help="how to show what the village's judge says of each sentence in a village story: in color, with"
-        " signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs"
-        f" in another terminal; a pipe or a file gets the story {IN_PIPE[in_pipe]} (default: auto)",
-    )
 
 
 def source_of(model: Path) -> str | None:

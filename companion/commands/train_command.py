@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion import BUILDERS, village
-from companion.commands.marking import add_marks
-from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
+from companion.commands import TABLES, add_table
+from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, open_data
 from companion.gpt import GPT2_SIZES, GPTConfig
 from companion.modern import LlamaConfig
 from companion.runtime.command_line.judged_text import Marks, marks_for
-from companion.runtime.command_line.options import add_fields, as_path, as_word, fields_of, names_of, refuse
+from companion.runtime.command_line.options import add_fields, fields_of, names_of, refuse
 from companion.runtime.command_line.settings import take_run_settings
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
@@ -30,8 +30,6 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
-SPREAD = ("ddp", "fsdp")
-"""How several processes hold a model: each a copy, or each a share (chapter 12)."""
 LONGEST = 256
 """Tokens that no story of the village exceeds."""
 
@@ -59,7 +57,7 @@ class TrainPlan:
     marks: Marks | None  # how to show the judge's verdicts on samples of the village; None for no marks
     drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
     peers: Peers
-    parallel: str  # one of SPREAD; without torchrun it has no effect
+    parallel: str  # ddp or fsdp (chapter 12); without torchrun it has no effect
 
 
 @dataclass
@@ -83,73 +81,16 @@ class Start:
 
 
 def add(parser):
-    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help=f"a model and its training settings. {presets} (default: modern; with --architecture gpt2,"
-        " --size or --optimizer adamw, village)",
-    )
-    add_config(parser)
-    parser.add_argument(
-        "--data",
-        type=as_path,
-        help="folder that companion prepare wrote (default: the village's stories, which are made first if"
-        " they are missing)",
-    )
-    parser.add_argument(
-        "--checkpoint", type=as_path, help="folder to write the model to (default: runs/<name of the data>)"
-    )
-    parser.add_argument(
-        "--init",
-        type=as_word,
-        metavar="MODEL",
-        help="start from the weights of this model: a folder, or a public model such as gpt2 or smollm2. The"
-        " text must have been prepared with the tokenizer of that model (default: start from random weights;"
-        " with --init, AdamW at a learning rate of 1e-4, rows of 256 tokens, 15 minutes)",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue the run in --checkpoint from its last save. If you give more --steps or --minutes than"
-        " before, the learning rate rises to the value it has at this point of the longer schedule, and"
-        " falls again to the new end",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=MINUTES,
-        help="train for as many steps as fit into this time, but at most --steps. With --resume, train for"
-        " this much longer. 0 means no limit (default: the preset's minutes, and at most its steps; no limit"
-        " with --steps or --resume)",
-    )
-    parser.add_argument(
-        "--judge",
-        type=JUDGE,
-        help="village only: number of stories that the judge checks at each evaluation (default: 0)",
-    )
-    add_marks(parser, in_pipe="signs")
-    parser.add_argument(
-        "--architecture",
-        choices=list(BUILDERS),
-        help="kind of model; chapter 10 describes swift, chapters 1 to 7 build gpt2 (default: swift, or the"
-        " preset's)",
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=OPTIMIZERS,
-        help="AdamW of chapter 7 or Muon of chapter 10 (default: the preset's)",
-    )
-    parser.add_argument(
-        "--size",
-        choices=list(GPT2_SIZES),
-        help="build a GPT-2 of this size, instead of the preset's model",
-    )
-    parser.add_argument(
-        "--parallel",
-        choices=SPREAD,
-        help="how several processes under torchrun divide the work. ddp: each process holds a copy of the"
-        " model; fsdp: each holds a share of it. They share the batches of a step, and there are as many"
-        " batches as processes unless --accumulate says otherwise (default: ddp)",
+    add_table(
+        parser,
+        TABLES["train"],
+        presets=PRESETS,
+        about_presets="; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
+        architectures=list(BUILDERS),
+        optimizers=OPTIMIZERS,
+        sizes=list(GPT2_SIZES),
+        minutes=MINUTES,
+        judge=JUDGE,
     )
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}

@@ -31,9 +31,6 @@ ASCII = {"ok": "+", "misplaced": "~", "contradiction": "x", "unknown": "?"}
 LISTED = 5
 """Sentences that the judge explains; in a story that went wrong early, more would only repeat the reason."""
 
-CHOICES = ("auto", "color", "signs", "off")
-"""How marks can be asked for."""
-
 
 @dataclass(frozen=True)
 class Marks:
@@ -62,7 +59,8 @@ def marks_for(choice: str, in_pipe: str = "off", encoding: str | None = None) ->
     """How to mark what goes to standard output; None for no marks at all.
 
     Args:
-        choice: One of CHOICES. "auto" means color in a terminal that shows it, and signs in another one.
+        choice: "color", "signs", "off" or "auto", which means color in a terminal that shows it, and
+            signs in another one.
         in_pipe: What "auto" means where the output is no terminal.
         encoding: Of the output. Letters that it lacks are replaced by those of ASCII.
     """
