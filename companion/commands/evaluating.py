@@ -151,10 +151,7 @@ def own_data(args) -> tuple[Path | None, str | None]:
 
 
 def text_of(model: Path) -> tuple[str | None, Path | None]:
-    """(where the text is from that a run was trained on, its prepared folder), None for what is not known.
-
-    The folder counts if what it holds is still what the run had.
-    """
+    """(where the text is from that a run was trained on, its prepared folder), None for what is not known."""
     ours = not is_public(model) and holds_model(model)
     about = read_config(model)["provenance"].get("data") if ours else None
     if not isinstance(about, dict):

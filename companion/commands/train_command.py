@@ -170,10 +170,7 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
 
 
 def settle_options(args: Namespace) -> dict:
-    """Let --size and --config stand in for options that were not given; return the file's [generation].
-
-    Raises ValueError, in one line, for options that exclude one another.
-    """
+    """Let --size and --config stand in for options that were not given; return the file's [generation]."""
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
@@ -232,11 +229,7 @@ def find_saved_run(args: Namespace, folder: Path) -> Saved:
 
 
 def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Start:
-    """The model of --init, or, for a run that is resumed, the model that this run once began with.
-
-    Raises ValueError, in one line, for options of a new model, and for a text that was prepared with
-    another tokenizer.
-    """
+    """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     from companion.pretrained import FAMILIES
 
     options = set()

@@ -21,10 +21,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def load_classifier(folder: Path) -> TextClassifier:
-    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model.
-
-    Raises ValueError, in one line, for a folder with both, in which the head is of one of them.
-    """
+    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model."""
     whole = holds_model(folder)
     if not holds_adapter(folder):
         return TextClassifier.load(folder, BUILDERS)
@@ -79,12 +76,9 @@ def classified(reader: TextClassifier, texts: Sequence[str]) -> Iterator[list[di
 
 
 def as_cell(text: str) -> str:
-    """A text that a spreadsheet shows and does not run.
+    """A text that a spreadsheet shows and does not run: one that begins like a formula gets a ' before it.
 
-    A spreadsheet takes a cell that begins like a formula for one. A ' before it makes it a text.
-
-    Reference:
-        OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
+    Source: OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
     """
     return f"'{text}" if text.startswith(FORMULA) else text
 

@@ -28,14 +28,7 @@ FIELDS = (
 
 
 def docs_page(name: str, url: str, limits: Limits, needs_token: bool) -> str:
-    """The page as HTML.
-
-    Args:
-        name: What clients call the model.
-        url: Where the server is reached, such as http://127.0.0.1:8000.
-        limits: What the server gives to one request.
-        needs_token: Whether a client must send a token.
-    """
+    """The page as HTML."""
     messages = [{"role": "user", "content": "Tell a story about the baker Mara and a red kite."}]
     body = json.dumps({"model": name, "temperature": 0.7, "seed": 1, "messages": messages})
     quoted = body.replace("'", "'\\''")

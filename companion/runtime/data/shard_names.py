@@ -28,8 +28,6 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
     names: files, folders, patterns such as "part-*.jsonl", and names of HUB. Of a folder, all shards below it
     by path, hidden ones left out. leave_out: called with one line about a folder's files that are no shards.
-    Raises ValueError for a shard that is not there, a pattern that nothing matches, and for shards and other
-    texts together.
     """
     shards, others = [], []
     for name in names:

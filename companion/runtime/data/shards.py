@@ -85,20 +85,15 @@ def write_shards(
 ) -> dict:
     """Write documents as a folder of numbered shards, which read_prepared opens; return its meta.json.
 
-    documents: read once, such as streams.Documents; one that says what another has said (see rules.digest) is
-    left out, and so is one that a rule refuses. A document is held out if its digest, as a fraction of the
-    largest, is below val_fraction: it stays so when the text grows. Of the first shard at least one is, and
-    one is not.
-    stream, load: token_stream and Tokenizer.load of the chapters. on_shard: called with the bytes of the text
-    of each shard that is whole.
-    processes: with more than one, so many others tokenize, and take some seconds to begin. stream, load and
-    rules are sent to them by name: none may be a lambda, and a script that calls this does so below
-    `if __name__ == "__main__":`.
+    A document that repeats another (see filters.digest) is left out, and so is one that a rule refuses. A
+    document is held out if its digest, as a fraction of the largest, is below val_fraction: it stays so when
+    the text grows. Of the first shard at least one is, and one is not.
+
+    stream, load: token_stream and Tokenizer.load of the chapters; like rules, they are sent to the processes
+    by name. on_shard: called with the bytes of the text of each shard that is whole.
 
     What is whole lies in the folder's `.begun` until all is: after an error or a kill, the same call goes on
-    with it. So does one on a text that has grown at its end: shards that stay the same are not made again.
-    Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and where nothing
-    is left to train on or to hold out; TypeError for a single str; RuntimeError where a process was killed.
+    with it, also on a text that has grown at its end.
     """
     if isinstance(documents, (str, bytes)):
         as_documents(documents)  # raises TypeError
@@ -292,7 +287,7 @@ def _npy(array: np.ndarray) -> bytes:
 def _in_processes(chunks: Iterable[Chunk], job: Job, processes: int) -> Iterator[tuple[int, int, dict]]:
     """What _write_shard returns of each chunk, in the order in which they are done; here, for one process.
 
-    No more chunks are taken than there are processes, and one more. RuntimeError where a process was killed.
+    No more chunks are taken than there are processes, and one more.
     """
     if processes == 1:
         write = _writer(job)

@@ -144,12 +144,9 @@ def _parquet(file: str, column: str | None) -> Iterator[tuple[str, object]]:
 
 @contextlib.contextmanager
 def _table(file: str, column: str | None) -> Iterator:
-    """An iterable of one column of a Parquet file, or of those of a name of HUB; others are not read.
+    """An iterable of one column of a Parquet file, or of those of a name of HUB; None: of all columns.
 
-    column: None for all of them.
-
-    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time. What goes
-    wrong inside is raised as an error in one line.
+    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time.
     """
     library = _library()
     with _quiet(library):

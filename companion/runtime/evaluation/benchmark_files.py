@@ -60,10 +60,8 @@ def read_benchmark(name: str, n: int, shots: int = 0, seed: int = 0) -> tuple[st
     """The format of a file, a key of `FORMATS`, and its first n questions, or all where it has fewer.
 
     name: a path; or "hellaswag:path", where the columns do not tell the format. shots: questions with their
-    answers that stand before each prompt, drawn with the seed from the file's first hundred.
-    Raises ValueError, in one line, for a file that is not there, empty, or of another format, for a row that
-    is none of its format or whose answer is none of its choices, and for more shots than there are; and what
-    `rows` raises.
+    answers that stand before each prompt, drawn with the seed from the file's first hundred. Raises
+    ValueError, in one line that names the row, for what is of no format, and for more shots than there are.
     """
     kind, path = split_name(name)
     items: list[Item] = []
@@ -85,7 +83,6 @@ def with_shots(asked: Sequence[Item], pool: Sequence[Item], shots: int, seed: in
     """The items with their heads, and so many others of the pool before them, each with its answer.
 
     Those of an item are drawn with the seed among those with the same head, and never have its own prompt.
-    Raises ValueError for more shots than there are.
     """
     return [
         replace(item, prompt="".join([item.head, *_shots_of(item, i, pool, shots, seed), item.prompt]))

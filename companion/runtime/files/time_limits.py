@@ -40,11 +40,7 @@ def inside() -> bool:
 
 
 class Ended(ValueError):
-    """The process ended before it answered.
-
-    Args:
-        late: Whether it took too long. Otherwise it failed, for example for want of memory.
-    """
+    """The process ended before it answered; late: because it took too long; else it failed."""
 
     def __init__(self, late: bool, seconds: float):
         why = f"did not end within {seconds:g} seconds" if late else "failed in a way that ended its process"
@@ -53,13 +49,10 @@ class Ended(ValueError):
 
 
 class Bounded:
-    """A function in a process of its own, whose calls end within a time.
+    """A function in a process of its own, whose calls end within so many seconds.
 
-    Args:
-        maker: "module:function". The function is called once there, with `setup`, and returns the function
-            that answers questions.
-        setup: A JSON value.
-        seconds: The time for each question.
+    maker: "module:function". The function is called once there, with `setup`, a JSON value, and returns the
+    function that answers questions.
     """
 
     def __init__(self, maker: str, setup: Any = None, seconds: float = 10.0):

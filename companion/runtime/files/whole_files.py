@@ -32,12 +32,7 @@ NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Unwritten(OSError):
-    """A file that could not be written whole, because there is no room for it.
-
-    Args:
-        path: The file.
-        reason: What the operating system says.
-    """
+    """A file that could not be written whole, because there is no room for it."""
 
     def __init__(self, path: Path, reason: str):
         super().__init__(f"{path} cannot be written ({reason}); make room, and run it again")
@@ -53,17 +48,9 @@ def at_home(name: str | Path) -> Path:
 
 
 def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
-    """Read a file of a folder that somebody else may have made.
+    """Read a file of a folder that somebody else may have made, of at most so many bytes.
 
-    Reading a pipe would wait for ever, and reading a device such as /dev/zero would never end.
-
-    Args:
-        path: The file; a link is followed.
-        most: The largest number of bytes that is read.
-
-    Raises:
-        ValueError: If the path names a pipe, a device, a socket or a folder, or a file that is too large.
-        OSError: If the file is not there or cannot be read.
+    Reading a pipe would wait for ever, and reading a device such as /dev/zero would never end: ValueError.
     """
     _check_regular(path, os.stat(path), most)  # first, because opening a device can have an effect
     with open(path, "rb", opener=_open_without_waiting) as file:
@@ -102,17 +89,7 @@ def _check_regular(path: str | Path, about: os.stat_result, most: int) -> None:
 
 
 def read_json(path: str | Path, remedy: str = "copy it again") -> Any:
-    """Read a JSON file of a folder that somebody else may have made.
-
-    Args:
-        path: The file.
-        remedy: What the error messages advise.
-
-    Raises:
-        ValueError: As read_regular, and if the content is not JSON or has a whole number of more than
-            MOST_DIGITS digits.
-        OSError: If the file is not there or cannot be read.
-    """
+    """Read a JSON file that somebody else may have made. ValueError as read_regular, or for no JSON."""
     data = read_regular(path)
     try:
         return json.loads(data, parse_int=_whole_number)
@@ -150,10 +127,7 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
 
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Yield an empty file beside this one; at the end it takes its place, whole and on the disk.
-
-    An error inside leaves what was there, and nothing else. Raises Unwritten where there is no room.
-    """
+    """Yield an empty file beside this one; at the end it takes its place, whole and on the disk."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
@@ -172,12 +146,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 def _no_room(error: BaseException, path: Path | None) -> str | None:
-    """What the operating system says of an error that means that there is no room; None for another error.
-
-    Args:
-        error: What was raised.
-        path: The file that was being written, if it is known.
-    """
+    """What the operating system says of an error that means that there is no room; None for another error."""
     if not isinstance(error, OSError) or isinstance(error, Unwritten):
         return None
     if error.errno in NO_ROOM:
@@ -245,10 +214,7 @@ def _last_written(folder: Path) -> Path | None:
 
 
 def leave_no_lock(folder: str | Path) -> None:
-    """Remove the lock's file from a folder that is complete, and goes to other programs or computers.
-
-    Do not call it for a folder that is written again and again while others read it.
-    """
+    """Remove the lock's file from a folder that is complete, and goes to other programs or computers."""
     (Path(folder) / LOCK).unlink(missing_ok=True)
 
 

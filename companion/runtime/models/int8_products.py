@@ -81,14 +81,9 @@ def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None
 
 
 def two_digits(rows: Tensor) -> Tensor:
-    """Write each number from -63 to 63 as high + low / 126.
+    """Write each number of (N, in), from -63 to 63, as high + low / 126: (2 N, in).
 
-    Returns:
-        The high digits of all rows, which are whole numbers, and below them the low digits, from -63 to 63.
-        The kernel rounds the low digits.
-
-    Shape:
-        rows: (N, in); the result: (2 N, in).
+    The high digits of all rows are whole numbers; below them stand the low digits, which the kernel rounds.
     """
     high = rows.round()
     left_over = rows - high  # from -0.5 to 0.5

@@ -211,10 +211,7 @@ def fit_adapter(
 
 
 def read_adapter(folder: str | Path) -> tuple[dict, dict[str, tuple[Tensor, Tensor]], str | None]:
-    """(config, PEFT's name of a layer -> A and B, mark of the base if there is one).
-
-    Raises ValueError, in one line, for what is missing, damaged, or a variant that we do not have.
-    """
+    """(config, PEFT's name of a layer -> A and B, mark of the base if there is one)."""
     path = Path(folder) / CONFIG
     with reading(folder):
         if not path.is_file():

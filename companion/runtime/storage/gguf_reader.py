@@ -38,11 +38,7 @@ MEND = "copy or fetch it again"
 
 
 def library():
-    """Return the library gguf.
-
-    Raises:
-        ImportError: If it is missing; in one line with the remedy.
-    """
+    """The library gguf. ImportError, in one line with the remedy, where it is missing."""
     try:
         import gguf
     except ImportError:
@@ -75,18 +71,9 @@ class StoredTensor:
 
 
 class GGUFFile:
-    """A GGUF file whose header was read and checked.
+    """A GGUF file whose header was read and checked. ValueError, in one line, for what cannot be.
 
-    Args:
-        path: The file.
-
-    Attributes:
-        header: The value of each key: a number, a text, a bool or a list of these.
-        tensors: Where each tensor lies, by its name.
-
-    Raises:
-        ValueError: In one line, if the file is missing, is no GGUF file, or says of itself what cannot be.
-        ImportError: If the library gguf is missing.
+    header: the value of each key, a number, a text, a bool or a list of these. tensors: where each lies.
     """
 
     def __init__(self, path: str | Path):
@@ -148,11 +135,7 @@ class GGUFFile:
         return found
 
     def tensor(self, name: str) -> torch.Tensor:
-        """Return one tensor, dequantized to float32 by the library.
-
-        Raises:
-            ValueError: If the file ends before the tensor does.
-        """
+        """One tensor, dequantized to float32 by the library."""
         gguf = library()
         place = self.tensors[name]
         data = bytearray(place.n_bytes)

@@ -96,21 +96,10 @@ def check_messages(messages) -> list[dict]:
 
 
 def render(template: str, variables: dict, messages: list[dict], name: str = "the chat template") -> str:
-    """Write a conversation as a chat template says.
+    """Write a conversation as a chat template says; name: what error messages call the template.
 
     A template is a program of somebody else's, which may loop for ever or fill the memory. It runs in a
-    process that is ended then.
-
-    Args:
-        template: The program, in Jinja.
-        variables: What else it may use.
-        messages: The conversation.
-        name: What error messages call the template.
-
-    Raises:
-        ValueError: In one line, if the template is broken, fails, refuses these messages, does not end within
-            SECONDS or writes too much.
-        ImportError: If Jinja is missing.
+    process that is ended then. Raises ValueError, in one line, for whatever goes wrong with it.
     """
     if inside():
         return render_here(template, variables, messages, name)

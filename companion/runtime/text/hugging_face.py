@@ -157,11 +157,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     # -- where texts begin and end
 
     def _begin(self) -> list[int]:
-        """What the file's post-processor puts before a text, and nothing else.
-
-        A file without a post-processor, as ours are, may say in its configuration that bos_token begins a
-        text.
-        """
+        """What the file's post-processor puts before a text; without one, what the configuration says."""
         if self.file.get("post_processor") is None:
             bos = self._id_of("bos_token")
             return [bos] if bos is not None and self.config.get("add_bos_token") is True else []
@@ -278,10 +274,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
 
 
 def read_generation(folder: Path) -> dict:
-    """What a folder's generation_config.json holds; where it has none, the ids that config.json names.
-
-    Raises ValueError, in one line with the file's name, for a value that cannot be.
-    """
+    """What a folder's generation_config.json holds; where it has none, the ids that config.json names."""
     path = folder / GENERATION
     found = read_json(path)
     if not path.is_file():
@@ -298,10 +291,7 @@ def read_model_ids(folder: Path) -> dict:
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
-    """What a tokenizer's files hold: tokenizer.json, tokenizer_config.json, the chat template or None.
-
-    Raises ValueError for a tokenizer that the format cannot hold.
-    """
+    """What a tokenizer's files hold: tokenizer.json, tokenizer_config.json, the chat template or None."""
     if isinstance(tokenizer, PublicTokenizer):
         return tokenizer.file, tokenizer.config, tokenizer.chat_template
     if tokenizer.kind == "bpe":
@@ -400,9 +390,6 @@ def in_library(work: Callable, *args, **kwargs) -> Any:
 
     The library is written in Rust, where such a failure is a panic. It is raised as a BaseException, after
     Rust has written up to a hundred lines to the standard error, which nobody can use.
-
-    Raises:
-        ValueError: For a panic, which a pattern causes that needs too many steps for a text.
     """
     with _silent():
         try:
@@ -549,16 +536,9 @@ def byte_level_file(
     post_processor: dict | None = None,
     ignore_merges: bool = False,
 ) -> dict:
-    """A tokenizer.json of byte-level BPE.
+    """A tokenizer.json of byte-level BPE, whose tokens are written in byte letters.
 
-    Args:
-        vocab: The ids of the ordinary tokens, written in byte letters.
-        merges: Pairs of these tokens, in the order of training.
-        added: The special tokens, each with its flags.
-        steps: What cuts a text before it becomes bytes.
-        normalizer: What changes a text first.
-        post_processor: What puts tokens around a text.
-        ignore_merges: Whether a piece that is a token is never merged from its bytes.
+    steps: what cuts a text before it becomes bytes. post_processor: what puts tokens around a text.
     """
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {

@@ -446,10 +446,7 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 
 
 def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
-    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them.
-
-    Raises ValueError for an id below 0.
-    """
+    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them."""
     try:
         return tokenizer.tokens([i])[0]
     except ValueError:

@@ -44,10 +44,7 @@ class ProcessLost(RuntimeError):
 
 
 def launched() -> tuple[int, int]:
-    """(rank, number of processes), as the environment has them; (0, 1) where it says nothing of several.
-
-    Raises ValueError, in one line, for variables that are missing or no numbers.
-    """
+    """(rank, number of processes), as the environment has them; (0, 1) where it says nothing of several."""
     there = {name: os.environ.get(name, "").strip() for name in NEEDED}
     if not there["RANK"] and not there["WORLD_SIZE"]:
         return 0, 1
@@ -154,8 +151,7 @@ def _talk() -> Any:
 def enter(name: str, shared: bool) -> bool:
     """Take part in the command `name`; whether this process has something to do in it.
 
-    shared: whether several processes do it together. What only one can do, the first does, and says so.
-    Raises ValueError, in one line, where the processes do not find one another.
+    What is not shared, only the first process does, and says so.
     """
     rank, size = launched()
     if size == 1:

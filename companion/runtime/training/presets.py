@@ -35,7 +35,6 @@ GOING_ON = PRESETS.pop("init")
 def pick_preset(args: argparse.Namespace) -> Preset:
     """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
 
-    args: has init, resume, preset, architecture, size, optimizer and lr, each None where it was not given.
     Without a preset and an architecture, a model is a swift, or GPT-2 where it has one of GPT-2's sizes.
     """
     architecture = args.architecture or ("gpt2" if args.size else None)

@@ -32,11 +32,7 @@ class Reporter:
     """Called at each evaluation: print the losses and a sample, judge stories, write the settings.
 
     The last evaluation prints no sample, because the report at the end of the run shows a longer one.
-
-    Args:
-        tell: From the model to what tells with it.
-        corpus: Has meta.
-        plan: As write_run_settings takes it, with judge, and marks for the samples of the village.
+    tell: from the model to what tells with it. plan: a TrainPlan.
     """
 
     def __init__(self, tell: Callable, corpus: Any, plan: Any):
@@ -96,15 +92,7 @@ def multiplications(c: Any, length: int) -> int:
 
 
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
-    """What a run came to: a sample, the loss, and what that loss means.
-
-    Args:
-        teller: Of the model in the run's folder.
-        folder: The run's.
-        corpus: The text that was learned from.
-        history: A row for each evaluation.
-        marks: How to show the judge's verdicts on a village story; None for no marks.
-    """
+    """What a run came to: a sample, the loss, and what that loss means. teller: of that model."""
     is_village, last = corpus.meta.get("source") == "village", history[-1]
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
     if is_village:

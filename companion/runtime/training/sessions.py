@@ -87,7 +87,7 @@ def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) 
 def defer_interrupt(echo: float = 0.0) -> Iterator[list[int]]:
     """Hold back a first Ctrl-C and yield the list in which it is noted; a second one interrupts at once.
 
-    echo: seconds in which further ones are no second one.
+    echo: Ignore further interrupts for this many seconds.
     """
     pressed: list[int] = []
     first = 0.0
