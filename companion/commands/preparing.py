@@ -15,7 +15,8 @@ from companion.commands import TABLES, add_table
 from companion.commands.naming import PREPARED, said_of
 from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.data.shard_names import HUB, SHARDS, find_shards, name_of
+from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
+from companion.runtime.files.downloads import HUB
 from companion.runtime.files.whole_files import at_home
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from companion.runtime.data.shard_names import HUB
+from companion.runtime.files.downloads import HUB
 from companion.runtime.storage.hub import WAIT, first_line
 from companion.runtime.text.documents import NAMED, check_utf8
 from companion.runtime.text.tokenizer import whole
