@@ -14,8 +14,7 @@ from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
 
 FOLDERS = (village.DATA / "models", RUNS)
-MOST_MB = 5
-"""The largest file that can be uploaded."""
+MOST_MB = 5  # the largest file that can be uploaded
 SETTINGS = {
     "server.headless": "true",  # opens no browser and asks for no address
     "server.fileWatcherType": "none",

@@ -32,7 +32,6 @@ from companion.lora import add_lora, save_adapter
 from companion.runtime.command_line.options import refuse, take
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.labelled_texts import (
-    Labelled,
     check_rows_fit,
     distinct,
     hold_out_by_class,
@@ -89,7 +88,10 @@ def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
     lora = args.method == "lora"
     check_options(args)
     pick_device(args.device)
-    labelled = read_distinct(args)
+    found = read_labelled(args.data, args.column, args.label)
+    labelled = distinct(found)
+    if len(labelled) < len(found):
+        print(f"Left out: {len(found) - len(labelled):,} texts that are there twice", file=sys.stderr)
     texts = [row.text for row in labelled]
     labels = [row.label for row in labelled]
     learned, held_out = hold_out_by_class(labels, args.held_out, args.seed)
@@ -139,15 +141,6 @@ def check_options(args: Namespace) -> None:
     elif args.learn in (None, "head"):
         of_steps = ["passes", "batch_size", "lr", "decay"]
         refuse(args, of_steps, "works with --learn last and --learn all only, which train in steps")
-
-
-def read_distinct(args: Namespace) -> list[Labelled]:
-    """The texts of the file, each once; says how many were left out."""
-    found = read_labelled(args.data, args.column, args.label)
-    texts = distinct(found)
-    if len(texts) < len(found):
-        print(f"Left out: {len(found) - len(texts):,} texts that are there twice", file=sys.stderr)
-    return texts
 
 
 def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
@@ -296,6 +289,6 @@ def verdict(low: float, high: float, n: int) -> str:
 
 def share(part: int, n: int) -> str:
     """A share with its interval; "none" where there is nothing to have a share of."""
-    return (
-        "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n)) if n else "none was called so"
-    )
+    if not n:
+        return "none was called so"
+    return "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n))

@@ -131,7 +131,8 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
     if args.minutes == 0:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
     done = rows_of(args.output)
-    begun = holds_something(args.output)
+    held_there = args.output.iterdir() if args.output.is_dir() else ()
+    begun = any(not path.name.startswith(".") for path in held_there)
     check_ours("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
@@ -153,11 +154,6 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
         seed=asked["seed"],
         device=asked["device"],
     )
-
-
-def holds_something(folder: Path) -> bool:
-    """Whether a folder holds files or folders other than hidden ones."""
-    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def asked_of(folder: Path) -> dict[str, Any]:

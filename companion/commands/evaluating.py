@@ -13,6 +13,7 @@ from tqdm import tqdm
 from companion import load, village
 from companion.commands import TABLES, add_table
 from companion.commands.exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands.marking import data_of
 from companion.commands.naming import open_data
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
@@ -23,8 +24,7 @@ from companion.runtime.command_line.terminal import waiting
 from companion.runtime.data.prepared import Split, prepared_meta, row_starts
 from companion.runtime.evaluation.benchmark_files import FORMATS
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
-from companion.runtime.storage.checkpoints import holds_model, read_config
-from companion.runtime.storage.model_names import is_public, same_tokenizer
+from companion.runtime.storage.model_names import same_tokenizer
 from companion.runtime.training.resuming import BEST
 from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
@@ -152,8 +152,7 @@ def own_data(args) -> tuple[Path | None, str | None]:
 
 def text_of(model: Path) -> tuple[str | None, Path | None]:
     """(where the text is from that a run was trained on, its prepared folder), None for what is not known."""
-    ours = not is_public(model) and holds_model(model)
-    about = read_config(model)["provenance"].get("data") if ours else None
+    about = data_of(model)
     if not isinstance(about, dict):
         return None, None
     named = data_named(model.parent if model.name == BEST else model)

@@ -10,10 +10,15 @@ from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.storage.model_names import is_public
 
 
+def data_of(model: Path) -> Any:
+    """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
+    ours = not is_public(model) and holds_model(model)
+    return read_config(model)["provenance"].get("data") if ours else None
+
+
 def source_of(model: Path) -> str | None:
     """Where the text is from that a model of ours was trained on; None where its folder does not say so."""
-    ours = not is_public(model) and holds_model(model)
-    data = read_config(model)["provenance"].get("data") if ours else None
+    data = data_of(model)
     return data.get("source") if isinstance(data, dict) else data
 
 
@@ -30,6 +35,5 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
 
 def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
-    if choice == "off" or not tells_of_the_village(model, tokenizer):
-        return None
-    return marks_for(choice, "off", sys.stdout.encoding)
+    marks = marks_for(choice, "off", sys.stdout.encoding)
+    return marks if marks and tells_of_the_village(model, tokenizer) else None

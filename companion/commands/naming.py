@@ -8,16 +8,11 @@ from companion import village
 from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import as_typed
 
-RUNS = Path("runs")
-"""Where train writes unless told otherwise."""
-PREPARED = RUNS / "data"
-"""Where prepare does."""
-VILLAGE = PREPARED / "village"
-"""The text that train learns from unless told otherwise."""
-SHIPPED = village.DATA / "models" / "village"
-"""The model that comes with the course."""
-ANSWERER = village.DATA / "models" / "answerer"
-"""What chapter 16 made of it."""
+RUNS = Path("runs")  # where train writes unless told otherwise
+PREPARED = RUNS / "data"  # where prepare does
+VILLAGE = PREPARED / "village"  # the text that train learns from unless told otherwise
+SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
+ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
 MINUTES = number(0, 10**6, "; 0 sets no limit")
 JUDGE = integer(0, 10**5)
 READERS = {"minutes": MINUTES, "judge": JUDGE}

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from companion.runtime.data.streams import Documents
     from companion.runtime.text.tokenizer import Tokenizer
 
-OURS = ("bpe", "char", "word", "gpt2")
-"""The tokenizers of chapter 1."""
+OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
 STORIES = 40_000
 """More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
 six times."""

@@ -99,7 +99,9 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
     held.enter_context(claim(output))
     if placed:
-        options = pair_options(args, [pair for _, pair in placed])
+        two_passes = 2 * math.ceil(len(placed) / BATCH)
+        pairs = [pair for _, pair in placed]
+        options = PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
     else:
         options = judge_options(args, teller.model)
     return RewardPlan(
@@ -127,25 +129,14 @@ def judge_options(args: Namespace, model: GPT) -> JudgeOptions:
     return JudgeOptions(method=method, **options)
 
 
-def pair_options(args: Namespace, pairs: list[tuple[str, str, str]]) -> PairOptions:
-    """The options for pairs: as given, else two passes in small steps."""
-    two_passes = 2 * math.ceil(len(pairs) / BATCH)
-    return PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
-
-
 def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
     """Raise ValueError for a pair with a text that is longer than the model reads."""
     longest = teller.model.config.context_length + 1  # the last is only predicted
     for place, (prompt, *both) in placed:
         for text in both:
-            n = len(pair_row(teller, prompt, text))
+            n = len([*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end])
             if n > longest:
                 raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
-
-
-def pair_row(teller: LanguageModel, prompt: str, text: str) -> list[int]:
-    """A prompt, one of its texts, and the end, as the model reads it."""
-    return [*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end]
 
 
 def do_finetune(plan: RewardPlan) -> dict:

@@ -30,8 +30,7 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
-LONGEST = 256
-"""Tokens that no story of the village exceeds."""
+LONGEST = 256  # tokens that no story of the village exceeds
 
 
 @dataclass
@@ -132,12 +131,14 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     own_eval = args.resume or args.eval_every is not None
     train = training_settings(args, defaults, own_warmup, own_eval)
     optimizer = args.optimizer or defaults["optimizer"]
-    check_parallel(args.parallel, peers, train, optimizer, args.resume)
-    check_architecture(peers, start.config.architecture)
+    check_parallel(args.parallel, peers, train, optimizer, args.resume, start.config.architecture)
     check_size(start.config, start.build, train, text.corpus, start.origin)
     empty_model = start.build(start.config, meta=True)
     config = empty_model.config  # with what the builder adds to it
-    check_text(args, text, empty_model, train)
+    if text.corpus:
+        check_fit(empty_model, text.corpus, train)
+    else:
+        check_writable("--data", text.folder)
     minutes, at_most = time_limits(args, preset.minutes, train.steps)
 
     check_agreement(args, peers, start.origin, config, train, optimizer)
@@ -200,14 +201,6 @@ def find_text(args: Namespace) -> Text:
         return Text(folder, source, None, tokenizer)
     corpus = open_data(folder)
     return Text(folder, source, corpus, corpus.tokenizer)
-
-
-def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
-    """ValueError where the text does not fit the model, or cannot be prepared where it belongs."""
-    if text.corpus:
-        check_fit(model, text.corpus, train)
-    else:
-        check_writable("--data", text.folder)
 
 
 # -- the model, and where its weights are from --------------------------------------------
@@ -313,7 +306,7 @@ def check_size(
 
 
 def check_parallel(
-    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool
+    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool, architecture: str
 ) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
     if peers.size == 1:
@@ -333,11 +326,7 @@ def check_parallel(
         raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
     if parallel == "fsdp" and train.compile:
         raise ValueError("--parallel=fsdp cannot be compiled here; leave out --compile, or use ddp")
-
-
-def check_architecture(peers: Peers, architecture: str) -> None:
-    """ValueError for an architecture that several processes cannot train together."""
-    if peers.size > 1 and architecture == "experts":
+    if architecture == "experts":
         rule = "the biases of its routers are moved in one process"
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
 

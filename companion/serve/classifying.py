@@ -14,8 +14,7 @@ from companion.runtime.data.labelled_texts import check_rows_fit, hold_out_by_cl
 from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
-AT_ONCE = 256
-"""Texts between two reports of progress."""
+AT_ONCE = 256  # texts between two reports of progress
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
 

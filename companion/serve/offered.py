@@ -18,8 +18,7 @@ from companion.runtime.storage.gguf_reader import GGUFFile, is_gguf
 from companion.runtime.storage.installed_models import installed_file, is_installable
 from companion.runtime.storage.model_names import folder_of, is_public
 
-DEEPEST = 4
-"""How far below a given folder models are looked for."""
+DEEPEST = 4  # how far below a given folder models are looked for
 
 
 SHIPPED = {

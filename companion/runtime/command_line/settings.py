@@ -72,7 +72,7 @@ def read_settings(path: str | Path, kinds: Mapping[str, Mapping | None]) -> dict
     tables |= {name: value for name, value in found.items() if isinstance(value, dict)}
     for table in tables:
         if table not in kinds and table not in TABLES:
-            raise ValueError(f"{path}: no table is called [{table}]; there are {_listed(TABLES, '[{}]')}")
+            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")
     looked_into = {table: known for table, known in kinds.items() if known is not None}
     settings = {table: tables.get(table, {}) for table in looked_into}
     for table, values in settings.items():
@@ -90,11 +90,7 @@ def _no_place(name: str, table: str, kinds: Mapping[str, Mapping]) -> str:
     if owner is not None:
         place = f"[{owner}]" if owner else "the lines before the first table"
         return f"{name} has no place in {here}; it belongs in {place}"
-    return f"{name} has no place in {here}; there are {_listed(sorted(kinds[table]), '{}')}"
-
-
-def _listed(words, form: str) -> str:
-    return ", ".join(form.format(word) for word in words)
+    return f"{name} has no place in {here}; there are {', '.join(sorted(kinds[table]))}"
 
 
 def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:

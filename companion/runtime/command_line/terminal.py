@@ -35,8 +35,7 @@ def cleaned(text: str) -> str:
     return text.translate(SIGNS)
 
 
-PAUSE = 1.0
-"""Seconds that work may take before a line says so."""
+PAUSE = 1.0  # seconds that work may take before a line says so
 
 
 class Waiting:

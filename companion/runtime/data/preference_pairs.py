@@ -9,8 +9,7 @@ from companion.runtime.data.streams import rows
 from companion.runtime.files.arguments import at_least_one
 from companion.runtime.text.tokenizer import whole
 
-LARGEST = 1e100
-"""Largest size of a reward: its square must still be a number."""
+LARGEST = 1e100  # largest size of a reward: its square must still be a number
 
 
 def as_rewards(rewards) -> torch.Tensor:

@@ -28,14 +28,13 @@ from threading import current_thread, main_thread
 
 import numpy as np
 
-from companion.runtime.data.filters import RULES, DocumentRule, deduplicated, digest, refused_by
+from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
 from companion.runtime.files.arguments import as_documents, number, whole_number
 from companion.runtime.files.whole_files import claim, staged, write_whole
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 
-SHARD_BYTES = 2**26
-"""UTF-8 bytes of the text that becomes a shard: some 15 million tokens, 30 MB."""
+SHARD_BYTES = 2**26  # UTF-8 bytes of the text that becomes a shard: some 15 million tokens, 30 MB
 SAMPLE_BYTES = 2**24
 FORMAT = 1
 """To be raised when the same text makes other shards, by other rules, say: then none is taken from before."""
@@ -43,18 +42,14 @@ FORMAT = 1
 
 @dataclass
 class Chunk:
-    """What becomes a shard.
-
-    documents, digests: of each its text, and what tells it from others. duplicates: left out before them.
-    key: the same for chunks that make the same shard.
-    """
+    """What becomes a shard."""
 
     index: int
     documents: list[str] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    duplicates: int = 0
+    digests: list[bytes] = field(default_factory=list)  # what tells each document from others
+    duplicates: int = 0  # that were left out before them
     n_bytes: int = 0
-    key: str = ""
+    key: str = ""  # the same for chunks that make the same shard
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class Job:
     source: str
     tokenizer: str
     val_fraction: float
-    rules: Sequence[DocumentRule]
+    rules: Sequence[Callable]
     stream: Stream
     load: Callable
 
@@ -80,7 +75,7 @@ def write_shards(
     val_fraction: float = 0.01,
     processes: int = 1,
     shard_bytes: int = SHARD_BYTES,
-    rules: Sequence[DocumentRule] = RULES,
+    rules: Sequence[Callable] = RULES,
     on_shard: Callable[[int], object] = lambda n_bytes: None,
 ) -> dict:
     """Write documents as a folder of numbered shards, which read_prepared opens; return its meta.json.
@@ -190,7 +185,7 @@ def _shards(job: Job, documents, shard_bytes: int, processes: int) -> Iterator[t
 
 def _chunks(job: Job, documents: Iterable[str], shard_bytes: int) -> Iterator[Chunk]:
     """The text in pieces of at least shard_bytes, each document once; at least one, which may be empty."""
-    same = repr((FORMAT, job.source, job.tokenizer, job.val_fraction, [rule.name for rule in job.rules]))
+    same = repr((FORMAT, job.source, job.tokenizer, job.val_fraction, [name_of(rule) for rule in job.rules]))
     seen: set[bytes] = set()
 
     def started(index: int):

@@ -17,42 +17,34 @@ from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
 
 FILES = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
-POOL = 100
-"""Shots are drawn from so many questions at a file's beginning."""
+POOL = 100  # shots are drawn from so many questions at a file's beginning
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class Item:
-    """A question of a benchmark, with what chapter 13's `Example` has: prompt, choices, answer.
-
-    choices: each with the space that it begins with; the answer alone where none are offered. head: what
-    stands before all shots. tail: what ends the question where it is a shot itself. place: where it is from,
-    such as "arc.jsonl, line 3".
-    """
+    """A question of a benchmark, with what chapter 13's `Example` has: prompt, choices, answer."""
 
     prompt: str
-    choices: tuple[str, ...]
+    choices: tuple[str, ...]  # each with the space that it begins with; or the answer alone
     answer: str
-    head: str = ""
-    tail: str = "\n\n"
-    place: str = ""
+    head: str = ""  # what stands before all shots
+    tail: str = "\n\n"  # what ends the question where it is a shot itself
+    place: str = ""  # where it is from, such as "arc.jsonl, line 3"
 
 
 @dataclass(frozen=True)
 class Format:
     """How a benchmark's rows look, and how its custom scores them.
 
-    columns: those that it wants, as a message says them. fits: whether a row looks like one of its own.
-    read: row -> Item; ValueError for what is wrong with it, KeyError for a column that is not there.
     scored: "letters", by the likeliest choice for its letters (the harness's acc_norm); "sum", by the
     likeliest; "cloze", each token of the answer must be the likeliest; "number", the model writes, and the
     number after #### is read.
     """
 
-    columns: str
-    fits: Callable[[dict], bool]
-    read: Callable[[dict], Item]
+    columns: str  # those that it wants, as a message says them
+    fits: Callable[[dict], bool]  # whether a row looks like one of its own
+    read: Callable[[dict], Item]  # ValueError for what is wrong, KeyError for a column that is not there
     scored: str
 
 

@@ -18,8 +18,7 @@ GPT2_WEIGHTS = tuple(TABLES["gpt2"].values())
 """The same of GPT-2 small."""
 HUB = {name: tuple(table.values()) for name, table in TABLES["hub"].items()}
 """Corpora of the hub, by name: repository, revision, files."""
-WAIT = 600
-"""Seconds to wait for another process that fetches the same file."""
+WAIT = 600  # seconds to wait for another process that fetches the same file
 
 
 def cache_folder() -> Path:

@@ -21,16 +21,12 @@ from typing import Any, BinaryIO
 
 from companion.runtime.files.children import start_child
 
-START_SECONDS = 120
-"""What a process has for its imports and for what it is set up with."""
-MOST_ANSWER = 16 * 2**20
-"""The largest answer, in bytes of JSON."""
-MOST_MEMORY = 4 * 2**30
-"""What a process may allocate in all, where the operating system can limit that."""
+START_SECONDS = 120  # what a process has for its imports and for what it is set up with
+MOST_ANSWER = 16 * 2**20  # the largest answer, in bytes of JSON
+MOST_MEMORY = 4 * 2**30  # what a process may allocate in all, where the operating system can limit that
 ERRORS = {"ImportError": ImportError, "TypeError": TypeError, "ValueError": ValueError}
 """What is raised here as it was raised there; all else becomes a ValueError."""
 CHILD = "from companion.runtime.files.time_limits import answer_questions; answer_questions()"
-
 _inside = False
 
 
@@ -87,13 +83,9 @@ class Bounded:
             _send(self.process.stdin, self.first)
 
     def ask(self, question: Any) -> Any:
-        """The answer to a question, both of them JSON values.
+        """The answer to a question, both of them JSON values. Errors as in ERRORS.
 
-        Raises:
-            Ended: If the process took too long or failed. The next question starts another.
-            ValueError: As the function there, and for whatever else it raises.
-            TypeError: As the function there.
-            ImportError: As the function there.
+        Raises Ended if the process took too long or failed. The next question starts another.
         """
         with self.one_at_a_time:
             self._start()

@@ -21,8 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 LOCK, CLAIM, COMMITTED, STAGED = ".lock", ".claim", ".committed", ".staged-"
-WAIT = 60
-"""Seconds to wait for another process that moves a set to its place, which takes milliseconds."""
+WAIT = 60  # seconds to wait for another process that moves a set to its place, which takes milliseconds
 MOST_BYTES = 512 * 2**20
 """The largest JSON or text file of a model that is read; the largest public tokenizer.json has 40 MB."""
 MOST_DIGITS = 20
@@ -99,14 +98,21 @@ def read_json(path: str | Path, remedy: str = "copy it again") -> Any:
         raise ValueError(f"{path} is not whole JSON; {remedy}") from None
 
 
+def read_object(path: str | Path, remedy: str = "copy it again") -> dict:
+    """The object in a JSON file. ValueError as read_json, and for what is no object."""
+    found = read_json(path, remedy)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is not whole JSON; {remedy}")
+    return found
+
+
 def json_object(path: str | Path) -> dict:
     """The JSON object in a file; {} for whatever else there is, or is missing."""
     try:
         with reading(Path(path).parent):
-            found = read_json(path)
+            return read_object(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 class _LongNumber(ValueError):
@@ -313,11 +319,6 @@ def _to_disk(path: Path) -> None:
 
 def for_all(path: Path) -> None:
     """Give a file the rights of any other new file: temporary ones are for their owner alone."""
-    os.chmod(path, 0o666 & ~_umask())
-
-
-def _umask() -> int:
-    """The process's mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
+    mask = os.umask(0)  # it can only be read by setting it
     os.umask(mask)
-    return mask
+    os.chmod(path, 0o666 & ~mask)

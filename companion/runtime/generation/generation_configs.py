@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "generation_config.json"
-SAMPLED = ("temperature", "top_k", "top_p")
-"""The settings that count only where tokens are sampled."""
+SAMPLED = ("temperature", "top_k", "top_p")  # the settings that count only where tokens are sampled
 MEND = "mend the file, or remove it"
 
 
@@ -35,9 +34,8 @@ def check_id(name: str, value: Any, rule: str, place: str | Path) -> None:
 
 def named_sampling(said: dict, place: str | Path) -> dict[str, Any]:
     """Options of next_token_probabilities that a generation_config.json sets. ValueError for a bad one."""
-    from companion.runtime.generation.sampling_arguments import (
-        check_sampling,
-    )  # here, because it imports torch
+    # Here, because it imports torch.
+    from companion.runtime.generation.sampling_arguments import check_sampling
 
     sample = said.get("do_sample")
     if sample is not None and not isinstance(sample, bool):

@@ -22,14 +22,12 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 __all__ = ["MANY", "int8_product", "two_digits"]
-
 MANY = 100_000
 """Numbers of a matrix from which on the kernel is asked: below, to prepare the inputs takes longer than to
 restore the matrix."""
 ORDERED = WeakTensorKeyDictionary()
 """Matrix of integers -> (versions, its scale, the kernel's own order), or None where there is no kernel."""
-MOST = 63
-"""A digit is a whole number from -63 to 63, which fits into 7 bits."""
+MOST = 63  # a digit is a whole number from -63 to 63, which fits into 7 bits
 FINER = 2 * MOST
 """How many steps of the low digit make one of the high digit, of which half a step is left over at most."""
 

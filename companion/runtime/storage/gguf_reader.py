@@ -27,13 +27,10 @@ READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K"
 """What a tensor may be held in, in the library's words."""
 FORMS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}
 """By the format's number of a kind of value: how `struct` writes it."""
-TEXT, ARRAY = 8, 9
-"""The numbers of the two kinds of values that have a length."""
+TEXT, ARRAY = 8, 9  # the numbers of the two kinds of values that have a length
 MOST_KEYS, MOST_TENSORS = 2**16, 2**16
-MOST_ITEMS = 2**22
-"""The longest array that is read; the largest public vocabulary has 262,144 tokens."""
-MOST_TEXT = 2**24
-"""The longest text that is read, in bytes."""
+MOST_ITEMS = 2**22  # the longest array that is read; the largest public vocabulary has 262,144 tokens
+MOST_TEXT = 2**24  # the longest text that is read, in bytes
 MEND = "copy or fetch it again"
 
 

@@ -12,8 +12,7 @@ from companion.runtime.files.time_limits import Bounded, Ended, inside
 INSTALL = "pip install huggingface_hub tokenizers jinja2"
 PRIVATE = range(0xE000, 0xF900)
 """Characters that Unicode leaves to private use; no text that people write holds all 6,400."""
-SECONDS = 10.0
-"""What a template has to write one conversation; real ones take a thousandth of a second."""
+SECONDS = 10.0  # what a template has to write one conversation; real ones take a thousandth of a second
 
 
 def private_character(text: str, not_in: Collection[str] = ()) -> str:
@@ -46,9 +45,7 @@ class Guard:
         if not isinstance(value, str):
             return value
         places = {*self.found(value), *self.half_found(value)}
-        return (
-            "".join(self.stand_in(c) if i in places else c for i, c in enumerate(value)) if places else value
-        )
+        return "".join(self.stand_in(c) if i in places else c for i, c in enumerate(value))
 
     def found(self, text: str) -> Iterator[int]:
         """Where names begin."""

@@ -23,8 +23,7 @@ UNSPACED = (
 )
 """Characters of scripts that put no spaces between words, as a range of a regular expression."""
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
-NAMED = 5
-"""Files that a message names; of more it gives the number."""
+NAMED = 5  # files that a message names; of more it gives the number
 
 
 def words_of(text: str) -> list[str]:

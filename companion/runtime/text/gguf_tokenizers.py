@@ -30,8 +30,7 @@ LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-DIGITS = "digits"
-"""A step that makes each digit a piece of its own."""
+DIGITS = "digits"  # a step that makes each digit a piece of its own
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,9 @@ TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-MARK = 12
-"""Private characters in a mark: there are 6,400 to the power of 12 of them."""
+MARK = 12  # private characters in a mark: there are 6,400 to the power of 12 of them
 _ONE_AT_A_TIME = threading.Lock()
-MOST_TEMPLATE = 2**20
-"""The largest chat_template.jinja that is read, in bytes."""
+MOST_TEMPLATE = 2**20  # the largest chat_template.jinja that is read, in bytes
 
 
 class PublicTokenizer(Tokenizer, kind="public"):
@@ -324,10 +322,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file; {} where there is none. ValueError, with its name, for a damaged file."""
-    found = whole_files.read_json(path, "fetch it again") if path.exists() else {}
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is not whole JSON; fetch it again")
-    return found
+    return whole_files.read_object(path, "fetch it again") if path.exists() else {}
 
 
 def check_file(file: dict) -> dict:

@@ -22,14 +22,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-JOIN = 120
-"""Seconds in which all processes must have come."""
-ANSWER = 20
-"""Seconds in which what listens at the port must have said that it is process 0, or torchrun."""
+JOIN = 120  # seconds in which all processes must have come
+ANSWER = 20  # seconds in which what listens at the port must have said that it is process 0, or torchrun
 LONGEST = timedelta(days=30)
 """How long processes wait for the first, which may judge stories. One that ends is noticed at once."""
-GRACE = 5
-"""Seconds that a process has to end by itself after another has ended; it may wait in a GPU's queue."""
+GRACE = 5  # seconds that a process has to end by itself after another has ended; it may wait in a GPU's queue
 ECHO = 2.0
 """Seconds within which a second Ctrl-C is the first one's echo: torchrun passes it on to processes that the
 terminal may have told already."""

@@ -28,8 +28,7 @@ PRESETS = {
     name: Preset(**table)
     for name, table in tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8")).items()
 }
-GOING_ON = PRESETS.pop("init")
-"""What --init takes."""
+GOING_ON = PRESETS.pop("init")  # what --init takes
 
 
 def pick_preset(args: argparse.Namespace) -> Preset:

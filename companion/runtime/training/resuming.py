@@ -134,17 +134,13 @@ def log_rows(text: str) -> list[dict]:
 
 @dataclasses.dataclass
 class Saved:
-    """What a folder says of its run.
-
-    shape: fields of the model's configuration. train: settings of training, with the optimizer's name.
-    steps: behind it. origin: the model that it went on from, as origin_of has it, or None.
-    """
+    """What a folder says of its run."""
 
     architecture: str
-    shape: dict
-    train: dict
-    steps: int
-    origin: dict | None
+    shape: dict  # fields of the model's configuration
+    train: dict  # settings of training, with the optimizer's name
+    steps: int  # behind it
+    origin: dict | None  # the model that it went on from, as origin_of has it
 
 
 def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> Saved:
@@ -168,10 +164,9 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> Saved:
 
 
 def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None) -> None:
-    """Put a trainer where save_run left another.
+    """Put a trainer where save_run left another. ValueError, with the weights as they were, if it cannot be.
 
     tokenizer: of the data, to be compared with the one in folder where the state does not name it.
-    Raises ValueError, in one line and with the weights as they were, where folder holds no such run.
     """
     path = Path(folder) / STATE
     tensors, notes = _read_run(trainer, path, data, tokenizer)

@@ -17,10 +17,8 @@ from companion.runtime.training.distributed import peers_of, together
 
 LONGEST, SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
-LONG = 10.0
-"""Seconds that the timing of steps may take, however few the minutes."""
-EVALUATIONS = 3
-"""How often a run is evaluated at least, unless its settings say otherwise."""
+LONG = 10.0  # seconds that the timing of steps may take, however few the minutes
+EVALUATIONS = 3  # how often a run is evaluated at least, unless its settings say otherwise
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
