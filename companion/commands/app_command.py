@@ -9,14 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from companion import village
-from companion.commands.naming import RUNS, add_device, in_url
-from companion.runtime.command_line.options import as_path, integer
+from companion.commands.naming import RUNS, in_url
 from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
 
 FOLDERS = (village.DATA / "models", RUNS)
-MOST_MB = 5
-"""The largest file that can be uploaded."""
+MOST_MB = 5  # the largest file that can be uploaded
 SETTINGS = {
     "server.headless": "true",  # opens no browser and asks for no address
     "server.fileWatcherType": "none",
@@ -38,28 +36,6 @@ class AppPlan:
     host: str
     port: int
     offer: Offer
-
-
-def add(parser) -> None:
-    parser.add_argument(
-        "--models",
-        type=as_path,
-        action="append",
-        help="folder in which the app looks for models; you can give several (default: the models of the"
-        " course, and runs)",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        help="another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is"
-        " downloaded before the app starts; you can give several",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=integer(1, 65535), default=8501, help="port to listen at (default: 8501)"
-    )
-    add_device(parser)
 
 
 def plan(args, held: ExitStack) -> AppPlan:

@@ -12,11 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from companion import load
-from companion.commands.marking import add_marks, marks_of
-from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers
+from companion.commands.marking import marks_of
+from companion.commands.naming import ANSWERER, check_answers
 from companion.instructions import Chat
 from companion.runtime.command_line.judged_text import Marks, marked
-from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
@@ -51,39 +50,6 @@ class ChatPlan:
     seed: int | None  # of the first answer, one more for each later answer; None: another seed each time
     marks: Marks | None = None  # how to show the judge's verdicts on a story; None for no marks
     hinted: bool = False  # whether HINT was printed
-
-
-def add(parser) -> None:
-    add_model_and_revision(parser, default=ANSWERER, said="the assistant that comes with the course")
-    about = "send this message, print the answer, and exit; several --say are one conversation"
-    parser.add_argument("--say", metavar="TEXT", action="append", default=[], help=about)
-    about = "let the model answer questions about the course, too (default: for a public model)"
-    parser.add_argument("--model-only", action="store_true", help=about)
-    parser.add_argument(
-        "--temperature",
-        type=number(0, 100),
-        help="0 always takes the most probable token, higher values give more varied answers (default:"
-        " what the model's generation_config.json says, else 0)",
-    )
-    parser.add_argument("--top-k", type=integer(1), help="sample from the k most probable tokens only")
-    parser.add_argument(
-        "--top-p",
-        type=number(1e-9, 1),
-        help="sample from the most probable tokens that together have this probability",
-    )
-    parser.add_argument(
-        "--max-new-tokens",
-        type=integer(1),
-        default=200,
-        help="largest number of tokens in an answer (default: 200)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=integer(0, 10**12),
-        help="the same seed gives the same answers (default: a new seed each time)",
-    )
-    add_marks(parser)
-    add_device(parser)
 
 
 def plan(args, held: ExitStack) -> ChatPlan:

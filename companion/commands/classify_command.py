@@ -26,14 +26,12 @@ from companion.classification import (
     word_counts,
 )
 from companion.commands.learned import measuring, output_of, take_all_steps
-from companion.commands.naming import add_device, add_model, add_output, add_seed
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.gpt import GPT
 from companion.lora import add_lora, save_adapter
-from companion.runtime.command_line.options import as_path, integer, number, refuse, take
+from companion.runtime.command_line.options import refuse, take
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.labelled_texts import (
-    Labelled,
     check_rows_fit,
     distinct,
     hold_out_by_class,
@@ -48,11 +46,6 @@ from companion.show import classes as pictures
 from companion.show import plots
 from companion.training import TrainConfig, Trainer
 
-LEARNS = {
-    "head": "only the new classification head",
-    "last": "the head and the last block",
-    "all": "all weights",
-}
 REPORT = ("report.json", "confusion.png", "calibration.png")
 OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
 OURS |= {"adapter_config.json", "adapter_model.safetensors"}
@@ -91,58 +84,14 @@ class ClassifierResult:
     calibration_error: float
 
 
-def add_finetune(kinds) -> None:
-    about = "train a classifier on a file with a column of texts and a column of labels"
-    form = kinds.add_parser("classify", help=about, description=about)
-    data = "labelled texts: a CSV file with a header, JSON Lines or Parquet"
-    form.add_argument("--data", type=as_path, required=True, help=data)
-    form.add_argument("--column", default="text", help="name of the column with the texts (default: text)")
-    form.add_argument("--label", default="label", help="name of the column with the labels (default: label)")
-    add_model(form)
-    where = "folder to write to (default: runs/classifiers/<name of the data>)"
-    add_output(form, where, "the classifier")
-    learns = "; ".join(f"{name}: {what}" for name, what in LEARNS.items())
-    learns = f"which weights are trained. {learns}"
-    form.add_argument("--learn", choices=LEARNS, help=f"{learns} (default: head)")
-    form.add_argument(
-        "--read",
-        choices=("last", "mean"),
-        default="last",
-        help="what the head reads: the state of the last token, or the mean over all (default: last)",
-    )
-    add_method(form)
-    steps = form.add_argument_group(
-        "for --learn last, --learn all and --method lora, which are trained in steps"
-    )
-    steps.add_argument("--passes", type=integer(1, 1000), help="passes over the texts (default: 10)")
-    steps.add_argument("--batch-size", type=integer(1, 4096), help="texts in a batch (default: 16)")
-    steps.add_argument(
-        "--lr", type=number(1e-9, 1), help="learning rate of the head (default: 0.001; with lora 0.002)"
-    )
-    steps.add_argument(
-        "--decay",
-        type=number(1e-6, 1),
-        help="factor of the learning rate from each block to the one below it (default: 0.5)",
-    )
-    form.add_argument(
-        "--balanced", action="store_true", help="give all classes the same weight, however rare they are"
-    )
-    form.add_argument("--cut", action="store_true", help="cut texts that are longer than the model's context")
-    form.add_argument(
-        "--held-out",
-        type=float,
-        default=0.2,
-        help="share of each class that is held out to measure the classifier (default: 0.2)",
-    )
-    add_seed(form)
-    add_device(form)
-
-
 def plan_finetune(args: Namespace, held: ExitStack) -> ClassifierPlan:
     lora = args.method == "lora"
     check_options(args)
     pick_device(args.device)
-    labelled = read_distinct(args)
+    found = read_labelled(args.data, args.column, args.label)
+    labelled = distinct(found)
+    if len(labelled) < len(found):
+        print(f"Left out: {len(found) - len(labelled):,} texts that are there twice", file=sys.stderr)
     texts = [row.text for row in labelled]
     labels = [row.label for row in labelled]
     learned, held_out = hold_out_by_class(labels, args.held_out, args.seed)
@@ -192,15 +141,6 @@ def check_options(args: Namespace) -> None:
     elif args.learn in (None, "head"):
         of_steps = ["passes", "batch_size", "lr", "decay"]
         refuse(args, of_steps, "works with --learn last and --learn all only, which train in steps")
-
-
-def read_distinct(args: Namespace) -> list[Labelled]:
-    """The texts of the file, each once; says how many were left out."""
-    found = read_labelled(args.data, args.column, args.label)
-    texts = distinct(found)
-    if len(texts) < len(found):
-        print(f"Left out: {len(found) - len(texts):,} texts that are there twice", file=sys.stderr)
-    return texts
 
 
 def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
@@ -320,16 +260,6 @@ def report_finetune(plan: ClassifierPlan, found: ClassifierResult) -> None:
     print(f"  {as_typed('companion', 'classify', '--model', plan.output, plan.texts[plan.held_out[0]][:60])}")
 
 
-def add_method(form) -> None:
-    """--method, --rank and --alpha, for every kind of finetune."""
-    about = (
-        "full trains the weights themselves, lora a small adapter beside them (chapter 17) (default: full)"
-    )
-    form.add_argument("--method", choices=("full", "lora"), default="full", help=about)
-    form.add_argument("--rank", type=integer(1, 10**5), help="rank of the adapter (default: 8)")
-    form.add_argument("--alpha", type=number(1e-6, 1e6), help="scale of the adapter (default: 8)")
-
-
 def check_method(args: Namespace) -> None:
     """ValueError for what is lora's, without it."""
     if args.method == "full":
@@ -359,6 +289,6 @@ def verdict(low: float, high: float, n: int) -> str:
 
 def share(part: int, n: int) -> str:
     """A share with its interval; "none" where there is nothing to have a share of."""
-    return (
-        "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n)) if n else "none was called so"
-    )
+    if not n:
+        return "none was called so"
+    return "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n))

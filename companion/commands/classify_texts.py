@@ -5,8 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from companion.classification import TextClassifier
-from companion.commands.naming import add_device
-from companion.runtime.command_line.options import as_path
 from companion.runtime.models.devices import pick_device
 from companion.serve.classifying import check_texts, load_classifier
 
@@ -17,12 +15,6 @@ class ClassifyPlan:
 
     reader: TextClassifier
     texts: list[str]
-
-
-def add(parser) -> None:
-    parser.add_argument("--model", type=as_path, required=True, help="folder that finetune classify wrote")
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="a text, in quotes; or several")
-    add_device(parser)
 
 
 def plan(args: Namespace, held: ExitStack) -> ClassifyPlan:

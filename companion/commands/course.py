@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from companion import load
-from companion.commands import COMMANDS
+from companion.commands import COMMANDS, TABLES, add_table
 from companion.commands.learned import bits_of
-from companion.commands.naming import RUNS, add_device
+from companion.commands.naming import RUNS
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.instructions import chat_rows, says
-from companion.runtime.command_line.options import as_path, integer, number
+from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.steps import carry_out
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.files.whole_files import claim, staged, write_whole
@@ -121,22 +121,7 @@ STAGES = {
 
 
 def add(parser) -> None:
-    parser.add_argument(
-        "--output", type=as_path, default=COURSE, help=f"folder to write to (default: {COURSE})"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="continue the course in --output where it stopped"
-    )
-    abouts = {
-        "minutes": "about how long the training of all stages together may take",
-        "questions": "number of questions, and of stories, with which each stage is measured",
-        "seed": "seed of all random choices",
-    }
-    for name, about in abouts.items():
-        about = f"{about} (default: {USUAL[name]})".strip()
-        parser.add_argument(f"--{name}", type=READ[name], help=about)
-    add_device(parser)
-    parser.set_defaults(device=None)  # of --resume, the one that it began on
+    add_table(parser, TABLES["course"], **READ)
 
 
 def plan(args: Namespace, held: ExitStack) -> CoursePlan:
@@ -146,7 +131,8 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
     if args.minutes == 0:
         raise ValueError("--minutes=0 leaves no time to learn; try 15")
     done = rows_of(args.output)
-    begun = holds_something(args.output)
+    held_there = args.output.iterdir() if args.output.is_dir() else ()
+    begun = any(not path.name.startswith(".") for path in held_there)
     check_ours("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
@@ -168,11 +154,6 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
         seed=asked["seed"],
         device=asked["device"],
     )
-
-
-def holds_something(folder: Path) -> bool:
-    """Whether a folder holds files or folders other than hidden ones."""
-    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
 
 
 def asked_of(folder: Path) -> dict[str, Any]:

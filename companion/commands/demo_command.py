@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from companion import load
-from companion.commands.naming import add_device, add_model
-from companion.runtime.command_line.options import integer
+from companion.commands import TABLES, add_table
 from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
 
 
@@ -28,17 +27,12 @@ def add(parser):
         title="parts",
         description=f'What to show. Give a TEXT of your own, or read this one by default: "{TEXT}"',
     )
+    table = TABLES["demo"]["options"]
     for name, show in PARTS.items():
         part = parts.add_parser(name, help=show.__doc__, description=show.__doc__)
-        part.add_argument("text", nargs="*", metavar="TEXT", help=f'your sentence (default: "{TEXT}")')
-        if name == "attention":
-            note = "its map is shown (default: the head that attends most to the next word, or far back)"
-            for option in ("--layer", "--head"):
-                part.add_argument(option, type=integer(0), help=note)
-        else:
-            part.set_defaults(layer=None, head=None)
-        add_model(part)
-        add_device(part)
+        part.set_defaults(layer=None, head=None)
+        of_part = {key: entry for key, entry in table.items() if key not in ("layer", "head")}
+        add_table(part, {"options": table if name == "attention" else of_part}, text=TEXT)
 
 
 def plan(args, held: ExitStack) -> DemoPlan:

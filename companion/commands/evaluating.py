@@ -11,19 +11,20 @@ from torch import nn
 from tqdm import tqdm
 
 from companion import load, village
-from companion.commands.exams import ALL, KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
-from companion.commands.naming import add_device, add_model, open_data
+from companion.commands import TABLES, add_table
+from companion.commands.exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands.marking import data_of
+from companion.commands.naming import open_data
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
-from companion.runtime.command_line.options import as_path, integer, refuse
+from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.settings import CONFIG
 from companion.runtime.command_line.tables import table
 from companion.runtime.command_line.terminal import waiting
 from companion.runtime.data.prepared import Split, prepared_meta, row_starts
-from companion.runtime.evaluation.benchmark_files import FORMATS, POOL
+from companion.runtime.evaluation.benchmark_files import FORMATS
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
-from companion.runtime.storage.checkpoints import holds_model, read_config
-from companion.runtime.storage.model_names import is_public, same_tokenizer
+from companion.runtime.storage.model_names import same_tokenizer
 from companion.runtime.training.resuming import BEST
 from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
@@ -77,53 +78,7 @@ class EvaluateResult:
 
 
 def add(parser):
-    add_model(parser)
-    parser.add_argument(
-        "--data",
-        type=as_path,
-        help="folder that companion prepare wrote, whose text is predicted (default: the text that the"
-        " model was trained on, if its folder is still there, else the village's stories)",
-    )
-    parser.add_argument(
-        "--split",
-        choices=["train", "val", "test"],
-        help="part of the text: what the model was trained on, what was held out, or the village's test"
-        " stories (default: val)",
-    )
-    parser.add_argument(
-        "--stories",
-        type=integer(0, 10**6),
-        help="village only: number of stories that the model tells and the judge checks (default: 100; 0"
-        " for a model with another tokenizer)",
-    )
-    parser.add_argument(
-        "--temperature", type=float, help=f"temperature of the judged stories (default: {TEMPERATURE})"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="seed of the judged stories and of the tasks (default: 1)"
-    )
-    tasks = parser.add_argument_group(
-        "tasks",
-        "With --tasks, only the tasks are measured. Add --data, --split or --stories to measure loss and"
-        " stories too.",
-    )
-    tasks.add_argument(
-        "--tasks",
-        help="tasks to measure, separated by commas. Questions about stories of the village:"
-        f" {', '.join(KINDS)}, or {ALL} for all of these. Files of public benchmarks:"
-        f" {', '.join(FORMATS)}, such as arc.jsonl, or arc:mine.parquet to say which benchmark it is",
-    )
-    tasks.add_argument(
-        "--examples",
-        type=integer(1, 10**6),
-        help=f"number of questions in each task; of a file, the first ones (default: {EXAMPLES})",
-    )
-    tasks.add_argument(
-        "--shots",
-        type=integer(0, POOL - 1),
-        help="number of answered questions that stand before each question as examples (default: 0)",
-    )
-    add_device(parser)
+    add_table(parser, TABLES["eval"], kinds=", ".join(KINDS), benchmarks=", ".join(FORMATS))
 
 
 def plan(args, held: ExitStack) -> EvaluatePlan:
@@ -196,12 +151,8 @@ def own_data(args) -> tuple[Path | None, str | None]:
 
 
 def text_of(model: Path) -> tuple[str | None, Path | None]:
-    """(where the text is from that a run was trained on, its prepared folder), None for what is not known.
-
-    The folder counts if what it holds is still what the run had.
-    """
-    ours = not is_public(model) and holds_model(model)
-    about = read_config(model)["provenance"].get("data") if ours else None
+    """(where the text is from that a run was trained on, its prepared folder), None for what is not known."""
+    about = data_of(model)
     if not isinstance(about, dict):
         return None, None
     named = data_named(model.parent if model.name == BEST else model)

@@ -26,8 +26,7 @@ ALL = "village"
 SEEDS = 10**12 + 1
 """The village's questions have seeds from here on, past those of companion prepare: no model has been trained
 on their stories, and none of the shipped ones need be told again to be left out."""
-LONGEST_ANSWER = 256
-"""Tokens of an answer that the model writes, as in lm-evaluation-harness."""
+LONGEST_ANSWER = 256  # tokens of an answer that the model writes, as in lm-evaluation-harness
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from companion import BUILDERS, load
-from companion.commands.naming import add_model, add_output
+from companion.commands import TABLES, add_kinds
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.pretrained import FAMILIES, save_pretrained
@@ -29,7 +30,30 @@ from companion.serve.gguf_files import BLOCK, gguf_header, write_gguf
 from companion.serve.onnx_graphs import write_onnx
 
 GRAPH = "model.onnx"
-KINDS = ("f32", "f16", "q8_0", "q4_0")
+USE = {
+    "hf": """
+In Python, where transformers is installed:
+
+  from transformers import AutoModelForCausalLM, AutoTokenizer
+  model = AutoModelForCausalLM.from_pretrained({place})
+  tokenizer = AutoTokenizer.from_pretrained({place})
+  ids = tokenizer({begun}, return_tensors='pt', add_special_tokens=False)
+  print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))""",
+    "gguf": """
+For llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:
+
+  from llama_cpp import Llama
+  model = Llama({place}, n_ctx={n}, verbose=False)
+  print(model('Once', max_tokens=50)['choices'][0]['text'])""",
+    "onnx": """
+Its inputs are new tokens and the past, which it returns longer. In Python, by onnxruntime:
+
+  from companion.serve.onnx_graphs import OnnxModel
+  model = OnnxModel({place})
+  logits, past = model.logits([[1, 2, 3]])
+  logits, past = model.logits([[4]], past)""",
+}
+"""How a file is used, as the report says it."""
 
 
 @dataclass
@@ -39,7 +63,7 @@ class ExportPlan:
     form: str  # hf, gguf or onnx
     teller: LanguageModel  # with an adapter merged
     output: Path  # a file for gguf, else a folder
-    kind: str | None  # one of KINDS, in which a GGUF holds its matrices; None for another form
+    kind: str | None  # f32, f16, q8_0 or q4_0, in which a GGUF holds its matrices; None for another form
 
 
 @dataclass
@@ -59,20 +83,9 @@ def add(parser):
         description="What to write. By default the model is the storyteller that comes with the course."
         " companion export FORMAT --help describes the options.",
     )
-    abouts = {
-        "hf": "a folder in Hugging Face's layout, for transformers and other libraries that read it",
-        "gguf": "a GGUF file for llama.cpp, with the tokenizer and the chat template inside",
-        "onnx": "a folder with an ONNX graph with a KV cache for onnxruntime, and the tokenizer",
-    }
-    for name, about in abouts.items():
-        form = forms.add_parser(name, help=about, description=about)
-        add_model(form)
-        what = "file to write, such as out.gguf" if name == "gguf" else "folder to write to"
-        add_output(form, what, "an earlier export", required=True)
-        form.set_defaults(kind=None)
-        if name == "gguf":
-            held = "number format of the matrices (default: f16)"
-            form.add_argument("--kind", choices=KINDS, default="f16", help=held)
+    add_kinds(forms, TABLES["export"])
+    for form in forms.choices.values():
+        form.set_defaults(kind=form.get_default("kind"))
 
 
 def plan(args, held: ExitStack) -> ExportPlan:
@@ -111,6 +124,7 @@ def check_shape(form: str, config) -> None:
 def check_output(form: str, output: Path, overwrite: bool) -> None:
     """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
     if form != "gguf":
+        is_graph = partial(holds_only, mark=GRAPH, names={GRAPH, f"{GRAPH}.data", *SMALL})
         check_empty("--output", output, is_export if form == "hf" else is_graph, overwrite)
         return
     if output.suffix != ".gguf" or output.is_dir():
@@ -124,11 +138,6 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
                 f"--output={output} holds a model already; name another file, or add --overwrite"
             )
     check_writable("--output", output.parent)
-
-
-def is_graph(folder: Path) -> bool:
-    """Whether a folder holds a graph that was exported and nothing else: what an export may replace."""
-    return holds_only(folder, GRAPH, {GRAPH, f"{GRAPH}.data", *SMALL})
 
 
 def do(plan: ExportPlan) -> Exported:
@@ -154,22 +163,11 @@ def do(plan: ExportPlan) -> Exported:
 def report(plan: ExportPlan, exported: Exported) -> None:
     for path in exported.files:
         print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    if plan.form == "hf":
-        report_hf(plan)
-    elif plan.form == "gguf":
+    if plan.form == "gguf":
         report_gguf(plan, exported.held)
-    else:
-        report_onnx(plan)
-
-
-def report_hf(plan: ExportPlan) -> None:
-    print("\nIn Python, where transformers is installed:\n")
-    print("  from transformers import AutoModelForCausalLM, AutoTokenizer")
-    print(f"  model = AutoModelForCausalLM.from_pretrained({plan.output.as_posix()!r})")
-    print(f"  tokenizer = AutoTokenizer.from_pretrained({plan.output.as_posix()!r})")
     begun = plan.teller.tokenizer.decode(plan.teller.begin) + "Once"
-    print(f"  ids = tokenizer({begun!r}, return_tensors='pt', add_special_tokens=False)")
-    print("  print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))")
+    n = plan.teller.model.config.context_length
+    print(USE[plan.form].format(place=repr(plan.output.as_posix()), begun=repr(begun), n=n))
 
 
 def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
@@ -179,18 +177,3 @@ def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
     lacking = [name for name, kind in held.items() if kind == "F16" and not name.startswith("position")]
     if plan.kind.startswith("q") and lacking:
         print(f"Not in {plan.kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
-    config = plan.teller.model.config
-    print(
-        "\nFor llama.cpp, say with its llama-server -m, or in Python, where llama-cpp-python is installed:\n"
-    )
-    print("  from llama_cpp import Llama")
-    print(f"  model = Llama({plan.output.as_posix()!r}, n_ctx={config.context_length}, verbose=False)")
-    print("  print(model('Once', max_tokens=50)['choices'][0]['text'])")
-
-
-def report_onnx(plan: ExportPlan) -> None:
-    print("\nIts inputs are new tokens and the past, which it returns longer. In Python, by onnxruntime:\n")
-    print("  from companion.serve.onnx_graphs import OnnxModel")
-    print(f"  model = OnnxModel({plan.output.as_posix()!r})")
-    print("  logits, past = model.logits([[1, 2, 3]])")
-    print("  logits, past = model.logits([[4]], past)")

@@ -1,11 +1,11 @@
-"""companion finetune: its kinds, each a module with add_, plan_, do_ and report_finetune."""
+"""companion finetune: its kinds, each a module with plan_, do_ and report_finetune."""
 
 from argparse import Namespace
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import ModuleType
 
-from companion.commands import classify_command, instruct, reward
+from companion.commands import TABLES, add_kinds, classify_command, instruct, reward
 from companion.commands.classify_command import ClassifierPlan, ClassifierResult
 from companion.commands.instruct import InstructPlan
 from companion.commands.reward import RewardPlan
@@ -31,8 +31,7 @@ def add(parser) -> None:
         description="What the model is trained to do. By default it is the storyteller that comes with the"
         " course. companion finetune KIND --help describes the options.",
     )
-    for module in KINDS.values():
-        module.add_finetune(kinds)
+    add_kinds(kinds, TABLES["finetune"])
 
 
 def plan(args: Namespace, held: ExitStack) -> FinetunePlan:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from companion import load
-from companion.commands.marking import add_marks, marks_of, source_of
-from companion.commands.naming import READERS, add_config, add_device, add_model_and_revision
+from companion.commands.marking import marks_of, source_of
+from companion.commands.naming import READERS
 from companion.generation import LanguageModel
 from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.settings import (
     GENERATION,
-    MAX_NEW_TOKENS,
     Generation,
     check_drawing,
     read_settings,
@@ -31,37 +30,6 @@ class GeneratePlan:
     options: dict[str, Any]  # how to draw: keyword arguments of LanguageModel.stream
     marks: Marks | None  # how to show the judge's verdicts; None for a text that has no judge
     chose_seed: bool = False  # whether the seed in options was chosen here, so that nobody knows it yet
-
-
-def add(parser):
-    add_model_and_revision(parser)
-    add_config(parser)
-    parser.add_argument(
-        "--prompt",
-        help=f"first words of the text (default: {Generation.prompt}; none for a model of your own text)",
-    )
-    parser.add_argument(
-        "--max-new-tokens",
-        type=MAX_NEW_TOKENS,
-        help="largest number of tokens to generate (default: 250)",
-    )
-    parser.add_argument(
-        "--temperature",
-        type=float,
-        help="0 always takes the most probable token, higher values give more varied text (default: what the"
-        " model's generation_config.json says, else 0.8)",
-    )
-    parser.add_argument("--top-k", type=int, help="sample from the k most probable tokens only")
-    parser.add_argument(
-        "--top-p",
-        type=float,
-        help="sample from the most probable tokens that together have this probability",
-    )
-    parser.add_argument(
-        "--seed", type=int, help="the same seed gives the same text (default: a new seed each time)"
-    )
-    add_marks(parser)
-    add_device(parser)
 
 
 def plan(args, held: ExitStack) -> GeneratePlan:

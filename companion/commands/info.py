@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from companion import load
-from companion.commands.naming import add_model_and_revision
 from companion.generation import LanguageModel
 from companion.quantization import QuantizedLinear
 from companion.runtime.command_line.options import MEANINGS
@@ -22,10 +21,6 @@ class InfoPlan:
     name: str  # as --model named it
     teller: LanguageModel
     provenance: dict[str, Any]  # where the weights came from
-
-
-def add(parser) -> None:
-    add_model_and_revision(parser)
 
 
 def plan(args, held: ExitStack) -> InfoPlan:

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from companion import load
-from companion.commands.classify_command import add_method, check_method, hang_on
+from companion.commands.classify_command import check_method, hang_on
 from companion.commands.learned import measuring, output_of, save_learned, take_all_steps
-from companion.commands.naming import add_device, add_model, add_output, add_seed, said_of
+from companion.commands.naming import said_of
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -30,7 +30,7 @@ from companion.instructions import (
     text_rows,
 )
 from companion.lora import merge
-from companion.runtime.command_line.options import as_word, integer, number, refuse, take
+from companion.runtime.command_line.options import refuse, take
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.whole_files import claim, write_whole
@@ -63,64 +63,6 @@ class InstructPlan:
     folder: Path  # where the model is from
     origin: dict  # the model, as origin_of describes it
     output: Path
-
-
-def add_finetune(kinds) -> None:
-    about = "teach a model to answer, with a file of conversations"
-    form = kinds.add_parser("instructions", help=about, description=about)
-    data = (
-        "conversations in the format messages, ShareGPT or Alpaca, as JSON Lines, JSON or Parquet; or"
-        " village, for new"
-    )
-    data += " conversations about stories of the village"
-    form.add_argument("--data", required=True, metavar="FILE", help=data)
-    form.add_argument(
-        "--conversations",
-        type=integer(50, 10**6),
-        help="village only: number of conversations to make (default: 4,000)",
-    )
-    add_model(form)
-    where = "folder to write to (default: runs/instructions/<name of the data>)"
-    add_output(form, where, "the model")
-    replay = (
-        "plain texts on which the model should stay as it is: a file, a folder, or a corpus such as village"
-    )
-    form.add_argument(
-        "--replay", type=as_word, metavar="TEXT", help=f"{replay} (default: none; of --data village, village)"
-    )
-    kept = "weight in the loss of staying as it is on those texts; 0 switches it off"
-    form.add_argument("--keep", type=number(0, 1000), help=f"{kept} (default: {KEEP:g})")
-    form.add_argument(
-        "--all-tokens", action="store_true", help="train on the questions as well, not only on the answers"
-    )
-    form.add_argument(
-        "--shorten",
-        action="store_true",
-        help="leave out the last exchanges of a conversation that does not fit into the context",
-    )
-    add_method(form)
-    form.add_argument(
-        "--steps",
-        type=integer(1, 10**7),
-        help="number of training steps (default: two passes over the conversations)",
-    )
-    form.add_argument(
-        "--batch-size", type=integer(1, 4096), default=16, help="conversations in a batch (default: 16)"
-    )
-    form.add_argument(
-        "--lr",
-        type=number(1e-9, 1),
-        help="learning rate (default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a"
-        " public model 0.0001, with lora 0.001)",
-    )
-    form.add_argument(
-        "--held-out",
-        type=float,
-        default=0.05,
-        help="share of the conversations that is held out to measure the model (default: 0.05)",
-    )
-    add_seed(form)
-    add_device(form)
 
 
 def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:

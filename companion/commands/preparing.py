@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from companion import village
+from companion.commands import TABLES, add_table
 from companion.commands.naming import PREPARED, said_of
-from companion.runtime.command_line.options import as_path, integer, refuse
+from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.data.shard_names import HUB, SHARDS, find_shards, name_of
+from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
+from companion.runtime.files.downloads import HUB
 from companion.runtime.files.whole_files import at_home
 
 if TYPE_CHECKING:
     from companion.runtime.data.streams import Documents
     from companion.runtime.text.tokenizer import Tokenizer
 
-OURS = ("bpe", "char", "word", "gpt2")
-"""The tokenizers of chapter 1."""
+OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
 STORIES = 40_000
 """More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
 six times."""
@@ -31,60 +32,8 @@ LEAST = 1000
 
 
 def add(parser):
-    parser.add_argument(
-        "text",
-        nargs="+",
-        help="your own files and folders in UTF-8; or a text by its name: village, lamplighter, pydoc,"
-        " shakespeare or tinystories; or a corpus in shards, which are files that end in"
-        f" {', '.join(SHARDS)}, by name, folder or pattern; or a corpus from the hub: {', '.join(HUB)}",
-    )
-    parser.add_argument(
-        "--data", type=as_path, help="folder to write the tokens to (default: runs/data/<name of the text>)"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the data of another text in that folder"
-    )
-    parser.add_argument(
-        "--skip",
-        action="store_true",
-        help="leave out files that are not UTF-8 text, and such rows of shards, instead of stopping there",
-    )
-    parser.add_argument(
-        "--tokenizer",
-        help="how to cut the text into tokens: bpe, char and word train a tokenizer on it, gpt2 is"
-        " GPT-2's, and the name of a folder or of a model on the hub takes that model's tokenizer"
-        " (default: bpe)",
-    )
-    parser.add_argument(
-        "--vocab-size",
-        type=integer(1),
-        help="number of tokens in the vocabulary (default: depends on the length of the text)",
-    )
-    parser.add_argument(
-        "--val-fraction",
-        type=float,
-        help="share of the text that is held out to measure the loss (default: 0.1; for shards 0.01)",
-    )
-    parser.add_argument(
-        "--stories",
-        type=integer(1, 10**7),
-        help=f"village only: number of new stories to train on (default: {STORIES:,})",
-    )
-    parser.add_argument(
-        "--seed", type=integer(0, 10**12), help="village only: seed of the new stories (default: 4)"
-    )
-    parser.add_argument("--column", help="shards only: field or column that holds the text (default: text)")
-    parser.add_argument(
-        "--documents",
-        type=integer(1),
-        help="shards only: take this many documents from the beginning (default: all)",
-    )
-    parser.add_argument(
-        "--processes",
-        type=integer(1, 1024),
-        help="shards only: number of processes that tokenize (default: 1). If the command is stopped, run it"
-        " again, and it continues with the shards that are finished",
-    )
+    values = {"shards": ", ".join(SHARDS), "corpora": ", ".join(HUB), "stories": f"{STORIES:,}"}
+    add_table(parser, TABLES["prepare"], **values)
 
 
 @dataclass

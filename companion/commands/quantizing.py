@@ -7,12 +7,11 @@ from typing import Any
 
 from companion import BUILDERS, load
 from companion.commands.learned import bits_of
-from companion.commands.naming import add_model, add_output, said_of
+from companion.commands.naming import said_of
 from companion.datasets import load_text, pad_batch
 from companion.generation import LanguageModel
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
-from companion.runtime.command_line.options import integer
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.files.whole_files import claim
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
@@ -48,20 +47,6 @@ class Quantized:
     bits_per_byte_before: float
     bits_per_byte_after: float
     size: int  # bytes of the quantized weights
-
-
-def add(parser) -> None:
-    add_model(parser)
-    parser.add_argument(
-        "--bits", type=int, choices=(8, 4), default=8, help="bits for each weight (default: 8)"
-    )
-    about = "number of weights that share a scale (default: 32 with 4 bits, else a whole row)"
-    parser.add_argument("--group", type=integer(1, 10**6), help=about)
-    about = f"choose the integers so that the layers' outputs on {TEXTS} texts change least"
-    parser.add_argument("--calibrate", action="store_true", help=about)
-    about = "texts to calibrate and to measure with: a file, a folder, or a corpus (default: village)"
-    parser.add_argument("--data", default="village", metavar="TEXT", help=about)
-    add_output(parser, "folder to write to", "the quantized model", required=True)
 
 
 def plan(args, held: ExitStack) -> QuantizePlan:

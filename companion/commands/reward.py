@@ -17,13 +17,12 @@ import torch
 
 from companion import load
 from companion.commands.learned import bits_of, measuring, output_of, save_learned, take_steps
-from companion.commands.naming import add_device, add_model, add_output, add_seed
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
-from companion.runtime.command_line.options import as_path, integer, number, refuse
+from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
 from companion.runtime.files.whole_files import claim, write_whole
@@ -37,7 +36,7 @@ from companion.village.tasks import begun, false_parts, patterns, true_story
 
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
-JUDGED = {  # method: what the judge's options are unless given
+JUDGED = {  # by method: what the judge's options are unless given
     "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
 }
@@ -45,7 +44,7 @@ JUDGED = {  # method: what the judge's options are unless given
 
 @dataclass
 class JudgeOptions:
-    """How to learn from the village's judge; `add_finetune` says what each option means."""
+    """How to learn from the village's judge; commands.toml says what each option means."""
 
     method: str  # "dpo" or "grpo"
     steps: int
@@ -80,66 +79,6 @@ class RewardPlan:
     device: str
 
 
-def add_finetune(kinds) -> None:
-    about = (
-        "train a model with rewards: for true stories of the village, or from pairs of a better and a"
-        " worse text"
-    )
-    form = kinds.add_parser("rewards", help=about, description=about)
-    form.add_argument(
-        "--data",
-        type=as_path,
-        help="pairs for DPO: JSON Lines with prompt, chosen and rejected (default: the village's judge)",
-    )
-    add_model(form)
-    where = "folder to write to (default: runs/rewards/village, or the name of --data)"
-    add_output(form, where, "the model")
-    form.add_argument(
-        "--steps",
-        type=integer(1, 10**6),
-        help="training steps (default: 224; with grpo 18; with a file, two passes)",
-    )
-    about = "learning rate (default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001)"
-    form.add_argument("--lr", type=number(1e-9, 1), help=about)
-    judged = form.add_argument_group("with the village's judge")
-    judged.add_argument(
-        "--method",
-        choices=JUDGED,
-        help="dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the"
-        " probability of false sentences (default: dpo)",
-    )
-    about = "prompts to sample stories for: every 8 steps (default: 128), with grpo every step (default: 32)"
-    judged.add_argument("--prompts", type=integer(1, 1024), help=about)
-    judged.add_argument(
-        "--size", type=integer(2, 1024), help="stories for each prompt (default: 8; with grpo 4)"
-    )
-    judged.add_argument(
-        "--mixed",
-        type=number(0, 100),
-        help="weight in the loss of true stories from the village (default: 1.5; with grpo 0)",
-    )
-    judged.add_argument(
-        "--average",
-        type=number(0, 1),
-        help="the saved weights are a mean of old and new weights; this is the share of the old ones"
-        " (default: 0.3; with grpo 0)",
-    )
-    paired = form.add_argument_group("with pairs")
-    paired.add_argument(
-        "--beta",
-        type=number(1e-6, 100),
-        help="beta of DPO, which limits how far the model moves (default: 0.1)",
-    )
-    form.add_argument(
-        "--asked",
-        type=integer(2, 10**6),
-        default=200,
-        help="stories to measure with; fewer take less time with a large model (default: 200)",
-    )
-    add_seed(form)
-    add_device(form)
-
-
 def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
     pick_device(args.device)
     if args.data is None:
@@ -160,7 +99,9 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
     held.enter_context(claim(output))
     if placed:
-        options = pair_options(args, [pair for _, pair in placed])
+        two_passes = 2 * math.ceil(len(placed) / BATCH)
+        pairs = [pair for _, pair in placed]
+        options = PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
     else:
         options = judge_options(args, teller.model)
     return RewardPlan(
@@ -188,25 +129,14 @@ def judge_options(args: Namespace, model: GPT) -> JudgeOptions:
     return JudgeOptions(method=method, **options)
 
 
-def pair_options(args: Namespace, pairs: list[tuple[str, str, str]]) -> PairOptions:
-    """The options for pairs: as given, else two passes in small steps."""
-    two_passes = 2 * math.ceil(len(pairs) / BATCH)
-    return PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
-
-
 def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
     """Raise ValueError for a pair with a text that is longer than the model reads."""
     longest = teller.model.config.context_length + 1  # the last is only predicted
     for place, (prompt, *both) in placed:
         for text in both:
-            n = len(pair_row(teller, prompt, text))
+            n = len([*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end])
             if n > longest:
                 raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
-
-
-def pair_row(teller: LanguageModel, prompt: str, text: str) -> list[int]:
-    """A prompt, one of its texts, and the end, as the model reads it."""
-    return [*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end]
 
 
 def do_finetune(plan: RewardPlan) -> dict:

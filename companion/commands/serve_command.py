@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from companion import load
-from companion.commands.naming import ANSWERER, add_device, add_model_and_revision, check_answers, in_url
-from companion.runtime.command_line.options import as_word, integer, number
+from companion.commands.naming import check_answers, in_url
 from companion.serve.questions import Limits
 from companion.serve.server import LOCAL, hosts_of, make_app, need_libraries, open_socket, serve
 
 TOKEN = "COMPANION_TOKEN"
-SECONDS = 300.0
-"""Eight answers of 512 tokens at once by SmolLM2-135M took over a minute on one core."""
 
 
 @dataclass
@@ -29,50 +26,6 @@ class ServePlan:
     name: str  # what clients call the model
     token: str | None  # what a client must send; None: nothing
     host: str  # the address, as --host named it
-
-
-def add(parser) -> None:
-    add_model_and_revision(parser, default=ANSWERER, said="the assistant that comes with the course")
-    parser.add_argument("--name", help="name of the model in requests (default: the name of its folder)")
-    parser.add_argument(
-        "--host",
-        type=as_word,
-        default="127.0.0.1",
-        help="address to listen at; 0.0.0.0 lets other computers in (default: 127.0.0.1, only this computer)",
-    )
-    parser.add_argument(
-        "--port",
-        type=integer(0, 65535),
-        default=8000,
-        help="port to listen at; 0 takes a free one (default: 8000)",
-    )
-    parser.add_argument(
-        "--token",
-        help="secret that each client must send (default: none). Other users of this computer can see what"
-        f" you type here, so better set the environment variable {TOKEN}",
-    )
-    bounds = [
-        ("slots", 1, 1024, 8, "number of answers that are generated together"),
-        ("waiting", 1, 10**5, 32, "number of requests that may wait; further ones get status 429"),
-        (
-            "max-tokens",
-            1,
-            10**6,
-            512,
-            "largest number of tokens in an answer, and the number if a request does not say",
-        ),
-        ("max-body", 1024, 10**8, 256 * 1024, "largest number of bytes in a request"),
-    ]
-    for name, low, high, default, about in bounds:
-        kind = integer(low, high)
-        parser.add_argument(f"--{name}", type=kind, default=default, help=f"{about} (default: {default:,})")
-    parser.add_argument(
-        "--seconds",
-        type=number(0.1, 86_400),
-        default=SECONDS,
-        help=f"longest time for a request, including waiting, in seconds (default: {SECONDS:g})",
-    )
-    add_device(parser)
 
 
 def plan(args, held: ExitStack) -> ServePlan:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from companion import BUILDERS, village
-from companion.commands.marking import add_marks
-from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, add_config, open_data
+from companion.commands import TABLES, add_table
+from companion.commands.naming import JUDGE, MINUTES, READERS, RUNS, VILLAGE, open_data
 from companion.gpt import GPT2_SIZES, GPTConfig
 from companion.modern import LlamaConfig
 from companion.runtime.command_line.judged_text import Marks, marks_for
-from companion.runtime.command_line.options import add_fields, as_path, as_word, fields_of, names_of, refuse
+from companion.runtime.command_line.options import add_fields, fields_of, names_of, refuse
 from companion.runtime.command_line.settings import take_run_settings
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
@@ -30,10 +30,7 @@ from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
-SPREAD = ("ddp", "fsdp")
-"""How several processes hold a model: each a copy, or each a share (chapter 12)."""
-LONGEST = 256
-"""Tokens that no story of the village exceeds."""
+LONGEST = 256  # tokens that no story of the village exceeds
 
 
 @dataclass
@@ -59,7 +56,7 @@ class TrainPlan:
     marks: Marks | None  # how to show the judge's verdicts on samples of the village; None for no marks
     drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
     peers: Peers
-    parallel: str  # one of SPREAD; without torchrun it has no effect
+    parallel: str  # ddp or fsdp (chapter 12); without torchrun it has no effect
 
 
 @dataclass
@@ -83,73 +80,16 @@ class Start:
 
 
 def add(parser):
-    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
-    parser.add_argument(
-        "--preset",
-        choices=PRESETS,
-        help=f"a model and its training settings. {presets} (default: modern; with --architecture gpt2,"
-        " --size or --optimizer adamw, village)",
-    )
-    add_config(parser)
-    parser.add_argument(
-        "--data",
-        type=as_path,
-        help="folder that companion prepare wrote (default: the village's stories, which are made first if"
-        " they are missing)",
-    )
-    parser.add_argument(
-        "--checkpoint", type=as_path, help="folder to write the model to (default: runs/<name of the data>)"
-    )
-    parser.add_argument(
-        "--init",
-        type=as_word,
-        metavar="MODEL",
-        help="start from the weights of this model: a folder, or a public model such as gpt2 or smollm2. The"
-        " text must have been prepared with the tokenizer of that model (default: start from random weights;"
-        " with --init, AdamW at a learning rate of 1e-4, rows of 256 tokens, 15 minutes)",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue the run in --checkpoint from its last save. If you give more --steps or --minutes than"
-        " before, the learning rate rises to the value it has at this point of the longer schedule, and"
-        " falls again to the new end",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=MINUTES,
-        help="train for as many steps as fit into this time, but at most --steps. With --resume, train for"
-        " this much longer. 0 means no limit (default: the preset's minutes, and at most its steps; no limit"
-        " with --steps or --resume)",
-    )
-    parser.add_argument(
-        "--judge",
-        type=JUDGE,
-        help="village only: number of stories that the judge checks at each evaluation (default: 0)",
-    )
-    add_marks(parser, in_pipe="signs")
-    parser.add_argument(
-        "--architecture",
-        choices=list(BUILDERS),
-        help="kind of model; chapter 10 describes swift, chapters 1 to 7 build gpt2 (default: swift, or the"
-        " preset's)",
-    )
-    parser.add_argument(
-        "--optimizer",
-        choices=OPTIMIZERS,
-        help="AdamW of chapter 7 or Muon of chapter 10 (default: the preset's)",
-    )
-    parser.add_argument(
-        "--size",
-        choices=list(GPT2_SIZES),
-        help="build a GPT-2 of this size, instead of the preset's model",
-    )
-    parser.add_argument(
-        "--parallel",
-        choices=SPREAD,
-        help="how several processes under torchrun divide the work. ddp: each process holds a copy of the"
-        " model; fsdp: each holds a share of it. They share the batches of a step, and there are as many"
-        " batches as processes unless --accumulate says otherwise (default: ddp)",
+    add_table(
+        parser,
+        TABLES["train"],
+        presets=PRESETS,
+        about_presets="; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items()),
+        architectures=list(BUILDERS),
+        optimizers=OPTIMIZERS,
+        sizes=list(GPT2_SIZES),
+        minutes=MINUTES,
+        judge=JUDGE,
     )
     add_fields(parser, TrainConfig, "training", skip=set())
     seen = names_of(TrainConfig) | {"vocab_size"}
@@ -191,12 +131,14 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     own_eval = args.resume or args.eval_every is not None
     train = training_settings(args, defaults, own_warmup, own_eval)
     optimizer = args.optimizer or defaults["optimizer"]
-    check_parallel(args.parallel, peers, train, optimizer, args.resume)
-    check_architecture(peers, start.config.architecture)
+    check_parallel(args.parallel, peers, train, optimizer, args.resume, start.config.architecture)
     check_size(start.config, start.build, train, text.corpus, start.origin)
     empty_model = start.build(start.config, meta=True)
     config = empty_model.config  # with what the builder adds to it
-    check_text(args, text, empty_model, train)
+    if text.corpus:
+        check_fit(empty_model, text.corpus, train)
+    else:
+        check_writable("--data", text.folder)
     minutes, at_most = time_limits(args, preset.minutes, train.steps)
 
     check_agreement(args, peers, start.origin, config, train, optimizer)
@@ -229,10 +171,7 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
 
 
 def settle_options(args: Namespace) -> dict:
-    """Let --size and --config stand in for options that were not given; return the file's [generation].
-
-    Raises ValueError, in one line, for options that exclude one another.
-    """
+    """Let --size and --config stand in for options that were not given; return the file's [generation]."""
     if args.init and args.resume:
         raise ValueError("--resume goes on with a run, and --init begins one; leave one of them out")
     drawing = take_run_settings(args, BUILDERS, TrainConfig, GPT2_SIZES, READERS)
@@ -264,14 +203,6 @@ def find_text(args: Namespace) -> Text:
     return Text(folder, source, corpus, corpus.tokenizer)
 
 
-def check_text(args: Namespace, text: Text, model, train: TrainConfig) -> None:
-    """ValueError where the text does not fit the model, or cannot be prepared where it belongs."""
-    if text.corpus:
-        check_fit(model, text.corpus, train)
-    else:
-        check_writable("--data", text.folder)
-
-
 # -- the model, and where its weights are from --------------------------------------------
 
 
@@ -291,11 +222,7 @@ def find_saved_run(args: Namespace, folder: Path) -> Saved:
 
 
 def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Start:
-    """The model of --init, or, for a run that is resumed, the model that this run once began with.
-
-    Raises ValueError, in one line, for options of a new model, and for a text that was prepared with
-    another tokenizer.
-    """
+    """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     from companion.pretrained import FAMILIES
 
     options = set()
@@ -379,7 +306,7 @@ def check_size(
 
 
 def check_parallel(
-    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool
+    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool, architecture: str
 ) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
     if peers.size == 1:
@@ -399,11 +326,7 @@ def check_parallel(
         raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
     if parallel == "fsdp" and train.compile:
         raise ValueError("--parallel=fsdp cannot be compiled here; leave out --compile, or use ddp")
-
-
-def check_architecture(peers: Peers, architecture: str) -> None:
-    """ValueError for an architecture that several processes cannot train together."""
-    if peers.size > 1 and architecture == "experts":
+    if architecture == "experts":
         rule = "the biases of its routers are moved in one process"
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
 

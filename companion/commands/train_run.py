@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -35,8 +36,7 @@ from companion.runtime.training.validation import (
 from companion.training import TrainConfig, Trainer, make_optimizer, train, training_batches
 from companion.village.measures import reference_lines
 
-WAIT = 600
-"""Seconds to wait for another process that prepares the same text."""
+WAIT = 600  # seconds to wait for another process that prepares the same text
 
 
 @dataclass
@@ -45,15 +45,6 @@ class TrainResult:
 
     corpus: Corpus
     history: list[dict]
-
-
-@dataclass
-class TrainerParts:
-    """As much of a trainer as check_resumable looks at, before there is one."""
-
-    model: nn.Module
-    config: TrainConfig
-    optimizers: list[Optimizer]
 
 
 def do(plan: TrainPlan) -> TrainResult:
@@ -117,7 +108,7 @@ def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
 def check_resume(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> None:
     """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
     optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
-    parts = TrainerParts(model, plan.train, optimizers)
+    parts = SimpleNamespace(model=model, config=plan.train, optimizers=optimizers)
     check_resumable(parts, plan.folder, data_identity(corpus), corpus.tokenizer)
 
 

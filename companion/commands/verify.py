@@ -6,7 +6,6 @@ from pathlib import Path
 
 from companion import load
 from companion.generation import LanguageModel, generate
-from companion.runtime.command_line.options import as_path
 from companion.runtime.storage import model_names, verification
 from companion.runtime.storage.verification import Finding
 
@@ -20,24 +19,6 @@ class VerifyPlan:
     ids: list[int]  # the prompt, cut so that both sides can continue it
     ours: Path  # the folder that our parts read
     theirs: Path  # the folder that transformers reads
-
-
-def add(parser):
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=as_path,
-        default=Path("gpt2"),
-        help="a folder, a GGUF file, smollm2, or the name of a model on the hub (default: gpt2, which"
-        " downloads 548"
-        " MB the first time)",
-    )
-    parser.add_argument(
-        "--revision", help="branch, tag or commit of a model on the hub (default: the newest)"
-    )
-    parser.add_argument(
-        "--against", type=as_path, help="what transformers loads (default: the same files as we do)"
-    )
 
 
 def plan(args, held: ExitStack) -> VerifyPlan:

@@ -14,17 +14,13 @@ from companion.runtime.data.labelled_texts import check_rows_fit, hold_out_by_cl
 from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
-AT_ONCE = 256
-"""Texts between two reports of progress."""
+AT_ONCE = 256  # texts between two reports of progress
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
 def load_classifier(folder: Path) -> TextClassifier:
-    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model.
-
-    Raises ValueError, in one line, for a folder with both, in which the head is of one of them.
-    """
+    """The TextClassifier in a folder: whole, or an adapter and a head with the name of their model."""
     whole = holds_model(folder)
     if not holds_adapter(folder):
         return TextClassifier.load(folder, BUILDERS)
@@ -79,12 +75,9 @@ def classified(reader: TextClassifier, texts: Sequence[str]) -> Iterator[list[di
 
 
 def as_cell(text: str) -> str:
-    """A text that a spreadsheet shows and does not run.
+    """A text that a spreadsheet shows and does not run: one that begins like a formula gets a ' before it.
 
-    A spreadsheet takes a cell that begins like a formula for one. A ' before it makes it a text.
-
-    Reference:
-        OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
+    Source: OWASP, CSV Injection, https://owasp.org/www-community/attacks/CSV_Injection.
     """
     return f"'{text}" if text.startswith(FORMULA) else text
 

@@ -12,8 +12,7 @@ from companion.serve.questions import Limits, Refused, check_host, check_token
 
 QUIET_SECONDS = 10.0
 """How long a connection may take for the head of a request, the time since the last answer included."""
-SPARE = 128
-"""Connections that may be open and ask nothing, beside as many as may ask at once."""
+SPARE = 128  # connections that may be open and ask nothing, beside as many as may ask at once
 
 
 def error_response(error: Refused) -> Any:

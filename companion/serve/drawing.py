@@ -10,8 +10,7 @@ from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.end_tokens import decode_answer, until
 from companion.runtime.text.tokenizer import drawn_token
 
-OTHERS = 4
-"""How many tokens besides the drawn one are named."""
+OTHERS = 4  # how many tokens besides the drawn one are named
 AT_ONCE = 64
 """Positions that are scored together: with 50,000 tokens in the vocabulary all at once are too many."""
 

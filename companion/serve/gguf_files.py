@@ -18,10 +18,8 @@ from companion.runtime.text.gguf_tokenizers import tokenizer_to_gguf
 
 KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
 """What matrices are written in: our names, and the library's."""
-FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}
-"""The numbers of general.file_type."""
-BLOCK = 32
-"""Numbers of a row that share a scale in Q8_0 and Q4_0."""
+FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}  # the numbers of general.file_type
+BLOCK = 32  # numbers of a row that share a scale in Q8_0 and Q4_0
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
 
 

@@ -7,6 +7,7 @@ another host, and the browser would ask for it.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 from companion.runtime.command_line import judged_text
 from companion.runtime.command_line.judged_text import MEANINGS
@@ -20,38 +21,13 @@ DARK = {"ok": "#24503f", "misplaced": "#5a4f10", "contradiction": "#74361f", "un
 
 
 def style() -> str:
-    """The sheet for all that is drawn here. The page sets color-scheme, which light-dark follows."""
-    marks = []
+    """The sheet for all that is drawn here, with the colors of the marks."""
+    marks = [f":root {{--c-ink:{INK}}}"]
     for kind, look in JUDGED.items():
         color, _, line = look.partition(";")
         marks.append(f".c-{kind} {{background:light-dark({color},{DARK[kind]});{line}}}")
-    return f"""<style>
-.c-text {{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7;max-width:46em}}
-[data-testid=stBaseButton-primaryFormSubmit] {{background:#0072B2;border-color:#0072B2;color:#fff}}
-[data-testid=stBaseButton-primaryFormSubmit]:is(:hover,:focus,:active) {{
-  background:#005a8c;border-color:#005a8c;color:#fff}}
-.c-brand {{font-size:90%;margin:0}}
-[data-testid=stMainBlockContainer] {{padding-top:3.5rem}}
-[data-testid=stMainBlockContainer] h1 {{font-size:2rem;padding:.4rem 0}}
-@media (max-width:640px) {{[data-testid=stMainBlockContainer] h1 {{font-size:1.6rem;padding:.2rem 0}}}}
-.c-heading {{font-size:1.25rem;font-weight:600;padding:0;margin:.6em 0 0}}
-.c-note {{font-size:85%;overflow-wrap:anywhere}}
-.c-alert {{padding:.6em .8em;border-left:4px solid #D55E00;overflow-wrap:anywhere;
-  background:light-dark(#F6CDB8,#74361f);color:light-dark({INK},#f2efe8)}}
-.c-mark {{color:light-dark({INK},#f2efe8);border-radius:3px;padding:1px 3px;
-  -webkit-box-decoration-break:clone;box-decoration-break:clone}}
-{" ".join(marks)}
-.c-mark em {{font-size:85%}}
-.c-legend {{display:flex;flex-wrap:wrap;gap:.3em 1.2em;font-size:85%}}
-.c-token {{white-space:pre-wrap;border-bottom:2px solid transparent;color:inherit;
-  background:color-mix(in srgb,light-dark(#0072B2,#56B4E9) var(--doubt),transparent)}}
-.c-scroll {{max-height:26em;overflow:auto}}
-.c-table {{border-collapse:collapse;font-size:90%}}
-.c-table th, .c-table td {{text-align:left;padding:.2em .8em .2em 0;vertical-align:top;
-  border-bottom:1px solid light-dark(#DDDBD3,#4a4843)}}
-.c-table td:last-child {{overflow-wrap:anywhere}}
-.c-table code {{background:none;color:inherit;padding:0}}
-</style>"""
+    sheet = Path(__file__).with_name("app.css").read_text("utf-8")
+    return f"<style>\n{sheet}{' '.join(marks)}\n</style>"
 
 
 def plain(text: str) -> str:

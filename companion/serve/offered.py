@@ -18,8 +18,7 @@ from companion.runtime.storage.gguf_reader import GGUFFile, is_gguf
 from companion.runtime.storage.installed_models import installed_file, is_installable
 from companion.runtime.storage.model_names import folder_of, is_public
 
-DEEPEST = 4
-"""How far below a given folder models are looked for."""
+DEEPEST = 4  # how far below a given folder models are looked for
 
 
 SHIPPED = {
@@ -36,23 +35,14 @@ SHIPPED = {
 
 @dataclass(frozen=True)
 class OfferedModel:
-    """A model in the list.
+    """A model in the list."""
 
-    Args:
-        name: Its folder, as the command line takes it.
-        folder: Its whole path.
-        kind: "tells", "answers" (it was taught to, and tells too) or "classifies".
-        n_bytes: Size of its weights.
-        title: A plain name; empty for a model of the reader's, which has the name of its folder.
-        about: What it does, or how it was made; empty where nothing is known.
-    """
-
-    name: str
-    folder: str
-    kind: str
-    n_bytes: int
-    title: str = ""
-    about: str = ""
+    name: str  # its folder, as the command line takes it
+    folder: str  # its whole path
+    kind: str  # "tells", "answers" (it was taught to, and tells too) or "classifies"
+    n_bytes: int  # of its weights
+    title: str = ""  # a plain name; empty for a model of the reader's, which has the name of its folder
+    about: str = ""  # what it does, or how it was made; empty where nothing is known
 
     @property
     def label(self) -> str:
@@ -129,10 +119,7 @@ def folders_below(root: Path) -> Iterator[Path]:
 
 
 def kind_of(folder: Path) -> str | None:
-    """tells, answers or classifies; None for a folder without a model that can be loaded from here.
-
-    folder: it may be a GGUF file, too.
-    """
+    """tells, answers or classifies; None for what holds no model that can be loaded from here."""
     base = folder
     if holds_adapter(folder):
         try:
@@ -166,17 +153,11 @@ def size_of(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Offer:
-    """What the app offers.
-
-    Args:
-        models: The models.
-        devices: The devices to choose from; the first one is chosen.
-        folders: Where `refreshed` looks for models that came later.
-    """
+    """What the app offers."""
 
     models: list[OfferedModel]
-    devices: list[str]
-    folders: tuple[str, ...] = ()
+    devices: list[str]  # to choose from; the first one is chosen
+    folders: tuple[str, ...] = ()  # where `refreshed` looks for models that came later
 
     def to_json(self) -> str:
         """As one word of a command line."""

@@ -22,8 +22,7 @@ from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.hugging_face import write_tokenizer
 
 FILE = "model.onnx"
-OPSET = 20
-"""The version of the operators: the first with GELU."""
+OPSET = 20  # the version of the operators: the first with GELU
 LARGEST = 1_900_000_000
 """Bytes that one protobuf file may hold, less some room; weights above it go into a file beside the graph."""
 INSTALL = "pip install -e '.[serve]'"

@@ -23,19 +23,14 @@ BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server gives to one client, and to all of them.
+    """What a server gives to one client, and to all of them."""
 
-    slots: answers that are drawn together. waiting: requests that wait for a slot; more get 429. seconds:
-    for a request, from its arrival to its last token. body: bytes of a request. max_tokens: of an answer, and
-    the default. connections: requests that are answered at once; more get 503.
-    """
-
-    slots: int = 8
-    waiting: int = 32
-    seconds: float = 60.0
-    body: int = BODY
-    max_tokens: int = 512
-    connections: int = 512
+    slots: int = 8  # answers that are drawn together
+    waiting: int = 32  # requests that wait for a slot; more get 429
+    seconds: float = 60.0  # for a request, from its arrival to its last token
+    body: int = BODY  # bytes of a request
+    max_tokens: int = 512  # of an answer, and the default
+    connections: int = 512  # requests that are answered at once; more get 503
 
 
 class Refused(Exception):
@@ -66,17 +61,14 @@ def _spelled_out(text: str) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """A request, checked: ids of the prompt, and how to go on.
-
-    ends, stops: ids and texts that end the answer.
-    """
+    """A request, checked: ids of the prompt, and how to go on."""
 
     tokens: list[int]
     max_new_tokens: int
-    ends: tuple[int, ...]
+    ends: tuple[int, ...]  # ids that end the answer
     options: dict
     seed: int | None
-    stops: tuple[str, ...]
+    stops: tuple[str, ...]  # texts that end it
     stream: bool
     with_usage: bool
 

@@ -15,8 +15,7 @@ from companion.runtime.text.tokenizer import USUAL_PATTERNS, from_state
 
 SECONDS = 5.0
 """What a process has to write a conversation as tokens; it takes a hundredth of a second otherwise."""
-AT_ONCE = 4
-"""Processes that read at once, so that a question that never ends keeps nobody waiting."""
+AT_ONCE = 4  # processes that read at once, so that a question that never ends keeps nobody waiting
 
 
 def make_reader(state: dict) -> Callable[[list], Any]:

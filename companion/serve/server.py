@@ -291,10 +291,7 @@ async def events(answer: Answer, model: str) -> AsyncIterator[bytes]:
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens, so that what is wrong with host or port is found before a model is loaded.
-
-    Raises ValueError, in one line.
-    """
+    """A socket that listens, so that what is wrong with host or port is found before a model is loaded."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from companion.runtime.data.filters import RULES, DocumentRule, deduplicated, digest, refused_by
+from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
 from companion.village import DATA, load_split
 
 PROSE = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def test_each_planted_fault_is_found_by_its_own_name():
     assert {name: refused_by(document) for name, document in PLANTED.items()} == {
         name: name for name in PLANTED
     }
-    assert [rule.name for rule in RULES] == list(PLANTED)
+    assert [name_of(rule) for rule in RULES] == list(PLANTED)
 
 
 FINE = {
@@ -62,13 +62,15 @@ def test_the_village_and_its_like_stay():
     assert {refused_by(story) for story in load_split("train")[:1000]} == {None}
 
 
+def too_quiet(document):
+    return "quiet" in document
+
+
 def test_the_first_rule_gives_the_name_and_rules_can_be_others():
     assert refused_by("<b>!</b>") == "too short"
     assert refused_by("<b>!</b>", RULES[-2:]) == "markup"
     assert refused_by("x", ()) is None
-    assert (
-        refused_by("a quiet night", [DocumentRule("quiet", lambda document: "quiet" in document)]) == "quiet"
-    )
+    assert refused_by("a quiet night", [too_quiet]) == "too quiet"
 
 
 @given(st.text())

@@ -13,7 +13,7 @@ import torch
 from support.weights import drawn_over
 
 from companion import load
-from companion.commands import exporting
+from companion.commands import TABLES
 from companion.commands.naming import SHIPPED
 from companion.datasets import bits_per_byte, document_rows, encode_documents
 from companion.gpt import GPTConfig, gpt2
@@ -312,7 +312,7 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
 
 
 def test_the_command_offers_the_kinds_that_there_are():
-    assert exporting.KINDS == tuple(KINDS)
+    assert TABLES["export"]["kinds"]["gguf"]["options"]["kind"]["choices"] == list(KINDS)
 
 
 # ---- the log of the engines ----------------------------------------------------------------

@@ -12,15 +12,9 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 __all__ = ["LARGE_VOCABULARY", "cross_entropy_sum", "next_token_loss"]
-
-LARGE_VOCABULARY = 8192
-"""Tokens from which the command line trains with this loss; below, it gained nothing."""
-
-PIECE = 2**19
-"""Logits that are worked on at a time: 2 MB in float32."""
-
-IGNORED = -100
-"""The target of a place that has none."""
+LARGE_VOCABULARY = 8192  # tokens from which the command line trains with this loss; below, it gained nothing
+PIECE = 2**19  # logits that are worked on at a time: 2 MB in float32
+IGNORED = -100  # the target of a place that has none
 
 
 def next_token_loss(model, batch) -> tuple[torch.Tensor, int]:

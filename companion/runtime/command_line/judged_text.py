@@ -31,22 +31,13 @@ ASCII = {"ok": "+", "misplaced": "~", "contradiction": "x", "unknown": "?"}
 LISTED = 5
 """Sentences that the judge explains; in a story that went wrong early, more would only repeat the reason."""
 
-CHOICES = ("auto", "color", "signs", "off")
-"""How marks can be asked for."""
-
 
 @dataclass(frozen=True)
 class Marks:
-    """How the judge's verdicts are shown.
+    """How the judge's verdicts are shown."""
 
-    Args:
-        color: Whether sentences are colored. What is not right has a sign as well, for readers who do not
-            see the colors.
-        signs: The sign of each verdict.
-    """
-
-    color: bool
-    signs: dict[str, str]
+    color: bool  # what is not right has a sign as well, for readers who do not see the colors
+    signs: dict[str, str]  # of each verdict
 
     def sentence(self, verdict: Verdict, text: str | None = None) -> str:
         """A sentence with its mark; text: what of the sentence is shown, where that is not all."""
@@ -61,10 +52,8 @@ class Marks:
 def marks_for(choice: str, in_pipe: str = "off", encoding: str | None = None) -> Marks | None:
     """How to mark what goes to standard output; None for no marks at all.
 
-    Args:
-        choice: One of CHOICES. "auto" means color in a terminal that shows it, and signs in another one.
-        in_pipe: What "auto" means where the output is no terminal.
-        encoding: Of the output. Letters that it lacks are replaced by those of ASCII.
+    choice: "color", "signs", "off" or "auto", which means color in a terminal that shows it, and signs in
+    another one. in_pipe: what "auto" means elsewhere. encoding: of the output, which may lack the signs.
     """
     if choice == "auto":
         choice = ("color" if shows_color() else "signs") if is_terminal() else in_pipe
@@ -142,13 +131,8 @@ def settled(text: str) -> list[Verdict]:
 def marked(pieces: Iterable[str], marks: Marks | None, stories_only: bool = False) -> Iterator[str]:
     """Hand on a text that comes in pieces, with the judge's marks, sentence by sentence.
 
-    Args:
-        pieces: The text, as it is written.
-        marks: How to mark it; None hands on the pieces as they are.
-        stories_only: Mark nothing unless the text begins as a story of the village does.
-
-    Yields:
-        What can be printed now, and at the end, if anything was marked, what the judge found.
+    marks: None hands on the pieces as they are. stories_only: mark nothing unless the text begins as a story
+    of the village does. At the end, if anything was marked, comes what the judge found.
     """
     if marks is None:
         yield from pieces

@@ -3,51 +3,14 @@
 import argparse
 import dataclasses
 import math
+import tomllib
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-MEANINGS = {
-    "steps": "number of training steps, that is, updates of the weights",
-    "batch_size": "rows in a batch",
-    "context_length": "largest number of tokens that the model reads at once",
-    "accumulate": "batches whose gradients are added up for one step",
-    "lr": "highest learning rate",
-    "min_lr": "learning rate at the end (default: a tenth of --lr)",
-    "warmup_steps": "steps in which the learning rate rises from 0 (default: 50, or half of a shorter run)",
-    "weight_decay": "how strongly matrices shrink at each step, as a multiple of the learning rate",
-    "betas": "how much of AdamW's two moving averages is kept at each step; Muon uses the first one too",
-    "grad_clip": "longer gradients are shortened to this length",
-    "eval_every": "steps between two evaluations; the run is saved at each (a short run has at least three)",
-    "seed": "seed of the first weights, the batches and dropout",
-    "device": "auto, cpu, cuda, cuda:N or mps",
-    "dtype": "number format of the matrix products: auto, float32 or bfloat16",
-    "compile": "use torch.compile",
-    "n_layers": "number of blocks",
-    "n_heads": "attention heads in each block",
-    "d_model": "width of the model: numbers in the vector of a token",
-    "d_ff": "width inside each MLP (default: 4 times --d-model, or 8/3 times in models of llama's kind)",
-    "dropout": "share of numbers that are set to 0 in training",
-    "n_kv_heads": "heads of keys and values in each block (default: --n-heads)",
-    "head_width": "numbers in the vectors of one head (default: --d-model / --n-heads)",
-    "window": "how many positions back a query can attend (default: all)",
-    "qk_norm": "normalize queries and keys",
-    "qkv_bias": "give queries, keys and values a bias",
-    "tied": "use the token embedding as the output head",
-    "norm_eps": "small number that norms add to the mean square",
-    "rope_theta": "base of RoPE's frequencies",
-    "rope_factor": "by what RoPE's low frequencies are divided, for a longer context",
-    "rope_original": "context length before RoPE's frequencies were lowered",
-    "rope_share": "share of each head that RoPE rotates",
-    "shift": "how many earlier tokens are mixed into the input of a layer",
-    "n_experts": "MLPs in each block, of which a token uses a few",
-    "n_active": "MLPs that each token uses",
-    "balance": "how far the bias of an expert moves after each batch if it got too few or too many tokens",
-    "capacity": "most tokens that an expert takes in training, as a multiple of its even share (default: no"
-    " limit)",
-}
+MEANINGS = tomllib.loads(Path(__file__).with_name("fields.toml").read_text("utf-8"))
 """What each field of a configuration is, as `--help` says it."""
 
 
@@ -90,6 +53,41 @@ def _within(kind: type, rule: str, low: float, high: float) -> Callable:
         return value
 
     return read
+
+
+KINDS = {"path": as_path, "word": as_word, "int": int, "float": float}
+"""The types that a table of options may name."""
+
+
+def add_options(parser: argparse.ArgumentParser, options: Mapping, common: Mapping, values: Mapping) -> None:
+    """Add the options of a table; commands/commands.toml says what an entry may have.
+
+    common: entries that others are like. values: what stands for a name in braces.
+    """
+
+    def filled(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        alone = value.startswith("{") and value[1:-1] in values
+        return values[value[1:-1]] if alone else value.format(**values)
+
+    groups = {}
+    for name, entry in options.items():
+        entry = common.get(entry.get("like"), {}) | entry
+        entry = {key: filled(value) for key, value in entry.items() if key != "like"}
+        group = parser
+        if "group" in entry:
+            title, *about = entry.pop("group")
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title, *about)
+            group = groups[title]
+        if "integer" in entry:
+            entry["type"] = integer(*entry.pop("integer"))
+        if "number" in entry:
+            entry["type"] = number(*entry.pop("number"))
+        if isinstance(entry.get("type"), str):
+            entry["type"] = KINDS[entry["type"]]
+        group.add_argument(*entry.pop("names", [f"--{name}"]), **entry)
 
 
 def add_fields(parser: argparse.ArgumentParser, config_class: type, title: str, skip: set[str]) -> None:

@@ -58,10 +58,8 @@ def kinds_of(config_class: type, skip: set[str] = frozenset()) -> dict[str, Any]
 def read_settings(path: str | Path, kinds: Mapping[str, Mapping | None]) -> dict[str, dict]:
     """The settings of a file, {table: {name: value}}, those before the first table under "".
 
-    kinds: for each table the names that it may have, each with a type (int, float, bool, str, tuple[float,
-    float], or one of these | None) or the reader of an option; None for a table that is not looked into.
-    Raises ValueError, in one line that names the file, for a file that is missing or damaged, and for a name
-    or a value that has no place there.
+    kinds: for each table the names that it may have, each with a type or the reader of an option; None for a
+    table that is not looked into. Raises ValueError, in one line that names the file, for what has no place.
     """
     path = Path(path)
     try:
@@ -74,7 +72,7 @@ def read_settings(path: str | Path, kinds: Mapping[str, Mapping | None]) -> dict
     tables |= {name: value for name, value in found.items() if isinstance(value, dict)}
     for table in tables:
         if table not in kinds and table not in TABLES:
-            raise ValueError(f"{path}: no table is called [{table}]; there are {_listed(TABLES, '[{}]')}")
+            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")
     looked_into = {table: known for table, known in kinds.items() if known is not None}
     settings = {table: tables.get(table, {}) for table in looked_into}
     for table, values in settings.items():
@@ -92,11 +90,7 @@ def _no_place(name: str, table: str, kinds: Mapping[str, Mapping]) -> str:
     if owner is not None:
         place = f"[{owner}]" if owner else "the lines before the first table"
         return f"{name} has no place in {here}; it belongs in {place}"
-    return f"{name} has no place in {here}; there are {_listed(sorted(kinds[table]), '{}')}"
-
-
-def _listed(words, form: str) -> str:
-    return ", ".join(form.format(word) for word in words)
+    return f"{name} has no place in {here}; there are {', '.join(sorted(kinds[table]))}"
 
 
 def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
@@ -122,10 +116,7 @@ def _value(path: Path, table: str, name: str, value: Any, kind: Any) -> Any:
 
 
 def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
-    """Write a file that read_settings reads, whole or not at all. What is None is left out.
-
-    about: lines of comment for its beginning.
-    """
+    """Write a file that read_settings reads; what is None is left out. about: comment for its beginning."""
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
     for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
         lines += ["", f"[{table}]"] if table else []
@@ -162,8 +153,7 @@ def take_run_settings(
 ) -> dict:
     """Let --size and then --config stand in for options not given; return the file's [generation].
 
-    builders, sizes: the architectures, and GPT-2's sizes by name. train_config: the settings of training.
-    readers: of the options that stand before the first table. Raises ValueError, in one line.
+    readers: of the options that stand before the first table.
     """
     if args.size:
         if args.architecture not in (None, "gpt2"):
@@ -216,11 +206,9 @@ def _given(model: Any) -> dict:
 
 
 def write_run_settings(plan: Any) -> None:
-    """Write the file in a run's folder that repeats it.
+    """Write the file in a run's folder that repeats it. plan: a TrainPlan.
 
-    plan: has folder; model and train, the configs; optimizer; judge; drawing, a dict; shown_data, the folder
-    of the data as it was named, or None; and origin, the model that it went on from, whose name then stands
-    in for a shape, or None. The number format is written as it was found by timing here.
+    The number format is written as it was found by timing here.
     """
     from companion.runtime.models.devices import pick_device, pick_dtype
 

@@ -15,20 +15,15 @@ from companion.runtime.training import distributed
 
 @dataclass
 class Command:
-    """help, example: what its help says. add(parser): its options.
-
-    plan(args, held): what is to be done, and every fault that can be found before; held gives back at the end
-    what it claims. do(plan): the work. report(plan, result): prints what do returned. shared: whether several
-    processes may do it together, under torchrun; then the first alone reports.
-    """
+    """What its help says, and its steps."""
 
     help: str
     example: str
-    add: Callable
-    plan: Callable
-    do: Callable
-    report: Callable
-    shared: bool = False
+    add: Callable  # (parser): adds its options
+    plan: Callable  # (args, held): finds what is to be done, and every fault; held gives back what it claims
+    do: Callable  # (plan): the work
+    report: Callable  # (plan, result): prints what do returned
+    shared: bool = False  # whether several processes may do it together; then the first alone reports
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,12 +70,7 @@ def attempt(work: Callable[[], None]) -> int:
         return stop.code or 0
     except KeyboardInterrupt as stop:
         return failed(stop if str(stop) else KeyboardInterrupt("stopped"), 130)
-    except (
-        ValueError,
-        TypeError,
-        FileNotFoundError,
-        ImportError,
-    ) as error:  # a library that is not installed
+    except (ValueError, TypeError, FileNotFoundError, ImportError) as error:
         return failed(error, 2)
     except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
         return failed(unopened(error), 2)

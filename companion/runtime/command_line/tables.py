@@ -7,14 +7,9 @@ from collections.abc import Sequence
 def table(
     rows: Sequence[Sequence[str]], heads: Sequence[str] = (), right: Sequence[int] = (), width: int = 0
 ) -> list[str]:
-    """The lines of a table.
+    """The lines of a table. right: numbers of the columns whose cells stand at the right, as numbers do.
 
-    Args:
-        rows: The cells of each row, as text.
-        heads: The names of the columns; none for a table without a first line.
-        right: Numbers of the columns whose cells stand at the right, as numbers do.
-        width: Columns of the terminal. Text in the last column that is too long for it goes on below; 0 lets
-            lines be as long as they are.
+    width: of the terminal. Text in the last column that is too long for it goes on below; 0: never.
     """
     lines = [list(heads), *map(list, rows)] if heads else [list(row) for row in rows]
     last = max(map(len, lines), default=1) - 1

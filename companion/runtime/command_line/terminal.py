@@ -35,8 +35,7 @@ def cleaned(text: str) -> str:
     return text.translate(SIGNS)
 
 
-PAUSE = 1.0
-"""Seconds that work may take before a line says so."""
+PAUSE = 1.0  # seconds that work may take before a line says so
 
 
 class Waiting:
@@ -44,10 +43,6 @@ class Waiting:
 
     It appears after a second, and only in a terminal. It goes at the end, or as soon as anything else is
     printed, because that tells the reader enough.
-
-    Args:
-        about: What is being done, such as "Loading".
-        stream: The stream to write to; standard error if it is None.
     """
 
     now: "Waiting | None" = None
@@ -142,10 +137,7 @@ class Screen:
 
 @contextlib.contextmanager
 def screens() -> Iterator[tuple[Screen, Screen]]:
-    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe or a file.
-
-    One that broke is closed quietly at the end.
-    """
+    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe."""
     before = sys.stdout, sys.stderr
     out, err = (stream if stream is not None else open(os.devnull, "w") for stream in before)
     if isinstance(out, io.TextIOWrapper):

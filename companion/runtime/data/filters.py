@@ -10,7 +10,6 @@ import re
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 SPACES = string.whitespace.encode()
 SIGNS = (string.digits + string.punctuation).encode()
@@ -35,14 +34,6 @@ MENU = (
     "page not found",
 )
 """What stands around texts on the web, and not in them."""
-
-
-@dataclass(frozen=True)
-class DocumentRule:
-    """name: what is wrong with a document that it refuses. refuses(document): whether that is so."""
-
-    name: str
-    refuses: Callable[[str], bool]
 
 
 def too_short(document: str) -> bool:
@@ -95,24 +86,18 @@ def boilerplate(document: str) -> bool:
     return found >= 3 and found > 0.3 * len(lines)
 
 
-RULES = tuple(
-    DocumentRule(function.__name__.replace("_", " "), function)
-    for function in (
-        too_short,
-        few_letters,
-        broken_letters,
-        too_long_a_word,
-        lines_repeated,
-        words_repeated,
-        markup,
-        boilerplate,
-    )
-)
+RULES = (too_short, few_letters, broken_letters, too_long_a_word)
+RULES += (lines_repeated, words_repeated, markup, boilerplate)
 
 
-def refused_by(document: str, rules: Sequence[DocumentRule] = RULES) -> str | None:
+def name_of(rule: Callable) -> str:
+    """What is wrong with a document that a rule refuses."""
+    return rule.__name__.replace("_", " ")
+
+
+def refused_by(document: str, rules: Sequence[Callable[[str], bool]] = RULES) -> str | None:
     """The name of the first rule that refuses a document; None for one that may stay."""
-    return next((rule.name for rule in rules if rule.refuses(document)), None)
+    return next((name_of(rule) for rule in rules if rule(document)), None)
 
 
 def digest(document: str) -> bytes:

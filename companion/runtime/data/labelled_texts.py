@@ -26,12 +26,7 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
-    """The rows of a file, in order. text, label: names of its columns. Labels that are numbers become text.
-
-    Raises ValueError, in one line, for a file that is not there, empty, damaged or of another format, for a
-    column that is not there, and for a row without a text or without a label; ImportError for Parquet where
-    the library is missing that reads it.
-    """
+    """The rows of a file, in order. text, label: names of its columns. Numbers as labels become text."""
     if not path.is_file():
         raise ValueError(f"--data={path} is no file; name one of labelled texts ({', '.join(FORMATS)})")
     if not path.name.lower().endswith(FORMATS):
@@ -50,10 +45,7 @@ def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[
 
 
 def read_texts(data: bytes, name: str, column: str, most: int) -> list[tuple[str, str]]:
-    """The texts in a column of a CSV's bytes, each with its place; name: the file's, for messages.
-
-    Raises ValueError, in one line, as read_labelled does, and for more than `most` rows.
-    """
+    """The texts in a column of a CSV's bytes, each with its place. ValueError for more than `most` rows."""
     found = []
     for place, row in _rows(data, name, {column: "the field Column"}):
         if len(found) == most:
@@ -79,10 +71,7 @@ def distinct(found: Sequence[Labelled]) -> list[Labelled]:
 
 
 def hold_out_by_class(labels: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """(indices to learn from, indices held out), of each class about that share, and at least one of both.
-
-    Raises ValueError for one class only, for a class with a single row, and for a share outside (0, 1).
-    """
+    """(indices to learn from, indices held out), of each class about that share, and at least one of both."""
     if not 0 < share < 1:
         raise ValueError(f"--held-out={share} must be above 0 and below 1; try 0.2")
     by_class: dict[str, list[int]] = defaultdict(list)
@@ -137,10 +126,7 @@ def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[
 
 
 def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """The records of a CSV that are not empty, each with the line on which it begins, from 1.
-
-    name: the file's, for messages. Raises ValueError, which names the line, where the quotes are wrong.
-    """
+    """The records of a CSV that are not empty, each with the line on which it begins, from 1."""
     reader = csv.reader(lines, strict=True)
     while True:
         begin = reader.line_num + 1

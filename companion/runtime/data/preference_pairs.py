@@ -9,8 +9,7 @@ from companion.runtime.data.streams import rows
 from companion.runtime.files.arguments import at_least_one
 from companion.runtime.text.tokenizer import whole
 
-LARGEST = 1e100
-"""Largest size of a reward: its square must still be a number."""
+LARGEST = 1e100  # largest size of a reward: its square must still be a number
 
 
 def as_rewards(rewards) -> torch.Tensor:
@@ -119,8 +118,7 @@ def check_apart(chosen: Sequence[str], rejected: Sequence[str]) -> None:
 def placed_pairs(path: Path) -> list[tuple[str, tuple[str, str, str]]]:
     """Where it stands, and (prompt, chosen, rejected), of each row of a JSON Lines file with these names.
 
-    chosen and rejected follow the prompt, and may repeat it at their beginning. Raises ValueError, in one
-    line that names the row, for what is no such row and for a pair of equal texts; and as `rows` does.
+    chosen and rejected follow the prompt, and may repeat it at their beginning.
     """
     if not path.is_file():
         form = "a line {prompt, chosen, rejected} each"

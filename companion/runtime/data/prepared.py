@@ -30,10 +30,8 @@ from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fi
 FILES = tuple("train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split())
 PARTS, COUNTS = ("train", "val"), ("n_tokens", "n_documents", "n_bytes")
 NUMBER = re.compile(r"shard-(\d{5,})\.json")
-BEGUN = ".begun"
-"""The folder, in that of the text, for shards of a text that is not whole yet."""
-WAIT = 600
-"""Seconds to wait for another process that prepares a text into the same folder."""
+BEGUN = ".begun"  # the folder, in that of the text, for shards of a text that is not whole yet
+WAIT = 600  # seconds to wait for another process that prepares a text into the same folder
 LOOKS = 64
 """Starts at which a folder that is opened is looked up in its tokens: a few pages of a file of any size."""
 

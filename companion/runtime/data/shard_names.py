@@ -4,23 +4,11 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from companion.runtime.files.downloads import HUB
 from companion.runtime.files.whole_files import at_home
 from companion.runtime.text.documents import CORPORA
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
-HUB = {
-    "fineweb-edu": ("HuggingFaceFW/fineweb-edu", "main", "sample/10BT/*.parquet"),
-    "openwebtext": (
-        "Skylion007/openwebtext",
-        "7577b918bd30b25df0b88bb718dc8a6c80cb619b",
-        "data/train-*.parquet",
-    ),
-    "tinystories-all": ("roneneldan/TinyStories", "main", "data/train-*.parquet"),
-    "gutenberg": ("manu/project_gutenberg", "main", "data/en-*.parquet"),
-}
-"""Corpora of the hub: repository, revision, files. Ten billion tokens of educational web pages; WebText,
-which GPT-2 was trained on, gathered again; two million stories in small words; and English books in the
-public domain, in the place of BookCorpus, whose authors were not asked. In each the column is "text"."""
 
 
 def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> list[str]:
@@ -28,8 +16,6 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
     names: files, folders, patterns such as "part-*.jsonl", and names of HUB. Of a folder, all shards below it
     by path, hidden ones left out. leave_out: called with one line about a folder's files that are no shards.
-    Raises ValueError for a shard that is not there, a pattern that nothing matches, and for shards and other
-    texts together.
     """
     shards, others = [], []
     for name in names:

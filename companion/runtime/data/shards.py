@@ -28,14 +28,13 @@ from threading import current_thread, main_thread
 
 import numpy as np
 
-from companion.runtime.data.filters import RULES, DocumentRule, deduplicated, digest, refused_by
+from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
 from companion.runtime.files.arguments import as_documents, number, whole_number
 from companion.runtime.files.whole_files import claim, staged, write_whole
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 
-SHARD_BYTES = 2**26
-"""UTF-8 bytes of the text that becomes a shard: some 15 million tokens, 30 MB."""
+SHARD_BYTES = 2**26  # UTF-8 bytes of the text that becomes a shard: some 15 million tokens, 30 MB
 SAMPLE_BYTES = 2**24
 FORMAT = 1
 """To be raised when the same text makes other shards, by other rules, say: then none is taken from before."""
@@ -43,18 +42,14 @@ FORMAT = 1
 
 @dataclass
 class Chunk:
-    """What becomes a shard.
-
-    documents, digests: of each its text, and what tells it from others. duplicates: left out before them.
-    key: the same for chunks that make the same shard.
-    """
+    """What becomes a shard."""
 
     index: int
     documents: list[str] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    duplicates: int = 0
+    digests: list[bytes] = field(default_factory=list)  # what tells each document from others
+    duplicates: int = 0  # that were left out before them
     n_bytes: int = 0
-    key: str = ""
+    key: str = ""  # the same for chunks that make the same shard
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ class Job:
     source: str
     tokenizer: str
     val_fraction: float
-    rules: Sequence[DocumentRule]
+    rules: Sequence[Callable]
     stream: Stream
     load: Callable
 
@@ -80,25 +75,20 @@ def write_shards(
     val_fraction: float = 0.01,
     processes: int = 1,
     shard_bytes: int = SHARD_BYTES,
-    rules: Sequence[DocumentRule] = RULES,
+    rules: Sequence[Callable] = RULES,
     on_shard: Callable[[int], object] = lambda n_bytes: None,
 ) -> dict:
     """Write documents as a folder of numbered shards, which read_prepared opens; return its meta.json.
 
-    documents: read once, such as streams.Documents; one that says what another has said (see rules.digest) is
-    left out, and so is one that a rule refuses. A document is held out if its digest, as a fraction of the
-    largest, is below val_fraction: it stays so when the text grows. Of the first shard at least one is, and
-    one is not.
-    stream, load: token_stream and Tokenizer.load of the chapters. on_shard: called with the bytes of the text
-    of each shard that is whole.
-    processes: with more than one, so many others tokenize, and take some seconds to begin. stream, load and
-    rules are sent to them by name: none may be a lambda, and a script that calls this does so below
-    `if __name__ == "__main__":`.
+    A document that repeats another (see filters.digest) is left out, and so is one that a rule refuses. A
+    document is held out if its digest, as a fraction of the largest, is below val_fraction: it stays so when
+    the text grows. Of the first shard at least one is, and one is not.
+
+    stream, load: token_stream and Tokenizer.load of the chapters; like rules, they are sent to the processes
+    by name. on_shard: called with the bytes of the text of each shard that is whole.
 
     What is whole lies in the folder's `.begun` until all is: after an error or a kill, the same call goes on
-    with it. So does one on a text that has grown at its end: shards that stay the same are not made again.
-    Raises ValueError for a val_fraction outside (0, 1), where another process writes there, and where nothing
-    is left to train on or to hold out; TypeError for a single str; RuntimeError where a process was killed.
+    with it, also on a text that has grown at its end.
     """
     if isinstance(documents, (str, bytes)):
         as_documents(documents)  # raises TypeError
@@ -195,7 +185,7 @@ def _shards(job: Job, documents, shard_bytes: int, processes: int) -> Iterator[t
 
 def _chunks(job: Job, documents: Iterable[str], shard_bytes: int) -> Iterator[Chunk]:
     """The text in pieces of at least shard_bytes, each document once; at least one, which may be empty."""
-    same = repr((FORMAT, job.source, job.tokenizer, job.val_fraction, [rule.name for rule in job.rules]))
+    same = repr((FORMAT, job.source, job.tokenizer, job.val_fraction, [name_of(rule) for rule in job.rules]))
     seen: set[bytes] = set()
 
     def started(index: int):
@@ -292,7 +282,7 @@ def _npy(array: np.ndarray) -> bytes:
 def _in_processes(chunks: Iterable[Chunk], job: Job, processes: int) -> Iterator[tuple[int, int, dict]]:
     """What _write_shard returns of each chunk, in the order in which they are done; here, for one process.
 
-    No more chunks are taken than there are processes, and one more. RuntimeError where a process was killed.
+    No more chunks are taken than there are processes, and one more.
     """
     if processes == 1:
         write = _writer(job)

@@ -14,8 +14,7 @@ from typing import Self
 from companion import village
 from companion.runtime.files.children import start_child
 
-AT_ONCE = 500
-"""So many stories are told sooner here than another process begins."""
+AT_ONCE = 500  # so many stories are told sooner here than another process begins
 CHILD = "from companion.runtime.data.story_processes import send; send({seed}, {first}, {n})"
 
 
@@ -45,10 +44,7 @@ class Telling:
             teller.end()
 
     def stories(self) -> list[str]:
-        """All of them, when they are told; until then a bar, if the terminal is one.
-
-        Raises RuntimeError, in one line, where a process ended before its share was told.
-        """
+        """All of them, when they are told; until then a bar, if the terminal is one."""
         from tqdm import tqdm
 
         if not self.tellers:

@@ -13,34 +13,28 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from companion.runtime.data.shard_names import HUB
+from companion.runtime.files.downloads import HUB
 from companion.runtime.storage.hub import WAIT, first_line
 from companion.runtime.text.documents import NAMED, check_utf8
 from companion.runtime.text.tokenizer import whole
 
 INSTALL = "pip install 'datasets==5.2.0'"
-BATCH = 1000
-"""Rows of a Parquet file that are read at a time."""
-LONGEST = 2**28
-"""Bytes of a line of JSON Lines; a longer one is no document."""
+BATCH = 1000  # rows of a Parquet file that are read at a time
+LONGEST = 2**28  # bytes of a line of JSON Lines; a longer one is no document
 
 
 @dataclass(frozen=True)
 class Documents:
     """The documents of shards, in order, as often as they are iterated over; one is in memory at a time.
 
-    files: paths of shards, and names of HUB. column: the field, or column, that holds the text. limit: take
-    so many documents, and no more. skip: called with one line about each row whose field is no text, which is
-    then left out; without it, such a row is an error.
-    Raises, while it is read, ValueError, in one line that names the file, for a file that is cut off or
-    damaged, for a column that is not there, and for a field that is no text; ConnectionError where the hub
-    cannot be reached; ImportError where `datasets` is needed and missing.
+    Raises, while it is read, ValueError, in one line that names the file, for what is damaged or no text;
+    ConnectionError where the hub cannot be reached; ImportError where `datasets` is needed and missing.
     """
 
-    files: Sequence[str]
-    column: str = "text"
-    limit: int | None = None
-    skip: Callable[[str], object] | None = None
+    files: Sequence[str]  # paths of shards, and names of HUB
+    column: str = "text"  # the field, or column, that holds the text
+    limit: int | None = None  # take so many documents, and no more
+    skip: Callable[[str], object] | None = None  # called with a line about each row that is no text
 
     def __iter__(self) -> Iterator[str]:
         taken = 0
@@ -58,10 +52,7 @@ class Documents:
                 yield whole(value)
 
     def check(self) -> None:
-        """Open each file and look for the column; of files here, read the first row.
-
-        Raises what is wrong there, and ValueError where no file has a row.
-        """
+        """Open each file, look for the column, and read the first row. ValueError where no file has one."""
         empty = []
         for file in self.files:
             if file in HUB:
@@ -79,10 +70,7 @@ def no_text(value) -> str | None:
 
 
 def rows(file: str, column: str | None = None) -> Iterator[tuple[str, object]]:
-    """(where it stands, the value of the column) for each row of a file, or of a corpus in HUB.
-
-    column: None for the whole row, a dict.
-    """
+    """(where it stands, the value of the column, or else the whole row) for each row of a file, or of HUB."""
     is_parquet = file in HUB or file.lower().endswith(".parquet")
     return _parquet(file, column) if is_parquet else _json_lines(file, column)
 
@@ -144,12 +132,9 @@ def _parquet(file: str, column: str | None) -> Iterator[tuple[str, object]]:
 
 @contextlib.contextmanager
 def _table(file: str, column: str | None) -> Iterator:
-    """An iterable of one column of a Parquet file, or of those of a name of HUB; others are not read.
+    """An iterable of one column of a Parquet file, or of those of a name of HUB; None: of all columns.
 
-    column: None for all of them.
-
-    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time. What goes
-    wrong inside is raised as an error in one line.
+    Of a file on the hub it takes the end, which tells of the columns, and then 32 MB at a time.
     """
     library = _library()
     with _quiet(library):

@@ -17,42 +17,34 @@ from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
 
 FILES = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
-POOL = 100
-"""Shots are drawn from so many questions at a file's beginning."""
+POOL = 100  # shots are drawn from so many questions at a file's beginning
 LETTERS = "ABCD"
 
 
 @dataclass(frozen=True)
 class Item:
-    """A question of a benchmark, with what chapter 13's `Example` has: prompt, choices, answer.
-
-    choices: each with the space that it begins with; the answer alone where none are offered. head: what
-    stands before all shots. tail: what ends the question where it is a shot itself. place: where it is from,
-    such as "arc.jsonl, line 3".
-    """
+    """A question of a benchmark, with what chapter 13's `Example` has: prompt, choices, answer."""
 
     prompt: str
-    choices: tuple[str, ...]
+    choices: tuple[str, ...]  # each with the space that it begins with; or the answer alone
     answer: str
-    head: str = ""
-    tail: str = "\n\n"
-    place: str = ""
+    head: str = ""  # what stands before all shots
+    tail: str = "\n\n"  # what ends the question where it is a shot itself
+    place: str = ""  # where it is from, such as "arc.jsonl, line 3"
 
 
 @dataclass(frozen=True)
 class Format:
     """How a benchmark's rows look, and how its custom scores them.
 
-    columns: those that it wants, as a message says them. fits: whether a row looks like one of its own.
-    read: row -> Item; ValueError for what is wrong with it, KeyError for a column that is not there.
     scored: "letters", by the likeliest choice for its letters (the harness's acc_norm); "sum", by the
     likeliest; "cloze", each token of the answer must be the likeliest; "number", the model writes, and the
     number after #### is read.
     """
 
-    columns: str
-    fits: Callable[[dict], bool]
-    read: Callable[[dict], Item]
+    columns: str  # those that it wants, as a message says them
+    fits: Callable[[dict], bool]  # whether a row looks like one of its own
+    read: Callable[[dict], Item]  # ValueError for what is wrong, KeyError for a column that is not there
     scored: str
 
 
@@ -60,10 +52,8 @@ def read_benchmark(name: str, n: int, shots: int = 0, seed: int = 0) -> tuple[st
     """The format of a file, a key of `FORMATS`, and its first n questions, or all where it has fewer.
 
     name: a path; or "hellaswag:path", where the columns do not tell the format. shots: questions with their
-    answers that stand before each prompt, drawn with the seed from the file's first hundred.
-    Raises ValueError, in one line, for a file that is not there, empty, or of another format, for a row that
-    is none of its format or whose answer is none of its choices, and for more shots than there are; and what
-    `rows` raises.
+    answers that stand before each prompt, drawn with the seed from the file's first hundred. Raises
+    ValueError, in one line that names the row, for what is of no format, and for more shots than there are.
     """
     kind, path = split_name(name)
     items: list[Item] = []
@@ -85,7 +75,6 @@ def with_shots(asked: Sequence[Item], pool: Sequence[Item], shots: int, seed: in
     """The items with their heads, and so many others of the pool before them, each with its answer.
 
     Those of an item are drawn with the seed among those with the same head, and never have its own prompt.
-    Raises ValueError for more shots than there are.
     """
     return [
         replace(item, prompt="".join([item.head, *_shots_of(item, i, pool, shots, seed), item.prompt]))

@@ -104,9 +104,7 @@ def finite(name: str, values, remedy: str = "the model's weights or logits are n
     if numbers.is_meta or numbers.numel() == 0:
         return values
     ends = numbers
-    if (
-        numbers.is_floating_point()
-    ):  # no copy, as isfinite makes one: a NaN anywhere is the least and the most
+    if numbers.is_floating_point():  # isfinite makes a copy; a NaN anywhere is the least and the most
         ends = torch.stack(numbers.detach().aminmax())
     if ends.isfinite().all():
         return values

@@ -7,12 +7,7 @@ from pathlib import Path
 
 
 def start_child(code: str, **pipes: int) -> subprocess.Popen:
-    """Start Python with some code. It has a group of its own, so that Ctrl-C in a terminal does not reach it.
-
-    Args:
-        code: The program, which can import this package.
-        pipes: stdin, stdout and stderr, as for Popen.
-    """
+    """Start Python with some code. It has a group of its own, so that Ctrl-C does not reach it."""
     alone: dict = {"process_group": 0}
     if os.name == "nt":
         alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tomllib
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
@@ -10,28 +11,14 @@ from urllib.error import URLError
 
 from filelock import FileLock, Timeout
 
-DOWNLOADS = {  # name: address, bytes, SHA-256
-    "shakespeare": (
-        "https://raw.githubusercontent.com/karpathy/char-rnn/"
-        "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/data/tinyshakespeare/input.txt",
-        1_115_394,
-        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
-    ),
-    "tinystories": (
-        "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/"
-        "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64/TinyStories-valid.txt",
-        19_447_282,
-        "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4",
-    ),
-}
-GPT2_WEIGHTS = (  # address, bytes, SHA-256 of GPT-2 small, 124 million parameters in float32 (MIT license)
-    "https://huggingface.co/openai-community/gpt2/resolve/"
-    "607a30d783dfa663caf39e06633721c8d4cfcd7e/model.safetensors",
-    548_105_171,
-    "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
-)
-WAIT = 600
-"""Seconds to wait for another process that fetches the same file."""
+TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
+DOWNLOADS = {name: tuple(table.values()) for name, table in TABLES["files"].items()}
+"""By name: address, bytes, SHA-256."""
+GPT2_WEIGHTS = tuple(TABLES["gpt2"].values())
+"""The same of GPT-2 small."""
+HUB = {name: tuple(table.values()) for name, table in TABLES["hub"].items()}
+"""Corpora of the hub, by name: repository, revision, files."""
+WAIT = 600  # seconds to wait for another process that fetches the same file
 
 
 def cache_folder() -> Path:

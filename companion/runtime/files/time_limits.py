@@ -21,16 +21,12 @@ from typing import Any, BinaryIO
 
 from companion.runtime.files.children import start_child
 
-START_SECONDS = 120
-"""What a process has for its imports and for what it is set up with."""
-MOST_ANSWER = 16 * 2**20
-"""The largest answer, in bytes of JSON."""
-MOST_MEMORY = 4 * 2**30
-"""What a process may allocate in all, where the operating system can limit that."""
+START_SECONDS = 120  # what a process has for its imports and for what it is set up with
+MOST_ANSWER = 16 * 2**20  # the largest answer, in bytes of JSON
+MOST_MEMORY = 4 * 2**30  # what a process may allocate in all, where the operating system can limit that
 ERRORS = {"ImportError": ImportError, "TypeError": TypeError, "ValueError": ValueError}
 """What is raised here as it was raised there; all else becomes a ValueError."""
 CHILD = "from companion.runtime.files.time_limits import answer_questions; answer_questions()"
-
 _inside = False
 
 
@@ -40,11 +36,7 @@ def inside() -> bool:
 
 
 class Ended(ValueError):
-    """The process ended before it answered.
-
-    Args:
-        late: Whether it took too long. Otherwise it failed, for example for want of memory.
-    """
+    """The process ended before it answered; late: because it took too long; else it failed."""
 
     def __init__(self, late: bool, seconds: float):
         why = f"did not end within {seconds:g} seconds" if late else "failed in a way that ended its process"
@@ -53,13 +45,10 @@ class Ended(ValueError):
 
 
 class Bounded:
-    """A function in a process of its own, whose calls end within a time.
+    """A function in a process of its own, whose calls end within so many seconds.
 
-    Args:
-        maker: "module:function". The function is called once there, with `setup`, and returns the function
-            that answers questions.
-        setup: A JSON value.
-        seconds: The time for each question.
+    maker: "module:function". The function is called once there, with `setup`, a JSON value, and returns the
+    function that answers questions.
     """
 
     def __init__(self, maker: str, setup: Any = None, seconds: float = 10.0):
@@ -94,13 +83,9 @@ class Bounded:
             _send(self.process.stdin, self.first)
 
     def ask(self, question: Any) -> Any:
-        """The answer to a question, both of them JSON values.
+        """The answer to a question, both of them JSON values. Errors as in ERRORS.
 
-        Raises:
-            Ended: If the process took too long or failed. The next question starts another.
-            ValueError: As the function there, and for whatever else it raises.
-            TypeError: As the function there.
-            ImportError: As the function there.
+        Raises Ended if the process took too long or failed. The next question starts another.
         """
         with self.one_at_a_time:
             self._start()

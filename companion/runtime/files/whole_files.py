@@ -21,8 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 LOCK, CLAIM, COMMITTED, STAGED = ".lock", ".claim", ".committed", ".staged-"
-WAIT = 60
-"""Seconds to wait for another process that moves a set to its place, which takes milliseconds."""
+WAIT = 60  # seconds to wait for another process that moves a set to its place, which takes milliseconds
 MOST_BYTES = 512 * 2**20
 """The largest JSON or text file of a model that is read; the largest public tokenizer.json has 40 MB."""
 MOST_DIGITS = 20
@@ -32,12 +31,7 @@ NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Unwritten(OSError):
-    """A file that could not be written whole, because there is no room for it.
-
-    Args:
-        path: The file.
-        reason: What the operating system says.
-    """
+    """A file that could not be written whole, because there is no room for it."""
 
     def __init__(self, path: Path, reason: str):
         super().__init__(f"{path} cannot be written ({reason}); make room, and run it again")
@@ -53,17 +47,9 @@ def at_home(name: str | Path) -> Path:
 
 
 def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
-    """Read a file of a folder that somebody else may have made.
+    """Read a file of a folder that somebody else may have made, of at most so many bytes.
 
-    Reading a pipe would wait for ever, and reading a device such as /dev/zero would never end.
-
-    Args:
-        path: The file; a link is followed.
-        most: The largest number of bytes that is read.
-
-    Raises:
-        ValueError: If the path names a pipe, a device, a socket or a folder, or a file that is too large.
-        OSError: If the file is not there or cannot be read.
+    Reading a pipe would wait for ever, and reading a device such as /dev/zero would never end: ValueError.
     """
     _check_regular(path, os.stat(path), most)  # first, because opening a device can have an effect
     with open(path, "rb", opener=_open_without_waiting) as file:
@@ -102,17 +88,7 @@ def _check_regular(path: str | Path, about: os.stat_result, most: int) -> None:
 
 
 def read_json(path: str | Path, remedy: str = "copy it again") -> Any:
-    """Read a JSON file of a folder that somebody else may have made.
-
-    Args:
-        path: The file.
-        remedy: What the error messages advise.
-
-    Raises:
-        ValueError: As read_regular, and if the content is not JSON or has a whole number of more than
-            MOST_DIGITS digits.
-        OSError: If the file is not there or cannot be read.
-    """
+    """Read a JSON file that somebody else may have made. ValueError as read_regular, or for no JSON."""
     data = read_regular(path)
     try:
         return json.loads(data, parse_int=_whole_number)
@@ -122,14 +98,21 @@ def read_json(path: str | Path, remedy: str = "copy it again") -> Any:
         raise ValueError(f"{path} is not whole JSON; {remedy}") from None
 
 
+def read_object(path: str | Path, remedy: str = "copy it again") -> dict:
+    """The object in a JSON file. ValueError as read_json, and for what is no object."""
+    found = read_json(path, remedy)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is not whole JSON; {remedy}")
+    return found
+
+
 def json_object(path: str | Path) -> dict:
     """The JSON object in a file; {} for whatever else there is, or is missing."""
     try:
         with reading(Path(path).parent):
-            found = read_json(path)
+            return read_object(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 class _LongNumber(ValueError):
@@ -150,10 +133,7 @@ def write_whole(path: str | Path, data: bytes | str) -> None:
 
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Yield an empty file beside this one; at the end it takes its place, whole and on the disk.
-
-    An error inside leaves what was there, and nothing else. Raises Unwritten where there is no room.
-    """
+    """Yield an empty file beside this one; at the end it takes its place, whole and on the disk."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
@@ -172,12 +152,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 def _no_room(error: BaseException, path: Path | None) -> str | None:
-    """What the operating system says of an error that means that there is no room; None for another error.
-
-    Args:
-        error: What was raised.
-        path: The file that was being written, if it is known.
-    """
+    """What the operating system says of an error that means that there is no room; None for another error."""
     if not isinstance(error, OSError) or isinstance(error, Unwritten):
         return None
     if error.errno in NO_ROOM:
@@ -245,10 +220,7 @@ def _last_written(folder: Path) -> Path | None:
 
 
 def leave_no_lock(folder: str | Path) -> None:
-    """Remove the lock's file from a folder that is complete, and goes to other programs or computers.
-
-    Do not call it for a folder that is written again and again while others read it.
-    """
+    """Remove the lock's file from a folder that is complete, and goes to other programs or computers."""
     (Path(folder) / LOCK).unlink(missing_ok=True)
 
 
@@ -347,11 +319,6 @@ def _to_disk(path: Path) -> None:
 
 def for_all(path: Path) -> None:
     """Give a file the rights of any other new file: temporary ones are for their owner alone."""
-    os.chmod(path, 0o666 & ~_umask())
-
-
-def _umask() -> int:
-    """The process's mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
+    mask = os.umask(0)  # it can only be read by setting it
     os.umask(mask)
-    return mask
+    os.chmod(path, 0o666 & ~mask)

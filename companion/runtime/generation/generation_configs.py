@@ -9,21 +9,12 @@ from pathlib import Path
 from typing import Any
 
 FILE = "generation_config.json"
-SAMPLED = ("temperature", "top_k", "top_p")
-"""The settings that count only where tokens are sampled."""
+SAMPLED = ("temperature", "top_k", "top_p")  # the settings that count only where tokens are sampled
 MEND = "mend the file, or remove it"
 
 
 def named_ids(said: dict, place: str | Path) -> tuple[list[int], int | None]:
-    """Return the ids that end a text, and the id that begins one or None.
-
-    Args:
-        said: What generation_config.json holds, or config.json where it takes that file's place.
-        place: The file's name, for messages.
-
-    Raises:
-        ValueError: If one of them is no id; in one line.
-    """
+    """The ids that end a text, and the id that begins one or None. ValueError where one of them is no id."""
     ends = said.get("eos_token_id")
     if not isinstance(ends, list):
         ends = [] if ends is None else [ends]
@@ -42,14 +33,9 @@ def check_id(name: str, value: Any, rule: str, place: str | Path) -> None:
 
 
 def named_sampling(said: dict, place: str | Path) -> dict[str, Any]:
-    """Return the options of next_token_probabilities that a generation_config.json sets.
-
-    Raises:
-        ValueError: If a value is of another type or out of its range; in one line.
-    """
-    from companion.runtime.generation.sampling_arguments import (
-        check_sampling,
-    )  # here, because it imports torch
+    """Options of next_token_probabilities that a generation_config.json sets. ValueError for a bad one."""
+    # Here, because it imports torch.
+    from companion.runtime.generation.sampling_arguments import check_sampling
 
     sample = said.get("do_sample")
     if sample is not None and not isinstance(sample, bool):

@@ -110,8 +110,7 @@ def memory() -> float:
 class NoNumbers(TorchFunctionMode):
     """Leaves out what only gives numbers to tensors on the meta device, which have none.
 
-    PyTorch does it there in Python, for which it first imports its compiler: a second, in a process that
-    only reads a model.
+    PyTorch does it there in Python, for which it first imports its compiler, which takes a second.
     """
 
     IN_PLACE = (torch.Tensor.normal_, torch.Tensor.mul_, nn.init.normal_)
@@ -178,8 +177,8 @@ def check_memory(config: Any, build: Callable[[Any], nn.Module], copies: int = 1
 def check_attention(config: Any, rows: int, length: int) -> None:
     """ValueError, in one line, where a CPU's memory cannot hold what attention keeps of a batch to train on.
 
-    rows, length: of the batch. With dropout every weight is kept, before it and after it: counted here with
-    16 bits, which may be 32. Without dropout, PyTorch keeps none of them.
+    With dropout every weight is kept, before it and after it: counted here with 16 bits, which may be 32.
+    Without dropout, PyTorch keeps none of them.
     """
     needed, there = 2 * 2 * rows * config.n_heads * length**2 * config.n_layers, memory()
     if config.dropout and needed > there:

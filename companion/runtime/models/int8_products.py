@@ -22,14 +22,12 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 __all__ = ["MANY", "int8_product", "two_digits"]
-
 MANY = 100_000
 """Numbers of a matrix from which on the kernel is asked: below, to prepare the inputs takes longer than to
 restore the matrix."""
 ORDERED = WeakTensorKeyDictionary()
 """Matrix of integers -> (versions, its scale, the kernel's own order), or None where there is no kernel."""
-MOST = 63
-"""A digit is a whole number from -63 to 63, which fits into 7 bits."""
+MOST = 63  # a digit is a whole number from -63 to 63, which fits into 7 bits
 FINER = 2 * MOST
 """How many steps of the low digit make one of the high digit, of which half a step is left over at most."""
 
@@ -81,14 +79,9 @@ def int8_product(x: Tensor, integers: Tensor, scale: Tensor, bias: Tensor | None
 
 
 def two_digits(rows: Tensor) -> Tensor:
-    """Write each number from -63 to 63 as high + low / 126.
+    """Write each number of (N, in), from -63 to 63, as high + low / 126: (2 N, in).
 
-    Returns:
-        The high digits of all rows, which are whole numbers, and below them the low digits, from -63 to 63.
-        The kernel rounds the low digits.
-
-    Shape:
-        rows: (N, in); the result: (2 N, in).
+    The high digits of all rows are whole numbers; below them stand the low digits, which the kernel rounds.
     """
     high = rows.round()
     left_over = rows - high  # from -0.5 to 0.5

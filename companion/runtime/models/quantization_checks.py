@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from companion.runtime.files.arguments import finite, whole_number
 
-SMALLEST, LARGEST = 2**-17, 65504.0
-"""Between these, float16 holds a scale to 7 bits or more."""
+SMALLEST, LARGEST = 2**-17, 65504.0  # between these, float16 holds a scale to 7 bits or more
 
 
 def narrowed(scale: Tensor) -> Tensor:

@@ -153,10 +153,7 @@ def fill_scheme(model: nn.Module, scheme: Any, quantize: Callable | None, path: 
 
 
 def read_config(folder: str | Path) -> dict:
-    """config.json, as {"config": {"architecture": …, …}, "provenance": {…}}.
-
-    Raises ValueError, in one line, where it is missing or damaged.
-    """
+    """config.json, as {"config": {"architecture": …, …}, "provenance": {…}}. ValueError if damaged."""
     with reading(folder):
         return _parse_config(Path(folder) / CONFIG)
 

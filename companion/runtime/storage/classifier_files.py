@@ -63,10 +63,7 @@ def write_adapted(
     save_adapter: Callable[[Path], None],
     gone: Collection[str] = (),
 ) -> None:
-    """A classifier's head and its model's adapter into a folder, both or neither.
-
-    save_adapter: writes the adapter into a folder. gone: as above, such as those of a WHOLE model.
-    """
+    """A classifier's head and its model's adapter into a folder, both or neither."""
     with staged(folder) as new:
         _write_head(new, classifier, classes)
         save_adapter(new)
@@ -77,8 +74,7 @@ def write_adapted(
 def _make_way(folder: Path, new: Path, gone: Collection[str]) -> None:
     """Remove files that do not belong to a new set, once it is on the disk and before it is moved in.
 
-    So an error while it is written leaves the old set. A kill from here on leaves a folder that is refused,
-    for it lacks the first file of both kinds, and never one whose head reads another's model.
+    An error before that leaves the old set, and a kill from here on a folder that is refused.
     """
     for path in new.iterdir():
         with path.open("rb+") as file:

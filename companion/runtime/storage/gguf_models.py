@@ -24,16 +24,9 @@ NEAR = 1e-4
 def load_gguf(path: str | Path, families: Mapping) -> tuple[torch.nn.Module, Any]:
     """Return the model and the tokenizer in a GGUF file; the model in float32 on the CPU, for evaluation.
 
-    Memory holds the weights once, and at most one tensor more.
-
-    Args:
-        path: The file.
-        families: Chapter 11's FAMILIES.
-
-    Raises:
-        ValueError: In one line, for a file that is damaged, of another architecture, or whose tensors are not
-            those of its architecture. Nothing is built then.
-        ImportError: If the library gguf or tokenizers is missing.
+    families: chapter 11's FAMILIES. Memory holds the weights once, and at most one tensor more. Raises
+    ValueError, in one line and before anything is built, for a file that is damaged or of another
+    architecture; ImportError without the libraries gguf and tokenizers.
     """
     file = GGUFFile(path)
     config, build = gguf_shape(file, families)
@@ -169,14 +162,8 @@ def separated(rows: torch.Tensor, n_heads: int) -> torch.Tensor:
 def fill_from_gguf(file: GGUFFile, model: torch.nn.Module, places: Mapping[str, list[str]]) -> None:
     """Give a model on the meta device the weights of a file, one tensor after the other.
 
-    Args:
-        file: The file.
-        model: Of the file's shape.
-        places: Hugging Face's name of each tensor -> our parameters that it fills, as Family.places has them.
-
-    Raises:
-        ValueError: In one line and before any tensor is read, for a tensor that is missing, has no place in
-            the model, or has another shape.
+    places: Hugging Face's name of each tensor -> our parameters that it fills, as Family.places has them.
+    Raises ValueError before any tensor is read.
     """
     config, empty = model.config, model.state_dict()
     wanted = tensor_names(file.header["general.architecture"], config.n_layers, places)

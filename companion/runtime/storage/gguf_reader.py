@@ -27,22 +27,15 @@ READABLE = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K"
 """What a tensor may be held in, in the library's words."""
 FORMS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}
 """By the format's number of a kind of value: how `struct` writes it."""
-TEXT, ARRAY = 8, 9
-"""The numbers of the two kinds of values that have a length."""
+TEXT, ARRAY = 8, 9  # the numbers of the two kinds of values that have a length
 MOST_KEYS, MOST_TENSORS = 2**16, 2**16
-MOST_ITEMS = 2**22
-"""The longest array that is read; the largest public vocabulary has 262,144 tokens."""
-MOST_TEXT = 2**24
-"""The longest text that is read, in bytes."""
+MOST_ITEMS = 2**22  # the longest array that is read; the largest public vocabulary has 262,144 tokens
+MOST_TEXT = 2**24  # the longest text that is read, in bytes
 MEND = "copy or fetch it again"
 
 
 def library():
-    """Return the library gguf.
-
-    Raises:
-        ImportError: If it is missing; in one line with the remedy.
-    """
+    """The library gguf. ImportError, in one line with the remedy, where it is missing."""
     try:
         import gguf
     except ImportError:
@@ -75,18 +68,9 @@ class StoredTensor:
 
 
 class GGUFFile:
-    """A GGUF file whose header was read and checked.
+    """A GGUF file whose header was read and checked. ValueError, in one line, for what cannot be.
 
-    Args:
-        path: The file.
-
-    Attributes:
-        header: The value of each key: a number, a text, a bool or a list of these.
-        tensors: Where each tensor lies, by its name.
-
-    Raises:
-        ValueError: In one line, if the file is missing, is no GGUF file, or says of itself what cannot be.
-        ImportError: If the library gguf is missing.
+    header: the value of each key, a number, a text, a bool or a list of these. tensors: where each lies.
     """
 
     def __init__(self, path: str | Path):
@@ -148,11 +132,7 @@ class GGUFFile:
         return found
 
     def tensor(self, name: str) -> torch.Tensor:
-        """Return one tensor, dequantized to float32 by the library.
-
-        Raises:
-            ValueError: If the file ends before the tensor does.
-        """
+        """One tensor, dequantized to float32 by the library."""
         gguf = library()
         place = self.tensors[name]
         data = bytearray(place.n_bytes)

@@ -28,12 +28,10 @@ SMALL = (
     "merges.txt",
 )
 """What is read of a model besides its weights, where it is there."""
-SHORT = {"gpt2": "openai-community/gpt2"}
-"""Models of the hub that have a name without an owner."""
+SHORT = {"gpt2": "openai-community/gpt2"}  # models of the hub that have a name without an owner
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 INSTALL = "pip install huggingface_hub tokenizers jinja2"
-WAIT = 8
-"""Seconds to wait for the hub's first answer, and for the start of each file."""
+WAIT = 8  # seconds to wait for the hub's first answer, and for the start of each file
 
 
 def find_model(

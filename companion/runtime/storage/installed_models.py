@@ -40,14 +40,7 @@ def is_installed(name: str) -> bool:
 
 
 def installed_file(name: str | Path) -> Path:
-    """Return the file of a model that a package brings.
-
-    Args:
-        name: One of INSTALLABLE.
-
-    Raises:
-        ImportError: If the package is not installed; in one line with the command that installs it.
-    """
+    """The file of a model that a package brings. ImportError, with the command, where it is not installed."""
     name = Path(name).as_posix()
     spec = find_spec(INSTALLABLE[name].module)
     folders = (spec.submodule_search_locations or []) if spec else []

@@ -139,7 +139,6 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     """The tokenizer of a model, ours, public or in a GGUF file; also of a folder that holds nothing else.
 
     load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
-    Raises ValueError, in one line, for a name that is none, and for a tokenizer that knows no end of a text.
     """
     folder = at_home(name)
     if is_gguf(folder) or is_installable(name):
@@ -173,10 +172,7 @@ def same_tokenizer(a: Any, b: Any) -> bool:
 
 
 def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
-    """ValueError, with the command that helps, where data were not prepared with the tokenizer of a model.
-
-    prepared: their tokenizer. source: where their text is from, as meta.json says.
-    """
+    """ValueError, with the command that helps, where data were not prepared with the tokenizer of a model."""
     if same_tokenizer(tokenizer, prepared):
         return
     taken, texts = Path(name).as_posix(), source.split(", ")

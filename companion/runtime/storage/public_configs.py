@@ -1,5 +1,6 @@
 """What the config.json of a public model says, in the words of our configurations, and back."""
 
+import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,90 +12,13 @@ from companion.runtime.files.whole_files import read_json
 from companion.runtime.storage.hub import weight_files
 from companion.runtime.text.tokenizer import Tokenizer
 
-LLAMA = {
-    "vocab_size": "vocab_size",
-    "context_length": "max_position_embeddings",
-    "n_layers": "num_hidden_layers",
-    "n_heads": "num_attention_heads",
-    "n_kv_heads": "num_key_value_heads",
-    "d_model": "hidden_size",
-    "d_ff": "intermediate_size",
-    "head_width": "head_dim",
-    "norm_eps": "rms_norm_eps",
-    "tied": "tie_word_embeddings",
-    "dropout": "attention_dropout",
-}
+KINDS = tomllib.loads(Path(__file__).with_name("public_configs.toml").read_text("utf-8"))
+"""What the file says of each model_type."""
 FIELDS = {
-    "gpt2": {
-        "vocab_size": "vocab_size",
-        "context_length": "n_positions",
-        "n_layers": "n_layer",
-        "n_heads": "n_head",
-        "d_model": "n_embd",
-        "d_ff": "n_inner",
-    },
-    "llama": LLAMA,
-    "mistral": LLAMA | {"window": "sliding_window"},
-    "qwen2": LLAMA,
-    "qwen3": LLAMA,
-    "gpt_neox": {
-        "vocab_size": "vocab_size",
-        "context_length": "max_position_embeddings",
-        "n_layers": "num_hidden_layers",
-        "n_heads": "num_attention_heads",
-        "d_model": "hidden_size",
-        "d_ff": "intermediate_size",
-        "norm_eps": "layer_norm_eps",
-    },
+    name: KINDS[kind.get("like", name)]["fields"] | kind.get("fields", {}) for name, kind in KINDS.items()
 }
 """By model_type: our name of a field -> theirs."""
-USUAL = {
-    "gpt2": {"n_positions": 1024, "n_inner": None},
-    "llama": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False},
-    "mistral": {
-        "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": False,
-        "num_key_value_heads": 8,
-        "sliding_window": 4096,
-    },
-    "qwen2": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32},
-    "qwen3": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "num_key_value_heads": 32, "head_dim": 128},
-    "gpt_neox": {"layer_norm_eps": 1e-5},
-}
-"""What `transformers` takes for a field that a file leaves out, where that differs from our default."""
 OPTIONAL = {"n_kv_heads", "d_ff", "head_width", "window", "dropout"}
-ONLY = {
-    "gpt2": {
-        "activation_function": ["gelu_new", "gelu_pytorch_tanh"],
-        "layer_norm_epsilon": [1e-5],
-        "scale_attn_weights": [True],
-        "scale_attn_by_inverse_layer_idx": [False],
-        "add_cross_attention": [False],
-        "tie_word_embeddings": [True],
-    },
-    "llama": {"hidden_act": ["silu"], "attention_bias": [False], "mlp_bias": [False]},
-    "mistral": {"hidden_act": ["silu"]},
-    "qwen2": {"hidden_act": ["silu"], "use_sliding_window": [False]},
-    "qwen3": {"hidden_act": ["silu"], "use_sliding_window": [False], "attention_bias": [False]},
-    "gpt_neox": {
-        "hidden_act": ["gelu"],
-        "use_parallel_residual": [True],
-        "attention_bias": [True],
-        "tie_word_embeddings": [False],
-    },
-}
-"""By model_type: the only values that our parts can compute; a field that is left out has the first."""
-CLASSES = {
-    "gpt2": "GPT2LMHeadModel",
-    "llama": "LlamaForCausalLM",
-    "mistral": "MistralForCausalLM",
-    "qwen2": "Qwen2ForCausalLM",
-    "qwen3": "Qwen3ForCausalLM",
-    "gpt_neox": "GPTNeoXForCausalLM",
-}
-"""By model_type: the class in `transformers`."""
-FAMILY = dict.fromkeys(FIELDS, "llama") | {"gpt2": "gpt2", "gpt_neox": "neox"}
-"""By model_type: the table of names that its files follow."""
 HEADS = ("lm_head.weight", "embed_out.weight")
 NO_WEIGHTS = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".inv_freq")
 """Endings of tensors that some files have besides: stored masks, and the speeds of rotary positions."""
@@ -126,13 +50,13 @@ def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
     if kind not in FIELDS:
         known = ", ".join(FIELDS)
         raise ValueError(f"{source}: model_type={kind!r:.40} is not known; there are {known}")
-    for name, values in ONLY[kind].items():
+    for name, values in KINDS[kind]["only"].items():
         if theirs.get(name, values[0]) not in values:
             rule = f"must be {values[0]!r}: our parts compute nothing else"
             raise ValueError(f"{source}: {name}={theirs[name]!r:.60} {rule}")
     found = {}
     for ours, name in FIELDS[kind].items():
-        value = theirs.get(name, USUAL[kind].get(name))
+        value = theirs.get(name, KINDS[kind]["usual"].get(name))
         if value is None and ours not in OPTIONAL:
             raise ValueError(f"{source} lacks {name!r}; copy the folder again")
         if value is not None:
@@ -144,7 +68,7 @@ def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
         raise ValueError(f"{source}: layer_types has {kinds:.80}; our layers are all alike")
     if kind != "gpt2":
         found |= read_rope(theirs, source, kind)
-    return FAMILY[kind], found
+    return KINDS[kind]["family"], found
 
 
 def read_rope(theirs: dict, source: Any, kind: str) -> dict:
@@ -174,8 +98,8 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
     that no other engine has.
     """
     kind = model_type_of(config)
-    found = {"model_type": kind, "architectures": [CLASSES[kind]]}
-    found |= {name: values[0] for name, values in ONLY[kind].items()}
+    found = {"model_type": kind, "architectures": [KINDS[kind]["class"]]}
+    found |= {name: values[0] for name, values in KINDS[kind]["only"].items()}
     found |= {name: getattr(config, ours) for ours, name in FIELDS[kind].items()}
     start, ends = None, [None]
     if tokenizer is not None:
@@ -200,7 +124,7 @@ def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
 
 def family_of(config: Any) -> str:
     """The family whose names a model with this configuration is written under. ValueError as write_shape."""
-    return FAMILY[model_type_of(config)]
+    return KINDS[model_type_of(config)]["family"]
 
 
 def model_type_of(c: Any) -> str:

@@ -17,12 +17,9 @@ from companion.runtime.storage.gguf_reader import is_gguf
 from companion.runtime.storage.hub import SHORT, weight_files
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
-N_TOKENS = 20
-"""Tokens that both sides add to the prompt."""
-NEAR = 1e-4
-"""By how much a logit may differ in float32, where the order of additions is not the same."""
-PUBLISHED = {SHORT["gpt2"]: GPT2_WEIGHTS[2]}
-"""The SHA-256 of the weights' file of models that are known here."""
+N_TOKENS = 20  # tokens that both sides add to the prompt
+NEAR = 1e-4  # by how much a logit may differ in float32, where the order of additions is not the same
+PUBLISHED = {SHORT["gpt2"]: GPT2_WEIGHTS[2]}  # the SHA-256 of the weights' file of models that are known here
 
 
 @dataclass
@@ -65,8 +62,7 @@ def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> lis
     """Logits and continuation of our model against those that `transformers` has from a folder.
 
     model: float32, on the CPU. ids: of the prompt. generate(rows, n): the n likeliest tokens that our model
-    tells after rows (1, T), one after the other, (1, n). Raises ValueError, in one line, where the folder
-    cannot be read by `transformers`, or its model has another vocabulary.
+    tells after rows (1, T), one after the other, (1, n).
     """
     rows = torch.tensor([ids])
     theirs = _their_model(folder)

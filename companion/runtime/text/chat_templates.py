@@ -12,8 +12,7 @@ from companion.runtime.files.time_limits import Bounded, Ended, inside
 INSTALL = "pip install huggingface_hub tokenizers jinja2"
 PRIVATE = range(0xE000, 0xF900)
 """Characters that Unicode leaves to private use; no text that people write holds all 6,400."""
-SECONDS = 10.0
-"""What a template has to write one conversation; real ones take a thousandth of a second."""
+SECONDS = 10.0  # what a template has to write one conversation; real ones take a thousandth of a second
 
 
 def private_character(text: str, not_in: Collection[str] = ()) -> str:
@@ -46,9 +45,7 @@ class Guard:
         if not isinstance(value, str):
             return value
         places = {*self.found(value), *self.half_found(value)}
-        return (
-            "".join(self.stand_in(c) if i in places else c for i, c in enumerate(value)) if places else value
-        )
+        return "".join(self.stand_in(c) if i in places else c for i, c in enumerate(value))
 
     def found(self, text: str) -> Iterator[int]:
         """Where names begin."""
@@ -96,21 +93,10 @@ def check_messages(messages) -> list[dict]:
 
 
 def render(template: str, variables: dict, messages: list[dict], name: str = "the chat template") -> str:
-    """Write a conversation as a chat template says.
+    """Write a conversation as a chat template says; name: what error messages call the template.
 
     A template is a program of somebody else's, which may loop for ever or fill the memory. It runs in a
-    process that is ended then.
-
-    Args:
-        template: The program, in Jinja.
-        variables: What else it may use.
-        messages: The conversation.
-        name: What error messages call the template.
-
-    Raises:
-        ValueError: In one line, if the template is broken, fails, refuses these messages, does not end within
-            SECONDS or writes too much.
-        ImportError: If Jinja is missing.
+    process that is ended then. Raises ValueError, in one line, for whatever goes wrong with it.
     """
     if inside():
         return render_here(template, variables, messages, name)

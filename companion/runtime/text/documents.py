@@ -23,8 +23,7 @@ UNSPACED = (
 )
 """Characters of scripts that put no spaces between words, as a range of a regular expression."""
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
-NAMED = 5
-"""Files that a message names; of more it gives the number."""
+NAMED = 5  # files that a message names; of more it gives the number
 
 
 def words_of(text: str) -> list[str]:
@@ -101,10 +100,7 @@ def source_of(names: str | Iterable[str | Path]) -> str:
 
 
 def read_documents(path: str | Path) -> list[str]:
-    """The documents of a UTF-8 text file: the parts between <|endoftext|>s, or all of it as one.
-
-    Raises ValueError for a file that is empty, is no UTF-8 text, or cannot be read.
-    """
+    """The documents of a UTF-8 text file: the parts between <|endoftext|>s, or all of it as one."""
     documents = _parts(Path(path))
     if not documents:
         raise ValueError(f"{path} is empty; give a file with text in it")
@@ -112,11 +108,7 @@ def read_documents(path: str | Path) -> list[str]:
 
 
 def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
-    """The documents of all text files below a folder, by path; hidden and empty ones are left out.
-
-    skip: as in load_text. Without it, one ValueError names the files that are no UTF-8 text or cannot be
-    read.
-    """
+    """The documents of all text files below a folder, by path; hidden and empty ones are left out."""
     documents, strange = [], []
     if not os.access(folder, os.R_OK | os.X_OK):  # rglob would find it empty
         raise ValueError(f"folder='{folder}' cannot be read; give yourself the right to, or name another")

@@ -6,8 +6,7 @@ import numpy as np
 
 from companion.runtime.files.arguments import token_row
 
-PIECE = 2**24
-"""Tokens that are read at a time, so that a memory-mapped file never stands in memory whole."""
+PIECE = 2**24  # tokens that are read at a time, so that a memory-mapped file never stands in memory whole
 
 
 def token_bytes(token: str | bytes) -> bytes:

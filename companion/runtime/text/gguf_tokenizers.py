@@ -30,8 +30,7 @@ LLAMA3 = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-DIGITS = "digits"
-"""A step that makes each digit a piece of its own."""
+DIGITS = "digits"  # a step that makes each digit a piece of its own
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,10 @@ FLAGS = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
 
 
 def tokenizer_from_gguf(header: dict[str, Any], path: Any) -> PublicTokenizer:
-    """Return the tokenizer that a file's header describes.
+    """The tokenizer that a file's header describes; path: the file, for messages.
 
-    Args:
-        header: As GGUFFile has it.
-        path: The file, for messages.
-
-    Raises:
-        ValueError: In one line, for a tokenizer that is no byte-level BPE, a `pre` that is not in PRE, and a
-            header that contradicts itself.
-        ImportError: If the library tokenizers is missing.
+    Raises ValueError, in one line, for a tokenizer that is no byte-level BPE, a `pre` that is not in PRE, and
+    a header that contradicts itself; ImportError without the library tokenizers.
     """
     kind = header.get("tokenizer.ggml.model")
     if kind != "gpt2":
@@ -172,14 +165,9 @@ def file_of(cut: Cut, vocab: dict[str, int], merges: list, added: list[dict], be
 
 
 def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
-    """Return the keys of a header that describe a tokenizer.
+    """The keys of a header that describe a tokenizer which cuts text by one of the rules in PRE.
 
-    Args:
-        tokenizer: One that is byte-level BPE and cuts text by one of the rules in PRE.
-        vocab_size: The model's rows. Those without a token are written as unused.
-
-    Raises:
-        ValueError: In one line, for any other tokenizer.
+    vocab_size: the model's rows. Those without a token are written as unused.
     """
     file, config, _ = tokenizer_files(tokenizer)
     end = tokenizer.end

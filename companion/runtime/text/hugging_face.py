@@ -45,11 +45,9 @@ TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-MARK = 12
-"""Private characters in a mark: there are 6,400 to the power of 12 of them."""
+MARK = 12  # private characters in a mark: there are 6,400 to the power of 12 of them
 _ONE_AT_A_TIME = threading.Lock()
-MOST_TEMPLATE = 2**20
-"""The largest chat_template.jinja that is read, in bytes."""
+MOST_TEMPLATE = 2**20  # the largest chat_template.jinja that is read, in bytes
 
 
 class PublicTokenizer(Tokenizer, kind="public"):
@@ -157,11 +155,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     # -- where texts begin and end
 
     def _begin(self) -> list[int]:
-        """What the file's post-processor puts before a text, and nothing else.
-
-        A file without a post-processor, as ours are, may say in its configuration that bos_token begins a
-        text.
-        """
+        """What the file's post-processor puts before a text; without one, what the configuration says."""
         if self.file.get("post_processor") is None:
             bos = self._id_of("bos_token")
             return [bos] if bos is not None and self.config.get("add_bos_token") is True else []
@@ -278,10 +272,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
 
 
 def read_generation(folder: Path) -> dict:
-    """What a folder's generation_config.json holds; where it has none, the ids that config.json names.
-
-    Raises ValueError, in one line with the file's name, for a value that cannot be.
-    """
+    """What a folder's generation_config.json holds; where it has none, the ids that config.json names."""
     path = folder / GENERATION
     found = read_json(path)
     if not path.is_file():
@@ -298,10 +289,7 @@ def read_model_ids(folder: Path) -> dict:
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:
-    """What a tokenizer's files hold: tokenizer.json, tokenizer_config.json, the chat template or None.
-
-    Raises ValueError for a tokenizer that the format cannot hold.
-    """
+    """What a tokenizer's files hold: tokenizer.json, tokenizer_config.json, the chat template or None."""
     if isinstance(tokenizer, PublicTokenizer):
         return tokenizer.file, tokenizer.config, tokenizer.chat_template
     if tokenizer.kind == "bpe":
@@ -334,10 +322,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file; {} where there is none. ValueError, with its name, for a damaged file."""
-    found = whole_files.read_json(path, "fetch it again") if path.exists() else {}
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is not whole JSON; fetch it again")
-    return found
+    return whole_files.read_object(path, "fetch it again") if path.exists() else {}
 
 
 def check_file(file: dict) -> dict:
@@ -400,9 +385,6 @@ def in_library(work: Callable, *args, **kwargs) -> Any:
 
     The library is written in Rust, where such a failure is a panic. It is raised as a BaseException, after
     Rust has written up to a hundred lines to the standard error, which nobody can use.
-
-    Raises:
-        ValueError: For a panic, which a pattern causes that needs too many steps for a text.
     """
     with _silent():
         try:
@@ -549,16 +531,9 @@ def byte_level_file(
     post_processor: dict | None = None,
     ignore_merges: bool = False,
 ) -> dict:
-    """A tokenizer.json of byte-level BPE.
+    """A tokenizer.json of byte-level BPE, whose tokens are written in byte letters.
 
-    Args:
-        vocab: The ids of the ordinary tokens, written in byte letters.
-        merges: Pairs of these tokens, in the order of training.
-        added: The special tokens, each with its flags.
-        steps: What cuts a text before it becomes bytes.
-        normalizer: What changes a text first.
-        post_processor: What puts tokens around a text.
-        ignore_merges: Whether a piece that is a token is never merged from its bytes.
+    steps: what cuts a text before it becomes bytes. post_processor: what puts tokens around a text.
     """
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     return {

@@ -22,12 +22,10 @@ class LongestFirst(tiktoken.Encoding):
         forbidden = known - allowed if disallowed_special == "all" else disallowed_special
         ids = []
         for i, part in enumerate(split_special(text, allowed)):
-            special = i % 2 == 1
-            ids += (
-                [self._special_tokens[part]]
-                if special
-                else super().encode(part, disallowed_special=forbidden)
-            )
+            if i % 2:
+                ids.append(self._special_tokens[part])
+            else:
+                ids += super().encode(part, disallowed_special=forbidden)
         return ids
 
     def encode_to_numpy(self, text: str, **options):

@@ -18,8 +18,7 @@ END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
 UNKNOWN = "<unk>"
 """The special token that stands where the vocabulary has none."""
-CHAT_TOKENS = ("<|user|>", "<|assistant|>", "<|end|>")
-"""The special tokens of chapter 16."""
+CHAT_TOKENS = ("<|user|>", "<|assistant|>", "<|end|>")  # the special tokens of chapter 16
 CHAT_TEMPLATE = (
     "{{ '<|endoftext|>' }}{% for message in messages %}"
     "{% if message['role'] not in ['user', 'assistant'] %}"
@@ -30,12 +29,10 @@ CHAT_TEMPLATE = (
 """What chapter 16's chat_ids writes, as a program in Jinja."""
 BYTES = bytes(range(256))
 """Each byte once, in order."""
-MOST = 0x110000
-"""The most tokens of a vocabulary: in BPETokenizer, each is one character of Python's."""
+MOST = 0x110000  # the most tokens of a vocabulary: in BPETokenizer, each is one character of Python's
 USUAL_PATTERNS: set[str] = set()
 """The patterns that our tokenizers have unless told otherwise. They take a time that grows with the text."""
-PATTERN_SECONDS = 10.0
-"""What any other pattern has for a text, and as much again for each million characters."""
+PATTERN_SECONDS = 10.0  # what any other pattern has for a text, and as much again for each million characters
 
 
 class SpecialTokens(dict):
@@ -446,10 +443,7 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
 
 
 def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
-    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them.
-
-    Raises ValueError for an id below 0.
-    """
+    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them."""
     try:
         return tokenizer.tokens([i])[0]
     except ValueError:

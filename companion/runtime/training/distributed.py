@@ -22,14 +22,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-JOIN = 120
-"""Seconds in which all processes must have come."""
-ANSWER = 20
-"""Seconds in which what listens at the port must have said that it is process 0, or torchrun."""
+JOIN = 120  # seconds in which all processes must have come
+ANSWER = 20  # seconds in which what listens at the port must have said that it is process 0, or torchrun
 LONGEST = timedelta(days=30)
 """How long processes wait for the first, which may judge stories. One that ends is noticed at once."""
-GRACE = 5
-"""Seconds that a process has to end by itself after another has ended; it may wait in a GPU's queue."""
+GRACE = 5  # seconds that a process has to end by itself after another has ended; it may wait in a GPU's queue
 ECHO = 2.0
 """Seconds within which a second Ctrl-C is the first one's echo: torchrun passes it on to processes that the
 terminal may have told already."""
@@ -44,10 +41,7 @@ class ProcessLost(RuntimeError):
 
 
 def launched() -> tuple[int, int]:
-    """(rank, number of processes), as the environment has them; (0, 1) where it says nothing of several.
-
-    Raises ValueError, in one line, for variables that are missing or no numbers.
-    """
+    """(rank, number of processes), as the environment has them; (0, 1) where it says nothing of several."""
     there = {name: os.environ.get(name, "").strip() for name in NEEDED}
     if not there["RANK"] and not there["WORLD_SIZE"]:
         return 0, 1
@@ -154,8 +148,7 @@ def _talk() -> Any:
 def enter(name: str, shared: bool) -> bool:
     """Take part in the command `name`; whether this process has something to do in it.
 
-    shared: whether several processes do it together. What only one can do, the first does, and says so.
-    Raises ValueError, in one line, where the processes do not find one another.
+    What is not shared, only the first process does, and says so.
     """
     rank, size = launched()
     if size == 1:

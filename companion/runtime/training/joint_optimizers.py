@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import nn
 
-MATRICES = "_proj.weight"
-"""How the names of matrices that read from and write to the stream end."""
+MATRICES = "_proj.weight"  # how the names of matrices that read from and write to the stream end
 MOST = 2**22
 """Numbers of parameters that are handled together: 16 MB for each copy that an optimizer makes of them."""
 

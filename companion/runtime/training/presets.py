@@ -1,7 +1,9 @@
 """Models and trainings that are known to go well, by name, with the minutes that they take."""
 
 import argparse
+import tomllib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 OPTIMIZERS = ("adamw", "muon")
 """AdamW for all parameters (chapter 7), or Muon for the matrices and AdamW for the rest (chapter 10)."""
@@ -23,77 +25,15 @@ class Preset:
 
 
 PRESETS = {
-    "village": Preset(
-        "GPT-2's blocks and AdamW as in chapters 1 to 7, 0.6M parameters, for the village",
-        {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
-        {
-            "steps": 6000,
-            "batch_size": 16,
-            "lr": 3.5e-3,
-            "min_lr": 0.0,
-            "warmup_steps": 100,
-            "eval_every": 400,
-        },
-        2.8,
-    ),
-    "modern": Preset(
-        "the parts of chapter 10, 0.5M parameters, for the village; it tells a story after 3 minutes on"
-        " two cores",
-        {"context_length": 256, "n_layers": 4, "n_heads": 2, "d_model": 96},
-        {
-            "steps": 6000,
-            "batch_size": 16,
-            "lr": 0.03,
-            "min_lr": 0.0,
-            "warmup_steps": 100,
-            "weight_decay": 0.0,
-            "eval_every": 400,
-        },
-        2.8,
-        "swift",
-        "muon",
-    ),
-    "text": Preset(
-        "3M parameters with dropout, for 100 KB to 10 MB of your own text; 15 minutes on two cores",
-        {"context_length": 256, "n_layers": 6, "n_heads": 6, "d_model": 192, "dropout": 0.1},
-        {"steps": 4000, "batch_size": 8, "lr": 2e-3, "min_lr": 1e-4, "warmup_steps": 100, "eval_every": 250},
-        15,
-    ),
-    "gpu": Preset(
-        "25M parameters, for 10 MB and more of text on a GPU; an hour at most",
-        {"context_length": 512, "n_layers": 8, "n_heads": 8, "d_model": 512, "dropout": 0.1},
-        {
-            "steps": 10000,
-            "batch_size": 64,
-            "lr": 1e-3,
-            "min_lr": 1e-4,
-            "warmup_steps": 200,
-            "eval_every": 500,
-        },
-        60,
-    ),
+    name: Preset(**table)
+    for name, table in tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8")).items()
 }
-
-GOING_ON = Preset(
-    "the weights of another model, trained further on your text in small steps; 15 minutes",
-    {"context_length": 256},
-    {
-        "steps": 1000,
-        "batch_size": 4,
-        "lr": 1e-4,
-        "min_lr": 0.0,
-        "warmup_steps": 20,
-        "eval_every": 100,
-    },
-    15,
-)
-"""What --init takes. The model's shape is its own; context_length: of the rows, if it reads so many."""
+GOING_ON = PRESETS.pop("init")  # what --init takes
 
 
 def pick_preset(args: argparse.Namespace) -> Preset:
     """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
 
-    args: has init, resume, preset, architecture, size, optimizer and lr, each None where it was not given.
     Without a preset and an architecture, a model is a swift, or GPT-2 where it has one of GPT-2's sizes.
     """
     architecture = args.architecture or ("gpt2" if args.size else None)

@@ -16,27 +16,18 @@ from companion.runtime.training.sessions import lowest_row, rises
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT = Generation.prompt
-USUAL = 256
-"""Tokens of the rows in most presets."""
-TOLD = 40
-"""Stories that are judged at a training's end."""
-SAMPLE = 200
-"""The most tokens of the sample that is told at each evaluation."""
-SHOWN = 160
-"""Letters of that sample that are shown."""
-STORY = 250
-"""The most tokens of the story that is shown at a training's end."""
+USUAL = 256  # tokens of the rows in most presets
+TOLD = 40  # stories that are judged at a training's end
+SAMPLE = 200  # the most tokens of the sample that is told at each evaluation
+SHOWN = 160  # letters of that sample that are shown
+STORY = 250  # the most tokens of the story that is shown at a training's end
 
 
 class Reporter:
     """Called at each evaluation: print the losses and a sample, judge stories, write the settings.
 
     The last evaluation prints no sample, because the report at the end of the run shows a longer one.
-
-    Args:
-        tell: From the model to what tells with it.
-        corpus: Has meta.
-        plan: As write_run_settings takes it, with judge, and marks for the samples of the village.
+    tell: from the model to what tells with it. plan: a TrainPlan.
     """
 
     def __init__(self, tell: Callable, corpus: Any, plan: Any):
@@ -52,7 +43,11 @@ class Reporter:
         more = {"sample": sample}
         if self.plan.judge and self.is_village:
             more |= village_scores(teller, self.plan.judge, seed=row["step"])
-        tqdm.write(evaluation_line(row, math.exp(row["val"]) if row["val"] < 709 else math.inf))
+        perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
+        tqdm.write(
+            f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
+            f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
+        )
         if row["step"] < self.plan.train.steps:
             shown = shortened(sample, self.plan.marks if self.is_village else None)
             with tqdm.external_write_mode():
@@ -96,15 +91,7 @@ def multiplications(c: Any, length: int) -> int:
 
 
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
-    """What a run came to: a sample, the loss, and what that loss means.
-
-    Args:
-        teller: Of the model in the run's folder.
-        folder: The run's.
-        corpus: The text that was learned from.
-        history: A row for each evaluation.
-        marks: How to show the judge's verdicts on a village story; None for no marks.
-    """
+    """What a run came to: a sample, the loss, and what that loss means. teller: of that model."""
     is_village, last = corpus.meta.get("source") == "village", history[-1]
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
     if is_village:
@@ -114,7 +101,12 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
         print("\nA sample of what your model writes:\n")
         print(textwrap.indent(sample.strip(), "  "))
     print()
-    print(what_it_is(last, len(corpus.train.tokens)))
+    seconds, passes = last["seconds"], last["tokens"] / len(corpus.train.tokens)
+    trained = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
+    print(
+        f"This is a model after {trained} of training. In {last['step']:,} steps it read"
+        f" {last['tokens']:,} tokens, which is {passes:.1f} times its text."
+    )
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
         lines = reference_lines()
@@ -135,14 +127,6 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
     print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
 
 
-def evaluation_line(row: dict, perplexity: float) -> str:
-    """Where a run stands. Losses are in nats per token."""
-    return (
-        f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
-        f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
-    )
-
-
 def first_rise(history: list[dict], folder: Path) -> str | None:
     """What to say at the last evaluation of a history, if it is the first that shows a rise."""
     if not rises(history) or any(rises(history[:n]) for n in range(len(history))):
@@ -152,19 +136,6 @@ def first_rise(history: list[dict], folder: Path) -> str | None:
         f"Since step {lowest['step']:,} the held-out loss rises from {lowest['val']:.3f} while the training"
         f" loss falls: the model begins to learn its text by heart. The best weights are kept in"
         f" {folder / BEST}. Press Ctrl-C to end the run."
-    )
-
-
-def minutes_of(seconds: float) -> str:
-    """A time of training in words."""
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
-
-
-def what_it_is(last: dict, n_tokens: int) -> str:
-    """Which model the figures are of: how long it has learned, and how often it read its n_tokens."""
-    return (
-        f"This is a model after {minutes_of(last['seconds'])} of training. In {last['step']:,} steps it read"
-        f" {last['tokens']:,} tokens, which is {last['tokens'] / n_tokens:.1f} times its text."
     )
 
 
@@ -187,8 +158,7 @@ def bytes_mean(bits: float) -> str:
     )
 
 
-SMALL_TEXT = 100_000
-"""Bytes of a text that is too short to teach a model more than itself."""
+SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more than itself
 
 
 def minutes_give(history: list[dict], n_bytes: int) -> str:

@@ -134,25 +134,17 @@ def log_rows(text: str) -> list[dict]:
 
 @dataclasses.dataclass
 class Saved:
-    """What a folder says of its run.
-
-    shape: fields of the model's configuration. train: settings of training, with the optimizer's name.
-    steps: behind it. origin: the model that it went on from, as origin_of has it, or None.
-    """
+    """What a folder says of its run."""
 
     architecture: str
-    shape: dict
-    train: dict
-    steps: int
-    origin: dict | None
+    shape: dict  # fields of the model's configuration
+    train: dict  # settings of training, with the optimizer's name
+    steps: int  # behind it
+    origin: dict | None  # the model that it went on from, as origin_of has it
 
 
 def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> Saved:
-    """Of a run to be resumed, what it was.
-
-    asked: the architecture that was asked for, or None. Raises ValueError, in one line, for a folder without
-    a run of it.
-    """
+    """Of a run to be resumed, what it was; asked: the architecture that was asked for, or None."""
     saved = read_config(folder)
     provenance, settings = saved["provenance"], dict(saved["config"])
     architecture = settings.pop("architecture", "gpt2")
@@ -172,10 +164,9 @@ def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> Saved:
 
 
 def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None) -> None:
-    """Put a trainer where save_run left another.
+    """Put a trainer where save_run left another. ValueError, with the weights as they were, if it cannot be.
 
     tokenizer: of the data, to be compared with the one in folder where the state does not name it.
-    Raises ValueError, in one line and with the weights as they were, where folder holds no such run.
     """
     path = Path(folder) / STATE
     tensors, notes = _read_run(trainer, path, data, tokenizer)
@@ -198,10 +189,7 @@ def restore(trainer: Any, folder: str | Path, data: dict, tokenizer: Any = None)
 
 
 def check_resumable(trainer: Any, folder: str | Path, data: dict, tokenizer: Any) -> None:
-    """What restore refuses by a run's settings or the shapes of its weights, refused before any work.
-
-    trainer: of it the model, its config and the optimizers are looked at, so it need not be whole.
-    """
+    """What restore refuses by settings or shapes, refused before any work; the trainer need not be whole."""
     path = Path(folder) / STATE
     tensors, _ = _read_run(trainer, path, data, tokenizer)
     check_weights(unwrapped(trainer.model), weights_of_run(tensors), path)
@@ -270,8 +258,7 @@ def _optimizer_states(trainer: Any) -> Iterator[tuple[str, torch.optim.Optimizer
 def _restore_optimizers(trainer: Any, tensors: dict, numbers: dict, path: Path) -> None:
     """Fill the optimizers' states from a file: each value only where name, shape and type are the due ones.
 
-    A parameter that never had a gradient has nothing in the file, and then nothing here. Raises ValueError,
-    in one line, for what lacks, is left over, or differs.
+    A parameter that never had a gradient has nothing in the file, and then nothing here.
     """
     _rehearse(trainer)
     saved = {name: t for name, t in tensors.items() if not name.startswith("model.")} | numbers

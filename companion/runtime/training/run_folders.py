@@ -26,10 +26,7 @@ def check_writable(option: str, folder: Path) -> None:
 
 
 def check_empty(option: str, folder: Path, ours: Callable[[Path], bool], overwrite: bool = False) -> None:
-    """See that a folder to be written holds nothing, or, where that may be replaced, what ours(folder) knows.
-
-    Raises ValueError, which says what to do, where it holds something else, and where it cannot be written.
-    """
+    """See that a folder to be written holds nothing, or, to be replaced, what ours(folder) knows."""
     held = _held(folder)
     if held and not ours(folder):
         raise ValueError(f"{option}={folder} holds something else ({min(held)}); name another folder")

@@ -27,10 +27,8 @@ from companion.runtime.training.distributed import ECHO, Peers, peers_of, togeth
 from companion.runtime.training.resuming import BEST, restore, run_identity, save_run, write_log
 from companion.runtime.training.validation import data_identity
 
-FIRST_LOOK = 100
-"""Steps until a run is first evaluated and saved: soon enough to see that it is going well."""
-NOISE = 0.02
-"""By what share a loss on held-out text may lie above its lowest, and mean nothing."""
+FIRST_LOOK = 100  # steps until a run is first evaluated and saved: soon enough to see that it is going well
+NOISE = 0.02  # by what share a loss on held-out text may lie above its lowest, and mean nothing
 NOT_SAVED = "nothing was saved yet"
 
 
@@ -87,7 +85,7 @@ def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) 
 def defer_interrupt(echo: float = 0.0) -> Iterator[list[int]]:
     """Hold back a first Ctrl-C and yield the list in which it is noted; a second one interrupts at once.
 
-    echo: seconds in which further ones are no second one.
+    echo: Ignore further interrupts for this many seconds.
     """
     pressed: list[int] = []
     first = 0.0
@@ -191,10 +189,7 @@ class Run:
         self.best.look(self.about)
 
     def goes_on(self) -> bool:
-        """False at the end, and after Ctrl-C, when the steps since the last save are saved first.
-
-        Raises KeyboardInterrupt, with a message, for a Ctrl-C before the first step.
-        """
+        """False at the end, and after Ctrl-C, when the steps since the last save are saved first."""
         if self.trainer.steps >= self.trainer.config.steps:
             return False
         pressed = self.peers.any(self.pressed)
@@ -218,10 +213,7 @@ class Run:
         return step % config.eval_every == 0 or step in (FIRST_LOOK, config.steps)
 
     def note(self, loss: Loss, on_eval: Callable | None = None) -> None:
-        """Append a row to the history, save, then call on_eval(model, row) and note what it returns, too.
-
-        So a report that fails, or a terminal that cannot show it, costs no step.
-        """
+        """Append a row to the history, save, and only then call on_eval(model, row), which may fail."""
         trainer = self.trainer
         check_finite(trainer, loss.nats_per_token)
         row = {"step": trainer.steps, "tokens": trainer.tokens, "seconds": round(trainer.seconds, 2)}

@@ -17,22 +17,13 @@ from companion.runtime.training.distributed import peers_of, together
 
 LONGEST, SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
-LONG = 10.0
-"""Seconds that the timing of steps may take, however few the minutes."""
-EVALUATIONS = 3
-"""How often a run is evaluated at least, unless its settings say otherwise."""
+LONG = 10.0  # seconds that the timing of steps may take, however few the minutes
+EVALUATIONS = 3  # how often a run is evaluated at least, unless its settings say otherwise
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
 def check_config(c: Any) -> None:
-    """Check the settings of a TrainConfig.
-
-    Args:
-        c: The settings. min_lr and warmup_steps may be None: they are worked out afterwards.
-
-    Raises:
-        ValueError: In one line, for the first field that is out of its range.
-    """
+    """Check the settings of a TrainConfig; min_lr and warmup_steps may be None, to be worked out later."""
     least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
     for name, low in (least | {"warmup_steps": 0, "seed": 0}).items():
         value = getattr(c, name)
@@ -129,9 +120,7 @@ def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
 
     trainer: one to throw away, of a copy of the model: it trains for two seconds or so; where steps are slow,
     until a tenth of the minutes is over, and for one step at least. eval_tokens: of the split that is
-    evaluated every config.eval_every steps, and EVALUATIONS times at least; each is counted as a third of a
-    token trained on, for the forward pass. Reports are not counted. Several processes each evaluate all of
-    it, and do as many steps as the first says. Raises ValueError for minutes out of range.
+    evaluated; each is counted as a third of a token trained on, for its forward pass. Reports do not count.
     """
     if not 0 < minutes <= MOST_MINUTES:
         raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")

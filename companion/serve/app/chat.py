@@ -16,16 +16,13 @@ from companion.village.strangers import DECLINE
 
 @dataclass
 class Turn:
-    """A question and its answer. by: who answered. whole: whether a model's answer came to its end.
-
-    full: whether this was the first for which old turns had to be left out.
-    """
+    """A question and its answer."""
 
     asked: str
     answer: str = ""
-    by: str = ""
-    whole: bool = False
-    full: bool = False
+    by: str = ""  # who answered
+    whole: bool = False  # whether a model's answer came to its end
+    full: bool = False  # whether this was the first for which old turns had to be left out
 
 
 @st.cache_resource

@@ -13,8 +13,7 @@ from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, OfferedModel
 from companion.village import judge
 
-AT_ONCE = 3
-"""Models that stay in memory, for all visitors together; a fourth takes the place of the oldest."""
+AT_ONCE = 3  # models that stay in memory, for all visitors together; a fourth takes the place of the oldest
 FAULTS = (ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
 """What a model that cannot be loaded or asked raises, as the command line reports it."""
 
