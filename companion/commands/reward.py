@@ -192,8 +192,8 @@ def stories_asked(args: Namespace, teller: LanguageModel) -> int:
         return 0
     raise ValueError(
         f"--model={args.model} does not know the village's stories, so the judge would find nothing to reward"
-        f" (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); train it on such"
-        " stories first with companion train --init, or give pairs of yours with --data"
+        f" (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); name a model"
+        " that was trained on such stories, or give pairs of yours with --data"
     )
 
 

@@ -94,7 +94,13 @@ def test_a_model_that_knows_no_stories_is_refused_before_any_work(
 ):
     monkeypatch.setattr(reward, "sample_groups", None)  # nothing is told
     argv = ["finetune", "rewards", "--model", folder, "--method", method, "--output", tmp_path / "out"]
-    fails(capsys, argv, 2, f"--model={folder} does not know the village's stories", "companion train --init")
+    fails(
+        capsys,
+        argv,
+        2,
+        f"--model={folder} does not know the village's stories",
+        "or give pairs of yours with --data",
+    )
     assert not (tmp_path / "out").exists()
 
 
