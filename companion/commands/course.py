@@ -213,12 +213,16 @@ def do(plan: CoursePlan) -> list[dict]:
     return [plan.done[name] for name in STAGES]
 
 
+UNREWARDED = ("rewards are equal", "nothing to reward")
+"""What finetune rewards says of a model whose stories are all false; see companion/commands/reward.py."""
+
+
 def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
     try:
         carry_out(COMMANDS, argv, "")
     except ValueError as error:
-        if name != "assistant" or "rewards are equal" not in str(error):
+        if name != "assistant" or not any(reason in str(error) for reason in UNREWARDED):
             raise
         print(f"{error}\nThe assistant is therefore the same model as the answerer.")
         with staged(plan.folder / name) as new:

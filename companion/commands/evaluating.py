@@ -1,18 +1,17 @@
 """companion eval: how well a model predicts a text, tells stories and answers questions."""
 
-import math
 import tomllib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+import numpy as np
 from tqdm import tqdm
 
 from companion import load, village
 from companion.commands import TABLES, add_table
 from companion.commands.exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands.learned import loss_on
 from companion.commands.marking import data_of
 from companion.commands.naming import open_data
 from companion.datasets import encode_documents
@@ -21,15 +20,14 @@ from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.settings import CONFIG
 from companion.runtime.command_line.tables import table
 from companion.runtime.command_line.terminal import waiting
-from companion.runtime.data.prepared import Split, prepared_meta, row_starts
+from companion.runtime.data.prepared import Split, prepared_meta
 from companion.runtime.evaluation.benchmark_files import FORMATS
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.storage.model_names import same_tokenizer
 from companion.runtime.training.resuming import BEST
 from companion.runtime.training.sessions import Loss
-from companion.runtime.training.validation import rows_at_once
 from companion.tokenization import Tokenizer
-from companion.training import evaluate, perplexity
+from companion.training import perplexity
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 EXAMPLES = 200
@@ -63,7 +61,7 @@ class EvaluatePlan:
 class TextResult:
     """What was measured on a text."""
 
-    length: int  # tokens of the longest piece that the model read at once
+    pieces: int | None  # tokens of the longest piece, where a document was too long to be read at once
     loss: Loss
     lines: dict[str, float]  # the reference lines in bits per byte, by name; empty where none apply
     scores: dict[str, float]  # the marks of the judged stories; empty where none were judged
@@ -176,32 +174,14 @@ def do(plan: EvaluatePlan) -> EvaluateResult:
 
 def measure_text(teller: LanguageModel, text: TextPlan) -> TextResult:
     """Measure the loss on the text, with the lines to hold it against, and judge the stories."""
-    length, rows = rows_at_once(text.split.starts, teller.model.config)
-    n_batches = math.ceil((len(row_starts(text.split.starts, length)) - 1) / rows)
-    with counted_passes(teller.model, "Predicting the text", n_batches):
-        loss = evaluate(teller.model, text.split, length, rows)
+    loss, length = loss_on(teller.model, text.split, "Predicting the text")
     scores = {}
     if text.judged:
         with waiting(f"Telling {text.judged:,} stories"):
             scores = village_scores(teller, text.judged, text.seed, text.temperature)
     lines = reference_lines(text.limits) if text.limits else {}
-    return TextResult(length, loss, lines, scores)
-
-
-@contextmanager
-def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
-    """While inside, a progress bar counts how many batches the model has read; total: of all."""
-    bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
-
-    def count(part, inputs, output) -> None:
-        bar.update()
-
-    hook = model.embed.register_forward_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
-        bar.close()
+    longest = int(np.diff(text.split.starts).max())
+    return TextResult(length if longest > length else None, loss, lines, scores)
 
 
 def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
@@ -216,8 +196,8 @@ def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
 def report_text(text: TextPlan, result: TextResult, context_length: int) -> None:
     loss = result.loss
     print(text.note or f"Loss on the {'village' if text.limits else 'prepared text'}, split {text.name}")
-    if result.length < context_length:
-        pieces = f"The text was read in pieces of at most {result.length:,} tokens."
+    if result.pieces is not None and result.pieces < context_length:
+        pieces = f"The text was read in pieces of at most {result.pieces:,} tokens."
         print(f"{pieces} The model's whole context, {context_length:,} tokens, takes too much memory.")
     rows = [("bits per byte", f"{loss.bits_per_byte:.4f}", "what the model needs to predict a byte")]
     if lines := result.lines:
@@ -226,12 +206,15 @@ def report_text(text: TextPlan, result: TextResult, context_length: int) -> None
         rows += [
             ("  floor", f"{lines['floor']:.4f}", "the entropy of the village: no model can do better"),
             ("  forgetful baseline", f"{lines['forgetful reader']:.4f}", forgetful),
-            ("  gap left", f"{gap:.1%}", "of the way from the forgetful baseline to the floor"),
         ]
+        if gap <= 1:
+            rows.append(("  gap left", f"{gap:.1%}", "of the way from the forgetful baseline to the floor"))
     rows.append(("nats per token", f"{loss.nats_per_token:.4f}", "the same loss for a token, as in training"))
     rows.append(("perplexity", f"{perplexity(loss.nats_per_token):.2f}", "e to the power of nats per token"))
     print()
     print("\n".join(table(rows, right=[1])))
+    if lines and gap > 1:
+        print("\nThe model needs more than the forgetful baseline, because it has not learned such stories.")
     if result.scores:
         print(f"\n{text.judged:,} stories that the model told, checked by the village's judge\n")
         rows = [(name, shown(name, value), MEASURES[name]) for name, value in result.scores.items()]

@@ -267,8 +267,11 @@ def measured(plan: InstructPlan) -> dict[str, float]:
 
 def report_finetune(plan: InstructPlan, found: dict) -> None:
     low, high = found["interval"]
-    learned = f"Trained on {found['conversations']:,} conversations"
-    print(f"{learned} and {found['texts']:,} plain texts, in {found['steps']:,} steps.")
+    n = found["conversations"]
+    learned = f"{n:,} conversation" if n == 1 else f"{n:,} conversations"
+    if found["texts"]:
+        learned += f" and {found['texts']:,} plain texts"
+    print(f"Trained on {learned}, in {found['steps']:,} steps.")
     share = f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
     print(
         f"Of {found['held out']:,} held-out conversations, the share with all answers word for word: {share}"

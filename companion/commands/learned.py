@@ -1,17 +1,21 @@
 """A model that has learned, saved before it is measured: what `course` and those of `finetune` share."""
 
+import math
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from torch import nn
 from tqdm import tqdm
 
 from companion.commands.naming import RUNS
 from companion.datasets import encode_documents
+from companion.runtime.data.prepared import Split, row_starts
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.training.run_folders import check_empty, holds_only
+from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
 from companion.training import evaluate, save_checkpoint
 
@@ -57,10 +61,38 @@ def take_all_steps(trainer: Any, steps: int) -> None:
         raise KeyboardInterrupt(said) from None
 
 
-def bits_of(teller: Any, texts: list[str]) -> float:
-    """A model's loss on texts of any length, each told from its start to its end."""
-    split = encode_documents(texts, teller.tokenizer)
-    return evaluate(teller.model, split, *rows_at_once(split.starts, teller.model.config)).bits_per_byte
+def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
+    """A model's loss on texts of any length, each told from its start to its end; about: of the bar."""
+    loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
+    return loss.bits_per_byte
+
+
+def loss_on(model: nn.Module, split: Split, about: str) -> tuple[Loss, int]:
+    """Measure the loss on a split, with a progress bar where this takes longer than a second.
+
+    Returns:
+        The loss, and the tokens of the longest piece that the model reads at once.
+    """
+    length, rows = rows_at_once(split.starts, model.config)
+    n_batches = math.ceil((len(row_starts(split.starts, length)) - 1) / rows)
+    with counted_passes(model, about, n_batches):
+        return evaluate(model, split, length, rows), length
+
+
+@contextmanager
+def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
+    """While inside, a progress bar counts how many batches the model has read; total: of all."""
+    bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
+
+    def count(part, inputs, output) -> None:
+        bar.update()
+
+    hook = model.embed.register_forward_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+        bar.close()
 
 
 @contextmanager

@@ -1,18 +1,19 @@
 """companion quantize: a model with 8 or 4 bits a weight."""
 
+import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from companion import BUILDERS, load
-from companion.commands.learned import bits_of
+from companion.commands.learned import bits_of, counted_passes
 from companion.commands.naming import said_of
 from companion.datasets import load_text, pad_batch
 from companion.generation import LanguageModel
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
-from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.files.whole_files import claim
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
 from companion.runtime.storage.model_names import check_floats, folder_of, origin_of, shape_of
@@ -21,6 +22,8 @@ from companion.village import fresh_stories, load_split
 
 TEXTS, MEASURED, BATCH = 100, 200, 20
 """Texts to calibrate with, and to measure with, at most; and to calibrate with at once."""
+LARGE, FEW = 50_000_000, 40
+"""A model with more parameters than this is measured on so many texts at most: each takes it a second."""
 WEIGHTS = "model.safetensors"
 
 
@@ -61,6 +64,8 @@ def plan(args, held: ExitStack) -> QuantizePlan:
     check_empty("--output", args.output, is_quantized, args.overwrite)
     teller = load(folder, device="cpu")
     calibration, measured = texts_of(args.data)
+    if sum(p.numel() for p in teller.model.parameters()) > LARGE:
+        measured = measured[:FEW]
     held.enter_context(claim(args.output))
     return QuantizePlan(
         teller=teller,
@@ -114,12 +119,18 @@ def batches(teller, rows: list[list[int]]):
 def do(plan: QuantizePlan) -> Quantized:
     """Measure, quantize, write, load what was written, measure; return the figures."""
     teller = plan.teller
-    before = bits_of(teller, plan.measured)
-    grams = calibrate(teller.model, batches(teller, plan.calibration)) if plan.calibrate else None
-    quantize(teller.model, plan.bits, plan.group, grams)
-    about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
-    save_quantized(plan.output, teller.model, teller.tokenizer, about)
-    after = bits_of(load(plan.output, device="cpu"), plan.measured)
+    before = bits_of(teller, plan.measured, "Measuring the model as it is")
+    grams = None
+    if plan.calibrate:
+        n_batches = math.ceil(len(plan.calibration) / BATCH)
+        with counted_passes(teller.model, "Reading texts to calibrate with", n_batches):
+            grams = calibrate(teller.model, batches(teller, plan.calibration))
+    with waiting("Rounding the weights"):
+        quantize(teller.model, plan.bits, plan.group, grams)
+        about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
+        save_quantized(plan.output, teller.model, teller.tokenizer, about)
+        quantized = load(plan.output, device="cpu")
+    after = bits_of(quantized, plan.measured, "Measuring the quantized model")
     return Quantized(before, after, (plan.output / WEIGHTS).stat().st_size)
 
 

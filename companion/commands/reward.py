@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from companion import load
 from companion.commands.learned import bits_of, measuring, output_of, save_learned, take_steps
@@ -36,6 +37,10 @@ from companion.village.tasks import begun, false_parts, patterns, true_story
 
 BATCH = 16  # pairs in a step
 MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
+ASKED = 200  # stories, or pairs, to measure with unless --asked says otherwise
+STRANGER = 0.5
+"""Bits per byte of the village's stories from which on a model tells no true one. The floor is 0.19, a model
+that forgets earlier sentences needs 0.37, and a public model that never read such a story more than 1."""
 JUDGED = {  # by method: what the judge's options are unless given
     "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
     "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
@@ -74,7 +79,7 @@ class RewardPlan:
     options: JudgeOptions | PairOptions
     origin: dict  # the model, as origin_of describes it
     output: Path
-    asked: int  # stories to measure with
+    asked: int  # stories to measure with; 0 where a model that learns from pairs tells none
     seed: int
     device: str
 
@@ -91,12 +96,13 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
     output = output_of(args, "rewards")
     folder = folder_of(args.model)
     teller = load(folder, args.device)
-    before = load(folder, args.device)
     check_pairs_fit(teller, placed)
     prompt_rows(teller, begun(20, args.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
     n = teller.model.config.context_length
     if n < MOST_TOKENS:
         raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
+    asked = stories_asked(args, teller)
+    before = load(folder, args.device)
     held.enter_context(claim(output))
     if placed:
         two_passes = 2 * math.ceil(len(placed) / BATCH)
@@ -110,9 +116,25 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
         options=options,
         origin=origin_of(args.model, folder),
         output=output,
-        asked=args.asked,
+        asked=asked,
         seed=args.seed,
         device=args.device,
+    )
+
+
+def stories_asked(args: Namespace, teller: LanguageModel) -> int:
+    """How many stories to measure with. ValueError for a model whose stories the judge cannot reward."""
+    if args.data is not None and args.asked is not None:
+        return args.asked
+    needs = bits_of(teller, load_split("val")[:4])
+    if needs < STRANGER:
+        return args.asked or ASKED
+    if args.data is not None:
+        return 0
+    raise ValueError(
+        f"--model={args.model} does not know the village's stories, so the judge would find nothing to reward"
+        f" (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); name a model"
+        " that was trained on such stories, or give pairs of yours with --data"
     )
 
 
@@ -142,7 +164,7 @@ def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
 def do_finetune(plan: RewardPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
     options = plan.options
-    before = look(plan.teller, plan.asked, plan.seed)
+    before = measured(plan)
     steps, early, stopped = learn(plan)
     plan.teller.model.eval()
     if isinstance(options, JudgeOptions):
@@ -160,8 +182,8 @@ def do_finetune(plan: RewardPlan) -> dict:
     save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
     if early:
         print(f"\n{early}", file=sys.stderr)
-    with measuring(plan.output), waiting("Measuring what the model can do"):
-        after = look(plan.teller, plan.asked, plan.seed)
+    with measuring(plan.output):
+        after = measured(plan)
     report = {"steps": steps, "before": before, "after": after}
     write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
     return report
@@ -185,13 +207,47 @@ def learn(plan: RewardPlan) -> tuple[int, str, bool]:
     return steps, "", False
 
 
+def measured(plan: RewardPlan) -> dict:
+    """What the model does now: with the pairs that it learns from, and of stories of the village."""
+    found = {}
+    if isinstance(plan.options, PairOptions):
+        found |= {"chosen likelier": chosen_likelier(plan.teller, plan.options.pairs[:ASKED])}
+    if plan.asked:
+        found |= look(plan.teller, plan.asked, plan.seed)
+    return found
+
+
+@torch.no_grad()
+def chosen_likelier(teller: LanguageModel, pairs: list[tuple[str, str, str]]) -> float:
+    """The share of pairs of which the model finds the chosen text likelier than the rejected one."""
+    right = 0
+    starts = range(0, len(pairs), BATCH)
+    for i in tqdm(starts, "Reading pairs", unit="batch", leave=False, delay=1, disable=None):
+        some = pairs[i : i + BATCH]
+        chosen = text_log_probs(teller.model, *pair_rows(teller, some, 1))  # (N,)
+        rejected = text_log_probs(teller.model, *pair_rows(teller, some, 2))
+        right += int((chosen > rejected).sum())
+    return right / len(pairs)
+
+
+def pair_rows(teller: LanguageModel, pairs: list[tuple[str, str, str]], which: int) -> tuple:
+    """One text of each pair after its prompt, as told_rows has them; which: 1 for chosen, 2 for rejected."""
+    return told_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
+
+
+def text_log_probs(model: GPT, tokens: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """The log-probabilities of whole texts, (N,); the prompt's part is the same in both texts of a pair."""
+    return token_log_probs(model, tokens).where(real, 0.0).sum(1)
+
+
 def look(teller: LanguageModel, n: int, seed: int) -> dict:
     """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
     generator = torch.Generator().manual_seed(seed)
     prompts = begun(math.ceil(n / 2), seed + 7000)
     told = []
-    for i in range(0, len(prompts), 32):
-        told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
+    with waiting(f"Letting the model tell {n:,} stories"):
+        for i in range(0, len(prompts), 32):
+            told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
     told = told[:n]
     right = int(sum(true_story(*one) for one in told))
     texts = [text for text, _ in told]
@@ -295,25 +351,20 @@ def by_pairs(plan: RewardPlan) -> Iterator[int]:
     pairs = options.pairs
     rng = random.Random(plan.seed)
 
-    def rows(some, which):
-        return told_rows(plan.teller, [(pair[0] + pair[which], True) for pair in some])
-
     def batches(first):
         while True:
             order = rng.sample(pairs, len(pairs))
             for i in range(0, len(order), BATCH):
-                yield rows(order[i : i + BATCH], 1), rows(order[i : i + BATCH], 2)
-
-    def sums(model, tokens, real):
-        return token_log_probs(model, tokens).where(real, 0.0).sum(1)  # what the prompt costs cancels
+                some = order[i : i + BATCH]
+                yield pair_rows(plan.teller, some, 1), pair_rows(plan.teller, some, 2)
 
     def loss(model, batch):
         chosen, rejected = batch
         with torch.no_grad():
-            chosen_before = sums(plan.before.model, *chosen)
-            rejected_before = sums(plan.before.model, *rejected)
-        chosen_now = sums(model, *chosen)
-        rejected_now = sums(model, *rejected)
+            chosen_before = text_log_probs(plan.before.model, *chosen)
+            rejected_before = text_log_probs(plan.before.model, *rejected)
+        chosen_now = text_log_probs(model, *chosen)
+        rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
     trainer = trainer_of(plan, batches, loss)
@@ -321,14 +372,18 @@ def by_pairs(plan: RewardPlan) -> Iterator[int]:
 
 
 def report_finetune(plan: RewardPlan, found: dict) -> None:
-    print(
-        f"Trained for {found['steps']} steps. Measured on {plan.asked:,} village stories, before and after:"
-    )
-    for name in ("before", "after"):
-        row, (low, high) = found[name], found[name]["interval"]
-        print(
-            f"  {name:6}  true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)  words {row['words']:.0f}"
-            f"  patterns {row['patterns']}  bits per byte {row['bits per byte']:.4f}"
-        )
+    before, after = found["before"], found["after"]
+    print(f"Trained for {found['steps']} steps.")
+    if isinstance(plan.options, PairOptions):
+        n = min(ASKED, len(plan.options.pairs))
+        shares = f"{before['chosen likelier']:.1%} before, {after['chosen likelier']:.1%} after"
+        print(f"Of {n:,} pairs, the model finds the chosen text likelier than the rejected one in {shares}.")
+    if plan.asked:
+        print(f"Measured on {plan.asked:,} village stories, before and after:")
+        for name, row in (("before", before), ("after", after)):
+            low, high = row["interval"]
+            true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
+            told = f"words {row['words']:.0f}  patterns {row['patterns']}"
+            print(f"  {name:6}  {true}  {told}  bits per byte {row['bits per byte']:.4f}")
     print(f"In {plan.output}: the model, and report.json. To let it tell a story:\n")
     print(f"  {as_typed('companion', 'generate', '--model', plan.output)}")

@@ -256,6 +256,7 @@ def test_the_village_is_measured_in_bits_per_byte_with_any_tokenizer(smol, capsy
     loss = companion.training.evaluate(load(smol).model, told, 41)
     assert cell(out, "bits per byte") == f"{loss.bits_per_byte:.4f}" and cell(out, "floor") == "0.1895"
     assert "grammar" not in out and "None of the" not in out  # it was never told to tell such stories
+    assert "gap left" not in out and "it has not learned such stories" in out
     assert len(said(capsys, ["eval", "--model", smol, "--stories", 1, "--seed", 3]).splitlines()) > 2
 
 

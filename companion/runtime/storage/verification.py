@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from companion.runtime.command_line.terminal import waiting
 from companion.runtime.files.downloads import GPT2_WEIGHTS
 from companion.runtime.storage.gguf_reader import is_gguf
 from companion.runtime.storage.hub import SHORT, weight_files
@@ -65,8 +66,9 @@ def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> lis
     tells after rows (1, T), one after the other, (1, n).
     """
     rows = torch.tensor([ids])
-    theirs = _their_model(folder)
-    with torch.no_grad():
+    with waiting("Loading the model in transformers"):
+        theirs = _their_model(folder)
+    with waiting("Computing the logits of both"), torch.no_grad():
         ours, other = model(rows).float(), theirs(rows).logits.float()  # (1, T, V) each
     if ours.shape != other.shape:
         sizes = f"{ours.shape[-1]:,} tokens here, and {other.shape[-1]:,} there"
@@ -75,8 +77,11 @@ def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> lis
     line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {NEAR:.0e} allowed"
     found = [Finding(line, furthest <= NEAR)]  # False for NaN
 
-    told = _their_tokens(theirs, rows)
-    mine = [] if ours.isnan().any() else generate(rows, N_TOKENS)[0].tolist()  # NaN has no likeliest token
+    with waiting(f"Generating {N_TOKENS} tokens with both"):
+        told = _their_tokens(theirs, rows)
+        mine = (
+            [] if ours.isnan().any() else generate(rows, N_TOKENS)[0].tolist()
+        )  # NaN has no likeliest token
     alike = next((i for i, (a, b) in enumerate(zip(mine, told, strict=False)) if a != b), len(mine))
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"
     return [*found, Finding(line, alike == N_TOKENS)]

