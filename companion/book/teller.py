@@ -18,7 +18,7 @@ PLACES = {
     "01_tokenization": ("Encoding: apply the merges in the order of training", "cut"),
     "04_attention": ("Where it looks", "heads"),
     "08_generation": ("Text in, text out", "tell"),
-    "09_caching": ("The code", "cache"),
+    "09_caching": ("The plain version", "cache"),
 }
 """Chapter -> the heading at whose section's end a tool stands, and which. The notebooks stay as they are."""
 
