@@ -57,154 +57,242 @@ __all__ = [
 ]
 
 
-# Cell c5cbda49, under “The code”
+# Cell 428bc79c, under “In the package: `Track`”
 class Track:
-    """One thing that a layer remembers of each token, filed by position in a buffer that grows.
+    """A growing buffer for one thing that a layer keeps of each token, such as its key.
 
-    plan: batch_size, context_length, room (positions at first), dtype (None: as it comes).
-    length: tokens held, an int, or int64 (B,) where rows differ. end: those of the longest row.
-    Raises ValueError for another number of rows, and past context_length.
+    Args:
+        plan: An object with the attributes batch_size, context_length, room (positions of the first buffer)
+            and dtype (type in which numbers are kept; None keeps that of the vectors that are written).
+        buffer: Vectors that are there already, (B, ..., room, D), or None.
+        length: Tokens held: an int, or int64 (B,) if the rows differ in length.
+
+    Attributes:
+        end: Tokens held by the longest row.
+
+    Raises:
+        ValueError: If vectors are written for another number of rows, or past context_length.
     """
 
     def __init__(self, plan, buffer=None, length=0):
-        self.plan, self.buffer = plan, buffer
-        self.length, self.end = length, int(torch.as_tensor(length).max())
+        self.plan = plan
+        self.buffer = buffer
+        self.length = length
+        self.end = int(torch.as_tensor(length).max())
 
     def write(self, new: torch.Tensor) -> torch.Tensor:
-        """File new (B, ..., T, D) behind each row's last; return all so far, (B, ..., end, D)."""
-        start, T = self.length, new.shape[-2]
+        """Store vectors after the last one of each row, and return all vectors so far.
+
+        Shape:
+            new: (B, ..., T, D). The result: (B, ..., end, D), in the type of new.
+        """
+        T = new.shape[-2]
         held = 0 if self.buffer is None else self.buffer.shape[-2]
         room = room_for(self.plan, len(new), held, self.end + T)
         if room > held:
-            longer = empty_buffer(new, room, self.plan.dtype)  # (B, ..., room, D)
-            longer[..., :held, :] = 0 if self.buffer is None else self.buffer
-            self.buffer = longer
-        if isinstance(start, int):
-            self.buffer.narrow(-2, start, T).copy_(new)
+            larger = empty_buffer(new, room, self.plan.dtype)  # (B, ..., room, D), zeros
+            if self.buffer is not None:
+                larger[..., :held, :] = self.buffer
+            self.buffer = larger
+
+        if isinstance(self.length, int):
+            self.buffer.narrow(-2, self.length, T).copy_(new)
         else:
-            rows, at = row_places(start, T)
-            self.buffer.transpose(1, -2)[rows, at] = new.transpose(1, -2).to(self.buffer.dtype)
-        self.length, self.end = start + T, self.end + T
+            rows, places = row_places(self.length, T)  # (B, 1) and (B, T)
+            by_position = self.buffer.transpose(1, -2)  # the rows and the positions come first
+            by_position[rows, places] = new.transpose(1, -2).to(self.buffer.dtype)
+        self.length = self.length + T
+        self.end = self.end + T
         return self.buffer.narrow(-2, 0, self.end).to(new.dtype)
 
 
-# Cell 3d27827d, under “The code”
+# Cell 3c59503f, under “Rows of different lengths”
 class LayerCache:
-    """What one layer remembers: keys, values, and whatever else it asks for by name.
+    """The keys and values of one layer, and other vectors that the layer keeps by name.
 
-    length: tokens held, an int or int64 (B,), which is the position of the next one.
+    Args:
+        plan: As for Track.
+
+    Attributes:
+        length: Tokens held, an int or int64 (B,). This is the position of the next token.
     """
 
     def __init__(self, plan):
-        self.plan, self.tracks = plan, {"k": Track(plan), "v": Track(plan)}
+        self.plan = plan
+        self.tracks = {"k": Track(plan), "v": Track(plan)}
 
     @property
     def length(self):
         return self.tracks["k"].length
 
     def append(self, k: torch.Tensor, v: torch.Tensor) -> tuple:
-        """New k, v (B, H, T, D) -> all so far, (B, H, Tk, D), and what each query may see.
+        """Add keys and values, and return all so far, with a mask.
 
-        The mask is bool (B, 1, T, Tk) for rows at different positions; else None, the causal one.
+        Args:
+            k: Keys of the new tokens.
+            v: Values of the new tokens.
+
+        Returns:
+            All keys, all values, and the mask of what each new query may look at. The mask is None, for the
+            causal mask, if all rows have the same length.
+
+        Shape:
+            k and v: (B, H, T, D). The results: (B, H, Tk, D) twice, and bool (B, 1, T, Tk) or None.
         """
-        start, T = self.length, k.shape[2]
-        k, v = self.tracks["k"].write(k), self.tracks["v"].write(v)
+        start = self.length
+        T = k.shape[2]
+        k = self.tracks["k"].write(k)
+        v = self.tracks["v"].write(v)
         if isinstance(start, int):
             return k, v, None
-        mask = torch.arange(k.shape[2], device=k.device) <= row_places(start, T)[1][..., None]
-        return k, v, mask[:, None]  # (B, T, Tk) -> (B, 1, T, Tk)
+        _, queries = row_places(start, T)  # (B, T)
+        keys = torch.arange(k.shape[2], device=k.device)  # (Tk,)
+        mask = keys <= queries[..., None]  # (B, T, Tk)
+        return k, v, mask[:, None]  # (B, 1, T, Tk)
 
     def remember(self, name: str, new: torch.Tensor, before: int) -> torch.Tensor:
-        """File new (B, T, C) under a name; return it behind the vectors that each row had before it.
+        """Add vectors under a name, and return them with the vectors that each row had before them.
 
-        (B, before + T, C), with 0 for those before a text's first. Rewound with keys and values.
+        Args:
+            name: The name of the track.
+            new: Vectors of the new tokens.
+            before: Number of earlier vectors to return in front of the new ones. Where the text has fewer,
+                zeros stand for the missing ones.
+
+        Shape:
+            new: (B, T, C). The result: (B, before + T, C).
         """
         track = self.tracks.setdefault(name, Track(self.plan))
-        start, T = track.length, new.shape[1]
+        start = track.length
+        T = new.shape[1]
         held = track.write(new)  # (B, end, C)
         if isinstance(start, int) and start >= before:
             return held[:, start - before :]
         padded = F.pad(held, (0, 0, before, 0))  # (B, before + end, C)
         if isinstance(start, int):
             return padded[:, start : start + before + T]
-        rows, at = row_places(start, T, before)
-        return padded[rows, at + before]
+        rows, places = row_places(start, T, before)  # (B, 1) and (B, before + T)
+        return padded[rows, places + before]
 
 
-# Cell bab21d1d, under “The code”
+# Cell 0427a69b, under “`KVCache`”
 class KVCache:
-    """What a model remembers of the tokens that it has read: model(tokens, cache) reads only new ones.
+    """The keys and values of all tokens that a model has read. model(tokens, cache) reads only new tokens.
 
-    config: the model's; n_layers and context_length count. batch_size: rows, B. length: positions to make
-    room for at once; more are made as needed. dtype: to keep numbers in; None keeps the model's.
-    Raises ValueError or TypeError for a size that is no whole number of at least 1, a length past
-    context_length, and in use for another batch and past context_length. Use it under torch.no_grad.
+    Use it under torch.no_grad or torch.inference_mode.
+
+    Args:
+        config: Configuration of the model. Its n_layers and context_length are used.
+        batch_size: Number of rows B.
+        length: Positions to make room for at once. More are made when they are needed.
+        dtype: Type in which numbers are kept. None keeps the model's.
+
+    Raises:
+        ValueError: If a size is below 1, or length is above context_length. In use, if the tokens have
+            another number of rows, or go past context_length.
+        TypeError: If a size is not a whole number.
     """
 
     def __init__(self, config, batch_size: int, length: int | None = None, dtype=None):
         check_cache(config, batch_size, length)
         self.config = config
-        plan = {"batch_size": batch_size, "context_length": config.context_length, "dtype": dtype}
-        self.plan = SimpleNamespace(room=length or min(64, config.context_length), **plan)
+        self.plan = SimpleNamespace(
+            batch_size=batch_size,
+            context_length=config.context_length,
+            room=length or min(64, config.context_length),
+            dtype=dtype,
+        )
         self.layers = [LayerCache(self.plan) for _ in range(config.n_layers)]
 
     def used(self) -> list[Track]:
-        """The tracks that hold something."""
-        return [t for layer in self.layers for t in layer.tracks.values() if t.buffer is not None]
+        """Return the tracks that hold something."""
+        tracks = []
+        for layer in self.layers:
+            tracks += [track for track in layer.tracks.values() if track.buffer is not None]
+        return tracks
 
     @property
     def length(self):
-        """Tokens held: an int, or int64 (B,) for rows at different positions."""
+        """Tokens held: an int, or int64 (B,) if the rows differ in length."""
         return in_step(self.used())
 
     def rewind(self, length) -> None:
-        """Forget what came after the first tokens: so many of all rows, or of each row, int64 (B,).
+        """Forget all tokens after the first ones.
 
-        Raises ValueError or TypeError for a length that it cannot go back to.
+        Args:
+            length: How many tokens to keep: an int for all rows, or int64 (B,) for each row.
+
+        Raises:
+            ValueError: If the cache does not hold as many tokens.
+            TypeError: If length is not a whole number.
         """
         used = sorted(self.used(), key=lambda track: track.end)
-        length = check_rewind(length, used[0].length if used else 0, self.plan.batch_size)
+        shortest = used[0].length if used else 0
+        length = check_rewind(length, shortest, self.plan.batch_size)
         for track in used:
-            track.length, track.end = length, int(torch.as_tensor(length).max())
+            track.length = length
+            track.end = int(torch.as_tensor(length).max())
 
 
-# Cell 41cf5baf, under “The code”
+# Cell fa3f19a4, under “`prefill`”
 @torch.no_grad()
 def prefill(model, rows, cache: KVCache, chunk: int = 512) -> torch.Tensor:
-    """Read prompts into a cache; the logits of each row's next token, (B, V).
+    """Read prompts into a cache, and compute the logits of each row's next token.
 
-    rows: (B, T), or a list of 1-D tensors of different lengths. chunk: tokens of a row read at once.
-    Raises ValueError or TypeError for rows that are none, and past context_length.
+    Args:
+        model: A GPT or a model like it.
+        rows: The prompts, a tensor or a list of 1-D tensors of any lengths above 0.
+        cache: The cache that reads them, after the tokens that it holds already.
+        chunk: Tokens of a row that are read in one call of the model.
+
+    Shape:
+        rows: (B, T) int64, or a list of (T,). The result: (B, V).
+
+    Raises:
+        ValueError: If a row is empty, or if a text becomes longer than context_length. Then the cache holds
+            what it held before.
+        TypeError: If the rows are not int64.
     """
     whole_number("chunk", chunk, 1, "try 512")
-    rows, start = check_rows(rows), cache.length
-    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)  # (B,)
-    tokens = pad_batch([row.cpu() for row in rows], 0)[0].to(rows[0].device)  # (B, T), padded behind
+    rows = check_rows(rows)
+    device = rows[0].device
+    start = cache.length
+    lengths = torch.tensor([len(row) for row in rows], device=device)  # (B,)
+    tokens, _ = pad_batch([row.cpu() for row in rows], 0)  # (B, T), padded at the end
     with eval_mode(model), whole_or_not(cache):
-        pieces = [model.hidden(piece, cache) for piece in tokens.split(chunk, dim=1)]
+        pieces = []
+        for piece in tokens.to(device).split(chunk, dim=1):
+            pieces.append(model.hidden(piece, cache))
         if (lengths != lengths[0]).any():
             cache.rewind(start + lengths)  # forget the padding
-        each = torch.arange(len(rows), device=lengths.device)
-        last = torch.cat(pieces, dim=1)[each, lengths - 1]  # (B, T, C) -> (B, C)
+        each_row = torch.arange(len(rows), device=device)
+        last = torch.cat(pieces, dim=1)[each_row, lengths - 1]  # (B, T, C) -> (B, C)
         return model.logits(last)
 
 
-# Cell a9ebe9de, under “Use it”
+# Cell a9ebe9de, under “The end of the context”
 class SlidingCache(KVCache):
-    """A KVCache for texts that may outgrow the context: there, generate goes on without it, and slides."""
+    """A KVCache for texts that may outgrow the context. There, generate goes on without it, and slides."""
 
     slides = True
 
 
-# Cell a82ecb89, under “A beginning that is shared”
+# Cell cafded2f, under “Sharing a beginning”
 def select(cache: KVCache, rows: list[int]) -> KVCache:
-    """A cache of these rows, in this order: [0] * 16 shares one beginning, [0, 2] drops row 1.
+    """Copy rows of a cache into a new cache.
 
-    Raises ValueError for a row that the cache has not.
+    Args:
+        cache: The cache to copy from. It stays as it is.
+        rows: The rows to copy, in this order. [0] * 16 copies one beginning sixteen times, and [0, 2] leaves
+            out row 1.
+
+    Raises:
+        ValueError: If there are no rows, or the cache does not have one of them.
     """
-    B, rows = cache.plan.batch_size, [int(row) for row in rows]
-    if not rows or not all(0 <= row < B for row in rows):
-        raise ValueError(f"rows={rows} must be at least one of 0 to {B - 1}")
+    n_rows = cache.plan.batch_size
+    rows = [int(row) for row in rows]
+    if not rows or not all(0 <= row < n_rows for row in rows):
+        raise ValueError(f"rows={rows} must be at least one of 0 to {n_rows - 1}")
     chosen = KVCache(cache.config, len(rows), dtype=cache.plan.dtype)
     for layer, old in zip(chosen.layers, cache.layers, strict=True):
         for name, track in old.tracks.items():
@@ -213,20 +301,28 @@ def select(cache: KVCache, rows: list[int]) -> KVCache:
     return chosen
 
 
-# Cell 97772f13, under “What it costs: memory”
+# Cell 9b2f9413, under “The cost in memory”
 def cache_bytes(config, length: int, batch_size: int = 1, dtype=torch.float32) -> int:
-    """Bytes of keys and values: 2 · layers · heads · their width · tokens · rows · bytes of a number."""
-    heads = getattr(config, "n_kv_heads", config.n_heads)
-    width = getattr(config, "head_width", config.d_model // config.n_heads)
-    return 2 * config.n_layers * heads * width * length * batch_size * dtype.itemsize  # equation (2)
+    """Compute the bytes of a cache's keys and values.
+
+    Args:
+        config: Configuration of the model.
+        length: Tokens in each row.
+        batch_size: Number of rows.
+        dtype: Type of the numbers.
+    """
+    n_heads = getattr(config, "n_kv_heads", config.n_heads)
+    head_width = getattr(config, "head_width", config.d_model // config.n_heads)
+    numbers = 2 * config.n_layers * n_heads * head_width * length * batch_size
+    return numbers * dtype.itemsize  # equation (2)
 
 
-# Cell c9456de6, under “A small model waits for Python”
+# Cell 66d8c37a, under “In the package: `fuse`”
 def fuse(part, known: dict) -> Callable:
-    """A function that computes what a part computes, with all that it needs looked up once, here.
+    """Make a function that computes what a part computes, with all that it needs looked up once, here.
 
     The function sees weights that change in place. It does not see a part, a weight or a hook that comes
-    later, so fuse anew before each text.
+    later, so fuse again before each text.
 
     Args:
         part: A part of a model, or a whole model.
@@ -242,7 +338,8 @@ def fuse(part, known: dict) -> Callable:
 
 
 def fuse_linear(layer: nn.Linear, known: dict) -> Callable:
-    weight, bias = layer.weight, layer.bias
+    weight = layer.weight
+    bias = layer.bias
 
     def fused_linear(x):
         return F.linear(x, weight, bias)
@@ -251,7 +348,9 @@ def fuse_linear(layer: nn.Linear, known: dict) -> Callable:
 
 
 def fuse_layer_norm(norm: LayerNorm, known: dict) -> Callable:
-    weight, bias, eps = norm.weight, norm.bias, norm.eps
+    weight = norm.weight
+    bias = norm.bias
+    eps = norm.eps
     shape = weight.shape
 
     def fused_layer_norm(x):
@@ -270,8 +369,10 @@ def fuse_nothing(part: nn.Module, known: dict) -> Callable:
 
 
 def fuse_attention(attn: CausalSelfAttention, known: dict) -> Callable:
-    q_proj, k_proj = fuse(attn.q_proj, known), fuse(attn.k_proj, known)
-    v_proj, o_proj = fuse(attn.v_proj, known), fuse(attn.o_proj, known)
+    q_proj = fuse(attn.q_proj, known)
+    k_proj = fuse(attn.k_proj, known)
+    v_proj = fuse(attn.v_proj, known)
+    o_proj = fuse(attn.o_proj, known)
     n_heads = attn.n_heads
 
     def fused_attention(x, cache):
@@ -287,7 +388,8 @@ def fuse_attention(attn: CausalSelfAttention, known: dict) -> Callable:
 
 
 def fuse_mlp(mlp: MLP, known: dict) -> Callable:
-    up_proj, down_proj = fuse(mlp.up_proj, known), fuse(mlp.down_proj, known)
+    up_proj = fuse(mlp.up_proj, known)
+    down_proj = fuse(mlp.down_proj, known)
     dropout = fuse(mlp.dropout, known)
 
     def fused_mlp(x):
@@ -298,8 +400,10 @@ def fuse_mlp(mlp: MLP, known: dict) -> Callable:
 
 
 def fuse_block(block: Block, known: dict) -> Callable:
-    norm_1, attn = fuse(block.norm_1, known), fuse(block.attn, known)
-    norm_2, mlp = fuse(block.norm_2, known), fuse(block.mlp, known)
+    norm_1 = fuse(block.norm_1, known)
+    attn = fuse(block.attn, known)
+    norm_2 = fuse(block.norm_2, known)
+    mlp = fuse(block.mlp, known)
 
     def fused_block(x, cache):
         x = x + attn(norm_1(x), cache)
@@ -308,12 +412,12 @@ def fuse_block(block: Block, known: dict) -> Callable:
     return fused_block
 
 
-# Cell ec298e0f, under “A small model waits for Python”
+# Cell 85db5e21, under “In the package: `fuse`”
 class FusedGPT(GPT):
-    """A GPT with the parts of another, which reads behind a cache by fused blocks, in less time.
+    """A GPT with the parts of another one, which reads with a cache in less time, by fused blocks.
 
-    The logits are those of the other. Without a cache, in training and where gradients are recorded, it is a
-    GPT like any other.
+    The logits are those of the other model. Without a cache, in training and where gradients are recorded, it
+    is a GPT like any other.
 
     Args:
         model: The other GPT, whose parts it shares.
@@ -329,8 +433,8 @@ class FusedGPT(GPT):
         if cache is None or self.training or torch.is_grad_enabled():
             return super().hidden(tokens, cache)
         x = self.embed(tokens, start=cache.length)  # (B, T, C)
-        for block, layer in zip(self.fused_blocks, cache.layers, strict=True):
-            x = block(x, layer)
+        for block, layer_cache in zip(self.fused_blocks, cache.layers, strict=True):
+            x = block(x, layer_cache)
         return self.norm(x)
 
 
@@ -345,57 +449,87 @@ FUSED = {
 }
 
 
-# Cell 13615b2c, under “Eight tokens for the price of two”
+# Cell 0e7fcb72, under “The version in the package”
 def settle(p, q, drafted: list[int], generator=None) -> list[int]:
-    """The drafts that are kept, and one token more; they follow p exactly, whatever q is.
+    """Decide which drafted tokens are kept, and draw one more. The result follows p exactly, whatever q is.
 
-    p (k + 1, V): the model's probabilities at each draft and behind the last. q (k, V): those that the k
-    drafts were drawn from. Source: Leviathan et al., 2023 (arXiv:2211.17192), algorithm 1.
+    Args:
+        p: The model's probabilities at the place of each draft, and after the last one.
+        q: The probabilities from which the drafts were drawn.
+        drafted: The k drafted tokens.
+        generator: Random number generator, or None for PyTorch's global one.
+
+    Returns:
+        The drafts that are kept, and one token more.
+
+    Shape:
+        p: (k + 1, V). q: (k, V).
+
+    Reference:
+        Leviathan et al., 2023, arXiv:2211.17192, algorithm 1.
     """
     for i, token in enumerate(drafted):
-        dart = torch.rand(1, generator=generator, dtype=torch.float64)
-        if dart * q[i, token] >= p[i, token]:  # kept with the probability p / q
-            rest = (p[i] - q[i]).clamp(min=0)  # what the drafts leave missing
-            line = rest if rest.any() else p[i]  # nothing, if only rounding told them apart
-            dart = torch.rand(1, generator=generator, dtype=torch.float64)
-            return [*drafted[:i], draw_tokens(line[None], dart).item()]
-    dart = torch.rand(1, generator=generator, dtype=torch.float64)
-    return [*drafted, draw_tokens(p[-1:], dart).item()]
+        number = torch.rand(1, generator=generator, dtype=torch.float64)
+        if number * q[i, token] >= p[i, token]:  # thrown away; kept with the probability p / q
+            missing = (p[i] - q[i]).clamp(min=0)  # (V,)
+            if not missing.any():  # p and q differ by rounding only
+                missing = p[i]
+            number = torch.rand(1, generator=generator, dtype=torch.float64)
+            return [*drafted[:i], draw_tokens(missing[None], number).item()]
+    number = torch.rand(1, generator=generator, dtype=torch.float64)
+    return [*drafted, draw_tokens(p[-1:], number).item()]
 
 
-# Cell 11edaa74, under “Eight tokens for the price of two”
+# Cell 421b7502, under “The version in the package”
 class ModelDraft:
-    """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n ids and their q (n, V).
+    """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n tokens and their probabilities.
 
-    text: a list of ids, which may differ from what it saw last. sampling: as for next_token_probabilities.
+    Args:
+        model: The smaller model.
+        generator: Random number generator, or None for PyTorch's global one.
+        sampling: Settings of next_token_probabilities.
+
+    Shape:
+        text: a list of ids, which may differ from the text of the last call. The probabilities: (n, V).
     """
 
     def __init__(self, model, generator=None, **sampling):
-        self.model, self.generator, self.sampling = model, generator, sampling
-        self.cache, self.read = KVCache(model.config, 1), []
+        self.model = model
+        self.generator = generator
+        self.sampling = sampling
+        self.cache = KVCache(model.config, 1)
+        self.read = []
 
     def __call__(self, text: list[int], n: int) -> tuple[list[int], torch.Tensor]:
-        pairs = enumerate(zip(self.read, text, strict=False))
-        same = next((i for i, (a, b) in pairs if a != b), len(self.read))
-        self.cache.rewind(min(same, self.cache.length, len(text) - 1))
-        drafted, q, device = [], [], next(self.model.parameters()).device
-        for _ in range(min(n, self.model.config.context_length + 1 - len(text))):
-            new = torch.tensor([(text + drafted)[self.cache.length :]], device=device)  # (1, T)
+        common = 0
+        while common < min(len(self.read), len(text)) and self.read[common] == text[common]:
+            common += 1
+        self.cache.rewind(min(common, self.cache.length, len(text) - 1))
+
+        device = next(self.model.parameters()).device
+        room = self.model.config.context_length + 1 - len(text)
+        drafted = []
+        q = []
+        for _ in range(min(n, room)):
+            new = (text + drafted)[self.cache.length :]
             with torch.inference_mode(), eval_mode(self.model):
-                logits = next_logits(self.model, new, self.cache)  # (1, V)
+                logits = next_logits(self.model, torch.tensor([new], device=device), self.cache)  # (1, V)
             q.append(next_token_probabilities(logits, **self.sampling))
-            dart = torch.rand(1, generator=self.generator, dtype=torch.float64)
-            drafted.append(draw_tokens(q[-1], dart).item())
+            number = torch.rand(1, generator=self.generator, dtype=torch.float64)
+            drafted.append(draw_tokens(q[-1], number).item())
         self.read = text + drafted
         return drafted, torch.cat(q).cpu() if q else torch.empty(0)
 
 
-# Cell d46baa82, under “Eight tokens for the price of two”
+# Cell 7a0acae7, under “The version in the package”
 class PromptLookup:
-    """Drafts without a model: what followed when the text's last tokens came before, up to n ids.
+    """Drafts without a model: the tokens that followed when the last tokens of the text occurred before.
 
-    longest: tokens that must agree; where so many never do, fewer.
-    Source: A. Saxena, 2023 (github.com/apoorvumang/prompt-lookup-decoding).
+    Args:
+        longest: Number of last tokens that must agree. Where this never happened, fewer are tried.
+
+    Reference:
+        A. Saxena, 2023, github.com/apoorvumang/prompt-lookup-decoding.
     """
 
     def __init__(self, longest: int = 3):
@@ -403,42 +537,59 @@ class PromptLookup:
 
     def __call__(self, text: list[int], n: int) -> tuple[list[int], None]:
         for size in range(self.longest, 0, -1):
-            for at in range(len(text) - size - 1, -1, -1):  # the latest first
-                if text[at : at + size] == text[-size:]:
-                    return text[at + size : at + size + n], None
+            for i in range(len(text) - size - 1, -1, -1):  # the latest place first
+                if text[i : i + size] == text[-size:]:
+                    return text[i + size : i + size + n], None
         return [], None
 
 
-# Cell 8cbef777, under “Eight tokens for the price of two”
+# Cell 8c7763b4, under “The version in the package”
 def speculative(
     model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
 ) -> Iterator[list[int]]:
-    """Yield the tokens that each pass of the model settles: the drafts that it keeps, and one of its own.
+    """Yield the tokens that each call of the model settles: the drafts that it keeps, and one of its own.
 
-    draft: a model of the same vocabulary, or draft(text, n) -> up to n ids and their q (n, V), None where
-    it is certain of each. tokens: (1, T). stop: as for generate. sampling: temperature, top_k, top_p, of
-    both. The tokens follow
-    the model's own probabilities; at temperature 0 they are those of generate. Errors as for stream.
+    The tokens follow the model's own probabilities. At temperature 0 they are those of generate.
+
+    Args:
+        model: A GPT or a model like it.
+        draft: A model with the same vocabulary, or a function from (text, n) to at most n ids and their
+            probabilities (n, V). None instead of the probabilities means that it is certain of each.
+        tokens: A single prompt, (1, T).
+        max_new_tokens: As for generate.
+        n_draft: Largest number of drafts in a call.
+        stop: As for generate.
+        generator: As for settle.
+        sampling: temperature, top_k and top_p, used for the model and for a draft that is a model.
+
+    Raises:
+        ValueError: As for stream, and for a repetition_penalty.
+        TypeError: As for stream.
     """
     row = check_speculation(model.config, draft, tokens, max_new_tokens, n_draft, stop, generator, sampling)
-    cache, no_dropout = KVCache(model.config, 1), eval_mode(model)
-    draft = ModelDraft(draft, generator, **sampling) if isinstance(draft, nn.Module) else draft
+    cache = KVCache(model.config, 1)
+    no_dropout = eval_mode(model)
+    if isinstance(draft, nn.Module):
+        draft = ModelDraft(draft, generator, **sampling)
 
     def passes(text, left):
         while left > 0:
             drafted, q = draft(text, min(n_draft, left - 1))
             with torch.inference_mode(), no_dropout:
-                fed = row.new_tensor([text[cache.length :] + drafted])  # (1, T)
-                logits = model.logits(model.hidden(fed, cache)[0, -len(drafted) - 1 :])  # (k + 1, V)
+                new = row.new_tensor([text[cache.length :] + drafted])  # (1, T)
+                hidden = model.hidden(new, cache)[0, -len(drafted) - 1 :]  # (k + 1, C)
+                logits = model.logits(hidden)  # (k + 1, V)
             p = next_token_probabilities(logits, **sampling).cpu()
             if q is None:
                 q = F.one_hot(torch.tensor(drafted, dtype=torch.int64), p.shape[1])
-            new = settle(p, q, drafted, generator)
-            before_stop = list(until(new, stop))
-            ended = len(before_stop) < len(new)
-            new = new[: len(before_stop) + 1]
-            text, left = text + new, 0 if ended else left - len(new)
-            cache.rewind(len(text) - 1)  # drafts that were not kept, it has read in vain
-            yield new
+            settled = settle(p, q, drafted, generator)
+
+            before_stop = list(until(settled, stop))
+            ended = len(before_stop) < len(settled)
+            settled = settled[: len(before_stop) + 1]  # with the stop token
+            text = text + settled
+            left = 0 if ended else left - len(settled)
+            cache.rewind(len(text) - 1)  # forget the drafts that were thrown away
+            yield settled
 
     return passes(row.tolist(), max_new_tokens)

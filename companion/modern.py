@@ -46,65 +46,117 @@ __all__ = [
 ]
 
 
-# Cell 5a2cab2a, under “Many hands”
+# Cell f4ec89d2, under “In the package: `RoPE`”
 class RoPE(nn.Module):
-    """Rotary positions: numbers i and i + D / 2 of a query or key turn by their position times speed i.
+    """Rotary position embedding (RoPE).
 
-    width: numbers in a head, D. context_length: positions. theta: speed i is theta^(-2 i / D). factor,
-    original: speeds below a turn in `original` positions are divided by factor (Llama 3). Angles are float32.
-    Raises ValueError for an odd width, a number not above 0, a position out of range.
-    Source: Su et al., 2021 (arXiv:2104.09864), equation 34, in the order of Hugging Face's files.
+    Rotates each pair of numbers (i, i + D / 2) of the queries and keys by an angle that grows with the
+    token's position. Scores then depend only on the distance between two tokens. Angles are float32.
+
+    Args:
+        width: Width D of an attention head. Must be even.
+        context_length: Largest number of positions.
+        theta: Pair i rotates by position * theta ** (-2 i / D).
+        factor: Llama 3's context extension: speeds below one turn in `original` positions are divided by it.
+        original: Context length of the training before that extension.
+
+    Raises:
+        ValueError: If width is odd, a number is not above 0, or a position is out of range.
+
+    Reference:
+        Su et al., 2021, RoFormer, arXiv:2104.09864, equation 34, with the pairs of Hugging Face's files.
     """
 
     def __init__(self, width: int, context_length: int, theta=10000.0, factor=1.0, original=8192):
         super().__init__()
         if width % 2 or not all(x > 0 for x in (width, context_length, theta, factor, original)):
             raise ValueError(f"{width=} must be even, {context_length=}, {theta=}, {factor=} above 0")
+        self.context_length = context_length
         speed = 1 / theta ** (torch.arange(0, width, 2, device="cpu") / width)  # (D / 2,) float32
-        kept = ((original * speed / (2 * math.pi) - 1) / 3).clamp(0, 1)  # from one turn to four
-        self.context_length, self.speed = context_length, (1 - kept) * speed / factor + kept * speed
+        turns = original * speed / (2 * math.pi)
+        kept = ((turns - 1) / 3).clamp(0, 1)  # 0 up to one turn, 1 from four turns on
+        self.speed = (1 - kept) * speed / factor + kept * speed
 
     def forward(self, q: torch.Tensor, k: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor]:
-        """q (B, H, T, D) and k (B, any number, T, D), turned. start: an int or, by row, int64 (B,)."""
-        T, by_row = q.shape[-2], torch.is_tensor(start)
+        """Rotate queries and keys.
+
+        Args:
+            q: Queries.
+            k: Keys, of any number of heads.
+            start: Position of the first token: an int, or int64 (B,) for each row.
+
+        Shape:
+            q: (B, H, T, D). k: (B, H_kv, T, D). The results have the same shapes.
+        """
+        T = q.shape[-2]
+        by_row = torch.is_tensor(start)
         if by_row and (start.dtype != torch.int64 or start.shape != q.shape[:1]):
             given = f"{start.dtype} of shape {tuple(start.shape)}"
             raise ValueError(f"start is {given}, must be an int, or torch.int64 of shape ({len(q)},)")
-        low, high = (int(start.min()), int(start.max())) if by_row else (start, start)
+        low = int(start.min()) if by_row else start
+        high = int(start.max()) if by_row else start
         if low < 0 or high + T > self.context_length:
             most = f"context_length={self.context_length}"
             raise ValueError(f"tokens take positions {low} to {high + T - 1}, but {most}; shorten the text")
-        at = torch.arange(T, device=q.device) + (start[:, None, None] if by_row else start)
-        angle = at[..., None] * self.speed.to(q.device)  # (T, D / 2), or (B, 1, T, D / 2), float32
-        cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
-        halves = (y.chunk(2, dim=-1) for y in (q, k))  # (B, H, T, D / 2) each
-        return tuple(torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1) for a, b in halves)
+
+        first = start[:, None, None] if by_row else start
+        positions = torch.arange(T, device=q.device) + first  # (T,), or (B, 1, T)
+        angles = positions[..., None] * self.speed.to(q.device)  # (T, D / 2), or (B, 1, T, D / 2), float32
+        cos = angles.cos().to(q.dtype)
+        sin = angles.sin().to(q.dtype)
+        rotated = []
+        for x in (q, k):
+            a, b = x.chunk(2, dim=-1)  # (B, H, T, D / 2) each
+            rotated.append(torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1))
+        return rotated[0], rotated[1]
 
 
-# Cell f4ec89d2, under “Half a norm”
+# Cell 16fbfa04, under “RMSNorm”
 class RMSNorm(nn.Module):
-    """Root mean square normalization: each vector to a mean square of 1, then scaled. (..., C) -> (..., C).
+    """Root mean square normalization: scale each vector to a mean square of 1, then multiply by a weight.
 
-    eps: added to the mean square, against division by 0. weight (C,) begins as 1. The result has x's type.
-    Raises ValueError for a number out of range. Source: Zhang and Sennrich, 2019 (arXiv:1910.07467), eq. 4.
+    Args:
+        d_model: Width C of the vectors.
+        eps: Added to the mean square, against division by 0.
+
+    Shape:
+        (..., C) -> (..., C), in the type of the input. weight: (C,), at first 1.
+
+    Raises:
+        ValueError: If d_model is below 1 or eps is not above 0.
+
+    Reference:
+        Zhang and Sennrich, 2019, arXiv:1910.07467, equation 4.
     """
 
     def __init__(self, d_model: int, eps: float = 1e-6):
         super().__init__()
         if d_model < 1 or not eps > 0:
             raise ValueError(f"d_model={d_model} must be at least 1 and eps={eps} above 0; try 64")
-        self.weight, self.eps = nn.Parameter(torch.ones(d_model)), eps  # (C,)
+        self.weight = nn.Parameter(torch.ones(d_model))  # (C,)
+        self.eps = eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (self.weight * F.rms_norm(x, self.weight.shape, None, self.eps)).to(x.dtype)
 
 
-# Cell 16fbfa04, under “An MLP that says "and"”
+# Cell 5660e0c1, under “SwiGLU: an MLP with a gate”
 class SwiGLU(nn.Module):
-    """An MLP whose middle is multiplied by a gate, for each position alone. (..., C) -> (..., C).
+    """An MLP whose hidden units are multiplied by a gate. It has no biases.
 
-    d_ff: width in the middle; 8/3 C has as many numbers as an MLP of 4 C. dropout: as in MLP. No biases.
-    Raises ValueError for a number out of range. Source: Shazeer, 2020 (arXiv:2002.05202), equation 6.
+    Args:
+        d_model: Width C of the vectors.
+        d_ff: Number of hidden units. 8/3 C gives as many parameters as an MLP of width 4 C.
+        dropout: As in MLP.
+
+    Shape:
+        (..., C) -> (..., C), each position by itself.
+
+    Raises:
+        ValueError: If a width is below 1, or if dropout is outside [0, 1).
+
+    Reference:
+        Shazeer, 2020, arXiv:2002.05202, equation 6.
     """
 
     def __init__(self, d_model: int, d_ff: int, dropout: float = 0.0):
@@ -121,16 +173,29 @@ class SwiGLU(nn.Module):
         return self.dropout(self.down_proj(hidden))  # (..., d_ff) -> (..., C)
 
 
-# Cell ecd4089c, under “Keys for several”
+# Cell 1e9c604e, under “Grouped-query attention”
 class GroupedQueryAttention(nn.Module):
-    """Attention with fewer keys and values than queries, made of parts. (B, T, C) -> (B, T, C).
+    """Causal self-attention in which several queries share a key and a value.
 
-    n_kv_heads: keys and values, each shared by n_heads / n_kv_heads queries. width: numbers in a head, D.
-    rope: called as rope(q, k, start). norms: for queries and for keys, before they turn. window: positions
-    that a query sees, its own included; None, all. dropout: as in CausalSelfAttention. bias: whether q_proj,
-    k_proj and v_proj add one.
-    Raises ValueError for a size below 1, n_kv_heads that does not divide n_heads, or dropout outside [0, 1).
-    Source: Ainslie et al., 2023 (arXiv:2305.13245), section 2.2.
+    Args:
+        d_model: Width C of the vectors.
+        n_heads: Number of query heads H.
+        n_kv_heads: Number of key/value heads, each shared by n_heads / n_kv_heads query heads.
+        width: Width D of a head.
+        rope: Position embedding, called as rope(q, k, start).
+        norms: A norm for queries and one for keys, applied before rope. None leaves them as they are.
+        window: Number of positions that a query sees, its own included. None stands for all.
+        dropout: As in CausalSelfAttention.
+        bias: Whether q_proj, k_proj and v_proj add a bias.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+
+    Raises:
+        ValueError: If a size is below 1, n_kv_heads does not divide n_heads, or dropout is outside [0, 1).
+
+    Reference:
+        Ainslie et al., 2023, arXiv:2305.13245, section 2.2.
     """
 
     def __init__(
@@ -156,58 +221,104 @@ class GroupedQueryAttention(nn.Module):
         self.o_proj = nn.Linear(n_heads * width, d_model, bias=False)
 
     def project(self, x: torch.Tensor, start=0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, T, C) -> q (B, H, T, D), k and v (B, n_kv_heads, T, D). start: position of x's first."""
+        """Make queries, keys and values.
+
+        Args:
+            x: Vectors of the tokens.
+            start: Position of x's first token.
+
+        Shape:
+            x: (B, T, C). The results: (B, H, T, D), then (B, n_kv_heads, T, D) twice.
+        """
         check_batch("x", x)
-        q, k, v = (p(x).unflatten(-1, (-1, self.width)) for p in (self.q_proj, self.k_proj, self.v_proj))
-        q, k, v = (y.transpose(1, 2) for y in (self.q_norm(q), self.k_norm(k), v))
-        return *self.rope(q, k, start), v
+        q = self.q_proj(x).unflatten(-1, (-1, self.width))  # (B, T, H, D)
+        k = self.k_proj(x).unflatten(-1, (-1, self.width))  # (B, T, n_kv_heads, D)
+        v = self.v_proj(x).unflatten(-1, (-1, self.width))
+        q = self.q_norm(q).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_norm(k).transpose(1, 2)
+        v = v.transpose(1, 2)
+        q, k = self.rope(q, k, start)
+        return q, k, v
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         start = getattr(cache, "length", 0)
         q, k, v = self.project(x, start)
-        k, v, mask = (k, v, None) if cache is None else cache.append(k, v)
+        mask = None
+        if cache is not None:
+            k, v, mask = cache.append(k, v)
         mask = near(mask, start, q.shape[2], k.shape[2], self.window, q.device)
         if self.n_kv_heads < self.n_heads:
-            k, v = (y.repeat_interleave(self.n_heads // self.n_kv_heads, dim=1) for y in (k, v))
+            n_shared = self.n_heads // self.n_kv_heads  # queries that share a key
+            k = k.repeat_interleave(n_shared, dim=1)  # (B, H, Tk, D)
+            v = v.repeat_interleave(n_shared, dim=1)
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
-        return F.dropout(self.o_proj(out.transpose(1, 2).flatten(2)), self.dropout, self.training)
+        out = out.transpose(1, 2).flatten(2)  # (B, T, H D)
+        return F.dropout(self.o_proj(out), self.dropout, self.training)
 
 
-# Cell 28e3e12f, under “The token before”
+# Cell c931cd1d, under “The token before: a short convolution”
 class Shift(nn.Module):
-    """A short causal convolution: each vector plus shares of those just before. (B, T, C) -> (B, T, C).
+    """A short causal convolution: each vector plus shares of the vectors just before it.
 
-    weight (reach, C): shares of so many before it, the nearest first; half of that one at first. name: under
-    which a layer's cache keeps x. ValueError for a size below 1. Source: Allen-Zhu, 2025 (arXiv:2512.17351).
+    Args:
+        d_model: Width C of the vectors.
+        reach: Number of earlier vectors. At first, half of the nearest one is added, and none of the others.
+        name: The name under which a layer's cache keeps the vectors.
+
+    Shape:
+        (B, T, C) -> (B, T, C). weight: (reach, C), the share of the nearest vector first.
+
+    Raises:
+        ValueError: If a size is below 1.
+
+    Reference:
+        Allen-Zhu, 2025, arXiv:2512.17351.
     """
 
     def __init__(self, d_model: int, reach: int = 1, name: str = "shift"):
         super().__init__()
         if d_model < 1 or reach < 1:
             raise ValueError(f"d_model={d_model} and reach={reach} must be at least 1; try 96 and 1")
-        shares = torch.tensor([0.5] + [0.0] * (reach - 1))
-        self.weight, self.name = nn.Parameter(shares[:, None].repeat(1, d_model)), name  # (reach, C)
+        shares = torch.tensor([0.5] + [0.0] * (reach - 1))  # (reach,)
+        self.weight = nn.Parameter(shares[:, None].repeat(1, d_model))  # (reach, C)
+        self.name = name
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         check_batch("x", x)
         n = len(self.weight)
-        seen = F.pad(x, (0, 0, n, 0)) if cache is None else cache.remember(self.name, x, n)  # (B, n + T, C)
+        if cache is None:
+            seen = F.pad(x, (0, 0, n, 0))  # (B, n + T, C), zeros in front
+        else:
+            seen = cache.remember(self.name, x, n)
         for back, share in enumerate(self.weight, 1):
             x = x + share * seen[:, n - back : seen.shape[1] - back]
         return x
 
 
-# Cell 914057f0, under “The token itself”
+# Cell 4975c9cb, under “The token itself: handing it down”
 class SwiftBlock(Block):
-    """A block with shifts, whose attention reads tokens' own rows again. (B, T, 2 C) -> (B, T, 2 C).
+    """A block with shifts, whose attention reads the tokens' own vectors again.
 
-    x: the stream, and behind it the rows, normed, handed on as they are. reach: as in Shift.
-    Source: ours; Zhou et al., 2024 (arXiv:2410.17897), hand down the first layer's values.
+    Args:
+        norm_1: As in Block.
+        attn: As in Block.
+        norm_2: As in Block.
+        mlp: As in Block.
+        reach: As in Shift.
+
+    Shape:
+        (B, T, 2 C) -> (B, T, 2 C): the stream, followed by the tokens' normalized vectors, which are passed
+        on unchanged.
+
+    Reference:
+        Ours. Zhou et al., 2024, arXiv:2410.17897, hand down the values of the first layer.
     """
 
     def __init__(self, norm_1: nn.Module, attn: nn.Module, norm_2: nn.Module, mlp: nn.Module, reach: int = 1):
         super().__init__(norm_1, attn, norm_2, mlp)
-        self.shift_1, self.shift_2 = (Shift(len(norm_1.weight), reach, f"shift_{i}") for i in (1, 2))
+        d_model = len(norm_1.weight)
+        self.shift_1 = Shift(d_model, reach, "shift_1")
+        self.shift_2 = Shift(d_model, reach, "shift_2")
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
         x, row = x.chunk(2, dim=-1)  # (B, T, C) each
@@ -216,15 +327,34 @@ class SwiftBlock(Block):
         return torch.cat([x, row], dim=-1)
 
 
-# Cell 1e9c604e, under “The parts list”
+# Cell 1e1b4b1b, under “The parts list”
 @dataclass
 class LlamaConfig:
-    """The shape of a Llama type model. Sizes not given are SmolLM2-135M's, which also has n_kv_heads=3
-    and rope_theta=100_000 (not given, rope_theta is 10_000, as in the first Llama).
+    """The sizes of a model of the Llama type. The defaults are those of SmolLM2-135M, except that it has
+    n_kv_heads=3 and rope_theta=100_000.
 
-    Not given, n_kv_heads is n_heads, head_width (D) d_model / n_heads, d_ff 8/3 d_model rounded up to a
-    multiple of 8. window: positions that a query sees. shift: SwiftBlock's reach; 0, plain. tied: the
-    head scores with the token rows. rope_...: see RoPE. Raises ValueError for what does not fit together.
+    Args:
+        vocab_size: Number of tokens V.
+        context_length: Largest number of positions.
+        n_layers: Number of blocks.
+        n_heads: Number of query heads.
+        n_kv_heads: Number of key/value heads. None stands for n_heads.
+        d_model: Width C.
+        d_ff: Hidden units of an MLP. None stands for 8/3 d_model, rounded up to a multiple of 8.
+        head_width: Width D of a head. None stands for d_model / n_heads.
+        window: Positions that a query sees. None stands for all.
+        qk_norm: Whether queries and keys are normalized.
+        qkv_bias: Whether q_proj, k_proj and v_proj have biases.
+        tied: Whether the token table is also the output head.
+        dropout: As in GPTConfig.
+        norm_eps: The eps of each RMSNorm.
+        rope_theta: As theta in RoPE.
+        rope_factor: As factor in RoPE.
+        rope_original: As original in RoPE.
+        shift: The reach of SwiftBlock. 0 stands for plain blocks.
+
+    Raises:
+        ValueError: If the sizes do not fit together.
     """
 
     vocab_size: int = 49152
@@ -258,12 +388,21 @@ class LlamaConfig:
     @property
     def architecture(self) -> str:
         """The name under which a checkpoint has it."""
-        return "swift" if self.shift else "storyteller" if self.qk_norm else "llama"
+        if self.shift:
+            return "swift"
+        return "storyteller" if self.qk_norm else "llama"
 
 
-# Cell 593d71ed, under “The parts list”
+# Cell 6356e098, under “The parts list”
 def llama(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of this shape; what writes into the stream begins at 0. meta: as in gpt2."""
+    """Build an untrained model of the Llama type.
+
+    The projections that write into the stream begin at 0.
+
+    Args:
+        config: The sizes. With a shift, the blocks are SwiftBlocks.
+        meta: As in gpt2.
+    """
     if meta:
         with torch.device("meta"):
             return llama(config)
@@ -280,53 +419,92 @@ def llama(config: LlamaConfig, meta: bool = False) -> GPT:
         nn.init.zeros_(attn.o_proj.weight)
         nn.init.zeros_(mlp.down_proj.weight)
         parts = RMSNorm(c.d_model, c.norm_eps), attn, RMSNorm(c.d_model, c.norm_eps), mlp
-        blocks.append(SwiftBlock(*parts, c.shift) if c.shift else Block(*parts))
+        if c.shift:
+            blocks.append(SwiftBlock(*parts, c.shift))
+        else:
+            blocks.append(Block(*parts))
+
     embed = TokenEmbedding(c.vocab_size, c.d_model)
     nn.init.normal_(embed.weight, std=0.2)
     norm = RMSNorm(c.d_model, c.norm_eps)
     if c.tied:
-        head = None  # the token rows score
+        head = None  # the token table is the head
         nn.init.constant_(norm.weight, min(1.0, 20 / c.d_model))
     else:
         head = nn.Linear(c.d_model, c.vocab_size, bias=False)
         nn.init.zeros_(head.weight)
     if c.shift:
-        embed, norm = Doubled(embed), FirstHalf(norm)
+        embed = Doubled(embed)
+        norm = FirstHalf(norm)
     return GPT(c, embed, blocks, norm, head)
 
 
-# Cell 92939fdf, under “The parts list”
+# Cell 357d76a1, under “The parts list”
 def storyteller(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of exactly Qwen3's shape, so that other engines can run it. meta: as in gpt2."""
+    """Build an untrained model with exactly the parts of Qwen3, so that other programs can run it.
+
+    Args:
+        config: The sizes. qk_norm and shift are ignored.
+        meta: As in gpt2.
+    """
     return llama(replace(config, qk_norm=True, shift=0), meta)
 
 
 def swift(config: LlamaConfig, meta: bool = False) -> GPT:
-    """An untrained model of the storyteller's shape, of SwiftBlocks. meta: as in gpt2."""
+    """Build an untrained model with the storyteller's parts, and SwiftBlocks.
+
+    Args:
+        config: The sizes. qk_norm is ignored, and a shift of 0 stands for 1.
+        meta: As in gpt2.
+    """
     return llama(replace(config, qk_norm=True, shift=config.shift or 1), meta)
 
 
-# Cell 01d6a726, under “A step in which every direction counts”
+# Cell 50af4330, under “Muon: a step in which every direction counts”
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """(..., n, m) -> (..., n, m): each matrix's singular vectors, with values near 1 (but for tiny ones).
+    """Keep each matrix's singular vectors, and bring its singular values near 1, except for tiny ones.
 
-    In bfloat16 on CUDA, float32 elsewhere. Source: Jordan et al., 2024 (kellerjordan.github.io/posts/muon).
+    Args:
+        g: Matrices.
+        steps: Number of iterations.
+
+    Shape:
+        (..., n, m) -> (..., n, m). It computes in bfloat16 on CUDA, and in float32 elsewhere.
+
+    Reference:
+        Jordan et al., 2024, kellerjordan.github.io/posts/muon.
     """
-    x = g.to(torch.bfloat16 if g.is_cuda else torch.float32).reshape(-1, *g.shape[-2:])
-    x = (x.mT if g.shape[-2] > g.shape[-1] else x) / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    dtype = torch.bfloat16 if g.is_cuda else torch.float32
+    is_tall = g.shape[-2] > g.shape[-1]
+    x = g.to(dtype).reshape(-1, *g.shape[-2:])  # (matrices, n, m)
+    if is_tall:
+        x = x.mT
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         gram = x @ x.mT  # (matrices, k, k), k the smaller of n and m
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
-    return (x.mT if g.shape[-2] > g.shape[-1] else x).reshape(g.shape).to(g.dtype)
+        factor = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        x = torch.baddbmm(x, factor, x, beta=3.4445)  # equation (5)
+    if is_tall:
+        x = x.mT
+    return x.reshape(g.shape).to(g.dtype)
 
 
-# Cell 83f4ce72, under “A step in which every direction counts”
+# Cell 382bb6e4, under “The optimizer”
 class Muon(torch.optim.Optimizer):
-    """Momentum whose every step is made orthogonal: for matrices; AdamW is for the rest.
+    """Momentum whose every step is made orthogonal. It is for weight matrices; use AdamW for the rest.
 
-    lr: length of the step in each direction; sqrt(n / m) times it for n rows of m < n numbers.
-    weight_decay: times lr, by which weights shrink. momentum: share of the average that a step keeps.
-    Raises ValueError for a parameter that is no matrix. Source: as orthogonal; torch.optim.Muon's steps.
+    Args:
+        params: The matrices.
+        lr: Length of the step in each direction. A matrix with n rows of m < n numbers takes sqrt(n / m)
+            times as long a step.
+        weight_decay: Times lr, the share by which weights shrink in a step.
+        momentum: Share of the running average that a step keeps.
+
+    Raises:
+        ValueError: If a parameter is not a matrix.
+
+    Reference:
+        Jordan et al., 2024, kellerjordan.github.io/posts/muon, with the steps of torch.optim.Muon.
     """
 
     def __init__(self, params, lr: float = 0.02, weight_decay: float = 0.0, momentum: float = 0.95):
@@ -336,18 +514,26 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            lr, beta = group["lr"], group["momentum"]
-            for ps in of_one_shape(group["params"]):
-                means = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in ps]
-                news = [p.grad.lerp(m.lerp_(p.grad, 1 - beta), beta) for p, m in zip(ps, means, strict=True)]
-                far = max(1, len(ps[0]) / ps[0].shape[1]) ** 0.5
-                for p, turned in zip(ps, orthogonal(torch.stack(news)), strict=True):
-                    p.mul_(1 - lr * group["weight_decay"]).add_(turned, alpha=-lr * far)
+            lr = group["lr"]
+            beta = group["momentum"]
+            for matrices in of_one_shape(group["params"]):
+                mixtures = []
+                for p in matrices:
+                    average = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                    average.lerp_(p.grad, 1 - beta)
+                    mixtures.append(p.grad.lerp(average, beta))
+                directions = orthogonal(torch.stack(mixtures))  # (matrices, n, m)
+                n_out, n_in = matrices[0].shape
+                scale = max(1, n_out / n_in) ** 0.5
+                for p, direction in zip(matrices, directions, strict=True):
+                    p.mul_(1 - lr * group["weight_decay"])
+                    p.add_(direction, alpha=-lr * scale)
 
 
-# Cell f53cb200, under “Fewer calls for the modern parts”
+# Cell 370ecc91, under “Fewer calls for the modern parts”
 def fuse_rms_norm(norm: RMSNorm, known: dict) -> Callable:
-    weight, eps = norm.weight, norm.eps
+    weight = norm.weight
+    eps = norm.eps
     shape = weight.shape
 
     def fused_rms_norm(x):
@@ -357,8 +543,10 @@ def fuse_rms_norm(norm: RMSNorm, known: dict) -> Callable:
 
 
 def fuse_swiglu(mlp: SwiGLU, known: dict) -> Callable:
-    gate_proj, up_proj = fuse(mlp.gate_proj, known), fuse(mlp.up_proj, known)
-    down_proj, dropout = fuse(mlp.down_proj, known), fuse(mlp.dropout, known)
+    gate_proj = fuse(mlp.gate_proj, known)
+    up_proj = fuse(mlp.up_proj, known)
+    down_proj = fuse(mlp.down_proj, known)
+    dropout = fuse(mlp.dropout, known)
 
     def fused_swiglu(x):
         hidden = F.silu(gate_proj(x)) * up_proj(x)
@@ -368,27 +556,34 @@ def fuse_swiglu(mlp: SwiGLU, known: dict) -> Callable:
 
 
 def fuse_rope(rope: RoPE, known: dict) -> Callable:
-    speed, context_length = rope.speed, rope.context_length
+    speed = rope.speed
+    context_length = rope.context_length
 
     def fused_rope(q, k, start):
         T = q.shape[-2]
         if torch.is_tensor(start) or start + T > context_length:  # rows at different positions, or an error
             return rope(q, k, start)
-        at = torch.arange(start, start + T, device=q.device)  # (T,)
-        angle = at[:, None] * speed.to(q.device)  # (T, D / 2)
-        cos, sin = angle.cos().to(q.dtype), angle.sin().to(q.dtype)
-        a, b = torch.cat([q, k], dim=1).chunk(2, dim=-1)  # queries and keys are turned together
-        turned = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-        return turned.split([q.shape[1], k.shape[1]], dim=1)
+        positions = torch.arange(start, start + T, device=q.device)  # (T,)
+        angles = positions[:, None] * speed.to(q.device)  # (T, D / 2)
+        cos = angles.cos().to(q.dtype)
+        sin = angles.sin().to(q.dtype)
+        a, b = torch.cat([q, k], dim=1).chunk(2, dim=-1)  # queries and keys are rotated together
+        rotated = torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+        return rotated.split([q.shape[1], k.shape[1]], dim=1)
 
     return fused_rope
 
 
 def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable:
-    q_proj, k_proj = fuse(attn.q_proj, known), fuse(attn.k_proj, known)
-    v_proj, o_proj = fuse(attn.v_proj, known), fuse(attn.o_proj, known)
-    q_norm, k_norm = fuse(attn.q_norm, known), fuse(attn.k_norm, known)
-    rope, width, window = fuse(attn.rope, known), attn.width, attn.window
+    q_proj = fuse(attn.q_proj, known)
+    k_proj = fuse(attn.k_proj, known)
+    v_proj = fuse(attn.v_proj, known)
+    o_proj = fuse(attn.o_proj, known)
+    q_norm = fuse(attn.q_norm, known)
+    k_norm = fuse(attn.k_norm, known)
+    rope = fuse(attn.rope, known)
+    width = attn.width
+    window = attn.window
     n_shared = attn.n_heads // attn.n_kv_heads  # queries that share a key
 
     def fused_attention(x, cache):
@@ -410,7 +605,8 @@ def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable
 
 
 def fuse_shift(shift: Shift, known: dict) -> Callable:
-    name, shares = shift.name, list(shift.weight)  # reach times (C,)
+    name = shift.name
+    shares = list(shift.weight)  # reach times (C,)
     reach = len(shares)
 
     def fused_shift(x, cache):
@@ -424,8 +620,12 @@ def fuse_shift(shift: Shift, known: dict) -> Callable:
 
 
 def fuse_swift_block(block: SwiftBlock, known: dict) -> Callable:
-    norm_1, attn, shift_1 = fuse(block.norm_1, known), fuse(block.attn, known), fuse(block.shift_1, known)
-    norm_2, mlp, shift_2 = fuse(block.norm_2, known), fuse(block.mlp, known), fuse(block.shift_2, known)
+    norm_1 = fuse(block.norm_1, known)
+    attn = fuse(block.attn, known)
+    shift_1 = fuse(block.shift_1, known)
+    norm_2 = fuse(block.norm_2, known)
+    mlp = fuse(block.mlp, known)
+    shift_2 = fuse(block.shift_2, known)
 
     def fused_swift_block(x, cache):
         x, row = x.chunk(2, dim=-1)
