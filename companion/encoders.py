@@ -35,54 +35,93 @@ __all__ = [
 ]
 
 
-# Cell 591559ac, under “Attention to another text”
+# Cell 86671bc6, under “Cross-attention: attention to another text”
 class CrossAttention(CausalSelfAttention):
-    """Multi-head attention of one text to another. x (B, Tq, C), memory (B, Tk, C) -> (B, Tq, C).
+    """Multi-head attention of one text to another.
 
-    Queries are made of x, keys and values of memory. mask: bool, True where a query may look, broadcastable
-    to (B, H, Tq, Tk), such as real[:, None, None] where real (B, Tk) is False at padding; None, everywhere.
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.2.3; Bahdanau et al., 2014 (arXiv:1409.0473).
+    The queries are computed from x, the keys and values from memory. The arguments of the constructor are
+    those of CausalSelfAttention.
+
+    Shape:
+        x (B, Tq, C), memory (B, Tk, C) -> (B, Tq, C).
+
+    Reference:
+        Vaswani et al., 2017, arXiv:1706.03762, section 3.2.3; Bahdanau et al., 2014, arXiv:1409.0473.
     """
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
+        """Let each token of x look at memory.
+
+        Args:
+            x: The text that looks (B, Tq, C).
+            memory: The text that is looked at (B, Tk, C).
+            mask: A bool tensor that broadcasts to (B, H, Tq, Tk), True where a query may look. For
+                padding it is real[:, None, None], where real (B, Tk) is False at padding. None allows
+                everything.
+
+        Raises:
+            ValueError: If x or memory has another number of dimensions.
+            TypeError: If the mask is not bool.
+        """
         check_batch("x", x)
         check_batch("memory", memory)
-
-        def heads(y):
-            return y.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, T, C) -> (B, H, T, D)
-
-        if mask is None:  # everywhere; to attend, None would mean causal
+        if mask is None:  # everything; for attend, None would mean a causal mask
             mask = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=x.device)
-        q, k, v = heads(self.q_proj(x)), heads(self.k_proj(memory)), heads(self.v_proj(memory))
+        q = self.q_proj(x).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, H, Tq, D)
+        k = self.k_proj(memory).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, H, Tk, D)
+        v = self.v_proj(memory).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, Tq, D)
-        return F.dropout(self.o_proj(out.transpose(1, 2).flatten(2)), self.dropout, self.training)
+        out = out.transpose(1, 2).flatten(2)  # (B, Tq, C)
+        return F.dropout(self.o_proj(out), self.dropout, self.training)
 
 
 class BidirectionalAttention(CrossAttention):
-    """Self-attention without the causal mask: cross-attention of a text to itself. (B, T, C) -> (B, T, C)."""
+    """Self-attention without the causal mask: cross-attention of a text to itself.
+
+    Shape:
+        (B, T, C) -> (B, T, C).
+    """
 
     def forward(self, x: torch.Tensor, mask=None) -> torch.Tensor:
-        """x: (B, T, C). mask: as in CrossAttention, or None."""
+        """Let each token of x (B, T, C) look at x. mask: As in CrossAttention."""
         return super().forward(x, x, mask)
 
 
-# Cell 7984c820, under “The encoder”
-# The class: chapter 6's GPT, and what is padding
+# Cell 2d79449a, under “The encoder”
 class Encoder(nn.Module):
-    """Embedding, blocks, norm: vectors that have seen the whole text. (B, T) -> logits (B, T, V).
+    """Embedding, blocks and norm: a vector for each token that has seen the whole text.
 
-    It is given its parts and builds none. blocks: each called as block(x, mask). The logits score each token
-    of the vocabulary at the place itself, with the embedding's own rows.
-    Source: Devlin et al., 2018 (BERT, arXiv:1810.04805), with GPT-2's norms before the parts.
+    The logits score each token of the vocabulary at the position itself. They share their weights with the
+    token embedding.
+
+    Args:
+        config: The shape of the model. The encoder keeps a copy, in which `architecture` is "encoder".
+        embed: The embedding, such as GPTEmbedding.
+        blocks: The blocks, each of which is called as block(x, mask).
+        norm: The norm after the last block.
+
+    Shape:
+        (B, T) -> logits (B, T, V).
+
+    Reference:
+        Devlin et al., 2018, BERT, arXiv:1810.04805. The norms stand before the parts, as in GPT-2.
     """
 
     def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module):
         super().__init__()
-        self.config, self.embed, self.blocks, self.norm = replace(config), embed, nn.ModuleList(blocks), norm
-        self.config.architecture = "encoder"  # a checkpoint says so: read as GPT-2 it would be causal
+        self.config = replace(config)
+        self.config.architecture = "encoder"  # written into checkpoints: read as a GPT-2 it would be causal
+        self.embed = embed
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
 
     def hidden(self, tokens: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, C). real: bool (B, T), True where no padding is; None, everywhere."""
+        """Compute the vectors (B, T, C).
+
+        Args:
+            tokens: int64 (B, T).
+            real: bool (B, T), False at padding. None means that there is no padding.
+        """
         mask = None if real is None else real[:, None, None]  # (B, 1, 1, T)
         x = self.embed(tokens)
         for block in self.blocks:
@@ -90,168 +129,267 @@ class Encoder(nn.Module):
         return self.norm(x)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(..., C) -> (..., V)."""
+        """Score the vocabulary: (..., C) -> (..., V)."""
         return F.linear(hidden, self.embed.token.weight)
 
     def forward(self, tokens: torch.Tensor, real: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, T) int64 -> (B, T, V)."""
+        """Compute the logits (B, T, V) of tokens (B, T). real: As in hidden."""
         return self.logits(self.hidden(tokens, real))
 
 
-# Cell 699a2c68, under “The encoder”
-# The factory: which parts
 def encoder(config: GPTConfig, attention: type = BidirectionalAttention) -> Encoder:
-    """An untrained encoder of this shape. attention: the class in its blocks, called with (x, mask)."""
+    """Build an untrained encoder.
+
+    Args:
+        config: The shape of the model.
+        attention: The attention class of its blocks, called with (x, mask).
+    """
     c = config
-    blocks = [
-        Block(
-            LayerNorm(c.d_model),
-            attention(c.d_model, c.n_heads, c.dropout),
-            LayerNorm(c.d_model),
-            MLP(c.d_model, c.d_ff, c.dropout),
+    blocks = []
+    for _ in range(c.n_layers):
+        block = Block(
+            norm_1=LayerNorm(c.d_model),
+            attn=attention(c.d_model, c.n_heads, c.dropout),
+            norm_2=LayerNorm(c.d_model),
+            mlp=MLP(c.d_model, c.d_ff, c.dropout),
         )
-        for _ in range(c.n_layers)
-    ]
+        blocks.append(block)
     embed = GPTEmbedding(c.vocab_size, c.context_length, c.d_model, c.dropout)
     return init_gpt2(Encoder(c, embed, blocks, LayerNorm(c.d_model)))
 
 
-# Cell 70d548bd, under “Words hidden”
+# Cell 077e0e07, under “Masked language modeling”
 def mask_words(
     tokens: torch.Tensor, real: torch.Tensor, mask_id: int, generator=None, share: float = 0.15
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens with some hidden, and what stood there: (x, y), (B, T) int64 each; y is -100 elsewhere.
+    """Hide some tokens for masked language modeling.
 
-    real: bool (B, T), which tokens are no padding. Of the chosen share 80 % become mask_id, 10 % any token
-    below it. Raises ValueError for a share outside (0, 1], no tokens, or a token from mask_id on.
-    Source: Devlin et al., 2018 (arXiv:1810.04805), section 3.1, task 1.
+    Of the chosen tokens, 80 % become mask_id, 10 % become a random token below mask_id, and 10 % stay.
+
+    Args:
+        tokens: int64 (B, T).
+        real: bool (B, T), False at padding, where no token is chosen.
+        mask_id: The id of [MASK], above all ids in tokens.
+        generator: The source of randomness, or None for PyTorch's own.
+        share: The probability with which a token is chosen.
+
+    Returns:
+        The inputs and the targets, (B, T) int64 each. A target is the token that was chosen, and -100
+        elsewhere.
+
+    Raises:
+        ValueError: If share is not in (0, 1], if there are no tokens, or if one is not below mask_id.
+
+    Reference:
+        Devlin et al., 2018, arXiv:1810.04805, section 3.1, task 1.
     """
-    number("share", share, "above 0 and at most 1; try 0.15", lambda part: 0 < part <= 1)
+    number("share", share, "above 0 and at most 1; try 0.15", lambda value: 0 < value <= 1)
     check_ids("tokens", tokens, "mask_id", mask_id)
-    drawn, kind = (torch.rand(tokens.shape, generator=generator) for _ in range(2))  # (B, T) each
-    chosen = (drawn < share) & real
-    wrong = torch.randint(mask_id, tokens.shape, generator=generator)
-    x = torch.where(chosen & (kind < 0.8), mask_id, tokens)  # 80 %
-    x = torch.where(chosen & (kind >= 0.9), wrong, x)  # 10 %; the others stay
-    return x, torch.where(chosen, tokens, -100)  # -100: ignored by the loss
+    first = torch.rand(tokens.shape, generator=generator)  # (B, T)
+    second = torch.rand(tokens.shape, generator=generator)
+    random_tokens = torch.randint(mask_id, tokens.shape, generator=generator)
+    chosen = (first < share) & real
+    masked = chosen & (second < 0.8)  # 80 %
+    replaced = chosen & (second >= 0.9)  # 10 %; the other chosen ones stay
+    inputs = torch.where(masked, mask_id, tokens)
+    inputs = torch.where(replaced, random_tokens, inputs)
+    targets = torch.where(chosen, tokens, -100)
+    return inputs, targets
 
 
-# Cell 077e0e07, under “Words hidden”
-# Batches: rows drawn at random, padded, words hidden; and the loss
+# Cell 974c0c04, under “Masked language modeling”
 def gap_batches(
     rows: Sequence, mask_id: int, pad_id: int, batch_size: int, seed: int = 0, first: int = 0
 ) -> Iterator:
-    """Endless batches (x, y, real), (B, T) each: rows of tokens drawn at random, with words hidden.
+    """Yield endless batches for masked language modeling.
 
-    A batch depends on seed and its number alone; first: the number of the first (chapter 7's Trainer asks).
+    A batch depends only on the seed and on its number. Each batch has at least one hidden token.
+
+    Args:
+        rows: Lists of token ids, from which the rows of a batch are drawn.
+        mask_id: The id of [MASK].
+        pad_id: The id with which rows are padded.
+        batch_size: Rows in a batch, B.
+        seed: The seed.
+        first: Number of the first batch, for a training that is resumed.
+
+    Yields:
+        (inputs, targets, real), (B, T) each. real is False at padding.
     """
     generator = torch.Generator()
     for turn in itertools.count(first):
         generator.manual_seed(seed * 10**6 + turn)
         drawn = torch.randint(len(rows), (batch_size,), generator=generator).tolist()
         tokens, real = pad_batch([rows[i] for i in drawn], pad_id)
-        x, y = mask_words(tokens, real, mask_id, generator)
-        while (y == -100).all():  # nothing to ask for: a loss would have no mean
-            x, y = mask_words(tokens, real, mask_id, generator)
-        yield x, y, real
+        inputs, targets = mask_words(tokens, real, mask_id, generator)
+        while (targets == -100).all():  # nothing was chosen, so there is no loss: choose again
+            inputs, targets = mask_words(tokens, real, mask_id, generator)
+        yield inputs, targets, real
 
 
 def gap_loss(model: Encoder, batch) -> tuple[torch.Tensor, int]:
-    """Batch (x, y, real) -> (sum of the surprise at the hidden words in nats, how many there are)."""
-    x, y, real = batch
-    chosen = y != -100  # (B, T); logits are made only there
-    logits = model.logits(model.hidden(x, real)[chosen]).float()  # (N, V)
-    return F.cross_entropy(logits, y[chosen], reduction="sum"), int(chosen.sum())
+    """Compute the summed cross-entropy at the hidden tokens in nats, and their number.
+
+    Args:
+        model: An encoder.
+        batch: (inputs, targets, real), as from gap_batches.
+    """
+    inputs, targets, real = batch
+    chosen = targets != -100  # (B, T)
+    hidden = model.hidden(inputs, real)[chosen]  # (N, C)
+    logits = model.logits(hidden).float()  # (N, V)
+    return F.cross_entropy(logits, targets[chosen], reduction="sum"), int(chosen.sum())
 
 
-# Cell 1b3cc76e, under “Two wordings”
+# Cell eea5b4c5, under “The decoder's block”
 class DecoderBlock(nn.Module):
-    """Causal self-attention, cross-attention, MLP, each after a norm. (B, T, C) -> (B, T, C).
+    """Causal self-attention, cross-attention and an MLP, each after a norm.
 
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), section 3.1, with GPT-2's norms before the parts.
+    Args:
+        norm_1, attn: The norm and the causal self-attention.
+        norm_2, cross: The norm and the cross-attention, called as cross(x, memory, mask).
+        norm_3, mlp: The norm and the MLP.
+
+    Shape:
+        x (B, T, C), memory (B, Ts, C) -> (B, T, C).
+
+    Reference:
+        Vaswani et al., 2017, arXiv:1706.03762, section 3.1. The norms stand before the parts, as in GPT-2.
     """
 
     def __init__(self, norm_1, attn, norm_2, cross, norm_3, mlp):
         super().__init__()
-        self.norm_1, self.attn, self.norm_2, self.cross = norm_1, attn, norm_2, cross
-        self.norm_3, self.mlp = norm_3, mlp
+        self.norm_1 = norm_1
+        self.attn = attn
+        self.norm_2 = norm_2
+        self.cross = cross
+        self.norm_3 = norm_3
+        self.mlp = mlp
 
     def forward(self, x: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
-        """x: (B, T, C). memory: the other text's vectors (B, Ts, C). mask: as in CrossAttention."""
-        x = x + self.attn(self.norm_1(x))  # from earlier words of its own
-        x = x + self.cross(self.norm_2(x), memory, mask)  # from the source
+        """Compute the block's output. memory, mask: As in CrossAttention."""
+        x = x + self.attn(self.norm_1(x))  # looks at earlier tokens of its own text
+        x = x + self.cross(self.norm_2(x), memory, mask)  # looks at the source
         return x + self.mlp(self.norm_3(x))  # each position alone
 
 
-# Cell 241101d1, under “Two wordings”
+# Cell 524fa36b, under “The whole model”
 class EncoderDecoder(nn.Module):
-    """An encoder, and a decoder that looks at what it gives. (B, Ts), (B, Tt) -> logits (B, Tt, V).
+    """An encoder, and a decoder that looks at its vectors.
 
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), figure 1 and section 3.4.
+    Args:
+        encoder: The encoder. The decoder uses its embedding, too.
+        blocks: The decoder's blocks, each of which is called as block(x, memory, mask).
+        norm: The norm after the last block of the decoder.
+
+    Shape:
+        source (B, Ts), target (B, Tt) -> logits (B, Tt, V).
+
+    Reference:
+        Vaswani et al., 2017, arXiv:1706.03762, figure 1 and section 3.4.
     """
 
     def __init__(self, encoder: Encoder, blocks: list, norm: nn.Module):
         super().__init__()
-        self.config, self.encoder, self.embed = encoder.config, encoder, encoder.embed
-        self.blocks, self.norm = nn.ModuleList(blocks), norm
+        self.config = encoder.config
+        self.encoder = encoder
+        self.embed = encoder.embed
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
 
     def encode(self, source: torch.Tensor, real=None) -> tuple:
-        """Source (B, Ts) -> memory (B, Ts, C), and the mask that hides its padding. real: as in Encoder."""
+        """Read the source (B, Ts).
+
+        Args:
+            source: int64 (B, Ts).
+            real: bool (B, Ts), False at padding. None means that there is no padding.
+
+        Returns:
+            The memory (B, Ts, C), and the mask that hides its padding, or None.
+        """
         mask = None if real is None else real[:, None, None]  # (B, 1, 1, Ts)
         return self.encoder.hidden(source, real), mask
 
     def decode(self, target: torch.Tensor, memory: torch.Tensor, mask=None) -> torch.Tensor:
-        """Target (B, Tt) -> logits (B, Tt, V) for the token after each."""
+        """Compute the logits (B, Tt, V) for the token after each token of the target (B, Tt)."""
         x = self.embed(target)
         for block in self.blocks:
             x = block(x, memory, mask)
         return self.encoder.logits(self.norm(x))
 
     def forward(self, source: torch.Tensor, target: torch.Tensor, real=None) -> torch.Tensor:
-        """(B, Ts), (B, Tt) int64 -> (B, Tt, V). real: bool (B, Ts), which source tokens are no padding."""
-        return self.decode(target, *self.encode(source, real))
+        """Compute the logits (B, Tt, V) for the token after each token of the target. real: As in encode."""
+        memory, mask = self.encode(source, real)
+        return self.decode(target, memory, mask)
 
 
-# Cell eea5b4c5, under “Two wordings”
-# The factory: which parts
 def encoder_decoder(config: GPTConfig, kind: type = EncoderDecoder) -> EncoderDecoder:
-    """An untrained encoder-decoder with n_layers blocks on each side. kind: the class of the whole."""
+    """Build an untrained encoder-decoder.
+
+    Args:
+        config: The shape of the model, which has n_layers blocks on each side.
+        kind: The class of the model, EncoderDecoder or a subclass.
+    """
     c = config
-    blocks = [
-        DecoderBlock(
-            LayerNorm(c.d_model),
-            CausalSelfAttention(c.d_model, c.n_heads, c.dropout),
-            LayerNorm(c.d_model),
-            CrossAttention(c.d_model, c.n_heads, c.dropout),
-            LayerNorm(c.d_model),
-            MLP(c.d_model, c.d_ff, c.dropout),
+    blocks = []
+    for _ in range(c.n_layers):
+        block = DecoderBlock(
+            norm_1=LayerNorm(c.d_model),
+            attn=CausalSelfAttention(c.d_model, c.n_heads, c.dropout),
+            norm_2=LayerNorm(c.d_model),
+            cross=CrossAttention(c.d_model, c.n_heads, c.dropout),
+            norm_3=LayerNorm(c.d_model),
+            mlp=MLP(c.d_model, c.d_ff, c.dropout),
         )
-        for _ in range(c.n_layers)
-    ]
+        blocks.append(block)
     model = init_gpt2(kind(encoder(c), blocks, LayerNorm(c.d_model)))
-    nn.init.ones_(model.encoder.norm.weight)  # init_gpt2's is small, for logits; here attention reads
+    nn.init.ones_(model.encoder.norm.weight)  # init_gpt2's is small, for logits; here attention reads it
     return model
 
 
-# Cell 4ca45e8f, under “Two wordings”
-# Batches and loss
+# Cell 2b49d017, under “Training”
 def pair_batches(pairs: Sequence, end_id: int, batch_size: int, seed: int = 0, first: int = 0) -> Iterator:
-    """Endless batches (source, real, x, y), (B, T) each: pairs of rows of tokens, drawn at random.
+    """Yield endless batches of pairs for an encoder-decoder.
 
-    x is end_id and the target, y the target and end_id, padded with -100. seed, first: as in gap_batches.
+    A batch depends only on the seed and on its number.
+
+    Args:
+        pairs: Pairs of lists of token ids, source and target.
+        end_id: The id that begins and ends a target.
+        batch_size: Pairs in a batch, B.
+        seed: The seed.
+        first: Number of the first batch, for a training that is resumed.
+
+    Yields:
+        (source, real, x, y), (B, T) each. real is False at the source's padding. x is end_id and the
+        target, y is the target and end_id, padded with -100.
     """
     generator = torch.Generator()
     for turn in itertools.count(first):
         generator.manual_seed(seed * 10**6 + turn)
-        drawn = [pairs[i] for i in torch.randint(len(pairs), (batch_size,), generator=generator).tolist()]
-        source, real = pad_batch([one for one, _ in drawn], end_id)
-        x, _ = pad_batch([[end_id, *other] for _, other in drawn], end_id)
-        y, _ = pad_batch([[*other, end_id] for _, other in drawn], -100)
+        drawn = torch.randint(len(pairs), (batch_size,), generator=generator).tolist()
+        sources = []
+        inputs = []
+        targets = []
+        for i in drawn:
+            source_ids, target_ids = pairs[i]
+            sources.append(source_ids)
+            inputs.append([end_id, *target_ids])
+            targets.append([*target_ids, end_id])
+        source, real = pad_batch(sources, end_id)
+        x, _ = pad_batch(inputs, end_id)
+        y, _ = pad_batch(targets, -100)
         yield source, real, x, y
 
 
 def pair_loss(model: EncoderDecoder, batch) -> tuple[torch.Tensor, int]:
-    """Batch (source, real, x, y) -> (sum of the surprise at y in nats, number of its tokens)."""
+    """Compute the summed cross-entropy of the targets in nats, and the number of their tokens.
+
+    Args:
+        model: An encoder-decoder.
+        batch: (source, real, x, y), as from pair_batches.
+    """
     source, real, x, y = batch
     logits = model(source, x, real).float()  # (B, Tt, V)
-    return F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum"), int((y != -100).sum())
+    nats = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum")
+    return nats, int((y != -100).sum())

@@ -17,14 +17,23 @@ from companion.runtime.files.arguments import at_least_one, check_like, check_ve
 __all__ = ["Recurrent", "RNN", "LSTM", "RecurrentModel", "GRU"]
 
 
-# Cell e4ea77e2, under “A state of many numbers”
-# What RNN, LSTM and GRU share
+# Cell 251daae0, under “The version in the package”
 class Recurrent(nn.Module):
-    """A state carried from token to token; RNN, LSTM and GRU say how. (B, T, d_in) -> (B, T, d_hidden).
+    """Common part of RNN, LSTM and GRU: a state that is carried from token to token.
 
-    A subclass adds `step(a, state)`, the next state from the token's W x + b and the old state,
-    and says in `gates` how many blocks of d_hidden rows its parameters have. Their names, shapes and first
-    values are those of PyTorch's layers. Raises ValueError for a size below 1 or a shape that does not fit.
+    A subclass defines `step(a, state)`, which computes the next state from the token's W x + b and from the
+    old state. Its attribute `gates` is the number of blocks of d_hidden rows in each parameter. The
+    parameters have the names, the shapes and the initial values of those in PyTorch's layers.
+
+    Args:
+        d_in: Numbers in each input vector.
+        d_hidden: Numbers in the state, H.
+
+    Shape:
+        (B, T, d_in) -> (B, T, H), and the last state.
+
+    Raises:
+        ValueError: If a size is below 1, or if the input or the state has a shape that does not fit.
     """
 
     gates = 1
@@ -32,104 +41,134 @@ class Recurrent(nn.Module):
     def __init__(self, d_in: int, d_hidden: int):
         super().__init__()
         at_least_one(d_in=d_in, d_hidden=d_hidden)
-        self.d_in, self.d_hidden, rows = d_in, d_hidden, self.gates * d_hidden
+        self.d_in = d_in
+        self.d_hidden = d_hidden
+        rows = self.gates * d_hidden
         self.weight_ih_l0 = nn.Parameter(torch.empty(rows, d_in))  # W
         self.weight_hh_l0 = nn.Parameter(torch.empty(rows, d_hidden))  # U
         self.bias_ih_l0 = nn.Parameter(torch.empty(rows))
         self.bias_hh_l0 = nn.Parameter(torch.empty(rows))
-        for p in self.parameters():
-            nn.init.uniform_(p, -1 / math.sqrt(d_hidden), 1 / math.sqrt(d_hidden))
+        bound = 1 / math.sqrt(d_hidden)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
 
     def first_state(self, x: torch.Tensor):
-        """The state before the first token: zeros (B, H)."""
+        """Return the state before the first token: zeros (B, H)."""
         return x.new_zeros(len(x), self.d_hidden)
 
     def forward(self, x: torch.Tensor, state=None) -> tuple:
-        """x (B, T, d_in) -> out (B, T, H), and the last state. state: where to begin; None: zeros."""
+        """Read a text.
+
+        Args:
+            x: Input vectors (B, T, d_in).
+            state: The state to begin with, or None for zeros.
+
+        Returns:
+            The outputs (B, T, H), and the last state.
+        """
         check_vectors("x", x, self.d_in)
-        first, out = self.first_state(x), []
+        first = self.first_state(x)
         state = first if state is None else check_like("state", state, first)
-        for a in F.linear(x, self.weight_ih_l0, self.bias_ih_l0).unbind(1):  # T times (B, gates H)
+        from_words = F.linear(x, self.weight_ih_l0, self.bias_ih_l0)  # (B, T, gates H)
+        out = []
+        for a in from_words.unbind(1):  # one token after another: (B, gates H)
             state = self.step(a, state)
-            out.append(state[0] if isinstance(state, tuple) else state)
+            out.append(state[0] if isinstance(state, tuple) else state)  # an LSTM's state is (h, c)
         return torch.stack(out, dim=1), state
 
 
-# Cell 029a75db, under “A state of many numbers”
 class RNN(Recurrent):
-    """The plain recurrent network, equal to torch.nn.RNN; its state is h (B, H).
+    """Plain recurrent network, equal to torch.nn.RNN. Its state is h (B, H).
 
-    Source: Elman, 1990 (Finding Structure in Time).
+    Reference:
+        Elman, 1990, Finding Structure in Time.
     """
 
     def step(self, a: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """a: the token's part of the sum (B, H)."""
+        """Return the next state (B, H). a: the token's part of the sum (B, H)."""
         return torch.tanh(a + F.linear(h, self.weight_hh_l0, self.bias_hh_l0))
 
 
-# Cell 1c7e3579, under “Gates: let the memory be”
+# Cell 78be4342, under “Gates: the LSTM”
 class LSTM(Recurrent):
-    """Long short-term memory, equal to torch.nn.LSTM; its state is (h, c), each (B, H).
+    """Long short-term memory, equal to torch.nn.LSTM. Its state is (h, c), each (B, H).
 
-    The rows of its parameters: input gate, forget gate, proposal, output gate, H each.
-    Source: Hochreiter and Schmidhuber, 1997; the forget gate: Gers, Schmidhuber and Cummins, 2000.
+    Each parameter has four blocks of H rows: input gate, forget gate, proposal, output gate.
+
+    Reference:
+        Hochreiter and Schmidhuber, 1997; the forget gate: Gers, Schmidhuber and Cummins, 2000.
     """
 
     gates = 4
 
     def first_state(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The state before the first token: zeros, twice (B, H)."""
+        """Return the state before the first token: two tensors of zeros (B, H)."""
         return super().first_state(x), super().first_state(x)
 
     def step(self, a: torch.Tensor, state: tuple) -> tuple[torch.Tensor, torch.Tensor]:
-        """a: the token's part of the four sums (B, 4H). Equation (3)."""
+        """Return the next (h, c), by equation (3). a: the token's part of the four sums (B, 4H)."""
         h, c = state
-        sums = a + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
+        sums = a + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)  # (B, 4H)
         i, f, g, o = sums.chunk(4, dim=-1)  # (B, H) each
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
+        h = o.sigmoid() * c.tanh()
+        return h, c
 
 
-# Cell 7e34d0b8, under “The village, in equal time”
-# A language model of a recurrent layer, with attention over its states or without
+# Cell b3e11ad4, under “The village, in equal time”
 class RecurrentModel(nn.Module):
-    """Token rows, a recurrent layer, attention over its states or none, scores. (B, T) -> (B, T, V).
+    """Language model of a recurrent layer, with or without attention over its states.
 
-    cell: (B, T, C) -> (B, T, H) and a state, such as nn.LSTM(C, H, batch_first=True). attn: (B, T, H) ->
-    (B, T, H), added to the states. embed: drawn anew; the same rows give the scores.
-    Source: Bahdanau, Cho and Bengio, 2014 (arXiv:1409.0473), whose attention looks into another text.
+    Args:
+        embed: The token embedding, (V, C). Its weights are initialized again, and serve as the head, too.
+        cell: The recurrent layer, such as nn.LSTM(C, H, batch_first=True).
+        attn: Attention of width H, whose result is added to the states, or None.
+
+    Shape:
+        (B, T) -> logits (B, T, V).
+
+    Reference:
+        Bahdanau, Cho and Bengio, 2014, arXiv:1409.0473, whose attention looks into another text.
     """
 
     def __init__(self, embed: TokenEmbedding, cell: nn.Module, attn: CausalSelfAttention | None = None):
         super().__init__()
-        self.embed, self.cell, self.attn = embed, cell, attn
+        self.embed = embed
+        self.cell = cell
+        self.attn = attn
         d_hidden = cell.weight_hh_l0.shape[1]
-        self.down = nn.Linear(d_hidden, embed.weight.shape[1])
+        d_model = embed.weight.shape[1]
+        self.down = nn.Linear(d_hidden, d_model)
         nn.init.normal_(embed.weight, std=0.2)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, T) int64 -> logits (B, T, V)."""
-        out, _ = self.cell(self.embed(tokens))  # (B, T) -> (B, T, C) -> (B, T, H)
+        """Compute the logits (B, T, V) of tokens (B, T)."""
+        x = self.embed(tokens)  # (B, T, C)
+        out, _ = self.cell(x)  # (B, T, H)
         if self.attn is not None:
             out = out + self.attn(out)
         return F.linear(self.down(out), self.embed.weight)  # (B, T, H) -> (B, T, C) -> (B, T, V)
 
 
-# Cell b49c3826, under “The GRU”
+# Cell ee8d5ea8, under “The GRU”
 class GRU(Recurrent):
-    """Gated recurrent unit, equal to torch.nn.GRU; its state is h (B, H).
+    """Gated recurrent unit, equal to torch.nn.GRU. Its state is h (B, H).
 
-    The rows of its parameters: reset gate, update gate, proposal, H each. The reset gate comes after the
-    product with the state, as in PyTorch. Source: Cho et al., 2014 (arXiv:1406.1078; in version 3, before
-    the product).
+    Each parameter has three blocks of H rows: reset gate, update gate, proposal. The reset gate multiplies
+    after the product with the state, as in PyTorch.
+
+    Reference:
+        Cho et al., 2014, arXiv:1406.1078. In its version 3 the reset gate comes before the product.
     """
 
     gates = 3
 
     def step(self, a: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """a: the token's part of the three sums (B, 3H). Equation (5)."""
+        """Return the next state, by equation (5). a: the token's part of the three sums (B, 3H)."""
         from_h = F.linear(h, self.weight_hh_l0, self.bias_hh_l0)  # (B, 3H)
-        (ar, az, an), (hr, hz, hn) = a.chunk(3, dim=-1), from_h.chunk(3, dim=-1)
-        r, z = (ar + hr).sigmoid(), (az + hz).sigmoid()
-        n = torch.tanh(an + r * hn)
+        a_r, a_z, a_n = a.chunk(3, dim=-1)  # (B, H) each
+        h_r, h_z, h_n = from_h.chunk(3, dim=-1)
+        r = (a_r + h_r).sigmoid()
+        z = (a_z + h_z).sigmoid()
+        n = torch.tanh(a_n + r * h_n)
         return z * h + (1 - z) * n
