@@ -24,7 +24,9 @@ from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.end_tokens import stop_ids
 
 __all__ = [
+    "joined_track",
     "joined",
+    "ignore",
     "Request",
     "prompt_row",
     "draw",
@@ -39,36 +41,69 @@ __all__ = [
 ]
 
 
-# Cell 18a051d5, under “Rows that come and go”
-def joined(caches: Sequence[KVCache]) -> KVCache:
-    """One cache with the rows of all, one below the other, each at its own position.
+# Cell 63917784, under “Rows that join: one cache below another”
+def joined_track(tracks: Sequence[Track], plan) -> Track:
+    """Put the rows of several tracks, of the same layer and name, one below the other.
 
-    caches: of one model, each with at least one token read. What select takes apart, this puts together.
+    Args:
+        tracks: Tracks of chapter 9, each with a buffer.
+        plan: The plan of the cache that the new track is for.
+
+    Shape:
+        Each buffer is (b, ..., room, D). The new one is (B, ..., room, D) with the largest room.
+    """
+    room = max(track.buffer.shape[-2] for track in tracks)
+    buffers = []
+    lengths = []
+    for track in tracks:
+        padded = empty_buffer(track.buffer, room)  # (b, ..., room, D)
+        padded[..., : track.buffer.shape[-2], :] = track.buffer
+        buffers.append(padded)
+        length = torch.as_tensor(track.length)  # one for all rows, or one for each
+        lengths.append(length.expand(len(track.buffer)))  # (b,)
+    return Track(plan, torch.cat(buffers), torch.cat(lengths).to(buffers[0].device))
+
+
+def joined(caches: Sequence[KVCache]) -> KVCache:
+    """Put the rows of several caches one below the other, each at its own position.
+
+    This is the opposite of select.
+
+    Args:
+        caches: Caches of one model. Each has read at least one token.
+
+    Returns:
+        A new cache with the rows of all, in this order.
     """
     batch_size = sum(cache.plan.batch_size for cache in caches)
-    rows = KVCache(caches[0].config, batch_size, dtype=caches[0].plan.dtype)
-    for layer, *olds in zip(rows.layers, *(cache.layers for cache in caches), strict=True):
-        for name in olds[0].tracks:
-            tracks = [old.tracks[name] for old in olds]
-            room, held = max(track.buffer.shape[-2] for track in tracks), []
-            for track in tracks:
-                held.append(empty_buffer(track.buffer, room))  # (b, ..., room, D)
-                held[-1][..., : track.buffer.shape[-2], :] = track.buffer
-            lengths = [torch.as_tensor(track.length).expand(len(track.buffer)) for track in tracks]
-            layer.tracks[name] = Track(rows.plan, torch.cat(held), torch.cat(lengths).to(held[0].device))
-    return rows
+    together = KVCache(caches[0].config, batch_size, dtype=caches[0].plan.dtype)
+    for number, layer in enumerate(together.layers):
+        for name in caches[0].layers[number].tracks:
+            tracks = [cache.layers[number].tracks[name] for cache in caches]
+            layer.tracks[name] = joined_track(tracks, together.plan)
+    return together
 
 
-# Cell eaac6540, under “Rows that come and go”
-@dataclass(eq=False)  # two with the same fields are still two
+# Cell 1b11b27b, under “A request”
+def ignore(token: int | None) -> None:
+    """Do nothing. This is the `put` of a request whose tokens are read only at the end."""
+
+
+@dataclass(eq=False)  # two requests with the same fields are still two
 class Request:
-    """A text that somebody waits for: the ids of its prompt, what is asked for, and what came of it.
+    """A prompt that a client waits to have answered, and the answer so far.
 
-    max_new_tokens: at most so many. stop: the id that ends it, or several. options: as for
-    next_token_probabilities, but repetition_penalty. seed: draws what generate draws with it; None, others
-    each time. put: called with each token as it is drawn, and with None at the end; must not raise.
-    deadline: when it must be done, by time.monotonic(). drawn: its tokens so far. finish: None; at the end
-    "stop", "length", or why the answer is not whole.
+    Args:
+        tokens: Ids of the prompt.
+        max_new_tokens: Largest number of tokens in the answer.
+        stop: The id that ends the answer, or several, or None.
+        options: Keyword arguments for next_token_probabilities, without repetition_penalty.
+        seed: Seed of the random numbers. The tokens are those of generate with the same seed. None takes
+            others each time.
+        put: Called with each token as it is drawn, and with None at the end. It must not raise an error.
+        deadline: When the answer must be finished, in seconds of time.monotonic().
+        drawn: The tokens of the answer so far.
+        finish: None while the request runs. At the end "stop", "length", or why the answer is not whole.
     """
 
     tokens: list[int]
@@ -76,7 +111,7 @@ class Request:
     stop: int | Sequence[int] | None = None
     options: dict = field(default_factory=dict)
     seed: int | None = None
-    put: Callable = lambda token: None
+    put: Callable = ignore
     deadline: float = float("inf")
     drawn: list[int] = field(default_factory=list)
     finish: str | None = None
@@ -85,7 +120,7 @@ class Request:
         [self.generator] = row_generators(seeded(self.seed), 1)
 
     def take(self, token: int) -> None:
-        """The next token was drawn."""
+        """Add the next token, and end the request if it was the last one."""
         self.drawn.append(token)
         self.put(token)
         if token in stop_ids(self.stop):
@@ -94,76 +129,148 @@ class Request:
             self.end("length")
 
     def end(self, why: str) -> None:
+        """End the request, and say why."""
         self.finish = why
         self.put(None)
 
 
-# Cell bd2a980a, under “Rows that come and go”
+# Cell 50f8328a, under “A token for each row”
 def prompt_row(model: GPT, request: Request) -> torch.Tensor:
-    """A request's prompt, (1, T). Raises ValueError or TypeError for what the model cannot go on with."""
-    row, c = torch.tensor([request.tokens], device=next(model.parameters()).device), model.config
+    """Return the prompt of a request as a row of tokens, after everything in the request was checked.
+
+    Args:
+        model: The model that will read the prompt.
+        request: The request.
+
+    Shape:
+        The result: (1, T) int64, on the model's device.
+
+    Raises:
+        ValueError: If the model cannot answer the request, for example because prompt and answer are longer
+            than its context, or if the options have a repetition_penalty.
+        TypeError: If an option is of the wrong type.
+    """
+    device = next(model.parameters()).device
+    row = torch.tensor([request.tokens], device=device)  # (1, T)
     if request.options.get("repetition_penalty", 1.0) != 1.0:
         raise ValueError("options has repetition_penalty, which a shared batch cannot apply; leave it out")
-    # a cache that does not slide, so a text too long is refused
-    check_generation(c, row, request.max_new_tokens, request.stop, None, KVCache(c, 1), **request.options)
+    cache = KVCache(model.config, 1)  # it does not slide, so a text that is too long is an error
+    check_generation(model.config, row, request.max_new_tokens, request.stop, None, cache, **request.options)
     return row
 
 
 def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
-    """A token for each row, by its own settings and from its own generator: logits (B, V)."""
-    probs, settings = torch.empty_like(logits, dtype=torch.float32), [sorted(r.options.items()) for r in rows]
-    for one in {tuple(each) for each in settings}:  # rows with the same settings in one go
-        which = [i for i, each in enumerate(settings) if tuple(each) == one]
-        probs[which] = next_token_probabilities(logits[which], **dict(one))
-    darts = [torch.rand(1, generator=row.generator, dtype=torch.float64) for row in rows]
-    return draw_tokens(probs, torch.cat(darts)).tolist()
+    """Draw a token for each row, with its own settings and its own random number.
+
+    Args:
+        rows: The requests in the batch.
+        logits: The logits of each row's next token.
+
+    Returns:
+        The tokens, in the order of the rows.
+
+    Shape:
+        logits: (B, V).
+    """
+    same_settings: dict[tuple, list[int]] = {}
+    for i, row in enumerate(rows):
+        settings = tuple(sorted(row.options.items()))
+        same_settings.setdefault(settings, []).append(i)
+
+    probs = torch.empty_like(logits, dtype=torch.float32)  # (B, V)
+    for settings, which in same_settings.items():
+        probs[which] = next_token_probabilities(logits[which], **dict(settings))
+
+    numbers = []
+    for row in rows:
+        numbers.append(torch.rand(1, generator=row.generator, dtype=torch.float64))
+    return draw_tokens(probs, torch.cat(numbers)).tolist()
 
 
-# Cell f164a37c, under “Rows that come and go”
+# Cell 4399e6f2, under “The batch”
 class ContinuousBatch:
-    """Rows that share a model's passes, and join and leave between two of them.
+    """A batch whose rows share a model's passes, and join and leave between two passes.
 
-    slots: rows at most. rows: the requests that are in it. Raises ValueError or TypeError for slots below 1.
-    Source: Yu et al., 2022 (Orca, OSDI 2022), section 3.
+    Args:
+        model: A GPT of the course.
+        slots: Largest number of rows.
+
+    Attributes:
+        rows: The requests that are in the batch.
+
+    Raises:
+        ValueError: If slots is below 1.
+        TypeError: If slots is not a whole number.
+
+    Reference:
+        Yu et al., 2022, Orca (OSDI 2022), section 3.
     """
 
     def __init__(self, model: GPT, slots: int = 8):
-        self.model, self.slots = model, whole_number("slots", slots, 1, "try 8")
-        self.rows, self.logits, self.cache = [], [], None  # logits: of each row, (1, V)
+        self.model = model
+        self.slots = whole_number("slots", slots, 1, "try 8")
+        self.rows = []
+        self.logits = []  # of each row's next token, (1, V)
+        self.cache = None
         self.no_dropout = eval_mode(model)
 
     def join(self, request: Request) -> None:
-        """Read a request's prompt, and give it a slot. Raises as prompt_row does, and where none is free."""
+        """Read the prompt of a request, and give the request a slot.
+
+        Raises:
+            ValueError: If no slot is free, and as prompt_row does.
+            TypeError: As prompt_row does.
+        """
         if len(self.rows) == self.slots:
             raise ValueError(f"all slots={self.slots} are taken; step until one is free")
-        row, cache = prompt_row(self.model, request), KVCache(self.model.config, 1)
+        row = prompt_row(self.model, request)  # (1, T)
+        cache = KVCache(self.model.config, 1)
         self.logits.append(prefill(self.model, row, cache))
-        self.cache = joined([self.cache, cache]) if self.rows else cache
+        if self.rows:
+            cache = joined([self.cache, cache])
+        self.cache = cache
         self.rows.append(request)
 
     def leave(self, gone: Sequence[Request]) -> None:
-        """Take requests out, done or not. If nobody stays, the next join starts a new cache."""
-        stay = [i for i, row in enumerate(self.rows) if row not in gone]
-        if stay and len(stay) < len(self.rows):
+        """Take requests out, whether they are done or not."""
+        stay = []
+        for i, row in enumerate(self.rows):
+            if row not in gone:
+                stay.append(i)
+        if stay and len(stay) < len(self.rows):  # if no row stays, the next join starts a new cache
             self.cache = select(self.cache, stay)
-        self.rows, self.logits = ([of[i] for i in stay] for of in (self.rows, self.logits))
+        self.rows = [self.rows[i] for i in stay]
+        self.logits = [self.logits[i] for i in stay]
 
     def step(self) -> None:
-        """Draw a token for each row. Those that are done leave; the others read theirs, in one pass."""
-        for row, token in zip(self.rows, draw(self.rows, torch.cat(self.logits)), strict=True):
+        """Draw a token for each row. Rows that are done leave, and the others read their token."""
+        tokens = draw(self.rows, torch.cat(self.logits))
+        for row, token in zip(self.rows, tokens, strict=True):
             row.take(token)
-        self.leave([row for row in self.rows if row.finish])
+        done = [row for row in self.rows if row.finish]
+        self.leave(done)
         if self.rows:
-            last = torch.tensor([row.drawn[-1:] for row in self.rows], device=self.logits[0].device)  # (B, 1)
+            device = self.logits[0].device
+            last = torch.tensor([[row.drawn[-1]] for row in self.rows], device=device)  # (B, 1)
             with torch.inference_mode(), self.no_dropout:
-                self.logits = list(next_logits(self.model, last, self.cache).split(1))  # B times (1, V)
+                logits = next_logits(self.model, last, self.cache)  # (B, V)
+            self.logits = list(logits.split(1))  # one (1, V) for each row
 
 
-# Cell 190b7d02, under “One thread, and a queue with a bound”
+# Cell e4be782d, under “One thread, and a queue with a bound”
 def dismiss(engine: "Engine", why: str, before: float = float("inf")) -> None:
-    """End the requests, in slots and waiting, whose deadline lies at or before a time."""
+    """End the requests whose deadline lies at or before a time, in slots and in the queue.
+
+    Args:
+        engine: The engine that has the requests.
+        why: What becomes of their `finish`.
+        before: The time. The default ends all requests.
+    """
+    gone = []
     with engine.changed:
-        gone = [one for one in (*engine.batch.rows, *engine.queue) if one.deadline <= before]
+        for request in (*engine.batch.rows, *engine.queue):
+            if request.deadline <= before:
+                gone.append(request)
         for request in gone:
             if request in engine.queue:
                 engine.queue.remove(request)
@@ -173,77 +280,129 @@ def dismiss(engine: "Engine", why: str, before: float = float("inf")) -> None:
 
 
 def turn(engine: "Engine") -> None:
-    """Who is late leaves; who waits joins, as long as a slot is free; then each row gets a token."""
+    """End late requests, let waiting ones join while a slot is free, and make a step."""
     dismiss(engine, "late", time.monotonic())
     while engine.queue and len(engine.batch.rows) < engine.batch.slots:
         engine.batch.join(engine.queue[0])
-        engine.queue.popleft()  # only now: had join failed, dismiss would still find it
+        engine.queue.popleft()  # only now: if join failed, dismiss would still find the request
     if engine.batch.rows:
         engine.batch.step()
 
 
-# Cell 4bbfbe8c, under “One thread, and a queue with a bound”
+# Cell d139fc32, under “One thread, and a queue with a bound”
 class Engine(threading.Thread):
-    """The one thread that runs a model: others submit requests, and it calls their put.
+    """The one thread that runs a model. Other threads submit requests, and it calls their `put`.
 
-    slots: rows that are drawn together. waiting: requests that may wait for a slot. A request whose deadline
-    has passed loses its slot, or its place in the queue, before the next step, and ends as "late".
+    A request whose deadline has passed loses its slot, or its place in the queue, before the next step, and
+    ends as "late".
+
+    Args:
+        model: A GPT of the course.
+        slots: Largest number of rows in the batch.
+        waiting: Largest number of requests that wait for a slot.
+
+    Raises:
+        ValueError: If slots or waiting is below 1.
+        TypeError: If slots or waiting is not a whole number.
     """
 
     def __init__(self, model: GPT, slots: int = 8, waiting: int = 32):
         super().__init__(name="engine", daemon=True)
-        self.batch, self.most = ContinuousBatch(model, slots), whole_number("waiting", waiting, 1, "try 32")
-        self.queue, self.changed, self.closed = deque(), threading.Condition(), False
+        self.batch = ContinuousBatch(model, slots)
+        self.most = whole_number("waiting", waiting, 1, "try 32")
+        self.queue = deque()
+        self.changed = threading.Condition()
+        self.closed = False
 
     def submit(self, request: Request) -> None:
-        """Put a request into the queue. Raises Full where that has no place, and as prompt_row does."""
+        """Put a request into the queue.
+
+        Raises:
+            Full: If the queue is full, or the engine is closed.
+            ValueError: As prompt_row does.
+            TypeError: As prompt_row does.
+        """
         prompt_row(self.batch.model, request)
         with self.changed:
-            if self.closed or len(self.queue) >= self.most:
-                raise Full("the server is closing" if self.closed else f"{self.most} requests are waiting")
+            if self.closed:
+                raise Full("the server is closing")
+            if len(self.queue) >= self.most:
+                raise Full(f"{self.most} requests are waiting")
             self.queue.append(request)
             self.changed.notify()
 
+    def has_work(self) -> bool:
+        """Return whether run should go on: with a request, or in order to end."""
+        return bool(self.closed or self.queue or self.batch.rows)
+
     def run(self) -> None:
+        """Serve requests until the engine is closed. `start` calls this in the new thread."""
         while not self.closed:
             with self.changed:
-                self.changed.wait_for(lambda: self.closed or self.queue or self.batch.rows)
+                self.changed.wait_for(self.has_work)
             try:
                 turn(self)
-            except Exception as error:  # a damaged model, no memory: this thread must go on
-                # no time given: everybody, since we cannot know whose fault it was
+            except Exception as error:  # such as a damaged model, or no memory: this thread must go on
+                # We cannot know which request is at fault, so all of them end.
                 dismiss(self, f"error: {error}")
         dismiss(self, "closed")
 
     def close(self) -> None:
-        """Stop before the next step. What is not done ends as "closed"."""
+        """Stop before the next step. Requests that are not done end as "closed"."""
         with self.changed:
             self.closed = True
             self.changed.notify()
 
 
-# Cell b4150b56, under “The protocol”
+# Cell 7b0842a8, under “The protocol”
 def completion(name: str, model: str, text: str, finish: str, used: tuple[int, int]) -> dict:
-    """A whole answer as OpenAI's API writes it. used: tokens of the prompt, and of the answer."""
+    """Return a whole answer as OpenAI's API writes it.
+
+    Args:
+        name: The id of the answer.
+        model: The name of the model.
+        text: The text of the answer.
+        finish: Why it ended: "stop" or "length".
+        used: Tokens of the prompt, and of the answer.
+    """
     message = {"role": "assistant", "content": text, "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
-    answer = {"id": name, "object": "chat.completion", "created": int(time.time()), "model": model}
-    return answer | {"choices": [choice], "usage": usage(*used)}
+    return {
+        "id": name,
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [choice],
+        "usage": usage(*used),
+    }
 
 
 def usage(prompt: int, drawn: int) -> dict:
-    """How many tokens were read and drawn."""
+    """Return how many tokens were read and drawn, as OpenAI's API writes it."""
     return {"prompt_tokens": prompt, "completion_tokens": drawn, "total_tokens": prompt + drawn}
 
 
-# Cell 4bd5bd5d, under “The protocol”
+# Cell 92df21f8, under “The protocol”
 def chunk(name: str, model: str, delta: dict, finish: str | None = None) -> dict:
-    """A piece of an answer: what is new of the message, and at the end why it ended."""
+    """Return a piece of a streamed answer as OpenAI's API writes it.
+
+    Args:
+        name: The id of the answer, the same for all of its pieces.
+        model: The name of the model.
+        delta: What is new in the message.
+        finish: In the last piece, why the answer ended.
+    """
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-    piece = {"id": name, "object": "chat.completion.chunk", "created": int(time.time()), "model": model}
-    return piece | {"choices": [choice]}
+    return {
+        "id": name,
+        "object": "chat.completion.chunk",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [choice],
+    }
 
 
 def event(data) -> bytes:
-    """A server-sent event with a value as JSON, or a word as it is."""
-    return f"data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+    """Return a server-sent event with a value as JSON, or with a str as it is."""
+    text = data if isinstance(data, str) else json.dumps(data)
+    return f"data: {text}\n\n".encode()
