@@ -33,7 +33,7 @@ def models(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / "data" / "models" / name, folder / name)
     torch.manual_seed(1)
     tokenizer = BPETokenizer.train("Once there was a key. " * 9, 270)
-    save_checkpoint(folder / "slow", gpt2(GPTConfig(tokenizer.vocab_size, 512, 8, 8, 512)), tokenizer)
+    save_checkpoint(folder / "slow", gpt2(GPTConfig(tokenizer.vocab_size, 512, 24, 8, 512)), tokenizer)
     shutil.copytree(ROOT / "data" / "models" / "village", folder / "torn")
     whole = (folder / "torn" / "model.safetensors").read_bytes()
     (folder / "torn" / "model.safetensors").write_bytes(whole[:1000])
