@@ -371,9 +371,26 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 # -- judging what was answered -------------------------------------------------------------------------------
 
 
+STORY = r"\b(a|another|one more|new) story\b|^story\b|\bstory of \S|^another one\b"
+TELL = r"\bhear (of|about)\b|^(please )?tell (me|us) (something )?about\b"
+ASKING = r"(what|how(?! about)|why|where|who|which|when|is|are|does|do(?! you know)|did|should)\b"
+WHO_IS = rf"who( is|'s) ({'|'.join(KINDS['name']).lower()})\W*"
+
+
 def orders_a_story(message: str) -> bool:
     """Whether a message asks for a new story, as those of `ORDERS` and `LOOSE_ORDERS` do."""
-    return re.search(r"\b(a|another) story\b|\bhear of\b", message.lower()) is not None
+    return re.search(f"{STORY}|{TELL}", message.strip().lower()) is not None
+
+
+def is_for_the_village(message: str) -> bool:
+    """Whether a message surely orders a story, or asks who a person of the village is.
+
+    "What is a story?" does not, and neither does "Tell me about attention.": both may ask about the course.
+    """
+    text = message.strip().lower()
+    if re.match(ASKING, text):
+        return re.fullmatch(WHO_IS, text) is not None
+    return re.search(STORY, text) is not None
 
 
 def has_both(order: str, story: str) -> bool:
