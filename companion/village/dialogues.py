@@ -18,7 +18,7 @@ from companion.village.facts import State
 from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
-from companion.village.strangers import DECLINE, strange_messages
+from companion.village.strangers import DECLINE, WORDS, strange_messages
 from companion.village.tasks import moments
 from companion.village.words import KINDS, NUMBERS
 
@@ -75,28 +75,166 @@ ASKED = {
 }
 """The kinds of questions. z, where there is one, is whom the x belong to."""
 
+PLAIN: dict[str, tuple[str, ...]] = {
+    "who has": (
+        "Who has the {x}?",
+        "Who has the {x}?",
+        "Who has the {c} {x}?",
+        "Who has the {x} now?",
+        "Who has got the {x}?",
+        "Who holds the {x}?",
+        "What does {y} have?",
+        "What does {y} have?",
+        "What has {y} got?",
+    ),
+    "where is the thing": (
+        "Where is the {x}?",
+        "Where is the {x}?",
+        "Where is the {c} {x}?",
+        "Where's the {x}?",
+        "Tell me where the {x} is.",
+        "In which place is the {x}?",
+    ),
+    "where is somebody": (
+        "Where is {x}?",
+        "Where is {x}?",
+        "Where is the {r}?",
+        "Where is the {r}?",
+        "Where is the {r} {x}?",
+        "Where's {x}?",
+        "Tell me where {x} is.",
+        "In which place is {x}?",
+    ),
+    "how many": (
+        "How many {x} has {z}?",
+        "How many {x} has {z} got?",
+        "How many {x} does {z} have now?",
+    ),
+    "who is": (
+        "Who is {y}?",
+        "Who is {y}?",
+        "Who is {y}?",
+        "Who's the {x}?",
+        "What is the name of the {x}?",
+        "What is the {x}'s name?",
+    ),
+    "who broke": ("Who has broken the {x}?", "Who broke the {c} {x}?", "Who did break the {x}?"),
+    "whose": ("Whose is the {x}?", "Whose {x} is it?", "Who owns the {x}?", "Who does the {x} belong to?"),
+    "what color": (
+        "What color does the {x} have?",
+        "What colour is the {x}?",
+        "What is the color of the {x}?",
+        "Which color is the {x}?",
+    ),
+}
+"""More wordings of each kind, as people type them; only `chat_course` has them. c is the color of the thing,
+r the role of the person. A wording with y asks for the other half of the same answer. One that is listed more
+than once is learned more often, because it is typed often or learned late."""
+
+HELD_OUT_PLAIN: dict[str, tuple[str, ...]] = {
+    "who has": ("Who is holding the {x}?", "Who carries the {x}?"),
+    "where is the thing": ("Do you know where the {x} is?", "Where would I find the {x}?"),
+    "where is somebody": ("Do you know where {x} is?", "Where would I find {x}?"),
+    "how many": ("How many {x} does {z} own?",),
+    "who is": ("Who is called the {x}?",),
+    "who broke": ("Do you know who broke the {x}?",),
+    "whose": ("Whose {x} is that?",),
+    "what color": ("Of what color is the {x}?",),
+}
+"""Wordings of each kind of which no model learns, to test it."""
+
 NOBODY = "Nobody said."
 """The answer to a question about what the story does not mention."""
 ORDERS = ("Tell a story about the {r} {A} and a {c} {n}.", "I want to hear of the {r} {A} and a {c} {n}.")
-LOOSE_ORDERS = (
-    "Tell me a story.",
-    "Tell a story.",
-    "A story, please.",
-    "Can you tell me a story?",
-    "I want to hear a story.",
-    "Tell me another story.",
-    "Tell a story about {A}.",
-    "Tell a story about the {r} {A}.",
-    "Tell me a story about a {r}.",
-    "Tell me a story about a {n}.",
-    "Tell me a story about a {c} {n}.",
-    "Please tell me a story about the {r} {A} and a {c} {n}.",
-    "Tell me a story about the {r} {A} and a {c} {n}.",
-    "Can you tell a story about the {r} {A} and a {c} {n}?",
-    "I want a story about the {r} {A} and a {n}.",
-    "A story about {A} and a {c} {n}, please.",
+
+OPENINGS = (
+    "Tell me a story",
+    "Tell a story",
+    "Please tell me a story",
+    "Can you tell me a story",
+    "Could you tell a story",
+    "Tell me another story",
+    "Give me a story",
+    "Write a story",
+    "Write me a story",
+    "Make up a story",
+    "I want a story",
+    "I want to hear a story",
+    "I would like to hear a story",
+    "A story",
+    "Story",
 )
-"""Orders in other words, some of which leave out the person or the thing."""
+"""How an order in other words begins."""
+SUBJECTS = (
+    "",
+    " about {A}",
+    " about a {r}",
+    " about the {r}",
+    " about the {r} {A}",
+    " about a {r} called {A}",
+    " about a {n}",
+    " about the {n}",
+    " about a {c} {n}",
+    " about {A} and a {n}",
+    " about {A} and the {n}",
+    " about {A} and a {c} {n}",
+    " about a {r} and a {n}",
+    " about a {r} and a {c} {n}",
+    " about the {r} {A} and a {n}",
+    " about the {r} {A} and a {c} {n}",
+    " about a {r} who has a {n}",
+    " about a {r} who loses a {n}",
+    " about a {r} who finds her {n}",
+    " about {A} and the {p}",
+    " at the {p}",
+    " with a {n}",
+    " with {A} and a {c} {n}",
+    " of the village",
+)
+"""What a story is ordered about: some leave out the person or the thing, or both."""
+SHORT_ORDERS = (
+    "One more story.",
+    "Another story.",
+    "Another one.",
+    "Tell me about {A}.",
+    "Tell me about {A} and a {n}.",
+    "Tell me about the {r} {A} and a {c} {n}.",
+    "Tell me about a {r} and a {n}.",
+    "Tell me something about {A} and a {n}.",
+    "I want to hear about {A} and a {c} {n}.",
+    "I want to hear about a {r}.",
+)
+
+
+def _mark_of(opening: str) -> str:
+    """What ends an order that begins so."""
+    return "?" if opening.startswith(("Can", "Could")) else "."
+
+
+def _loose_orders() -> tuple[str, ...]:
+    """Each opening with each subject, and the short orders."""
+    found = []
+    for opening in OPENINGS:
+        for subject in SUBJECTS:
+            found.append(f"{opening}{subject}{_mark_of(opening)}")
+    return (*found, *SHORT_ORDERS)
+
+
+LOOSE_ORDERS = _loose_orders()
+"""Orders in other words; only `chat_course` has them."""
+BARE_ORDERS = tuple(opening + _mark_of(opening) for opening in OPENINGS)
+"""Those of them that leave the person and the thing to the teller."""
+HELD_OUT_ORDERS = (
+    "Do you know a story about {A} and a {n}?",
+    "May I hear a story about a {r}?",
+    "How about a story with a {c} {n}?",
+    "I'd like a story about the {r} {A} and a {c} {n}.",
+    "Invent a story about a {r} who looks for a {n}.",
+    "Let us hear the story of {A} and the {c} {n}.",
+    "Now a story about {A}.",
+    "Tell me a story where {A} has a {n}.",
+)
+"""Orders of which no model learns, to test it."""
 SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
 SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
 
@@ -172,8 +310,13 @@ def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list
     raise AssertionError("unreachable: stories do not end")
 
 
-def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
-    """A question of this kind, and its answer; known: whether the story tells it."""
+def _exchange(told: Told, kind: str, rng: Random, known: bool, plain: float = 0.0) -> tuple[str, str]:
+    """A question of this kind, and its answer; known: whether the story tells it.
+
+    plain: the share of questions whose wordings are those of `PLAIN`, each `typed`.
+    """
+    if plain and rng.random() < plain:
+        return _plain_exchange(told, kind, rng, known)
     about, wordings, answer = ASKED[kind]
     if known:
         x, y, z = rng.choice(told.facts[kind])
@@ -181,6 +324,49 @@ def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str
     words = set(re.findall(r"\w+", told.text))
     x = rng.choice([word for word in KINDS[about] if word not in words])
     return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
+
+
+def _plain_exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
+    """A question of this kind, in the wordings of `ASKED` and `PLAIN` and as people type it; its answer."""
+    about, wordings, answer = ASKED[kind]
+    wording = rng.choice(wordings + PLAIN[kind])
+    if known:
+        x, y, z = rng.choice(told.facts[kind])
+        question = asked_as(wording, (x, y, z), told.facts)
+        return typed(question, rng), answer.format(x=x, y=y, z=z)
+    words = set(re.findall(r"\w+", told.text))
+    new = {
+        of: rng.choice([word for word in KINDS[of] if word not in words]) for of in ("name", "role", about)
+    }
+    question = wording.format(
+        x=new[about], y=new["name"], z=rng.choice(told.names), c=rng.choice(KINDS["color"]), r=new["role"]
+    )
+    return typed(question, rng), NOBODY
+
+
+def asked_as(wording: str, fact: tuple[str, str, str], facts: dict[str, list[tuple[str, str, str]]]) -> str:
+    """The question about a fact (x, y, z) in this wording; facts, as of `facts_of`, tell colors and roles."""
+    x, y, z = fact
+    colors = {noun: color for noun, color, _ in facts["what color"]}
+    roles = {name: role for role, name, _ in facts["who is"]}
+    color = colors.get(x, "")  # a broken thing may have none
+    return wording.format(x=x, y=y, z=z, c=color, r=roles.get(x, "")).replace("  ", " ")
+
+
+def typed(message: str, rng: Random) -> str:
+    """A message as people type it: some without its mark, with "please", or in small letters."""
+    mark = message[-1:]
+    text = message.removesuffix(mark)
+    if rng.random() < 0.15:
+        text += rng.choice((" please", ", please"))
+    if rng.random() < 0.3:
+        mark = ""
+    small = rng.random()
+    if small < 0.2:
+        text = text[:1].lower() + text[1:]
+    elif small < 0.4:
+        text = text.lower()
+    return text + mark
 
 
 def _check_kinds(kinds: Iterable[str]) -> list[str]:
@@ -223,12 +409,14 @@ def lessons(
     unknown: float = 0.2,
     stories: int = 1500,
     kinds: Sequence[str] = tuple(ASKED),
+    plain: float = 0.0,
 ) -> list[Dialogue]:
     """n conversations of up to that many questions about one story's beginning, told in the first message.
 
     Of each conversation one question is of a kind that comes in turn, as rare as it may be in stories; the
     others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
     stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
+    plain: the share of questions as people type them, see `PLAIN`.
     """
     kinds, rng = _check_kinds(kinds), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
@@ -241,17 +429,20 @@ def lessons(
         contents, labels = [], []
         for one in chosen:
             known = rng.random() >= unknown
-            contents += _exchange(told, one, rng, known)
+            contents += _exchange(told, one, rng, known, plain)
             labels.append(one if known else "nobody")
         contents[0] = f"{told.text} {contents[0]}"
         found.append(Dialogue(talk(*contents), tuple(labels)))
     return found
 
 
-def orders(n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS) -> list[Dialogue]:
+def orders(
+    n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS, plain: float = 0.0
+) -> list[Dialogue]:
     """n orders of a story about somebody and a thing, each with a new story that has both in its beginning.
 
     questions: how many are asked afterwards about the story that was told. forms: the wordings of an order.
+    plain: the share of orders and questions as people type them, see `typed` and `PLAIN`.
     """
     rng, found = Random(seed), []
     for story in fresh(seed):
@@ -261,11 +452,14 @@ def orders(n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS)
         if early is None or not early.thing:
             continue
         (name, role), held = next(iter(early.role.items())), rng.choice(list(early.thing.values()))
-        contents = [rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun), story]
+        order = rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun, p=early.place[name])
+        if plain and rng.random() < plain:
+            order = typed(order, rng)
+        contents = [order, story]
         facts = facts_of(state_of(story))
         kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
         for kind in kinds[:questions]:
-            contents += _exchange(Told(story, facts, ()), kind, rng, True)
+            contents += _exchange(Told(story, facts, ()), kind, rng, True, plain)
         found.append(Dialogue(talk(*contents), ("order", *kinds[:questions])))
     raise AssertionError("unreachable: stories do not end")
 
@@ -311,16 +505,53 @@ def untold(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one question about the village before any story; the answer is `NOBODY`."""
     rng, found = Random(seed), []
     for _ in range(n):
-        about, wordings, _ = ASKED[rng.choice(list(ASKED))]
-        question = rng.choice(wordings).format(x=rng.choice(KINDS[about]), z=rng.choice(KINDS["name"]))
-        found.append(Dialogue(talk(question, NOBODY), ("nobody",)))
+        kind = rng.choice(list(ASKED))
+        nothing = Told("", {}, tuple(KINDS["name"]))
+        found.append(Dialogue(talk(*_plain_exchange(nothing, kind, rng, known=False)), ("nobody",)))
+    return found
+
+
+LACKED: dict[str, tuple[str, ...]] = {"A": ("stranger",), "r": ("lacked", "job"), "n": ("lacked", "gadget")}
+"""The lists of `companion.village.strangers.WORDS` whose words the village lacks, by the slot of an order."""
+
+
+def lacking(n: int, seed: int, words: Sequence[str] = ()) -> list[str]:
+    """n orders and questions with a word that the village lacks, such as a story about a goat and a piano.
+
+    words: the lacked words; those of `LACKED` unless given.
+    """
+    rng, found = Random(seed), []
+    while len(found) < n:
+        kind = rng.choice(("who has", "where is the thing", "what color", "order", "order", "order"))
+        wordings = (*ORDERS, *LOOSE_ORDERS) if kind == "order" else ASKED[kind].wordings + PLAIN[kind]
+        wording = rng.choice(wordings)
+        slots = re.findall(r"\{([Arnx])\}", wording)
+        if not slots:
+            continue
+        filled = {
+            slot: rng.choice(KINDS[of])
+            for slot, of in zip("Arncpx", ("name", "role", "thing", "color", "place", "thing"), strict=True)
+        }
+        for slot in rng.sample(slots, rng.randint(1, len(slots))):
+            lists = LACKED["n" if slot == "x" else slot]
+            filled[slot] = rng.choice(words or WORDS[rng.choice(lists)]).replace("_", " ")
+        message = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", wording.format(**filled))
+        found.append(typed(message, rng))
+    return found
+
+
+def unfit_messages(n: int, seed: int, longest: int) -> list[str]:
+    """n messages to be declined: three in four of strangers, the others name what the village lacks."""
+    found = strange_messages(n, seed, longest=longest)
+    found[::4] = [message[:longest] for message in lacking(len(found[::4]), seed + 1)]
+    Random(seed).shuffle(found)
     return found
 
 
 def declined(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one to three messages that are not about the village, each answered by `DECLINE`."""
     rng = Random(seed)
-    messages = iter(strange_messages(3 * n, seed, longest=400))
+    messages = iter(unfit_messages(3 * n, seed, longest=400))
     found = []
     for _ in range(n):
         contents = [next(messages), DECLINE]
@@ -337,7 +568,7 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
     changes: the next order is followed and the next question is answered.
     """
     dialogues, rng = list(dialogues), Random(seed)
-    messages = iter(strange_messages(2 * len(dialogues), seed, longest=60))
+    messages = iter(unfit_messages(2 * len(dialogues), seed, longest=60))
     found = []
     for dialogue in dialogues:
         contents, kinds = [message["content"] for message in dialogue.messages], list(dialogue.kinds)
@@ -350,18 +581,24 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
     return found
 
 
+TYPED = 0.75  # share of questions as people type them, in `chat_course`
+
+
 def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
     """n conversations for an answerer that strangers talk to.
 
-    Of twenty, seven are lessons, four orders with two questions each, two are two orders, one an order in
-    other words, one a summary, one a question before any story, and four messages that are not about the
-    village. Into three in ten of the others a stranger says something that is not about the village either.
+    Of twenty, five are lessons, four orders with two questions each, two are two orders, two an order in
+    other words and one a bare order, each with a question, one a summary, one a question before any story,
+    and four messages that are not about the village, or name what it lacks. Into three in ten of the others
+    a stranger says something like that, too. Three in four questions, and all orders in other words, are as
+    people type them.
     stories, unknown: as for lessons.
     """
     part = n // 20
-    village = lessons(n - 13 * part, seed, stories=stories, unknown=unknown)
-    village += orders(4 * part, seed + 1, questions=2) + second_orders(2 * part, seed + 7)
-    village += orders(part, seed + 4, 1, LOOSE_ORDERS)
+    village = lessons(n - 15 * part, seed, stories=stories, unknown=unknown, plain=TYPED)
+    village += orders(4 * part, seed + 1, questions=2, plain=TYPED) + second_orders(2 * part, seed + 7)
+    village += orders(2 * part, seed + 4, 1, LOOSE_ORDERS, plain=1.0)
+    village += orders(part, seed + 8, 1, BARE_ORDERS, plain=1.0)
     village += summaries(part, seed + 2) + untold(part, seed + 3)
     mixed = interrupted(village, seed + 5) + declined(4 * part, seed + 6)
     Random(seed).shuffle(mixed)
@@ -397,6 +634,23 @@ def has_both(order: str, story: str) -> bool:
     """Whether a story has what an order named: the person with the role, and the thing with its color."""
     parts = _parts(ORDERS, order)
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
+
+
+def has_named(order: str, story: str) -> bool:
+    """Whether a story has the people, things and places that an order names, in any wording.
+
+    Words that stand side by side in the order, such as a role and a name, must do so in the story.
+    """
+    known = {
+        word.lower(): word for kind in ("name", "role", "color", "thing", "place") for word in KINDS[kind]
+    }
+    phrases: list[list[str]] = [[]]
+    for word in re.findall(r"\w+", order.lower()):
+        if word in known:
+            phrases[-1].append(known[word])
+        else:
+            phrases.append([])
+    return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
 
 
 def is_true(summary: str, story: str) -> bool:

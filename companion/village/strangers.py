@@ -43,10 +43,25 @@ WORDS: dict[str, list[str]] = {
     "job": "lawyer pilot nurse president engineer astronaut dentist programmer soldier banker".split(),
     "monster": "dragon wizard robot vampire princess superhero zombie alien pirate ninja unicorn".split(),
     "brand": "internet TV movie book_club computer_game newspaper podcast website".split(),
+    "lacked": (
+        "smith king queen prince knight witch farmer fisherman hunter judge thief butcher singer dancer boy "
+        "girl man woman child giant ghost wolf bear lion horse cow pig sheep frog monkey mole turtle parrot "
+        "ball sword stone crown apple bread cheese cake hammer nail knife fork plate table chair bed door "
+        "window house shoe sock coat dress shirt glove ship boat train cart wagon bag box bottle barrel coin "
+        "purse letter pen pencil piano guitar violin trumpet doll toy star moon tree flower rose leaf egg "
+        "feather shell needle thread blanket towel brush broom shovel rake net hook chain lock clock watch "
+        "lamp torch match stove kettle bowl glass vase painting statue umbrella tent flag balloon sled"
+    ).split(),
     "number": [str(n) for n in range(2, 100)],
     "year": [str(n) for n in range(1066, 2031, 17)],
 }
 """What the slots of a pattern are filled from. An underscore stands for a space."""
+
+HELD_OUT_LACKED = (
+    "duke maid cobbler sister servant swan deer camel spade helmet whip cloak bench stool ladle cork brick "
+    "rug saddle anvil harp marble ticket trophy"
+).split()
+"""Words that the village lacks and that no model learns to decline, to test it."""
 
 
 TRAINED: dict[str, list[str]] = {
