@@ -10,7 +10,7 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
 from companion.serve.story_chat import StoryChat
-from companion.village.dialogues import orders_a_story
+from companion.village.dialogues import is_for_the_village, orders_a_story
 from companion.village.strangers import DECLINE
 
 
@@ -102,7 +102,7 @@ if said := st.chat_input("Ask something", max_chars=2000):
     turn = Turn(said)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(said) if first else None
+        found = course().find(said) if first and not is_for_the_village(said) else None
         if found:
             turn.answer = found.answer
             turn.by = found.source
