@@ -32,10 +32,21 @@ __all__ = [
 ]
 
 
-# Cell 060260a0, under “Inside”
+# Cell abf2a4d4, under “A test of 100 questions”
 @torch.no_grad()
 def ask(model: nn.Module, rows: list) -> torch.Tensor:
-    """The log-probabilities of the token after each row: B rows of tokens, of any lengths -> (B, V)."""
+    """Compute the log-probabilities of the token that follows each row.
+
+    Args:
+        model: A model of the course. It is read in evaluation mode.
+        rows: Lists of token ids, of any lengths.
+
+    Returns:
+        Log-probabilities of shape (len(rows), V).
+
+    Raises:
+        ValueError: If a log-probability is not a number.
+    """
     tokens, mask = pad_batch(rows, 0)  # (B, T)
     with eval_mode(model):
         hidden = model.hidden(tokens.to(next(model.parameters()).device))  # (B, T, C)
@@ -43,12 +54,17 @@ def ask(model: nn.Module, rows: list) -> torch.Tensor:
     return finite("log-probabilities", logits.float().log_softmax(-1))
 
 
-# Cell d758e44b, under “Inside”
+# Cell 8b37ee0b, under “Hooks: watch a part while it works”
 @contextmanager
 def before(parts: Iterable[nn.Module], function: Callable):
-    """Within `with before(parts, function):`, each part's input x goes through function(part, x) first.
+    """Call a function with the input of each part, just before the part runs.
 
-    What the function returns takes x's place; None leaves it as it is. At the end all hooks are taken off.
+    Used as `with before(parts, function):`. All hooks are removed at the end of the block.
+
+    Args:
+        parts: The parts of a model to watch.
+        function: Called as function(part, x), where x is the part's first input. If it returns a tensor,
+            the part receives this tensor in place of x. If it returns None, nothing changes.
     """
 
     def hook(part, inputs):
@@ -63,13 +79,24 @@ def before(parts: Iterable[nn.Module], function: Callable):
             handle.remove()
 
 
-# Cell abf2a4d4, under “Four blocks, five states”
+# Cell 6a6efb96, under “The residual stream: five states for each token”
 @torch.no_grad()
 def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-    """The residual stream before each block, and after the last: (B, T) -> (L + 1, B, T, C).
+    """Record the residual stream before each block and after the last one.
 
-    model.norm of the last is model.hidden(tokens). Raises TypeError, in one line, for a model without the
-    parts that looking inside needs, as does all that follows.
+    The model's norm of the last state is what model.hidden returns.
+
+    Args:
+        model: A model of the course with L blocks. It is read in evaluation mode.
+        tokens: Token ids.
+
+    Shape:
+        tokens: (B, T); the result: (L + 1, B, T, C).
+
+    Raises:
+        TypeError: If the model lacks a part that is needed. Every function of this module that takes a
+            model raises this error.
+        ValueError: If a state is not a number.
     """
     states = []
     with before([*blocks_of(model), model.norm], lambda part, x: states.append(x)), eval_mode(model):
@@ -77,35 +104,57 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     return finite("states", torch.stack(states))
 
 
-# Cell ec3ac5d5, under “Four blocks, five states”
+# Cell e824cd1f, under “Attention maps: what each head looks at”
 @torch.no_grad()
 def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-    """How much each query looks at each key: (B, T) -> (L, B, H, T, T). Each row sums to 1.
+    """Compute the attention weights of every head.
 
-    Queries and keys are the layer's own (`project`), so rotated, normalized and shared ones are right.
-    Source: Vaswani et al., 2017 (arXiv:1706.03762), equation 1.
+    Queries and keys come from each layer's own `project`, so rotated, normalized and shared ones are
+    right. Each row of a map sums to 1.
+
+    Args:
+        model: A model of the course with L blocks of H heads. It is read in evaluation mode.
+        tokens: Token ids.
+
+    Shape:
+        tokens: (B, T); the result: (L, B, H, T, T), indexed by query and then by key.
+
+    Raises:
+        ValueError: If a weight is not a number.
+
+    Reference:
+        Vaswani et al., 2017, arXiv:1706.03762, equation 1.
     """
     maps = []
 
     def note(attn, x):
         q, k, _ = attn.project(x)  # (B, H, T, D), and fewer heads of keys where they are shared
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
-        T, window = q.shape[2], getattr(attn, "window", None)
-        seen = near(causal_mask(T, T, x.device), 0, T, T, window, x.device)  # (T, T); no windows here
+        T = q.shape[2]
+        window = getattr(attn, "window", None)
+        visible = near(causal_mask(T, T, x.device), 0, T, T, window, x.device)  # (T, T)
         scores = (q @ k.mT / math.sqrt(q.shape[-1])).float()  # (B, H, T, T)
-        maps.append(scores.masked_fill(~seen, -math.inf).softmax(-1))
+        maps.append(scores.masked_fill(~visible, -math.inf).softmax(-1))
 
     with before([block.attn for block in blocks_of(model)], note), eval_mode(model):
         model.hidden(tokens)
     return finite("attention maps", torch.stack(maps))
 
 
-# Cell 8b37ee0b, under “What does a head do?”
+# Cell d531e192, under “Head scores: one number for what a head looks at”
 def head_scores(maps: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """The weight that each head puts where it is asked about, on average: (L, B, H, T, T) -> (L, H).
+    """Compute the weight that each head puts on marked keys, as a mean over the queries that have any.
 
-    where: bool (B, T, T), True for (query, key). A query that has no such key does not count.
-    Raises TypeError for a mask that is not bool, ValueError for one that is False everywhere.
+    Args:
+        maps: Attention weights, as attention_maps returns them.
+        where: Mask of dtype bool, True for each (query, key) that is marked.
+
+    Shape:
+        maps: (L, B, H, T, T); where: (B, T, T); the result: (L, H).
+
+    Raises:
+        TypeError: If where has another dtype than bool.
+        ValueError: If where marks no key at all.
     """
     if where.dtype != torch.bool:
         raise TypeError(f"where has dtype {where.dtype}, must be torch.bool: True for (query, key)")
@@ -116,25 +165,50 @@ def head_scores(maps: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     return found.transpose(2, 3)[:, asked].mean(1)  # (L, B, T, H) -> (L, n, H) -> (L, H)
 
 
-# Cell e890758e, under “When does it know?”
+# Cell 6fb6a9d9, under “The logit lens: when does the answer appear?”
 def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
-    """What the model would say if it ended here: states of any layer (..., C) -> logits (..., V).
+    """Compute the logits that the model would give if it ended after a layer.
 
-    Source: nostalgebraist, 2020, "interpreting GPT: the logit lens".
+    Args:
+        model: A model of the course. It is read in evaluation mode.
+        states: States of any layer, as hidden_states returns them.
+
+    Shape:
+        states: (..., C); the result: (..., V).
+
+    Raises:
+        TypeError: If the model lacks a part that is needed.
+
+    Reference:
+        nostalgebraist, 2020, interpreting GPT: the logit lens.
     """
-    blocks_of(model)  # a TypeError, in one line, for a model without such parts
+    blocks_of(model)  # raises the TypeError
     with torch.no_grad(), eval_mode(model):
         return model.logits(model.norm(states))
 
 
-# Cell 5a0fdd52, under “A probe, and the place where it fails”
+# Cell 581a63d7, under “Probes: reading a state with a map of one's own”
 def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn.Linear:
-    """A linear map from a state to a score for each label, fitted in one go: ridge regression on 0 and 1.
+    """Fit a linear map from a state to a score for each label, by ridge regression.
 
-    states (N, C), labels (N,) int64 from 0 on. ridge: the penalty on weights for states of spread 1.
-    Raises TypeError for labels that are not whole numbers; ValueError for none, for another number of them
-    than of states, for a negative label, and where all labels are the same.
-    Source: Alain and Bengio, 2016 (arXiv:1610.01644).
+    Args:
+        states: The states to learn from.
+        labels: Their labels, whole numbers from 0 on.
+        ridge: Penalty on the weights, for states that are scaled to a standard deviation of 1.
+
+    Returns:
+        A linear layer of K outputs, where K - 1 is the largest label. Its largest output is the guess.
+
+    Shape:
+        states: (N, C); labels: (N,).
+
+    Raises:
+        TypeError: If the labels are not whole numbers.
+        ValueError: If there is no state, if there are not as many labels as states, if a label is
+            negative, if all labels are the same, or if a state is not a number.
+
+    Reference:
+        Alain and Bengio, 2016, arXiv:1610.01644.
     """
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"labels has dtype {labels.dtype}, must be torch.int64: 0, 1, 2 … for the classes")
@@ -146,21 +220,38 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
             f"labels go from {labels.min()} to {labels.max()}; a probe needs two or more, from 0 on"
         )
     finite("states", states)
-    x, targets = states.double(), nn.functional.one_hot(labels.long()).double()  # (N, C), (N, K)
-    mean, spread, base = x.mean(0), x.std(0) + 1e-9, targets.mean(0)
+    x = states.double()  # (N, C)
+    targets = nn.functional.one_hot(labels.long()).double()  # (N, K)
+    mean = x.mean(0)
+    spread = x.std(0) + 1e-9
+    base = targets.mean(0)
     z = (x - mean) / spread
     squares = z.T @ z + ridge * len(z) * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)  # (C, C)
     weight = torch.linalg.solve(squares, z.T @ (targets - base)) / spread[:, None]  # (C, K)
     fitted = nn.Linear(*weight.shape, device=states.device).requires_grad_(False)
-    fitted.weight.copy_(weight.T), fitted.bias.copy_(base - mean @ weight)
+    fitted.weight.copy_(weight.T)
+    fitted.bias.copy_(base - mean @ weight)
     return fitted
 
 
-# Cell f43eaf5c, under “Take a head out”
+# Cell 05b5c8ae, under “Ablation: take a head out”
 @torch.no_grad()
 def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """What each head gives on average, before o_proj: (B, T) -> (L, H, D). mask (B, T): tokens that count."""
-    means, blocks = [], blocks_of(model)
+    """Compute the mean output of each head, before o_proj mixes the heads.
+
+    Args:
+        model: A model of the course with L blocks of H heads. It is read in evaluation mode.
+        tokens: Token ids.
+        mask: True for the tokens that count, False for padding.
+
+    Shape:
+        tokens and mask: (B, T); the result: (L, H, D).
+
+    Raises:
+        ValueError: If a mean is not a number.
+    """
+    blocks = blocks_of(model)
+    means = []
 
     def note(o_proj, x):
         means.append(x[mask].mean(0).unflatten(-1, (blocks[0].attn.n_heads, -1)))  # (H, D)
@@ -171,12 +262,23 @@ def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> to
 
 
 def ablate(model: nn.Module, heads: Iterable[tuple[int, int]], means: torch.Tensor | None = None):
-    """Within `with ablate(model, [(layer, head), …]):` what these heads give is 0, or their mean.
+    """Replace the output of some heads by zero or by their mean.
 
-    means: (L, H, D), from head_means. Layers and heads count from 0. Raises ValueError for a head that is
-    not there. Source: Michel et al., 2019 (arXiv:1905.10650), section 2.3.
+    Used as `with ablate(model, [(layer, head), …]):`.
+
+    Args:
+        model: A model of the course with L blocks of H heads.
+        heads: Pairs (layer, head), both counted from 0.
+        means: What head_means returns, of shape (L, H, D). None stands for zeros.
+
+    Raises:
+        ValueError: If the model has no such head.
+
+    Reference:
+        Michel et al., 2019, arXiv:1905.10650, section 2.3.
     """
-    blocks, cut = blocks_of(model), {}
+    blocks = blocks_of(model)
+    cut = {}  # o_proj: its heads to replace
     for layer, head in heads:
         if not (0 <= layer < len(blocks) and 0 <= head < blocks[layer].attn.n_heads):
             size = f"{len(blocks)} blocks of {blocks[0].attn.n_heads} heads"
@@ -192,21 +294,33 @@ def ablate(model: nn.Module, heads: Iterable[tuple[int, int]], means: torch.Tens
     return before(list(cut), replace)
 
 
-# Cell 328b6baa, under “Move one vector, and the answer moves”
+# Cell fd8a7665, under “Activation patching: move one vector, and the answer moves”
 def patch(model: nn.Module, layer: int, positions: list[int], states: torch.Tensor):
-    """Within `with patch(…):` the stream before block `layer` is at these positions that of another run.
+    """Replace the residual stream at some positions by that of another run.
 
-    layer: from 0 to L; L is after the last block. states: (B, T, C), that layer of the other run's
-    hidden_states. Positions count from the row's first token: call the model without a cache. Raises
-    ValueError for a layer or position that is not there. Source: Meng et al., 2022 (arXiv:2202.05262), 2.
+    Used as `with patch(model, layer, positions, states):`. Call the model without a cache inside,
+    because positions are counted from the first token of the row.
+
+    Args:
+        model: A model of the course with L blocks.
+        layer: The block before which to patch, from 0 on. L stands for after the last block.
+        positions: The positions to replace.
+        states: This layer of what hidden_states returned for the other run, of shape (B, T, C).
+
+    Raises:
+        ValueError: If there is no such layer or position.
+
+    Reference:
+        Meng et al., 2022, arXiv:2202.05262, section 2.
     """
     parts = [*blocks_of(model), model.norm]
     if not 0 <= layer < len(parts):
         raise ValueError(f"layer={layer} must be from 0 to {len(parts) - 1}, after the last block")
-    if outside := [p for p in positions if not 0 <= p < states.shape[-2]]:
-        raise ValueError(
-            f"positions has {outside[0]}, but states has {states.shape[-2]} positions, from 0 on"
-        )
+    for position in positions:
+        if not 0 <= position < states.shape[-2]:
+            raise ValueError(
+                f"positions has {position}, but states has {states.shape[-2]} positions, from 0 on"
+            )
 
     def replace(part, x):
         x = x.clone()
