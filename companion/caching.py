@@ -449,7 +449,7 @@ FUSED = {
 }
 
 
-# Cell 0e7fcb72, under “The version in the package”
+# Cell 0e7fcb72, under “Verification in the package”
 def settle(p, q, drafted: list[int], generator=None) -> list[int]:
     """Decide which drafted tokens are kept, and draw one more. The result follows p exactly, whatever q is.
 
@@ -480,7 +480,7 @@ def settle(p, q, drafted: list[int], generator=None) -> list[int]:
     return [*drafted, draw_tokens(p[-1:], number).item()]
 
 
-# Cell 421b7502, under “The version in the package”
+# Cell 421b7502, under “Verification in the package”
 class ModelDraft:
     """Drafts of a smaller model, with a cache of its own: draft(text, n) -> n tokens and their probabilities.
 
@@ -521,7 +521,7 @@ class ModelDraft:
         return drafted, torch.cat(q).cpu() if q else torch.empty(0)
 
 
-# Cell 7a0acae7, under “The version in the package”
+# Cell 7a0acae7, under “Verification in the package”
 class PromptLookup:
     """Drafts without a model: the tokens that followed when the last tokens of the text occurred before.
 
@@ -543,7 +543,7 @@ class PromptLookup:
         return [], None
 
 
-# Cell 8c7763b4, under “The version in the package”
+# Cell 8c7763b4, under “Verification in the package”
 def speculative(
     model, draft, tokens, max_new_tokens: int, n_draft: int = 4, stop=None, generator=None, **sampling
 ) -> Iterator[list[int]]:

@@ -274,7 +274,7 @@ def sentence_credit(samples: Samples, teller, false: Callable) -> torch.Tensor:
     return credit.where(samples.mask, 0.0)
 
 
-# Cell 76f93ff9, under “By hand”
+# Cell 76f93ff9, under “By hand: the Bradley–Terry model”
 def preference_loss(chosen: torch.Tensor, rejected: torch.Tensor) -> torch.Tensor:
     """Compute the mean surprise, in nats, that the chosen text of each pair won.
 

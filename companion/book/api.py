@@ -228,7 +228,8 @@ def module_page(book: Book, module: str, chapter: Chapter | None) -> str:
         places = []
         heading = built_in(lines, node.lineno)
         if chapter and heading:
-            places.append(f"built under {{ref}}`{heading} <{target(chapter, heading)}>`")
+            words = heading.replace("`", "")  # a reference can hold no code
+            places.append(f"built under {{ref}}`{words} <{target(chapter, heading)}>`")
         if book.repository:
             places.append(f"[source]({book.repository}/blob/main/{book.relative(path)}#L{node.lineno})")
         place = f"*{' · '.join(places)}*" if places else ""

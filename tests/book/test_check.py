@@ -257,10 +257,7 @@ def test_exercises_are_open_to_notebooks_only(book):
     assert any("companion.exercises" in line for line in check(book))
 
 
-@pytest.mark.parametrize(
-    "source",
-    CASES["ordinary markdown is left alone"],
-)
+@pytest.mark.parametrize("source", CASES["ordinary markdown is left alone"])
 def test_ordinary_markdown_is_left_alone(source):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source)])
     assert list(of_markdown(notebook, None)) == []

@@ -204,19 +204,7 @@ def test_a_term_is_linked_once_in_a_chapter(book):
 
 
 def test_docstrings_become_lists_and_code():
-    docstring = """Draw it.
-
-    x, y: where, in points,
-    from the left.
-    text: what, as <b>no</b> markup. size: in
-    points. Raises ValueError for none.
-
-    Use it::
-
-        label(1, 2, "a")
-
-        label(3, 4, "b")
-    """
+    docstring = TEXTS["DOCSTRING"]
     assert to_markdown(docstring) == (
         "Draw it.\n\n- `x`, `y`: where, in points,\n  from the left.\n"
         "- `text`: what, as \\<b>no\\</b> markup.\n- `size`: in\n  points.\n\nRaises ValueError for none.\n\n"
@@ -379,11 +367,7 @@ def test_a_folder_that_this_did_not_make_is_not_replaced(book, capsys, out):
 
 # -- what a page may load and run
 
-PAGE = """<!DOCTYPE html><html><head>
-<meta charset="utf-8" />
-<script>first();</script><script src="_static/book.js"></script>
-<script type="application/json">{"data": 1}</script><script type="module">second();</script>
-</head><body><button onclick="third(&quot;a&quot;)">Print</button></body></html>"""
+PAGE = TEXTS["A PAGE"]
 
 
 def test_a_page_says_what_it_may_run_before_it_runs_anything():

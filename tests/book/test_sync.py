@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from helpers import cell_with, edit_notebook, edit_text, snapshot
+from support.cases import cases, texts
 
 from companion.book import BookError
 from companion.book.__main__ import main
@@ -21,6 +22,10 @@ from companion.book.manifest import Book
 from companion.book.readme_table import with_chapters
 from companion.book.sync import keep_ignored_outputs, sync, sync_chapter
 from companion.book.text import read_notebook
+
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
 
 
 @pytest.mark.gate
@@ -65,29 +70,7 @@ def test_an_edit_reaches_notebook_module_and_ladder_and_ids_stay(book):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(
-    "old, new, message",
-    [
-        (
-            "print([round(average",
-            "x = 2\nfor i in range(2):\n    print(1 // (1 - i))\nprint([round(average",
-            "chapters/text/01_averages.md:47: code cell 3 failed\n    print(1 // (1 - i))\n"
-            "ZeroDivisionError: integer division or modulo by zero",
-        ),
-        (
-            "average = ExponentialAverage()",
-            "average = = ExponentialAverage()",
-            "chapters/text/01_averages.md:44: code cell 3 failed\n    average = = ExponentialAverage()\n"
-            "SyntaxError: invalid syntax",
-        ),
-        (
-            "ExponentialAverage(2)",
-            "ExponentialAverage(0)",
-            "chapters/text/01_averages.md:63: code cell 5 failed\n    ExponentialAverage(0)\n"
-            "tagged raises-exception, and raised nothing; mend the cell or remove the tag",
-        ),
-    ],
-)
+@pytest.mark.parametrize("old, new, message", CASES["a failing cell is named"])
 def test_a_failing_cell_is_named_with_its_line_and_nothing_is_written(book, capsys, old, new, message):
     edit_text(book, old, new)
     edit_text(
@@ -294,16 +277,7 @@ def test_a_failure_at_any_rename_leaves_each_file_whole(book, monkeypatch):
     assert changed == [0, 1, 2, 3, 4]  # module, text, ladder, notebook: one more whole file each time
 
 
-SAVE_IN_A_LOOP = """
-import sys
-from pathlib import Path
-from companion.book.files import replace_files
-root = Path(sys.argv[1])
-for i in range(10**9):
-    letter = b"ab"[i % 2 : i % 2 + 1]
-    replace_files(root, {root / name: letter * 3_000_000 for name in ("one", "two", "three")})
-    print(i, flush=True)
-"""
+SAVE_IN_A_LOOP = TEXTS["SAVE IN A LOOP"]
 
 
 @pytest.mark.gate
@@ -347,15 +321,7 @@ def test_unchanged_files_are_not_touched_and_nothing_is_left_behind(tmp_path):
     assert not list(tmp_path.glob(".sync-*"))
 
 
-@pytest.mark.parametrize(
-    "traceback, line",
-    [
-        ("Cell In[3], line 2\n  Cell In[1], line 9, in f\n File x.py:77", 2),
-        ("\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 4\x1b[39m", 4),
-        ("Cell In[3], line 7\n----> 7 f()\nCell In[3], line 2, in f()\n----> 2 1 / 0", 2),
-        ("no place named", 1),
-    ],
-)
+@pytest.mark.parametrize("traceback, line", CASES["the failing line"])
 def test_the_failing_line_is_read_from_the_traceback(traceback, line):
     assert failing_line(traceback, 3) == line
 

@@ -250,10 +250,7 @@ def test_bfloat16_autocast_agrees_with_float32():
     close(out, layer(x), 2e-2)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    CASES["bad arguments are errors that say what to do"],
-)
+@pytest.mark.parametrize(("arguments", "message"), CASES["bad arguments are errors that say what to do"])
 def test_bad_arguments_are_errors_that_say_what_to_do(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         CausalSelfAttention(**arguments)

@@ -195,10 +195,7 @@ def test_padding_and_truncating(rows, length):
         assert (ids[~real] == -100).all() and real.tolist() == sorted(real.tolist(), reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("rows", "length", "words"),
-    CASES["padding needs rows and room"],
-)
+@pytest.mark.parametrize(("rows", "length", "words"), CASES["padding needs rows and room"])
 def test_padding_needs_rows_and_room(rows, length, words):
     with pytest.raises(ValueError, match=f"{words} must be at least 1"):
         pad_batch(rows, 0, length)
@@ -575,10 +572,7 @@ def test_a_document_is_cut_between_lines_or_words():
     assert (len(train), len(val)) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("documents", "fraction", "words"),
-    CASES["nothing to hold out"],
-)
+@pytest.mark.parametrize(("documents", "fraction", "words"), CASES["nothing to hold out"])
 def test_nothing_to_hold_out(documents, fraction, words):
     with pytest.raises(ValueError, match=words):
         hold_out(documents, fraction)

@@ -287,14 +287,7 @@ def test_a_cache_that_holds_a_beginning(double):
     assert torch.equal(with_beginning, generate(double, [row], 4, generator=seeded(6)))
 
 
-OUT_OF_RANGE = {
-    "temperature": [-0.1, math.nan, math.inf, 1e-40, 5e-324],
-    "top_k": [0],
-    "top_p": [0.0, 1.01, math.nan],
-    "repetition_penalty": [0.5, math.nan, math.inf],
-    "max_new_tokens": [0, -5],
-    "stop": [5, -1],
-}
+OUT_OF_RANGE = CASES["out of range"]
 OF_ANOTHER_TYPE = CASES["of another type"]
 WRONG = [
     (name, value, error)
@@ -501,11 +494,7 @@ def test_as_many_tokens_as_asked_for_whoever_tells(most, make_cache):
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"max_new_tokens": 0}, "max_new_tokens=0 must be at least 1; try 200, or None for what the context"),
-        ({"max_new_tokens": -5}, "max_new_tokens=-5"),
-        ({"max_new_tokens": "many"}, "max_new_tokens='many' must be a whole number"),
-        ({"max_new_tokens": True}, "max_new_tokens=True"),
-        ({"temperature": 1e-40}, "temperature=1e-40"),
+        *CASES["what cannot be told"],
         ({"prompt": "The kettle sang. " * 20}, "context_length=19; shorten"),
         *[({"seed": seed}, f"seed={seed!r}") for seed in (-1, 2**63, 1.5, "7", True)],
     ],

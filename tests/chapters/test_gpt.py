@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
+from support.cases import cases
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,6 +19,7 @@ from companion.embeddings import TokenEmbedding
 from companion.gpt import GPT, GPT2_SIZES, GPTConfig, gpt2, init_gpt2
 from companion.runtime.files import downloads
 
+CASES = cases(__file__)
 CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
 TINY = GPTConfig(vocab_size=101, context_length=17, n_layers=3, n_heads=5, d_model=35, d_ff=59)
 B, T = 2, 11
@@ -157,16 +159,7 @@ class TestTying:
 
 
 class TestCounts:
-    @pytest.mark.parametrize(
-        ("size", "count"),
-        [
-            ("nano", 16_041_728),
-            ("small", 124_439_808),
-            ("medium", 354_823_168),
-            ("large", 774_030_080),
-            ("xl", 1_557_611_200),
-        ],
-    )
+    @pytest.mark.parametrize(("size", "count"), CASES["published sizes"])
     def test_published_sizes(self, size, count):
         model = gpt2(GPT2_SIZES[size], meta=True)
         assert sum(p.numel() for p in model.parameters()) == count
@@ -244,21 +237,7 @@ class TestConfig:
         assert GPTConfig(**dataclasses.asdict(c)) == c
         assert dataclasses.replace(TINY, n_layers=9).d_ff == TINY.d_ff
 
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("vocab_size", 0),
-            ("context_length", -1),
-            ("n_layers", 2.0),
-            ("n_heads", True),
-            ("d_model", "64"),
-            ("d_ff", 0),
-            ("n_heads", 5),
-            ("dropout", 1.0),
-            ("dropout", -0.1),
-            ("dropout", math.nan),
-        ],
-    )
+    @pytest.mark.parametrize(("field", "value"), CASES["fields out of range"])
     def test_errors(self, field, value):
         with pytest.raises(ValueError, match=f"{field}={value!r}"):
             GPTConfig(**{field: value})

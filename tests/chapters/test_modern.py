@@ -585,24 +585,12 @@ def test_a_run_of_the_command_line_says_what_it_is_and_goes_on(prepared, capsys,
     fails(capsys, ["train", "--architecture", "gpt2", "--window", "9"], 2, "--window", "gpt2")
 
 
-DEFAULTS = {
-    (): ("swift", "muon", 0.03),
-    ("--optimizer", "adamw"): ("swift", "adamw", 3.5e-3),
-    ("--architecture", "gpt2"): ("gpt2", "adamw", 3.5e-3),
-    ("--architecture", "storyteller"): ("storyteller", "muon", 0.03),
-    ("--preset", "village"): ("gpt2", "adamw", 3.5e-3),
-    ("--preset", "village", "--architecture", "llama"): ("llama", "adamw", 3.5e-3),
-    ("--preset", "text"): ("gpt2", "adamw", 2e-3),
-    ("--size", "nano"): ("gpt2", "adamw", 3.5e-3),
-}
-
-
-@pytest.mark.parametrize("options", DEFAULTS)
+@pytest.mark.parametrize(("options", "defaults"), CASES["defaults by options"])
 def test_the_command_line_trains_a_swift_with_muon_unless_its_options_say_other(
-    options, prepared, monkeypatch
+    options, defaults, prepared, monkeypatch
 ):
     plan = planned(monkeypatch, ["--data", "runs/data/mine", *options])
-    assert (plan.model.architecture, plan.optimizer, plan.train.lr) == DEFAULTS[options]
+    assert [plan.model.architecture, plan.optimizer, plan.train.lr] == defaults
 
 
 @pytest.mark.gate

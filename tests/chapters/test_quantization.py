@@ -320,10 +320,7 @@ def test_saved_and_loaded(folder, tokenizer):
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(
-    ("scheme", "said"),
-    CASES["a folder that was changed is refused in a line"],
-)
+@pytest.mark.parametrize(("scheme", "said"), CASES["a folder that was changed is refused in a line"])
 def test_a_folder_that_was_changed_is_refused_in_a_line(folder, scheme, said):
     path = folder / "config.json"
     saved = json.loads(path.read_text("utf-8")) | {"quantization": scheme}

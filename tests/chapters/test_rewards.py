@@ -167,10 +167,7 @@ def test_masked_places_leave_the_gradient_alone(far):
     assert new.grad.isfinite().all() and new.grad[0, 1] == 0
 
 
-@pytest.mark.parametrize(
-    ("rewards", "advantages"),
-    CASES["rewards are compared in float64"],
-)
+@pytest.mark.parametrize(("rewards", "advantages"), CASES["rewards are compared in float64"])
 def test_rewards_are_compared_in_float64(rewards, advantages):
     found = group_advantages(rewards, 2)
     assert found.dtype == torch.float32

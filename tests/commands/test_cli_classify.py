@@ -152,10 +152,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, cap
     assert not out.exists()
 
 
-@pytest.mark.parametrize(
-    "options, says",
-    CASES["options that do not fit are one line"],
-)
+@pytest.mark.parametrize("options, says", CASES["options that do not fit are one line"])
 def test_options_that_do_not_fit_are_one_line(folder, weather, out, capsys, options, says):
     fails(capsys, finetune(folder, weather, out, *options.split()), 2, says)
     assert not out.exists()
@@ -276,10 +273,7 @@ def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys)
     assert (out / "model.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    CASES["a fault is named by its line"],
-)
+@pytest.mark.parametrize(("text", "says"), CASES["a fault is named by its line"])
 def test_a_fault_is_named_by_its_line(tmp_path, text, says):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=f"a.csv, {says}"):

@@ -218,10 +218,7 @@ def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys,
     fails(capsys, [*RESUME, "--minutes", "1"], 2, words)
 
 
-@pytest.mark.parametrize(
-    "content, words",
-    CASES["generate refuses settings that have no place"],
-)
+@pytest.mark.parametrize("content, words", CASES["generate refuses settings that have no place"])
 def test_generate_refuses_settings_that_have_no_place(content, words, trained, capsys):
     (trained / "my.toml").write_text(content, encoding="utf-8")
     fails(capsys, ["generate", "--checkpoint", "runs/mine", "--config", "my.toml"], 2, "my.toml", words)
@@ -347,10 +344,7 @@ def press_before(patch, owner, name):
     patch.setattr(owner, name, pressed)
 
 
-@pytest.mark.parametrize(
-    "argv, place",
-    CASES["ctrl c is one line"],
-)
+@pytest.mark.parametrize("argv, place", CASES["ctrl c is one line"])
 def test_ctrl_c_is_one_line(argv, place, prepared, capsys, monkeypatch):
     monkeypatch.setattr(place, interrupt)
     assert main(argv.split()) == 130

@@ -101,18 +101,7 @@ def test_it_goes_on_learning_on_text_of_its_own_tokens(name, capsys):
     Path("mine.txt").write_text("\n\n".join(f"A moth read page {n} aloud." for n in range(60)), "utf-8")
     data = ["--data", "runs/data/own"]
     said(capsys, ["prepare", "mine.txt", *data, "--tokenizer", name])
-    steps = [
-        "--steps",
-        "2",
-        "--eval-every",
-        "2",
-        "--minutes",
-        "0",
-        "--batch-size",
-        "2",
-        "--context-length",
-        "32",
-    ]
+    steps = "--steps 2 --eval-every 2 --minutes 0 --batch-size 2 --context-length 32".split()
     said(capsys, ["train", "--init", name, *data, *steps, "--checkpoint", "runs/on"])
     before, after = load(name, "cpu"), load("runs/on", "cpu")
     assert after.tokenizer.encode("Mara 12") == before.tokenizer.encode("Mara 12")

@@ -301,10 +301,7 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
     assert "--init" not in out and "--preset text" in out
 
 
-@pytest.mark.parametrize(
-    "tokenizer, words",
-    CASES["what has no tokenizer is one line before the work"],
-)
+@pytest.mark.parametrize("tokenizer, words", CASES["what has no tokenizer is one line before the work"])
 def test_what_has_no_tokenizer_is_one_line_before_the_work(tokenizer, words, smol, capsys, monkeypatch):
     monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
     Path("hollow").mkdir()

@@ -74,10 +74,7 @@ def test_a_line_may_hold_several_mistakes_with_one_message(exercises):
     assert number.mistakes == [(2, percent), (50, percent), (0, "Nothing.")]
 
 
-@pytest.mark.parametrize(
-    ("mistakes", "says"),
-    CASES["an authors slip is named"],
-)
+@pytest.mark.parametrize(("mistakes", "says"), CASES["an authors slip is named"])
 def test_an_authors_slip_is_named(exercises, mistakes, says):
     function, _ = exercises
     with pytest.raises(ValueError, match=says):

@@ -93,10 +93,7 @@ def test_gsm8k_asks_for_a_number(tmp_path):
     assert items[0].prompt == "Question: Mara has 2 keys and finds 3. How many?\nAnswer:"
 
 
-@pytest.mark.parametrize(
-    "text, number",
-    CASES["the number of an answer"],
-)
+@pytest.mark.parametrize("text, number", CASES["the number of an answer"])
 def test_the_number_of_an_answer(text, number):
     assert read_number(text) == number
 

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.cases import cases
 from torch import distributed as dist
 
 from companion import training
 from companion.cli import main
 from companion.runtime.training import reports
+
+CASES = cases(__file__)
 
 pytestmark = [
     pytest.mark.gate,
@@ -171,23 +174,7 @@ SPECS = {
     "too high": alike(*RUN) | {"env": [{"RANK": 2}, {"RANK": 3}]},
     "never comes": alike(*RUN) | {"env": [{"WORLD_SIZE": 3}, {"WORLD_SIZE": 3}], "join": 3},
 }
-WRONG = {
-    "no such option": "unrecognized arguments: --stepps 1",
-    "no data": "--data=nowhere is not there; prepare a text",
-    "not divided": "accumulate=3 must be a multiple of the 2 processes",
-    "saved with 1 batch": "processes cannot share the 1 of a step; start 1",
-    "no GPU": "device='cuda' is not there",
-    "one device": "device='cuda:1' is one for all processes; use cpu, or cuda",
-    "muon, fsdp": "--parallel=fsdp: Muon needs whole matrices",
-    "compiled, fsdp": "--parallel=fsdp cannot be compiled here",
-    "other options": "the processes disagree on lr: 0.02 in process 0, 0.01 in process 1; start all with",
-    "other parallel": "the processes disagree on parallel: None in process 0, 'fsdp' in process 1",
-    "other data": "the processes disagree on",
-    "one alone": "nowhere.toml",
-    "folder taken": "--checkpoint=ddp holds a model already",
-    "never comes": "not all 3 processes came to 127.0.0.1:",
-    "port in use": "is in use (Address already in use); take another",
-}
+WRONG = CASES["wrong"]
 
 
 @pytest.fixture(scope="module")

@@ -419,29 +419,14 @@ def gpt2_with(**changes):
 
 MOVED = tokenizer_file({}, None, x=5)["added_tokens"]
 WRONG = {
-    "no file": ("tokenizer.json", None, "is missing"),
-    "no JSON": ("tokenizer.json", "{", "is not whole JSON"),
-    "a list": ("tokenizer.json", "[]", "is not whole JSON"),
-    "no JSON beside it": ("tokenizer_config.json", "{", "is not whole JSON"),
-    "nothing in it": ("tokenizer.json", "{}", "it holds no model"),
-    "another kind": (
-        "tokenizer.json", gpt2_with(model={"type": "WordPiece", "vocab": {}}), "its model is 'WordPiece'"),
-    "another decoder": (
-        "tokenizer.json", gpt2_with(decoder={"type": "WordPiece", "prefix": "##", "cleanup": True}),
-        "its decoder is WordPiece"),
-    "no decoder": ("tokenizer.json", gpt2_with(decoder=None), "its decoder is None"),
-    "what the library refuses": (
-        "tokenizer.json", gpt2_with(pre_tokenizer={"type": "Nonsense"}),
-        "the library tokenizers cannot read it"),
-    "added tokens of no form": ("tokenizer.json", gpt2_with(added_tokens=[3]), "added_tokens are no list"),
+    **CASES["a damaged file"],
     "another id": (
-        "tokenizer.json", gpt2_with(added_tokens=MOVED),
-        "its added token '<x>' has the id 5, which must be 7"),
-    "an id twice": (
-        "tokenizer.json", gpt2_with(model={"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}),
-        "vocab does not give each token an id of its own"),
+        "tokenizer.json",
+        {"added_tokens": MOVED},
+        "its added token '<x>' has the id 5, which must be 7",
+    ),
     "a template of no text": ("chat_template.jinja", b"\xff", "is no text"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "data", "said"), WRONG.values(), ids=WRONG)
@@ -449,6 +434,8 @@ def test_a_damaged_file_is_named_in_one_line(name, data, said, tmp_path):
     path = write_family("GPT-2", tmp_path) / name
     if data is None:
         path.unlink()
+    elif isinstance(data, dict):
+        path.write_text(gpt2_with(**data))
     else:
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
     with raises_one_line(ValueError, f"{re.escape(str(path))}.* {said}"):

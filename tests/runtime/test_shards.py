@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.cases import cases, texts
 from support.folders import one_line
 
 from companion.datasets import encode_documents, load_prepared, prepare, random_batches, token_stream
@@ -29,6 +30,10 @@ from companion.runtime.files.whole_files import claim, reading
 from companion.tokenization import BPETokenizer, Tokenizer
 from companion.training import TrainConfig, evaluate, training_batches
 from companion.village import load_split
+
+TEXTS = texts(__file__)
+
+CASES = cases(__file__)
 
 ROOT = Path(shards.__file__).parents[3]
 STORIES = load_split("train")[:160]
@@ -256,16 +261,7 @@ def test_where_nothing_is_left_nothing_is_written(bpe, tmp_path, documents):
     assert held(tmp_path) == {} and not (tmp_path / BEGUN).exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"val_fraction": 0}, "val_fraction=0"),
-        ({"val_fraction": 1.0}, "val_fraction=1"),
-        ({"processes": 0}, "processes=0"),
-        ({"shard_bytes": 0}, "shard_bytes=0"),
-        ({"documents": "one text"}, "documents='one text' must be a list of texts"),
-    ],
-)
+@pytest.mark.parametrize(("options", "words"), CASES["arguments out of range"])
 def test_arguments_out_of_range(bpe, tmp_path, options, words):
     with pytest.raises((ValueError, TypeError), match=words):
         write(tmp_path / "new", bpe, **options)
@@ -367,30 +363,7 @@ def test_a_damaged_shard_of_before_is_made_again(whole, bpe, tmp_path):
     assert {p.name for p in tmp_path.iterdir() if p.name.startswith(".")} <= {".claim", ".lock"}
 
 
-CHILD = """
-import json, sys, time
-
-import numpy as np
-
-def stream(documents, tokenizer):  # token_stream, without the seconds that it takes to import torch
-    yield np.array([tokenizer.special_tokens["<|endoftext|>"]], np.uint16)
-    for document in documents:
-        yield np.array([*tokenizer.encode(document), tokenizer.special_tokens["<|endoftext|>"]], np.uint16)
-
-def slowly(documents, seconds):
-    for document in documents:
-        time.sleep(seconds / len(documents))
-        yield document
-
-if __name__ == "__main__":
-    from companion.tokenization import BPETokenizer
-    from companion.runtime.data.shards import write_shards
-
-    plan = json.load(open(sys.argv[1]))
-    tokenizer, documents = BPETokenizer.load(plan["tokenizer"]), slowly(plan["documents"], plan["seconds"])
-    print("begun", flush=True)
-    write_shards(plan["out"], documents, tokenizer, stream, BPETokenizer.load, **plan["options"])
-"""
+CHILD = TEXTS["CHILD"]
 
 
 def begin(tmp_path, bpe, processes, seconds):

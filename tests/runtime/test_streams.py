@@ -168,10 +168,7 @@ def test_files_folders_and_patterns(folder):
     assert found("nowhere") == found("") == found() == ([], [])
 
 
-@pytest.mark.parametrize(
-    ("names", "words"),
-    CASES["names that are wrong"],
-)
+@pytest.mark.parametrize(("names", "words"), CASES["names that are wrong"])
 def test_names_that_are_wrong(folder, names, words):
     with pytest.raises(ValueError, match=words):
         found(*names)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.cases import cases
 from support.paraphrases import ASKED, OTHERS, halves
 
 from companion.serve.faq import (
@@ -13,6 +14,8 @@ from companion.serve.faq import (
     read_frequent,
     read_glossary,
 )
+
+CASES = cases(__file__)
 
 ROWS = read_frequent()
 INDEX = Index(ROWS)
@@ -72,17 +75,7 @@ def test_the_threshold_is_said_to_be_what_was_measured():
     assert [*map(int, numbers.groups())] == [len(asked), right, wrong, len(others)]
 
 
-@pytest.mark.parametrize(
-    "question, name",
-    [
-        ("What is self-attention?", "self-attention"),
-        ("what's a residual connection", "residual connection"),
-        ("What does perplexity mean?", "perplexity"),
-        ("explain backpropagation", "backpropagation"),
-        ("What are logits, please?", "logits"),
-        ("What is meant by the KV cache?", "kv cache"),
-    ],
-)
+@pytest.mark.parametrize("question, name", CASES["terms of the glossary"])
 def test_a_term_of_the_glossary_is_explained_and_its_chapter_is_named(question, name):
     found = COURSE.find(question)
     assert found == read_glossary()[name] and re.search(r"^the glossary, chapter \d+: \w", found.source)
@@ -96,19 +89,7 @@ def test_the_questions_of_issue_46_are_answered_and_their_source_is_said():
     assert "companion chat --model smollm2" in COURSE.find("is there a general assistant").answer
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "What is the key?",  # a thing of the village; "What is a key?" is about attention
-        "What is the capital of France?",
-        "What color is the mask?",
-        "What is the baker called?",
-        "attention",
-        "Hi! Who are you?",
-        "Tell a story about attention.",
-        "",
-    ],
-)
+@pytest.mark.parametrize("text", CASES["no question about the course"])
 def test_what_is_no_question_about_the_course_is_left_to_the_model(text):
     assert COURSE.find(text) is None
 
@@ -120,59 +101,15 @@ def test_the_reading_time_is_readmes():
     assert f"About {hours} hours" in COURSE.find("How long does the course take?").answer
 
 
-@pytest.mark.parametrize(
-    "question, source",
-    [
-        ("What is attention?", "the glossary, chapter 4: Attention"),
-        ("what is perplexity", "the glossary, chapter 2: Datasets and n-gram models"),
-        ("how long does it take", "How long does the course take?"),
-        ("how long is a chapter", "How long does a chapter take?"),
-        ("what is top-p", "What is top-p?"),
-        ("What does top p do?", "What is top-p?"),
-        ("what is a token", "What is a token?"),
-        ("how do i start", "How do I start?"),
-        ("Where do I start?", "How do I start?"),
-        ("How much does it cost?", "Does it cost anything or need an account?"),
-        ("What do the colors mean?", "What do the colors and marks mean?"),
-        ("Where is the village?", "What is the village?"),
-        ("Is a GPU required?", "Do I need a GPU?"),
-    ],
-)
+@pytest.mark.parametrize("question, source", CASES["questions about the course"])
 def test_questions_about_the_course_that_must_be_found(question, source):
     found = COURSE.find(question).source
     assert found in (source, f"the list of frequent questions: “{source}”")
 
 
-@pytest.mark.parametrize(
-    "question",
-    """
-    what is 2+2
-    Who is Otto?
-    Who is the baker?
-    Who are you?
-    Who made you?
-    How are you?
-    What is your name?
-    What can you do?
-    What do you know?
-    Is it raining?
-    What is the time?
-    What is love?
-    What is the answer?
-    Why?
-    Why is Mara sad?
-    Help!
-    Can you help me?
-    Where is Mara?
-    How many nuts does Otto have?
-    Where can I buy bread in the village?
-    How do I train a dog?
-    What does a judge earn?
-    How long is a river?
-    """.strip().splitlines(),
-)
+@pytest.mark.parametrize("question", CASES["only their first words shared"])
 def test_questions_that_share_only_their_first_words_with_a_frequent_one_are_not(question):
-    assert COURSE.find(question.strip()) is None
+    assert COURSE.find(question) is None
 
 
 def test_no_frequent_question_is_without_content():

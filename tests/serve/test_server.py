@@ -513,29 +513,14 @@ def test_bad_fields_are_400(url, fields, message, param):
     refused(url, 400, fields, message, param)
 
 
-FIELDS = (
-    "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens metadata"
-    " modalities n parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_retention"
-    " reasoning_effort response_format safety_identifier seed service_tier stop store stream stream_options"
-    " temperature tool_choice tools top_logprobs top_p user verbosity web_search_options"
-).split()
-IDLE = json.loads("""{
-    "frequency_penalty": 0.0, "function_call": "none", "functions": [], "logit_bias": {}, "logprobs": false,
-    "modalities": ["text"], "n": 1, "parallel_tool_calls": true, "presence_penalty": 0, "stop": [],
-    "reasoning_effort": "none", "response_format": {"type": "text"}, "service_tier": "auto", "stream": false,
-    "stream_options": {"include_usage": false}, "tool_choice": "none", "tools": [], "top_logprobs": 0,
-    "user": "me"
-}""")
-
-
-@pytest.mark.parametrize("fields", [dict.fromkeys(FIELDS), IDLE, {"tool_choice": "auto", "top_p": 0}])
+@pytest.mark.parametrize("fields", CASES["what asks for nothing"])
 def test_what_asks_for_nothing_is_as_if_absent(url, fields):
     usual = {"max_tokens": 5, "temperature": 0, "seed": 1}
     wanted, found = said(url, **usual), said(url, **fields | usual)
     assert found["choices"] == wanted["choices"] and found["usage"] == wanted["usage"]
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", CASES["what asks for nothing"][0])
 def test_null_alone_is_as_if_absent(url, name):
     assert said(url, max_tokens=1, **{name: None})["usage"]["completion_tokens"] == 1
 

@@ -11,13 +11,7 @@ from companion.gpt import GPTConfig, gpt2
 from companion.runtime.training import resuming
 from companion.runtime.training.resuming import restore
 from companion.runtime.training.validation import data_identity
-from companion.training import (
-    TrainConfig,
-    Trainer,
-    load_checkpoint,
-    train,
-    training_batches,
-)
+from companion.training import TrainConfig, Trainer, load_checkpoint, train, training_batches
 
 WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()
 
@@ -34,13 +28,7 @@ def small_model(data, dropout=0.2, seed=3, **shape):
 
 
 def config(**changes) -> TrainConfig:
-    fields = {
-        "steps": 40,
-        "batch_size": 3,
-        "context_length": 29,
-        "eval_every": 17,
-        "seed": 4,
-    }
+    fields = {"steps": 40, "batch_size": 3, "context_length": 29, "eval_every": 17, "seed": 4}
     fields |= {"dtype": "float32", "device": "cpu"} | changes
     return TrainConfig(**{"warmup_steps": min(5, fields["steps"])} | fields)
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.cases import cases
 
 from companion.village import VILLAGE, judge, load_split
 from companion.village.dialogues import (
@@ -23,16 +24,10 @@ from companion.village.dialogues import (
 )
 from companion.village.words import KINDS
 
-VILLAGE_SAYS = {  # sentences of the village that are true or not, to be judged after the story
-    "who has": '"What a lovely {x} {y} has!" said {o}, and {y} blushed.',
-    "where is somebody": '"Where is {x}?" asked {o}. It was easy: at the {y}.',
-    "how many": "{z} counted the {x} again. There were still {y}.",
-    "who is": "The {x} {y} winked. You could never tell with {y}.",
-    "who broke": '"Who broke the {x}?" It was {y}, but nobody was angry.',
-    "where is the thing": '"Where is the {x}?" asked {o}. It was at the {y}.',
-    "whose": "The {x} {o} borrowed still belonged to {y}.",
-    "what color": "The {y} {x} {o} polished shone until {p} clapped.",
-}
+CASES = cases(__file__)
+
+VILLAGE_SAYS = CASES["the village says"]
+"""Sentences of the village that are true or not, to be judged after the story."""
 
 
 def slots(form, text):

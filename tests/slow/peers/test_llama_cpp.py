@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.cases import cases
 
 from companion import load
 from companion.caching import KVCache
@@ -30,6 +31,8 @@ from companion.village import load_split
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 from engines import LlamaCpp, Ours, compare, dequantized
 from support.weights import noisy
+
+CASES = cases(__file__)
 
 BUILD = "needs llama-cpp-python, which is built from source: pip install llama-cpp-python==0.3.36"
 llama_cpp = pytest.importorskip("llama_cpp", reason=BUILD)
@@ -47,18 +50,7 @@ MODELS = {
     "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"head_width": 16}, qkv_bias=True)),
     "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
 }
-TEXTS = [
-    "",
-    " ",
-    "Once",
-    "  Once  upon \t a\n\ntime,   \n ",
-    "Zoë's naïve café: «Ça va?»",
-    "🙂🙃 猫が三匹。 Ωμέγα",
-    "it's 1,024 o'clock; we'll sail at 7:30! x=y_z the'S I'LL\r\n",
-    "a <|endoftext|> b<|endoftext|><|user|> c <|end|>",
-    "<|endoftext",
-    "\u00a0no\u2003break\u200bspaces",
-]
+TEXTS = CASES["texts"]
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+from support.cases import texts
+
 from companion.book.api import modules
 from companion.book.manifest import Book
+
+TEXTS = texts(__file__)
 
 BOOK = Book.read(Path(__file__).parents[3])
 
@@ -16,34 +20,10 @@ NAMES = MADE + [f"api/{module}" for module in modules(BOOK)] + CHAPTERS
 KINDS = [*MADE, f"api/{FIRST.module}", f"chapters/{FIRST.name}"]
 """One page of each kind."""
 
-OVERFLOWING = """() => {
-  const wide = [];
-  const scrolls = (e) => {
-    for (let p = e; !p.matches(".bd-article-container"); p = p.parentElement)
-      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(p).overflowX)) return true;
-    return false;
-  };
-  for (const e of document.querySelectorAll(".bd-article-container *")) {
-    const box = e.getBoundingClientRect();
-    const seen = box.width && !e.closest("mjx-assistive-mml");
-    if (e.matches("div.math > mjx-container") && box.left < 0) wide.push("an equation begins out of sight");
-    if (seen && box.right > innerWidth + 1 && !scrolls(e.parentElement))
-      wide.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`);
-  }
-  const page = document.documentElement.scrollWidth;
-  return page > innerWidth ? [`the page is ${page} wide`, ...wide] : wide;
-}"""
+OVERFLOWING = TEXTS["OVERFLOWING"]
 """What is wider than the page, in words."""
 
-ONE_OF_EACH = """() => {
-  const seen = new Set();
-  for (const span of document.querySelectorAll(".highlight pre span[class]:not(:has(*))")) {
-    const kind = `${span.className} in ${span.parentElement.className}`;
-    if (seen.has(kind) || !span.checkVisibility()) span.replaceWith(span.textContent);
-    else seen.add(kind);
-  }
-  for (const pre of document.querySelectorAll(".highlight pre")) pre.normalize();
-}"""
+ONE_OF_EACH = TEXTS["ONE OF EACH"]
 """Leaves one of each kind of the colored words that code shows: a chapter has 8,000, and axe is slow."""
 
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 import torch
+from support.cases import texts
 from support.marks import mark
 
 from companion.caching import KVCache
@@ -11,37 +12,11 @@ from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 
-LOAD = """async () => {
-  const [gpt, { Tokenizer }, marks] = await Promise.all(
-    ["gpt", "tokenizer", "marks"].map((name) => import(`/_static/teller/${name}.js`)));
-  const described = await (await fetch("/_static/model/model.json")).json();
-  const buffer = await (await fetch("/_static/model/weights.bin")).arrayBuffer();
-  const patterns = marks.readPatterns(await (await fetch("/_static/model/marks.json")).json());
-  const model = new gpt.GPT(described.config, gpt.readWeights(buffer, described.tensors));
-  const tokenizer = new Tokenizer(described.tokenizer);
-  window.ours = { ...gpt, ...marks, model, tokenizer, patterns, config: described.config };
-}"""
-GREEDY = """([prompts, most]) => prompts.map((given) => {
-  const { model, config, argmax, KVCache } = ours;
-  const cache = new KVCache(config);
-  let logits;
-  for (const token of given) ({ logits } = model.forward(token, cache));
-  const told = [];
-  while (told.length < most) {
-    told.push(argmax(logits));
-    if (told.at(-1) === given[0]) break;
-    ({ logits } = model.forward(told.at(-1), cache));
-  }
-  return told;
-})"""
-READ = """(tokens) => {
-  const cache = new ours.KVCache(ours.config);
-  const read = tokens.map((token) => ours.model.forward(token, cache));
-  return {
-    logits: read.map(({ logits }) => [...logits]),
-    looked: read.map(({ looked }) => looked.map((heads) => heads.map((weights) => [...weights]))),
-  };
-}"""
+TEXTS = texts(__file__)
+
+LOAD = TEXTS["LOAD"]
+GREEDY = TEXTS["GREEDY"]
+READ = TEXTS["READ"]
 MARK = """(texts) => texts.map((text) => ours.mark(text, ours.patterns).map(
   ({ sentence, start, end, grammar, names }) => [sentence, start, end, grammar, names.map(
     ({ word, start, end, state }) => [word, start, end, state])]))"""
@@ -117,12 +92,7 @@ def test_ids_are_python_s(page, tokenizer):
 
 
 def test_special_tokens_are_no_text_of_a_story(page):
-    told = page.evaluate("""() => {
-      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
-      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
-      const text = tokenizer.decoder();
-      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
-    }""")
+    told = page.evaluate(TEXTS["SPECIAL TOKENS"])
     assert told == ["Aé", [256, 257, 258]]
 
 

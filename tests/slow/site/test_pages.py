@@ -8,9 +8,12 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from opened import BOOK, CHAPTERS, FIRST, KINDS, NAMES, ONE_OF_EACH, OVERFLOWING
+from support.cases import texts
 
 from companion.book.check import has_image
 from companion.book.text import code_cells, read_notebook
+
+TEXTS = texts(__file__)
 
 EACH_CHAPTER = pytest.mark.parametrize("shown", CHAPTERS, indirect=True)
 CUT = """(all) => all.filter((pre) => pre.checkVisibility() && pre.scrollWidth > pre.clientWidth + 1)
@@ -26,15 +29,7 @@ def test_its_equations_are_rendered(shown):
 
 
 def test_its_figures_are_there_have_words_and_fit(shown):
-    figures = shown.page.evaluate(
-        """() => [...document.querySelectorAll(".bd-article img")].map((image) => {
-            image.scrollIntoView();
-            const article = document.querySelector(".bd-article").getBoundingClientRect();
-            const box = image.getBoundingClientRect();
-            return {alt: image.alt, loaded: image.complete && image.naturalWidth > 0, width: box.width,
-                    fits: box.left >= article.left - 1 && box.right <= article.right + 1};
-        })"""
-    )
+    figures = shown.page.evaluate(TEXTS["FIGURES"])
     for figure in figures:
         assert figure["loaded"] and figure["fits"], figure
         assert len(figure["alt"]) > 20 and figure["width"] > 200, figure
@@ -48,13 +43,7 @@ def test_its_figures_are_there_have_words_and_fit(shown):
 
 
 def test_no_markup_is_left_raw(shown):
-    text = shown.page.evaluate(
-        """() => {
-            const copy = document.querySelector(".bd-article-container").cloneNode(true);
-            copy.querySelectorAll("pre, code, mjx-container, script, dt.sig").forEach((e) => e.remove());
-            return copy.textContent;
-        }"""
-    )
+    text = shown.page.evaluate(TEXTS["WORDS"])
     raw = re.findall(r":::.*|\{[a-z:]+\}`.*|\$[^$\n]*\$|\\tag|\*\*.*|<details.*|^#+ .*", text, re.MULTILINE)
     assert raw == []
 
@@ -215,19 +204,5 @@ def test_a_search_finds_pages_without_a_complaint(opened):
 
 @pytest.mark.parametrize("name", ["index.html", f"chapters/{FIRST.name}.html"])
 def test_a_script_that_comes_into_a_page_does_not_run(opened, name):
-    ran = opened(name).page.evaluate(
-        """async () => {
-            const script = document.createElement("script");
-            script.textContent = "window.ran = true";
-            document.head.append(script);
-            const button = document.createElement("div");
-            button.innerHTML = "<b onclick='window.ran = true'>x</b><img src=x onerror='window.ran = true'>";
-            document.body.append(button);
-            button.querySelector("b").click();
-            let asked = true;
-            await fetch("http://127.0.0.1:9/").catch(() => (asked = false));
-            await new Promise((done) => setTimeout(done, 200));
-            return [window.ran ?? false, asked];
-        }"""
-    )
+    ran = opened(name).page.evaluate(TEXTS["FOREIGN SCRIPT"])
     assert ran == [False, False]

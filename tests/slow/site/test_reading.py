@@ -5,9 +5,12 @@ from urllib.parse import quote
 
 import pytest
 from opened import BOOK
+from support.cases import cases
 
 from companion.book.terms import chapter_terms
 from companion.book.text import read_notebook
+
+CASES = cases(__file__)
 
 WITH_EQUATIONS = BOOK.find("17")
 """A chapter with an equation that is too wide for a phone, and others that are not."""
@@ -28,21 +31,7 @@ def test_search_finds_a_term_of_each_chapter(tab, chapter):
     assert any(f"chapters/{chapter.name}.html" in link for link in links), (word, links)
 
 
-@pytest.mark.parametrize(
-    ("words", "chapter"),
-    [
-        ("tokenizer", "01_tokenization"),
-        ("bigrams", "02_datasets"),
-        ("perplexity", "02_datasets"),
-        ("softmax", "02_datasets"),
-        ("attention", "04_attention"),
-        ("residual stream", "05_blocks"),
-        ("temperature", "08_generation"),
-        ("KV cache", "09_caching"),
-        ("rotary positions", "10_modern"),
-        ("LoRA", "17_lora"),
-    ],
-)
+@pytest.mark.parametrize(("words", "chapter"), CASES["a word leads to its chapter"])
 def test_search_leads_first_to_the_paragraph_that_defines_a_term_and_then_to_the_glossary(
     tab, words, chapter
 ):

@@ -5,9 +5,12 @@ import json
 import pytest
 import torch
 from opened import BOOK, ONE_OF_EACH, OVERFLOWING, Opened
+from support.cases import texts
 
 from companion.book.model import CHECKPOINT
 from companion.book.teller import PLACES
+
+TEXTS = texts(__file__)
 
 TOOLS = {kind: f"chapters/{chapter}.html" for chapter, (_, kind) in PLACES.items()}
 TELL = TOOLS["tell"]
@@ -129,15 +132,7 @@ def test_a_finished_story_shows_a_word_that_was_in_doubt_or_recalled(still):
     assert len(seen) == 1 and seen[0] != "."
 
 
-STOP_AT_THE_TWELFTH = """() => {
-  const teller = document.querySelector(".teller");
-  const stop = [...teller.querySelectorAll("button")].find((button) => button.textContent === "Stop");
-  new MutationObserver((_, observer) => {
-    if (teller.querySelectorAll(".token").length < 12) return;
-    observer.disconnect();
-    stop.click();
-  }).observe(teller, { childList: true, subtree: true });
-}"""
+STOP_AT_THE_TWELFTH = TEXTS["STOP AT THE TWELFTH"]
 """Clicks from within the page, at once: on a busy machine, a click from outside may come too late."""
 
 
@@ -157,16 +152,7 @@ def test_a_story_comes_word_by_word_and_stops(opened):
 
 def test_with_reduced_motion_the_story_comes_whole(still):
     page = still(TELL).page
-    page.evaluate(
-        """() => {
-          window.counts = new Set();
-          const look = () => {
-            counts.add(document.querySelectorAll(".teller .token:not(.beginning)").length);
-            requestAnimationFrame(look);
-          };
-          look();
-        }"""
-    )
+    page.evaluate(TEXTS["COUNTS"])
     use(page, "tell")
     page.wait_for_function(
         "() => counts.has(document.querySelectorAll('.teller .token:not(.beginning)').length)"
@@ -298,11 +284,7 @@ def test_the_cache_grows_by_a_column_a_token(opened):
     tokens = page.locator(".teller canvas").first.evaluate("e => e.width")
     assert page.locator(".teller canvas").count() == 2 * config["n_layers"]
     assert f"= {tokens * each:,} bytes" in page.locator(".teller .facts").inner_text()
-    painted = """e => {
-      const { data } = e.getContext("2d").getImageData(0, 0, e.width, e.height);
-      const seen = [...data.keys()].filter((i) => i % 4 === 3 && data[i]);
-      return new Set(seen.map((i) => (i >> 2) % e.width)).size;
-    }"""
+    painted = TEXTS["PAINTED"]
     set_slider(page, "tokens read", 3)
     assert page.locator(".teller canvas").first.evaluate(painted) == 3
     page.get_by_role("button", name="One on", exact=True).click()
