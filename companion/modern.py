@@ -56,7 +56,7 @@ class RoPE(nn.Module):
     Args:
         width: Width D of an attention head. Must be even.
         context_length: Largest number of positions.
-        theta: Pair i rotates by position * theta ** (-2 i / D).
+        theta: Pair i rotates by position * theta^(-2 i / D).
         factor: Llama 3's context extension: speeds below one turn in `original` positions are divided by it.
         original: Context length of the training before that extension.
 

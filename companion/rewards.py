@@ -57,7 +57,7 @@ def best_of(teller, prompt: str, n: int, score: Callable, seed=None, **options) 
         score: Called as score(text, ended), where ended says whether the text came to its end; returns a
             number.
         seed: Seed of the random numbers.
-        **options: Passed to the generation, for example temperature.
+        options: Passed to the generation, for example temperature.
 
     Raises:
         ValueError: If a score is not finite, or if n is below 1.

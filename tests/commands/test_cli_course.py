@@ -190,6 +190,7 @@ def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypa
     monkeypatch.setattr(course, "look", lambda plan, name: {})
     monkeypatch.setattr(reward, "load_split", lambda name: stories)
     monkeypatch.setattr(reward, "look", lambda teller, n, seed: measure(teller, 4, seed))
+    monkeypatch.setattr(reward, "STRANGER", 99)
     monkeypatch.setattr(
         "companion.commands.reward.true_story", lambda text, ended=True: text.count("e") / 999
     )
