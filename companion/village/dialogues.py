@@ -18,7 +18,7 @@ from companion.village.facts import State
 from companion.village.judge import Reading, judge
 from companion.village.machine import VILLAGE
 from companion.village.splits import fresh
-from companion.village.strangers import DECLINE, strange_messages
+from companion.village.strangers import DECLINE, WORDS, strange_messages
 from companion.village.tasks import checked_kinds, moments
 from companion.village.words import KINDS, NUMBERS, read_table
 
@@ -39,11 +39,41 @@ ASKED = {
 }
 """The kinds of questions. z, where there is one, is whom the x belong to."""
 
+PLAIN = {kind: tuple(asked["plain"]) for kind, asked in _TABLE["asked"].items()}
+"""More wordings of each kind of question, as people type them; only `chat_course` has them."""
+HELD_OUT_PLAIN = {kind: tuple(asked["held_out"]) for kind, asked in _TABLE["asked"].items()}
+"""Wordings of each kind of which no model learns, to test it."""
+
 NOBODY = "Nobody said."
 """The answer to a question about what the story does not mention."""
 ORDERS = tuple(_TABLE["orders"]["strict"])
-LOOSE_ORDERS = tuple(_TABLE["orders"]["loose"])
-"""Orders in other words, some of which leave out the person or the thing."""
+OPENINGS = tuple(_TABLE["orders"]["openings"])
+"""How an order in other words begins."""
+SUBJECTS = tuple(_TABLE["orders"]["subjects"])
+"""What a story is ordered about: some leave out the person or the thing, or both."""
+SHORT_ORDERS = tuple(_TABLE["orders"]["short"])
+
+
+def _mark_of(opening: str) -> str:
+    """What ends an order that begins so."""
+    return "?" if opening.startswith(("Can", "Could")) else "."
+
+
+def _loose_orders() -> tuple[str, ...]:
+    """Each opening with each subject, and the short orders."""
+    found = []
+    for opening in OPENINGS:
+        for subject in SUBJECTS:
+            found.append(f"{opening}{subject}{_mark_of(opening)}")
+    return (*found, *SHORT_ORDERS)
+
+
+LOOSE_ORDERS = _loose_orders()
+"""Orders in other words, for `chat_course`."""
+BARE_ORDERS = tuple(opening + _mark_of(opening) for opening in OPENINGS)
+"""Those of them that leave the person and the thing to the teller."""
+HELD_OUT_ORDERS = tuple(_TABLE["orders"]["held_out"])
+"""Orders of which no model learns, to test it."""
 SUMMARIES = ("Tell it in one sentence.", "How does it end, in one sentence?")
 SUMMARY = "In the end the {r} {A} has the {c} {n} at the {p}."
 
@@ -119,8 +149,13 @@ def _pool(seed: int, stories: int, kinds: Iterable[str]) -> tuple[dict[str, list
     raise AssertionError("unreachable: stories do not end")
 
 
-def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
-    """A question of this kind, and its answer; known: whether the story tells it."""
+def _exchange(told: Told, kind: str, rng: Random, known: bool, plain: float = 0.0) -> tuple[str, str]:
+    """A question of this kind, and its answer; known: whether the story tells it.
+
+    plain: the share of questions whose wordings are those of `PLAIN`, each `typed`.
+    """
+    if plain and rng.random() < plain:
+        return _plain_exchange(told, kind, rng, known)
     about, wordings, answer = ASKED[kind]
     if known:
         x, y, z = rng.choice(told.facts[kind])
@@ -128,6 +163,49 @@ def _exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str
     words = set(re.findall(r"\w+", told.text))
     x = rng.choice([word for word in KINDS[about] if word not in words])
     return rng.choice(wordings).format(x=x, z=rng.choice(told.names)), NOBODY
+
+
+def _plain_exchange(told: Told, kind: str, rng: Random, known: bool) -> tuple[str, str]:
+    """A question of this kind, in the wordings of `ASKED` and `PLAIN` and as people type it; its answer."""
+    about, wordings, answer = ASKED[kind]
+    wording = rng.choice(wordings + PLAIN[kind])
+    if known:
+        x, y, z = rng.choice(told.facts[kind])
+        question = asked_as(wording, (x, y, z), told.facts)
+        return typed(question, rng), answer.format(x=x, y=y, z=z)
+    words = set(re.findall(r"\w+", told.text))
+    new = {
+        of: rng.choice([word for word in KINDS[of] if word not in words]) for of in ("name", "role", about)
+    }
+    question = wording.format(
+        x=new[about], y=new["name"], z=rng.choice(told.names), c=rng.choice(KINDS["color"]), r=new["role"]
+    )
+    return typed(question, rng), NOBODY
+
+
+def asked_as(wording: str, fact: tuple[str, str, str], facts: dict[str, list[tuple[str, str, str]]]) -> str:
+    """The question about a fact (x, y, z) in this wording; facts, as of `facts_of`, tell colors and roles."""
+    x, y, z = fact
+    colors = {noun: color for noun, color, _ in facts["what color"]}
+    roles = {name: role for role, name, _ in facts["who is"]}
+    color = colors.get(x, "")  # a broken thing may have none
+    return wording.format(x=x, y=y, z=z, c=color, r=roles.get(x, "")).replace("  ", " ")
+
+
+def typed(message: str, rng: Random) -> str:
+    """A message as people type it: some without its mark, with "please", or in small letters."""
+    mark = message[-1:]
+    text = message.removesuffix(mark)
+    if rng.random() < 0.15:
+        text += rng.choice((" please", ", please"))
+    if rng.random() < 0.3:
+        mark = ""
+    small = rng.random()
+    if small < 0.2:
+        text = text[:1].lower() + text[1:]
+    elif small < 0.4:
+        text = text.lower()
+    return text + mark
 
 
 # -- conversations -------------------------------------------------------------------------------------------
@@ -159,12 +237,14 @@ def lessons(
     unknown: float = 0.2,
     stories: int = 1500,
     kinds: Sequence[str] = tuple(ASKED),
+    plain: float = 0.0,
 ) -> list[Dialogue]:
     """n conversations of up to that many questions about one story's beginning, told in the first message.
 
     Of each conversation one question is of a kind that comes in turn, as rare as it may be in stories; the
     others are of other kinds, the rare ones first. unknown: the share of questions whose answer is `NOBODY`.
     stories: how many new stories these are about; they come again, cut elsewhere and asked otherwise.
+    plain: the share of questions as people type them, see `PLAIN`.
     """
     kinds, rng = checked_kinds(kinds, ASKED), Random(seed)
     (pool, _), found = _pool(seed, stories, kinds), []
@@ -177,17 +257,20 @@ def lessons(
         contents, labels = [], []
         for one in chosen:
             known = rng.random() >= unknown
-            contents += _exchange(told, one, rng, known)
+            contents += _exchange(told, one, rng, known, plain)
             labels.append(one if known else "nobody")
         contents[0] = f"{told.text} {contents[0]}"
         found.append(Dialogue(talk(*contents), tuple(labels)))
     return found
 
 
-def orders(n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS) -> list[Dialogue]:
+def orders(
+    n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS, plain: float = 0.0
+) -> list[Dialogue]:
     """n orders of a story about somebody and a thing, each with a new story that has both in its beginning.
 
     questions: how many are asked afterwards about the story that was told. forms: the wordings of an order.
+    plain: the share of orders and questions as people type them, see `typed` and `PLAIN`.
     """
     rng, found = Random(seed), []
     for story in fresh(seed):
@@ -197,11 +280,14 @@ def orders(n: int, seed: int, questions: int = 0, forms: Sequence[str] = ORDERS)
         if early is None or not early.thing:
             continue
         (name, role), held = next(iter(early.role.items())), rng.choice(list(early.thing.values()))
-        contents = [rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun), story]
+        order = rng.choice(forms).format(r=role, A=name, c=held.color, n=held.noun, p=early.place[name])
+        if plain and rng.random() < plain:
+            order = typed(order, rng)
+        contents = [order, story]
         facts = facts_of(state_of(story))
         kinds = rng.sample([kind for kind in ASKED if facts[kind]], k=len([k for k in ASKED if facts[k]]))
         for kind in kinds[:questions]:
-            contents += _exchange(Told(story, facts, ()), kind, rng, True)
+            contents += _exchange(Told(story, facts, ()), kind, rng, True, plain)
         found.append(Dialogue(talk(*contents), ("order", *kinds[:questions])))
     raise AssertionError("unreachable: stories do not end")
 
@@ -247,16 +333,53 @@ def untold(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one question about the village before any story; the answer is `NOBODY`."""
     rng, found = Random(seed), []
     for _ in range(n):
-        about, wordings, _ = ASKED[rng.choice(list(ASKED))]
-        question = rng.choice(wordings).format(x=rng.choice(KINDS[about]), z=rng.choice(KINDS["name"]))
-        found.append(Dialogue(talk(question, NOBODY), ("nobody",)))
+        kind = rng.choice(list(ASKED))
+        nothing = Told("", {}, tuple(KINDS["name"]))
+        found.append(Dialogue(talk(*_plain_exchange(nothing, kind, rng, known=False)), ("nobody",)))
+    return found
+
+
+LACKED: dict[str, tuple[str, ...]] = {"A": ("stranger",), "r": ("lacked", "job"), "n": ("lacked", "gadget")}
+"""The lists of `companion.village.strangers.WORDS` whose words the village lacks, by the slot of an order."""
+
+
+def lacking(n: int, seed: int, words: Sequence[str] = ()) -> list[str]:
+    """n orders and questions with a word that the village lacks, such as a story about a goat and a piano.
+
+    words: the lacked words; those of `LACKED` unless given.
+    """
+    rng, found = Random(seed), []
+    while len(found) < n:
+        kind = rng.choice(("who has", "where is the thing", "what color", "order", "order", "order"))
+        wordings = (*ORDERS, *LOOSE_ORDERS) if kind == "order" else ASKED[kind].wordings + PLAIN[kind]
+        wording = rng.choice(wordings)
+        slots = re.findall(r"\{([Arnx])\}", wording)
+        if not slots:
+            continue
+        filled = {
+            slot: rng.choice(KINDS[of])
+            for slot, of in zip("Arncpx", ("name", "role", "thing", "color", "place", "thing"), strict=True)
+        }
+        for slot in rng.sample(slots, rng.randint(1, len(slots))):
+            lists = LACKED["n" if slot == "x" else slot]
+            filled[slot] = rng.choice(words or WORDS[rng.choice(lists)]).replace("_", " ")
+        message = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", wording.format(**filled))
+        found.append(typed(message, rng))
+    return found
+
+
+def unfit_messages(n: int, seed: int, longest: int) -> list[str]:
+    """n messages to be declined: three in four of strangers, the others name what the village lacks."""
+    found = strange_messages(n, seed, longest=longest)
+    found[::4] = [message[:longest] for message in lacking(len(found[::4]), seed + 1)]
+    Random(seed).shuffle(found)
     return found
 
 
 def declined(n: int, seed: int) -> list[Dialogue]:
     """n conversations of one to three messages that are not about the village, each answered by `DECLINE`."""
     rng = Random(seed)
-    messages = iter(strange_messages(3 * n, seed, longest=400))
+    messages = iter(unfit_messages(3 * n, seed, longest=400))
     found = []
     for _ in range(n):
         contents = [next(messages), DECLINE]
@@ -273,7 +396,7 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
     changes: the next order is followed and the next question is answered.
     """
     dialogues, rng = list(dialogues), Random(seed)
-    messages = iter(strange_messages(2 * len(dialogues), seed, longest=60))
+    messages = iter(unfit_messages(2 * len(dialogues), seed, longest=60))
     found = []
     for dialogue in dialogues:
         contents, kinds = [message["content"] for message in dialogue.messages], list(dialogue.kinds)
@@ -286,18 +409,24 @@ def interrupted(dialogues: Iterable[Dialogue], seed: int, share: float = 0.3) ->
     return found
 
 
+TYPED = 0.75  # share of questions as people type them, in `chat_course`
+
+
 def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) -> list[Dialogue]:
     """n conversations for an answerer that strangers talk to.
 
-    Of twenty, seven are lessons, four orders with two questions each, two are two orders, one an order in
-    other words, one a summary, one a question before any story, and four messages that are not about the
-    village. Into three in ten of the others a stranger says something that is not about the village either.
+    Of twenty, five are lessons, four orders with two questions each, two are two orders, two an order in
+    other words and one a bare order, each with a question, one a summary, one a question before any story,
+    and four messages that are not about the village, or name what it lacks. Into three in ten of the others
+    a stranger says something like that, too. Three in four questions, and all orders in other words, are as
+    people type them.
     stories, unknown: as for lessons.
     """
     part = n // 20
-    village = lessons(n - 13 * part, seed, stories=stories, unknown=unknown)
-    village += orders(4 * part, seed + 1, questions=2) + second_orders(2 * part, seed + 7)
-    village += orders(part, seed + 4, 1, LOOSE_ORDERS)
+    village = lessons(n - 15 * part, seed, stories=stories, unknown=unknown, plain=TYPED)
+    village += orders(4 * part, seed + 1, questions=2, plain=TYPED) + second_orders(2 * part, seed + 7)
+    village += orders(2 * part, seed + 4, 1, LOOSE_ORDERS, plain=1.0)
+    village += orders(part, seed + 8, 1, BARE_ORDERS, plain=1.0)
     village += summaries(part, seed + 2) + untold(part, seed + 3)
     mixed = interrupted(village, seed + 5) + declined(4 * part, seed + 6)
     Random(seed).shuffle(mixed)
@@ -307,15 +436,49 @@ def chat_course(n: int, seed: int, stories: int = 1500, unknown: float = 0.3) ->
 # -- judging what was answered -------------------------------------------------------------------------------
 
 
+STORY = r"\b(a|another|one more|new) story\b|^story\b|\bstory of \S|^another one\b"
+TELL = r"\bhear (of|about)\b|^(please )?tell (me|us) (something )?about\b"
+ASKING = r"(what|how(?! about)|why|where|who|which|when|is|are|does|do(?! you know)|did|should)\b"
+WHO_IS = rf"who( is|'s) ({'|'.join(KINDS['name']).lower()})\W*"
+
+
 def orders_a_story(message: str) -> bool:
     """Whether a message asks for a new story, as those of `ORDERS` and `LOOSE_ORDERS` do."""
-    return re.search(r"\b(a|another) story\b|\bhear of\b", message.lower()) is not None
+    return re.search(f"{STORY}|{TELL}", message.strip().lower()) is not None
+
+
+def is_for_the_village(message: str) -> bool:
+    """Whether a message surely orders a story, or asks who a person of the village is.
+
+    "What is a story?" does not, and neither does "Tell me about attention.": both may ask about the course.
+    """
+    text = message.strip().lower()
+    if re.match(ASKING, text):
+        return re.fullmatch(WHO_IS, text) is not None
+    return re.search(STORY, text) is not None
 
 
 def has_both(order: str, story: str) -> bool:
     """Whether a story has what an order named: the person with the role, and the thing with its color."""
     parts = _parts(ORDERS, order)
     return f"{parts['r']} {parts['A']}" in story and f"{parts['c']} {parts['n']}" in story
+
+
+def has_named(order: str, story: str) -> bool:
+    """Whether a story has the people, things and places that an order names, in any wording.
+
+    Words that stand side by side in the order, such as a role and a name, must do so in the story.
+    """
+    known = {
+        word.lower(): word for kind in ("name", "role", "color", "thing", "place") for word in KINDS[kind]
+    }
+    phrases: list[list[str]] = [[]]
+    for word in re.findall(r"\w+", order.lower()):
+        if word in known:
+            phrases[-1].append(known[word])
+        else:
+            phrases.append([])
+    return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
 
 
 def is_true(summary: str, story: str) -> bool:

@@ -26,6 +26,9 @@ WORDS: dict[str, list[str]] = {
 }
 """What the slots of a pattern are filled from. An underscore stands for a space."""
 
+HELD_OUT_LACKED = _TABLE["held_out_lacked"].split()
+"""Words that the village lacks and that no model learns to decline, to test it."""
+
 TRAINED = {kind: lines(text) for kind, text in _TABLE["trained"].items()}
 """Kinds of messages to learn from: for each kind its patterns."""
 

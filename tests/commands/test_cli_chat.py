@@ -159,6 +159,12 @@ def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remember
     assert "glossary" not in alone
 
 
+def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(made, monkeypatch, capsys):
+    asked = ["a story please", "Tell me a story of the village.", "who is mara", "Another one.", "story"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
+    assert "(From the" not in out
+
+
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
     from companion.commands.chatting import HINT
     from companion.instructions import Chat

