@@ -40,7 +40,7 @@ ASKED = {
 """The kinds of questions. z, where there is one, is whom the x belong to."""
 
 PLAIN = {kind: tuple(asked["plain"]) for kind, asked in _TABLE["asked"].items()}
-"""More wordings of each kind of question, as people type them; only `chat_course` has them."""
+"""More wordings of each kind of question, as people type them. Chapter 16's lessons have none of them."""
 HELD_OUT_PLAIN = {kind: tuple(asked["held_out"]) for kind, asked in _TABLE["asked"].items()}
 """Wordings of each kind of which no model learns, to test it."""
 
@@ -69,7 +69,7 @@ def _loose_orders() -> tuple[str, ...]:
 
 
 LOOSE_ORDERS = _loose_orders()
-"""Orders in other words, for `chat_course`."""
+"""Orders in other words. Chapter 16's lessons have none of them."""
 BARE_ORDERS = tuple(opening + _mark_of(opening) for opening in OPENINGS)
 """Those of them that leave the person and the thing to the teller."""
 HELD_OUT_ORDERS = tuple(_TABLE["orders"]["held_out"])
