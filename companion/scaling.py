@@ -139,7 +139,7 @@ class DistributedTrainer(Trainer):
     def take_batches(self) -> list:
         """Return this process's batches of the step: every world-th one, beginning with its rank.
 
-        Each process also gets a random seed of its own, for dropout.
+        Each process also gets a random seed of its own, for dropout: the one with the number of its rank.
         """
         torch.manual_seed(int(torch.randint(2**62, (self.rank + 1,))[-1]))
         batches = super().take_batches()[self.rank :: self.world]
@@ -193,7 +193,8 @@ def mup_optimizer(model: GPT, config, base_width: int) -> torch.optim.AdamW:
     rate falls, and their decay per step stays the same.
 
     Args:
-        model: A GPT-2. A wider one must have more heads, not wider heads.
+        model: A GPT-2. A wider one must have more heads, not wider heads, because scores are divided by
+            the root of the head's width.
         config: Has lr, weight_decay and betas, as TrainConfig.
         base_width: Width at which the learning rate was found.
 
