@@ -19,7 +19,7 @@ from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat
+from companion.serve.story_chat import StoryChat, note_of_lacked_words
 from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
@@ -114,7 +114,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
     """Print the answer as it comes, and once per conversation that old turns were left out.
 
     A question about the course is answered from its lists, and the answer says from which. An order for a
-    story and "Who is Mara?" never are, although they look like some of the course's frequent questions.
+    story and "Who is Mara?" never are, although they look like some of the course's frequent questions. Below
+    the answer to an order stands which of its words the village lacks, because the model may replace them.
     """
     found = plan.course.find(text) if plan.course and not is_for_the_village(text) else None
     if found:
@@ -129,6 +130,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         if not is_read():
             return
     print("" if said.strip() else "(no answer)")
+    if isinstance(plan.chat, StoryChat) and (note := note_of_lacked_words(text)):
+        print(f"({note})")
     if said.strip() == DECLINE:
         plan.chat.messages = messages_before
         plan.chat.dropped = dropped_before

@@ -162,6 +162,11 @@ def read_glossary() -> dict[str, Answered]:
     return found
 
 
+def _spoken(name: str) -> str:
+    """A term's name as it is heard: "byte-pair encoding" and "Byte pair encoding" are one."""
+    return name.lower().replace("-", " ")
+
+
 class CourseQuestions:
     """Answers to questions about the course, from the list of frequent questions and from the glossary.
 
@@ -171,7 +176,7 @@ class CourseQuestions:
 
     def __init__(self):
         self.index = Index(read_frequent())
-        self.terms = read_glossary()
+        self.terms = {_spoken(name): answered for name, answered in read_glossary().items()}
 
     def find(self, question: str) -> Answered | None:
         """The answer and its source; None for a question that is not about the course."""
@@ -191,7 +196,7 @@ class CourseQuestions:
         name = asked["term"].strip(" \"'“”*").lower()
         if name.removeprefix("the ") in village.KINDS["thing"] and name.startswith("the "):
             return None  # "What is the key?" is about a story, "What is a key?" about the course
-        name = re.sub(r"^(a|an|the)\s+", "", name)
+        name = _spoken(re.sub(r"^(a|an|the)\s+", "", name))
         for tried in (name, name.removesuffix("s"), f"{name}s"):
             if tried in self.terms:
                 return self.terms[tried]

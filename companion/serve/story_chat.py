@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from companion.instructions import Chat, chat_ids
-from companion.village.dialogues import orders_a_story
+from companion.village.dialogues import lacked_words, orders_a_story
 
 
 class StoryChat(Chat):
@@ -38,3 +38,12 @@ class StoryChat(Chat):
             later = later[2:]  # a question and its answer
         self.dropped += (len(self.messages) - len(story) - len(later)) // 2
         self.messages = [*story, *later]
+
+
+def note_of_lacked_words(message: str) -> str:
+    """A sentence with an order's words of which no village story tells; empty where there are none."""
+    quoted = [f"“{word}”" for word in lacked_words(message)]
+    if not quoted:
+        return ""
+    words = "word" if len(quoted) == 1 else "words"
+    return f"The village has no stories with the {words} {', '.join(quoted)}."
