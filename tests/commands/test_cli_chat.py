@@ -168,7 +168,9 @@ def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(
 def test_words_of_an_order_that_the_village_lacks_are_named_below_the_answer(made, monkeypatch, capsys):
     asked = ["A story about a dragon and a red kite.", "A story about Mara.", "What about the dragon?"]
     out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
-    assert [line for line in out if "dragon" in line] == ["(The village has no stories with the word “dragon”.)"]
+    assert [line for line in out if "dragon" in line] == [
+        "(The village has no stories with the word “dragon”.)"
+    ]
 
 
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
