@@ -89,14 +89,15 @@ def add_chat_tokens(model: GPT, tokenizer: Tokenizer, like: dict[str, str] | Non
 def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False) -> list[int]:
     """Write a conversation as token ids, by the chat template.
 
-    What spells a special token in a message is encoded as ordinary text. A public tokenizer writes the
-    conversation as its own template says.
+    If a message contains the name of a special token, the name is encoded as ordinary text. A public
+    tokenizer writes the conversation as its own template says.
 
     Args:
         messages: A list of {"role": "user" or "assistant", "content": text}. A message of the role "system"
             may stand first; it is written before the user's first text.
         tokenizer: A tokenizer with CHAT_TOKENS, or a public one with a template.
-        reply: Whether the user has the last word. Then the row ends with what begins the model's answer.
+        reply: Whether the conversation ends with the user's message. Then the row ends with the token or
+            tokens that begin the model's answer.
 
     Raises:
         ValueError: If a role is unknown, the turns are in another order, or a message is empty, and if the
@@ -104,7 +105,9 @@ def chat_ids(messages: Sequence[dict], tokenizer: Tokenizer, reply: bool = False
     """
     if tokenizer.is_public:
         return tokenizer.chat(list(messages), reply)
-    user, assistant, end = (tokenizer.special_tokens[name] for name in CHAT_TOKENS)
+    user = tokenizer.special_tokens["<|user|>"]
+    assistant = tokenizer.special_tokens["<|assistant|>"]
+    end = tokenizer.special_tokens["<|end|>"]
     ids = list(tokenizer.begin)  # <|endoftext|>
     for message in check_turns(messages, open_end=reply):
         ids.append(user if message["role"] == "user" else assistant)
@@ -146,18 +149,20 @@ def chat_rows(
     """Write conversations as training rows.
 
     Args:
-        conversations: Lists of messages, as for chat_ids.
+        conversations: Lists of messages, by turns of the user and the assistant. A system message must be a
+            part of the user's first message, as read_chats makes it.
         tokenizer: As for chat_ids.
         context_length: Largest number of tokens that the model reads.
         shorten: Whether to leave out the last exchanges of a conversation that is too long.
 
     Returns:
-        For each conversation its token ids, and for each id whether it is learned. Learned are the answers
-        and their ends.
+        For each conversation its token ids, and for each id whether it is learned. The answers and their
+        ends are learned.
 
     Raises:
-        ValueError: If a conversation is too long, if the template does not begin a finished answer as it
-            begins a reply, and as chat_ids does. The message names the conversation.
+        ValueError: If a conversation is too long, or if the template begins a finished answer in another
+            way than a reply; the message names the conversation. Also in the cases in which chat_ids raises
+            it.
     """
     rows = []
     for number, messages in enumerate(conversations):
@@ -166,6 +171,7 @@ def chat_rows(
         for k in range(0, len(messages), 2):
             given = chat_ids(messages[: k + 1], tokenizer, reply=True)  # up to the question
             whole = chat_ids(messages[: k + 2], tokenizer)  # up to its answer
+            # The longer row must begin with the shorter one, and both with the exchanges before.
             if whole[: len(given)] != given or given[: len(ids)] != ids:
                 rule = "the template does not write answers as it begins them, or changes earlier ones"
                 raise ValueError(f"conversation {number}: {rule}")
@@ -206,6 +212,7 @@ def masked_batches(rows: Sequence, batch_size: int, seed: int = 0, first: int = 
     ids = [row for row, _ in rows]
     numbers = torch.arange(len(rows))
     for (tokens, _), chosen in class_batches(ids, numbers, batch_size, seed, first=first):
+        # tokens: (B, T + 1), padded; chosen: (B,), the numbers of these rows
         marks = [rows[i][1] for i in chosen.tolist()]
         learned, _ = pad_batch(marks, pad_id=0)  # (B, T + 1), padding is not learned
         inputs = tokens[:, :-1]  # (B, T)
@@ -241,8 +248,9 @@ def says(model: GPT, rows: Sequence, batch_size: int = 32) -> torch.Tensor:
             learned, _ = pad_batch([rows[i][1] for i in chosen], pad_id=0)  # (B, T + 1)
             logits = finite("logits", model(tokens[:, :-1].to(device)))  # (B, T, V)
             best = logits.argmax(-1).cpu()  # (B, T)
+            # A position is fine if the token is right, or if it is not part of an answer.
             fine = (best == tokens[:, 1:]) | (learned[:, 1:] == 0)  # (B, T)
-            right[chosen] = fine.all(1)
+            right[chosen] = fine.all(1)  # (B,)
     return right
 
 
@@ -312,6 +320,7 @@ def answers(
         }
         drawn = generate(model, rows, max(rooms), **(defaults | options))  # (B, n)
         for i, row, room in zip(chosen, drawn, rooms, strict=True):
+            # row has the new tokens of one answer; ended_texts cuts it at the first end token
             found[i] = ended_texts(row[None, :room], tokenizer, ends)[0]
     return found
 

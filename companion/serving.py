@@ -91,15 +91,15 @@ def ignore(token: int | None) -> None:
 
 @dataclass(eq=False)  # two requests with the same fields are still two
 class Request:
-    """A prompt that a client waits to have answered, and the answer so far.
+    """A prompt that a client sent, its settings, and the answer so far.
 
     Args:
         tokens: Ids of the prompt.
         max_new_tokens: Largest number of tokens in the answer.
         stop: The id that ends the answer, or several, or None.
         options: Keyword arguments for next_token_probabilities, without repetition_penalty.
-        seed: Seed of the random numbers. The tokens are those of generate with the same seed. None takes
-            others each time.
+        seed: Seed of the random numbers. The tokens are those of generate with the same seed. None gives
+            other tokens each time.
         put: Called with each token as it is drawn, and with None at the end. It must not raise an error.
         deadline: When the answer must be finished, in seconds of time.monotonic().
         drawn: The tokens of the answer so far.
@@ -172,7 +172,7 @@ def draw(rows: Sequence[Request], logits: torch.Tensor) -> list[int]:
     Shape:
         logits: (B, V).
     """
-    same_settings: dict[tuple, list[int]] = {}
+    same_settings: dict[tuple, list[int]] = {}  # settings -> numbers of the rows that have them
     for i, row in enumerate(rows):
         settings = tuple(sorted(row.options.items()))
         same_settings.setdefault(settings, []).append(i)
@@ -212,7 +212,7 @@ class ContinuousBatch:
         self.rows = []
         self.logits = []  # of each row's next token, (1, V)
         self.cache = None
-        self.no_dropout = eval_mode(model)
+        self.no_dropout = eval_mode(model)  # for step; prefill has its own
 
     def join(self, request: Request) -> None:
         """Read the prompt of a request, and give the request a slot.

@@ -21,33 +21,40 @@ chapter.number(
     tolerance=0.001,
     mistakes="""
         0.75
-            That is the share of the rows. The mean is over targets, and a story has more of them.
+            That is the share of the rows. The mean is over targets, and a story has more
+            targets than a conversation.
         0.25
-            That is the share of the rows that are stories.
+            That is the share of the rows that are stories. The mean is over targets, not over
+            rows.
         480 / 900
-            That is the stories' share. The answers' is wanted.
+            That is the share of the stories. The question is the share of the answers.
         420 / 480
-            That is answers for each target of a story: compare with all targets.
+            That compares the answers' targets with those of the stories. Divide by the number
+            of all targets.
         480 / 420
-            That is targets of stories for each of an answer.
+            That compares the stories' targets with those of the answers. Divide the answers'
+            targets by all targets.
         35 / 155
-            That would be so with as many conversations as stories. Here they are 12 and 4.
+            That would be right for as many conversations as stories. Here there are 12
+            conversations and 4 stories.
         35 / 190
-            Of a conversation's tokens that is the share that is learned. The rest is no target.
+            That is the share of a conversation's tokens that are learned. The others are not
+            targets, so they do not count. What share of all targets is in answers?
         12 * 190 / (12 * 190 + 480)
-            Of a conversation only the 35 tokens of answers are targets.
+            You counted all 190 tokens of a conversation. Only the 35 learned ones are targets.
         420 / (12 * 190 + 480)
-            What is not learned is no target: it counts in no mean.
+            You divided by all tokens of the conversations. A token that is not learned is not a
+            target, so it does not count in the mean.
         2 / 3
-            That is the example's share. Here other numbers are given.
+            That is the share in the example. The exercise has other numbers.
         46.7 || 46.67 || 100 * 420 / 900
-            Is that in percent? As a share, 40 % is 0.4.
+            Is this in percent? A share lies between 0 and 1, so 40 % is 0.4.
         420
-            That is how many targets the answers have. What share of all is it?
+            That is the number of targets in answers. What share of all targets is it?
         0.47
-            Rounded? The share is wanted to within a thousandth.
+            Did you round? The share must be right to within a thousandth.
         0.5
-            That would be a guess. Count the targets of both kinds.
+            Half would be a guess. Count the targets in answers and in stories.
     """,
     right="The stories are a quarter of the rows and more than half of the loss, because the mean is over "
     "targets.",
@@ -83,26 +90,31 @@ def marks_cases(seed):
     cases=marks_cases,
     mistakes="""
         found.append(inside) => found.append(inside or i == assistant)
-            The token that begins the answer is given, not said: it has no mark.
+            You marked the token that begins the answer. The program writes this token, so the
+            model does not learn it.
         found.append(inside) => found.append(inside and i != end)
-            The answer's end is learned, too: else the model would never stop.
+            The token that ends the answer has no mark. The model must learn it, because
+            otherwise it would never stop.
         inside = False => pass
-            Behind the answer's end the user speaks again, without a mark.
+            You marked tokens after the end of an answer. What follows is the user's next
+            message, which is not learned.
         - inside = False
         + if inside:
         +     return found + [False] * (len(ids) - len(found))
-            Only the first answer is marked. A conversation may have several.
+            Only the first answer is marked. A conversation may have several answers.
         = [mark and assistant not in ids[k:] for k, mark in enumerate(it)]
-            Only the last answer is marked. Each is learned.
+            Only the last answer is marked. Every answer is learned.
         = [not mark for mark in it]
-            True and False have changed places.
+            True and False are swapped. True stands for a token that is learned.
         found.append(inside) => found.append(inside and i != end or i == assistant)
-            The token that begins the answer is marked, and the one that ends it is not.
+            The marks are one token too early. The token that begins the answer has a mark, and
+            the token that ends it has none.
         = [*it[1:], False][: len(ids)]
-            Those are marks for `y`, one place earlier. They belong to the ids themselves.
+            These marks are one place too early. They would fit the targets `y`, but each mark
+            must stand at its own token in `ids`.
     """,
-    right="The row alone tells who spoke, because no user can type these tokens. So the marks need not be "
-    "stored with it.",
+    right="The row alone tells which tokens belong to answers, because no user can type the special tokens. "
+    "So the marks need not be stored with the row.",
 )
 def marks(ids, assistant, end):
     found, inside = [], False
@@ -158,37 +170,47 @@ def f1_cases(seed):
     cases=f1_cases,
     mistakes="""
         2 * precision * recall / (precision + recall) => precision
-            That is the precision: how much of what was said is right.
+            That is the precision, the share of the said words that are right. F1 also needs the
+            recall.
         2 * precision * recall / (precision + recall) => recall
-            That is the recall: of the truth, how much was said.
+            That is the recall, the share of the true words that were said. F1 also needs the
+            precision.
         2 * precision * recall / (precision + recall) => (precision + recall) / 2
-            That is the plain mean. F1 is 2pr / (p + r).
+            That is the ordinary mean of precision and recall. F1 is 2pr / (p + r).
         2 * precision * recall / (precision + recall) => common / (len(a) + len(b) - common)
-            That is the overlap over the union, not F1.
+            You divided the common words by all words of both texts, with the common ones
+            counted once. F1 is 2pr / (p + r).
         a, b = words(said), words(truth) => a, b = set(words(said)), set(words(truth))
-            Words count, not kinds of words: three times 'the' are three words, in p and in r.
+            You counted different words. A word that occurs three times counts as three words,
+            in the precision and in the recall.
         sum((Counter(a) & Counter(b)).values()) => len(set(a) & set(b))
-            A word that stands twice in both texts is twice in common.
+            A word that occurs twice in both texts is in common twice. Take the smaller of its
+            two counts.
         sum((Counter(a) & Counter(b)).values()) => sum(word in b for word in a)
-            A word that was said three times and is true once has one in common, not three.
+            If a word was said three times and occurs once in the truth, it is in common once,
+            not three times.
         sum((Counter(a) & Counter(b)).values()) => sum(word in a for word in b)
-            A word that is true three times and was said once is once in common, not three times.
+            If a word occurs three times in the truth and was said once, it is in common once,
+            not three times.
         c for c in text.lower() if c not in marks => " " if c in marks else c for c in text.lower()
         c for c in text.lower() if c not in marks => c if c.isalnum() or c == "_" else " " for c in text.lower()
-            Marks are taken out, and what is left and right of one stays together: it cuts no word in
-            two.
+            You replaced each punctuation mark by a space. Delete the marks instead, so that a
+            word such as "well-known" stays one word.
         kept.split() => [word.strip(marks) for word in text.lower().split()]
-            Marks go from inside a word, too, and one that stands alone leaves no word behind.
+            You removed punctuation only at the ends of words. Delete it inside words, too, and
+            a mark that stands alone must not leave an empty word.
         kept.split() => kept.split(" ")
-            `split(' ')` leaves empty words; `split()` none.
+            `split(' ')` gives empty words where two spaces meet. `split()` gives none.
         = float(words(said) == words(truth))
-            That is right or wrong. Half right is wanted.
+            You only return whether the two texts agree completely. F1 also gives a score for a
+            text that is partly right.
         kept.split() => text.split()
-            Marks and capitals count for nothing: take them out first.
+            Punctuation and capital letters must not matter. Delete the punctuation and use
+            `lower()` first.
         kept.split() => text.lower().split()
-            Marks count for nothing: take them out first.
+            Punctuation must not matter. Delete it first.
         in text.lower() => in text
-            Capitals count for nothing.
+            Capital letters must not matter. Use `lower()` first.
     """,
     right="The reading test SQuAD uses this score, without the words *a*, *an* and *the*. F1 forgives a "
     "missing word, but it also gives 0.75 to the right sentence with the wrong name. So in the village, "
@@ -224,23 +246,25 @@ def keep_cases(seed):
     cases=keep_cases,
     mistakes="""
         = [i for i in range(len(lengths)) if sum(lengths[i:]) <= room]
-            The first exchange always stays: in it is the story.
+            The first exchange is missing. It always stays, because it contains the story.
         range(len(lengths) - 1, 0, -1) => range(1, len(lengths)) ; reversed(kept) => kept
-            Those are the oldest that fit. After the first, the newest count.
+            You kept the oldest exchanges that fit. After the first one, keep the newest ones.
         break => continue
-            Once an exchange does not fit, no older one may stay: there would be a hole.
+            There is a gap. If an exchange does not fit, no older one may stay except the first.
         lengths[i] > left => lengths[i] >= left
-            What fits exactly fits.
+            An exchange that fills the room exactly still fits.
         reversed(kept) => kept
-            The order of the conversation is wanted, oldest first.
+            The indices must be in the order of the conversation, with the oldest exchange
+            first.
         raise ValueError("the first exchange does not fit") => return []
-            Where the first does not fit, a ValueError is wanted: the story is not to be lost.
+            If the first exchange does not fit, raise a ValueError, so that the story is not
+            lost silently.
         = [lengths[i] for i in it]
-            The indices are wanted, not the lengths.
+            These are the lengths of the kept exchanges. Return their indices.
         = len(it)
-            That is how many. Which are they?
+            That is the number of kept exchanges. Return a list of their indices.
         left = room - lengths[0] => left = room
-            The first exchange takes room, too.
+            You did not subtract the first exchange. It takes room as well.
     """,
     right="Many chat programs do this. They keep the beginning, which is often a system message, and drop "
     "the middle.",
@@ -298,7 +322,7 @@ def extremes():
 
 
 def in_integers(answer, *args):
-    """The answer's tensor of places; one of another kind of number is none, for nothing is found with it."""
+    """Return the answer's tensor of places. Raise Problem if its dtype is not an integer that can index."""
     found = answer(*args)
     if isinstance(found, torch.Tensor) and found.dtype not in (torch.int64, torch.bool):
         kind = str(found.dtype).removeprefix("torch.")
@@ -312,27 +336,32 @@ def in_integers(answer, *args):
     call=in_integers,
     mistakes="""
         argmax(1) + 1 => argmax(1)
-            That is the place in `logits`. The token that is wrong stands one later in `tokens`.
+            That is the index in `logits`. The wrong token stands one place later in `tokens`.
         & learned[:, 1:] =>
-            What is not learned is no mistake: the model need not foresee the user.
+            You counted a token that is not learned. The model need not predict what the user
+            writes.
         first, -1) => first, 1)
-            A row without a mistake has −1. `argmax` of only False is 0.
+            A row without a mistake must give −1. `argmax` gives 0 if all values are False, so
+            you must handle this case separately.
         first, -1) => first, 0)
-            A row without a mistake has −1.
+            A row without a mistake must give −1, because 0 is an index.
         tokens[:, 1:] => tokens[:, :-1] ; learned[:, 1:] => learned[:, :-1]
         tokens[:, 1:] => tokens[:, :-1] ; learned[:, 1:] => learned[:, :-1] ; argmax(1) + 1 => argmax(1)
-            The scores at `t` are for the token at `t + 1`; you compared them with the one that was read.
+            The scores at position `t` predict the token at `t + 1`. You compared them with the
+            token at `t`, which the model has just read.
         learned[:, 1:] => learned[:, :-1]
-            The marks belong to the tokens that are predicted, not to those that are read.
+            You used the marks of the tokens that the model reads. Use the marks of the tokens
+            that it predicts, one place later.
         likeliest != tokens => likeliest == tokens
-            That is the first token that is right.
+            That is the first token that is right. Look for the first one that is wrong.
         return torch.where(wrong.any(1), first, -1) => return wrong.sum(1)
-            That is how many are wrong. Where is the first?
+            That is the number of mistakes. Return the index of the first one.
         return torch.where(wrong.any(1), first, -1) => return ~wrong.any(1)
-            That is whether all is right, as `says` tells. Where is the first mistake?
+            That says whether the whole row is right, as `says` does. Return the index of the
+            first mistake.
     """,
-    right="Now you can see where an answer fails: at its first word, in its form, or at the one word that "
-    "matters.",
+    right="Now you can see where an answer goes wrong: at its first word, in its form, or only at the word "
+    "that was asked for.",
 )
 def first_mistakes(logits, tokens, learned):
     likeliest = logits.argmax(-1)
@@ -368,23 +397,29 @@ def may_look_cases(seed):
     cases=may_look_cases,
     mistakes="""
         return same & causal => return causal
-            That is causal, but it looks into the conversation before.
+            The mask is causal, but a token may still look at earlier conversations.
         return same & causal => return same
-            A token may not look at what comes after it, in its own conversation either.
+            A token may look at later tokens of its own conversation. It may only look at itself
+            and at what comes before.
         (ids == begin).cumsum(0) => (ids == begin).cumsum(0) - (ids == begin).long()
-            The token `begin` belongs to the conversation that it begins, not to the one before.
+            The token `begin` belongs to the conversation that it begins, not to the one before
+            it.
         return same & causal => return same & causal & (conversation > 0)[:, None]
-            What stands before the first `begin` is a conversation, too.
+            The tokens before the first `begin` may look at nothing. They are a conversation as
+            well.
         = it.T
-            Rows and columns have changed places: a row is the token that looks.
+            Rows and columns are swapped. The row is the token that looks, and the column is the
+            token that it looks at.
         .tril() => .tril(-1)
-            A token may look at itself, too.
+            A token may also look at itself.
         = ~it
-            True and False have changed places: True where a token may look.
+            True and False are swapped. True means that a token may look.
         return same & causal => return (same | (ids == begin)) & causal
-            The beginnings of other conversations may not be seen either.
+            A token may look at the `begin` tokens of other conversations. These must be hidden
+            as well.
         = it & (ids != begin)
-            The token `begin` is part of its conversation, and may be looked at.
+            The token `begin` is part of its conversation, so the tokens of this conversation
+            may look at it.
     """,
     right="With this mask, and positions that start again in each block, a packed row gives the same "
     "predictions as its conversations one by one.",

@@ -19,47 +19,52 @@ chapter.number(
     tolerance=0.005,
     mistakes="""
         3.5
-            Those are the halves of bytes alone. Each block has a scale, too.
+            That counts only the half byte of each number. Each block has a scale of 2 bytes as
+            well.
         7 / 32 * 20
             A scale has 2 bytes, not 4.
         7 / 32 * 34
-            That is Q8_0. In Q4_0 two numbers share a byte.
+            That is the size in Q8_0. In Q4_0 two numbers share a byte.
         28
-            That is float32.
+            That is the size in float32, with 4 bytes for each number.
         14
-            That is float16.
+            That is the size in float16, with 2 bytes for each number.
         7
-            That is a byte for each number, without scales.
+            That is one byte for each number, without scales. In Q4_0 two numbers share a byte,
+            and each block has a scale.
         7 / 32 * 18 * 8
-            Those are gigabits. A byte has eight.
+            These are gigabits. A byte has eight bits.
         7e9 / 32 * 18
-            Those are bytes. In gigabytes, please: billions of them.
+            That is the number of bytes. Divide by a billion to get gigabytes.
         7e9 / 32 * 18 / 2**30
             That counts 2 to the power of 30 bytes as one gigabyte. Here it is a billion.
         4.5
-            Those are the bits of one number.
+            That is the number of bits for one number. How many bytes have all 7 billion
+            numbers?
         18
-            Those are the bytes of one block.
+            That is the number of bytes in one block. How many blocks are there?
         36
-            Those are the bytes of two blocks.
+            That is the number of bytes in two blocks. How many blocks are there?
         7 / 32 * 36
-            In 36 bytes there are two blocks, with 64 numbers.
+            The 36 bytes are two blocks with 64 numbers. A block of 32 numbers has 18 bytes.
         7 / 64 * 18
             A block of 18 bytes holds 32 numbers, not 64.
         7 * 18
-            A block's 18 bytes are those of 32 numbers.
+            You counted 18 bytes for each number. They belong to a block of 32 numbers.
         7 * 36
-            The 36 bytes are those of 64 numbers.
+            You counted 36 bytes for each number. They belong to 64 numbers.
         18 / 32
-            Those are the bytes of one number.
+            That is the number of bytes for one number. The model has 7 billion.
         7e3 / 32 * 18
-            Those are megabytes. In gigabytes, please: billions of bytes.
+            That is the size in megabytes. A gigabyte is a billion bytes.
         3.9
-            Nearly: that is rounded. Two digits behind the point, please.
+            Nearly right, but it is rounded too much. Give two digits behind the decimal point.
         4
-            Nearly, but a whole number is too rough: two digits behind the point, please.
+            Nearly right, but a whole number is too rough. Give two digits behind the decimal
+            point.
     """,
-    right="So it fits into a laptop's memory, where float16, with 14 GB, often does not.",
+    right="So the model fits into the memory of most laptops. In float16 it would need 14 GB, and often "
+    "would not fit.",
 )
 
 # -- 20.2 -----------------------------------------------------------------
@@ -109,48 +114,59 @@ def continuous(lengths, slots):
     call=two_numbers,
     mistakes="""
         = it[0], -(-sum(lengths) // slots)
-            The tokens divided by the slots: as if a row could be split. The last ones often run alone.
+            You divided all tokens by the slots, as if a request could be split among them.
+            Often the last requests run alone, while other slots are empty.
         = it[0], max(sum(lengths[i::slots]) for i in range(slots))
-            You dealt them out in turn. The next takes the slot that is free first.
+            You gave the requests to the slots in turn. The next request takes the slot that
+            becomes free first.
         = it[0], continuous(sorted(lengths), slots) || it[0], continuous(sorted(lengths, reverse=True), slots)
         = static(sorted(lengths), slots), it[1] || static(sorted(lengths, reverse=True), slots), it[1]
         = steps(sorted(lengths), slots) || steps(sorted(lengths, reverse=True), slots)
-            They are served in the order in which they came.
+            You sorted the requests. They are served in the order in which they came.
         = it[0], continuous(lengths[::-1], slots)
-            The last to come is served first: `pop()` takes from the end.
+            You served the last request first. `pop()` takes from the end of a list, and
+            `pop(0)` from its beginning.
         = it[0], max(-(-sum(lengths) // slots), 0, *lengths)
-            Fewer are not possible, but more may be needed: a long request that comes late runs on alone.
+            That is a lower bound. More steps may be needed, for example if a long request comes
+            late and runs on alone.
         start = free[slot] => start = free[slot] + (free[slot] > 0)
-            A row joins between two steps; that costs no step of its own.
+            You counted an extra step for joining. A row joins between two steps, which takes no
+            step.
         start = free[slot] => start = free[slot] - (free[slot] > 0)
-            In the step of its last token a row still has its slot: the next one begins in the step
-            after.
+            In the step of its last token a row still has its slot. The next request begins one
+            step later.
         free = [0] * slots => free, start = [0] * slots, -1 ; = free[slot] => = max(free[slot], start + 1)
         - free = [0] * slots  # the step at which each slot is free
         + free, start = [0] * slots, 0
         - start = free[slot]
         + start = max(free[slot], start + 1) if free[slot] else 0
-            Between two steps as many join as slots are free, not only one.
+            You let only one request join between two steps. As many may join as slots are free.
         free.index(min(free)) => free.index(max(free) if all(free) else 0)
-            The next takes the slot that is free first, not last.
+            The next request takes the slot that becomes free first, not the one that becomes
+            free last.
         = max(lengths[:slots], default=0), it[1] || max(lengths, default=0), it[1]
-            There is more than one batch.
+            You counted only one static batch. There may be more requests than slots.
         range(0, len(lengths), slots) => range(0, len(lengths) - slots + 1, slots)
-            The last batch runs too, where it is not full.
+            The last static batch is missing. It runs even if it is not full.
         = sum(max(lengths[i::slots], default=0) for i in range(slots)), it[1]
-            A batch takes neighbors: the first `slots` requests, then the next.
+            A static batch takes the requests in order: the first `slots` of them, then the next
+            `slots`.
         = it[1], it[0]
-            The static batch's steps come first.
+            The two numbers are swapped. Return the steps of static batching first.
         = it[0], it[0]
-            Both are the static batch's, where a slot waits for the others.
+            Both numbers are those of static batching. In continuous batching a slot does not
+            wait for the others.
         = -(-sum(lengths) // slots), it[1]
-            A static batch runs as long as its longest row.
+            Your first number divides all tokens by the slots. A static batch takes as many
+            steps as its longest row.
         = sum(lengths), it[1]
-            That is one after the other.
+            That answers one request after the other. A batch has several slots.
         = max(lengths, default=0) * -(-len(lengths) // slots), it[1]
-            Not each batch is as long as the longest of all.
+            You gave every static batch the length of the longest request of all. Each batch is
+            as long as its own longest request.
     """,
-    right="Continuous batching is never more than static batching needs, and its last rows still run alone.",
+    right="Continuous batching never needs more steps than static batching. But at the end its last rows run "
+    "alone, while other slots are empty.",
 )
 def steps(lengths, slots):
     return static(lengths, slots), continuous(lengths, slots)
@@ -175,53 +191,63 @@ def q4_0_cases(seed):
     cases=q4_0_cases,
     mistakes="""
         for q in low + high => for pair in zip(low, high) for q in pair
-            The two halves of a byte are not neighbors: the lower halves of all 16 bytes come first.
+            The two halves of a byte do not follow each other. The lower halves of all 16 bytes
+            come first, then the upper halves.
         for q in low + high => for pair in zip(high, low) for q in pair
-            The lower halves of all 16 bytes come first.
+            The lower halves of all 16 bytes come first, then the upper halves of all 16.
         low + high => high + low
-            The lower halves come first: `b % 16`, or `b & 15`.
+            You took the upper halves first. The lower halves come first; `b & 15` is the lower
+            half of a byte.
         scale * (q - 8) => scale * q
-            The whole numbers are counted from −8.
+            You did not subtract 8 from the whole number.
         q - 8 => q - 16 if q > 7 else q
-            Here 8 to 15 are no negative numbers: 8 is subtracted from each.
+            You read 8 to 15 as negative numbers. In this format 8 is subtracted from every
+            whole number.
         q - 8 => q - 7
-            One too many: 8 is subtracted.
+            You subtracted 7. Subtract 8.
         scale * (q - 8) => q - 8
-            Each number is to be multiplied by its block's scale.
+            You did not multiply by the scale of the block.
         scale * (q - 8) => scale * q - 8
-            First 8 is subtracted, then the scale multiplies.
+            Subtract 8 first, and multiply by the scale afterwards.
         "<e" => ">e"
-            The scale's lower byte comes first, as everywhere in a GGUF file.
+            You read the scale with its higher byte first. In a GGUF file the lower byte comes
+            first.
         "<e", data, at => "<e", data, at + 16 ; data[at + 2 : at + 18] => data[at : at + 16]
-            The scale stands in front of its 16 bytes.
+            You read the scale behind the 16 bytes. It stands before them.
         = it[:32]
-            There is more than one block.
+            You read only the first block. There may be more.
         = it[:-32]
             The last block is missing.
         = [x for i, x in enumerate(it) if i % 32 < 16] + [x for i, x in enumerate(it) if i % 32 >= 16]
-            One block after the other: its lower halves, its upper halves, then the next block.
+            Read one block after the other: its lower halves, its upper halves, and then the
+            next block.
         "<e", data, at => "<e", data, 0
-            Each block has a scale of its own, in front of its 16 bytes.
+            You used the first scale for all blocks. Each block has its own scale, before its 16
+            bytes.
         = [it[i : i + 32] for i in range(0, len(it), 32)]
-            One list of all the numbers, please, not one for each block.
+            Return one list with all numbers, not one list for each block.
         "<e" => "<h"
-            The scale's two bytes are a float16, no whole number.
+            You read the scale as a whole number. Its two bytes are a float16, with the form
+            "<e".
         unpack_from("<e", data, at) => unpack("<f", bytes(2) + data[at : at + 2])
             The scale is a float16; you read it as a bfloat16.
         (q - 8) => ((q - 8) % 256)
-            Unsigned bytes know nothing below 0: 7 − 8 is 255 there. Make other integers of them before
-            you subtract.
+            You subtracted in unsigned bytes, where 7 − 8 is 255. Convert them to another type
+            of integer before you subtract.
         byte // 16 => byte // 16 - 16 * (byte > 127)
-            `>> 4` of a signed byte keeps its sign: 0x98 becomes −7. Read the bytes as unsigned ones.
+            You read the bytes as signed numbers, so `>> 4` keeps the sign and makes −7 of 0x98.
+            Read them as unsigned numbers.
         byte // 16 => byte - byte % 16
-            The upper half is to be moved down by four bits.
+            You did not shift the upper half. Use `b >> 4`, which moves it down by four bits.
         q - 8 => q - 7.5
-            Subtract 8: the numbers do not lie evenly around 0.
+            You subtracted 7.5. Subtract 8, although the numbers then do not lie evenly around
+            0.
         scale * (q - 8) => struct.unpack("<e", struct.pack("<e", scale * (q - 8)))[0]
-            A float16 rounds the products. Make the scale a float32, or a Python float, before you
-            multiply.
+            You multiplied in float16, which rounds the products. Convert the scale to float32
+            or to a Python float first.
     """,
-    right="On a CPU llama.cpp reads blocks so, too, multiplies the whole numbers, and takes the scale last.",
+    right="These are the blocks that llama.cpp reads. On a CPU it multiplies the whole numbers first, and the "
+    "scale last.",
 )
 def read_q4_0(data):
     found = []
@@ -279,67 +305,74 @@ def said_cases(seed):
     cases=said_cases,
     mistakes=r"""
         in event["choices"] => in [event["choices"][0]] ; .get("content") or "" => ["content"]
-            Not every piece has a choice, and not every delta a content: the last says why it ended, one
-            may only count tokens.
+            Not every event has a choice, and not every delta has a content. One event says why
+            the answer ended, and one may only count tokens.
         .get("content") or "" => ["content"] or ""
-            The last delta is empty: it has no content at all.
+            The last delta is empty, so it has no `content` at all. Use `get`.
         in event["choices"] => in [event["choices"][0]]
-            A piece that only counts tokens has an empty list of choices.
+            An event that only counts tokens has an empty list of choices.
         choice["delta"].get("content") or "" => str(choice["delta"].get("content", ""))
-            A content may be null, which is no text.
+            A content may be null, which `json.loads` makes None. It has no text.
         .get("content") or "" => .get("content", "")
-            A content may be null: it is there, and no text.
+            A content may be there and be null, which `json.loads` makes None. `get("content",
+            "")` then returns None.
         line == "data: [DONE]" => False ; line.startswith("data: ") => True
-            Not every line has data: there are empty ones and comments.
+            Not every line is an event. There are also empty lines and comments.
         line == "data: [DONE]" => False
-            `[DONE]` is no JSON.
+            `[DONE]` is not JSON. It ends the stream.
         break => continue
-            What comes after `[DONE]` is no part of the answer.
+            You read on after `[DONE]`. What follows it does not belong to the answer.
         return "".join(pieces) => return " ".join(pieces)
-            The pieces bring their own spaces.
+            You put spaces between the pieces. The pieces contain the spaces already.
         return "".join(pieces) => return "\n".join(pieces)
-            The pieces follow each other without anything between.
+            You put line ends between the pieces. Join the pieces with nothing between them.
         line == "data: [DONE]" => "[DONE]" in line
-            A piece's text may hold `[DONE]`, too. Only the line `data: [DONE]` ends it.
+            The text of a piece may contain `[DONE]`. Only the line `data: [DONE]` ends the
+            stream.
         line[6:] => line.replace("data: ", "")
-            `replace` takes `data: ` out of the text, too.
+            `replace` also removes `data: ` from the text of the answer. Remove only the first
+            six characters of the line.
         line[6:] => line.split("data: ")[1]
-            A piece's text may hold `data: `, too: then `split` cuts it.
+            The text of a piece may contain `data: `, and then `split` cuts it. Remove only the
+            first six characters of the line.
         line.startswith("data: ") => "data: " in line ; line[6:] => line.split("data: ", 1)[1]
-            A comment may hold `data: `, too. An event is a line that begins with it.
+            A comment may contain `data: `. An event is a line that begins with it.
         pieces.append(piece) => pieces.append(piece.strip())
-            The spaces at a piece's borders are part of the answer.
+            You removed spaces at the ends of a piece. They belong to the answer.
         pieces.append(piece) => pieces.append(piece if piece.strip() else "")
-            A piece may be a space or a line end alone: that is text, too.
+            A piece may consist of a space or a line end alone. That is text as well.
         line == "data: [DONE]" => line == "data: [DONE]" or not line
-            An empty line ends an event, not the stream.
+            You stopped at an empty line. It ends an event, not the stream.
         line == "data: [DONE]" => line == "data: [DONE]" or line.startswith(":")
-            A comment says nothing, but more may follow.
+            You stopped at a comment. More events may follow.
         line == "data: [DONE]" => line == "data: [DONE]" or not line.startswith("data: ")
-            A line that is no event says nothing, but more may follow.
+            You stopped at a line that is not an event. More events may follow.
         - pieces.append(piece)
         + if not event["choices"]: break
         + pieces.append(piece)
-            After an empty list of choices more may follow: only `[DONE]` ends it.
+            You stopped at an empty list of choices. Only `data: [DONE]` ends the stream.
         - pieces.append(piece)
         + if not piece: break
         + pieces.append(piece)
-            After a piece without text more may follow: only `[DONE]` ends it.
+            You stopped at a piece without text. Only `data: [DONE]` ends the stream.
         - pieces.append(piece)
         + if any(choice["delta"].get("content") is None for choice in event["choices"]): break
         + pieces.append(piece)
-            After a piece without content more may follow: only `[DONE]` ends it.
+            You stopped at a delta without content. Only `data: [DONE]` ends the stream.
         = said(lines[: lines.index("data: [DONE]")])
-            A connection may break: then there is no `[DONE]`.
+            The line `data: [DONE]` may be missing, if the connection breaks. Return the text so
+            far.
         = said(lines[:-1])
-            The last line may hold text: not every stream comes to its `[DONE]`.
+            You left out the last line. If the connection breaks, there is no `[DONE]`, and the
+            last line may hold text.
         pieces.append(piece) => pieces += re.findall(r'"content": *"(.*?)"', line)
-            In JSON a quotation mark, a line end and many letters are written with a backslash: let
-            `json.loads` read them.
+            JSON writes quotation marks, line ends and many letters with a backslash. Use
+            `json.loads`, which reads them.
         = it.strip()
-            Spaces and line ends at the borders are part of the answer.
+            You removed spaces or line ends at the beginning or end of the answer. They belong
+            to it.
     """,
-    right="That is a client: with a connection that gives lines, it is all that a program needs.",
+    right="That is a client. A program needs only this and a connection that gives it the lines.",
 )
 def said(lines):
     pieces = []
@@ -365,7 +398,7 @@ def spoken_cases(seed):
 
 
 def by_letters(pieces, stops, again):
-    """Where a letter does not fit, all that was held is said. again: the letter may begin a stop itself."""
+    """Return everything that was held if a letter does not fit. again: The letter may begin a stop itself."""
     said, held = [], ""
     for piece in pieces:
         text = ""
@@ -399,67 +432,72 @@ def begins(text, stops):
     cases=spoken_cases,
     mistakes="""
         len(text) - max(begun, default=0) => len(text)
-            A stop may be spread over several pieces. What could be its beginning must wait.
+            A stop may be spread over several pieces. Hold back the end of the text if it could
+            begin a stop.
         = [*pieces[: len(it) - 1], "".join(it)[len("".join(pieces[: len(it) - 1])) :]]
-            You found a stop that lies in several pieces, but its beginning was said already.
+            You found a stop that is spread over several pieces, but you had returned its
+            beginning already.
         len(text) - max(begun, default=0) => max(0, len(text) - max(map(len, stops), default=1) + 1)
-            You hold back too much: only what is the beginning of a stop needs to wait.
+            You hold back too much. Hold back only an end of the text that begins a stop.
         = ["".join(it)]
-            That waits for the whole text. A text for each piece, please, as early as possible.
+            You waited for the whole text. Return a text for each piece, as early as possible.
         return [*said, held] => return [*said, ""]
-            At the end without a stop, what was held back is to be said.
+            If no stop comes, add at the end what was held back.
         = spoken(pieces, stops[:1])
-            There may be several stops; any of them ends the text.
+            There may be several stops, and each of them ends the text.
         max(begun, default=0) => min(begun, default=0)
-            Hold back the longest end of the text that begins a stop: in "aa", a stop "aab" may have
-            begun two letters ago.
+            Hold back the longest end of the text that begins a stop. In "aa", a stop "aab" may
+            have begun two letters ago.
         min(places) => places[0]
-            Of several stops that are found, the one that stands first in the text ends it.
+            If the text holds several stops, the one that begins first in the text ends it.
         text.find(stop) for => (text.find(stop), len(stop)) for ; min(places) => sum(min(places))
-            The stop itself is not said.
+            You returned the stop itself. The answer ends before it.
         = [text for text in it if text] || spoken([piece for piece in pieces if piece], stops)
-            A text for each piece, also where it is empty.
+            Return a text for each piece, even if it is empty.
         = spoken(list("".join(pieces)), stops)
-            A text for each piece, not for each letter.
+            Return a text for each piece, not for each letter.
         range(1, len(stop)) => range(1, len(stop) - 1)
-            A stop of which only the last letter is missing has begun, too.
+            You did not hold back a stop of which only the last letter is missing.
         for stop in stops for k => for stop in stops[:1] for k
-            Not only the first of the stops may have begun.
+            You looked only at whether the first stop has begun. Any of them may have begun.
         text.find(stop) => text.rfind(stop) ; min(places) => max(places)
-            The first stop in the text ends it, not the last.
+            The text ends at the first stop in it, not at the last one.
         if stop in text => ; if places => if min(places, default=-1) >= 0
-            `find` gives −1 for a stop that is not there: it is no place, and not the first.
+            `find` returns −1 for a stop that is not there. That is not a place in the text.
         if stop in text => if text.find(stop) > 0
-            A stop may stand at the very beginning: 0 is a place, too.
+            A stop may stand at the very beginning. Then `find` returns 0, which is a place.
         - places = [text.find(stop) for stop in stops if stop in text]
         + places = [found.start() for found in re.finditer("|".join(stops), text) if stops]
-            In a pattern a dot stands for any letter. A stop is meant letter by letter: `re.escape`.
+            In a regular expression a dot stands for any character. A stop is plain text, so use
+            `re.escape` or `find`.
         min(places) => min(places + [len(text) - k for k in begun])
-            Look for whole stops first. Where one is there, what only begins does not matter any more.
+            Look for whole stops first. If there is one, a stop that has only begun does not
+            matter.
         - places = [text.find(stop) for stop in stops if stop in text]
         + places = [text.lower().find(stop.lower()) for stop in stops if stop.lower() in text.lower()]
-            Capital letters are other letters: NOW is not now.
+            Capital letters are different letters, so NOW is not the stop now.
         text = held + piece => text = piece ; return [*said, held] => return [*said, ""]
             Put what was held back in front of the next piece.
         said.append(text[:cut]) => said.append(text[len(held) : cut])
-            What was held back and began no stop is to be said with a later piece.
+            Some held-back text is lost. If it turns out not to begin a stop, return it with a
+            later piece.
         = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
-            Where a letter does not fit, a stop may still have begun later in what was held back: in
-            "aaa", a stop "aab" may have begun one letter ago.
+            If a letter does not fit, a stop may still have begun later in the held-back text.
+            In "aaa", a stop "aab" may have begun one letter later.
         = ["".join(it[: i + 1]) for i in range(len(it))]
-            Each text is only what is new.
+            Each text of the list must hold only what is new.
         text[: min(places)] => "".join(said) + text[: min(places)]
-            The last text, too, is only what is new.
+            The last text must also hold only what is new.
         return [*said, held] => return said
-            Where no stop comes, one text more is added at the end.
+            If no stop comes, add one more text at the end.
         return [*said, held] => return [*said, held] if held else said
-            Where no stop comes, one text more is added at the end, also where it is empty.
+            If no stop comes, add one more text at the end, even if it is empty.
         text[: min(places)] => text[: min(places)], ""
-            After a stop nothing is added.
+            After a stop, add nothing more to the list.
         = it + [""] * (len(pieces) - len(it))
-            After a stop no more pieces are read: the list ends.
+            After a stop no more pieces are read, so the list ends there.
     """,
-    right="So a reader never sees half of a stop, and waits for no letter longer than is needed.",
+    right="So a reader never sees a part of a stop, and every other letter comes as early as possible.",
 )
 def spoken(pieces, stops):
     said, held = [], ""
@@ -499,64 +537,72 @@ def allowed_cases(seed):
     cases=allowed_cases,
     mistakes="""
         min(burst, level + fallen) => level + fallen
-            It runs over: it never holds more than `burst`, however long nobody asks.
+            Your bucket holds more than `burst` drops. It never does, however long no request
+            comes.
         level = burst => level = 0
             The bucket is full at first.
         if may else level => if may else level - 1
-            A request that is refused takes nothing.
+            A request that is turned away takes no drop.
         level >= 1 => level > 0
-            A whole drop is needed.
+            A request needs a whole drop.
         level >= 1 => level > 1
-            Exactly one drop is enough.
+            One drop is enough. You turned away a request when the bucket held exactly one.
         level + fallen => level
-            The bucket fills up again as time goes by.
+            Your bucket is never refilled. Drops fall into it as time passes.
         level = burst => level = 1
-            At first it holds `burst` drops, not one.
+            At first the bucket holds `burst` drops, not one.
         = [sum(int(t) == int(now) for t in times[: i + 1]) <= burst for i, now in enumerate(times)]
-            That counts in each second anew: at its border twice as many come through.
+            You start a new count in each second. Then twice as many requests get through around
+            the change from one second to the next.
         level >= 1 => last is None or now - last >= 1 / rate ; last = now => last = now if may else last
-            That keeps a distance between requests. Here several may come at once, up to `burst`.
+            You require a distance between two requests. In a bucket, up to `burst` requests may
+            come at once.
         level + fallen => level + int(fallen)
-            Parts of a drop count, too: keep them until they are whole.
+            You lost parts of a drop. They add up, so keep them.
         last = now => last = now if may or last is None else last
-            After a refusal the same drops fall again: keep the time of the last request, served or not.
+            After a request that is turned away, you count the same drops again. Keep the time
+            of the last request, whether it was served or not.
         now - last => now - times[0]
-            The same drops fall again and again: count from the last request, not from the first.
+            You count the same drops again and again. Count from the last request, not from the
+            first.
         if may else level => if may else 0 || if may else max(0, level - 1)
-            A request that is refused takes nothing, also no part of a drop.
+            A request that is turned away takes nothing, not even a part of a drop.
         level = burst => level = burst - 1
-            At first it holds `burst` drops, not one less.
+            At first the bucket holds `burst` drops, not one less.
         (now - last) * rate => now - last
-            `rate` drops fall in a second, not one.
+            You let one drop fall per second. It is `rate` drops per second.
         (now - last) * rate => (now - last) / rate
-            `rate` is the drops in a second, not the seconds for one.
+            You divided by `rate`. It is the number of drops per second, so multiply by it.
         (now - last) * rate => int(now - last) * rate
         = allowed([int(t) for t in times], rate, burst)
-            Parts of a second count, too.
+            You ignored parts of a second. They count as well.
         level + fallen => level + round(fallen) || level - (-fallen // 1)
-            Parts of a drop are not rounded: keep them.
+            You rounded the drops. Keep parts of a drop.
         (now - last) * rate => rate if now > last else 0
-            The more time has gone by, the more drops fall.
+            You let the same number of drops fall whatever the time. The more time has passed,
+            the more drops fall.
         min(burst, level + fallen) => min(burst + 1, level + fallen)
-            Pour off what is more than `burst` when drops have fallen, before one is taken: yours holds
-            one more.
+            Your bucket can hold one drop more than `burst`. Limit it to `burst` after the drops
+            have fallen and before one is taken.
         - level = min(burst, level + fallen)
         - may = level >= 1
         - level = level - 1 if may else level
         + may = level >= 1
         + level = min(burst, level - may + fallen)
-            First the drops of the time gone by fall, then look whether one is there.
+            You looked for a drop too early. First add the drops that fell since the last
+            request, and then look.
         level >= 1 => sum(served and now - t < 1 for t, served in zip(times, found)) < burst
-            That counts the requests of the last second. Here drops fall, `rate` in a second.
+            You count the requests of the last second. A bucket is refilled instead, by `rate`
+            drops per second.
         level >= 1 => level >= 0
-            An empty bucket has no drop to give.
+            You served a request with less than one drop in the bucket.
         = [True] * len(times)
-            Somebody must be refused.
+            You served every request. Some must be turned away.
         = [not may for may in it]
-            That says who is refused.
+            True and False are swapped. True means that the request is served.
     """,
-    right="In any t seconds a client is served at most burst + rate · t times. Of slots at once this says "
-    "nothing, for answers may be long: count those as well.",
+    right="In any t seconds a client is served at most burst + rate · t times. This does not limit how many "
+    "slots a client holds at once, because answers may be long. So a server must count those as well.",
 )
 def allowed(times, rate, burst):
     level = burst
