@@ -19,88 +19,135 @@ from companion.runtime.files.arguments import at_most, number
 __all__ = ["TopKRouter", "MixtureOfExperts", "even_out", "ExpertsConfig", "experts", "active_parameters"]
 
 
-# Cell c5d66f2b, under “By hand: two of three”
+# Cell f0dba970, under “The router in the package”
 class TopKRouter(nn.Module):
-    """Which experts each token uses, and how much each counts. x (N, C) -> weights, chosen: (N, k) each.
+    """Choose k experts for each token, and the weights of their outputs.
 
-    n_experts: E. n_active: k. balance: by how much each pass in training moves an expert's bias; where a
-    block's activations are recomputed (chapter 12), it must be 0, or the second pass chooses others. Raises
-    ValueError for a number out of range.
-    Source: Shazeer et al., 2017 (arXiv:1701.06538); the bias, Wang et al., 2024 (arXiv:2408.15664).
+    Args:
+        d_model: Width C of a token's vector.
+        n_experts: Number of experts E.
+        n_active: Number of experts k that each token uses.
+        balance: How far each forward pass in training moves an expert's bias. It must be 0 if the
+            activations of a block are computed a second time in the backward pass (chapter 12), because the
+            second forward pass would choose other experts.
+
+    Shape:
+        (N, C) -> weights (N, k) and chosen experts (N, k).
+
+    Raises:
+        TypeError: If a number has the wrong type.
+        ValueError: If a number is out of its range.
+
+    Reference:
+        Shazeer et al., 2017, arXiv:1701.06538; the bias: Wang et al., 2024, arXiv:2408.15664.
     """
 
     def __init__(self, d_model: int, n_experts: int, n_active: int, balance: float = 0.0):
         super().__init__()
         at_most("n_active", n_active, "n_experts", n_experts)
         number("balance", balance, "at least 0 and at most 1; try 0.01", lambda rate: 0 <= rate <= 1)
-        self.n_active, self.balance = n_active, balance
-        self.weight = nn.Parameter(torch.empty(n_experts, d_model))  # (E, C)
-        self.register_buffer("bias", torch.zeros(n_experts))  # (E,)
+        self.n_active = n_active
+        self.balance = balance
+        self.weight = nn.Parameter(torch.empty(n_experts, d_model))  # W (E, C)
+        self.register_buffer("bias", torch.zeros(n_experts))  # b (E,)
         nn.init.normal_(self.weight, std=d_model**-0.5)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.autocast(x.device.type, enabled=False):  # scores stay in 32 bits
-            share = F.linear(x.to(self.weight.dtype), self.weight).softmax(-1)  # (N, E)
-        chosen = (share.detach() + self.bias).topk(self.n_active).indices  # (N, k)
-        weights = share.gather(1, chosen)  # (N, k)
-        if self.n_active > 1:  # why not for 1: Break it
-            weights = weights / weights.sum(1, keepdim=True)
-        if self.training and self.balance and self.weight.requires_grad:  # not if it is frozen
-            even_out(self.bias, chosen, self.balance)  # skip this until Balance
+        """Return the weights (N, k) and the chosen experts (N, k) of the tokens x (N, C)."""
+        with torch.autocast(x.device.type, enabled=False):  # the scores stay in 32 bits
+            scores = F.linear(x.to(self.weight.dtype), self.weight)  # (N, E)
+            shares = scores.softmax(dim=-1)  # (N, E)
+        chosen = (shares.detach() + self.bias).topk(self.n_active).indices  # (N, k)
+        weights = shares.gather(1, chosen)  # (N, k)
+        if self.n_active > 1:  # "Break it" says why not for one expert
+            weights = weights / weights.sum(dim=1, keepdim=True)
+        if self.training and self.balance and self.weight.requires_grad:  # not if the router is frozen
+            even_out(self.bias, chosen, self.balance)
         return weights, chosen
 
 
-# Cell e82d30bd, under “The layer”
+# Cell e300536c, under “The layer in the package”
 class MixtureOfExperts(nn.Module):
-    """In place of a block's MLP: each token uses a few of many experts. (..., C) -> (..., C).
+    """Layer in place of a block's MLP in which each token uses a few of many experts.
 
-    It is given its parts and builds none. router: x (N, C) -> weights, chosen, (N, k) each. experts: modules,
-    (n, C) -> (n, C), also for n = 0. capacity: in training, an expert takes at most capacity * N k / E
-    tokens (rounded up), the first that come; to the others it adds nothing. None: no limit. Raises
-    ValueError for a capacity not above 0 and finite.
-    Source: Fedus et al., 2021 (arXiv:2101.03961), section 2.2.
+    Args:
+        router: Module that returns weights and chosen experts, (N, k) each, for tokens (N, C).
+        experts: Modules (n, C) -> (n, C), which must also accept n = 0.
+        capacity: Capacity factor. In training, each expert takes at most capacity * N k / E tokens, rounded
+            up, and the tokens that come first have priority. To all others the expert adds nothing. None
+            stands for no limit.
+
+    Shape:
+        (..., C) -> (..., C).
+
+    Raises:
+        ValueError: If capacity is not positive and finite.
+
+    Reference:
+        Fedus et al., 2021, arXiv:2101.03961, section 2.2.
     """
 
     def __init__(self, router: nn.Module, experts: list, capacity: float | None = None):
         super().__init__()
         if capacity is not None:
             number("capacity", capacity, "above 0 and finite; try 1.25", lambda factor: 0 < factor < math.inf)
-        self.router, self.experts, self.capacity = router, nn.ModuleList(experts), capacity
+        self.router = router
+        self.experts = nn.ModuleList(experts)
+        self.capacity = capacity
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1])  # (N, C), N = B T
-        weights, chosen = self.router(rows)  # (N, k) each
-        most = self.room(chosen.numel())
-        out = torch.zeros_like(rows)
+        """Compute the outputs of tokens x (..., C)."""
+        tokens = x.reshape(-1, x.shape[-1])  # (N, C)
+        weights, chosen = self.router(tokens)  # (N, k) each
+        limit = self.room(chosen.numel())
+        out = torch.zeros_like(tokens)  # (N, C)
         for e, expert in enumerate(self.experts):
-            mine = chosen == e  # (N, k): at most one True a row
-            token = mine.any(1).nonzero()[:most, 0]  # (n,): tokens that chose it; None: all
-            weight = (weights * mine).sum(1)[token, None]  # (n, 1)
-            out[token] += (weight * expert(rows[token])).to(out.dtype)  # (n, C)
+            mine = chosen == e  # (N, k), at most one True in a row
+            rows = mine.any(dim=1).nonzero()[:limit, 0]  # (n,); the limit None keeps all
+            weight = (weights * mine).sum(dim=1)[rows, None]  # (n, 1)
+            out[rows] += (weight * expert(tokens[rows])).to(out.dtype)  # (n, C)
         return out.view_as(x)
 
-    def room(self, choices: int) -> int | None:
-        """How many tokens an expert takes; None: all that come. Skip this until Capacity."""
-        limited = self.capacity and self.training
-        return math.ceil(round(self.capacity * choices / len(self.experts), 9)) if limited else None
+    def room(self, n_choices: int) -> int | None:
+        """Return how many tokens an expert takes, or None for no limit. n_choices: N k."""
+        if self.capacity is None or not self.training:
+            return None
+        limit = self.capacity * n_choices / len(self.experts)
+        return math.ceil(round(limit, 9))  # 11.000000000000002 is 11
 
 
-# Cell 847a67d8, under “Balance”
+# Cell 2e9b4fe6, under “Balance”
 @torch.no_grad()
 def even_out(bias: torch.Tensor, chosen: torch.Tensor, step: float) -> None:
-    """Moves each expert's bias (E,), in place: equation (2). chosen (N, k). step: gamma."""
-    taken = chosen.flatten().bincount(minlength=len(bias))  # (E,): choices of each expert
-    bias += step * (chosen.numel() / len(bias) - taken).sign()
+    """Move each expert's bias in place, up if the expert was chosen too rarely, by equation (2).
+
+    Args:
+        bias: The biases (E,).
+        chosen: The experts that each token chose, (N, k).
+        step: The distance gamma.
+    """
+    counts = chosen.flatten().bincount(minlength=len(bias))  # (E,)
+    mean = chosen.numel() / len(bias)
+    bias += step * (mean - counts).sign()
 
 
-# Cell f0dba970, under “A model of experts”
+# Cell 9f5326d7, under “A model of experts”
 # ExpertsConfig: LlamaConfig's fields, and four more
 @dataclass
 class ExpertsConfig(LlamaConfig):
-    """The shape of a storyteller model whose MLPs are mixtures: each token uses n_active of n_experts.
+    """The sizes of a storyteller model whose MLPs are mixtures of experts.
 
-    d_ff: width of one expert; not given, LlamaConfig's divided by n_active. balance: see TopKRouter.
-    capacity: see MixtureOfExperts. Raises ValueError as these and LlamaConfig do.
+    It has the fields of LlamaConfig, with one other default, and four more.
+
+    Args:
+        d_ff: Hidden units of one expert. None stands for LlamaConfig's default divided by n_active.
+        n_experts: Number of experts in each block.
+        n_active: Number of experts that each token uses.
+        balance: As in TopKRouter.
+        capacity: As in MixtureOfExperts.
+
+    Raises:
+        ValueError: If a number is out of its range, as in LlamaConfig and in the two classes.
     """
 
     architecture: ClassVar[str] = "experts"
@@ -110,22 +157,31 @@ class ExpertsConfig(LlamaConfig):
     capacity: float | None = None
 
     def __post_init__(self):
-        widths_follow = self.d_ff is None
+        default_width = self.d_ff is None
         super().__post_init__()
-        with torch.device("meta"):  # the parts check their own numbers, so build them once, empty
-            MixtureOfExperts(TopKRouter(1, self.n_experts, self.n_active, self.balance), [], self.capacity)
-        if widths_follow:
+        with torch.device("meta"):  # the parts check their own arguments, so build them once, without memory
+            router = TopKRouter(1, self.n_experts, self.n_active, self.balance)
+            MixtureOfExperts(router, [], self.capacity)
+        if default_width:
             self.d_ff = max(1, self.d_ff // self.n_active)
 
 
-# Cell e300536c, under “A model of experts”
-# The factory: a storyteller with a mixture in the place of each MLP; and the parameters that work on a token
+# Cell 3988a1e4, under “A model of experts”
+# The factory: a storyteller with a mixture in place of each MLP; and the parameters that work on a token
 def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
-    """An untrained storyteller with a mixture in the place of each MLP. meta: as in gpt2."""
+    """Build an untrained storyteller with a mixture of experts in place of each MLP.
+
+    Args:
+        config: The sizes of the model.
+        meta: Whether to build the model on the meta device, with shapes but without memory.
+
+    Returns:
+        The model.
+    """
     if meta:
         with torch.device("meta"):
             return experts(config)
-    c = replace(config, qk_norm=True)  # what makes a llama a storyteller
+    c = replace(config, qk_norm=True)  # a storyteller is a llama with normalized queries and keys
     model = llama(c)
     for block in model.blocks:
         router = TopKRouter(c.d_model, c.n_experts, c.n_active, c.balance)
@@ -137,10 +193,14 @@ def experts(config: ExpertsConfig, meta: bool = False) -> GPT:
 
 
 def active_parameters(model: GPT) -> int:
-    """The parameters that work on one token: all but those of the experts that it does not use."""
+    """Count the parameters that work on one token.
+
+    These are all parameters except those of the experts that a token does not use. The experts of a layer
+    are taken to be of the same size.
+    """
     idle = 0
     for part in model.modules():
         if isinstance(part, MixtureOfExperts):
-            sizes = [sum(p.numel() for p in expert.parameters()) for expert in part.experts]
-            idle += (len(sizes) - part.router.n_active) * sizes[0]
+            size = sum(p.numel() for p in part.experts[0].parameters())
+            idle += (len(part.experts) - part.router.n_active) * size
     return sum(p.numel() for p in model.parameters()) - idle

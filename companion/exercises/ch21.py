@@ -38,42 +38,45 @@ def shape_cases(seed):
     cases=shape_cases,
     mistakes="""
         = broadcast_shape(a[::-1], b[::-1])[::-1]
-            You wrote the shapes flush left. Their last dimensions belong together.
+            You aligned the shapes on the left. Align them on the right, so that their last dimensions meet.
         raise ValueError("a and b do not fit") => pass ; n if m == 1 else m => max(m, n)
-            You take the larger size wherever they differ. Where both are above 1, no number can be repeated
-            to fit: that is the `ValueError`.
+            You take the larger size wherever two sizes differ. If both are above 1, neither can be stretched,
+            so raise a `ValueError`.
         m != n and m != 1 and n != 1 => m != n
-            You raise wherever two sizes differ. A size of 1, also one that was put in front, stretches.
+            You raise wherever two sizes differ. A size of 1 is stretched, including a 1 that was put in
+            front.
         itertools.zip_longest(reversed(a), reversed(b), fillvalue=1) => zip(reversed(a), reversed(b))
-            Your result has as many dimensions as the shorter shape. What stands further left stays; `zip`
-            ends with the shorter one.
+            Your result has only as many dimensions as the shorter shape, probably because `zip` ends with the
+            shorter one. The other dimensions of the longer shape stay as they are.
         n if m == 1 else m => max(m, n)
-            Where one size is 1, the other one stays. It is not always the larger: a dimension may be 0.
+            Where one size is 1, the result has the other size. The other size is not always the larger one,
+            because it may be 0.
         m != n and m != 1 and n != 1 => max(m, n) % max(min(m, n), 1) ; n if m == 1 else m => max(m, n)
-            A size of 2 is not repeated to fit 4: only a size of 1 stretches.
+            A size of 2 is not repeated to fit 4. Only a size of 1 is stretched.
         m != n and m != 1 and n != 1 => m != n and m > 1 and n > 1
-            Only a size of 1 stretches. 0 fits 0 and 1, and nothing else.
+            Only a size of 1 is stretched. A size of 0 fits 0 and 1, and nothing else.
         n if m == 1 else m => min(m, n)
-            You take the smaller size. Where one is 1, the other one stays.
+            You take the smaller size. Where one size is 1, the result has the other size.
         and n != 1 =>
-            Both may stretch, `b` as well: (3, 1) and (4,) are (3, 4).
+            Both shapes may be stretched, `b` as well: (3, 1) and (4,) give (3, 4).
         and m != 1 =>
         - return tuple(reversed(shape))
         + if tuple(reversed(shape)) != a:
         +     raise ValueError("a would stretch")
         + return a
-            Both may stretch, `a` as well: (3, 1) and (4,) are (3, 4).
+            Both shapes may be stretched, `a` as well: (3, 1) and (4,) give (3, 4).
         raise ValueError("a and b do not fit") => return None
-            Where they do not fit, raise a `ValueError`; do not return something.
+            If the shapes do not fit, raise a `ValueError` instead of returning something.
         = it[::-1]
-            Your result is the wrong way round: you went from the right, and must turn it back.
+            Your result is in the reverse order. You went through the shapes from the right, so reverse the
+            result at the end.
         - shape = []
         + shape = []
         + if len(a) != len(b):
         +     raise ValueError("a and b have different lengths")
-            You raise where one shape has more dimensions. The other one gets ones in front.
+            You raise if one shape has more dimensions. Put ones in front of the shorter shape instead.
     """,
-    right="Two lines of rules, and every sum, product and comparison of tensors obeys them.",
+    right="Two rules, and every sum, product and comparison of tensors follows them.",
 )
 def broadcast_shape(a, b):
     shape = []
@@ -91,27 +94,28 @@ chapter.number(
     tolerance=1e8,
     mistakes="""
         4e5
-            That is the difference that was meant, (N,). What shape do (N, 1) and (N,) have together?
+            That is the intended difference, of shape (N,). Which shape do (N, 1) and (N,) have together?
         8e5
-            That is what the two inputs take together. What shape do they stretch to?
+            That is the memory of the two inputs. To which shape are they stretched?
         1e10
-            So many numbers there are. How many bytes is one of 32 bits?
+            That is the number of numbers. How many bytes does a number of 32 bits take?
         8e10
-            With 8 bytes each, that is float64. A float32 has 32 bits.
+            You counted 8 bytes for each number, as in float64. A float32 has 32 bits.
         3.2e11
-            That is bits. A byte has eight.
+            That is the number of bits. A byte has eight bits.
         2e10
-            With 2 bytes each, that is float16. A float32 has 32 bits.
+            You counted 2 bytes for each number, as in float16. A float32 has 32 bits.
         4e10 / 2**30
-            In GiB, yes: give it in bytes.
+            That is right in GiB. Give the number in bytes.
         4e4
-            In MB, yes: give it in bytes.
+            That is right in MB. Give the number in bytes.
         40 * 2**30
-            A thousand million bytes are no GiB: multiply 100,000 by 100,000 by the bytes of one.
+            A thousand million bytes are a GB and not a GiB. Multiply 100,000 by 100,000 by the bytes of one
+            number.
         40
-            In GB, yes: give it in bytes.
+            That is right in GB. Give the number in bytes.
     """,
-    right="It is 40 GB where 400 KB were meant: at full size the accident shows as a lack of memory.",
+    right="It is 40 GB instead of 400 KB. At full size, this mistake shows up as a lack of memory.",
 )
 
 # -- 21.3 ------------------------------------------------------------------
@@ -141,45 +145,50 @@ def mean_cases(seed):
     cases=mean_cases,
     mistakes="""
         = x.mean(dim=1)
-            What fills the rows up counts here. Only what the mask has True for should.
+            You also count the padding. Only the places where the mask is True should count.
         x.masked_fill(~mask[..., None], 0) => x * mask[..., None]
-            Right as long as the padding is a number: 0 times `inf` or `nan` is `nan`. Choose instead of
-            multiplying.
+            That is right only if the padding is finite, because 0 times `inf` or `nan` is `nan`. Select with
+            `masked_fill` or `where` instead of multiplying.
         counts.clamp(min=1) => x.shape[1]
-            You divide by T. Divide each row by how many tokens it has.
+            You divide by T. Divide each row by its number of tokens.
         mask.sum(dim=1, keepdim=True) => mask.sum()
-            You divide by the tokens of all rows together: a `sum()` without `dim`.
+            You divide by the number of tokens in all rows together. Your `sum()` needs a `dim`.
         .clamp(min=1) =>
-            A row without tokens is 0 / 0 here, which is `nan`. It should be zeros.
+            A row without tokens becomes 0 / 0 here, which is `nan`. It should be zeros.
         x.masked_fill(~mask[..., None], 0) => x * mask[..., None] ; .clamp(min=1) =>
-            Two things. A row without tokens is 0 / 0, which is `nan`, and so is 0 times `inf`.
+            Two things are wrong. A row without tokens becomes 0 / 0, which is `nan`, and 0 times `inf` is
+            `nan`, too.
         counts.clamp(min=1) => (counts + 1)
-            You divide by one more than there are. `clamp(min=1)` changes only a count of 0.
+            You divide by one more than the number of tokens. `clamp(min=1)` changes only a count of 0.
         - kept = x.masked_fill(~mask[..., None], 0)
         + behind = torch.arange(x.shape[1]) >= mask.sum(dim=1, keepdim=True)
         + kept = x.masked_fill(behind[..., None], 0)
-            The tokens need not stand first: the mask says where they are, not only how many.
+            The tokens need not come first in their row. The mask says where they are, not only how many there
+            are.
         = it[mask.any(dim=1)]
-            A row without tokens is left out; it should be there, as zeros.
+            You leave out a row without tokens. It should be in the result, as zeros.
         = it[:, None]
-            Your result is (B, 1, C); the sum should take the middle dimension away.
+            Your result has the shape (B, 1, C). The sum should remove the middle dimension.
         mask.sum(dim=1, keepdim=True) => (kept != 0).sum(dim=1)
-            A token may be 0, too: count where the mask is True, not where x is not 0.
+            The numbers of a token may be 0. Count where the mask is True, not where x differs from 0.
         / counts.clamp(min=1) =>
-            That is the sum. Divide each row by how many tokens it has.
+            That is the sum. Divide each row by its number of tokens.
         = masked_mean(x, ~mask)
-            That is the mean of the padding: the mask is True where a token is.
+            That is the mean of the padding. The mask is True where there is a token.
         ~mask[..., None] => mask[..., None]
-            You fill where the mask is True, and so keep the padding: `~mask` is the other way round.
+            You fill the places where the mask is True, so you keep the padding. Use `~mask`, which exchanges
+            True and False.
         mask.sum(dim=1, keepdim=True) => mask.sum(dim=1)
-            Your counts are (B,), so they meet C instead of B: `keepdim=True` makes them (B, 1).
+            Your counts have the shape (B,), so broadcasting aligns them with C instead of B. With
+            `keepdim=True` their shape is (B, 1).
         x.masked_fill(~mask[..., None], 0) => x * mask
-            Your mask meets T and C instead of B and T, since shapes fit from the right. Give it a third
+            Shapes are aligned on the right, so your mask meets T and C instead of B and T. Give it a third
             dimension of size 1.
         = x[mask].mean(dim=0)
-            Your mean is over the tokens of all rows together. Each row has one of its own, (B, C).
+            Your mean is over the tokens of all rows together. Compute one mean for each row, so that the
+            result has the shape (B, C).
     """,
-    right="A mask with a third dimension, and a choice instead of a product: padding cannot be heard.",
+    right="The mask has a third dimension, and it selects instead of multiplying, so padding has no effect.",
 )
 def masked_mean(x, mask):
     kept = x.masked_fill(~mask[..., None], 0)
@@ -219,47 +228,49 @@ def shares(powers):
         (probs - right) / len(logits) => probs - right
             The loss is a mean over the rows, so each row's gradient is divided by N.
         (probs - right) => probs
-            That is the slope of the first part, $p$. The right class's own score counts too.
+            That is $p$, the derivative of the first part of the loss. The second part, the logit of the right
+            class, has a derivative, too.
         = -it
-            The sign is turned round: a higher score at the right class lowers the loss.
+            The sign is reversed. A higher logit at the right class lowers the loss.
         softmax(dim=1) => softmax(dim=0)
-            Your softmax runs along the batch. Each row has probabilities of its own.
+            Your softmax runs along the batch. The probabilities of each row must sum to 1.
         logits.softmax(dim=1) => shares(logits.exp())
-            Right for small scores. The exponential of 1,000 is `inf`, and `inf / inf` is `nan`: take the
-            largest score away first, as `softmax` does.
+            That is right for small logits. But the exponential of 1,000 is `inf`, and `inf / inf` is `nan`.
+            Subtract the largest logit of each row first, as `softmax` does.
         logits.softmax(dim=1) => shares(logits.exp()).nan_to_num(0)
-            The exponential of 1,000 is `inf`, and `nan_to_num` hides it: the probabilities are lost. Take the
-            largest score away first, as `softmax` does.
+            The exponential of 1,000 is `inf`, and `nan_to_num` only hides this, so the probabilities are
+            wrong. Subtract the largest logit of each row first, as `softmax` does.
         logits.softmax(dim=1) => shares((logits - logits.max()).exp())
-            You took the largest score of the batch away from all. In a row far below it every exponential is
-            0, and 0 / 0 is `nan`: each row has a largest one of its own.
+            You subtracted the largest logit of the whole batch. In a row far below it, every exponential is
+            0, and 0 / 0 is `nan`. Subtract each row's own largest logit.
         logits.softmax(dim=1) => shares((logits - logits[:, :1]).exp())
-            You took the first score of each row away. Another may be far above it: take the largest.
+            You subtracted the first logit of each row. Another one may be far above it, so subtract the
+            largest.
         logits.softmax(dim=1) => logits.clamp(-20, 20).softmax(dim=1) || logits.clamp(-50, 50).softmax(dim=1)
         logits.softmax(dim=1) => logits.clamp(-80, 80).softmax(dim=1) || logits.clamp(-88, 88).softmax(dim=1)
         logits.softmax(dim=1) => logits.clamp(-100, 100).softmax(dim=1)
-            You cut large scores off, which makes them equal: take the largest away instead.
+            You limited large logits, which makes different ones equal. Subtract the largest logit instead.
         logits.softmax(dim=1) => logits.sigmoid()
-            A sigmoid looks at one score. The probabilities of a row have one sum: `softmax`.
+            A sigmoid depends on a single logit. The probabilities of a row must sum to 1, so use `softmax`.
         one_hot(targets, => one_hot(logits.argmax(dim=1),
-            The 1 is taken away at the right class, not at that with the largest score.
+            Subtract 1 at the right class, not at the class with the largest logit.
         / len(logits) => / logits.shape[1]
             You divide by the number of classes. The mean is over the N rows.
         (probs - right) / len(logits) => probs - right / len(logits)
-            The mean divides both parts by N, the probabilities as well.
+            The mean divides both parts by N, so divide the probabilities, too.
         / len(logits) => / logits.numel()
-            You divide by all numbers of the logits. The mean is over the N rows.
+            You divide by the number of all logits. The mean is over the N rows.
         logits.softmax(dim=1) => logits.log_softmax(dim=1)
-            You have the logarithm of the probabilities. What is the slope of the logarithm of a sum?
+            You used the logarithm of the probabilities. What is the derivative of the logarithm of a sum?
         logits.softmax(dim=1) => logits
-            You have the scores themselves. What is the slope of the logarithm of a sum?
+            You used the logits themselves. What is the derivative of the logarithm of a sum?
         (probs - right) => right * (probs - right)
-            The other classes have gradients too: their scores are in the sum.
+            The other classes have gradients, too, because their logits are in the sum.
         F.one_hot(targets, logits.shape[1]) => F.one_hot(targets, logits.shape[1]).amax(dim=0)
-            `found[:, targets] -= 1` takes 1 away in every row at each of these columns. Row i has one: pair
-            the rows' numbers with the targets.
+            You subtract 1 in every row at the columns of all targets, as `result[:, targets] -= 1` does. Each
+            row has one target, so use `result[torch.arange(N), targets] -= 1`.
     """,
-    right="What the model said, minus what was right: most trainings of the course begin with this.",
+    right="The probabilities minus the right ones: most backward passes of this course begin with this.",
 )
 def logit_gradient(logits, targets):
     probs = logits.softmax(dim=1)
@@ -301,52 +312,54 @@ def value_and_gradients(answer, expression, numbers):
     shown="{0}, with a, b, c = {1}",
     mistakes="""
         -self.data / other.data**2 => self.data / other.data**2
-            A larger divisor makes a smaller quotient: the slope by it has a minus.
+            A larger divisor makes a smaller quotient, so the derivative with respect to the divisor is
+            negative for positive numbers. A minus sign is missing.
         -self.data / other.data**2 => -self.data / other.data
-            The slope by the divisor: write $a/b$ as $a b^{-1}$. What becomes of the exponent?
+            The derivative with respect to the divisor is wrong. Write $a/b$ as $a b^{-1}$. What does the
+            derivative do to the exponent?
         by_self = 1 / other.data => by_self = other.data ; by_other = -self.data / other.data**2 => by_other = self.data
-            Those are the slopes of a product.
+            Those are the derivatives of a product.
         , (other, by_other) =>
-            The divisor is a parent too: no gradient reaches it.
+            The divisor gets no gradient. It is a parent, too.
         -self.data / other.data**2 => -1 / other.data**2
-            The slope by the divisor is that of $1/b$. Above it stands $a$, not 1.
+            You used the derivative of $1/b$ for the divisor. The numerator is $a$ and not 1.
         (self, by_self), (other, by_other) => (other, by_self), (self, by_other)
-            The two slopes are exchanged: by the number above it is $1/b$.
+            The two derivatives are exchanged. The derivative with respect to the numerator $a$ is $1/b$.
         1 - result**2 => 1 - self.data**2
-            The slope of tanh is 1 minus the square of its result, not of its input.
+            The derivative of tanh is 1 minus the square of its result, not of its input.
         1 - result**2 => 1 - result
-            The slope of tanh is 1 minus the square of its result; the square is missing.
+            The derivative of tanh is 1 minus the square of its result. The square is missing.
         1 - result**2 => 1 - math.tanh(result) ** 2
-            The square in the slope is of the result itself. You took its tanh once more.
+            The derivative has the square of the result itself. You applied tanh to the result once more.
         1 - result**2 => 1.0
-            The slope of tanh is 1 at 0 alone; further out it is flatter.
+            The derivative of tanh is 1 only at 0. Elsewhere it is smaller.
         - by_self = 1 / other.data
         + self, other = other, self
         + by_self = 1 / other.data
-            That is `other / self`: `self` stands above.
+            That is `other / self`. The numerator is `self`.
         self.made(self.data / other.data => self.made(self.data // other.data
-            `//` cuts the quotient off; divide with `/`.
+            `//` rounds the quotient down. Divide with `/`.
         1 - result**2 => 1 + result**2
-            The slope of tanh is 1 minus the square: it never is above 1.
+            The derivative of tanh is 1 minus the square of the result, so it is never above 1.
         1 - result**2 => result**2 - 1
-            The slope of tanh has the wrong sign: tanh rises everywhere.
+            The derivative of tanh has the wrong sign. It is positive, because tanh grows everywhere.
         1 - result**2 => result * (1 - result)
-            That slope is the sigmoid's. Of tanh it is 1 minus the square of its result.
+            That is the derivative of the sigmoid. The derivative of tanh is 1 minus the square of its result.
         math.tanh(self.data) => 1 / (1 + math.exp(-self.data))
-            That curve is the sigmoid, from 0 to 1; tanh goes from −1 to 1: `math.tanh`.
+            That is the sigmoid, whose values go from 0 to 1. Those of tanh go from −1 to 1. Use `math.tanh`.
         result = math.tanh(self.data) => result = self.data = math.tanh(self.data)
-            `tanh` changes the number it is called on: `self.data` must stay, for others use it too.
+            Your `tanh` changes `self.data`. It must stay as it is, because other operations may use it, too.
         - return self.made(self.data / other.data, (self, by_self), (other, by_other))
         + self.data /= other.data
         + return self.made(self.data, (self, by_self), (other, by_other))
-            The division changes the number it is called on: `self.data` must stay.
+            Your division changes `self.data`. It must stay as it is.
         , (self, slope) =>
-            The result of `tanh` has no parent, so the way back ends there.
+            The result of your `tanh` has no parent, so the backward pass ends there.
     """,
-    right="An operation knows its value and its slopes, nothing else: that is how PyTorch grew to hundreds.",
+    right="An operation knows only its value and its derivatives. So PyTorch can have hundreds of them.",
 )
 class Value:
-    """A number that remembers how it was made: its parents, each with the slope by it."""
+    """A number that remembers how it was made: its parents, each with the derivative with respect to it."""
 
     def __init__(self, data, parents=()):
         self.data, self.parents, self.grad = data, parents, 0.0

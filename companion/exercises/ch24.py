@@ -32,31 +32,33 @@ def random_scores(seed):
     cases=random_scores,
     mistakes="""
         best if k == 1 else best / best.sum() => best
-            Your weights are the shares. With k above 1 they must sum to 1 again.
+            Your weights are the shares themselves. If k is above 1, divide them by their sum.
         best if k == 1 else =>
-            With k = 1 the weight is the share itself; 1 would teach the router nothing.
+            With k = 1 the weight is the share itself. With a weight of 1 the router would have no gradient.
         = scores.softmax(dim=0)
-            That is the softmax over all. Only the k best keep a weight.
+            That is the softmax over all experts. Only the k best keep a weight.
         scores.softmax(dim=0) => scores ; best if k == 1 else =>
-            You divide the scores by their sum. First a softmax makes shares of them.
+            You divide the scores by their sum. Apply a softmax to the scores first.
         torch.zeros_like(share).scatter(0, at, weights) => weights
-            Your result has k weights, by size. It should have one for each expert.
+            Your result has only the k weights, sorted by size. It should have one weight for each expert.
         = torch.where(it > 0, scores, 0.0).softmax(dim=0)
-            A score of 0 is no share of 0: put the zeros after the softmax.
+            A score of 0 does not give a share of 0. Set the other weights to 0 after the softmax.
         scores.softmax(dim=0) => scores.exp() / scores.exp().sum()
             `exp(100)` is too large for 32 bits. Subtract the largest score first, or use softmax.
         = it.sort(descending=True).values
-            Your k weights stand first. Each belongs where its expert is: `topk` says where.
+            Your k weights come first. Put each weight at the position of its expert, which `topk` returns in
+            `indices`.
         best / best.sum() => (best / best.sum()).softmax(dim=0)
-            A softmax of shares is one too many: divide by their sum.
+            You applied a second softmax to the chosen shares. Divide them by their sum instead.
         scores.softmax(dim=0) => scores.sigmoid()
-            A sigmoid looks at one score alone. A softmax makes shares of all of them.
+            A sigmoid depends on a single score. Use a softmax over all scores, so that the shares sum to 1.
         topk(k) => topk(k, largest=False)
-            You took the k smallest.
+            You took the k smallest shares. Take the k largest.
         = (it > 0) / k
-            The chosen count alike here. Each should count by its share.
+            You gave all chosen experts the same weight. The weight of each should be in proportion to its
+            share.
     """,
-    right="Two of E experts will compute, and their weights keep the ratio that the router gave them.",
+    right="Only k of E experts compute, and their weights keep the ratio of their shares.",
 )
 def route(scores, k):
     share = scores.softmax(dim=0)
@@ -84,30 +86,31 @@ chapter.number(
     tolerance=0.1,
     mistakes=f"""
         39
-            That is the right number, rounded too far, or that with one table of two: give one decimal
-            place.
+            That is the right number rounded to a whole one, or the number with only one of the two tables.
+            Give one decimal place.
         141 || {billions(8)}
-            That is the whole model. Which experts does a token leave alone?
+            That is the whole model. Which experts does a token not use?
         {billions(2, tables=0)}
-            Embedding and head are missing; both work on a token's way here.
+            The embedding and the head are missing. Both count here.
         {billions(2, tables=TABLES // 2)}
-            One of two tables is missing: `tied=False` gives the head its own.
+            One of two tables is missing. With `tied=False` the head has a table of its own.
         {billions(1)}
-            That is so with one expert a token. It uses two.
+            That is the number with one expert per token. A token uses two.
         {billions(2, attention=4 * WIDTH * WIDTH)}
             There are 8 heads of keys and values, not 48.
         {billions(2) * 1e9}
-            That is the number itself; give it in billions.
+            That is the right number. Give it in billions.
         {billions(2) * 1e3}
-            In millions, yes: give it in billions.
+            That is right in millions. Give the number in billions.
         {billions(8) / 4}
-            Not all shrinks to a quarter: attention and tables work on every token.
+            You divided the whole model by four. But attention and the tables work on every token.
         {LAYERS * 2 * EXPERT / 1e9}
-            Those are the experts alone. Attention and the tables work too.
+            Those are the experts alone. Attention and the tables work on a token, too.
         44
-            Two times 22? The experts share attention and tables, and hold less than the name says.
+            You multiplied 2 by 22. But the experts share attention and the tables, so they have fewer weights
+            than the name says.
     """,
-    right="Of 141 billion, 39 work on a token: what it costs is not in its name.",
+    right="Of 141 billion weights, 39 billion work on a token, so the name does not tell what a token costs.",
 )
 
 # -- 24.3 -----------------------------------------------------------------
@@ -145,27 +148,28 @@ def with_gradient(answer, share, chosen):
         return n_experts * => return
             The factor E is missing: evenly used experts should give 1.
         chosen.numel() => len(chosen)
-            You divide the counts by N. There are N k choices.
+            You divide the counts by N. The number of choices is N k.
         counts / chosen.numel() => counts
-            You take the counts. $f_e$ is the part of all choices, so that they sum to 1.
+            You use the counts themselves. Divide them by the number of choices, so that the $f_e$ sum to 1.
         share.mean(dim=0) => share.sum(dim=0)
             You sum the shares over the tokens. $P_e$ is their mean.
         part * mean => mean.square()
-            That is made of the shares alone. What was chosen must count too.
+            Your loss depends on the shares alone. It must also depend on the choices.
         n_experts * (part * mean).sum() => (part * mean).mean()
-            You take the mean over the experts; it is E times the sum.
+            You take the mean over the experts. The loss is E times the sum.
         = it.detach()
-            The value is right, but nothing can learn from it: it has no gradient by `share`.
+            The value is right, but it has no gradient with respect to `share`, so the router cannot learn
+            from it.
         return n_experts * => return chosen.shape[1] *
             The factor is E, the number of experts, not k.
         = balance_loss(share, chosen[:, :1])
-            You count first choices only. All k choices of a token count.
+            You count only the first choice of each token. Count all k choices.
         = balance_loss(share, share.argmax(1, keepdim=True))
-            You count the largest share of each token. Count what `chosen` says.
+            You count the expert with the largest share of each token. Count the experts in `chosen`.
         (part * mean).sum() => (part * mean)
-            You have one number for each expert. The loss is their sum.
+            You return one number for each expert. The loss is their sum.
     """,
-    right="It is 1 at balance, and the gradient pushes the share of busy experts down.",
+    right="It is 1 if all experts are used equally, and its gradient pushes the shares of busy experts down.",
 )
 def balance_loss(share, chosen):
     n_experts = share.shape[1]
@@ -197,34 +201,34 @@ def random_choices(seed):
     cases=random_choices,
     mistakes="""
         place <= most => place <= most + 1
-            An expert takes one token too many: a count from 1 must be at most `most`.
+            Each expert keeps one token too many. If you count from 1, the count must be at most `most`.
         place <= most => place < most
-            An expert takes one token too few: where does your count begin?
+            Each expert keeps one token too few. Does your count begin at 0 or at 1?
         = kept(chosen.flip(0), n_experts, most).flip(0)
-            Your experts take the last tokens. Those that come first should be served.
+            Your experts keep the last tokens. They should keep the tokens that come first.
         = ~it
-            That is turned round: True means that a choice is kept.
+            Your result is reversed. True means that a choice is kept.
         = it.all(dim=1, keepdim=True).expand_as(it)
-            A token that loses one expert keeps the other: each choice counts for itself.
+            You drop a token completely if one of its choices is dropped. It keeps its other choices.
         = kept(chosen.T, n_experts, most).T
-            All first choices come before all second ones in yours (GShard does so). Here a token's
-            choices come together.
+            You serve the first choices of all tokens before their second choices, as GShard does. Here all
+            choices of a token come before those of the next token.
         = torch.cat([kept(choice, n_experts, most) for choice in chosen.split(1, dim=1)], dim=1)
-            First and second choices of an expert share one queue; yours have two.
+            You count first and second choices separately. Both use the same places of an expert.
         place <= most => place <= max(most, 1)
-            With `most` = 0 an expert has room for none; yours takes one.
+            With `most` = 0 an expert keeps no token. Yours keeps one.
         place <= most => place <= (most or len(chosen))
-            With `most` = 0 nothing is kept; it does not mean that there is no limit.
+            With `most` = 0 no choice is kept. It does not mean that there is no limit.
         cumsum(dim=0) => cumsum(dim=0, dtype=torch.int8)
-            Your count is in 8 bits: after 127 it goes on at -128.
+            Your count has only 8 bits, so after 127 it continues at -128.
         cumsum(dim=0) => cumsum(dim=0, dtype=torch.uint8)
-            Your count is in 8 bits: after 255 it begins at 0 again.
+            Your count has only 8 bits, so after 255 it begins at 0 again.
         = torch.ones_like(it)
-            You keep everything. An expert has room for `most` tokens only.
+            You keep every choice. An expert keeps at most `most` tokens.
         = (torch.arange(len(chosen)) < most)[:, None].expand_as(it)
-            You keep the first `most` tokens of all. Each expert has a queue of its own.
+            You keep the first `most` tokens of the batch. Count for each expert separately.
     """,
-    right="A running count is a queue: no loop over tokens, and nobody waits.",
+    right="A running count gives each choice its place, without a loop over tokens.",
 )
 def kept(chosen, n_experts, most):
     flat = chosen.flatten()[:, None]
@@ -304,32 +308,33 @@ def on_own_tokens(answer, x, router, experts, n):
     call=on_own_tokens,
     mistakes="""
         softmax(dim=1) => softmax(dim=0)
-            Your softmax runs over the tokens. A token's shares sum to 1 over the experts.
+            Your softmax runs over the tokens. It should run over the experts, so that the shares of each
+            token sum to 1.
         topk(n, dim=0) => topk(min(n, len(experts)), dim=1) ; scatter(0 => scatter(1
         topk(n, dim=0) => topk(n, dim=1) ; scatter(0 => scatter(1
-            In yours the tokens choose. Take the `n` largest of each column, not of each row.
+            In your answer the tokens choose. Take the `n` largest shares of each column, not of each row.
         share * taken => taken
-            What an expert makes is added with the share as weight; yours counts fully.
+            You add the results of the experts without a weight. Multiply each by its share.
         share * taken => share * taken / (share * taken).sum(dim=1, keepdim=True)
-            Your weights sum to 1 for each token. Here the share itself is the weight.
+            You made the weights of each token sum to 1. Here the share itself is the weight.
         share.topk => scores.topk
-            Your experts choose by scores. They should by shares: those are comparable.
+            Your experts choose by scores. They should choose by shares, which can be compared between tokens.
         share * taken => scores * taken
-            Your weight is the score. It should be the share, after the softmax.
+            You use the score as weight. Use the share, which is the score after the softmax.
         torch.zeros_like(share).scatter(0, best, 1.0) => torch.ones_like(share)
-            In yours every expert takes every token. Each should take `n`.
+            In your answer every expert takes every token. Each should take `n` tokens.
         return out => return out + x * (taken.sum(dim=1, keepdim=True) == 0)
-            A token that nobody takes gets zeros; the block's stream carries it on.
+            A token that no expert takes should get zeros. The block's residual stream keeps its vector.
         = x + it
-            You add what the experts make to x. The layer gives it alone; the block adds it to x.
+            You add the results to x. Return the results alone, because the block adds them to x.
         x[mine] @ expert => x[mine] @ expert.T
-            Expert e makes `x @ experts[e]`; yours is transposed.
+            Expert e computes `x @ experts[e]`. You used the transposed matrix.
         out[mine] += => out[mine] =
-            Where two experts take a token, yours keeps the last one's only. Add them.
+            If two experts take the same token, you keep only the result of the last one. Add the results.
         scores.softmax(dim=1) => scores.exp() / scores.exp().sum(dim=1, keepdim=True)
             `exp(100)` is too large for 32 bits. Subtract the largest score first, or use softmax.
         share * taken => share * taken / (share * taken).sum(dim=0)
-            Your weights sum to 1 for each expert. Here the share itself is the weight.
+            You made the weights of each expert sum to 1. Here the share itself is the weight.
         - best = share.topk(n, dim=0).indices
         - taken = torch.zeros_like(share).scatter(0, best, 1.0)
         + taken = torch.zeros_like(share)
@@ -337,9 +342,9 @@ def on_own_tokens(answer, x, router, experts, n):
         +     free = taken.sum(dim=1) == 0
         +     best = share[:, e].where(free, -1.0).topk(min(n, int(free.sum()))).indices
         +     taken[best, e] = 1.0
-            In yours a token has one expert at most. Several may take the same token.
+            In your answer a token has at most one expert. Several experts may take the same token.
     """,
-    right="Every expert has exactly n tokens, and balance needs neither bias nor loss.",
+    right="Every expert has exactly n tokens, so balance needs neither a bias nor a second loss.",
 )
 def expert_choice(x, router, experts, n):
     scores = x @ router.T
