@@ -60,7 +60,7 @@ class CrossAttention(CausalSelfAttention):
                 everything.
 
         Raises:
-            ValueError: If x or memory has another number of dimensions.
+            ValueError: If x or memory does not have three dimensions.
             TypeError: If the mask is not bool.
         """
         check_batch("x", x)
@@ -109,8 +109,8 @@ class Encoder(nn.Module):
 
     def __init__(self, config, embed: nn.Module, blocks: list, norm: nn.Module):
         super().__init__()
-        self.config = replace(config)
-        self.config.architecture = "encoder"  # written into checkpoints: read as a GPT-2 it would be causal
+        self.config = replace(config)  # a copy
+        self.config.architecture = "encoder"  # so that `load` does not take a checkpoint for a causal GPT-2
         self.embed = embed
         self.blocks = nn.ModuleList(blocks)
         self.norm = norm
@@ -183,8 +183,8 @@ def mask_words(
     Reference:
         Devlin et al., 2018, arXiv:1810.04805, section 3.1, task 1.
     """
-    number("share", share, "above 0 and at most 1; try 0.15", lambda value: 0 < value <= 1)
-    check_ids("tokens", tokens, "mask_id", mask_id)
+    number("share", share, "above 0 and at most 1; try 0.15", lambda value: 0 < value <= 1)  # else an error
+    check_ids("tokens", tokens, "mask_id", mask_id)  # an error if a token is not below mask_id
     first = torch.rand(tokens.shape, generator=generator)  # (B, T)
     second = torch.rand(tokens.shape, generator=generator)
     random_tokens = torch.randint(mask_id, tokens.shape, generator=generator)
@@ -343,7 +343,9 @@ def encoder_decoder(config: GPTConfig, kind: type = EncoderDecoder) -> EncoderDe
         )
         blocks.append(block)
     model = init_gpt2(kind(encoder(c), blocks, LayerNorm(c.d_model)))
-    nn.init.ones_(model.encoder.norm.weight)  # init_gpt2's is small, for logits; here attention reads it
+    # The last norm of a GPT starts small, so that the first logits are small. The encoder's last norm feeds
+    # the decoder's attention instead, so it starts with ones, like the other norms.
+    nn.init.ones_(model.encoder.norm.weight)
     return model
 
 

@@ -73,7 +73,8 @@ class Recurrent(nn.Module):
         out = []
         for a in from_words.unbind(1):  # one token after another: (B, gates H)
             state = self.step(a, state)
-            out.append(state[0] if isinstance(state, tuple) else state)  # an LSTM's state is (h, c)
+            h = state[0] if isinstance(state, tuple) else state  # an LSTM's state is (h, c)
+            out.append(h)
         return torch.stack(out, dim=1), state
 
 
@@ -120,7 +121,8 @@ class RecurrentModel(nn.Module):
     """Language model of a recurrent layer, with or without attention over its states.
 
     Args:
-        embed: The token embedding, (V, C). Its weights are initialized again, and serve as the head, too.
+        embed: The token embedding, (V, C), which also serves as the head. Its weights are drawn again, with
+            the standard deviation of `init_gpt2`.
         cell: The recurrent layer, such as nn.LSTM(C, H, batch_first=True).
         attn: Attention of width H, whose result is added to the states, or None.
 
@@ -139,7 +141,7 @@ class RecurrentModel(nn.Module):
         d_hidden = cell.weight_hh_l0.shape[1]
         d_model = embed.weight.shape[1]
         self.down = nn.Linear(d_hidden, d_model)
-        nn.init.normal_(embed.weight, std=0.2)
+        nn.init.normal_(embed.weight, std=0.2)  # as init_gpt2 does
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Compute the logits (B, T, V) of tokens (B, T)."""

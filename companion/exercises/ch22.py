@@ -20,27 +20,32 @@ chapter.number(
     tolerance=0.5,
     mistakes="""
         98_816
-            That is one block of the four: an RNN of this size.
+            That is only one of the four blocks, so it is the size of an RNN.
         296_448
-            That is three blocks: a GRU of this size. The LSTM has a proposal and three gates.
+            That is only three blocks, so it is the size of a GRU. An LSTM has three gates and a proposal.
         394_240
-            One bias is missing: PyTorch has one for the token's product and one for the state's.
+            One bias is missing. PyTorch has one bias for the product with the token and one for the product
+            with
+            the state.
         393_216
-            The biases are missing, two for each block.
+            The biases are missing. Each block has two.
         131_072
-            That is the tokens' matrices alone. The state has one in each block, too.
+            You counted only the matrices for the token. Each block also has a matrix for the state.
         262_144
-            That is the states' matrices alone. The token has one in each block, too.
+            You counted only the matrices for the state. Each block also has a matrix for the token.
         197_632
-            That is half: two blocks, or the sizes swapped. 128 is the token's, 256 the state's.
+            That is half of it. Either you counted two blocks instead of four, or you swapped the sizes: the
+            token
+            has 128 numbers, and the state has 256.
         264_192
-            Each block has two matrices: 256 by 128 for the token, 256 by 256 for the state.
+            Each block has two matrices. The one for the token is 256 by 128, the one for the state 256 by
+            256.
         197_120
-            All four blocks have both matrices and both biases, not the first alone.
+            All four blocks have two matrices and two biases, not only the first one.
         395_264 * 4
-            In bytes, yes, with float32. How many numbers are they?
+            That is the number of bytes in float32. How many numbers are there?
     """,
-    right="Four blocks of 256 rows, each with 128 + 256 columns and two biases: 395,264 numbers.",
+    right="Four blocks of 256 rows, each with 128 + 256 columns and two biases, make 395,264 numbers.",
 )
 
 # -- 22.2 ------------------------------------------------------------------
@@ -62,40 +67,43 @@ def step_cases(seed):
     cases=step_cases,
     mistakes="""
         (r * h) @ U_n.T => r * (h @ U_n.T)
-            That is PyTorch's form: r multiplies the product. Here it multiplies h before it.
+            That is PyTorch's form, in which r multiplies the product U h. Here r must multiply h before the
+            product.
         z * h + (1 - z) * n => (1 - z) * h + z * n
-            You swapped what is kept and what is taken: z is the share of h that stays.
+            You swapped z and 1 − z. Here z is the share of the old state that is kept.
         x_r, x_z, x_n = => x_z, x_r, x_n = ; U_r, U_z, U_n = => U_z, U_r, U_n =
-            Your blocks are in another order: first the reset gate, then the update gate.
+            You read the blocks in another order. The reset gate comes first, then the update gate.
         x_r, x_z, x_n = => x_n, x_r, x_z = ; U_r, U_z, U_n = => U_n, U_r, U_z =
         x_r, x_z, x_n = => x_r, x_n, x_z = ; U_r, U_z, U_n = => U_r, U_n, U_z =
-            Your blocks are in another order: reset gate, update gate, proposal.
+            You read the blocks in another order. The order is reset gate, update gate, proposal.
         = paper_step(x, h, *(torch.cat([p[0::3], p[1::3], p[2::3]]) for p in (W, U, b)))
-            The blocks are not every third row: the first H rows are the reset gate's.
+            You took every third row. A block consists of neighboring rows: the first H rows are the reset
+            gate's.
         - r = torch.sigmoid(x_r + h @ U_r.T)
         - z = torch.sigmoid(x_z + h @ U_z.T)
         + r, z = (s.exp() / (1 + s.exp()) for s in (x_r + h @ U_r.T, x_z + h @ U_z.T))
-            For large sums e to that power is inf, and inf / inf is nan. `torch.sigmoid` knows that.
+            For a large sum s, e to the power s is inf, and inf / inf is nan. `torch.sigmoid` avoids this.
         h @ U_z.T => (r * h) @ U_z.T
-            The update gate sees the state as it is; only the proposal sees r ⊙ h.
+            You used r ⊙ h in the update gate. Only the proposal uses it. The update gate uses h itself.
         U.chunk(3) => (u.T for u in U.chunk(3))
-            Your U is turned round: it is U h for a column h, so h @ U.T for rows.
+            Your U is transposed. The formula U h is for a column h. Here h is a row of the batch, so it is h
+            @ U.T.
         (r * h) => h
-            The reset gate does nothing in your step. It multiplies the state in the proposal.
+            The reset gate has no effect in your step. In the proposal it must multiply the state.
         x_n + (r * h) @ U_n.T => r * (x_n + h @ U_n.T)
-            Your reset gate multiplies the whole sum; the token's part is not for it.
+            Your reset gate multiplies the whole sum. It must multiply only the state, not the token's part.
         x @ W.T + b => x @ W.T
             The bias is missing.
         torch.tanh =>
-            The proposal has lost its tanh.
+            The tanh of the proposal is missing.
         torch.tanh => torch.sigmoid
-            The proposal goes through a tanh, from −1 to 1, not through a sigmoid.
+            The proposal uses tanh, with values from −1 to 1, not the sigmoid.
         z * h + (1 - z) * n => n
-            That is the proposal n. What of the old state is kept?
+            You returned the proposal n. The new state also contains a share of the old state.
         z * h => z * (r * h)
-            What z keeps is the old state itself, without the reset gate.
+            The reset gate must not multiply the part of the old state that z keeps.
     """,
-    right="The proposal has to wait for r; PyTorch's form makes all three products at once.",
+    right="The proposal must wait for r here. In PyTorch's form, one product serves all three blocks.",
 )
 def paper_step(x, h, W, U, b):
     x_r, x_z, x_n = (x @ W.T + b).chunk(3, dim=1)
@@ -119,8 +127,11 @@ def bias_hint(got, n):
     b = None if got.error else as_number(got.value)
     near = b is not None and (b == math.inf or abs(b - half_life_bias(n)) < 0.1)
     if n >= 1000 and (type(got.error) is ZeroDivisionError or near):
-        return "Near 1 a gate has few digits left for 1 − f; float32, or a rounded gate, has too few."
-    return "" if n == int(n) else "`n` is not always a whole number, and may be below 1."
+        return (
+            "For a gate f near 1, the difference 1 − f has few correct digits. In float32, or with a rounded "
+            "gate, they are too few."
+        )
+    return "" if n == int(n) else "`n` is not always a whole number, and it may be below 1."
 
 
 @chapter.function(
@@ -129,23 +140,23 @@ def bias_hint(got, n):
     hint=bias_hint,
     mistakes="""
         = 0.5 ** (1 / n)
-            That is the gate itself. Which bias does σ turn into it?
+            That is the gate itself. Which bias gives this gate when you apply σ?
         = -it
-            The sign is turned round: a gate above ½ needs a bias above 0.
+            The sign is wrong. A gate above ½ needs a bias above 0.
         = math.log(0.5**n / (1 - 0.5**n)) if 0.5**n else -math.inf
-            You took ½ to the power n; after n steps the gate to the power n is ½.
+            You computed ½ to the power n. It is the other way round: the gate to the power n must be ½.
         math.log(2) / n => 1 / n
-            With this bias 1/e is left after n steps. Half was asked for.
+            With this bias, a share of 1/e is left after n steps. It should be one half.
         = it / math.log(2)
-            You took the logarithm to base 2; σ is made of e.
+            You used the logarithm to base 2. σ is defined with e, so its inverse needs the natural logarithm.
         = math.log(0.5 ** (1 / n))
-            The gate is undone by ln(f / (1 − f)), not by ln f.
+            The inverse of σ is ln(f / (1 − f)), not ln f.
         = math.log(n)
-            That is ln n: near it, but not it. At n = 1 it is 0 as wanted, at 2 already too low.
+            That is ln n, which is only near the answer. It is right for n = 1, but already too low for n = 2.
         = math.log(n / math.log(2))
-            For many steps that is right; for few, 1 − f is not ln 2 / n yet.
+            This is nearly right for many steps. For few steps, 1 − f is not close to ln 2 / n.
     """,
-    right="The bias grows like ln n: 4.0 for forty steps, 7.3 for a thousand.",
+    right="For large n the bias grows like ln n. It is 4.0 for forty steps and 7.3 for a thousand.",
 )
 def half_life_bias(n):
     return -math.log(math.expm1(math.log(2) / n))
@@ -205,15 +216,15 @@ def read_and_go_back(answer, kind, cell, x, length):
         raise Problem(f"The outputs must be (B, T, H), here {(*x.shape[:2], 4)}; yours are {shape}.")
     if not torch.is_tensor(found):
         raise Problem(
-            f"The outputs must be one tensor, for gradients to go back; yours are a {type_name(found)}."
+            f"The outputs must be one tensor, so that gradients can flow back; yours are a {type_name(found)}."
         )
     if not found.requires_grad:
-        raise Problem("No gradient can go back from your outputs: within a piece it must.")
+        raise Problem("No gradient can flow back from your outputs. Within a piece, it must.")
     weights = torch.arange(1.0, 5.0)
     (grad,) = torch.autograd.grad((out[:, -1] * weights).sum(), x, retain_graph=True, allow_unused=True)
     (of_all,) = torch.autograd.grad((out * weights).sum(), x, allow_unused=True)
     if grad is None or of_all is None:
-        raise Problem("No gradient comes back to x: detach the state between pieces, nothing else.")
+        raise Problem("No gradient comes back to x. Detach only the state between pieces, and nothing else.")
     gradients = {"gradient of the last output by x": grad, "gradient of all by x": of_all}
     return Record("", {"outputs": out.detach()} | gradients)
 
@@ -233,26 +244,26 @@ def detached(state):
     helpers=(detached,),
     mistakes="""
         = cell(x)[0]
-            Your gradient goes back through the whole text: detach the state between pieces.
+            Your gradient flows back through the whole text. Detach the state between pieces.
         state = detached(state) => state = None
-            You forget the state: each piece begins with zeros. Carry it on.
+            Each of your pieces begins with a state of zeros. Pass the last state on to the next piece.
         h.detach(), c.detach() => h.detach(), c
-            You detach h, but not the LSTM's c: the gradient goes on through it.
+            You detach the LSTM's h, but not its c, so the gradient still flows back through c.
         h.detach(), c.detach() => h, c.detach()
-            You detach c, but not the LSTM's h: the gradient goes on through it.
+            You detach the LSTM's c, but not its h, so the gradient still flows back through h.
         x.split(length, dim=1) => reversed(x.split(length, dim=1)) ; outs.append(out) => outs.insert(0, out)
-            You read the last piece first.
+            You read the pieces in reverse order. Begin with the first one.
         - out, state = cell(piece, state)
         - state = detached(state)
         + out, newest = cell(piece, state)
         + state = detached(newest) if state is None else state
-            Every piece begins with the state after the first one. Carry the newest.
+            Every later piece begins with the state after the first piece. Pass on the newest state.
         x.split(length, dim=1) => x.chunk(length, dim=1)
-            `chunk(length)` makes so many pieces. Each piece has so many tokens: `split(length, dim=1)`.
+            `chunk(length)` gives `length` pieces. You need pieces of `length` tokens: `split(length, dim=1)`.
         = read_in_pieces(cell, x, 1)
-            You detach after every word. Within a piece the gradient must go back.
+            You detach after every token. Within a piece, the gradient must flow back.
     """,
-    right="The outputs are those of the whole text, and each gradient ends where its piece begins.",
+    right="The outputs equal those of the whole text, and each gradient ends where its piece begins.",
 )
 def read_in_pieces(cell, x, length):
     state, outs = None, []
@@ -289,39 +300,45 @@ def turned(rows, lengths):
     shown="{f}(forward, backward, x, {4}) with two layers {0}, x = {3}",
     mistakes="""
         turned(back, lengths) => back
-            Turn the backward outputs round again.
+            You did not reverse the outputs of the backward network. They must be in the order of the text
+            again.
         turned(x, lengths) => x ; turned(back, lengths) => back
-            Your second network reads forward, too.
+            Your second network reads forward, too. It must read each row from its last real token to its
+            first.
         turned(x, lengths) => x.flip(1) ; turned(back, lengths) => back.flip(1)
-            You turn whole rows round, so the backward network reads the padding first.
+            You reverse whole rows, so the backward network reads the padding first.
         = torch.cat([forward(x)[0], backward(x.flip(1))[0].flip(1)], dim=2)
-            You did not use `lengths`: the backward network begins in the padding.
+            You did not use `lengths`, so the backward network begins in the padding.
         return torch.where(real, both, nothing) => return both
             At padding the outputs must be zeros.
         return torch.where(real, both, nothing) => return both * real
-            A product of 0 and nan is nan. Choose the zeros instead of multiplying.
+            You multiplied by 0 at padding, but 0 times nan is nan. Use `torch.where` to write the zeros.
         [ahead, turned(back, lengths)] => [turned(back, lengths), ahead]
-            The forward network's output comes first, then the backward's.
+            You swapped the two outputs. The forward network's output comes first.
         turned(x, lengths) => torch.where(real, x, nothing).flip(1) ; turned(back, lengths) => back.flip(1)
-            Zeros move the state, too: begin at the last real token, not in the padding.
+            Zeros change the state, too, because of the biases. Begin at the last real token, not in the
+            padding.
         turned(x, lengths) => turned(x, lengths), forward(x)[1]
-            Your backward network begins with the forward one's last state, not afresh.
+            Your backward network begins with the last state of the forward network. It must begin with zeros.
         = both_ways(backward, forward, x, lengths)
-            You use `backward` for the forward way and `forward` for the backward one.
+            You swapped the layers: `forward` must read from left to right, and `backward` from right to left.
         = it.unflatten(2, (2, -1)).transpose(2, 3).flatten(2)
-            Side by side: first the forward output's H numbers, then the backward one's.
+            You mixed the numbers of the two outputs. First come all H numbers of the forward network, then
+            all H
+            numbers of the backward network.
         = it[:, : max(lengths)]
-            The result has all T places, also where no row has a real token.
+            The result must have all T positions, even those at which no row has a real token.
         turned(x, lengths) => x
-            Turn the tokens round before you read them.
+            The backward network read the tokens in their usual order. Reverse the tokens before it reads
+            them.
         = sum(it.chunk(2, dim=2))
-            You added the two outputs. Side by side they are (B, T, 2H).
+            You added the two outputs. They must stand side by side, with shape (B, T, 2H).
         = both_ways(forward, forward, x, lengths)
             You used the forward layer for both directions.
         torch.tensor(0.0) => torch.tensor(math.nan)
-            Padding is nan in your result; it must be zeros.
+            Your result has nan at padding. It must have zeros there.
     """,
-    right="Each word now has what came before it and what comes after it, and padding reaches neither.",
+    right="The output at each word now depends on the words before it and after it, and never on padding.",
 )
 def both_ways(forward, backward, x, lengths):
     real = torch.arange(x.shape[1])[:, None] < torch.tensor(lengths)[:, None, None]

@@ -26,31 +26,34 @@ chapter.number(
     tolerance=0.5,
     mistakes=f"""
         {MATRICES}
-            Those are the four matrices. Each projection has a bias, and there is a third norm.
+            That counts only the four matrices. Each projection also has a bias, and there is a third norm.
         {MATRICES + BIASES}
-            That is the cross-attention. It has a norm before it, as each part has.
+            That is the cross-attention alone. There is also a norm before it, as before each part.
         {MATRICES + NORM}
-            The four projections have biases, C numbers each.
+            You left out the biases of the four projections. Each has C numbers.
         {MATRICES + BIASES + C}
-            A norm has a weight and a bias: 2 C numbers.
+            You counted only half of the norm. A norm has a weight and a bias, together 2 C numbers.
         {3 * (C * C + C) + NORM}
-            Three projections make q, k and v; a fourth mixes the heads.
+            You counted three projections, for q, k and v. A fourth one, `o_proj`, mixes the heads.
         {MATRICES + BIASES + 2 * NORM}
-            There is one norm more, that before the cross-attention, and no second.
+            You counted two more norms. There is only one more, before the cross-attention.
         {12 * (MATRICES + BIASES + NORM)}
-            That is for twelve blocks. One `DecoderBlock` is asked for.
+            That is for twelve blocks. The question is about a single `DecoderBlock`.
         {2 * (MATRICES + BIASES) + NORM} || {2 * (MATRICES + BIASES + NORM)}
-            A `Block` has one attention already; a `DecoderBlock` has one more, with one norm.
+            You counted two attention layers. A `Block` already has one, so only one is added, with its norm.
         {3 * (C * C + C)}
-            Three projections make q, k and v; a fourth mixes the heads. And where is the norm?
+            You counted three projections, for q, k and v. A fourth one, `o_proj`, mixes the heads, and there
+            is
+            also a norm.
         {12 * (MATRICES + BIASES) + NORM}
-            The heads share these matrices: each takes some of the columns.
+            You multiplied by the twelve heads. The heads share the four matrices: each head uses some of the
+            columns.
         {2 * (MATRICES + BIASES) + 3 * NORM + MLP}
-            That is a whole `DecoderBlock`. How many has it more than a `Block`?
+            That is a whole `DecoderBlock`. How many more parameters does it have than a `Block`?
         {MATRICES + BIASES + 2 * NORM + MLP}
-            That is a whole `Block`. How many has a `DecoderBlock` more?
+            That is a whole `Block`. How many more parameters does a `DecoderBlock` have?
     """,
-    right="A third more than the 7.1 million of a `Block`: to read a second text has its price.",
+    right="A `Block` has 7.1 million parameters. To read a second text costs a third more.",
 )
 
 # -- 23.2 -----------------------------------------------------------------
@@ -71,45 +74,50 @@ def random_lengths(seed):
     cases=random_lengths,
     mistakes="""
         before | question => before.expand_as(question)
-            That is the causal mask: the question should be seen in both directions.
+            That is the causal mask. The question must be read in both directions.
         before | question => question
-            Only the question is seen. A token of the answer sees itself and those before it.
+            Your tokens see only the question. A token of the answer must also see itself and the answer
+            before it.
         before | question => before & question
-            You joined the two conditions by `and`; either is enough.
+            You joined the two conditions by `and`. It is enough if one of them holds.
         place < lengths => place <= lengths
-            The token at place `lengths[b]` is the first of the answer, no more the question.
+            Your question is one token too long. The token at position `lengths[b]` already belongs to the
+            answer.
         place < lengths => place + 1 < lengths
-            The last token of the question is at place `lengths[b]` − 1, and belongs to it.
+            Your question is one token too short. Its last token stands at position `lengths[b]` − 1.
         = it.mT
-            Queries and keys are exchanged: the query is the third dimension, the key the fourth.
+            You swapped queries and keys. The query is the third dimension, the key is the fourth.
         = ~it
-            True is where a query may look; yours is True where it may not.
+            True and False are swapped. True is where a query may look.
         before | question => (before & ~question) | (question & question.mT)
-            The answer does not see the question in yours. It is what it should answer from.
+            In your mask the answer does not see the question. It must, or else it cannot answer it.
         = torch.ones_like(it)
-            Here a query sees keys after it that are not of the question.
+            Here a query sees later tokens of the answer. Of the later tokens, it may see only the question's.
         = it[:, 0]
-            Your mask is (B, T, T). A dimension of size 1 for the heads belongs second.
+            Your mask is (B, T, T). The second dimension must have size 1, for the heads.
         = it.float()
-            The mask should be bool, as `attend` wants it; yours holds numbers.
+            The pattern is right, but as numbers. A mask must be True or False: `attend` needs torch.bool.
         place <= place => place < place
-            A token of the answer does not see itself in yours.
+            In your mask, a token of the answer does not see itself. It must.
         before | question => before | question.mT
-            Your question's tokens see everything. The question is what may be seen: ask it of the key.
+            The tokens of your question see the answer, too. The second condition is about the key, not the
+            query.
         before | question => question & question.mT
-            The answer's rows are empty. Its tokens see the question, themselves and those before.
+            The rows of your answer are empty. Its tokens must see the question, themselves and the answer
+            before them.
         = prefix_mask(lengths.max().expand_as(lengths), T)
-            Each row of the batch has a question of its own length; you took the longest for all.
+            You used the longest question for all rows. Each row of the batch has a question of its own
+            length.
         = prefix_mask(lengths[:1].expand_as(lengths), T)
-            Each row of the batch has a question of its own length; you took the first's for all.
+            You used the first length for all rows. Each row of the batch has a question of its own length.
         place < lengths[:, None] => place >= T - lengths[:, None]
-            The question stands at the beginning: its places are 0 to `lengths[b]` − 1.
+            You put the question at the end. It is at the beginning, at the positions 0 to `lengths[b]` − 1.
         = torch.zeros(it.shape).masked_fill(~it, -torch.inf)
-            That is to be added to scores. The mask should be bool, True where a query may look.
+            This is a mask to add to the scores. Return a bool tensor that is True where a query may look.
         = it.squeeze()
-            `squeeze` takes the dimension of the batch away, too, where that is 1.
+            `squeeze` also removes the dimension of the batch if its size is 1.
     """,
-    right="The same weights are encoder, decoder or both; the mask alone decides.",
+    right="The mask alone decides whether the same weights act as an encoder, a decoder, or both.",
 )
 def prefix_mask(lengths, T):
     place = torch.arange(T)
@@ -136,7 +144,7 @@ def source_and_target(answer, tokens, spans, first):
     if found is None:
         return found
     if both is None or len(both) != 2:
-        raise Problem(f"Give two lists, (source, target); yours is one {type_name(found)}.")
+        raise Problem(f"Return two lists, (source, target); yours is one {type_name(found)}.")
     return Record("", {"source": both[0], "target": both[1]})
 
 
@@ -153,54 +161,56 @@ def source_and_target(answer, tokens, spans, first):
     call=source_and_target,
     mistakes="""
         target += [first + len(spans)] =>
-            The target ends with one sentinel more, which says that nothing else is missing.
+            The last sentinel of the target is missing. It says that nothing else was hidden.
         first + number => first
         first + number => first ; first + len(spans) => first
-            Each span has a sentinel of its own: `first`, `first + 1`, and so on.
+            You used the same sentinel for all spans. Each span has its own: `first`, `first + 1`, and so on.
         [*tokens[done:start], sentinel] => tokens[done:start] + [sentinel] * (end - start)
-            A span becomes one sentinel, however long it is; else the source tells how much is missing.
+            A span becomes a single sentinel, however long it is. Otherwise the source would show how much is
+            missing.
         first + number => first + start
-            The sentinels are counted, the second span's is `first + 1`, wherever it begins.
+            You numbered the sentinels by position. The second span has `first + 1`, wherever it begins.
         = hide_spans(tokens, spans, first + 1)
-            The first sentinel is `first`.
+            Your sentinels are too high by 1. The first sentinel is `first`.
         first + number => first - number ; first + len(spans) => first - len(spans)
-            The sentinels go up: `first`, `first + 1`.
+            Your sentinels count down. They must count up: `first`, `first + 1`.
         first + len(spans) => first || first + len(spans) - 1 || first + len(spans) + 1
-            The last sentinel is the one after the last span's: `first` and the number of spans.
+            The last sentinel of the target is wrong. It is `first` plus the number of spans.
         [first + len(spans)] => [first + len(spans)] if spans else []
-            Without a span the target is the last sentinel alone, which is then `first`.
+            If there is no span, the target still has one sentinel, which is then `first`.
         done = 0 => done = spans[0][0] if spans else 0
-            What stands before the first span belongs into the source.
+            The tokens before the first span are missing in the source.
         done = end => done = start + end ; tokens[start:end] => tokens[start : start + end]
-            You read a span as (start, length). It is (start, end).
+            You treated a span as (start, length). It is (start, end).
         - source, target = [], []
         + source, target = list(tokens), []
         - source += [*tokens[done:start], sentinel]
         + source[start:end] = [sentinel]
         - source += tokens[done:]
-            Each cut moves the tokens after it, so the next span is no more where it was.
+            When you replace a span, the tokens after it move, so the next span is no longer at its position.
         source += tokens[done:] => source += [*tokens[done:], first + len(spans)]
-            The last sentinel stands in the target only: it hides nothing in the source.
+            The last sentinel belongs only in the target, because it hides nothing.
         [*tokens[done:start], sentinel] => tokens[done:start]
-            The source needs the sentinels: they say where something is missing.
+            The sentinels are missing in the source. They show where something is hidden.
         [sentinel, *tokens[start:end]] => [*tokens[start:end], sentinel]
-            In the target a sentinel stands before what it hid.
+            In the target, a sentinel must stand before the tokens that it hides.
         = hide_spans(tokens, [(start, end + 1) for start, end in spans], first)
-            The end of a span is not hidden: (1, 3) hides the tokens 1 and 2.
+            You hid one token too many. The end is not included: (1, 3) hides tokens 1 and 2.
         = hide_spans(tokens, [(start, end - 1) for start, end in spans], first)
-            The end of a span is not included already: (1, 3) hides the tokens 1 and 2.
+            You hid one token too few. The end is already excluded: (1, 3) hides tokens 1 and 2.
         source += tokens[done:] =>
-            What stands after the last span belongs into the source.
+            The tokens after the last span are missing in the source.
         return source, target => return source, tokens
-            The target has only what was hidden, each part behind its sentinel.
+            Your target is the whole text. It must contain only the hidden tokens, each span after its
+            sentinel.
         return source, target => return target, source
-            Source and target are exchanged.
+            You swapped source and target.
         [sentinel, *tokens[start:end]] => [*tokens[start:end], sentinel] ; target += [first + len(spans)] =>
-            In the target a sentinel stands before what it hid, and one more at the end.
+            In the target, a sentinel must stand before the tokens that it hides, and one more at the end.
         [sentinel, *tokens[start:end]] => tokens[start:end] ; target += [first + len(spans)] =>
-            The target needs the sentinels: they say which gap the tokens fill.
+            The sentinels are missing in the target. They show which gap the tokens fill.
     """,
-    right="One pass fills gaps of any length, and the decoder writes only what is missing.",
+    right="A gap may now have any length, and the decoder writes only what is missing.",
 )
 def hide_spans(tokens, spans, first):
     source, target = [], []
@@ -267,20 +277,21 @@ def with_table(answer, given, end, width, longest):
     shown="{f}(step, {1}, {2}, {3}), where exp of step's numbers is {0}",
     mistakes="""
         ranked[:width] => ranked[:1]
-            Only one beginning is kept. Keep `width` of them from round to round.
+            You keep only one beginning. Keep `width` of them in each round.
         total + p => p
-            You compare the last tokens alone. Add up the log-probabilities of all.
+            You compare only the last tokens. Add up the log-probabilities of all tokens.
         in open_ for => in kept for ; closed + grown => grown
         if beam not in closed => ; closed + grown => grown
-            A text whose last token is `end` has ended: it stays as it is, and is not continued.
+            You continue a text that has ended. A text whose last token is `end` stays as it is.
         closed + grown => grown
-            Texts that have ended are gone in the next round. They stay, and compete.
+            You lose the texts that have ended. They stay in the list and compete with the others.
         if not open_ => if closed ; kept[0] => (closed or kept)[0]
-            You stop as soon as one text ends. Others may still overtake it.
+            You stop as soon as one text has ended. Another one may still get a higher sum.
         if not open_ => if closed
-            You stop as soon as one text ends. All that are kept must have.
+            You stop as soon as one text has ended. Stop when all the texts that you keep have ended.
         kept[0] => (closed or kept)[0]
-            At the end you prefer a text that has ended. The highest sum is the best.
+            At the end you prefer a text that has ended. Return the one with the highest sum, whether it has
+            ended or not.
         closed + grown => grown ; closed = [beam => closed += [beam ; kept[0] => max(closed + kept)
         closed + grown => grown ; [:width] => [: width - len(closed)] ; closed = [beam => closed += [beam ; kept[0] => max(closed + kept)
         - candidates = closed + grown
@@ -310,32 +321,34 @@ def with_table(answer, given, end, width, longest):
         + kept = ranked[:width]
         - total, text = kept[0]
         + total, text = max(done + kept)
-            You set texts aside when they end. Here they compete with all others for the `width` places
-            in each round, and one that falls out is gone.
+            You set texts aside when they end. Here they compete with all others for the `width` places in
+            each
+            round. A text that does not get a place is forgotten, even if it has ended.
         = it[:-1] if it[-1:] == [end] else it
-            `end` is a token of the text, and belongs to it.
+            You removed `end`. It is a token of the text, so it belongs in the result.
         key=lambda beam: beam[0] => key=lambda beam: beam[0] / len(beam[1])
-            You divide by the length. Here the sums themselves are compared.
+            You divide by the length. This exercise compares the sums themselves.
         , reverse=True =>
-            You keep the least likely. The highest sum is the best; log-probabilities are negative.
+            You keep the least likely beginnings. Log-probabilities are negative, and the highest sum is the
+            best.
         kept[0] => kept[-1]
-            You give the last of the beams. The best has the highest sum.
+            You return the worst of those that you kept. Return the one with the highest sum.
         (0.0, []) => (1.0, []) ; total + p => total * p
-            You multiply log-probabilities. The logarithm of a product is a sum.
+            You multiply log-probabilities. Add them, because the logarithm of a product is a sum.
         ranked[:width] => ranked[: width + 1]
             You keep one beginning more than `width`.
         ranked[:width] => ranked[: max(width - 1, 1)]
-            You keep one beginning less than `width`.
+            You keep one beginning fewer than `width`.
         ranked[:width] => ranked[: 2 * width]
             You keep more beginnings than `width`.
         range(longest) => range(longest + 1)
-            You go one round too many; `longest` rounds are the most.
+            You do one round too many. There are at most `longest` rounds.
         range(longest) => range(longest - 1)
             You stop one round before `longest`.
         range(longest) => range(max(longest, 1))
-            With `longest` 0 there is no round: the best is the empty list.
+            If `longest` is 0, there is no round, and the result is the empty list.
     """,
-    right="A worse first word can begin a better text; greedy search cannot find it.",
+    right="A less likely first token can begin a better text, which greedy decoding cannot find.",
 )
 def beam_search(step, end, width, longest):
     kept, closed = [(0.0, [])], []
@@ -386,50 +399,54 @@ def random_heads(seed):
     cases=random_heads,
     mistakes="""
         hidden.softmax => scores.softmax
-            Padding is looked at in yours. Hide it before the softmax.
+            Your queries look at padding. Hide it before the softmax.
         weights.mean(dim=1) => weights[:, 0]
-            That is the first head. Take the mean over all of them.
+            You used only the first head. Take the mean over all heads.
         hidden.softmax(dim=-1) => hidden
-            You compare means of scores, or products of weights, which is the same. First make weights of
-            each head's scores, then the mean.
+            You compare means of scores, or products of weights, which gives the same order. First apply the
+            softmax to each head's scores, then take the mean.
         / q.shape[-1] ** 0.5 =>
-            The scores are to be divided by the root of D; else each head is surer than it is.
+            You did not divide the scores by the square root of D. Without it, each head's weights are too
+            extreme.
         mean.argmax(dim=-1) => mean.argmax(dim=1)
-            For each key you give a query. The source's tokens lie along the last dimension.
+            You found a query for each key. Find a key for each query: the keys lie along the last dimension.
         mean.argmax => weights.argmax
-            You give one place for each head. First the mean over the heads, then the place.
+            You return one position for each head. First take the mean over the heads, then the position.
         ~real => real
-            `real` is True where a token is, not where padding is.
+            You hid the real tokens. `real` is True at tokens and False at padding.
         -torch.inf => 0.0
-            A score of 0 is no hiding: its weight is not 0. Put −∞ where padding is.
+            A score of 0 does not hide padding, because its weight is not 0. Set the score to −∞ there.
         hidden.softmax(dim=-1) => scores.softmax(dim=-1) * real[:, None, None]
-            You hide padding after the softmax: it has taken its share then, and more of one head than of
-            another.
+            You hide padding after the softmax. By then it has already taken a share of the weight, which is
+            larger in one head than in another.
         = alignment(q, k, torch.arange(k.shape[2]) < real.sum(1)[:, None])
-            You take the first keys for the real ones. `real` may be False before them, too.
+            You assume that the real tokens come first. Padding may also stand before them.
         = (real.cumsum(1) - 1).gather(1, it)
-            You count the places without padding. The place is that in the whole row of `k`.
+            You counted positions without the padding. Return positions in the whole row of `k`.
         hidden.softmax(dim=-1) => hidden.exp() / hidden.exp().sum(-1, keepdim=True)
-            `exp` of a score of 200 is infinite, and ∞ / ∞ is NaN. `softmax` takes the largest score off
-            first.
+            `exp` of a score of 200 is infinite, and ∞ / ∞ is NaN. `softmax` avoids this by subtracting the
+            largest score first.
         hidden.softmax(dim=-1) => hidden.double().exp() || hidden.exp()
-            Each head's weights sum to 1: divide by their sum before the mean.
+            The weights of each head must sum to 1. Divide by their sum before you take the mean.
         softmax(dim=-1) => softmax(dim=-2)
-            You took the softmax along the queries. For each query the weights of the keys sum to 1.
+            You took the softmax over the queries. Take it over the keys, so that each query's weights sum to
+            1.
         weights.mean => weights.amax
-            You take the largest over the heads. The mean is wanted.
+            You take the maximum over the heads. Take the mean.
         mean.argmax(dim=-1) => weights.argmax(dim=-1).mode(dim=1).values
-            You let the heads vote. First the mean of their weights, then the place.
+            You took each head's best position and then a majority vote. First take the mean of the weights,
+            then the
+            position.
         mean.argmax => mean.amax
-            You give the largest weight. Where does it stand?
+            You return the largest weight. Return its position.
         = it + 1
-            Places are counted from 0.
+            Your positions are too high by 1. Count from 0.
         q.shape[-1] ** 0.5 => q.shape[-1]
-            The scores are to be divided by the root of D, not by D.
+            You divided the scores by D. Divide them by the square root of D.
         ~real[:, None => ~real[:1, None
             You use the first row's `real` for all rows of the batch.
     """,
-    right="This is how an alignment of two texts is read off a translator that was never shown one.",
+    right="In this way you can read an alignment off a translator that was never trained to align.",
 )
 def alignment(q, k, real):
     scores = q @ k.mT / q.shape[-1] ** 0.5
