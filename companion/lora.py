@@ -33,29 +33,45 @@ __all__ = [
 ]
 
 
-# Cell 6685500e, under “By hand: a low-rank change”
+# Cell 18a28e73, under “The version in the package”
 class LoRALinear(nn.Module):
-    """A frozen linear layer, plus a learned product of two thin matrices. (..., in) -> (..., out).
+    """Frozen linear layer plus a learned low-rank change, the product of two thin matrices.
 
-    base: the layer. rank: rows of A (rank, in) and columns of B (out, rank). alpha: the product counts
-    alpha / rank. dropout: chance of a 0 in what A reads, in training. B begins as 0, so at first the layer
-    gives what base gives. Raises TypeError for a base that is no nn.Linear, ValueError for a number out of
-    range. Source: Hu et al., 2021 (arXiv:2106.09685), equation (3).
+    B starts at zero, so a new LoRALinear gives what its base gives.
+
+    Args:
+        base: The layer. Its parameters are frozen.
+        rank: Number of rows of A and of columns of B.
+        alpha: Size of the change: the product counts alpha / rank.
+        dropout: Probability of setting an input of A to zero, in training only.
+
+    Shape:
+        A: (rank, in); B: (out, rank); the input: (..., in); the result: (..., out).
+
+    Raises:
+        TypeError: If base is no nn.Linear.
+        ValueError: If rank, alpha or dropout is out of range.
+
+    Reference:
+        Hu et al., 2021, arXiv:2106.09685, equation (3).
     """
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float, dropout: float = 0.0):
         super().__init__()
         if not isinstance(base, nn.Linear):
             raise TypeError(f"base is {type(base).__name__}, must be a torch.nn.Linear")
-        most = min(base.weight.shape)
-        if whole_number("rank", rank) > most:
-            raise ValueError(f"rank={rank} must be at most {most}, all that a matrix of this shape has")
+        largest_rank = min(base.weight.shape)
+        if whole_number("rank", rank) > largest_rank:
+            raise ValueError(f"rank={rank} must be at most {largest_rank}, the full rank of such a matrix")
         number("alpha", alpha, "above 0; try 8", lambda a: 0 < a < math.inf)
         number("dropout", dropout, "at least 0 and below 1; try 0.1", lambda p: 0 <= p < 1)
-        self.base, self.scale, self.dropout = base.requires_grad_(False), alpha / rank, nn.Dropout(dropout)
+        self.base = base.requires_grad_(False)
+        self.scale = alpha / rank
+        self.dropout = nn.Dropout(dropout)
         self.A = nn.Parameter(base.weight.new_empty(rank, base.in_features))
         self.B = nn.Parameter(base.weight.new_zeros(base.out_features, rank))
-        nn.init.uniform_(self.A, -(base.in_features**-0.5), base.in_features**-0.5)
+        bound = base.in_features**-0.5
+        nn.init.uniform_(self.A, -bound, bound)
         self.train(base.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -63,139 +79,246 @@ class LoRALinear(nn.Module):
         return self.base(x) + self.scale * F.linear(inner, self.B)  # (..., out)
 
 
-# Cell 99e90063, under “Adding adapters to a model”
+# Cell 6d62e474, under “Adding adapters to a model”
 def swap(model: nn.Module, parts: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """Put parts where their paths say, in place; return what stood there, by the same paths."""
-    there = {path: model.get_submodule(path) for path in parts}
+    """Put parts into a model at their paths, in place.
+
+    Args:
+        model: The model.
+        parts: For each path, such as "blocks.0.attn.q_proj", the new part.
+
+    Returns:
+        For each path the part that stood there before.
+
+    Raises:
+        AttributeError: If the model has no part at a path. Then nothing was changed.
+    """
+    replaced = {}
+    for path in parts:
+        replaced[path] = model.get_submodule(path)
     for path, part in parts.items():
         model.set_submodule(path, part)
-    return there
+    return replaced
 
 
-# Cell 18a28e73, under “Adding adapters to a model”
+# Cell da2dc7f6, under “Adding adapters to a model”
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """Path -> linear layer, of a model's blocks."""
-    inside = model.blocks.named_modules(prefix="blocks")
-    return {path: layer for path, layer in inside if isinstance(layer, nn.Linear)}
+    """Return the linear layers of a model's blocks, by their paths."""
+    found = {}
+    for path, part in model.blocks.named_modules(prefix="blocks"):
+        if isinstance(part, nn.Linear):
+            found[path] = part
+    return found
 
 
 def replace_linear(model: nn.Module, names: Sequence[str] | None, make: Callable) -> dict[str, nn.Module]:
-    """Put make(layer) for each linear layer of a model's blocks that has one of the names; return the new.
+    """Replace linear layers of a model's blocks, in place.
 
-    names: ends of paths, as "q_proj" or "blocks.0.mlp.up_proj"; None, all. Raises ValueError for a name that
-    no layer has, before anything is changed.
+    Args:
+        model: The model.
+        names: Ends of paths, such as "q_proj" or "blocks.0.mlp.up_proj". None means all linear layers.
+        make: Makes the new part from the old layer.
+
+    Returns:
+        The new parts, by their paths.
+
+    Raises:
+        ValueError: If no layer has one of the names. Then nothing was changed.
     """
-    layers, chosen = linear_layers(model), {}
+    layers = linear_layers(model)
+    if isinstance(names, str):
+        names = [names]
+    chosen = {}
     if names is None:
         chosen = layers
-    for name in [names] if isinstance(names, str) else names or []:
-        # the dots: q_proj must not find my_q_proj
-        found = {path: layer for path, layer in layers.items() if f".{path}".endswith(f".{name}")}
-        if not found:
-            there = ", ".join(sorted({path.rpartition(".")[2] for path in layers}))
-            raise ValueError(f"names has {name!r}, and no linear layer is called so; there are {there}")
-        chosen |= found
-    made = {path: make(layer) for path, layer in chosen.items()}
+    else:
+        for name in names:
+            found = {}
+            for path, layer in layers.items():
+                if f".{path}".endswith(f".{name}"):  # the dots: q_proj must not find my_q_proj
+                    found[path] = layer
+            if not found:
+                ends = ", ".join(sorted({path.rpartition(".")[2] for path in layers}))
+                raise ValueError(f"names has {name!r}, but no linear layer has this name; there are {ends}")
+            chosen.update(found)
+    made = {}
+    for path, layer in chosen.items():
+        made[path] = make(layer)
     swap(model, made)
     return made
 
 
-# Cell a500e1fd, under “Adding adapters to a model”
+# Cell 696a0f88, under “Adding adapters to a model”
 def adapter_of(model: nn.Module) -> dict[str, LoRALinear]:
-    """The LoRA layers that a model has now, by their paths: its adapter."""
-    return {path: part for path, part in model.named_modules() if isinstance(part, LoRALinear)}
+    """Return the LoRA layers that a model has now, by their paths. They are its adapter."""
+    found = {}
+    for path, part in model.named_modules():
+        if isinstance(part, LoRALinear):
+            found[path] = part
+    return found
 
 
 def add_lora(
     model: GPT, names: Sequence[str] | None = None, rank: int = 8, alpha: float = 8.0, dropout: float = 0.0
 ) -> dict[str, LoRALinear]:
-    """Freeze a model and wrap its linear layers, in place; return the adapter, the only part that learns.
+    """Freeze a model and wrap its linear layers in LoRA layers, in place.
 
-    names: as in replace_linear. rank, alpha, dropout: as in LoRALinear. Raises ValueError for a model that
-    has an adapter on, and as LoRALinear and replace_linear do; then nothing was changed.
+    Args:
+        model: The model.
+        names: Which linear layers of the blocks to wrap, as in replace_linear. None means all.
+        rank: As in LoRALinear.
+        alpha: As in LoRALinear.
+        dropout: As in LoRALinear.
+
+    Returns:
+        The adapter, which is the only part of the model that is trained: the LoRA layers by their paths.
+
+    Raises:
+        ValueError: If the model has an adapter on, and as LoRALinear and replace_linear do. Then nothing was
+            changed.
     """
     if adapter_of(model):
         raise ValueError("model has an adapter on; take it off first: switch(model, None)")
-    learned = [p for p in model.parameters() if p.requires_grad]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def wrap(layer):
+        return LoRALinear(layer, rank, alpha, dropout)
+
     try:
-        made = replace_linear(model, names, lambda layer: LoRALinear(layer, rank, alpha, dropout))
-    except ValueError:  # of a later layer: the earlier ones are frozen already
-        for p in learned:
-            p.requires_grad_(True)
+        adapter = replace_linear(model, names, wrap)
+    except ValueError:
+        for parameter in trained:  # LoRALinear froze the layers before the one that raised
+            parameter.requires_grad_(True)
         raise
-    for p in learned:
-        p.requires_grad_(False)
-    return made
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    return adapter
 
 
-# Cell 77268a37, under “Switching adapters”
+# Cell 0e2e7467, under “Switching adapters”
 def switch(model: nn.Module, adapter: Mapping[str, LoRALinear] | None) -> dict[str, LoRALinear]:
-    """Take off the adapter that a model has on, and put another on; return the one that was on.
+    """Take off the adapter that a model has on, and put on another one or none.
 
-    adapter: of this model's own layers; None, none. Raises ValueError for one of another model.
+    Args:
+        model: The model.
+        adapter: An adapter of this model's own layers. None means none.
+
+    Returns:
+        The adapter that was on, which is empty if there was none.
+
+    Raises:
+        ValueError: If the adapter was made for another model. Then nothing was changed.
     """
-    was, adapter = adapter_of(model), adapter or {}
-    bare = {path: part.base for path, part in was.items()}
-    for path, part in adapter.items():
-        if part.base is not bare.get(path, model.get_submodule(path)):
-            raise ValueError(f"adapter's {path} was made for another model; load_adapter fits one to this")
-    swap(model, bare | dict(adapter))
-    return was
+    removed = adapter_of(model)
+    parts = {}
+    for path, part in removed.items():
+        parts[path] = part.base
+    if adapter is not None:
+        for path, part in adapter.items():
+            here = removed[path].base if path in removed else model.get_submodule(path)
+            if part.base is not here:
+                rule = "load_adapter fits a saved adapter to this one"
+                raise ValueError(f"adapter's {path} was made for another model; {rule}")
+        parts.update(adapter)
+    swap(model, parts)
+    return removed
 
 
-# Cell 8e870594, under “Merging an adapter”
+# Cell db0595eb, under “Merging an adapter”
 def merge(model: nn.Module) -> dict[str, LoRALinear]:
-    """Put plain linear layers with W + (alpha / r) B A in the LoRA layers' places; return the adapter.
+    """Merge a model's adapter into its weights, in place.
 
-    The old W stays, untouched, in the adapter: swap(model, adapter) undoes a merge exactly.
+    Each LoRA layer is replaced by a plain linear layer with the matrix W + (alpha / rank) B A. The adapter
+    keeps the old W as it was, so that swap(model, adapter) undoes the merge exactly.
+
+    Returns:
+        The adapter that was on.
     """
-    was = adapter_of(model)
-    for path, part in was.items():
-        out, into = part.base.weight.shape
-        plain = nn.Linear(into, out, part.base.bias is not None, device="meta")
-        change = part.scale * (part.B @ part.A).detach()
-        plain.weight = nn.Parameter(part.base.weight + change, requires_grad=False)
-        plain.bias = part.base.bias
-        swap(model, {path: plain.train(part.training)})
-    return was
+    adapter = adapter_of(model)
+    for path, part in adapter.items():
+        out_features, in_features = part.base.weight.shape
+        has_bias = part.base.bias is not None
+        merged = nn.Linear(in_features, out_features, has_bias, device="meta")  # without numbers
+        change = part.scale * (part.B @ part.A).detach()  # (out, in)
+        merged.weight = nn.Parameter(part.base.weight + change, requires_grad=False)
+        merged.bias = part.base.bias
+        merged.train(part.training)
+        swap(model, {path: merged})
+    return adapter
 
 
-# Cell daeea372, under “Saving an adapter”
+# Cell 5dd707dc, under “Saving an adapter”
 def public_layers(model: GPT) -> tuple:
-    """(path -> linear layer of the blocks, as without an adapter; the public family, or None; heads)."""
-    bare = {path: part.base for path, part in adapter_of(model).items()}
-    layers = {path: part for path, part in linear_layers(model).items() if not path.endswith(".base")}
+    """Return what the files of an adapter need to know of a model.
+
+    Returns:
+        Three things: the linear layers of the blocks as without an adapter, by their paths; the public
+        family that has the model's parts, or None; and the number of heads.
+    """
+    layers = {}
+    for path, layer in linear_layers(model).items():
+        if not path.endswith(".base"):  # those stand inside a LoRA layer
+            layers[path] = layer
+    for path, part in adapter_of(model).items():
+        layers[path] = part.base
     try:
-        # layers: those without an adapter; bare: what the adapter's layers wrap
-        return layers | bare, FAMILIES[family_of(model.config)], model.config.n_heads
+        family = FAMILIES[family_of(model.config)]
     except ValueError:  # such as swift's, with its shifts
-        return layers | bare, None, model.config.n_heads
+        family = None
+    return layers, family, model.config.n_heads
 
 
 def save_adapter(model: GPT, folder: str | Path, base: str | Path | None = None) -> None:
-    """Write the adapter that a model has on, alone, as PEFT does. base: name or folder of the model.
+    """Write the adapter that a model has on, alone, in PEFT's format.
 
-    Where a public family has the model's parts, the layers have its names, and PEFT puts the adapter onto
-    what save_pretrained wrote; else they have ours. Raises ValueError for a model without an adapter.
+    If a public family has the model's parts, the layers get that family's names, and PEFT can put the adapter
+    onto what save_pretrained wrote. Otherwise the layers keep our names.
+
+    Args:
+        model: A model with an adapter on.
+        folder: Where to write the two files.
+        base: Name or folder of the model, which companion.load needs to find it again.
+
+    Raises:
+        ValueError: If the model has no adapter on.
     """
-    if not (adapter := adapter_of(model)):
+    adapter = adapter_of(model)
+    if not adapter:
         raise ValueError("model has no adapter on; add_lora makes one, switch puts one on")
-    pairs = {path: (part.A, part.B, part.scale) for path, part in adapter.items()}
-    dropout = next(iter(adapter.values())).dropout.p
-    write_adapter(folder, pairs, *public_layers(model), base and str(base), dropout)
+    pairs = {}
+    for path, part in adapter.items():
+        pairs[path] = (part.A, part.B, part.scale)
+    if base is not None:
+        base = str(base)
+    layers, family, n_heads = public_layers(model)
+    first = next(iter(adapter.values()))
+    write_adapter(folder, pairs, layers, family, n_heads, base, dropout=first.dropout.p)
 
 
 # Cell 39bac9fd, under “Saving an adapter”
 def load_adapter(model: GPT, folder: str | Path) -> dict[str, LoRALinear]:
-    """An adapter that save_adapter or PEFT wrote, fitted to a model's layers; switch puts it on.
+    """Read an adapter that save_adapter or PEFT wrote, for a model's layers.
 
-    As with add_lora, the model's own weights learn no more.
-    Raises ValueError, in one line, for an adapter of another model, shape or rank, and for what is damaged.
+    The model is frozen, as by add_lora. The adapter is not on yet; switch puts it on.
+
+    Args:
+        model: The model that the adapter was trained for.
+        folder: The folder with the two files.
+
+    Returns:
+        The adapter: LoRA layers by their paths.
+
+    Raises:
+        ValueError: If the adapter is of another model, shape or rank, and if a file is missing or damaged.
     """
-    layers, *family = public_layers(model)
-    made, fitted = {}, fit_adapter(folder, layers, *family)
+    layers, family, n_heads = public_layers(model)
+    fitted = fit_adapter(folder, layers, family, n_heads)
     model.requires_grad_(False)
+    adapter = {}
     for path, (A, B, scale) in fitted.items():
-        made[path] = LoRALinear(layers[path], len(A), scale * len(A))
-        made[path].A.data.copy_(A), made[path].B.data.copy_(B)
-    return made
+        rank = len(A)
+        part = LoRALinear(layers[path], rank, alpha=scale * rank)
+        part.A.data.copy_(A)
+        part.B.data.copy_(B)
+        adapter[path] = part
+    return adapter

@@ -36,70 +36,119 @@ __all__ = [
 ]
 
 
-# Cell db3a1a8a, under “By hand: five weights in three bits”
+# Cell f80e3cea, under “The version in the package”
 def round_to_grid(weight: Tensor, bits: int, group: int | None = None) -> tuple[Tensor, Tensor]:
-    """Round to nearest: (out, in) float -> integers (out, in) int8, scale (out, in / group) float16.
+    """Round a matrix to integers and scales, each weight to the nearest point of its grid.
 
-    bits: 2 to 8. group: numbers of a row that share a scale; None, the whole row. What restore makes of it is
-    off by half a scale at most, and by what float16 rounds off the scale. Where float16 cannot hold a scale,
-    they are float32. Raises ValueError for bits out of range, for a group that does not divide the row, and
-    for a weight that is not finite.
+    What restore makes of the result is off by at most half a scale, and by what float16 rounds off the scale.
+
+    Args:
+        weight: The matrix.
+        bits: Bits of an integer, from 2 to 8.
+        group: Number of neighbors in a row that share a scale. None means the whole row.
+
+    Returns:
+        The integers and the scales. The scales are float32 instead of float16 if one of them is too large or
+        too small for float16.
+
+    Shape:
+        weight: (out, in) float; the integers: (out, in) int8; the scales: (out, in / group) float16.
+
+    Raises:
+        ValueError: If bits is out of range, group does not divide the row, or a weight is not finite.
     """
     if whole_number("bits", bits, 2, "try 8") > 8:
         raise ValueError(f"bits={bits} must be at most 8; try 8 or 4")
-    group = weight.shape[1] if group is None else whole_number("group", group, 1, "try 32")
-    if weight.shape[1] % group:
-        raise ValueError(f"group={group} must divide {weight.shape[1]}, the length of a row; try 32")
-    most = 2 ** (bits - 1) - 1  # n
+    n_columns = weight.shape[1]
+    if group is None:
+        group = n_columns
+    else:
+        group = whole_number("group", group, 1, "try 32")
+    if n_columns % group != 0:
+        raise ValueError(f"group={group} must divide {n_columns}, the length of a row; try 32")
     finite("weight", weight, "it cannot be rounded")
-    parts = weight.detach().float().unflatten(1, (-1, group))  # (out, in / group, group)
-    scale = parts.abs().amax(-1) / most  # equation (1)
-    scale = narrowed(scale.where(scale > 0, 1.0))  # a group of zeros has the scale 1
-    integers = (parts / scale[..., None]).round().clamp(-most, most)
+    n = 2 ** (bits - 1) - 1  # the largest integer
+    groups = weight.detach().float().unflatten(1, (-1, group))  # (out, in / group, group)
+    scale = groups.abs().amax(-1) / n  # (out, in / group), equation (1)
+    scale = scale.where(scale > 0, 1.0)  # a group of zeros has the scale 1
+    scale = narrowed(scale)  # to float16
+    integers = (groups / scale[..., None]).round().clamp(-n, n)
     return integers.flatten(1).to(torch.int8), scale
 
 
 def restore(integers: Tensor, scale: Tensor) -> Tensor:
-    """Integers (..., in), scale (..., in / group) -> float32 (..., in): each integer times its scale."""
-    parts = integers.float().unflatten(-1, (scale.shape[-1], -1))  # (..., in / group, group)
-    return (parts * scale.float()[..., None]).flatten(-2)
+    """Multiply each integer by its scale.
+
+    Shape:
+        integers: (..., in); scale: (..., in / group); the result: (..., in) float32.
+    """
+    n_groups = scale.shape[-1]
+    groups = integers.float().unflatten(-1, (n_groups, -1))  # (..., in / group, group)
+    return (groups * scale.float()[..., None]).flatten(-2)
 
 
-# Cell ed316d99, under “Two in a byte”
+# Cell dc98c712, under “Two in a byte”
 def pack(integers: Tensor) -> Tensor:
-    """int8 (..., in), from -8 to 7 -> uint8 (..., in / 2): two in a byte, the first in the low half."""
-    low, high = integers[..., 0::2], integers[..., 1::2]
-    return ((low & 15) | (high << 4)).view(torch.uint8)  # the same bits, read as 0 to 255
+    """Pack two integers of 4 bits into each byte, the first into the low half.
+
+    Args:
+        integers: Integers from -8 to 7. Their number in a row is even.
+
+    Shape:
+        integers: (..., in) int8; the result: (..., in / 2) uint8.
+    """
+    first = integers[..., 0::2]
+    second = integers[..., 1::2]
+    byte = (first & 15) | (second << 4)
+    return byte.view(torch.uint8)  # the same bits, read as 0 to 255
 
 
 def unpack(packed: Tensor) -> Tensor:
-    """What pack was given: uint8 (..., in / 2) -> int8 (..., in)."""
-    both = torch.stack([packed << 4, packed], dim=-1).view(torch.int8)  # each in the high half
-    return (both >> 4).flatten(-2)  # moved down; of int8, >> keeps the sign
+    """Return the integers that pack was given.
+
+    Shape:
+        packed: (..., in / 2) uint8; the result: (..., in) int8.
+    """
+    first = packed << 4  # moves the low half to the left end of the byte
+    both = torch.stack([first, packed], dim=-1).view(torch.int8)  # (..., in / 2, 2)
+    return (both >> 4).flatten(-2)  # moves each down and keeps its sign
 
 
-# Cell 303e0cfb, under “Layers of integers”
+# Cell 30adb9c7, under “The layers in the package”
 class QuantizedLinear(nn.Linear):
-    """A frozen linear layer whose matrix is integers and scales. (..., in) -> (..., out).
+    """Frozen linear layer that stores its matrix as integers and scales.
 
-    integers, scale: as round_to_grid gives them, (out, in) and (out, in / group). bias: (out,) or None.
-    weight is the matrix in float32, computed anew at each look; it cannot be assigned to.
+    Its weight is the matrix in float32. It is restored at each access and cannot be assigned to.
+
+    Args:
+        integers: As round_to_grid returns them.
+        scale: As round_to_grid returns it.
+        bias: The bias, or None.
+
+    Shape:
+        integers: (out, in); scale: (out, in / group); bias: (out,); the input: (..., in); the result:
+        (..., out).
     """
 
     bits = 8
 
     def __init__(self, integers: Tensor, scale: Tensor, bias: Tensor | None = None):
-        nn.Module.__init__(self)  # not Linear's own, which makes a matrix of floats
+        nn.Module.__init__(self)  # not nn.Linear's, which would make a matrix of floats
         self.out_features, self.in_features = integers.shape
-        self.group = None if scale.shape[1] == 1 else self.in_features // scale.shape[1]
+        n_groups = scale.shape[1]
+        self.group = None if n_groups == 1 else self.in_features // n_groups
         self.register_buffer("kept", self.keep(integers))
         self.register_buffer("scale", scale)
-        self.register_parameter("bias", None if bias is None else nn.Parameter(bias.detach(), False))
+        if bias is not None:
+            bias = nn.Parameter(bias.detach(), requires_grad=False)
+        self.register_parameter("bias", bias)
 
     def keep(self, integers: Tensor) -> Tensor:
+        """Return what the layer stores of the integers."""
         return integers
 
     def integers(self) -> Tensor:
+        """Return the integers (out, in) from what the layer stores."""
         return self.kept
 
     @property
@@ -110,9 +159,9 @@ class QuantizedLinear(nn.Linear):
         return F.linear(x, self.weight, self.bias)
 
 
-# Cell 36b34f1c, under “Layers of integers”
+# Cell 36b34f1c, under “The layers in the package”
 class Int8Linear(QuantizedLinear):
-    """A linear layer with 8 bits a weight: (..., in) -> (..., out).
+    """Linear layer with 8 bits for each weight.
 
     A large matrix with a scale for each row is multiplied by PyTorch's int8 kernel. The inputs are then
     rounded as well, as two digits of 7 bits each: an input is off by at most 1/15,000 of the largest input of
@@ -121,17 +170,25 @@ class Int8Linear(QuantizedLinear):
     With groups, a small matrix, a gradient to be taken, an input that is not on the CPU, or without such a
     kernel, the layer computes with floats, and the inputs are not rounded.
 
+    Shape:
+        The input: (..., in); the result: (..., out).
+
     Reference:
         Jacob et al., 2017, arXiv:1712.05877, section 2.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         y = int8_product(x, self.kept, self.scale, self.bias)
-        return super().forward(x) if y is None else y
+        if y is None:  # no kernel for this product
+            return super().forward(x)
+        return y
 
 
 class Int4Linear(QuantizedLinear):
-    """4 bits a number, two in a byte. Rows have an even length. Its product is that of the floats."""
+    """Linear layer with 4 bits for each weight, two weights in a byte.
+
+    The rows have an even length. The layer computes with floats.
+    """
 
     bits = 4
 
@@ -142,12 +199,18 @@ class Int4Linear(QuantizedLinear):
         return unpack(self.kept)
 
 
-# Cell d746a18b, under “Layers of integers”
+# Cell d746a18b, under “The layers in the package”
 class QuantizedRows(nn.Module):
-    """An embedding whose table is a quantized layer's matrix: (B, T) int64 -> (B, T, C), or any shape.
+    """Embedding whose table is the matrix of a quantized layer.
 
-    layer: an Int8Linear (V, C); where the model's head scores with the same rows, it is the head, too.
-    Raises ValueError for a token that has no row.
+    Args:
+        layer: The layer. If the model's head uses the same rows, this layer is also the head.
+
+    Shape:
+        tokens: (B, T) int64, or any other shape; layer: (V, C); the result: (B, T, C).
+
+    Raises:
+        ValueError: If a token has no row.
     """
 
     def __init__(self, layer: Int8Linear):
@@ -163,110 +226,178 @@ class QuantizedRows(nn.Module):
         return self.layer.weight
 
     def forward(self, tokens: Tensor, start=0) -> Tensor:  # start: ignored; every embedding takes one
-        size = self.layer.out_features
-        if tokens.numel() and not 0 <= tokens.min() <= tokens.max() < size:
-            low, high = tokens.min().item(), tokens.max().item()
-            raise ValueError(f"tokens go from {low} to {high}, but the table has rows 0 to {size - 1}")
+        n_rows = self.layer.out_features
+        if tokens.numel() > 0:
+            low = tokens.min().item()
+            high = tokens.max().item()
+            if low < 0 or high >= n_rows:
+                raise ValueError(f"tokens go from {low} to {high}, but the table has rows 0 to {n_rows - 1}")
         return restore(self.layer.kept[tokens], self.layer.scale[tokens])  # (B, T) -> (B, T, C)
 
 
-# Cell 4d9f0317, under “What the layer reads”
+# Cell 8959d9de, under “What the layer reads”
 @torch.no_grad()
 def calibrate(model: GPT, batches: Iterable[tuple[Tensor, Tensor]]) -> dict[nn.Linear, Tensor]:
-    """Each linear layer of the blocks -> H (in, in), the mean of x x^T over all that it reads.
+    """Compute for each linear layer of the blocks the mean of x x^T over all vectors x that it reads.
 
-    batches: at least one (tokens, targets), (B, T) int64 each; places whose target is -100 are left out.
-    Raises ValueError where nothing is left.
+    Args:
+        model: The model. Its mode is restored afterwards.
+        batches: At least one pair (tokens, targets). Positions whose target is -100 are left out.
+
+    Returns:
+        For each layer its matrix H.
+
+    Shape:
+        tokens and targets: (B, T) int64 each; H: (in, in).
+
+    Raises:
+        ValueError: If no position is left, if a layer does not read one vector for each token, or if an input
+            is not finite.
     """
-    grams, hooks, count = {}, [], 0
+    grams = {}
+    hooks = []
+    n_tokens = 0
+    counted = None  # (B, T) bool, which positions of the current batch count
+
+    def add(layer, inputs):
+        check_places(inputs[0], counted)  # one vector for each token
+        x = inputs[0][counted].cpu()  # (B, T, in) -> (N, in)
+        grams[layer] += x.T @ x
+
     for layer in linear_layers(model).values():
         grams[layer] = torch.zeros(layer.in_features, layer.in_features)
-
-        def add(layer, inputs):
-            check_places(inputs[0], real)  # one vector for each token
-            x = inputs[0][real].cpu()  # (B, T, in) -> (N, in); real is set below, before each model(tokens)
-            grams[layer] += x.T @ x
-
-        hooks.append(layer.register_forward_pre_hook(add))  # called with what the layer is about to read
+        hooks.append(layer.register_forward_pre_hook(add))
     try:
         with eval_mode(model):
             for tokens, targets in batches:
-                real = targets != -100
-                count += int(real.sum())
+                counted = targets != -100
+                n_tokens += int(counted.sum())
                 model(tokens)
     finally:
         for hook in hooks:
             hook.remove()
-    if not count:
+    if n_tokens == 0:
         raise ValueError("batches hold no token to calibrate with; give a few texts")
-    return {layer: finite("inputs", gram / count) for layer, gram in grams.items()}
+    for layer in grams:
+        grams[layer] = finite("inputs", grams[layer] / n_tokens)
+    return grams
 
 
-# Cell 8959d9de, under “The rule”
+# Cell c878e581, under “The rule”
 @torch.no_grad()
 def corrected(
     weight: Tensor, gram: Tensor, bits: int, group: int | None = None, damp: float = 0.3
 ) -> tuple[Tensor, Tensor]:
-    """As round_to_grid, but columns are rounded in turn, and later ones make up for the errors of earlier.
+    """Round a matrix column by column, where later columns correct the errors of earlier ones (GPTQ).
 
-    weight: (out, in). gram: H (in, in), what calibrate gives. damp: added to its diagonal, as a share of the
-    diagonal's mean. Source: Frantar et al., 2022 (arXiv:2210.17323), algorithm 1.
+    Args:
+        weight: The matrix.
+        gram: H of the layer, as calibrate returns it.
+        bits: As in round_to_grid.
+        group: As in round_to_grid.
+        damp: What is added to the diagonal of H, as a share of the mean of the diagonal.
+
+    Returns:
+        The integers and the scales, as round_to_grid returns them.
+
+    Shape:
+        weight: (out, in); gram: (in, in).
+
+    Raises:
+        ValueError: As round_to_grid does.
+
+    Reference:
+        Frantar et al., 2022, arXiv:2210.17323, algorithm 1.
     """
-    width, most = weight.shape[1], 2 ** (bits - 1) - 1
-    round_to_grid(weight, bits, group)  # raises what there is to raise
-    left, gram = weight.detach().double().clone(), gram.double()
+    round_to_grid(weight, bits, group)  # for its errors
+    n_columns = weight.shape[1]
+    if group is None:
+        group = n_columns
+    n = 2 ** (bits - 1) - 1  # the largest integer
+    left = weight.detach().double().clone()  # (out, in), what is left to round
+    gram = gram.double()
     lam = damp * gram.diagonal().mean().clamp(min=1e-30)
-    U = torch.linalg.cholesky(torch.linalg.inv(gram + lam * torch.eye(width)), upper=True)
-    integers, scales = [], []
-    for j in range(width):
-        if j % (group or width) == 0:
-            # of what is left now, errors moved in included
-            scale = round_to_grid(left[:, j : j + (group or width)], bits)[1]  # (out, 1)
+    inverse = torch.linalg.inv(gram + lam * torch.eye(n_columns))
+    U = torch.linalg.cholesky(inverse, upper=True)
+    columns = []
+    scales = []
+    for j in range(n_columns):
+        if j % group == 0:  # a new group
+            _, scale = round_to_grid(left[:, j : j + group], bits)  # (out, 1)
             scales.append(scale)
-        step = scale[:, 0].double()
-        integers.append((left[:, j] / step).round().clamp(-most, most))
-        r = left[:, j] - step * integers[-1]  # (out,)
-        # equation (2); j itself becomes step * integer
-        left[:, j:] -= r[:, None] / U[j, j] * U[j, j:]
-    return torch.stack(integers, 1).to(torch.int8), torch.cat(scales, 1)
+        step = scale[:, 0].double()  # (out,)
+        column = (left[:, j] / step).round().clamp(-n, n)  # (out,)
+        columns.append(column)
+        remainder = left[:, j] - step * column  # (out,)
+        left[:, j:] -= remainder[:, None] / U[j, j] * U[j, j:]  # equation (2); column j becomes step * column
+    return torch.stack(columns, dim=1).to(torch.int8), torch.cat(scales, dim=1)
 
 
-# Cell c878e581, under “A whole model”
+# Cell e75919ef, under “A whole model”
 def quantize(model: GPT, bits: int = 8, group: int | None = None, grams: Mapping | None = None) -> GPT:
-    """Put quantized layers into a model's blocks, its token table and head (these at 8 bits); in place.
+    """Put quantized layers into a model, in place, and freeze it.
 
-    bits: 8 or 4. group: as in round_to_grid. grams: what calibrate gave, to correct with; None, nearest.
-    The model is frozen, and returned. Raises ValueError for what does not fit, before anything is changed.
+    The linear layers of the blocks get the bits that are asked for, the token table and the head get 8.
+
+    Args:
+        model: The model, in float32.
+        bits: 8 or 4.
+        group: As in round_to_grid.
+        grams: What calibrate returned for this model, to correct with. None rounds to nearest.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If the bits, the group, the weights or the grams do not fit. Then nothing was changed.
+        TypeError: If the model is not a GPT with a token table and a head. Then nothing was changed.
     """
     check_quantizable(model, linear_layers(model), bits, group, grams)
-    kind = {8: Int8Linear, 4: Int4Linear}[bits]
+    layer_class = Int8Linear if bits == 8 else Int4Linear
 
     def make(layer):
         if grams is None:
-            return kind(*round_to_grid(layer.weight, bits, group), layer.bias)
-        return kind(*corrected(layer.weight, grams[layer], bits, group), layer.bias)
+            integers, scale = round_to_grid(layer.weight, bits, group)
+        else:
+            integers, scale = corrected(layer.weight, grams[layer], bits, group)
+        return layer_class(integers, scale, layer.bias)
 
-    replace_linear(model.requires_grad_(False), None, make)
-    [place] = [name for name, part in model.named_modules() if part is model.embed.token]
+    model.requires_grad_(False)
+    replace_linear(model, None, make)
+    for path, part in model.named_modules():
+        if part is model.embed.token:
+            table_path = path
     table = Int8Linear(*round_to_grid(model.embed.token.weight, 8))
-    head = table
-    if model.head is not None:  # it has rows of its own
+    if model.head is None:  # the head uses the rows of the table
+        head = table
+    else:
         head = Int8Linear(*round_to_grid(model.head.weight, 8), model.head.bias)
-    swap(model, {place: QuantizedRows(table)})
+    swap(model, {table_path: QuantizedRows(table)})
     model.head = head
-    return model.train(model.training)  # the new parts, too
+    return model.train(model.training)  # gives the new parts the mode of the model
 
 
 # Cell 86b7fd20, under “A whole model”
 def save_quantized(folder: str | Path, model: GPT, tokenizer, provenance: dict | None = None) -> None:
-    """Write a quantized model, as save_checkpoint does; companion.load reads it.
+    """Write a quantized model, as save_checkpoint does. companion.load reads it.
 
-    Raises ValueError for a model that is not quantized.
+    Args:
+        folder: Where to write the files.
+        model: What quantize returned.
+        tokenizer: The tokenizer of the model.
+        provenance: As for save_checkpoint.
+
+    Raises:
+        ValueError: If the model is not quantized.
     """
-    found = [layer for layer in linear_layers(model).values() if isinstance(layer, QuantizedLinear)]
-    if not found:
+    bits = None
+    group = None
+    for layer in linear_layers(model).values():
+        if isinstance(layer, QuantizedLinear):
+            bits = layer.bits
+            if layer.group is not None:  # else the whole row is a group
+                group = layer.group
+    if bits is None:
         raise ValueError("model is not quantized; call quantize first, or save_checkpoint")
-    groups = [layer.group for layer in found if layer.group]  # none, where it is the whole row
-    scheme = {"bits": found[0].bits, "group": groups[0] if groups else None}
     with staged(folder) as new:
-        write_model(new, model, tokenizer, provenance, quantization=scheme)
+        write_model(new, model, tokenizer, provenance, quantization={"bits": bits, "group": group})

@@ -17,39 +17,40 @@ chapter.number(
     tolerance=0,
     mistakes="""
         32 * 16 * 4 * 4096
-            `v_proj` gives 1,024 numbers, not 4,096.
+            The output of `v_proj` has 1,024 numbers, not 4,096.
         32 * 16 * 2 * 4096
-            That is `q_proj` alone, or A alone of both.
+            That is only `q_proj`, or only the matrices A of both layers.
         32 * 16 * (4096 + 1024)
-            That is `v_proj` alone, or B alone of both.
+            That is only `v_proj`, or only the matrices B of both layers.
         16 * (3 * 4096 + 1024)
-            That is one block's. There are 32.
+            That is the number for one block. There are 32 blocks.
         32 * (4096 * 4096 + 4096 * 1024)
-            Those are the frozen matrices' own numbers.
+            Those are the numbers of the frozen matrices, which are not part of the adapter.
         32 * 16 * 16 * (3 * 4096 + 1024)
-            The rank counts once in A and once in B, not squared.
+            The rank is a factor of A's size and of B's size. It is not squared.
         32 * (3 * 4096 + 1024)
-            That is so at rank 1.
+            That is the number for rank 1.
         32 * 16 * (2 * 4096 + 2 * 1024)
-            A of `v_proj` reads 4,096 numbers.
+            The input of `v_proj` has 4,096 numbers, so its A has 4,096 columns.
         2 * 6_815_744
-            That is twice as many. A has rank times in, B out times rank.
+            That is twice as many. A has rank · in numbers, and B has out · rank.
         4 * 6_815_744
-            Those are bytes in float32. The numbers are asked for.
+            That is the number of bytes in float32. Return how many numbers there are.
         8192
-            That is the example's.
+            That is the result of the example.
         6.815744 || 6.8
-            In millions? All of them, please, one by one.
+            That looks like millions. Return the exact number.
         7_000_000 || 6_800_000 || 6_820_000 || 6_816_000 || 6_815_000 || 6_815_700
-            Rounded? As many as there are, to the last one.
+            That looks rounded. Return the exact number.
         32 * 4 * (3 * 4096 + 1024)
-            That is so at rank 4.
+            That is the number for rank 4.
         32 * 8 * (3 * 4096 + 1024)
-            That is so at rank 8.
+            That is the number for rank 8.
         4 * 16 * (3 * 4096 + 1024)
-            That is so in 4 blocks. There are 32.
+            That is the number for 4 blocks. There are 32.
     """,
-    right="That is 6.8 million beside 8 billion, less than a thousandth: 14 MB at two bytes each.",
+    right="That is 6.8 million numbers beside 8 billion, less than a thousandth. At two bytes each, they take "
+    "14 MB.",
 )
 
 # -- 17.2 ------------------------------------------------------------------
@@ -85,31 +86,31 @@ def real(answer, W, A, B, alpha):
         alpha / A.shape[0] => 1
             The change counts once: `alpha` and the rank were left out.
         alpha / A.shape[0] => alpha
-            `alpha` is to be divided by the rank.
+            Divide `alpha` by the rank.
         alpha / A.shape[0] => 1 / A.shape[0]
             `alpha` was left out.
         A.shape[0] => A.shape[1]
-            The rank is how many rows A has, not columns.
+            The rank is the number of rows of A, not of its columns.
         A.shape[0] => B.shape[0]
-            The rank is how many columns B has, not rows.
+            The rank is the number of columns of B, not of its rows.
         alpha / => alpha *
-            Divide by the rank; it was multiplied with.
+            Divide by the rank. You multiplied by it.
         A.shape[0] => A.shape[0] ** 0.5
-            Divide by the rank itself, not by its root.
+            Divide by the rank itself, not by its square root.
         W + => W -
-            That takes the change away.
+            You subtracted the change. Add it.
         alpha / => alpha //
-            `//` drops what is behind the point; use `/`.
+            `//` drops the digits after the decimal point. Use `/`.
         W + =>
             That is the change alone. Add it to W.
         = W
-            W is as it was.
+            You returned W without the change.
         W + scale * (B @ A) => scale * (W + B @ A)
-            W was scaled, too. Only the change is multiplied by `alpha` / rank.
+            You scaled W, too. Only the change is multiplied by `alpha` / rank.
         B @ A => (B @ A).T if W.shape[0] == W.shape[1] else B @ A
-            That has the change on its side: B times A is (out, in), as W is.
+            You transposed the change. B times A is (out, in), like W.
     """,
-    right="What is folded in costs nothing to run: an adapter need not make a model slower.",
+    right="A merged adapter costs no time, so an adapter need not make a model slower.",
 )
 def folded(W, A, B, alpha):
     scale = alpha / A.shape[0]
@@ -150,9 +151,9 @@ def product(answer, adapters, shares):
     most = sum(len(A) for A, _, _ in adapters)
     A, B = two_matrices(answer(adapters, shares), "A and B must be matrices: A (ranks, in), B (out, ranks).")
     if A.shape[0] != B.shape[1]:
-        raise Problem(f"A has {A.shape[0]} rows and B {B.shape[1]} columns; B @ A needs as many.")
+        raise Problem(f"A has {A.shape[0]} rows and B has {B.shape[1]} columns. B @ A needs equally many.")
     if len(A) > most:
-        raise Problem(f"The rank is {len(A)}; {most} are enough, all ranks added up.")
+        raise Problem(f"The rank is {len(A)}, and it may be at most {most}, the sum of the adapters' ranks.")
     return B.double() @ A.double()
 
 
@@ -182,11 +183,11 @@ def means(adapters, shares):
         shares[i] * scale * B => B
             Scales and shares were left out.
         rows.append(A) => rows.append(shares[i] * scale * A)
-            Scale and share came in twice, in A and in B: once is enough.
+            You multiplied by scale and share twice, in A and in B. Once is enough.
         scale * B => scale / len(A) * B
-            The scale has been divided by the rank already.
+            The scale is already divided by the rank.
         scale * B => (1 / scale) * B
-            Multiply by the scale; it was divided by.
+            Multiply by the scale. You divided by it.
         = blend(adapters[:1], shares[:1])
             Only the first adapter is in it.
         = blend(adapters[-1:], shares[-1:])
@@ -195,12 +196,12 @@ def means(adapters, shares):
             The shares went to the wrong adapters.
         = blend(adapters, [share / sum(map(abs, shares)) for share in shares])
         = blend(adapters, [share / sum(shares) for share in shares])
-            The shares are to be taken as they are, also where they do not sum to 1.
+            Use the shares as they are, even if they do not sum to 1.
         : means
-            Summed, the A's and B's mix: one adapter's B times another's A is in the product.
+            If you add the A's and the B's, the product also contains one adapter's B times another's A.
     """,
-    right="Ranks add up, and so adapters can be mixed without a model at hand: half a poet and half a lawyer "
-    "is one adapter more.",
+    right="The ranks add up, and no model is needed. So you can mix adapters, such as half of a poet's and "
+    "half of a lawyer's.",
 )
 def blend(adapters, shares):
     rows, columns = [], []
@@ -250,17 +251,17 @@ def change_of_rank(answer, before, after, rank):
         V[:rank] => V[-rank:] ; U[:, :rank] * S[:rank] => U[:, -rank:] * S[-rank:]
             Those are the smallest singular values.
         after - before => after
-            That is near the new matrix. The change is to be met: after minus before.
+            That approximates the new matrix. Approximate the change, which is after minus before.
         after - before => before - after
-            That leads back: after minus before is meant.
+            That is the change in the other direction. The change is after minus before.
         * S[:rank] => * S[:rank].sqrt()
-            The root of the singular values stands on one side only.
+            You used the square root of the singular values, but on one side only.
         = ((after - before)[:rank], torch.eye(len(before), rank))
-            The first rows of the change are exact, all others 0. A thin matrix can come nearer to all.
+            You keep the first rows of the change, and all others are 0. Another matrix of this rank is nearer.
         A = V[:rank] => A = 0 * V[:rank]
             The product is 0.
     """,
-    right="So a thin adapter can be taken out of any two models with the same parts, after the training.",
+    right="So you can extract an adapter from any two models with the same parts, after the training.",
 )
 def extract(before, after, rank):
     change = (after - before).double()
@@ -332,15 +333,15 @@ def settled(answer, changes, total):
     call=settled,
     mistakes="""
         = [total // len(changes) + (i < total % len(changes)) for i in range(len(changes))]
-            That gives every layer the same, whatever it has to say.
+            You gave every layer the same rank, whatever its singular values are.
         = [round(total * float(one.norm() / sum(change.norm() for change in changes))) for one in changes]
-            That goes by the size of each change. A large one may be thin.
+            You went by the size of each change. A large change may have a low rank.
         values[k] => change.norm()
-            The largest change gets all it can use, also where its next step is a small one.
+            You gave the largest change every rank that it has, even if its next singular value is small.
         values[k] => values[k:].norm()
-            A layer with much left may have no long direction left. The next value counts.
+            A layer can have much left in many small singular values. Only the next value counts.
         range(len(values)) => range(1, len(values)) ; steps[:total] => steps[: max(0, total - len(changes))] ; chosen.count(i) => min(1, total) + chosen.count(i)
-            Each layer got one first; a layer may also get none.
+            You gave each layer at least one. A layer may also get none.
         reverse=True => reverse=False
             Those keep the smallest singular values.
         values[k] => values[k] / values[0]
@@ -350,14 +351,14 @@ def settled(answer, changes, total):
         = [total] * len(changes)
             All ranks together must sum to `total`.
         = sorted(it, reverse=True)
-            The ranks belong to the layers, in their order.
+            Return the ranks in the order of the layers.
         = [rank + 1 for rank in it]
-            Each is one too many: a layer may also get none.
+            Each rank is one too large. A layer may also get none.
         = [max(1, rank) for rank in it]
             A layer may also get none.
     """,
-    right="The best sum of thin matrices of a given size goes to whichever direction is next longest, in "
-    "whatever layer it lies. AdaLoRA shares ranks out so while it learns, by a measure of its own.",
+    right="Each further rank goes to the layer that has the next largest singular value. AdaLoRA distributes "
+    "ranks in a similar way during training, with a measure of its own.",
 )
 def share_ranks(changes, total):
     steps = []
@@ -408,32 +409,31 @@ def served_cases(seed):
     cases=served_cases,
     mistakes="""
         mine * change => change
-            Every row got every adapter.
+            You gave every row every adapter.
         which == i => which % len(adapters) == i
-            `-1` took the last adapter, as Python's lists do. It stands for none.
+            `-1` chose the last adapter, as in a Python list. Here it stands for no adapter.
         = x @ W.T
-            No adapter is in it.
+            You left out all adapters.
         y = x @ W.T => y = 0 * (x @ W.T)
-            The layer's own product is missing.
+            The product of x and W is missing.
         y = y + mine * change => y = torch.where(mine, change, y)
-            Rows with an adapter lost the layer's own product: add the change to it.
+            Rows with an adapter lost the product of x and W. Add the change to it.
         scale * =>
             The adapters' scales were left out.
         scale * => scale / len(A) *
-            The scale has been divided by the rank already.
+            The scale is already divided by the rank.
         mine * change => mine * change * (i > 0)
             Number 0 is an adapter, too.
         = it[which.argsort(stable=True)]
-            The rows came back by adapter. They belong in the order of x.
+            You returned the rows sorted by adapter. Return them in the order of x.
         mine * change => mine.any() * change
-            Every row got the adapters of all rows.
+            You gave every row the adapters of all rows.
         mine * change => mine[0] * change
-            All rows got the first row's adapter.
+            You gave all rows the adapter of the first row.
         which == i => which == i + 1
-            Adapters count from 0; -1 stands for none.
+            The adapters are numbered from 0, and -1 stands for no adapter.
     """,
-    right="So one server holds a model once, and answers a thousand customers in one batch, each with their "
-    "own adapter.",
+    right="So a server can hold one model and answer many customers in one batch, each with an adapter.",
 )
 def served(x, W, adapters, which):
     x, W = x.double(), W.double()

@@ -31,31 +31,31 @@ def ranges(seed):
     cases=ranges,
     mistakes="""
         2**bits - 1 => 2**bits
-            There are 2 to the power of bits integers, and one step fewer between them.
+            There are 2 to the power of bits integers, and one step fewer lies between them.
         round(-low / scale) => -low / scale
             The zero point is an integer: round it.
         return scale, zero_point => return scale, -zero_point
-            The zero point has the wrong sign: low is to become 0, and 0 lies above it.
+            The zero point has the wrong sign: `low` becomes the integer 0, and the number 0 lies above `low`.
         return scale, zero_point => return scale, 0
-            With 0 at the integer 0 there is no place for what is below it.
+            If the number 0 becomes the integer 0, there is no integer for weights below it.
         = (max(-low, high) / (2 ** (bits - 1) - 1), 0)
             That is the symmetric grid of equation (1).
         = it[::-1]
             The scale comes first, then the zero point.
         round(-low / scale) => int(-low / scale)
-            The zero point is rounded to the nearest integer; yours is cut off.
+            Round the zero point to the nearest integer. You cut off its digits.
         round(-low / scale) => math.ceil(-low / scale)
-            The zero point is rounded to the nearest integer, not up.
+            Round the zero point to the nearest integer. You rounded up.
         return scale, zero_point => return scale, zero_point - 2 ** (bits - 1)
-            The integers begin at 0 here, not at half of them below it.
+            Here the integers begin at 0. Yours begin at −2^(bits−1).
         return scale, zero_point => return scale, steps - zero_point
-            You counted the zero point from `high` down; `low` is what becomes 0.
+            You counted the zero point down from `high`. Count up from `low`, which becomes 0.
         round(-low / scale) => round(-low / (high - low) * 2**bits)
-            The zero point counts steps of your scale; there is one fewer of them than integers.
+            The zero point counts steps of the scale, and there is one step fewer than integers.
         = grid(low, high, min(bits, 8))
             More than eight bits are allowed as well.
     """,
-    right="Every integer is used, wherever the weights lie; the price is a second number for each scale.",
+    right="All integers are used, wherever the weights lie. The price is a second number for each scale.",
 )
 def grid(low, high, bits):
     steps = 2**bits - 1
@@ -71,29 +71,29 @@ chapter.number(
     tolerance=0.0005,
     mistakes="""
         0.6**2 / 4
-            That is the largest squared error, half a step squared. The mean is asked for.
+            That is the largest squared error, half a step squared. Return the mean.
         0.6 / 4
             That is the mean error without its sign. Square first, then take the mean.
         0.6**2 / 3
             The error is at most half a step, not a whole one.
         0.6**2 / 6
-            That is twice as much; the mean of a square between 0 and h is h²/3, and h is 0.3.
+            That is twice as much. The mean of the square of a number between 0 and h is h²/3, and h is 0.3.
         0.6 / 12
-            The step is squared.
+            Square the step.
         0.0
-            Errors of both signs do cancel, but their squares do not.
+            Positive and negative errors cancel, but their squares do not.
         0.6 / 12**0.5
-            That is the root of it.
+            That is the square root of the answer.
         0.6**2 / 48
-            The 12 belongs to the whole step, from −0.3 to 0.3.
+            You divide half a step squared by 12. The 12 belongs to the whole step, from −0.3 to 0.3.
         0.6**2 / 8
-            The mean of the square is not half of the largest: small errors' squares are smaller yet.
+            The mean of the square is less than half of the largest, because small errors have tiny squares.
         0.6**3 / 12
-            That is the sum over the step (the integral); a mean is divided by the step's length.
+            That is the integral over the step. For the mean, divide it by the length of the step.
         0.6**2
-            No error is as long as a step.
+            That is the square of a whole step. No error is larger than half a step.
     """,
-    right="Twice the step makes this four times as large.",
+    right="With steps twice as long, the mean squared error is four times as large.",
 )
 
 # -- 19.3 -----------------------------------------------------------------
@@ -119,43 +119,42 @@ def signed(half):
         [signed(byte & 15), signed(byte >> 4)] => [signed(byte >> 4), signed(byte & 15)]
             The low half of a byte holds the first of the two.
         half - 16 if half > 7 else half => half
-            Halves from 8 on stand for negative numbers.
+            A half of 8 or more stands for a negative number.
         half - 16 if half > 7 else half => half - 8
-            That is another code, with 8 for 0; here 0 is 0.
+            You used another code, in which 8 stands for 0. In two's complement 0 stands for 0.
         half - 16 if => -(half & 7) if
             The first bit is not a sign alone: in two's complement 1111 is −1, not −7.
         half - 16 => half - 15
-            `1111` is −1: take 16 off, not 15.
+            `1111` is −1: subtract 16, not 15.
         half > 7 => half > 8
             `1000` is −8.
         , signed(byte >> 4) =>
         signed(byte & 15), =>
-            A byte holds two numbers; you took one.
+            Each byte has two numbers. You returned only one of them.
         half > 7 => half > 6
-            `0111` is 7: negative are the halves from 8 on.
+            `0111` is 7. Only halves of 8 or more are negative.
         half - 16 => -half
-            `1111` is −1: a half from 8 on is what is 16 less.
+            `1111` is −1: a half of 8 or more stands for the number that is 16 smaller.
         half - 16 => (half - 16) % 256
-            A type without a sign, such as uint8, cannot hold what is negative: 16 less than 13 becomes 253
-            there.
+            A type without a sign, such as uint8, cannot hold negative numbers: there, 13 − 16 becomes 253.
         signed(byte >> 4) => byte >> 4
-            The high half can be negative, too.
+            The high half can stand for a negative number, too.
         signed(byte & 15) => byte & 15
-            The low half can be negative, too.
+            The low half can stand for a negative number, too.
         = it[0::2] + it[1::2]
-            The two of a byte stand next to each other; you have all low halves first, then the high ones.
+            The two numbers of a byte stand next to each other. You returned all low halves first.
         = it[::-1]
-            That is the whole list backwards.
+            You returned the list in reverse order.
         = numbers(packed[:1])
-            All bytes are to be read, not the first alone.
+            Read all bytes, not only the first.
         = [tuple(numbers([byte])) for byte in packed]
-            One flat list is asked for, not a pair for each byte.
+            Return one flat list, not a pair for each byte.
         signed(byte >> 4) => signed((byte - signed(byte & 15)) // 16)
-            A negative low half takes nothing from the high one: `byte >> 4` is that, as it is.
+            A negative low half does not change the high half, which is simply `byte >> 4`.
         [signed(byte & 15), signed(byte >> 4)] => [byte >> 4, byte & 15]
-            The low half comes first, and halves from 8 on are negative.
+            The low half comes first, and halves of 8 or more are negative.
     """,
-    right="All 256 bytes are pairs, so nothing is wasted.",
+    right="Each of the 256 bytes stands for a pair, so no byte is wasted.",
 )
 def numbers(packed):
     found = []
@@ -202,43 +201,43 @@ def error(row, scale, most):
     helpers=(error,),
     mistakes="""
         .clamp(-most, most) =>
-            Integers beyond the grid must be cut to it before they are restored.
+            Cut integers beyond the grid to its ends before you multiply by the scale.
         = max(scales)
-            The largest scale cuts nothing, but is coarse.
+            You returned the largest scale. It cuts little off, but it is coarse.
         lambda scale: error(row, scale, most) => lambda scale: abs(scale - row.abs().max().item() / most)
-            That is equation (1)'s scale, or the nearest to it, which cuts little. Measure the errors.
+            That is the scale of equation (1), or the nearest to it. Compare the errors of the scales.
         = min(scales)
-            The smallest scale is fine, but cuts too much.
+            You returned the smallest scale. It is fine, but it cuts too much off.
         return min( => return max(
             You took the scale with the largest error.
         = scales.index(it)
-            Return the scale, not its place.
+            Return the scale, not its place in the list.
         = error(row, it, 2 ** (bits - 1) - 1)
-            That is the least error; the scale that has it is asked for.
+            That is the smallest error. Return the scale that has it.
         2 ** (bits - 1) - 1 => 2**bits - 1
-            The grid ends at 2^(bits−1) − 1, as half is negative.
+            The largest integer is 2^(bits−1) − 1, because half of the grid is negative.
         .round() =>
-            Nothing was rounded.
+            You did not round.
         .round() => .trunc()
-            You cut the digits off; the integers are to be the nearest ones.
+            You cut off the digits. Round to the nearest integer.
         .round() => .floor()
-            You rounded down; the integers are to be the nearest ones.
+            You rounded down. Round to the nearest integer.
         clamp(-most, most) => clamp(-most - 1, most)
-            The grid is even about 0: it ends at −n, not at −n − 1.
+            The grid is symmetric about 0: it ends at −n, not at −n − 1.
         clamp(-most, most) => clamp(max=most)
-            Negative weights are cut as well, to −n.
+            Cut negative integers as well, to −n.
         - integers = (row / scale).round().clamp(-most, most)
         + integers = (row / scale).round()
         + integers[integers.abs() > most] = 0
-            What lies beyond the grid is cut to its end, not to 0.
+            An integer beyond the grid becomes the end of the grid, not 0.
         integers * scale - row => integers - row / scale
-            You measure in steps, and steps of different scales differ: multiply the scale back first.
+            You measured the error in steps, and steps of different scales differ. Multiply by the scale first.
         .square() => .abs()
-            That is the least sum of absolute errors; squares are asked for.
+            You compared sums of absolute errors. Compare sums of squared errors.
         .square().sum() => .abs().max()
-            That is the least largest error; the sum of the squares is asked for.
+            You compared the largest errors. Compare sums of squared errors.
         .square().sum() => .sum().abs()
-            Errors of both signs cancel in your sum: square them first.
+            Positive and negative errors cancel in your sum. Square them first.
         - return min(scales, key=lambda scale: error(row, scale, most))
         + best = scales[0]
         + for scale in scales[1:]:
@@ -246,13 +245,13 @@ def error(row, scale, most):
         +         break
         +     best = scale
         + return best
-            The error may rise and fall again, and scales may come in any order: try them all.
+            The error may rise and fall again, and the scales may come in any order. Try all of them.
         = scales[0]
-            You took the first.
+            You returned the first scale.
         = scales[-1]
-            You took the last.
+            You returned the last scale.
     """,
-    right="A few large weights are worth cutting where many small ones gain: more so, the fewer the bits.",
+    right="It pays to cut a few large weights if many small ones gain, and the more so the fewer bits there are.",
 )
 def best_scale(row, scales, bits):
     most = 2 ** (bits - 1) - 1
@@ -283,45 +282,45 @@ def shapes_of_a_model(seed):
     cases=shapes_of_a_model,
     mistakes="""
         math.ceil(weights * bits / 8) => weights * bits // 8
-            `// 8` drops a byte that is filled in part. It has to be kept too: round up.
+            `// 8` drops a byte that is only partly filled. Such a byte counts too, so round up.
         math.ceil(weights * bits / 8) => weights * bits / 8 ; return total => return math.ceil(total)
-            Each matrix begins at a whole byte: round up for each of them, not once for all.
+            Each matrix begins at a whole byte, so round up for each matrix, not once for all.
         + 2 * scales =>
-            The scales need bytes, too.
+            You left out the bytes of the scales.
         2 * scales => 2 * out
-            Each group has a scale, not each row.
+            You counted one scale for each row. Each group has one.
         2 * scales => 4 * scales
-            A scale is kept in two bytes, not four.
+            A scale takes two bytes, not four.
         2 * scales => scales
-            A scale is kept in two bytes, not one.
+            A scale takes two bytes, not one.
         math.ceil(weights * bits / 8) => weights * bits ; 2 * scales => 16 * scales
-            Those are bits; a byte has eight.
+            That is the number of bits. A byte has eight.
         weights // group => into // group
-            Every row has groups of its own.
+            You counted the groups of one row. Every row has its own groups.
         math.ceil(weights * bits / 8) => weights * bits
-            The integers are counted in bits.
+            You counted the integers in bits. Return bytes.
         math.ceil(weights * bits / 8) => weights // 2
-            That is right for 4 bits; there are others.
+            That is right only for 4 bits.
         math.ceil(weights * bits / 8) => weights * (bits // 8)
-            `bits // 8` is 0 below eight bits: multiply by the count before you divide.
+            `bits // 8` is 0 for fewer than eight bits. Multiply by the number of weights before you divide.
         math.ceil(weights * bits / 8) => weights * math.ceil(bits / 8)
             An integer of 4 bits takes half a byte, not a whole one.
         math.ceil(weights * bits / 8) => weights // (8 // bits)
             Integers of 3 bits are packed without gaps: eight of them in three bytes.
         math.ceil(weights * bits / 8) => out * math.ceil(into * bits / 8) || out * (into * bits // 8)
-            A row need not end with a byte: without gaps, the next row goes on in the same one.
+            A row need not end with a byte. Without gaps, the next row goes on in the same byte.
         math.ceil(weights * bits / 8) => scales * math.ceil(group * bits / 8) || scales * (group * bits // 8)
-            A group need not end with a byte: without gaps, the next group goes on in the same one.
+            A group need not end with a byte. Without gaps, the next group goes on in the same byte.
         = file_bytes(set(shapes), bits, group)
-            Two matrices may have the same shape; each needs its bytes.
+            Two matrices may have the same shape, and each needs its own bytes.
         = file_bytes(shapes[:1], bits, group)
-            All matrices count, not the first alone.
+            Count all matrices, not only the first.
         2 * scales => 2 * out * group
-            You took `group` for the number of groups of a row.
+            You used `group` as the number of groups in a row. It is the number of weights in a group.
         packed + 2 * scales => 4 * weights
             That is the size in float32.
     """,
-    right="Groups of 32 cost half a bit a weight: four bits are four and a half.",
+    right="The scales of groups of 32 cost half a bit for each weight, so four bits become four and a half.",
 )
 def file_bytes(shapes, bits, group):
     total = 0
@@ -357,35 +356,36 @@ def loud_columns(seed):
     cases=loud_columns,
     mistakes="""
         integers * scale / factor => integers * scale
-            Divide the columns again.
+            Divide the columns by the factors again.
         = protect(W, loud, 0.0, bits)
-            That is plain rounding: the columns were not scaled.
+            That is plain rounding. You did not scale the columns.
         W * factor => W / factor ; integers * scale / factor => integers * scale * factor
-            Loud columns are to be multiplied before rounding, so that they get more of the grid.
+            Multiply loud columns before rounding, so that they get more of the grid.
         loud**alpha => loud
-            The exponent alpha was left out.
+            You left out the exponent alpha.
         loud**alpha => loud * alpha
             Alpha is an exponent, not a factor.
         amax(1, keepdim=True) => amax(0, keepdim=True)
-            The scale is one for each row, not for each column.
+            Use one scale for each row, not for each column.
         loud**alpha => loud.clamp(min=1) ** alpha
-            `loud` may be below 1; such columns are made smaller.
+            `loud` may be below 1. Such columns become smaller.
         scaled.abs().amax(1, keepdim=True) / most => (scaled.abs().amax(1, keepdim=True) / most).half().float()
-            The scale is to be float32; `round_to_grid` keeps it as float16, with three digits.
+            Keep the scale in float32. `round_to_grid` rounds it to float16, which has only three digits.
         amax(1, keepdim=True) => amax()
-            You took one scale for the whole matrix; each row has its own.
+            You used one scale for the whole matrix. Each row has its own.
         scaled.abs() => W.abs()
-            Find the scale after the columns were multiplied: it follows the largest then.
+            Find the scale after you have multiplied the columns, so that it reaches the largest product.
         2 ** (bits - 1) - 1 => 2**bits - 1
-            The largest integer, n, is 2 to the power of bits − 1, less 1: equation (1).
+            The largest integer n is 2^(bits−1) − 1, as in equation (1).
         return integers * scale / factor => return integers
-            Those are the integers: multiply the scale back, and divide the columns.
+            You returned the integers. Multiply by the scale, and divide the columns by the factors.
         = it.half()
-            The result is float32, not float16.
+            Return float32, not float16.
         = W.clone()
-            Nothing was rounded.
+            You did not round.
     """,
-    right="A loud column gets a finer grid, and the product stays what it was: the factors cancel.",
+    right="A loud column gets a finer grid, and apart from rounding the product stays the same, because the "
+    "factors cancel.",
 )
 def protect(W, loud, alpha, bits):
     factor = loud**alpha

@@ -257,8 +257,8 @@ def test_names_choose_by_the_ends_of_paths(model):
 @pytest.mark.parametrize(
     ("names", "rank", "alpha", "dropout", "error", "message"),
     [
-        (["w_proj"], 2, 4, 0.0, ValueError, "names has 'w_proj', and no linear layer is called so; there"),
-        (["q_proj", "proj"], 2, 4, 0.0, ValueError, "names has 'proj', and no"),
+        (["w_proj"], 2, 4, 0.0, ValueError, "names has 'w_proj', but no linear layer has this name; there"),
+        (["q_proj", "proj"], 2, 4, 0.0, ValueError, "names has 'proj', but no"),
         (None, 0, 4, 0.0, ValueError, "rank=0 must be at least 1"),
         (None, 7, 4, 0.0, ValueError, "rank=7 must be at most 6"),
         (None, 1.5, 4, 0.0, TypeError, "rank=1.5 must be a whole number"),
