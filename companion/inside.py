@@ -38,14 +38,14 @@ def ask(model: nn.Module, rows: list) -> torch.Tensor:
     """Compute the log-probabilities of the token that follows each row.
 
     Args:
-        model: A model of the course. It is read in evaluation mode.
+        model: A model of the course. It runs in evaluation mode.
         rows: Lists of token ids, of any lengths.
 
     Returns:
         Log-probabilities of shape (len(rows), V).
 
     Raises:
-        ValueError: If a log-probability is not a number.
+        ValueError: If a log-probability is NaN or infinite.
     """
     tokens, mask = pad_batch(rows, 0)  # (B, T)
     with eval_mode(model):
@@ -87,7 +87,7 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     The model's norm of the last state is what model.hidden returns.
 
     Args:
-        model: A model of the course with L blocks. It is read in evaluation mode.
+        model: A model of the course with L blocks. It runs in evaluation mode.
         tokens: Token ids.
 
     Shape:
@@ -96,10 +96,15 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     Raises:
         TypeError: If the model lacks a part that is needed. Every function of this module that takes a
             model raises this error.
-        ValueError: If a state is not a number.
+        ValueError: If a state contains NaN or infinity.
     """
     states = []
-    with before([*blocks_of(model), model.norm], lambda part, x: states.append(x)), eval_mode(model):
+
+    def note(part, x):
+        states.append(x)  # returns None, so the part receives x unchanged
+
+    parts = [*blocks_of(model), model.norm]
+    with before(parts, note), eval_mode(model):
         model.hidden(tokens)
     return finite("states", torch.stack(states))
 
@@ -109,18 +114,18 @@ def hidden_states(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
 def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
     """Compute the attention weights of every head.
 
-    Queries and keys come from each layer's own `project`, so rotated, normalized and shared ones are
-    right. Each row of a map sums to 1.
+    Queries and keys come from each layer's own `project`, so the weights are right also if they are rotated,
+    normalized or shared. Each row of a map sums to 1.
 
     Args:
-        model: A model of the course with L blocks of H heads. It is read in evaluation mode.
+        model: A model of the course with L blocks of H heads. It runs in evaluation mode.
         tokens: Token ids.
 
     Shape:
         tokens: (B, T); the result: (L, B, H, T, T), indexed by query and then by key.
 
     Raises:
-        ValueError: If a weight is not a number.
+        ValueError: If a weight is NaN or infinite.
 
     Reference:
         Vaswani et al., 2017, arXiv:1706.03762, equation 1.
@@ -132,7 +137,7 @@ def attention_maps(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:
         k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)
         T = q.shape[2]
         window = getattr(attn, "window", None)
-        visible = near(causal_mask(T, T, x.device), 0, T, T, window, x.device)  # (T, T)
+        visible = near(causal_mask(T, T, x.device), 0, T, T, window, x.device)  # (T, T), True: may be seen
         scores = (q @ k.mT / math.sqrt(q.shape[-1])).float()  # (B, H, T, T)
         maps.append(scores.masked_fill(~visible, -math.inf).softmax(-1))
 
@@ -170,7 +175,7 @@ def logit_lens(model: nn.Module, states: torch.Tensor) -> torch.Tensor:
     """Compute the logits that the model would give if it ended after a layer.
 
     Args:
-        model: A model of the course. It is read in evaluation mode.
+        model: A model of the course. It runs in evaluation mode.
         states: States of any layer, as hidden_states returns them.
 
     Shape:
@@ -205,7 +210,7 @@ def probe(states: torch.Tensor, labels: torch.Tensor, ridge: float = 1e-4) -> nn
     Raises:
         TypeError: If the labels are not whole numbers.
         ValueError: If there is no state, if there are not as many labels as states, if a label is
-            negative, if all labels are the same, or if a state is not a number.
+            negative, if all labels are the same, or if a state contains NaN or infinity.
 
     Reference:
         Alain and Bengio, 2016, arXiv:1610.01644.
@@ -240,7 +245,7 @@ def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> to
     """Compute the mean output of each head, before o_proj mixes the heads.
 
     Args:
-        model: A model of the course with L blocks of H heads. It is read in evaluation mode.
+        model: A model of the course with L blocks of H heads. It runs in evaluation mode.
         tokens: Token ids.
         mask: True for the tokens that count, False for padding.
 
@@ -248,7 +253,7 @@ def head_means(model: nn.Module, tokens: torch.Tensor, mask: torch.Tensor) -> to
         tokens and mask: (B, T); the result: (L, H, D).
 
     Raises:
-        ValueError: If a mean is not a number.
+        ValueError: If a mean is NaN or infinite.
     """
     blocks = blocks_of(model)
     means = []

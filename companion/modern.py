@@ -72,6 +72,7 @@ class RoPE(nn.Module):
         if width % 2 or not all(x > 0 for x in (width, context_length, theta, factor, original)):
             raise ValueError(f"{width=} must be even, {context_length=}, {theta=}, {factor=} above 0")
         self.context_length = context_length
+        # On the CPU also for a model on the meta device (chapter 6), whose tensors have no values.
         speed = 1 / theta ** (torch.arange(0, width, 2, device="cpu") / width)  # (D / 2,) float32
         turns = original * speed / (2 * math.pi)
         kept = ((turns - 1) / 3).clamp(0, 1)  # 0 up to one turn, 1 from four turns on
@@ -241,14 +242,14 @@ class GroupedQueryAttention(nn.Module):
         return q, k, v
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        start = getattr(cache, "length", 0)
+        start = getattr(cache, "length", 0)  # without a cache, x begins at position 0
         q, k, v = self.project(x, start)
         mask = None
         if cache is not None:
             k, v, mask = cache.append(k, v)
         mask = near(mask, start, q.shape[2], k.shape[2], self.window, q.device)
         if self.n_kv_heads < self.n_heads:
-            n_shared = self.n_heads // self.n_kv_heads  # queries that share a key
+            n_shared = self.n_heads // self.n_kv_heads  # query heads that share a key
             k = k.repeat_interleave(n_shared, dim=1)  # (B, H, Tk, D)
             v = v.repeat_interleave(n_shared, dim=1)
         out = attend(q, k, v, mask, self.dropout if self.training else 0.0)  # (B, H, T, D)
@@ -291,7 +292,7 @@ class Shift(nn.Module):
         else:
             seen = cache.remember(self.name, x, n)
         for back, share in enumerate(self.weight, 1):
-            x = x + share * seen[:, n - back : seen.shape[1] - back]
+            x = x + share * seen[:, n - back : seen.shape[1] - back]  # the vectors so many tokens before
         return x
 
 
@@ -321,7 +322,7 @@ class SwiftBlock(Block):
         self.shift_2 = Shift(d_model, reach, "shift_2")
 
     def forward(self, x: torch.Tensor, cache=None) -> torch.Tensor:
-        x, row = x.chunk(2, dim=-1)  # (B, T, C) each
+        x, row = x.chunk(2, dim=-1)  # (B, T, C) each: the stream, the tokens' own vectors
         x = x + self.attn(self.shift_1(self.norm_1(x) + row, cache), cache)
         x = x + self.mlp(self.shift_2(self.norm_2(x), cache))
         return torch.cat([x, row], dim=-1)
@@ -330,8 +331,9 @@ class SwiftBlock(Block):
 # Cell 1e1b4b1b, under “The parts list”
 @dataclass
 class LlamaConfig:
-    """The sizes of a model of the Llama type. The defaults are those of SmolLM2-135M, except that it has
-    n_kv_heads=3 and rope_theta=100_000.
+    """The sizes of a model of the Llama type.
+
+    The defaults are those of SmolLM2-135M, except for two: SmolLM2 has n_kv_heads=3 and rope_theta=100_000.
 
     Args:
         vocab_size: Number of tokens V.
@@ -584,7 +586,7 @@ def fuse_grouped_attention(attn: GroupedQueryAttention, known: dict) -> Callable
     rope = fuse(attn.rope, known)
     width = attn.width
     window = attn.window
-    n_shared = attn.n_heads // attn.n_kv_heads  # queries that share a key
+    n_shared = attn.n_heads // attn.n_kv_heads  # query heads that share a key
 
     def fused_attention(x, cache):
         B, T, C = x.shape

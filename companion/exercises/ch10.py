@@ -23,45 +23,45 @@ chapter.number(
     tolerance=HORIZON / 100,
     mistakes="""
         2 * math.pi * 500_000
-            The slowest speed is nearly 1/theta, and not quite: the last pair is number D/2 − 1, for the first
-            is number 0.
+            The slowest speed is not quite 1/theta. The first pair has number 0, so the last one has number
+            D/2 − 1.
         500_000 ** (126 / 128)
-            After so many tokens the slowest pair has turned by 1, in radians. A turn is longer.
+            After so many tokens the slowest pair has turned by an angle of 1. A full turn is 2π.
         360 * 500_000 ** (126 / 128)
             The angles are in radians: a full turn is 2π, not 360.
         math.pi * 500_000 ** (126 / 128)
             That is half a turn.
         2 * math.pi
-            That is a turn of the fastest pair. The slowest is the last one.
+            That is a full turn of the fastest pair. The slowest pair is the last one.
         500_000 ** (-126 / 128)
             That is the speed of the slowest pair. How many tokens does it take for a turn of 2π?
         2 * math.pi * 500_000 ** (-126 / 128)
             The slowest pair needs the most tokens: divide by its speed.
         2 * math.pi * 500_000 ** (127 / 128)
-            The pairs are D/2, not D: the exponent goes up by 2/D from one to the next.
+            A head has D/2 pairs, not D. The exponent grows by 2/D from one pair to the next.
         2 * math.pi * 500_000 ** (63 / 128)
-            Equation (1) has −2i/D in the exponent, and a 2 got lost.
+            The exponent in equation (1) is −2i/D. You left out the 2.
         2 * math.pi * 10_000 ** (126 / 128)
-            That is with a theta of 10,000. Llama 3 took another.
+            That is the result for a theta of 10,000. Llama 3 uses 500,000.
         2 * math.pi * 500_000 ** (124 / 128)
-            That is the last pair but one, or the last of a head half as wide. Count: 128 numbers are 64
-            pairs, and the first of them is number 0.
+            That is the last pair but one. A head of 128 numbers has 64 pairs, with the numbers 0 to 63.
         1 / (2 * math.pi * 500_000 ** (126 / 128))
-            That is how much of a turn it makes in one token. How many tokens make a whole one?
+            That is the part of a turn that the pair makes in one token. How many tokens does a full turn
+            take?
         2 * math.pi * 500_000 ** (126 / 128) / 1000
-            Near, but for a factor of a thousand: is that in thousands of tokens?
+            Is this in thousands of tokens? Return the number of tokens.
         2 * math.pi * 500_000 ** (126 / 128) / 10**6
-            Near, but for a factor of a million: is that in millions of tokens?
+            Is this in millions of tokens? Return the number of tokens.
         2_500_000 || 2_600_000
-            Nearly. It should be right to within 1 %.
+            This is close, but it must be right to within 1 %.
         628
-            That is the example, a head 4 wide. Llama 3's are 128 wide.
+            That is the result of the example, for heads that are 4 wide. Llama 3's heads are 128 wide.
         2 * math.pi * 500_000 ** (46 / 48)
-            That is for heads of 48. Llama 3's are wider.
+            That is the result for heads that are 48 wide. Llama 3's heads are 128 wide.
         2 * math.pi * 10_000 ** (46 / 48)
-            That is the chapter's own example. Llama 3 has other numbers.
+            That is the result for the chapter's own heads. Llama 3 has wider heads and a larger theta.
     """,
-    right="The 8,192 tokens that Llama 3 was trained on are a three-hundredth of a turn of the slowest pair.",
+    right="In the 8,192 tokens of its training, the slowest pair makes a three-hundredth of a turn.",
 )
 
 # -- 10.2 ------------------------------------------------------------------
@@ -87,39 +87,41 @@ def divided_up(number, by):
     helpers=(divided_up,),
     mistakes="""
         = 8 * d_model // (3 * multiple) * multiple
-            You rounded down, so SwiGLU has fewer numbers than the MLP. At least as many are wanted.
+            You rounded down, so the SwiGLU has fewer numbers than the MLP. It must have at least as many.
         = round(8 * d_model / (3 * multiple)) * multiple
-            You took the nearest multiple. Where that lies below, SwiGLU has too few numbers.
+            You took the nearest multiple. If it lies below 8/3 C, the SwiGLU has too few numbers.
         8 * d_model, 3 * multiple => 4 * d_model, multiple
-            With d_ff = 4 C, three matrices have half as many numbers again as the MLP's two.
+            With d_ff = 4 C, the three matrices have 12 C² numbers. The MLP's two have 8 C².
         = divided_up(8 * d_model, 3)
             Enough numbers, but not a multiple of `multiple`.
         -(-number // by) => number // by + 1
-            One multiple too many where 8/3 C is one already.
+            If 8/3 C is already a multiple, you return one multiple too many.
         = gated_width(d_model, 8)
             That is a multiple of 8, whatever `multiple` says.
         3 * multiple => multiple
-            One matrix of that width has as many numbers as the MLP's two. A SwiGLU has three.
+            With this width, a single matrix has as many numbers as the MLP's two. A SwiGLU has three.
         8 * d_model => 8 * d_model + 5
-            You counted the MLP's biases too. Here neither has any.
+            You counted biases of the MLP. Here neither layer has biases.
         = math.ceil(2.6667 * d_model / multiple) * multiple
-            The factor 2.6667 is a bit more than 8/3, sometimes by a whole multiple. Divide by 3.
+            The factor 2.6667 is a little more than 8/3, which sometimes gives a multiple too many.
+            Multiply by 8 and divide by 3.
         = math.ceil(2.67 * d_model / multiple) * multiple
-            The factor 2.67 is more than 8/3, and sometimes that is a multiple too many. Divide by 3.
+            The factor 2.67 is more than 8/3, which sometimes gives a multiple too many. Multiply by 8 and
+            divide by 3.
         = next((d_ff for d_ff in range(multiple, 4 * d_model + 1, multiple) if 3 * d_ff >= 8 * d_model), None)
-            Where `multiple` is more than 4 C, your search ends before it has found any.
+            If `multiple` is larger than 4 C, your search ends before it finds a width.
         8 * d_model => 4 * d_model
-            That is half of it: the MLP has two matrices of C × 4C, 8 C² in all.
+            That is half of the width. The MLP has two matrices of C × 4C numbers, 8 C² in all.
         = 8 * d_model // 3
             You rounded 8/3 C down, and not to a multiple of `multiple`.
         8 * d_model, 3 * multiple => 8 * d_model // 3, multiple
-            You rounded 8/3 C down before you took the multiple, and lost a little, which sometimes counts.
+            You rounded 8/3 C down before you rounded up to a multiple. Sometimes the result is too small.
         8 * d_model => 2 * d_model
-            Two thirds of C; but the MLP's middle is 4 C wide, so it is two thirds of that.
+            That is two thirds of C. The hidden layer of the MLP is 4 C wide, so take two thirds of 4 C.
         times * multiple => times
-            That is how many times `multiple` fits; the width is so many times `multiple`.
+            You return how many times `multiple` is needed. The width is this number times `multiple`.
     """,
-    right="Two thirds of 4 C, rounded up: so a trial of the gate is a trial of nothing else.",
+    right="With two thirds of the width, a comparison tests the gate, and not a larger number of weights.",
 )
 def gated_width(d_model, multiple):
     times = divided_up(8 * d_model, 3 * multiple)
@@ -144,37 +146,39 @@ def halves_cases(seed):
     cases=halves_cases,
     mistakes="""
         (n_heads, -1, 2) => (n_heads, 2, -1)
-            That is the way back, from halves to neighbours. Which rows of a head are first in their pair?
+            You sort in the opposite direction, from halves to neighbors. Which rows of a head are the
+            first of their pair?
         (n_heads, -1, 2) => (1, -1, 2)
             You sorted all rows together. Each head is sorted by itself.
         pairs.transpose(1, 2) => pairs.permute(2, 1, 0, 3)
-            The heads got mixed: their order stays, only the rows within a head change places.
+            You mixed the heads. Keep their order, and sort only the rows within each head.
         pairs.transpose(1, 2) => pairs.transpose(0, 1)
-            You exchanged heads and pairs. A pair's two numbers still are neighbours.
+            You exchanged heads and pairs. The two rows of a pair are still neighbors.
         = weight.clone()
-            Nothing has changed places.
+            You return the rows in their old order.
         pairs.transpose(1, 2) => pairs.flip(2)
-            You exchanged the two numbers of each pair; they still are neighbours.
+            You exchanged the two rows of each pair. They are still neighbors.
         pairs.transpose(1, 2) => pairs.flip(2).transpose(1, 2)
-            The second halves come first: the first numbers of the pairs should.
+            You put the second rows of the pairs first. The first rows must come first.
         pairs.transpose(1, 2) => pairs.flip(1, 2)
             You reversed the rows of each head.
         = torch.cat([weight[:, 0::2], weight[:, 1::2]], dim=1)
-            You sorted the columns, which are what a head reads. What it makes of that are the rows.
+            You sorted the columns, which belong to the input. The numbers of a head are the rows.
         (n_heads, -1, 2) => (-1, 2, n_heads) ; pairs.transpose(1, 2) => pairs.transpose(0, 1)
-            You cut the rows as if the heads lay inside one another. The first D rows are the first head.
+            You divided the rows among the heads in the wrong order. The first D rows belong to the first
+            head.
         = torch.cat([half for piece in weight.split(n_heads) for half in (piece[0::2], piece[1::2])])
-            You cut pieces of `n_heads` rows. There should be `n_heads` pieces.
+            You made pieces of `n_heads` rows. Make `n_heads` pieces.
         = torch.cat([it[: len(it) // n_heads], weight[len(it) // n_heads :]])
             Only the first head is sorted.
         halves.flatten(0, 2) => halves.flatten(1, 2)
-            The order is right. The heads should be joined again, to the shape that came in.
+            The order is right. Join the heads again, so that the result has the shape of the input.
         halves.flatten(0, 2) => halves
-            The order is right. The levels should be joined again, to the shape that came in.
+            The order is right. Join the levels again, so that the result has the shape of the input.
         = to_halves(it, n_heads)
-            The rows were sorted twice.
+            You sorted the rows twice.
     """,
-    right="The matrix decides which numbers are a pair, so sorted rows make one file of the other.",
+    right="The rows decide which numbers form a pair, so sorting them turns one format into the other.",
 )
 def to_halves(weight, n_heads):
     pairs = weight.unflatten(0, (n_heads, -1, 2))
@@ -209,7 +213,7 @@ def share_cases(seed):
         groups.mean(1) => groups[:, 0]
             You kept the first head of each group, and threw the others away. Their mean is wanted.
         (n_kv_heads, size, -1) => (n_kv_heads, -1, size) ; groups.mean(1) => groups.mean(2)
-            You averaged neighbouring rows, which are numbers of the same head. Average whole heads.
+            You averaged neighboring rows, which are numbers of the same head. Average whole heads.
         (n_kv_heads, size, -1) => (size, n_kv_heads, -1) ; groups.mean(1) => groups.mean(0)
             The heads of a group are neighbours: with 4 heads and 2 groups, heads 0 and 1, not 0 and 2.
         means.flatten(0, 1) => means[:, None].expand_as(groups).flatten(0, 2)
@@ -217,7 +221,7 @@ def share_cases(seed):
         groups.mean(1) => groups.mean(0)
             You averaged over the groups, not over the heads of a group.
         = weight[: len(weight) * n_kv_heads // n_heads].clone()
-            You kept the first heads. The new ones are means of all.
+            You kept the first heads. Each new head is the mean of a group.
         groups.mean(1) => groups.median(1).values
             You took the median of each group's heads. The mean is wanted.
         groups.mean(1) => groups[:, -1]
@@ -225,28 +229,28 @@ def share_cases(seed):
         groups.mean(1) => groups.amax(1)
             You took the largest number of each group's heads. The mean is wanted.
         groups.mean(1) => groups.sum(1) / 2
-            You divided by 2. A group may have more heads, or one alone.
+            You divided by 2. A group may have more heads than two, or only one.
         groups.mean(1) => groups.sum(1) / n_heads
-            You divided by the number of all heads. A mean divides by the number that was added.
+            You divided by the number of all heads. Divide by the number of heads in a group.
         means.flatten(0, 1) => means
-            The means are right. The new heads should be joined again, to rows of C numbers.
+            The means are right. Join the new heads again, so that the result has rows of C numbers.
         (n_kv_heads, size, -1) => (size, n_kv_heads, -1)
             You averaged `n_kv_heads` heads at a time. A group has `n_heads / n_kv_heads`.
         groups.mean(1) => groups.mean((0, 1)).expand(n_kv_heads, -1, -1)
-            You averaged over all heads. Each group has a mean of its own.
+            You averaged over all heads. Each group has its own mean.
         = weight.unflatten(0, (n_heads, -1)).mean(0)
-            You averaged over all heads, to a single one. Each group has a mean of its own.
+            You averaged all heads to a single one. Each group has its own mean.
         groups.mean(1) => groups.mean(2)
             You averaged the numbers of a head. Average the heads of a group, number by number.
         - means = groups.mean(1)
         + means = groups[:, 0]
         + for i in range(1, size):
         +     means = (means + groups[:, i]) / 2
-            A running mean of two gives the last head half of all the weight. Each should count alike.
+            Averaging two at a time gives the last head half of all the weight. All heads must count alike.
         groups.mean(1) => groups.mean(1).flip(0)
-            The new heads are right, and in the wrong order.
+            The new heads are right, but in the wrong order.
     """,
-    right="A model with fewer keys, made from one with many; a little training, and it is nearly as good.",
+    right="Averaging makes a model with fewer keys. After a little more training it is nearly as good.",
 )
 def share_heads(weight, n_heads, n_kv_heads):
     size = n_heads // n_kv_heads
@@ -267,7 +271,7 @@ def go_on_cases(seed):
 def try_going_on(answer, x, shares, before):
     found = settle(answer(x, shares, before))
     if not isinstance(found, tuple | list) or len(found) != 2:
-        raise Problem(f"It must return two tensors, the shifted vectors and the memory; this is {a(found)}.")
+        raise Problem(f"Return two tensors, the shifted vectors and the next `before`. This is {a(found)}.")
     return {"shifted vectors": found[0], "next `before`": found[1]}
 
 
@@ -285,49 +289,50 @@ def try_going_on(answer, x, shares, before):
     call=try_going_on,
     mistakes="""
         shares[back - 1] => shares[-back]
-            The first of the shares belongs to the vector just before, and you gave it to the furthest.
+            The first share belongs to the nearest vector. You used it for the furthest one.
         = (go_on(x, shares, before.flip(0))[0], it[1])
-            `before` is ordered as the text is: its last row stood just before `x`.
+            `before` has the order of the text. Its last row comes just before `x`.
         shifted[n:] => shifted[n:] - x
-            The vector itself is missing: the shares are added to it.
+            You left out the vector itself. The shares are added to it.
         whole[len(x) :] => before.clone()
-            The memory has not moved on: it must end with what was just read.
+            You return the old memory. The new one must end with the last vector of `x`.
         whole[len(x) :] => whole
-            You hand over everything. The last n vectors are all that the next call needs.
+            You pass on all vectors. The next call needs only the last n.
         whole[len(x) :] => x[-n:].clone()
-            Where `x` is shorter than the memory, some of the old vectors are still needed.
+            If `x` has fewer than n vectors, some of the old ones are still needed.
         whole[len(x) :] => torch.cat([torch.zeros_like(before), x])[len(x) :]
-            Where `x` is shorter than the memory, the old vectors stay; you put zeros there.
+            If `x` has fewer than n vectors, some of the old ones stay. You put zeros there.
         = (go_on(x, shares, torch.zeros_like(before))[0], it[1])
-            The shifted vectors do not use `before`: each call begins as if the text began there.
+            Your shifted vectors do not use `before`, as if the text began at each call.
         whole[t - back] => whole[t - back + 1]
-            Off by one: the nearest share meets the vector itself, not the one before it.
+            You are off by one. You multiply the first share with the vector itself, not with the one
+            before it.
         whole[len(x) :] => shifted[len(x) :]
-            You hand over shifted vectors. The next ones need them as they came in, as equation (4) says.
+            You pass on shifted vectors. Equation (4) needs the vectors as they came in.
         shifted[n:], whole[len(x) :] => whole[len(x) :], shifted[n:]
-            The two results are swapped: the shifted vectors come first.
+            You exchanged the two results. The shifted vectors come first.
         whole[t - back] => shifted[t - back]
-            You add shares of vectors that are shifted already. Equation (4) adds shares of what came in.
+            You add shares of shifted vectors. Equation (4) adds shares of the vectors as they came in.
         whole[t - back] => x[(t - n - back) % len(x)]
-            `roll` brings the end of `x` round to its beginning. What stood before `x` is in `before`.
+            You use the end of `x` as what comes before it, as `roll` does. These vectors are in `before`.
         - shifted[t] += shares[back - 1] * whole[t - back]
         + if t + back < len(whole):
         +     shifted[t] += shares[back - 1] * whole[t + back]
-            Each vector looks at those after it. Equation (4) looks back.
+            You add shares of later vectors. Equation (4) adds shares of earlier ones.
         range(1, n + 1) => range(1, 2)
-            Only the vector just before counts. There are n shares.
+            You use only the vector just before. There are n shares, for n vectors.
         shares[back - 1] => shares[back - 1, 0]
-            Every number has a share of its own; you took those of the first for all.
+            You used the share of the first number for all C numbers. Each number has its own share.
         = (torch.cat([it[0][:1], go_on(x, shares, torch.zeros_like(before))[0][1:]]), it[1])
-            The second new vector, too, may reach back into `before`.
+            Only your first vector uses `before`. The later ones may need it, too.
         whole[len(x) :] => x.clone()
-            You hand over the new vectors. The next call needs n, however many are new.
+            You pass on the new vectors. The next call needs n vectors, however many are new.
         whole[len(x) :] => whole[-n + 1 :]
-            You hand over one vector too few (and `[-0:]` is everything).
+            You pass on one vector too few. Mind that `[-0:]` is everything.
         whole[len(x) :] => whole[len(x) :].flip(0)
-            The memory is handed over newest first; `before` is oldest first.
+            You pass on the newest vector first. `before` begins with the oldest.
     """,
-    right="Told in pieces of any size, the text is shifted as it is at once.",
+    right="If the text arrives in pieces of any size, the result is the same as for the whole text at once.",
 )
 def go_on(x, shares, before):
     n = len(shares)
@@ -364,8 +369,8 @@ def one_after_another(matrix):
 FEW_STEPS = "".join(
     f"""
         range(60) => range({steps})
-            Right in the direction, and {steps} steps are too few for a singular value of a thousandth: each
-            makes it larger by half."""
+            The iteration is right, but {steps} steps are too few for a singular value of a thousandth.
+            Each step makes it larger by half."""
     for steps in (3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 15)
 )
 
@@ -383,7 +388,8 @@ FEW_STEPS = "".join(
     mistakes=FEW_STEPS
     + """
         range(60) => range(5)
-            Right in the direction, and five steps are too few: small singular values have not come up yet.
+            The iteration is right, but five steps are too few. The small singular values are still far
+            below 1.
         range(60) => range(10)
             Ten steps are too few for a singular value of a thousandth. Each step makes it larger by half.
         range(60) => range(16)
@@ -394,58 +400,58 @@ FEW_STEPS = "".join(
         range(60) => range(21)
         range(60) => range(22)
         range(60) => range(23)
-            Nearly: the smallest singular values are still below 1. A few steps more.
+            This is close, but the smallest singular values are still below 1. Take a few more steps.
         x / x.norm() => x ; range(60) => range(20)
         x / x.norm() => x ; range(60) => range(30)
         x / x.norm() => x
-            It grew without bound: values above the square root of 3 turn over, and those above that of 5 fly
-            off. How large may the first X be?
+            Singular values above the square root of 3 change their sign or grow without bound. How large
+            may X be at the start?
         x.norm() => x.abs().max() ; range(60) => range(20)
         x.norm() => x.abs().max() ; range(60) => range(30)
         x.norm() => x.abs().max()
-            You divided by the largest number in the matrix. Singular values may be larger than any number in
-            it: three ones in a row have 1.7.
+            You divided by the largest number in the matrix. A singular value can be larger than any
+            number: a row of three ones has 1.7.
         x.norm() => x.norm(dim=1, keepdim=True)
-            The iteration is right, and began with another matrix: rows of length 1 have other directions.
+            The iteration is right, but you divided each row by its own length, which changes the directions.
             Divide all numbers by the same one.
         range(60) => range(5) ; 1.5 * x - 0.5 * cube => 3.4445 * x - 4.7750 * cube + 2.0315 * cube @ x.T @ x
-            These are Muon's coefficients, which never settle: singular values end anywhere near 1.
+            You used Muon's coefficients, with which singular values come near 1 and never settle.
         range(60) => range(40) ; 1.5 * x - 0.5 * cube => 3.4445 * x - 4.7750 * cube + 2.0315 * cube @ x.T @ x
-            These are Muon's coefficients, and more steps do not help: they never settle.
+            You used Muon's coefficients. More steps do not help, because the singular values never settle.
         = matrix / matrix.norm()
-            It has the right size as a whole, but its singular values are as different as before.
+            You only divided by the norm. The singular values are as different as before.
         = matrix / torch.linalg.matrix_norm(matrix, 2)
-            Now the largest singular value is 1; the others are as far below it as before.
+            You divided by the largest singular value. The others are as far below it as before.
         = matrix / matrix.norm(dim=1, keepdim=True)
             Each row has length 1 now, but the rows are not orthogonal to one another.
         = matrix / matrix.norm(dim=0, keepdim=True)
             Each column has length 1 now, but the columns are not orthogonal to one another.
         = it.T
-            It is transposed: the result has the shape of the matrix.
+            Your result is transposed. It must have the shape of the matrix.
         = -it
-            The directions are turned round: the sign of every number is wrong.
+            The sign of every number is wrong.
         = torch.eye(*matrix.shape)
-            That is an orthogonal matrix, but not one with this matrix's directions.
+            That is an orthogonal matrix, but it does not have the singular vectors of this matrix.
         = matrix.sign()
-            Each number became its sign. Did you multiply number by number? The products in the iteration are
-            those of matrices, `@`.
+            You return the sign of each number. Did you multiply number by number? The iteration needs matrix
+            products, `@`.
         = torch.linalg.qr(matrix).Q
         : one_after_another
-            Orthogonal, but with other directions: one column (or row) was made after another, and the first
-            kept its own. All should give way alike.
+            Your result is orthogonal, but its singular vectors are different. You made one column or row
+            after the other, so the first one kept its direction.
         = torch.linalg.svd(matrix, full_matrices=False).U
         = torch.linalg.svd(matrix, full_matrices=False).Vh
-            One set of singular vectors alone. The matrix has two, and keeps both.
+            You return one set of singular vectors. The result needs the product of both sets.
         = torch.linalg.svd(matrix).U @ torch.linalg.svd(matrix).Vh
-            Right where the matrix is square. Else one set of singular vectors is larger than the other; only
-            as many of each count as there are singular values.
+            This is right for square matrices only. For others, use only as many singular vectors of each
+            set as there are singular values (`full_matrices=False`).
         = torch.linalg.pinv(matrix)
         = torch.linalg.pinv(matrix).T
-            Inverted: a singular value of 2 became 0.5. It should become 1.
+            You inverted the matrix. A singular value of 2 became 0.5, and it should become 1.
         = it.T if len(it) > it.shape[1] else it
-            A tall matrix comes back lying down. The result has the shape of the matrix.
+            A tall matrix comes back transposed. The result must have the shape of the matrix.
     """,
-    right="Products alone do it too, in two dozen steps; Muon stops after five, because near 1 is enough.",
+    right="Matrix products reach 1 in about thirty steps. Muon stops after five: near 1 is enough.",
 )
 def exactly_orthogonal(matrix):
     x = matrix.double()

@@ -22,48 +22,53 @@ chapter.number(
     tolerance=EVEN / 100,
     mistakes="""
         1 / 121
-            That is the last query's. The others see fewer keys, and give each of them more.
+            That is the weight that the last query gives to each key. The other queries see fewer keys, so
+            they give more to each.
         1 / 120
-            That is about the last query's. The others see fewer keys, and give each of them more.
+            That is nearly the weight that the last query gives to each key. The other queries see fewer keys,
+            so they give more to each.
         1 / 60
             Does a query in the second half see the whole first half and nothing else?
         1 / 61
-            That is what the earliest query in question would nearly have. The later ones see more keys.
+            That is nearly the weight of the first of the 60 queries. The later ones see more keys.
         1 / 62
-            That is the first query's. The later ones see more keys.
+            That is the weight of the first of the 60 queries. The later ones see more keys.
         1 / 91.5
-            That is one key's share of the mean number seen. The mean of the 60 shares is larger.
+            You divided 1 by the mean number of visible keys. Compute the 60 weights first, and then their
+            mean, which is larger.
         1 / 90.5
-            That is one key's share of the mean position. The mean of the 60 shares is wanted.
+            You divided 1 by the mean position. Compute the weight of each of the 60 queries, and then the
+            mean.
         sum(1 / seen for seen in range(61, 121)) / 60
-            A query sees itself, too: the one at position 61 sees 62 positions, 0 to 61.
+            A query also sees itself. The query at position 61 sees 62 positions, 0 to 61.
         sum(1 / seen for seen in range(63, 123)) / 60
-            That is one position too many: counted from 0, the query at position 61 sees 62, its own too.
+            You counted one position too many. The query at position 61 sees the positions 0 to 61, which
+            are 62.
         math.log(2) / 60
-            That is near: a smooth curve in place of 60 shares. Add up the shares.
+            That is close, but it is the area under a smooth curve. Add up the 60 weights instead.
         0.5
-            A head that sees a hundred keys alike can give none of them half of its weight.
+            A head that treats about a hundred keys alike cannot give half of its weight to one of them.
         1.0
-            That is a perfect induction head's.
+            That is the score of a perfect induction head.
         0.0
-            An even head gives each key that it sees something.
+            A head that does nothing still gives some weight to each key that it sees.
         100 * sum(1 / seen for seen in range(62, 122)) / 60
-            Is that in percent? A share is wanted, as 0.5 for a half.
+            Is this in percent? Return a share, such as 0.5 for one half.
         sum(1 / seen for seen in range(1, 122)) / 121
-            Only queries of the second telling have such a key.
+            Only the 60 queries of the second telling have a marked key. Take the mean over those.
         sum(1 / seen for seen in range(1, 122))
-            That is a sum over all queries; the score is a mean.
+            That is a sum over all 121 queries. The score is a mean over the 60 queries of the second telling.
         sum(1 / seen for seen in range(62, 122))
-            That is the sum over the queries; the score is a mean.
+            That is the sum of the 60 weights. The score is their mean.
     """,
-    right="Any score is to be read beside that of a head that does nothing: some 0.01 here.",
+    right="Compare every score with that of a head that does nothing. Here this chance level is about 0.01.",
 )
 
 # -- 14.2 -----------------------------------------------------------------
 
 
 def lens_of(tops, V=5):
-    """Scores (L + 1, B, V) whose largest are at these tokens, and the rest drawn; NaN-free."""
+    """Logits (L + 1, B, V) whose largest are at these tokens. The others are random numbers."""
     tops = torch.tensor(tops)
     generator = torch.Generator().manual_seed(int(tops.sum()) + tops.numel())
     scores = torch.randn(*tops.shape, V, generator=generator)
@@ -71,7 +76,7 @@ def lens_of(tops, V=5):
 
 
 def close_race(tops, V):
-    """The same where the largest is so by little: no token has as much as a fifth of the probability."""
+    """The same, but the largest logit leads by little: no token has a fifth of the probability."""
     tops = torch.tensor(tops)
     scores = (torch.arange(V) / 100).expand(*tops.shape, V)
     return scores.scatter(-1, tops[..., None], 0.5)
@@ -88,7 +93,7 @@ def settled_cases(seed):
 
 
 def lost_once(lens, answers):
-    """From the first loss on the next time that it is right."""
+    """The next layer with the answer on top, after the answer has disappeared for the first time."""
     found = []
     for right in (lens.argmax(-1) == answers).T.tolist():
         first = right.index(True) if right[-1] else len(right)
@@ -102,8 +107,8 @@ def lost_once(lens, answers):
     inputs="""
         lens_of([[3], [1], [2], [2]]), torch.tensor([2])
         lens_of([[1], [1], [1]]), torch.tensor([1])
-        lens_of([[1], [2], [2]]), torch.tensor([1])  # it knew, and forgot
-        lens_of([[1], [0], [1]]), torch.tensor([1])  # it knew, forgot, and knew again
+        lens_of([[1], [2], [2]]), torch.tensor([1])  # right at first, wrong later
+        lens_of([[1], [0], [1]]), torch.tensor([1])  # right, wrong, and right again
         lens_of([[0, 1, 2], [0, 2, 2], [1, 2, 2], [1, 2, 3]]), torch.tensor([1, 2, 2])
         lens_of([[4, 4], [4, 0]]), torch.tensor([4, 4])
         lens_of([[2, 3]]), torch.tensor([2, 2])
@@ -120,36 +125,36 @@ def lost_once(lens, answers):
     cases=settled_cases,
     mistakes="""
         layers = len(lens) - stays.sum(0) => layers = (right.long().cumsum(0) == 0).sum(0)
-            That is the first layer that says it. A later one may say something else again.
+            You return the first layer in which the answer is on top. A later layer may prefer another token.
         layers = len(lens) - stays.sum(0) => layers = right.long().argmax(0)
-            That is the first layer that says it, or 0 where none does. A later one may say something
-            else again.
+            You return the first layer in which the answer is on top, or 0 if there is none. A later layer may
+            prefer another token.
         layers = len(lens) - stays.sum(0) => layers = right.sum(0)
-            That counts the layers that say it. The first of those at the end is wanted.
+            You count the layers in which the answer is on top. Return the first layer from which on it stays.
         layers = len(lens) - stays.sum(0) => layers = len(lens) - right.sum(0)
-            That counts the layers that do not say it, wherever they stand.
+            You count all layers in which the answer is not on top. Only the last of them matters.
         : lost_once
-            It may be lost more than once; what counts is the last time.
+            The answer may disappear more than once. What counts is the last time.
         lens.argmax(-1) == answers => lens.softmax(-1)[:, torch.arange(len(answers)), answers] > 0.5
-            The largest of many scores may have a probability far below one half.
+            The answer can have the largest logit with a probability far below one half.
         layers = len(lens) - stays.sum(0) => layers = stays.sum(0)
-            You counted from the end. Count layers from 0.
+            You counted from the last layer. Count layers from the first one, which is 0.
         = [layer + 1 for layer in it]
-            Layers count from 0, and so do your results.
+            You are off by one. The first layer has number 0.
         = [layer - 1 for layer in it]
-            That is the last layer that does not say it, or -1. The one behind it is the first of those
-            that do.
+            You are off by one. You return the last layer in which the answer is not on top, or -1. Return the
+            layer after it.
         = [-1 if layer == len(lens) else layer for layer in it]
         = [None if layer == len(lens) else layer for layer in it]
         = [len(lens) - 1 if layer == len(lens) else layer for layer in it]
         = [0 if layer == len(lens) else layer for layer in it]
-            Where the last layer does not say it, the number of layers is wanted.
+            If the answer is not on top in the last layer, return the number of layers, L + 1.
         = [max(it)] * len(answers)
-            One number for each row is wanted, not one for all.
+            Return one number for each row. You return the same number for all rows.
         = lens.argmax(-1)[-1]
-            Those are tokens, what the last layer says.
+            You return the best tokens of the last layer. Return layers.
     """,
-    right="An early guess that is given up again does not count: what counts is from where on it stays.",
+    right="An early guess that disappears again does not count, only the layer from which on it stays.",
 )
 def settled(lens, answers):
     right = lens.argmax(-1) == answers  # (L + 1, B)
@@ -185,31 +190,33 @@ def behind_same_cases(seed):
     cases=behind_same_cases,
     mistakes="""
         return behind.tril() => return same.tril(-1)
-            You point at the earlier same token. The one behind it is wanted.
+            You mark the earlier copy itself. Mark the token directly after it.
         return behind.tril() => return same.tril()
-            You point at the same tokens. The ones behind the earlier of them are wanted.
+            You mark all tokens that are the same, the query included. Mark the tokens directly after the
+            earlier copies.
         behind[:, :, 0] = False =>
-            The first token has none before it; `roll` takes the last token of the row for it.
+            The first token has no token before it. `roll` puts the last token of the row there.
         return behind.tril() => return behind & ~torch.eye(tokens.shape[1], dtype=torch.bool) || return behind
-            A query sees its own position and those before it, and no later ones.
+            You mark keys that the query cannot see. It sees only its own position and earlier ones.
         behind.tril() => behind.tril(-1)
-            In `7 7` the second 7 itself stands behind an earlier 7: a query may see itself.
+            You leave out the query's own position. In `7 7`, the second 7 comes directly after an earlier
+            7, so it marks itself.
         = it & (it.flip(-1).cumsum(-1).flip(-1) == 1)
-            Every earlier same token counts, not the newest alone.
+            You use only the latest earlier copy. Every earlier copy counts.
         = it & (it.cumsum(-1) == 1)
-            Every earlier same token counts, not the oldest alone.
+            You use only the first earlier copy. Every earlier copy counts.
         return behind.tril() => return same.roll(-1, 2).tril(-2)
-            You point at the token in front of the earlier one. The one behind it is wanted.
+            You mark the token before the earlier copy. Mark the token after it.
         = it.mT
-            Queries are rows, keys are columns: yours are exchanged.
+            You exchanged rows and columns. Each row belongs to a query, and each column to a key.
         = it[0] || it.any(0)
-            A mask for each row is wanted, (B, T, T).
+            Return a mask for each row of the batch, with the shape (B, T, T).
         = ~it
-            True is where to look. Yours is the reverse.
+            Your mask is inverted. True marks the keys to look at.
         = it.any(-1)
-            For each query all its keys are wanted, (B, T, T); you only say whether it has some.
+            You only say whether a query has a marked key. Return all marked keys, with the shape (B, T, T).
     """,
-    right="This mask points in any text. Where words repeat with their neighbors, a score may have other "
+    right="This mask works for any text. If words repeat with their neighbors, a high score may have other "
     "reasons.",
 )
 def behind_same(tokens):
@@ -232,7 +239,7 @@ def by_word_cases(seed):
 
 
 def best(labels):
-    """The label that comes most often; of several the smallest."""
+    """The most frequent label, and the smallest if several are equally frequent."""
     counts = Counter(labels)
     return min(counts, key=lambda label: (-counts[label], label))
 
@@ -264,44 +271,46 @@ def best(labels):
     cases=by_word_cases,
     mistakes="""
         table.get(word, usual) => usual
-            That is the most frequent label of all. Each word has one of its own.
+            You predict the most frequent label of all for every word. Predict the most frequent label of
+            each word.
         table.get(word, usual) => table.get(word)
-            A word that `train` does not have gets the label that is most frequent there.
+            For a word that is not in `train`, predict the most frequent label of all of `train`.
         table.get(word, usual) => table.get(word, 0)
-            A word that `train` does not have gets the label that is most frequent there, not 0.
+            For a word that is not in `train`, you predict 0. Predict the most frequent label of all of
+            `train`.
         table.get(word, usual) => table.get(word, best(table.values()))
-            For a new word you counted each known word once. Its label is the most frequent in all pairs
-            of `train`.
+            For a word that is not in `train`, you count each known word once. Count all pairs of `train`.
         in test] => in test if word in table] ; len(test) => max(1, len(right))
-            All pairs of `test` count, those with new words, too.
+            You skip words that are not in `train`. All pairs of `test` count.
         {word: best(own) for word, own in labels.items()} => dict(train)
-            You took the last label that a word had. The most frequent one is wanted.
+            You predict the last label of each word. Predict its most frequent one.
         (-counts[label], label) => (-counts[label], -label)
-            Of labels that come equally often the smallest is wanted; yours is the largest.
+            If several labels are equally frequent, take the smallest. You take the largest.
         (-counts[label], label) => -counts[label]
-            Of labels that come equally often the smallest is wanted, not the first.
+            If several labels are equally frequent, take the smallest. You take the one that comes first.
         min(counts, key=lambda label: (-counts[label], label)) => max(reversed(counts), key=counts.get)
-            Of labels that come equally often the smallest is wanted, not the last.
+            If several labels are equally frequent, take the smallest. You take the one that comes last.
         (-counts[label], label) => (-counts[label], str(label))
-            The smallest number is wanted; as text, 10 comes before 9.
+            Compare labels as numbers. As text, 10 comes before 9.
         best(own) => min(own, key=lambda label: (-own.count(label), -overall.count(label), label))
-            Of a word's labels that come equally often the smallest counts, whatever other words have.
+            If labels of a word are equally frequent, take the smallest. The labels of other words do not
+            matter.
         = by_word(*([(word.lower(), label) for word, label in pairs] for pairs in (train, test)))
-            `Key` and `key` are two words. Take them as they are.
+            `Key` and `key` are different words. Do not change the words.
         = by_word(*([(word.strip(), label) for word, label in pairs] for pairs in (train, test)))
-            A word with a space before it is another one. Take them as they are.
+            A word with a space before it is a different word. Do not change the words.
         = by_word(test, test)
-            You looked into the labels of `test`. The table is made from `train` alone.
+            You make the table from `test`. Make it from `train` alone.
         = by_word(train, train)
-            That is the share on `train`. It is wanted on `test`.
+            You return the share of `train`. Return the share of `test`.
         = it * len(test)
-            That is a count. The share is wanted.
+            You return a count. Divide it by the number of pairs in `test`.
         = 1 - it
-            That is the share of wrong labels.
+            You return the share of wrong labels. Return the share of right ones.
         = 100 * it
-            Is that in percent? The share is wanted, from 0 to 1.
+            Is this in percent? Return a share from 0 to 1.
     """,
-    right="What a probe reads beyond this share was not in the word itself.",
+    right="If a probe has a larger share than this table, it reads something that is not in the word itself.",
 )
 def by_word(train, test):
     overall = [label for _, label in train]
@@ -345,38 +354,40 @@ def written_cases(seed):
     cases=written_cases,
     mistakes="""
         = it.sum(1)
-            That is what all heads write together. Each for itself is wanted.
+            You return the sum of all heads. Return what each head writes by itself.
         = it.transpose(1, 2)
-            The heads come before the tokens: (B, H, T, C).
+            The order of the dimensions is wrong. Heads come before tokens: (B, H, T, C).
         = it.transpose(0, 1)
-            The rows come first, then the heads: (B, H, T, C).
+            The order of the dimensions is wrong. Rows come first, and then heads: (B, H, T, C).
         = it.flatten(2)
-            The shape (B, H, T, C) is wanted.
+            You joined two dimensions. Return the shape (B, H, T, C).
         = it.flip(1)
             The heads are in the reverse order.
         = it / n_heads
-            Heads add up; nothing is divided by their number.
+            You divided by the number of heads. What heads write is added up, and not averaged.
         = it.norm(dim=-1)
-            The vectors are wanted, not their lengths.
+            You return the lengths of the vectors. Return the vectors.
         = it.mean(2)
-            Each token has its own vector: (B, H, T, C).
+            You averaged over the tokens. Each token has its own vector: (B, H, T, C).
         = mixed.unflatten(-1, (n_heads, -1)).transpose(1, 2)
-            That is what comes into `o_proj`, cut into heads. Its part of the matrix is to be applied.
+            You divided the input of `o_proj` into heads. Multiply each head with its columns of `weight`,
+            too.
         - by_head = weight.unflatten(1, (n_heads, -1))  # (C, H, D)
         - parts = mixed.unflatten(2, (n_heads, -1))  # (B, T, H, D)
         + by_head = weight.unflatten(1, (-1, n_heads)).mT
         + parts = mixed.unflatten(2, (-1, n_heads)).mT
-            A head's D numbers stand side by side: the first D are head 0's.
+            You mixed up heads and numbers. The first D numbers belong to head 0, the next D to head 1.
         - parts = mixed.unflatten(2, (n_heads, -1))  # (B, T, H, D)
         + parts = mixed.reshape(len(mixed), n_heads, mixed.shape[1], -1).transpose(1, 2)
-            Heads and tokens are mixed up: a reshape does not move a dimension. Cut the last one into (H,
-            D) first, then bring H before T.
+            You mixed up heads and tokens, because a reshape does not move a dimension. First divide the last
+            dimension into (H, D), and then transpose H and T.
         "bthd,chd->bhtc", parts, by_head => "bthd,cd->bhtc", parts, by_head[:, 0]
-            Each head has columns of its own in `weight`; you took head 0's for all.
+            You used the columns of head 0 for all heads. Each head has its own columns in `weight`.
         weight.unflatten(1, => weight.unflatten(0, ; chd->bhtc => hdc->bhtc
-            A linear layer computes x W^T: a head's part of the matrix are D of its columns.
+            You divided the rows of `weight` among the heads. A linear layer computes x W^T, so each head
+            has D of the columns.
     """,
-    right="The sum over heads, and the bias, is what attention adds to the stream: nothing is hidden.",
+    right="The sum over the heads, plus the bias, is exactly what attention adds to the residual stream.",
 )
 def written(weight, mixed, n_heads):
     by_head = weight.unflatten(1, (n_heads, -1))  # (C, H, D)
@@ -398,7 +409,7 @@ class Score:
     def __call__(self, kept):
         kept = [tuple(head) for head in kept]
         if len(set(kept)) < len(kept) or any(head not in self.weights for head in kept):
-            raise Problem("`score` was asked about heads that are not in the list, or twice about one.")
+            raise Problem("You called `score` with a head that is not in `heads`, or twice with one.")
         total = self.none + sum(self.weights[head] for head in kept)
         total += sum(w for a, b, w in self.either if a in kept or b in kept)
         return total + sum(w for a, b, w in self.both if a in kept and b in kept)
@@ -431,13 +442,14 @@ def try_circuit(answer, weights, level, told, either, both, none):
         nonlocal asked
         asked += 1
         if asked > most:
-            raise Problem(f"Your answer asks for more than {most} scores of {n} heads. About n² will do.")
+            calls = f"Your answer calls `score` more than {most} times for {n} heads."
+            raise Problem(f"{calls} About n² are enough.")
         return score(list(kept))
 
     heads = list(weights)
     found = answer(counted, heads, level)
     if heads != list(weights):
-        raise Problem("Your answer changes the list of heads. The caller may still need it as it was.")
+        raise Problem("Your answer changes the list `heads`. Work on a copy: the caller may need it.")
     return found
 
 
@@ -499,29 +511,33 @@ def without(out, heads):
     shown="{f}(score, heads, {1}), where heads add {0}{2}",
     mistakes="""
         = [head for head in heads if score(without(head, heads)) < level]
-            Each head was tried alone. Two that stand in for each other cannot go together.
+            You removed each head alone and never measured what is left. Two heads that stand in for each
+            other cannot both be removed.
         : in_turn || in_turn_again
-            You take heads out in their order. Each time the one whose loss costs least is to go.
+            You try the heads in the order of the list. Each time, remove the head without which the score of
+            the others is best.
         found.index(max(found)) => kept.index(max(kept, key=lambda head: score(without(head, heads))))
-            You asked once what each loss costs. After a loss the others may be needed more: ask again.
+            You measured once what each removal costs. After a removal, other heads may be needed more, so
+            measure again.
         : growing
-            You put heads in from none. Begin with all, and take out.
+            You began with no head and added some. Begin with all heads and remove some.
         found.index(max(found)) => len(found) - 1 - found[::-1].index(max(found))
-            Where several cost equally little, the first of them in the list goes.
+            If the score is equally good without several heads, remove the first of them in the list.
         found[place] < level => found[place] <= level
-            A score equal to `level` will do.
+            A score equal to `level` is enough.
         = it[::-1]
-            The heads that stay keep their order.
+            Return the heads that stay in the order of the list.
         found.index(max(found)) => found.index(min(found))
-            You take out the head that costs most.
+            You remove the head that costs most. Remove the one that costs least.
         found.index(max(found)) => kept.index(min(kept, key=lambda head: score([head])))
-            A head's score by itself is another thing than what its loss costs the others.
+            You measured each head by itself. Measure the score of the others without it.
         while kept => while kept and score(kept) >= level ; found[place] < level => False
-            You took one out too many: look at the score before it goes.
+            You removed one head too many. Compare the score with `level` before you remove the head.
         = it if score(heads) >= level else heads
-            Even where all heads together miss the level, a first loss may reach it: some heads harm.
+            Even if all heads together are below `level`, the first removal may reach it, because some
+            heads do harm.
         = circuit(score, heads, min(level, score(heads)))
-            The level stays what it is, even where all heads together miss it.
+            You lowered the level. It stays the same, even if all heads together are below it.
         - kept = list(heads)
         + kept = stay = list(heads)
         - if found[place] < level:
@@ -531,23 +547,23 @@ def without(out, heads):
         + stay = kept if found[place] >= level else stay
         - return kept
         + return stay
-            You went on below the level. The first loss that misses it ends the search.
+            You went on below the level. Stop as soon as the best removal is below it.
         found[place] < level => found[place] < level or found[place] <= 0
-            A score may be below 0, and still the best of its round.
+            You stop at scores of 0 and less. The best score of a round may be negative.
         found[place] < level => found[place] < level or found[place] <= -1
-            A score may be far below 0, and still the best of its round.
+            You stop at negative scores. The best score of a round may be far below 0.
         = circuit(lambda kept: score(kept) if kept else 0, heads, level)
-            The score of no head at all need not be 0: ask for it, too.
+            You took the score of `[]` to be 0. Call `score([])`, too.
         while kept => while len(kept) > 1
-            The last head may go, too, where the score of `[]` is at least `level`.
+            You always keep one head. Remove the last head, too, if `score([])` is at least `level`.
         = [head for head in heads if head not in it]
-            Those are the heads that can be spared. The ones that stay are wanted.
+            You return the removed heads. Return the heads that stay.
         = len(it)
-            The heads are wanted, not their number.
+            You return the number of heads. Return the heads.
         = score(it)
-            The heads are wanted, not their score.
+            You return the score of the heads. Return the heads.
     """,
-    right="No head of what is left can be spared alone. Whether fewer others would do, this does not tell.",
+    right="None of the heads that stay can be removed alone. A smaller group might still be enough.",
 )
 def circuit(score, heads, level):
     kept = list(heads)
