@@ -19,8 +19,8 @@ SYNONYM = re.compile(r"^(?P<name>.+?) \((?P<short>[^)]+)\)$")
 
 EVERYDAY = frozenset(
     "accumulation advantage bit cell clipping collapse context draw expert fused gate greedy group head "
-    "id key layer mask memory merge merging padding parameter prompt query rank recall reference replay scale "
-    "scan score split state stream stride target turn value weight".split()
+    "id key layer mask memory merge merging padding parameter prompt query rank recall reference replay "
+    "scale scan score split state stream stride target turn value weight".split()
 )
 """Terms that are words of everyday English too: linked only in the chapter that defines them, and there in
 italics or bold. (The *key* of another chapter's example opens a door.)"""
