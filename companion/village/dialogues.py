@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from itertools import cycle, islice
 from random import Random
 from typing import NamedTuple
@@ -457,31 +456,6 @@ def is_for_the_village(message: str) -> bool:
     if re.match(ASKING, text):
         return re.fullmatch(WHO_IS, text) is not None
     return re.search(STORY, text) is not None
-
-
-@cache
-def _story_words() -> frozenset[str]:
-    """What an order may name, and the words around it, in small letters. Jokes and dreams do not count."""
-    texts = [piece for pattern in VILLAGE.patterns for piece in pattern.pieces]
-    texts += [word for words in KINDS.values() for word in words if " " not in word]
-    texts += [*ORDERS, *LOOSE_ORDERS]
-    return frozenset(re.findall(r"\w+", " ".join(texts).lower()))
-
-
-def lacked_words(message: str) -> list[str]:
-    """The words of an order's subject of which no story of the village can tell, as they are typed.
-
-    The subject is what follows the first "about", "of", "with" or "where" in its sentence. A message without
-    a subject lacks none, and neither does one that orders nothing.
-    """
-    subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-    if subject is None or not orders_a_story(message):
-        return []
-    return [
-        word
-        for word in dict.fromkeys(re.findall(r"\w+", subject[1]))
-        if not {word.lower(), word.lower().removesuffix("s")} & _story_words()
-    ]
 
 
 def has_both(order: str, story: str) -> bool:

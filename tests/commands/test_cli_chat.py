@@ -165,12 +165,15 @@ def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(
     assert "(From the" not in out
 
 
-def test_words_of_an_order_that_the_village_lacks_are_named_below_the_answer(made, monkeypatch, capsys):
-    asked = ["A story about a dragon and a red kite.", "A story about Mara.", "What about the dragon?"]
+def test_a_message_with_words_that_the_village_does_not_know_is_declined_and_they_are_named(
+    made, monkeypatch, capsys
+):
+    from companion.village.strangers import DECLINE
+
+    asked = ["Who has the key?", "What is the capital of France?", "And the hat?", "/history", "EXIT", "Why?"]
     out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
-    assert [line for line in out if "dragon" in line] == [
-        "(The village has no stories with the word “dragon”.)"
-    ]
+    assert out[:3] == ["Mara.", DECLINE, "(The village does not know “capital”, “France”.)"]
+    assert out[4:] == ["Otto.", *[f"{one['role']}: {one['content']}" for one in TALK]]
 
 
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):

@@ -8,8 +8,6 @@ from support.cases import cases
 from companion.village import VILLAGE, judge, load_split
 from companion.village.dialogues import (
     ASKED,
-    HELD_OUT_ORDERS,
-    LOOSE_ORDERS,
     NOBODY,
     ORDERS,
     SUMMARIES,
@@ -18,7 +16,6 @@ from companion.village.dialogues import (
     facts_of,
     has_both,
     is_true,
-    lacked_words,
     lessons,
     orders,
     state_of,
@@ -190,12 +187,3 @@ def test_kinds_that_are_none_are_refused():
 
 def test_talk_gives_roles_in_turn():
     assert [m["role"] for m in talk("a", "b", "c")] == ["user", "assistant", "user"]
-
-
-def test_an_order_lacks_the_words_of_which_no_story_can_tell():
-    forms = (*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS)
-    told = [one.messages[0]["content"] for one in orders(200, 3, forms=forms, plain=1.0)]
-    assert [order for order in told if lacked_words(order)] == []
-    order = "Tell me a story about a sad princess, her two kites and a dragon. Alice asks."
-    assert lacked_words(order) == ["princess", "dragon"]  # some villager dreams of a dragon
-    assert lacked_words("What is a story about?") == lacked_words("Who told you about the dragon?") == []

@@ -1,0 +1,60 @@
+"""What the village knows of a message, before a model reads it."""
+
+import pytest
+
+from companion.serve.story_chat import unknown_words, with_names
+from companion.village.dialogues import (
+    HELD_OUT_ORDERS,
+    HELD_OUT_PLAIN,
+    LOOSE_ORDERS,
+    ORDERS,
+    lessons,
+    orders,
+    summaries,
+    untold,
+)
+from companion.village.strangers import strange_messages
+from companion.village.words import KINDS
+
+
+def test_whatever_a_model_of_the_village_learns_to_answer_is_known():
+    forms = (*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS)
+    talks = [*orders(200, 3, 2, forms, plain=1.0), *lessons(100, 4, plain=0.8), *summaries(20, 5)]
+    talks += untold(100, 6)
+    told = [one["content"] for talk in talks for one in talk.messages if one["role"] == "user"]
+    told += [
+        wording.format(x="key", y="Mara", z="Mara", c="red", r="baker")
+        for wordings in HELD_OUT_PLAIN.values()
+        for wording in wordings
+    ]
+    assert [message for message in told if unknown_words(message)] == []
+
+
+def test_most_of_what_strangers_say_has_an_unknown_word():
+    said = strange_messages(500, 1, longest=100)
+    assert sum(bool(unknown_words(message)) for message in said) > 0.7 * len(said)
+
+
+@pytest.mark.parametrize(
+    "message, unknown",
+    [
+        ("What is the capital of France?", ["capital", "France"]),
+        ("what is 2+2", ["2"]),
+        ("Tell me a storry about Bram.", ["storry"]),
+        (
+            "Tell me a story about a sad princess, her two kites and a dragon. Alice asks.",
+            ["princess", "dragon"],
+        ),
+        ("Who has the dragon?", []),  # a villager dreams of one
+    ],
+)
+def test_unknown_words_are_named_as_they_are_typed(message, unknown):
+    assert unknown_words(message) == unknown
+
+
+def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
+    assert (
+        with_names("where is mara, and who pulls the ivy off?") == "where is Mara, and who pulls the ivy off?"
+    )
+    for name in KINDS["name"]:
+        assert with_names(f"who is {name}?") == f"who is {name}?"
