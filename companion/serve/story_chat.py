@@ -70,7 +70,7 @@ def order_words() -> set[str]:
 
 @cache
 def question_words() -> set[str]:
-    """The content words of all stories and of the wordings of questions that a model of the village learns."""
+    """The content words of all stories, and of the wordings of questions that a model learns."""
     texts = [wording for kind, asked in ASKED.items() for wording in (*asked.wordings, *PLAIN[kind])]
     for phrases in KINDS.values():
         texts += phrases
