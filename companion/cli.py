@@ -25,7 +25,7 @@ def overview() -> str:
     place = book.repository or "the folder that this was installed from"
     lines += [
         "",
-        "Read them in order:   jupyter lab --notebook-dir=. chapters/00_start.ipynb"
+        f"Read them in order:   {as_typed('jupyter', 'lab', '--notebook-dir=.', 'chapters/00_start.ipynb')}"
         if here
         else f"The notebooks are not part of the installed package. You find them in {place}.",
         f"Train a model:        {as_typed('companion', 'train')}",

@@ -1,10 +1,10 @@
 """companion chat: a conversation in the terminal, streamed, with its history.
 
-Four things make it survive what strangers type. Old turns are dropped when the context is full, but the
+Five things make it survive what strangers type. Old turns are dropped when the context is full, but the
 story that was ordered last stays. Questions about the course are answered from its frequent questions and its
 glossary, because a model of the village cannot know them. A message that the model declined is not
-remembered. And an order for a story begins a new conversation, because the context has room for one story and
-the questions about it.
+remembered. An order for a story begins a new conversation, because the context has room for one story and
+the questions about it. And the village's judge says where an answer is false.
 """
 
 import sys
@@ -19,7 +19,7 @@ from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat, note_of_unknown_words
+from companion.serve.story_chat import StoryChat, note_of_unknown_words, note_on_answer
 from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
@@ -118,7 +118,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
 
     A question about the course is answered from its lists, and the answer says from which. An order for a
     story and "Who is Mara?" never are, although they look like some of the course's frequent questions. Below
-    a declined message stands which of its words the village does not know.
+    a declined message stands which of its words the village does not know, and below an answer that the story
+    contradicts what the judge says of it.
     """
     found = plan.course.find(text) if plan.course and not is_for_the_village(text) else None
     if found:
@@ -133,8 +134,10 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         if not is_read():
             return
     print("" if said.strip() else "(no answer)")
-    if isinstance(plan.chat, StoryChat) and (note := note_of_unknown_words(text)):
-        print(f"({note})")
+    if isinstance(plan.chat, StoryChat):
+        note = note_of_unknown_words(text) or note_on_answer(plan.chat.messages)
+        if note:
+            print(f"({note})")
     if said.strip() == DECLINE:
         plan.chat.messages = messages_before
         plan.chat.dropped = dropped_before

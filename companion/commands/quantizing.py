@@ -140,6 +140,7 @@ def report(plan: QuantizePlan, found: Quantized) -> None:
     print(f"{plan.bits} bits a weight, {scale}{corrected}; before and after:")
     print(f"  {plan.before / 1e6:.2f} MB  {found.size / 1e6:.2f} MB")
     figures = f"{found.bits_per_byte_before:.4f}   {found.bits_per_byte_after:.4f} bits per byte"
-    print(f"  {figures}, on {len(plan.measured)} texts")
+    kind = "village stories" if plan.data == "village" else f"texts of {plan.data}"
+    print(f"  {figures}, on {len(plan.measured)} {kind}")
     generate = as_typed("companion", "generate", "--model", plan.output)
     print(f"In {plan.output}: the model. Next:\n\n  {generate}")

@@ -199,7 +199,7 @@ def report(plan: TrainPlan, result: TrainResult) -> None:
         if is_village:
             print("\nTo let it tell more stories, and to see how it works:\n")
             print(f"  {as_typed(*generate, '--prompt', Generation.prompt)}")
-            print("  jupyter lab --notebook-dir=. chapters/00_start.ipynb")
+            print(f"  {as_typed('jupyter', 'lab', '--notebook-dir=.', 'chapters/00_start.ipynb')}")
         else:
             print("\nTo let it write more; add --prompt and a few words, and it continues them:\n")
             print(f"  {as_typed(*generate)}")

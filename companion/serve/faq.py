@@ -131,17 +131,19 @@ class Index:
 TERM_ASKED = re.compile(
     r"""
     (?: (?:please|pls|can\s+you) \s+ )?
-    (?: what(?:['’]?s|\s+is|\s+are|\s+does|\s+do)? | define | explain | tell\s+me\s+what )
+    (?:
+        what(?:['’]?s|\s+is|\s+are|\s+does|\s+do)? | how\s+do(?:es)? | define | explain | tell\s+me\s+what
+    )
     \s+ (?: (?:is|are|the\s+term|the\s+meaning\s+of|meant\s+by) \s+ )*
     (?P<term> .+?)
-    (?: \s+ (?:is|are|mean|means|stand\s+for) )?
+    (?: \s+ (?:is|are|mean|means|stand\s+for|works?|to\s+me) )?
     (?: \s+ in\s+(?:this|the)\s+course )?
     (?: ,? \s+ please )?
     \s* [?.!]*
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""A question what something is, such as "What is attention?" or "What does softmax mean?"."""
+"""A question what something is, such as "What is attention?", or how it works."""
 
 
 class Answered(NamedTuple):

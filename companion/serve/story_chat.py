@@ -6,7 +6,15 @@ from functools import cache
 
 from companion.instructions import Chat, chat_ids
 from companion.serve.faq import content_words
-from companion.village.dialogues import ASKED, LOOSE_ORDERS, ORDERS, PLAIN, SUMMARIES, orders_a_story
+from companion.village.dialogues import (
+    ASKED,
+    LOOSE_ORDERS,
+    ORDERS,
+    PLAIN,
+    SUMMARIES,
+    holds,
+    orders_a_story,
+)
 from companion.village.machine import VILLAGE
 from companion.village.strangers import DECLINE
 from companion.village.words import KINDS
@@ -95,6 +103,18 @@ def note_of_unknown_words(message: str) -> str:
     """A sentence with the first three words that the village does not know; empty where it knows all."""
     quoted = [f"“{word}”" for word in unknown_words(message)[:3]]
     return f"The village does not know {', '.join(quoted)}." if quoted else ""
+
+
+def note_on_answer(messages: list[dict[str, str]]) -> str:
+    """What the judge says of the last answer of a conversation, where it is false; else empty."""
+    if not messages:
+        return ""
+    *earlier, last = messages
+    contents = [message["content"].strip() for message in earlier]
+    told = " ".join(said if said.endswith((".", "!", "?", '"')) else f"{said}." for said in contents)
+    if holds(last["content"], told) is False:
+        return "The judge: false, at the end of what was told."
+    return ""
 
 
 def with_names(message: str) -> str:

@@ -481,6 +481,20 @@ def has_named(order: str, story: str) -> bool:
     return all(re.search(rf"\b{' '.join(phrase)}\b", story) for phrase in phrases)
 
 
+def holds(answer: str, told: str) -> bool | None:
+    """Whether an answer of one of the forms of `ASKED` is true at the end of what was told.
+
+    None for an answer of another form, such as `NOBODY`.
+    """
+    for kind, asked in ASKED.items():
+        try:
+            v = _parts([asked.answer], answer.strip())
+        except ValueError:
+            continue
+        return (v["x"], v["y"], v.get("z", "")) in facts_of(state_of(told))[kind]
+    return None
+
+
 def is_true(summary: str, story: str) -> bool:
     """Whether a summary is of the form of `SUMMARY`, and true at the end of the story."""
     try:

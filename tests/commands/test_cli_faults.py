@@ -586,6 +586,7 @@ def test_a_command_is_printed_as_this_one_was_called(program, whole, found, type
     monkeypatch.setattr(sys, "orig_argv", [*(whole.split() if whole else ["python", program]), "train"])
     monkeypatch.setattr("shutil.which", lambda name: found)
     assert as_typed("companion", "train", "a b") == f"{typed} train 'a b'"
+    assert as_typed("jupyter", "lab") == f"{typed.replace('companion', 'jupyter')} lab"
     assert as_typed("torchrun", "-m", "companion") == "torchrun -m companion"
 
 

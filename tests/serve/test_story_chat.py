@@ -2,7 +2,7 @@
 
 import pytest
 
-from companion.serve.story_chat import unknown_words, with_names
+from companion.serve.story_chat import note_on_answer, unknown_words, with_names
 from companion.village.dialogues import (
     HELD_OUT_ORDERS,
     HELD_OUT_PLAIN,
@@ -58,3 +58,31 @@ def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
     )
     for name in KINDS["name"]:
         assert with_names(f"who is {name}?") == f"who is {name}?"
+
+
+STORY = (
+    "Once the baker Mara sat at the mill and admired the red key Mara had found. "
+    "One day Mara met the fox Bram at the mill."
+)
+
+
+@pytest.mark.parametrize(
+    "answer, is_false",
+    [
+        ("Mara has the key.", False),
+        ("Bram has the key.", True),
+        ("It is the fox Bram.", False),
+        ("It is the fox Mara.", True),
+        ("Otto is at the mill.", True),
+        ("The key is red.", False),
+        ("Nobody said.", False),
+    ],
+)
+def test_an_answer_that_the_story_contradicts_is_said_to_be_false(answer, is_false):
+    messages = [
+        {"role": "user", "content": "a story about mara and a key"},
+        {"role": "assistant", "content": STORY},
+        {"role": "user", "content": "Well?"},
+        {"role": "assistant", "content": answer},
+    ]
+    assert bool(note_on_answer(messages)) is is_false

@@ -182,22 +182,25 @@ def shows_color(stream: Any = None) -> bool:
     return True
 
 
-def called() -> list[str]:
-    """How `companion` was called: by its name where the shell finds that, by its path, or as a module."""
+def called(program: str) -> list[str]:
+    """How to call `companion`, or `jupyter` beside it, as `companion` was called.
+
+    That is by its name where the shell finds this `companion`, by its path, or as a module.
+    """
     path = Path(sys.argv[0])
     if path.name == "__main__.py" and path.parent.name == "companion":
-        return [sys.orig_argv[0], "-m", "companion"]
+        return [sys.orig_argv[0], "-m", program]
     if path.stem.lower() != "companion":  # from Python, such as a notebook
-        return ["companion"]
+        return [program]
     names = [str(path), shutil.which("companion") or ""]  # in Windows, found with .EXE behind it
     typed, found = (os.path.normcase(name).removesuffix(".exe") for name in names)
-    return ["companion" if typed == found else str(path)]
+    return [program if typed == found else str(path.with_name(program))]
 
 
 def as_typed(*words: Any) -> str:
-    """A command as it is to be typed, words with spaces in quotes; `companion` as this one was called."""
-    words = [str(word) for word in words]
-    words = [*called(), *words[1:]] if words[0] == "companion" else words
+    """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by `called`."""
+    first, *others = [str(word) for word in words]
+    words = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

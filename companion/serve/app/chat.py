@@ -9,7 +9,7 @@ from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat, note_of_unknown_words
+from companion.serve.story_chat import StoryChat, note_of_unknown_words, note_on_answer
 from companion.village.dialogues import is_for_the_village, orders_a_story
 from companion.village.strangers import DECLINE
 
@@ -23,7 +23,7 @@ class Turn:
     by: str = ""  # who answered
     whole: bool = False  # whether a model's answer came to its end
     full: bool = False  # whether this was the first for which old turns had to be left out
-    note: str = ""  # which words the village does not know
+    note: str = ""  # which words the village does not know, or that the answer is false
 
 
 @st.cache_resource
@@ -61,7 +61,8 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
             place.html(html_parts.plain(turn.answer))
         turn.by = model.label
         turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
-        turn.note = note_of_unknown_words(turn.asked) if ours else ""
+        if ours:
+            turn.note = note_of_unknown_words(turn.asked) or note_on_answer(chat.messages)
         turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
     except parts.FAULTS as error:
         turn.by = "nobody"
