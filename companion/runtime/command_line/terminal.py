@@ -198,7 +198,7 @@ def called(program: str) -> list[str]:
 
 
 def as_typed(*words: Any) -> str:
-    """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by `called`."""
+    """A command as it is to be typed, words with spaces in quotes; `companion` and `jupyter` as by called."""
     first, *others = [str(word) for word in words]
     words = [*(called(first) if first in ("companion", "jupyter") else [first]), *others]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
