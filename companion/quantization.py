@@ -309,7 +309,7 @@ def corrected(
     Reference:
         Frantar et al., 2022, arXiv:2210.17323, algorithm 1.
     """
-    round_to_grid(weight, bits, group)  # for its errors
+    round_to_grid(weight, bits, group)  # raises ValueError for bad arguments; its result is not used
     n_columns = weight.shape[1]
     if group is None:
         group = n_columns

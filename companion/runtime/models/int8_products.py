@@ -2,8 +2,8 @@
 
 The kernel (FBGEMM or oneDNN on x86, QNNPACK on ARM) multiplies integers by integers, so it also needs the
 inputs as integers. On x86 these have 7 bits: AVX2 adds the products of two neighbors in 16 bits, and with
-inputs of 8 bits such a sum overflows without a warning. Inputs of 7 bits are too coarse for real language
-models, where one outlier sets the scale of a whole row and most other numbers are rounded to 0.
+inputs of 8 bits such a sum overflows without a warning. Inputs of 7 bits are too coarse for a model with
+outliers, where one number sets the scale of a whole row and most other numbers are rounded to 0.
 
 So each input is written as two integers, a high and a low digit, as 37 is written as 3 and 7. The low digit
 is what the high digit left over, on a grid that is 126 times finer. Both digits are rows of one product, so
