@@ -6,10 +6,12 @@
 A row is a training and a seed. The text is the village's shipped stories and as many tokens of Python's
 manual (pydoc, in pieces of 200 tokens), which differs a little between Pythons, or the stories alone.
 `wide` is dense with as many parameters in all as the experts; `dense, longer` makes the steps that dense
-makes in the experts' time. `bits_per_byte` is on held-out stories and pieces; `gap`, for the stories alone,
-is what is left of the way from the forgetful reader to the floor. `shares` has, for each kind of text and
-each layer, the share of choices that each expert got at the end; `by_step` that of all tokens in the last
-layer, after some steps. `early` is the mean loss of the first steps on the stories alone, which the chapter
+makes in the experts' time. The rows `rate 0` and `rate 0.01` differ only in the step of the biases. They
+were trained later, on the manual of another Python, so they are comparable only with one another, and their
+seconds with none. `bits_per_byte` is on held-out stories and pieces; `gap`, for the stories alone, is what
+is left of the way from the forgetful reader to the floor. `shares` has, for each kind of text and each
+layer, the share of choices that each expert got at the end; `by_step` that of all tokens in the last layer,
+after some steps. `early` is the mean loss of the first steps on the stories alone, which the chapter
 computes again. Seconds are processor time.
 """
 
@@ -57,6 +59,9 @@ RUNS = {
     "dense, stories": Run("storyteller", text="village"),
     "experts, stories": Run("experts", text="village"),
 }
+for rate in (0.0, 0.01):
+    RUNS[f"rate {rate:g}"] = Run("experts", {"balance": rate})
+    RUNS[f"rate {rate:g}, one"] = Run("experts", {"n_active": 1, "balance": rate})
 ROWS = [(name, seed) for name in RUNS for seed in (0, 1, 2) if seed == 0 or not name.startswith("one")]
 LOOKS = (0, 10, 25, 50, 100, 250)
 """Steps after which a row notes the shares."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from companion import load
+from companion.experts import MixtureOfExperts
 from companion.generation import LanguageModel
 from companion.quantization import QuantizedLinear
 from companion.runtime.command_line.options import MEANINGS
@@ -41,13 +42,22 @@ def number_of_weights(model) -> int:
     return sum(p.numel() for p in model.parameters()) + sum(x.in_features * x.out_features for x in kept)
 
 
+def number_of_active_weights(model) -> int:
+    """The weights that work on one token: all but those of the experts that a token does not use."""
+    mixtures = [part for part in model.modules() if isinstance(part, MixtureOfExperts)]
+    idle = sum((len(x.experts) - x.router.n_active) * number_of_weights(x.experts[0]) for x in mixtures)
+    return number_of_weights(model) - idle
+
+
 def report(plan: InfoPlan, config: dict[str, Any]) -> None:
     model = plan.teller.model
     width = shutil.get_terminal_size((100, 24)).columns
+    total, active = number_of_weights(model), number_of_active_weights(model)
     about = [
         ("model", plan.name),
         ("architecture", model.config.architecture),
-        ("parameters", f"{number_of_weights(model):,}"),
+        ("parameters", f"{total:,}"),
+        *([("active parameters per token", f"{active:,}")] if active < total else []),
         ("tokens in the vocabulary", f"{plan.teller.tokenizer.vocab_size:,}"),
         ("tokens that it reads at once", f"{model.config.context_length:,}"),
     ]

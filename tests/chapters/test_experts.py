@@ -296,6 +296,22 @@ def test_quantize_does_it_and_its_options_are_of_no_other_architecture(here, cap
     fails(capsys, argv, 2, "n_active=9 must be at most n_experts=8")
 
 
+def test_info_counts_the_active_parameters_also_of_a_quantized_model(here, capsys):
+    model = experts(dataclasses.replace(SHAPE, vocab_size=300, d_ff=16))
+    save_checkpoint("m", model, TOKENIZER)
+    save_checkpoint("plain", storyteller(LlamaConfig(300, 17, 2, 3, d_model=12, head_width=4)), TOKENIZER)
+    (here / "mine.txt").write_text("The lamp was lit.\n\nNobody saw it.\n\nThe night went on.\n")
+    assert main(["quantize", "--model", "m", "--output", "small", "--data", "mine.txt"]) == 0
+    for name in ("m", "small"):
+        capsys.readouterr()
+        assert main(["info", "--model", name]) == 0
+        said = capsys.readouterr().out
+        assert cell(said, "parameters") == f"{sum(p.numel() for p in model.parameters()):,}"
+        assert cell(said, "active parameters per token") == f"{active_parameters(model):,}"
+    assert main(["info", "--model", "plain"]) == 0
+    assert "active parameters" not in capsys.readouterr().out
+
+
 def test_a_model_without_experts_is_all_active():
     assert (
         active_parameters(gpt2(GPTConfig(53, 8, 1, 1, 8))) == 53 * 8 + 8 * 8 + 16 * 3 + (8 * 8 + 8) * 4 + 552
