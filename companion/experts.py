@@ -45,7 +45,7 @@ class TopKRouter(nn.Module):
     def __init__(self, d_model: int, n_experts: int, n_active: int, balance: float = 0.0):
         super().__init__()
         at_most("n_active", n_active, "n_experts", n_experts)
-        number("balance", balance, "at least 0 and at most 1; try 0.01", lambda rate: 0 <= rate <= 1)
+        number("balance", balance, "at least 0 and at most 1; try 0.001", lambda rate: 0 <= rate <= 1)
         self.n_active = n_active
         self.balance = balance
         self.weight = nn.Parameter(torch.empty(n_experts, d_model))  # W (E, C)
