@@ -303,7 +303,7 @@ def test_info_counts_the_active_parameters_also_of_a_quantized_model(here, capsy
     (here / "mine.txt").write_text("The lamp was lit.\n\nNobody saw it.\n\nThe night went on.\n")
     assert main(["quantize", "--model", "m", "--output", "small", "--data", "mine.txt"]) == 0
     for name in ("m", "small"):
-        capsys.readouterr()
+        capsys.readouterr()  # what came before
         assert main(["info", "--model", name]) == 0
         said = capsys.readouterr().out
         assert cell(said, "parameters") == f"{sum(p.numel() for p in model.parameters()):,}"

@@ -165,9 +165,7 @@ def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(
     assert "(From the" not in out
 
 
-def test_a_message_with_words_that_the_village_does_not_know_is_declined_and_they_are_named(
-    made, monkeypatch, capsys
-):
+def test_words_that_the_village_does_not_know_are_declined_and_named(made, monkeypatch, capsys):
     from companion.village.strangers import DECLINE
 
     asked = ["Who has the key?", "What is the capital of France?", "And the hat?", "/history", "EXIT", "Why?"]

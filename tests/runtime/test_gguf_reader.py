@@ -96,19 +96,7 @@ def q6_k(data):
     return found
 
 
-BY_HAND = {
-    "F32": f32,
-    "F16": f16,
-    "BF16": bf16,
-    "Q8_0": q8_0,
-    "Q4_0": q4_0,
-    "Q4_1": q4_1,
-    "Q5_0": q5_0,
-    "Q5_1": q5_1,
-    "Q4_K": q4_k,
-    "Q5_K": q5_k,
-    "Q6_K": q6_k,
-}
+BY_HAND = {f.__name__.upper(): f for f in (f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k)}
 HALVES = {"Q4_1": (0, 2), "Q5_1": (0, 2), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
 """Where a block has numbers of 16 bits; elsewhere at its beginning."""
 

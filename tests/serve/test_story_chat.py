@@ -1,32 +1,23 @@
 """What the village knows of a message, before a model reads it."""
 
 import pytest
+from support.cases import cases
 
 from companion.serve.story_chat import note_on_answer, unknown_words, with_names
-from companion.village.dialogues import (
-    HELD_OUT_ORDERS,
-    HELD_OUT_PLAIN,
-    LOOSE_ORDERS,
-    ORDERS,
-    lessons,
-    orders,
-    summaries,
-    untold,
-)
+from companion.village import dialogues
 from companion.village.strangers import strange_messages
 from companion.village.words import KINDS
 
+CASES = cases(__file__)
+
 
 def test_whatever_a_model_of_the_village_learns_to_answer_is_known():
-    forms = (*ORDERS, *LOOSE_ORDERS, *HELD_OUT_ORDERS)
-    talks = [*orders(200, 3, 2, forms, plain=1.0), *lessons(100, 4, plain=0.8), *summaries(20, 5)]
-    talks += untold(100, 6)
+    forms = (*dialogues.ORDERS, *dialogues.LOOSE_ORDERS, *dialogues.HELD_OUT_ORDERS)
+    talks = dialogues.orders(200, 3, 2, forms, plain=1.0) + dialogues.lessons(100, 4, plain=0.8)
+    talks += dialogues.summaries(20, 5) + dialogues.untold(100, 6)
     told = [one["content"] for talk in talks for one in talk.messages if one["role"] == "user"]
-    told += [
-        wording.format(x="key", y="Mara", z="Mara", c="red", r="baker")
-        for wordings in HELD_OUT_PLAIN.values()
-        for wording in wordings
-    ]
+    for wordings in dialogues.HELD_OUT_PLAIN.values():
+        told += [wording.format(x="key", y="Mara", z="Mara", c="red", r="baker") for wording in wordings]
     assert [message for message in told if unknown_words(message)] == []
 
 
@@ -35,27 +26,13 @@ def test_most_of_what_strangers_say_has_an_unknown_word():
     assert sum(bool(unknown_words(message)) for message in said) > 0.7 * len(said)
 
 
-@pytest.mark.parametrize(
-    "message, unknown",
-    [
-        ("What is the capital of France?", ["capital", "France"]),
-        ("what is 2+2", ["2"]),
-        ("Tell me a storry about Bram.", ["storry"]),
-        (
-            "Tell me a story about a sad princess, her two kites and a dragon. Alice asks.",
-            ["princess", "dragon"],
-        ),
-        ("Who has the dragon?", []),  # a villager dreams of one
-    ],
-)
+@pytest.mark.parametrize("message, unknown", CASES["unknown"])
 def test_unknown_words_are_named_as_they_are_typed(message, unknown):
     assert unknown_words(message) == unknown
 
 
 def test_names_may_be_in_small_letters_and_ivy_grows_on_walls():
-    assert (
-        with_names("where is mara, and who pulls the ivy off?") == "where is Mara, and who pulls the ivy off?"
-    )
+    assert with_names("where is mara? pull the ivy off") == "where is Mara? pull the ivy off"
     for name in KINDS["name"]:
         assert with_names(f"who is {name}?") == f"who is {name}?"
 
@@ -66,23 +43,7 @@ STORY = (
 )
 
 
-@pytest.mark.parametrize(
-    "answer, is_false",
-    [
-        ("Mara has the key.", False),
-        ("Bram has the key.", True),
-        ("It is the fox Bram.", False),
-        ("It is the fox Mara.", True),
-        ("Otto is at the mill.", True),
-        ("The key is red.", False),
-        ("Nobody said.", False),
-    ],
-)
+@pytest.mark.parametrize("answer, is_false", CASES["false answers"])
 def test_an_answer_that_the_story_contradicts_is_said_to_be_false(answer, is_false):
-    messages = [
-        {"role": "user", "content": "a story about mara and a key"},
-        {"role": "assistant", "content": STORY},
-        {"role": "user", "content": "Well?"},
-        {"role": "assistant", "content": answer},
-    ]
+    messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
     assert bool(note_on_answer(messages)) is is_false
