@@ -20,6 +20,7 @@ from companion.runtime.command_line.judged_text import marks_for, story
 from companion.runtime.data.conversations import FULL, write_chats
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
+from companion.village.strangers import DECLINE
 
 TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto.'
 TALK = [
@@ -166,8 +167,6 @@ def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(
 
 
 def test_words_that_the_village_does_not_know_are_declined_and_named(made, monkeypatch, capsys):
-    from companion.village.strangers import DECLINE
-
     asked = ["Who has the key?", "What is the capital of France?", "And the hat?", "/history", "EXIT", "Why?"]
     out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
     assert out[:3] == ["Mara.", DECLINE, "(The village does not know “capital”, “France”.)"]
@@ -177,7 +176,6 @@ def test_words_that_the_village_does_not_know_are_declined_and_named(made, monke
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
     from companion.commands.chatting import HINT
     from companion.instructions import Chat
-    from companion.village.strangers import DECLINE
 
     stream = Chat.stream
 

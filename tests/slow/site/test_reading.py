@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from opened import BOOK
+from opened import BOOK, FIRST
 from support.cases import cases
 
 from companion.book.terms import chapter_terms
@@ -62,8 +62,10 @@ def test_dark_mode_switches_and_stays(opened):
     page.locator("button.theme-switch-button:visible").click()
     page.locator("button.theme-change-button[data-mode=dark]:visible").click()
     page.wait_for_function(f"() => ({BRIGHTNESS})() < 60")
-    page.goto(page.url.replace("index.html", "glossary.html"))
+    page.goto(page.url.replace("index.html", f"chapters/{FIRST.name}.html"))
     assert page.evaluate(BRIGHTNESS) < 60
+    drawn = page.locator("figure img").evaluate_all("all => all.map((one) => getComputedStyle(one).filter)")
+    assert drawn and all("invert" in how for how in drawn)
 
 
 def test_the_system_decides_about_dark_before_the_reader_does(opened):
