@@ -37,10 +37,7 @@ class Rotated(CausalSelfAttention):
         speed = 50 ** -(torch.arange(half, device=x.device) / half)
         angle = (at[..., None] * speed).unsqueeze(-3)  # (1, T, D / 2), or (B, 1, T, D / 2)
         turned = [
-            torch.cat(
-                [a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()],
-                dim=-1,
-            )
+            torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], dim=-1)
             for a, b in (y.split(half, dim=-1) for y in (q, k))
         ]
         return *turned, v
@@ -177,11 +174,7 @@ def test_hidden_is_what_the_last_norm_gives():
 @pytest.mark.usefixtures("style")
 @pytest.mark.parametrize(
     ("head", "note"),
-    [
-        (None, "the token rows"),
-        (lambda: nn.Linear(30, V, bias=False), "rows of its own"),
-        (Scores, "Scores"),
-    ],
+    [(None, "the token rows"), (lambda: nn.Linear(30, V, bias=False), "rows of its own"), (Scores, "Scores")],
 )
 def test_a_model_with_any_attention_and_head_is_drawn(head, note):
     with torch.device("meta"):

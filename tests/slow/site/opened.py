@@ -36,7 +36,7 @@ class Opened:
         self.page.on("console", self.heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("request", self.asked)
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self.failed)
         self.page.on("response", self.answered)
 
     def go(self, name: str) -> None:
@@ -54,6 +54,11 @@ class Opened:
         """Each request, also of scripts and fonts."""
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.complaints.append(f"outside: {request.url}")
+
+    def failed(self, request):
+        """Each request without an answer, but those that end because another page is opened."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}")
 
     def answered(self, response):
         """Each answer."""
