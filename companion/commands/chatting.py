@@ -19,7 +19,7 @@ from companion.runtime.command_line.judged_text import Marks, marked
 from companion.runtime.command_line.terminal import is_read
 from companion.runtime.data.conversations import FULL
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat, note_of_unknown_words, note_on_answer
+from companion.serve.story_chat import StoryChat
 from companion.village.dialogues import is_for_the_village
 from companion.village.strangers import DECLINE
 
@@ -134,10 +134,8 @@ def answer(plan: ChatPlan, text: str, seed: int | None = None) -> None:
         if not is_read():
             return
     print("" if said.strip() else "(no answer)")
-    if isinstance(plan.chat, StoryChat):
-        note = note_of_unknown_words(text) or note_on_answer(plan.chat.messages)
-        if note:
-            print(f"({note})")
+    if isinstance(plan.chat, StoryChat) and (note := plan.chat.note(text, said)):
+        print(f"({note})")
     if said.strip() == DECLINE:
         plan.chat.messages = messages_before
         plan.chat.dropped = dropped_before

@@ -43,7 +43,10 @@ def number_of_weights(model) -> int:
 
 
 def number_of_active_weights(model) -> int:
-    """The weights that work on one token: all but those of the experts that a token does not use."""
+    """The weights that work on one token: all but those of the experts that a token does not use.
+
+    Quantized layers count, too, whose integers are no parameters for `companion.experts.active_parameters`.
+    """
     mixtures = [part for part in model.modules() if isinstance(part, MixtureOfExperts)]
     idle = sum((len(x.experts) - x.router.n_active) * number_of_weights(x.experts[0]) for x in mixtures)
     return number_of_weights(model) - idle

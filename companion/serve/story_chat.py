@@ -42,6 +42,12 @@ class StoryChat(Chat):
             self.make_room(text, max_new_tokens)
         yield from super().stream(text, max_new_tokens, seed, **options)
 
+    def note(self, text: str, answer: str) -> str:
+        """What to say below the answer to a text: words that are not known, or that the answer is false."""
+        if not answer.strip():
+            return ""
+        return note_of_unknown_words(text) or note_on_answer(self.messages)
+
     def make_room(self, text: str, max_new_tokens: int) -> None:
         """Drop the oldest exchanges after the story's, until the next question fits into the context.
 

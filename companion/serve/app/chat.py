@@ -9,7 +9,7 @@ from companion.runtime.data.conversations import FULL
 from companion.serve import html_parts
 from companion.serve.app import parts
 from companion.serve.faq import CourseQuestions
-from companion.serve.story_chat import StoryChat, note_of_unknown_words, note_on_answer
+from companion.serve.story_chat import StoryChat
 from companion.village.dialogues import is_for_the_village, orders_a_story
 from companion.village.strangers import DECLINE
 
@@ -62,7 +62,7 @@ def answer(turn: Turn, earlier: list[Turn], model: parts.OfferedModel) -> None:
         turn.by = model.label
         turn.whole = bool(turn.answer.strip())  # an empty answer has no place in a conversation
         if ours:
-            turn.note = note_of_unknown_words(turn.asked) or note_on_answer(chat.messages)
+            turn.note = chat.note(turn.asked, turn.answer)
         turn.full = chat.dropped > 0 and not any(before.full for before in earlier)
     except parts.FAULTS as error:
         turn.by = "nobody"
