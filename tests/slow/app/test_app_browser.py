@@ -193,8 +193,9 @@ def test_the_keyboard_alone_tells_and_reads_the_numbers(opened):
     page.get_by_text("told to its end").wait_for()
     assert page.locator(".c-text").first.inner_text().startswith(("Once Mara", "? Once Mara"))
     button(page, "Stop").wait_for(state="detached")  # till then the page is drawn anew under the keys
-    page.locator("summary").first.wait_for()
-    press_tab_until(page, "() => document.activeElement.tagName === 'SUMMARY'")
+    wait_until_idle(page)
+    table = "document.activeElement.innerText.includes('The same as a table')"
+    press_tab_until(page, f"() => document.activeElement.tagName === 'SUMMARY' && {table}")
     page.keyboard.press("Enter")
     page.locator(".c-table").wait_for(state="visible")
     press_tab_until(page, "() => document.activeElement.matches('.c-scroll')")
@@ -237,5 +238,5 @@ def test_a_model_that_is_no_entry_of_the_list_cannot_be_chosen(opened):
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     button(page, "Tell").click()
-    page.get_by_text(" tokens, ").wait_for()
+    page.locator(".c-text").first.wait_for()
     assert "/etc" not in page.get_by_test_id("stAppViewContainer").inner_text()

@@ -121,7 +121,8 @@ def tab(contexts, address) -> Opened:
 
 @pytest.fixture(scope="module", params=NAMES)
 def shown(request, tab):
-    """Each page in turn, loaded once."""
+    """Each page in turn, loaded once, on a wide screen."""
+    tab.page.set_viewport_size(SCREEN["viewport"])
     tab.go(f"{request.param}.html")
     tab.page.add_style_tag(content="* {transition: none !important}")
     return tab

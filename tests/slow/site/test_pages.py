@@ -72,34 +72,8 @@ def test_its_links_lead_somewhere(shown, site):
     assert lost == []
 
 
-def resize(page, width: int, height: int) -> None:
-    """Make the screen another, and wait until the page was drawn on it."""
-    page.set_viewport_size({"width": width, "height": height})
-    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-
-
-@pytest.mark.parametrize("width", [1280, 380])
-def test_nothing_overflows(shown, width):
-    resize(shown.page, width, 800)
-    wide = shown.page.evaluate(OVERFLOWING)
-    resize(shown.page, 1280, 900)
-    assert wide == []
-
-
-@pytest.mark.parametrize("shown", CHAPTERS[1:], indirect=True)
-def test_equations_fit_a_narrow_screen_or_are_as_small_as_is_legible(shown):
-    """What is too wide even then scrolls in its own frame; the frame itself is never too wide."""
-    resize(shown.page, 380, 800)
-    frames = shown.page.locator(".bd-article div.math").evaluate_all(
-        "(all) => all.map((frame) => [frame.textContent, frame.scrollWidth, frame.clientWidth])"
-    )
-    equations = shown.page.locator(".bd-article div.math mjx-container").evaluate_all(
-        "(all) => all.map((e) => [parseFloat(getComputedStyle(e).fontSize), e.scrollWidth, e.clientWidth])"
-    )
-    resize(shown.page, 1280, 900)
-    assert frames and [frame for frame in frames if frame[1] > frame[2]] == []
-    assert equations and min(equations)[0] > 9.3  # pixels; the text around has 16
-    assert [size for size, width, room in equations if width > room and size > 10] == []
+def test_nothing_overflows(shown):
+    assert shown.page.evaluate(OVERFLOWING) == []
 
 
 def test_lines_of_code_and_output_are_seen_whole_on_a_wide_screen(shown):
@@ -181,6 +155,34 @@ def test_next_and_previous_lead_to_the_neighbors_in_the_book(shown):
         links = shown.page.locator(f"{selector}:visible").evaluate_all("all => all.map((link) => link.href)")
         assert [f"{shown.address}/{name}.html" for name in names] == links[: len(names)]
         assert len(links) <= 1
+
+
+def test_nothing_overflows_on_a_phone(shown):
+    become_narrow(shown.page)
+    assert shown.page.evaluate(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize("shown", CHAPTERS[1:], indirect=True)
+def test_equations_fit_a_narrow_screen_or_are_as_small_as_is_legible(shown):
+    """What is too wide even then scrolls in its own frame; the frame itself is never too wide."""
+    become_narrow(shown.page)
+    frames = shown.page.locator(".bd-article div.math").evaluate_all(
+        "(all) => all.map((frame) => [frame.textContent, frame.scrollWidth, frame.clientWidth])"
+    )
+    equations = shown.page.locator(".bd-article div.math mjx-container").evaluate_all(
+        "(all) => all.map((e) => [parseFloat(getComputedStyle(e).fontSize), e.scrollWidth, e.clientWidth])"
+    )
+    assert frames and [frame for frame in frames if frame[1] > frame[2]] == []
+    assert equations and min(equations)[0] > 9.3  # pixels; the text around has 16
+    assert [size for size, width, room in equations if width > room and size > 10] == []
+
+
+def become_narrow(page) -> None:
+    """Make the screen a phone's until the next page comes, and wait until the page was drawn on it."""
+    if page.viewport_size["width"] == 380:
+        return
+    page.set_viewport_size({"width": 380, "height": 800})
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 def test_nothing_complained_and_no_other_host_was_asked(shown):
