@@ -155,7 +155,14 @@ def test_memory_holds_the_weights_once_and_one_tensor_more():
     assert peak - before < weights + largest
 
 
-def test_transformers_verifies_it(capsys):
+def test_transformers_verifies_it(capsys, path, theirs, monkeypatch):
+    """By the command, which is given transformers' model of above when it asks for the same again."""
+
+    def read(folder, **how):
+        assert Path(folder) == path.parent and how["gguf_file"] == path.name, how
+        return theirs
+
+    monkeypatch.setattr(peers.AutoModelForCausalLM, "from_pretrained", read)
     found = said(capsys, ["verify", "smollm2"])
     assert "WRONG" not in found and found.count("right") == 2
     assert "SmolLM2-135M-Instruct.Q4_1.gguf" in found

@@ -6,8 +6,10 @@ README's test command runs these cells too, but compares what they print only wh
 from pathlib import Path
 
 import pytest
+from jupyter_client import KernelManager
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 
-from companion.book.execute import execute
 from companion.book.manifest import Book
 from companion.book.text import code_cells, read_notebook, tags
 from companion.runtime.storage.installed_models import is_installed
@@ -34,11 +36,20 @@ def printed(cell):
 WITH_MODEL = [chapter for chapter in BOOK.chapters if real_cells(read_notebook(chapter.notebook))]
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """One kernel for all, because to start one and to import PyTorch takes five seconds."""
+    manager = KernelManager(kernel_name="python3")
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("chapter", WITH_MODEL, ids=lambda chapter: chapter.name)
-def test_its_cells_about_the_real_model_run_alone_and_print_what_is_stored(chapter):
-    stored = read_notebook(chapter.notebook)
+def test_its_cells_about_the_real_model_run_alone_and_print_what_is_stored(chapter, kernel):
     alone = read_notebook(chapter.notebook)
-    alone.cells = real_cells(alone)
-    execute(chapter, alone, [1] * len(alone.cells))
-    for cell, expected in zip(alone.cells, real_cells(stored), strict=True):
+    stored = real_cells(read_notebook(chapter.notebook))
+    alone.cells = [new_code_cell("%reset -f"), *real_cells(alone)]
+    place = {"metadata": {"path": str(chapter.notebook.parent)}}
+    NotebookClient(alone, kernel, timeout=600, coalesce_streams=True, resources=place).execute()
+    for cell, expected in zip(alone.cells[1:], stored, strict=True):
         assert printed(cell) == printed(expected), cell.source
