@@ -16,9 +16,8 @@ from companion.exercises.values import a, show
 
 chapter = Chapter()
 
+
 # -- 1.1 ------------------------------------------------------------------
-
-
 def apart(*tokens):
     """Tokens that are other objects than equal ones, where Python makes such: tokens cut from a text are."""
     return ["".join(list(token)) for token in tokens]
@@ -111,7 +110,6 @@ chapter.number(
 )
 
 # -- tokenizers for 1.3 and 1.6 ---------------------------------------------
-
 END = "<|endoftext|>"
 LETTERS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"
 REST = r" ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -205,7 +203,6 @@ def merge_bytes(word, pair):
 
 
 # -- 1.3 ------------------------------------------------------------------
-
 ROLES = ("<|instruction|>", "<|response|>")
 
 TRAINED_ON = (
@@ -276,9 +273,8 @@ def readable(token):
     shown="{f}(tokenizer, {1}), as tokens",
     mistakes="""
         = tokenizer.encode(ROLES[0] + text + ROLES[1], "all")
-            The user wrote the name of a special token, and got its id: now the model believes that
-            somebody else is speaking. What you put around the text and what the user typed must not be
-            encoded alike.
+            The user wrote the name of a special token, and got its id: now the model believes that somebody
+            else is speaking. What you put around the text and what the user typed must not be encoded alike.
         = tokenizer.encode(ROLES[0] + text + ROLES[1], ROLES)
             The user wrote the name of a role, and got its id. Allowing fewer special tokens does not
             help as long as yours and the user's stand in one text: encode them apart.
@@ -335,11 +331,9 @@ chapter.number(
             You counted all ids. Single bytes that no story holds are there so that no text is ever
             unknown; the question is about the 767 that training made.
         109 / 768
-            You counted `<|endoftext|>` among the merged tokens. Its id is 1023, the last; it is no
-            merge.
+            You counted `<|endoftext|>` among the merged tokens. Its id is 1023, the last; it is no merge.
         314 / 767
-            You counted single bytes among the unused, too. Only tokens of two bytes and more were
-            merged.
+            You counted single bytes among the unused, too. Only tokens of two bytes and more were merged.
         108 / 1024
             You divided by all 1,024 ids. How many of them came from merges?
         154 / 767
@@ -355,9 +349,8 @@ chapter.number(
     "come.",
 )
 
+
 # -- 1.5 ------------------------------------------------------------------
-
-
 def random_words(seed):
     rng = random.Random(seed)
     for length, n_tokens in ((6, 3), (9, 5), (14, 8)):
@@ -445,8 +438,6 @@ def longest_first(text, tokens):
 
 
 # -- 1.6 ------------------------------------------------------------------
-
-
 def texts_with_numbers(seed):
     rng = random.Random(seed)
     words = ["key", "keys", "plum", "plums", "and", "found"]
@@ -520,8 +511,7 @@ def cut_text(answer, text, vocab_size, probe):
         = digit_tokenizer(text.lower(), vocab_size)
             It was trained on another text than the one given: the capitals' merges are missing.
         [LETTERS, r"\p{N}", REST] => [" (?=[0-9])", "[0-9]", GPT2] || [r" (?=\d)", r"\d", GPT2]
-            Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\d` do not find ² or ½; `\p{N}`
-            does.
+            Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\d` do not find ² or ½; `\p{N}` does.
         - return Merges(text, vocab_size, pattern)
         + tokenizer = Merges(text, vocab_size, GPT2)
         + tokenizer.pattern = pattern

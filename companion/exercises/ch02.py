@@ -31,8 +31,6 @@ def named(found, names, wanted):
 
 
 # -- 2.1 ------------------------------------------------------------------
-
-
 def windows(seed):
     rng = random.Random(seed)
     for context_length, stride in [(5, 2), (4, 4), (3, 7), (6, 1)]:
@@ -79,8 +77,6 @@ def times_asked(n_tokens, context_length, stride):
 
 
 # -- 2.2 ------------------------------------------------------------------
-
-
 def documents_of_words(seed):
     rng = random.Random(seed)
     words = ["key", "naïve", "hat", "Łódź", "pan", "lantern", "…"]
@@ -150,8 +146,6 @@ def text_bits(documents, probabilities):
 
 
 # -- 2.3 ------------------------------------------------------------------
-
-
 def prompts_to_pad(seed):
     rng = random.Random(seed)
     for n_prompts, length in [(3, 4), (4, 5), (5, 7)]:
@@ -257,9 +251,8 @@ chapter.number(
     ),
 )
 
+
 # -- 2.5 ------------------------------------------------------------------
-
-
 def texts_and_contexts(seed):
     rng = random.Random(seed)
     for k in (4, 5, 9):  # contexts that the text holds twice, and followers that the shorter ones do not have
@@ -349,8 +342,6 @@ def probability(tokens, context, token, vocab_size):
 
 
 # -- 2.6 ------------------------------------------------------------------
-
-
 def stories_to_pack(seed):
     rng = random.Random(seed)
     for n_stories, context_length in [(6, 11), (9, 14), (15, 19)]:

@@ -15,9 +15,8 @@ chapter = Chapter()
 E = torch.tensor([[0.0, 1.0], [2.0, 1.0], [2.0, 0.0], [-1.0, 3.0], [-1.0, 2.0]])
 """The chapter's table by hand: a, red, blue, lantern, key."""
 
+
 # -- 3.1 ------------------------------------------------------------------
-
-
 def nearest_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for v, c, asked in ((11, 3, (0, 4, 10)), (40, 5, (2, 20, 39))):
@@ -106,9 +105,8 @@ chapter.number(
     right="Half of the answers are wrong, however long it trains: a plain sum does not depend on the order.",
 )
 
+
 # -- 3.3 ------------------------------------------------------------------
-
-
 def gradient_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, c, v in ((7, 3, 5), (9, 4, 4), (13, 4, 6), (6, 2, 11)):
@@ -165,7 +163,6 @@ def table_gradient(tokens, grads, vocab_size):
 
 
 # -- 3.4 ------------------------------------------------------------------
-
 TWO_ROWS = torch.tensor([[1.0], [10.0]])
 
 
@@ -259,8 +256,6 @@ def tables(token, mix):
 
 
 # -- 3.5 ------------------------------------------------------------------
-
-
 def spelled_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     letters = torch.randint(256, (40,), generator=generator).tolist()

@@ -44,9 +44,8 @@ chapter.number(
     right="A longer query concentrates the weights, and a query of zeros gives the plain average.",
 )
 
+
 # -- 4.2 ------------------------------------------------------------------
-
-
 def window_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n_query, n_key in [(6, 6), (4, 9), (1, 7)]:
@@ -118,9 +117,8 @@ chapter.number(
     right="Two causal layers can tell all orders apart without positions: the mask shows who came first.",
 )
 
+
 # -- 4.4 ------------------------------------------------------------------
-
-
 def next_token(x):
     return torch.cat([x[:, 1:], x[:, -1:]], dim=1)
 
@@ -228,8 +226,6 @@ def looks_ahead(layer, x):
 
 
 # -- 4.5 ------------------------------------------------------------------
-
-
 def line(*numbers):
     """(1, 1, T, 1)."""
     return torch.tensor(numbers).view(1, 1, -1, 1)
@@ -319,8 +315,6 @@ def attend_with_sink(q, k, v):
 
 
 # -- 4.6 ------------------------------------------------------------------
-
-
 def alibi_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     yield qkv(generator, 2, 4, 6, 6, 5)

@@ -45,9 +45,8 @@ chapter.number(
     right="The stream grows like the root of the depth, so each block changes it by a smaller share.",
 )
 
+
 # -- 5.2 ------------------------------------------------------------------
-
-
 def rezero_cases(seed):
     torch.manual_seed(seed)
     for shape in [(2,), (3, 4), (2, 3, 5)]:
@@ -135,8 +134,6 @@ class ReZero(nn.Module):
 
 
 # -- 5.3 ------------------------------------------------------------------
-
-
 def exactly_one_cases(seed):
     rng = random.Random(seed)
     for n in (4, 5, 7):
@@ -220,8 +217,6 @@ def exactly_one(n):
 
 
 # -- 5.4 ------------------------------------------------------------------
-
-
 def by_length_cases(seed):
     rng = random.Random(seed)
     return [([round(rng.uniform(-1, 1.5), 2) for _ in range(n)],) for n in (4, 5, 7)]
@@ -272,8 +267,6 @@ def by_length(slopes):
 
 
 # -- 5.5 ------------------------------------------------------------------
-
-
 def fold_cases(seed):
     torch.manual_seed(seed)
     small_norm, small = LayerNorm(2), nn.Linear(2, 2)
@@ -363,8 +356,6 @@ def fold(norm, linear):
 
 
 # -- 5.6 ------------------------------------------------------------------
-
-
 def parallel_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     sizes = [

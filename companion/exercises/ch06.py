@@ -44,9 +44,8 @@ chapter.number(
     right="With a fixed 0.02, the first logits of a wider model spread more: 0.15 nats in small, 0.32 here.",
 )
 
+
 # -- 6.2 ------------------------------------------------------------------
-
-
 def memories(seed):
     generator = torch.Generator().manual_seed(seed)
     for _ in range(4):
@@ -135,9 +134,8 @@ chapter.number(
     right="At GPT-2's own 1,024 tokens, attention's products are an eighth of the work, and less in wider models.",
 )
 
+
 # -- 6.4 ------------------------------------------------------------------
-
-
 def averages(x, weights):
     return weights / weights.sum(1, keepdim=True) @ x
 
@@ -274,8 +272,6 @@ def depends(f, x):
 
 
 # -- models for 6.5 and 6.6 --------------------------------------------------
-
-
 def trained(model):
     """As if it had been trained: no weight of a norm is 1 any more, and no bias 0."""
     for p in model.parameters():
@@ -293,8 +289,6 @@ def models_and_tokens(seed):
 
 
 # -- 6.5 ------------------------------------------------------------------
-
-
 def also_one_with_dropout(seed):
     """Besides the others, a model that has dropout and is not in training."""
     torch.manual_seed(seed)
@@ -352,8 +346,7 @@ def rows_of(tokens, gradient):
         = it[::-1]
             The two are exchanged. In a look-up only the tokens in `x` learn; all other rows get 0.
         y.flatten()) => y.flatten(), reduction="sum")
-            You added up the losses of the positions. `F.cross_entropy` takes their mean by
-            default.
+            You added up the losses of the positions. `F.cross_entropy` takes their mean by default.
         logits.flatten(0, 1), y.flatten() => logits[:, -1], y[:, -1]
             You used the last position only. All T positions have a target in `y`.
         = (sum(it) / 2, sum(it) / 2)
@@ -388,8 +381,6 @@ def two_gradients(model, x, y):
 
 
 # -- 6.6 ------------------------------------------------------------------
-
-
 def two_steps(model, x, y):
     for _ in range(2):
         model.zero_grad()

@@ -12,9 +12,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
+
 # -- 7.1 ------------------------------------------------------------------
-
-
 def parts_cases(seed):
     rng = random.Random(seed)
     for k in (2, 3, 5):
@@ -85,9 +84,8 @@ chapter.number(
     right="More than a third, 1/e. Where text is scarce, a pass that shows each story once is worth having.",
 )
 
+
 # -- 7.3 ------------------------------------------------------------------
-
-
 def wsd_cases(seed):
     rng = random.Random(seed)
     for steps in (9, 12, 17):
@@ -161,7 +159,6 @@ def wsd_schedule(step, steps, lr, warmup_steps, decay_steps):
 
 
 # -- 7.4 ------------------------------------------------------------------
-
 SEEDS = (0, 1, 2, 3, 5, 8)
 """Compared with each other and with 7: their sums, products and exclusive ors with a pass collide."""
 FAR = (10, 16, 20, 32, 50, 60, 64, 100, 128, 200, 256, 500, 512, 1000, 1024, 10_000)
@@ -284,8 +281,6 @@ def batch_rows(number, n_stories, batch_size, seed):
 
 
 # -- 7.5 ------------------------------------------------------------------
-
-
 def slow_steps():
     """How many of the 1,000 steps after a gradient of 100, among ones, are shorter than half the rate."""
     m, v, slow = 1.0, 1.0, 0
@@ -323,9 +318,8 @@ chapter.number(
     right="The odd step is hardly longer than the others. The slow steps come after it; with clipping, there are none.",
 )
 
+
 # -- 7.6 ------------------------------------------------------------------
-
-
 def toy(sizes):
     """A small model with matrices, vectors and a buffer, its weights known; in training, with gradients."""
     model = nn.Sequential(*(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)))

@@ -52,9 +52,8 @@ chapter.number(
     right="From 96 % to 13 %: a thousand tokens, each almost impossible, outweigh one that was almost certain.",
 )
 
+
 # -- 8.2 ------------------------------------------------------------------
-
-
 def min_p_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for shape, share in [((7,), 0.1), ((2, 9), 0.05), ((3, 4, 11), 0.2)]:
@@ -111,7 +110,6 @@ def min_p(logits, share):
 
 
 # -- 8.3 ------------------------------------------------------------------
-
 TWO = torch.tensor([0.0, math.log(3)])
 HALVES = torch.tensor([64.0, 32, 16, 8, 4, 2, 1, 1]).log()  # of 127/64 bits
 
@@ -187,7 +185,6 @@ def temperature_for(logits, bits):
 
 
 # -- 8.4 ------------------------------------------------------------------
-
 VOCABULARY = 7
 
 
@@ -261,8 +258,6 @@ def ending_bits(model, prompt, endings, sizes):
 
 
 # -- 8.5 ------------------------------------------------------------------
-
-
 def find_faults(answer):
     """What is wrong with a trap, as a set of one string: of sets, no place is told where they differ."""
     given = answer()
@@ -324,8 +319,6 @@ def trap():
 
 
 # -- 8.6 ------------------------------------------------------------------
-
-
 def draft_and_ask(answer, p, q):
     """What comes out when a token drafted from q is kept, or else drawn from the rest; how many are kept."""
     given = answer(p, q)

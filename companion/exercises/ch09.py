@@ -9,9 +9,8 @@ from companion.exercises.settle import as_number
 
 chapter = Chapter()
 
+
 # -- 9.1 ------------------------------------------------------------------
-
-
 def size_cases(seed):
     rng = random.Random(seed)
     for bits in (16, 8, 32, 4):
@@ -105,9 +104,8 @@ chapter.number(
     right="With few rows the weights set the pace, with many the caches: in the end, more rows gain nothing.",
 )
 
+
 # -- 9.3 ------------------------------------------------------------------
-
-
 def mask_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for rows, n_new in ((3, 2), (5, 4), (4, 1)):
@@ -168,8 +166,6 @@ def cache_mask(lengths, n_new):
 
 
 # -- 9.4 ------------------------------------------------------------------
-
-
 def reuse_cases(seed):
     rng = random.Random(seed)
     for same in (3, 5, 1):
@@ -248,7 +244,6 @@ def reuse(held, text):
 
 
 # -- 9.5 ------------------------------------------------------------------
-
 MOST = 20
 
 
@@ -337,8 +332,6 @@ def best_draft(a, c):
 
 
 # -- 9.6 ------------------------------------------------------------------
-
-
 def pages_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for shape, table, length in [

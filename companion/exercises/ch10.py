@@ -13,7 +13,6 @@ from companion.exercises.values import a
 chapter = Chapter()
 
 # -- 10.1 ------------------------------------------------------------------
-
 HORIZON = 2 * math.pi * 500_000 ** (126 / 128)
 
 chapter.number(
@@ -64,9 +63,8 @@ chapter.number(
     right="In the 8,192 tokens of its training, the slowest pair makes a three-hundredth of a turn.",
 )
 
+
 # -- 10.2 ------------------------------------------------------------------
-
-
 def gated_cases(seed):
     rng = random.Random(seed)
     return [(rng.randint(2, 900), rng.randint(2, 70)) for _ in range(6)]
@@ -129,8 +127,6 @@ def gated_width(d_model, multiple):
 
 
 # -- 10.3 ------------------------------------------------------------------
-
-
 def halves_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for heads, pairs, width in [(3, 5, 7), (2, 8, 3), (5, 3, 11)]:
@@ -187,8 +183,6 @@ def to_halves(weight, n_heads):
 
 
 # -- 10.4 ------------------------------------------------------------------
-
-
 def share_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for groups, group, width, C in [(2, 3, 5, 7), (3, 2, 4, 11), (1, 5, 3, 2), (4, 3, 6, 5)]:
@@ -260,8 +254,6 @@ def share_heads(weight, n_heads, n_kv_heads):
 
 
 # -- 10.5 ------------------------------------------------------------------
-
-
 def go_on_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for T, n, C in [(5, 3, 4), (2, 5, 3), (1, 4, 2), (7, 1, 6)]:
@@ -345,8 +337,6 @@ def go_on(x, shares, before):
 
 
 # -- 10.6 ------------------------------------------------------------------
-
-
 def orthogonal_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, m, spread in [(3, 5, 1), (7, 4, 1), (6, 6, 3), (12, 9, 2), (5, 13, 3), (24, 30, 0)]:
@@ -392,13 +382,7 @@ FEW_STEPS = "".join(
             below 1.
         range(60) => range(10)
             Ten steps are too few for a singular value of a thousandth. Each step makes it larger by half.
-        range(60) => range(16)
-        range(60) => range(17)
-        range(60) => range(18)
-        range(60) => range(19)
-        range(60) => range(20)
-        range(60) => range(21)
-        range(60) => range(22)
+        range(60) => range(16) || range(17) || range(18) || range(19) || range(20) || range(21) || range(22)
         range(60) => range(23)
             This is close, but the smallest singular values are still below 1. Take a few more steps.
         x / x.norm() => x ; range(60) => range(20)

@@ -18,7 +18,6 @@ from companion.exercises.values import a
 chapter = Chapter()
 
 # -- 11.1 ------------------------------------------------------------------
-
 BYTES = {"F64": 8, "I64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1}
 NOTES = "__metadata__"
 
@@ -166,8 +165,6 @@ def tensors(data):
 
 
 # -- 11.2 ------------------------------------------------------------------
-
-
 def as_bytes(*words):
     """The bytes of 16-bit words, the lower one first."""
     return b"".join(word.to_bytes(2, "little") for word in words)
@@ -301,7 +298,6 @@ def from_bfloat16(data):
 
 
 # -- 11.3 ------------------------------------------------------------------
-
 BIASED = "q_proj", "k_proj", "v_proj"
 TABLE = {
     "model.embed_tokens.weight": "embed.weight",
@@ -558,8 +554,6 @@ def our_name(name):
 
 
 # -- 11.4 ------------------------------------------------------------------
-
-
 def weight_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for H, D, C in [(3, 5, 7), (2, 8, 3), (5, 4, 20), (4, 6, 11)]:
@@ -659,8 +653,6 @@ def split_heads(weight, n_heads):
 
 
 # -- 11.5 ------------------------------------------------------------------
-
-
 def size_cases(seed):
     rng = random.Random(seed)
     for n, top, most in [(7, 9, 12), (12, 40, 50), (30, 2000, 5000), (9, 30, 20)]:
@@ -827,8 +819,6 @@ def shards(sizes, most):
 
 
 # -- 11.6 ------------------------------------------------------------------
-
-
 def layer_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for C, n in [(3, 5), (7, 4), (6, 6), (5, 2)]:
@@ -963,7 +953,6 @@ def fold(norm_weight, norm_bias, weight, bias):
 
 
 # -- 11.7 ------------------------------------------------------------------
-
 SHARE = 1 / 257  # of 1 + 1/256, halfway between 1 and 1 + 1/128
 
 chapter.number(

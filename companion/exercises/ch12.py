@@ -16,7 +16,6 @@ from companion.exercises.values import a
 chapter = Chapter()
 
 # -- 12.1 ------------------------------------------------------------------
-
 EQUAL = 6 * 4096 + 50257 / 64  # 6 N = 12 L C T, for N = 12 L C² + V C; without the head it is 6 C
 
 chapter.number(
@@ -69,9 +68,8 @@ chapter.number(
     "length.",
 )
 
+
 # -- a model for 12.2 and 12.4 ---------------------------------------------
-
-
 def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
     """A GPT-2 without numbers, on the meta device."""
     with torch.device("meta"):
@@ -115,8 +113,6 @@ def looks(model):
 
 
 # -- 12.2 ------------------------------------------------------------------
-
-
 def run_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
@@ -231,8 +227,6 @@ def utilization(model, length, tokens_per_second, gpus, peak):
 
 
 # -- 12.3 ------------------------------------------------------------------
-
-
 def f32(*numbers):
     return torch.tensor(numbers, dtype=torch.float32)
 
@@ -370,8 +364,6 @@ def combine(parts):
 
 
 # -- 12.4 ------------------------------------------------------------------
-
-
 def memory_cases(seed):
     def parameters(V, context, L, C):
         return sum(p.numel() for p in shapes(V, context, L, 1, C).parameters())
@@ -513,7 +505,6 @@ def largest_batch(model, length, memory, gpus):
 
 
 # -- 12.5 ------------------------------------------------------------------
-
 M = 10**6
 THREE = [M, 10 * M, 100 * M]
 UP_AND_DOWN = [3.0, 2.8, 2.7, 2.5, 2.6, 2.5, 2.4, 2.5, 2.5, 2.4, 2.6, 2.9, 3.0, 3.3]
@@ -716,8 +707,6 @@ def best_size(rows):
 
 
 # -- 12.6 ------------------------------------------------------------------
-
-
 def vector_cases(seed):
     rng = random.Random(seed)
     for n, m in [(2, 7), (3, 11), (4, 8), (5, 12), (7, 30), (6, 4)]:

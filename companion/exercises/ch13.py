@@ -20,7 +20,6 @@ Asked = make_dataclass("Example", [("prompt", str), ("choices", tuple), ("answer
 """As the chapter's: a prompt, a tuple of what may follow it, and which of these is right."""
 
 # -- 13.1 ------------------------------------------------------------------
-
 NELL = '"Where is Nell?" "In the'
 
 
@@ -216,9 +215,8 @@ chapter.number(
     right="Many benchmarks have fewer: then two points of a hundred may well be luck.",
 )
 
+
 # -- 13.3 ------------------------------------------------------------------
-
-
 def shuffled(both, first, second, neither, rng):
     """Two lists with these numbers of questions, shuffled together."""
     pairs = [(1, 1)] * both + [(1, 0)] * first + [(0, 1)] * second + [(0, 0)] * neither
@@ -369,8 +367,6 @@ def sign_test(first, second):
 
 
 # -- 13.4 ------------------------------------------------------------------
-
-
 def sample_cases(seed):
     rng = random.Random(seed)
     for most in (6, 12, 30, 100, 300):
@@ -478,7 +474,6 @@ def pass_at_k(n, c, k):
 
 
 # -- 13.5 ------------------------------------------------------------------
-
 HALVES = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]
 
 
@@ -647,7 +642,6 @@ def best_temperature(scores, right, temperatures):
 
 
 # -- 13.6 ------------------------------------------------------------------
-
 PLACES = ("inn", "mill", "barn", "lane", "pond", "hill")
 
 

@@ -12,7 +12,6 @@ from companion.exercises.settle import Record
 chapter = Chapter()
 
 # -- 14.1 -----------------------------------------------------------------
-
 EVEN = sum(1 / seen for seen in range(62, 122)) / 60
 
 chapter.number(
@@ -64,9 +63,8 @@ chapter.number(
     right="Compare every score with that of a head that does nothing. Here this chance level is about 0.01.",
 )
 
+
 # -- 14.2 -----------------------------------------------------------------
-
-
 def lens_of(tops, V=5):
     """Logits (L + 1, B, V) whose largest are at these tokens. The others are random numbers."""
     tops = torch.tensor(tops)
@@ -164,8 +162,6 @@ def settled(lens, answers):
 
 
 # -- 14.3 -----------------------------------------------------------------
-
-
 def behind_same_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     yield (torch.randint(3, (4, 6), generator=generator),)
@@ -227,8 +223,6 @@ def behind_same(tokens):
 
 
 # -- 14.4 -----------------------------------------------------------------
-
-
 def by_word_cases(seed):
     rng = random.Random(seed)
     for n, m, first in ((12, 7, 0), (30, 11, 0), (40, 12, 997)):
@@ -324,8 +318,6 @@ def by_word(train, test):
 
 
 # -- 14.5 -----------------------------------------------------------------
-
-
 def written_cases(seed):
     generator = torch.Generator().manual_seed(seed)
 
@@ -396,7 +388,6 @@ def written(weight, mixed, n_heads):
 
 
 # -- 14.6 -----------------------------------------------------------------
-
 A, B, C, D = (0, 0), (0, 1), (1, 0), (1, 1)
 
 

@@ -14,7 +14,6 @@ from companion.exercises.settle import Record, as_number, settle
 chapter = Chapter()
 
 # -- 15.1 ------------------------------------------------------------------
-
 CALLED_SPAM = (
     "Among those called spam are the spam that was found and the letters that were called so by mistake."
 )
@@ -61,9 +60,8 @@ chapter.number(
     "for a rare class the mistakes on the frequent one outnumber the finds.",
 )
 
+
 # -- 15.2 ------------------------------------------------------------------
-
-
 def padded_cases(seed):
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     for B, T, C, side in [
@@ -135,8 +133,6 @@ def last_states(hidden, mask):
 
 
 # -- 15.3 ------------------------------------------------------------------
-
-
 def leaked_cases(seed):
     rng = random.Random(seed)
     words = "key map hat Mara Bram has gave the to sings".split()
@@ -220,8 +216,6 @@ def leaked(train, test):
 
 
 # -- 15.4 ------------------------------------------------------------------
-
-
 def names_cases(seed):
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     for _ in range(4):
@@ -285,8 +279,6 @@ def by_names(logits, groups):
 
 
 # -- 15.5 ------------------------------------------------------------------
-
-
 def twins_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
@@ -372,8 +364,6 @@ def grouped_error(right, groups):
 
 
 # -- 15.6 ------------------------------------------------------------------
-
-
 def sure(gap, rows=4):
     """Rows of the scores gap and 0, of which the last one is wrong. T is gap / log(rows - 1)."""
     return torch.tensor([[gap, 0.0]] * rows), torch.tensor([0] * (rows - 1) + [1])

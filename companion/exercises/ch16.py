@@ -12,7 +12,6 @@ from companion.exercises.notation import Chapter
 chapter = Chapter()
 
 # -- 16.1 -----------------------------------------------------------------
-
 # The answers have 12 * 35 = 420 targets, and the stories 4 * 120 = 480.
 chapter.number(
     "16.1 What the answers count ★",
@@ -24,13 +23,11 @@ chapter.number(
             That is the share of the rows. The mean is over targets, and a story has more
             targets than a conversation.
         0.25
-            That is the share of the rows that are stories. The mean is over targets, not over
-            rows.
+            That is the share of the rows that are stories. The mean is over targets, not over rows.
         480 / 900
             That is the share of the stories. The question is the share of the answers.
         420 / 480
-            That compares the answers' targets with those of the stories. Divide by the number
-            of all targets.
+            That compares the answers' targets with those of the stories. Divide by the number of all targets.
         480 / 420
             That compares the stories' targets with those of the answers. Divide the answers'
             targets by all targets.
@@ -60,9 +57,8 @@ chapter.number(
     "targets.",
 )
 
+
 # -- 16.2 -----------------------------------------------------------------
-
-
 def marks_cases(seed):
     rng = random.Random(seed)
     for _ in range(5):
@@ -128,8 +124,6 @@ def marks(ids, assistant, end):
 
 
 # -- 16.3 -----------------------------------------------------------------
-
-
 def words(text):
     marks = string.punctuation
     kept = "".join(c for c in text.lower() if c not in marks)
@@ -170,11 +164,9 @@ def f1_cases(seed):
     cases=f1_cases,
     mistakes="""
         2 * precision * recall / (precision + recall) => precision
-            That is the precision, the share of the said words that are right. F1 also needs the
-            recall.
+            That is the precision, the share of the said words that are right. F1 also needs the recall.
         2 * precision * recall / (precision + recall) => recall
-            That is the recall, the share of the true words that were said. F1 also needs the
-            precision.
+            That is the recall, the share of the true words that were said. F1 also needs the precision.
         2 * precision * recall / (precision + recall) => (precision + recall) / 2
             That is the ordinary mean of precision and recall. F1 is 2pr / (p + r).
         2 * precision * recall / (precision + recall) => common / (len(a) + len(b) - common)
@@ -184,8 +176,7 @@ def f1_cases(seed):
             You counted different words. A word that occurs three times counts as three words,
             in the precision and in the recall.
         sum((Counter(a) & Counter(b)).values()) => len(set(a) & set(b))
-            A word that occurs twice in both texts is in common twice. Take the smaller of its
-            two counts.
+            A word that occurs twice in both texts is in common twice. Take the smaller of its two counts.
         sum((Counter(a) & Counter(b)).values()) => sum(word in b for word in a)
             If a word was said three times and occurs once in the truth, it is in common once,
             not three times.
@@ -205,8 +196,7 @@ def f1_cases(seed):
             You only return whether the two texts agree completely. F1 also gives a score for a
             text that is partly right.
         kept.split() => text.split()
-            Punctuation and capital letters must not matter. Delete the punctuation and use
-            `lower()` first.
+            Punctuation and capital letters must not matter. Delete the punctuation and use `lower()` first.
         kept.split() => text.lower().split()
             Punctuation must not matter. Delete it first.
         in text.lower() => in text
@@ -226,8 +216,6 @@ def f1(said, truth):
 
 
 # -- 16.4 -----------------------------------------------------------------
-
-
 def keep_cases(seed):
     rng = random.Random(seed)
     for _ in range(6):
@@ -254,11 +242,9 @@ def keep_cases(seed):
         lengths[i] > left => lengths[i] >= left
             An exchange that fills the room exactly still fits.
         reversed(kept) => kept
-            The indices must be in the order of the conversation, with the oldest exchange
-            first.
+            The indices must be in the order of the conversation, with the oldest exchange first.
         raise ValueError("the first exchange does not fit") => return []
-            If the first exchange does not fit, raise a ValueError, so that the story is not
-            lost silently.
+            If the first exchange does not fit, raise a ValueError, so that the story is not lost silently.
         = [lengths[i] for i in it]
             These are the lengths of the kept exchanges. Return their indices.
         = len(it)
@@ -283,8 +269,6 @@ def keep(lengths, room):
 
 
 # -- 16.5 -----------------------------------------------------------------
-
-
 def first_mistakes_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     shapes = [(1, 1, 3), (1, 2, 3), (2, 3, 4), (3, 5, 4), (5, 7, 3), (4, 6, 5)]
@@ -338,8 +322,7 @@ def in_integers(answer, *args):
         argmax(1) + 1 => argmax(1)
             That is the index in `logits`. The wrong token stands one place later in `tokens`.
         & learned[:, 1:] =>
-            You counted a token that is not learned. The model need not predict what the user
-            writes.
+            You counted a token that is not learned. The model need not predict what the user writes.
         first, -1) => first, 1)
             A row without a mistake must give −1. `argmax` gives 0 if all values are False, so
             you must handle this case separately.
@@ -357,8 +340,7 @@ def in_integers(answer, *args):
         return torch.where(wrong.any(1), first, -1) => return wrong.sum(1)
             That is the number of mistakes. Return the index of the first one.
         return torch.where(wrong.any(1), first, -1) => return ~wrong.any(1)
-            That says whether the whole row is right, as `says` does. Return the index of the
-            first mistake.
+            That says whether the whole row is right, as `says` does. Return the index of the first mistake.
     """,
     right="Now you can see where an answer goes wrong: at its first word, in its form, or only at the word "
     "that was asked for.",
@@ -371,8 +353,6 @@ def first_mistakes(logits, tokens, learned):
 
 
 # -- 16.6 -----------------------------------------------------------------
-
-
 def may_look_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n in (5, 8, 11):
@@ -402,11 +382,9 @@ def may_look_cases(seed):
             A token may look at later tokens of its own conversation. It may only look at itself
             and at what comes before.
         (ids == begin).cumsum(0) => (ids == begin).cumsum(0) - (ids == begin).long()
-            The token `begin` belongs to the conversation that it begins, not to the one before
-            it.
+            The token `begin` belongs to the conversation that it begins, not to the one before it.
         return same & causal => return same & causal & (conversation > 0)[:, None]
-            The tokens before the first `begin` may look at nothing. They are a conversation as
-            well.
+            The tokens before the first `begin` may look at nothing. They are a conversation as well.
         = it.T
             Rows and columns are swapped. The row is the token that looks, and the column is the
             token that it looks at.
@@ -415,11 +393,9 @@ def may_look_cases(seed):
         = ~it
             True and False are swapped. True means that a token may look.
         return same & causal => return (same | (ids == begin)) & causal
-            A token may look at the `begin` tokens of other conversations. These must be hidden
-            as well.
+            A token may look at the `begin` tokens of other conversations. These must be hidden as well.
         = it & (ids != begin)
-            The token `begin` is part of its conversation, so the tokens of this conversation
-            may look at it.
+            The token `begin` is part of its conversation, so the tokens of this conversation may look at it.
     """,
     right="With this mask, and positions that start again in each block, a packed row gives the same "
     "predictions as its conversations one by one.",

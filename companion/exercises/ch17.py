@@ -54,7 +54,6 @@ chapter.number(
 )
 
 # -- 17.2 ------------------------------------------------------------------
-
 SQUARE = torch.tensor([[1.0, 0, 2], [0, 1, 0], [3, 0, 1]])
 
 
@@ -118,7 +117,6 @@ def folded(W, A, B, alpha):
 
 
 # -- 17.3 ------------------------------------------------------------------
-
 ONE = torch.tensor([[1.0, 2, 0]]), torch.tensor([[1.0], [3]]), 2.0
 TWO = torch.tensor([[0.0, 1, 1]]), torch.tensor([[1.0], [0]]), 1.0
 
@@ -212,8 +210,6 @@ def blend(adapters, shares):
 
 
 # -- 17.4 ------------------------------------------------------------------
-
-
 def extract_cases(seed):
     g = torch.Generator().manual_seed(seed)
     for out, into, rank in ((6, 4, 2), (4, 7, 3), (5, 8, 1), (5, 3, 3), (4, 4, 2), (3, 5, 3)):
@@ -272,8 +268,6 @@ def extract(before, after, rank):
 
 
 # -- 17.5 ------------------------------------------------------------------
-
-
 def diagonals(*lines):
     return [torch.diag(torch.tensor(line).float()) for line in lines]
 
@@ -372,7 +366,6 @@ def share_ranks(changes, total):
 
 
 # -- 17.6 ------------------------------------------------------------------
-
 SUM_TO_FIRST = torch.tensor([[1.0, 1]]), torch.tensor([[1.0], [0]]), 2.0
 SECOND_TO_SECOND = torch.tensor([[0.0, 1]]), torch.tensor([[0.0], [1]]), 10.0
 

@@ -33,9 +33,8 @@ chapter.number(
     right="Six draws: all fail in 0.4⁶ = 0.004 of the cases. Five leave 0.0102, a little too much.",
 )
 
+
 # -- 18.2 ------------------------------------------------------------------
-
-
 def reward_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for shape in [(2, 3), (3, 2), (3, 3), (4, 5), (5, 8), (2, 17)]:
@@ -77,8 +76,6 @@ def leave_one_out(rewards):
 
 
 # -- 18.3 ------------------------------------------------------------------
-
-
 def ratio_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for N, T, clip in ((2, 3, 0.2), (3, 3, 0.2), (2, 5, 0.1), (3, 4, 0.3)):
@@ -135,8 +132,6 @@ def idle(ratio, advantages, clip):
 
 
 # -- 18.4 ------------------------------------------------------------------
-
-
 def group_cases(seed):
     rng = random.Random(seed)
     for groups, size in ((2, 4), (3, 3), (4, 5)):
@@ -181,8 +176,6 @@ def all_pairs(rewards, size):
 
 
 # -- 18.5 ------------------------------------------------------------------
-
-
 def draw_cases(seed):
     return [] if seed == 0 else [(8 + seed, 3, 2), (64, 5 + seed, 10), (200, 1, 100), (1000, 10, 50)]
 
@@ -216,8 +209,6 @@ def found_in(n, right, k):
 
 
 # -- 18.6 ------------------------------------------------------------------
-
-
 def distribution_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for shape in [(2, 3), (3, 2), (3, 3), (4, 7), (1, 40), (5, 5)]:

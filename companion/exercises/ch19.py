@@ -9,9 +9,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
+
 # -- 19.1 -----------------------------------------------------------------
-
-
 def ranges(seed):
     """Ranges whose quotient stays away from a half, where two ways of rounding part."""
     rng = random.Random(seed)
@@ -96,9 +95,8 @@ chapter.number(
     right="With steps twice as long, the mean squared error is four times as large.",
 )
 
+
 # -- 19.3 -----------------------------------------------------------------
-
-
 def random_bytes(seed):
     rng = random.Random(seed)
     return [([rng.randrange(256) for _ in range(n)],) for n in (2, 5, 9)]
@@ -164,8 +162,6 @@ def numbers(packed):
 
 
 # -- 19.4 -----------------------------------------------------------------
-
-
 def rows_and_scales(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, bits in ((33, 4), (17, 3), (64, 2)):
@@ -259,8 +255,6 @@ def best_scale(row, scales, bits):
 
 
 # -- 19.5 -----------------------------------------------------------------
-
-
 def shapes_of_a_model(seed):
     shapes = [(64 + 8 * seed, 128), (96, 64), (32, 192 + 64 * seed)]
     return [(shapes, 4, 32), (shapes, 8, 64), (shapes[:2], 2, 16), (shapes[1:], 4, 64)]
@@ -333,8 +327,6 @@ def file_bytes(shapes, bits, group):
 
 
 # -- 19.6 -----------------------------------------------------------------
-
-
 def loud_columns(seed):
     generator = torch.Generator().manual_seed(seed)
     if seed == 0:  # an exponent above 1; weights so small that a least scale would show

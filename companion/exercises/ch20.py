@@ -19,8 +19,7 @@ chapter.number(
     tolerance=0.005,
     mistakes="""
         3.5
-            That counts only the half byte of each number. Each block has a scale of 2 bytes as
-            well.
+            That counts only the half byte of each number. Each block has a scale of 2 bytes as well.
         7 / 32 * 20
             A scale has 2 bytes, not 4.
         7 / 32 * 34
@@ -39,8 +38,7 @@ chapter.number(
         7e9 / 32 * 18 / 2**30
             That counts 2 to the power of 30 bytes as one gigabyte. Here it is a billion.
         4.5
-            That is the number of bits for one number. How many bytes have all 7 billion
-            numbers?
+            That is the number of bits for one number. How many bytes have all 7 billion numbers?
         18
             That is the number of bytes in one block. How many blocks are there?
         36
@@ -60,16 +58,14 @@ chapter.number(
         3.9
             Nearly right, but it is rounded too much. Give two digits behind the decimal point.
         4
-            Nearly right, but a whole number is too rough. Give two digits behind the decimal
-            point.
+            Nearly right, but a whole number is too rough. Give two digits behind the decimal point.
     """,
     right="So the model fits into the memory of most laptops. In float16 it would need 14 GB, and often "
     "would not fit.",
 )
 
+
 # -- 20.2 -----------------------------------------------------------------
-
-
 def steps_cases(seed):
     rng = random.Random(seed)
     for _ in range(6):
@@ -130,11 +126,9 @@ def continuous(lengths, slots):
             That is a lower bound. More steps may be needed, for example if a long request comes
             late and runs on alone.
         start = free[slot] => start = free[slot] + (free[slot] > 0)
-            You counted an extra step for joining. A row joins between two steps, which takes no
-            step.
+            You counted an extra step for joining. A row joins between two steps, which takes no step.
         start = free[slot] => start = free[slot] - (free[slot] > 0)
-            In the step of its last token a row still has its slot. The next request begins one
-            step later.
+            In the step of its last token a row still has its slot. The next request begins one step later.
         free = [0] * slots => free, start = [0] * slots, -1 ; = free[slot] => = max(free[slot], start + 1)
         - free = [0] * slots  # the step at which each slot is free
         + free, start = [0] * slots, 0
@@ -142,15 +136,13 @@ def continuous(lengths, slots):
         + start = max(free[slot], start + 1) if free[slot] else 0
             You let only one request join between two steps. As many may join as slots are free.
         free.index(min(free)) => free.index(max(free) if all(free) else 0)
-            The next request takes the slot that becomes free first, not the one that becomes
-            free last.
+            The next request takes the slot that becomes free first, not the one that becomes free last.
         = max(lengths[:slots], default=0), it[1] || max(lengths, default=0), it[1]
             You counted only one static batch. There may be more requests than slots.
         range(0, len(lengths), slots) => range(0, len(lengths) - slots + 1, slots)
             The last static batch is missing. It runs even if it is not full.
         = sum(max(lengths[i::slots], default=0) for i in range(slots)), it[1]
-            A static batch takes the requests in order: the first `slots` of them, then the next
-            `slots`.
+            A static batch takes the requests in order: the first `slots` of them, then the next `slots`.
         = it[1], it[0]
             The two numbers are swapped. Return the steps of static batching first.
         = it[0], it[0]
@@ -173,8 +165,6 @@ def steps(lengths, slots):
 
 
 # -- 20.3 -----------------------------------------------------------------
-
-
 def block(scale, packed):
     return struct.pack("<e", scale) + bytes(packed)
 
@@ -201,8 +191,7 @@ def q4_0_cases(seed):
         scale * (q - 8) => scale * q
             You did not subtract 8 from the whole number.
         q - 8 => q - 16 if q > 7 else q
-            You read 8 to 15 as negative numbers. In this format 8 is subtracted from every
-            whole number.
+            You read 8 to 15 as negative numbers. In this format 8 is subtracted from every whole number.
         q - 8 => q - 7
             You subtracted 7. Subtract 8.
         scale * (q - 8) => q - 8
@@ -210,8 +199,7 @@ def q4_0_cases(seed):
         scale * (q - 8) => scale * q - 8
             Subtract 8 first, and multiply by the scale afterwards.
         "<e" => ">e"
-            You read the scale with its higher byte first. In a GGUF file the lower byte comes
-            first.
+            You read the scale with its higher byte first. In a GGUF file the lower byte comes first.
         "<e", data, at => "<e", data, at + 16 ; data[at + 2 : at + 18] => data[at : at + 16]
             You read the scale behind the 16 bytes. It stands before them.
         = it[:32]
@@ -219,16 +207,13 @@ def q4_0_cases(seed):
         = it[:-32]
             The last block is missing.
         = [x for i, x in enumerate(it) if i % 32 < 16] + [x for i, x in enumerate(it) if i % 32 >= 16]
-            Read one block after the other: its lower halves, its upper halves, and then the
-            next block.
+            Read one block after the other: its lower halves, its upper halves, and then the next block.
         "<e", data, at => "<e", data, 0
-            You used the first scale for all blocks. Each block has its own scale, before its 16
-            bytes.
+            You used the first scale for all blocks. Each block has its own scale, before its 16 bytes.
         = [it[i : i + 32] for i in range(0, len(it), 32)]
             Return one list with all numbers, not one list for each block.
         "<e" => "<h"
-            You read the scale as a whole number. Its two bytes are a float16, with the form
-            "<e".
+            You read the scale as a whole number. Its two bytes are a float16, with the form "<e".
         unpack_from("<e", data, at) => unpack("<f", bytes(2) + data[at : at + 2])
             The scale is a float16; you read it as a bfloat16.
         (q - 8) => ((q - 8) % 256)
@@ -240,8 +225,7 @@ def q4_0_cases(seed):
         byte // 16 => byte - byte % 16
             You did not shift the upper half. Use `b >> 4`, which moves it down by four bits.
         q - 8 => q - 7.5
-            You subtracted 7.5. Subtract 8, although the numbers then do not lie evenly around
-            0.
+            You subtracted 7.5. Subtract 8, although the numbers then do not lie evenly around 0.
         scale * (q - 8) => struct.unpack("<e", struct.pack("<e", scale * (q - 8)))[0]
             You multiplied in float16, which rounds the products. Convert the scale to float32
             or to a Python float first.
@@ -261,8 +245,6 @@ def read_q4_0(data):
 
 
 # -- 20.4 -----------------------------------------------------------------
-
-
 def sent(delta, finish=None, ascii=True):
     """The line of an event."""
     return "data: " + json.dumps({"choices": [{"delta": delta, "finish_reason": finish}]}, ensure_ascii=ascii)
@@ -327,8 +309,7 @@ def said_cases(seed):
         return "".join(pieces) => return "\n".join(pieces)
             You put line ends between the pieces. Join the pieces with nothing between them.
         line == "data: [DONE]" => "[DONE]" in line
-            The text of a piece may contain `[DONE]`. Only the line `data: [DONE]` ends the
-            stream.
+            The text of a piece may contain `[DONE]`. Only the line `data: [DONE]` ends the stream.
         line[6:] => line.replace("data: ", "")
             `replace` also removes `data: ` from the text of the answer. Remove only the first
             six characters of the line.
@@ -360,8 +341,7 @@ def said_cases(seed):
         + pieces.append(piece)
             You stopped at a delta without content. Only `data: [DONE]` ends the stream.
         = said(lines[: lines.index("data: [DONE]")])
-            The line `data: [DONE]` may be missing, if the connection breaks. Return the text so
-            far.
+            The line `data: [DONE]` may be missing, if the connection breaks. Return the text so far.
         = said(lines[:-1])
             You left out the last line. If the connection breaks, there is no `[DONE]`, and the
             last line may hold text.
@@ -369,8 +349,7 @@ def said_cases(seed):
             JSON writes quotation marks, line ends and many letters with a backslash. Use
             `json.loads`, which reads them.
         = it.strip()
-            You removed spaces or line ends at the beginning or end of the answer. They belong
-            to it.
+            You removed spaces or line ends at the beginning or end of the answer. They belong to it.
     """,
     right="That is a client. A program needs only this and a connection that gives it the lines.",
 )
@@ -387,8 +366,6 @@ def said(lines):
 
 
 # -- 20.5 -----------------------------------------------------------------
-
-
 def spoken_cases(seed):
     rng = random.Random(seed)
     for _ in range(8):
@@ -432,11 +409,9 @@ def begins(text, stops):
     cases=spoken_cases,
     mistakes="""
         len(text) - max(begun, default=0) => len(text)
-            A stop may be spread over several pieces. Hold back the end of the text if it could
-            begin a stop.
+            A stop may be spread over several pieces. Hold back the end of the text if it could begin a stop.
         = [*pieces[: len(it) - 1], "".join(it)[len("".join(pieces[: len(it) - 1])) :]]
-            You found a stop that is spread over several pieces, but you had returned its
-            beginning already.
+            You found a stop that is spread over several pieces, but you had returned its beginning already.
         len(text) - max(begun, default=0) => max(0, len(text) - max(map(len, stops), default=1) + 1)
             You hold back too much. Hold back only an end of the text that begins a stop.
         = ["".join(it)]
@@ -471,16 +446,14 @@ def begins(text, stops):
             In a regular expression a dot stands for any character. A stop is plain text, so use
             `re.escape` or `find`.
         min(places) => min(places + [len(text) - k for k in begun])
-            Look for whole stops first. If there is one, a stop that has only begun does not
-            matter.
+            Look for whole stops first. If there is one, a stop that has only begun does not matter.
         - places = [text.find(stop) for stop in stops if stop in text]
         + places = [text.lower().find(stop.lower()) for stop in stops if stop.lower() in text.lower()]
             Capital letters are different letters, so NOW is not the stop now.
         text = held + piece => text = piece ; return [*said, held] => return [*said, ""]
             Put what was held back in front of the next piece.
         said.append(text[:cut]) => said.append(text[len(held) : cut])
-            Some held-back text is lost. If it turns out not to begin a stop, return it with a
-            later piece.
+            Some held-back text is lost. If it turns out not to begin a stop, return it with a later piece.
         = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
             If a letter does not fit, a stop may still have begun later in the held-back text.
             In "aaa", a stop "aab" may have begun one letter later.
@@ -514,8 +487,6 @@ def spoken(pieces, stops):
 
 
 # -- 20.6 -----------------------------------------------------------------
-
-
 def allowed_cases(seed):
     rng = random.Random(seed)
     for _ in range(6):
@@ -537,8 +508,7 @@ def allowed_cases(seed):
     cases=allowed_cases,
     mistakes="""
         min(burst, level + fallen) => level + fallen
-            Your bucket holds more than `burst` drops. It never does, however long no request
-            comes.
+            Your bucket holds more than `burst` drops. It never does, however long no request comes.
         level = burst => level = 0
             The bucket is full at first.
         if may else level => if may else level - 1
@@ -555,16 +525,14 @@ def allowed_cases(seed):
             You start a new count in each second. Then twice as many requests get through around
             the change from one second to the next.
         level >= 1 => last is None or now - last >= 1 / rate ; last = now => last = now if may else last
-            You require a distance between two requests. In a bucket, up to `burst` requests may
-            come at once.
+            You require a distance between two requests. In a bucket, up to `burst` requests may come at once.
         level + fallen => level + int(fallen)
             You lost parts of a drop. They add up, so keep them.
         last = now => last = now if may or last is None else last
             After a request that is turned away, you count the same drops again. Keep the time
             of the last request, whether it was served or not.
         now - last => now - times[0]
-            You count the same drops again and again. Count from the last request, not from the
-            first.
+            You count the same drops again and again. Count from the last request, not from the first.
         if may else level => if may else 0 || if may else max(0, level - 1)
             A request that is turned away takes nothing, not even a part of a drop.
         level = burst => level = burst - 1

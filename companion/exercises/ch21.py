@@ -12,9 +12,8 @@ from companion.exercises.notation import Chapter
 
 chapter = Chapter()
 
+
 # -- 21.1 ------------------------------------------------------------------
-
-
 def shape_cases(seed):
     rng = random.Random(seed)
     for _ in range(8):
@@ -118,9 +117,8 @@ chapter.number(
     right="It is 40 GB instead of 400 KB. At full size, this mistake shows up as a lack of memory.",
 )
 
+
 # -- 21.3 ------------------------------------------------------------------
-
-
 def mean_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for b, t, c in [(2, 5, 3), (4, 3, 2), (3, 7, 4)]:
@@ -197,8 +195,6 @@ def masked_mean(x, mask):
 
 
 # -- 21.4 ------------------------------------------------------------------
-
-
 def logit_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, v in [(5, 3), (3, 7), (4, 4)]:
@@ -279,8 +275,6 @@ def logit_gradient(logits, targets):
 
 
 # -- 21.5 ------------------------------------------------------------------
-
-
 def value_cases(seed):
     rng = random.Random(seed)
     expressions = ["(a * b + c).tanh()", "a / b + b / a", "(a / b).tanh() * c", "a.tanh() / (b * b)"]

@@ -25,8 +25,7 @@ chapter.number(
             That is only three blocks, so it is the size of a GRU. An LSTM has three gates and a proposal.
         394_240
             One bias is missing. PyTorch has one bias for the product with the token and one for the product
-            with
-            the state.
+            with the state.
         393_216
             The biases are missing. Each block has two.
         131_072
@@ -35,8 +34,7 @@ chapter.number(
             You counted only the matrices for the state. Each block also has a matrix for the token.
         197_632
             That is half of it. Either you counted two blocks instead of four, or you swapped the sizes: the
-            token
-            has 128 numbers, and the state has 256.
+            token has 128 numbers, and the state has 256.
         264_192
             Each block has two matrices. The one for the token is 256 by 128, the one for the state 256 by
             256.
@@ -48,9 +46,8 @@ chapter.number(
     right="Four blocks of 256 rows, each with 128 + 256 columns and two biases, make 395,264 numbers.",
 )
 
+
 # -- 22.2 ------------------------------------------------------------------
-
-
 def step_cases(seed):
     g = torch.Generator().manual_seed(seed)
     made = []
@@ -115,8 +112,6 @@ def paper_step(x, h, W, U, b):
 
 
 # -- 22.3 ------------------------------------------------------------------
-
-
 def bias_cases(seed):
     rng = random.Random(seed)
     drawn = rng.randint(3, 200), rng.randint(201, 5000)
@@ -163,8 +158,6 @@ def half_life_bias(n):
 
 
 # -- 22.4 ------------------------------------------------------------------
-
-
 class Layer(nn.Module):
     """A plain recurrent layer ("RNN") or an "LSTM", with the chapter's names: x, state or None -> out, state."""
 
@@ -275,8 +268,6 @@ def read_in_pieces(cell, x, length):
 
 
 # -- 22.5 ------------------------------------------------------------------
-
-
 def both_cases(seed):
     g = torch.Generator().manual_seed(seed)
     sizes = (1, 2, 1, [2]), (1, 3, 1, [2]), (2, 4, 2, [4, 4]), (3, 5, 2, [5, 1, 3]), (2, 6, 3, [2, 5])
@@ -324,8 +315,7 @@ def turned(rows, lengths):
             You swapped the layers: `forward` must read from left to right, and `backward` from right to left.
         = it.unflatten(2, (2, -1)).transpose(2, 3).flatten(2)
             You mixed the numbers of the two outputs. First come all H numbers of the forward network, then
-            all H
-            numbers of the backward network.
+            all H numbers of the backward network.
         = it[:, : max(lengths)]
             The result must have all T positions, even those at which no row has a real token.
         turned(x, lengths) => x

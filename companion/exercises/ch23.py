@@ -12,7 +12,6 @@ from companion.exercises.settle import Record, as_list, type_name
 chapter = Chapter()
 
 # -- 23.1 -----------------------------------------------------------------
-
 C = 768
 MATRICES = 4 * C * C
 BIASES = 4 * C
@@ -56,9 +55,8 @@ chapter.number(
     right="A `Block` has 7.1 million parameters. To read a second text costs a third more.",
 )
 
+
 # -- 23.2 -----------------------------------------------------------------
-
-
 def random_lengths(seed):
     generator = torch.Generator().manual_seed(seed)
     for b, t in ((3, 6), (2, 7), (5, 4)):
@@ -128,8 +126,6 @@ def prefix_mask(lengths, T):
 
 
 # -- 23.3 -----------------------------------------------------------------
-
-
 def random_spans(seed):
     rng = Random(seed)
     for n in (9, 13, 20):
@@ -226,8 +222,6 @@ def hide_spans(tokens, spans, first):
 
 
 # -- 23.4 -----------------------------------------------------------------
-
-
 class Table:
     """Log-probabilities of each token after a text: those given, or drawn from the text and a seed."""
 
@@ -322,8 +316,7 @@ def with_table(answer, given, end, width, longest):
         - total, text = kept[0]
         + total, text = max(done + kept)
             You set texts aside when they end. Here they compete with all others for the `width` places in
-            each
-            round. A text that does not get a place is forgotten, even if it has ended.
+            each round. A text that does not get a place is forgotten, even if it has ended.
         = it[:-1] if it[-1:] == [end] else it
             You removed `end`. It is a token of the text, so it belongs in the result.
         key=lambda beam: beam[0] => key=lambda beam: beam[0] / len(beam[1])
@@ -366,8 +359,6 @@ def beam_search(step, end, width, longest):
 
 
 # -- 23.5 -----------------------------------------------------------------
-
-
 def by_hand(scores, real):
     """q and k (1, H, …, 1) with these scores, (H, Tk): one query, which is 1."""
     k = torch.tensor(scores)[None, :, :, None]
@@ -435,8 +426,7 @@ def random_heads(seed):
             You take the maximum over the heads. Take the mean.
         mean.argmax(dim=-1) => weights.argmax(dim=-1).mode(dim=1).values
             You took each head's best position and then a majority vote. First take the mean of the weights,
-            then the
-            position.
+            then the position.
         mean.argmax => mean.amax
             You return the largest weight. Return its position.
         = it + 1

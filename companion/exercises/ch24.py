@@ -11,9 +11,8 @@ from companion.exercises.settle import Record, as_tensor, settle
 
 chapter = Chapter()
 
+
 # -- 24.1 -----------------------------------------------------------------
-
-
 def random_scores(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, k in ((5, 2), (7, 3), (9, 1)):
@@ -68,7 +67,6 @@ def route(scores, k):
 
 
 # -- 24.2 -----------------------------------------------------------------
-
 WIDTH, LAYERS, TABLES = 6144, 56, 2 * 32768 * 6144
 ATTENTION = 2 * WIDTH * WIDTH + 2 * WIDTH * 8 * 128
 EXPERT, ROUTER, NORMS = 3 * WIDTH * 16384, 8 * WIDTH, 2 * WIDTH + 2 * 128
@@ -113,9 +111,8 @@ chapter.number(
     right="Of 141 billion weights, 39 billion work on a token, so the name does not tell what a token costs.",
 )
 
+
 # -- 24.3 -----------------------------------------------------------------
-
-
 def random_shares(seed):
     generator = torch.Generator().manual_seed(seed)
     for rows, n, k in ((5, 3, 2), (7, 4, 1), (6, 5, 3)):
@@ -180,8 +177,6 @@ def balance_loss(share, chosen):
 
 
 # -- 24.4 -----------------------------------------------------------------
-
-
 def random_choices(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, e, k, most in ((6, 4, 2, 2), (9, 3, 1, 2), (8, 5, 3, 4)):
@@ -238,8 +233,6 @@ def kept(chosen, n_experts, most):
 
 
 # -- 24.5 -----------------------------------------------------------------
-
-
 def random_experts(seed):
     generator = torch.Generator().manual_seed(seed)
     for rows, width, e, n in ((4, 2, 3, 1), (7, 3, 2, 3), (6, 5, 4, 2), (5, 2, 3, 5), (24, 4, 3, 2)):
