@@ -7,9 +7,7 @@ from support.runs import small_model, texts
 
 from companion.datasets import Corpus, encode_documents
 from companion.tokenization import BPETokenizer
-from companion.training import (
-    save_checkpoint,
-)
+from companion.training import save_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,7 @@ from support.runs import (
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.files.whole_files import STAGED, claim, reading
 from companion.runtime.storage import checkpoints
-from companion.training import (
-    load_checkpoint,
-    save_checkpoint,
-    train,
-)
+from companion.training import load_checkpoint, save_checkpoint, train
 
 # ---------------------------------------- checkpoints
 

@@ -338,10 +338,7 @@ def no_attention():
     [
         (lambda: nn.Linear(3, 3), "model=Linear has no embed; give a GPT of the course"),
         (no_attention, r"model=GPT has no blocks\[1\].attn.n_heads; give a GPT of the course"),
-        (
-            lambda: Talker(filled(MODELS["gpt2"]())),
-            "model=Talker is a model with its tokenizer",
-        ),
+        (lambda: Talker(filled(MODELS["gpt2"]())), "model=Talker is a model with its tokenizer"),
         (lambda: None, "model=NoneType has no embed"),
     ],
 )

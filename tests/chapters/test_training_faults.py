@@ -31,11 +31,7 @@ from companion.runtime.models import devices
 from companion.runtime.storage import checkpoints
 from companion.runtime.training import resuming, sessions
 from companion.tokenization import BPETokenizer
-from companion.training import (
-    load_checkpoint,
-    save_checkpoint,
-    train,
-)
+from companion.training import load_checkpoint, save_checkpoint, train
 
 # ---------------------------------------- faults of issue 13
 

@@ -192,8 +192,7 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
 
 
 @pytest.mark.parametrize(
-    "changed, words",
-    CASES["a run that cannot go on is refused before anything is said of it"],
+    "changed, words", CASES["a run that cannot go on is refused before anything is said of it"]
 )
 def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
     changed, words, trained, capsys, monkeypatch

@@ -93,13 +93,7 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
     path = parts / "parts/1.jsonl.gz"
     whole = path.read_bytes()
     os.truncate(path, len(whole) - 20)
-    fails(
-        capsys,
-        [*PREPARE, "--data", "new"],
-        2,
-        "1.jsonl.gz, after line",
-        "fetch it again",
-    )
+    fails(capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz, after line", "fetch it again")
     assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / "shard-00001.json").exists()
     fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
     fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")

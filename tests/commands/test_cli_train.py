@@ -151,13 +151,7 @@ def rows_of(*lengths):
 def test_the_longest_row_is_the_one_that_training_takes():
     from companion.training import TrainConfig, training_batches
 
-    for lengths, context in (
-        ([7, 30, 12], 40),
-        ([7, 30, 12], 20),
-        ([7, 30, 12], 10),
-        ([16], 16),
-        ([90], 16),
-    ):
+    for lengths, context in (([7, 30, 12], 40), ([7, 30, 12], 20), ([7, 30, 12], 10), ([16], 16), ([90], 16)):
         split = rows_of(*lengths)
         batches = training_batches(split, TrainConfig(context_length=context, batch_size=8))
         widest = max(int((y != -100).sum(1).max()) for (_, y), _ in zip(batches, range(16), strict=False))
@@ -414,8 +408,7 @@ def test_a_long_text_is_not_called_short(prepared):
 
 
 @pytest.mark.parametrize(
-    "argv, eval_every",
-    CASES["a run is evaluated three times at least unless told otherwise"],
+    "argv, eval_every", CASES["a run is evaluated three times at least unless told otherwise"]
 )
 def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
     argv, eval_every, prepared, monkeypatch

@@ -12,9 +12,7 @@ from filelock import FileLock
 from support import servers
 from support.folders import one_line, visible
 
-from companion.datasets import (
-    load_text,
-)
+from companion.datasets import load_text
 from companion.runtime.files import downloads
 from companion.runtime.files.downloads import download
 from companion.tokenization import END_OF_TEXT

@@ -20,12 +20,7 @@ import torch
 from filelock import FileLock
 from support.folders import one_line, visible
 
-from companion.datasets import (
-    Corpus,
-    encode_documents,
-    load_prepared,
-    prepare,
-)
+from companion.datasets import Corpus, encode_documents, load_prepared, prepare
 from companion.runtime.data import prepared
 from companion.runtime.data.prepared import FILES
 from companion.runtime.files import whole_files

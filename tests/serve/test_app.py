@@ -212,12 +212,7 @@ def test_every_text_is_escaped_and_every_tag_closed():
     seen = [Seen(EVIL, 0.25, ((EVIL, 0.25), ("<b>", 0.5)))]
     verdicts = [*judge("Mara ate a key."), village.Verdict(EVIL, "unknown", EVIL)]
     drawn = [mark(EVIL) for mark in (html.plain, html.note, html.alert, html.heading)]
-    drawn += [
-        html.listed([EVIL]),
-        html.judged(verdicts),
-        html.legend(verdicts),
-        html.tokens(EVIL, seen),
-    ]
+    drawn += [html.listed([EVIL]), html.judged(verdicts), html.legend(verdicts), html.tokens(EVIL, seen)]
     drawn += [html.token_table(seen, EVIL), html.class_table([EVIL], [{EVIL: 0.75, "b": 0.25}])]
     for page in drawn:
         tags = Tags(page)

@@ -81,7 +81,6 @@ def test_two_hundred_questions_of_the_village_have_the_same_score(kind, teller, 
     line = capsys.readouterr().out.strip().splitlines()[-1]
     share = re.fullmatch(rf"{kind} +([\d.]+) .+ 200", line)[1]
     assert share == f"{result['acc,none']:.3f}" and 0.6 < result["acc,none"] < 1
-    assert score(teller, exam) == round(200 * result["acc,none"])
     samples = sorted(samples, key=lambda sample: sample["doc_id"])
     theirs = [response[0] for sample in samples for response in sample["resps"]]
     pairs = [(item.prompt, choice) for item in exam.items for choice in item.choices]

@@ -4,28 +4,19 @@ import re
 
 import pytest
 from opened import BOOK, FIRST
-from support.cases import cases
+from support.cases import cases, texts
 
 from companion.book.terms import chapter_terms
 from companion.book.text import read_notebook
 
 CASES = cases(__file__)
+TEXTS = texts(__file__)
 
 WITH_EQUATIONS = BOOK.find("17")
 """A chapter with an equation that is too wide for a phone, and others that are not."""
 BRIGHTNESS = """() => {
   const rgb = getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number);
   return rgb.reduce((a, b) => a + b) / 3;
-}"""
-
-
-SEARCH = """async ([word]) => {
-  const results = document.getElementById("search-results");
-  results.replaceChildren();
-  Search.performSearch(word);
-  while (!/finished/i.test(results.querySelector(".search-summary")?.innerText))
-    await new Promise((soon) => setTimeout(soon, 20));
-  return [...results.querySelectorAll("ul.search li a")].map((link) => link.getAttribute("href"));
 }"""
 
 
@@ -41,7 +32,7 @@ def search(tab):
 
     tab.go("search.html")
     tab.page.route("**/*.html", answer)
-    yield lambda words: tab.page.evaluate(SEARCH, [words])
+    yield lambda words: tab.page.evaluate(TEXTS["SEARCH"], words)
     tab.page.unroute("**/*.html")
 
 
