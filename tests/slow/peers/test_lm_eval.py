@@ -66,8 +66,8 @@ def evaluated(teller, config, **options):
     return found["results"][config["task"]], found["samples"][config["task"]]
 
 
-@pytest.mark.parametrize("kind", ["where-is-the-thing", "where-is-somebody"])
-def test_two_hundred_questions_of_the_village_have_the_same_score(kind, teller, tmp_path, capsys):
+def test_two_hundred_questions_of_the_village_have_the_same_score(teller, tmp_path, capsys):
+    kind = "where-is-somebody"
     exam = exam_of(kind, 200, 0, 1)
     rows = [
         {"prompt": item.prompt, "choices": item.choices, "gold": item.choices.index(item.answer)}
