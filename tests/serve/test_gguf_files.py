@@ -216,10 +216,10 @@ def test_the_chat_template_writes_what_chat_ids_writes():
     assert header["tokenizer.ggml.eot_token_id"] == tokenizer.special_tokens["<|end|>"] == 302
     chat = [{"role": "user", "content": "Who has  the key?\n"}, {"role": "assistant", "content": "Zoë."}]
     for messages, reply in ((chat[:1], True), (chat, False), ([*chat, *chat[:1]], True)):
-        text = render(header["tokenizer.chat_template"], {"add_generation_prompt": reply}, messages)
+        text = render(header["tokenizer.chat_template"], messages, add_generation_prompt=reply)
         assert tokenizer.encode(text, allowed_special="all") == chat_ids(messages, tokenizer, reply)
     with pytest.raises(ValueError, match="the roles user and assistant"):
-        render(header["tokenizer.chat_template"], {}, [{"role": "system", "content": "x"}])
+        render(header["tokenizer.chat_template"], [{"role": "system", "content": "x"}])
 
 
 # ---- what cannot be written ---------------------------------------------------------------
