@@ -201,32 +201,31 @@ def tokenizer_for(plan: Preparation) -> Tokenizer:
         return kind.train(plan.documents, special_tokens=(END_OF_TEXT,))
     documents = plan.documents
     if plan.shards:
-        from companion.runtime.data.shards import SAMPLE_BYTES, sample_of
+        from companion.runtime.data.large_texts import SAMPLE_BYTES, sample_of
 
         documents = sample_of(documents, SAMPLE_BYTES)
     return learned(documents, plan.vocab_size)
 
 
 def write_shards(plan: Preparation, tokenizer: Tokenizer) -> dict:
-    """Tokenize the documents of shards into numbered files."""
+    """Tokenize the documents of shards."""
     from tqdm import tqdm
 
     from companion.datasets import token_stream
-    from companion.runtime.data import shards
+    from companion.runtime.data.large_texts import write_large
     from companion.tokenization import Tokenizer
 
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         try:
-            return shards.write_shards(
+            return write_large(
                 *(plan.folder, plan.documents, tokenizer, token_stream, Tokenizer.load),
                 source=plan.source,
                 val_fraction=plan.val_fraction,
                 processes=plan.processes,
-                shard_bytes=shards.SHARD_BYTES,
-                on_shard=bar.update,
+                on_batch=bar.update,
             )
         except KeyboardInterrupt:
-            said = "stopped; the same command goes on with the shards that are whole"
+            said = "stopped; the same command goes on with what is written"
             raise KeyboardInterrupt(said) from None
 
 
@@ -249,10 +248,10 @@ def report(plan: Preparation, meta: dict) -> None:
         n = meta[split]
         print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
     if plan.shards:
-        from companion.runtime.data.shards import said
+        from companion.runtime.data.large_texts import counted
 
-        why = f", left out: {said(meta['left_out'])}" if meta["left_out"] else ""
-        print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
+        why = f", left out: {counted(meta['left_out'])}" if meta["left_out"] else ""
+        print(f"{meta['n_read']:,} documents read{why}")
     print(f"Prepared in {plan.folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if plan.source == "village" else ["--preset", "text"]
     if plan.model:

@@ -10,8 +10,8 @@ from support.command_line import TINY, fails
 
 from companion.cli import main
 from companion.datasets import load_prepared
-from companion.runtime.data import shards
-from companion.runtime.data.prepared import BEGUN
+from companion.runtime.data import large_texts
+from companion.runtime.data.prepared import BEGUN, STATE
 from companion.village import load_split
 
 CASES = cases(__file__)
@@ -27,12 +27,13 @@ def lines(documents, column="text"):
 
 @pytest.fixture
 def parts(here, monkeypatch):
-    """A working directory with two shards, which make several, as small ones are."""
+    """A working directory with two shards, of which small batches are taken."""
     (here / "parts").mkdir()
     (here / "parts/0.jsonl").write_bytes(lines(STORIES[:70]))
     (here / "parts/1.jsonl.gz").write_bytes(gzip.compress(lines(["Hm.", *STORIES[60:]])))
-    monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
-    monkeypatch.setattr(shards, "SAMPLE_BYTES", 25_000)
+    monkeypatch.setattr(large_texts, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(large_texts, "SAVE_EVERY", 1)
+    monkeypatch.setattr(large_texts, "SAMPLE_BYTES", 25_000)
     return here
 
 
@@ -40,7 +41,7 @@ def parts(here, monkeypatch):
 def test_from_shards_to_a_model(parts, capsys):
     assert main(PREPARE) == 0
     out = capsys.readouterr().out
-    assert "131 documents read, left out: 10 duplicate, 1 too short; shards: 6" in out
+    assert "131 documents read, left out: 10 duplicate, 1 too short\n" in out
     assert "companion train --preset text --data runs" in out
     corpus = load_prepared(DATA)
     assert len(corpus.train.starts) + len(corpus.val.starts) - 2 == 120
@@ -60,7 +61,7 @@ def test_a_column_the_first_documents_and_two_processes(parts, capsys):
     argv = ["prepare", "b.jsonl", "--column", "body", "--documents", "50", "--vocab-size", "300"]
     for processes, folder in (("1", "runs/data/b"), ("2", "two")):
         assert main([*argv, "--processes", processes, "--data", folder]) == 0
-        assert "50 documents read; shards: 3" in capsys.readouterr().out
+        assert "50 documents read\n" in capsys.readouterr().out
     one, two = (json.loads((parts / f / "meta.json").read_text()) for f in ("runs/data/b", "two"))
     assert one == two and one["source"].endswith("b.jsonl, column body, the first 50 documents")
     fails(capsys, [*argv[:-4], "--documents", "51"], 2, "holds the data of", "--overwrite")
@@ -93,8 +94,8 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
     path = parts / "parts/1.jsonl.gz"
     whole = path.read_bytes()
     os.truncate(path, len(whole) - 20)
-    fails(capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz, after line", "fetch it again")
-    assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / "shard-00001.json").exists()
+    fails(capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz is cut off or damaged after row", "mend it")
+    assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / STATE).exists()
     fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
     fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")
     path.write_bytes(whole)
@@ -106,16 +107,16 @@ def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
 
 
 def test_ctrl_c_says_that_nothing_is_lost(parts, capsys, monkeypatch):
-    write, calls = shards._write_shard, []
+    encode, calls = large_texts.Encoder.encode, []
 
     def pressed(*args):
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return write(*args)
+        return encode(*args)
 
-    monkeypatch.setattr(shards, "_write_shard", pressed)
-    fails(capsys, PREPARE, 130, "stopped; the same command goes on with the shards that are whole")
+    monkeypatch.setattr(large_texts.Encoder, "encode", pressed)
+    fails(capsys, PREPARE, 130, "stopped; the same command goes on with what is written")
     assert main(PREPARE) == 0 and len(calls) == 1 + 6
 
 
@@ -131,12 +132,10 @@ def test_other_text_needs_overwrite_both_ways(parts, capsys):
     assert main([*PREPARE, "--data", "d"]) == 0
     fails(capsys, ["prepare", "mine.txt", "--data", "d"], 2, "d holds the data of", "parts")
     assert main(["prepare", "mine.txt", "--data", "d", "--overwrite"]) == 0
-    assert not (parts / "d/shard-00000.json").exists() and load_prepared("d").meta["source"].endswith(
-        "mine.txt"
-    )
+    assert load_prepared("d").meta["source"].endswith("mine.txt")
     fails(capsys, [*PREPARE, "--data", "d"], 2, "d holds the data of", "mine.txt")
     assert main([*PREPARE, "--data", "d", "--overwrite"]) == 0
-    assert not (parts / "d/train.bin").exists() and "shards" in load_prepared("d").meta
+    assert load_prepared("d").meta["n_read"] == 131
 
 
 @pytest.mark.gate

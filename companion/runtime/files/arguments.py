@@ -6,7 +6,6 @@ from numbers import Real
 
 import numpy as np
 
-from companion.runtime.data.long_rows import LongRow
 from companion.runtime.text.tokenizer import whole
 
 
@@ -43,14 +42,12 @@ def at_most(name: str, value: int, limit: str, most: int) -> None:
         raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
 
 
-def token_row(tokens) -> np.ndarray | LongRow:
+def token_row(tokens) -> np.ndarray:
     """tokens, (N,) integers of any kind, as an array: without a copy where they are one, mapped or not.
-
-    A LongRow, which is sliced like one, stays what it is.
 
     Raises TypeError for text, for fractions, and for a table of tokens.
     """
-    row = tokens if isinstance(tokens, LongRow) else np.asarray(tokens)
+    row = np.asarray(tokens)
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
         kind = f"{row.dtype} of shape {row.shape}"
         raise TypeError(f"tokens must be one row of whole numbers, not {kind}; encode a text first")
