@@ -14,7 +14,6 @@ from companion.runtime.files.whole_files import folder_for, leave_no_lock
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.gguf_reader import is_gguf
-from companion.runtime.storage.gguf_reader import library as gguf_library
 from companion.runtime.storage.hub import SMALL
 from companion.runtime.storage.model_names import (
     check_floats,
@@ -114,7 +113,6 @@ def check_shape(form: str, config) -> None:
     if form == "hf":
         write_shape(config)
     elif form == "gguf":
-        gguf_library()
         gguf_files.shape_in_gguf(config)
     else:
         onnx_graphs.libraries()

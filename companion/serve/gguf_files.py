@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
 import torch
 
 from companion.pretrained import FAMILIES
 from companion.runtime.files.whole_files import new_file
-from companion.runtime.storage.gguf_reader import GGUFFile, architecture_number, library
+from companion.runtime.storage.gguf_reader import GGUFFile
 from companion.runtime.storage.public_configs import family_of, model_type_of
 from companion.runtime.text.gguf_tokenizers import tokenizer_to_gguf
 
@@ -32,11 +33,12 @@ def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[st
     not, such as swift's shifts or an adapter, and a tokenizer whose rule of cutting text is not in PRE;
     ImportError without the library.
     """
-    gguf, header = library(), gguf_header(model.config, tokenizer, kind)
+    header = gguf_header(model.config, tokenizer, kind)
     check_parts(model)
     n = model.config.n_layers
     architecture = header["general.architecture"]
-    names = gguf.get_tensor_name_map(architecture_number(gguf, architecture), n)
+    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    names = gguf.get_tensor_name_map(numbers[architecture], n)
     with new_file(path) as new:
         writer = gguf.GGUFWriter(new, architecture)
         for key, value in header.items():

@@ -1,7 +1,7 @@
 """Which model a name means: a folder of ours, one in Hugging Face's layout, a GGUF file, a model of an
 installed package, or a model of the hub.
 
-Builders, families and the reader of our tokenizers are handed in: this module knows no chapter.
+Builders, families and the reader of our tokenizers are handed in, because the chapters build on this room.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,45 +28,42 @@ from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerpri
 from companion.runtime.text.gguf_tokenizers import tokenizer_from_gguf
 from companion.runtime.text.hugging_face import read_tokenizer
 
-RUN_OF_MINE = Path("runs/data/mine")
 PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
 """What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
 
 
 def is_public(name: str | Path) -> bool:
-    """Whether a name is of a public model, and not of a folder of ours.
+    """Return whether a name is of a public model, and not of a folder of ours.
 
     That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
-    Whatever else there is, or is missing, is taken for a folder of ours.
     """
     folder = at_home(name)
-    if is_gguf(folder) or is_installable(name):
-        return True
-    return is_hub_name(folder.as_posix()) or "model_type" in json_object(folder / CONFIG)
+    alone = is_gguf(folder) or is_installable(name)
+    return alone or is_hub_name(folder) or "model_type" in json_object(folder / CONFIG)
 
 
 def has_weights(name: str | Path) -> bool:
-    """Whether a name is of a model, and not only of a tokenizer."""
+    """Return whether a name is of a model, and not only of a tokenizer."""
     return is_public(name) or holds_model(name)
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder holds a public model and nothing else: what an export may replace."""
+    """Return whether a folder holds a public model and nothing else: what an export may replace."""
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     return is_public(folder) and names <= {*SMALL, WEIGHTS}
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:
-    """The folder of a model, ours or public, or its GGUF file.
+    """Return the folder of a model, ours or public, or its GGUF file. What the hub has is fetched once.
 
-    The hub is asked, and what it has is fetched, once.
-    Raises ValueError, in one line, for a revision of what is on this machine, which has none, and what
-    find_model raises; ImportError for a model whose package is not installed.
+    Raises:
+        ValueError: In one line, for a revision of what is on this machine, and as find_model.
+        ImportError: For a model whose package is not installed.
     """
     path = at_home(name)
     alone = is_gguf(path) or is_installable(name)
     if is_public(name) and not alone:
-        return public_folder(name, revision)
+        return find_model(name, revision)
     if revision is not None:
         rule = f"is for models of the hub, and {name} is {'a file' if alone else 'a folder'}; leave it out"
         raise ValueError(f"revision={revision!r} {rule}")
@@ -75,19 +72,16 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
     return path if alone else Path(name)
 
 
-def public_folder(name: str | Path, revision: str | None = None) -> Path:
-    """As find_model; where the library is missing that asks the hub, the error also says what is not here."""
-    try:
-        return find_model(name, revision)
-    except ImportError as error:
-        raise ImportError(f"no folder {name} is here, and {error}") from None
-
-
 def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
-    """The configuration of the model in a folder or a GGUF file, and its builder. No weight is read.
+    """Return the configuration of the model in a folder or a GGUF file, and its builder. No weight is read.
 
-    builders: as in read_model. families: of public models, by architecture, with config and build.
-    Raises ValueError, in one line, for what is missing, damaged or of an unknown kind.
+    Args:
+        folder: The folder or file.
+        builders: As in read_model.
+        families: Of public models, by architecture, with config and build.
+
+    Raises:
+        ValueError: In one line, for what is missing, damaged or of an unknown kind.
     """
     if is_gguf(folder):
         return gguf_shape(GGUFFile(folder), families)
@@ -102,23 +96,23 @@ def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, C
 
 
 def check_floats(option: str, folder: Path) -> None:
-    """ValueError where the folder's model has integers for weights (chapter 19), which cannot learn."""
+    """Raise ValueError where the model has integers for weights (chapter 19), which cannot learn."""
     if not is_public(folder) and "quantization" in read_config(folder):
         raise ValueError(f"{option}={folder} is quantized; name the model that it was made of")
 
 
 def provenance_of(name: str | Path, folder: Path) -> dict:
-    """Where a model's weights came from: what its folder or its GGUF file says, or as origin_of."""
+    """Return where a model's weights came from: by its folder or GGUF file, or as origin_of."""
     if is_gguf(folder):
         header = GGUFFile(folder).header
-        said = {"model": header.get("general.name"), "licence": header.get("general.license")}
-        more = {"file": folder.name} | {key: value for key, value in said.items() if value is not None}
-        return origin_of(name, folder) | more
+        keys = {"model": "general.name", "licence": "general.license"}
+        known = {name: header[key] for name, key in keys.items() if key in header}
+        return origin_of(name, folder) | {"file": folder.name} | known
     return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
 
 
 def origin_of(name: str | Path, folder: Path) -> dict:
-    """A model as others begin with it: its name; the hub's commit, or the steps and the origin of ours."""
+    """Return a model as others begin with it: its name; the hub's commit, or the steps and origin of ours."""
     if is_public(folder):
         more = {"commit": folder.name} if folder.parent.name == "snapshots" else {}
     else:
@@ -128,7 +122,7 @@ def origin_of(name: str | Path, folder: Path) -> dict:
 
 
 def lasting_name(name: str | Path, folder: Path) -> Path:
-    """A name by which a model is found again from any folder: a package's model keeps its own."""
+    """Return a name by which a model is found from any folder: a package's model keeps its own."""
     return Path(name) if is_installable(name) else folder.resolve()
 
 
@@ -136,16 +130,19 @@ def lasting_name(name: str | Path, folder: Path) -> Path:
 
 
 def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
-    """The tokenizer of a model, ours, public or in a GGUF file; also of a folder that holds nothing else.
+    """Return the tokenizer of a model, ours, public or in a GGUF file; also of a folder with nothing else.
 
-    load: from the path of our tokenizer.json to the tokenizer. kinds: other names that --tokenizer knows.
+    Args:
+        name: The model, or the folder.
+        load: From the path of our tokenizer.json to the tokenizer.
+        kinds: Other names that --tokenizer knows.
     """
     folder = at_home(name)
     if is_gguf(folder) or is_installable(name):
         folder = folder_of(name)
         return tokenizer_from_gguf(GGUFFile(folder).header, folder)
-    if is_hub_name(folder.as_posix()):
-        folder = public_folder(name)
+    if is_hub_name(folder):
+        folder = find_model(name)
     elif not folder.is_dir():
         known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
         raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
@@ -156,7 +153,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
 
 
 def same_tokenizer(a: Any, b: Any) -> bool:
-    """Whether two tokenizers number texts alike: by their fingerprints, or, for two kinds, by their tokens.
+    """Return whether two tokenizers number texts alike: by fingerprint, or, for two kinds, by their tokens.
 
     GPT-2's, which chapter 1 takes from tiktoken, is the same as that of its folder on the hub.
     """
@@ -172,14 +169,15 @@ def same_tokenizer(a: Any, b: Any) -> bool:
 
 
 def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
-    """ValueError, with the command that helps, where data were not prepared with the tokenizer of a model."""
+    """Raise ValueError, with the command that helps, where data are of another tokenizer than a model's."""
     if same_tokenizer(tokenizer, prepared):
         return
-    taken, texts = Path(name).as_posix(), source.split(", ")
-    why = f"--data={data} was prepared with another tokenizer than that of --init={taken}"
+    texts = source.split(", ")
+    why = f"--data={data} was prepared with another tokenizer than that of --init={Path(name).as_posix()}"
     if source == "village":
-        why, data = "the village has a tokenizer of its own, so prepare a text of yours", RUN_OF_MINE
+        why = "the village has a tokenizer of its own, so prepare a text of yours"
+        data = Path("runs/data/mine")
     if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
         texts = ["my.txt"]
-    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", taken, "--overwrite"]
-    raise ValueError(f"{why}; run {as_typed(*command)}")
+    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", Path(name).as_posix()]
+    raise ValueError(f"{why}; run {as_typed(*command, '--overwrite')}")

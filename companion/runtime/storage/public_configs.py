@@ -27,75 +27,68 @@ LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 
 
 def read_shape(source: Path) -> tuple[str, dict]:
-    """The family ("gpt2", "llama" or "neox") and the fields of our configuration that a config.json says.
+    """Return the family ("gpt2", "llama" or "neox") and the fields of our configuration in a config.json.
 
-    Raises ValueError, in one line, for a damaged file, a model_type that is not known, a missing field,
-    and one whose value our parts cannot compute.
+    Raises:
+        ValueError: In one line, for a damaged file, a model_type that is not known, a missing field, and one
+            whose value our parts cannot compute.
     """
     try:
-        theirs = read_json(source, "copy the folder again")
-    except OSError:
-        theirs = None
-    if not isinstance(theirs, dict):
-        raise ValueError(f"{source} is not a whole config.json; copy the folder again")
-    try:
-        return shape_in(theirs, source)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{source} is damaged ({error!r:.80}); copy the folder again") from None
+        return shape_in(read_json(source, "copy the folder again"))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        problem = str(error).removeprefix(f"{source} ")
+        raise ValueError(f"{source} cannot be read ({problem:.250}); take another model") from None
 
 
-def shape_in(theirs: dict, source: Path) -> tuple[str, dict]:
-    """As read_shape, of the object that the file holds, whose values may be of any type."""
+def shape_in(theirs: dict) -> tuple[str, dict]:
+    """Return what read_shape does, of the object in the file."""
     kind = theirs.get("model_type")
     if kind not in FIELDS:
-        known = ", ".join(FIELDS)
-        raise ValueError(f"{source}: model_type={kind!r:.40} is not known; there are {known}")
+        raise ValueError(f"model_type={kind!r:.40} is not known; there are {', '.join(FIELDS)}")
     for name, values in KINDS[kind]["only"].items():
         if theirs.get(name, values[0]) not in values:
             rule = f"must be {values[0]!r}: our parts compute nothing else"
-            raise ValueError(f"{source}: {name}={theirs[name]!r:.60} {rule}")
-    found = {}
-    for ours, name in FIELDS[kind].items():
-        value = theirs.get(name, KINDS[kind]["usual"].get(name))
-        if value is None and ours not in OPTIONAL:
-            raise ValueError(f"{source} lacks {name!r}; copy the folder again")
-        if value is not None:
-            found[ours] = value
+            raise ValueError(f"{name}={theirs[name]!r:.60} {rule}")
+    found = {ours: theirs.get(name, KINDS[kind]["usual"].get(name)) for ours, name in FIELDS[kind].items()}
+    found = {ours: value for ours, value in found.items() if value is not None}
+    if missing := [name for ours, name in FIELDS[kind].items() if ours not in {*found, *OPTIONAL}]:
+        raise ValueError(f"it lacks {missing[0]!r}")
     found |= {"qwen2": {"qkv_bias": True}, "qwen3": {"qk_norm": True}}.get(kind, {})
     layers = set(theirs.get("layer_types") or [])
     if layers - {"sliding_attention" if "window" in found else "full_attention"}:
-        kinds = ", ".join(sorted(layers))
-        raise ValueError(f"{source}: layer_types has {kinds:.80}; our layers are all alike")
+        raise ValueError(f"layer_types has {', '.join(sorted(layers)):.80}; our layers are all alike")
     if kind != "gpt2":
-        found |= read_rope(theirs, source, kind)
+        found |= read_rope(theirs, kind)
     return KINDS[kind]["family"], found
 
 
-def read_rope(theirs: dict, source: Any, kind: str) -> dict:
-    """The fields about rotary positions, from a file of today or of before 2025."""
-    said = (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
-    theta = said.get("rope_theta", theirs.get("rope_theta", theirs.get("rotary_emb_base", 10000.0)))
-    form = said.get("rope_type", said.get("type", "default"))
-    if not isinstance(theta, (int, float)):
-        raise TypeError(f"rope_theta is {theta!r:.40}")
+def read_rope(theirs: dict, kind: str) -> dict:
+    """Return the fields about rotary positions, from a file of today or of before 2025."""
+    given = (theirs.get("rope_scaling") or {}) | (theirs.get("rope_parameters") or {})
+    theta = given.get("rope_theta", theirs.get("rope_theta", theirs.get("rotary_emb_base", 10000.0)))
+    form = given.get("rope_type", given.get("type", "default"))
     found = {"rope_theta": float(theta)}
     if kind == "gpt_neox":
-        found["rope_share"] = float(said.get("partial_rotary_factor", theirs.get("rotary_pct", 0.25)))
-    if form == "llama3" and kind != "gpt_neox" and LLAMA3.items() <= said.items():
-        length = said["original_max_position_embeddings"]
-        return found | {"rope_factor": float(said["factor"]), "rope_original": length}
+        found["rope_share"] = float(given.get("partial_rotary_factor", theirs.get("rotary_pct", 0.25)))
+    if form == "llama3" and kind != "gpt_neox" and LLAMA3.items() <= given.items():
+        length = given["original_max_position_embeddings"]
+        return found | {"rope_factor": float(given["factor"]), "rope_original": length}
     if form != "default":
-        raise ValueError(f"{source}: rope scaling {said!r:.200} is none that RoPE has: default, or Llama 3's")
+        raise ValueError(f"rope scaling {given!r:.150} is none that RoPE has: default, or Llama 3's")
     return found
 
 
 def write_shape(config: Any, tokenizer: Tokenizer | None = None) -> dict:
-    """The config.json of a model with this configuration.
+    """Return the config.json of a model with this configuration.
 
-    tokenizer: says which ids begin and end a text; without one, the file says that none do. (Were they left
-    out, transformers would take its own models'.) Where it was read with a model, they are as that model's
-    config.json had them. Raises ValueError, in one line, for a model of a shape
-    that no other engine has.
+    Args:
+        config: The configuration.
+        tokenizer: It gives the ids that begin and end a text, as its model's config.json had them where it
+            was read with one. Without a tokenizer the file has None for them: were they left out,
+            transformers would take its own models'.
+
+    Raises:
+        ValueError: In one line, for a model of a shape that no other engine has.
     """
     kind = model_type_of(config)
     found = {"model_type": kind, "architectures": [KINDS[kind]["class"]]}
@@ -128,45 +121,43 @@ def family_of(config: Any) -> str:
 
 
 def model_type_of(c: Any) -> str:
-    """The model_type whose parts a configuration's model has. ValueError where there is none."""
+    """Return the model_type whose parts a configuration's model has. ValueError where there is none."""
     if c.architecture in ("gpt2", "neox"):
         return {"gpt2": "gpt2", "neox": "gpt_neox"}[c.architecture]
-    if c.architecture == "experts":
-        remedy = "train one with --architecture storyteller"
-        raise ValueError(f"architecture=experts has no place in files for other engines here; {remedy}")
-    if c.shift:
-        remedy = "train one with --architecture storyteller"
-        raise ValueError(f"architecture={c.architecture}: no other engine has its shifts; {remedy}")
+    if c.architecture == "experts" or c.shift:
+        rule = "has experts or shifts, which no other engine has; train one with --architecture storyteller"
+        raise ValueError(f"architecture={c.architecture} {rule}")
     asked = {"qwen3": c.qk_norm, "qwen2": c.qkv_bias, "mistral": c.window is not None}
     kinds = [kind for kind, is_so in asked.items() if is_so]
     if len(kinds) > 1:
-        has = f"qk_norm={c.qk_norm}, qkv_bias={c.qkv_bias} and window={c.window}"
-        raise ValueError(f"architecture={c.architecture}: no public family has {has} at once")
+        raise ValueError(f"architecture={c.architecture}: no public family is {' and '.join(kinds)} at once")
     return kinds[0] if kinds else "llama"
 
 
 def check_names(family: Any, wanted: Collection[str], files: Mapping[str, Path]) -> dict[str, str]:
-    """Each wanted name -> the name under which a file has it: with the family's prefix, or without.
+    """Return the name under which the files have each wanted tensor: with the family's prefix, or without.
 
-    A head that repeats the token rows, in the file of a tied model, is no surplus. Raises ValueError, in one
-    line, for tensors that lack, and for those that have no place in the model.
+    A head that repeats the token rows, in the file of a tied model, is no surplus.
+
+    Raises:
+        ValueError: In one line, for tensors that are missing, or have no place in the model.
     """
     first = next(iter(family.names))
     prefix = first.split(".")[0] + "."
-    full = (prefix, *HEADS)
-    stored = {name if name.startswith(full) else prefix + name: name for name in files}
-    folder = next(iter(files.values())).parent if files else "the folder"
-    lacking = sorted(set(wanted) - stored.keys())
+    stored = {name if name.startswith((prefix, *HEADS)) else prefix + name: name for name in files}
     strange = {name for name in stored.keys() - set(wanted) if not name.endswith(NO_WEIGHTS)}
-    rows = f"{first}.weight"
     for head in strange & set(HEADS):
-        if rows in stored and same_tensor(files, stored[head], stored[rows]):
+        rows = stored.get(f"{first}.weight")
+        if rows is not None and same_tensor(files, stored[head], rows):
             strange = strange - {head}
+    lacking = sorted(set(wanted) - stored.keys())
     for names, problem in [(lacking, "is missing"), (sorted(strange), "has, without a place in this model,")]:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            which = ", ".join(names[:3]) + more
-            raise ValueError(f"{folder} {problem} {which}; it is of another model, or not whole")
+            where = next(iter(files.values())).parent
+            raise ValueError(
+                f"{where} {problem} {', '.join(names[:3])}{more}; it is of another model, or not whole"
+            )
     return stored
 
 
