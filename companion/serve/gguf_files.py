@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from companion.pretrained import FAMILIES
-from companion.runtime.files.whole_files import new_file
+from companion.runtime.files.atomic import new_file
 from companion.runtime.storage.gguf_reader import GGUFFile, architecture_number, library
 from companion.runtime.storage.public_configs import family_of, model_type_of
 from companion.runtime.text.gguf_tokenizers import tokenizer_to_gguf

@@ -26,7 +26,7 @@ from companion.runtime.data.filters import deduplicated, digest, refused_by
 from companion.runtime.data.long_rows import LongRow
 from companion.runtime.data.prepared import BEGUN, begun_source, sum_of
 from companion.runtime.data.shards import sample_of, write_shards
-from companion.runtime.files.whole_files import claim, reading
+from companion.runtime.files.atomic import claim
 from companion.tokenization import BPETokenizer, Tokenizer
 from companion.training import TrainConfig, evaluate, training_batches
 from companion.village import load_split
@@ -269,7 +269,7 @@ def test_arguments_out_of_range(bpe, tmp_path, options, words):
 
 
 def test_a_folder_that_another_process_writes(bpe, tmp_path):
-    code = "import sys; from companion.runtime.files.whole_files import claim\n"
+    code = "import sys; from companion.runtime.files.atomic import claim\n"
     code += f"with claim({str(tmp_path)!r}): print(flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1) as other:
         other.stdout.readline()
@@ -403,8 +403,7 @@ def test_killed_at_any_moment_and_run_again(whole, bpe, tmp_path):
             else:
                 time.sleep(draw.uniform(0.05, 0.5))
             child.kill()
-        with reading(out):  # what was to be moved to its place is moved now
-            complete = (out / "meta.json").exists()
+        complete = (out / "meta.json").exists()
         done = N if complete else whole_shards(out)
         assert held(out) == (held(whole) if complete else {}) and done > 0
     calls = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from companion.runtime.data.shard_names import is_shard
 from companion.runtime.data.streams import rows
-from companion.runtime.files.whole_files import write_whole
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.text.chat_templates import check_messages
 from companion.runtime.text.documents import check_utf8
 from companion.runtime.text.tokenizer import whole
@@ -98,7 +98,7 @@ def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str
         raise ValueError(f"form={form!r} must be one of {', '.join(FORMS)}")
     made = _WRITTEN[form]
     lines = [json.dumps(made(one, i), ensure_ascii=False) + "\n" for i, one in enumerate(conversations)]
-    write_whole(path, "".join(lines))
+    write_atomic(path, "".join(lines))
 
 
 def _json(path: Path) -> list[tuple[str, object]]:

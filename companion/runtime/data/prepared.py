@@ -24,7 +24,7 @@ import numpy as np
 
 from companion.runtime.data.long_rows import LongRow
 from companion.runtime.files.arguments import as_documents, at_least_one
-from companion.runtime.files.whole_files import COMMITTED, claim, reading, staged
+from companion.runtime.files.atomic import claim, staged
 from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 
 FILES = tuple("train.bin train_starts.npy val.bin val_starts.npy tokenizer.json meta.json".split())
@@ -173,15 +173,14 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable) -> Corpus:
         if (folder / BEGUN).is_dir():
             raise ValueError(f"folder='{folder}' is not prepared to its end; run the same prepare to go on")
         raise ValueError(f"folder='{folder}' lacks meta.json; run prepare to make it")
-    with reading(folder):
-        _check_there(folder, ["tokenizer.json", "meta.json"])
-        meta = _read_meta(folder / "meta.json")
-        if "shards" in meta:
-            splits = _open_shards(folder, meta)
-        else:
-            _check_there(folder, FILES)
-            splits = [_open_split(folder, name, meta) for name in PARTS]
-        tokenizer = load_tokenizer(folder / "tokenizer.json")
+    _check_there(folder, ["tokenizer.json", "meta.json"])
+    meta = _read_meta(folder / "meta.json")
+    if "shards" in meta:
+        splits = _open_shards(folder, meta)
+    else:
+        _check_there(folder, FILES)
+        splits = [_open_split(folder, name, meta) for name in PARTS]
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
     _check_tokenizer(folder, tokenizer, meta, splits)
     return Corpus(*splits, tokenizer, meta)
 
@@ -196,11 +195,10 @@ def prepared_meta(folder: str | Path) -> dict:
     folder = Path(folder)
     if not is_prepared(folder):
         return {}
-    with reading(folder):
-        try:
-            return _read_meta(folder / "meta.json")
-        except (ValueError, FileNotFoundError):
-            return {}
+    try:
+        return _read_meta(folder / "meta.json")
+    except (ValueError, FileNotFoundError):
+        return {}
 
 
 def begun_source(folder: str | Path) -> str | None:
@@ -218,9 +216,8 @@ def _check_there(folder: Path, names) -> None:
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether a set is in its place or on its way there; asked first, as no other folder is to be locked."""
-    meta = folder / "meta.json"
-    return meta.exists() or (folder / COMMITTED).exists() or meta.exists()  # it may just have arrived
+    """Return whether a folder holds prepared text."""
+    return (folder / "meta.json").exists()
 
 
 def _write_split(folder: Path, name: str, documents: list[str], pieces) -> tuple[str, dict]:

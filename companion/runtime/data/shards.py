@@ -31,7 +31,7 @@ import numpy as np
 from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, Stream, as_json, shard_files, sum_of, sweep
 from companion.runtime.files.arguments import as_documents, number, whole_number
-from companion.runtime.files.whole_files import claim, staged, write_whole
+from companion.runtime.files.atomic import claim, staged, write_atomic
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 
 SHARD_BYTES = 2**26  # UTF-8 bytes of the text that becomes a shard: some 15 million tokens, 30 MB
@@ -107,7 +107,7 @@ def write_shards(
                 on_shard(n_bytes)
             abouts = [abouts[index] for index in sorted(abouts)]
             meta = _meta(job, abouts, tokenizer.vocab_size)
-            write_whole(new / "meta.json", as_json(meta))
+            write_atomic(new / "meta.json", as_json(meta))
             names = {"tokenizer.json", "meta.json"}
             names |= {name for index in range(len(abouts)) for name in shard_files(index).values()}
             for path in new.iterdir():  # of a text that was begun and changed; of a write that was cut off
@@ -259,13 +259,13 @@ def _write_shard(job: Job, tokenizer, chunk: Chunk) -> tuple[int, int, dict]:
         tokens = np.concatenate([*pieces, np.empty(0, about["dtype"])])
         starts = np.cumsum([len(piece) for piece in pieces], dtype=np.int64) - 1
         data, places = tokens.tobytes(), _npy(starts)
-        write_whole(job.folder / names[part], data)
-        write_whole(job.folder / names[f"{part}_starts"], places)
+        write_atomic(job.folder / names[part], data)
+        write_atomic(job.folder / names[f"{part}_starts"], places)
         n_bytes = sum(len(document.encode()) + 1 for document in documents)
         about[part] = {"n_tokens": len(tokens), "n_documents": len(documents), "n_bytes": n_bytes}
         about[part]["sha256"] = hashlib.sha256(data).hexdigest()
         about[part]["starts_sha256"] = hashlib.sha256(places).hexdigest()
-    write_whole(job.folder / names["about"], as_json(about))
+    write_atomic(job.folder / names["about"], as_json(about))
     return chunk.index, chunk.n_bytes, about
 
 

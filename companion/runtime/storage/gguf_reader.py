@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from companion.runtime.files.whole_files import check_regular
+from companion.runtime.files.atomic import check_regular
 
 SUFFIX, MAGIC = ".gguf", b"GGUF"
 INSTALL = "pip install -e '.[serve]'"

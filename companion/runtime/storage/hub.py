@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from companion.runtime.files.whole_files import at_home, read_json
+from companion.runtime.files.atomic import expand_user, read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SMALL = (
@@ -56,7 +56,7 @@ def find_model(
     if not isinstance(name, (str, os.PathLike)):
         raise TypeError(f"model={name!r:.40} must be a folder, or a name such as openai-community/gpt2")
     text = name.as_posix() if isinstance(name, Path) else os.fspath(name)
-    folder = at_home(text)
+    folder = expand_user(text)
     if text and _exists(folder):
         if revision is not None:
             rule = f"is for models of the hub, and {text} is a folder here; leave it out"
@@ -70,7 +70,7 @@ def find_model(
 
 def is_hub_name(text: str) -> bool:
     """Whether this is a model's name on the hub: see find_model. No network is asked."""
-    if _exists(at_home(text)):
+    if _exists(expand_user(text)):
         return False  # for "", too
     owner, slash, rest = text.partition("/")
     parts = re.fullmatch(r"[\w.-]+", owner, re.ASCII) and re.fullmatch(r"[\w.-]+", rest, re.ASCII)

@@ -18,8 +18,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files import whole_files
-from companion.runtime.files.whole_files import write_whole
+from companion.runtime.files import atomic
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.generation.generation_configs import FILE as GENERATION
 from companion.runtime.generation.generation_configs import named_ids, named_sampling
 from companion.runtime.storage.hub import CONFIG as MODEL
@@ -47,7 +47,6 @@ SPACES = " \t\n\r\f\v▁"
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 MARK = 12  # private characters in a mark: there are 6,400 to the power of 12 of them
 _ONE_AT_A_TIME = threading.Lock()
-MOST_TEMPLATE = 2**20  # the largest chat_template.jinja that is read, in bytes
 
 
 class PublicTokenizer(Tokenizer, kind="public"):
@@ -258,7 +257,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
     template = None
     if (folder / TEMPLATE).exists():
         try:
-            template = whole_files.read_regular(folder / TEMPLATE, MOST_TEMPLATE).decode()
+            template = atomic.read_regular(folder / TEMPLATE).decode()
         except UnicodeDecodeError:
             raise ValueError(f"{folder / TEMPLATE} is no text; fetch it again") from None
         template = template.replace("\r\n", "\n").replace("\r", "\n")
@@ -310,19 +309,19 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     """
     folder, (file, config, template) = Path(folder), tokenizer_files(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / FILE, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
-    write_whole(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+    write_atomic(folder / FILE, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
+    write_atomic(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
     if template is not None:
-        write_whole(folder / TEMPLATE, template)
+        write_atomic(folder / TEMPLATE, template)
     else:
         (folder / TEMPLATE).unlink(missing_ok=True)
     if tokenizer.generation and tokenizer.generation != tokenizer.model_ids:
-        write_whole(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
+        write_atomic(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
 
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file; {} where there is none. ValueError, with its name, for a damaged file."""
-    return whole_files.read_object(path, "fetch it again") if path.exists() else {}
+    return atomic.read_json(path, "fetch it again") if path.exists() else {}
 
 
 def check_file(file: dict) -> dict:

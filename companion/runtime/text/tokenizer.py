@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import regex
 
-from companion.runtime.files.whole_files import read_regular, write_whole
+from companion.runtime.files.atomic import read_regular, write_atomic
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -201,7 +201,7 @@ class Tokenizer:
         state = {name: getattr(self, name) for name in ("kind", *self.fields)}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # JSON has no bytes; latin-1 has a character for each of the 256, so bytes become text and come back
-        write_whole(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
+        write_atomic(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
