@@ -16,7 +16,7 @@ import torch
 
 from companion import load
 from companion.datasets import encode_documents
-from companion.runtime.files.whole_files import staged
+from companion.runtime.files.atomic import staged
 from companion.runtime.storage.checkpoints import read_config, write_model
 from companion.training import evaluate
 from companion.village import DATA, load_split

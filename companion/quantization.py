@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from companion.gpt import GPT
 from companion.lora import linear_layers, replace_linear, swap
 from companion.runtime.files.arguments import finite, whole_number
-from companion.runtime.files.whole_files import staged
+from companion.runtime.files.atomic import staged
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.models.int8_products import int8_product
 from companion.runtime.models.quantization_checks import check_places, check_quantizable, narrowed

@@ -18,7 +18,7 @@ from torch import nn
 from companion.datasets import Split, bits_per_byte, document_rows, random_batches, row_starts
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.files.arguments import finite
-from companion.runtime.files.whole_files import staged
+from companion.runtime.files.atomic import staged
 from companion.runtime.models.devices import autocast, move, pick_device, pick_dtype
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.storage.checkpoints import read_model, write_model

@@ -37,11 +37,11 @@ from companion.runtime.data.labelled_texts import (
     hold_out_by_class,
     read_labelled,
 )
-from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
 from companion.runtime.storage.model_names import folder_of, lasting_name, origin_of
-from companion.runtime.training.run_folders import holds_only
 from companion.show import classes as pictures
 from companion.show import plots
 from companion.training import TrainConfig, Trainer
@@ -191,7 +191,7 @@ def do_finetune(plan: ClassifierPlan) -> ClassifierResult:
         points = (found.confidence, found.accuracy, found.count)
         plots.save(plan.output / "calibration.png", pictures.reliability, *points)
         report = {name.replace("_", " "): value for name, value in asdict(result).items()}
-        write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        write_atomic(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return result
 
 

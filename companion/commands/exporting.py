@@ -10,7 +10,8 @@ from companion.commands import TABLES, add_kinds
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.pretrained import FAMILIES, save_pretrained
-from companion.runtime.files.whole_files import folder_for, leave_no_lock
+from companion.runtime.files.output_folders import check_output as check_folder
+from companion.runtime.files.output_folders import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.gguf_reader import is_gguf
@@ -23,7 +24,6 @@ from companion.runtime.storage.model_names import (
     shape_of,
 )
 from companion.runtime.storage.public_configs import stored_dtype, write_shape
-from companion.runtime.training.run_folders import check_empty, check_writable, holds_only
 from companion.serve import gguf_files, onnx_graphs
 from companion.serve.gguf_files import BLOCK, gguf_header, write_gguf
 from companion.serve.onnx_graphs import write_onnx
@@ -123,7 +123,7 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
     """Raise ValueError, in one line, where the form cannot be written, or something else would be lost."""
     if form != "gguf":
         is_graph = partial(holds_only, mark=GRAPH, names={GRAPH, f"{GRAPH}.data", *SMALL})
-        check_empty("--output", output, is_export if form == "hf" else is_graph, overwrite)
+        check_folder("--output", output, is_export if form == "hf" else is_graph, overwrite)
         return
     if output.suffix != ".gguf" or output.is_dir():
         raise ValueError(f"--output={output} must be a file that ends in .gguf; name one")
@@ -143,8 +143,8 @@ def do(plan: ExportPlan) -> Exported:
     model = plan.teller.model
     tokenizer = plan.teller.tokenizer
     if plan.form == "gguf":
-        with folder_for(plan.output.parent):
-            return Exported([plan.output], write_gguf(model, tokenizer, plan.output, plan.kind))
+        plan.output.parent.mkdir(parents=True, exist_ok=True)
+        return Exported([plan.output], write_gguf(model, tokenizer, plan.output, plan.kind))
     before = {path: path.stat().st_ino for path in plan.output.glob("*")}
     if plan.form == "hf":
         save_pretrained(model, tokenizer, plan.output)
@@ -153,7 +153,6 @@ def do(plan: ExportPlan) -> Exported:
     for path, number in before.items():
         if path.stat().st_ino == number:  # of the model that was there before, such as its chat template
             path.unlink()
-    leave_no_lock(plan.output)
     files = sorted(path for path in plan.output.iterdir() if not path.name.startswith("."))
     return Exported(files, {})
 

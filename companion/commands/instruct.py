@@ -33,7 +33,7 @@ from companion.lora import merge
 from companion.runtime.command_line.options import refuse, take
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.conversations import read_chats
-from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.files.atomic import claim, write_atomic
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.storage.model_names import folder_of, origin_of
@@ -228,7 +228,7 @@ def do_finetune(plan: InstructPlan) -> dict:
         "word for word": right.double().mean().item(),
         "interval": list(wilson_interval(int(right.sum()), len(right))),
     }
-    write_whole(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return report
 
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from companion.commands.naming import RUNS
 from companion.datasets import encode_documents
 from companion.runtime.data.prepared import Split, row_starts
+from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.storage.checkpoints import holds_model
-from companion.runtime.training.run_folders import check_empty, holds_only
 from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
 from companion.training import evaluate, save_checkpoint
@@ -32,7 +32,7 @@ def output_of(args: Namespace, kind: str, ours: Callable[[Path], bool] = holds_l
     """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
     name = "village" if args.data is None else Path(args.data).resolve().name.split(".")[0]
     output = args.output or RUNS / kind / name
-    check_empty("--output", output, ours, args.overwrite)
+    check_output("--output", output, ours, args.overwrite)
     return output
 
 

@@ -16,8 +16,8 @@ from companion.commands.naming import PREPARED, said_of
 from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
+from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
-from companion.runtime.files.whole_files import at_home
 
 if TYPE_CHECKING:
     from companion.runtime.data.streams import Documents
@@ -55,7 +55,7 @@ class Preparation:
 
 def plan(args, held: ExitStack) -> Preparation:
     from companion.runtime.data.prepared import FILES, begun_source, prepared_source
-    from companion.runtime.training.run_folders import check_ours, check_writable
+    from companion.runtime.files.output_folders import check_unused, check_writable
 
     names = ("stories", "seed", "tokenizer", "vocab_size", "val_fraction", "processes")
     typed = {name: getattr(args, name) for name in names}
@@ -93,7 +93,7 @@ def plan(args, held: ExitStack) -> Preparation:
             plan.tokenizer = tokenizer_of(plan.model, Tokenizer.load, OURS)
     sources = prepared_source(plan.folder), begun_source(plan.folder)
     if sources == (None, None):
-        check_ours("--data", plan.folder, FILES)
+        check_unused("--data", plan.folder, FILES)
     for there in sources:
         if there not in (None, plan.source) and not args.overwrite:
             raise ValueError(
@@ -126,7 +126,7 @@ def plan_text(args, skip, given: dict) -> Preparation:
     except ValueError as error:
         said = said_of("text", error).replace("choose to skip it", "leave it out with --skip")
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
-    folder = args.data or PREPARED / at_home(args.text[0]).resolve().stem
+    folder = args.data or PREPARED / expand_user(args.text[0]).resolve().stem
     plan = Preparation(folder, source_of(args.text), documents=documents, **given)
     said = f"text={' '.join(args.text)} has"
     length = sum(len(document) for document in documents)

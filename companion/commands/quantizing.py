@@ -14,10 +14,10 @@ from companion.generation import LanguageModel
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.command_line.terminal import as_typed, waiting
-from companion.runtime.files.whole_files import claim
+from companion.runtime.files.atomic import claim
+from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, holds_model, read_config
 from companion.runtime.storage.model_names import check_floats, folder_of, origin_of, shape_of
-from companion.runtime.training.run_folders import check_empty, holds_only
 from companion.village import fresh_stories, load_split
 
 TEXTS, MEASURED, BATCH = 100, 200, 20
@@ -61,7 +61,7 @@ def plan(args, held: ExitStack) -> QuantizePlan:
         raise ValueError(f"--calibrate: {rule}; leave it out")
     group = args.group or (32 if args.bits == 4 else None)
     quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
-    check_empty("--output", args.output, is_quantized, args.overwrite)
+    check_output("--output", args.output, is_quantized, args.overwrite)
     teller = load(folder, device="cpu")
     calibration, measured = texts_of(args.data)
     if sum(p.numel() for p in teller.model.parameters()) > LARGE:

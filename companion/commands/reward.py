@@ -26,7 +26,7 @@ from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credi
 from companion.runtime.command_line.options import refuse
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
-from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.files.atomic import claim, write_atomic
 from companion.runtime.models.devices import pick_device
 from companion.runtime.storage.model_names import folder_of, origin_of
 from companion.training import TrainConfig, Trainer, next_token_loss
@@ -185,7 +185,7 @@ def do_finetune(plan: RewardPlan) -> dict:
     with measuring(plan.output):
         after = measured(plan)
     report = {"steps": steps, "before": before, "after": after}
-    write_whole(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
+    write_atomic(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
     return report
 
 

@@ -1,6 +1,8 @@
 """companion train: its options, and all that can be wrong with them."""
 
+import contextlib
 import dataclasses
+import itertools
 import math
 import sys
 from argparse import Namespace
@@ -18,13 +20,20 @@ from companion.runtime.command_line.judged_text import Marks, marks_for
 from companion.runtime.command_line.options import add_fields, fields_of, names_of, refuse
 from companion.runtime.command_line.settings import take_run_settings
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
+from companion.runtime.files.atomic import claim
+from companion.runtime.files.output_folders import check_unused, check_writable, visible_names
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
 from companion.runtime.storage import model_names
 from companion.runtime.storage.checkpoints import holds_model
-from companion.runtime.training.distributed import Peers, check_shares, ours, shared_device
+from companion.runtime.training.distributed import (
+    broadcast,
+    check_shares,
+    is_main,
+    shared_device,
+    world_size,
+)
 from companion.runtime.training.presets import OPTIMIZERS, PRESETS, pick_preset
-from companion.runtime.training.resuming import Saved, holds_run, saved_settings
-from companion.runtime.training.run_folders import check_writable, free_folder, own_folder
+from companion.runtime.training.resuming import SavedRun, holds_run, saved_settings
 from companion.runtime.training.validation import check_fit, evaluations_within, warmup_within
 from companion.tokenization import Tokenizer
 from companion.training import TrainConfig
@@ -55,7 +64,6 @@ class TrainPlan:
     judge: int  # stories judged at each evaluation
     marks: Marks | None  # how to show the judge's verdicts on samples of the village; None for no marks
     drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
-    peers: Peers
     parallel: str  # ddp or fsdp (chapter 12); without torchrun it has no effect
 
 
@@ -102,7 +110,6 @@ def add(parser):
 def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     """Find everything that can be wrong with a training, before any work begins."""
     drawing = settle_options(args)
-    peers = ours()
     preset = pick_preset(args)
     text = find_text(args)
     if text.source not in (None, "village"):
@@ -113,7 +120,7 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     # Fields of the model's configuration and settings of training, by name, where no option says otherwise.
     defaults = preset.model | preset.train
     defaults["optimizer"] = preset.optimizer
-    defaults["accumulate"] = peers.size
+    defaults["accumulate"] = world_size()
     saved = None
     if args.resume:
         saved = find_saved_run(args, folder)
@@ -131,7 +138,7 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
     own_eval = args.resume or args.eval_every is not None
     train = training_settings(args, defaults, own_warmup, own_eval)
     optimizer = args.optimizer or defaults["optimizer"]
-    check_parallel(args.parallel, peers, train, optimizer, args.resume, start.config.architecture)
+    check_parallel(args.parallel, train, optimizer, args.resume, start.config.architecture)
     check_size(start.config, start.build, train, text.corpus, start.origin)
     empty_model = start.build(start.config, meta=True)
     config = empty_model.config  # with what the builder adds to it
@@ -141,8 +148,7 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
         check_writable("--data", text.folder)
     minutes, at_most = time_limits(args, preset.minutes, train.steps)
 
-    check_agreement(args, peers, start.origin, config, train, optimizer)
-    folder = take_folder(args, folder, text.folder, peers, held)
+    folder = take_folder(args, folder, text.folder, held)
     return TrainPlan(
         folder=folder,
         data=text.folder,
@@ -162,7 +168,6 @@ def plan(args: Namespace, held: ExitStack) -> TrainPlan:
         judge=args.judge or 0,
         marks=marks_for(args.marks, in_pipe="signs", encoding=sys.stdout.encoding),
         drawing=drawing,
-        peers=peers,
         parallel=args.parallel or "ddp",
     )
 
@@ -206,7 +211,7 @@ def find_text(args: Namespace) -> Text:
 # -- the model, and where its weights are from --------------------------------------------
 
 
-def find_saved_run(args: Namespace, folder: Path) -> Saved:
+def find_saved_run(args: Namespace, folder: Path) -> SavedRun:
     """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
     if not (holds_run(folder) or holds_model(folder)):
         raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
@@ -221,7 +226,7 @@ def find_saved_run(args: Namespace, folder: Path) -> Saved:
     return saved
 
 
-def model_to_go_on_with(args: Namespace, saved: Saved | None, text: Text) -> Start:
+def model_to_go_on_with(args: Namespace, saved: SavedRun | None, text: Text) -> Start:
     """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     from companion.pretrained import FAMILIES
 
@@ -306,21 +311,22 @@ def check_size(
 
 
 def check_parallel(
-    parallel: str | None, peers: Peers, train: TrainConfig, optimizer: str, resume: bool, architecture: str
+    parallel: str | None, train: TrainConfig, optimizer: str, resume: bool, architecture: str
 ) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
-    if peers.size == 1:
+    size = world_size()
+    if size == 1:
         if parallel:
             start = "torchrun --nproc-per-node 2 -m companion train"
             raise ValueError(
                 f"--parallel={parallel} works with several processes only; start them with {start}"
             )
         return
-    if resume and train.accumulate % peers.size:
-        most = math.gcd(train.accumulate, peers.size)
-        rule = f"{peers.size} processes cannot share the {train.accumulate} of a step; start {most}"
+    if resume and train.accumulate % size:
+        most = math.gcd(train.accumulate, size)
+        rule = f"{size} processes cannot share the {train.accumulate} of a step; start {most}"
         raise ValueError(f"accumulate={train.accumulate} is the resumed run's, and {rule}")
-    check_shares(train.accumulate, peers.size)
+    check_shares(train.accumulate, size)
     if parallel == "fsdp" and optimizer == "muon":
         rule = "Muon needs whole matrices, and of these each process would have a share"
         raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
@@ -331,33 +337,35 @@ def check_parallel(
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
 
 
-def check_agreement(
-    args: Namespace,
-    peers: Peers,
-    origin: dict | None,
-    config: GPTConfig | LlamaConfig,
-    train: TrainConfig,
-    optimizer: str,
-) -> None:
-    """ValueError, in all processes, where they were not started with the same options."""
-    options = dict(vars(args))
-    for name in ("data", "checkpoint", "config"):
-        options[name] = None  # a folder may have another path on each machine
-    options["init"] = origin
-    options |= dataclasses.asdict(config)
-    options |= dataclasses.asdict(train)
-    options["optimizer"] = optimizer
-    peers.agree(options)
-
-
 # -- the folder ------------------------------------------------------------------
 
 
-def take_folder(args: Namespace, folder: Path, data: Path, peers: Peers, held: ExitStack) -> Path:
+def take_folder(args: Namespace, folder: Path, data: Path, held: ExitStack) -> Path:
     """Claim the folder of the run: the one that was named, or else a free one, with the name of the data."""
-    if peers.first:
+    if is_main():
         if args.checkpoint or args.resume:
-            own_folder(folder, args.resume, held)
+            if not args.resume:
+                check_new(folder)
+            held.enter_context(claim(folder))
         else:
-            folder = free_folder(RUNS, data.resolve().name, held)
-    return Path(peers.same(str(folder)))
+            folder = claim_free_folder(data.resolve().name, held)
+    return Path(broadcast(str(folder)))
+
+
+def check_new(folder: Path) -> None:
+    """ValueError for a folder in which no run can begin."""
+    if holds_model(folder):
+        remedy = "add --resume to go on, or " if holds_run(folder) else ""
+        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
+    check_unused("--checkpoint", folder)
+
+
+def claim_free_folder(name: str, held: ExitStack) -> Path:
+    """Claim the first of runs/name, runs/name-2 … that is empty and that no other run has claimed."""
+    for number in itertools.count(1):
+        folder = RUNS / (name if number == 1 else f"{name}-{number}")
+        if not visible_names(folder):
+            with contextlib.suppress(ValueError):
+                held.enter_context(claim(folder))
+                return folder
+    raise AssertionError("unreachable: there are always more numbers")

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -23,17 +22,12 @@ from companion.runtime.acceleration import cross_entropy
 from companion.runtime.command_line.settings import Generation, write_run_settings
 from companion.runtime.command_line.terminal import as_typed
 from companion.runtime.data.prepared import Corpus, prepared_source
-from companion.runtime.files.whole_files import claim
+from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
+from companion.runtime.training.distributed import broadcast, is_main, world_size
 from companion.runtime.training.reports import BEST, Reporter, best_is_elsewhere, long_rows, print_results
-from companion.runtime.training.resuming import check_resumable
-from companion.runtime.training.validation import (
-    data_identity,
-    evaluations_within,
-    steps_within,
-    warmup_within,
-)
-from companion.training import TrainConfig, Trainer, make_optimizer, train, training_batches
+from companion.runtime.training.validation import evaluations_within, steps_within, warmup_within
+from companion.training import TrainConfig, Trainer, train, training_batches
 from companion.village.measures import reference_lines
 
 WAIT = 600  # seconds to wait for another process that prepares the same text
@@ -53,8 +47,6 @@ def do(plan: TrainPlan) -> TrainResult:
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
     model = first_weights(plan)
-    if plan.resume:
-        check_resume(plan, corpus, model)
     warning = long_rows(corpus.train, plan.train.context_length, plan.model)
     if warning:
         print(warning)
@@ -72,19 +64,19 @@ def do(plan: TrainPlan) -> TrainResult:
         optimizers_of(plan, model),
         trainer_of(plan),
     )
-    if plan.peers.first:
+    if is_main():
         write_run_settings(plan)
     return TrainResult(corpus, history)
 
 
 def prepare_village(plan: TrainPlan) -> None:
     """Prepare the village, if there is no prepared text yet; the other processes wait for the first."""
-    if plan.peers.first and prepared_source(plan.data) is None:
+    if is_main() and prepared_source(plan.data) is None:
         with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
             if prepared_source(plan.data) is None:
                 print(f"Making {preparing.STORIES:,} stories of the village to train on, in {plan.data} …")
                 preparing.do(preparing.Preparation(plan.data, "village", stories=preparing.STORIES))
-    plan.peers.meet()
+    broadcast(None)
 
 
 def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
@@ -100,16 +92,9 @@ def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
         f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
         " rows. Ctrl-C saves it and ends the training."
     )
-    if plan.peers.size > 1:
-        n = plan.peers.size
+    n = world_size()
+    if n > 1:
         print(f"{n} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
-
-
-def check_resume(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> None:
-    """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
-    optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
-    parts = SimpleNamespace(model=model, config=plan.train, optimizers=optimizers)
-    check_resumable(parts, plan.folder, data_identity(corpus), corpus.tokenizer)
 
 
 def first_weights(plan: TrainPlan) -> nn.Module:
@@ -149,7 +134,7 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
     trainer = Trainer
-    if plan.peers.size > 1:
+    if world_size() > 1:
         from companion.scaling import DistributedTrainer
 
         trainer = partial(DistributedTrainer, shard=plan.parallel == "fsdp")
@@ -216,7 +201,9 @@ def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None
 
 def resuming(plan: TrainPlan) -> list:
     """The words of the command that goes on with a run."""
-    words = [*plan.peers.command, "train"]
+    words = ["companion", "train"]
+    if world_size() > 1:
+        words = ["torchrun", "--nproc-per-node", str(world_size()), "-m", *words]
     if plan.data != VILLAGE:
         words += ["--data", plan.data]
     if plan.folder != RUNS / plan.data.resolve().name:

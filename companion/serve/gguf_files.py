@@ -12,7 +12,7 @@ import gguf
 import torch
 
 from companion.pretrained import FAMILIES
-from companion.runtime.files.whole_files import new_file
+from companion.runtime.files.atomic import new_file
 from companion.runtime.storage.gguf_reader import GGUFFile
 from companion.runtime.storage.public_configs import family_of, model_type_of
 from companion.runtime.text.gguf_tokenizers import tokenizer_to_gguf

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from companion import village
-from companion.runtime.files.whole_files import json_object
+from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
@@ -69,7 +69,7 @@ def made_of(folder: Path, kind: str) -> str:
     """What the files of a model say of it, in a few words; empty where they say nothing."""
     if is_gguf(folder):
         return str(GGUFFile(folder).header.get("general.name") or "a public model")
-    made = json_object(folder / "config.json").get("provenance")
+    made = read_json_or_empty(folder / "config.json").get("provenance")
     made = made if isinstance(made, dict) else {}
     if kind == "classifies":
         classes = made.get("classes")
@@ -140,7 +140,8 @@ def has_template(folder: Path) -> bool:
         return "tokenizer.chat_template" in GGUFFile(folder).header
     if (folder / "chat_template.jinja").is_file():
         return True
-    ours, theirs = json_object(folder / TOKENIZER), json_object(folder / "tokenizer_config.json")
+    ours = read_json_or_empty(folder / TOKENIZER)
+    theirs = read_json_or_empty(folder / "tokenizer_config.json")
     return "<|assistant|>" in (ours.get("special_tokens") or ()) or bool(theirs.get("chat_template"))
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from companion.runtime.files.arguments import whole_number
-from companion.runtime.files.whole_files import staged
+from companion.runtime.files.atomic import staged
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.hugging_face import write_tokenizer
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from companion.instructions import chat_ends, chat_ids
 from companion.runtime.data.conversations import as_messages, system_joined
+from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.generation.sampling_arguments import SMALLEST_TEMPERATURE
-from companion.runtime.text.hugging_face import whole
 from companion.tokenization import BPETokenizer
 
 BODY, MESSAGES, STOPS, STOP_LENGTH = 256 * 1024, 200, 4, 200
@@ -261,7 +261,7 @@ def _least_tokens(messages: Sequence, tokenizer) -> int:
         return 0
     longest = _longest(tokenizer)
     texts = [message.get("content") for message in messages if isinstance(message, dict)]
-    often = Counter(b"".join(whole(text).encode() for text in texts if isinstance(text, str)))
+    often = Counter(b"".join(replace_surrogates(text).encode() for text in texts if isinstance(text, str)))
     return int(sum(n / longest[byte] for byte, n in often.items()))
 
 

@@ -246,7 +246,7 @@ def test_every_public_name_of_the_real_package_has_one_entry():
 
 def test_the_folders_that_chapters_use_have_pages():
     pages = list(modules(REAL))
-    expected = {"village", "village.rules", "show.plots", "show.widgets", "runtime.files.whole_files"}
+    expected = {"village", "village.rules", "show.plots", "show.widgets", "runtime.files.atomic"}
     assert expected <= set(pages)
     assert pages.index("village") < pages.index("village.rules") and "show" not in pages
 

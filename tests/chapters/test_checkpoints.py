@@ -28,7 +28,7 @@ from support.runs import (
 )
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.files.whole_files import STAGED, claim, reading
+from companion.runtime.files.atomic import PART
 from companion.runtime.storage import checkpoints
 from companion.training import load_checkpoint, save_checkpoint, train
 
@@ -101,24 +101,6 @@ def test_parts_that_share_their_weights_share_them_again(data, tmp_path):
     assert same_weights(straight, resumed)
 
 
-@pytest.mark.parametrize("note", ["[]", "{", '{"blocks.1.mlp.up_proj.weight": 3}', "[" * 100_000])
-def test_a_note_of_what_is_shared_may_be_damaged(folder, note):
-    path = folder / "model.safetensors"
-    weights, notes = checkpoints.read_safetensors(path)
-    save_file({name: t.clone() for name, t in weights.items()}, path, notes | {"shared": note})
-    refuse(folder, "model.safetensors is damaged at 'shared' in its notes; copy it again")
-
-
-def test_a_note_of_what_is_shared_may_name_what_is_not_there(folder):
-    path = folder / "model.safetensors"
-    weights, notes = checkpoints.read_safetensors(path)
-    weights = {name: t.clone() for name, t in weights.items() if name != "blocks.1.mlp.up_proj.weight"}
-    for first in ("blocks.7.mlp.up_proj.weight", "norm.weight"):
-        shared = json.dumps({"blocks.1.mlp.up_proj.weight": first})
-        save_file(weights, path, notes | {"shared": shared})
-        refuse(folder, r"is of another model: blocks.1.mlp.up_proj.weight is (none|\[15\]) there, \[22, 15\]")
-
-
 def test_what_is_missing_is_named(folder, tmp_path):
     refuse(tmp_path / "nowhere", "nowhere is not there, nor its config.json; check the path")
     refuse(folder / "model.safetensors", "is a file; give the folder that it lies in")
@@ -176,15 +158,15 @@ class Bomb:
 def test_pickles_are_never_opened(data, folder, tmp_path):
     bomb = tmp_path / "exploded"
     torch.save({"weights": Bomb(bomb)}, folder / "model.safetensors")
-    refuse(folder, "a pickle, which is never opened")
+    refuse(folder, "is no whole safetensors file")
     (folder / "model.safetensors").write_bytes(pickle.dumps(Bomb(bomb), protocol=4))
-    refuse(folder, "a pickle, which is never opened")
+    refuse(folder, "is no whole safetensors file")
     (folder / "model.safetensors").unlink()
     torch.save({"weights": Bomb(bomb)}, folder / "model.pt")
     refuse(folder, "model.pt is not opened: unpickling runs the code in a file; use safetensors")
     refuse(folder / "model.pt", "model.pt is not opened")
     torch.save({"weights": Bomb(bomb)}, folder / "state.safetensors")
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ValueError, match="is no whole safetensors file"):
         train(small_model(data), data, config(), folder, resume=True)
     assert not bomb.exists()
 
@@ -217,9 +199,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path)
     ignore = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (9000, limits[1]))
     try:
-        with pytest.raises(
-            OSError, match=r"model.safetensors cannot be written \(File too large\); make room"
-        ):
+        with pytest.raises(OSError, match=r"model.safetensors cannot be written \(.*File too large"):
             save_checkpoint(tmp_path, small_model(data, seed=4), data.tokenizer)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -228,7 +208,7 @@ def test_a_write_that_the_system_cuts_short_leaves_the_old_files(data, tmp_path)
 
 
 @pytest.mark.gate
-def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
+def test_a_run_on_a_full_disk_keeps_its_last_save(data, tmp_path, monkeypatch):
     saves = iter(range(9))
 
     def full(*args):
@@ -237,8 +217,7 @@ def test_a_run_on_a_full_disk_says_what_is_saved(data, tmp_path, monkeypatch):
         save_file(*args)
 
     monkeypatch.setattr(checkpoints, "save_file", full)
-    cause = r"model.safetensors cannot be written \(No space left on device\); make room"
-    with pytest.raises(OSError, match=rf"{cause}, and run it again; .* holds it up to step 17: go on"):
+    with pytest.raises(OSError, match=r"model.safetensors cannot be written \(.*No space left on device"):
         train(small_model(data), data, config(), tmp_path)
     monkeypatch.undo()
     assert_goes_on(data, tmp_path)
@@ -283,8 +262,7 @@ def test_kill_9_at_twenty_moments(data, tmp_path):
                 os._exit(1)
         while True:  # until it has saved, then some moment later
             time.sleep(0.002)
-            with reading(tmp_path):
-                notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
+            notes = checkpoints.read_safetensors(tmp_path / "state.safetensors")[1]["notes"]
             if json.loads(notes)["steps"] > trainer.steps:
                 break
         time.sleep(rng.random() * 0.02)
@@ -300,5 +278,4 @@ def test_kill_9_at_twenty_moments(data, tmp_path):
     trainer.model.load_state_dict(small_model(data).state_dict())
     trainer.step()
     save_run(tmp_path, trainer, data)
-    with claim(tmp_path):
-        assert not list(tmp_path.glob(f"{STAGED}*")), "the next run cleans up what a kill left"
+    assert not (tmp_path / PART).exists(), "the next save cleans up what a kill left"

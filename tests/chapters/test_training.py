@@ -466,7 +466,7 @@ def test_a_run_that_is_not_the_saved_one_is_not_resumed(data, tmp_path):
         train(small_model(data), other, config(), tmp_path, resume=True)
     save_checkpoint(tmp_path / "other", small_model(data), data.tokenizer)
     shutil.copy(tmp_path / "other" / "model.safetensors", tmp_path / "other" / "state.safetensors")
-    with pytest.raises(ValueError, match="cannot resume"):
+    with pytest.raises(ValueError, match="is not the state of a run"):
         train(small_model(data), data, config(), tmp_path / "other", resume=True)
 
 
@@ -480,14 +480,12 @@ def test_a_run_keeps_the_type_that_was_chosen_for_it(data, tmp_path, monkeypatch
     assert trainer.dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("what", ["loss", "gradient", "validation"])
+@pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_path, what):
     model, calls, biases = small_model(data), itertools.count(1), []
 
     def damage(m, _, out):
-        if what == "loss":
-            return out * math.nan if m.training and next(calls) == 12 else out
-        return out if m.training or next(calls) < 6 else out * math.nan
+        return out * math.nan if m.training and next(calls) == 12 else out
 
     if what == "gradient":
         model.norm.weight.register_hook(lambda g: g * math.inf if next(calls) == 12 else g)
@@ -502,8 +500,7 @@ def test_a_run_that_diverges_stops_at_once_with_its_last_good_state(data, tmp_pa
     assert "\n" not in str(error.value)
     saved, _, provenance = load_checkpoint(tmp_path)
     assert all(p.isfinite().all() for m in (saved, model) for p in m.parameters())
-    if what != "validation":
-        assert "step 12:" in str(error.value) and provenance["steps"] == 10
+    assert "step 12:" in str(error.value) and provenance["steps"] == 10
     assert torch.equal(saved.norm.bias, biases[-1])
     assert isinstance(error.value, RuntimeError)
 
@@ -515,35 +512,12 @@ def diverges(model, at):
     return model
 
 
-def test_a_run_that_diverges_says_what_is_saved_and_a_trainer_alone_does_not(data, tmp_path):
-    more = r"; lower lr=0.003 or grad_clip=1, or raise warmup_steps=\d+"
-    for folder, kept in ((None, ""), (tmp_path, "; nothing was saved yet")):
-        with pytest.raises(TrainingDiverged, match=f"^step 3: .*{more}{kept}$"):
-            train(diverges(small_model(data), 3), data, config(), folder)
-    train(small_model(data), data, config(), tmp_path, on_eval=press_ctrl_c)
-    saved = load_checkpoint(tmp_path)[2]["steps"]
-    with pytest.raises(TrainingDiverged, match=f"{more}; .* holds it up to step {saved}$"):
-        train(diverges(small_model(data), 2), data, config(), tmp_path, resume=True)
-    trainer = trainer_of(diverges(small_model(data), 1), data, config())
-    with pytest.raises(TrainingDiverged, match=r"^step 1: .*; lower lr=0.003$"):
-        trainer.step()
-
-
-@pytest.mark.parametrize(("accumulate", "which"), [(1, "batch 2"), (3, "batches 6 to 8")])
-def test_a_batch_without_any_target_is_named(data, accumulate, which):
-    c = config(accumulate=accumulate)
-
-    def batches(first):
-        for number, (x, y) in enumerate(training_batches(data.train, c, first), start=first):
-            yield x, torch.full_like(y, -100) if number // accumulate == 2 else y
-
-    trainer = Trainer(small_model(data), batches, c)
-    trainer.step(), trainer.step()
-    before = copy.deepcopy(trainer.model.state_dict())
-    with pytest.raises(ValueError, match=f"^{which}: all targets are -100") as error:
-        trainer.step()
-    assert "\n" not in str(error.value) and trainer.steps == 2
-    assert all(torch.equal(before[name], value) for name, value in trainer.model.state_dict().items())
+def test_a_run_that_diverges_says_what_to_change(data):
+    remedy = (
+        r"; lower lr=0.003 or grad_clip=1, or raise warmup_steps=5; see also that each batch has a target"
+    )
+    with pytest.raises(TrainingDiverged, match=f"^step 3: loss nan.*{remedy}"):
+        train(diverges(small_model(data), 3), data, config())
 
 
 def test_a_progress_bar_shows_loss_and_speed(data, capsys):
@@ -624,7 +598,7 @@ def test_another_loss_and_two_optimizers_are_trained_saved_and_resumed(data, tmp
     for ours, theirs in zip(straight.optimizers, resumed.optimizers, strict=True):
         pairs = zip(ours.state.values(), theirs.state.values(), strict=True)
         assert all(torch.equal(a[key], b[key]) for a, b in pairs for key in a)
-    with pytest.raises(ValueError, match=r"^optimizers=.* cannot resume"):
+    with pytest.raises(ValueError, match=r"^optimizer=.* cannot resume"):
         restore_run(trainer_of(small_model(data), data, settings), tmp_path, data)
 
 

@@ -273,11 +273,11 @@ def test_long_rows_and_large_vocabularies_are_measured_in_pieces(in_its_tokens, 
 
     whole = said(capsys, measure)
     monkeypatch.setattr(GPT, "forward", counted)
-    monkeypatch.setattr(validation, "SCORES", 2 * 41 * 307)
+    monkeypatch.setattr(validation, "MAX_SCORES", 2 * 41 * 307)
     numbers, in_pieces = (re.findall(r"\d+\.\d+", out) for out in (whole, said(capsys, measure)))
     assert [*map(float, in_pieces)] == pytest.approx([*map(float, numbers)], rel=1e-4)
     assert len(numbers) > 2 and set(rows) <= {1, 2}
-    monkeypatch.setattr(validation, "LONGEST", 10)
+    monkeypatch.setattr(validation, "MAX_ROW", 10)
     out = said(capsys, measure)
     assert "in pieces of at most 10 tokens. The model's whole context, 41 tokens," in out and out != whole
 
@@ -433,7 +433,7 @@ def test_memory_is_looked_at_before_weights_are_read(in_its_tokens, capsys, monk
 @pytest.mark.gate
 def test_a_resumed_run_keeps_its_rows_and_its_model(in_its_tokens, capsys):
     said(capsys, ["train", "--init", "public/smol", *MINE, "--context-length", 17, *FEW])
-    resume, words = ["train", *MINE, "--resume", "--steps", 5], "context_length (of a row)=19 cannot resume"
+    resume, words = ["train", *MINE, "--resume", "--steps", 5], "context_length=19 cannot resume"
     fails(capsys, [*resume, "--context-length", 19], 2, words, "there 17")
     fails(capsys, [*resume, "--n-layers", 2], 2, "--n-layers describes a new model")
     said(capsys, [*resume, "--context-length", 17, "--config", "runs/mine/config.toml"])
@@ -544,7 +544,7 @@ def test_a_huge_number_is_not_printed_whole(folder, field, theirs, capsys):
     path.write_text(re.sub(rf'"{field}": \d+', f'"{field}": {number}', path.read_text("utf-8")), "utf-8")
     for command in ("generate", "info"):
         argv = [command, "--model", theirs / folder]
-        fails(capsys, argv, 2, "config.json holds a whole number of 6,001 digits; copy")
+        fails(capsys, argv, 2, "config.json is not whole JSON; copy")
 
 
 @pytest.mark.parametrize("field", ["model_type", "n_embd", "activation_function"])

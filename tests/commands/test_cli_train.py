@@ -21,7 +21,6 @@ from companion.runtime.acceleration import cross_entropy
 from companion.runtime.command_line.judged_text import marks_for
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.models import devices
-from companion.runtime.training.distributed import ours
 from companion.runtime.training.presets import PRESETS
 from companion.runtime.training.reports import (
     first_rise,
@@ -373,7 +372,7 @@ def test_a_rise_is_more_than_noise_and_more_than_a_raised_learning_rate(tmp_path
 
 def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
     def loss_of(vocab_size, **settings):
-        plan = SimpleNamespace(peers=ours(), model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
+        plan = SimpleNamespace(model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
         plan.train = TrainConfig(device="cpu", **settings)
         made = train_run.trainer_of(plan)
         return made.keywords["loss"] if isinstance(made, partial) else made

@@ -42,7 +42,7 @@ def save_run(folder, trainer, data) -> None:
 
 
 def restore_run(trainer, folder, data) -> None:
-    restore(trainer, folder, data_identity(data), data.tokenizer)
+    restore(trainer, folder, data_identity(data))
 
 
 def same_weights(a, b) -> bool:
@@ -51,7 +51,7 @@ def same_weights(a, b) -> bool:
 
 def contents(folder) -> dict[str, bytes]:
     """The files of a folder, its locks aside; what a save left unfinished would show."""
-    hidden = (".lock", ".claim")
+    hidden = (".lock",)
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in hidden}
 
 

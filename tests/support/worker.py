@@ -2,7 +2,7 @@
 
 `python tests/support/worker.py FILE` imports everything once and then forks: rank 1 is a child of rank 0.
 FILE is JSON: a list of dicts with argv, a list for each rank; port; and, where they are not as usual: env (of
-each rank, None takes away), join (seconds to find one another), press ([rank, step]: Ctrl-C in that step).
+each rank, None takes away), press ([rank, step]: Ctrl-C in that step).
 What came of each is written into FILE.RANK: status, out, err.
 """
 
@@ -21,7 +21,7 @@ import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
 from companion.commands import preparing
-from companion.runtime.training import distributed, reports
+from companion.runtime.training import reports
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -33,7 +33,6 @@ def carry_out(rank, spec):
     for name, value in (usual | spec.get("env", [{}, {}])[rank]).items():
         if value is not None:
             os.environ[name] = str(value)
-    distributed.JOIN = spec.get("join", 600)
     preparing.STORIES = 30
     reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []

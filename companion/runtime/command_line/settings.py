@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.command_line.options import integer, take
-from companion.runtime.files.whole_files import write_whole
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.training.presets import OPTIMIZERS
 
 CONFIG = "config.toml"
@@ -121,7 +121,7 @@ def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str =
     for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
         lines += ["", f"[{table}]"] if table else []
         lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
-    write_whole(path, "\n".join(lines) + "\n")
+    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _toml(value: Any) -> str:

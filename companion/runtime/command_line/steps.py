@@ -50,8 +50,7 @@ def run(work: Callable[[], None]) -> int:
     """Do some work; 0 when all went well, 2 for bad input, 1 for what only the run shows, 130 for Ctrl-C.
 
     A command that saves what it has at Ctrl-C (train, finetune rewards) ends well: 0.
-    What goes wrong is one line, also of several processes; all end with its status. Output that nobody reads
-    any more (`| head -1`) is not wrong.
+    What goes wrong is one line. Output that nobody reads any more (`| head -1`) is not wrong.
     """
     with screens() as (out, _):
         status = attempt(work)
@@ -88,10 +87,8 @@ def unopened(error: OSError) -> OSError:
 
 
 def failed(error: BaseException, status: int) -> int:
-    """Say in one line what was wrong, unless another process has said it; the status."""
-    says, status = distributed.speaks(status)
-    if says:
-        print(f"companion: {one_line(error)}", file=sys.stderr, flush=True)
+    """Print in one line what was wrong; return the status."""
+    print(f"companion: {one_line(error)}", file=sys.stderr, flush=True)
     return status
 
 
@@ -122,10 +119,10 @@ def carry_out(commands: dict[str, Command], argv: list[str], about: str) -> None
     if unknown:
         asked.error(f"unrecognized arguments: {' '.join(unknown)}")
     command = commands[args.command]
-    with distributed.together(distributed.ours()), ExitStack() as held:
+    with ExitStack() as held:
         with waiting("Loading"):
             plan = command.plan(args, held)
         with waiting("Working"):
             result = command.do(plan)
-        if distributed.ours().first:
+        if distributed.is_main():
             command.report(plan, result)

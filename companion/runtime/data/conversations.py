@@ -13,10 +13,10 @@ from pathlib import Path
 
 from companion.runtime.data.shard_names import is_shard
 from companion.runtime.data.streams import rows
-from companion.runtime.files.whole_files import write_whole
+from companion.runtime.files.arguments import replace_surrogates
+from companion.runtime.files.atomic import write_atomic
 from companion.runtime.text.chat_templates import check_messages
 from companion.runtime.text.documents import check_utf8
-from companion.runtime.text.tokenizer import whole
 
 FORMATS = (".json", ".jsonl", ".jsonl.gz", ".parquet")
 FORMS = ("messages", "sharegpt", "alpaca")
@@ -82,8 +82,8 @@ def as_messages(row, place: str = "row") -> list[dict[str, str]]:
         about = row.get("input") or ""
         asked = f"{about}\n{row['instruction']}" if isinstance(about, str) and about else row["instruction"]
         return [
-            {"role": "user", "content": whole(asked)},
-            {"role": "assistant", "content": whole(row["output"])},
+            {"role": "user", "content": replace_surrogates(asked)},
+            {"role": "assistant", "content": replace_surrogates(row["output"])},
         ]
     forms = '"messages", "conversations", or "instruction" and "output"'
     raise ValueError(f"{place} is no conversation: it must have {forms}; mend it, or leave it out")
@@ -98,7 +98,7 @@ def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str
         raise ValueError(f"form={form!r} must be one of {', '.join(FORMS)}")
     made = _WRITTEN[form]
     lines = [json.dumps(made(one, i), ensure_ascii=False) + "\n" for i, one in enumerate(conversations)]
-    write_whole(path, "".join(lines))
+    write_atomic(path, "".join(lines))
 
 
 def _json(path: Path) -> list[tuple[str, object]]:
@@ -119,7 +119,7 @@ def _message(turn, who: str, what: str, place: str) -> dict[str, str]:
         raise ValueError(f"{place} must have the texts {who!r} and {what!r}; mend it, or leave the row out")
     if role not in NAMES:
         raise ValueError(f"{place} has the unknown role {role!r:.40}; known are {', '.join(NAMES)}")
-    return {"role": NAMES[role], "content": whole(text)}
+    return {"role": NAMES[role], "content": replace_surrogates(text)}
 
 
 def system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:

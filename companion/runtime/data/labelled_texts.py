@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from companion.runtime.data.shard_names import is_shard
 from companion.runtime.data.streams import no_text, rows
+from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.text.documents import check_utf8
-from companion.runtime.text.tokenizer import whole
 
 csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
 FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
@@ -155,7 +155,7 @@ def _text(value: object, place: str) -> str:
         raise ValueError(f"{place} is missing; fill it in, or leave the row out")
     if fault := no_text(value):
         raise ValueError(f"{place} {fault}; mend it, or leave the row out")
-    return whole(value)
+    return replace_surrogates(value)
 
 
 def _label(value: object, place: str) -> str:

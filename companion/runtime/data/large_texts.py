@@ -27,7 +27,7 @@ import numpy as np
 
 from companion.runtime.data.filters import deduplicated, digest, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, STATE, Stream, finish
-from companion.runtime.files.whole_files import claim, json_object, staged, write_whole
+from companion.runtime.files.atomic import claim, read_json_or_empty, staged, write_atomic
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
 
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
@@ -160,7 +160,7 @@ def begin(new: Path, documents: Iterable[str], same: dict) -> tuple[Iterator[Bat
         documents: The texts.
         same: What must be as it was before.
     """
-    state = json_object(new / STATE)
+    state = read_json_or_empty(new / STATE)
     if same.items() <= state.items():
         batches = batches_of(documents)
         key = ""
@@ -182,7 +182,7 @@ def save(new: Path, state: dict, files: dict[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     sizes = {name: file.tell() for name, file in files.items()}
-    write_whole(new / STATE, json.dumps(state | {"sizes": sizes}))
+    write_atomic(new / STATE, json.dumps(state | {"sizes": sizes}))
 
 
 def batches_of(documents: Iterable[str]) -> Iterator[Batch]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 
 from companion.runtime.data.streams import rows
-from companion.runtime.files.arguments import at_least_one
-from companion.runtime.text.tokenizer import whole
+from companion.runtime.files.arguments import at_least_one, replace_surrogates
 
 LARGEST = 1e100  # largest size of a reward: its square must still be a number
 
@@ -135,8 +134,8 @@ def _pair(row: dict, place: str) -> tuple[str, str, str]:
         if not isinstance(row.get(name), str):
             rule = "must have the texts prompt, chosen and rejected"
             raise ValueError(f"{place} has no text named {name!r}; a row {rule}")
-    prompt = whole(row["prompt"])
-    chosen, rejected = (whole(row[name]).removeprefix(prompt) for name in ("chosen", "rejected"))
+    prompt = replace_surrogates(row["prompt"])
+    chosen, rejected = (replace_surrogates(row[name]).removeprefix(prompt) for name in ("chosen", "rejected"))
     if chosen == rejected:
         raise ValueError(f"{place}: chosen and rejected are equal; one must be better, or leave the pair out")
     return prompt, chosen, rejected

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from companion.runtime.files.arguments import as_documents, at_least_one
-from companion.runtime.files.whole_files import COMMITTED, claim, json_object, reading, staged
+from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
 from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
@@ -154,10 +154,9 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
         remedy = begun if (folder / BEGUN).is_dir() else "lacks meta.json; run prepare to make it"
         raise ValueError(f"folder='{folder}' {remedy}")
     try:
-        with reading(folder):
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            tokenizer = load_tokenizer(folder / "tokenizer.json")
-            splits = [open_split(folder, name, meta) for name in PARTS]
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        tokenizer = load_tokenizer(folder / "tokenizer.json")
+        splits = [open_split(folder, name, meta) for name in PARTS]
         if tokenizer_fingerprint(tokenizer) != meta.get("tokenizer", tokenizer_fingerprint(tokenizer)):
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")
     except Exception as error:  # whatever is wrong with one of six files
@@ -179,14 +178,14 @@ def open_split(folder: Path, name: str, meta: dict) -> Split:
 
 
 def is_prepared(folder: str | Path) -> bool:
-    """Return whether a folder holds a prepared text, in its place or on its way there."""
-    meta = Path(folder) / "meta.json"
-    return meta.exists() or meta.with_name(COMMITTED).exists() or meta.exists()  # it may just have arrived
+    """Return whether a folder holds a prepared text. What a killed process had ready is moved to its place."""
+    finish_renames(folder)
+    return (Path(folder) / "meta.json").exists()
 
 
 def prepared_meta(folder: str | Path) -> dict:
     """Return what a folder's meta.json says; {} where no prepared text is, or it is damaged."""
-    return json_object(Path(folder) / "meta.json")
+    return read_json_or_empty(Path(folder) / "meta.json")
 
 
 def prepared_source(folder: str | Path) -> str | None:
@@ -196,4 +195,4 @@ def prepared_source(folder: str | Path) -> str | None:
 
 def begun_source(folder: str | Path) -> str | None:
     """Return where the large text is from that was begun in a folder; None where none was."""
-    return json_object(Path(folder) / BEGUN / STATE).get("source")
+    return read_json_or_empty(Path(folder) / BEGUN / STATE).get("source")

@@ -4,8 +4,8 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
-from companion.runtime.files.whole_files import at_home
 from companion.runtime.text.documents import CORPORA
 
 SHARDS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -22,7 +22,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
         if name in HUB or name in CORPORA:
             (shards if name in HUB else others).append(name)
             continue
-        path = at_home(name)
+        path = expand_user(name)
         paths = [path] if name.strip() else []
         if glob.has_magic(name) and not path.exists():
             paths = [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
@@ -43,7 +43,7 @@ def find_shards(names: Sequence[str], leave_out: Callable[[str], object]) -> lis
 
 def name_of(name: str, first: str) -> str:
     """What to call the text of a name: "a" for a.jsonl.gz, "part" for part/*.jsonl; first: its first file."""
-    path = at_home(first if glob.has_magic(name) else name).resolve()
+    path = expand_user(first if glob.has_magic(name) else name).resolve()
     if glob.has_magic(name):
         path = path.parent
     return path.name if path.is_dir() or name in HUB else path.name.split(".")[0]

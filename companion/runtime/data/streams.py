@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.downloads import HUB
-from companion.runtime.text.tokenizer import whole
 
 INSTALL = "pip install 'datasets==5.2.0'"
 BATCH = 1000  # rows of a Parquet file that are read at a time
@@ -47,7 +47,7 @@ class Documents:
                 fault = no_text(value)
                 if fault is None:
                     taken += 1
-                    yield whole(value)
+                    yield replace_surrogates(value)
                 elif self.skip is None:
                     raise ValueError(f"{place}: {self.column} {fault}; mend it, or skip it with --skip")
                 else:

@@ -13,8 +13,8 @@ from random import Random
 
 from companion.runtime.data.labelled_texts import csv_records
 from companion.runtime.data.streams import no_text, rows
+from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.text.documents import check_utf8
-from companion.runtime.text.tokenizer import whole
 
 FILES = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
 POOL = 100  # shots are drawn from so many questions at a file's beginning
@@ -173,13 +173,13 @@ def _names(row: dict) -> str:
 def _text(row: dict, name: str) -> str:
     if fault := no_text(row[name]):
         raise ValueError(f"{name} {fault}")
-    return whole(row[name])
+    return replace_surrogates(row[name])
 
 
 def _texts(row: dict, name: str) -> list[str]:
     if not isinstance(row[name], list) or len(row[name]) < 2 or any(map(no_text, row[name])):
         raise ValueError(f"{name} is {row[name]!r:.40}, and must be a list of two texts or more")
-    return [whole(text) for text in row[name]]
+    return [replace_surrogates(text) for text in row[name]]
 
 
 def _none_of(name: str, value: object, choices: Sequence) -> ValueError:

@@ -1,1 +1,1 @@
-"""Files that are written whole, downloads, limits of time, and checks of arguments."""
+"""Atomic writes, downloads, limits of time, and checks of arguments."""

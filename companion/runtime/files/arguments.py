@@ -1,4 +1,4 @@
-"""Checks of what callers give, each an error in one line that says what to give instead."""
+"""Checks of what callers give. Each raises an error of one line that says what to give instead."""
 
 import operator
 from collections.abc import Callable
@@ -6,11 +6,9 @@ from numbers import Real
 
 import numpy as np
 
-from companion.runtime.text.tokenizer import whole
-
 
 def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int:
-    """The value as an int. TypeError for one that is no whole number, ValueError for one below least."""
+    """Return the value as an int. TypeError if it is no whole number, ValueError if it is below least."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -23,7 +21,7 @@ def whole_number(name: str, value, least: int = 1, remedy: str = "try 8") -> int
 
 
 def number(name: str, value, rule: str, holds: Callable) -> None:
-    """Raise TypeError for a value that is no real number, ValueError unless holds(value)."""
+    """Raise TypeError if the value is no real number, ValueError unless holds(value)."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}={value!r:.40} must be {rule}")
     if not holds(value):
@@ -31,13 +29,13 @@ def number(name: str, value, rule: str, holds: Callable) -> None:
 
 
 def at_least_one(**values: int) -> None:
-    """Raises ValueError for a value below 1, TypeError for one that is no whole number."""
+    """Raise ValueError if a value is below 1, TypeError if it is no whole number."""
     for name, value in values.items():
         whole_number(name, value)
 
 
 def at_most(name: str, value: int, limit: str, most: int) -> None:
-    """Raises ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
+    """Raise ValueError unless 1 <= value <= most, TypeError unless both are whole numbers."""
     if whole_number(name, value) > whole_number(limit, most):
         raise ValueError(f"{name}={value} must be at most {limit}={most}; lower it")
 
@@ -54,10 +52,20 @@ def token_row(tokens) -> np.ndarray:
     return row
 
 
-def as_documents(documents) -> list[str]:
-    """Documents as a list, with � (U+FFFD) for torn characters.
+def replace_surrogates(text: str) -> str:
+    """Return the text with � (U+FFFD) for each half of a surrogate pair, which no UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
-    Raises TypeError for a single text, which would be one document a character.
+
+def as_documents(documents) -> list[str]:
+    """Return documents as a list, with � (U+FFFD) for half characters.
+
+    Raises:
+        TypeError: For a single text, which would be one document a character, and for what is no text.
     """
     if isinstance(documents, (str, bytes)):
         raise TypeError(f"documents={documents!r:.40} must be a list of texts; write [text] for a single one")
@@ -65,15 +73,18 @@ def as_documents(documents) -> list[str]:
     for i, document in enumerate(documents):
         if not isinstance(document, str):
             raise TypeError(f"documents[{i}]={document!r:.40} must be a str; read files as text")
-    return [whole(document) for document in documents]
+    return [replace_surrogates(document) for document in documents]
 
 
 def check_like(name: str, given, wanted):
-    """`given`, if it is a tensor of wanted's shape, or a tuple of tensors of theirs; else a ValueError."""
-    shapes = [[tuple(p.shape) for p in (x if isinstance(x, (tuple, list)) else [x])] for x in (given, wanted)]
+    """Return `given`, a tensor or a tuple of them, if it has the shapes of `wanted`; else ValueError."""
+    shapes = []
+    for value in (given, wanted):
+        tensors = value if isinstance(value, (tuple, list)) else [value]
+        shapes.append(", ".join(str(tuple(tensor.shape)) for tensor in tensors))
     if shapes[0] != shapes[1]:
-        is_, must = (", ".join(map(str, shape)) for shape in shapes)
-        raise ValueError(f"{name} has shape {is_}, must have {must}; give what was returned before")
+        rule = f"has shape {shapes[0]}, must have {shapes[1]}"
+        raise ValueError(f"{name} {rule}; give what was returned before")
     return given
 
 
@@ -81,32 +92,6 @@ def check_vectors(name: str, x, width: int) -> None:
     """Raise ValueError unless the tensor x is (B, T, width), with T at least 1."""
     if x.ndim != 3 or x.shape[-1] != width or not x.shape[1]:
         raise ValueError(f"{name} has shape {tuple(x.shape)}, must be (B, T, {width}), T at least 1")
-
-
-class NotFinite(ValueError):
-    """A number that is NaN or infinite where only finite ones make sense."""
-
-
-def finite(name: str, values, remedy: str = "the model's weights or logits are no numbers"):
-    """Return values, a number or a tensor of them, if all are finite.
-
-    A tensor on the meta device has no numbers and is returned as it is.
-
-    Raises:
-        NotFinite: If a value is NaN or infinite. The message names the first one.
-    """
-    import torch
-
-    numbers = torch.as_tensor(values)
-    if numbers.is_meta or numbers.numel() == 0:
-        return values
-    ends = numbers
-    if numbers.is_floating_point():  # isfinite makes a copy; a NaN anywhere is the least and the most
-        ends = torch.stack(numbers.detach().aminmax())
-    if ends.isfinite().all():
-        return values
-    first = numbers[~numbers.isfinite()].flatten()[0].item()
-    raise NotFinite(f"{name} holds {first}, must hold finite numbers only; {remedy}")
 
 
 def check_batch(name: str, x) -> None:
@@ -121,3 +106,22 @@ def check_ids(name: str, ids, limit: str, most: int) -> None:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}; give at least one row with one token")
     if ids.max() >= most:
         raise ValueError(f"{name} has {ids.max()}, must be below {limit}={most}; raise {limit}")
+
+
+def finite(name: str, values, remedy: str = "the model's weights or logits are no numbers"):
+    """Return values, a number or a tensor of them, if all are finite; else raise ValueError.
+
+    A tensor on the meta device has no numbers and is returned as it is.
+    """
+    import torch
+
+    numbers = torch.as_tensor(values)
+    if numbers.is_meta or numbers.numel() == 0:
+        return values
+    ends = numbers
+    if numbers.is_floating_point():  # isfinite makes a copy; a NaN anywhere is the least and the most
+        ends = torch.stack(numbers.detach().aminmax())
+    if ends.isfinite().all():
+        return values
+    first = numbers[~numbers.isfinite()].flatten()[0].item()
+    raise ValueError(f"{name} holds {first}, must hold finite numbers only; {remedy}")

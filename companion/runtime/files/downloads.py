@@ -1,15 +1,14 @@
-"""Texts and weights that need a network the first time: fetched whole, checked, and kept."""
+"""Texts and weights that are fetched from the network the first time, checked, and kept."""
 
 import hashlib
 import os
-import shutil
 import tomllib
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 TABLES = tomllib.loads(Path(__file__).with_name("downloads.toml").read_text("utf-8"))
 DOWNLOADS = {name: tuple(table.values()) for name, table in TABLES["files"].items()}
@@ -18,7 +17,6 @@ GPT2_WEIGHTS = tuple(TABLES["gpt2"].values())
 """The same of GPT-2 small."""
 HUB = {name: tuple(table.values()) for name, table in TABLES["hub"].items()}
 """Corpora of the hub, by name: repository, revision, files."""
-WAIT = 600  # seconds to wait for another process that fetches the same file
 
 
 def cache_folder() -> Path:
@@ -27,71 +25,54 @@ def cache_folder() -> Path:
 
 
 def fetch(name: str) -> Path:
-    """The file of one of DOWNLOADS, fetched into the cache unless it is there."""
+    """Return the file of one of DOWNLOADS, fetched into the cache unless it is there."""
     return download(*DOWNLOADS[name], cache_folder() / f"{name}.txt")
 
 
 def download(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
     """Fetch a file of n_bytes with this SHA-256 into path, unless it is there; return path.
 
-    What arrives waits beside it, as NAME.part, until it is whole and right; after a cut connection the next
-    call goes on from there. Two processes at once fetch it once: the second waits for the first. Raises
-    ConnectionError for no network, a cut connection, and a file of another size or with other bytes.
-    Source: RFC 9110, sections 14.2 (Range) and 15.3.7 (206 Partial Content).
+    What arrives is kept beside it as NAME.part. After a cut connection the next call continues from there.
+
+    Raises:
+        ConnectionError: If there is no network, the connection was cut, or the file is another one.
+
+    Reference:
+        RFC 9110, sections 14.2 (Range) and 15.3.7 (206 Partial Content).
     """
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT):
-            return path if path.exists() else _fetch(url, n_bytes, sha256, path)
-    except Timeout:
-        text = f"is being downloaded by another process for {WAIT} s; wait for its end, or end it"
-        raise ConnectionError(f"{path} {text}") from None
-
-
-def _fetch(url: str, n_bytes: int, sha256: str, path: Path) -> Path:
-    """Fetch what is missing of NAME.part, check it, and give it its name."""
     part = path.with_name(path.name + ".part")
-    size = part.stat().st_size if part.exists() else 0
-    if size < n_bytes:
-        _receive(url, n_bytes, part, size)
-        size = part.stat().st_size
-    if size < n_bytes:
-        rule = f"was cut off after {size:,} of {n_bytes:,} bytes"
-        raise ConnectionError(f"{url} {rule}; try again to go on there")
-    with open(part, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if size != n_bytes or digest != sha256:
-        part.unlink()
-        rule = f"{size:,} bytes with the SHA-256 {digest[:16]}…, not {n_bytes:,} with {sha256[:16]}…"
-        raise ConnectionError(f"{url} sent another file: {rule}; removed, try again")
-    return part.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):  # another process may fetch the same file
+        if path.exists():
+            return path
+        size = part.stat().st_size if part.exists() else 0
+        if size < n_bytes:
+            _receive(url, part, size, n_bytes)
+            size = part.stat().st_size
+        if size < n_bytes:
+            raise ConnectionError(f"{url} was cut off after {size:,} of {n_bytes:,} bytes; try again")
+        with open(part, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != sha256:
+            part.unlink()
+            rule = f"sent a file with the SHA-256 {digest[:16]}…, not {sha256[:16]}…"
+            raise ConnectionError(f"{url} {rule}; it was removed, try again")
+        return part.replace(path)
 
 
-def _receive(url: str, n_bytes: int, part: Path, size: int) -> None:
-    """Append to part what the server sends from byte `size` on, if it promises a file of n_bytes."""
-    request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
+def _receive(url: str, part: Path, size: int, n_bytes: int) -> None:
+    """Append to part what the server sends from byte `size` on, or write all if it sends all.
+
+    No more than n_bytes and one are read, because a server that never ends would fill the disk.
+    """
+    headers = {"Range": f"bytes={size}-"} if size else {}
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
-            size = size if response.status == 206 else 0  # 206: the rest of it; 200: all, from the start
-            promised = response.headers["Content-Length"]
-            if promised is not None and size + int(promised) != n_bytes:
-                rule = f"it has {size + int(promised):,} bytes, not {n_bytes:,}"
-                raise ConnectionError(f"another file is there: {rule}")
-            with open(part, "ab" if size else "wb") as file:
-                shutil.copyfileobj(_AtMost(response, n_bytes - size + 1), file)
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as response:
+            is_rest = response.status == 206
+            left = n_bytes + 1 - (size if is_rest else 0)
+            with open(part, "ab" if is_rest else "wb") as file:
+                while left > 0 and (data := response.read(min(left, 2**20))):
+                    file.write(data)
+                    left -= len(data)
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise ConnectionError(f"{url} failed ({error}); check the network and try again") from None
-
-
-class _AtMost:
-    """The first `left` bytes of a response: one that never ends must not fill the disk."""
-
-    def __init__(self, response, left: int):
-        self.response, self.left = response, left
-
-    def read(self, n: int) -> bytes:
-        data = self.response.read(min(n, self.left))
-        self.left -= len(data)
-        return data

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from companion.runtime.files.whole_files import read_object, reading, staged
+from companion.runtime.files.atomic import finish_renames, read_json, staged
 from companion.runtime.storage.checkpoints import ADAPTER, read_safetensors, write_safetensors
 
 CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
@@ -212,12 +212,12 @@ def fit_adapter(
 
 def read_adapter(folder: str | Path) -> tuple[dict, dict[str, tuple[Tensor, Tensor]], str | None]:
     """(config, PEFT's name of a layer -> A and B, mark of the base if there is one)."""
+    finish_renames(folder)
     path = Path(folder) / CONFIG
-    with reading(folder):
-        if not path.is_file():
-            raise ValueError(f"{folder} holds no adapter ({CONFIG}); give the folder that save_adapter wrote")
-        tensors, notes = read_safetensors(Path(folder) / WEIGHTS)
-        config = read_object(path, "copy the adapter again")
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no adapter ({CONFIG}); give the folder that save_adapter wrote")
+    tensors, notes = read_safetensors(Path(folder) / WEIGHTS)
+    config = read_json(path, "copy the adapter again")
     check_config(config, path)
     found: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

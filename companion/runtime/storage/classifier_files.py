@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from companion.runtime.files.whole_files import LOCK, reading, staged
+from companion.runtime.files.atomic import finish_renames, staged
 from companion.runtime.storage import adapters, checkpoints
 from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
 
@@ -67,7 +67,6 @@ def write_adapted(
     with staged(folder) as new:
         _write_head(new, classifier, classes)
         save_adapter(new)
-        (new / LOCK).unlink(missing_ok=True)  # of a folder that has one of its own
         _make_way(Path(folder), new, gone)
 
 
@@ -93,11 +92,11 @@ def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], s
 
     Raises ValueError, in one line, where it is missing or damaged.
     """
+    finish_renames(folder)
     path = Path(folder) / HEAD
     if Path(folder).is_dir() and not path.is_file():
         raise ValueError(f"{folder} holds no classifier ({HEAD}); make one with companion finetune classify")
-    with reading(folder):
-        weights, notes = read_safetensors(path)
+    weights, notes = read_safetensors(path)
     try:
         classes, read = json.loads(notes["classes"]), notes["read"]
         shapes = {name: tuple(t.shape) for name, t in weights.items()}

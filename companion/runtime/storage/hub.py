@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from companion.runtime.files.whole_files import at_home
+from companion.runtime.files.atomic import expand_user
 
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
 SMALL = (
@@ -49,7 +49,7 @@ def find_model(
             licence first, or if it has no weights as safetensors.
         ConnectionError: In one line, if the hub is needed and cannot be reached.
     """
-    folder = at_home(name)
+    folder = expand_user(name)
     if is_hub_name(name):
         text = Path(name).as_posix()
         folder = fetched(SHORT.get(text, text), revision, endpoint, cache)

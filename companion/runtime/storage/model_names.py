@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from companion.runtime.command_line.terminal import as_typed
-from companion.runtime.files.whole_files import at_home, json_object
+from companion.runtime.files.atomic import expand_user, read_json_or_empty
 from companion.runtime.storage.checkpoints import (
     CONFIG,
     TOKENIZER,
@@ -37,9 +37,9 @@ def is_public(name: str | Path) -> bool:
 
     That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
     """
-    folder = at_home(name)
+    folder = expand_user(name)
     alone = is_gguf(folder) or is_installable(name)
-    return alone or is_hub_name(folder) or "model_type" in json_object(folder / CONFIG)
+    return alone or is_hub_name(folder) or "model_type" in read_json_or_empty(folder / CONFIG)
 
 
 def has_weights(name: str | Path) -> bool:
@@ -60,7 +60,7 @@ def folder_of(name: str | Path, revision: str | None = None) -> Path:
         ValueError: In one line, for a revision of what is on this machine, and as find_model.
         ImportError: For a model whose package is not installed.
     """
-    path = at_home(name)
+    path = expand_user(name)
     alone = is_gguf(path) or is_installable(name)
     if is_public(name) and not alone:
         return find_model(name, revision)
@@ -137,7 +137,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
         load: From the path of our tokenizer.json to the tokenizer.
         kinds: Other names that --tokenizer knows.
     """
-    folder = at_home(name)
+    folder = expand_user(name)
     if is_gguf(folder) or is_installable(name):
         folder = folder_of(name)
         return tokenizer_from_gguf(GGUFFile(folder).header, folder)
@@ -146,7 +146,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
     elif not folder.is_dir():
         known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
         raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
-    ours = "kind" in json_object(folder / TOKENIZER)
+    ours = "kind" in read_json_or_empty(folder / TOKENIZER)
     tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
     tokenizer.check_end(folder)
     return tokenizer

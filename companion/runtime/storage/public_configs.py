@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from companion.runtime.files.whole_files import read_json
+from companion.runtime.files.atomic import read_json
 from companion.runtime.storage.hub import weight_files
 from companion.runtime.text.tokenizer import Tokenizer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import regex
 
-from companion.runtime.text.tokenizer import whole
+from companion.runtime.files.arguments import replace_surrogates
 
 GUARD = "\udfff"
 """Half a character, which `whole` leaves in no text: it stands inside the names of special tokens that
@@ -37,7 +37,7 @@ def guarded(messages: list[dict], names: Collection[str]) -> list[dict]:
             return {key: inside(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [inside(inner) for inner in value]
-        return pattern.sub(r"\g<0>" + GUARD, whole(value)) if isinstance(value, str) else value
+        return pattern.sub(r"\g<0>" + GUARD, replace_surrogates(value)) if isinstance(value, str) else value
 
     return inside(messages)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from companion.runtime.files.arguments import as_documents
+from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
-from companion.runtime.files.whole_files import at_home
 from companion.runtime.text.tokenizer import END_OF_TEXT
 from companion.village import DATA, load_split
 
@@ -60,7 +60,7 @@ def load_text(
     """
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise TypeError(f"name_or_path={name_or_path!r:.40} must be a name or a path")
-    name, path = str(name_or_path), at_home(name_or_path)
+    name, path = str(name_or_path), expand_user(name_or_path)
     if not name.strip():
         raise ValueError(f"name_or_path={name!r} is empty; for the working directory write '.'")
     if name == "village":
@@ -95,7 +95,7 @@ def load_text(
 def source_of(names: str | Iterable[str | Path]) -> str:
     """Where texts are from, for prepare's `source`: a corpus by its name, files and folders by whole path."""
     names = [names] if isinstance(names, (str, os.PathLike)) else names
-    known = [str(n) if str(n) in CORPORA else str(at_home(n).resolve()) for n in names]
+    known = [str(n) if str(n) in CORPORA else str(expand_user(n).resolve()) for n in names]
     return ", ".join(known)
 
 

@@ -12,7 +12,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files.whole_files import read_object, read_regular, write_whole
+from companion.runtime.files import atomic
+from companion.runtime.files.arguments import replace_surrogates
+from companion.runtime.files.atomic import read_regular, write_atomic
 from companion.runtime.generation.generation_configs import FILE as GENERATION
 from companion.runtime.generation.generation_configs import named_ids, named_sampling
 from companion.runtime.text.chat_templates import GUARD, check_messages, guarded, render
@@ -23,7 +25,6 @@ from companion.runtime.text.tokenizer import (
     allowed_names,
     look_up,
     split_special,
-    whole,
 )
 
 FILE, CONFIG, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
@@ -118,7 +119,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     def encode(self, text: str, allowed_special: Collection[str] | str = ()) -> list[int]:
         """Return the ids of a text. Names of special tokens are text unless allowed ("all", or some)."""
         names = allowed_names(text, self.special_tokens, allowed_special)
-        return self._encode_parts(split_special(whole(text), names))
+        return self._encode_parts(split_special(replace_surrogates(text), names))
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Return the ids of a text, special tokens' names in it taken as ordinary text."""
@@ -222,7 +223,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
             template, typed, self.template_file, add_generation_prompt=add_generation_prompt, **variables
         )
         parts = split_special(text, self.special_tokens)
-        return self._encode_parts([whole(part.replace(GUARD, "")) for part in parts])
+        return self._encode_parts([replace_surrogates(part.replace(GUARD, "")) for part in parts])
 
     @cached_property
     def turn_end(self) -> int | None:
@@ -284,7 +285,7 @@ def read_tokenizer(folder: str | Path) -> PublicTokenizer:
 
 def read_json(path: Path) -> dict:
     """Return the object in a JSON file; {} where there is none."""
-    return read_object(path, "fetch it again") if path.exists() else {}
+    return atomic.read_json(path, "fetch it again") if path.exists() else {}
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
@@ -301,14 +302,14 @@ def write_tokenizer(tokenizer: Tokenizer, folder: str | Path) -> None:
     folder = Path(folder)
     file, config, template = tokenizer_files(tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / FILE, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
-    write_whole(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
+    write_atomic(folder / FILE, json.dumps(file, ensure_ascii=False, indent=1) + "\n")
+    write_atomic(folder / CONFIG, json.dumps(config, ensure_ascii=False, indent=2) + "\n")
     if template is not None:
-        write_whole(folder / TEMPLATE, template)
+        write_atomic(folder / TEMPLATE, template)
     else:
         (folder / TEMPLATE).unlink(missing_ok=True)
     if tokenizer.generation and tokenizer.generation != tokenizer.model_ids:
-        write_whole(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
+        write_atomic(folder / GENERATION, json.dumps(tokenizer.generation, indent=2) + "\n")
 
 
 def tokenizer_files(tokenizer: Tokenizer) -> tuple[dict, dict, str | None]:

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import regex
 
-from companion.runtime.files.whole_files import read_regular, write_whole
+from companion.runtime.files.arguments import replace_surrogates
+from companion.runtime.files.atomic import read_regular, write_atomic
 
 END_OF_TEXT = "<|endoftext|>"
 """The special token that closes each text."""
@@ -162,7 +163,7 @@ class Tokenizer:
         """The ids of a text. Special tokens' names are ordinary text unless allowed ("all", or a set)."""
         ids = []
         names = allowed_names(text, self.special_tokens, allowed_special)
-        text = whole(text)
+        text = replace_surrogates(text)
         for i, part in enumerate(split_special(text, names)):
             ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
         return ids
@@ -201,7 +202,7 @@ class Tokenizer:
         state = {name: getattr(self, name) for name in ("kind", *self.fields)}
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # JSON has no bytes; latin-1 has a character for each of the 256, so bytes become text and come back
-        write_whole(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
+        write_atomic(path, json.dumps(state, default=lambda b: b.decode("latin-1")) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -290,16 +291,6 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
 # -- texts and pieces ------------------------------------------------------------------
 
 
-def whole(text: str) -> str:
-    """The text, with � (U+FFFD) for each half of a surrogate pair, which another program left by tearing a
-    character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
 def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
     """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
 
@@ -311,7 +302,7 @@ def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -
     for document in [text] if isinstance(text, str) else text:
         if not isinstance(document, str):
             raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
-        yield from split_special(whole(document), names)[::2]
+        yield from split_special(replace_surrogates(document), names)[::2]
 
 
 @lru_cache(64)
@@ -331,7 +322,7 @@ def split_pieces(pattern: str, text: str) -> list[str]:
     Half a surrogate pair becomes � (U+FFFD), as in tiktoken. Raises ValueError for a pattern that is invalid,
     skips text, or needs too many steps for it.
     """
-    text = whole(text)
+    text = replace_surrogates(text)
     found = compiled(pattern)
     limit = {}  # measuring the time makes a search half as fast
     if pattern not in USUAL_PATTERNS:

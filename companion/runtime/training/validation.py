@@ -1,4 +1,4 @@
-"""What is checked and worked out before the first step of a training run: settings, rows, how many steps fit.
+"""Checks of the settings of a training run, and how many steps fit into a time.
 
 Corpora, models and trainers are handed in: this module knows no chapter.
 """
@@ -13,39 +13,37 @@ from companion.runtime.data.prepared import row_starts
 from companion.runtime.models.devices import DTYPES
 from companion.runtime.storage.checkpoints import unwrapped
 from companion.runtime.text.fingerprints import tokenizer_fingerprint
-from companion.runtime.training.distributed import peers_of, together
+from companion.runtime.training.distributed import broadcast, world_size
 
-LONGEST, SCORES = 2048, 2**27
+MAX_ROW, MAX_SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""
-LONG = 10.0  # seconds that the timing of steps may take, however few the minutes
-EVALUATIONS = 3  # how often a run is evaluated at least, unless its settings say otherwise
+MAX_TIMING = 10.0  # seconds that the timing of steps may take, however few the minutes
+EVALUATIONS = 3  # the least number of evaluations of a run, unless its settings say otherwise
 MOST, MOST_SEED, MOST_MINUTES = 10**9, 10**12, 10**6
 
 
 def check_config(c: Any) -> None:
-    """Check the settings of a TrainConfig; min_lr and warmup_steps may be None, to be worked out later."""
-    least = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1}
-    for name, low in (least | {"warmup_steps": 0, "seed": 0}).items():
+    """Raise ValueError for a setting of a TrainConfig that is out of range.
+
+    min_lr and warmup_steps may be None, to be worked out later.
+    """
+    smallest = {"steps": 1, "batch_size": 1, "context_length": 1, "accumulate": 1, "eval_every": 1, "seed": 0}
+    if c.warmup_steps is not None:
+        smallest["warmup_steps"] = 0
+    for name, least in smallest.items():
         value = getattr(c, name)
         most = MOST_SEED if name == "seed" else MOST
-        if value is None and name == "warmup_steps":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least {low}")
-        if value > most:
-            raise ValueError(f"{name}={value} must be at most {most:,}; lower it")
-    numbers = ["lr", "min_lr", "weight_decay", "grad_clip"]
-    if c.min_lr is None:
-        numbers.remove("min_lr")
-    for name in numbers:
-        if not isinstance(getattr(c, name), (int, float)):
-            raise ValueError(f"{name}={getattr(c, name)!r} must be a number")
-    min_lr = 0 if c.min_lr is None else c.min_lr
-    warmup_steps = 0 if c.warmup_steps is None else c.warmup_steps
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            rule = f"a whole number of at least {least} and at most {most:,}"
+            raise ValueError(f"{name}={value!r} must be {rule}")
+    for name in ("lr", "min_lr", "weight_decay", "grad_clip"):
+        value = getattr(c, name)
+        if not isinstance(value, (int, float)) and not (name == "min_lr" and value is None):
+            raise ValueError(f"{name}={value!r} must be a number")
     rules = [
         ("lr", 0 < c.lr <= 1, "above 0 and at most 1; try 0.003"),
-        ("min_lr", 0 <= min_lr <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
-        ("warmup_steps", warmup_steps <= c.steps, f"at most steps={c.steps}; lower it, or raise steps"),
+        ("min_lr", 0 <= (c.min_lr or 0) <= c.lr, f"from 0 to lr={c.lr}; leave it out for a tenth of lr"),
+        ("warmup_steps", (c.warmup_steps or 0) <= c.steps, f"at most steps={c.steps}; lower it"),
         ("weight_decay", 0 <= c.weight_decay < math.inf, "at least 0; try 0.1"),
         ("betas", _are_betas(c.betas), "a pair, 0 to below 1"),
         ("grad_clip", c.grad_clip > 0, "above 0; try 1, or inf (in Python float('inf')) for no clipping"),
@@ -56,38 +54,37 @@ def check_config(c: Any) -> None:
             raise ValueError(f"{name}={getattr(c, name)!r} must be {rule}")
 
 
-def warmup_within(steps: int, asked: int | None) -> int | None:
-    """A preset's warm-up; None, which TrainConfig works out, where it is longer than half of the run."""
-    return None if asked is not None and asked > steps // 2 else asked
-
-
-def evaluations_within(steps: int, eval_every: int) -> int:
-    """The steps from one evaluation to the next: as a preset has it, or fewer, for EVALUATIONS in a run."""
-    return max(1, min(eval_every, steps // EVALUATIONS))
-
-
 def _are_betas(betas: Any) -> bool:
-    """Whether betas is a pair of numbers from 0 to below 1."""
     try:
-        return len(betas) == 2 and all(0 <= b < 1 for b in betas)
+        return len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
     except TypeError:
         return False
 
 
+def warmup_within(steps: int, asked: int | None) -> int | None:
+    """Return a preset's warm-up; None, which TrainConfig works out, if it is longer than half of the run."""
+    return None if asked is not None and asked > steps // 2 else asked
+
+
+def evaluations_within(steps: int, eval_every: int) -> int:
+    """Return the steps between evaluations: eval_every, or fewer, for EVALUATIONS in a run."""
+    return max(1, min(eval_every, steps // EVALUATIONS))
+
+
 def check_rows(split: Any, context_length: int) -> None:
-    """ValueError where a split has no more than context_length tokens, so not one full row."""
-    if (n_tokens := len(split.tokens)) <= context_length:
-        asked = f"context_length={context_length}"
-        raise ValueError(
-            f"{asked} must be below the {n_tokens} tokens of the data; shorten it, or take more text"
-        )
+    """Raise ValueError if a split has no more than context_length tokens, so not one full row."""
+    n_tokens = len(split.tokens)
+    if n_tokens <= context_length:
+        rule = f"must be below the {n_tokens} tokens of the data; shorten it, or take more text"
+        raise ValueError(f"context_length={context_length} {rule}")
 
 
 def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
-    """ValueError, in one line, where model, data (a Corpus) and config do not fit one another."""
+    """Raise ValueError if model, data (a Corpus) and config do not fit one another."""
     asked = {"context_length": config.context_length, "vocab_size": data.tokenizer.vocab_size}
     for name, value in asked.items():
-        if value > (most := getattr(unwrapped(model).config, name)):
+        most = getattr(unwrapped(model).config, name)
+        if value > most:
             raise ValueError(f"{name}={value} is above the model's {most}; lower it, or grow the model")
     data.tokenizer.check_end()
     check_rows(data.train, config.context_length)
@@ -96,7 +93,7 @@ def check_fit(model: torch.nn.Module, data: Any, config: Any) -> None:
 
 
 def data_identity(data: Any) -> dict:
-    """What tells a Corpus from others when a run goes on: its counts, its tokenizer and its tokens."""
+    """Return what tells a Corpus from others when a run goes on: its counts, its tokenizer and its tokens."""
     split = data.train
     return {
         "tokens": len(split.tokens),
@@ -107,40 +104,52 @@ def data_identity(data: Any) -> dict:
 
 
 def rows_at_once(starts: Any, config: Any) -> tuple[int, int]:
-    """(context_length, batch_size) for evaluate: a model's whole context, but at most LONGEST tokens, and as
-    many rows of a Split with these starts, 1 to 32, as have at most SCORES scores together.
+    """Return (context_length, batch_size) for evaluate on a Split with these starts.
+
+    The length is a model's context, but at most MAX_ROW tokens. There are 1 to 32 rows, which have at most
+    MAX_SCORES scores together.
     """
-    length = min(config.context_length, LONGEST)
+    length = min(config.context_length, MAX_ROW)
     longest = int(np.diff(row_starts(starts, length)).max(initial=1))
-    return length, max(1, min(32, SCORES // (longest * config.vocab_size)))
+    return length, max(1, min(32, MAX_SCORES // (longest * config.vocab_size)))
 
 
 def steps_within(trainer: Any, minutes: float, eval_tokens: int = 0) -> int:
-    """How many steps, evaluations included, take about so many minutes here; at least 1.
+    """Time some steps and return how many, evaluations included, take about so many minutes; at least 1.
 
-    trainer: one to throw away, of a copy of the model: it trains for two seconds or so; where steps are slow,
-    until a tenth of the minutes is over, and for one step at least. eval_tokens: of the split that is
-    evaluated; each is counted as a third of a token trained on, for its forward pass. Reports do not count.
+    Args:
+        trainer: A trainer to throw away, of a copy of the model. It trains for two seconds or so; if steps
+            are slow, until a tenth of the minutes is over, and for one step at least.
+        minutes: The time of the run without reports.
+        eval_tokens: Tokens of the split that is evaluated. Each is counted as a third of a token trained on,
+            for its forward pass.
     """
     if not 0 < minutes <= MOST_MINUTES:
         raise ValueError(f"minutes={minutes} must be above 0 and at most {MOST_MINUTES:,}")
-    peers, most = peers_of(trainer), max(LONG, 6 * minutes)
-    marks = [(0, 0.0)]  # tokens and seconds, after each step
-    with together(peers), torch.random.fork_rng(devices=[]):
-        while peers.same(len(marks) == 1 or (_goes_on(marks) and marks[-1][1] < most)):
+    most_seconds = max(MAX_TIMING, 6 * minutes)
+    tokens, seconds = [0], [0.0]  # after each step
+    with torch.random.fork_rng(devices=[]):
+        while broadcast(_is_timed_further(seconds, most_seconds)):
             trainer.step()
-            marks.append((trainer.tokens, trainer.seconds))
-    first = min(3, len(marks) - 2)  # the first ones are slower, and left out where there are others
-    tokens, seconds = (after - before for after, before in zip(marks[-1], marks[first], strict=True))
-    evaluation = eval_tokens / 3 * seconds / tokens * peers.size
-    step = seconds / (len(marks) - 1 - first)
-    steps = (60 * minutes - evaluation) / (step + evaluation / trainer.config.eval_every)
-    if steps < EVALUATIONS * trainer.config.eval_every:  # evaluated more often than eval_every says
-        steps = max(60 * minutes - EVALUATIONS * evaluation, 30 * minutes) / step
-    return peers.same(min(MOST, max(1, int(steps))))
+            tokens.append(trainer.tokens)
+            seconds.append(trainer.seconds)
+    first = min(3, len(seconds) - 2)  # the first steps are slower, and left out if there are others
+    n_seconds = seconds[-1] - seconds[first]
+    per_step = n_seconds / (len(seconds) - 1 - first)
+    per_token = n_seconds / (tokens[-1] - tokens[first])
+    evaluation = eval_tokens / 3 * per_token * world_size()
+    config = trainer.config
+    steps = (60 * minutes - evaluation) / (per_step + evaluation / config.eval_every)
+    if steps < EVALUATIONS * config.eval_every:  # evaluated more often than eval_every says
+        steps = max(60 * minutes - EVALUATIONS * evaluation, 30 * minutes) / per_step
+    return broadcast(min(MOST, max(1, int(steps))))
 
 
-def _goes_on(marks: list[tuple[int, float]]) -> bool:
-    """Whether more steps are timed: 5, and then up to 60 until those after the third took two seconds."""
-    steps = len(marks) - 1
-    return steps < 5 or (steps < 60 and marks[-1][1] - marks[3][1] < 2)
+def _is_timed_further(seconds: list[float], most_seconds: float) -> bool:
+    """Return whether another step is timed: 5, then up to 60 until those after the third took 2 seconds."""
+    steps = len(seconds) - 1
+    if steps == 0:
+        return True
+    if seconds[-1] >= most_seconds:
+        return False
+    return steps < 5 or (steps < 60 and seconds[-1] - seconds[3] < 2)

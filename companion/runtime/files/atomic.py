@@ -1,0 +1,158 @@
+"""Files that are written beside the old ones and then renamed, and a lock on the folder that a run writes.
+
+A kill at any moment leaves each file as it was or as it should be, because `os.replace` is atomic.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+LOCK = ".lock"
+PART = ".part"  # how the name of what is being written ends
+READY = ".ready"  # the folder of whole files that are on their way to their places
+MAX_BYTES = 512 * 2**20  # of a file of text; the largest public tokenizer.json has 40 MB
+
+
+def expand_user(path: str | Path) -> Path:
+    """Replace a leading `~`; a path with `~` of an unknown user stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def check_regular(path: str | Path) -> None:
+    """Raise ValueError for a folder, a pipe or a device. A pipe would be waited for, a device never ends."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{path} is a folder, a pipe or a device, and must be a regular file")
+
+
+def read_regular(path: str | Path) -> bytes:
+    """Read a file that somebody else may have made. ValueError if it is not regular, or too large."""
+    check_regular(path)
+    n_bytes = Path(path).stat().st_size
+    if n_bytes > MAX_BYTES:
+        raise ValueError(f"{path} has {n_bytes:,} bytes, and at most {MAX_BYTES:,} are read")
+    return Path(path).read_bytes()
+
+
+def read_json(path: str | Path, remedy: str = "copy it again") -> dict:
+    """Read a JSON object.
+
+    Raises:
+        ValueError: If the file holds anything else. The message ends with the remedy.
+    """
+    data = read_regular(path)
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is not whole JSON; {remedy}")
+    return value
+
+
+def read_json_or_empty(path: str | Path) -> dict:
+    """Read a JSON object; {} if the file is missing or holds anything else."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}
+
+
+def write_atomic(path: str | Path, data: bytes | str) -> None:
+    """Replace a file; text is written as UTF-8."""
+    with new_file(path) as part:
+        part.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Yield a path to write to; at the end, the file takes its place at `path`. An error removes it."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}{PART}")
+    try:
+        yield part
+        flush(part)
+        os.replace(part, path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = error.filename or str(path)  # a full disk names no file
+        raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def staged(folder: str | Path, keep_as: str | None = None) -> Iterator[Path]:
+    """Yield an empty folder inside `folder`; at the end, its files replace their namesakes in `folder`.
+
+    An error or a kill before the end leaves the old files. One rename decides: from then on the new files
+    count, and whoever opens the folder next finishes what a kill left (`finish_renames`).
+
+    Args:
+        folder: Where the files are to be. It is made if need be.
+        keep_as: Name of the inner folder for work of hours: after an error or a kill, the next call finds
+            there what was written.
+    """
+    folder = Path(folder)
+    part = folder / (keep_as or PART)
+    if not keep_as:
+        shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    part.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        for path in part.iterdir():
+            flush(path)
+        finish_renames(folder)
+        os.replace(part, folder / READY)
+        finish_renames(folder)
+    finally:
+        if not keep_as:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def finish_renames(folder: str | Path) -> None:
+    """Move files that are whole to their places: those of `staged`, also if it was killed while it did so."""
+    ready = Path(folder) / READY
+    if not ready.is_dir():
+        return
+    for path in sorted(ready.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            os.replace(path, Path(folder) / path.name)
+    with contextlib.suppress(FileNotFoundError):
+        ready.rmdir()
+
+
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk: without this, a power cut can leave an empty file after a rename."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def claim(folder: str | Path, seconds: float = 0) -> Iterator[None]:
+    """Lock a folder, which is made if need be. The same process may lock it again inside.
+
+    The operating system releases the lock when the process ends, however it ends.
+
+    Raises:
+        ValueError: If another process holds the lock for so many seconds.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.resolve() / LOCK, is_singleton=True)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        rule = "is being written by another run; wait for its end, or name another folder"
+        raise ValueError(f"folder='{folder}' {rule}") from None
+    try:
+        yield
+    finally:
+        lock.release()
