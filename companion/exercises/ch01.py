@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import regex
 
+from companion.exercises.comparison import a, show
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import as_list, as_number
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import as_list, as_number
-from companion.exercises.values import a, show
 
 chapter = Chapter()
 

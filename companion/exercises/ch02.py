@@ -6,8 +6,8 @@ import random
 import torch
 
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import as_list, to_tensor
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import as_list, tensor_of
 
 chapter = Chapter()
 
@@ -22,7 +22,7 @@ def named(found, names, wanted):
         raise Problem(wanted)
     table = dict(zip(names, parts, strict=True))
     for name, part in list(table.items()):
-        tensor = tensor_of(part)
+        tensor = to_tensor(part)
         if tensor is not None:
             table[name] = tensor
             if tensor.dtype != torch.bool:

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import nn
 
+from companion.exercises.comparison import changes
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import as_tensor, snapshot
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import as_tensor
-from companion.exercises.values import changes, snapshot
 
 chapter = Chapter()
 

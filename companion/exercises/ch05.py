@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from companion.blocks import LayerNorm
+from companion.exercises.comparison import a, show
 from companion.exercises.exercise import Problem
 from companion.exercises.notation import Chapter
-from companion.exercises.small_gpt import LayerNorm
-from companion.exercises.values import a, show
 
 chapter = Chapter()
 

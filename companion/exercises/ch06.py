@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from companion.attention import CausalSelfAttention
+from companion.blocks import MLP, Block, LayerNorm
+from companion.exercises.comparison import a
 from companion.exercises.exercise import Problem
 from companion.exercises.notation import Chapter
-from companion.exercises.small_gpt import GPT, Layer, Shape
-from companion.exercises.values import a
+from companion.gpt import GPTConfig, gpt2
 
 chapter = Chapter()
 
@@ -282,17 +284,17 @@ def trained(model):
 
 def models_and_tokens(seed):
     torch.manual_seed(seed)
-    shapes = [Shape(5, 7, 1, 1, 3, 2), Shape(13, 8, 2, 2, 6, 11), Shape(11, 9, 3, 5, 10, 17)]
+    shapes = [GPTConfig(5, 7, 1, 1, 3, 2), GPTConfig(13, 8, 2, 2, 6, 11), GPTConfig(11, 9, 3, 5, 10, 17)]
     rows = [torch.randint(c.vocab_size, (1 + i, 4 + i)) for i, c in enumerate(shapes)]  # (B, T + 1)
     for c, row in zip(shapes, rows, strict=True):
-        yield trained(GPT(c)), row[:, :-1].clone(), row[:, 1:].clone()
+        yield trained(gpt2(c)), row[:, :-1].clone(), row[:, 1:].clone()
 
 
 # -- 6.5 ------------------------------------------------------------------
 def also_one_with_dropout(seed):
     """Besides the others, a model that has dropout and is not in training."""
     torch.manual_seed(seed)
-    quiet = trained(GPT(Shape(7, 6, 1, 2, 4, 5, dropout=0.4))).eval()
+    quiet = trained(gpt2(GPTConfig(7, 6, 1, 2, 4, 5, dropout=0.4))).eval()
     return [*models_and_tokens(seed), (quiet, torch.tensor([[3, 1, 3]]), torch.tensor([[1, 3, 0]]))]
 
 
@@ -381,6 +383,13 @@ def two_gradients(model, x, y):
 
 
 # -- 6.6 ------------------------------------------------------------------
+def one_block(config):
+    """A block with the biases that PyTorch gives its layers, which are not 0."""
+    attention = CausalSelfAttention(config.d_model, config.n_heads, config.dropout)
+    mlp = MLP(config.d_model, config.d_ff, config.dropout)
+    return Block(LayerNorm(config.d_model), attention, LayerNorm(config.d_model), mlp)
+
+
 def two_steps(model, x, y):
     for _ in range(2):
         model.zero_grad()
@@ -459,7 +468,7 @@ def alike(model, deeper, x):
         + deeper.blocks.append(block)
             All of its matrices are 0, and a product of two zeros has no gradient at either: it can never
             learn. Only those that write into the stream must be 0.
-        = GPT(replace(model.config, n_layers=model.config.n_layers + 1))
+        = gpt2(replace(model.config, n_layers=model.config.n_layers + 1))
             It is deeper, but untrained: what the model had learned is gone. Give the new one the old weights.
         - deeper = copy.deepcopy(model)
         + deeper = copy.copy(model)
@@ -468,9 +477,9 @@ def alike(model, deeper, x):
         - deeper.config = replace(config, n_layers=config.n_layers + 1)
             `config` still has the old number of layers. If this model is saved and loaded again, a block is
             missing.
-        Layer(config) => Layer(replace(config, n_heads=config.d_model // config.n_heads))
+        one_block(config) => one_block(replace(config, n_heads=config.d_model // config.n_heads))
             The new block has another number of heads. This has no effect before it is trained.
-        Layer(config) => Layer(replace(config, d_ff=4 * config.d_model))
+        one_block(config) => one_block(replace(config, d_ff=4 * config.d_model))
             The new block's MLP is four times as wide as the stream. The model's own config says otherwise.
     """,
     right="The same predictions, one more block, and it can learn: a model can grow and lose nothing.",
@@ -478,7 +487,7 @@ def alike(model, deeper, x):
 def deepen(model):
     config = model.config
     deeper = copy.deepcopy(model)
-    block = Layer(config)
+    block = one_block(config)
     for linear in [block.attn.o_proj, block.mlp.down_proj]:
         nn.init.zeros_(linear.weight)
         nn.init.zeros_(linear.bias)

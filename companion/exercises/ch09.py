@@ -4,8 +4,8 @@ import random
 
 import torch
 
+from companion.exercises.normalize import as_number
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import as_number
 
 chapter = Chapter()
 

@@ -5,10 +5,10 @@ import random
 
 import torch
 
+from companion.exercises.comparison import a
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import settle
-from companion.exercises.values import a
 
 chapter = Chapter()
 
@@ -261,7 +261,7 @@ def go_on_cases(seed):
 
 
 def try_going_on(answer, x, shares, before):
-    found = settle(answer(x, shares, before))
+    found = normalize(answer(x, shares, before))
     if not isinstance(found, tuple | list) or len(found) != 2:
         raise Problem(f"Return two tensors, the shifted vectors and the next `before`. This is {a(found)}.")
     return {"shifted vectors": found[0], "next `before`": found[1]}

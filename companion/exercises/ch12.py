@@ -1,17 +1,19 @@
 """The checks of chapter 12, Scaling."""
 
+import copy
 import math
 import random
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import torch
 
+from companion.exercises.comparison import a
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_list, as_number, normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_list, as_number, settle
-from companion.exercises.small_gpt import GPT, Shape
-from companion.exercises.values import a
+from companion.gpt import GPTConfig, gpt2
 
 chapter = Chapter()
 
@@ -70,10 +72,17 @@ chapter.number(
 
 
 # -- a model for 12.2 and 12.4 ---------------------------------------------
+@cache
+def prototype(*sizes):
+    return gpt2(GPTConfig(*sizes), meta=True)  # takes five times as long as a copy
+
+
 def shapes(vocab_size, context_length, n_layers, n_heads, d_model):
     """A GPT-2 without numbers, on the meta device."""
-    with torch.device("meta"):
-        return GPT(Shape(vocab_size, context_length, n_layers, n_heads, d_model, 4 * d_model))
+    return copy.deepcopy(prototype(vocab_size, context_length, n_layers, n_heads, d_model))
+
+
+prototype(3, 2, 1, 1, 1)  # made here, because the first on the meta device imports much of torch
 
 
 def sizes_of(rng):
@@ -93,9 +102,7 @@ def ask(answer, sizes, run, first):
         answer(model, *first)
     except Exception:  # it is wanted for the other model, which will show
         pass
-    with torch.device("meta"):
-        V, context, L, H, C = sizes
-        model.__init__(Shape(V, context, L, H, C, 4 * C))
+    vars(model).update(vars(shapes(*sizes)))
     before = looks(model)
     found = answer(model, *run)
     if looks(model) != before:
@@ -776,7 +783,7 @@ def judged(found, vectors, sent, most, longest):
     """The results; raises Problem where they are right, and too much was sent."""
     n, m = len(vectors), len(vectors[0])
     sums = [sum(column) for column in zip(*vectors, strict=True)]
-    found = [settle(value) for value in found]
+    found = [normalize(value) for value in found]
     for rank, value in enumerate(found):
         if value is None:
             raise Problem(f"Process {rank} returned None. In a generator, too, `return` gives the result.")

@@ -5,19 +5,16 @@ import random
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import make_dataclass
 from itertools import islice
 
 import torch
 
+from companion.evaluation import Example
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_number, normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_number, settle
 
 chapter = Chapter()
-
-Asked = make_dataclass("Example", [("prompt", str), ("choices", tuple), ("answer", str)], frozen=True)
-"""As the chapter's: a prompt, a tuple of what may follow it, and which of these is right."""
 
 # -- 13.1 ------------------------------------------------------------------
 NELL = '"Where is Nell?" "In the'
@@ -76,7 +73,7 @@ def choice_cases(seed):
         NELL, (" inn", " old mill"), " inn", [-0.5, 0.0]
     """,
     cases=choice_cases,
-    call=lambda answer, prompt, choices, right, log_probs: answer(Asked(prompt, choices, right), log_probs),
+    call=lambda answer, prompt, choices, right, log_probs: answer(Example(prompt, choices, right), log_probs),
     shown="{f}(Example({0}, {1}, {2}), {3})",
     mistakes="""
         log_probs[i] / sizes[i] => log_probs[i]
@@ -239,7 +236,7 @@ def answer_cases(seed):
 
 def p_and_its_log(answer, first, second):
     """Of a small p, too, it is the share that counts: so the log is compared as well."""
-    found = settle(answer(first, second))
+    found = normalize(answer(first, second))
     p = as_number(found)
     return Record("", {"": found if p is None else p, "the log of p": math.log(p) if p and p > 0 else 0.0})
 
@@ -501,7 +498,7 @@ def temperature_hint(got, scores, right, temperatures):
     value = None if got.error is not None else as_number(got.value)
     if value is not None and all(abs(value - each) > 1e-5 * each for each in temperatures):
         return "That is none of the `temperatures` that were given."
-    if type(got.error) is ValueError and "domain" in got.said:
+    if type(got.error) is ValueError and "domain" in got.message:
         return (
             "Probabilities became 0, whose log is −∞. `log_softmax` subtracts before it takes the "
             "exponential."
@@ -660,15 +657,21 @@ def first_named(example):
 SHORTCUTS = {"last_named": last_named, "first_choice": first_choice, "first_named": first_named}
 
 ALIKE = {
-    "2 hit (four of fourteen, four)": Asked("41: fourteen, four. Where?", ("four", "fourteen"), "four"),
-    "2 miss (four of fourteen, four)": Asked("42: fourteen, four. Where?", ("four", "fourteen"), "fourteen"),
-    "2 miss (fourteen of four, fourteen)": Asked("43: four, fourteen. Where?", ("fourteen", "four"), "four"),
-    "2 miss (windmill of windmill, mill)": Asked("44: windmill, mill. Where?", ("mill", "windmill"), "mill"),
-    "2 hit (mill of inn, mill)": Asked("45: inn, mill, barn. Where?", ("inn", "mill"), "mill"),
-    "2 miss (barn of mill, barn; same prompt)": Asked(
+    "2 hit (four of fourteen, four)": Example("41: fourteen, four. Where?", ("four", "fourteen"), "four"),
+    "2 miss (four of fourteen, four)": Example(
+        "42: fourteen, four. Where?", ("four", "fourteen"), "fourteen"
+    ),
+    "2 miss (fourteen of four, fourteen)": Example(
+        "43: four, fourteen. Where?", ("fourteen", "four"), "four"
+    ),
+    "2 miss (windmill of windmill, mill)": Example(
+        "44: windmill, mill. Where?", ("mill", "windmill"), "mill"
+    ),
+    "2 hit (mill of inn, mill)": Example("45: inn, mill, barn. Where?", ("inn", "mill"), "mill"),
+    "2 miss (barn of mill, barn; same prompt)": Example(
         "45: inn, mill, barn. Where?", ("mill", "barn"), "mill"
     ),
-    "2 hit (barn of inn, barn; same prompt)": Asked("45: inn, mill, barn. Where?", ("inn", "barn"), "barn"),
+    "2 hit (barn of inn, barn; same prompt)": Example("45: inn, mill, barn. Where?", ("inn", "barn"), "barn"),
 }
 """One choice is part of another, or prompts are alike. The shortcut is last_named; for WIND first_named."""
 HIT, SHORT, LONG, WIND, MILL, BARN, OTHER = ALIKE
@@ -739,9 +742,9 @@ def drawn_example(K, hit, shortcut, rng):
     choices = rng.sample(PLACES, K)
     named = rng.sample(choices, K) + [rng.choice(choices)] * rng.randint(0, 1)
     prompt = f"{rng.randint(10, 99)} went by " + ", ".join(named) + ". Where?"
-    guess = SHORTCUTS[shortcut](Asked(prompt, tuple(choices), ""))
+    guess = SHORTCUTS[shortcut](Example(prompt, tuple(choices), ""))
     answer = guess if hit else rng.choice([choice for choice in choices if choice != guess])
-    return Asked(prompt, tuple(choices), answer)
+    return Example(prompt, tuple(choices), answer)
 
 
 def build_and_balance(answer, kinds, shortcut):
@@ -761,7 +764,7 @@ def build_and_balance(answer, kinds, shortcut):
 
 def named(one, kinds, examples):
     """An example as its number and kind, "no. 2: 3 hit"; anything else as it is."""
-    if not isinstance(one, Asked) or one not in examples:
+    if not isinstance(one, Example) or one not in examples:
         return one
     i = examples.index(one)
     return Record("example", {"": f"no. {i}: {kinds[i]}"})

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import torch
 
+from companion.exercises.normalize import Record, as_number, normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_number, settle
 
 chapter = Chapter()
 
@@ -379,7 +379,7 @@ def temperature_cases(seed):
 def relatively(answer, scores, labels):
     """Its T, and as a share of the right one: for a T below 1 the tolerance is one of the share, too."""
     right = best_temperature(scores, labels)
-    found = settle(answer(scores, labels))
+    found = normalize(answer(scores, labels))
     number = as_number(found)
     if number is None:
         return Record("", {"": found, "your T over the right one": 1.0})

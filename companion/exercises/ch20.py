@@ -5,10 +5,10 @@ import random
 import re  # noqa: F401 - mistakes of 20.4 and 20.5 use it
 import struct
 
+from companion.exercises.comparison import a
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_list, as_number, normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_list, as_number, settle
-from companion.exercises.values import a
 
 chapter = Chapter()
 
@@ -73,7 +73,7 @@ def steps_cases(seed):
 
 
 def two_numbers(answer, lengths, slots):
-    found = settle(answer(lengths, slots))
+    found = normalize(answer(lengths, slots))
     if found is None:
         return found
     both = as_list(found)

@@ -4,12 +4,12 @@ import math
 import random
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_number, as_tensor, type_name
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_number, as_tensor, type_name
+from companion.recurrent import LSTM, RNN
 
 chapter = Chapter()
 
@@ -158,38 +158,13 @@ def half_life_bias(n):
 
 
 # -- 22.4 ------------------------------------------------------------------
-class Layer(nn.Module):
-    """A plain recurrent layer ("RNN") or an "LSTM", with the chapter's names: x, state or None -> out, state."""
-
-    def __init__(self, kind, d_in, d_hidden, seed):
-        super().__init__()
-        self.d_in, self.d_hidden, self.gates = d_in, d_hidden, {"RNN": 1, "LSTM": 4}[kind]
-        g, rows = torch.Generator().manual_seed(seed), self.gates * d_hidden
-        sizes = {"weight_ih_l0": (rows, d_in), "weight_hh_l0": (rows, d_hidden)}
-        for name, size in (sizes | {"bias_ih_l0": (rows,), "bias_hh_l0": (rows,)}).items():
-            self.register_parameter(name, nn.Parameter(torch.empty(size).uniform_(-0.9, 0.9, generator=g)))
-
-    def first_state(self, x):
-        h = x.new_zeros(len(x), self.d_hidden)
-        return h if self.gates == 1 else (h, torch.zeros_like(h))
-
-    def step(self, a, state):
-        h, c = (state, None) if self.gates == 1 else state
-        sums = a + F.linear(h, self.weight_hh_l0, self.bias_hh_l0)
-        if c is None:
-            return sums.tanh()
-        i, f, g, o = sums.chunk(4, dim=-1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
-
-    def forward(self, x, state=None):
-        if x.ndim != 3 or x.shape[-1] != self.d_in or not x.shape[1]:
-            raise ValueError(f"x has shape {tuple(x.shape)}, must be (B, T, {self.d_in}), T at least 1")
-        state, out = self.first_state(x) if state is None else state, []
-        for a in F.linear(x, self.weight_ih_l0, self.bias_ih_l0).unbind(1):
-            state = self.step(a, state)
-            out.append(state if self.gates == 1 else state[0])
-        return torch.stack(out, dim=1), state
+def layer(kind, d_in, d_hidden, seed):
+    """One of the chapter's layers, with large weights."""
+    made = {"RNN": RNN, "LSTM": LSTM}[kind](d_in, d_hidden)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in made.parameters():
+        nn.init.uniform_(parameter, -0.9, 0.9, generator=generator)
+    return made
 
 
 def piece_cases(seed):
@@ -198,7 +173,7 @@ def piece_cases(seed):
     for i, (B, T, d_in, length) in enumerate(sizes):
         kind = ("RNN", "LSTM")[(i + seed) % 2]
         x = torch.randn(B, T, d_in, generator=g).requires_grad_()
-        yield kind, Layer(kind, d_in, 4, 10 * seed + i), x, length
+        yield kind, layer(kind, d_in, 4, 10 * seed + i), x, length
 
 
 def read_and_go_back(answer, kind, cell, x, length):
@@ -276,7 +251,7 @@ def both_cases(seed):
         for row, n in zip(x, lengths, strict=True):
             row[n:] = math.nan if i == 4 else 7.0
         kind, at = ("RNN", "LSTM")[i % 2], 2 * (10 * seed + i)
-        yield kind, Layer(kind, d_in, 3, at), Layer(kind, d_in, 3, at + 1), x, lengths
+        yield kind, layer(kind, d_in, 3, at), layer(kind, d_in, 3, at + 1), x, lengths
 
 
 def turned(rows, lengths):

@@ -6,8 +6,8 @@ from random import Random
 import torch
 
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_list, type_name
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_list, type_name
 
 chapter = Chapter()
 

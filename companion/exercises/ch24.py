@@ -6,8 +6,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from companion.exercises.exercise import Problem
+from companion.exercises.normalize import Record, as_tensor, normalize
 from companion.exercises.notation import Chapter
-from companion.exercises.settle import Record, as_tensor, settle
 
 chapter = Chapter()
 
@@ -279,7 +279,7 @@ class ExpertWork(TorchDispatchMode):
 def on_own_tokens(answer, x, router, experts, n):
     """What an answer gives. Where most tokens have no expert, its work counts: up to 2 n rows an expert."""
     with ExpertWork(experts) as work:
-        found = settle(answer(x, router, experts, n))
+        found = normalize(answer(x, router, experts, n))
     if len(x) <= 2 * n * len(experts) or work.products <= 2 * n * experts.numel():
         return found
     tensor, right = as_tensor(found), expert_choice(x, router, experts, n)

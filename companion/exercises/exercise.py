@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Problem(Exception):
-    """Raised by an exercise's `call` where an answer is of no use; the reader is told its text."""
+    """Raised by an exercise's `call` where an answer is of no use; the reader is shown its text."""
 
 
 def apply(answer: Callable, *args: Any) -> Any:
@@ -15,12 +15,16 @@ def apply(answer: Callable, *args: Any) -> Any:
     return answer(*args)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Exercise:
     """What all kinds share.
 
-    wants: the answer as its stub in the chapter defines it, such as "merge(tokens, pair)".
-    right: one sentence on what a right answer shows.
+    Attributes:
+        number: Such as "1.5".
+        title: The title in the chapter's heading.
+        stars: The difficulty, 1 to 3.
+        wants: The answer as its stub in the chapter defines it, such as "merge(tokens, pair)".
+        right: One sentence on what a right answer shows.
     """
 
     number: str
@@ -41,20 +45,21 @@ class Exercise:
         return [argument.arg for argument in call.args.posonlyargs + call.args.args + call.args.kwonlyargs]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Function(Exercise):
-    """A function or class (anything that is called), compared with an oracle on random inputs.
+    """A function or class (anything that is called), compared with an oracle on many inputs.
 
-    cases: seed -> inputs, each a tuple of arguments. They are tried in the order of their sizes.
-    order: an input -> what they are sorted by instead.
-    oracle: a right answer of our own.
-    mistakes: (wrong answer, message); the message is told where an answer gives what this wrong one gives.
-    hint: (what the answer gave, a Trial; *arguments of the first input that failed) -> what is told where no
-    mistake is recognized; "" where there is nothing to say.
-    call: (answer, *arguments) -> what is compared; for a class, it builds and uses one. May raise Problem.
-    shown: how an input is shown, as a format string: {f} is the answer's name, {0} the first argument.
-    tolerance: allowed difference of floating point numbers, relative for those above 1.
-    exact_dtype: whether tensors must have the oracle's dtype (and be tensors), and ints be ints.
+    Attributes:
+        cases: Seed -> inputs, each a tuple of arguments. They are tried in the order of their sizes.
+        oracle: A right answer of our own.
+        mistakes: (wrong answer, message); the message is shown where an answer gives what this one gives.
+        call: (answer, *arguments) -> what is compared; it builds and uses a class. May raise Problem.
+        shown: How an input is shown, as a format string: {f} is the answer's name, {0} the first argument.
+        tolerance: Allowed difference of floating point numbers, relative for those above 1.
+        exact_dtype: Whether tensors must have the oracle's dtype (and be tensors), and ints be ints.
+        order: An input -> what they are sorted by instead of their sizes.
+        hint: (the answer's Trial, *arguments of the first input that failed) -> what is shown where no
+            mistake is recognized; "" for nothing.
     """
 
     cases: Callable[[int], Sequence[tuple]]
@@ -68,12 +73,14 @@ class Function(Exercise):
     hint: Callable[..., str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Number(Exercise):
     """A number that the reader predicted or measured, given as itself or by a function without arguments.
 
-    answer: the right number; tolerance: how far from it is still right.
-    mistakes: (wrong number, message).
+    Attributes:
+        answer: The right number.
+        tolerance: How far from it is still right.
+        mistakes: (wrong number, message).
     """
 
     answer: float

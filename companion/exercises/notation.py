@@ -62,11 +62,11 @@ class Chapter:
         Args:
             heading: The exercise's heading in the chapter: its number, its title, and one to three stars for
                 its difficulty, such as "1.1 One merge ★".
-            right: What a reader is told whose answer is right.
+            right: What a reader sees whose answer is right.
             inputs: Inputs worked by hand, one a line: the arguments, as Python. ` || ` separates several
                 short ones on a line, and a line that is indented further continues the line above it.
             cases: Seed -> further inputs, each a tuple of arguments. It is called with seeds 0, 1 and 2.
-            mistakes: Known mistakes, and what a reader is told about each: see `Mistakes`.
+            mistakes: Known mistakes, and a message for each: see `Mistakes`.
             helpers: Functions and classes that the right answer uses and that mistakes may edit too.
             wants: The stub's signature, where it differs from the right answer's.
             options: Further fields of `Function`: call, shown, tolerance, exact_dtype, order, hint.
@@ -74,7 +74,7 @@ class Chapter:
         Returns:
             A decorator that gives the right answer back as it is.
         """
-        number, title, stars = read_heading(heading)
+        fields = read_heading(heading)
 
         def register(oracle: Callable) -> Callable:
             source = Source(oracle, helpers)
@@ -83,17 +83,9 @@ class Chapter:
                 by_hand = read_inputs(inputs, source.names) if seed == 0 else []
                 return by_hand + list(cases(seed) if cases else ())
 
-            exercise = Function(
-                number=number,
-                title=title,
-                stars=stars,
-                right=right,
-                wants=wants or f"{oracle.__name__}{inspect.signature(oracle)}",
-                cases=all_cases,
-                oracle=oracle,
-                mistakes=Mistakes(number, source, mistakes),
-                **options,
-            )
+            fields["wants"] = wants or f"{oracle.__name__}{inspect.signature(oracle)}"
+            fields["mistakes"] = Mistakes(fields["number"], source, mistakes)
+            exercise = Function(oracle=oracle, cases=all_cases, right=right, **fields, **options)
             self.exercises.append(exercise)
             return oracle
 
@@ -110,33 +102,23 @@ class Chapter:
                 (`math` may be used). ` || ` separates several on a line.
             options: Further fields of `Number`: tolerance, right.
         """
-        number, title, stars = read_heading(heading)
+        fields = read_heading(heading)
         wrong = [
             (eval(expression, {"math": math}), message)
-            for lines, message in blocks(number, mistakes)
+            for lines, message in blocks(fields["number"], mistakes)
             for line in lines
             for expression in line.split(OR)
         ]
-        self.exercises.append(
-            Number(
-                number=number,
-                title=title,
-                stars=stars,
-                wants=wants,
-                answer=answer,
-                mistakes=wrong,
-                **options,
-            )
-        )
+        self.exercises.append(Number(wants=wants, answer=answer, mistakes=wrong, **fields, **options))
 
 
-def read_heading(heading: str) -> tuple[str, str, int]:
-    """The number, the title and the number of stars of an exercise's heading. ValueError for another text."""
+def read_heading(heading: str) -> dict[str, Any]:
+    """The number, the title and the stars of an exercise's heading. ValueError for another text."""
     found = HEADING.fullmatch(heading)
     if not found:
         raise ValueError(f"{heading!r} is no exercise's heading; write one such as '1.1 One merge ★'")
     number, title, stars = found.groups()
-    return number, title, len(stars)
+    return {"number": number, "title": title, "stars": len(stars)}
 
 
 def read_inputs(text: str, names: dict[str, Any]) -> list[tuple]:
@@ -154,7 +136,7 @@ class Mistakes(Sequence):
     """Pairs of a wrong answer and its message, made from a text when they are first needed.
 
     The text consists of blocks. A block begins with one or more edits, each of which makes a wrong answer.
-    The indented lines below them are what a reader is told who gave one of these answers. An edit is one of:
+    The indented lines below them are the message for a reader who gave one of them. An edit is one of:
 
         old => new      the right answer with this text replaced; ` ; ` joins several replacements
         - old line      the right answer with these whole lines replaced, as in a diff. The new lines get the
@@ -253,9 +235,9 @@ class Source:
     def edited(self, edit: str, number: str, more_names: Mapping[str, Any] | None = None) -> Callable:
         """The answer that an edit stands for (see `Mistakes`); it sees `more_names` too."""
         names = self.names | dict(more_names or {})
-        if edit.startswith(": ") and "=>" not in edit:
+        if "=>" not in edit and edit.startswith(": "):
             return eval(edit[2:], names)
-        if edit.startswith("= ") and "=>" not in edit:
+        if "=>" not in edit and edit.startswith("= "):
             return self.returning(edit[2:], names)
         text = self.text
         for old, new in replacements(edit, number):
@@ -264,15 +246,16 @@ class Source:
 
     def returning(self, expression: str, names: dict[str, Any]) -> Callable:
         """A function with the right answer's parameters that returns an expression."""
+        name = self.oracle.__name__
         parameters = ", ".join(inspect.signature(self.oracle).parameters)
-        body = f"    it = {self.oracle.__name__}({parameters})\n" if re.search(r"\bit\b", expression) else ""
-        names[self.oracle.__name__] = self.oracle
+        body = f"    it = {name}({parameters})\n" if re.search(r"\bit\b", expression) else ""
+        names[name] = self.oracle
         exec(f"def wrong({parameters}):\n{body}    return {expression}", names)
         return names["wrong"]
 
-    def compiled(self, text: str, more_names: Mapping[str, Any] | None = None) -> Callable:
+    def compiled(self, text: str, names: dict[str, Any] | None = None) -> Callable:
         """The answer that a changed text of the right answer defines."""
-        names = self.names | dict(more_names or {})
+        names = dict(names or self.names)
         exec(compile(text, "<edited answer>", "exec"), names)
         return names[self.oracle.__name__]
 

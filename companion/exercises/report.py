@@ -26,8 +26,8 @@ class Report:
     def _repr_html_(self) -> str:
         lines = [f"<b>{sentence(self.headline)}</b>"]
         for name, text in self.rows:
-            told = f"<code>{escape(text)}</code>" if name in VALUES else sentence(text)
-            lines.append(f"<i>{name}</i>&ensp;{told}")
+            content = f"<code>{escape(text)}</code>" if name in VALUES else sentence(text)
+            lines.append(f"<i>{name}</i>&ensp;{content}")
         return card(COLORS[self.outcome], lines)
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import threading
 import time
-from functools import partial
 from html.parser import HTMLParser
 
 import numpy
@@ -14,14 +13,13 @@ import pytest
 import torch
 from expressions import SECTIONS, values_of
 
-from companion.exercises import check, checker, grade, limits, trial
+from companion.exercises import check, checker, grade, runner
 from companion.exercises.checker import Checker, find
+from companion.exercises.comparison import difference, show, size
 from companion.exercises.exercise import Function, Number, Problem
-from companion.exercises.limits import TimeUp, limited
+from companion.exercises.normalize import Record, snapshot
 from companion.exercises.report import COLORS, RIGHT, Progress
-from companion.exercises.settle import Record
-from companion.exercises.trial import attempt, reader_line
-from companion.exercises.values import difference, show, size, snapshot
+from companion.exercises.runner import TimeUp, attempt, reader_line, run_limited
 
 
 def total(values):
@@ -153,7 +151,7 @@ def test_a_problem_told_by_the_exercise_is_the_cause():
 
 def test_a_hint_is_told_where_no_mistake_is_recognized():
     def hint(got, values):
-        return f"{got.value} of {values}?" if got.error is None else f"{got.said}?"
+        return f"{got.value} of {values}?" if got.error is None else f"{got.message}?"
 
     assert "likely    -1 of []?" in verdict(lambda values: -1, hint=hint)
     assert "likely    KeyError: 'x'?" in verdict(lambda values: {}["x"], hint=hint)
@@ -302,31 +300,24 @@ def endless(values):
             pass
 
 
-def handlers():
-    """The handler and timer that are set; False where there are none (Windows)."""
-    return hasattr(signal, "setitimer") and (
-        signal.getsignal(signal.SIGALRM),
-        signal.getitimer(signal.ITIMER_REAL),
-    )
-
-
-@pytest.mark.parametrize("in_thread", [False, True])
-def test_an_endless_loop_is_stopped_and_its_line_shown(monkeypatch, in_thread):
+def test_an_endless_loop_is_stopped_and_its_line_shown(monkeypatch):
     monkeypatch.setattr(grade, "SECONDS", 0.3)
-    before, found = handlers(), []
-    work = partial(lambda: found.append(verdict(endless)))
-    if in_thread:
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    else:
-        work()
-    assert "got       nothing; it was stopped after 0.3 seconds" in found[0]
-    assert "likely    An endless loop?" in found[0]
+    before = signal.getsignal(signal.SIGINT)
+    found = verdict(endless)
+    assert "got       nothing; it was stopped after 0.3 seconds" in found
+    assert "likely    An endless loop?" in found
     assert re.search(
-        r"where     line \d+ of test_exercise_machinery.py: (while|try|sum|for|except|pass)", found[0]
+        r"where     line \d+ of test_exercise_machinery.py: (while|try|sum|for|except|pass)", found
     )
-    assert handlers() == before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_another_thread_an_answer_has_no_limits():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(verdict(total)))
+    thread.start()
+    thread.join()
+    assert found == ["1.1 right. It adds."]
 
 
 def test_the_time_is_for_all_inputs_together(monkeypatch):
@@ -342,39 +333,15 @@ def test_the_time_is_for_all_inputs_together(monkeypatch):
     assert len(calls) <= 4
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers on this system")
-def test_an_earlier_timer_goes_on():
-    rang = []
-    handler = signal.signal(signal.SIGALRM, lambda *_: rang.append(time.monotonic()))
-    try:
-        begin = time.monotonic()
-        signal.setitimer(signal.ITIMER_REAL, 0.4)
-        limited(lambda: time.sleep(0.1), 5)
-        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.35 and not rang
-        while not rang and time.monotonic() < begin + 5:
-            time.sleep(0.01)
-        assert rang[0] - begin >= 0.39
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers here")
-def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_no_alarm():
-    before = handlers()
-    for i in range(300):  # without care, one in ten left an alarm that rang for ever
-        attempt(lambda answer, n: answer(range(n)), sum, (i,), 1e-6 * (1 + i % 60))
-        assert handlers() == before
-
-
-def test_where_there_are_no_timers_a_thread_stops_the_answer(monkeypatch):
-    monkeypatch.delattr(signal, "pthread_kill", raising=False)
-    limited(int, 1)  # so that the thread is there; it stays
-    before = set(threading.enumerate())
-    stopped = attempt(lambda answer, values: answer(values), endless, ([1],), 0.2)
-    assert isinstance(stopped.error, TimeUp)
-    assert attempt(lambda answer, values: answer(values), total, ([1, 2],), 5).value == 3
-    assert set(threading.enumerate()) <= before and limits.RUNNING == []
+def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(runner, "PAUSE", 1e-5)
+    before, stopped = signal.getsignal(signal.SIGINT), 0
+    for i in range(300):
+        found = attempt(lambda answer, n: answer(range(n)), sum, (10_000 * (i % 30),), 1e-5 * (1 + i % 60))
+        stopped += isinstance(found.error, TimeUp)
+        assert signal.getsignal(signal.SIGINT) is before
+        assert runner.watchdog().limits == []
+    assert 0 < stopped < 300
 
 
 def busy(seconds=10):
@@ -384,35 +351,20 @@ def busy(seconds=10):
         pass
 
 
-def test_the_thread_that_stops_answers_wakes_for_each(monkeypatch):
-    limited(int, 1)
-    (thread,) = limits.WATCHER
-    monkeypatch.setattr(limits, "REST", 0)
-    while not thread.asleep:
-        time.sleep(0.001)
-    assert isinstance(limited(busy, 0.1)[1], TimeUp)
-    assert limits.WATCHER == [thread]
-
-
-def test_a_process_without_the_thread_makes_one(monkeypatch):
-    monkeypatch.setattr(
-        limits, "WATCHER", [limits.Watcher()]
-    )  # never started, as in a process that was forked
-    assert isinstance(limited(busy, 0.1)[1], TimeUp)
-    assert limits.WATCHER[0].is_alive()
-
-
 def test_of_a_call_within_a_call_each_has_its_own_time():
     inner = []
 
     def both():
-        inner.append(limited(busy, 0.1)[1])
-        inner.append(limited(lambda: 5, 0.1))
+        with pytest.raises(TimeUp):
+            run_limited(busy, 0.1)
+        inner.append(run_limited(lambda: 5, 0.1))
         busy()
 
-    assert isinstance(limited(both, 0.4)[1], TimeUp)
-    assert isinstance(inner[0], TimeUp) and inner[1:] == [(5, None)]
-    assert isinstance(limited(lambda: limited(busy, 20), 0.1)[1], TimeUp)
+    with pytest.raises(TimeUp):
+        run_limited(both, 0.5)
+    assert inner == [5]
+    with pytest.raises(TimeUp):
+        run_limited(lambda: run_limited(busy, 20), 0.1)
 
 
 # -- harm ------------------------------------------------------------------
@@ -515,5 +467,5 @@ def test_an_unknown_kind_of_exercise_is_an_authors_mistake():
 
 def test_the_exported_check_finds_by_number():
     assert isinstance(check, Checker) and find("1.1").title == "One merge"
-    assert checker.chapters()[0] == 1 and os.path.isdir(trial.LIBRARIES[0])
+    assert checker.chapters()[0] == 1 and os.path.isdir(runner.LIBRARIES[0])
     assert reader_line(ValueError("never raised")) is None

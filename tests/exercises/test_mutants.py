@@ -9,7 +9,7 @@ from companion.exercises.checker import chapters, exercises_of
 from companion.exercises.exercise import Function
 from companion.exercises.grade import cases_of, tried
 from companion.exercises.notation import blocks
-from companion.exercises.trial import Stopped
+from companion.exercises.runner import Stopped
 
 pytestmark = pytest.mark.gate
 
