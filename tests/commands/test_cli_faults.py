@@ -17,9 +17,8 @@ import pytest
 from support.cases import cases, texts
 from support.command_line import MINE, TINY, fails, said
 
-from companion import cli
 from companion.cli import main
-from companion.commands import train_run
+from companion.commands import train
 from companion.runtime.command_line.terminal import Screen, as_typed, screens
 from companion.runtime.data.conversations import write_chats
 from companion.runtime.storage import checkpoints
@@ -39,7 +38,7 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 
 @pytest.mark.parametrize("options, words", CASES["a training that cannot be is refused before it begins"])
 def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *options.split()]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("companion: ") and words in line
@@ -64,7 +63,7 @@ def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
 
 @pytest.mark.parametrize("argv, words", CASES["a text that cannot be prepared is refused before the work"])
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, here, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
+    monkeypatch.setattr("companion.commands.prepare.prepare", None)
     fails(capsys, ["prepare", *shlex.split(argv)], 2, words)
     assert [path.name for path in here.iterdir()] == ["mine.txt"]
 
@@ -198,7 +197,7 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
     changed, words, trained, capsys, monkeypatch
 ):
     before = every_file()
-    monkeypatch.setattr(train_run, "with_steps", None)
+    monkeypatch.setattr(train, "with_steps", None)
     assert main([*RESUME, "--minutes", "1", *changed.split()]) == 2
     out, err = capsys.readouterr()
     assert words in err and out == ""
@@ -207,7 +206,7 @@ def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
 
 def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
     """As after an update of the package, in which an architecture has other parts."""
-    monkeypatch.setattr(train_run, "with_steps", None)
+    monkeypatch.setattr(train, "with_steps", None)
     path = trained / "runs/mine" / resuming.STATE
     tensors, notes = checkpoints.read_safetensors(path)
     older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
@@ -276,7 +275,7 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
 
 @pytest.mark.gate
 def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
+    monkeypatch.setattr("companion.commands.eval.do", None)
     heat, words = (
         ["--temperature", "0.3"],
         "--temperature concerns the judged stories; ask for some with --stories",
@@ -443,7 +442,7 @@ def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatc
     def read_only(folder, seconds=0):
         raise OSError(30, "Read-only file system", str(folder))
 
-    monkeypatch.setattr(train_run, "claim", read_only)
+    monkeypatch.setattr(train, "claim", read_only)
     assert main(["train", *MINE, *TINY]) == 0
 
 
@@ -596,7 +595,7 @@ def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):
 
 def test_a_setting_without_a_word_is_none(here, capsys):
     (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
-    words = "c.toml: init is empty; name one, or leave the line out"
+    words = "c.toml: --init='' is empty; name one, or leave it out"
     fails(capsys, ["train", "--config", "c.toml"], 2, words)
 
 

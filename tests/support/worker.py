@@ -20,7 +20,7 @@ import torch.distributed.fsdp  # noqa: F401  here, so that it is imported once
 import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
-from companion.commands import preparing
+from companion.commands import prepare
 from companion.runtime.training import distributed, reports
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -34,7 +34,7 @@ def carry_out(rank, spec):
         if value is not None:
             os.environ[name] = str(value)
     distributed.JOIN = spec.get("join", 600)
-    preparing.STORIES = 30
+    prepare.STORIES = 30
     reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []
 

@@ -145,22 +145,13 @@ def _talk() -> Any:
 # -- coming and going ------------------------------------------------------------------
 
 
-def enter(name: str, shared: bool) -> bool:
-    """Take part in the command `name`; whether this process has something to do in it.
-
-    What is not shared, only the first process does, and says so.
-    """
+def enter() -> None:
+    """Join the other processes, if there are any, to train with them; the first alone prints."""
     rank, size = launched()
-    if size == 1:
-        return True
-    if not shared:
-        if rank == 0:
-            print(f"companion: of the {size} processes one does {name}; the others end", file=sys.stderr)
-        return rank == 0
-    join(rank, size)
+    if size > 1:
+        join(rank, size)
     if rank:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process's end)
-    return True
 
 
 def ours() -> Peers:
