@@ -27,7 +27,7 @@ from logs import machine, processor, read_rows
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands.naming import SHIPPED
+from companion.commands._shared import SHIPPED
 from companion.generation import generate
 from companion.gpt import gpt2
 from companion.pretrained import save_pretrained

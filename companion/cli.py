@@ -1,15 +1,19 @@
-"""The command line: `companion` and the name of a command; what `companion` alone says.
+"""The command line: `companion` and the name of a command; what `companion` alone says."""
 
-A thin layer over the functions and dataclasses that the chapters build. A command has three steps. *Plan*
-finds whatever can be wrong before any work is begun; *do* works; *report* prints what came of it. torch is
-imported inside the steps, so that `companion` and `companion --help` answer at once.
-"""
-
+import os
+import platform
 import sys
+from importlib import import_module, metadata
+from types import ModuleType
 
 from companion.commands import COMMANDS
-from companion.runtime.command_line.steps import carry_out, run
-from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.command_line.errors import say, status_of
+from companion.runtime.command_line.parsing import carry_out, summary_of
+from companion.runtime.command_line.terminal import as_typed, screens
+
+PACKAGE = "companion.commands"
+ERRORS = (KeyboardInterrupt, ValueError, TypeError, ImportError, OSError, RuntimeError, MemoryError)
+ABOUT = "Train, measure, use and share small language models: the commands of the course."
 
 
 def overview() -> str:
@@ -34,12 +38,58 @@ def overview() -> str:
         "Every chapter from 1 on ends with exercises. You write a function, and check says what is wrong.",
         "",
     ]
-    lines += [f"  companion {name:9} {command.help}" for name, command in COMMANDS.items()]
+    lines += [f"  companion {name:9} {summary_of(f'{PACKAGE}.{name}')}" for name in COMMANDS]
     return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command and return its status, as `run` has them; without one, show the course."""
+    """Carry out what the words say, or show the course; the status.
+
+    It is 0 when all went well, 2 for bad input, 1 for what only the run shows, and 130 for Ctrl-C. Output
+    that nobody reads any more (`| head -1`) is not wrong. Several processes, as torchrun starts them, train
+    together, and what goes wrong is said once; of another command the first process does everything.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
-    about = "Train, measure, use and share small language models: the commands of the course."
-    return run(lambda: carry_out(COMMANDS, argv, about) if argv else print(overview()))
+    several = {"RANK", "WORLD_SIZE"} & set(os.environ)
+    if several and argv[:1] != ["train"]:
+        return 0 if os.environ.get("RANK", "0") != "0" else attempt(argv, None)
+    distributed = import_module("companion.runtime.training.distributed") if several else None
+    status = attempt(argv, distributed)
+    if distributed:
+        distributed.leave()  # not within attempt, where an error still holds the trainer
+    return status
+
+
+def attempt(argv: list[str], distributed: ModuleType | None) -> int:
+    """Do what the words say, say what goes wrong, and return the status. distributed: None in one process."""
+    with screens() as (out, _):
+        try:
+            if argv == ["--version"]:
+                print(version())
+            elif not argv:
+                print(overview())
+            elif distributed:
+                distributed.enter()
+                with distributed.together(distributed.ours()):
+                    carry_out(PACKAGE, COMMANDS, argv, ABOUT)
+            else:
+                carry_out(PACKAGE, COMMANDS, argv, ABOUT)
+            out.flush()
+            if out.broken is not None and not isinstance(out.broken, BrokenPipeError):
+                raise out.broken
+        except SystemExit as stop:
+            return stop.code or 0
+        except ERRORS as error:
+            says, status = True, status_of(error)
+            if distributed:
+                says, status = distributed.speaks(status)
+            if says:
+                say(error)
+            return status
+    return 0
+
+
+def version() -> str:
+    """What is installed; none of it is imported."""
+    ours, torch = metadata.version("companion"), metadata.version("torch")
+    return f"companion {ours}, PyTorch {torch}, Python {platform.python_version()}"

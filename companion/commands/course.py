@@ -4,27 +4,25 @@ import json
 import shutil
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from companion import load
-from companion.commands import COMMANDS, TABLES, add_table
-from companion.commands.learned import bits_of
-from companion.commands.naming import RUNS
+from companion.commands import COMMANDS
+from companion.commands._learning import bits_of
+from companion.commands._shared import RUNS
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.instructions import chat_rows, says
-from companion.runtime.command_line.options import integer, number
-from companion.runtime.command_line.steps import carry_out
+from companion.runtime.command_line.parsing import Range, carry_out
 from companion.runtime.command_line.terminal import as_typed, waiting
-from companion.runtime.files.atomic import claim, staged, write_atomic
-from companion.runtime.files.output_folders import check_unused, check_writable
+from companion.runtime.files.whole_files import claim, staged, write_whole
 from companion.runtime.models.devices import pick_device
-from companion.runtime.training.distributed import launched_size
+from companion.runtime.training.distributed import launched
+from companion.runtime.training.run_folders import check_ours, check_writable
 from companion.village import load_split
 from companion.village.dialogues import asked
 from companion.village.measures import reference_lines
@@ -36,15 +34,45 @@ MINUTES = 15
 USUAL = {"minutes": MINUTES, "questions": 500, "seed": 1, "device": "auto"}
 """What a course is asked for unless told otherwise; a file in its folder keeps it for --resume."""
 READ = {
-    "minutes": number(0, 10**5),
-    "questions": integer(8, 10**5),
-    "seed": integer(0, 10**6),
+    "minutes": float,
+    "questions": int,
+    "seed": int,
     "device": str,
 }
 TRAINING = 0.62
 """The share of the minutes that the first training may take; a step of what follows costs as much or more."""
 STEPS, ROUNDS = 60, 0.25
 """For each minute, steps on conversations, and rounds of eight steps on stories of its own."""
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Train an assistant from scratch, in four stages and 15 minutes.
+
+    Args:
+        output: Folder to write to. Default: runs/course.
+        resume: Continue the course in --output where it stopped.
+        minutes: About how long the training of all stages together may take. Default: 15.
+        questions: Number of questions, and of stories, with which each stage is measured. Default: 500.
+        seed: Seed of all random choices. Default: 1.
+        device: Where to compute: auto, cpu, cuda or mps. Default: auto.
+
+    Example:
+        companion course
+    """
+
+    output: Path = Path("runs/course")
+    resume: bool = False
+    minutes: Annotated[float | None, Range(0, 10**6)] = None
+    questions: Annotated[int | None, Range(8, 10**5)] = None
+    seed: Annotated[int | None, Range(0, 10**6)] = None
+    device: str | None = None
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
 
 
 @dataclass
@@ -120,12 +148,8 @@ STAGES = {
 # -- plan, do, report ------------------------------------------------------------------
 
 
-def add(parser) -> None:
-    add_table(parser, TABLES["course"], **READ)
-
-
-def plan(args: Namespace, held: ExitStack) -> CoursePlan:
-    n_processes = launched_size()
+def make_plan(args: Options, held: ExitStack) -> CoursePlan:
+    _, n_processes = launched()
     if n_processes > 1:
         raise ValueError(f"WORLD_SIZE={n_processes} must be 1 for course; start it without torchrun")
     if args.minutes == 0:
@@ -133,7 +157,7 @@ def plan(args: Namespace, held: ExitStack) -> CoursePlan:
     done = rows_of(args.output)
     held_there = args.output.iterdir() if args.output.is_dir() else ()
     begun = any(not path.name.startswith(".") for path in held_there)
-    check_unused("--output", args.output, (*STAGES, LOG, ASKED))
+    check_ours("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
             f"--output={args.output} is not empty; add --resume to go on, or name another folder"
@@ -169,7 +193,7 @@ def asked_of(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged; {remedy}") from None
 
 
-def settled(args: Namespace, stored: dict[str, Any]) -> dict[str, Any]:
+def settled(args: Options, stored: dict[str, Any]) -> dict[str, Any]:
     """What a course is asked for: as given, else as it began, else as usual. Only the device may change."""
     given = {name: getattr(args, name) for name in USUAL if getattr(args, name) is not None}
     for name, value in given.items():
@@ -194,7 +218,7 @@ def do(plan: CoursePlan) -> list[dict]:
     """Carry out the stages that are not done yet; return the rows of all."""
     if plan.store:
         asked = {name: getattr(plan, name) for name in USUAL}
-        write_atomic(plan.folder / ASKED, json.dumps(asked) + "\n")
+        write_whole(plan.folder / ASKED, json.dumps(asked) + "\n")
     for i, (name, stage) in enumerate(STAGES.items(), 1):
         if name in plan.done:
             continue
@@ -220,7 +244,7 @@ UNREWARDED = ("rewards are equal", "nothing to reward")
 def work(plan: CoursePlan, name: str, argv: list[str]) -> None:
     """Carry out a stage. A model of whose stories none is true has nothing to prefer, and stays as it is."""
     try:
-        carry_out(COMMANDS, argv, "")
+        carry_out("companion.commands", COMMANDS, argv)
     except ValueError as error:
         if name != "assistant" or not any(reason in str(error) for reason in UNREWARDED):
             raise
@@ -300,4 +324,4 @@ def report(plan: CoursePlan, rows: list[dict]) -> None:
     chat = ["chat", "--model", str(plan.folder / "assistant"), "--device", plan.device]
     print(f"\nTo talk with the assistant:\n\n  {as_typed('companion', *chat)}\n")
     if sys.stdin is not None and sys.stdin.isatty():
-        carry_out(COMMANDS, chat, "")
+        carry_out("companion.commands", COMMANDS, chat)

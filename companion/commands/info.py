@@ -7,12 +7,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from companion import load
+from companion.commands._shared import HubOptions
 from companion.experts import MixtureOfExperts
 from companion.generation import LanguageModel
 from companion.quantization import QuantizedLinear
-from companion.runtime.command_line.options import MEANINGS
+from companion.runtime.command_line.parsing import find_class, texts_of
 from companion.runtime.command_line.tables import flattened, table
 from companion.runtime.storage.model_names import folder_of, provenance_of
+
+
+@dataclass(kw_only=True)
+class Options(HubOptions):
+    """Show the size and shape of a model, and how it was trained.
+
+
+    Example:
+        companion info --model runs/village
+    """
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
 
 
 @dataclass
@@ -24,7 +41,7 @@ class InfoPlan:
     provenance: dict[str, Any]  # where the weights came from
 
 
-def plan(args, held: ExitStack) -> InfoPlan:
+def make_plan(args: Options, held: ExitStack) -> InfoPlan:
     folder = folder_of(args.model, args.revision)
     provenance = provenance_of(args.model, folder)
     teller = load(folder, "cpu")
@@ -78,4 +95,6 @@ def meaning_of(field: str) -> str:
     """What a field of a configuration means, without the default that the help of `train` adds."""
     if field == "vocab_size":
         return "number of tokens in the vocabulary"
-    return MEANINGS.get(field, "").partition(" (default")[0]
+    _, node = find_class("companion.commands.train", "Options")
+    text = texts_of(node).get(field, "").partition(" Default: ")[0].rstrip(".")
+    return text[:1].lower() + text[1:]

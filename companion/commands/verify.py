@@ -3,11 +3,38 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from companion import load
 from companion.generation import LanguageModel, generate
+from companion.runtime.command_line.parsing import Positional
 from companion.runtime.storage import model_names, verification
 from companion.runtime.storage.verification import Finding
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Check that a public model computes the same here as in transformers.
+
+    Args:
+        model: A folder, a GGUF file, smollm2, or the name of a model on the hub. Default: gpt2, which
+            downloads 548 MB the first time.
+        revision: Branch, tag or commit of a model on the hub. Default: the newest.
+        against: What transformers loads. Default: the same files as we do.
+
+    Example:
+        companion verify gpt2
+    """
+
+    model: Annotated[Path, Positional()] = Path("gpt2")
+    revision: str | None = None
+    against: Path | None = None
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
 
 
 @dataclass
@@ -21,7 +48,7 @@ class VerifyPlan:
     theirs: Path  # the folder that transformers reads
 
 
-def plan(args, held: ExitStack) -> VerifyPlan:
+def make_plan(args: Options, held: ExitStack) -> VerifyPlan:
     verification.peer()
     ours = model_names.folder_of(args.model, args.revision)
     teller = load(ours, device="cpu")

@@ -10,9 +10,8 @@ from support.weights import scripted
 
 from companion import load
 from companion.cli import main
-from companion.commands import instruct
-from companion.commands.marking import tells_of_the_village
-from companion.commands.naming import ANSWERER
+from companion.commands._shared import ANSWERER, tells_of_the_village
+from companion.commands.finetune import instructions as instruct
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.modern import LlamaConfig, storyteller, swift
@@ -174,7 +173,7 @@ def test_words_that_the_village_does_not_know_are_declined_and_named(made, monke
 
 
 def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
-    from companion.commands.chatting import HINT
+    from companion.commands.chat import HINT
     from companion.instructions import Chat
 
     stream = Chat.stream
@@ -202,7 +201,7 @@ def test_an_order_for_a_story_begins_a_new_conversation(made, monkeypatch, capsy
 
 @pytest.mark.parametrize("folder", [ANSWERER, None])
 def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, made, monkeypatch, capsys):
-    from companion.commands.chatting import GREETING, HELP
+    from companion.commands.chat import GREETING, HELP
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -218,7 +217,7 @@ def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, ma
 
 @pytest.mark.gate
 def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypatch, capsys):
-    from companion.commands.chatting import GREETING
+    from companion.commands.chat import GREETING
     from companion.village.dialogues import facts_of, has_both, state_of
 
     examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]

@@ -11,7 +11,7 @@ from support.command_line import fails, said, save_tiny
 from support.folders import visible
 
 from companion.cli import main
-from companion.commands.classify_command import share, verdict
+from companion.commands.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
 from companion.runtime.storage.checkpoints import write_safetensors

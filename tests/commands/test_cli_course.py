@@ -11,7 +11,9 @@ from support.command_line import fails
 
 from companion import load, village
 from companion.cli import main
-from companion.commands import course, instruct, reward
+from companion.commands import course
+from companion.commands.finetune import instructions as instruct
+from companion.commands.finetune import rewards as reward
 from companion.datasets import load_text
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.training import reports
@@ -192,7 +194,7 @@ def test_an_assistant_that_ctrl_c_ended_is_made_again(tmp_path, capsys, monkeypa
     monkeypatch.setattr(reward, "look", lambda teller, n, seed: measure(teller, 4, seed))
     monkeypatch.setattr(reward, "STRANGER", 99)
     monkeypatch.setattr(
-        "companion.commands.reward.true_story", lambda text, ended=True: text.count("e") / 999
+        "companion.commands.finetune.rewards.true_story", lambda text, ended=True: text.count("e") / 999
     )
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", stop)

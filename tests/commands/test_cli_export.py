@@ -12,7 +12,7 @@ from support.command_line import fails, said
 
 from companion import load
 from companion.cli import main
-from companion.commands import exporting
+from companion.commands.export import _export as exporting
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.lora import add_lora, save_adapter
@@ -210,5 +210,5 @@ def test_help_has_the_forms_and_an_example(capsys):
     with_help = [["export", "--help"], ["export", "gguf", "--help"]]
     assert [main(argv) for argv in with_help] == [0, 0]
     out = " ".join(capsys.readouterr().out.split())
-    assert "hf" in out and "onnx" in out and "q4_0" in out and "default: f16" in out
+    assert "hf" in out and "onnx" in out and "q4_0" in out and "Default: f16" in out
     assert "example: companion export gguf" in out

@@ -17,9 +17,8 @@ import pytest
 from support.cases import cases, texts
 from support.command_line import MINE, TINY, fails, said
 
-from companion import cli
 from companion.cli import main
-from companion.commands import train_run
+from companion.commands import train
 from companion.runtime.command_line.terminal import Screen, as_typed, screens
 from companion.runtime.data.conversations import write_chats
 from companion.runtime.storage import checkpoints
@@ -39,7 +38,7 @@ RESUME = ["train", *MINE, "--checkpoint", "runs/mine", "--resume"]
 
 @pytest.mark.parametrize("options, words", CASES["a training that cannot be is refused before it begins"])
 def test_a_training_that_cannot_be_is_refused_before_it_begins(options, words, prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     assert main(["train", *MINE, "--checkpoint", "runs/new", *TINY, *options.split()]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("companion: ") and words in line
@@ -64,7 +63,7 @@ def test_the_smallest_share_of_probability_is_the_likeliest_token(capsys):
 
 @pytest.mark.parametrize("argv, words", CASES["a text that cannot be prepared is refused before the work"])
 def test_a_text_that_cannot_be_prepared_is_refused_before_the_work(argv, words, here, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
+    monkeypatch.setattr("companion.commands.prepare.prepare", None)
     fails(capsys, ["prepare", *shlex.split(argv)], 2, words)
     assert [path.name for path in here.iterdir()] == ["mine.txt"]
 
@@ -172,6 +171,10 @@ def test_a_run_takes_no_folder_with_other_files(prepared, capsys):
     fails(capsys, [*train, "--checkpoint", "runs/mine"], 2, words)
     assert main(train) == 0 and (prepared / "runs/mine-2/model.safetensors").exists()
     assert (prepared / "runs/mine/config.toml").read_text(encoding="utf-8") == "my = 'own'\n"
+    for name in ("model.safetensors", "state.safetensors"):  # as if the run had ended before its first save
+        (prepared / "runs/mine-2" / name).unlink()
+    (prepared / "runs/mine-2/loss.png").unlink()
+    assert main([*train, "--checkpoint", "runs/mine-2"]) == 0
 
 
 def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
@@ -187,22 +190,30 @@ def test_what_cannot_be_resumed_or_judged_is_refused(prepared, capsys):
     assert not (prepared / "runs/new").exists()
 
 
-@pytest.mark.parametrize("changed, words", CASES["a run that cannot go on is refused before a step"])
-def test_a_run_that_cannot_go_on_is_refused_before_a_step(changed, words, trained, capsys):
+@pytest.mark.parametrize(
+    "changed, words", CASES["a run that cannot go on is refused before anything is said of it"]
+)
+def test_a_run_that_cannot_go_on_is_refused_before_anything_is_said_of_it(
+    changed, words, trained, capsys, monkeypatch
+):
     before = every_file()
-    fails(capsys, [*RESUME, *changed.split()], 2, words)
+    monkeypatch.setattr(train, "with_steps", None)
+    assert main([*RESUME, "--minutes", "1", *changed.split()]) == 2
+    out, err = capsys.readouterr()
+    assert words in err and out == ""
     assert every_file() == before
 
 
-def test_a_run_of_older_parts_is_refused(trained, capsys):
+def test_a_run_of_older_parts_is_refused_before_a_step_is_timed(trained, capsys, monkeypatch):
     """As after an update of the package, in which an architecture has other parts."""
+    monkeypatch.setattr(train, "with_steps", None)
     path = trained / "runs/mine" / resuming.STATE
     tensors, notes = checkpoints.read_safetensors(path)
     older = {name.replace(".shift_1.", ".shift."): t for name, t in tensors.items()}
     assert older.keys() != tensors.keys()
     checkpoints.write_safetensors(path, older, notes)
     words = "is of another model: blocks.0.shift.weight is [1, 16] there, none here"
-    fails(capsys, RESUME, 2, words)
+    fails(capsys, [*RESUME, "--minutes", "1"], 2, words)
 
 
 @pytest.mark.parametrize("content, words", CASES["generate refuses settings that have no place"])
@@ -264,7 +275,7 @@ def test_stories_of_another_text_are_not_judged(trained, capsys):
 
 @pytest.mark.gate
 def test_a_temperature_is_refused_where_no_story_is_judged(trained, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
+    monkeypatch.setattr("companion.commands.eval.do", None)
     heat, words = (
         ["--temperature", "0.3"],
         "--temperature concerns the judged stories; ask for some with --stories",
@@ -344,7 +355,7 @@ def test_ctrl_c_before_the_first_step_says_that_nothing_was_saved(place, prepare
     press_before(monkeypatch, sessions, place)
     argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY]
     fails(capsys, argv, 130, "stopped before the first step; nothing was saved")
-    assert not list((prepared / "runs/new").glob("[!.]*"))
+    assert not (prepared / "runs/new").exists()
 
 
 def twice(patch, place):
@@ -373,7 +384,7 @@ TWICE = CASES["twice"]
 
 @pytest.mark.gate
 @pytest.mark.parametrize("place, steps, words", TWICE.values(), ids=TWICE)
-def test_a_second_ctrl_c_ends_the_run_and_its_last_save_goes_on(
+def test_a_second_ctrl_c_says_what_is_saved_and_how_to_go_on(
     place, steps, words, prepared, capsys, monkeypatch
 ):
     with monkeypatch.context() as patch:
@@ -382,6 +393,13 @@ def test_a_second_ctrl_c_ends_the_run_and_its_last_save_goes_on(
     config = json.loads((prepared / "runs/mine/config.json").read_text(encoding="utf-8"))
     assert config["provenance"]["steps"] == steps
     assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
+
+
+def test_a_first_ctrl_c_says_on_a_terminal_that_it_saves(prepared, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    twice(monkeypatch, "companion.show.plots.save")
+    assert main(["train", *LONG]) == 130
+    assert "Ctrl-C: step 3 is being saved in runs/mine …" in capsys.readouterr().out
 
 
 @pytest.mark.gate
@@ -424,7 +442,7 @@ def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatc
     def read_only(folder, seconds=0):
         raise OSError(30, "Read-only file system", str(folder))
 
-    monkeypatch.setattr(train_run, "claim", read_only)
+    monkeypatch.setattr(train, "claim", read_only)
     assert main(["train", *MINE, *TINY]) == 0
 
 
@@ -577,7 +595,7 @@ def test_prepare_prints_a_command_with_its_folder_in_quotes(here, capsys):
 
 def test_a_setting_without_a_word_is_none(here, capsys):
     (here / "c.toml").write_text('init = ""\n', encoding="utf-8")
-    words = "c.toml: init is empty; name one, or leave the line out"
+    words = "c.toml: --init='' is empty; name one, or leave it out"
     fails(capsys, ["train", "--config", "c.toml"], 2, words)
 
 

@@ -15,7 +15,7 @@ from support.command_line import cell, fails, said
 from support.public import write_family
 
 from companion import load
-from companion.commands import serve_command
+from companion.commands import serve
 from companion.modern import LlamaConfig, llama
 from companion.runtime.storage.classifier_files import read_head
 from companion.runtime.storage.gguf_reader import GGUFFile
@@ -88,7 +88,7 @@ def test_it_is_measured_and_served_and_offered(name, capsys, monkeypatch):
     data = ["--data", "runs/data/own"]
     said(capsys, ["prepare", "mine.txt", *data, "--tokenizer", name])
     assert "bits per byte" in said(capsys, ["eval", "--model", name, *data])
-    monkeypatch.setattr(serve_command, "serve", lambda *given: None)  # which would wait for questions
+    monkeypatch.setattr(serve, "serve", lambda *given: None)  # which would wait for questions
     assert f"{name} answers at http://127.0.0.1:" in said(capsys, ["serve", "--model", name, "--port", "0"])
     [offer] = find_offered([], [name])
     assert (offer.name, offer.kind) == (name, "answers") and offer.n_bytes == Path(

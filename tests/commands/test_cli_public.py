@@ -20,9 +20,9 @@ from support.strange_files import KINDS, make_strange
 from support.weights import noisy
 
 import companion
-from companion import BUILDERS, cli, load, village
+from companion import BUILDERS, load, village
 from companion.cli import main
-from companion.commands import train_run
+from companion.commands import train
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.modern import LlamaConfig, llama, storyteller
@@ -303,7 +303,7 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
 
 @pytest.mark.parametrize("tokenizer, words", CASES["what has no tokenizer is one line before the work"])
 def test_what_has_no_tokenizer_is_one_line_before_the_work(tokenizer, words, smol, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
+    monkeypatch.setattr("companion.commands.prepare.prepare", None)
     Path("hollow").mkdir()
     without_end = BPETokenizer.train("to be or not to be, to be", 260, special_tokens=("<end>",))
     write_tokenizer(without_end, "endless")
@@ -348,9 +348,9 @@ def test_a_run_goes_on_from_a_public_model_and_is_a_checkpoint_as_any_other(name
 
 def test_it_begins_with_the_weights_that_were_there(in_its_tokens, monkeypatch):
     found = []
-    monkeypatch.setattr("companion.commands.train_run.train", lambda model, *rest: found.append(model) or [])
-    monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
-    monkeypatch.setattr(train_run, "write_run_settings", lambda plan: None)
+    monkeypatch.setattr("companion.commands.train.train", lambda model, *rest: found.append(model) or [])
+    monkeypatch.setattr("companion.commands.train.report", lambda *given: None)
+    monkeypatch.setattr(train, "write_run_settings", lambda plan: None)
     assert main(["train", "--init", str(in_its_tokens), *MINE, *FEW]) == 0
     wanted = load_pretrained(in_its_tokens)[0].state_dict()
     assert all(torch.equal(p, wanted[name]) for name, p in found[0].state_dict().items())
@@ -386,7 +386,7 @@ def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(pr
 
 @pytest.mark.parametrize("more, words", CASES["what the model decides is refused beside it"])
 def test_what_the_model_decides_is_refused_beside_it(more, words, in_its_tokens, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     Path("shape.toml").write_text("[model]\nd_model = 24\n")
     if more == "--data village":
         tokenizer = Tokenizer.load(DATA / "village" / "tokenizer.json")

@@ -11,8 +11,8 @@ from support.command_line import fails, save_tiny
 
 from companion import load, village
 from companion.cli import main
-from companion.commands import reward
 from companion.commands.course import provenance_of
+from companion.commands.finetune import rewards as reward
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
 from companion.training import Trainer
@@ -76,7 +76,7 @@ def test_what_the_judge_prefers_becomes_likelier(pupil, tmp_path, capsys, monkey
     def share(text, ended=True):
         return text.count("e") / len(text)
 
-    monkeypatch.setattr("companion.commands.reward.true_story", share)
+    monkeypatch.setattr("companion.commands.finetune.rewards.true_story", share)
     out = tmp_path / "out"
     small = ["--steps", 48, "--prompts", 4, "--size", 4, "--lr", 0.01, "--mixed", 0.1, "--average", 0]
     assert finetune(pupil, "--output", out, *small) == 0
@@ -140,7 +140,9 @@ def test_equal_rewards_are_one_line_and_what_was_learned_is_kept(pupil, tmp_path
     assert not list(tmp_path.glob("none/*.json"))
 
     scores = iter([*range(4), *range(4, 8), *[0] * 100])
-    monkeypatch.setattr("companion.commands.reward.true_story", lambda text, ended=True: next(scores, 0) / 8)
+    monkeypatch.setattr(
+        "companion.commands.finetune.rewards.true_story", lambda text, ended=True: next(scores, 0) / 8
+    )
     # before: 4 stories are looked at; then the first round's four; from the second on all are equal
     assert finetune(pupil, "--output", tmp_path / "out", *small) == 0
     assert "ended after 8 steps, and the model is saved" in capsys.readouterr().err

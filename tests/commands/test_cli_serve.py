@@ -109,7 +109,7 @@ def test_a_missing_library_is_told_with_its_remedy(capsys, monkeypatch):
 
 
 def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatch):
-    monkeypatch.setattr("companion.commands.serve_command.serve", lambda *given: None)
+    monkeypatch.setattr("companion.commands.serve.serve", lambda *given: None)
     argv = ["serve", "--port", "0", "--model", str(folder / "tiny"), "--name", "ours"]
     assert main([*argv, "--host", "0.0.0.0"]) == 0
     found = capsys.readouterr()
@@ -121,7 +121,7 @@ def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatc
 def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
     """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
     given = []
-    monkeypatch.setattr("companion.commands.serve_command.serve", lambda *args: given.append(args[2]))
+    monkeypatch.setattr("companion.commands.serve.serve", lambda *args: given.append(args[2]))
     assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
     [limits] = given
     assert limits.seconds >= 0.5 * limits.max_tokens

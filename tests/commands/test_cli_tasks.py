@@ -12,10 +12,10 @@ from support.command_line import fails
 from support.folders import raises_one_line
 from support.weights import noisy
 
-from companion import cli, load, village
+from companion import load, village
 from companion.cli import main
-from companion.commands.exams import KINDS, SEEDS, Exam, by_letters, exam_of, names_of_tasks, score
-from companion.commands.naming import SHIPPED
+from companion.commands._exams import KINDS, SEEDS, Exam, by_letters, exam_of, names_of_tasks, score
+from companion.commands._shared import SHIPPED
 from companion.evaluation import choice_scores, wilson_interval
 from companion.gpt import GPTConfig, gpt2
 from companion.pretrained import save_pretrained
@@ -171,7 +171,7 @@ def test_the_loss_is_there_when_it_is_asked_for(public, capsys, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES["bad"])
 def test_what_cannot_be_asked_is_one_line_before_any_work(case, here, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["eval"], "do", None)
+    monkeypatch.setattr("companion.commands.eval.do", None)
     argv, *words = CASES["bad"][case]
     write(here / "lambada.jsonl", ROWS["lambada"])
     write(here / "other.jsonl", [{"x": 1}])
@@ -186,7 +186,7 @@ def test_what_cannot_be_asked_is_one_line_before_any_work(case, here, capsys, mo
 def test_help_names_what_there_is(capsys):
     assert main(["eval", "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split()).replace("- ", "-")
-    assert all(name in out for name in [*KINDS, *FORMATS, "(default: 200)"])
+    assert all(name in out for name in [*KINDS, *FORMATS, "Default: 200."])
     assert "only the tasks are measured. Add --data, --split or --stories to measure loss" in out
 
 

@@ -12,9 +12,9 @@ import pytest
 from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
-from companion import cli, load
+from companion import load
 from companion.cli import main
-from companion.commands import train_run
+from companion.commands import train
 from companion.datasets import load_prepared
 from companion.gpt import GPTConfig
 from companion.runtime.acceleration import cross_entropy
@@ -85,11 +85,10 @@ def test_a_size_wins_over_the_file_and_the_preset(prepared, monkeypatch, capsys)
 
 
 def test_a_size_beside_the_file_of_another_kind_of_model_is_refused(prepared, monkeypatch, capsys):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     argv, file = ["train", *MINE, "--config", "my.toml", "--size", "nano"], prepared / "my.toml"
     file.write_text("[model]\narchitecture = 'swift'\n", encoding="utf-8")
-    words = "--size=nano works with gpt2 only, and the architecture of my.toml is swift; leave out --size"
-    fails(capsys, argv, 2, words)
+    fails(capsys, argv, 2, "--size works with gpt2 only, not with swift")
     fails(capsys, [*argv, "--architecture", "swift"], 2, "--size works with gpt2 only, not with swift")
     assert planned(monkeypatch, [*argv[1:], "--architecture", "gpt2"]).model.d_model == 256
     file.write_text("[model]\narchitecture = 'gpt2'\nd_model = 64\n", encoding="utf-8")
@@ -104,7 +103,7 @@ def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, c
         raise OSError("no route\nto host")
 
     monkeypatch.setattr(tiktoken, "get_encoding", no_network)
-    monkeypatch.setattr(cli.COMMANDS["prepare"], "do", None)
+    monkeypatch.setattr("companion.commands.prepare.prepare", None)
     argv = ["prepare", "mine.txt", "--tokenizer", "gpt2"]
     fails(capsys, argv, 1, "OSError while fetching GPT-2's vocabulary", "TIKTOKEN_CACHE_DIR")
     fails(capsys, [*argv, "--vocab-size", "300"], 2, "--vocab-size works with --tokenizer bpe only")
@@ -112,7 +111,7 @@ def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, c
 
 
 def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     monkeypatch.setattr(devices, "memory", lambda: 8e9)
     argv = ["train", *MINE, "--checkpoint", "new"]
     fails(capsys, [*argv, "--size", "xl"], 2, "n_layers=48", "over the 8 GB of this machine; make it smaller")
@@ -123,7 +122,7 @@ def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypat
 
 
 def test_rows_whose_attention_no_memory_holds_are_one_line(prepared, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     monkeypatch.setattr(devices, "memory", lambda: 8e9)
     argv = ["train", *MINE, "--checkpoint", "new", "--context-length", "2000", "--preset", "text"]
     words = (
@@ -168,9 +167,9 @@ def test_rows_far_longer_than_usual_are_said_before_the_first_step(prepared, cap
     assert long_rows(rows_of(190, 120), 100_000, c) == said
     long = long_rows(rows_of(200_000), 100_000, c)
     assert "up to 100,000 tokens" in long and "may take 20,000 times as long as with 256" in long
-    monkeypatch.setattr(train_run, "with_steps", None)  # before steps are timed
+    monkeypatch.setattr(train, "with_steps", None)  # before steps are timed
     with pytest.raises(TypeError, match="NoneType"):
-        train_run.do(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
+        train.learn(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
     assert "Rows have up to 2,400 tokens" in capsys.readouterr().out
 
 
@@ -374,7 +373,7 @@ def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
     def loss_of(vocab_size, **settings):
         plan = SimpleNamespace(model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
         plan.train = TrainConfig(device="cpu", **settings)
-        made = train_run.trainer_of(plan)
+        made = train.trainer_of(plan)
         return made.keywords["loss"] if isinstance(made, partial) else made
 
     assert loss_of(cross_entropy.LARGE_VOCABULARY) is cross_entropy.next_token_loss
@@ -417,9 +416,9 @@ def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
 
 def test_a_timed_run_is_evaluated_three_times_too(prepared, monkeypatch):
     plan = planned(monkeypatch, [*MINE, "--minutes", "1"])
-    monkeypatch.setattr(train_run, "steps_within", lambda trial, minutes, tokens: 90)
+    monkeypatch.setattr(train, "steps_within", lambda trial, minutes, tokens: 90)
     corpus = load_prepared(plan.data)
-    assert train_run.with_steps(plan, corpus, train_run.first_weights(plan)).eval_every == 30
+    assert train.with_steps(plan, corpus, train.first_weights(plan)).eval_every == 30
 
 
 def test_the_village_s_samples_are_marked_and_other_texts_are_not():

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from companion.cli import COMMANDS
-from companion.runtime.command_line.steps import Parser
+from companion.runtime.command_line.parsing import Parser, add_commands
 
 ROOT = Path(__file__).parents[2]
 ENTRY, HEALTH = ROOT / "docker" / "entrypoint.sh", ROOT / "docker" / "health.py"
@@ -87,8 +87,9 @@ def test_the_commands_that_it_calls_take_these_options():
     for name, options in calls:
         if name in COMMANDS:
             parser = Parser(prog="companion")
-            COMMANDS[name].add(parser)
-            assert parser.parse_args(options.split()).host == "0.0.0.0"
+            words = [name, *options.split()]
+            add_commands(parser, "companion.commands", COMMANDS, words)
+            assert parser.parse_args(words).host == "0.0.0.0"
     assert "app" in COMMANDS
 
 

@@ -11,7 +11,7 @@ from support.public import write_family
 from support.weights import drawn_over
 
 import companion
-from companion.commands.naming import ANSWERER, SHIPPED
+from companion.commands._shared import ANSWERER, SHIPPED
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, chat_ids
 from companion.modern import LlamaConfig, llama, storyteller

@@ -22,8 +22,8 @@ from support.wild_texts import wild_text
 
 import companion
 from companion.cli import main
-from companion.commands.learned import bits_of
-from companion.commands.quantizing import rows_of
+from companion.commands._learning import bits_of
+from companion.commands.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.end_tokens import decode_answer, end_ids

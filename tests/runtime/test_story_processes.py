@@ -13,7 +13,7 @@ import pytest
 from support.cases import texts
 from support.command_line import fails
 
-from companion import cli, village
+from companion import village
 from companion.runtime.data import story_processes
 from companion.runtime.data.story_processes import Telling
 from companion.village import splits
@@ -118,7 +118,7 @@ def test_a_terminal_s_ctrl_c_while_the_village_tells_is_one_line(here):
 
 
 def test_what_is_wrong_is_said_before_a_story_is_told(here, capsys, monkeypatch):
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", None)
+    monkeypatch.setattr("companion.commands.train.learn", None)
     for option, words in [
         ("--device=abacus", "abacus"),
         ("--lr=-1", "lr=-1.0"),

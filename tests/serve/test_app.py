@@ -16,7 +16,7 @@ import torch
 from support.command_line import fails
 
 from companion import load, village
-from companion.commands import app_command
+from companion.commands import app as app_command
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
@@ -131,7 +131,7 @@ def free_port() -> int:
 
 def test_the_plan_offers_the_shipped_models_the_village_first():
     with ExitStack() as held:
-        plan = app_command.plan(arguments(), held)
+        plan = app_command.make_plan(arguments(), held)
     names = [model.name for model in plan.offer.models]
     assert names[0] == "models/village" and "models/answerer" in names
     assert plan.offer.devices[0] == "cpu" and len(set(plan.offer.devices)) == len(plan.offer.devices)
@@ -174,7 +174,7 @@ def test_the_address_is_one_to_click_on(calls, capsys):
 
 def test_streamlit_is_told_to_send_nothing_and_gets_the_offer(calls):
     with ExitStack() as held:
-        plan = app_command.plan(arguments(port=8599), held)
+        plan = app_command.make_plan(arguments(port=8599), held)
     app_command.do(plan)
     (words,) = calls
     options = dict(zip(words[2:-2:2], words[3:-2:2], strict=True))

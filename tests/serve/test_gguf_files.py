@@ -6,6 +6,7 @@ That llama.cpp reads them so, and answers the same, is shown in tests/slow/peers
 import json
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import gguf
 import pytest
@@ -13,14 +14,14 @@ import torch
 from support.weights import drawn_over
 
 from companion import load
-from companion.commands import TABLES
-from companion.commands.naming import SHIPPED
+from companion.commands._shared import SHIPPED
 from companion.datasets import bits_per_byte, document_rows, encode_documents
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids
 from companion.lora import add_lora, merge
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
+from companion.runtime.command_line.parsing import fields_of
 from companion.runtime.text.chat_templates import render
 from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
 from companion.serve.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
@@ -312,7 +313,7 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
 
 
 def test_the_command_offers_the_kinds_that_there_are():
-    assert TABLES["export"]["kinds"]["gguf"]["options"]["kind"]["choices"] == list(KINDS)
+    assert list(get_args(fields_of("companion.commands.export.gguf", "Options")["kind"].kind)) == list(KINDS)
 
 
 # ---- the log of the engines ----------------------------------------------------------------

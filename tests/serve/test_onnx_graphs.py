@@ -11,7 +11,7 @@ from support.weights import noisy
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands.naming import SHIPPED
+from companion.commands._shared import SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, llama, storyteller, swift

@@ -2,7 +2,6 @@
 
 import re
 
-from companion import cli
 from companion.cli import main
 
 TINY = (
@@ -39,8 +38,8 @@ def cell(out: str, name: str) -> str:
 def planned(monkeypatch, argv):
     """The plan of a training that is not begun."""
     plans = []
-    monkeypatch.setattr(cli.COMMANDS["train"], "do", plans.append)
-    monkeypatch.setattr(cli.COMMANDS["train"], "report", lambda plan, result: None)
+    monkeypatch.setattr("companion.commands.train.learn", lambda plan: plans.append(plan) or (None, []))
+    monkeypatch.setattr("companion.commands.train.report", lambda *given: None)
     assert main(["train", *argv]) == 0
     return plans[0]
 

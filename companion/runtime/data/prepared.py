@@ -178,7 +178,7 @@ def open_split(folder: Path, name: str, meta: dict) -> Split:
 
 
 def is_prepared(folder: str | Path) -> bool:
-    """Return whether a folder holds a prepared text. What a killed process had ready is moved to its place."""
+    """Return whether a folder holds a prepared text. What a kill left half renamed is renamed first."""
     finish_renames(folder)
     return (Path(folder) / "meta.json").exists()
 

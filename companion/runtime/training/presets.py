@@ -1,6 +1,5 @@
 """Models and trainings that are known to go well, by name, with the minutes that they take."""
 
-import argparse
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,16 +30,16 @@ PRESETS = {
 GOING_ON = PRESETS.pop("init")  # what --init takes
 
 
-def pick_preset(args: argparse.Namespace) -> Preset:
+def pick_preset(asked: dict) -> Preset:
     """The preset that was named, or the one whose rates suit the optimizer; ValueError where none does.
 
     Without a preset and an architecture, a model is a swift, or GPT-2 where it has one of GPT-2's sizes.
     """
-    architecture = args.architecture or ("gpt2" if args.size else None)
-    optimizer = args.optimizer or ("adamw" if architecture == "gpt2" else "muon")
+    architecture = asked.get("architecture") or ("gpt2" if asked.get("size") else None)
+    optimizer = asked.get("optimizer") or ("adamw" if architecture == "gpt2" else "muon")
     usual = "village" if optimizer == "adamw" else "modern"
-    preset = GOING_ON if args.init else PRESETS[args.preset or usual]
-    if args.optimizer not in (None, preset.optimizer) and args.lr is None and not args.resume:
-        named = f"--init={args.init}" if args.init else f"preset {args.preset}"
-        raise ValueError(f"--optimizer={args.optimizer} needs --lr: {named} has one for {preset.optimizer}")
-    return replace(preset, architecture=architecture or PRESETS[args.preset or "modern"].architecture)
+    preset = GOING_ON if "init" in asked else PRESETS[asked.get("preset", usual)]
+    if optimizer != preset.optimizer and "optimizer" in asked and not {"lr", "resume"} & set(asked):
+        named = f"--init={asked['init']}" if "init" in asked else f"preset {asked['preset']}"
+        raise ValueError(f"--optimizer={optimizer} needs --lr: {named} has one for {preset.optimizer}")
+    return replace(preset, architecture=architecture or PRESETS[asked.get("preset", "modern")].architecture)

@@ -8,14 +8,14 @@ from typing import Any
 
 from companion.runtime.command_line import judged_text
 from companion.runtime.command_line.judged_text import Marks
-from companion.runtime.command_line.settings import CONFIG, Generation, write_run_settings
+from companion.runtime.command_line.settings import CONFIG, DRAWING, write_run_settings
 from companion.runtime.command_line.terminal import waiting
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.training.resuming import BEST, read_log
 from companion.runtime.training.sessions import lowest_row, rises
 from companion.village.measures import gap_left, reference_lines, village_scores
 
-PROMPT = Generation.prompt
+PROMPT = DRAWING["prompt"]
 USUAL = 256  # tokens of the rows in most presets
 TOLD = 40  # stories that are judged at a training's end
 SAMPLE = 200  # the most tokens of the sample that is told at each evaluation

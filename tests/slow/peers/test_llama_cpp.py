@@ -19,7 +19,7 @@ from support.cases import cases
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands.naming import ANSWERER, SHIPPED
+from companion.commands._shared import ANSWERER, SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import chat_ids

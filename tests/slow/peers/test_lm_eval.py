@@ -21,8 +21,8 @@ from support.weights import noisy
 
 from companion import load
 from companion.cli import main
-from companion.commands.exams import Exam, check_fit, exam_of, score
-from companion.commands.naming import SHIPPED
+from companion.commands._exams import Exam, check_fit, exam_of, score
+from companion.commands._shared import SHIPPED
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
 from companion.instructions import Chat, chat_ids

@@ -3,19 +3,26 @@
 import json
 import math
 import random
-from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
 
 from companion import load
-from companion.commands.classify_command import check_method, hang_on
-from companion.commands.learned import measuring, output_of, save_learned, take_all_steps
-from companion.commands.naming import said_of
+from companion.commands._learning import (
+    check_floats,
+    check_method,
+    hang_on,
+    measuring,
+    output_of,
+    save_learned,
+    take_all_steps,
+)
+from companion.commands._shared import ModelOptions, said_of
 from companion.datasets import load_text
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -31,6 +38,7 @@ from companion.instructions import (
 )
 from companion.lora import merge
 from companion.runtime.command_line.options import refuse, take
+from companion.runtime.command_line.parsing import Range
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.conversations import read_chats
 from companion.runtime.files.atomic import claim, write_atomic
@@ -49,11 +57,61 @@ RATES = {"full": (1e-3, 2e-2, 1e-4), "lora": (5e-3, 5e-2, 1e-3)}  # method: of o
 Rows = list[tuple[list[int], list[bool]]]  # of each text its tokens, and which of them are learned
 
 
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Teach a model to answer, with a file of conversations.
+
+    Args:
+        data: Conversations in the format messages, ShareGPT or Alpaca, as JSON Lines, JSON or Parquet; or
+            village, for new conversations about stories of the village.
+        conversations: Village only: number of conversations to make. Default: 4,000.
+        output: Folder to write to. Default: runs/instructions/<name of the data>.
+        overwrite: Replace the model, if there is one in that folder.
+        replay: Plain texts on which the model should stay as it is: a file, a folder, or a corpus such as
+            village. Default: none; of --data village, village.
+        keep: Weight in the loss of staying as it is on those texts; 0 switches it off. Default: 3.
+        all_tokens: Train on the questions as well, not only on the answers.
+        shorten: Leave out the last exchanges of a conversation that does not fit into the context.
+        method: Full trains the weights themselves, lora a small adapter beside them (chapter 17)
+        rank: Rank of the adapter. Default: 8.
+        alpha: Scale of the adapter. Default: 8.
+        steps: Number of training steps. Default: two passes over the conversations.
+        batch_size: Conversations in a batch.
+        lr: Learning rate. Default: 0.001, with lora 0.005; for a swift 0.02, with lora 0.05; for a public
+            model 0.0001, with lora 0.001.
+        held_out: Share of the conversations that is held out to measure the model.
+        seed: Seed of all random choices.
+    """
+
+    data: str
+    conversations: Annotated[int | None, Range(50, 1_000_000)] = None
+    output: Path | None = None
+    overwrite: bool = False
+    replay: str | None = None
+    keep: Annotated[float | None, Range(0, 1000)] = None
+    all_tokens: bool = False
+    shorten: bool = False
+    method: Literal["full", "lora"] = "full"
+    rank: Annotated[int | None, Range(1, 100_000)] = None
+    alpha: Annotated[float | None, Range(1e-06, 1_000_000)] = None
+    steps: Annotated[int | None, Range(1, 10_000_000)] = None
+    batch_size: Annotated[int, Range(1, 4096)] = 16
+    lr: Annotated[float | None, Range(1e-09, 1)] = None
+    held_out: float = 0.05
+    seed: Annotated[int, Range(0, 1_000_000)] = 0
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
 @dataclass
 class InstructPlan:
     """Conversations to learn from that were checked, and the model that is to learn from them."""
 
-    args: Namespace  # the options, with their defaults
+    args: Options  # the options, with their defaults
     model: GPT  # with --method lora, the adapter is on already
     tokenizer: Tokenizer  # has the chat tokens, or a template of its own
     learned: Rows
@@ -65,7 +123,8 @@ class InstructPlan:
     output: Path
 
 
-def plan_finetune(args: Namespace, held: ExitStack) -> InstructPlan:
+def make_plan(args: Options, held: ExitStack) -> InstructPlan:
+    check_floats(args)
     if not 0 < args.held_out < 1:
         raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
     check_method(args)
@@ -154,7 +213,7 @@ def learn_rows(model: GPT, ids: list[int]) -> None:
         table.weight.register_hook(lambda grad, kept=kept: grad * kept.to(grad.device))
 
 
-def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
+def conversations_of(args: Options) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
     if args.data != VILLAGE:
         refuse(args, ["conversations"], "works with --data village only; a file is used whole")
@@ -164,7 +223,7 @@ def conversations_of(args: Namespace) -> list[tuple[str, list[dict]]]:
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(args: Namespace, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
+def replayed(args: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
     """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
     name = args.replay or (VILLAGE if args.data == VILLAGE else None)
     if name is None or not args.keep:
@@ -178,7 +237,7 @@ def replayed(args: Namespace, tokenizer: Tokenizer, longest: int) -> tuple[Rows,
     return rows[n_test:TEXTS], rows[:n_test]
 
 
-def do_finetune(plan: InstructPlan) -> dict:
+def do(plan: InstructPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
     model = plan.model
     model.to(pick_device(plan.args.device))
@@ -265,7 +324,7 @@ def measured(plan: InstructPlan) -> dict[str, float]:
     return found
 
 
-def report_finetune(plan: InstructPlan, found: dict) -> None:
+def report(plan: InstructPlan, found: dict) -> None:
     low, high = found["interval"]
     n = found["conversations"]
     learned = f"{n:,} conversation" if n == 1 else f"{n:,} conversations"

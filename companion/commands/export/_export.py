@@ -1,12 +1,11 @@
 """companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from companion import BUILDERS, load
-from companion.commands import TABLES, add_kinds
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.pretrained import FAMILIES, save_pretrained
@@ -73,39 +72,32 @@ class Exported:
     held: dict[str, str]  # the type of each tensor of a GGUF, by name; empty for another form
 
 
-def add(parser):
-    forms = parser.add_subparsers(
-        dest="form",
-        required=True,
-        metavar="format",
-        title="formats",
-        description="What to write. By default the model is the storyteller that comes with the course."
-        " companion export FORMAT --help describes the options.",
-    )
-    add_kinds(forms, TABLES["export"])
-    for form in forms.choices.values():
-        form.set_defaults(kind=form.get_default("kind"))
+def export(args: Any, form: str, kind: str | None = None) -> None:
+    """Write a model in a form, hf, gguf or onnx; kind: of a GGUF's matrices."""
+    plan = make_plan(args, form, kind)
+    report(plan, do(plan))
 
 
-def plan(args, held: ExitStack) -> ExportPlan:
+def make_plan(args: Any, form: str, kind: str | None) -> ExportPlan:
+    """Find everything that can be wrong."""
     adapted = holds_adapter(args.model)
     folder = folder_of(base_of(args.model) if adapted else args.model)
     check_floats("--model", folder)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
-    check_shape(args.form, config)
-    check_output(args.form, args.output, args.overwrite)
+    check_shape(form, config)
+    check_output(form, args.output, args.overwrite)
     teller = load(args.model if adapted else folder, device="cpu")
     merge(teller.model)  # without an adapter, this does nothing
-    if args.form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
+    if form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
         teller.model.to(stored_dtype(folder))  # loses nothing, because its numbers came from this type
-    if args.form == "gguf":
-        gguf_header(config, teller.tokenizer, args.kind)
+    if form == "gguf":
+        gguf_header(config, teller.tokenizer, kind)
     else:
         from companion.runtime.text.hugging_face import tokenizer_files
 
         tokenizer_files(teller.tokenizer)
-    return ExportPlan(args.form, teller, args.output, args.kind)
+    return ExportPlan(form, teller, args.output, kind)
 
 
 def check_shape(form: str, config) -> None:

@@ -4,12 +4,14 @@ import errno
 import os
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 from companion import village
-from companion.commands.naming import RUNS, in_url
+from companion.commands._shared import RUNS, in_url
+from companion.runtime.command_line.parsing import Range
 from companion.runtime.models.devices import pick_device
 from companion.serve.offered import Offer, find_offered
 
@@ -29,6 +31,36 @@ SETTINGS = {
 """Streamlit's, so that nothing leaves this machine, and a fault shows no code."""
 
 
+@dataclass(kw_only=True)
+class Options:
+    """Open the browser app: tell stories, chat, compare models, classify texts.
+
+    Args:
+        models: Folder in which the app looks for models; you can give several. Default: the models of the
+            course, and runs.
+        model: Another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is
+            downloaded before the app starts; you can give several.
+        host: Address to listen at.
+        port: Port to listen at.
+        device: Where to compute: auto, cpu, cuda or mps.
+
+    Example:
+        companion app --models runs
+    """
+
+    models: list[Path] = field(default_factory=list)
+    model: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+    port: Annotated[int, Range(1, 65_535)] = 8501
+    device: str = "auto"
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
 @dataclass
 class AppPlan:
     """What the app offers, and the address that it listens at."""
@@ -38,7 +70,7 @@ class AppPlan:
     offer: Offer
 
 
-def plan(args, held: ExitStack) -> AppPlan:
+def make_plan(args: Options, held: ExitStack) -> AppPlan:
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
     pick_device(args.device)

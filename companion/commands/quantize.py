@@ -4,15 +4,16 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from companion import BUILDERS, load
-from companion.commands.learned import bits_of, counted_passes
-from companion.commands.naming import said_of
+from companion.commands._learning import bits_of, counted_passes
+from companion.commands._shared import OfModel, said_of
 from companion.datasets import load_text, pad_batch
 from companion.generation import LanguageModel
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
+from companion.runtime.command_line.parsing import Range
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.files.atomic import claim
 from companion.runtime.files.output_folders import check_output, holds_only
@@ -25,6 +26,36 @@ TEXTS, MEASURED, BATCH = 100, 200, 20
 LARGE, FEW = 50_000_000, 40
 """A model with more parameters than this is measured on so many texts at most: each takes it a second."""
 WEIGHTS = "model.safetensors"
+
+
+@dataclass(kw_only=True)
+class Options(OfModel):
+    """Make a smaller copy of a model, with 8 or 4 bits for each weight.
+
+    Args:
+        bits: Bits for each weight.
+        group: Number of weights that share a scale. Default: 32 with 4 bits, else a whole row.
+        calibrate: Choose the integers so that the layers' outputs on 100 texts change least.
+        data: Texts to calibrate and to measure with: a file, a folder, or a corpus.
+        output: Folder to write to.
+        overwrite: Replace the quantized model, if there is one in that folder.
+
+    Example:
+        companion quantize --bits 4 --calibrate --output runs/small
+    """
+
+    bits: Literal[8, 4] = 8
+    group: Annotated[int | None, Range(1, 1_000_000)] = None
+    calibrate: bool = False
+    data: str = "village"
+    output: Path
+    overwrite: bool = False
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
 
 
 @dataclass
@@ -52,7 +83,7 @@ class Quantized:
     size: int  # bytes of the quantized weights
 
 
-def plan(args, held: ExitStack) -> QuantizePlan:
+def make_plan(args: Options, held: ExitStack) -> QuantizePlan:
     folder = folder_of(args.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     check_floats("--model", folder)

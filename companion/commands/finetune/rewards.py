@@ -5,25 +5,27 @@ import json
 import math
 import random
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
 from tqdm import tqdm
 
 from companion import load
-from companion.commands.learned import bits_of, measuring, output_of, save_learned, take_steps
+from companion.commands._learning import bits_of, check_floats, measuring, output_of, save_learned, take_steps
+from companion.commands._shared import ModelOptions
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
 from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.command_line.options import refuse
+from companion.runtime.command_line.parsing import Range
 from companion.runtime.command_line.terminal import as_typed, waiting
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
 from companion.runtime.files.atomic import claim, write_atomic
@@ -47,9 +49,54 @@ JUDGED = {  # by method: what the judge's options are unless given
 }
 
 
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Train a model with rewards: for true stories, or from pairs of a better and a worse text.
+
+    Args:
+        data: Pairs for DPO: JSON Lines with prompt, chosen and rejected. Default: the village's judge.
+        output: Folder to write to. Default: runs/rewards/village, or the name of --data.
+        overwrite: Replace the model, if there is one in that folder.
+        steps: Training steps. Default: 224; with grpo 18; with a file, two passes.
+        lr: Learning rate. Default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001.
+        method: Dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the
+            probability of false sentences. Default: dpo.
+        prompts: Prompts to sample stories for: every 8 steps. Default: 128), with grpo every step (default:
+            32.
+        size: Stories for each prompt. Default: 8; with grpo 4.
+        mixed: Weight in the loss of true stories from the village. Default: 1.5; with grpo 0.
+        average: The saved weights are a mean of old and new weights; this is the share of the old ones.
+            Default: 0.3; with grpo 0.
+        beta: Beta of DPO, which limits how far the model moves. Default: 0.1.
+        asked: Stories of the village to measure with; fewer take less time. Default: 200; none with a file
+            and a model that does not know such stories.
+        seed: Seed of all random choices.
+    """
+
+    data: Path | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    steps: Annotated[int | None, Range(1, 1_000_000)] = None
+    lr: Annotated[float | None, Range(1e-09, 1)] = None
+    method: Literal["dpo", "grpo"] | None = None
+    prompts: Annotated[int | None, Range(1, 1024)] = None
+    size: Annotated[int | None, Range(2, 1024)] = None
+    mixed: Annotated[float | None, Range(0, 100)] = None
+    average: Annotated[float | None, Range(0, 1)] = None
+    beta: Annotated[float | None, Range(1e-06, 100)] = None
+    asked: Annotated[int | None, Range(2, 1_000_000)] = None
+    seed: Annotated[int, Range(0, 1_000_000)] = 0
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
 @dataclass
 class JudgeOptions:
-    """How to learn from the village's judge; commands.toml says what each option means."""
+    """How to learn from the village's judge; see Options."""
 
     method: str  # "dpo" or "grpo"
     steps: int
@@ -84,7 +131,8 @@ class RewardPlan:
     device: str
 
 
-def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
+def make_plan(args: Options, held: ExitStack) -> RewardPlan:
+    check_floats(args)
     pick_device(args.device)
     if args.data is None:
         refuse(args, ["beta"], "works with pairs only; name a file with --data")
@@ -122,7 +170,7 @@ def plan_finetune(args: Namespace, held: ExitStack) -> RewardPlan:
     )
 
 
-def stories_asked(args: Namespace, teller: LanguageModel) -> int:
+def stories_asked(args: Options, teller: LanguageModel) -> int:
     """How many stories to measure with. ValueError for a model whose stories the judge cannot reward."""
     if args.data is not None and args.asked is not None:
         return args.asked
@@ -138,7 +186,7 @@ def stories_asked(args: Namespace, teller: LanguageModel) -> int:
     )
 
 
-def judge_options(args: Namespace, model: GPT) -> JudgeOptions:
+def judge_options(args: Options, model: GPT) -> JudgeOptions:
     """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
     method = args.method or "dpo"
     options = dict(JUDGED[method])
@@ -161,7 +209,7 @@ def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
                 raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
 
 
-def do_finetune(plan: RewardPlan) -> dict:
+def do(plan: RewardPlan) -> dict:
     """Measure, learn, write the model, measure, and write the report; return its figures."""
     options = plan.options
     before = measured(plan)
@@ -371,7 +419,7 @@ def by_pairs(plan: RewardPlan) -> Iterator[int]:
     yield from take_steps(trainer, options.steps)
 
 
-def report_finetune(plan: RewardPlan, found: dict) -> None:
+def report(plan: RewardPlan, found: dict) -> None:
     before, after = found["before"], found["after"]
     print(f"Trained for {found['steps']} steps.")
     if isinstance(plan.options, PairOptions):

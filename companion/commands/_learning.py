@@ -1,20 +1,24 @@
 """A model that has learned, saved before it is measured: what `course` and those of `finetune` share."""
 
 import math
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from tqdm import tqdm
 
-from companion.commands.naming import RUNS
+from companion.commands._shared import RUNS
 from companion.datasets import encode_documents
+from companion.gpt import GPT
+from companion.lora import add_lora
+from companion.runtime.command_line.options import refuse
 from companion.runtime.data.prepared import Split, row_starts
-from companion.runtime.files.output_folders import check_output, holds_only
+from companion.runtime.storage import model_names
 from companion.runtime.storage.checkpoints import holds_model
+from companion.runtime.training.run_folders import check_empty, holds_only
 from companion.runtime.training.sessions import Loss
 from companion.runtime.training.validation import rows_at_once
 from companion.training import evaluate, save_checkpoint
@@ -28,11 +32,11 @@ def holds_learned(folder: Path) -> bool:
     return holds_only(folder, "model.safetensors" if holds_model(folder) else "report.json", LEARNED)
 
 
-def output_of(args: Namespace, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:
+def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:
     """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
-    name = "village" if args.data is None else Path(args.data).resolve().name.split(".")[0]
-    output = args.output or RUNS / kind / name
-    check_output("--output", output, ours, args.overwrite)
+    name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
+    output = options.output or RUNS / kind / name
+    check_empty("--output", output, ours, options.overwrite)
     return output
 
 
@@ -103,3 +107,24 @@ def measuring(output: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         said = f"stopped before the report; the model is saved in {output}, and works without"
         raise KeyboardInterrupt(said) from None
+
+
+def check_floats(options: Any) -> None:
+    """ValueError for a model of integers, which cannot learn."""
+    if not model_names.is_public(options.model) and (options.model / "config.json").is_file():
+        model_names.check_floats("--model", options.model)
+
+
+def check_method(options: Any) -> None:
+    """ValueError for what is lora's, without it."""
+    if options.method == "full":
+        refuse(options, ["rank", "alpha"], "works with --method lora only")
+
+
+def hang_on(model: GPT, options: Any) -> None:
+    """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
+    torch.manual_seed(options.seed)
+    try:
+        add_lora(model, None, options.rank or 8, options.alpha or 8.0)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from None

