@@ -27,12 +27,12 @@ from logs import machine, processor, read_rows
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands._shared import SHIPPED
+from companion.cli._shared import SHIPPED
 from companion.generation import generate
 from companion.gpt import gpt2
+from companion.models.gguf_files import KINDS, write_gguf
+from companion.models.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.pretrained import save_pretrained
-from companion.serve.gguf_files import KINDS, write_gguf
-from companion.serve.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.village import DATA, load_split
 
 LOG = DATA / "models" / "engines.jsonl"

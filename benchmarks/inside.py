@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from logs import append_row, machine, read_rows
 
+from companion.cli._presets import PRESETS
 from companion.datasets import pad_batch
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.inside import ask, attention_maps, head_scores, hidden_states, probe
-from companion.runtime.training.presets import PRESETS
 from companion.tokenization import END_OF_TEXT, Tokenizer
 from companion.training import TrainConfig, Trainer
 from companion.village import DATA, KINDS, fresh, load_split, recalled_tokens

@@ -106,11 +106,11 @@ def _read_ours(folder: str | Path, builders: Mapping) -> tuple:
 
 def _find(name: str | Path, builders: Mapping, revision: str | None) -> tuple:
     """The model and the tokenizer that a name means, public or ours."""
+    from companion.models.gguf_models import load_gguf
+    from companion.models.gguf_reader import is_gguf
+    from companion.models.names import folder_of, is_public, shape_of
     from companion.pretrained import FAMILIES, load_pretrained
     from companion.runtime.models.devices import check_memory
-    from companion.runtime.storage.gguf_models import load_gguf
-    from companion.runtime.storage.gguf_reader import is_gguf
-    from companion.runtime.storage.model_names import folder_of, is_public, shape_of
 
     folder = folder_of(name, revision)
     if not is_public(folder):

@@ -21,7 +21,7 @@ from companion.runtime.files.arguments import check_batch
 from companion.runtime.models.doubled_stream import Doubled, FirstHalf
 from companion.runtime.models.masks import near
 from companion.runtime.models.shapes import check_shape
-from companion.runtime.training.joint_optimizers import of_one_shape, only_matrices
+from companion.runtime.runs.joint_optimizers import of_one_shape, only_matrices
 
 __all__ = [
     "RoPE",

@@ -19,7 +19,7 @@ from companion.gpt import GPT
 from companion.modern import Shift
 from companion.runtime.models.devices import pick_device
 from companion.runtime.models.inspection import matrices_in_use
-from companion.runtime.training.distributed import check_shares, empty_copy, exchange_gradients
+from companion.runtime.runs.distributed import check_shares, empty_copy, exchange_gradients
 from companion.training import Trainer, next_token_loss
 
 __all__ = [

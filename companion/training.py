@@ -21,9 +21,9 @@ from companion.runtime.files.arguments import finite
 from companion.runtime.files.atomic import staged
 from companion.runtime.models.devices import autocast, move, pick_device, pick_dtype
 from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.runs.sessions import Loss, check_finite, running, set_rate
+from companion.runtime.runs.validation import check_config, check_fit, check_rows
 from companion.runtime.storage.checkpoints import read_model, write_model
-from companion.runtime.training.sessions import Loss, check_finite, running, set_rate
-from companion.runtime.training.validation import check_config, check_fit, check_rows
 from companion.tokenization import Tokenizer
 
 __all__ = [

@@ -112,7 +112,7 @@ def tell_little(patch: pytest.MonkeyPatch) -> None:
 
     An untrained model's stories have no end, and to tell them takes longer than a few steps of training.
     """
-    from companion.runtime.training import reports
+    from companion.cli import _training_report as reports
 
     patch.setattr(reports, "SAMPLE", 40)
     patch.setattr(reports, "STORY", 40)

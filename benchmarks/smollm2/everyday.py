@@ -12,8 +12,8 @@ import json
 from dataclasses import replace
 
 from companion import load
+from companion.cli._benchmark_files import read_benchmark
 from companion.evaluation import choice_scores
-from companion.runtime.evaluation.benchmark_files import read_benchmark
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "everyday.json"

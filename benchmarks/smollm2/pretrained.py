@@ -16,8 +16,8 @@ import torch.nn.functional as F
 import transformers
 
 from companion.datasets import load_text
-from companion.runtime.storage.installed_models import installed_file
-from companion.runtime.storage.model_names import tokenizer_of
+from companion.models.installed_models import installed_file
+from companion.models.names import tokenizer_of
 from companion.tokenization import Tokenizer
 from companion.village import DATA
 

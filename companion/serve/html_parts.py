@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from companion.runtime.command_line import judged_text
-from companion.runtime.command_line.judged_text import MEANINGS
 from companion.serve.drawing import Seen
+from companion.show import judged_text
+from companion.show.judged_text import MEANINGS
 from companion.show.plots import INK, JUDGED
 from companion.village import Verdict
 

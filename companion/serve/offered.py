@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from companion import village
+from companion.models.gguf_reader import GGUFFile, is_gguf
+from companion.models.installed_models import installed_file, is_installable
+from companion.models.names import folder_of, is_public
 from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
-from companion.runtime.storage.gguf_reader import GGUFFile, is_gguf
-from companion.runtime.storage.installed_models import installed_file, is_installable
-from companion.runtime.storage.model_names import folder_of, is_public
 
 DEEPEST = 4  # how far below a given folder models are looked for
 

@@ -500,8 +500,8 @@ def test_load_composes_the_cache(monkeypatch):
 
 
 def test_the_samples_of_a_training_run_use_it(monkeypatch, tmp_path):
-    from companion.commands import train
-    from companion.runtime.training import reports
+    from companion.cli import _training_report as reports
+    from companion.cli import train
 
     made, plan = [], SimpleNamespace(folder=tmp_path, judge=3, marks=None, train=SimpleNamespace(steps=20))
     monkeypatch.setattr(reports, "write_run_settings", lambda plan: None)

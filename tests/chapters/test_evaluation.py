@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from companion.cli._benchmark_files import read_benchmark
 from companion.evaluation import (
     Example,
     Task,
@@ -25,7 +26,6 @@ from companion.evaluation import (
 )
 from companion.generation import LanguageModel, next_token_probabilities
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.evaluation.benchmark_files import read_benchmark
 from companion.runtime.models.damaged_copies import rounded_copy
 from companion.tokenization import BPETokenizer
 from companion.village import DATA

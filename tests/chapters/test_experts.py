@@ -255,7 +255,7 @@ def test_a_file_of_settings_repeats_the_run(trained_experts, capsys):
 
 
 def test_several_processes_are_refused_in_one_line(here, capsys, monkeypatch):
-    monkeypatch.setattr("companion.commands.train.ours", lambda: PEERS)
+    monkeypatch.setattr("companion.cli.train.ours", lambda: PEERS)
     fails(
         capsys, ["train", "--architecture", "experts", *TINY], 2, "architecture=experts", "without torchrun"
     )

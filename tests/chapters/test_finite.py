@@ -10,7 +10,7 @@ from support.folders import raises_one_line
 
 from companion import load
 from companion.classification import Classifier, TextClassifier, fit_head
-from companion.commands._shared import ANSWERER, SHIPPED
+from companion.cli._shared import ANSWERER, SHIPPED
 from companion.datasets import bits_per_byte, encode_documents
 from companion.evaluation import (
     Example,

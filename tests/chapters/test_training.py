@@ -33,8 +33,8 @@ from companion.datasets import Corpus, Split, encode_documents, random_batches
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.models import devices
 from companion.runtime.models.devices import pick_device, pick_dtype
-from companion.runtime.training.sessions import TrainingDiverged
-from companion.runtime.training.validation import steps_within
+from companion.runtime.runs.sessions import TrainingDiverged
+from companion.runtime.runs.validation import steps_within
 from companion.training import (
     TrainConfig,
     Trainer,

@@ -27,8 +27,8 @@ from support.runs import (
 from companion.datasets import Corpus, Split
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.models import devices
+from companion.runtime.runs import resuming, sessions
 from companion.runtime.storage import checkpoints
-from companion.runtime.training import resuming, sessions
 from companion.tokenization import BPETokenizer
 from companion.training import load_checkpoint, save_checkpoint, train
 

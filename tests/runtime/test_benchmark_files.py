@@ -11,7 +11,7 @@ from support.benchmark_rows import ARC, ARC_HUB, GSM8K, HELLASWAG, LAMBADA, MMLU
 from support.cases import cases
 from support.folders import raises_one_line
 
-from companion.runtime.evaluation.benchmark_files import (
+from companion.cli._benchmark_files import (
     FORMATS,
     clean,
     is_benchmark,

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch.autograd.graph import saved_tensors_hooks
 
 from companion import training
-from companion.runtime.acceleration import cross_entropy
-from companion.runtime.acceleration.cross_entropy import cross_entropy_sum
+from companion.runtime.models import cross_entropy
+from companion.runtime.models.cross_entropy import cross_entropy_sum
 
 
 def logits_and_targets(rows, tokens, dtype=torch.float32):

@@ -17,8 +17,8 @@ from support.cases import cases
 from torch import distributed as dist
 
 from companion import training
-from companion.cli import main
-from companion.runtime.training import reports
+from companion.cli import _training_report as reports
+from companion.cli._main import main
 
 CASES = cases(__file__)
 

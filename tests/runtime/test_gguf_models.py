@@ -11,19 +11,19 @@ from support.public import write_family
 from support.weights import drawn_over
 
 import companion
-from companion.commands._shared import ANSWERER, SHIPPED
+from companion.cli._shared import ANSWERER, SHIPPED
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, chat_ids
+from companion.models.gguf_files import interleaved, read_gguf, write_gguf
+from companion.models.gguf_models import gguf_shape, load_gguf, separated
+from companion.models.gguf_reader import GGUFFile
+from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE, tokenizer_from_gguf
+from companion.models.installed_models import INSTALLABLE, installed_file
+from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import FAMILIES
-from companion.runtime.storage.gguf_models import gguf_shape, load_gguf, separated
-from companion.runtime.storage.gguf_reader import GGUFFile
-from companion.runtime.storage.installed_models import INSTALLABLE, installed_file
-from companion.runtime.storage.model_names import folder_of, tokenizer_of
 from companion.runtime.text.end_tokens import end_ids
-from companion.runtime.text.gguf_tokenizers import ALIASES, GPT2, PRE, tokenizer_from_gguf
 from companion.runtime.text.hugging_face import read_tokenizer
-from companion.serve.gguf_files import interleaved, read_gguf, write_gguf
 from companion.tokenization import GPT2_PATTERN, BPETokenizer, Tokenizer
 from companion.village import load_split
 

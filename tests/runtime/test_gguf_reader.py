@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from companion.runtime.storage.gguf_reader import READABLE, GGUFFile, is_gguf
+from companion.models.gguf_reader import READABLE, GGUFFile, is_gguf
 
 # ---- blocks, decoded number by number as ggml's structs describe them -------------------
 

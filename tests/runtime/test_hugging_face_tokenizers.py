@@ -21,9 +21,9 @@ from support.weights import scripted
 from support.wild_texts import wild_text
 
 import companion
-from companion.cli import main
-from companion.commands._learning import bits_of
-from companion.commands.quantize import rows_of
+from companion.cli._learning import bits_of
+from companion.cli._main import main
+from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.end_tokens import decode_answer, end_ids

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from companion.runtime.command_line import terminal
-from companion.runtime.command_line.judged_text import (
+from companion.runtime import terminal
+from companion.runtime.terminal import Screen, Styled, Waiting, screens, waiting
+from companion.show.judged_text import (
     ASCII,
     COLORS,
     SIGNS,
@@ -18,7 +19,6 @@ from companion.runtime.command_line.judged_text import (
     one_line,
     story,
 )
-from companion.runtime.command_line.terminal import Screen, Styled, Waiting, screens, waiting
 from companion.village import judge, load_split
 
 COLOR, PLAIN = Marks(True, SIGNS), Marks(False, SIGNS)

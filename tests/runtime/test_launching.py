@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from companion.runtime.command_line.launching import companion_in
+from companion.runtime.launching import companion_in
 
 several = pytest.mark.skipif(
     sys.platform == "win32", reason="several processes are tested on Linux and macOS"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.cases import cases
 
-from companion.runtime.evaluation.ngrams import ngram_probabilities
+from companion.runtime.text.ngrams import ngram_probabilities
 
 CASES = cases(__file__)
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
-from companion.cli import main
-from companion.runtime.command_line.parsing import words_of
-from companion.runtime.command_line.settings import write_run_settings, write_settings
-from companion.runtime.training.presets import PRESETS
+from companion.cli._main import main
+from companion.cli._parsing import words_of
+from companion.cli._presets import PRESETS
+from companion.cli._settings import write_run_settings, write_settings
 
 CASES = cases(__file__)
+
 
 def write(here, text):
     path = here / "my.toml"
@@ -131,7 +132,7 @@ def test_what_follows_from_a_run_s_shape_follows_from_a_new_one_and_what_was_giv
 
 @pytest.mark.parametrize("case", CASES["bad train"])
 def test_a_bad_file_is_one_line_before_the_work_begins(case, prepared, capsys, monkeypatch):
-    monkeypatch.setattr("companion.commands.train.learn", None)
+    monkeypatch.setattr("companion.cli.train.learn", None)
     text, words = CASES["bad train"][case]
     if text is not None:
         write(prepared, text)

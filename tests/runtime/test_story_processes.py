@@ -118,7 +118,7 @@ def test_a_terminal_s_ctrl_c_while_the_village_tells_is_one_line(here):
 
 
 def test_what_is_wrong_is_said_before_a_story_is_told(here, capsys, monkeypatch):
-    monkeypatch.setattr("companion.commands.train.learn", None)
+    monkeypatch.setattr("companion.cli.train.learn", None)
     for option, words in [
         ("--device=abacus", "abacus"),
         ("--lr=-1", "lr=-1.0"),

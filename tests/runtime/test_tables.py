@@ -1,6 +1,6 @@
 """Plain tables: columns stand below each other, and long text goes on below its own column."""
 
-from companion.runtime.command_line.tables import flattened, table
+from companion.cli._tables import flattened, table
 
 
 def test_columns_are_aligned_and_numbers_stand_at_the_right():

@@ -16,7 +16,7 @@ import torch
 from support.command_line import fails
 
 from companion import load, village
-from companion.commands import app as app_command
+from companion.cli import app as app_command
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter

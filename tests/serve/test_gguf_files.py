@@ -14,17 +14,17 @@ import torch
 from support.weights import drawn_over
 
 from companion import load
-from companion.commands._shared import SHIPPED
+from companion.cli._parsing import fields_of
+from companion.cli._shared import SHIPPED
 from companion.datasets import bits_per_byte, document_rows, encode_documents
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS, chat_ids
 from companion.lora import add_lora, merge
+from companion.models.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
-from companion.runtime.command_line.parsing import fields_of
 from companion.runtime.text.chat_templates import render
 from companion.runtime.text.hugging_face import read_tokenizer, write_tokenizer
-from companion.serve.gguf_files import KINDS, gguf_header, read_gguf, write_gguf
 from companion.tokenization import BPETokenizer, CharTokenizer, WordTokenizer
 from companion.training import next_token_loss
 from companion.village import DATA, load_split
@@ -313,7 +313,7 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
 
 
 def test_the_command_offers_the_kinds_that_there_are():
-    assert list(get_args(fields_of("companion.commands.export.gguf", "Options")["kind"].kind)) == list(KINDS)
+    assert list(get_args(fields_of("companion.cli.export.gguf", "Options")["kind"].kind)) == list(KINDS)
 
 
 # ---- the log of the engines ----------------------------------------------------------------

@@ -11,14 +11,14 @@ from support.weights import noisy
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands._shared import SHIPPED
+from companion.cli._shared import SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
+from companion.models import onnx_graphs
+from companion.models.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import NeoXConfig, neox
 from companion.runtime.text.hugging_face import read_tokenizer
-from companion.serve import onnx_graphs
-from companion.serve.onnx_graphs import FILE, OnnxModel, write_onnx
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import DATA, load_split
 

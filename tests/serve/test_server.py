@@ -21,7 +21,7 @@ from support.cases import cases
 from support.weights import scripted
 
 from companion import load
-from companion.commands._shared import ANSWERER
+from companion.cli._shared import ANSWERER
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, add_chat_tokens, chat_ids

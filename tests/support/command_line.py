@@ -2,7 +2,7 @@
 
 import re
 
-from companion.cli import main
+from companion.cli._main import main
 
 TINY = (
     "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()
@@ -38,8 +38,8 @@ def cell(out: str, name: str) -> str:
 def planned(monkeypatch, argv):
     """The plan of a training that is not begun."""
     plans = []
-    monkeypatch.setattr("companion.commands.train.learn", lambda plan: plans.append(plan) or (None, []))
-    monkeypatch.setattr("companion.commands.train.report", lambda *given: None)
+    monkeypatch.setattr("companion.cli.train.learn", lambda plan: plans.append(plan) or (None, []))
+    monkeypatch.setattr("companion.cli.train.report", lambda *given: None)
     assert main(["train", *argv]) == 0
     return plans[0]
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from companion.gpt import GPTConfig, gpt2
-from companion.runtime.training import resuming
-from companion.runtime.training.resuming import restore
-from companion.runtime.training.validation import data_identity
+from companion.runtime.runs import resuming
+from companion.runtime.runs.resuming import restore
+from companion.runtime.runs.validation import data_identity
 from companion.training import TrainConfig, Trainer, load_checkpoint, train, training_batches
 
 WORDS = "Mara Tom Ivy found gave lost a the red key lamp plum to at mill . , ! on under".split()

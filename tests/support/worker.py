@@ -20,8 +20,8 @@ import torch.distributed.fsdp  # noqa: F401  here, so that it is imported once
 import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
-from companion.commands import preparing
-from companion.runtime.training import reports
+from companion.cli import _training_report as reports
+from companion.cli import preparing
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 

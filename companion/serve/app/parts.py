@@ -7,7 +7,7 @@ import streamlit as st
 
 from companion import load
 from companion.generation import LanguageModel
-from companion.runtime.command_line.terminal import one_line
+from companion.runtime.terminal import one_line
 from companion.serve import html_parts
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import Offer, OfferedModel

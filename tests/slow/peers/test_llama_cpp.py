@@ -19,12 +19,12 @@ from support.cases import cases
 
 from companion import load
 from companion.caching import KVCache
-from companion.commands._shared import ANSWERER, SHIPPED
+from companion.cli._shared import ANSWERER, SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import chat_ids
+from companion.models.gguf_files import read_gguf, write_gguf
 from companion.modern import LlamaConfig, llama, storyteller
-from companion.serve.gguf_files import read_gguf, write_gguf
 from companion.tokenization import BPETokenizer
 from companion.village import load_split
 
@@ -152,7 +152,7 @@ def test_a_conversation_becomes_the_same_tokens_and_the_answer_ends(tmp_path):
 
 
 def test_what_the_command_prints_tells_a_story(tmp_path, capsys, monkeypatch):
-    from companion.cli import main
+    from companion.cli._main import main
 
     monkeypatch.chdir(tmp_path)
     assert main(["export", "gguf", "--output", "village.gguf"]) == 0

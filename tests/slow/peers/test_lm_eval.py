@@ -20,15 +20,15 @@ from support.public import write_family
 from support.weights import noisy
 
 from companion import load
-from companion.cli import main
-from companion.commands._exams import Exam, check_fit, exam_of, score
-from companion.commands._shared import SHIPPED
+from companion.cli._benchmark_files import FORMATS, read_benchmark, read_number
+from companion.cli._exams import Exam, check_fit, exam_of, score
+from companion.cli._main import main
+from companion.cli._shared import SHIPPED
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
 from companion.instructions import Chat, chat_ids
+from companion.models.lm_eval_models import for_lm_eval
 from companion.modern import LlamaConfig, llama
-from companion.runtime.evaluation.benchmark_files import FORMATS, read_benchmark, read_number
-from companion.runtime.evaluation.lm_eval_models import for_lm_eval
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.village import load_split
 

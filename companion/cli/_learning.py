@@ -1,0 +1,130 @@
+"""A model that has learned, saved before it is measured: what `course` and those of `finetune` share."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from companion.cli._options import refuse
+from companion.cli._shared import RUNS
+from companion.datasets import encode_documents
+from companion.gpt import GPT
+from companion.lora import add_lora
+from companion.models import names as model_names
+from companion.runtime.data.prepared import Split, row_starts
+from companion.runtime.runs.run_folders import check_empty, holds_only
+from companion.runtime.runs.sessions import Loss
+from companion.runtime.runs.validation import rows_at_once
+from companion.runtime.storage.checkpoints import holds_model
+from companion.training import evaluate, save_checkpoint
+
+LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
+"""The files of a model that has learned: what --overwrite may replace."""
+
+
+def holds_learned(folder: Path) -> bool:
+    """Whether a folder holds such a model and nothing else; a run that was stopped wrote no report to it."""
+    return holds_only(folder, "model.safetensors" if holds_model(folder) else "report.json", LEARNED)
+
+
+def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_learned) -> Path:
+    """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
+    name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
+    output = options.output or RUNS / kind / name
+    check_empty("--output", output, ours, options.overwrite)
+    return output
+
+
+def save_learned(output: Path, model, tokenizer, about: dict) -> None:
+    """Write a model that has learned, before it is measured; a report of one that was there goes first."""
+    (output / "report.json").unlink(missing_ok=True)
+    save_checkpoint(output, model, tokenizer, about)
+
+
+def take_steps(
+    trainer: Any, steps: int, said: Callable[[float], str] = "loss {:.3f}".format
+) -> Iterator[int]:
+    """Take the steps of a training, with a progress bar; yield after each how many were taken."""
+    for step in (bar := tqdm(range(1, steps + 1), unit="step", leave=False, disable=None)):
+        bar.set_postfix_str(said(trainer.step()))
+        yield step
+
+
+def take_all_steps(trainer: Any, steps: int) -> None:
+    """Take the steps of a training that saves nothing before its end."""
+    try:
+        for _ in take_steps(trainer, steps):
+            pass
+    except KeyboardInterrupt:
+        said = f"stopped after {trainer.steps} of {steps} steps; nothing was saved"
+        raise KeyboardInterrupt(said) from None
+
+
+def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
+    """A model's loss on texts of any length, each told from its start to its end; about: of the bar."""
+    loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
+    return loss.bits_per_byte
+
+
+def loss_on(model: nn.Module, split: Split, about: str) -> tuple[Loss, int]:
+    """Measure the loss on a split, with a progress bar where this takes longer than a second.
+
+    Returns:
+        The loss, and the tokens of the longest piece that the model reads at once.
+    """
+    length, rows = rows_at_once(split.starts, model.config)
+    n_batches = math.ceil((len(row_starts(split.starts, length)) - 1) / rows)
+    with counted_passes(model, about, n_batches):
+        return evaluate(model, split, length, rows), length
+
+
+@contextmanager
+def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
+    """While inside, a progress bar counts how many batches the model has read; total: of all."""
+    bar = tqdm(desc=about, total=total, unit="batch", leave=False, delay=1, disable=None)
+
+    def count(part, inputs, output) -> None:
+        bar.update()
+
+    hook = model.embed.register_forward_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+        bar.close()
+
+
+@contextmanager
+def measuring(output: Path) -> Iterator[None]:
+    """While inside, Ctrl-C is told that the model is saved and lacks only its report."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = f"stopped before the report; the model is saved in {output}, and works without"
+        raise KeyboardInterrupt(said) from None
+
+
+def check_floats(options: Any) -> None:
+    """ValueError for a model of integers, which cannot learn."""
+    if not model_names.is_public(options.model) and (options.model / "config.json").is_file():
+        model_names.check_floats("--model", options.model)
+
+
+def check_method(options: Any) -> None:
+    """ValueError for what is lora's, without it."""
+    if options.method == "full":
+        refuse(options, ["rank", "alpha"], "works with --method lora only")
+
+
+def hang_on(model: GPT, options: Any) -> None:
+    """Put a new adapter onto a model, a seed's own; what is wrong with the rank is said of the option."""
+    torch.manual_seed(options.seed)
+    try:
+        add_lora(model, None, options.rank or 8, options.alpha or 8.0)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from None

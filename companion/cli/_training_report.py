@@ -1,0 +1,206 @@
+"""What a training says of itself: a line at each evaluation, and at its end what its figures mean."""
+
+import math
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from companion.cli._settings import CONFIG, DRAWING, write_run_settings
+from companion.runtime.data.prepared import Split, longest_row
+from companion.runtime.runs.resuming import BEST, read_log
+from companion.runtime.runs.sessions import lowest_row, rises
+from companion.runtime.terminal import waiting
+from companion.show import judged_text
+from companion.show.judged_text import Marks
+from companion.village.measures import gap_left, reference_lines, village_scores
+
+PROMPT = DRAWING["prompt"]
+USUAL = 256  # tokens of the rows in most presets
+TOLD = 40  # stories that are judged at a training's end
+SAMPLE = 200  # the most tokens of the sample that is told at each evaluation
+SHOWN = 160  # letters of that sample that are shown
+STORY = 250  # the most tokens of the story that is shown at a training's end
+
+
+class Reporter:
+    """Called at each evaluation: print the losses and a sample, judge stories, write the settings.
+
+    The last evaluation prints no sample, because the report at the end of the run shows a longer one.
+    tell: from the model to what tells with it. plan: a TrainPlan.
+    """
+
+    def __init__(self, tell: Callable, corpus: Any, plan: Any):
+        self.tell, self.plan = tell, plan
+        self.is_village = corpus.meta.get("source") == "village"
+
+    def __call__(self, model: Any, row: dict) -> dict:
+        from tqdm.auto import tqdm
+
+        write_run_settings(self.plan)
+        teller, prompt = self.tell(model), PROMPT if self.is_village else ""
+        sample = teller.tell(prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
+        more = {"sample": sample}
+        if self.plan.judge and self.is_village:
+            more |= village_scores(teller, self.plan.judge, seed=row["step"])
+        perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
+        tqdm.write(
+            f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
+            f" (perplexity {perplexity:.2f}, {row['bits_per_byte']:.3f} bits per byte)"
+        )
+        if row["step"] < self.plan.train.steps:
+            shown = shortened(sample, self.plan.marks if self.is_village else None)
+            with tqdm.external_write_mode():
+                print("  ", end="")
+                print(shown)
+        if said := first_rise(read_log(self.plan.folder), self.plan.folder):
+            tqdm.write(said)
+        return more
+
+
+def shortened(sample: str, marks: Marks | None) -> str:
+    """The beginning of a sample in one line, where the sample may have many; with the judge's marks."""
+    if marks:
+        return judged_text.one_line(sample, marks, SHOWN)
+    shown = " ".join(sample.split())
+    return f"{shown[:SHOWN]}{' …' if len(shown) > SHOWN else ''}"
+
+
+def long_rows(split: Split, context_length: int, c: Any) -> str | None:
+    """What to say, before a first step, of rows far longer than usual, or than documents. c: the model's."""
+    longest = longest_row(split, context_length)
+    times = multiplications(c, longest) / multiplications(c, USUAL)
+    if times >= 10:
+        return (
+            f"Rows have up to {longest:,} tokens, and attention compares each token with all tokens before"
+            f" it. A step may take {float(f'{times:.1g}'):,.0f} times as long as with {USUAL} tokens"
+            " (--context-length)."
+        )
+    if context_length >= 2 * longest:
+        return (
+            f"A row is a document, and the longest has {longest:,} tokens, so a --context-length of"
+            f" {context_length:,} is more than this text uses."
+        )
+    return None
+
+
+def multiplications(c: Any, length: int) -> int:
+    """About how many a row takes, forward: with the matrices of the blocks and the head, and in attention."""
+    matrices = 12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model
+    return length * (matrices + c.n_layers * c.d_model * length)
+
+
+def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
+    """What a run came to: a sample, the loss, and what that loss means. teller: of that model."""
+    is_village, last = corpus.meta.get("source") == "village", history[-1]
+    sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
+    if is_village:
+        print("\nA story by your model:\n")
+        print(judged_text.story(sample, marks) if marks else sample)
+    else:
+        print("\nA sample of what your model writes:\n")
+        print(textwrap.indent(sample.strip(), "  "))
+    print()
+    seconds, passes = last["seconds"], last["tokens"] / len(corpus.train.tokens)
+    trained = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
+    print(
+        f"This is a model after {trained} of training. In {last['step']:,} steps it read"
+        f" {last['tokens']:,} tokens, which is {passes:.1f} times its text."
+    )
+    print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
+    if is_village:
+        lines = reference_lines()
+        gap = gap_left(last["bits_per_byte"], lines)
+        print(
+            f"The floor is {lines['floor']:.3f}, and no model can do better. A perfect model that forgets"
+            f" earlier sentences reaches {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
+        )
+        print(gap_means(gap))
+        with waiting(f"Judging {TOLD} stories"):
+            scores = village_scores(teller, TOLD, seed=1)
+        print(scores_line(scores, TOLD))
+    else:
+        print(bytes_mean(last["bits_per_byte"]))
+        print(minutes_give(history, corpus.train.n_bytes))
+    if worse := best_is_elsewhere(history, folder):
+        print(worse)
+    print(f"\nModel: {folder}   Loss curve: {folder / 'loss.png'}   Settings: {folder / CONFIG}")
+
+
+def first_rise(history: list[dict], folder: Path) -> str | None:
+    """What to say at the last evaluation of a history, if it is the first that shows a rise."""
+    if not rises(history) or any(rises(history[:n]) for n in range(len(history))):
+        return None
+    lowest = lowest_row(history)
+    return (
+        f"Since step {lowest['step']:,} the held-out loss rises from {lowest['val']:.3f} while the training"
+        f" loss falls: the model begins to learn its text by heart. The best weights are kept in"
+        f" {folder / BEST}. Press Ctrl-C to end the run."
+    )
+
+
+def gap_means(gap: float) -> str:
+    """What a share of the gap between the forgetful baseline and the floor says of a model."""
+    if gap > 1.05:
+        return "Over 100 % means that it still learns the sentences; remembering who has what comes later."
+    if gap > 0.5:
+        return "Its sentences are the village's, but it forgets most of who has what."
+    if gap > 0.15:
+        return "Its sentences are the village's, and it remembers part of who has what."
+    return "Its sentences are the village's, and it remembers nearly all of who has what."
+
+
+def bytes_mean(bits: float) -> str:
+    """What bits per byte say of a model of a text whose floor nobody knows."""
+    return (
+        f"To store the text with this model's help, you would need {bits:.1f} bits for each byte instead of"
+        " 8. Nobody knows the lowest value for such a text, so compare it with other runs on the same text."
+    )
+
+
+SMALL_TEXT = 100_000  # bytes of a text that is too short to teach a model more than itself
+
+
+def minutes_give(history: list[dict], n_bytes: int) -> str:
+    """What can be expected of a model of the reader's own text, from the time that it has trained.
+
+    The steps in this statement were measured on 350 KB of English text (`pydoc`) with the preset text.
+    """
+    last = history[-1]
+    per_minute = last["step"] / max(last["seconds"], 1e-9) * 60
+    lines = [
+        f"What to expect: at the speed of this run, a minute is {per_minute:,.0f} steps and ten minutes are"
+        f" {10 * per_minute:,.0f}. On 350 KB of technical English, 87 steps of --preset text gave 2.27 bits"
+        " per byte: pieces of words in random order. 568 steps gave 1.88: pairs and triples of words that fit"
+        " together, and no sentence that makes sense. For such sentences you need 10 MB of text,"
+        " or a model that others have trained (--init)."
+    ]
+    if n_bytes < SMALL_TEXT:
+        lines.append(
+            f"This text has only {n_bytes:,} bytes. From fewer than {SMALL_TEXT:,} a model mostly learns the"
+            " text itself by heart."
+        )
+    return "\n".join(lines)
+
+
+def best_is_elsewhere(history: list[dict], folder: Path) -> str | None:
+    """Where the best weights are, if they are not the last ones."""
+    lowest, last = lowest_row(history), history[-1]
+    if lowest["step"] == last["step"] or not (folder / BEST).is_dir():
+        return None
+    return (
+        f"The held-out loss was lowest at step {lowest['step']:,}: {lowest['bits_per_byte']:.3f} bits per"
+        f" byte. The weights of that step are in {folder / BEST}."
+    )
+
+
+def scores_line(scores: dict, n: int) -> str:
+    """What a model's own stories show of it. n: how many it began; those without an end are not judged."""
+    if "grammar" not in scores:
+        return "None of its stories came to an end yet, so there is nothing to judge: train longer."
+    ended = round(n * scores["ended"])
+    return (
+        f"Grammar: {scores['grammar']:.0%} of sentences are the village's. Memory: {scores['memory']:.0%} of"
+        f" recalled words are right. Of {ended} stories, {scores['consistent']:.0%} have no contradiction"
+        f" and {scores['flawless']:.0%} have no fault."
+    )

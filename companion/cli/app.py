@@ -1,0 +1,130 @@
+"""companion app: tell, chat, compare and classify in a browser, on this machine alone."""
+
+import errno
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from companion import village
+from companion.cli._parsing import Range
+from companion.cli._shared import RUNS, in_url
+from companion.runtime.models.devices import pick_device
+from companion.serve.offered import Offer, find_offered
+
+FOLDERS = (village.DATA / "models", RUNS)
+MOST_MB = 5  # the largest file that can be uploaded
+SETTINGS = {
+    "server.headless": "true",  # opens no browser and asks for no address
+    "server.fileWatcherType": "none",
+    "server.maxUploadSize": str(MOST_MB),
+    "server.enableStaticServing": "false",
+    "server.enableXsrfProtection": "true",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "runner.magicEnabled": "false",  # a line that is only a value is not shown
+}
+"""Streamlit's, so that nothing leaves this machine, and a fault shows no code."""
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Open the browser app: tell stories, chat, compare models, classify texts.
+
+    Args:
+        models: Folder in which the app looks for models; you can give several. Default: the models of the
+            course, and runs.
+        model: Another model to offer: a folder, a GGUF file, smollm2, or a model on the hub, which is
+            downloaded before the app starts; you can give several.
+        host: Address to listen at.
+        port: Port to listen at.
+        device: Where to compute: auto, cpu, cuda or mps.
+
+    Example:
+        companion app --models runs
+    """
+
+    models: list[Path] = field(default_factory=list)
+    model: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+    port: Annotated[int, Range(1, 65_535)] = 8501
+    device: str = "auto"
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
+@dataclass
+class AppPlan:
+    """What the app offers, and the address that it listens at."""
+
+    host: str
+    port: int
+    offer: Offer
+
+
+def make_plan(args: Options, held: ExitStack) -> AppPlan:
+    if find_spec("streamlit") is None:
+        raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
+    pick_device(args.device)
+    folders = args.models or [folder for folder in FOLDERS if folder.is_dir()]
+    models = find_offered(folders, args.model)
+    if not models:
+        named = ", ".join(map(str, folders))
+        raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
+    check_free(args.host, args.port)
+    devices = [args.device, *(kind for kind in ("cpu", "cuda", "mps") if kind != args.device and there(kind))]
+    looked_in = tuple(os.path.abspath(folder) for folder in (args.models or FOLDERS))
+    return AppPlan(args.host, args.port, Offer(models, devices, looked_in))
+
+
+def there(kind: str) -> bool:
+    """Whether PyTorch sees a device of this kind."""
+    try:
+        return pick_device(kind).type == kind
+    except ValueError:
+        return False
+
+
+def check_free(host: str, port: int) -> None:
+    """ValueError for an address that is not this machine's, and for a port that another program has."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ValueError(f"--host={host} is no address of this machine; try 127.0.0.1") from None
+        why = f"cannot be listened at ({error.strerror}); another program may have it: try another --port"
+        raise ValueError(f"--host={host} --port={port} {why}") from None
+
+
+def do(plan: AppPlan) -> None:
+    """Serve until Ctrl-C."""
+    from streamlit.web.cli import main
+
+    import companion.serve.app
+    from companion.show.plots import BLUE, SKY
+
+    settings = SETTINGS | {"server.address": plan.host, "server.port": str(plan.port)}
+    settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
+    options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    script = Path(companion.serve.app.__file__).with_name("main.py")
+    place = f"http://{in_url(plan.host)}:{plan.port}"
+    print(
+        f"Open {place} in a browser. The app offers {len(plan.offer.models)} models. Ctrl-C ends it.",
+        flush=True,
+    )
+    main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
+
+
+def report(plan: AppPlan, result: None) -> None:
+    pass

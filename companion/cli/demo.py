@@ -1,0 +1,79 @@
+"""companion demo: a part of the model at work on a sentence."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from companion import load
+from companion.cli._options import refuse
+from companion.cli._parsing import MayBeEmpty, Positional, Range
+from companion.cli._shared import ModelOptions
+from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
+
+
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Show one part of a model at work on your sentence.
+
+    Args:
+        part: What to show. tokenization: the pieces into which the text is cut, its tokens, and their bytes;
+            embeddings: the embedding of each token: its first numbers, its length, and the most similar
+            embeddings; attention: the attention weights of one head as a map: a row for each query, a column
+            for each key; blocks: the residual stream through the blocks: its length, what each part adds, the
+            next token so far; gpt: the parameters of each part, and the five most probable next tokens.
+        text: Your sentence. Default: "Once Mara and Leo met at the mill. Leo said good night to".
+        layer: Its map is shown. Default: the head that attends most to the next word, or far back.
+        head: Its map is shown. Default: the head that attends most to the next word, or far back.
+
+    Example:
+        companion demo attention "Mara found a red key"
+    """
+
+    part: Annotated[Literal["tokenization", "embeddings", "attention", "blocks", "gpt"], Positional()]
+    text: Annotated[list[str], Positional(), MayBeEmpty()] = field(default_factory=list)
+    layer: Annotated[int | None, Range(0)] = None
+    head: Annotated[int | None, Range(0)] = None
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
+@dataclass
+class DemoPlan:
+    """A part of the model to show at work on a sentence."""
+
+    show: Callable[[Subject], Iterator[str]]  # draws the part, line by line
+    subject: Subject
+
+
+def make_plan(args: Options, held: ExitStack) -> DemoPlan:
+    if args.part != "attention":
+        refuse(args, ["layer", "head"], "works with attention only")
+    text = " ".join(args.text) if args.text else TEXT
+    if not text.strip():
+        raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
+    teller = load(args.model, device=args.device)
+    try:
+        tokens = teller.encode(text)
+    except ValueError as error:
+        raise ValueError(f"TEXT: {error}".replace("TEXT: prompt has", "TEXT has")) from None
+    width = shutil.get_terminal_size().columns
+    signs = drawable_signs(sys.stdout.encoding)
+    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, args.layer, args.head)
+    return DemoPlan(PARTS[args.part], subject)
+
+
+def do(plan: DemoPlan) -> list[str]:
+    return list(plan.show(plan.subject))
+
+
+def report(plan: DemoPlan, lines: list[str]) -> None:
+    print("\n".join(lines))

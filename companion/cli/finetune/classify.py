@@ -1,0 +1,284 @@
+"""companion finetune classify, which makes a classifier of labelled texts."""
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+
+from companion import load
+from companion.classification import (
+    Classifier,
+    TextClassifier,
+    class_batches,
+    class_loss,
+    class_weights,
+    confusion_matrix,
+    depth_groups,
+    fit_head,
+    freeze,
+    read_states,
+    word_counts,
+)
+from companion.cli._learning import (
+    check_floats,
+    check_method,
+    hang_on,
+    measuring,
+    output_of,
+    take_all_steps,
+)
+from companion.cli._options import refuse, take
+from companion.cli._parsing import Range
+from companion.cli._shared import ModelOptions
+from companion.evaluation import bootstrap_interval, calibration, wilson_interval
+from companion.lora import save_adapter
+from companion.models.names import folder_of, lasting_name, origin_of
+from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
+from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.models.devices import pick_device
+from companion.runtime.runs.run_folders import holds_only
+from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
+from companion.runtime.terminal import as_typed
+from companion.show import classes as pictures
+from companion.show import plots
+from companion.training import TrainConfig, Trainer
+
+REPORT = ("report.json", "confusion.png", "calibration.png")
+OURS = {"config.json", "tokenizer.json", "model.safetensors", "head.safetensors", *REPORT}
+OURS |= {"adapter_config.json", "adapter_model.safetensors"}
+
+
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Train a classifier on a file with a column of texts and a column of labels.
+
+    Args:
+        data: Labelled texts: a CSV file with a header, JSON Lines or Parquet.
+        column: Name of the column with the texts.
+        label: Name of the column with the labels.
+        output: Folder to write to. Default: runs/classifiers/<name of the data>.
+        overwrite: Replace the classifier, if there is one in that folder.
+        learn: Which weights are trained. head: only the new classification head; last: the head and the last
+            block; all: all weights. Default: head.
+        read: What the head reads: the state of the last token, or the mean over all.
+        method: full trains the weights themselves, lora a small adapter beside them (chapter 17).
+        rank: Rank of the adapter. Default: 8.
+        alpha: Scale of the adapter. Default: 8.
+        passes: Passes over the texts. Default: 10.
+        batch_size: Texts in a batch. Default: 16.
+        lr: Learning rate of the head. Default: 0.001; with lora 0.002.
+        decay: Factor of the learning rate from each block to the one below it. Default: 0.5.
+        balanced: Give all classes the same weight, however rare they are.
+        cut: Cut texts that are longer than the model's context.
+        held_out: Share of each class that is held out to measure the classifier.
+        seed: Seed of all random choices.
+    """
+
+    data: Path
+    column: str = "text"
+    label: str = "label"
+    output: Path | None = None
+    overwrite: bool = False
+    learn: Literal["head", "last", "all"] | None = None
+    read: Literal["last", "mean"] = "last"
+    method: Literal["full", "lora"] = "full"
+    rank: Annotated[int | None, Range(1, 100_000)] = None
+    alpha: Annotated[float | None, Range(1e-06, 1_000_000)] = None
+    passes: Annotated[int | None, Range(1, 1000)] = None
+    batch_size: Annotated[int | None, Range(1, 4096)] = None
+    lr: Annotated[float | None, Range(1e-09, 1)] = None
+    decay: Annotated[float | None, Range(1e-06, 1)] = None
+    balanced: bool = False
+    cut: bool = False
+    held_out: float = 0.2
+    seed: Annotated[int, Range(0, 1_000_000)] = 0
+
+
+def run(options: Options) -> None:
+    settle(options)
+    pick_device(options.device)
+    found = read_labelled(options.data, options.column, options.label)
+    labelled = distinct(found)
+    if len(labelled) < len(found):
+        print(f"Left out: {len(found) - len(labelled):,} texts that are there twice", file=sys.stderr)
+    texts = [row.text for row in labelled]
+    labels = [row.label for row in labelled]
+    learned, held_out = hold_out_by_class(labels, options.held_out, options.seed)
+    classes = sorted(set(labels))
+    output = output_of(options, "classifiers", partial(holds_only, mark="head.safetensors", names=OURS))
+    folder = folder_of(options.model)
+    if options.method == "lora" and output.resolve() == folder.resolve():
+        raise ValueError(f"--output={output} is the model's own, which an adapter needs; name another folder")
+    teller = load(folder, device="cpu")
+    if options.method == "lora":
+        hang_on(teller.model, options)
+    classifier = Classifier(teller.model, len(classes), options.read)
+    rows = TextClassifier(classifier, teller.tokenizer, classes).rows(texts)
+    longest = teller.model.config.context_length
+    if options.cut:
+        rows = [row[:longest] for row in rows]
+    remedy = "shorten it, or cut such texts with --cut"
+    check_rows_fit(rows, [row.place for row in labelled], longest, remedy)
+
+    with claim(output):
+        torch.manual_seed(options.seed)
+        classifier.to(pick_device(options.device))
+        truth = torch.tensor([classes.index(label) for label in labels])
+        learn(options, classifier, [rows[i] for i in learned], truth[learned])
+        states = read_states(classifier, [rows[i] for i in held_out])
+        with torch.no_grad():
+            shares = classifier.head.cpu()(states).softmax(-1)
+        by_words = said_by_words([texts[i] for i in learned], truth[learned], [texts[i] for i in held_out])
+        report = measured(shares, truth[held_out], truth[learned], by_words, classes)
+        origin = origin_of(options.model, folder)
+        about = {"init": origin, "classes": classes, "accuracy": report["accuracy"]}
+        about |= {"data": options.data.name, "learn": options.learn}
+        if options.method == "lora":
+            adapter = partial(save_adapter, classifier.model, base=lasting_name(options.model, folder))
+            write_adapted(output, classifier, classes, adapter, gone=WHOLE + REPORT)
+        else:
+            write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
+        with measuring(output):
+            draw(output, shares, truth[held_out], classes)
+            write_whole(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    say(report)
+    print(f"In {output}: the classifier, report.json, confusion.png, calibration.png.")
+    print("To classify a text, here one that was held out:\n")
+    print(f"  {as_typed('companion', 'classify', '--model', output, texts[held_out[0]][:60])}")
+
+
+def settle(options: Options) -> None:
+    """Put in what was not given. ValueError for options that do not go together."""
+    check_floats(options)
+    check_method(options)
+    of_steps = ["passes", "batch_size", "lr", "decay"]
+    if options.method == "lora":
+        why = "works with --method full only; with lora, the adapter and the head are trained"
+        refuse(options, ["learn", "decay"], why)
+        rates = {"lr": 2e-3, "decay": 1.0}
+    else:
+        if options.learn in (None, "head"):
+            why = "works with --learn last and --learn all only, which train in steps"
+            refuse(options, of_steps, why)
+        rates = {"lr": 1e-3, "decay": 0.5}
+    take(options, {"learn": "head", "passes": 10, "batch_size": 16} | rates)
+
+
+def learn(options: Options, classifier: Classifier, rows: list, labels: torch.Tensor) -> None:
+    """Let the head, and what of the model is to learn with it, learn from rows of tokens."""
+    if options.method == "full":
+        n_blocks = len(classifier.model.blocks)
+        freeze(classifier.model, {"head": n_blocks, "last": n_blocks - 1, "all": 0}[options.learn])
+        if options.learn == "head":
+            n_classes = classifier.head.out_features
+            weights = class_weights(labels, n_classes) if options.balanced else None
+            head = fit_head(read_states(classifier, rows), labels, n_classes, weights)
+            classifier.head.load_state_dict(head.state_dict())
+            return
+    steps = math.ceil(len(rows) / options.batch_size) * options.passes
+    config = TrainConfig(
+        steps=steps,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        min_lr=0.0,
+        warmup_steps=steps // 10,
+        seed=options.seed,
+        device=options.device,
+    )
+    groups = depth_groups(classifier, options.lr, options.decay)
+    optimizer = torch.optim.AdamW(groups, betas=config.betas, weight_decay=0.01)
+    batches = partial(class_batches, rows, labels, options.batch_size, options.seed, options.balanced)
+    take_all_steps(Trainer(classifier, batches, config, class_loss, [optimizer]), steps)
+
+
+def said_by_words(texts: list[str], labels: torch.Tensor, others: list[str]) -> torch.Tensor:
+    """The classes of other texts by a head on counts of words, which learned from texts."""
+    counts, words = word_counts(texts)
+    head = fit_head(counts, labels, int(labels.max()) + 1)
+    return head(word_counts(others, words)[0]).argmax(-1)
+
+
+def measured(shares, truth, learned, by_words, classes: list[str]) -> dict:
+    """What the held-out texts say of a classifier: report.json.
+
+    Args:
+        shares: (N, K), the probability of each class.
+        truth: (N,), the classes.
+        learned: The classes of the texts that were learned from.
+        by_words: (N,), the classes as counts of words have them.
+        classes: K names.
+    """
+    said = shares.argmax(-1)
+    right = (said == truth).double()
+    right_by_words = (by_words == truth).double()
+    return {
+        "accuracy": right.mean().item(),
+        "interval": list(wilson_interval(int(right.sum()), len(truth))),  # 95 %
+        "majority": (truth == learned.mode().values).double().mean().item(),
+        "words": right_by_words.mean().item(),
+        "gain over words": list(bootstrap_interval(right - right_by_words)),
+        "learned from": len(learned),
+        "held out": len(truth),
+        "classes": classes,
+        "confusion": confusion_matrix(truth, said, len(classes)).tolist(),  # a row for each true class
+        "calibration error": calibrated(shares, truth).error,
+    }
+
+
+def calibrated(shares: torch.Tensor, truth: torch.Tensor):
+    """How confidence and accuracy agree."""
+    right = (shares.argmax(-1) == truth).double()
+    return calibration(shares.max(-1).values.double().clamp(max=1), right)
+
+
+def draw(output: Path, shares: torch.Tensor, truth: torch.Tensor, classes: list[str]) -> None:
+    """Write the two pictures."""
+    matrix = confusion_matrix(truth, shares.argmax(-1), len(classes))
+    plots.save(output / "confusion.png", pictures.confusion, matrix, classes)
+    found = calibrated(shares, truth)
+    points = (found.confidence, found.accuracy, found.count)
+    plots.save(output / "calibration.png", pictures.reliability, *points)
+
+
+def say(report: dict) -> None:
+    """Print what was measured."""
+    low, high = report["interval"]
+    print(f"Trained on {report['learned from']:,} texts, measured on {report['held out']:,} others.")
+    print(f"Accuracy: {report['accuracy']:.3f} ({low:.3f} to {high:.3f}, 95 %)")
+    always = f"always the most frequent class {report['majority']:.3f}"
+    print(f"  Baselines: {always}, word counts {report['words']:.3f}")
+    print(f"  {verdict(*report['gain over words'], report['held out'])}")
+    width = max(5, *map(len, report["classes"]))
+    print(f"{'class':{width}}  texts  recall (95 %)        precision (95 %)")
+    columns = zip(*report["confusion"], strict=True)
+    for k, (name, row, column) in enumerate(
+        zip(report["classes"], report["confusion"], columns, strict=True)
+    ):
+        print(f"{name:{width}}  {sum(row):5,}  {share(row[k], sum(row)):19}  {share(column[k], sum(column))}")
+    error = report["calibration error"]
+    difference = "the average difference between confidence and accuracy (0 is best)"
+    print(f"Calibration error: {error:.3f}, {difference}")
+
+
+def verdict(low: float, high: float, n: int) -> str:
+    """What the interval of (model right - words right), on the same n texts, says of the model."""
+    if low > 0:
+        return f"The model is right more often than word counts, by {low:.3f} to {high:.3f} (95 %)."
+    if high < 0:
+        return f"Word counts are right more often than the model, by {-high:.3f} to {-low:.3f} (95 %)."
+    return (
+        f"Model minus word counts: {low:+.3f} to {high:+.3f} (95 %). {n:,} texts are too few to show a"
+        " difference."
+    )
+
+
+def share(part: int, n: int) -> str:
+    """A share with its interval; "none" where there is nothing to have a share of."""
+    if not n:
+        return "none was called so"
+    return "{:.2f} ({:.2f} to {:.2f})".format(part / n, *wilson_interval(part, n))

@@ -1,0 +1,437 @@
+"""companion finetune rewards: the village's judge prefers true stories (DPO) or rewards them (GRPO), or pairs
+of a file are preferred."""
+
+import json
+import math
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from tqdm import tqdm
+
+from companion import load
+from companion.cli._learning import bits_of, check_floats, measuring, output_of, save_learned, take_steps
+from companion.cli._options import refuse
+from companion.cli._parsing import Range
+from companion.cli._shared import ModelOptions
+from companion.evaluation import wilson_interval
+from companion.generation import LanguageModel
+from companion.gpt import GPT
+from companion.instructions import chat_rows, kept_loss, masked_batches
+from companion.models.names import folder_of, origin_of
+from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
+from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
+from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.models.devices import pick_device
+from companion.runtime.terminal import as_typed, waiting
+from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.village import load_split
+from companion.village.dialogues import lessons
+from companion.village.splits import fresh
+from companion.village.tasks import begun, false_parts, patterns, true_story
+
+BATCH = 16  # pairs in a step
+MOST_TOKENS = 64  # with fewer not even a beginning has room for its end
+ASKED = 200  # stories, or pairs, to measure with unless --asked says otherwise
+STRANGER = 0.5
+"""Bits per byte of the village's stories from which on a model tells no true one. The floor is 0.19, a model
+that forgets earlier sentences needs 0.37, and a public model that never read such a story more than 1."""
+JUDGED = {  # by method: what the judge's options are unless given
+    "dpo": {"steps": 224, "lr": 1e-4, "prompts": 128, "size": 8, "mixed": 1.5, "average": 0.3},
+    "grpo": {"steps": 18, "lr": 3e-4, "prompts": 32, "size": 4, "mixed": 0.0, "average": 0.0},
+}
+
+
+@dataclass(kw_only=True)
+class Options(ModelOptions):
+    """Train a model with rewards: for true stories, or from pairs of a better and a worse text.
+
+    Args:
+        data: Pairs for DPO: JSON Lines with prompt, chosen and rejected. Default: the village's judge.
+        output: Folder to write to. Default: runs/rewards/village, or the name of --data.
+        overwrite: Replace the model, if there is one in that folder.
+        steps: Training steps. Default: 224; with grpo 18; with a file, two passes.
+        lr: Learning rate. Default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001.
+        method: Dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the
+            probability of false sentences. Default: dpo.
+        prompts: Prompts to sample stories for: every 8 steps. Default: 128), with grpo every step (default:
+            32.
+        size: Stories for each prompt. Default: 8; with grpo 4.
+        mixed: Weight in the loss of true stories from the village. Default: 1.5; with grpo 0.
+        average: The saved weights are a mean of old and new weights; this is the share of the old ones.
+            Default: 0.3; with grpo 0.
+        beta: Beta of DPO, which limits how far the model moves. Default: 0.1.
+        asked: Stories of the village to measure with; fewer take less time. Default: 200; none with a file
+            and a model that does not know such stories.
+        seed: Seed of all random choices.
+    """
+
+    data: Path | None = None
+    output: Path | None = None
+    overwrite: bool = False
+    steps: Annotated[int | None, Range(1, 1_000_000)] = None
+    lr: Annotated[float | None, Range(1e-09, 1)] = None
+    method: Literal["dpo", "grpo"] | None = None
+    prompts: Annotated[int | None, Range(1, 1024)] = None
+    size: Annotated[int | None, Range(2, 1024)] = None
+    mixed: Annotated[float | None, Range(0, 100)] = None
+    average: Annotated[float | None, Range(0, 1)] = None
+    beta: Annotated[float | None, Range(1e-06, 100)] = None
+    asked: Annotated[int | None, Range(2, 1_000_000)] = None
+    seed: Annotated[int, Range(0, 1_000_000)] = 0
+
+
+def run(options: Options) -> None:
+    with ExitStack() as held:
+        plan = make_plan(options, held)
+        report(plan, do(plan))
+
+
+@dataclass
+class JudgeOptions:
+    """How to learn from the village's judge; see Options."""
+
+    method: str  # "dpo" or "grpo"
+    steps: int
+    lr: float
+    prompts: int
+    size: int
+    mixed: float
+    average: float
+
+
+@dataclass
+class PairOptions:
+    """How to learn from the pairs of a file."""
+
+    pairs: list[tuple[str, str, str]]  # prompt, chosen, rejected
+    steps: int
+    lr: float
+    beta: float
+
+
+@dataclass
+class RewardPlan:
+    """A model that is to learn, and what from; everything was checked."""
+
+    teller: LanguageModel  # learns
+    before: LanguageModel  # the same model, which stays as it is
+    options: JudgeOptions | PairOptions
+    origin: dict  # the model, as origin_of describes it
+    output: Path
+    asked: int  # stories to measure with; 0 where a model that learns from pairs tells none
+    seed: int
+    device: str
+
+
+def make_plan(args: Options, held: ExitStack) -> RewardPlan:
+    check_floats(args)
+    pick_device(args.device)
+    if args.data is None:
+        refuse(args, ["beta"], "works with pairs only; name a file with --data")
+        placed = []
+    else:
+        of_judge = ["method", "prompts", "size", "mixed", "average"]
+        refuse(args, of_judge, "works with the village's judge only, without --data")
+        placed = placed_pairs(args.data)
+    output = output_of(args, "rewards")
+    folder = folder_of(args.model)
+    teller = load(folder, args.device)
+    check_pairs_fit(teller, placed)
+    prompt_rows(teller, begun(20, args.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
+    n = teller.model.config.context_length
+    if n < MOST_TOKENS:
+        raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
+    asked = stories_asked(args, teller)
+    before = load(folder, args.device)
+    held.enter_context(claim(output))
+    if placed:
+        two_passes = 2 * math.ceil(len(placed) / BATCH)
+        pairs = [pair for _, pair in placed]
+        options = PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
+    else:
+        options = judge_options(args, teller.model)
+    return RewardPlan(
+        teller=teller,
+        before=before,
+        options=options,
+        origin=origin_of(args.model, folder),
+        output=output,
+        asked=asked,
+        seed=args.seed,
+        device=args.device,
+    )
+
+
+def stories_asked(args: Options, teller: LanguageModel) -> int:
+    """How many stories to measure with. ValueError for a model whose stories the judge cannot reward."""
+    if args.data is not None and args.asked is not None:
+        return args.asked
+    needs = bits_of(teller, load_split("val")[:4])
+    if needs < STRANGER:
+        return args.asked or ASKED
+    if args.data is not None:
+        return 0
+    raise ValueError(
+        f"--model={args.model} does not know the village's stories, so the judge would find nothing to reward"
+        f" (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); name a model"
+        " that was trained on such stories, or give pairs of yours with --data"
+    )
+
+
+def judge_options(args: Options, model: GPT) -> JudgeOptions:
+    """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
+    method = args.method or "dpo"
+    options = dict(JUDGED[method])
+    if model.config.architecture == "swift":
+        options["lr"] = 1e-3
+    for name in options:
+        given = getattr(args, name)
+        if given is not None:
+            options[name] = given
+    return JudgeOptions(method=method, **options)
+
+
+def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
+    """Raise ValueError for a pair with a text that is longer than the model reads."""
+    longest = teller.model.config.context_length + 1  # the last is only predicted
+    for place, (prompt, *both) in placed:
+        for text in both:
+            n = len([*teller.begin, *teller.tokenizer.encode(prompt + text), teller.end])
+            if n > longest:
+                raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
+
+
+def do(plan: RewardPlan) -> dict:
+    """Measure, learn, write the model, measure, and write the report; return its figures."""
+    options = plan.options
+    before = measured(plan)
+    steps, early, stopped = learn(plan)
+    plan.teller.model.eval()
+    if isinstance(options, JudgeOptions):
+        step_back(plan, options.average)
+        learned = f"the village's judge, {options.method}"
+    else:
+        learned = "pairs"
+    about = {
+        "init": plan.origin,
+        "learned": learned,
+        "steps": steps,
+        "seed": plan.seed,
+        "stopped": stopped,
+    }
+    save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
+    if early:
+        print(f"\n{early}", file=sys.stderr)
+    with measuring(plan.output):
+        after = measured(plan)
+    report = {"steps": steps, "before": before, "after": after}
+    write_atomic(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def learn(plan: RewardPlan) -> tuple[int, str, bool]:
+    """Learn; (steps taken, what is to be said where they ended early, whether Ctrl-C ended them)."""
+    steps = 0
+    try:
+        learning = by_judge(plan) if isinstance(plan.options, JudgeOptions) else by_pairs(plan)
+        for taken in learning:
+            steps = taken
+    except KeyboardInterrupt:
+        if not steps:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved") from None
+        return steps, f"stopped after {steps} steps; the model is saved as it is now", True
+    except ValueError as error:  # a round in which nothing could be preferred
+        if not steps:
+            raise
+        return steps, f"ended after {steps} steps, and the model is saved: {error}", False
+    return steps, "", False
+
+
+def measured(plan: RewardPlan) -> dict:
+    """What the model does now: with the pairs that it learns from, and of stories of the village."""
+    found = {}
+    if isinstance(plan.options, PairOptions):
+        found |= {"chosen likelier": chosen_likelier(plan.teller, plan.options.pairs[:ASKED])}
+    if plan.asked:
+        found |= look(plan.teller, plan.asked, plan.seed)
+    return found
+
+
+@torch.no_grad()
+def chosen_likelier(teller: LanguageModel, pairs: list[tuple[str, str, str]]) -> float:
+    """The share of pairs of which the model finds the chosen text likelier than the rejected one."""
+    right = 0
+    starts = range(0, len(pairs), BATCH)
+    for i in tqdm(starts, "Reading pairs", unit="batch", leave=False, delay=1, disable=None):
+        some = pairs[i : i + BATCH]
+        chosen = text_log_probs(teller.model, *pair_rows(teller, some, 1))  # (N,)
+        rejected = text_log_probs(teller.model, *pair_rows(teller, some, 2))
+        right += int((chosen > rejected).sum())
+    return right / len(pairs)
+
+
+def pair_rows(teller: LanguageModel, pairs: list[tuple[str, str, str]], which: int) -> tuple:
+    """One text of each pair after its prompt, as told_rows has them; which: 1 for chosen, 2 for rejected."""
+    return told_rows(teller, [(pair[0] + pair[which], True) for pair in pairs])
+
+
+def text_log_probs(model: GPT, tokens: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """The log-probabilities of whole texts, (N,); the prompt's part is the same in both texts of a pair."""
+    return token_log_probs(model, tokens).where(real, 0.0).sum(1)
+
+
+def look(teller: LanguageModel, n: int, seed: int) -> dict:
+    """What a model's ends of n begun stories are, at temperature 0.8, and its loss on n of the test split."""
+    generator = torch.Generator().manual_seed(seed)
+    prompts = begun(math.ceil(n / 2), seed + 7000)
+    told = []
+    with waiting(f"Letting the model tell {n:,} stories"):
+        for i in range(0, len(prompts), 32):
+            told += sample_groups(teller, prompts[i : i + 32], 2, generator, temperature=0.8).told
+    told = told[:n]
+    right = int(sum(true_story(*one) for one in told))
+    texts = [text for text, _ in told]
+    return {
+        "stories": n,
+        "true": right / n,
+        "interval": list(wilson_interval(right, n)),
+        "words": sum(len(text.split()) for text in texts) / n,
+        "patterns": len(patterns(texts)),
+        "bits per byte": bits_of(teller, load_split("test")[:n]),
+    }
+
+
+def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texts to their ends as x, y for next_token_loss; each cut to what the model reads."""
+    tokens, mask = told_rows(teller, [(text, True) for text in texts])
+    return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
+
+
+def trainer_of(plan: RewardPlan, batches: Callable, loss: Callable) -> Trainer:
+    """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
+    steps = plan.options.steps
+    lr = plan.options.lr
+    config = TrainConfig(
+        steps=steps,
+        batch_size=1,
+        lr=lr,
+        min_lr=lr / 10,
+        warmup_steps=min(5, steps - 1),
+        seed=plan.seed,
+        device=plan.device,
+        dtype="float32",
+    )
+    model = plan.teller.model
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
+    return Trainer(model, batches, config, loss, [optimizer])
+
+
+def step_back(plan: RewardPlan, share: float) -> None:
+    """Put the mean of the weights before and now into the model; share: of those before."""
+    before = plan.before.model.state_dict()
+    with torch.no_grad():
+        for name, weight in plan.teller.model.state_dict().items():
+            weight.lerp_(before[name], share)
+
+
+def by_judge(plan: RewardPlan) -> Iterator[int]:
+    """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
+    teller = plan.teller
+    options = plan.options
+    n_prompts = min(5000, options.steps * options.prompts)
+    prompts = begun(n_prompts, plan.seed + 100, longest=3 if options.method == "dpo" else 6)
+    half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
+    prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
+    if options.method == "dpo":
+        game = DPO(teller, prompts, true_story, options.size, options.prompts, seed=plan.seed)
+    else:
+        blame = partial(sentence_credit, teller=teller, false=false_parts)
+        game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=plan.seed)
+
+    def said(_):
+        told = game.told if options.method == "dpo" else game.samples.told
+        return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
+
+    batches, loss = beside(plan, game, options.mixed)
+    yield from take_steps(trainer_of(plan, batches, loss), options.steps, said)
+
+
+def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, Callable]:
+    """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
+    if not mixed:
+        return game.batches, game.loss
+    teller = plan.teller
+    stories = fresh(plan.seed + 101)
+    chats = []
+    if teller.tokenizer.has_chat_tokens:
+        told = [one.messages for one in lessons(400, plan.seed + 102, stories=400)]
+        chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
+
+    def batches(first):
+        asked = masked_batches(chats, BATCH, plan.seed, first) if chats else None
+        for batch in game.batches(first):
+            texts = story_batch(teller, sorted(islice(stories, 32), key=len))
+            yield batch, texts, next(asked) if chats else None
+
+    def loss(model, batch):
+        of_game, texts, asked = batch
+        found, n = game.loss(model, of_game)
+        if asked:
+            surprise, m = kept_loss(plan.before.model, 1.0, model, (texts, asked))
+        else:
+            surprise, m = next_token_loss(model, texts)
+        return found / n + mixed * surprise / m, 1
+
+    return batches, loss
+
+
+def by_pairs(plan: RewardPlan) -> Iterator[int]:
+    """DPO on the file's pairs, in new orders."""
+    options = plan.options
+    pairs = options.pairs
+    rng = random.Random(plan.seed)
+
+    def batches(first):
+        while True:
+            order = rng.sample(pairs, len(pairs))
+            for i in range(0, len(order), BATCH):
+                some = order[i : i + BATCH]
+                yield pair_rows(plan.teller, some, 1), pair_rows(plan.teller, some, 2)
+
+    def loss(model, batch):
+        chosen, rejected = batch
+        with torch.no_grad():
+            chosen_before = text_log_probs(plan.before.model, *chosen)
+            rejected_before = text_log_probs(plan.before.model, *rejected)
+        chosen_now = text_log_probs(model, *chosen)
+        rejected_now = text_log_probs(model, *rejected)
+        return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
+
+    trainer = trainer_of(plan, batches, loss)
+    yield from take_steps(trainer, options.steps)
+
+
+def report(plan: RewardPlan, found: dict) -> None:
+    before, after = found["before"], found["after"]
+    print(f"Trained for {found['steps']} steps.")
+    if isinstance(plan.options, PairOptions):
+        n = min(ASKED, len(plan.options.pairs))
+        shares = f"{before['chosen likelier']:.1%} before, {after['chosen likelier']:.1%} after"
+        print(f"Of {n:,} pairs, the model finds the chosen text likelier than the rejected one in {shares}.")
+    if plan.asked:
+        print(f"Measured on {plan.asked:,} village stories, before and after:")
+        for name, row in (("before", before), ("after", after)):
+            low, high = row["interval"]
+            true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
+            told = f"words {row['words']:.0f}  patterns {row['patterns']}"
+            print(f"  {name:6}  {true}  {told}  bits per byte {row['bits per byte']:.4f}")
+    print(f"In {plan.output}: the model, and report.json. To let it tell a story:\n")
+    print(f"  {as_typed('companion', 'generate', '--model', plan.output)}")

@@ -1,0 +1,71 @@
+"""companion generate: a text from a prompt."""
+
+import secrets
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+from companion import load
+from companion.cli._parsing import MayBeEmpty, Range, Tables
+from companion.cli._settings import DRAWING
+from companion.cli._shared import HubOptions, marks_of, source_of
+from companion.runtime.generation.sampling_arguments import check_sampling, seeded
+from companion.runtime.terminal import is_read, is_terminal
+from companion.show.judged_text import marked
+
+
+@dataclass(kw_only=True)
+class Options(HubOptions):
+    """Let a model continue a text.
+
+    Args:
+        config: File with settings, such as the config.toml that a training run writes; options that you type
+            win over the file.
+        prompt: First words of the text. Default: Once; none for a model of your own text.
+        max_new_tokens: Largest number of tokens to generate. Default: 250.
+        temperature: 0 always takes the most probable token, higher values give more varied text. Default:
+            what the model's generation_config.json says, else 0.8.
+        top_k: Sample from the k most probable tokens only.
+        top_p: Sample from the most probable tokens that together have this probability.
+        seed: The same seed gives the same text. Default: a new seed each time.
+        marks: How to show what the village's judge says of each sentence in a village story: in color, with
+            signs, or not at all. auto is color in a terminal that shows it, unless NO_COLOR is set, and signs
+            in another terminal; a pipe or a file gets the story as plain text without marks.
+
+    Example:
+        companion generate --prompt "Once" --seed 3
+    """
+
+    config: Annotated[Path | None, Tables("generation")] = None
+    prompt: Annotated[str | None, MayBeEmpty()] = None
+    max_new_tokens: Annotated[int | None, Range(1)] = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    marks: Literal["auto", "color", "signs", "off"] = "auto"
+
+
+def run(options: Options) -> None:
+    given = {name: getattr(options, name) for name in DRAWING if getattr(options, name) is not None}
+    check_sampling(given.get("temperature", DRAWING["temperature"]), options.top_k, options.top_p)
+    seeded(options.seed)
+    teller = load(options.model, options.device, revision=options.revision)
+    usual = DRAWING if source_of(options.model) in (None, "", "village") else DRAWING | {"prompt": ""}
+    drawing = usual | teller.tokenizer.sampling | given
+    prompt = drawing.pop("prompt")
+    teller.encode(prompt)
+    marks = marks_of(options.marks, options.model, teller.tokenizer)
+
+    draws = drawing["temperature"] > 0 and drawing["top_k"] != 1
+    if draws and options.seed is None:
+        drawing["seed"] = secrets.randbelow(1_000_000)
+    for piece in marked(chain([prompt], teller.stream(prompt, **drawing)), marks):
+        print(piece, end="", flush=True)
+        if not is_read():
+            return
+    print()
+    if draws and options.seed is None and is_terminal():
+        seed = drawing["seed"]
+        print(f"(seed {seed}; the same command with --seed {seed} gives this text again)")

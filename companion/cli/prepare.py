@@ -1,0 +1,251 @@
+"""companion prepare: a corpus, the village, or texts of your own, as tokens."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tqdm import tqdm
+
+from companion import village
+from companion.cli._options import refuse
+from companion.cli._parsing import Positional, Range
+from companion.cli._shared import PREPARED, said_of
+from companion.datasets import hold_out, load_text, prepare, token_stream
+from companion.models.names import has_weights, tokenizer_of
+from companion.runtime.data import shards
+from companion.runtime.data.prepared import FILES, begun_source, prepared_source
+from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
+from companion.runtime.data.story_processes import Telling
+from companion.runtime.data.streams import Documents
+from companion.runtime.files.arguments import number
+from companion.runtime.files.downloads import HUB
+from companion.runtime.files.whole_files import at_home
+from companion.runtime.runs.run_folders import check_ours, check_writable
+from companion.runtime.terminal import as_typed
+from companion.runtime.text.documents import source_of
+from companion.runtime.text.tiktoken_encodings import gpt2_tokens
+from companion.runtime.text.tokenizer import TooLarge
+from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+
+OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
+STORIES = 40_000
+"""More than a run of three minutes draws; some come twice. Of the 5,500 that are shipped, it would draw each
+six times."""
+LEAST = 1000
+"""Characters of a text, of which the usual tokenizer makes a few more tokens than a row of training has."""
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Turn a text of yours, or a public one, into tokens to train on.
+
+    Args:
+        text: Your own files and folders in UTF-8; or a text by its name: village, lamplighter, pydoc,
+            shakespeare or tinystories; or a corpus in shards, which are files that end in .jsonl, .jsonl.gz,
+            .parquet, by name, folder or pattern; or a corpus from the hub: fineweb-edu, openwebtext,
+            tinystories-all, gutenberg.
+        data: Folder to write the tokens to. Default: runs/data/<name of the text>.
+        overwrite: Replace the data of another text in that folder.
+        skip: Leave out files that are not UTF-8 text, and such rows of shards, instead of stopping there.
+        tokenizer: How to cut the text into tokens: bpe, char and word train a tokenizer on it, gpt2 is
+            GPT-2's, and the name of a folder or of a model on the hub takes that model's tokenizer. Default:
+            bpe.
+        vocab_size: Number of tokens in the vocabulary. Default: depends on the length of the text.
+        val_fraction: Share of the text that is held out to measure the loss. Default: 0.1; for shards 0.01.
+        stories: Village only: number of new stories to train on. Default: 40,000.
+        seed: Village only: seed of the new stories. Default: 4.
+        column: Shards only: field or column that holds the text. Default: text.
+        documents: Shards only: take this many documents from the beginning. Default: all.
+        processes: Shards only: number of processes that tokenize (default: 1). If the command is stopped, run
+            it again, and it continues with the shards that are finished.
+
+    Example:
+        companion prepare my_letters/
+    """
+
+    text: Annotated[list[str], Positional()]
+    data: Path | None = None
+    overwrite: bool = False
+    skip: bool = False
+    tokenizer: str | None = None
+    vocab_size: Annotated[int | None, Range(1)] = None
+    val_fraction: float | None = None
+    stories: Annotated[int | None, Range(1, 10_000_000)] = None
+    seed: Annotated[int | None, Range(0, 1_000_000_000_000)] = None
+    column: str | None = None
+    documents: Annotated[int | None, Range(1)] = None
+    processes: Annotated[int | None, Range(1, 1024)] = None
+
+
+def run(options: Options) -> None:
+    said = set()
+
+    def leave_out(line: str) -> None:
+        if line not in said:  # shards are read more than once
+            said.add(line)
+            print(f"Left out: {line}", file=sys.stderr)
+
+    files = find_shards(options.text, leave_out)
+    skip = leave_out if options.skip else None
+    check_together(options, files)
+    folder = options.data
+    if options.text == ["village"]:
+        stories = options.stories or STORIES
+        folder = folder or PREPARED / ("village" if stories == STORIES else f"village-{stories}")
+        source, documents = "village", None
+    elif files:
+        folder = folder or PREPARED / name_of(options.text[0], files[0])
+        source, documents = open_shards(options, files, skip)
+    else:
+        folder = folder or PREPARED / at_home(options.text[0]).resolve().stem
+        source, documents = source_of(options.text), read_texts(options, skip)
+    tokenizer = find_tokenizer(options.tokenizer or "bpe")
+    check_folder(folder, source, options.overwrite)
+
+    share = options.val_fraction
+    if documents is None:
+        meta = prepare_village(folder, stories, 4 if options.seed is None else options.seed)
+    elif files:
+        meta = write_shards(options, folder, source, documents, tokenizer)
+    else:
+        tokenizer = tokenizer or trained(options, documents)
+        meta = prepare(documents, tokenizer, folder, 0.1 if share is None else share, source=source)
+    report(options, folder, meta)
+
+
+# -- what can be wrong --------------------
+
+
+def check_together(options: Options, files: list[str]) -> None:
+    """ValueError for an option that works with another kind of text or of tokenizer only."""
+    if not files:
+        of_shards = ["column", "documents", "processes"]
+        refuse(options, of_shards, f"works with shards only, such as {', '.join(SHARDS)}")
+    if options.text == ["village"]:
+        others = ["tokenizer", "vocab_size", "val_fraction", "skip"]
+        why = "works with other texts only; the village is always prepared in the same way"
+        refuse(options, others, why)
+        return
+    why = f"works with the village only, not with {' '.join(options.text)}"
+    refuse(options, ["stories", "seed"], why)
+    if options.tokenizer not in (None, "bpe"):
+        why = f"works with --tokenizer bpe only; {options.tokenizer} sets the size itself"
+        refuse(options, ["vocab_size"], why)
+    if files and options.tokenizer in ("char", "word"):
+        rule = "needs a text that fits into memory; for shards take bpe, gpt2, or the tokenizer of a model"
+        raise ValueError(f"--tokenizer={options.tokenizer} {rule}")
+
+
+def read_texts(options: Options, skip: Callable | None) -> list[str]:
+    """The documents of texts that fit into memory. ValueError where they are too short."""
+    try:
+        documents = [document for name in options.text for document in load_text(name, skip=skip)]
+    except ValueError as error:
+        said = said_of("text", error).replace("choose to skip it", "leave it out with --skip")
+        raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
+    said = f"text={' '.join(options.text)} has"
+    length = sum(map(len, documents))
+    if length < LEAST and options.tokenizer is None and options.vocab_size is None:
+        rule = f"a model needs at least {LEAST:,} to learn from, better 100,000"
+        characters = "1 character" if length == 1 else f"{length:,} characters"
+        raise ValueError(f"{said} {characters}, and {rule}; add to it, or name more files")
+    try:
+        hold_out(documents, 0.1 if options.val_fraction is None else options.val_fraction)
+    except ValueError as error:
+        raise ValueError(str(error).replace("documents have", said)) from None
+    return documents
+
+
+def open_shards(options: Options, files: list[str], skip: Callable | None) -> tuple[str, Documents]:
+    """(source, documents) of a text that is streamed. Every file is opened here, and its first row read."""
+    if options.val_fraction is not None:
+        rule = "between 0 and 1 (for example 0.01)"
+        number("val_fraction", options.val_fraction, rule, lambda value: 0 < value < 1)
+    documents = Documents(files, options.column or "text", options.documents, skip)
+    documents.check()
+    source = ", ".join(name if name in HUB else source_of(name) for name in options.text)
+    source += f", column {options.column}" if documents.column != "text" else ""
+    source += f", the first {options.documents:,} documents" if options.documents else ""
+    return source, documents
+
+
+def find_tokenizer(name: str) -> Tokenizer | None:
+    """The tokenizer of a name, which is downloaded if need be; None for one that is to be trained."""
+    if name == "gpt2":
+        gpt2_tokens()
+        return BPETokenizer.gpt2()
+    return None if name in OURS else tokenizer_of(name, Tokenizer.load, OURS)
+
+
+def check_folder(folder: Path, source: str, overwrite: bool) -> None:
+    """ValueError for a folder that holds something else, or the data of another text."""
+    sources = prepared_source(folder), begun_source(folder)
+    if sources == (None, None):
+        check_ours("--data", folder, FILES)
+    for there in sources:
+        if there not in (None, source) and not overwrite:
+            remedy = "name another folder with --data, or add --overwrite"
+            raise ValueError(f"{folder} holds the data of {there}; {remedy}")
+    check_writable("--data", folder)
+
+
+# -- the work --------------------
+
+
+def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
+    """Let the village tell its stories, and prepare them; what meta.json says."""
+    with Telling(stories, seed) as telling:
+        train = telling.stories()
+        val = village.load_split("val")
+    tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+    share = len(val) / len(train + val)
+    return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")
+
+
+def trained(options: Options, documents: Any) -> Tokenizer:
+    """A tokenizer of documents: as many tokens as are asked for, or suit their length, or they can give."""
+    if options.tokenizer in ("char", "word"):
+        kind = {"char": CharTokenizer, "word": WordTokenizer}[options.tokenizer]
+        return kind.train(documents, special_tokens=(END_OF_TEXT,))
+    if options.vocab_size is not None:
+        return BPETokenizer.train(documents, options.vocab_size)
+    n_bytes = sum(len(document.encode()) for document in documents)
+    try:
+        return BPETokenizer.train(documents, min(max(n_bytes // 200, 300), 4096))
+    except TooLarge as error:
+        return BPETokenizer.train(documents, error.most)
+
+
+def write_shards(options: Options, folder: Path, source: str, documents: Documents, tokenizer: Any) -> dict:
+    """Tokenize the documents of shards into numbered files; what meta.json says."""
+    tokenizer = tokenizer or trained(options, shards.sample_of(documents, shards.SAMPLE_BYTES))
+    with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
+        try:
+            return shards.write_shards(
+                *(folder, documents, tokenizer, token_stream, Tokenizer.load),
+                source=source,
+                val_fraction=0.01 if options.val_fraction is None else options.val_fraction,
+                processes=options.processes or 1,
+                shard_bytes=shards.SHARD_BYTES,
+                on_shard=bar.update,
+            )
+        except KeyboardInterrupt:
+            said = "stopped; the same command goes on with the shards that are whole"
+            raise KeyboardInterrupt(said) from None
+
+
+def report(options: Options, folder: Path, meta: dict) -> None:
+    """Say what was prepared, and which command comes next."""
+    for split in ("train", "val"):
+        n = meta[split]
+        print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
+    if "shards" in meta:
+        why = f", left out: {shards.said(meta['left_out'])}" if meta["left_out"] else ""
+        print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
+    print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
+    preset = [] if options.text == ["village"] else ["--preset", "text"]
+    if options.tokenizer not in (None, *OURS) and has_weights(options.tokenizer):
+        preset = ["--init", options.tokenizer]
+    print(f"  {as_typed('companion', 'train', *preset, '--data', folder)}")

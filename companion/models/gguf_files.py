@@ -1,0 +1,170 @@
+"""GGUF, the file of llama.cpp: a header of names and values, and tensors, also in few bits, in one file.
+
+The tokenizer, its merges and the chat template lie in the header, so that the file alone answers.
+Source: the format's description in ggml, docs/gguf.md; its library `gguf`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gguf
+import torch
+
+from companion.models.gguf_reader import GGUFFile
+from companion.models.gguf_tokenizers import tokenizer_to_gguf
+from companion.pretrained import FAMILIES
+from companion.runtime.files.atomic import new_file
+from companion.runtime.storage.public_configs import family_of, model_type_of
+
+KINDS = {"f32": "F32", "f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}
+"""What matrices are written in: our names, and the library's."""
+FILE_TYPES = {"f32": 0, "f16": 1, "q8_0": 7, "q4_0": 2}  # the numbers of general.file_type
+BLOCK = 32  # numbers of a row that share a scale in Q8_0 and Q4_0
+ARCHITECTURES = ("gpt2", "llama", "qwen2", "qwen3")
+
+
+def write_gguf(model, tokenizer, path: str | Path, kind: str = "f32") -> dict[str, str]:
+    """Write a model and its tokenizer as one file, whole or not at all; return what each tensor is held in.
+
+    kind: f32, f16, q8_0 or q4_0, of the matrices. Norms and biases stay float32; position rows, and matrices
+    whose rows are no blocks of 32, are float16 where kind is less.
+    Raises ValueError, in one line and before any work, for another kind, a model of parts that llama.cpp has
+    not, such as swift's shifts or an adapter, and a tokenizer whose rule of cutting text is not in PRE;
+    ImportError without the library.
+    """
+    header = gguf_header(model.config, tokenizer, kind)
+    check_parts(model)
+    n = model.config.n_layers
+    architecture = header["general.architecture"]
+    numbers = {name: number for number, name in gguf.MODEL_ARCH_NAMES.items()}
+    names = gguf.get_tensor_name_map(numbers[architecture], n)
+    with new_file(path) as new:
+        writer = gguf.GGUFWriter(new, architecture)
+        for key, value in header.items():
+            if key != "general.architecture":  # which the writer has written
+                put(writer, key, value)
+        held = {}
+        for theirs, tensor in tensors_of(model, architecture):
+            name = names.get_name(theirs, (".weight", ".bias"))
+            held[name] = kind_of(name, tensor.shape, kind)
+            number = gguf.GGMLQuantizationType[held[name]]
+            writer.add_tensor(name, gguf.quants.quantize(tensor.numpy(), number), raw_dtype=number)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    return held
+
+
+def read_gguf(path: str | Path) -> tuple[dict[str, Any], dict[str, tuple[str, torch.Tensor]]]:
+    """A file's header, by key, and its tensors, by name: (what it is held in, the numbers in float32).
+
+    A matrix is (out, in), as ours. Raises ValueError, in one line, for a file that is missing, damaged, or no
+    GGUF. (companion.load makes a model of a file, and reads one tensor at a time.)
+    """
+    file = GGUFFile(path)
+    return file.header, {name: (held.kind, file.tensor(name)) for name, held in file.tensors.items()}
+
+
+# -- tensors ---------------------------------------------------------------------------
+
+
+def tensors_of(model, architecture: str):
+    """(Hugging Face's name, float32 tensor on the CPU, (out, in)) of each tensor that the file holds."""
+    config, ours = model.config, model.state_dict()
+    order = interleaved if architecture == "llama" else (lambda rows, n_heads: rows)
+    heads = {"q_proj": config.n_heads, "k_proj": getattr(config, "n_kv_heads", config.n_heads)}
+    for theirs, parts in FAMILIES[family_of(config)].places(model).items():
+        tensor = torch.cat([ours[part] for part in parts]).detach().float().cpu().contiguous()
+        projection = theirs.split(".")[-2]
+        yield theirs, order(tensor, heads[projection]) if projection in heads else tensor
+    if getattr(config, "rope_factor", 1) != 1:
+        rope = model.blocks[0].attn.rope
+        yield "rope_freqs.weight", slowing(rope, config.rope_theta)
+
+
+def check_parts(model) -> None:
+    """Raise ValueError for a model with a tensor that its family has no name for, such as an adapter's."""
+    places = FAMILIES[family_of(model.config)].places(model)
+    if strange := sorted(set(model.state_dict()) - {part for parts in places.values() for part in parts}):
+        raise ValueError(f"model has {strange[0]}, which has no place in a GGUF; merge its adapter first")
+
+
+def interleaved(rows: torch.Tensor, n_heads: int) -> torch.Tensor:
+    """Rows (H D, …) in the order in which llama.cpp turns a Llama's: i and i + D / 2 side by side."""
+    return rows.unflatten(0, (n_heads, 2, -1)).transpose(1, 2).flatten(0, 2).contiguous()
+
+
+def slowing(rope, theta: float) -> torch.Tensor:
+    """(D / 2,): by what the speeds are divided of a model that reads further than it was trained to."""
+    n = len(rope.speed)
+    return (1 / theta ** (torch.arange(n) / n)) / rope.speed
+
+
+def kind_of(name: str, shape, kind: str) -> str:
+    """What a tensor is held in: the library's name."""
+    if len(shape) < 2 or kind == "f32":
+        return "F32"
+    rows_only = name.startswith("position_embd")
+    return "F16" if kind == "f16" or rows_only or shape[-1] % BLOCK else KINDS[kind]
+
+
+# -- the header ------------------------------------------------------------------------
+
+
+def put(writer, key: str, value) -> None:
+    """Write a header's value, in the format's type for it."""
+    writes: dict[type, Callable] = {
+        bool: writer.add_bool,
+        int: writer.add_uint32,
+        float: writer.add_float32,
+        str: writer.add_string,
+        list: writer.add_array,
+    }
+    writes[type(value)](key, value)
+
+
+def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:
+    """Everything that a file says before its tensors. Raises ValueError as write_gguf."""
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
+    header = shape_in_gguf(config)
+    header["general.file_type"] = FILE_TYPES[kind]
+    if kind.startswith("q"):
+        header["general.quantization_version"] = 2
+    return header | tokenizer_to_gguf(tokenizer, config.vocab_size)
+
+
+def shape_in_gguf(c) -> dict[str, Any]:
+    """The header's part about the shape. ValueError for a model that llama.cpp cannot run."""
+    a = model_type_of(c)  # refuses the shifts
+    if a not in ARCHITECTURES:
+        why = "a window of positions" if a == "mistral" else f"architecture={c.architecture}"
+        raise ValueError(f"{why} is not written as GGUF; there are {', '.join(ARCHITECTURES)}")
+    header = {
+        "general.architecture": a,
+        f"{a}.context_length": c.context_length,
+        f"{a}.embedding_length": c.d_model,
+        f"{a}.feed_forward_length": c.d_ff,
+        f"{a}.block_count": c.n_layers,
+        f"{a}.attention.head_count": c.n_heads,
+    }
+    if a == "gpt2":
+        return header | {"gpt2.attention.layer_norm_epsilon": 1e-5}
+    if c.rope_factor != 1 and a != "llama":
+        raise ValueError(f"rope_factor={c.rope_factor} has no place in a {a} GGUF; only a llama's has one")
+    if a == "qwen2" and c.n_heads * c.head_width != c.d_model:
+        rule = f"must be d_model={c.d_model} in a qwen2 GGUF"
+        raise ValueError(f"n_heads={c.n_heads} times head_width={c.head_width} {rule}; choose another width")
+    widths = ("attention.key_length", "attention.value_length", "rope.dimension_count")
+    return (
+        header
+        | {f"{a}.{name}": c.head_width for name in widths}
+        | {
+            f"{a}.attention.head_count_kv": c.n_kv_heads,
+            f"{a}.attention.layer_norm_rms_epsilon": float(c.norm_eps),
+            f"{a}.rope.freq_base": float(c.rope_theta),
+            f"{a}.vocab_size": c.vocab_size,
+        }
+    )

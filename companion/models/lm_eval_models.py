@@ -1,0 +1,187 @@
+"""The course's models in lm-eval, EleutherAI's lm-evaluation-harness, and so in each of its tasks.
+
+    import lm_eval
+    from companion import load
+    from companion.models.lm_eval_models import for_lm_eval
+
+    found = lm_eval.simple_evaluate(for_lm_eval(load("gpt2")), tasks=["lambada_openai"], limit=200)
+    print(lm_eval.utils.make_table(found))
+
+lm-eval fetches the tasks' texts from the hub; a task on your own file needs no network.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from companion.runtime.data.conversations import system_joined
+from companion.runtime.files.arguments import finite
+from companion.runtime.models.eval_modes import eval_mode
+from companion.runtime.text.chat_templates import check_messages
+
+INSTALL = "pip install 'lm_eval==0.4.13'"
+
+
+def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
+    """A LanguageModel as an lm_eval.api.model.LM, which lm_eval.simple_evaluate takes as its model.
+
+    What is too long for the model's context loses its beginning, as is lm-eval's way. batch_size: rows that
+    are scored at a time. Raises ImportError, in one line, where lm_eval is not installed.
+    """
+    try:
+        from lm_eval.api.model import TemplateLM
+        from lm_eval.models.utils import normalize_gen_kwargs, postprocess_generated_text
+        from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+    except ImportError as error:
+        raise ImportError(f"lm-eval cannot be imported ({error!s:.60}); {INSTALL}") from None
+    most = teller.model.config.context_length
+
+    first = [*teller.begin, teller.end][0]
+    teller = copy(teller)
+    teller.tokenizer, teller.begin = KnowsChats(teller.tokenizer, teller.begin), []
+
+    class CompanionLM(TemplateLM):
+        """Tokens and scores of the teller; lm-eval's own TemplateLM cuts context and continuation apart."""
+
+        eot_token_id = teller.end
+        prefix_token_id = first
+        tokenizer_name = teller.tokenizer.kind
+
+        def chat_template(self, chat_template: bool | str = False) -> str:
+            return teller.tokenizer.template or ""
+
+        def apply_chat_template(self, chat_history: list[dict], add_generation_prompt: bool = True) -> str:
+            return teller.tokenizer.written(chat_history, add_generation_prompt)
+
+        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
+            tokenizer = teller.tokenizer
+            return (tokenizer.tokenizer if add_special_tokens is False else tokenizer).encode(string)
+
+        def loglikelihood(self, requests, disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+            for prompt, continuation in (request.args for request in requests):
+                if not continuation:
+                    raise ValueError(f"the continuation {continuation!r} of {prompt!r:.40} is empty")
+            return super().loglikelihood(requests, disable_tqdm)
+
+        def _loglikelihood_tokens(self, requests, disable_tqdm: bool = False, **kwargs):
+            for (prompt, continuation), _, after in requests:
+                if not after:
+                    why = "merges with its prompt's last token"
+                    raise ValueError(f"the continuation {continuation!r:.40} of {prompt!r:.40} {why}")
+            found = scores_of([(before, after) for _, before, after in requests], teller.model, batch_size)
+            for (texts, _, _), answer in zip(requests, found, strict=True):
+                self.cache_hook.add_partial("loglikelihood", texts, answer)
+            return found
+
+        def loglikelihood_rolling(self, requests, disable_tqdm: bool = False) -> list[float]:
+            sums = []
+            for (text,) in (request.args for request in requests):
+                ids = self.tok_encode(text, add_special_tokens=False)
+                windows = get_rolling_token_windows(ids, self.prefix_token_id, most, context_len=1)
+                pairs = [make_disjoint_window(window) for window in windows]
+                sums.append(sum(score for score, _ in scores_of(pairs, teller.model, batch_size)))
+                self.cache_hook.add_partial("loglikelihood_rolling", (text,), sums[-1])
+            return sums
+
+        def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
+            said = []
+            for prompt, asked in (request.args for request in requests):
+                how = normalize_gen_kwargs(asked)
+                until, n = how["until"], how["max_gen_toks"]
+                sampling = {name: how[name] for name in ("top_k", "top_p") if how.get(name)}
+                text = ""
+                for piece in teller.stream(
+                    last_of(prompt, teller, n),
+                    max_new_tokens=n,
+                    temperature=how.get("temperature", 0.0),
+                    **sampling,
+                ):
+                    text += piece
+                    if any(stop in text for stop in until):
+                        break
+                said.append(postprocess_generated_text(text, until, None))
+                self.cache_hook.add_partial("generate_until", (prompt, asked), said[-1])
+            return said
+
+    return CompanionLM()
+
+
+class KnowsChats:
+    """A tokenizer that recognizes the texts of conversations that it wrote itself.
+
+    lm-eval handles conversations as texts. In these, the names of special tokens stand for the tokens; in any
+    other text they are ordinary text, and the ids in `begin` stand before it.
+    """
+
+    def __init__(self, tokenizer: Any, begin: list[int]):
+        self.tokenizer, self.begin, self.chats = tokenizer, begin, {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
+
+    def written(self, messages: list[dict], reply: bool) -> str:
+        """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
+        if self.template is None:
+            raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
+        messages = check_messages(messages)
+        if self.tokenizer.is_public:
+            ids = self.tokenizer.chat(messages, reply)
+        else:
+            ids = self.our_ids(messages, reply)
+        text = b"".join(self.tokenizer.vocab[i] for i in ids).decode("utf-8", "replace")
+        self.chats[text] = ids
+        return text
+
+    def our_ids(self, messages: list[dict], reply: bool) -> list[int]:
+        """The ids of a conversation with chapter 16's tokens, a system message joined with the user's."""
+        special, ids = self.tokenizer.special_tokens, [*self.begin]
+        for message in system_joined(messages):
+            role = special[f"<|{message['role']}|>"]
+            ids += [role, *self.tokenizer.encode(message["content"]), special["<|end|>"]]
+        return [*ids, special["<|assistant|>"]] if reply else ids
+
+    def encode(self, text: str, **options: Any) -> list[int]:
+        """The ids of a text, with what begins it."""
+        for chat, ids in reversed(self.chats.items()):
+            if text.startswith(chat):
+                return [*ids, *self.tokenizer.encode(text[len(chat) :], **options)]
+            if text == chat.rstrip():  # lm-eval moves the spaces at a context's end to what follows it
+                return self.tokenizer.encode(text, allowed_special="all")
+        return [*self.begin, *self.tokenizer.encode(text, **options)]
+
+
+def scores_of(
+    pairs: Sequence[tuple[list[int], list[int]]], model: Any, batch_size: int
+) -> list[tuple[float, bool]]:
+    """For each (tokens before, tokens after): the log-probability of those after, in nats, and whether each
+    of them was the likeliest. What passes the model's context is cut off at the beginning."""
+    device, most = next(model.parameters()).device, model.config.context_length
+    found: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
+    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))
+    for first in range(0, len(order), batch_size):
+        some = order[first : first + batch_size]
+        rows = [torch.tensor([*pairs[i][0], *pairs[i][1]][-most - 1 :]) for i in some]
+        read = pad_sequence([row[:-1] for row in rows], batch_first=True).to(device)  # (B, T)
+        with torch.no_grad(), eval_mode(model):
+            hidden = model.hidden(read)  # (B, T, C)
+            for i, row, states in zip(some, rows, hidden, strict=True):
+                end, n = len(row) - 1, min(len(pairs[i][1]), len(row) - 1)
+                after = row[len(row) - n :]  # (n,)
+                scores = model.logits(states[end - n : end]).float().log_softmax(-1).cpu()  # (n, V)
+                total = scores.gather(-1, after[:, None]).sum().item()
+                found[i] = finite("scores", total), bool((scores.argmax(-1) == after).all())
+    return found
+
+
+def last_of(prompt: str, teller: Any, new: int) -> str:
+    """The end of a prompt that leaves room for new tokens in the context, or half of it."""
+    most = teller.model.config.context_length
+    room = max(most - new, most // 2) - len(teller.begin)
+    ids, cut = teller.tokenizer.encode(prompt), room
+    while len(ids) > room:  # the end of a text, cut by itself, can have a token more
+        prompt = teller.tokenizer.decode(ids[len(ids) - cut :])
+        ids, cut = teller.tokenizer.encode(prompt), cut - 1
+    return prompt

@@ -1,0 +1,183 @@
+"""Which model a name means: a folder of ours, one in Hugging Face's layout, a GGUF file, a model of an
+installed package, or a model of the hub.
+
+Builders, families and the reader of our tokenizers are handed in, because the chapters build on this room.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from companion.models.gguf_models import gguf_shape
+from companion.models.gguf_reader import GGUFFile, is_gguf
+from companion.models.gguf_tokenizers import tokenizer_from_gguf
+from companion.models.installed_models import installed_file, is_installable
+from companion.runtime.files.atomic import expand_user, read_json_or_empty
+from companion.runtime.storage.checkpoints import (
+    CONFIG,
+    TOKENIZER,
+    WEIGHTS,
+    build_empty,
+    holds_model,
+    read_config,
+)
+from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
+from companion.runtime.storage.public_configs import read_shape
+from companion.runtime.terminal import as_typed
+from companion.runtime.text.documents import CORPORA
+from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerprint
+from companion.runtime.text.hugging_face import read_tokenizer
+
+PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
+"""What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
+
+
+def is_public(name: str | Path) -> bool:
+    """Return whether a name is of a public model, and not of a folder of ours.
+
+    That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
+    """
+    folder = expand_user(name)
+    alone = is_gguf(folder) or is_installable(name)
+    return alone or is_hub_name(folder) or "model_type" in read_json_or_empty(folder / CONFIG)
+
+
+def has_weights(name: str | Path) -> bool:
+    """Return whether a name is of a model, and not only of a tokenizer."""
+    return is_public(name) or holds_model(name)
+
+
+def is_export(folder: Path) -> bool:
+    """Return whether a folder holds a public model and nothing else: what an export may replace."""
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    return is_public(folder) and names <= {*SMALL, WEIGHTS}
+
+
+def folder_of(name: str | Path, revision: str | None = None) -> Path:
+    """Return the folder of a model, ours or public, or its GGUF file. What the hub has is fetched once.
+
+    Raises:
+        ValueError: In one line, for a revision of what is on this machine, and as find_model.
+        ImportError: For a model whose package is not installed.
+    """
+    path = expand_user(name)
+    alone = is_gguf(path) or is_installable(name)
+    if is_public(name) and not alone:
+        return find_model(name, revision)
+    if revision is not None:
+        rule = f"is for models of the hub, and {name} is {'a file' if alone else 'a folder'}; leave it out"
+        raise ValueError(f"revision={revision!r} {rule}")
+    if is_installable(name):
+        return installed_file(name)
+    return path if alone else Path(name)
+
+
+def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
+    """Return the configuration of the model in a folder or a GGUF file, and its builder. No weight is read.
+
+    Args:
+        folder: The folder or file.
+        builders: As in read_model.
+        families: Of public models, by architecture, with config and build.
+
+    Raises:
+        ValueError: In one line, for what is missing, damaged or of an unknown kind.
+    """
+    if is_gguf(folder):
+        return gguf_shape(GGUFFile(folder), families)
+    if not is_public(folder):
+        config = read_config(folder)["config"]
+        return build_empty(config, builders, folder / CONFIG).config, builders[config["architecture"]][1]
+    kind, fields = read_shape(folder / CONFIG)
+    try:
+        return families[kind].config(**fields), families[kind].build
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+
+
+def check_floats(option: str, folder: Path) -> None:
+    """Raise ValueError where the model has integers for weights (chapter 19), which cannot learn."""
+    if not is_public(folder) and "quantization" in read_config(folder):
+        raise ValueError(f"{option}={folder} is quantized; name the model that it was made of")
+
+
+def provenance_of(name: str | Path, folder: Path) -> dict:
+    """Return where a model's weights came from: by its folder or GGUF file, or as origin_of."""
+    if is_gguf(folder):
+        header = GGUFFile(folder).header
+        keys = {"model": "general.name", "licence": "general.license"}
+        known = {name: header[key] for name, key in keys.items() if key in header}
+        return origin_of(name, folder) | {"file": folder.name} | known
+    return origin_of(name, folder) if is_public(folder) else read_config(folder)["provenance"]
+
+
+def origin_of(name: str | Path, folder: Path) -> dict:
+    """Return a model as others begin with it: its name; the hub's commit, or the steps and origin of ours."""
+    if is_public(folder):
+        more = {"commit": folder.name} if folder.parent.name == "snapshots" else {}
+    else:
+        before = read_config(folder)["provenance"]
+        more = {key: before[key] for key in ("steps", "init") if key in before}
+    return {"name": Path(name).as_posix()} | more
+
+
+def lasting_name(name: str | Path, folder: Path) -> Path:
+    """Return a name by which a model is found from any folder: a package's model keeps its own."""
+    return Path(name) if is_installable(name) else folder.resolve()
+
+
+# -- tokenizers ------------------------------------------------------------------
+
+
+def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
+    """Return the tokenizer of a model, ours, public or in a GGUF file; also of a folder with nothing else.
+
+    Args:
+        name: The model, or the folder.
+        load: From the path of our tokenizer.json to the tokenizer.
+        kinds: Other names that --tokenizer knows.
+    """
+    folder = expand_user(name)
+    if is_gguf(folder) or is_installable(name):
+        folder = folder_of(name)
+        return tokenizer_from_gguf(GGUFFile(folder).header, folder)
+    if is_hub_name(folder):
+        folder = find_model(name)
+    elif not folder.is_dir():
+        known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
+        raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
+    ours = "kind" in read_json_or_empty(folder / TOKENIZER)
+    tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
+    tokenizer.check_end(folder)
+    return tokenizer
+
+
+def same_tokenizer(a: Any, b: Any) -> bool:
+    """Return whether two tokenizers number texts alike: by fingerprint, or, for two kinds, by their tokens.
+
+    GPT-2's, which chapter 1 takes from tiktoken, is the same as that of its folder on the hub.
+    """
+    if tokenizer_fingerprint(a) == tokenizer_fingerprint(b):
+        return True
+    tokens = [{i: token_bytes(token) for i, token in each.vocab.items()} for each in (a, b)]
+    if tokens[0] != tokens[1] or a.end != b.end:
+        return False
+    try:
+        return a.encode(PROBE) == b.encode(PROBE)
+    except ValueError:  # it has no token for one of the letters, and its fingerprint is another
+        return False
+
+
+def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Path, source: str) -> None:
+    """Raise ValueError, with the command that helps, where data are of another tokenizer than a model's."""
+    if same_tokenizer(tokenizer, prepared):
+        return
+    texts = source.split(", ")
+    why = f"--data={data} was prepared with another tokenizer than that of --init={Path(name).as_posix()}"
+    if source == "village":
+        why = "the village has a tokenizer of its own, so prepare a text of yours"
+        data = Path("runs/data/mine")
+    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
+        texts = ["my.txt"]
+    command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", Path(name).as_posix()]
+    raise ValueError(f"{why}; run {as_typed(*command, '--overwrite')}")

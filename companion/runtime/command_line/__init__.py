@@ -1,1 +1,0 @@
-"""What every command shares: its steps, its options, its settings file, its terminal."""

@@ -1,0 +1,214 @@
+"""The files of a run, with which it goes on as if it had never stopped.
+
+Beside the model's three files (storage/checkpoints.py), a run has log.jsonl, its history with one evaluation
+a line, and state.safetensors: weights, the optimizers' averages, and its place. state.safetensors alone
+decides where a run goes on, and it is replaced in one rename. So a kill in the middle of a save loses the
+steps since the last save, and nothing else.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from companion.runtime.files.atomic import finish_renames, staged, write_atomic
+from companion.runtime.models.devices import DTYPES
+from companion.runtime.storage.checkpoints import (
+    check_weights,
+    read_config,
+    read_safetensors,
+    second_names,
+    unwrapped,
+    write_model,
+    write_safetensors,
+)
+from companion.runtime.runs.distributed import full_tensors, is_main, shard_like
+
+STATE, LOG, BEST = "state.safetensors", "log.jsonl", "best"
+PLACE = ("steps", "tokens", "seconds", "losses")
+"""Attributes of a trainer that are saved beside its weights and averages."""
+CHANGEABLE = ("steps", "eval_every", "device", "dtype", "compile")
+"""Settings that a resumed run may change. More steps are a longer schedule."""
+LINE_ENDS = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
+"""Characters that JSON leaves as they are and str.splitlines takes for the end of a line."""
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Return whether a run was saved in folder that can go on."""
+    finish_renames(folder)
+    return (Path(folder) / STATE).exists()
+
+
+def run_identity(trainer: Any, data: dict) -> dict:
+    """Collect what must be the same for a saved run to go on. data: see validation.data_identity."""
+    settings = dataclasses.asdict(trainer.config)
+    config = getattr(unwrapped(trainer.model), "config", None)
+    kept = {name: value for name, value in settings.items() if name not in CHANGEABLE}
+    if dataclasses.is_dataclass(config):
+        kept |= {f"model.{name}": value for name, value in dataclasses.asdict(config).items()}
+    kept["optimizer"] = [type(optimizer).__name__ for optimizer in trainer.optimizers]
+    return json.loads(json.dumps(kept | data, default=float))
+
+
+def check_identity(here: dict, saved: dict, path: Path) -> None:
+    """Raise ValueError at the first setting in which a run differs from the saved one.
+
+    A setting that the saved run did not know yet is no difference.
+    """
+    for name, value in here.items():
+        if saved.get(name, value) == value:
+            continue
+        if name in ("tokenizer", "text"):
+            rule = "the data are others, or were prepared anew; start anew"
+            raise ValueError(f"{name} differs, so it cannot resume {path}: {rule}")
+        rule = f"there {saved[name]!r}; give that, or start anew"
+        raise ValueError(f"{name.removeprefix('model.')}={value!r} cannot resume {path}, {rule}")
+
+
+def save_run(folder: str | Path, trainer: Any, tokenizer: Any, data: dict, about: dict) -> None:
+    """Write model, log and state. All processes call this, and the main one writes.
+
+    Args:
+        folder: The run's folder.
+        trainer: The trainer to save.
+        tokenizer: The tokenizer of the data.
+        data: See validation.data_identity.
+        about: The provenance of the model.
+    """
+    model = unwrapped(trainer.model)
+    shared = second_names(model)
+    tensors = {f"model.{name}": t for name, t in model.state_dict().items() if name not in shared}
+    numbers = {}
+    for prefix, optimizer, p in optimizer_parameters(trainer):
+        for key, value in optimizer.state.get(p, {}).items():
+            kind = tensors if isinstance(value, torch.Tensor) else numbers
+            kind[f"{prefix}.{key}"] = value
+    tensors = full_tensors(tensors)
+    if not is_main():
+        return
+    notes = {name: getattr(trainer, name) for name in PLACE}
+    notes["dtype"] = next(name for name, dtype in DTYPES.items() if dtype == trainer.dtype)
+    notes |= {"numbers": numbers, "identity": run_identity(trainer, data)}
+    with staged(folder) as new:
+        write_model(new, model, tokenizer, about, model_weights(tensors))
+        (new / LOG).write_text(log_lines(trainer.history), encoding="utf-8", newline="\n")
+        write_safetensors(new / STATE, tensors, {"notes": json.dumps(notes)})
+
+
+def restore(trainer: Any, folder: str | Path, data: dict) -> None:
+    """Put a trainer where save_run left another one.
+
+    Raises:
+        ValueError: If there is no run, or one with other settings, data or shapes. The weights stay.
+    """
+    path = Path(folder) / STATE
+    tensors, notes = read_safetensors(path)
+    try:
+        notes = json.loads(notes["notes"])
+        check_identity(run_identity(trainer, data), notes["identity"], path)
+    except KeyError:
+        raise ValueError(f"{path} is not the state of a run; start anew, without resume") from None
+    model = unwrapped(trainer.model)
+    weights = model_weights(tensors)
+    check_weights(model, weights, path)
+    states = optimizer_states(trainer, tensors | notes.get("numbers", {}), path)
+
+    due = model.state_dict()
+    weights = {name: shard_like(tensor, due[name]) for name, tensor in weights.items()}
+    model.load_state_dict(weights, strict=False)  # not strict: check_weights was
+    for optimizer, state in zip(trainer.optimizers, states, strict=True):
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    for name in PLACE:
+        setattr(trainer, name, notes[name])
+    trainer.history = [row for row in read_log(folder) if row["step"] <= trainer.steps]
+    if trainer.config.dtype == "auto":
+        trainer.dtype = DTYPES[notes["dtype"]]
+
+
+def optimizer_states(trainer: Any, saved: dict, path: Path) -> list[dict]:
+    """Return for each optimizer the states of its parameters, by their places in its groups.
+
+    A parameter that never had a gradient has no state. saved: all values of the file, by name.
+    """
+    by_parameter: dict[str, dict] = {}
+    for name, value in saved.items():
+        prefix, _, key = name.rpartition(".")
+        by_parameter.setdefault(prefix, {})[key] = value
+    states = {optimizer: {} for optimizer in trainer.optimizers}
+    places = dict.fromkeys(trainer.optimizers, 0)
+    for prefix, optimizer, p in optimizer_parameters(trainer):
+        state = by_parameter.get(prefix, {})
+        for key, value in state.items():
+            if isinstance(value, torch.Tensor):
+                if value.ndim and value.shape != p.shape:  # a fused optimizer would write beyond its end
+                    raise ValueError(f"{path} is damaged: {prefix}.{key} is {list(value.shape)}; start anew")
+                state[key] = shard_like(value.clone(), p)
+        if state:
+            states[optimizer][places[optimizer]] = state
+        places[optimizer] += 1
+    return list(states.values())
+
+
+def optimizer_parameters(trainer: Any) -> list[tuple[str, torch.optim.Optimizer, torch.nn.Parameter]]:
+    """List (name in the file, optimizer, parameter) in the order of the optimizers' groups."""
+    names = {p: name for name, p in unwrapped(trainer.model).named_parameters()}
+    found = []
+    for number, optimizer in enumerate(trainer.optimizers, 1):
+        kind = "optimizer" if number == 1 else f"optimizer{number}"
+        for group in optimizer.param_groups:
+            found += [(f"{kind}.{names[p]}", optimizer, p) for p in group["params"]]
+    return found
+
+
+def model_weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Pick the model's weights from a run's tensors, by the names that the model has for them."""
+    prefix = "model."
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def log_lines(history: list[dict]) -> str:
+    """Format a history as log.jsonl: one row a line, whatever a reader takes for the end of a line."""
+    return "".join(json.dumps(row, ensure_ascii=False).translate(LINE_ENDS) + "\n" for row in history)
+
+
+def write_log(folder: str | Path, history: list[dict]) -> None:
+    """Replace log.jsonl."""
+    write_atomic(Path(folder) / LOG, log_lines(history))
+
+
+def read_log(folder: str | Path) -> list[dict]:
+    """Read a run's history."""
+    text = (Path(folder) / LOG).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.split("\n") if line]
+
+
+@dataclass
+class SavedRun:
+    """What a folder's config.json holds of its run."""
+
+    architecture: str
+    shape: dict  # fields of the model's configuration
+    train: dict  # settings of training, with the optimizer's name
+    steps: int  # steps done
+    origin: dict | None  # the model that it went on from, as origin_of has it
+
+
+def saved_settings(folder: Path, asked: str | None, builders: Mapping) -> SavedRun:
+    """Read the settings of a run to be resumed. asked: the architecture that was asked for, or None."""
+    saved = read_config(folder)
+    shape, provenance = dict(saved["config"]), saved["provenance"]
+    architecture = shape.pop("architecture", "gpt2")
+    if architecture not in builders:
+        known = ", ".join(builders)
+        raise ValueError(f"architecture={architecture!r} of {folder} is not known; there are {known}")
+    if asked not in (None, architecture):
+        raise ValueError(f"--architecture={asked} cannot resume {folder}, a {architecture}; leave it out")
+    if "train" not in provenance:
+        raise ValueError(f"{folder} holds a model but no run; leave out --resume, and name another folder")
+    optimizer = "muon" if "Muon" in provenance.get("optimizers", []) else "adamw"
+    train = provenance["train"] | {"optimizer": optimizer}
+    return SavedRun(architecture, shape, train, provenance["steps"], provenance.get("init"))

@@ -1,0 +1,244 @@
+"""A run of training: steps, evaluations and saves, in a folder that the run claims.
+
+`train` of chapter 7 has the order of things, and uses `running` for the rest. A trainer has model, config,
+device, dtype, optimizers, batches, steps, tokens, seconds, losses, history and step(); one whose weights are
+sharded also has `plain`, a copy of the model without numbers. Several processes all do what is written here,
+in the same order.
+"""
+
+import dataclasses
+import math
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from companion.runtime.files.atomic import claim, staged
+from companion.runtime.storage.checkpoints import CONFIG, TOKENIZER, WEIGHTS, check_file, unwrapped
+from companion.runtime.runs.distributed import (
+    any_process,
+    broadcast,
+    full_tensors,
+    is_main,
+    is_sharded,
+    world_size,
+)
+from companion.runtime.runs.resuming import BEST, STATE, restore, save_run, write_log
+from companion.runtime.runs.validation import data_identity
+
+FIRST_EVALUATION = 100  # steps; soon enough to see whether a run is going well
+NOISE = 0.02  # a held-out loss may lie above the lowest one by this share, and mean nothing
+
+
+@dataclass
+class Loss:
+    """The mean surprise on a split: nats_per_token, and bits_per_byte of its text."""
+
+    nats_per_token: float
+    bits_per_byte: float
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or its gradient is no longer a finite number."""
+
+
+def check_finite(trainer: Any, loss: float, gradient_norm: float = 0.0) -> None:
+    """Raise TrainingDiverged if the loss, or the length of its gradient, is infinite or NaN."""
+    if math.isfinite(loss) and math.isfinite(gradient_norm):
+        return
+    config = trainer.config
+    raise TrainingDiverged(
+        f"step {trainer.steps + 1}: loss {loss:.4g}, length of its gradient {gradient_norm:.4g}; lower"
+        f" lr={config.lr:g} or grad_clip={config.grad_clip:g}, or raise warmup_steps={config.warmup_steps};"
+        " see also that each batch has a target other than -100"
+    )
+
+
+def set_rate(optimizers: list[torch.optim.Optimizer], rate: float, base: float) -> None:
+    """Give each optimizer the learning rate of a step: rate, times its own first rate over base."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            first = group.setdefault("initial_lr", group["lr"])
+            group["lr"] = rate * (first / base)
+
+
+@contextmanager
+def catch_interrupt() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C set an event, which is yielded; the second one does what it always does.
+
+    With several processes, all further ones are ignored: torchrun passes on the one that the terminal has
+    already sent to each process.
+    """
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals go to the main thread alone
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number, frame):
+        pressed.set()
+        if world_size() == 1:
+            signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def running(
+    trainer: Any, data: Any, folder: str | Path | None = None, resume: bool = False, progress: bool = False
+) -> Iterator["Run"]:
+    """Prepare a run and yield it: its folder is claimed, its place restored, and Ctrl-C is caught.
+
+    The caller's random state is restored at the end.
+
+    Raises:
+        ValueError: If another run has claimed the folder, or there is nothing in it to resume.
+    """
+    if resume:
+        if folder is None:
+            raise ValueError("folder=None has nothing to resume; give the folder of the saved run")
+        check_file(Path(folder) / STATE)
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(catch_interrupt())
+        if folder is not None and is_main():
+            stack.enter_context(claim(folder))
+        trainer.dtype = broadcast(trainer.dtype)  # "auto" is decided by a clock
+        identity = None if folder is None else data_identity(data)
+        if resume:
+            restore(trainer, folder, identity)
+        is_hidden = not (progress and is_main())
+        bar = tqdm(total=trainer.config.steps, initial=trainer.steps, unit="step", disable=is_hidden)
+        stack.enter_context(bar)
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        yield Run(trainer, data, folder, identity, bar, interrupted)
+
+
+class Run:
+    """The steps of a run, an evaluation when it is due, then the save, then the report."""
+
+    def __init__(self, trainer, data, folder, identity, bar, interrupted):
+        self.trainer = trainer
+        self.data = data
+        self.folder = None if folder is None else Path(folder)
+        self.identity = identity
+        self.bar = bar
+        self.interrupted = interrupted
+        self.saved_at = trainer.steps if trainer.steps else None  # step of the last save
+
+    def goes_on(self) -> bool:
+        """Return False at the end, and after Ctrl-C, for which the run is saved first."""
+        if self.trainer.steps >= self.trainer.config.steps:
+            return False
+        if not any_process(self.interrupted.is_set()):
+            return True
+        if self.trainer.steps == 0:
+            raise KeyboardInterrupt("stopped before the first step; nothing was saved")
+        if self.saved_at != self.trainer.steps:
+            self.save()
+        return False
+
+    def show(self, loss: float) -> None:
+        """Move the progress bar by a step."""
+        trainer = self.trainer
+        self.bar.postfix = f"loss {loss:.3f}, {trainer.tokens / trainer.seconds:,.0f} tokens/s"
+        self.bar.update()
+
+    def due(self) -> bool:
+        """Return whether the run is evaluated now."""
+        step, config = self.trainer.steps, self.trainer.config
+        return step % config.eval_every == 0 or step in (FIRST_EVALUATION, config.steps)
+
+    def note(self, loss: Loss, on_eval: Callable | None = None) -> None:
+        """Append a row to the history, save, and only then call on_eval(model, row), which may fail."""
+        trainer = self.trainer
+        check_finite(trainer, loss.nats_per_token)
+        row = {
+            "step": trainer.steps,
+            "tokens": trainer.tokens,
+            "seconds": round(trainer.seconds, 2),
+            "train": sum(trainer.losses) / len(trainer.losses),
+            "val": loss.nats_per_token,
+            "bits_per_byte": loss.bits_per_byte,
+        }
+        row = broadcast(row)
+        trainer.losses.clear()
+        trainer.history.append(row)
+        self.save()
+        if on_eval is None:
+            return
+        model = self.model_for_report()
+        added = on_eval(model, dict(row)) if is_main() else None
+        row |= broadcast(added) or {}
+        if is_main() and self.folder is not None:
+            write_log(self.folder, trainer.history)
+
+    def model_for_report(self) -> torch.nn.Module:
+        """Return the model that on_eval gets; the main process can use it alone."""
+        model = unwrapped(self.trainer.model)
+        weights = model.state_dict()
+        if any(is_sharded(tensor) for tensor in weights.values()):
+            weights = full_tensors(weights)
+            if is_main():
+                model = self.trainer.plain
+                model.load_state_dict(weights, assign=True)
+                model.to(self.trainer.device)
+        return model.eval()
+
+    def save(self) -> None:
+        """Write the run, if it has a folder. The weights with the lowest held-out loss are kept in best."""
+        if self.folder is None:
+            return
+        step = self.trainer.steps
+        best = lowest_row(self.trainer.history)["step"]
+        if best == self.saved_at != step:  # the weights in the folder are the best ones, and make way
+            self.copy_to_best()
+        save_run(self.folder, self.trainer, self.data.tokenizer, self.identity, self.provenance())
+        self.saved_at = step
+        if best == step and (self.folder / BEST).is_dir():
+            self.copy_to_best()
+
+    def copy_to_best(self) -> None:
+        """Copy the model in the run's folder to its folder best."""
+        if is_main():
+            with staged(self.folder / BEST) as new:
+                for name in (CONFIG, TOKENIZER, WEIGHTS):
+                    shutil.copyfile(self.folder / name, new / name)
+
+    def provenance(self) -> dict:
+        """Describe where the weights came from; "init" is the model that the run went on from."""
+        trainer = self.trainer
+        about = {
+            "steps": trainer.steps,
+            "train": dataclasses.asdict(trainer.config),
+            "optimizers": [type(optimizer).__name__ for optimizer in trainer.optimizers],
+            "data": self.data.meta,
+        }
+        origin = getattr(unwrapped(trainer.model), "origin", None)
+        return about | ({"init": origin} if origin else {})
+
+
+def lowest_row(history: list[dict]) -> dict:
+    """Return the first evaluation with the lowest held-out loss; {"step": -1} if there is none."""
+    return min(history, key=lambda row: row.get("val", math.inf), default={"step": -1})
+
+
+def rises(history: list[dict]) -> bool:
+    """Return whether a run begins to learn its text by heart.
+
+    It does if the last two held-out losses are above the lowest one by more than NOISE of it, while the
+    training loss is below the one of that time. A loss that rises with the learning rate is none of that.
+    """
+    lowest = lowest_row(history)
+    above = [row["val"] > (1 + NOISE) * lowest["val"] and row["train"] < lowest["train"] for row in history]
+    return len(history) > 2 and all(above[-2:])

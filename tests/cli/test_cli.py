@@ -1,0 +1,238 @@
+"""The command line, called in process: what it prints, what it writes, and one line for each bad input."""
+
+import dataclasses
+import json
+import platform
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from support.cases import cases
+from support.command_line import MINE, TINY, fails, said
+
+import companion
+from companion import BUILDERS, load
+from companion.cli import COMMANDS, main
+from companion.cli import _training_report as reports
+from companion.cli._parsing import find_class, texts_of
+from companion.cli._presets import PRESETS
+from companion.cli._shared import SHIPPED
+from companion.datasets import load_prepared
+from companion.runtime.runs.resuming import read_log
+from companion.show.judged_text import marks_for, story
+from companion.training import TrainConfig
+from companion.village import load_split, tell
+
+CASES = cases(__file__)
+
+
+def test_without_arguments_it_shows_the_course(capsys):
+    out = said(capsys, [])
+    assert "chapters/00_start.ipynb" in out and "companion train" in out
+    assert all(name in out for name in COMMANDS)
+
+
+def test_the_versions_are_one_line(capsys):
+    ours, python = f"companion {companion.__version__}", f"Python {platform.python_version()}"
+    assert said(capsys, ["--version"]) == f"{ours}, PyTorch {torch.__version__}, {python}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_and_defaults(command, capsys):
+    out = said(capsys, [command, "--help"])
+    assert "Default: " in out or command in ("finetune", "export")
+    assert "example: companion" in out
+
+
+def test_help_says_what_each_field_of_a_configuration_is(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    configs = [TrainConfig, *(config for config, _ in BUILDERS.values())]
+    fields = {field.name for config in configs for field in dataclasses.fields(config)} - {"vocab_size"}
+    meanings = texts_of(find_class("companion.cli.train", "Options")[1])
+    assert fields <= set(meanings)
+    out = " ".join(said(capsys, ["train", "--help"]).split())
+    assert all(meaning in out for meaning in meanings.values())
+    assert "Rows in a batch. Default: 8." in out and "as the output head. Default: on." in out
+    assert "None" not in out
+
+
+@pytest.mark.gate
+def test_own_text_from_prepare_to_generate(trained, capsys):
+    folder = Path("runs/mine")
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "log.jsonl", "loss.png"):
+        assert (folder / name).stat().st_size > 0, name
+    rows = read_log(folder)
+    assert [row["step"] for row in rows] == [2, 3]
+    assert all(row["val"] > 0 and isinstance(row["sample"], str) for row in rows)
+
+    argv = ["generate", "--checkpoint", folder, "--prompt", "The moth", "--seed", 5, "--max-new-tokens", 20]
+    text = said(capsys, argv)
+    assert text.startswith("The moth") and said(capsys, argv) == text
+    assert "bits per byte" in said(capsys, ["eval", "--checkpoint", folder, *MINE])
+    out = said(capsys, ["info", "--checkpoint", folder])
+    assert re.search(r"^d_model +16  width of the model", out, re.MULTILINE)
+    assert re.search(r"^parameters +8,224$", out, re.MULTILINE)
+    assert re.search(r"^data.source +\S+mine.txt$", out, re.MULTILINE)
+
+
+@pytest.mark.gate
+def test_a_second_training_leaves_the_first_alone(trained, capsys):
+    before = (trained / "runs/mine/model.safetensors").read_bytes()
+    assert main(["train", *MINE, "--seed", "9", *TINY]) == 0
+    assert (trained / "runs/mine/model.safetensors").read_bytes() == before
+    assert (trained / "runs/mine-2/model.safetensors").read_bytes() != before
+    fails(capsys, ["train", *MINE, "--checkpoint", "runs/mine", *TINY], 2, "--resume", "runs/mine")
+
+
+def test_several_files_and_folders_are_one_text(here, capsys):
+    (here / "letters").mkdir()
+    for name in ("b", "a"):
+        text = "\n".join(f"Letter {name}, line {n}: wind in the mast." for n in range(60))
+        (here / "letters" / f"{name}.txt").write_text(text, encoding="utf-8")
+    assert main(["prepare", "mine.txt", "letters", "--data", "both", "--vocab-size", "300"]) == 0
+    meta = json.loads((here / "both/meta.json").read_text(encoding="utf-8"))
+    assert meta["vocab_size"] == 300
+    assert meta["train"]["n_bytes"] + meta["val"]["n_bytes"] > 3 * 2000
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "word"])
+def test_other_tokenizers(here, tokenizer, capsys):
+    assert main(["prepare", "mine.txt", "--tokenizer", tokenizer]) == 0
+    assert main(["train", *MINE, *TINY]) == 0
+    generate = ["generate", "--checkpoint", "runs/mine", "--max-new-tokens", "5", "--prompt"]
+    assert "A moth" in said(capsys, [*generate, "A moth"])
+    if tokenizer == "char":
+        fails(capsys, [*generate, "Œuf"], 2, "Œ")
+
+
+@pytest.mark.parametrize("argv, words", CASES["bad text is one line"])
+def test_bad_text_is_one_line(argv, words, here, capsys):
+    (here / "empty.txt").write_text("")
+    (here / "short.txt").write_text("Hm, hm. " * 9)
+    (here / "one.txt").write_text("H")
+    (here / "binary.dat").write_bytes(bytes(range(256)) * 9)
+    (here / "hollow").mkdir()
+    fails(capsys, argv.split(), 2, words)
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("options, words", CASES["bad training is one line"])
+def test_bad_training_is_one_line(options, words, trained, capsys):
+    argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY, *options.split()]
+    fails(capsys, argv, 2, words)
+    assert not (trained / "runs/new").exists()
+
+
+def test_broken_checkpoints_are_refused(trained, capsys):
+    folder = trained / "runs/mine"
+    generate = ["generate", "--checkpoint", folder]
+    whole, config = (folder / "model.safetensors").read_bytes(), (folder / "config.json").read_text()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    fails(capsys, generate, 2, "model.safetensors")
+    (folder / "model.safetensors").write_bytes(whole)
+    (folder / "config.json").write_text(config.replace('"swift"', '"rwkv"'))
+    fails(capsys, generate, 2, "rwkv")
+    fails(capsys, ["train", *MINE, "--checkpoint", folder, "--resume"], 2, "rwkv")
+    (folder / "config.json").write_text(config)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.pt").write_bytes(b"\x80\x04K\x01.")
+    fails(capsys, generate, 2, "unpickling")
+    fails(capsys, ["generate", "--checkpoint", folder / "model.pt"], 2, "unpickling")
+
+
+def test_every_preset_builds_a_model():
+    for preset in PRESETS.values():
+        BUILDERS[preset.architecture][0](vocab_size=300, **preset.model)
+        assert TrainConfig(**preset.train, context_length=preset.model["context_length"]).steps > 0
+
+
+@pytest.mark.gate
+def test_new_stories_of_the_village_are_none_that_are_shipped(here, capsys):
+    out = said(capsys, "prepare village --stories 9 --seed 1 --data nine".split())
+    assert "9 documents" in out and "500 documents" in out and "companion train --data nine" in out
+    corpus = load_prepared("nine")
+    stories, held_out = (
+        corpus.tokenizer.decode(split.tokens[:]).split("<|endoftext|>")[1:-1]
+        for split in (corpus.train, corpus.val)
+    )
+    assert held_out == load_split("val")
+    assert len(stories) == 9 and not set(stories) & set(load_split("train"))  # whose first ones seed 1 tells
+    assert load_split("train")[0] == next(tell(1, 1)) and corpus.meta["source"] == "village"
+
+
+@pytest.mark.gate
+def test_a_seed_that_was_chosen_is_named_in_a_terminal_alone(capsys, monkeypatch):
+    argv = ["generate", "--max-new-tokens", "20"]
+    assert "seed" not in said(capsys, argv)  # piped: the text and nothing else
+    monkeypatch.setattr("companion.cli.generate.is_terminal", lambda: True)
+    text, line = said(capsys, argv).splitlines()
+    (seed,) = re.fullmatch(
+        r"\(seed (\d+); the same command with --seed \1 gives this text again\)", line
+    ).groups()
+    assert said(capsys, [*argv, "--seed", seed]) == f"{text}\n"
+    assert "seed" not in said(capsys, [*argv, "--temperature", "0"])
+
+
+@pytest.mark.gate
+def test_the_shipped_model_tells_and_is_measured_against_the_floor(capsys):
+    told = said(capsys, ["generate", "--seed", "3"])
+    assert told == load(SHIPPED).tell("Once", max_new_tokens=250, temperature=0.8, seed=3) + "\n"
+    assert told != said(capsys, ["generate", "--seed", "4"])
+    marked = said(capsys, ["generate", "--seed", "3", "--marks", "signs"])
+    assert marked == story(told, marks_for("signs")) + "\n" and marked.startswith("✓ Once")
+    out = said(capsys, "eval --split test --stories 2".split())
+    names = ["bits per byte", "floor", "forgetful baseline", "gap left", "grammar", "memory", "words"]
+    bits, floor, forgetful, gap, grammar, memory, words = (
+        float(re.search(rf"^ *{name} +([\d.]+)%?  \w", out, re.MULTILINE)[1]) for name in names
+    )
+    assert (floor, forgetful) == (0.1887, 0.3690)  # the data card's numbers
+    assert gap == pytest.approx(100 * (bits - 0.1887) / (0.3690 - 0.1887), abs=0.1)
+    assert 90 < grammar <= 100 and 80 < memory <= 100 and words > 50
+
+
+@pytest.mark.gate
+def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(trained):
+    before = (trained / "runs/mine/model.safetensors").read_bytes()
+    again = ["train", *MINE, "--checkpoint", "again"]
+    assert main([*again, *TINY]) == 0
+    assert (trained / "again/model.safetensors").read_bytes() == before
+    assert main([*again, "--resume"]) == 0
+    assert [row["step"] for row in read_log("again")] == [2, 3]
+    assert main([*again, "--resume", "--steps", "5"]) == 0
+    rows = read_log("again")
+    assert rows[0]["step"] == 2 and rows[-1]["step"] == 5
+
+
+@pytest.mark.gate
+def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys, monkeypatch):
+    monkeypatch.setattr(reports, "TOLD", 4)
+    assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
+    shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
+    out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])
+    folder = Path("runs/forty")
+    row = read_log(folder)[-1]
+    assert row["step"] >= 1 and f" {row['step']:,} steps of 4 rows" in out and row["ended"] in (0, 0.5, 1)
+    assert f"{row['bits_per_byte']:.3f} bits per byte" in out and (folder / "loss.png").exists()
+    assert "The floor is 0.190, and no model can do better." in out
+    assert "A perfect model that forgets earlier sentences reaches 0.368." in out
+    assert "\nThe judge: " in out  # signs also in a file: people read it
+    assert f"companion generate --checkpoint {folder}" in out and "00_start.ipynb" in out
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("content", CASES["a damaged config is one line"])
+def test_a_damaged_config_is_one_line(content, trained, capsys):
+    (trained / "runs/mine/config.json").write_text(content, encoding="utf-8")
+    for command in ("generate", "info"):
+        fails(capsys, [command, "--checkpoint", "runs/mine"], 2, "config.json")
+    fails(capsys, ["train", *MINE, "--checkpoint", "runs/mine", "--resume"], 2, "runs/mine")
+
+
+@pytest.mark.gate
+def test_a_run_without_its_state_is_not_resumed(trained, capsys):
+    (trained / "runs/mine/state.safetensors").unlink()
+    again = ["train", *MINE, "--checkpoint", "runs/mine"]
+    fails(capsys, [*again, "--resume"], 2, "has no state.safetensors")
+    fails(capsys, again, 2, "holds a model already; name another folder")

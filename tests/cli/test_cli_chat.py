@@ -1,0 +1,345 @@
+"""companion finetune instructions and companion chat: learned, saved, asked; and what is refused."""
+
+import io
+import json
+
+import pytest
+import torch
+from support.command_line import fails
+from support.weights import scripted
+
+from companion import load
+from companion.cli._main import main
+from companion.cli._shared import ANSWERER, tells_of_the_village
+from companion.cli.finetune import instructions as instruct
+from companion.gpt import GPTConfig, gpt2
+from companion.instructions import CHAT_TOKENS
+from companion.modern import LlamaConfig, storyteller, swift
+from companion.runtime.data.conversations import FULL, write_chats
+from companion.show.judged_text import marks_for, story
+from companion.tokenization import BPETokenizer, CharTokenizer
+from companion.training import save_checkpoint
+from companion.village.strangers import DECLINE
+
+TEXT = 'The goat Mara has a red key. Otto has a hat. Who has the key? And the hat? "Mara," said Otto.'
+TALK = [
+    {"role": "user", "content": "Who has the key?"},
+    {"role": "assistant", "content": "Mara."},
+    {"role": "user", "content": "And the hat?"},
+    {"role": "assistant", "content": "Otto."},
+]
+
+
+def model_in(folder, tokenizer, context=64):
+    torch.manual_seed(1)
+    save_checkpoint(folder, gpt2(GPTConfig(tokenizer.vocab_size, context, 1, 2, 32)), tokenizer)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder of a small model, file of conversations, folder of the model that learned them)."""
+    where = tmp_path_factory.mktemp("chat")
+    model_in(where / "tiny", BPETokenizer.train(TEXT, 270))
+    write_chats(where / "talk.jsonl", [TALK] * 8)
+    argv = ["finetune", "instructions", "--model", where / "tiny", "--data", where / "talk.jsonl"]
+    argv += ["--steps", 80, "--lr", 0.01, "--batch-size", 2, "--output", where / "out"]
+    assert main([str(a) for a in argv]) == 0
+    return where / "tiny", where / "talk.jsonl", where / "out"
+
+
+def chat(monkeypatch, capsys, folder, lines, *more):
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    capsys.readouterr()
+    assert main(["chat", "--model", str(folder), *map(str, more)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.gate
+def test_it_learns_and_answers_and_remembers(made, monkeypatch, capsys):
+    report = json.loads((made[2] / "report.json").read_text("utf-8"))
+    assert report["word for word"] == 1.0 and report["after"]["answers"] < 0.1 < report["before"]["answers"]
+    out = chat(monkeypatch, capsys, made[2], "Who has the key?\nAnd the hat?\n/history\n")
+    told = [f"{one['role']}: {one['content']}" for one in TALK]
+    assert out.splitlines() == ["Mara.", "Otto.", *told]
+
+
+RATES = [(swift, [], 0.02), (swift, ["--method", "lora"], 0.05), (swift, ["--lr", "0.003"], 0.003)]
+RATES += [(storyteller, [], 0.001), (storyteller, ["--method", "lora"], 0.005)]
+
+
+@pytest.mark.parametrize(("build", "more", "lr"), RATES)
+def test_a_swift_learns_in_longer_steps(build, more, lr, made, tmp_path):
+    tokenizer = BPETokenizer.train(TEXT, 270)
+    save_checkpoint(tmp_path / "m", build(LlamaConfig(270, 64, 1, 2, d_model=32)), tokenizer)
+    argv = ["finetune", "instructions", "--model", tmp_path / "m", "--data", made[1], "--steps", 1, *more]
+    assert main([str(a) for a in [*argv, "--output", tmp_path / "out"]]) == 0
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert config["provenance"]["lr"] == lr
+
+
+def test_without_any_input_it_ends(made, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["chat", "--model", str(made[2])]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_reset_exit_help_and_one_message(made, monkeypatch, capsys):
+    out = chat(
+        monkeypatch, capsys, made[2], "Who has the key?\n/reset\n/history\n/help\n\n/exit\nAnd the hat?\n"
+    )
+    assert out.splitlines()[:2] == ["Mara.", "(forgotten)"] and len(out.splitlines()) == 3
+    assert chat(monkeypatch, capsys, made[2], "", "--say", "Who has the key?") == "Mara.\n"
+
+
+def test_several_messages_are_one_conversation_in_order(made, monkeypatch, capsys):
+    both = ["--say", "Who has the key?", "--say", "And the hat?"]
+    assert chat(monkeypatch, capsys, made[2], "", *both) == "Mara.\nOtto.\n"
+
+
+@pytest.mark.gate
+def test_the_story_that_was_ordered_stays_when_old_questions_are_dropped(monkeypatch, capsys):
+    from companion.village.dialogues import facts_of, state_of
+
+    asked = [ORDER, *["Who holds the kite now?"] * 12, "/history"]
+    lines = chat(monkeypatch, capsys, ANSWERER, "\n".join(asked)).splitlines()
+    holder = {thing: name for thing, name, _ in facts_of(state_of(lines[0]))["who has"]}["kite"]
+    assert lines.count(f"({FULL}.)") == 1
+    answers = [line for line in lines[1:14] if line != f"({FULL}.)"]
+    assert answers == [f"{holder} has the kite."] * 12
+    users = [line for line in lines if line.startswith("user: ")]
+    assert users[0] == f"user: {ORDER}" and 3 < len(users) < 12
+
+
+@pytest.mark.gate
+def test_without_a_model_the_shipped_answerer_answers(capsys):
+    from companion.village.dialogues import asked, has_both
+
+    right = 0
+    for one in asked(8, seed=176):
+        question, answer = (message["content"] for message in one.messages)
+        assert main(["chat", "--say", question]) == 0
+        right += capsys.readouterr().out.strip() == answer
+    assert right >= 6
+    order = "Tell a story about the baker Mara and a red kite."
+    assert main(["chat", "--say", order]) == 0
+    assert has_both(order, capsys.readouterr().out.strip())
+
+
+def test_what_is_too_long_is_said_and_the_conversation_goes_on(made, monkeypatch, capsys):
+    out = chat(monkeypatch, capsys, made[2], f"{'key ' * 80}\nWho has the key?\n")
+    first, second = out.splitlines()
+    assert "above context_length=64" in first and "shorten it" in first and second == "Mara."
+
+
+def test_a_full_conversation_goes_on_and_says_once_that_old_turns_are_left_out(made, monkeypatch, capsys):
+    many = "Who has the key?\n" * 9
+    out = chat(monkeypatch, capsys, made[2], f"{many}/history\n/reset\n{many}").splitlines()
+    assert out.count("Mara.") + out.count("Otto.") == 18
+    assert out.count(f"({FULL}.)") == 2  # once in each of the two conversations
+    first = out.index(f"({FULL}.)")
+    assert 0 < first < out.index("user: Who has the key?") < out.index("(forgotten)")
+    assert out.count("user: Who has the key?") < 9
+
+
+def test_the_shipped_answerer_shows_no_control_token(monkeypatch, capsys):
+    asked = ["Hello", "Hi", "Thanks!", "Who are you?", "Good morning", "Tell me a joke", "Why?", ORDER]
+    out = chat(monkeypatch, capsys, ANSWERER, "\n".join([*asked, "/history"]))
+    assert "<|" not in out and out.count("assistant: ") >= 1
+
+
+def test_a_question_about_the_course_is_answered_from_its_lists_and_not_remembered(made, monkeypatch, capsys):
+    asked = ["What is self-attention?", "Do I need a GPU?", "Who has the key?", "/history"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
+    assert out[0].startswith("Self-attention: ") and out[1] == "(From the glossary, chapter 4: Attention.)"
+    assert out[2].startswith("No.") and out[3].startswith("(From the list of frequent questions: ")
+    assert out[4:] == ["Mara.", "user: Who has the key?", "assistant: Mara."]
+    assert "glossary" in chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?")
+    alone = chat(monkeypatch, capsys, made[2], "", "--say", "What is self-attention?", "--model-only")
+    assert "glossary" not in alone
+
+
+def test_an_order_and_who_somebody_is_are_never_answered_from_the_courses_lists(made, monkeypatch, capsys):
+    asked = ["a story please", "Tell me a story of the village.", "who is mara", "Another one.", "story"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
+    assert "(From the" not in out
+
+
+def test_words_that_the_village_does_not_know_are_declined_and_named(made, monkeypatch, capsys):
+    asked = ["Who has the key?", "What is the capital of France?", "And the hat?", "/history", "EXIT", "Why?"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked)).splitlines()
+    assert out[:3] == ["Mara.", DECLINE, "(The village does not know “capital”, “France”.)"]
+    assert out[4:] == ["Otto.", *[f"{one['role']}: {one['content']}" for one in TALK]]
+
+
+def test_a_declined_message_is_not_remembered_and_drops_no_turn(made, monkeypatch, capsys):
+    from companion.cli.chat import HINT
+    from companion.instructions import Chat
+
+    stream = Chat.stream
+
+    def declining(self, text, *given, **options):
+        if not text.startswith("Hello"):
+            yield from stream(self, text, *given, **options)
+            return
+        self.messages = [{"role": "user", "content": text}, {"role": "assistant", "content": DECLINE}]
+        self.dropped += 1  # as a long message does
+        yield DECLINE
+
+    monkeypatch.setattr(Chat, "stream", declining)
+    out = chat(monkeypatch, capsys, made[2], "Who has the key?\nHello there\nAnd the hat?\n/history\n")
+    told = [f"{one['role']}: {one['content']}" for one in TALK]
+    assert out.splitlines() == ["Mara.", DECLINE, f"({HINT})", "Otto.", *told]
+
+
+def test_an_order_for_a_story_begins_a_new_conversation(made, monkeypatch, capsys):
+    asked = ["Who has the key?", "Tell me a story.", "And the hat?", "/history"]
+    out = chat(monkeypatch, capsys, made[2], "\n".join(asked))
+    users = [line for line in out.splitlines() if line.startswith("user: ")]
+    assert users == ["user: Tell me a story.", "user: And the hat?"]
+
+
+@pytest.mark.parametrize("folder", [ANSWERER, None])
+def test_where_a_person_types_the_answerer_greets_with_three_examples(folder, made, monkeypatch, capsys):
+    from companion.cli.chat import GREETING, HELP
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert main(["chat", "--model", str(folder or made[2])]) == 0
+    said = capsys.readouterr().out
+    assert HELP in said and (GREETING in said) == (folder is not None)
+    examples = [line for line in GREETING.splitlines() if line.startswith("  ")]
+    assert len(examples) == 3 and "companion chat --model smollm2" in GREETING
+
+
+@pytest.mark.gate
+def test_the_examples_of_the_greeting_get_the_answers_that_they_promise(monkeypatch, capsys):
+    from companion.cli.chat import GREETING
+    from companion.village.dialogues import facts_of, has_both, state_of
+
+    examples = [line.strip() for line in GREETING.splitlines() if line.startswith("  ")]
+    story, answer, meaning, _ = chat(monkeypatch, capsys, ANSWERER, "\n".join(examples)).splitlines()
+    assert has_both(examples[0], story)
+    holder = {thing: name for thing, name, _ in facts_of(state_of(story))["who has"]}["kite"]
+    assert answer == f"{holder} has the kite." and meaning.startswith("Attention: ")
+
+
+def test_an_answer_without_a_word_is_said(tmp_path, monkeypatch, capsys):
+    tokenizer = BPETokenizer.train(TEXT, 270).with_special_tokens(CHAT_TOKENS)
+    special = tokenizer.special_tokens
+    save_checkpoint(tmp_path, scripted(tokenizer, {special["<|assistant|>"]: special["<|end|>"]}), tokenizer)
+    assert chat(monkeypatch, capsys, tmp_path, "Hi\nHi\n/history\n") == "(no answer)\n" * 2
+
+
+def test_a_stopped_answer_leaves_the_conversation(made, monkeypatch, capsys):
+    from companion.instructions import Chat
+
+    stream, calls = Chat.stream, []
+
+    def stopped(self, *given, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return stream(self, *given, **options)
+
+    monkeypatch.setattr(Chat, "stream", stopped)
+    out = chat(monkeypatch, capsys, made[2], "And the hat?\nWho has the key?\n/history\n")
+    assert out.splitlines() == [" (stopped)", "Mara.", *[f"{m['role']}: {m['content']}" for m in TALK[:2]]]
+
+
+@pytest.mark.gate
+def test_characters_go_the_same_way(tmp_path, monkeypatch, capsys):
+    model_in(tmp_path / "char", CharTokenizer.train(TEXT), context=96)
+    write_chats(tmp_path / "talk.jsonl", [TALK[:2]] * 6, "alpaca")
+    argv = ["finetune", "instructions", "--model", tmp_path / "char", "--data", tmp_path / "talk.jsonl"]
+    argv += ["--steps", 60, "--lr", 0.01, "--batch-size", 2, "--output", tmp_path / "out"]
+    assert main([str(a) for a in argv]) == 0
+    assert chat(monkeypatch, capsys, tmp_path / "out", "Who has the key?\n") == "Mara.\n"
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_what_was_learned_is_saved_before_it_is_measured(made, tmp_path, monkeypatch, capsys, error):
+    measured, calls, out = instruct.measured, [], tmp_path / "out"
+
+    def stop_after(plan):
+        calls.append(plan)
+        if len(calls) == 2:
+            raise error
+        return measured(plan)
+
+    argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
+    argv = [str(a) for a in [*argv, "--steps", 80, "--lr", 0.01, "--batch-size", 2]]
+    with monkeypatch.context() as patch:
+        patch.setattr(instruct, "measured", stop_after)
+        assert main(argv) == (130 if error is KeyboardInterrupt else 1)
+    assert ("the model is saved in" in capsys.readouterr().err) == (error is KeyboardInterrupt)
+    assert not (out / "report.json").exists()
+    assert chat(monkeypatch, capsys, out, "Who has the key?\n") == "Mara.\n"
+    fails(capsys, argv, 2, "holds a model already", "--overwrite")
+    (out / "mine.txt").write_text("x", "utf-8")
+    fails(capsys, [*argv, "--overwrite"], 2, "holds something else")
+    (out / "mine.txt").unlink()
+    assert main([*argv[:-5], "1", *argv[-4:], "--overwrite"]) == 0 and (out / "report.json").is_file()
+
+
+def test_what_a_killed_run_had_not_written_whole_is_in_nobodys_way(made, tmp_path):
+    out = tmp_path / "out"
+    (out / ".staged-x").mkdir(parents=True)
+    (out / ".staged-x" / "config.json").write_text("{", "utf-8")
+    argv = ["finetune", "instructions", "--model", made[0], "--data", made[1], "--output", out]
+    assert main([str(a) for a in [*argv, "--steps", 1]]) == 0
+    assert not (out / ".staged-x").exists() and (out / "report.json").is_file()
+
+
+@pytest.mark.gate
+def test_the_village_is_made_here(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(instruct, "TEXTS", 200)
+    argv = ["finetune", "instructions", "--data", "village", "--conversations", 60, "--steps", 3]
+    assert main([str(a) for a in [*argv, "--output", tmp_path / "out"]]) == 0
+    assert "plain texts" in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line(made, tmp_path, capsys):
+    tiny, talk, out = made
+    base = ["finetune", "instructions", "--model", tiny, "--output", tmp_path / "new", "--data"]
+    fails(capsys, [*base, tmp_path / "none.jsonl"], 2, "is no file")
+    write_chats(tmp_path / "long.jsonl", [TALK, [{"role": "user", "content": "key " * 90}, TALK[1]]])
+    fails(capsys, [*base, tmp_path / "long.jsonl"], 2, "line 2", "above context_length=64", "--shorten")
+    (tmp_path / "wizard.jsonl").write_text('{"messages": [{"role": "wizard", "content": "Hi"}]}\n', "utf-8")
+    fails(capsys, [*base, tmp_path / "wizard.jsonl"], 2, "line 1", "unknown role 'wizard'")
+    write_chats(tmp_path / "one.jsonl", [TALK])
+    fails(capsys, [*base, tmp_path / "one.jsonl"], 2, "one more must be held out")
+    fails(capsys, [*base, talk, "--held-out", 1], 2, "--held-out=1.0 must be above 0 and below 1")
+    fails(capsys, [*base, talk, "--conversations", 60], 2, "--conversations works with --data village only")
+    fails(capsys, [*base[:-2], out, "--data", talk], 2, "holds a model already")
+    assert not list(tmp_path.glob("new/*.json"))
+    fails(capsys, ["chat", "--model", tiny], 2, "was not taught to answer", "finetune instructions")
+    fails(capsys, ["chat", "--model", out, "--say", " "], 2, "--say is empty")
+    fails(capsys, ["chat", "--model", tmp_path / "gone"], 2, "gone")
+
+
+ORDER = "Tell a story about the baker Mara and a red kite."
+
+
+def test_a_story_is_marked_where_that_is_asked_for_and_an_answer_is_not(capsys):
+    shown = {}
+    for marks in ("auto", "signs", "color"):
+        assert main(["chat", "--marks", marks, "--say", ORDER]) == 0
+        shown[marks] = capsys.readouterr().out
+    assert shown["auto"].count("\n") == 1 and "✗" not in shown["auto"]  # a pipe, which a script may read
+    told = shown["auto"].strip()
+    assert shown["signs"] == f"{story(told, marks_for('signs'))}\n"
+    assert shown["color"] == f"{story(told, marks_for('color'))}\n"
+    assert main(["chat", "--marks", "color", "--say", f"{told} Who has the kite?"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_model_of_another_text_has_no_judge(made, capsys):
+    assert main(["chat", "--model", str(made[2]), "--marks", "signs", "--say", "Who has the key?"]) == 0
+    assert capsys.readouterr().out == "Mara.\n"
+    assert not tells_of_the_village(made[2], load(made[2], "cpu").tokenizer)
+    assert tells_of_the_village(ANSWERER, load(ANSWERER, "cpu").tokenizer)

@@ -1,0 +1,280 @@
+"""companion finetune classify and companion classify, on small files in each format, and on bad ones."""
+
+import csv
+import json
+import os
+import shutil
+
+import pytest
+from support.cases import cases
+from support.command_line import fails, said, save_tiny
+from support.folders import visible
+
+from companion.cli._main import main
+from companion.cli.finetune.classify import share, verdict
+from companion.gpt import GPTConfig
+from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
+from companion.runtime.storage.checkpoints import write_safetensors
+from companion.runtime.storage.classifier_files import ADAPTER, HEAD, WHOLE, read_head
+from companion.serve.classifying import load_classifier
+
+CASES = cases(__file__)
+
+SUNNY = ["day {}, the sea is warm", "day {}, the hill lies warm", "{} hours of sun, warm"]
+RAINY = ["day {}, the roof is wet", "day {}, the road lies wet", "{} hours of fog, wet"]
+
+
+def made(n=12):
+    texts = [(words.format(k), "sun") for k in range(n) for words in SUNNY]
+    return texts + [(words.format(k), "rain") for k in range(n) for words in RAINY]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny model."""
+    return save_tiny(tmp_path_factory.mktemp("tiny"), GPTConfig(300, 48, 2, 2, 24))
+
+
+def write_csv(path, rows, header=("text", "label")):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture
+def weather(tmp_path):
+    """A table of texts about the weather."""
+    return write_csv(tmp_path / "weather.csv", made())
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def finetune(model, data, output, *options):
+    """The command that makes a classifier."""
+    argv = ["finetune", "classify", "--model", model, "--data", data, "--output", output, *options]
+    return [str(word) for word in argv]
+
+
+LEARN = CASES["learn"]
+LORA = LEARN["lora"]
+KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("learn", LEARN)
+def test_it_learns_reports_and_is_asked(folder, weather, out, capsys, learn):
+    told = said(capsys, finetune(folder, weather, out, *LEARN[learn]))
+    assert "Trained on 58 texts, measured on 14 others." in told and "word counts" in told
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert sum(map(sum, report["confusion"])) == 14 and report["classes"] == ["rain", "sun"]
+    low, high = report["interval"]
+    assert 0 <= low <= report["accuracy"] <= high <= 1 and report["accuracy"] > 0.6
+    for picture in ("confusion.png", "calibration.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    assert read_head(out)[1] == ["rain", "sun"]
+    told = said(capsys, ["classify", "--model", out, SUNNY[0].format(99), RAINY[0].format(99)])
+    assert [line.split()[0] for line in told.splitlines()] == ["sun", "rain"]
+
+
+def test_json_lines_parquet_and_csv_hold_the_same_rows(tmp_path):
+    rows = [{"body": text, "kind": int(label == "sun")} for text, label in made(2)]
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    table = write_csv(tmp_path / "a.csv", [row.values() for row in rows], ("body", "kind"))
+    found = [[row[:2] for row in read_labelled(path, "body", "kind")] for path in (lines, table)]
+    assert found[0] == found[1] == [(row["body"], str(row["kind"])) for row in rows]
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("datasets")
+    pandas.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    assert [row[:2] for row in read_labelled(tmp_path / "a.parquet", "body", "kind")] == found[0]
+
+
+def test_a_text_may_be_longer_than_pythons_own_limit_for_a_field(tmp_path):
+    long = "Once a cat sat on a mat. " * 7000
+    (row,) = read_labelled(write_csv(tmp_path / "a.csv", [(long, "x")]))
+    assert row.text == long
+
+
+def test_a_table_from_a_spreadsheet_is_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes('\ufefftext,label\r\n"a ""b"", c\nd",x\r\ne,y\r\n'.encode())
+    assert [row[:2] for row in read_labelled(path)] == [('a "b", c\nd', "x"), ("e", "y")]
+
+
+def test_what_is_held_out_has_its_share_of_each_class_and_no_text_is_on_both_sides():
+    labels = ["a"] * 50 + ["b"] * 10 + ["c"] * 2
+    learned, held = hold_out_by_class(labels, 0.2, 5)
+    assert sorted(learned + held) == list(range(62))
+    assert [sum(labels[i] == name for i in held) for name in "abc"] == [10, 2, 1]
+    assert held != hold_out_by_class(labels, 0.2, 6)[1] and held == hold_out_by_class(labels, 0.2, 5)[1]
+    for part in hold_out_by_class(labels, 0.9, 5):
+        assert sum(labels[i] == "c" for i in part) == 1
+
+
+def test_texts_that_are_there_twice_are_left_out(folder, tmp_path, out, capsys):
+    rows = made(4)
+    data = write_csv(tmp_path / "a.csv", [*rows, (rows[0][0].upper() + " ", "sun"), rows[1]])
+    assert len(distinct(read_labelled(data))) == 24
+    assert main(finetune(folder, data, out)) == 0
+    assert "Left out: 2 texts that are there twice" in capsys.readouterr().err
+
+
+@pytest.mark.gate
+def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(folder, weather, out, capsys):
+    assert main(finetune(folder, weather, out)) == 0
+    before = (out / HEAD).read_bytes()
+    fails(capsys, finetune(folder, weather, out), 2, "--overwrite")
+    assert (out / HEAD).read_bytes() == before
+    assert main(finetune(folder, weather, out, "--overwrite", "--seed", 3)) == 0
+    (out / "mine.txt").write_text("x")
+    fails(capsys, finetune(folder, weather, out, "--overwrite"), 2, "holds something else")
+
+
+TEXT = "day 40, the sea is warm"
+LONG = "word " * 200
+BAD = {
+    **CASES["bad"],
+    "too long": ("a.csv", f"text,label\na,x\nb,x\nc,y\n{LONG},y\n", "line 5 has "),
+    "no UTF-8": ("a.csv", b"text,label\n\xff\xfe,x\n", "is no UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize("file, content, says", BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, capsys, file, content, says):
+    if content is not None:
+        (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(finetune(folder, tmp_path / file, out)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line and line.startswith("companion: ")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("options, says", CASES["options that do not fit are one line"])
+def test_options_that_do_not_fit_are_one_line(folder, weather, out, capsys, options, says):
+    fails(capsys, finetune(folder, weather, out, *options.split()), 2, says)
+    assert not out.exists()
+
+
+def test_long_texts_are_cut_where_asked(folder, tmp_path, out):
+    data = write_csv(tmp_path / "a.csv", [(f"{text} {LONG}", label) for text, label in made(3)])
+    assert main(finetune(folder, data, out, "--cut")) == 0
+
+
+def test_asking_what_is_no_classifier_is_one_line(folder, tmp_path, out, capsys):
+    fails(capsys, ["classify", "--model", folder, "a text"], 2, "holds no classifier")
+    words = "or use companion finetune classify"
+    fails(capsys, ["classify", "--model", tmp_path / "none", "a text"], 2, words)
+    assert main(finetune(folder, write_csv(tmp_path / "a.csv", made(3)), out)) == 0
+    fails(capsys, ["classify", "--model", out, " "], 2, "TEXT is empty")
+    fails(capsys, ["classify", "--model", out, "fine", LONG], 2, "TEXT 2 has ")
+    (out / HEAD).write_bytes((out / HEAD).read_bytes()[:50])
+    fails(capsys, ["classify", "--model", out, "a text"], 2, HEAD)
+
+
+def test_what_the_interval_says_of_the_model():
+    assert verdict(0.1, 0.2, 20).startswith("The model is right more often than word counts, by 0.100")
+    assert "Word counts are right more often than the model, by 0.050 to 0.300" in verdict(-0.3, -0.05, 20)
+    assert verdict(-0.1, 0.1, 1200).endswith("1,200 texts are too few to show a difference.")
+    assert share(3, 4).startswith("0.75 (0.30 to") and share(0, 0) == "none was called so"
+
+
+def test_a_report_says_how_far_each_share_can_be_trusted(folder, weather, out, capsys):
+    told = said(capsys, finetune(folder, weather, out))
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert report["interval"][1] - report["interval"][0] > 0.1  # also where all 14 are right
+    assert len(report["gain over words"]) == 2 and "14 texts are too few to show" in told
+    assert "recall (95 %)" in told and "0 is best" in told and "held out" in told
+    shown = told.splitlines()[-1]
+    learned, held = hold_out_by_class([label for _, label in made()], 0.2, 0)
+    assert any(made()[i][0][:60] in shown for i in held)
+    assert not any(made()[i][0] in shown for i in learned)
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_while_the_pictures_are_drawn_leaves_none_of_another_classifier(
+    kind, folder, weather, out, capsys, monkeypatch
+):
+    argv = finetune(folder, weather, out, "--overwrite", *KINDS[kind][0])
+    assert main(argv) == 0
+    before = (out / HEAD).read_bytes()
+
+    def stop(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("companion.show.plots.save", stop)
+    fails(capsys, [*argv, "--seed", 5], 130, "stopped before the report", f"saved in {out}")
+    assert (out / HEAD).read_bytes() != before and {*visible(out)} == {HEAD, *KINDS[kind][1]}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize(("first", "then"), [("full", "lora"), ("lora", "full"), ("lora", "lora")])
+@pytest.mark.parametrize("place", ["writing", "moving"])
+def test_a_kill_between_leaves_no_mixture(folder, weather, out, capsys, monkeypatch, first, then, place):
+    assert main(finetune(folder, weather, out, *KINDS[first][0])) == 0
+    before, write, rename = load_classifier(out).classify([TEXT]), write_safetensors, os.rename
+    argv = finetune(folder, weather, out, "--overwrite", "--seed", 5, *KINDS[then][0])
+
+    def stop_writing(path, *given):
+        if path.name == KINDS[then][1][-1]:
+            raise OSError("killed")
+        write(path, *given)
+
+    def stop_moving(source, target):
+        if target == out / ".committed":
+            raise OSError("killed")
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        for module in ("checkpoints", "adapters") if place == "writing" else ():
+            patch.setattr(f"companion.runtime.storage.{module}.write_safetensors", stop_writing)
+        if place == "moving":
+            patch.setattr("os.rename", stop_moving)
+        assert main(argv) == 1
+    if place == "writing" or first == then:
+        assert load_classifier(out).classify([TEXT]) == before
+    else:
+        capsys.readouterr()
+        assert main(["classify", "--model", str(out), TEXT]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert main(argv) == 0 and load_classifier(out).classify([TEXT]) != before
+    assert {*visible(out)} == {HEAD, *KINDS[then][1], "report.json", "confusion.png", "calibration.png"}
+
+
+@pytest.mark.gate
+def test_a_folder_of_both_kinds_is_refused(folder, weather, out, tmp_path, capsys):
+    assert main(finetune(folder, weather, out, *LORA)) == 0
+    assert main(finetune(folder, weather, tmp_path / "full")) == 0
+    for path in (tmp_path / "full").glob("*.*"):
+        shutil.copy(path, out)
+    fails(capsys, ["classify", "--model", out, "a text"], 2, "a whole model and an adapter", "--overwrite")
+    assert main(finetune(folder, weather, out, "--overwrite")) == 0
+    assert main(["classify", "--model", str(out), "a text"]) == 0
+
+
+@pytest.mark.gate
+def test_an_adapter_of_a_seed_is_the_same_again(folder, weather, tmp_path):
+    kept = []
+    for name, seed in (("one", 5), ("again", 5), ("other", 6)):
+        assert main(finetune(folder, weather, tmp_path / name, "--seed", seed, *LORA)) == 0
+        kept.append((tmp_path / name / "adapter_model.safetensors").read_bytes())
+    assert kept[0] == kept[1] != kept[2]
+    assert json.loads((tmp_path / "one" / "adapter_config.json").read_text("utf-8"))["r"] == 2
+
+
+def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys):
+    assert main(finetune(folder, weather, out)) == 0
+    before = (out / "model.safetensors").read_bytes()
+    says = "is the model's own, which an adapter needs"
+    fails(capsys, finetune(out, weather, out, "--overwrite", *LORA), 2, says)
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(("text", "says"), CASES["a fault is named by its line"])
+def test_a_fault_is_named_by_its_line(tmp_path, text, says):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"a.csv, {says}"):
+        read_labelled(tmp_path / "a.csv")

@@ -1,0 +1,127 @@
+"""companion serve: what it refuses before any work, what it prints, and that Ctrl-C ends it well."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+import torch
+from support.command_line import fails
+from support.public import CHATML, family
+
+from companion.cli._main import main
+from companion.gpt import GPTConfig, gpt2
+from companion.instructions import add_chat_tokens
+from companion.pretrained import save_pretrained
+from companion.runtime.text.hugging_face import PublicTokenizer
+from companion.tokenization import BPETokenizer
+from companion.training import save_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.manual_seed(1)
+    tokenizer = BPETokenizer.train("Who has the key? Mara has the key, and Otto a hat.", 270)
+    model = gpt2(GPTConfig(tokenizer.vocab_size, 64, 1, 2, 16))
+    where = tmp_path_factory.mktemp("serve")
+    save_checkpoint(where / "silent", model, tokenizer)
+    save_checkpoint(where / "tiny", model, add_chat_tokens(model, tokenizer))
+    return where
+
+
+@pytest.mark.gate
+def test_it_answers_and_ctrl_c_ends_it(folder):
+    argv = [sys.executable, "-m", "companion", "serve", "--model", str(folder / "tiny"), "--port", "0"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("tiny answers at http://127.0.0.1:"), process.stderr.read()
+        # Read here, because communicate() does not see a line that readline() has buffered.
+        assert re.fullmatch(r"How to ask it, with an example: http://\S+/docs\n", process.stdout.readline())
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "Who?"}], "max_tokens": 3}
+        headers = {"Content-Type": "application/json"}
+        url = f"{line.split()[3]}/chat/completions"
+        with urllib.request.urlopen(
+            urllib.request.Request(url, json.dumps(body).encode(), headers)
+        ) as answer:
+            assert json.load(answer)["usage"]["completion_tokens"] <= 3
+        process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.CTRL_C_EVENT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0 and out == "Stopped.\n" and err == ""
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A public model's folder, with a template that never ends for the message "loop"."""
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    file, config = map(json.loads, family("Qwen"))
+    config["chat_template"] = "{% if messages[-1].content == 'loop' %}" + loops + "{% endif %}" + CHATML
+    tokenizer = PublicTokenizer(file, config)
+    save_pretrained(gpt2(GPTConfig(max(tokenizer.vocab) + 1, 64, 1, 2, 16)), tokenizer, tmp_path / "endless")
+    return tmp_path / "endless"
+
+
+@pytest.mark.gate
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_it_while_a_template_never_ends(endless, sent):
+    argv = [sys.executable, "-m", "companion", "serve", "--model", str(endless), "--port", "0"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("endless answers at http://127.0.0.1:"), process.stderr.read()
+        port = int(line.split()[3].split(":")[2].split("/")[0])
+        body = json.dumps({"model": "endless", "messages": [{"role": "user", "content": "loop"}]}).encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
+                assert answer.status == 200
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode in (0, -sent) and err == ""
+    finally:
+        process.kill()
+
+
+def test_a_port_that_is_taken_and_other_faults_are_one_line(folder, capsys, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        fails(capsys, ["serve", "--port", port], 2, f"--port={port} cannot be opened", "take another")
+    fails(capsys, ["serve", "--port", 99999], 2, "--port=99999 must be a whole number from 0 to 65,535")
+    fails(capsys, ["serve", "--slots", 0], 2, "--slots=0")
+    fails(capsys, ["serve", "--port", 0, "--model", folder / "nowhere"], 2, "nowhere")
+    fails(capsys, ["serve", "--port", 0, "--model", folder / "silent"], 2, "was not taught to answer")
+    fails(capsys, ["serve", "--port", 0, "--token", " "], 2, "--token")
+    monkeypatch.setenv("COMPANION_TOKEN", "schlüssel")
+    fails(capsys, ["serve", "--port", 0], 2, "COMPANION_TOKEN")
+
+
+def test_a_missing_library_is_told_with_its_remedy(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    fails(capsys, ["serve"], 2, "the server needs", "pip install -e '.[serve]'")
+
+
+def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatch):
+    monkeypatch.setattr("companion.cli.serve.serve", lambda *given: None)
+    argv = ["serve", "--port", "0", "--model", str(folder / "tiny"), "--name", "ours"]
+    assert main([*argv, "--host", "0.0.0.0"]) == 0
+    found = capsys.readouterr()
+    assert found.out.startswith("ours answers at http://0.0.0.0:") and "COMPANION_TOKEN" in found.err
+    assert main([*argv, "--host", "0.0.0.0", "--token", "s3cret"]) == main(argv) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
+    """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
+    given = []
+    monkeypatch.setattr("companion.cli.serve.serve", lambda *args: given.append(args[2]))
+    assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
+    [limits] = given
+    assert limits.seconds >= 0.5 * limits.max_tokens

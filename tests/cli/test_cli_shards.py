@@ -1,0 +1,153 @@
+"""`companion prepare` on shards: from lines of JSON to a trained model, and one line for each bad input."""
+
+import gzip
+import json
+import os
+
+import pytest
+from support.cases import cases
+from support.command_line import TINY, fails
+
+from companion.cli._main import main
+from companion.datasets import load_prepared
+from companion.runtime.data import large_texts
+from companion.runtime.data.prepared import BEGUN, STATE
+from companion.village import load_split
+
+CASES = cases(__file__)
+
+STORIES = load_split("train")[:120]
+PREPARE = ["prepare", "parts", "--vocab-size", "300"]
+DATA = "runs/data/parts"
+
+
+def lines(documents, column="text"):
+    return "".join(json.dumps({"id": n, column: text}) + "\n" for n, text in enumerate(documents)).encode()
+
+
+@pytest.fixture
+def parts(here, monkeypatch):
+    """A working directory with two shards, of which small batches are taken."""
+    (here / "parts").mkdir()
+    (here / "parts/0.jsonl").write_bytes(lines(STORIES[:70]))
+    (here / "parts/1.jsonl.gz").write_bytes(gzip.compress(lines(["Hm.", *STORIES[60:]])))
+    monkeypatch.setattr(large_texts, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(large_texts, "SAVE_EVERY", 1)
+    monkeypatch.setattr(large_texts, "SAMPLE_BYTES", 25_000)
+    return here
+
+
+@pytest.mark.gate
+def test_from_shards_to_a_model(parts, capsys):
+    assert main(PREPARE) == 0
+    out = capsys.readouterr().out
+    assert "131 documents read, left out: 10 duplicate, 1 too short\n" in out
+    assert "companion train --preset text --data runs" in out
+    corpus = load_prepared(DATA)
+    assert len(corpus.train.starts) + len(corpus.val.starts) - 2 == 120
+    assert corpus.meta["source"] == str((parts / "parts").resolve())
+    assert main(["train", "--data", DATA, *TINY]) == 0
+    assert (
+        main(["train", "--data", DATA, "--checkpoint", "runs/parts", "--resume", *TINY[:-4], "--steps", "4"])
+        == 0
+    )
+    assert main(["eval", "--checkpoint", "runs/parts", "--data", DATA]) == 0
+    assert "bits per byte" in capsys.readouterr().out
+
+
+@pytest.mark.gate
+def test_a_column_the_first_documents_and_two_processes(parts, capsys):
+    (parts / "b.jsonl").write_bytes(lines(STORIES, "body"))
+    argv = ["prepare", "b.jsonl", "--column", "body", "--documents", "50", "--vocab-size", "300"]
+    for processes, folder in (("1", "runs/data/b"), ("2", "two")):
+        assert main([*argv, "--processes", processes, "--data", folder]) == 0
+        assert "50 documents read\n" in capsys.readouterr().out
+    one, two = (json.loads((parts / f / "meta.json").read_text()) for f in ("runs/data/b", "two"))
+    assert one == two and one["source"].endswith("b.jsonl, column body, the first 50 documents")
+    fails(capsys, [*argv[:-4], "--documents", "51"], 2, "holds the data of", "--overwrite")
+
+
+def test_a_pattern_names_what_it_stands_for(parts):
+    assert main(["prepare", "parts/*.jsonl", "--vocab-size", "300", "--val-fraction", "0.5"]) == 0
+    assert load_prepared(DATA).meta["n_read"] == 70
+
+
+@pytest.mark.parametrize("case", CASES["bad"])
+def test_bad_input_is_one_line_and_nothing_is_written(parts, capsys, monkeypatch, case):
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    for name, data in {
+        "empty": b"",
+        "short": lines(["Hm.", "So."]),
+        "cut": b'{"tex',
+        "number": b'{"text": 5}',
+    }.items():
+        (parts / f"{name}.jsonl").write_bytes(data)
+    (parts / "a.parquet").write_bytes(b"PAR1")
+    argv, *words = CASES["bad"][case]
+    fails(capsys, argv, 2, *words)
+    assert not (parts / "runs").exists() or not [
+        path for path in (parts / "runs").rglob("*") if path.is_file()
+    ]
+
+
+def test_a_shard_that_is_cut_off_is_mended_and_the_rest_goes_on(parts, capsys):
+    path = parts / "parts/1.jsonl.gz"
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) - 20)
+    fails(capsys, [*PREPARE, "--data", "new"], 2, "1.jsonl.gz is cut off or damaged after row", "mend it")
+    assert not (parts / "new/meta.json").exists() and (parts / "new" / BEGUN / STATE).exists()
+    fails(capsys, ["train", "--data", "new", *TINY], 2, "is not prepared to its end; run the same prepare")
+    fails(capsys, ["prepare", "mine.txt", "--data", "new"], 2, "holds the data of", "parts", "--overwrite")
+    path.write_bytes(whole)
+    assert main([*PREPARE, "--data", "new"]) == 0 and main(PREPARE) == 0
+    names = {p.name for p in (parts / "new").iterdir()}
+    assert names == {p.name for p in (parts / DATA).iterdir()} and BEGUN not in names
+    for name in names - {".lock", ".claim"}:
+        assert (parts / "new" / name).read_bytes() == (parts / DATA / name).read_bytes()
+
+
+def test_ctrl_c_says_that_nothing_is_lost(parts, capsys, monkeypatch):
+    encode, calls = large_texts.Encoder.encode, []
+
+    def pressed(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return encode(*args)
+
+    monkeypatch.setattr(large_texts.Encoder, "encode", pressed)
+    fails(capsys, PREPARE, 130, "stopped; the same command goes on with what is written")
+    assert main(PREPARE) == 0 and len(calls) == 1 + 6
+
+
+def test_rows_that_are_no_text_can_be_left_out(parts, capsys):
+    (parts / "c.jsonl").write_bytes(b'{"text": null}\n' + lines(STORIES))
+    fails(capsys, ["prepare", "c.jsonl"], 2, "line 1: text is None", "--skip")
+    assert main(["prepare", "c.jsonl", "--skip", "--vocab-size", "300"]) == 0
+    said = capsys.readouterr()
+    assert "120 documents read" in said.out and said.err.count("c.jsonl, line 1: text is None") == 1
+
+
+def test_other_text_needs_overwrite_both_ways(parts, capsys):
+    assert main([*PREPARE, "--data", "d"]) == 0
+    fails(capsys, ["prepare", "mine.txt", "--data", "d"], 2, "d holds the data of", "parts")
+    assert main(["prepare", "mine.txt", "--data", "d", "--overwrite"]) == 0
+    assert load_prepared("d").meta["source"].endswith("mine.txt")
+    fails(capsys, [*PREPARE, "--data", "d"], 2, "d holds the data of", "mine.txt")
+    assert main([*PREPARE, "--data", "d", "--overwrite"]) == 0
+    assert load_prepared("d").meta["n_read"] == 131
+
+
+@pytest.mark.gate
+def test_gpt2s_own_tokens(parts, capsys):
+    try:
+        from companion.runtime.text.tiktoken_encodings import gpt2_tokens
+
+        gpt2_tokens()
+    except ConnectionError:
+        pytest.skip("GPT-2's vocabulary is neither cached nor to be had")
+    assert main(["prepare", "parts", "--tokenizer", "gpt2"]) == 0
+    corpus = load_prepared(DATA)
+    assert corpus.tokenizer.vocab_size == 50_257
+    first = corpus.train.tokens[1 : int(corpus.train.starts[1])].tolist()
+    assert corpus.tokenizer.decode(first) in STORIES

@@ -1,0 +1,427 @@
+"""`companion train`: sizes, more minutes, what it says at the end, and the best weights beside the last."""
+
+import json
+import re
+import shlex
+import signal
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support.cases import cases
+from support.command_line import MINE, TINY, fails, planned
+
+from companion import load
+from companion.cli import train
+from companion.cli._main import main
+from companion.cli._presets import PRESETS
+from companion.cli._training_report import (
+    first_rise,
+    gap_means,
+    long_rows,
+    minutes_give,
+    scores_line,
+    shortened,
+)
+from companion.datasets import load_prepared
+from companion.gpt import GPTConfig
+from companion.runtime.data.prepared import Split, longest_row
+from companion.runtime.models import cross_entropy, devices
+from companion.runtime.runs.resuming import read_log, write_log
+from companion.runtime.runs.sessions import Loss, rises
+from companion.show.judged_text import marks_for
+from companion.training import TrainConfig, Trainer
+from companion.village import judge, load_split
+
+CASES = cases(__file__)
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+# -- sizes and GPT-2's tokens ------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_gpt2_tokens(here, capsys):
+    """Our text in GPT-2's tokens; skipped without its files."""
+    status = main(["prepare", "mine.txt", "--tokenizer", "gpt2"])
+    err = capsys.readouterr().err
+    if status == 1 and "TIKTOKEN_CACHE_DIR" in err:
+        pytest.skip(err)
+    assert status == 0
+    return here
+
+
+@pytest.mark.gate
+def test_the_nano_model_on_gpt2_s_tokens_is_one_command(in_gpt2_tokens, monkeypatch, capsys):
+    plan = planned(monkeypatch, [*MINE, "--size", "nano", "--minutes", "0"])
+    n_parameters = devices.parameter_bytes(plan.model, plan.build) / 4
+    assert plan.model.vocab_size == 50257 and round(n_parameters / 1e6, 1) == 16.0
+    assert (plan.model.n_layers, plan.model.n_heads, plan.model.d_model) == (4, 8, 256)
+    assert plan.train.context_length == plan.model.context_length == 64
+
+
+@pytest.mark.gate
+def test_it_trains_and_tells_in_gpt2_s_tokens_and_options_win_over_the_size(in_gpt2_tokens, capsys):
+    small = "--d-model 16 --n-heads 2 --context-length 8 --batch-size 2 --steps 2 --minutes 0".split()
+    assert main(["train", *MINE, "--size", "nano", *small]) == 0
+    config = json.loads((in_gpt2_tokens / "runs/mine/config.json").read_text(encoding="utf-8"))["config"]
+    assert (config["d_model"], config["d_ff"], config["n_layers"]) == (16, 64, 4)
+    assert (
+        main(["generate", "--checkpoint", "runs/mine", "--prompt", "Zanzibar", "--max-new-tokens", "3"]) == 0
+    )
+    assert "Zanzibar" in capsys.readouterr().out
+
+
+def test_a_size_wins_over_the_file_and_the_preset(prepared, monkeypatch, capsys):
+    (prepared / "my.toml").write_text("[model]\nn_layers = 7\ndropout = 0.2\n", encoding="utf-8")
+    argv = [*MINE, "--config", "my.toml", "--size", "nano", "--n-heads", "4"]
+    model = planned(monkeypatch, argv).model
+    assert (model.n_layers, model.n_heads, model.d_model, model.dropout) == (4, 4, 256, 0.2)
+
+
+def test_a_size_beside_the_file_of_another_kind_of_model_is_refused(prepared, monkeypatch, capsys):
+    monkeypatch.setattr("companion.cli.train.learn", None)
+    argv, file = ["train", *MINE, "--config", "my.toml", "--size", "nano"], prepared / "my.toml"
+    file.write_text("[model]\narchitecture = 'swift'\n", encoding="utf-8")
+    fails(capsys, argv, 2, "--size works with gpt2 only, not with swift")
+    fails(capsys, [*argv, "--architecture", "swift"], 2, "--size works with gpt2 only, not with swift")
+    assert planned(monkeypatch, [*argv[1:], "--architecture", "gpt2"]).model.d_model == 256
+    file.write_text("[model]\narchitecture = 'gpt2'\nd_model = 64\n", encoding="utf-8")
+    model = planned(monkeypatch, argv[1:]).model
+    assert (model.architecture, model.d_model, model.d_ff) == ("gpt2", 256, 1024)
+
+
+def test_without_gpt2_s_files_and_network_it_is_one_line_before_the_work(here, capsys, monkeypatch):
+    import tiktoken
+
+    def no_network(name):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(tiktoken, "get_encoding", no_network)
+    monkeypatch.setattr("companion.cli.prepare.prepare", None)
+    argv = ["prepare", "mine.txt", "--tokenizer", "gpt2"]
+    fails(capsys, argv, 1, "OSError while fetching GPT-2's vocabulary", "TIKTOKEN_CACHE_DIR")
+    fails(capsys, [*argv, "--vocab-size", "300"], 2, "--vocab-size works with --tokenizer bpe only")
+    assert not (here / "runs").exists()
+
+
+def test_a_size_or_a_batch_beyond_memory_is_one_line(prepared, capsys, monkeypatch):
+    monkeypatch.setattr("companion.cli.train.learn", None)
+    monkeypatch.setattr(devices, "memory", lambda: 8e9)
+    argv = ["train", *MINE, "--checkpoint", "new"]
+    fails(capsys, [*argv, "--size", "xl"], 2, "n_layers=48", "over the 8 GB of this machine; make it smaller")
+    fails(capsys, [*argv, "--size", "huge"], 2, "huge")
+    batch = ["--batch-size", "90000", "--context-length", "128"]
+    fails(capsys, [*argv, *batch], 2, "a batch of 11,520,000 tokens", "lower batch_size or context_length")
+    assert not (prepared / "new").exists()
+
+
+def test_rows_whose_attention_no_memory_holds_are_one_line(prepared, capsys, monkeypatch):
+    monkeypatch.setattr("companion.cli.train.learn", None)
+    monkeypatch.setattr(devices, "memory", lambda: 8e9)
+    argv = ["train", *MINE, "--checkpoint", "new", "--context-length", "2000", "--preset", "text"]
+    words = (
+        "attention in rows of 2,000 tokens, with dropout, needs 23 GB or more, over the 8 GB of this machine"
+    )
+    fails(
+        capsys,
+        [*argv, "--batch-size", "40"],
+        2,
+        words,
+        "lower context_length or batch_size, or take --dropout 0",
+    )
+    assert not (prepared / "new").exists()
+    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40", "--dropout", "0"]).model.dropout == 0
+    monkeypatch.setattr(devices, "memory", lambda: 24e9)
+    assert planned(monkeypatch, [*argv[1:], "--batch-size", "40"]).model.dropout == 0.1
+
+
+def rows_of(*lengths):
+    """A Split with documents of these lengths."""
+    return Split(np.zeros(sum(lengths) + 1, np.uint16), np.cumsum([0, *lengths]), sum(lengths))
+
+
+def test_the_longest_row_is_the_one_that_training_takes():
+    from companion.training import TrainConfig, training_batches
+
+    for lengths, context in (([7, 30, 12], 40), ([7, 30, 12], 20), ([7, 30, 12], 10), ([16], 16), ([90], 16)):
+        split = rows_of(*lengths)
+        batches = training_batches(split, TrainConfig(context_length=context, batch_size=8))
+        widest = max(int((y != -100).sum(1).max()) for (_, y), _ in zip(batches, range(16), strict=False))
+        assert longest_row(split, context) == widest
+
+
+def test_rows_far_longer_than_usual_are_said_before_the_first_step(prepared, capsys, monkeypatch):
+    c = PRESETS["modern"].model | {"vocab_size": 1024}
+    c = SimpleNamespace(**c)
+    assert long_rows(rows_of(190, 120), 256, c) is None and long_rows(rows_of(900), 256, c) is None
+    said = (
+        "A row is a document, and the longest has 190 tokens, so a --context-length of 100,000 is more than"
+    )
+    said += " this text uses."
+    assert long_rows(rows_of(190, 120), 100_000, c) == said
+    long = long_rows(rows_of(200_000), 100_000, c)
+    assert "up to 100,000 tokens" in long and "may take 20,000 times as long as with 256" in long
+    monkeypatch.setattr(train, "with_steps", None)  # before steps are timed
+    with pytest.raises(TypeError, match="NoneType"):
+        train.learn(planned(monkeypatch, [*MINE, "--context-length", "2400", "--minutes", "1"]))
+    assert "Rows have up to 2,400 tokens" in capsys.readouterr().out
+
+
+# -- more minutes ------------------------------------------------------------------
+
+
+def said(capsys, word):
+    """The commands among the printed lines that hold a word."""
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if line.startswith("companion ") and word in line]
+
+
+@pytest.mark.gate
+def test_the_last_lines_hold_a_command_that_goes_on(prepared, capsys):
+    assert main(["train", *MINE, *TINY, "--checkpoint", "a b"]) == 0
+    (command,) = said(capsys, "--resume")
+    assert command == "companion train --data runs/data/mine --checkpoint 'a b' --resume --minutes 10"
+    argv = shlex.split(command)[1:-1]
+    assert main([*argv, "0.005"]) == 0
+    assert said(capsys, "--resume") == [command]
+    rows = [json.loads(line) for line in (prepared / "a b/log.jsonl").read_text().splitlines()]
+    assert rows[1]["step"] == 3 and rows[-1]["step"] > 3
+
+
+def test_a_sample_may_hold_whatever_ends_a_line(tmp_path):
+    history = [{"step": 1, "sample": "a\x85b\u2028c\u2029d\x0be\x1cf\r\ng"}, {"step": 2, "sample": ""}]
+    write_log(tmp_path, history)
+    text = (tmp_path / "log.jsonl").read_text(encoding="utf-8")
+    assert read_log(tmp_path) == history == [json.loads(line) for line in text.splitlines()]
+    (tmp_path / "log.jsonl").write_text(json.dumps(history[0], ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_log(tmp_path) == history[:1]  # as it was written until now
+    write_log(tmp_path, [])
+    assert read_log(tmp_path) == []
+
+
+@pytest.mark.gate
+def test_a_run_in_its_usual_place_goes_on_by_a_shorter_command(prepared, capsys):
+    assert main(["train", *MINE, *TINY]) == 0
+    assert said(capsys, "--resume") == ["companion train --data runs/data/mine --resume --minutes 10"]
+
+
+def test_a_preset_beside_resume_would_be_ignored_and_is_refused(trained, capsys):
+    before = weights(trained / "runs/mine")
+    argv = ["train", *MINE, "--resume", "--steps", "4"]
+    words = "--preset describes a new model, and this run continues with an existing one; leave it out"
+    fails(capsys, [*argv, "--preset", "gpu"], 2, words)
+    assert weights(trained / "runs/mine") == before
+
+
+@pytest.mark.gate
+def test_the_rate_of_a_finished_run_rises_again_and_falls_to_the_new_end(prepared, capsys, monkeypatch):
+    from companion import training
+
+    rates, set_rate = [], training.set_rate
+    monkeypatch.setattr(
+        training, "set_rate", lambda o, rate, base: (rates.append(rate), set_rate(o, rate, base))
+    )
+    argv = ["train", *MINE, *TINY, "--min-lr", "0", "--lr", "0.01", "--warmup-steps", "0"]
+    assert main([*argv, "--steps", "10"]) == 0
+    assert rates[0] == 0.01 and rates[-1] == 0
+    before = weights(prepared / "runs/mine")
+    rates.clear()
+    assert main(["train", *MINE, "--resume", "--steps", "20"]) == 0
+    planned = [training.cosine_schedule(step, 20, 0.01, 0, 0) for step in range(10, 20)]
+    assert rates == planned and 0.004 < rates[0] < 0.006 and rates[-1] == 0
+    assert weights(prepared / "runs/mine") != before
+
+
+def test_the_help_says_what_becomes_of_the_learning_rate(capsys):
+    assert main(["train", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        "the learning rate rises to the value it has at this point of the longer schedule, and falls again"
+        in out
+    )
+
+
+# -- what it says ------------------------------------------------------------------
+
+
+@pytest.mark.gate
+def test_each_evaluation_says_both_losses_and_the_end_what_they_mean(prepared, capsys):
+    assert main(["train", *MINE, *TINY]) == 0
+    out = capsys.readouterr().out
+    rows = [json.loads(line) for line in (prepared / "runs/mine/log.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert f"training {row['train']:.3f}, held-out {row['val']:.3f} (perplexity " in out
+    first = " ".join(rows[0]["sample"].split())[:160]
+    assert f"\n  {first}" in out  # in one line, where the sample has many
+    assert re.search(r"^step +3 .*\n\nA sample of what your model writes:\n", out, re.MULTILINE)
+    perplexity = float(re.search(r"perplexity ([\d.]+)", out)[1])
+    assert perplexity == pytest.approx(2.718281828 ** rows[0]["val"], rel=0.01)
+    assert re.search(r"This is a model after \d+ seconds of training. In 3 steps it read", out)
+    assert "compare it with other runs on the same text" in out and "Settings: runs/mine/config.toml" in out
+
+
+def test_what_a_gap_means_depends_on_it():
+    said = [gap_means(gap) for gap in (3.0, 0.8, 0.4, 0.05)]
+    assert len(set(said)) == 4 and "Over 100 %" in said[0] and "nearly all" in said[3]
+    assert "train longer" in scores_line({"ended": 0}, 40)
+    scores = {"grammar": 1, "memory": 0.9, "consistent": 0.7, "flawless": 0.4}
+    assert "Of 30 stories, 70% have no" in scores_line({"ended": 0.75} | scores, 40)
+
+
+# -- the best weights ------------------------------------------------------------------
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """A function by which the evaluations give these losses; it returns the weights at each."""
+
+    def script(losses):
+        coming, seen = iter(losses), []
+
+        def evaluate(model, split, context_length, dtype):
+            seen.append({name: t.clone() for name, t in model.state_dict().items()})
+            return Loss(value := next(coming), value)
+
+        monkeypatch.setattr("companion.training.evaluate", evaluate)
+        return seen
+
+    return script
+
+
+RUN = ["train", *MINE, *TINY, "--eval-every", "1", "--lr", "0.01", "--warmup-steps", "0"]
+
+
+def same(folder, state):
+    ours = load(folder).model.state_dict()
+    return all((ours[name] == t).all() for name, t in state.items())
+
+
+@pytest.mark.gate
+def test_the_best_weights_are_kept_when_the_loss_rises_and_that_is_said_once(prepared, capsys, scripted):
+    seen = scripted([3.0, 2.0, 2.5, 2.6, 2.7, 2.8])
+    assert main([*RUN, "--steps", "6"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        out.count("the held-out loss rises") == 1 and "Since step 2 the held-out loss rises from 2.000" in out
+    )
+    assert "The held-out loss was lowest at step 2" in out
+    assert "companion generate --checkpoint runs/mine/best\n" in out
+    folder = prepared / "runs/mine"
+    assert same(folder / "best", seen[1]) and same(folder, seen[5])
+    assert json.loads((folder / "best/config.json").read_text())["provenance"]["steps"] == 2
+    assert main(["generate", "--checkpoint", "runs/mine/best", "--max-new-tokens", "3"]) == 0
+    assert main(["info", "--checkpoint", "runs/mine/best"]) == 0
+    capsys.readouterr()
+
+    seen = scripted([2.9, 1.5, 1.9])  # lower than ever, then worse again
+    assert main(["train", *MINE, "--resume", "--steps", "9"]) == 0
+    assert same(folder / "best", seen[1]) and same(folder, seen[2])
+    assert "the held-out loss rises" not in capsys.readouterr().out
+
+
+@pytest.mark.gate
+def test_while_the_last_weights_are_the_best_there_is_no_other_folder(prepared, capsys, scripted):
+    scripted([3.0, 2.0, 1.0])
+    assert main([*RUN, "--steps", "3"]) == 0
+    assert not (prepared / "runs/mine/best").exists() and "lowest at step" not in capsys.readouterr().out
+    seen = scripted([1.5])  # the first evaluation of a resumed run is worse: the best are those that it found
+    before = load(prepared / "runs/mine").model.state_dict()
+    assert main(["train", *MINE, "--resume", "--steps", "4"]) == 0
+    assert same(prepared / "runs/mine/best", before) and same(prepared / "runs/mine", seen[0])
+
+
+@pytest.mark.gate
+def test_steps_after_the_best_that_ctrl_c_ends_leave_the_best(prepared, capsys, scripted, monkeypatch):
+    from companion.training import Trainer
+
+    seen, step = scripted([2.0]), Trainer.step
+
+    def stepped(self):
+        if self.steps == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step", stepped)
+    assert main([*RUN, "--steps", "100", "--eval-every", "2"]) == 0
+    assert same(prepared / "runs/mine/best", seen[0]) and not same(prepared / "runs/mine", seen[0])
+
+
+def history(vals, trains):
+    return [{"step": i, "val": v, "train": t} for i, (v, t) in enumerate(zip(vals, trains, strict=True), 1)]
+
+
+def test_a_rise_is_more_than_noise_and_more_than_a_raised_learning_rate(tmp_path):
+    falling = [3, 2.5, 2, 1.5, 1]
+    assert rises(history([3, 2, 2.1, 2.2, 2.3], falling))
+    assert not rises(history([3, 2, 2.01, 2.02, 2.01], falling)), "noise"
+    assert not rises(history([3, 2.5, 2, 1.9, 2.2], falling)), "once is chance"
+    assert not rises(history([3, 2, 2.2, 2.2, 2.2], [3, 2, 2.2, 2.2, 2.1])), (
+        "both rise: the learning rate did"
+    )
+    assert not rises([]) and first_rise(history([1], [1]), tmp_path) is None
+    rows = history([3, 2, 2.1, 2.2, 2.3], falling)
+    assert [first_rise(rows[:n], tmp_path) is not None for n in range(1, 6)] == [False] * 3 + [True, False]
+
+
+def test_a_large_vocabulary_is_trained_with_the_loss_that_is_made_for_it():
+    def loss_of(vocab_size, **settings):
+        plan = SimpleNamespace(model=GPTConfig(vocab_size=vocab_size), parallel="ddp")
+        plan.train = TrainConfig(device="cpu", **settings)
+        made = train.trainer_of(plan)
+        return made.keywords["loss"] if isinstance(made, partial) else made
+
+    assert loss_of(cross_entropy.LARGE_VOCABULARY) is cross_entropy.next_token_loss
+    assert loss_of(cross_entropy.LARGE_VOCABULARY - 1) is Trainer
+    assert loss_of(cross_entropy.LARGE_VOCABULARY, compile=True) is Trainer
+
+
+# -- the reader's own text ------------------------------------------------------------------
+
+
+@pytest.mark.gate
+def test_own_text_is_called_a_text_and_no_story_of_it_begins_with_once(prepared, capsys):
+    argv = ["train", *MINE, "--preset", "text", "--steps", "7", "--n-layers", "1", "--d-model", "12"]
+    assert main([*argv, "--context-length", "32", "--minutes", "0"]) == 0
+    out = capsys.readouterr().out
+    assert not re.search(r"\b(story|stories|Once|village|judge)\b", out)
+    assert [row["step"] for row in read_log(prepared / "runs/mine")] == [2, 4, 6, 7]
+    assert "What to expect: at the speed of this run" in out and "2.27 bits per byte" in out
+    assert "This text has only " in out  # fewer than 100,000 bytes
+    assert 'prompt = ""' in (prepared / "runs/mine/config.toml").read_text(encoding="utf-8")
+    told = ["generate", "--checkpoint", "runs/mine", "--seed", "1", "--max-new-tokens", "9"]
+    assert main(told) == 0
+    assert capsys.readouterr().out == load("runs/mine").tell("", seed=1, max_new_tokens=9) + "\n"
+
+
+def test_a_long_text_is_not_called_short(prepared):
+    history = [{"step": 10, "seconds": 5.0}]
+    assert "a minute is 120 steps and ten minutes are 1,200" in minutes_give(history, 350_000)
+    assert "by heart" not in minutes_give(history, 350_000) and "by heart" in minutes_give(history, 99_999)
+
+
+@pytest.mark.parametrize(
+    "argv, eval_every", CASES["a run is evaluated three times at least unless told otherwise"]
+)
+def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
+    argv, eval_every, prepared, monkeypatch
+):
+    assert planned(monkeypatch, [*MINE, *argv]).train.eval_every == eval_every
+
+
+def test_a_timed_run_is_evaluated_three_times_too(prepared, monkeypatch):
+    plan = planned(monkeypatch, [*MINE, "--minutes", "1"])
+    monkeypatch.setattr(train, "steps_within", lambda trial, minutes, tokens: 90)
+    corpus = load_prepared(plan.data)
+    assert train.with_steps(plan, corpus, train.first_weights(plan)).eval_every == 30
+
+
+def test_the_village_s_samples_are_marked_and_other_texts_are_not():
+    told = load_split("val")[0]
+    first = judge(told)[0].sentence
+    assert shortened(f"{first} Mara ate a key.", marks_for("signs")) == f"✓ {first} ? Mara ate a key."
+    assert shortened("a\n\nb", None) == "a b"
