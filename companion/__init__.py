@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from companion.generation import LanguageModel
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # How many rounds a thread of torch's waits awake for the others, on Linux; read when torch is first imported.
 # Left alone it is 300,000: fine on an idle machine, but where another program has one of two cores, a step of
