@@ -17,7 +17,7 @@ from companion.gpt import GPT
 from companion.lora import add_lora
 from companion.models import names as model_names
 from companion.runtime.data.prepared import Split, row_starts
-from companion.runtime.runs.run_folders import check_empty, holds_only
+from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model
@@ -36,7 +36,7 @@ def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_lear
     """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
     name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
     output = options.output or RUNS / kind / name
-    check_empty("--output", output, ours, options.overwrite)
+    check_output("--output", output, ours, options.overwrite)
     return output
 
 

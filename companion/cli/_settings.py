@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files.whole_files import write_whole
+from companion.runtime.files.atomic import write_atomic
 
 CONFIG = "config.toml"
 DRAWING = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8, "top_k": None, "top_p": None}
@@ -20,7 +20,7 @@ def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str =
     for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
         lines += ["", f"[{table}]"] if table else []
         lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
-    write_whole(path, "\n".join(lines) + "\n")
+    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _toml(value: Any) -> str:

@@ -18,10 +18,10 @@ from companion.cli._shared import RUNS
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.instructions import chat_rows, says
-from companion.runtime.files.whole_files import claim, staged, write_whole
+from companion.runtime.files.atomic import claim, staged, write_atomic
+from companion.runtime.files.output_folders import check_unused, check_writable
 from companion.runtime.models.devices import pick_device
-from companion.runtime.runs.distributed import launched
-from companion.runtime.runs.run_folders import check_ours, check_writable
+from companion.runtime.runs.distributed import launched_size
 from companion.runtime.terminal import as_typed, waiting
 from companion.village import load_split
 from companion.village.dialogues import asked
@@ -149,7 +149,7 @@ STAGES = {
 
 
 def make_plan(args: Options, held: ExitStack) -> CoursePlan:
-    _, n_processes = launched()
+    n_processes = launched_size()
     if n_processes > 1:
         raise ValueError(f"WORLD_SIZE={n_processes} must be 1 for course; start it without torchrun")
     if args.minutes == 0:
@@ -157,7 +157,7 @@ def make_plan(args: Options, held: ExitStack) -> CoursePlan:
     done = rows_of(args.output)
     held_there = args.output.iterdir() if args.output.is_dir() else ()
     begun = any(not path.name.startswith(".") for path in held_there)
-    check_ours("--output", args.output, (*STAGES, LOG, ASKED))
+    check_unused("--output", args.output, (*STAGES, LOG, ASKED))
     if begun and not args.resume:
         raise ValueError(
             f"--output={args.output} is not empty; add --resume to go on, or name another folder"
@@ -218,7 +218,7 @@ def do(plan: CoursePlan) -> list[dict]:
     """Carry out the stages that are not done yet; return the rows of all."""
     if plan.store:
         asked = {name: getattr(plan, name) for name in USUAL}
-        write_whole(plan.folder / ASKED, json.dumps(asked) + "\n")
+        write_atomic(plan.folder / ASKED, json.dumps(asked) + "\n")
     for i, (name, stage) in enumerate(STAGES.items(), 1):
         if name in plan.done:
             continue

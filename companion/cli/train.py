@@ -1,7 +1,9 @@
 """companion train: a model of the village's stories, or of a text of yours."""
 
+import contextlib
 import copy
 import dataclasses
+import itertools
 import math
 import sys
 import tomllib
@@ -11,7 +13,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -35,26 +36,26 @@ from companion.models import names as model_names
 from companion.modern import LlamaConfig, Muon
 from companion.pretrained import FAMILIES, NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
-from companion.runtime.files.whole_files import claim
+from companion.runtime.files.atomic import claim
+from companion.runtime.files.output_folders import check_unused, check_writable, visible_names
 from companion.runtime.models import cross_entropy
 from companion.runtime.models.devices import check_attention, check_memory, pick_device
-from companion.runtime.runs.distributed import Peers, check_shares, ours, shared_device
-from companion.runtime.runs.joint_optimizers import beside_adamw
-from companion.runtime.runs.resuming import Saved, check_resumable, holds_run, saved_settings
-from companion.runtime.runs.run_folders import check_writable, free_folder, own_folder
-from companion.runtime.runs.validation import (
-    check_fit,
-    data_identity,
-    evaluations_within,
-    steps_within,
-    warmup_within,
+from companion.runtime.runs.distributed import (
+    broadcast,
+    check_shares,
+    is_main,
+    shared_device,
+    world_size,
 )
+from companion.runtime.runs.joint_optimizers import beside_adamw
+from companion.runtime.runs.resuming import SavedRun, holds_run, saved_settings
+from companion.runtime.runs.validation import check_fit, evaluations_within, steps_within, warmup_within
 from companion.runtime.storage.checkpoints import holds_model
 from companion.runtime.terminal import as_typed
 from companion.show import plots
 from companion.show.judged_text import Marks, marks_for
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, make_optimizer, train, training_batches
+from companion.training import TrainConfig, Trainer, train, training_batches
 from companion.village.measures import reference_lines
 
 NOT_BESIDE = "describes a new model, and this run continues with an existing one"
@@ -183,7 +184,6 @@ class TrainPlan:
     judge: int  # stories judged at each evaluation
     marks: Marks | None  # how to show the judge's verdicts on samples of the village; None for no marks
     drawing: dict  # the [generation] table of --config, which the run's own config.toml repeats
-    peers: Peers
     parallel: str  # ddp or fsdp (chapter 12); without torchrun it has no effect
 
 
@@ -198,18 +198,17 @@ class Start:
 
 
 def run(options: Options) -> None:
-    peers = ours()
     with ExitStack() as held:
-        plan = make_plan(options, peers, held)
+        plan = make_plan(options, held)
         corpus, history = learn(plan)
-        if peers.first:
+        if is_main():
             report(plan, corpus, history)
 
 
 # -- what can be wrong, found before any work begins --------------------
 
 
-def make_plan(options: Options, peers: Peers, held: ExitStack) -> TrainPlan:
+def make_plan(options: Options, held: ExitStack) -> TrainPlan:
     """The training that the options ask for. Raises ValueError for what cannot be."""
     asked = asked_for(options)
     preset = pick_preset(asked)
@@ -223,7 +222,7 @@ def make_plan(options: Options, peers: Peers, held: ExitStack) -> TrainPlan:
     folder = options.checkpoint or RUNS / data.resolve().name
     architecture = preset.architecture
     # Fields of the model's configuration and settings of training, by name, where no option says otherwise.
-    defaults = preset.model | preset.train | {"optimizer": preset.optimizer, "accumulate": peers.size}
+    defaults = preset.model | preset.train | {"optimizer": preset.optimizer, "accumulate": world_size()}
     saved = None
     if options.resume:
         saved = find_saved_run(asked, folder)
@@ -239,7 +238,7 @@ def make_plan(options: Options, peers: Peers, held: ExitStack) -> TrainPlan:
     own_eval = options.resume or "eval_every" in asked
     config = training_settings(asked, defaults, own_warmup, own_eval)
     optimizer = options.optimizer or defaults["optimizer"]
-    check_parallel(options, peers, config, optimizer, start.config.architecture)
+    check_parallel(options, config, optimizer, start.config.architecture)
     check_size(start, config, corpus)
     empty_model = start.build(start.config, meta=True)
     if corpus:
@@ -251,14 +250,15 @@ def make_plan(options: Options, peers: Peers, held: ExitStack) -> TrainPlan:
         minutes, at_most = 0 if at_most or options.resume else preset.minutes, config.steps
 
     shape = empty_model.config  # with what the builder adds to it
-    check_agreement(asked, peers, start.origin, shape, config, optimizer)
-    if peers.first:
+    if is_main():
         if options.checkpoint or options.resume:
-            own_folder(folder, options.resume, held)
+            if not options.resume:
+                check_new(folder)
+            held.enter_context(claim(folder))
         else:
-            folder = free_folder(RUNS, data.resolve().name, held)
+            folder = claim_free_folder(data.resolve().name, held)
     return TrainPlan(
-        folder=Path(peers.same(str(folder))),
+        folder=Path(broadcast(str(folder))),
         data=data,
         shown_data=None if data == VILLAGE else data.as_posix(),
         build=start.build,
@@ -276,7 +276,6 @@ def make_plan(options: Options, peers: Peers, held: ExitStack) -> TrainPlan:
         judge=options.judge or 0,
         marks=marks_for(options.marks, in_pipe="signs", encoding=sys.stdout.encoding),
         drawing=drawing_of(options.config, source),
-        peers=peers,
         parallel=options.parallel or "ddp",
     )
 
@@ -320,7 +319,7 @@ def check_text(options: Options, data: Path, source: str | None) -> None:
         raise ValueError(f"--judge={options.judge} {rule}")
 
 
-def find_saved_run(asked: dict, folder: Path) -> Saved:
+def find_saved_run(asked: dict, folder: Path) -> SavedRun:
     """The run to resume. Raises ValueError where there is none, or the options are not those of it."""
     if not (holds_run(folder) or holds_model(folder)):
         raise ValueError(f"--resume: {folder} holds no saved run; leave it out to begin one")
@@ -336,7 +335,7 @@ def find_saved_run(asked: dict, folder: Path) -> Saved:
 
 
 def model_to_go_on_with(
-    asked: dict, saved: Saved | None, data: Path, source: str | None, tokenizer: Tokenizer
+    asked: dict, saved: SavedRun | None, data: Path, source: str | None, tokenizer: Tokenizer
 ) -> Start:
     """The model of --init, or, for a run that is resumed, the model that this run once began with."""
     refuse(asked, sorted(FIELDS - names_of(TrainConfig)), NOT_BESIDE)
@@ -387,23 +386,22 @@ def check_size(start: Start, config: TrainConfig, corpus: Corpus | None) -> None
         check_attention(start.config, config.batch_size, longest)
 
 
-def check_parallel(
-    options: Options, peers: Peers, train: TrainConfig, optimizer: str, architecture: str
-) -> None:
+def check_parallel(options: Options, train: TrainConfig, optimizer: str, architecture: str) -> None:
     """ValueError, in one line, for what several processes, or one, cannot do."""
     parallel = options.parallel
-    if peers.size == 1:
+    size = world_size()
+    if size == 1:
         if parallel:
             start = "torchrun --nproc-per-node 2 -m companion train"
             raise ValueError(
                 f"--parallel={parallel} works with several processes only; start them with {start}"
             )
         return
-    if options.resume and train.accumulate % peers.size:
-        most = math.gcd(train.accumulate, peers.size)
-        rule = f"{peers.size} processes cannot share the {train.accumulate} of a step; start {most}"
+    if options.resume and train.accumulate % size:
+        most = math.gcd(train.accumulate, size)
+        rule = f"{size} processes cannot share the {train.accumulate} of a step; start {most}"
         raise ValueError(f"accumulate={train.accumulate} is the resumed run's, and {rule}")
-    check_shares(train.accumulate, peers.size)
+    check_shares(train.accumulate, size)
     if parallel == "fsdp" and optimizer == "muon":
         rule = "Muon needs whole matrices, and of these each process would have a share"
         raise ValueError(f"--parallel=fsdp: {rule}; add --architecture gpt2 or --optimizer adamw, or use ddp")
@@ -414,23 +412,23 @@ def check_parallel(
         raise ValueError(f"architecture=experts: {rule}; start it without torchrun, or train swift")
 
 
-def check_agreement(
-    asked: dict,
-    peers: Peers,
-    origin: dict | None,
-    config: GPTConfig | LlamaConfig,
-    train: TrainConfig,
-    optimizer: str,
-) -> None:
-    """ValueError, in all processes, where they were not started with the same options."""
-    folders = ("data", "checkpoint", "config")  # a folder may have another path on each machine
-    options = dict.fromkeys(names_of(Options) - {"fields"}) | asked  # also what this one was not asked
-    options |= dict.fromkeys(folders)
-    options["init"] = origin
-    options |= dataclasses.asdict(config)
-    options |= dataclasses.asdict(train)
-    options["optimizer"] = optimizer
-    peers.agree(options)
+def check_new(folder: Path) -> None:
+    """ValueError for a folder in which no run can begin."""
+    if holds_model(folder):
+        remedy = "add --resume to go on, or " if holds_run(folder) else ""
+        raise ValueError(f"--checkpoint={folder} holds a model already; {remedy}name another folder")
+    check_unused("--checkpoint", folder)
+
+
+def claim_free_folder(name: str, held: ExitStack) -> Path:
+    """Claim the first of runs/name, runs/name-2 … that is empty and that no other run has claimed."""
+    for number in itertools.count(1):
+        folder = RUNS / (name if number == 1 else f"{name}-{number}")
+        if not visible_names(folder):
+            with contextlib.suppress(ValueError):
+                held.enter_context(claim(folder))
+                return folder
+    raise AssertionError("unreachable: there are always more numbers")
 
 
 # -- the work --------------------
@@ -442,8 +440,6 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
     corpus = load_prepared(plan.data)
     torch.manual_seed(plan.train.seed)
     model = first_weights(plan)
-    if plan.resume:
-        check_resume(plan, corpus, model)
     warning = long_rows(corpus.train, plan.train.context_length, plan.model)
     if warning:
         print(warning)
@@ -461,19 +457,19 @@ def learn(plan: TrainPlan) -> tuple[Corpus, list[dict]]:
         optimizers_of(plan, model),
         trainer_of(plan),
     )
-    if plan.peers.first:
+    if is_main():
         write_run_settings(plan)
     return corpus, history
 
 
 def prepare_village(plan: TrainPlan) -> None:
     """Prepare the village, if there is no prepared text yet; the other processes wait for the first."""
-    if plan.peers.first and prepared_source(plan.data) is None:
+    if is_main() and prepared_source(plan.data) is None:
         with claim(plan.data, seconds=WAIT):  # of two runs one prepares the village, the other waits
             if prepared_source(plan.data) is None:
                 print(f"Making {prepare.STORIES:,} stories of the village to train on, in {plan.data} …")
                 prepare.prepare_village(plan.data, prepare.STORIES)
-    plan.peers.meet()
+    broadcast(None)
 
 
 def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
@@ -489,16 +485,9 @@ def print_what_begins(plan: TrainPlan, model: nn.Module) -> None:
         f"The model has {n_parameters:,} parameters and takes {config.steps:,} steps of {config.batch_size}"
         " rows. Ctrl-C saves it and ends the training."
     )
-    if plan.peers.size > 1:
-        n = plan.peers.size
+    n = world_size()
+    if n > 1:
         print(f"{n} processes ({plan.parallel}) share a step's {config.accumulate} batches.")
-
-
-def check_resume(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> None:
-    """ValueError, before a step is timed, for settings or data other than those of the run to go on with."""
-    optimizers = optimizers_of(plan, model) or [make_optimizer(model, plan.train)]
-    parts = SimpleNamespace(model=model, config=plan.train, optimizers=optimizers)
-    check_resumable(parts, plan.folder, data_identity(corpus), corpus.tokenizer)
 
 
 def first_weights(plan: TrainPlan) -> nn.Module:
@@ -538,7 +527,7 @@ def with_steps(plan: TrainPlan, corpus: Corpus, model: nn.Module) -> TrainConfig
 def trainer_of(plan: TrainPlan) -> Callable:
     """What makes the trainer: chapter 7's class, or chapter 12's for several processes; see train."""
     trainer = Trainer
-    if plan.peers.size > 1:
+    if world_size() > 1:
         from companion.scaling import DistributedTrainer
 
         trainer = partial(DistributedTrainer, shard=plan.parallel == "fsdp")
@@ -603,7 +592,9 @@ def report_results(plan: TrainPlan, corpus: Corpus, history: list[dict]) -> None
 
 def resuming(plan: TrainPlan) -> list:
     """The words of the command that goes on with a run."""
-    words = [*plan.peers.command, "train"]
+    words = ["companion", "train"]
+    if world_size() > 1:
+        words = ["torchrun", "--nproc-per-node", str(world_size()), "-m", *words]
     if plan.data != VILLAGE:
         words += ["--data", plan.data]
     if plan.folder != RUNS / plan.data.resolve().name:

@@ -10,7 +10,7 @@ from support.cases import cases
 from support.command_line import fails, said, save_tiny
 from support.folders import visible
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled

@@ -12,7 +12,7 @@ from support.command_line import fails
 from companion import load, village
 from companion.cli import _training_report as reports
 from companion.cli import course
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.finetune import instructions as instruct
 from companion.cli.finetune import rewards as reward
 from companion.datasets import load_text

@@ -11,7 +11,7 @@ from support.cases import cases
 from support.command_line import fails, said
 
 from companion import load
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.export import _export as exporting
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS

@@ -10,7 +10,7 @@ import torch
 from support.command_line import fails, save_tiny
 
 from companion import load, village
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.course import provenance_of
 from companion.cli.finetune import rewards as reward
 from companion.gpt import GPTConfig, gpt2

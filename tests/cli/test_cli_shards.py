@@ -8,7 +8,7 @@ import pytest
 from support.cases import cases
 from support.command_line import TINY, fails
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.datasets import load_prepared
 from companion.runtime.data import large_texts
 from companion.runtime.data.prepared import BEGUN, STATE

@@ -15,7 +15,7 @@ from support.weights import noisy
 from companion import load, village
 from companion.cli._benchmark_files import FORMATS, Item, read_benchmark
 from companion.cli._exams import KINDS, SEEDS, Exam, by_letters, exam_of, names_of_tasks, score
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.evaluation import choice_scores, wilson_interval
 from companion.gpt import GPTConfig, gpt2

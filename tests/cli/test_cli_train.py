@@ -14,7 +14,7 @@ from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
 from companion.cli import train
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._presets import PRESETS
 from companion.cli._training_report import (
     first_rise,

@@ -22,7 +22,7 @@ from support.wild_texts import wild_text
 
 import companion
 from companion.cli._learning import bits_of
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2

@@ -39,9 +39,9 @@ from companion.evaluation import bootstrap_interval, calibration, wilson_interva
 from companion.lora import save_adapter
 from companion.models.names import folder_of, lasting_name, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
-from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
-from companion.runtime.runs.run_folders import holds_only
 from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
 from companion.show import classes as pictures
@@ -145,7 +145,7 @@ def run(options: Options) -> None:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
         with measuring(output):
             draw(output, shares, truth[held_out], classes)
-            write_whole(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+            write_atomic(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     say(report)
     print(f"In {output}: the classifier, report.json, confusion.png, calibration.png.")
     print("To classify a text, here one that was held out:\n")

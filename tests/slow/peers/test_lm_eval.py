@@ -22,7 +22,7 @@ from support.weights import noisy
 from companion import load
 from companion.cli._benchmark_files import FORMATS, read_benchmark, read_number
 from companion.cli._exams import Exam, check_fit, exam_of, score
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
