@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._options import refuse
-from companion.cli._parsing import Positional, Range
+from companion.cli._parsing import Positional, Range, refuse
 from companion.cli._shared import PREPARED, said_of
 from companion.datasets import hold_out, load_text, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of

@@ -22,8 +22,7 @@ from torch.optim import Optimizer
 from companion import BUILDERS, load, village
 from companion.caching import SlidingCache
 from companion.cli import prepare
-from companion.cli._options import names_of, refuse
-from companion.cli._parsing import Range, Tables
+from companion.cli._parsing import Range, Tables, names_of, refuse
 from companion.cli._presets import pick_preset
 from companion.cli._settings import DRAWING, write_run_settings
 from companion.cli._shared import RUNS, VILLAGE, open_data
