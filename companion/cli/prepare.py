@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from companion import village
 from companion.cli._parsing import Positional, Range, refuse
-from companion.cli._shared import PREPARED, said_of
-from companion.datasets import hold_out, load_text, prepare, token_stream
+from companion.cli._shared import PREPARED, load_texts
+from companion.datasets import hold_out, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of
 from companion.runtime.data.large_texts import SAMPLE_BYTES, counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
@@ -140,9 +140,9 @@ def check_together(options: Options, files: list[str]) -> None:
 def read_texts(options: Options, skip: Callable | None) -> list[str]:
     """The documents of texts that fit into memory. ValueError where they are too short."""
     try:
-        documents = [document for name in options.text for document in load_text(name, skip=skip)]
+        documents = [document for name in options.text for document in load_texts("text", name, skip=skip)]
     except ValueError as error:
-        said = said_of("text", error).replace("choose to skip it", "leave it out with --skip")
+        said = str(error).replace("choose to skip it", "leave it out with --skip")
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     said = f"text={' '.join(options.text)} has"
     length = sum(map(len, documents))

@@ -207,7 +207,7 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
 
 @pytest.mark.gate
 def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys, monkeypatch):
-    monkeypatch.setattr(reports, "TOLD", 4)
+    monkeypatch.setattr(reports, "JUDGED", 4)
     assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
     shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
     out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])

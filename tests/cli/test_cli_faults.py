@@ -17,8 +17,7 @@ import pytest
 from support.cases import cases, texts
 from support.command_line import MINE, TINY, fails, said
 
-from companion.cli import train
-from companion.cli import main
+from companion.cli import main, train
 from companion.runtime.data.conversations import write_chats
 from companion.runtime.runs import resuming, sessions
 from companion.runtime.storage import checkpoints

@@ -13,8 +13,7 @@ from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
-from companion.cli import train
-from companion.cli import main
+from companion.cli import main, train
 from companion.cli._presets import PRESETS
 from companion.cli._training_report import (
     first_rise,

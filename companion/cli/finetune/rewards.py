@@ -191,7 +191,8 @@ def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> Non
     """Print what was measured before and after."""
     if n_pairs:
         shares = ", ".join(f"{row['chosen likelier']:.1%} {when}" for when, row in figures.items())
-        print(f"Of {n_pairs:,} pairs, the model finds the chosen text likelier than the rejected in {shares}.")
+        likelier = "the model finds the chosen text likelier than the rejected one"
+        print(f"Of {n_pairs:,} pairs, {likelier} in {shares}.")
     if n_stories:
         print(f"Measured on {n_stories:,} village stories, before and after:")
         for when, row in figures.items():
