@@ -6,7 +6,7 @@ import sys
 def main() -> int:
     """The status of the command line; Ctrl-C while it is read in is one line, too."""
     try:
-        from companion.cli._main import main as command_line
+        from companion.cli import main as command_line
 
         return command_line()
     except KeyboardInterrupt:

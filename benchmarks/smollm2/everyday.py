@@ -12,8 +12,7 @@ import json
 from dataclasses import replace
 
 from companion import load
-from companion.cli._benchmark_files import read_benchmark
-from companion.evaluation import choice_scores
+from companion.evaluation import Example, choice_scores
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "everyday.json"
@@ -39,8 +38,18 @@ def topic_of(item) -> str:
     return item.prompt.split(":")[0]
 
 
+def read_questions() -> list[Example]:
+    """The 200 questions, as chapter 13 reads them."""
+    items = []
+    for line in (DATA / "everyday.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        choices = tuple(" " + ending for ending in row["endings"])
+        items.append(Example(f"{row['activity_label']}: {row['ctx']}", choices, choices[row["label"]]))
+    return items
+
+
 def main():
-    _, items = read_benchmark(str(DATA / "everyday.jsonl"), n=200)
+    items = read_questions()
     rows = measure(load("smollm2", device="cpu"), items)
     lines = ",\n".join(json.dumps(row) for row in rows)
     LOG.parent.mkdir(exist_ok=True)

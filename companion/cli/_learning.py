@@ -1,5 +1,6 @@
-"""A model that has learned, saved before it is measured: what `course` and those of `finetune` share."""
+"""A model that has learned, saved before it is measured: what the commands of `finetune` share."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,18 +11,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from companion.cli._options import refuse
+from companion.cli._parsing import refuse
 from companion.cli._shared import RUNS
 from companion.datasets import encode_documents
 from companion.gpt import GPT
 from companion.lora import add_lora
 from companion.models import names as model_names
 from companion.runtime.data.prepared import Split, row_starts
-from companion.runtime.runs.run_folders import check_empty, holds_only
+from companion.runtime.files.atomic import write_atomic
+from companion.runtime.files.output_folders import check_output, holds_only
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.runs.validation import rows_at_once
 from companion.runtime.storage.checkpoints import holds_model
-from companion.training import evaluate, save_checkpoint
+from companion.training import evaluate
 
 LEARNED = {"config.json", "tokenizer.json", "model.safetensors", "report.json"}
 """The files of a model that has learned: what --overwrite may replace."""
@@ -36,14 +38,13 @@ def output_of(options: Any, kind: str, ours: Callable[[Path], bool] = holds_lear
     """--output, or a folder of its own with the data's name. Raises ValueError for one that is not ours."""
     name = "village" if options.data is None else Path(options.data).resolve().name.split(".")[0]
     output = options.output or RUNS / kind / name
-    check_empty("--output", output, ours, options.overwrite)
+    check_output("--output", output, ours, options.overwrite)
     return output
 
 
-def save_learned(output: Path, model, tokenizer, about: dict) -> None:
-    """Write a model that has learned, before it is measured; a report of one that was there goes first."""
-    (output / "report.json").unlink(missing_ok=True)
-    save_checkpoint(output, model, tokenizer, about)
+def save_report(output: Path, report: dict) -> None:
+    """Write what was measured of a model that is saved."""
+    write_atomic(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 def take_steps(
@@ -66,7 +67,7 @@ def take_all_steps(trainer: Any, steps: int) -> None:
 
 
 def bits_of(teller: Any, texts: list[str], about: str = "Predicting texts") -> float:
-    """A model's loss on texts of any length, each told from its start to its end; about: of the bar."""
+    """A model's loss on texts of any length; about: of the progress bar."""
     loss, _ = loss_on(teller.model, encode_documents(texts, teller.tokenizer), about)
     return loss.bits_per_byte
 
@@ -101,7 +102,8 @@ def counted_passes(model: nn.Module, about: str, total: int) -> Iterator[None]:
 
 @contextmanager
 def measuring(output: Path) -> Iterator[None]:
-    """While inside, Ctrl-C is told that the model is saved and lacks only its report."""
+    """While inside, Ctrl-C ends the command with a line: the model is saved and lacks only its report."""
+    (output / "report.json").unlink(missing_ok=True)  # of a model that was there
     try:
         yield
     except KeyboardInterrupt:

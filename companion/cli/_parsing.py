@@ -19,25 +19,28 @@ its docstring is its help:
 
 import argparse
 import ast
+import dataclasses
 import importlib
 import pkgutil
+import platform
 import re
 import tomllib
 import types
 import typing
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from companion.runtime.terminal import waiting
 
-TABLES = ("", "model", "training", "generation")
-"""The tables of a file of settings; "": the lines before the first one."""
+TABLES = ("model", "training", "generation")
+"""The tables of a file of settings, below the lines before the first one, which is called "" here."""
 OF_RUN = {"data", "init", "minutes", "judge"}
 """What stands before the first table."""
 BY_DATA = {"vocab_size"}
@@ -177,7 +180,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """What is said of a word that is almost one of those that are known."""
+    """A hint where a word is almost one of those that are known."""
     found = get_close_matches(word, known, 1)
     return f" (did you mean {found[0]}?)" if found else ""
 
@@ -238,79 +241,91 @@ def add_field(parser: Any, field: Field, both: bool = False) -> None:
     parser.add_argument(*names, **more)
 
 
-def describe(parser: Parser, docstring: str) -> None:
-    """Put what a docstring says above and below the options."""
-    said = sections_of(docstring)
-    parser.description = said[""]
-    parser.epilog = f"example: {said['Example'].strip()}" if "Example" in said else None
-
-
-def add_options(parser: argparse.ArgumentParser, module: str) -> None:
-    """Add the options of a command, and what its docstring says."""
-    _, node = find_class(module, "Options")
-    texts = texts_of(node)
+def add_options(parser: Parser, module: str) -> None:
+    """Add the options of a command."""
+    texts = texts_of(find_class(module, "Options")[1])
     fields = fields_of(module, "Options")
+    words = [parser.prog, "[options]"]
+    seen = set(fields) | BY_DATA
     for field in fields.values():
+        if field.mark(Positional):
+            words.append(field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else ""))
         if field.kind is not dict:
             add_field(parser, field)
             continue
-        seen = set(fields) | BY_DATA
         for name in field.marks:
-            there = fields_of(module, name)
             group = parser.add_argument_group(f"fields of {name}")
-            for key in there.keys() - seen:
-                there[key].help = texts.get(key, there[key].help)
-            for key in [key for key in there if key not in seen]:
-                add_field(group, there[key], both=True)
-            seen |= set(there)
-    words = [
-        field.name.upper() + (" ..." if typing.get_origin(field.kind) is list else "")
-        for field in fields.values()
-        if field.mark(Positional)
-    ]
-    parser.usage = " ".join([parser.prog, "[options]", *words])
-    describe(parser, ast.get_docstring(node))
+            for key, found in fields_of(module, name).items():
+                if key not in seen:
+                    add_field(group, dataclasses.replace(found, help=texts.get(key, found.help)), both=True)
+                seen.add(key)
+    parser.usage = " ".join(words)
+
+
+def docstring_of(module: str) -> str:
+    """The help of a command: of a folder, its own docstring, else that of its Options."""
+    if find_spec(module).submodule_search_locations:
+        return ast.get_docstring(tree_of(module))
+    return ast.get_docstring(find_class(module, "Options")[1])
 
 
 def summary_of(module: str) -> str:
-    """What a command does, in a line: of a folder, the first line of its docstring."""
-    text = ast.get_docstring(tree_of(module))
-    if find_spec(module).submodule_search_locations is None:
-        text = ast.get_docstring(find_class(module, "Options")[1])
-    line = text.splitlines()[0].rstrip(".")
+    """What a command does, in a line."""
+    line = docstring_of(module).splitlines()[0].rstrip(".")
     return line[0].lower() + line[1:]
 
 
-def commands_in(folder: Sequence[str]) -> list[str]:
-    """The names of the commands in a folder, whose other files begin with _."""
-    return sorted(found.name for found in pkgutil.iter_modules(folder) if found.name[0] != "_")
-
-
-def add_commands(parser: Parser, package: str, names: Sequence[str], argv: list[str]) -> None:
-    """Add the commands of a folder: with the options of the one that is asked for, or else all texts."""
-    asked = argv[0] if argv and argv[0] in names else None
-    if argv and not asked and argv[0][:1] != "-":
-        parser.error(f"no command is called {argv[0]!r}{suggestion(argv[0], names)}")
-    children = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+def list_commands(parser: Parser, module: str, names: Sequence[str], words: Sequence[str]) -> None:
+    """Print the help of a folder of commands, or raise ValueError where no command is named."""
+    if module == __package__:
+        versions = f"companion {metadata.version('companion')}, PyTorch {metadata.version('torch')}"
+        versions += f", Python {platform.python_version()}"
+        about = "show the installed versions and exit"
+        parser.add_argument("--version", action="version", version=versions, help=about)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in names:
-        module = f"{package}.{name}"
-        if asked is None:
-            children.add_parser(name, help=summary_of(module))
-            continue
-        child = children.add_parser(name)
-        if name == asked and (folder := find_spec(module).submodule_search_locations):
-            describe(child, ast.get_docstring(tree_of(module)))
-            add_commands(child, module, commands_in(folder), argv[1:])
-        elif name == asked:
-            add_options(child, module)
-            child.set_defaults(module=module, parser=child)
+        commands.add_parser(name, help=summary_of(f"{module}.{name}"))
+    parser.epilog = parser.epilog or f"{parser.prog} COMMAND --help describes its options."
+    parser.parse_args(words)
+
+
+def find_command(words: Sequence[str], names: Sequence[str]) -> tuple[str, Parser, list[str]]:
+    """Find the command that the words of a command line name.
+
+    Args:
+        words: The words after `companion`.
+        names: The commands; those in a folder are found there.
+
+    Returns:
+        The module of the command, its parser, and the words for it.
+    """
+    module, prog = __package__, "companion"
+    while folder := find_spec(module).submodule_search_locations:
+        if module != __package__:
+            names = sorted(found.name for found in pkgutil.iter_modules(folder) if found.name[0] != "_")
+        if not words or words[0].startswith("-"):
+            list_commands(parser_of(prog, module), module, names, words)
+        name, *words = words
+        if name not in names:
+            raise ValueError(f"no command is called {name!r}{suggestion(name, names)}; see {prog} --help")
+        module, prog = f"{module}.{name}", f"{prog} {name}"
+    parser = parser_of(prog, module)
+    add_options(parser, module)
+    return module, parser, list(words)
+
+
+def parser_of(prog: str, module: str) -> Parser:
+    """A parser with what a docstring says above and below the options."""
+    said = sections_of(docstring_of(module))
+    example = f"example: {said['Example'].strip()}" if "Example" in said else None
+    return Parser(prog=prog, description=said[""], epilog=example)
 
 
 # -- values --------------------------------------------------------------------------------------------------
 
 
 def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
-    """The words of a command line that stand for a file's settings. ValueError for what cannot be there."""
+    """The words of a command line that stand for these tables of a file of settings."""
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -320,11 +335,10 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
     settings = {"": {name: value for name, value in found.items() if not isinstance(value, dict)}}
     settings |= {name: value for name, value in found.items() if isinstance(value, dict)}
     for name in settings[""].keys() - OF_RUN:
-        there = f"belongs below [{'], ['.join(TABLES[1:])}] or nowhere"
-        raise ValueError(f"{path}: {name} has no place in the lines before the first table; it {there}")
+        raise ValueError(f"{path}: {name} belongs below [{'], ['.join(TABLES)}] or nowhere")
     for table, values in settings.items():
-        if table not in TABLES:
-            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES[1:])}]")
+        if table not in ("", *TABLES):
+            raise ValueError(f"{path}: no table is called [{table}]; there are [{'], ['.join(TABLES)}]")
         for name, value in values.items() if table in tables else ():
             flag = f"--{name.replace('_', '-')}"
             if isinstance(value, bool):
@@ -335,56 +349,60 @@ def words_of(path: Path, tables: tuple[str, ...]) -> Iterator[str]:
                 yield f"{flag}={value}"
 
 
-def parse(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was typed, and what the file of --config says, by the names of fields."""
-    args, unknown = parser.parse_known_args(argv)
-    given = vars(args)
-    asked = given.pop("parser", parser)
-    fields = fields_of(given["module"], "Options")
-    lists = [name for name, field in fields.items() if field.mark(Positional) and "list" in str(field.kind)]
-    if lists and not any(word.startswith("-") for word in unknown):  # words behind an option
-        given[lists[0]] = given.get(lists[0], []) + unknown
-    elif unknown:
-        like = suggestion(unknown[0], asked._option_string_actions)
-        asked.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
-    if path := given.get("config"):
-        words = words_of(path, fields["config"].mark(Tables).names)
-        alone = Parser(prog=asked.prog, parents=[asked], add_help=False, allow_abbrev=False)
-        for action in alone._actions:
-            action.required = False
-        try:
-            of_file, unknown = alone.parse_known_args(list(words))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-        if unknown:
-            name = unknown[0].partition("=")[0].strip("-").replace("-", "_")
-            raise ValueError(f"{path}: {name} is no setting; {asked.prog} --help lists them")
-        return given, vars(of_file)
-    return given, {}
+def parse(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
+    """What the words say, by the names of fields."""
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        like = suggestion(unknown[0].partition("=")[0], parser._option_string_actions)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{like}")
+    return vars(args)
 
 
-def options_of(package: str, names: Sequence[str], argv: list[str], about: str = "") -> tuple[Any, Any]:
+def options_of(words: Sequence[str], names: Sequence[str]) -> tuple[types.ModuleType, Any]:
     """The module of the command that the words name, imported, and its Options."""
-    parser = Parser(
-        prog="companion", description=about, epilog="companion COMMAND --help describes its options."
-    )
-    parser.add_argument("--version", action="store_true", help="show the installed versions and exit")
-    add_commands(parser, package, names, argv)
-    given = ChainMap(*parse(parser, argv))
-    module = given.pop("module")
-    own = fields_of(module, "Options")
-    options = {name: value for name, value in given.items() if name in own}
-    for field in own.values():
+    module, parser, words = find_command(words, names)
+    fields = fields_of(module, "Options")
+    given = ChainMap(parse(parser, words), {})
+    if path := given.get("config"):
+        try:
+            given.maps[1].update(parse(parser, list(words_of(path, fields["config"].mark(Tables).names))))
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if str(path) in said else f"{path}: {said}") from None
+    options = {name: value for name, value in given.items() if name in fields}
+    for field in fields.values():
         if field.kind is dict:
-            maps = [{name: x for name, x in one.items() if name not in own} for one in given.maps]
+            maps = [{name: x for name, x in one.items() if name not in fields} for one in given.maps]
             options[field.name] = ChainMap(*maps)
     imported = importlib.import_module(module)
     return imported, imported.Options(**options)
 
 
-def carry_out(package: str, names: Sequence[str], argv: list[str], about: str = "") -> None:
+def carry_out(words: Sequence[str], names: Sequence[str]) -> None:
     """Do what the words of a command line say."""
     with waiting("Loading"):
-        module, options = options_of(package, names, argv, about)
-    with waiting("Working"):
-        module.run(options)
+        module, options = options_of(words, names)
+    module.run(options)
+
+
+# -- options that were given ---------------------------------------------------------------------------------
+
+
+def take(options: Any, fields: dict) -> None:
+    """Fields stand in for the options that were not given."""
+    for name, value in fields.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+
+
+def names_of(config_class: type) -> set[str]:
+    """The fields of a config dataclass."""
+    return {field.name for field in dataclasses.fields(config_class)}
+
+
+def refuse(options: Any, names: Sequence[str], why: str) -> None:
+    """Raise ValueError for the first of these options that was given: it would be ignored."""
+    given = options if isinstance(options, Mapping) else vars(options)
+    for name in names:
+        if given.get(name) is not None and given[name] is not False:
+            raise ValueError(f"--{name.replace('_', '-')} {why}; leave it out")

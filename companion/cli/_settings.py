@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from companion.runtime.files.whole_files import write_whole
+from companion.cli._shared import VILLAGE
+from companion.runtime.data.prepared import prepared_source
+from companion.runtime.files.atomic import write_atomic
+from companion.runtime.models.devices import pick_device, pick_dtype
 
 CONFIG = "config.toml"
 DRAWING = {"prompt": "Once", "max_new_tokens": 250, "temperature": 0.8, "top_k": None, "top_p": None}
@@ -15,12 +18,12 @@ DRAWING |= {"seed": None}
 
 
 def write_settings(path: str | Path, tables: Mapping[str, Mapping], about: str = "") -> None:
-    """Write a file that read_settings reads; what is None is left out. about: comment for its beginning."""
+    """Write a file of settings; what is None is left out. about: comment for its beginning."""
     lines = [f"# {line}".rstrip() for line in about.splitlines()]
     for table, values in sorted(tables.items(), key=lambda pair: pair[0] != ""):
         lines += ["", f"[{table}]"] if table else []
         lines += [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
-    write_whole(path, "\n".join(lines) + "\n")
+    write_atomic(path, "\n".join(lines) + "\n")
 
 
 def _toml(value: Any) -> str:
@@ -51,17 +54,17 @@ def write_run_settings(plan: Any) -> None:
 
     The number format is written as it was found by timing here.
     """
-    from companion.runtime.models.devices import pick_device, pick_dtype
-
     dtype = pick_dtype(plan.train.dtype, pick_device(plan.train.device))
     model = {"architecture": plan.model.architecture} | _given(plan.model)
     train = dataclasses.asdict(plan.train) | {"dtype": str(dtype).removeprefix("torch.")}
     shape = {} if plan.origin else {name: value for name, value in model.items() if name != "vocab_size"}
+    data = None if plan.data == VILLAGE else plan.data.as_posix()
+    of_village = prepared_source(plan.data) == "village"  # whose stories begin with the usual prompt
     tables = {
-        "": {"data": plan.shown_data, "minutes": 0, "judge": plan.judge},
+        "": {"data": data, "minutes": 0, "judge": plan.options.judge or 0},
         "training": {name: value for name, value in train.items() if name not in shape}
         | {"optimizer": plan.optimizer},
-        "generation": DRAWING | plan.drawing,
+        "generation": DRAWING if of_village else DRAWING | {"prompt": ""},
     }
     if plan.origin:
         tables[""] = {"init": plan.origin["name"]} | tables[""]

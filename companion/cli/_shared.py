@@ -1,21 +1,28 @@
-"""What commands share: the model's options, their folders, and what is said of a folder that does not fit."""
+"""What commands share: the model's options, their folders, checks of a folder, and plain tables."""
 
 import re
 import sys
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from companion import village
 from companion.cli._parsing import Alias
+from companion.datasets import load_prepared, load_text
+from companion.instructions import chat_ids
 from companion.models.names import is_public
+from companion.runtime.data.prepared import begun_source, is_prepared
 from companion.runtime.storage.checkpoints import holds_model, read_config
 from companion.runtime.terminal import as_typed
+from companion.runtime.text.documents import CORPORA
 from companion.show.judged_text import Marks, marks_for
+from companion.tokenization import Tokenizer
 
-RUNS = Path("runs")  # where train writes unless told otherwise
+RUNS = Path("runs")  # where train writes by default
 PREPARED = RUNS / "data"  # where prepare does
-VILLAGE = PREPARED / "village"  # the text that train learns from unless told otherwise
+VILLAGE = PREPARED / "village"  # the text that train learns from by default
 SHIPPED = village.DATA / "models" / "village"  # the model that comes with the course
 ANSWERER = village.DATA / "models" / "answerer"  # what chapter 16 made of it
 
@@ -58,9 +65,6 @@ class HubOptions(ModelOptions):
 
 def open_data(data: Path) -> Any:
     """The Corpus in the folder that --data names. ValueError, with what makes it one, where it is none."""
-    from companion.datasets import load_prepared
-    from companion.runtime.data.prepared import begun_source, is_prepared
-
     if not is_prepared(data) and begun_source(data) is None:
         raise ValueError(f"--data={data} {unprepared(data)}")
     try:
@@ -74,17 +78,16 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def said_of(option: str, error: ValueError) -> str:
-    """What load_text found wrong with a text, said of the option that names it."""
-    return re.sub("^(name_or_path|folder)=", f"{option}=", str(error))
+def load_texts(option: str, name: str, **more) -> list[str]:
+    """The documents of a text; what is wrong with it is said of the option that names it."""
+    try:
+        return load_text(name, **more)
+    except ValueError as error:
+        raise ValueError(re.sub("^(name_or_path|folder)=", f"{option}=", str(error))) from None
 
 
 def unprepared(data: Path) -> str:
-    """What a --data is that is no prepared text, and the command that prepares one."""
-    from companion.runtime.data.prepared import is_prepared
-    from companion.runtime.storage.checkpoints import holds_model
-    from companion.runtime.text.documents import CORPORA
-
+    """Why a --data is no prepared text, and the command that prepares one."""
     prepare = as_typed("companion", "prepare", data)
     if data.is_file():
         return f"is a file, not a folder of prepared text; prepare it first: {prepare}"
@@ -102,8 +105,6 @@ def unprepared(data: Path) -> str:
 
 def check_answers(name: Path, teller) -> None:
     """ValueError, with what teaches it, for a model whose tokenizer has no chat tokens and no template."""
-    from companion.instructions import chat_ids
-
     if teller.tokenizer.template is None:
         how = as_typed("companion", "finetune", "instructions", "--data", "village")
         raise ValueError(f"--model={name} was not taught to answer; teach it first: {how}")
@@ -127,8 +128,6 @@ def tells_of_the_village(model: Path, tokenizer: Any) -> bool:
     source = source_of(model)
     if isinstance(source, str) and source:
         return source == "village"
-    from companion.tokenization import Tokenizer
-
     of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json").vocab
     return all(tokenizer.vocab.get(i) == token for i, token in of_village.items())
 
@@ -137,3 +136,32 @@ def marks_of(choice: str, model: Path, tokenizer: Any) -> Marks | None:
     """How to mark what a model tells, as --marks asks; None for another model than one of the village."""
     marks = marks_for(choice, "off", sys.stdout.encoding)
     return marks if marks and tells_of_the_village(model, tokenizer) else None
+
+
+def table(
+    rows: Sequence[Sequence[str]], heads: Sequence[str] = (), right: Sequence[int] = (), width: int = 0
+) -> list[str]:
+    """The lines of a table.
+
+    Args:
+        rows: The cells of each row.
+        heads: Those above all rows.
+        right: Numbers of the columns whose cells stand at the right, as numbers do.
+        width: Of the terminal. Text in the last column that is too long for it goes on below; 0: never.
+    """
+    rows = [row for row in (heads, *rows) if row]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    begin = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    lines = []
+    for row in rows:
+        cells = []
+        for i, (cell, n) in enumerate(zip(row, widths, strict=True)):
+            cells.append(f"{cell:>{n}}" if i in right else f"{cell:{n}}")
+        last = cells.pop().rstrip()
+        parts = [last]
+        if width:
+            room = max(20, width - begin)
+            parts = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False) or [""]
+        lines.append("  ".join([*cells, parts[0]]).rstrip())
+        lines += [" " * begin + part for part in parts[1:]]
+    return lines

@@ -1,48 +1,53 @@
-"""What a training says of itself: a line at each evaluation, and at its end what its figures mean."""
+"""What a training prints: a line at each evaluation, and at its end what its figures mean."""
 
 import math
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
+
+from companion.caching import SlidingCache
 from companion.cli._settings import CONFIG, DRAWING, write_run_settings
+from companion.generation import LanguageModel
 from companion.runtime.data.prepared import Split, longest_row
 from companion.runtime.runs.resuming import BEST, read_log
 from companion.runtime.runs.sessions import lowest_row, rises
 from companion.runtime.terminal import waiting
-from companion.show import judged_text
+from companion.show import judged_text, plots
 from companion.show.judged_text import Marks
 from companion.village.measures import gap_left, reference_lines, village_scores
 
 PROMPT = DRAWING["prompt"]
 USUAL = 256  # tokens of the rows in most presets
-TOLD = 40  # stories that are judged at a training's end
-SAMPLE = 200  # the most tokens of the sample that is told at each evaluation
+JUDGED = 40  # stories that are judged at a training's end
+SAMPLE = 200  # most tokens of the sample at each evaluation
 SHOWN = 160  # letters of that sample that are shown
-STORY = 250  # the most tokens of the story that is shown at a training's end
+STORY = 250  # most tokens of the story at a training's end
 
 
 class Reporter:
     """Called at each evaluation: print the losses and a sample, judge stories, write the settings.
 
     The last evaluation prints no sample, because the report at the end of the run shows a longer one.
-    tell: from the model to what tells with it. plan: a TrainPlan.
+
+    Args:
+        corpus: The prepared text.
+        plan: A TrainPlan.
     """
 
-    def __init__(self, tell: Callable, corpus: Any, plan: Any):
-        self.tell, self.plan = tell, plan
+    def __init__(self, corpus: Any, plan: Any):
+        self.corpus, self.plan = corpus, plan
         self.is_village = corpus.meta.get("source") == "village"
 
     def __call__(self, model: Any, row: dict) -> dict:
-        from tqdm.auto import tqdm
-
         write_run_settings(self.plan)
-        teller, prompt = self.tell(model), PROMPT if self.is_village else ""
+        teller = LanguageModel(model, self.corpus.tokenizer, SlidingCache)
+        prompt = PROMPT if self.is_village else ""
         sample = teller.tell(prompt, max_new_tokens=SAMPLE, temperature=0.8, seed=row["step"])
         more = {"sample": sample}
-        if self.plan.judge and self.is_village:
-            more |= village_scores(teller, self.plan.judge, seed=row["step"])
+        if self.plan.options.judge and self.is_village:
+            more |= village_scores(teller, self.plan.options.judge, seed=row["step"])
         perplexity = math.exp(row["val"]) if row["val"] < 709 else math.inf
         tqdm.write(
             f"step {row['step']:>6}  loss: training {row['train']:.3f}, held-out {row['val']:.3f}"
@@ -91,8 +96,10 @@ def multiplications(c: Any, length: int) -> int:
 
 
 def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], marks: Marks | None) -> None:
-    """What a run came to: a sample, the loss, and what that loss means. teller: of that model."""
+    """Draw the curve; print a sample, the loss, and what that loss means."""
     is_village, last = corpus.meta.get("source") == "village", history[-1]
+    lines = reference_lines() if is_village else {}
+    plots.save(folder / "loss.png", plots.loss_curve, history, lines, True)
     sample = teller.tell(PROMPT if is_village else "", seed=1, max_new_tokens=STORY)
     if is_village:
         print("\nA story by your model:\n")
@@ -109,16 +116,15 @@ def print_results(teller: Any, folder: Path, corpus: Any, history: list[dict], m
     )
     print(f"Loss: {last['bits_per_byte']:.3f} bits per byte on held-out text, which it was not trained on.")
     if is_village:
-        lines = reference_lines()
         gap = gap_left(last["bits_per_byte"], lines)
         print(
             f"The floor is {lines['floor']:.3f}, and no model can do better. A perfect model that forgets"
             f" earlier sentences reaches {lines['forgetful reader']:.3f}. {gap:.0%} of that gap is left."
         )
         print(gap_means(gap))
-        with waiting(f"Judging {TOLD} stories"):
-            scores = village_scores(teller, TOLD, seed=1)
-        print(scores_line(scores, TOLD))
+        with waiting(f"Judging {JUDGED} stories"):
+            scores = village_scores(teller, JUDGED, seed=1)
+        print(scores_line(scores, JUDGED))
     else:
         print(bytes_mean(last["bits_per_byte"]))
         print(minutes_give(history, corpus.train.n_bytes))

@@ -3,7 +3,6 @@
 import errno
 import os
 import socket
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,33 +55,18 @@ class Options:
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class AppPlan:
-    """What the app offers, and the address that it listens at."""
-
-    host: str
-    port: int
-    offer: Offer
-
-
-def make_plan(args: Options, held: ExitStack) -> AppPlan:
     if find_spec("streamlit") is None:
         raise ImportError("the app needs streamlit: pip install -e '.[serve]'")
-    pick_device(args.device)
-    folders = args.models or [folder for folder in FOLDERS if folder.is_dir()]
-    models = find_offered(folders, args.model)
+    pick_device(options.device)
+    folders = options.models or [folder for folder in FOLDERS if folder.is_dir()]
+    models = find_offered(folders, options.model)
     if not models:
         named = ", ".join(map(str, folders))
         raise ValueError(f"--models={named} has no model in it; train one, or name another folder")
-    check_free(args.host, args.port)
-    devices = [args.device, *(kind for kind in ("cpu", "cuda", "mps") if kind != args.device and there(kind))]
-    looked_in = tuple(os.path.abspath(folder) for folder in (args.models or FOLDERS))
-    return AppPlan(args.host, args.port, Offer(models, devices, looked_in))
+    check_free(options.host, options.port)
+    others = [kind for kind in ("cpu", "cuda", "mps") if kind != options.device and there(kind)]
+    looked_in = tuple(os.path.abspath(folder) for folder in (options.models or FOLDERS))
+    serve(options, Offer(models, [options.device, *others], looked_in))
 
 
 def there(kind: str) -> bool:
@@ -107,24 +91,20 @@ def check_free(host: str, port: int) -> None:
         raise ValueError(f"--host={host} --port={port} {why}") from None
 
 
-def do(plan: AppPlan) -> None:
+def serve(options: Options, offer: Offer) -> None:
     """Serve until Ctrl-C."""
     from streamlit.web.cli import main
 
     import companion.serve.app
     from companion.show.plots import BLUE, SKY
 
-    settings = SETTINGS | {"server.address": plan.host, "server.port": str(plan.port)}
+    settings = SETTINGS | {"server.address": options.host, "server.port": str(options.port)}
     settings |= {"theme.light.primaryColor": BLUE, "theme.dark.primaryColor": SKY}
-    options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    words = [word for name, value in settings.items() for word in (f"--{name}", value)]
     script = Path(companion.serve.app.__file__).with_name("main.py")
-    place = f"http://{in_url(plan.host)}:{plan.port}"
+    place = f"http://{in_url(options.host)}:{options.port}"
     print(
-        f"Open {place} in a browser. The app offers {len(plan.offer.models)} models. Ctrl-C ends it.",
+        f"Open {place} in a browser. The app offers {len(offer.models)} models. Ctrl-C ends it.",
         flush=True,
     )
-    main(["run", str(script), *options, "--", plan.offer.to_json()], standalone_mode=False)
-
-
-def report(plan: AppPlan, result: None) -> None:
-    pass
+    main(["run", str(script), *words, "--", offer.to_json()], standalone_mode=False)

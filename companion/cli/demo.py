@@ -2,14 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from companion import load
-from companion.cli._options import refuse
-from companion.cli._parsing import MayBeEmpty, Positional, Range
+from companion.cli._parsing import MayBeEmpty, Positional, Range, refuse
 from companion.cli._shared import ModelOptions
 from companion.show.demo import PARTS, TEXT, Subject, drawable_signs
 
@@ -39,41 +36,20 @@ class Options(ModelOptions):
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class DemoPlan:
-    """A part of the model to show at work on a sentence."""
-
-    show: Callable[[Subject], Iterator[str]]  # draws the part, line by line
-    subject: Subject
-
-
-def make_plan(args: Options, held: ExitStack) -> DemoPlan:
-    if args.part != "attention":
-        refuse(args, ["layer", "head"], "works with attention only")
-    text = " ".join(args.text) if args.text else TEXT
+    if options.part != "attention":
+        refuse(options, ["layer", "head"], "works with attention only")
+    text = " ".join(options.text) if options.text else TEXT
     if not text.strip():
         raise ValueError("TEXT is empty; type a few words, or nothing at all for a sentence of the village")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError("TEXT holds bytes that are no UTF-8; type it again")
-    teller = load(args.model, device=args.device)
+    teller = load(options.model, device=options.device)
     try:
         tokens = teller.encode(text)
     except ValueError as error:
         raise ValueError(f"TEXT: {error}".replace("TEXT: prompt has", "TEXT has")) from None
     width = shutil.get_terminal_size().columns
     signs = drawable_signs(sys.stdout.encoding)
-    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, args.layer, args.head)
-    return DemoPlan(PARTS[args.part], subject)
-
-
-def do(plan: DemoPlan) -> list[str]:
-    return list(plan.show(plan.subject))
-
-
-def report(plan: DemoPlan, lines: list[str]) -> None:
-    print("\n".join(lines))
+    subject = Subject(teller.model, teller.tokenizer, text, tokens, width, signs, options.layer, options.head)
+    for line in PARTS[options.part](subject):
+        print(line)

@@ -1,7 +1,6 @@
 """companion eval: how well a model predicts a text, tells stories and answers questions."""
 
 import tomllib
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,28 +9,41 @@ import numpy as np
 from tqdm import tqdm
 
 from companion import load, village
-from companion.cli._exams import KINDS, Exam, check_fit, exam_of, lines_of, names_of_tasks, score
 from companion.cli._learning import loss_on
-from companion.cli._options import refuse
-from companion.cli._parsing import Range
+from companion.cli._parsing import Range, refuse
 from companion.cli._settings import CONFIG
-from companion.cli._shared import ModelOptions, data_of, open_data
-from companion.cli._tables import table
+from companion.cli._shared import ModelOptions, data_of, open_data, table
 from companion.datasets import encode_documents
+from companion.evaluation import Example, multiple_choice, wilson_interval
 from companion.generation import LanguageModel
 from companion.models.names import same_tokenizer
 from companion.runtime.data.prepared import Split, prepared_meta
-from companion.runtime.generation.sampling_arguments import check_sampling, seeded
+from companion.runtime.generation.sampling_arguments import continued
 from companion.runtime.runs.resuming import BEST
 from companion.runtime.runs.sessions import Loss
 from companion.runtime.terminal import waiting
 from companion.tokenization import Tokenizer
 from companion.training import perplexity
 from companion.village.measures import gap_left, reference_lines, village_scores
+from companion.village.tasks import QUESTIONS, questions
 
-EXAMPLES = 200
-TEMPERATURE = 0.8
 OF_STORIES = "concerns the judged stories; ask for some with --stories"
+KINDS = {kind.replace(" ", "-"): kind for kind in QUESTIONS}
+"""The village's kinds of questions, by the names that --tasks takes."""
+SEEDS = 10**12 + 1
+"""The seeds of the questions begin here, past those of `companion prepare`: no model was trained on them."""
+MEASURES = {
+    "ended": "stories that came to an end; only these are judged below",
+    "grammar": "sentences that are sentences of the village",
+    "consistent": "stories without a contradiction",
+    "flawless": "stories without any fault",
+    "whole": "stories without any fault that end as a story should",
+    "memory": "words that follow from the story so far, and are right",
+    "recalls": "number of such words in a story, on average",
+    "words": "number of words in a story, on average",
+    "distinct": "stories that are unlike all earlier ones",
+}
+"""What the judge measures of stories, in the order of `village_scores`."""
 
 
 @dataclass(kw_only=True)
@@ -48,12 +60,10 @@ class Options(ModelOptions):
         temperature: Temperature of the judged stories. Default: 0.8.
         seed: Seed of the judged stories and of the tasks.
         tasks: Tasks to measure, separated by commas. With it, only the tasks are measured. Add --data,
-            --split or --stories to measure loss and stories too. Questions about stories of the village:
-            who-has,
-            where-is-the-thing, where-is-somebody, how-many, who-is, who-broke, who-hid, or village for all of
-            these. Files of public benchmarks: hellaswag, arc, mmlu, gsm8k, lambada, such as arc.jsonl, or
-            arc:mine.parquet to say which benchmark it is.
-        examples: Number of questions in each task; of a file, the first ones. Default: 200.
+            --split or --stories to measure loss and stories too. They are questions about stories of the
+            village: who-has, where-is-the-thing, where-is-somebody, how-many, who-is, who-broke, who-hid, or
+            village for all of these.
+        examples: Number of questions in each task. Default: 200.
         shots: Number of answered questions that stand before each question as examples. Default: 0.
 
     Example:
@@ -63,181 +73,170 @@ class Options(ModelOptions):
     data: Path | None = None
     split: Literal["train", "val", "test"] | None = None
     stories: Annotated[int | None, Range(0, 1_000_000)] = None
-    temperature: float | None = None
-    seed: int = 1
+    temperature: Annotated[float | None, Range(0, 100)] = None
+    seed: Annotated[int, Range(0, 10**12)] = 1
     tasks: str | None = None
     examples: Annotated[int | None, Range(1, 1_000_000)] = None
     shots: Annotated[int | None, Range(0, 99)] = None
 
 
-def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
 @dataclass
-class TextPlan:
-    """A text to predict, and stories to judge."""
+class Text:
+    """A text to predict."""
 
     split: Split
-    name: str  # of the split: train, val or test
-    limits: str | None  # the village's split whose reference lines apply; None where none do
-    note: str | None  # a line that says which text this is; None where that is plain
-    judged: int  # how many stories the model tells and the judge reads
-    seed: int
-    temperature: float
+    is_village: bool
+    has_lines: bool  # whether the village's reference lines apply to it
+    title: str
 
 
-@dataclass
-class EvaluatePlan:
-    """What to measure of a model."""
-
-    teller: LanguageModel
-    text: TextPlan | None  # None with tasks alone
-    exams: list[Exam]
-
-
-@dataclass
-class TextResult:
-    """What was measured on a text."""
-
-    pieces: int | None  # tokens of the longest piece, where a document was too long to be read at once
-    loss: Loss
-    lines: dict[str, float]  # the reference lines in bits per byte, by name; empty where none apply
-    scores: dict[str, float]  # the marks of the judged stories; empty where none were judged
-
-
-@dataclass
-class EvaluateResult:
-    """What was measured."""
-
-    text: TextResult | None
-    right: list[int]  # for each exam, how many questions the model got right
-
-
-def make_plan(args: Options, held: ExitStack) -> EvaluatePlan:
-    check_sampling(TEMPERATURE if args.temperature is None else args.temperature)
-    seeded(args.seed)
-    if args.data is not None and args.split == "test":
+def run(options: Options) -> None:
+    if options.data is not None and options.split == "test":
         raise ValueError("--split=test is the shipped village's; a prepared folder has train and val")
-    if args.tasks is None:
-        refuse(args, ["examples", "shots"], "works with --tasks only")
-    names = [] if args.tasks is None else names_of_tasks(args.tasks)
-    with_text = not names or any(getattr(args, name) is not None for name in ("data", "split", "stories"))
-    if not with_text or args.stories == 0:
-        refuse(args, ["temperature"], OF_STORIES)
-    how = args.examples or EXAMPLES, args.shots or 0, args.seed
-    exams = {name: exam_of(name, *how) for name in names if name not in KINDS}  # files before the model
-    teller = load(args.model, device=args.device)
-    text = plan_text(args, teller) if with_text else None
-    exams |= {name: exam_of(name, *how) for name in names if name in KINDS}
-    for exam in exams.values():
-        check_fit(teller, exam)
-    return EvaluatePlan(teller, text, [exams[name] for name in names])
+    if options.tasks is None:
+        refuse(options, ["examples", "shots"], "works with --tasks only")
+    names = [] if options.tasks is None else names_of_tasks(options.tasks)
+    about_text = [options.data, options.split, options.stories]
+    with_text = not names or any(value is not None for value in about_text)
+    if not with_text or options.stories == 0:
+        refuse(options, ["temperature"], OF_STORIES)
+    teller = load(options.model, device=options.device)
+    text = find_text(options, teller) if with_text else None
+    stories = stories_to_judge(options, teller, text) if text else 0
+    tasks = {name: examples_of(name, teller, options) for name in names}
+    if text:
+        measure_loss(teller, text, options.split or "val")
+    if stories:
+        measure_stories(teller, stories, options)
+    if text and tasks:
+        print("\nTasks\n")
+    if tasks:
+        measure_tasks(teller, tasks)
 
 
-def plan_text(args, teller: LanguageModel) -> TextPlan:
-    """The text to predict, and the stories to judge."""
-    told_in = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
-    name = args.split or "val"
-    data, note = (args.data, None) if args.data is not None else own_data(args)
-    if data is None:
-        split = encode_documents(village.load_split(name), teller.tokenizer)
-        is_village = True
-    else:
-        corpus = open_data(data)
-        split = getattr(corpus, name)
-        is_village = corpus.meta.get("source") == "village"
-        if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
-            raise ValueError(
-                f"--data={data} was prepared with another tokenizer than that of {args.model}, to"
-                " which its tokens are other words; name the data that it was trained on"
-            )
-    if not is_village:
-        for option, given in (("stories", args.stories or None), ("temperature", args.temperature)):
-            if given is not None:
-                rule = f"concerns the village's stories, and --data={data} holds another text; leave it out"
-                raise ValueError(f"--{option}={given} {rule}")
-    limits = is_village and (data is None or name == "val")
-    usual = 100 if same_tokenizer(told_in, teller.tokenizer) else 0
-    judged = 0 if not is_village else usual if args.stories is None else args.stories
-    if not judged:
-        refuse(args, ["temperature"], OF_STORIES)
-    temperature = TEMPERATURE if args.temperature is None else args.temperature
-    return TextPlan(split, name, name if limits else None, note, judged, args.seed, temperature)
+# -- what can be wrong, found before any work begins --------------------
 
 
-def own_data(args) -> tuple[Path | None, str | None]:
-    """What to measure without --data: (None, for the village, or the folder of the model's own text; a note).
+def names_of_tasks(typed: str) -> list[str]:
+    """The names between commas, each once, `village` as those of all its kinds."""
+    names = []
+    for name in filter(None, map(str.strip, typed.split(","))):
+        if name not in KINDS and name != "village":
+            rule = f"name some of {', '.join(KINDS)}, or village for all; lm_eval has public benchmarks"
+            raise ValueError(f"--tasks={name} is no task: {rule}")
+        names += KINDS if name == "village" else [name]
+    if not names:
+        raise ValueError(f"--tasks={typed!r} names no task; try who-has, or village")
+    return list(dict.fromkeys(names))
 
-    The note says which text it is; None for a model of the village, or of an unknown text.
+
+def examples_of(name: str, teller: LanguageModel, options: Options) -> list[Example]:
+    """Questions of a kind, each about another new story, after as many answered ones as --shots says.
+
+    Raises:
+        ValueError: For a question that is too long for the model, or has letters that it lacks.
     """
-    source, folder = text_of(args.model)
+    n = options.examples or 200
+    shots = options.shots or 0
+    drawn = questions(n + shots, SEEDS + options.seed, [KINDS[name]])
+    answered = [f"{asked.prompt}{asked.answer}{asked.rest}\n\n" for asked in drawn]
+    examples = []
+    for i, asked in enumerate(drawn[:n]):
+        prompt = "".join(answered[i + 1 : i + 1 + shots]) + asked.prompt
+        examples.append(Example(prompt, asked.choices, asked.answer))
+        try:
+            for choice in asked.choices:
+                continued(teller, prompt, choice)
+        except ValueError as error:
+            raise ValueError(f"{name}, question {i + 1}: {error}") from None
+    return examples
+
+
+def find_text(options: Options, teller: LanguageModel) -> Text:
+    """The text of --data, of the model's training, or the village's."""
+    name = options.split or "val"
+    folder, title = options.data, f"Loss on the prepared text, split {name}"
+    if folder is None:
+        folder, title = own_data(options)
+    if folder is None:
+        split = encode_documents(village.load_split(name), teller.tokenizer)
+        return Text(split, True, True, title or f"Loss on the village, split {name}")
+    corpus = open_data(folder)
+    if not same_tokenizer(corpus.tokenizer, teller.tokenizer):
+        raise ValueError(
+            f"--data={folder} was prepared with another tokenizer than that of {options.model}, to which its"
+            " tokens are other words; name the data that it was trained on"
+        )
+    is_village = corpus.meta.get("source") == "village"
+    has_lines = is_village and name == "val"
+    if has_lines:
+        title = f"Loss on the village, split {name}"
+    if not is_village:
+        rule = f"concerns the village's stories, and --data={folder} holds another text"
+        refuse(options, ["temperature", *(["stories"] if options.stories else [])], rule)
+    return Text(getattr(corpus, name), is_village, has_lines, title)
+
+
+def own_data(options: Options) -> tuple[Path | None, str | None]:
+    """The folder of the text that a model was trained on, and a title.
+
+    None stands for the village, and for the usual title.
+    """
+    about = data_of(options.model)
+    source = about.get("source") if isinstance(about, dict) else None
     if source in (None, "", "village"):
         return None, None
-    of_village = args.split == "test" or args.stories is not None or args.temperature is not None
+    run = options.model.parent if options.model.name == BEST else options.model
+    try:
+        folder = Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
+    except (OSError, ValueError, KeyError, TypeError):  # its settings name none, or are damaged
+        folder = None
+    if folder and prepared_meta(folder) != about:
+        folder = None
+    of_village = options.split == "test" or options.stories is not None or options.temperature is not None
     if folder and not of_village:
-        part = "it was trained on" if args.split == "train" else "was held out"
+        part = "it was trained on" if options.split == "train" else "was held out"
         return folder, f"Loss on the model's own text, {source}, the part that {part} ({folder})"
     how = f"--data {folder}" if folder else "--data and its prepared folder"
     rest = f"The model was trained on {source}. To measure it on that text, add {how}."
     return None, f"Loss on the village's stories. {rest}"
 
 
-def text_of(model: Path) -> tuple[str | None, Path | None]:
-    """(where the text is from that a run was trained on, its prepared folder), None for what is not known."""
-    about = data_of(model)
-    if not isinstance(about, dict):
-        return None, None
-    named = data_named(model.parent if model.name == BEST else model)
-    return about.get("source"), named if named and prepared_meta(named) == about else None
+def stories_to_judge(options: Options, teller: LanguageModel, text: Text) -> int:
+    """How many stories the model tells and the judge reads."""
+    stories = options.stories
+    if stories is None:
+        of_village = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
+        stories = 100 if same_tokenizer(of_village, teller.tokenizer) else 0
+    if not text.is_village:
+        return 0
+    if not stories:
+        refuse(options, ["temperature"], OF_STORIES)
+    return stories
 
 
-def data_named(run: Path) -> Path | None:
-    """The folder of data that a run's settings name; None where they name none, or are damaged."""
-    try:
-        return Path(tomllib.loads((run / CONFIG).read_text("utf-8"))["data"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+# -- the work, and what came of it --------------------
 
 
-def do(plan: EvaluatePlan) -> EvaluateResult:
-    text = measure_text(plan.teller, plan.text) if plan.text else None
-    exams = tqdm(plan.exams, unit="task", leave=False, disable=None if plan.exams else True)
-    right = [score(plan.teller, exam) for exam in exams]
-    return EvaluateResult(text, right)
-
-
-def measure_text(teller: LanguageModel, text: TextPlan) -> TextResult:
-    """Measure the loss on the text, with the lines to hold it against, and judge the stories."""
+def measure_loss(teller: LanguageModel, text: Text, name: str) -> None:
+    """Predict the text, and print the loss with the lines to compare it with."""
     loss, length = loss_on(teller.model, text.split, "Predicting the text")
-    scores = {}
-    if text.judged:
-        with waiting(f"Telling {text.judged:,} stories"):
-            scores = village_scores(teller, text.judged, text.seed, text.temperature)
-    lines = reference_lines(text.limits) if text.limits else {}
-    longest = int(np.diff(text.split.starts).max())
-    return TextResult(length if longest > length else None, loss, lines, scores)
-
-
-def report(plan: EvaluatePlan, result: EvaluateResult) -> None:
-    if plan.text and result.text:
-        report_text(plan.text, result.text, plan.teller.model.config.context_length)
-    if plan.exams:
-        if plan.text:
-            print("\nTasks\n")
-        print("\n".join(lines_of(plan.exams, result.right)))
-
-
-def report_text(text: TextPlan, result: TextResult, context_length: int) -> None:
-    loss = result.loss
-    print(text.note or f"Loss on the {'village' if text.limits else 'prepared text'}, split {text.name}")
-    if result.pieces is not None and result.pieces < context_length:
-        pieces = f"The text was read in pieces of at most {result.pieces:,} tokens."
+    print(text.title)
+    context_length = teller.model.config.context_length
+    if length < min(context_length, int(np.diff(text.split.starts).max())):
+        pieces = f"The text was read in pieces of at most {length:,} tokens."
         print(f"{pieces} The model's whole context, {context_length:,} tokens, takes too much memory.")
+    lines = reference_lines(name) if text.has_lines else {}
+    print()
+    print("\n".join(table(rows_of(loss, lines), right=[1])))
+    if lines and gap_left(loss.bits_per_byte, lines) > 1:
+        print("\nThe model needs more than the forgetful baseline, because it has not learned such stories.")
+
+
+def rows_of(loss: Loss, lines: dict[str, float]) -> list[tuple[str, str, str]]:
+    """The rows of the table of a loss."""
     rows = [("bits per byte", f"{loss.bits_per_byte:.4f}", "what the model needs to predict a byte")]
-    if lines := result.lines:
+    if lines:
         gap = gap_left(loss.bits_per_byte, lines)
         forgetful = "a perfect model that forgets earlier sentences"
         rows += [
@@ -248,32 +247,32 @@ def report_text(text: TextPlan, result: TextResult, context_length: int) -> None
             rows.append(("  gap left", f"{gap:.1%}", "of the way from the forgetful baseline to the floor"))
     rows.append(("nats per token", f"{loss.nats_per_token:.4f}", "the same loss for a token, as in training"))
     rows.append(("perplexity", f"{perplexity(loss.nats_per_token):.2f}", "e to the power of nats per token"))
-    print()
+    return rows
+
+
+def measure_stories(teller: LanguageModel, n: int, options: Options) -> None:
+    """Let the model tell stories, and print what the village's judge says of them."""
+    temperature = 0.8 if options.temperature is None else options.temperature
+    with waiting(f"Telling {n:,} stories"):
+        scores = village_scores(teller, n, options.seed, temperature)
+    print(f"\n{n:,} stories that the model told, checked by the village's judge\n")
+    rows = []
+    for name, value in scores.items():
+        shown = f"{value:.1f}" if name in ("recalls", "words") else f"{value:.1%}"
+        rows.append((name, shown, MEASURES[name]))
     print("\n".join(table(rows, right=[1])))
-    if lines and gap > 1:
-        print("\nThe model needs more than the forgetful baseline, because it has not learned such stories.")
-    if result.scores:
-        print(f"\n{text.judged:,} stories that the model told, checked by the village's judge\n")
-        rows = [(name, shown(name, value), MEASURES[name]) for name, value in result.scores.items()]
-        print("\n".join(table(rows, right=[1])))
-        if "grammar" not in result.scores:
-            print("None of the stories came to an end, so there is nothing to judge: train longer.")
+    if "grammar" not in scores:
+        print("None of the stories came to an end, so there is nothing to judge: train longer.")
 
 
-MEASURES = {
-    "ended": "stories that came to an end; only these are judged below",
-    "grammar": "sentences that are sentences of the village",
-    "consistent": "stories without a contradiction",
-    "flawless": "stories without any fault",
-    "whole": "stories without any fault that end as a story should",
-    "memory": "words that follow from the story so far, and are right",
-    "recalls": "number of such words in a story, on average",
-    "words": "number of words in a story, on average",
-    "distinct": "stories that are unlike all earlier ones",
-}
-"""What the judge measures of stories, in the order of `village_scores`."""
-
-
-def shown(name: str, value: float) -> str:
-    """A measure as the table shows it: a share in per cent, or a number."""
-    return f"{value:.1f}" if name in ("recalls", "words") else f"{value:.1%}"
+def measure_tasks(teller: LanguageModel, tasks: dict[str, list[Example]]) -> None:
+    """Ask, and print for each task the share right, its interval, and the share by chance."""
+    rows = []
+    for name, examples in tqdm(tasks.items(), unit="task", leave=False, disable=None):
+        n = len(examples)
+        right = int(multiple_choice(teller, examples).sum())
+        low, high = wilson_interval(right, n)
+        chance = sum(1 / len(example.choices) for example in examples) / n
+        rows.append((name, f"{right / n:.3f}", f"{low:.3f} to {high:.3f}", f"{chance:.3f}", f"{n:,}"))
+    heads = ("task", "right", "95 % interval", "by chance", "questions")
+    print("\n".join(table(rows, heads, right=[1, 2, 3, 4])))

@@ -1,17 +1,13 @@
-"""companion info: the size and shape of a model, and how it was made."""
+"""companion info: the size, the shape and the training of a model."""
 
 import dataclasses
 import shutil
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 from companion import load
 from companion.cli._parsing import find_class, texts_of
-from companion.cli._shared import HubOptions
-from companion.cli._tables import flattened, table
+from companion.cli._shared import HubOptions, table
 from companion.experts import MixtureOfExperts
-from companion.generation import LanguageModel
 from companion.models.names import folder_of, provenance_of
 from companion.quantization import QuantizedLinear
 
@@ -20,37 +16,38 @@ from companion.quantization import QuantizedLinear
 class Options(HubOptions):
     """Show the size and shape of a model, and how it was trained.
 
-
     Example:
         companion info --model runs/village
     """
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class InfoPlan:
-    """The model to describe."""
-
-    name: str  # as --model named it
-    teller: LanguageModel
-    provenance: dict[str, Any]  # where the weights came from
-
-
-def make_plan(args: Options, held: ExitStack) -> InfoPlan:
-    folder = folder_of(args.model, args.revision)
-    provenance = provenance_of(args.model, folder)
+    folder = folder_of(options.model, options.revision)
+    provenance = provenance_of(options.model, folder)
     teller = load(folder, "cpu")
-    return InfoPlan(args.model.as_posix(), teller, provenance)
-
-
-def do(plan: InfoPlan) -> dict[str, Any]:
-    """The model's configuration."""
-    return dataclasses.asdict(plan.teller.model.config)
+    config = teller.model.config
+    total, active = number_of_weights(teller.model), number_of_active_weights(teller.model)
+    about = [
+        ("model", options.model.as_posix()),
+        ("architecture", config.architecture),
+        ("parameters", f"{total:,}"),
+        *([("active parameters per token", f"{active:,}")] if active < total else []),
+        ("tokens in the vocabulary", f"{teller.tokenizer.vocab_size:,}"),
+        ("tokens that it reads at once", f"{config.context_length:,}"),
+    ]
+    width = shutil.get_terminal_size((100, 24)).columns
+    print("\n".join(table(about, width=width)))
+    print("\nIts configuration\n")
+    meanings = texts_of(find_class("companion.cli.train", "Options")[1])
+    meanings["vocab_size"] = "Number of tokens in the vocabulary."
+    rows = []
+    for name, value in flattened(dataclasses.asdict(config)):
+        meaning = meanings.get(name, "").partition(" Default: ")[0].rstrip(".")
+        rows.append((name, value, meaning[:1].lower() + meaning[1:]))
+    print("\n".join(table(rows, ("setting", "value", "meaning"), right=[1], width=width)))
+    if provenance:
+        print("\nHow it was made\n")
+        print("\n".join(table(flattened(provenance), ("entry", "value"), width=width)))
 
 
 def number_of_weights(model) -> int:
@@ -69,32 +66,13 @@ def number_of_active_weights(model) -> int:
     return number_of_weights(model) - idle
 
 
-def report(plan: InfoPlan, config: dict[str, Any]) -> None:
-    model = plan.teller.model
-    width = shutil.get_terminal_size((100, 24)).columns
-    total, active = number_of_weights(model), number_of_active_weights(model)
-    about = [
-        ("model", plan.name),
-        ("architecture", model.config.architecture),
-        ("parameters", f"{total:,}"),
-        *([("active parameters per token", f"{active:,}")] if active < total else []),
-        ("tokens in the vocabulary", f"{plan.teller.tokenizer.vocab_size:,}"),
-        ("tokens that it reads at once", f"{model.config.context_length:,}"),
-    ]
-    print("\n".join(table(about, width=width)))
-    print("\nIts configuration\n")
-    rows = [(name, value, meaning_of(name)) for name, value in flattened(config)]
-    print("\n".join(table(rows, ("setting", "value", "meaning"), right=[1], width=width)))
-    if plan.provenance:
-        print("\nHow it was made\n")
-        rows = flattened(plan.provenance)
-        print("\n".join(table(rows, ("entry", "value"), width=width)))
-
-
-def meaning_of(field: str) -> str:
-    """What a field of a configuration means, without the default that the help of `train` adds."""
-    if field == "vocab_size":
-        return "number of tokens in the vocabulary"
-    _, node = find_class("companion.cli.train", "Options")
-    text = texts_of(node).get(field, "").partition(" Default: ")[0].rstrip(".")
-    return text[:1].lower() + text[1:]
+def flattened(entries: dict, before: str = "") -> list[tuple[str, str]]:
+    """Names and values of a dict as cells of a table; those of a dict inside as outer.inner."""
+    found = []
+    for name, value in entries.items():
+        if isinstance(value, dict):
+            found += flattened(value, f"{before}{name}.")
+        else:
+            shown = f"{value:,}" if type(value) is int and name != "seed" else str(value)
+            found.append((f"{before}{name}", shown))
+    return found

@@ -9,20 +9,19 @@ from typing import Annotated, Any
 from tqdm import tqdm
 
 from companion import village
-from companion.cli._options import refuse
-from companion.cli._parsing import Positional, Range
-from companion.cli._shared import PREPARED, said_of
-from companion.datasets import hold_out, load_text, prepare, token_stream
+from companion.cli._parsing import Positional, Range, refuse
+from companion.cli._shared import PREPARED, load_texts
+from companion.datasets import hold_out, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of
-from companion.runtime.data import shards
+from companion.runtime.data.large_texts import SAMPLE_BYTES, counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
 from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
 from companion.runtime.data.story_processes import Telling
 from companion.runtime.data.streams import Documents
 from companion.runtime.files.arguments import number
+from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
-from companion.runtime.files.whole_files import at_home
-from companion.runtime.runs.run_folders import check_ours, check_writable
+from companion.runtime.files.output_folders import check_unused, check_writable
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import source_of
 from companion.runtime.text.tiktoken_encodings import gpt2_tokens
@@ -59,7 +58,7 @@ class Options:
         column: Shards only: field or column that holds the text. Default: text.
         documents: Shards only: take this many documents from the beginning. Default: all.
         processes: Shards only: number of processes that tokenize (default: 1). If the command is stopped, run
-            it again, and it continues with the shards that are finished.
+            it again, and it continues with what is written.
 
     Example:
         companion prepare my_letters/
@@ -99,7 +98,7 @@ def run(options: Options) -> None:
         folder = folder or PREPARED / name_of(options.text[0], files[0])
         source, documents = open_shards(options, files, skip)
     else:
-        folder = folder or PREPARED / at_home(options.text[0]).resolve().stem
+        folder = folder or PREPARED / expand_user(options.text[0]).resolve().stem
         source, documents = source_of(options.text), read_texts(options, skip)
     tokenizer = find_tokenizer(options.tokenizer or "bpe")
     check_folder(folder, source, options.overwrite)
@@ -141,9 +140,9 @@ def check_together(options: Options, files: list[str]) -> None:
 def read_texts(options: Options, skip: Callable | None) -> list[str]:
     """The documents of texts that fit into memory. ValueError where they are too short."""
     try:
-        documents = [document for name in options.text for document in load_text(name, skip=skip)]
+        documents = [document for name in options.text for document in load_texts("text", name, skip=skip)]
     except ValueError as error:
-        said = said_of("text", error).replace("choose to skip it", "leave it out with --skip")
+        said = str(error).replace("choose to skip it", "leave it out with --skip")
         raise ValueError(said.replace("the corpora are", f"the corpora are {', '.join(HUB)},")) from None
     said = f"text={' '.join(options.text)} has"
     length = sum(map(len, documents))
@@ -183,7 +182,7 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
     """ValueError for a folder that holds something else, or the data of another text."""
     sources = prepared_source(folder), begun_source(folder)
     if sources == (None, None):
-        check_ours("--data", folder, FILES)
+        check_unused("--data", folder, FILES)
     for there in sources:
         if there not in (None, source) and not overwrite:
             remedy = "name another folder with --data, or add --overwrite"
@@ -219,20 +218,19 @@ def trained(options: Options, documents: Any) -> Tokenizer:
 
 
 def write_shards(options: Options, folder: Path, source: str, documents: Documents, tokenizer: Any) -> dict:
-    """Tokenize the documents of shards into numbered files; what meta.json says."""
-    tokenizer = tokenizer or trained(options, shards.sample_of(documents, shards.SAMPLE_BYTES))
+    """Tokenize the documents of shards; what meta.json says."""
+    tokenizer = tokenizer or trained(options, sample_of(documents, SAMPLE_BYTES))
     with tqdm(unit="B", unit_scale=True, desc="Tokenizing", leave=False, disable=None) as bar:
         try:
-            return shards.write_shards(
+            return write_large(
                 *(folder, documents, tokenizer, token_stream, Tokenizer.load),
                 source=source,
                 val_fraction=0.01 if options.val_fraction is None else options.val_fraction,
                 processes=options.processes or 1,
-                shard_bytes=shards.SHARD_BYTES,
-                on_shard=bar.update,
+                on_batch=bar.update,
             )
         except KeyboardInterrupt:
-            said = "stopped; the same command goes on with the shards that are whole"
+            said = "stopped; the same command goes on with what is written"
             raise KeyboardInterrupt(said) from None
 
 
@@ -241,9 +239,9 @@ def report(options: Options, folder: Path, meta: dict) -> None:
     for split in ("train", "val"):
         n = meta[split]
         print(f"{split:5} {n['n_documents']:>9,} documents {n['n_tokens']:>12,} tokens {n['n_bytes']:>12,} B")
-    if "shards" in meta:
-        why = f", left out: {shards.said(meta['left_out'])}" if meta["left_out"] else ""
-        print(f"{meta['n_read']:,} documents read{why}; shards: {meta['shards']:,}")
+    if "n_read" in meta:
+        why = f", left out: {counted(meta['left_out'])}" if meta["left_out"] else ""
+        print(f"{meta['n_read']:,} documents read{why}")
     print(f"Prepared in {folder}, {meta['vocab_size']:,} tokens in the vocabulary. Next:\n")
     preset = [] if options.text == ["village"] else ["--preset", "text"]
     if options.tokenizer not in (None, *OURS) and has_weights(options.tokenizer):

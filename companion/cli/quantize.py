@@ -1,17 +1,15 @@
 """companion quantize: a model with 8 or 4 bits a weight."""
 
 import math
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from companion import BUILDERS, load
 from companion.cli._learning import bits_of, counted_passes
 from companion.cli._parsing import Range
-from companion.cli._shared import OfModel, said_of
-from companion.datasets import load_text, pad_batch
-from companion.generation import LanguageModel
+from companion.cli._shared import OfModel, load_texts
+from companion.datasets import pad_batch
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
 from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
@@ -53,63 +51,45 @@ class Options(OfModel):
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class QuantizePlan:
-    """A model to quantize, and texts to calibrate and to measure with."""
-
-    teller: LanguageModel
-    bits: int
-    group: int | None  # weights that share a scale; None for a whole row
-    calibrate: bool
-    data: str  # the texts, as --data named them
-    origin: dict[str, Any]  # the original model's name and origin, for the provenance of the new one
-    calibration: list[list[int]]  # token ids of each text to calibrate with
-    measured: list[str]  # texts to measure with
-    before: int  # bytes of the weights that are quantized, in float32
-    output: Path
-
-
-@dataclass
-class Quantized:
-    """What was measured of a model before and after."""
-
-    bits_per_byte_before: float
-    bits_per_byte_after: float
-    size: int  # bytes of the quantized weights
-
-
-def make_plan(args: Options, held: ExitStack) -> QuantizePlan:
-    folder = folder_of(args.model)
+    folder = folder_of(options.model)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     check_floats("--model", folder)
-    if args.calibrate and config.architecture == "experts":
+    if options.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"
         raise ValueError(f"--calibrate: {rule}; leave it out")
-    group = args.group or (32 if args.bits == 4 else None)
-    quantize(build(config, meta=True), args.bits, group)  # what does not fit is said here
-    check_output("--output", args.output, is_quantized, args.overwrite)
+    group = options.group or (32 if options.bits == 4 else None)
+    quantize(build(config, meta=True), options.bits, group)  # raises for what does not fit
+    check_output("--output", options.output, is_quantized, options.overwrite)
     teller = load(folder, device="cpu")
-    calibration, measured = texts_of(args.data)
+    calibration, measured = texts_of(options.data)
     if sum(p.numel() for p in teller.model.parameters()) > LARGE:
         measured = measured[:FEW]
-    held.enter_context(claim(args.output))
-    return QuantizePlan(
-        teller=teller,
-        bits=args.bits,
-        group=group,
-        calibrate=args.calibrate,
-        data=args.data,
-        origin=origin_of(args.model, folder),
-        calibration=rows_of(teller, calibration),
-        measured=measured,
-        before=sum(p.numel() * p.element_size() for p in teller.model.parameters()),
-        output=args.output,
-    )
+    float_bytes = sum(p.numel() * p.element_size() for p in teller.model.parameters())
+
+    with claim(options.output):
+        before = bits_of(teller, measured, "Measuring the model as it is")
+        grams = None
+        if options.calibrate:
+            n_batches = math.ceil(len(calibration) / BATCH)
+            with counted_passes(teller.model, "Reading texts to calibrate with", n_batches):
+                grams = calibrate(teller.model, batches(teller, rows_of(teller, calibration)))
+        with waiting("Rounding the weights"):
+            quantize(teller.model, options.bits, group, grams)
+            calibrated = options.data if options.calibrate else None
+            about = {"init": origin_of(options.model, folder), "calibrated": calibrated}
+            save_quantized(options.output, teller.model, teller.tokenizer, about)
+            quantized = load(options.output, device="cpu")
+        after = bits_of(quantized, measured, "Measuring the quantized model")
+
+    scale = f"a scale for {group} weights" if group else "a scale for a row"
+    corrected = ", corrected" if options.calibrate else ""
+    print(f"{options.bits} bits a weight, {scale}{corrected}; before and after:")
+    int_bytes = (options.output / WEIGHTS).stat().st_size
+    print(f"  {float_bytes / 1e6:.2f} MB  {int_bytes / 1e6:.2f} MB")
+    kind = "village stories" if options.data == "village" else f"texts of {options.data}"
+    print(f"  {before:.4f}   {after:.4f} bits per byte, on {len(measured)} {kind}")
+    generate = as_typed("companion", "generate", "--model", options.output)
+    print(f"In {options.output}: the model. Next:\n\n  {generate}")
 
 
 def is_quantized(folder: Path) -> bool:
@@ -122,10 +102,7 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     """Texts to calibrate with, and others to measure with. ValueError for fewer than two."""
     if name == "village":
         return fresh_stories(TEXTS, 19), load_split("test")[:MEASURED]
-    try:
-        found = load_text(name)
-    except ValueError as error:
-        raise ValueError(said_of("--data", error)) from None
+    found = load_texts("--data", name)
     if len(found) < 2:
         found = [part for part in "".join(found).split("\n\n") if part.strip()]
     if len(found) < 2:
@@ -145,33 +122,3 @@ def batches(teller, rows: list[list[int]]):
     for i in range(0, len(rows), BATCH):
         tokens, real = pad_batch(rows[i : i + BATCH], teller.end)
         yield tokens[:, :-1], tokens[:, 1:].masked_fill(~real[:, 1:], -100)
-
-
-def do(plan: QuantizePlan) -> Quantized:
-    """Measure, quantize, write, load what was written, measure; return the figures."""
-    teller = plan.teller
-    before = bits_of(teller, plan.measured, "Measuring the model as it is")
-    grams = None
-    if plan.calibrate:
-        n_batches = math.ceil(len(plan.calibration) / BATCH)
-        with counted_passes(teller.model, "Reading texts to calibrate with", n_batches):
-            grams = calibrate(teller.model, batches(teller, plan.calibration))
-    with waiting("Rounding the weights"):
-        quantize(teller.model, plan.bits, plan.group, grams)
-        about = {"init": plan.origin, "calibrated": plan.data if plan.calibrate else None}
-        save_quantized(plan.output, teller.model, teller.tokenizer, about)
-        quantized = load(plan.output, device="cpu")
-    after = bits_of(quantized, plan.measured, "Measuring the quantized model")
-    return Quantized(before, after, (plan.output / WEIGHTS).stat().st_size)
-
-
-def report(plan: QuantizePlan, found: Quantized) -> None:
-    scale = f"a scale for {plan.group} weights" if plan.group else "a scale for a row"
-    corrected = ", corrected" if plan.calibrate else ""
-    print(f"{plan.bits} bits a weight, {scale}{corrected}; before and after:")
-    print(f"  {plan.before / 1e6:.2f} MB  {found.size / 1e6:.2f} MB")
-    figures = f"{found.bits_per_byte_before:.4f}   {found.bits_per_byte_after:.4f} bits per byte"
-    kind = "village stories" if plan.data == "village" else f"texts of {plan.data}"
-    print(f"  {figures}, on {len(plan.measured)} {kind}")
-    generate = as_typed("companion", "generate", "--model", plan.output)
-    print(f"In {plan.output}: the model. Next:\n\n  {generate}")

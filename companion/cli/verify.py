@@ -1,16 +1,13 @@
 """companion verify: a public model in our parts, against transformers."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from companion import load
 from companion.cli._parsing import Positional
-from companion.generation import LanguageModel, generate
-from companion.models import names as model_names
-from companion.models import verification
-from companion.models.verification import Finding
+from companion.generation import generate
+from companion.models import names, verification
 
 
 @dataclass(kw_only=True)
@@ -33,54 +30,28 @@ class Options:
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class VerifyPlan:
-    """A model to compare with what transformers makes of it."""
-
-    name: str  # the model, as the command line named it
-    teller: LanguageModel
-    ids: list[int]  # the prompt, cut so that both sides can continue it
-    ours: Path  # the folder that our parts read
-    theirs: Path  # the folder that transformers reads
-
-
-def make_plan(args: Options, held: ExitStack) -> VerifyPlan:
     verification.peer()
-    ours = model_names.folder_of(args.model, args.revision)
+    ours = names.folder_of(options.model, options.revision)
     teller = load(ours, device="cpu")
-    against = args.against or ours
-    if not model_names.is_public(against):
+    against = options.against or ours
+    if not names.is_public(against):
         rule = (
             "is no folder in Hugging Face's layout, as companion export hf writes it, no GGUF file"
             " and no model of the hub"
         )
         raise ValueError(f"transformers cannot read {against}: it {rule}; name one with --against")
-    theirs = model_names.folder_of(against)
+    theirs = names.folder_of(against)
     room = max(1, teller.model.config.context_length - verification.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
-    return VerifyPlan(args.model.as_posix(), teller, ids, ours, theirs)
-
-
-def do(plan: VerifyPlan) -> list[Finding]:
-    """The three findings."""
-    teller = plan.teller
-    found = [verification.hash_of_weights(plan.ours, plan.name)]
 
     def likeliest(rows, n: int):
         cache = teller.make_cache(teller.model.config, len(rows))
         return generate(teller.model, rows, n, temperature=0, cache=cache)
 
-    return [*found, *verification.compare(teller.model, plan.ids, likeliest, plan.theirs)]
-
-
-def report(plan: VerifyPlan, found: list[Finding]) -> None:
+    found = [verification.hash_of_weights(ours, options.model.as_posix())]
+    found += verification.compare(teller.model, ids, likeliest, theirs)
     for finding in found:
         print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
     wrong = sum(finding.right is False for finding in found)
     if wrong:
-        raise RuntimeError(f"{wrong} of {len(found)} differ, so {plan.name} is another model")
+        raise RuntimeError(f"{wrong} of {len(found)} differ, so {options.model} is another model")

@@ -8,8 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,117 +34,69 @@ def cleaned(text: str) -> str:
     return text.translate(SIGNS)
 
 
-PAUSE = 1.0  # seconds that work may take before a line says so
-
-
-class Waiting:
-    """A line on standard error that says what is being done, and for how many seconds.
-
-    It appears after a second, and only in a terminal. It goes at the end, or as soon as anything else is
-    printed, because that tells the reader enough.
-    """
-
-    now: "Waiting | None" = None
-
-    def __init__(self, about: str, stream: Any = None):
-        stream = sys.stderr if stream is None else stream
-        self.about, self.stream = about, getattr(stream, "stream", stream)  # not a Screen, which interrupts
-        self.shown, self.ended, self.begun = "", threading.Event(), time.monotonic()
-        self.thread = threading.Thread(target=self.show, daemon=True)
-
-    def show(self) -> None:
-        """Write the line anew twice a second, until the end."""
-        pause = PAUSE
-        with contextlib.suppress(OSError, ValueError):  # a terminal that was closed
-            while not self.ended.wait(pause):
-                self.shown = f"{self.about} ... {time.monotonic() - self.begun:.0f} s"
-                self.stream.write(f"\r{self.shown}")
-                self.stream.flush()
-                pause = 0.5
-
-    def end(self) -> None:
-        """Remove the line; a second call does nothing."""
-        if self.ended.is_set():
-            return
-        self.ended.set()
-        self.thread.join()
-        if self.shown:
-            with contextlib.suppress(OSError, ValueError):
-                self.stream.write("\r" + " " * len(self.shown) + "\r")
-                self.stream.flush()
-
-    @classmethod
-    def interrupt(cls) -> None:
-        """Remove the line that is shown now, if there is one."""
-        if cls.now is not None:
-            cls.now.end()
-
-
 @contextlib.contextmanager
 def waiting(about: str) -> Iterator[None]:
-    """While the work inside takes longer than a second, a line on standard error says so; see Waiting.
-
-    Such a line of the work around it goes, because this one says more.
-    """
-    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
-        yield
-        return
-    outer = Waiting.now
-    Waiting.interrupt()
-    line = Waiting.now = Waiting(about)
-    line.thread.start()
+    """Print a line on standard error, in a terminal, if the work inside takes longer than a second."""
+    timer = threading.Timer(1.0, lambda: print(f"{about} ...", file=sys.stderr, flush=True))
+    timer.daemon = True
+    if is_terminal(sys.stderr):
+        timer.start()
     try:
         yield
     finally:
-        Waiting.now = outer
-        line.end()
+        timer.cancel()
 
 
 class Screen:
     """A text stream that never raises: what cannot be shown is left out, and `broken` says why.
 
-    A letter that the stream's encoding lacks is shown as a question mark. signs: others to be exchanged.
+    Args:
+        stream: Where the text goes.
+        signs: Characters to be exchanged, by their codes.
     """
 
     def __init__(self, stream: TextIO, signs: dict[int, int] | None = None):
-        self.stream, self.signs, self.broken = stream, signs or {}, None
+        self.stream = stream
+        self.signs = signs or {}
+        self.broken = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
         """Write text if the stream still takes any."""
-        Waiting.interrupt()
-        if self.broken is None:
-            try:
-                self.stream.write(text if isinstance(text, Styled) else text.translate(self.signs))
-            except UnicodeEncodeError:
-                encoding = self.stream.encoding or "ascii"
-                return self.write(type(text)(text.encode(encoding, "replace").decode(encoding)))
-            except OSError as error:
-                self.broken = error
+        self._attempt(self.stream.write, text if isinstance(text, Styled) else text.translate(self.signs))
         return len(text)
 
     def flush(self) -> None:
         """Hand on what was written."""
+        self._attempt(self.stream.flush)
+
+    def _attempt(self, action: Callable, *given: str) -> None:
         if self.broken is None:
             try:
-                self.stream.flush()
+                action(*given)
             except OSError as error:
                 self.broken = error
 
 
 @contextlib.contextmanager
-def screens() -> Iterator[tuple[Screen, Screen]]:
-    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe."""
+def screens() -> Iterator[Screen]:
+    """Inside, sys.stdout and sys.stderr are Screens, which show each line at once, also in a pipe.
+
+    A letter that a stream's encoding lacks is shown as a question mark. Yields the first of them.
+    """
     before = sys.stdout, sys.stderr
-    out, err = (stream if stream is not None else open(os.devnull, "w") for stream in before)
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(line_buffering=True)
-    made = Screen(out, SIGNS if out.isatty() else None), Screen(err)
+    made = []
+    for stream in before:
+        if stream is None:
+            stream = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="replace")
+        made.append(Screen(stream, SIGNS if stream is before[0] and stream.isatty() else None))
     sys.stdout, sys.stderr = made
     try:
-        yield made
+        yield made[0]
     finally:
         sys.stdout, sys.stderr = before
         for screen in made:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from companion.cli import COMMANDS
-from companion.cli._parsing import Parser, add_commands
+from companion.cli._parsing import find_command
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "data/README.md", "companion/book/README.md"]
@@ -87,9 +87,8 @@ def test_every_command_of_the_course_that_is_named_is_one_and_takes_these_option
         assert words[0] in COMMANDS, f"{page}: companion {words[0]}"
         if words[1:] == ["--help"]:
             continue
-        parser = Parser(prog="companion")
-        add_commands(parser, "companion.cli", COMMANDS, words)
-        parser.parse_args(words)
+        _, parser, words_after = find_command(words, COMMANDS)
+        parser.parse_args(words_after)
     used = {words[0] for page, words in found if words}
     assert used >= {"demo", "prepare", "train", "generate", "chat", "eval", "finetune", "serve", "export"}
 

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from companion.cli._benchmark_files import read_benchmark
 from companion.evaluation import (
     Example,
     Task,
@@ -263,14 +262,11 @@ def everyday_rows():
 
 
 def test_the_everyday_questions_have_hellaswags_form_and_each_stands_there_once():
-    kind, items = read_benchmark(str(DATA / "everyday.jsonl"), n=1000)
     rows = everyday_rows()
-    assert kind == "hellaswag" and len(items) == len(rows) == 200
-    for row, item in zip(rows, items, strict=True):
+    assert len(rows) == 200
+    for row in rows:
         assert row.keys() == {"activity_label", "ctx", "endings", "label"}
-        assert len(item.choices) == len(set(item.choices)) == 4
-        assert item.prompt == f"{row['activity_label']}: {row['ctx']}"
-        assert item.answer == " " + row["endings"][row["label"]]
+        assert len(set(row["endings"])) == 4 and row["label"] in range(4)
         assert all(ending == ending.strip() and ending[-1] in ".?!" for ending in row["endings"])
     assert len({row["ctx"] for row in rows}) == 200
     assert len({ending for row in rows for ending in row["endings"]}) == 800

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.cases import cases
 from support.command_line import MINE, TINY, fails, said
 
 import companion
@@ -23,8 +22,6 @@ from companion.runtime.runs.resuming import read_log
 from companion.show.judged_text import marks_for, story
 from companion.training import TrainConfig
 from companion.village import load_split, tell
-
-CASES = cases(__file__)
 
 
 def test_without_arguments_it_shows_the_course(capsys):
@@ -106,7 +103,24 @@ def test_other_tokenizers(here, tokenizer, capsys):
         fails(capsys, [*generate, "Œuf"], 2, "Œ")
 
 
-@pytest.mark.parametrize("argv, words", CASES["bad text is one line"])
+BAD_TEXTS = [
+    ("prepair", "prepair"),
+    ("prepare vilage", "village"),
+    ("prepare nowhere.txt", "nowhere.txt"),
+    ("prepare empty.txt", "empty.txt"),
+    ("prepare binary.dat", "binary.dat"),
+    ("prepare hollow", "hollow"),
+    ("prepare short.txt", "text=short.txt has 71 characters, and a model needs at least 1,000"),
+    ("prepare one.txt", "text=one.txt has 1 character, and a model needs at least 1,000"),
+    ("prepare one.txt --tokenizer char", "1 characters in all, too short a text"),
+    ("prepare short.txt --vocab-size 300", "vocab_size=300 is more than this"),
+    ("prepare mine.txt --vocab-size 200", "vocab_size=200"),
+    ("prepare mine.txt --vocab-size 90000", "vocab_size=90000"),
+    ("prepare mine.txt --stories 5", "--stories"),
+]
+
+
+@pytest.mark.parametrize("argv, words", BAD_TEXTS)
 def test_bad_text_is_one_line(argv, words, here, capsys):
     (here / "empty.txt").write_text("")
     (here / "short.txt").write_text("Hm, hm. " * 9)
@@ -117,8 +131,22 @@ def test_bad_text_is_one_line(argv, words, here, capsys):
     assert not (here / "runs").exists()
 
 
+BAD_TRAININGS = [
+    ("--preset huge", "huge"),
+    ("--dtype int3", "int3"),
+    ("--steps 0", "steps=0"),
+    ("--steps many", "many"),
+    ("--batch-size 0", "batch_size=0"),
+    ("--minutes -1", "--minutes=-1"),
+    ("--minutes inf", "--minutes=inf"),
+    ("--dropout 1", "dropout=1"),
+    ("--context-length 99999", "context_length=99999"),
+    ("--warmup-steps 4", "warmup_steps=4 must be at most steps=3"),
+]
+
+
 @pytest.mark.gate
-@pytest.mark.parametrize("options, words", CASES["bad training is one line"])
+@pytest.mark.parametrize("options, words", BAD_TRAININGS)
 def test_bad_training_is_one_line(options, words, trained, capsys):
     argv = ["train", *MINE, "--checkpoint", "runs/new", *TINY, *options.split()]
     fails(capsys, argv, 2, words)
@@ -207,7 +235,7 @@ def test_the_same_seed_trains_the_same_model_and_a_resumed_one_keeps_its_shape(t
 
 @pytest.mark.gate
 def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys, monkeypatch):
-    monkeypatch.setattr(reports, "TOLD", 4)
+    monkeypatch.setattr(reports, "JUDGED", 4)
     assert main("prepare village --stories 40 --seed 1 --data forty".split()) == 0
     shape = "--n-layers 1 --d-model 16 --n-heads 2 --batch-size 4 --eval-every 1000000".split()
     out = said(capsys, ["train", "--data", "forty", "--minutes", "0.02", "--judge", "2", *shape])
@@ -221,8 +249,17 @@ def test_a_run_of_some_seconds_on_the_village_says_where_it_stands(here, capsys,
     assert f"companion generate --checkpoint {folder}" in out and "00_start.ipynb" in out
 
 
+DAMAGED = [
+    "",
+    '{"config": 5}',
+    '{"config": {"architecture": "gpt2"}}',
+    '{"config": {"architecture": "gpt2"}, "provenance": 4}',
+    '{"config": {}, "provenance": {"optimizers": 5}}',
+]
+
+
 @pytest.mark.gate
-@pytest.mark.parametrize("content", CASES["a damaged config is one line"])
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_config_is_one_line(content, trained, capsys):
     (trained / "runs/mine/config.json").write_text(content, encoding="utf-8")
     for command in ("generate", "info"):

@@ -6,19 +6,16 @@ import os
 import shutil
 
 import pytest
-from support.cases import cases
 from support.command_line import fails, said, save_tiny
 from support.folders import visible
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
 from companion.runtime.storage.checkpoints import write_safetensors
 from companion.runtime.storage.classifier_files import ADAPTER, HEAD, WHOLE, read_head
 from companion.serve.classifying import load_classifier
-
-CASES = cases(__file__)
 
 SUNNY = ["day {}, the sea is warm", "day {}, the hill lies warm", "{} hours of sun, warm"]
 RAINY = ["day {}, the roof is wet", "day {}, the road lies wet", "{} hours of fog, wet"]
@@ -58,7 +55,12 @@ def finetune(model, data, output, *options):
     return [str(word) for word in argv]
 
 
-LEARN = CASES["learn"]
+LEARN = {
+    "head": ["--learn", "head"],
+    "last": ["--learn", "last", "--passes", 4, "--lr", 0.01],
+    "all": ["--learn", "all", "--passes", 4, "--lr", 0.01],
+    "lora": ["--method", "lora", "--rank", 2, "--passes", 4, "--lr", 0.02],
+}
 LORA = LEARN["lora"]
 KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
 
@@ -136,7 +138,27 @@ def test_a_model_folder_that_holds_a_classifier_is_replaced_only_when_asked(fold
 TEXT = "day 40, the sea is warm"
 LONG = "word " * 200
 BAD = {
-    **CASES["bad"],
+    "no file": ("a.csv", None, "is no file"),
+    "another format": ("a.xlsx", "PK", "is of another format; give .csv"),
+    "empty": ("a.csv", "", "is empty"),
+    "only a header": ("a.csv", "text,label\n", "has no rows"),
+    "no such column": ("a.csv", "body,label\na,b\n", "has no column 'text'; it has 'body', '"),
+    "a column twice": ("a.csv", "text,text,label\na,b,c\n", "has the column 'text' twice; rename"),
+    "semicolons": ("a.csv", "text;label\na;b\n", "fields separated by ';'; save it as CSV with"),
+    "tabs": ("a.csv", "text\tlabel\na\tb\n", "fields separated by '\\t'; save it as CSV with"),
+    "no labels": ("a.csv", "text,kind\na,b\n", "name it with --label"),
+    "no such field": ("a.jsonl", '{"text": "a", "kind": 1}\n', "name it with --label"),
+    "a label is missing": ("a.csv", "text,label\na,x\nb,\n", "line 3: label is missing"),
+    "a label is null": ("a.jsonl", '{"text": "a", "label": null}\n', "label is missing"),
+    "a text is missing": ("a.csv", "text,label\n  ,x\nb,y\n", "line 2: text is missing"),
+    "a text is a number": ("a.jsonl", '{"text": 3, "label": 1}\n', "which is no text"),
+    "one class": ("a.csv", "text,label\na,x\nb,x\n", "all 2 texts have the label 'x'"),
+    "too few": ("a.csv", "text,label\na,x\nb,x\nc,y\n", "label 'y' has 1 text, and needs two"),
+    "two labels": ("a.csv", "text,label\na,x\nA,y\nc,y\n", "line 3: label 'y', and"),
+    "a binary file": ("a.csv", "text,label\n\x00,x\n", "holds zero bytes"),
+    "an open quote": ("a.csv", 'text,label\n"a,x\nb,y\n', "is no CSV"),
+    "a comma in a text": ("a.csv", "text,label\na, b,x\n", "more fields than columns"),
+    "a broken line": ("a.jsonl", '{"text": "a"\n', "cut off or damaged"),
     "too long": ("a.csv", f"text,label\na,x\nb,x\nc,y\n{LONG},y\n", "line 5 has "),
     "no UTF-8": ("a.csv", b"text,label\n\xff\xfe,x\n", "is no UTF-8 text"),
 }
@@ -152,7 +174,17 @@ def test_bad_input_is_one_line_and_nothing_is_written(folder, tmp_path, out, cap
     assert not out.exists()
 
 
-@pytest.mark.parametrize("options, says", CASES["options that do not fit are one line"])
+UNFIT = [
+    ("--held-out 1.5", "--held-out=1.5"),
+    ("--lr 0.1", "--lr works with --learn last"),
+    ("--rank 4", "--rank works with --method lora only"),
+    ("--method lora --learn all", "--learn works with --method full only"),
+    ("--method lora --rank 400", "--rank=400 must be at most 24"),
+    ("--method lora --rank 0", "--rank"),
+]
+
+
+@pytest.mark.parametrize("options, says", UNFIT)
 def test_options_that_do_not_fit_are_one_line(folder, weather, out, capsys, options, says):
     fails(capsys, finetune(folder, weather, out, *options.split()), 2, says)
     assert not out.exists()
@@ -273,7 +305,16 @@ def test_an_adapter_does_not_replace_its_own_model(folder, weather, out, capsys)
     assert (out / "model.safetensors").read_bytes() == before
 
 
-@pytest.mark.parametrize(("text", "says"), CASES["a fault is named by its line"])
+FAULTS = [
+    ('text,label\nelm,tree\n"oak"s,tree\n', "line 3 is no CSV"),
+    ('text,label\n"elm\nand oak",tree\n"oak"s,tree\n', "line 4 is no CSV"),
+    ('text,label\nelm,tree\n"oak,tree\nash,tree\n', "line 3 is no CSV"),
+    ('text,label\n"elm\nand oak"s,tree\n', "line 3 is no CSV"),
+    ('text,label\n\n"elm\nand oak",tree\nash\n', "line 5: label is missing"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), FAULTS)
 def test_a_fault_is_named_by_its_line(tmp_path, text, says):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=f"a.csv, {says}"):

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.cases import cases
 from support.command_line import fails, said
 
 from companion import load
-from companion.cli._main import main
-from companion.cli.export import _export as exporting
+from companion.cli import export as exporting
+from companion.cli import main
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import CHAT_TOKENS
 from companion.lora import add_lora, save_adapter
@@ -22,8 +21,6 @@ from companion.pretrained import NeoXConfig, neox, save_pretrained
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.training import save_checkpoint
 from companion.village import load_split
-
-CASES = cases(__file__)
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {"vocab_size": 300, "context_length": 8, "n_layers": 1, "n_heads": 1, "d_model": 8, "d_ff": 9}
@@ -139,7 +136,18 @@ def test_a_model_becomes_a_graph(models, capsys):
     assert exporting.check_output("onnx", Path("out"), overwrite=True) is None  # and so is written over
 
 
-REFUSED = CASES["refused"]
+REFUSED = {
+    "swift as gguf": ["gguf --model swift", "shift", "--architecture storyteller"],
+    "swift as hf": ["hf --model swift", "shift", "--architecture storyteller"],
+    "neox as gguf": ["gguf --model neox", "architecture=neox", "gpt2, llama, qwen2, qwen3"],
+    "a window as gguf": ["gguf --model window", "a window of positions is not written as GGUF"],
+    "a window as onnx": ["onnx --model window", "window=5 has no place"],
+    "letters as gguf": ["gguf --model letters", "'char'"],
+    "letters as onnx": ["onnx --model letters", "'char'"],
+    "a pattern as gguf": ["gguf --model pattern", "a rule that has no name in a GGUF here"],
+    "no model": ["gguf --model nowhere", "nowhere"],
+    "a kind": ["gguf --kind q5_0", "q5_0", "f32"],
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

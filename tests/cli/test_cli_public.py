@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.cases import cases
 from support.command_line import MINE, TINY, cell, fails, planned, said
 from support.public import write_family
 from support.strange_files import KINDS, make_strange
@@ -21,8 +20,7 @@ from support.weights import noisy
 
 import companion
 from companion import BUILDERS, load, village
-from companion.cli import train
-from companion.cli._main import main
+from companion.cli import main, train
 from companion.gpt import GPT, GPTConfig, gpt2
 from companion.instructions import Chat
 from companion.models import names as model_names
@@ -36,8 +34,6 @@ from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer,
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
 from companion.training import load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
-
-CASES = cases(__file__)
 
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 VILLAGE = DATA / "models" / "village"
@@ -301,7 +297,16 @@ def test_a_text_is_prepared_with_the_tokenizer_of_a_model(smol, capsys):
     assert "--init" not in out and "--preset text" in out
 
 
-@pytest.mark.parametrize("tokenizer, words", CASES["what has no tokenizer is one line before the work"])
+NO_TOKENIZERS = [
+    ("bep", "--tokenizer=bep is none of bpe, char, word, gpt2, no folder"),
+    ("mine.txt", "--tokenizer=mine.txt is none of bpe"),
+    ("hollow", "tokenizer.json"),
+    ("public/smol --vocab-size 300", "--vocab-size works with --tokenizer bpe only"),
+    ("endless", "endless: "),
+]
+
+
+@pytest.mark.parametrize("tokenizer, words", NO_TOKENIZERS)
 def test_what_has_no_tokenizer_is_one_line_before_the_work(tokenizer, words, smol, capsys, monkeypatch):
     monkeypatch.setattr("companion.cli.prepare.prepare", None)
     Path("hollow").mkdir()
@@ -384,7 +389,21 @@ def test_a_run_goes_on_without_the_dropout_that_the_weights_were_trained_with(pr
     assert planned(monkeypatch, ["--init", "ours", *MINE]).model.dropout == 0
 
 
-@pytest.mark.parametrize("more, words", CASES["what the model decides is refused beside it"])
+BESIDE_INIT = [
+    ("--n-layers 3", "--n-layers describes a new model"),
+    ("--dropout 0.1", "--dropout describes a new model"),
+    ("--size nano", "--size describes a new model"),
+    ("--architecture gpt2", "--architecture describes a new model"),
+    ("--preset village", "--preset describes a new model"),
+    ("--resume", "--resume goes on with a run, and --init begins one"),
+    ("--context-length 42", "context_length=42 is above the model's 41"),
+    ("--optimizer muon", "--optimizer=muon needs --lr: --init=public/smol has one for adamw"),
+    ("--config shape.toml", "--d-model describes a new model"),
+    ("--data village", "the village has a tokenizer of its own"),
+]
+
+
+@pytest.mark.parametrize("more, words", BESIDE_INIT)
 def test_what_the_model_decides_is_refused_beside_it(more, words, in_its_tokens, capsys, monkeypatch):
     monkeypatch.setattr("companion.cli.train.learn", None)
     Path("shape.toml").write_text("[model]\nd_model = 24\n")

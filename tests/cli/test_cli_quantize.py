@@ -7,7 +7,7 @@ import torch
 from support.command_line import cell, fails, save_tiny
 
 from companion import load
-from companion.cli._main import main
+from companion.cli import main
 from companion.gpt import GPTConfig
 
 

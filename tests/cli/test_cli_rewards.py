@@ -3,15 +3,13 @@
 import json
 import math
 from argparse import Namespace
-from dataclasses import asdict
 
 import pytest
 import torch
 from support.command_line import fails, save_tiny
 
 from companion import load, village
-from companion.cli._main import main
-from companion.cli.course import provenance_of
+from companion.cli import main
 from companion.cli.finetune import rewards as reward
 from companion.gpt import GPTConfig, gpt2
 from companion.modern import LlamaConfig, swift
@@ -36,6 +34,10 @@ def pupil(folder, monkeypatch):
 
 def finetune(folder, *more):
     return main(["finetune", "rewards", "--model", str(folder), *SMALL, *map(str, more)])
+
+
+def provenance_of(folder):
+    return json.loads((folder / "config.json").read_text("utf-8"))["provenance"]
 
 
 def write(path, *rows):
@@ -67,8 +69,9 @@ RATES += [(SWIFT, "dpo", None, 1e-3), (SWIFT, "grpo", None, 1e-3), (SWIFT, "grpo
 @pytest.mark.parametrize(("model", "method", "given", "lr"), RATES)
 def test_a_swift_learns_in_longer_steps(model, method, given, lr):
     options = dict.fromkeys(reward.JUDGED["dpo"]) | {"method": method, "lr": given}
-    found = reward.judge_options(Namespace(**options), model)
-    assert asdict(found) == reward.JUDGED[method] | {"method": method, "lr": lr}
+    found = Namespace(**options)
+    reward.add_defaults(found, model, 0)
+    assert vars(found) == reward.JUDGED[method] | {"method": method, "lr": lr}
 
 
 @pytest.mark.gate

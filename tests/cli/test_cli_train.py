@@ -9,12 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
 from companion import load
-from companion.cli import train
-from companion.cli._main import main
+from companion.cli import main, train
 from companion.cli._presets import PRESETS
 from companion.cli._training_report import (
     first_rise,
@@ -33,8 +31,6 @@ from companion.runtime.runs.sessions import Loss, rises
 from companion.show.judged_text import marks_for
 from companion.training import TrainConfig, Trainer
 from companion.village import judge, load_split
-
-CASES = cases(__file__)
 
 
 def weights(folder):
@@ -404,13 +400,19 @@ def test_a_long_text_is_not_called_short(prepared):
     assert "by heart" not in minutes_give(history, 350_000) and "by heart" in minutes_give(history, 99_999)
 
 
-@pytest.mark.parametrize(
-    "argv, eval_every", CASES["a run is evaluated three times at least unless told otherwise"]
-)
+EVALUATED = [
+    ("--steps 9", 3),
+    ("--steps 1", 1),
+    ("--steps 5000", 400),
+    ("--steps 9 --eval-every 9", 9),
+]
+
+
+@pytest.mark.parametrize("argv, eval_every", EVALUATED)
 def test_a_run_is_evaluated_three_times_at_least_unless_told_otherwise(
     argv, eval_every, prepared, monkeypatch
 ):
-    assert planned(monkeypatch, [*MINE, *argv]).train.eval_every == eval_every
+    assert planned(monkeypatch, [*MINE, *argv.split()]).train.eval_every == eval_every
 
 
 def test_a_timed_run_is_evaluated_three_times_too(prepared, monkeypatch):

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from companion.cli import COMMANDS
-from companion.cli._parsing import Parser, add_commands
+from companion.cli._parsing import find_command
 
 ROOT = Path(__file__).parents[2]
 ENTRY, HEALTH = ROOT / "docker" / "entrypoint.sh", ROOT / "docker" / "health.py"
@@ -86,9 +86,7 @@ def test_the_commands_that_it_calls_take_these_options():
     assert [name for name, _ in calls] == ["app", "serve"]
     for name, options in calls:
         if name in COMMANDS:
-            parser = Parser(prog="companion")
-            words = [name, *options.split()]
-            add_commands(parser, "companion.cli", COMMANDS, words)
+            _, parser, words = find_command([name, *options.split()], COMMANDS)
             assert parser.parse_args(words).host == "0.0.0.0"
     assert "app" in COMMANDS
 

@@ -18,7 +18,7 @@ from torch import distributed as dist
 
 from companion import training
 from companion.cli import _training_report as reports
-from companion.cli._main import main
+from companion.cli import main
 
 CASES = cases(__file__)
 

@@ -21,8 +21,8 @@ from support.weights import scripted
 from support.wild_texts import wild_text
 
 import companion
+from companion.cli import main
 from companion.cli._learning import bits_of
-from companion.cli._main import main
 from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2

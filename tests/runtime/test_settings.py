@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.cases import cases
 from support.command_line import MINE, TINY, fails, planned
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._parsing import words_of
 from companion.cli._presets import PRESETS
 from companion.cli._settings import write_run_settings, write_settings

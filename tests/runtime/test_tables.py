@@ -1,6 +1,7 @@
 """Plain tables: columns stand below each other, and long text goes on below its own column."""
 
-from companion.cli._tables import flattened, table
+from companion.cli._shared import table
+from companion.cli.info import flattened
 
 
 def test_columns_are_aligned_and_numbers_stand_at_the_right():

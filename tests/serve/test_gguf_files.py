@@ -313,7 +313,7 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
 
 
 def test_the_command_offers_the_kinds_that_there_are():
-    assert list(get_args(fields_of("companion.cli.export.gguf", "Options")["kind"].kind)) == list(KINDS)
+    assert list(get_args(fields_of("companion.cli.export", "Options")["kind"].kind)) == list(KINDS)
 
 
 # ---- the log of the engines ----------------------------------------------------------------

@@ -11,7 +11,7 @@ from support.cases import cases
 from support.command_line import TINY, fails
 
 from companion import load
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._shared import SHIPPED
 from companion.modern import LlamaConfig, swift
 from companion.show.demo import ASCII, FULL, LABEL, MASKED, PARTS, TEXT, Subject, drawable_signs, grid, places

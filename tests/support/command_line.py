@@ -2,7 +2,7 @@
 
 import re
 
-from companion.cli._main import main
+from companion.cli import main
 
 TINY = (
     "--n-layers 1 --d-model 16 --n-heads 2 --context-length 32 --steps 3 --eval-every 2 --minutes 0".split()

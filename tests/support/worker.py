@@ -21,7 +21,7 @@ import companion.scaling  # noqa: F401  the same
 import companion.show.plots  # noqa: F401  the same
 from companion import cli, training
 from companion.cli import _training_report as reports
-from companion.cli import preparing
+from companion.cli import prepare
 
 ENV = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
@@ -33,7 +33,7 @@ def carry_out(rank, spec):
     for name, value in (usual | spec.get("env", [{}, {}])[rank]).items():
         if value is not None:
             os.environ[name] = str(value)
-    preparing.STORIES = 30
+    prepare.STORIES = 30
     reports.SAMPLE = reports.STORY = 20
     at, set_rate, seen = spec.get("press"), SET_RATE, []
 

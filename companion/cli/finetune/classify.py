@@ -1,6 +1,5 @@
 """companion finetune classify, which makes a classifier of labelled texts."""
 
-import json
 import math
 import sys
 from dataclasses import dataclass
@@ -30,18 +29,18 @@ from companion.cli._learning import (
     hang_on,
     measuring,
     output_of,
+    save_report,
     take_all_steps,
 )
-from companion.cli._options import refuse, take
-from companion.cli._parsing import Range
+from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import ModelOptions
 from companion.evaluation import bootstrap_interval, calibration, wilson_interval
 from companion.lora import save_adapter
 from companion.models.names import folder_of, lasting_name, origin_of
 from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold_out_by_class, read_labelled
-from companion.runtime.files.whole_files import claim, write_whole
+from companion.runtime.files.atomic import claim
+from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
-from companion.runtime.runs.run_folders import holds_only
 from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
 from companion.show import classes as pictures
@@ -100,7 +99,7 @@ class Options(ModelOptions):
 
 
 def run(options: Options) -> None:
-    settle(options)
+    add_defaults(options)
     pick_device(options.device)
     found = read_labelled(options.data, options.column, options.label)
     labelled = distinct(found)
@@ -145,15 +144,15 @@ def run(options: Options) -> None:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
         with measuring(output):
             draw(output, shares, truth[held_out], classes)
-            write_whole(output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    say(report)
+            save_report(output, report)
+    print_report(report)
     print(f"In {output}: the classifier, report.json, confusion.png, calibration.png.")
     print("To classify a text, here one that was held out:\n")
     print(f"  {as_typed('companion', 'classify', '--model', output, texts[held_out[0]][:60])}")
 
 
-def settle(options: Options) -> None:
-    """Put in what was not given. ValueError for options that do not go together."""
+def add_defaults(options: Options) -> None:
+    """Add what was not given. Raises ValueError for options that do not go together."""
     check_floats(options)
     check_method(options)
     of_steps = ["passes", "batch_size", "lr", "decay"]
@@ -245,7 +244,7 @@ def draw(output: Path, shares: torch.Tensor, truth: torch.Tensor, classes: list[
     plots.save(output / "calibration.png", pictures.reliability, *points)
 
 
-def say(report: dict) -> None:
+def print_report(report: dict) -> None:
     """Print what was measured."""
     low, high = report["interval"]
     print(f"Trained on {report['learned from']:,} texts, measured on {report['held out']:,} others.")

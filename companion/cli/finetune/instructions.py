@@ -1,10 +1,8 @@
 """companion finetune instructions, which teaches a model to answer from conversations."""
 
-import json
 import math
 import random
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +17,11 @@ from companion.cli._learning import (
     hang_on,
     measuring,
     output_of,
-    save_learned,
+    save_report,
     take_all_steps,
 )
-from companion.cli._options import refuse, take
-from companion.cli._parsing import Range
-from companion.cli._shared import ModelOptions, said_of
-from companion.datasets import load_text
+from companion.cli._parsing import Range, refuse, take
+from companion.cli._shared import ModelOptions, load_texts
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
 from companion.gpt import GPT
@@ -41,12 +37,12 @@ from companion.instructions import (
 from companion.lora import merge
 from companion.models.names import folder_of, origin_of
 from companion.runtime.data.conversations import read_chats
-from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import move, pick_device
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.terminal import as_typed, waiting
 from companion.tokenization import Tokenizer
-from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
 from companion.village import fresh_stories
 from companion.village.dialogues import course
 
@@ -102,70 +98,87 @@ class Options(ModelOptions):
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class InstructPlan:
-    """Conversations to learn from that were checked, and the model that is to learn from them."""
-
-    args: Options  # the options, with their defaults
-    model: GPT  # with --method lora, the adapter is on already
-    tokenizer: Tokenizer  # has the chat tokens, or a template of its own
-    learned: Rows
-    asked: Rows  # conversations that are held out
-    kept: Rows  # plain texts, which the model is to continue as it does now
-    forgotten: Rows  # plain texts that are held out, to measure what the model forgets
-    folder: Path  # where the model is from
-    origin: dict  # the model, as origin_of describes it
-    output: Path
-
-
-def make_plan(args: Options, held: ExitStack) -> InstructPlan:
-    check_floats(args)
-    if not 0 < args.held_out < 1:
-        raise ValueError(f"--held-out={args.held_out} must be above 0 and below 1; try 0.05")
-    check_method(args)
-    if args.data != VILLAGE and args.replay is None:
-        refuse(args, ["keep"], "needs plain texts on which the model stays as it is; name them with --replay")
-    take(args, {"keep": KEEP})
-    pick_device(args.device)
-    conversations = conversations_of(args)
+    check_floats(options)
+    if not 0 < options.held_out < 1:
+        raise ValueError(f"--held-out={options.held_out} must be above 0 and below 1; try 0.05")
+    check_method(options)
+    if options.data != VILLAGE and options.replay is None:
+        why = "needs plain texts on which the model stays as it is; name them with --replay"
+        refuse(options, ["keep"], why)
+    take(options, {"keep": KEEP})
+    pick_device(options.device)
+    conversations = conversations_of(options)
     if len(conversations) < 2:
-        raise ValueError(f"--data={args.data} has one conversation; one more must be held out")
-    output = output_of(args, "instructions")
-    folder = folder_of(args.model)
+        raise ValueError(f"--data={options.data} has one conversation; one more must be held out")
+    output = output_of(options, "instructions")
+    folder = folder_of(options.model)
 
     teller = load(folder, device="cpu")
     if teller.tokenizer.is_public and teller.tokenizer.template is None:
         rule = "has no chat template, and a public tokenizer gets none here; name one that was taught to chat"
-        raise ValueError(f"--model={args.model} {rule}")
-    tokenizer = add_chat_tokens(teller.model, teller.tokenizer)
-    if args.method == "lora":
-        hang_on(teller.model, args)
+        raise ValueError(f"--model={options.model} {rule}")
+    model = teller.model
+    tokenizer = add_chat_tokens(model, teller.tokenizer)
+    if options.method == "lora":
+        hang_on(model, options)
         if not tokenizer.is_public:  # a public model has learned what the tokens of its template mean
-            learn_rows(teller.model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
-    longest = teller.model.config.context_length
-    shorten = args.shorten or args.data == VILLAGE  # whose stories have as many questions as may fit
+            learn_rows(model, [tokenizer.special_tokens[name] for name in CHAT_TOKENS])
+    longest = model.config.context_length
+    shorten = options.shorten or options.data == VILLAGE  # whose stories have as many questions as may fit
     rows = rows_of(conversations, tokenizer, longest, shorten)
-    learned, asked = split_rows(rows, args.held_out, args.seed)
-    kept, forgotten = replayed(args, tokenizer, longest)
-    held.enter_context(claim(output))
-    take(args, {"lr": usual_rate(teller, args.method)})
-    return InstructPlan(
-        args=args,
-        model=teller.model,
-        tokenizer=tokenizer,
-        learned=learned,
-        asked=asked,
-        kept=kept,
-        forgotten=forgotten,
-        folder=folder,
-        origin=origin_of(args.model, folder),
-        output=output,
+    learned, asked = split_rows(rows, options.held_out, options.seed)
+    kept, forgotten = replayed(options, tokenizer, longest)
+    take(options, {"lr": usual_rate(teller, options.method)})
+
+    with claim(output):
+        model.to(pick_device(options.device))
+        parts = {"answers": asked, "texts": forgotten}
+        before = losses(model, parts)
+        trainer = learn(options, model, folder, learned, kept)
+        merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
+        model.eval()
+        about = {"init": origin_of(options.model, folder), "data": options.data, "steps": trainer.steps}
+        save_checkpoint(output, model, tokenizer, about | {"seed": options.seed, "lr": options.lr})
+        with measuring(output), waiting("Measuring what the model can do"):
+            right = says(model, asked)
+            report = {
+                "conversations": len(learned),
+                "held out": len(asked),
+                "texts": len(kept),
+                "steps": trainer.steps,
+                "before": before,
+                "after": losses(model, parts),
+                "seconds": round(trainer.seconds, 1),
+                "word for word": right.double().mean().item(),
+                "interval": list(wilson_interval(int(right.sum()), len(right))),
+            }
+            save_report(output, report)
+    print_report(report)
+    print(f"In {output}: the model, its tokenizer, report.json. To talk with it:\n")
+    print(f"  {as_typed('companion', 'chat', '--model', output)}")
+
+
+def learn(options: Options, model: GPT, folder: Path, rows: Rows, kept: Rows) -> Trainer:
+    """Let a model learn from conversations, and stay as it is on plain texts."""
+    if options.all_tokens:
+        rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in rows]
+    steps = options.steps or 2 * math.ceil(len(rows) / options.batch_size)
+    shrinks = options.method == "lora" and model.head is not None  # the old rows of the head
+    config = TrainConfig(
+        steps=steps,
+        batch_size=options.batch_size,
+        lr=options.lr,
+        min_lr=0.0,
+        warmup_steps=min(20, steps // 2),
+        weight_decay=0.0 if shrinks else 0.01,
+        context_length=model.config.context_length,
+        seed=options.seed,
+        device=options.device,
     )
+    batches, loss = training_of(options, folder, rows, kept)
+    trainer = Trainer(model, batches, config, loss)
+    take_all_steps(trainer, steps)
+    return trainer
 
 
 def usual_rate(teller: LanguageModel, method: str) -> float:
@@ -213,110 +226,52 @@ def learn_rows(model: GPT, ids: list[int]) -> None:
         table.weight.register_hook(lambda grad, kept=kept: grad * kept.to(grad.device))
 
 
-def conversations_of(args: Options) -> list[tuple[str, list[dict]]]:
+def conversations_of(options: Options) -> list[tuple[str, list[dict]]]:
     """The conversations, each with its place."""
-    if args.data != VILLAGE:
-        refuse(args, ["conversations"], "works with --data village only; a file is used whole")
-        return read_chats(args.data)
-    n = args.conversations or 4000
-    made = course(n, 160 + args.seed, stories=min(4000, n))
+    if options.data != VILLAGE:
+        refuse(options, ["conversations"], "works with --data village only; a file is used whole")
+        return read_chats(options.data)
+    n = options.conversations or 4000
+    made = course(n, 160 + options.seed, stories=min(4000, n))
     return [(f"conversation {i}", one.messages) for i, one in enumerate(made)]
 
 
-def replayed(args: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
+def replayed(options: Options, tokenizer: Tokenizer, longest: int) -> tuple[Rows, Rows]:
     """Rows of plain texts: (on which to stay as it was, to measure what was forgotten)."""
-    name = args.replay or (VILLAGE if args.data == VILLAGE else None)
-    if name is None or not args.keep:
+    name = options.replay or (VILLAGE if options.data == VILLAGE else None)
+    if name is None or not options.keep:
         return [], []
-    try:
-        texts = fresh_stories(TEXTS, 190 + args.seed) if name == VILLAGE else load_text(name)
-    except ValueError as error:
-        raise ValueError(said_of("--replay", error)) from None
+    texts = fresh_stories(TEXTS, 190 + options.seed) if name == VILLAGE else load_texts("--replay", name)
     rows = [(ids[: longest + 1], marks[: longest + 1]) for ids, marks in text_rows(texts, tokenizer)]
     n_test = min(100, len(rows) // 5)
     return rows[n_test:TEXTS], rows[:n_test]
 
 
-def do(plan: InstructPlan) -> dict:
-    """Measure, learn, write the model, measure, and write the report; return its figures."""
-    model = plan.model
-    model.to(pick_device(plan.args.device))
-    rows = plan.learned
-    if plan.args.all_tokens:
-        rows = [(ids, [i > 0 for i in range(len(ids))]) for ids, _ in plan.learned]
-    steps = plan.args.steps or 2 * math.ceil(len(rows) / plan.args.batch_size)
-    weight_decay = 0.01
-    if plan.args.method == "lora" and model.head is not None:  # a matrix, whose old rows would shrink
-        weight_decay = 0.0
-    config = TrainConfig(
-        steps=steps,
-        batch_size=plan.args.batch_size,
-        lr=plan.args.lr,
-        min_lr=0.0,
-        warmup_steps=min(20, steps // 2),
-        weight_decay=weight_decay,
-        context_length=model.config.context_length,
-        seed=plan.args.seed,
-        device=plan.args.device,
-    )
-    batches, loss = beside(plan, rows)
-    trainer = Trainer(model, batches, config, loss)
-    before = measured(plan)
-    take_all_steps(trainer, steps)
-    merge(model)  # nothing for all weights; an adapter is folded in, so that everything reads the folder
-    model.eval()
-    about = {
-        "init": plan.origin,
-        "data": plan.args.data,
-        "steps": steps,
-        "seed": plan.args.seed,
-        "lr": plan.args.lr,
-    }
-    save_learned(plan.output, model, plan.tokenizer, about)
-    with measuring(plan.output), waiting("Measuring what the model can do"):
-        after = measured(plan)
-        right = says(model, plan.asked)
-    report = {
-        "conversations": len(plan.learned),
-        "held out": len(plan.asked),
-        "texts": len(plan.kept),
-        "steps": steps,
-        "before": before,
-        "after": after,
-        "seconds": round(trainer.seconds, 1),
-        "word for word": right.double().mean().item(),
-        "interval": list(wilson_interval(int(right.sum()), len(right))),
-    }
-    write_atomic(plan.output / "report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return report
-
-
-def beside(plan: InstructPlan, rows: Rows) -> tuple[Callable, Callable]:
+def training_of(options: Options, folder: Path, rows: Rows, kept: Rows) -> tuple[Callable, Callable]:
     """(batches, loss) for a Trainer; with plain texts, half as many beside the rows, to stay as it was on."""
-    if not plan.kept:
-        return partial(masked_batches, rows, plan.args.batch_size, plan.args.seed), next_token_loss
+    size, seed = options.batch_size, options.seed
+    if not kept:
+        return partial(masked_batches, rows, size, seed), next_token_loss
 
     def batches(first):
-        conversations = masked_batches(rows, plan.args.batch_size, plan.args.seed, first)
-        texts = masked_batches(plan.kept, max(1, plan.args.batch_size // 2), plan.args.seed, first)
+        conversations = masked_batches(rows, size, seed, first)
+        texts = masked_batches(kept, max(1, size // 2), seed, first)
         return zip(conversations, texts, strict=True)
 
-    return batches, partial(kept_loss, load(plan.folder, plan.args.device).model, plan.args.keep)
+    return batches, partial(kept_loss, load(folder, options.device).model, options.keep)
 
 
-def measured(plan: InstructPlan) -> dict[str, float]:
-    """Nats per token of the held-out answers, and of the plain texts that were held out."""
+def losses(model: GPT, parts: dict[str, Rows]) -> dict[str, float]:
+    """Nats per token of held-out rows, by the names of the parts."""
     found = {}
-    device = next(plan.model.parameters()).device
-    for name, rows in {"answers": plan.asked, "texts": plan.forgotten}.items():
-        if not rows:
-            continue
+    device = next(model.parameters()).device
+    for name, rows in parts.items():
         total = 0.0
         count = 0
-        batches = masked_batches(rows, 16)
-        with torch.no_grad(), eval_mode(plan.model):
+        batches = masked_batches(rows, 16) if rows else None
+        with torch.no_grad(), eval_mode(model):
             for _ in range(math.ceil(len(rows) / 16)):
-                nats, n = next_token_loss(plan.model, move(next(batches), device))
+                nats, n = next_token_loss(model, move(next(batches), device))
                 total += nats.item()
                 count += n
         if count:
@@ -324,20 +279,16 @@ def measured(plan: InstructPlan) -> dict[str, float]:
     return found
 
 
-def report(plan: InstructPlan, found: dict) -> None:
-    low, high = found["interval"]
-    n = found["conversations"]
+def print_report(report: dict) -> None:
+    """Print what was measured."""
+    n = report["conversations"]
     learned = f"{n:,} conversation" if n == 1 else f"{n:,} conversations"
-    if found["texts"]:
-        learned += f" and {found['texts']:,} plain texts"
-    print(f"Trained on {learned}, in {found['steps']:,} steps.")
-    share = f"{found['word for word']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
-    print(
-        f"Of {found['held out']:,} held-out conversations, the share with all answers word for word: {share}"
-    )
-    for name, after in found["after"].items():
-        print(
-            f"  Loss on held-out {name}: {found['before'][name]:.3f} nats per token before, {after:.3f} after"
-        )
-    print(f"In {plan.output}: the model, its tokenizer, report.json. To talk with it:\n")
-    print(f"  {as_typed('companion', 'chat', '--model', plan.output)}")
+    if report["texts"]:
+        learned += f" and {report['texts']:,} plain texts"
+    print(f"Trained on {learned}, in {report['steps']:,} steps.")
+    share = "{:.3f} ({:.3f} to {:.3f}, 95 %)".format(report["word for word"], *report["interval"])
+    held_out = f"Of {report['held out']:,} held-out conversations, the share with all answers word for word"
+    print(f"{held_out}: {share}")
+    for name, after in report["after"].items():
+        before = report["before"][name]
+        print(f"  Loss on held-out {name}: {before:.3f} nats per token before, {after:.3f} after")

@@ -1,12 +1,10 @@
 """companion finetune rewards: the village's judge prefers true stories (DPO) or rewards them (GRPO), or pairs
 of a file are preferred."""
 
-import json
 import math
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -17,9 +15,8 @@ import torch
 from tqdm import tqdm
 
 from companion import load
-from companion.cli._learning import bits_of, check_floats, measuring, output_of, save_learned, take_steps
-from companion.cli._options import refuse
-from companion.cli._parsing import Range
+from companion.cli._learning import bits_of, check_floats, measuring, output_of, save_report, take_steps
+from companion.cli._parsing import Range, refuse, take
 from companion.cli._shared import ModelOptions
 from companion.evaluation import wilson_interval
 from companion.generation import LanguageModel
@@ -28,10 +25,10 @@ from companion.instructions import chat_rows, kept_loss, masked_batches
 from companion.models.names import folder_of, origin_of
 from companion.rewards import DPO, GRPO, dpo_loss, sample_groups, sentence_credit, token_log_probs
 from companion.runtime.data.preference_pairs import placed_pairs, prompt_rows, told_rows
-from companion.runtime.files.atomic import claim, write_atomic
+from companion.runtime.files.atomic import claim
 from companion.runtime.models.devices import pick_device
 from companion.runtime.terminal import as_typed, waiting
-from companion.training import TrainConfig, Trainer, next_token_loss
+from companion.training import TrainConfig, Trainer, next_token_loss, save_checkpoint
 from companion.village import load_split
 from companion.village.dialogues import lessons
 from companion.village.splits import fresh
@@ -61,8 +58,7 @@ class Options(ModelOptions):
         lr: Learning rate. Default: 0.0001; with grpo 0.0003; for a swift 0.001; with a file 0.00001.
         method: Dpo prefers true stories to others, and samples new ones every 8 steps; grpo lowers the
             probability of false sentences. Default: dpo.
-        prompts: Prompts to sample stories for: every 8 steps. Default: 128), with grpo every step (default:
-            32.
+        prompts: Prompts to sample stories for: every 8 steps. Default: 128; with grpo every step, 32.
         size: Stories for each prompt. Default: 8; with grpo 4.
         mixed: Weight in the loss of true stories from the village. Default: 1.5; with grpo 0.
         average: The saved weights are a mean of old and new weights; this is the share of the old ones.
@@ -89,114 +85,73 @@ class Options(ModelOptions):
 
 
 def run(options: Options) -> None:
-    with ExitStack() as held:
-        plan = make_plan(options, held)
-        report(plan, do(plan))
-
-
-@dataclass
-class JudgeOptions:
-    """How to learn from the village's judge; see Options."""
-
-    method: str  # "dpo" or "grpo"
-    steps: int
-    lr: float
-    prompts: int
-    size: int
-    mixed: float
-    average: float
-
-
-@dataclass
-class PairOptions:
-    """How to learn from the pairs of a file."""
-
-    pairs: list[tuple[str, str, str]]  # prompt, chosen, rejected
-    steps: int
-    lr: float
-    beta: float
-
-
-@dataclass
-class RewardPlan:
-    """A model that is to learn, and what from; everything was checked."""
-
-    teller: LanguageModel  # learns
-    before: LanguageModel  # the same model, which stays as it is
-    options: JudgeOptions | PairOptions
-    origin: dict  # the model, as origin_of describes it
-    output: Path
-    asked: int  # stories to measure with; 0 where a model that learns from pairs tells none
-    seed: int
-    device: str
-
-
-def make_plan(args: Options, held: ExitStack) -> RewardPlan:
-    check_floats(args)
-    pick_device(args.device)
-    if args.data is None:
-        refuse(args, ["beta"], "works with pairs only; name a file with --data")
-        placed = []
+    check_floats(options)
+    pick_device(options.device)
+    if options.data is None:
+        refuse(options, ["beta"], "works with pairs only; name a file with --data")
     else:
         of_judge = ["method", "prompts", "size", "mixed", "average"]
-        refuse(args, of_judge, "works with the village's judge only, without --data")
-        placed = placed_pairs(args.data)
-    output = output_of(args, "rewards")
-    folder = folder_of(args.model)
-    teller = load(folder, args.device)
+        refuse(options, of_judge, "works with the village's judge only, without --data")
+    placed = placed_pairs(options.data) if options.data else []
+    output = output_of(options, "rewards")
+    folder = folder_of(options.model)
+    teller = load(folder, options.device)
     check_pairs_fit(teller, placed)
-    prompt_rows(teller, begun(20, args.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
+    prompt_rows(teller, begun(20, options.seed + 7000))  # those of seeds 1 to 3 are shipped, and left out
     n = teller.model.config.context_length
     if n < MOST_TOKENS:
-        raise ValueError(f"--model={args.model} reads {n} tokens; a story of the village needs {MOST_TOKENS}")
-    asked = stories_asked(args, teller)
-    before = load(folder, args.device)
-    held.enter_context(claim(output))
-    if placed:
-        two_passes = 2 * math.ceil(len(placed) / BATCH)
-        pairs = [pair for _, pair in placed]
-        options = PairOptions(pairs, args.steps or two_passes, args.lr or 1e-5, args.beta or 0.1)
-    else:
-        options = judge_options(args, teller.model)
-    return RewardPlan(
-        teller=teller,
-        before=before,
-        options=options,
-        origin=origin_of(args.model, folder),
-        output=output,
-        asked=asked,
-        seed=args.seed,
-        device=args.device,
-    )
+        rule = f"reads {n} tokens; a story of the village needs {MOST_TOKENS}"
+        raise ValueError(f"--model={options.model} {rule}")
+    asked = stories_asked(options, teller)
+    pairs = [pair for _, pair in placed]
+    add_defaults(options, teller.model, len(pairs))
+    before = load(folder, options.device)
+
+    with claim(output):
+        figures = {"before": measured(teller, pairs, asked, options.seed)}
+        learning = by_pairs(options, teller, before, pairs) if pairs else by_judge(options, teller, before)
+        steps, early, stopped = take_all(learning)
+        teller.model.eval()
+        if not pairs:
+            step_back(teller, before, options.average)
+        learned = "pairs" if pairs else f"the village's judge, {options.method}"
+        about = {"init": origin_of(options.model, folder), "learned": learned, "steps": steps}
+        about |= {"seed": options.seed, "stopped": stopped}
+        save_checkpoint(output, teller.model, teller.tokenizer, about)
+        if early:
+            print(f"\n{early}", file=sys.stderr)
+        with measuring(output):
+            figures["after"] = measured(teller, pairs, asked, options.seed)
+            save_report(output, {"steps": steps} | figures)
+    print(f"Trained for {steps} steps.")
+    print_figures(figures, min(ASKED, len(pairs)), asked)
+    print(f"In {output}: the model, and report.json. To let it tell a story:\n")
+    print(f"  {as_typed('companion', 'generate', '--model', output)}")
 
 
-def stories_asked(args: Options, teller: LanguageModel) -> int:
+def stories_asked(options: Options, teller: LanguageModel) -> int:
     """How many stories to measure with. ValueError for a model whose stories the judge cannot reward."""
-    if args.data is not None and args.asked is not None:
-        return args.asked
+    if options.data is not None and options.asked is not None:
+        return options.asked
     needs = bits_of(teller, load_split("val")[:4])
     if needs < STRANGER:
-        return args.asked or ASKED
-    if args.data is not None:
+        return options.asked or ASKED
+    if options.data is not None:
         return 0
     raise ValueError(
-        f"--model={args.model} does not know the village's stories, so the judge would find nothing to reward"
-        f" (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); name a model"
+        f"--model={options.model} does not know the village's stories, so the judge would find nothing to"
+        f" reward (it needs {needs:.2f} bits for a byte of them, and {STRANGER} are too many); name a model"
         " that was trained on such stories, or give pairs of yours with --data"
     )
 
 
-def judge_options(args: Options, model: GPT) -> JudgeOptions:
-    """The judge's options: as given, else as the method has them; a swift was trained in longer steps."""
-    method = args.method or "dpo"
-    options = dict(JUDGED[method])
-    if model.config.architecture == "swift":
-        options["lr"] = 1e-3
-    for name in options:
-        given = getattr(args, name)
-        if given is not None:
-            options[name] = given
-    return JudgeOptions(method=method, **options)
+def add_defaults(options: Options, model: GPT, n_pairs: int) -> None:
+    """Add what was not given; a swift was trained in longer steps."""
+    if n_pairs:
+        take(options, {"steps": 2 * math.ceil(n_pairs / BATCH), "lr": 1e-5, "beta": 0.1})
+        return
+    take(options, {"method": "dpo"} | ({"lr": 1e-3} if model.config.architecture == "swift" else {}))
+    take(options, JUDGED[options.method])
 
 
 def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
@@ -209,39 +164,10 @@ def check_pairs_fit(teller: LanguageModel, placed: list) -> None:
                 raise ValueError(f"{place} has a text of {n} tokens; the model reads {longest}; shorten it")
 
 
-def do(plan: RewardPlan) -> dict:
-    """Measure, learn, write the model, measure, and write the report; return its figures."""
-    options = plan.options
-    before = measured(plan)
-    steps, early, stopped = learn(plan)
-    plan.teller.model.eval()
-    if isinstance(options, JudgeOptions):
-        step_back(plan, options.average)
-        learned = f"the village's judge, {options.method}"
-    else:
-        learned = "pairs"
-    about = {
-        "init": plan.origin,
-        "learned": learned,
-        "steps": steps,
-        "seed": plan.seed,
-        "stopped": stopped,
-    }
-    save_learned(plan.output, plan.teller.model, plan.teller.tokenizer, about)
-    if early:
-        print(f"\n{early}", file=sys.stderr)
-    with measuring(plan.output):
-        after = measured(plan)
-    report = {"steps": steps, "before": before, "after": after}
-    write_atomic(plan.output / "report.json", json.dumps(report, indent=1) + "\n")
-    return report
-
-
-def learn(plan: RewardPlan) -> tuple[int, str, bool]:
-    """Learn; (steps taken, what is to be said where they ended early, whether Ctrl-C ended them)."""
+def take_all(learning: Iterator[int]) -> tuple[int, str, bool]:
+    """Learn; return the steps taken, a line where they ended early, and whether Ctrl-C ended them."""
     steps = 0
     try:
-        learning = by_judge(plan) if isinstance(plan.options, JudgeOptions) else by_pairs(plan)
         for taken in learning:
             steps = taken
     except KeyboardInterrupt:
@@ -255,14 +181,25 @@ def learn(plan: RewardPlan) -> tuple[int, str, bool]:
     return steps, "", False
 
 
-def measured(plan: RewardPlan) -> dict:
+def measured(teller: LanguageModel, pairs: list, asked: int, seed: int) -> dict:
     """What the model does now: with the pairs that it learns from, and of stories of the village."""
-    found = {}
-    if isinstance(plan.options, PairOptions):
-        found |= {"chosen likelier": chosen_likelier(plan.teller, plan.options.pairs[:ASKED])}
-    if plan.asked:
-        found |= look(plan.teller, plan.asked, plan.seed)
-    return found
+    found = {"chosen likelier": chosen_likelier(teller, pairs[:ASKED])} if pairs else {}
+    return found | (look(teller, asked, seed) if asked else {})
+
+
+def print_figures(figures: dict[str, dict], n_pairs: int, n_stories: int) -> None:
+    """Print what was measured before and after."""
+    if n_pairs:
+        shares = ", ".join(f"{row['chosen likelier']:.1%} {when}" for when, row in figures.items())
+        likelier = "the model finds the chosen text likelier than the rejected one"
+        print(f"Of {n_pairs:,} pairs, {likelier} in {shares}.")
+    if n_stories:
+        print(f"Measured on {n_stories:,} village stories, before and after:")
+        for when, row in figures.items():
+            low, high = row["interval"]
+            true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
+            told = f"words {row['words']:.0f}  patterns {row['patterns']}"
+            print(f"  {when:6}  {true}  {told}  bits per byte {row['bits per byte']:.4f}")
 
 
 @torch.no_grad()
@@ -315,68 +252,66 @@ def story_batch(teller: LanguageModel, texts: list[str]) -> tuple[torch.Tensor, 
     return tokens[:, :-1], tokens[:, 1:].masked_fill(~mask, -100)
 
 
-def trainer_of(plan: RewardPlan, batches: Callable, loss: Callable) -> Trainer:
+def trainer_of(options: Options, model: GPT, batches: Callable, loss: Callable) -> Trainer:
     """A Trainer with AdamW, a short warm-up, and a rate that falls to a tenth."""
-    steps = plan.options.steps
-    lr = plan.options.lr
+    steps = options.steps
+    lr = options.lr
     config = TrainConfig(
         steps=steps,
         batch_size=1,
         lr=lr,
         min_lr=lr / 10,
         warmup_steps=min(5, steps - 1),
-        seed=plan.seed,
-        device=plan.device,
+        seed=options.seed,
+        device=options.device,
         dtype="float32",
     )
-    model = plan.teller.model
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=config.betas, weight_decay=0.0)
     return Trainer(model, batches, config, loss, [optimizer])
 
 
-def step_back(plan: RewardPlan, share: float) -> None:
+def step_back(teller: LanguageModel, before: LanguageModel, share: float) -> None:
     """Put the mean of the weights before and now into the model; share: of those before."""
-    before = plan.before.model.state_dict()
+    weights = before.model.state_dict()
     with torch.no_grad():
-        for name, weight in plan.teller.model.state_dict().items():
-            weight.lerp_(before[name], share)
+        for name, weight in teller.model.state_dict().items():
+            weight.lerp_(weights[name], share)
 
 
-def by_judge(plan: RewardPlan) -> Iterator[int]:
+def by_judge(options: Options, teller: LanguageModel, before: LanguageModel) -> Iterator[int]:
     """DPO on new draws, or GRPO with blame for false sentences; with --mixed, true stories, too."""
-    teller = plan.teller
-    options = plan.options
     n_prompts = min(5000, options.steps * options.prompts)
-    prompts = begun(n_prompts, plan.seed + 100, longest=3 if options.method == "dpo" else 6)
+    prompts = begun(n_prompts, options.seed + 100, longest=3 if options.method == "dpo" else 6)
     half = teller.model.config.context_length // 2  # a longer prompt leaves no room for its end
     prompts = [text for text in prompts if len(teller.tokenizer.encode(text)) < half]
     if options.method == "dpo":
-        game = DPO(teller, prompts, true_story, options.size, options.prompts, seed=plan.seed)
+        game = DPO(teller, prompts, true_story, options.size, options.prompts, seed=options.seed)
     else:
         blame = partial(sentence_credit, teller=teller, false=false_parts)
-        game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=plan.seed)
+        game = GRPO(teller, prompts, blame, options.size, options.prompts, seed=options.seed)
 
     def said(_):
         told = game.told if options.method == "dpo" else game.samples.told
         return f"true {sum(true_story(*one) for one in told) / len(told):.2f}"
 
-    batches, loss = beside(plan, game, options.mixed)
-    yield from take_steps(trainer_of(plan, batches, loss), options.steps, said)
+    batches, loss = game.batches, game.loss
+    if options.mixed:
+        batches, loss = mix(game, teller, before, options)
+    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps, said)
 
 
-def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, Callable]:
-    """(batches, loss) of a game, and beside it true stories; an answerer stays as it was on questions."""
-    if not mixed:
-        return game.batches, game.loss
-    teller = plan.teller
-    stories = fresh(plan.seed + 101)
+def mix(
+    game: DPO | GRPO, teller: LanguageModel, before: LanguageModel, options: Options
+) -> tuple[Callable, Callable]:
+    """(batches, loss) of a game, mixed with true stories; an answerer stays as it was on questions."""
+    stories = fresh(options.seed + 101)
     chats = []
     if teller.tokenizer.has_chat_tokens:
-        told = [one.messages for one in lessons(400, plan.seed + 102, stories=400)]
+        told = [one.messages for one in lessons(400, options.seed + 102, stories=400)]
         chats = chat_rows(told, teller.tokenizer, teller.model.config.context_length, shorten=True)
 
     def batches(first):
-        asked = masked_batches(chats, BATCH, plan.seed, first) if chats else None
+        asked = masked_batches(chats, BATCH, options.seed, first) if chats else None
         for batch in game.batches(first):
             texts = story_batch(teller, sorted(islice(stories, 32), key=len))
             yield batch, texts, next(asked) if chats else None
@@ -385,53 +320,34 @@ def beside(plan: RewardPlan, game: DPO | GRPO, mixed: float) -> tuple[Callable, 
         of_game, texts, asked = batch
         found, n = game.loss(model, of_game)
         if asked:
-            surprise, m = kept_loss(plan.before.model, 1.0, model, (texts, asked))
+            surprise, m = kept_loss(before.model, 1.0, model, (texts, asked))
         else:
             surprise, m = next_token_loss(model, texts)
-        return found / n + mixed * surprise / m, 1
+        return found / n + options.mixed * surprise / m, 1
 
     return batches, loss
 
 
-def by_pairs(plan: RewardPlan) -> Iterator[int]:
+def by_pairs(
+    options: Options, teller: LanguageModel, before: LanguageModel, pairs: list[tuple[str, str, str]]
+) -> Iterator[int]:
     """DPO on the file's pairs, in new orders."""
-    options = plan.options
-    pairs = options.pairs
-    rng = random.Random(plan.seed)
+    rng = random.Random(options.seed)
 
     def batches(first):
         while True:
             order = rng.sample(pairs, len(pairs))
             for i in range(0, len(order), BATCH):
                 some = order[i : i + BATCH]
-                yield pair_rows(plan.teller, some, 1), pair_rows(plan.teller, some, 2)
+                yield pair_rows(teller, some, 1), pair_rows(teller, some, 2)
 
     def loss(model, batch):
         chosen, rejected = batch
         with torch.no_grad():
-            chosen_before = text_log_probs(plan.before.model, *chosen)
-            rejected_before = text_log_probs(plan.before.model, *rejected)
+            chosen_before = text_log_probs(before.model, *chosen)
+            rejected_before = text_log_probs(before.model, *rejected)
         chosen_now = text_log_probs(model, *chosen)
         rejected_now = text_log_probs(model, *rejected)
         return dpo_loss(chosen_now, rejected_now, chosen_before, rejected_before, options.beta), 1
 
-    trainer = trainer_of(plan, batches, loss)
-    yield from take_steps(trainer, options.steps)
-
-
-def report(plan: RewardPlan, found: dict) -> None:
-    before, after = found["before"], found["after"]
-    print(f"Trained for {found['steps']} steps.")
-    if isinstance(plan.options, PairOptions):
-        n = min(ASKED, len(plan.options.pairs))
-        shares = f"{before['chosen likelier']:.1%} before, {after['chosen likelier']:.1%} after"
-        print(f"Of {n:,} pairs, the model finds the chosen text likelier than the rejected one in {shares}.")
-    if plan.asked:
-        print(f"Measured on {plan.asked:,} village stories, before and after:")
-        for name, row in (("before", before), ("after", after)):
-            low, high = row["interval"]
-            true = f"true {row['true']:.3f} ({low:.3f} to {high:.3f}, 95 %)"
-            told = f"words {row['words']:.0f}  patterns {row['patterns']}"
-            print(f"  {name:6}  {true}  {told}  bits per byte {row['bits per byte']:.4f}")
-    print(f"In {plan.output}: the model, and report.json. To let it tell a story:\n")
-    print(f"  {as_typed('companion', 'generate', '--model', plan.output)}")
+    yield from take_steps(trainer_of(options, teller.model, batches, loss), options.steps)

@@ -23,7 +23,7 @@ def models(tmp_path_factory) -> Path:
     """A folder with the shipped models, a slow one, one that is cut off, a classifier."""
     import torch
 
-    from companion.cli._main import main
+    from companion.cli import main
     from companion.gpt import GPTConfig, gpt2
     from companion.tokenization import BPETokenizer
     from companion.training import save_checkpoint

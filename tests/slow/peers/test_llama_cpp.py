@@ -152,7 +152,7 @@ def test_a_conversation_becomes_the_same_tokens_and_the_answer_ends(tmp_path):
 
 
 def test_what_the_command_prints_tells_a_story(tmp_path, capsys, monkeypatch):
-    from companion.cli._main import main
+    from companion.cli import main
 
     monkeypatch.chdir(tmp_path)
     assert main(["export", "gguf", "--output", "village.gguf"]) == 0

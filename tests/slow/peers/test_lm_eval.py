@@ -5,6 +5,7 @@ its package, on files of our own in the place of the hub's.
 """
 
 import copy
+import json
 import math
 import re
 from pathlib import Path
@@ -15,15 +16,13 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
-from support.benchmark_rows import ROWS, write
 from support.public import write_family
 from support.weights import noisy
 
 from companion import load
-from companion.cli._benchmark_files import FORMATS, read_benchmark, read_number
-from companion.cli._exams import Exam, check_fit, exam_of, score
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._shared import SHIPPED
+from companion.cli.eval import KINDS, SEEDS
 from companion.evaluation import score_continuations
 from companion.generation import LanguageModel, log_probability
 from companion.instructions import Chat, chat_ids
@@ -31,8 +30,16 @@ from companion.models.lm_eval_models import for_lm_eval
 from companion.modern import LlamaConfig, llama
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.village import load_split
+from companion.village.tasks import questions
 
 TASKS = Path(lm_eval.__file__).parent / "tasks"
+LAMBADA = [{"text": "The kettle sang on the stove"}, {"text": "Nobody counted the spoons"}]
+
+
+def write(path, rows):
+    """Write rows as JSON Lines; the path."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +75,10 @@ def evaluated(teller, config, **options):
 
 def test_two_hundred_questions_of_the_village_have_the_same_score(teller, tmp_path, capsys):
     kind = "where-is-somebody"
-    exam = exam_of(kind, 200, 0, 1)
+    asked = questions(200, SEEDS + 1, [KINDS[kind]])
     rows = [
         {"prompt": item.prompt, "choices": item.choices, "gold": item.choices.index(item.answer)}
-        for item in exam.items
+        for item in asked
     ]
     form = {"output_type": "multiple_choice", "doc_to_text": "{{prompt}}", "target_delimiter": ""}
     form |= {"doc_to_choice": "{{choices}}", "doc_to_target": "{{gold}}", "metric_list": [{"metric": "acc"}]}
@@ -83,19 +90,11 @@ def test_two_hundred_questions_of_the_village_have_the_same_score(teller, tmp_pa
     assert share == f"{result['acc,none']:.3f}" and 0.6 < result["acc,none"] < 1
     samples = sorted(samples, key=lambda sample: sample["doc_id"])
     theirs = [response[0] for sample in samples for response in sample["resps"]]
-    pairs = [(item.prompt, choice) for item in exam.items for choice in item.choices]
+    pairs = [(item.prompt, choice) for item in asked for choice in item.choices]
     log_probs, greedy = score_continuations(teller, pairs)
     assert len(theirs) == len(pairs)
     assert (log_probs - torch.tensor([answer for answer, _ in theirs])).abs().max() < 1e-4
     assert greedy.tolist() == [said for _, said in theirs]
-
-
-YAMLS = {
-    "hellaswag": ("hellaswag/hellaswag.yaml", "acc_norm,none"),
-    "arc": ("arc/arc_challenge.yaml", "acc_norm,none"),
-    "mmlu": ("mmlu/default/mmlu_anatomy.yaml", "acc,none"),
-    "lambada": ("lambada/lambada_standard.yaml", "acc,none"),
-}
 
 
 def of_the_harness(name, path, **more):
@@ -104,44 +103,6 @@ def of_the_harness(name, path, **more):
     for left_out in ("tag", "include"):
         config.pop(left_out, None)
     return config | on(path, **more)
-
-
-ASKED = [*((kind, 0) for kind in YAMLS), *((kind, 1) for kind in YAMLS if kind != "lambada")]
-"""LAMBADA is asked without shots: with them, the harness puts two spaces before the last word of each."""
-
-
-@pytest.mark.parametrize("kind, shots", ASKED)
-def test_a_benchmark_is_asked_and_scored_as_the_harness_does(kind, shots, teller, tmp_path):
-    """With one shot the first two rows show one another: there is no other to draw."""
-    name, metric = YAMLS[kind]
-    rows = ROWS[kind][: 2 if shots else 3]
-    if kind == "mmlu":
-        rows = [row | {"subject": "anatomy"} for row in rows]
-    path = write(tmp_path / "a.jsonl", rows)
-    more = {"num_fewshot": shots}
-    if shots:
-        more |= {"fewshot_split": "test", "fewshot_config": {"sampler": "default"}}
-    result, samples = evaluated(teller, of_the_harness(name, path, **more))
-    found, items = read_benchmark(path, 3, shots)
-    assert found == kind and len(samples) == len(items) == len(rows)
-    for sample, item in zip(sorted(samples, key=lambda one: one["doc_id"]), items, strict=True):
-        theirs = [tuple(call) for call in sample["arguments"]]
-        assert theirs == [(item.prompt, choice) for choice in item.choices]
-    exam = Exam(kind, items, FORMATS[kind].scored)
-    check_fit(teller, exam)
-    assert score(teller, exam) == round(len(rows) * result[metric])
-
-
-def test_gsm8k_is_asked_and_read_as_the_harness_does(teller, tmp_path):
-    path = write(tmp_path / "a.jsonl", ROWS["gsm8k"])
-    config = of_the_harness("gsm8k/gsm8k.yaml", path, task="gsm8k")
-    result, samples = evaluated(teller, config)
-    items = read_benchmark(path, 3)[1]
-    for sample, item in zip(sorted(samples, key=lambda one: one["doc_id"])[::2], items, strict=True):
-        assert sample["arguments"][0][0] == item.prompt
-        assert " " + sample["target"] == item.answer
-    exam = Exam("gsm8k", items, "number")
-    assert score(teller, exam) == round(3 * result["exact_match,strict-match"])
 
 
 def requests(kind, *arguments):
@@ -188,41 +149,10 @@ def test_an_empty_prompt_is_the_beginning_of_a_text(teller):
     assert score == pytest.approx(score_continuations(teller, [("", "Once")])[0].item(), abs=1e-5)
 
 
-def test_numbers_are_read_as_the_harness_reads_them():
-    config = load_yaml(TASKS / "gsm8k/gsm8k.yaml")
-    pattern = config["filter_list"][0]["filter"][0]["regex_pattern"]
-    for text in ("so #### 5", "#### 1,200.\n", "#### -3 #### 4", "5", "#### 12.5 apples"):
-        found = re.search(pattern, text)
-        assert read_number(text) == (found[1].replace(",", "").removesuffix(".") if found else "")
-
-
-@pytest.mark.parametrize("kind", ROWS)
-def test_parquet_is_read_like_lines(kind, tmp_path):
-    import pandas
-
-    path = write(tmp_path / "a.jsonl", ROWS[kind])
-    rows = [{name: str(v) if name == "label" else v for name, v in row.items()} for row in ROWS[kind]]
-    pandas.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
-    (of_lines, lines), (of_table, table) = (read_benchmark(str(p), 3) for p in (path, tmp_path / "a.parquet"))
-    assert of_lines == of_table == kind
-    assert [(i.prompt, i.choices, i.answer) for i in lines] == [
-        (i.prompt, i.choices, i.answer) for i in table
-    ]
-    assert table[2].place == f"{tmp_path / 'a.parquet'}, row 3"
-
-
-def test_a_parquet_of_another_format_is_named(tmp_path):
-    import pandas
-
-    pandas.DataFrame({"story": ["x"]}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"row 1 has 'story', which is no format that is known"):
-        read_benchmark(str(tmp_path / "a.parquet"), 3)
-
-
 def test_the_lines_of_the_page_print_a_table(tmp_path, capsys):
     page = (Path(__file__).parents[3] / "docs" / "public-models.md").read_text(encoding="utf-8")
     (code,) = (code for code in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "lm_eval" in code)
-    task = of_the_harness(YAMLS["lambada"][0], write(tmp_path / "a.jsonl", ROWS["lambada"]))
+    task = of_the_harness("lambada/lambada_standard.yaml", write(tmp_path / "a.jsonl", LAMBADA))
     assert code.count('load("gpt2")') == code.count('["lambada_openai"]') == 1
     code = code.replace('"gpt2"', "MODEL").replace('["lambada_openai"]', "[TASK]")
     exec(code, {"MODEL": SHIPPED, "TASK": task})

@@ -12,7 +12,7 @@ from support.weights import noisy
 
 from companion import load
 from companion.caching import KVCache
-from companion.cli._main import main
+from companion.cli import main
 from companion.cli._shared import ANSWERER, SHIPPED
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2

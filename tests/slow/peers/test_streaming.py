@@ -18,7 +18,7 @@ import pytest
 from support import servers
 from support.command_line import fails
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.datasets import load_prepared
 from companion.runtime.data import streams
 from companion.runtime.data.streams import Documents

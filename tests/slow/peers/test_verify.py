@@ -13,7 +13,7 @@ import transformers as peers
 from safetensors.torch import load_file, save_file
 from support.command_line import TINY, fails
 
-from companion.cli._main import main
+from companion.cli import main
 from companion.models import verification
 from companion.runtime.text.hugging_face import write_tokenizer
 from companion.tokenization import BPETokenizer

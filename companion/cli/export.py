@@ -1,11 +1,14 @@
 """companion export: a model as the files of other engines: transformers, llama.cpp, or any that runs ONNX."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 from companion import BUILDERS, load
+from companion.cli._parsing import Positional, refuse
+from companion.cli._shared import OfModel
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models import gguf_files, onnx_graphs
@@ -26,6 +29,7 @@ from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import holds_adapter
 from companion.runtime.storage.hub import SMALL
 from companion.runtime.storage.public_configs import stored_dtype, write_shape
+from companion.runtime.text.hugging_face import tokenizer_files
 
 GRAPH = "model.onnx"
 USE = {
@@ -54,50 +58,57 @@ Its inputs are new tokens and the past, which it returns longer. In Python, by o
 """How a file is used, as the report says it."""
 
 
-@dataclass
-class ExportPlan:
-    """A model to write for another engine."""
+@dataclass(kw_only=True)
+class Options(OfModel):
+    """Convert a model for transformers, llama.cpp or onnxruntime.
 
-    form: str  # hf, gguf or onnx
-    teller: LanguageModel  # with an adapter merged
-    output: Path  # a file for gguf, else a folder
-    kind: str | None  # f32, f16, q8_0 or q4_0, in which a GGUF holds its matrices; None for another form
+    Args:
+        form: What to write. hf: a folder in Hugging Face's layout, for transformers and other libraries that
+            read it; gguf: a file for llama.cpp and the engines built on it, with the tokenizer and the chat
+            template inside; onnx: a folder with an ONNX graph with a KV cache for onnxruntime, and the
+            tokenizer.
+        output: Folder to write to; of gguf a file, such as out.gguf.
+        overwrite: Replace an earlier export, if there is one.
+        kind: Number format of the matrices in a GGUF. Default: f16.
+
+    Example:
+        companion export gguf --output village.gguf
+    """
+
+    form: Annotated[Literal["hf", "gguf", "onnx"], Positional()]
+    output: Path
+    overwrite: bool = False
+    kind: Literal["f32", "f16", "q8_0", "q4_0"] | None = None
 
 
-@dataclass
-class Exported:
-    """What an export wrote."""
-
-    files: list[Path]
-    held: dict[str, str]  # the type of each tensor of a GGUF, by name; empty for another form
-
-
-def export(args: Any, form: str, kind: str | None = None) -> None:
-    """Write a model in a form, hf, gguf or onnx; kind: of a GGUF's matrices."""
-    plan = make_plan(args, form, kind)
-    report(plan, do(plan))
-
-
-def make_plan(args: Any, form: str, kind: str | None) -> ExportPlan:
-    """Find everything that can be wrong."""
-    adapted = holds_adapter(args.model)
-    folder = folder_of(base_of(args.model) if adapted else args.model)
+def run(options: Options) -> None:
+    form, kind = options.form, options.kind or "f16"
+    if form != "gguf":
+        refuse(options, ["kind"], "works with gguf only")
+    adapted = holds_adapter(options.model)
+    folder = folder_of(base_of(options.model) if adapted else options.model)
     check_floats("--model", folder)
     config, build = shape_of(folder, BUILDERS, FAMILIES)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
     check_shape(form, config)
-    check_output(form, args.output, args.overwrite)
-    teller = load(args.model if adapted else folder, device="cpu")
+    check_output(form, options.output, options.overwrite)
+    teller = load(options.model if adapted else folder, device="cpu")
     merge(teller.model)  # without an adapter, this does nothing
     if form == "hf" and is_public(folder) and not (adapted or is_gguf(folder)):
         teller.model.to(stored_dtype(folder))  # loses nothing, because its numbers came from this type
     if form == "gguf":
         gguf_header(config, teller.tokenizer, kind)
     else:
-        from companion.runtime.text.hugging_face import tokenizer_files
-
         tokenizer_files(teller.tokenizer)
-    return ExportPlan(form, teller, args.output, kind)
+
+    files, types = write(form, teller, options.output, kind)
+    for path in files:
+        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
+    if form == "gguf":
+        print_types(types, kind)
+    begun = teller.tokenizer.decode(teller.begin) + "Once"
+    place = options.output.as_posix()
+    print(USE[form].format(place=repr(place), begun=repr(begun), n=config.context_length))
 
 
 def check_shape(form: str, config) -> None:
@@ -130,39 +141,24 @@ def check_output(form: str, output: Path, overwrite: bool) -> None:
     check_writable("--output", output.parent)
 
 
-def do(plan: ExportPlan) -> Exported:
-    """Write; return the files, and what each tensor of a GGUF is held in."""
-    model = plan.teller.model
-    tokenizer = plan.teller.tokenizer
-    if plan.form == "gguf":
-        plan.output.parent.mkdir(parents=True, exist_ok=True)
-        return Exported([plan.output], write_gguf(model, tokenizer, plan.output, plan.kind))
-    before = {path: path.stat().st_ino for path in plan.output.glob("*")}
-    if plan.form == "hf":
-        save_pretrained(model, tokenizer, plan.output)
-    else:
-        write_onnx(model, tokenizer, plan.output)
+def write(form: str, teller: LanguageModel, output: Path, kind: str) -> tuple[list[Path], dict]:
+    """Write the files; return them, and the type of each tensor of a GGUF."""
+    if form == "gguf":
+        output.parent.mkdir(parents=True, exist_ok=True)
+        return [output], write_gguf(teller.model, teller.tokenizer, output, kind)
+    before = {path: path.stat().st_ino for path in output.glob("*")}
+    save = save_pretrained if form == "hf" else write_onnx
+    save(teller.model, teller.tokenizer, output)
     for path, number in before.items():
         if path.stat().st_ino == number:  # of the model that was there before, such as its chat template
             path.unlink()
-    files = sorted(path for path in plan.output.iterdir() if not path.name.startswith("."))
-    return Exported(files, {})
+    return sorted(path for path in output.iterdir() if not path.name.startswith(".")), {}
 
 
-def report(plan: ExportPlan, exported: Exported) -> None:
-    for path in exported.files:
-        print(f"{path.stat().st_size / 1e6:10,.3f} MB  {path}")
-    if plan.form == "gguf":
-        report_gguf(plan, exported.held)
-    begun = plan.teller.tokenizer.decode(plan.teller.begin) + "Once"
-    n = plan.teller.model.config.context_length
-    print(USE[plan.form].format(place=repr(plan.output.as_posix()), begun=repr(begun), n=n))
-
-
-def report_gguf(plan: ExportPlan, held: dict[str, str]) -> None:
-    kinds = sorted(set(held.values()), key=list(held.values()).count, reverse=True)
-    counts = ", ".join(f"{list(held.values()).count(kind)} in {kind}" for kind in kinds)
-    print(f"\n{len(held)} tensors: {counts}")
-    lacking = [name for name, kind in held.items() if kind == "F16" and not name.startswith("position")]
-    if plan.kind.startswith("q") and lacking:
-        print(f"Not in {plan.kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
+def print_types(types: dict[str, str], kind: str) -> None:
+    """Print how many tensors of a GGUF have which type."""
+    counts = Counter(types.values()).most_common()
+    print(f"\n{len(types)} tensors: {', '.join(f'{n} in {name}' for name, n in counts)}")
+    lacking = [name for name, x in types.items() if x == "F16" and not name.startswith("position")]
+    if kind.startswith("q") and lacking:
+        print(f"Not in {kind.upper()}, because their rows are no blocks of {BLOCK}: {len(lacking)}")
