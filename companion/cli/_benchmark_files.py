@@ -14,7 +14,6 @@ from random import Random
 from companion.runtime.data.labelled_texts import csv_records
 from companion.runtime.data.streams import no_text, rows
 from companion.runtime.files.arguments import replace_surrogates
-from companion.runtime.text.documents import check_utf8
 
 FILES = (".jsonl", ".jsonl.gz", ".parquet", ".csv")
 POOL = 100  # shots are drawn from so many questions at a file's beginning
@@ -144,7 +143,6 @@ def _csv_rows(path: str) -> Iterator[tuple[str, dict]]:
     names: list[str] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            check_utf8(Path(path).read_bytes()[:4], path)
             for _, cells in csv_records(file, path):
                 if not names and (len(cells) != 6 or cells[-1].strip() not in [*LETTERS]):
                     names, number = cells, 0

@@ -27,8 +27,8 @@ from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.end_tokens import decode_answer, end_ids
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer, decode_stream
 from companion.training import save_checkpoint
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 from filelock import FileLock
 from support.folders import one_line, visible
 
@@ -25,7 +26,6 @@ from companion.runtime.data import prepared
 from companion.runtime.data.prepared import FILES
 from companion.runtime.files import atomic
 from companion.runtime.text import fingerprints
-from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 TEXT = "Ash and elm, elm and oak: the wind counts them, one by one. Übermut tut selten gut. 木が三本。\n"

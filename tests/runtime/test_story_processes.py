@@ -10,12 +10,12 @@ import time
 from base64 import b64decode
 
 import pytest
+from companion.runtime.data.story_processes import Telling
 from support.cases import texts
 from support.command_line import fails
 
 from companion import village
 from companion.runtime.data import story_processes
-from companion.runtime.data.story_processes import Telling
 from companion.village import splits
 from companion.village.__main__ import main
 

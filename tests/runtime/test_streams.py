@@ -8,10 +8,10 @@ import itertools
 import json
 
 import pytest
+from companion.runtime.data.shard_names import find_shards, name_of
 from support.cases import cases
 
 from companion.runtime.data import streams
-from companion.runtime.data.shard_names import find_shards, name_of
 from companion.runtime.data.streams import Documents
 
 CASES = cases(__file__)

@@ -11,6 +11,7 @@ import numpy
 import pytest
 import tiktoken
 import torch
+from companion.runtime.text.tiktoken_encodings import LongestFirst, one_begins_another
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.cases import cases
@@ -19,7 +20,6 @@ from support.wild_texts import wild_text
 
 from companion import tokenization
 from companion.runtime.text import tokenizer as tokenizers
-from companion.runtime.text.tiktoken_encodings import LongestFirst, one_begins_another
 from companion.runtime.text.tokenizer import split_special
 from companion.tokenization import (
     END_OF_TEXT,

@@ -28,7 +28,7 @@ import numpy as np
 from companion.runtime.data.filters import deduplicated, digest, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, STATE, Stream, finish
 from companion.runtime.files.atomic import claim, read_json_or_empty, staged, write_atomic
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
 SAVE_EVERY = 64  # batches after which a run that is killed goes on: some 15 million tokens

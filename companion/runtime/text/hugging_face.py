@@ -57,7 +57,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
     """
 
     fields = ("file", "config", "chat_template", "special_tokens", "generation", "model_ids")
-    optional = ("generation", "model_ids")  # files of before have none
+
     is_public = True
     named_start: int | None = None
     without_end = (
