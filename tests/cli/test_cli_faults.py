@@ -122,11 +122,6 @@ def test_files_that_are_no_text_or_may_not_be_read_are_named_and_left_out_when_a
     assert (here / "runs/data/letters/meta.json").exists()
 
 
-def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(here, capsys, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    fails(capsys, ["prepare", "."], 2, "text='.' cannot be read; give yourself the right to")
-
-
 def test_a_folder_in_the_place_of_a_file_is_one_line(trained, capsys, monkeypatch):
     monkeypatch.setattr("companion.cli.info.folder_of", lambda *_: open(trained / "runs"))
     fails(capsys, ["info"], 2, "runs cannot be read or written (Is a directory); name another")

@@ -230,9 +230,3 @@ def test_wrong_quotes_are_named_by_their_line(tmp_path, text, line):
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(ValueError, match=f"x.csv, line {line} is no CSV"):
         read_benchmark(f"mmlu:{tmp_path / 'x.csv'}", 5)
-
-
-def test_a_csv_in_utf16_is_called_that(tmp_path):
-    (tmp_path / "x.csv").write_bytes("What?,1,2,3,4,A\n".encode("utf-16"))
-    with pytest.raises(ValueError, match="x.csv is UTF-16 text, must be UTF-8"):
-        read_benchmark(f"mmlu:{tmp_path / 'x.csv'}", 5)
