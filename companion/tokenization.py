@@ -12,19 +12,22 @@ from typing import Self
 
 import tiktoken
 
-from companion.runtime.text.tiktoken_encodings import as_tiktoken, gpt2_tokens
+from companion.runtime.text.end_tokens import (
+    decode_stream as decode_stream,
+)
 from companion.runtime.text.tokenizer import (
     BYTES,
     END_OF_TEXT,
     UNKNOWN,
     Tokenizer,
+    as_tiktoken,
     byte_pairs,
     documents,
     enough,
+    gpt2_tokens,
     merges_wanted,
     split_pieces,
 )
-from companion.runtime.text.tokenizer import decode_stream as decode_stream
 
 __all__ = [
     "WORD_PATTERN",

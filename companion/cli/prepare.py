@@ -15,17 +15,14 @@ from companion.datasets import hold_out, prepare, token_stream
 from companion.models.names import has_weights, tokenizer_of
 from companion.runtime.data.large_texts import SAMPLE_BYTES, counted, sample_of, write_large
 from companion.runtime.data.prepared import FILES, begun_source, prepared_source
-from companion.runtime.data.shard_names import SHARDS, find_shards, name_of
-from companion.runtime.data.story_processes import Telling
-from companion.runtime.data.streams import Documents
+from companion.runtime.data.streams import SHARDS, Documents, find_shards, name_of
 from companion.runtime.files.arguments import number
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import HUB
 from companion.runtime.files.output_folders import check_unused, check_writable
 from companion.runtime.terminal import as_typed
-from companion.runtime.text.documents import source_of
-from companion.runtime.text.tiktoken_encodings import gpt2_tokens
-from companion.runtime.text.tokenizer import TooLarge
+from companion.runtime.text.documents import new_stories, source_of
+from companion.runtime.text.tokenizer import TooLarge, gpt2_tokens
 from companion.tokenization import END_OF_TEXT, BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 OURS = ("bpe", "char", "word", "gpt2")  # the tokenizers of chapter 1
@@ -195,9 +192,7 @@ def check_folder(folder: Path, source: str, overwrite: bool) -> None:
 
 def prepare_village(folder: Path, stories: int, seed: int = 4) -> dict:
     """Let the village tell its stories, and prepare them; what meta.json says."""
-    with Telling(stories, seed) as telling:
-        train = telling.stories()
-        val = village.load_split("val")
+    train, val = new_stories(stories, seed), village.load_split("val")
     tokenizer = Tokenizer.load(village.DATA / "village" / "tokenizer.json")
     share = len(val) / len(train + val)
     return prepare(train + val, tokenizer, folder, val_fraction=share, source="village")

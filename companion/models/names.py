@@ -25,8 +25,8 @@ from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import CORPORA
-from companion.runtime.text.fingerprints import token_bytes, tokenizer_fingerprint
 from companion.runtime.text.hugging_face import read_tokenizer
+from companion.runtime.text.tokenizer import token_bytes, tokenizer_fingerprint
 
 PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
 """What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""

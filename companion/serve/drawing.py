@@ -7,8 +7,7 @@ import torch
 
 from companion.generation import LanguageModel, stream
 from companion.runtime.models.eval_modes import eval_mode
-from companion.runtime.text.end_tokens import decode_answer, until
-from companion.runtime.text.tokenizer import drawn_token
+from companion.runtime.text.end_tokens import decode_answer, drawn_token, until
 
 OTHERS = 4  # how many tokens besides the drawn one are named
 AT_ONCE = 64

@@ -558,7 +558,7 @@ def test_prepared_data_that_may_only_be_read_are_trained_on(prepared, monkeypatc
 
 @pytest.mark.gate
 def test_of_two_runs_one_prepares_the_village_and_the_other_waits(here, capsys, monkeypatch):
-    monkeypatch.setattr("companion.runtime.data.story_processes.Telling", None)  # so that this one cannot
+    monkeypatch.setattr("companion.cli.prepare.new_stories", None)  # so that this one cannot
     with subprocess.Popen([sys.executable, "-c", PREPARES], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().strip() == b"held"
         assert main(["train", *TINY, "--context-length", "64"]) == 0

@@ -29,7 +29,7 @@ from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrai
 from companion.runtime.models import devices
 from companion.runtime.runs import validation
 from companion.runtime.text import chat_templates
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
 from companion.training import load_checkpoint, save_checkpoint

@@ -180,7 +180,7 @@ def test_other_text_needs_overwrite_both_ways(parts, capsys):
 @pytest.mark.gate
 def test_gpt2s_own_tokens(parts, capsys):
     try:
-        from companion.runtime.text.tiktoken_encodings import gpt2_tokens
+        from companion.runtime.text.tokenizer import gpt2_tokens
 
         gpt2_tokens()
     except ConnectionError:

@@ -5,14 +5,23 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cases import cases
 
 from companion.runtime.data.filters import RULES, deduplicated, digest, name_of, refused_by
 from companion.village import DATA, load_split
 
-CASES = cases(__file__)
 PROSE = (DATA / "lamplighter.txt").read_text(encoding="utf-8")
-PLANTED = CASES["planted"]
+PLANTED = {
+    "too short": "Sign the guest book, please.",
+    "few letters": "Tide table: " + " ".join(f"{n:02}:00 {n / 7:.2f}" for n in range(24)),
+    "broken letters": "The caf\ufffd on the pier, na\ufffdve as ever, served cr\ufffdme until late.",
+    "too long a word": f"The key on the door was {'deadbeef0A' * 20}, and nobody could read it.",
+    "lines repeated": "The ferry leaves at noon.\n" * 5 + "It came back.\nNobody was on it but the dog.",
+    "words repeated": "cheap red shoes " * 40,
+    "markup": '<div class="row"><a href="/shop">shop</a></div> Two lines of text.<br/> And one more.<hr>',
+    "boilerplate": "Skip to content\nLog in or sign up\nThe harbour at night\n"
+    "We use cookies to make this page better\nSubscribe to our newsletter\n"
+    "All rights reserved, the harbour master",
+}
 
 
 def test_each_planted_fault_is_found_by_its_own_name():
@@ -23,7 +32,16 @@ def test_each_planted_fault_is_found_by_its_own_name():
 
 
 FINE = {
-    **CASES["fine"],
+    "one line about cookies": "The baker sold cookies and a newsletter, and every cookie was gone by noon.",
+    "Chinese, without spaces": "灯塔看守人每天晚上都会爬上楼梯，"
+    "点亮那盏大灯，照亮海面上的船只，直到天亮才回家睡觉。第二天他又来了，带着一只猫和一本书。",
+    "a formula": "For every n the sum 1 + 2 + ... + n is n(n + 1)/2, as Gauss found at the age of nine.",
+    "a program": "def total(values):\n    found = 0\n    for value in values:\n        found += value\n",
+    "a comparison": "If a < b and b > c then nothing follows about a & c, and we look at each case apart.",
+    "a song with a refrain": "Mara went out to the sea\nAnd the lamp went round and round.\n"
+    "Leo went up to the hill\nAnd the lamp went round and round.\n"
+    "Nobody stayed at the inn\nAnd the lamp went round and round.\n"
+    "That was the song of the lamp.\nThey sang it twice.",
     "a story": load_split("val")[0],
     "long prose": PROSE,
     "a page that mentions a login": PROSE[:900] + "\n\nTo read on, log in at the library.",

@@ -13,8 +13,7 @@ import tokenizers
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.cases import cases
-from support.folders import one_line, raises_one_line
+from support.folders import raises_one_line
 from support.public import CHATML, FAMILIES, family, stories, write_family
 from support.strange_files import KINDS, make_strange
 from support.weights import scripted
@@ -22,17 +21,14 @@ from support.wild_texts import wild_text
 
 import companion
 from companion.cli import main
-from companion.cli._learning import bits_of
 from companion.cli.quantize import rows_of
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.runtime.text.end_tokens import decode_answer, end_ids
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer, decode_stream
 from companion.training import save_checkpoint
-
-CASES = cases(__file__)
 
 LIBRARY = {name: tokenizers.Tokenizer.from_str(family(name)[0]) for name in FAMILIES}
 OURS = {name: PublicTokenizer(*map(json.loads, family(name))) for name in FAMILIES}
@@ -176,7 +172,14 @@ def test_what_the_vocabulary_lacks_is_unknown():
     assert ours.encode("<unk>") == [0] * 5 and ours.encode("<unk>", "all") == [0]
 
 
-ENDS = CASES["ends"]
+ENDS = {
+    "GPT-2": ([], "<|endoftext|>"),
+    "Llama 3": (["<|begin_of_text|>"], "<|eot_id|>"),
+    "Qwen": ([], "<|im_end|>"),
+    "SmolLM2": ([], "<|im_end|>"),
+    "GPT-NeoX": ([], "<|endoftext|>"),
+    "Llama 2": (["<s>"], "</s>"),
+}
 
 
 @each
@@ -230,6 +233,8 @@ def test_a_text_without_a_prompt_is_told_from_the_token_that_begins_texts(tmp_pa
 
 
 def test_a_whole_text_that_is_measured_begins_with_a_token_so_that_its_first_is_predicted_too():
+    from companion.cli._learning import bits_of
+
     for name, start in (("GPT-2", OURS["GPT-2"].end), ("Llama 2", OURS["Llama 2"].begin[0])):
         ours = OURS[name]
         teller = LanguageModel(scripted(ours, {}), ours)
@@ -301,7 +306,18 @@ def test_a_tokenizer_saved_without_settings_is_still_read(tmp_path):
     assert Tokenizer.load(tmp_path / "tokenizer.json").end == OURS["Qwen"].end
 
 
-@pytest.mark.parametrize(("text", "message"), CASES["a damaged file of settings is one line with its name"])
+SETTINGS = [
+    ("{", "is not whole JSON"),
+    ('{"eos_token_id": "</s>"}', "holds '</s>', which must be a token's id, or a list of ids"),
+    ('{"eos_token_id": [2, -1]}', "eos_token_id holds -1"),
+    ('{"bos_token_id": [1]}', "bos_token_id holds"),
+    ('{"do_sample": "yes"}', "do_sample='yes' must be true or false"),
+    ('{"do_sample": true, "temperature": -1}', "temperature=-1 must be 0"),
+    ('{"do_sample": true, "top_k": 2.5}', "top_k=2.5 must be a whole number"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), SETTINGS)
 def test_a_damaged_file_of_settings_is_one_line_with_its_name(text, message, tmp_path):
     with raises_one_line(ValueError, re.escape(message)) as error:
         read_tokenizer(with_settings(tmp_path, text))
@@ -334,7 +350,7 @@ def test_a_checkpoint_keeps_it(name, tmp_path):
     saved = json.loads((tmp_path / "tokenizer.json").read_text())
     saved["special_tokens"]["<|extra|>"] = 5
     (tmp_path / "tokenizer.json").write_text(json.dumps(saved))
-    with pytest.raises(ValueError, match="the ids in special_tokens"):
+    with pytest.raises(ValueError, match="its special tokens have other ids"):
         Tokenizer.load(tmp_path / "tokenizer.json")
 
 
@@ -416,7 +432,25 @@ def gpt2_with(**changes):
 
 
 WRONG = {
-    **CASES["a damaged file"],
+    "no file": ("tokenizer.json", None, "is missing"),
+    "no JSON": ("tokenizer.json", "{", "is not whole JSON"),
+    "no JSON beside it": ("tokenizer_config.json", "{", "is not whole JSON"),
+    "nothing in it": ("tokenizer.json", "{}", "cannot be read \\('model'\\)"),
+    "another kind": (
+        "tokenizer.json",
+        {"model": {"type": "WordPiece", "vocab": {}}},
+        "its model is 'WordPiece'",
+    ),
+    "another decoder": (
+        "tokenizer.json",
+        {"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}},
+        "its decoder is WordPiece",
+    ),
+    "what the library refuses": (
+        "tokenizer.json",
+        {"pre_tokenizer": {"type": "Nonsense"}},
+        "the library tokenizers cannot read it",
+    ),
     "a template of no text": ("chat_template.jinja", b"\xff", "can't decode byte 0xff"),
 }
 
@@ -489,8 +523,28 @@ def test_what_their_format_cannot_hold(tmp_path):
 
 # -- chats
 
-TALK = CASES["talk"]
-CHATS = CASES["chats"]
+TALK = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Who has the key?"},
+    {"role": "assistant", "content": "Mara."},
+    {"role": "user", "content": " Why? "},
+]
+CHATS = {
+    "Qwen": (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWho has the key?<|im_end|>\n<|im_st"
+        "art|>assistant\nMara.<|im_end|>\n<|im_start|>user\n Why? <|im_end|>\n<|im_start|>assistant\n"
+    ),
+    "Llama 3": (
+        "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|><|start_he"
+        "ader_id|>user<|end_header_id|>\n\nWho has the key?<|eot_id|><|start_header_id|>assistant<|en"
+        "d_header_id|>\n\nMara.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhy?<|eot_id|><|st"
+        "art_header_id|>assistant<|end_header_id|>\n\n"
+    ),
+    "Llama 2": (
+        "<|system|>\nBe brief.</s>\n<|user|>\nWho has the key?</s>\n<|assistant|>\nMara.</s>\n<|user|>\n W"
+        "hy? </s>\n<|assistant|>\n"
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CHATS)
@@ -541,9 +595,7 @@ def test_a_role_that_is_a_special_token_in_its_brackets_stays_one():
 NO_MESSAGES = {
     "no list": ("Hi", "messages='Hi' must be a list such as"),
     "nothing": ([], r"messages=\[\] must be a list such as"),
-    "no message": (["Hi"], r"messages\[0\]='Hi' must have a role and a content"),
     "no content": ([*TALK, {"role": "user"}], r"messages\[4\]=.* must have a role and a content"),
-    "no text": ([{"role": "user", "content": None}], "must have a role and a content"),
 }
 
 
@@ -553,7 +605,14 @@ def test_what_are_no_messages_is_one_line(messages, said):
         OURS["Qwen"].chat(messages)
 
 
-FAILING = CASES["failing"]
+FAILING = {
+    "broken": ("a\n{% if %}", "failed \\(TemplateSyntaxError: Expected an expression"),
+    "fails": ("{{ 1 / 0 }}", "failed \\(ZeroDivisionError: division by zero"),
+    "misses": ("{{ nobody.name }}", "failed \\(UndefinedError: 'nobody' is undefined"),
+    "escapes": ("{{ ''.__class__.__mro__ }}", "failed \\(SecurityError: "),
+    "escapes by a namespace": ("{{ namespace(__init__=1) }}", "failed \\(SecurityError: "),
+    "refuses": ("{{ raise_exception(messages[0].content) }}", "failed \\(TemplateError: <\\|im_end\\|>\\)$"),
+}
 
 
 @pytest.mark.parametrize(("template", "said"), FAILING.values(), ids=FAILING)
@@ -582,28 +641,15 @@ def test_templates_have_what_transformers_gives_them():
 # -- strangers' files
 
 
-DEEP = 5000
-NESTED = {
-    "blocks": "{% if 1 %}" * DEEP + "{% endif %}" * DEEP,
-    "loops": "{% for i in [1] %}" * DEEP + "{% endfor %}" * DEEP,
-    "brackets": "{{ " + "(" * DEEP + "1" + ")" * DEEP + " }}",
-    "lists": "{{ " + "[" * DEEP + "]" * DEEP + " }}",
-    "signs": "{{ " + "-" * DEEP + "1 }}",
-    "nots": "{{ " + "not " * DEEP + "1 }}",
-}
-
-
-@pytest.mark.parametrize("template", NESTED.values(), ids=NESTED)
 @pytest.mark.parametrize("place", ["chat_template.jinja", "tokenizer_config.json"])
-def test_a_template_that_is_nested_too_deep_is_one_line_with_its_file(template, place, tmp_path):
+def test_a_template_that_is_nested_too_deep_is_one_line_with_its_file(place, tmp_path):
+    template = "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"
     write_family("Qwen", tmp_path, chat_template=template)
     if place == "chat_template.jinja":
         (tmp_path / place).write_text(template, encoding="utf-8")
     ours = read_tokenizer(tmp_path)
-    with pytest.raises(ValueError, match=f"the chat template in .*{place}") as caught:
+    with raises_one_line(ValueError, f"the chat template in .*{place}"):
         ours.chat([{"role": "user", "content": "Hi"}])
-    one_line(caught)
-    assert len(str(caught.value)) < 300 + len(str(tmp_path))
 
 
 STRANGE = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from support.cases import cases
 
 from companion.runtime.text.ngrams import ngram_probabilities
-
-CASES = cases(__file__)
 
 
 def probability(tokens: list, context: list, token: int, vocab_size: int) -> float:
@@ -46,9 +43,13 @@ def test_probabilities_after_a_context_sum_to_one():
 
 
 @pytest.mark.parametrize(
-    ("train", "tokens", "vocab_size", "longest", "message"),
-    CASES["texts that cannot be counted are rejected"],
+    ("train", "tokens", "longest", "message"),
+    [
+        ([0, 1, 2], [0, 1], 3, "longest=3 must be from 1 to 2"),
+        ([0, 1, 2], [0, 3], 2, "tokens go from 0 to 3, must be from 0 to 2"),
+        ([0] * 50, [0] * 50, 41, "vocab_size=3 with longest=41 is too large"),
+    ],
 )
-def test_texts_that_cannot_be_counted_are_rejected(train, tokens, vocab_size, longest, message):
+def test_texts_that_cannot_be_counted_are_rejected(train, tokens, longest, message):
     with pytest.raises(ValueError, match=message):
-        ngram_probabilities(train, tokens, vocab_size, longest)
+        ngram_probabilities(train, tokens, 3, longest)

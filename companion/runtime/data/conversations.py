@@ -8,15 +8,14 @@ A file holds one conversation a row: JSON Lines or Parquet, or JSON with a list 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from companion.runtime.data.shard_names import is_shard
-from companion.runtime.data.streams import rows
+from companion.runtime.data.streams import check_format, is_shard, rows
 from companion.runtime.files.arguments import replace_surrogates
 from companion.runtime.files.atomic import write_atomic
 from companion.runtime.text.chat_templates import check_messages
-from companion.runtime.text.documents import check_utf8
+from companion.runtime.text.documents import decode_utf8
 
 FORMATS = (".json", ".jsonl", ".jsonl.gz", ".parquet")
 FORMS = ("messages", "sharegpt", "alpaca")
@@ -59,25 +58,19 @@ def read_chats(path: str | Path) -> list[tuple[str, list[dict[str, str]]]]:
     format, for a row in no known form, an unknown role, turns in another order, and an empty message.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"--data={path} is no file; name one of conversations ({', '.join(FORMATS)})")
-    if not path.name.lower().endswith(FORMATS):
-        raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
+    check_format(path, FORMATS)
     found = list(rows(str(path))) if is_shard(path) else _json(path)
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each conversation")
-    return [(place, check_turns(system_joined(as_messages(row, place)), place)) for place, row in found]
+    return [(place, check_turns(as_messages(row, place), place)) for place, row in found]
 
 
 def as_messages(row, place: str = "row") -> list[dict[str, str]]:
     """A row in any of the FORMS as messages. Raises ValueError, in one line, for a row in none of them."""
     row = row if isinstance(row, dict) else {}
-    if isinstance(turns := row.get("messages"), (list, tuple)) and turns:
-        return [_message(turn, "role", "content", f"{place}: messages[{i}]") for i, turn in enumerate(turns)]
-    if isinstance(turns := row.get("conversations"), (list, tuple)) and turns:
-        return [
-            _message(turn, "from", "value", f"{place}: conversations[{i}]") for i, turn in enumerate(turns)
-        ]
+    for name, who, what in (("messages", "role", "content"), ("conversations", "from", "value")):
+        if isinstance(turns := row.get(name), (list, tuple)) and turns:
+            return [_message(turn, who, what, f"{place}: {name}[{i}]") for i, turn in enumerate(turns)]
     if isinstance(row.get("instruction"), str) and isinstance(row.get("output"), str):
         about = row.get("input") or ""
         asked = f"{about}\n{row['instruction']}" if isinstance(about, str) and about else row["instruction"]
@@ -96,16 +89,26 @@ def write_chats(path: str | Path, conversations: Sequence[list[dict]], form: str
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r} must be one of {', '.join(FORMS)}")
-    made = _WRITTEN[form]
-    lines = [json.dumps(made(one, i), ensure_ascii=False) + "\n" for i, one in enumerate(conversations)]
-    write_atomic(path, "".join(lines))
+    rows = [_as_row(messages, i, form) for i, messages in enumerate(conversations)]
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _as_row(messages: list[dict], i: int, form: str) -> dict:
+    if form == "messages":
+        return {"messages": messages}
+    if form == "sharegpt":
+        who = {"user": "human", "assistant": "gpt"}
+        return {"conversations": [{"from": who[one["role"]], "value": one["content"]} for one in messages]}
+    if len(messages) != 2:
+        rule = "alpaca's form has one question and one answer; write messages or sharegpt"
+        raise ValueError(f"conversations[{i}] has {len(messages)} messages, and {rule}")
+    asked, answer = (message["content"] for message in messages)
+    return {"instruction": asked, "input": "", "output": answer}
 
 
 def _json(path: Path) -> list[tuple[str, object]]:
-    data = path.read_bytes()
-    check_utf8(data, str(path))
     try:
-        found = json.loads(data)
+        found = json.loads(decode_utf8(path.read_bytes(), path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not whole JSON ({error}); save it again") from None
     if not isinstance(found, list):
@@ -128,23 +131,3 @@ def system_joined(messages: list[dict[str, str]]) -> list[dict[str, str]]:
         both = "\n\n".join(one["content"] for one in messages[:2])
         return [{"role": "user", "content": both}, *messages[2:]]
     return messages
-
-
-def _as_alpaca(messages: list[dict], i: int) -> dict:
-    if len(messages) != 2:
-        rule = "alpaca's form has one question and one answer; write messages or sharegpt"
-        raise ValueError(f"conversations[{i}] has {len(messages)} messages, and {rule}")
-    asked, said = (message["content"] for message in messages)
-    return {"instruction": asked, "input": "", "output": said}
-
-
-_WRITTEN: dict[str, Callable] = {
-    "messages": lambda messages, i: {"messages": messages},
-    "sharegpt": lambda messages, i: {
-        "conversations": [
-            {"from": {"user": "human", "assistant": "gpt"}[one["role"]], "value": one["content"]}
-            for one in messages
-        ]
-    },
-    "alpaca": _as_alpaca,
-}

@@ -5,13 +5,13 @@ import io
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from companion.runtime.data.shard_names import is_shard
-from companion.runtime.data.streams import no_text, rows
+from companion.runtime.data.streams import check_format, is_shard, no_text, rows
 from companion.runtime.files.arguments import replace_surrogates
-from companion.runtime.text.documents import check_utf8
+from companion.runtime.text.documents import decode_utf8
 
 csv.field_size_limit(2**28)  # Python's own is 131,072 characters, and a text may be longer
 FORMATS = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
@@ -27,17 +27,15 @@ class Labelled(NamedTuple):
 
 def read_labelled(path: Path, text: str = "text", label: str = "label") -> list[Labelled]:
     """The rows of a file, in order. text, label: names of its columns. Numbers as labels become text."""
-    if not path.is_file():
-        raise ValueError(f"--data={path} is no file; name one of labelled texts ({', '.join(FORMATS)})")
-    if not path.name.lower().endswith(FORMATS):
-        raise ValueError(f"--data={path} is of another format; give {', '.join(FORMATS)}")
-    if not path.stat().st_size:
-        raise ValueError(f"--data={path} is empty; it must have the columns {text!r} and {label!r}")
+    check_format(path, FORMATS)
     columns = {text: "--column", label: "--label"}
     found = []
     for place, row in rows(str(path)) if is_shard(path) else _rows(path.read_bytes(), str(path), columns):
         _check_columns(place, row, columns)
-        body, mark = _text(row[text], f"{place}: {text}"), _label(row[label], f"{place}: {label}")
+        mark = row[label]
+        if isinstance(mark, (bool, int)) or (isinstance(mark, float) and mark == mark):
+            mark = str(mark)
+        body, mark = _text(row[text], f"{place}: {text}"), _text(mark, f"{place}: {label}").strip()
         found.append(Labelled(body, mark, place))
     if not found:
         raise ValueError(f"--data={path} has no rows; it must have one for each text")
@@ -103,43 +101,28 @@ def check_rows_fit(
 
 def _rows(data: bytes, name: str, columns: Mapping[str, str]) -> Iterator[tuple[str, dict]]:
     """The rows of a CSV's bytes, each with its place. columns: as for _check_columns."""
-    check_utf8(data, name)
-    try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is no UTF-8 text (byte {error.start:,}); save it as UTF-8") from None
-    if "\0" in content:
-        raise ValueError(f"{name} holds zero bytes, so it is no CSV; save it as CSV in UTF-8")
-    records = csv_records(io.StringIO(content, newline=""), name)
+    records = csv_records(io.StringIO(decode_utf8(data, name), newline=""), name)
     _, names = next(records, (1, []))
-    if twice := [column for column in columns if names.count(column) > 1]:
-        raise ValueError(f"{name} has the column {twice[0]!r} twice; rename one of them")
-    if len(names) == 1 and (signs := [sign for sign in ";\t" if sign in names[0]]):
-        raise ValueError(f"{name} has fields separated by {signs[0]!r}; save it as CSV with commas")
     _check_columns(name, names, columns)
     for line, cells in records:
         place = f"{name}, line {line:,}"
         if len(cells) > len(names):
             raise ValueError(f"{place} has more fields than columns; quote its text")
-        missing = [None] * (len(names) - len(cells))
-        yield place, dict(zip(names, [*cells, *missing], strict=True))
+        yield place, dict(zip_longest(names, cells))
 
 
 def csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
     """The records of a CSV that are not empty, each with the line on which it begins, from 1."""
-    reader = csv.reader(lines, strict=True)
-    while True:
-        begin = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            # An open quote is only noticed at the end of the file; what needs mending is its beginning.
-            line = begin if "unexpected end of data" in str(error) else reader.line_num
-            raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
-        if cells is None:
-            return
-        if cells:
-            yield begin, cells
+    reader, begin = csv.reader(lines, strict=True), 1
+    try:
+        for cells in reader:
+            if cells:
+                yield begin, cells
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        # An open quote is only noticed at the end of the file; what needs mending is its beginning.
+        line = begin if "unexpected end of data" in str(error) else reader.line_num
+        raise ValueError(f"{name}, line {line:,} is no CSV ({error}); mend its quotes") from None
 
 
 def _check_columns(place: str, names: Collection[str], columns: Mapping[str, str]) -> None:
@@ -156,9 +139,3 @@ def _text(value: object, place: str) -> str:
     if fault := no_text(value):
         raise ValueError(f"{place} {fault}; mend it, or leave the row out")
     return replace_surrogates(value)
-
-
-def _label(value: object, place: str) -> str:
-    if isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
-        return str(value)
-    return _text(value, place).strip()

@@ -16,8 +16,8 @@ import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,7 +28,7 @@ import numpy as np
 from companion.runtime.data.filters import deduplicated, digest, refused_by
 from companion.runtime.data.prepared import BEGUN, PARTS, STATE, Stream, finish
 from companion.runtime.files.atomic import claim, read_json_or_empty, staged, write_atomic
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 BATCH_BYTES = 2**20  # UTF-8 bytes of the text that a process takes at a time
 SAVE_EVERY = 64  # batches after which a run that is killed goes on: some 15 million tokens
@@ -54,45 +54,11 @@ class Batch:
     n_bytes: int = 0
 
 
-@dataclass
-class Encoder:
-    """What a process needs to tokenize batches, and its answer to one."""
-
-    tokenizer_file: Path
-    load: Callable[[Path], Any]
-    stream: Stream
-    val_fraction: float
-    tokenizer: Any = None
-
-    def encode(self, batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, int], Counter]:
-        """Return the tokens of each part, the bytes of its text, and what was left out of a batch."""
-        self.tokenizer = self.tokenizer or self.load(self.tokenizer_file)
-        left_out = Counter({"duplicate": batch.duplicates} if batch.duplicates else {})
-        kept = []
-        for document, place in zip(batch.documents, batch.digests, strict=True):
-            if refused := refused_by(document):
-                left_out[refused] += 1
-            else:
-                kept.append((place, document))
-        limit = self.val_fraction
-        if batch.first and kept:  # then one at least is on either side
-            places = [place for place, _ in kept]
-            limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
-        tokens, n_bytes = {}, {}
-        for name in PARTS:
-            documents = [document for place, document in kept if (place < limit) == (name == "val")]
-            pieces = list(self.stream(documents, self.tokenizer))
-            tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
-            n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)
-        return tokens, n_bytes, left_out
-
-
 def write_large(
     folder: str | Path,
     documents: Iterable[str],
     tokenizer: Any,
     stream: Stream,
-    load: Callable[[Path], Any],
     source: str = "",
     val_fraction: float = 0.01,
     processes: int = 1,
@@ -109,8 +75,7 @@ def write_large(
         folder: Folder to write to.
         documents: The texts, which may be iterated over twice.
         tokenizer: Any tokenizer that has <|endoftext|>.
-        stream: Chapter 2's token_stream; sent to the processes by name, as load is.
-        load: From the path of tokenizer.json to the tokenizer.
+        stream: Chapter 2's token_stream; sent to the processes by name.
         source: Where the text is from, for meta.json.
         val_fraction: Share that is held out.
         processes: How many tokenize.
@@ -123,12 +88,11 @@ def write_large(
     same = {"source": source, "tokenizer": tokenizer_fingerprint(tokenizer), "val_fraction": val_fraction}
     with claim(folder), staged(folder, BEGUN) as new:
         batches, state = begin(new, documents, same)
-        tokenizer.save(new / "tokenizer.json")
-        encoder = Encoder(new / "tokenizer.json", load, stream, val_fraction)
+        work = partial(encode, tokenizer=tokenizer, stream=stream, val_fraction=val_fraction)
         left_out = Counter(state["left_out"])
         files = {name: open(new / f"{name}.bin", "ab") for name in PARTS}
         try:
-            for batch, (tokens, n_bytes, refused) in encoded(batches, encoder, processes):
+            for batch, (tokens, n_bytes, refused) in encoded(batches, work, processes):
                 state["n_batches"] += 1
                 state["n_read"] += len(batch.documents) + batch.duplicates
                 state["key"] = key_after(state["key"], batch)
@@ -209,16 +173,40 @@ def key_after(key: str, batch: Batch) -> str:
     return hashlib.sha256(repr((key, batch.duplicates, batch.documents)).encode()).hexdigest()
 
 
-def encoded(batches: Iterable[Batch], encoder: Encoder, processes: int) -> Iterator[tuple]:
-    """Yield each batch with what encode returns of it, in order; at most three a process are in memory."""
+def encode(
+    batch: Batch, tokenizer: Any, stream: Stream, val_fraction: float
+) -> tuple[dict[str, np.ndarray], dict[str, int], Counter]:
+    """Return the tokens of each part, the bytes of its text, and what was left out of a batch."""
+    left_out = Counter({"duplicate": batch.duplicates} if batch.duplicates else {})
+    kept = []
+    for document, place in zip(batch.documents, batch.digests, strict=True):
+        if refused := refused_by(document):
+            left_out[refused] += 1
+        else:
+            kept.append((place, document))
+    limit = val_fraction
+    if batch.first and kept:  # then one at least is on either side
+        places = [place for place, _ in kept]
+        limit = min(max(limit, np.nextafter(min(places), 1)), max(places))
+    tokens, n_bytes = {}, {}
+    for name in PARTS:
+        documents = [document for place, document in kept if (place < limit) == (name == "val")]
+        pieces = list(stream(documents, tokenizer))
+        tokens[name] = np.concatenate(pieces if batch.first else [pieces[0][:0], *pieces[1:]])
+        n_bytes[name] = sum(len(document.encode()) + 1 for document in documents)
+    return tokens, n_bytes, left_out
+
+
+def encoded(batches: Iterable[Batch], work: Callable[[Batch], tuple], processes: int) -> Iterator[tuple]:
+    """Yield each batch with what work returns of it, in order; at most three a process are in memory."""
     if processes == 1:
-        yield from ((batch, encoder.encode(batch)) for batch in batches)
+        yield from ((batch, work(batch)) for batch in batches)
         return
     waiting: deque = deque()
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=start, initargs=(encoder,))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), start, (work,))
     try:
         for batch in batches:
-            waiting.append((batch, pool.submit(encode, batch)))
+            waiting.append((batch, pool.submit(in_process, batch)))
             if len(waiting) > 3 * processes:
                 batch, future = waiting.popleft()
                 yield batch, future.result()
@@ -227,16 +215,15 @@ def encoded(batches: Iterable[Batch], encoder: Encoder, processes: int) -> Itera
         pool.shutdown(cancel_futures=True)
 
 
-def start(encoder: Encoder) -> None:
-    """Prepare a process: Ctrl-C is for the one that reads."""
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    globals()["ENCODER"] = encoder
+def start(work: Callable[[Batch], tuple]) -> None:
+    """Prepare a process: it keeps its tokenizer, and Ctrl-C is for the one that reads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    globals()["WORK"] = work
 
 
-def encode(batch: Batch) -> tuple:
-    """Encode a batch in a process of the pool."""
-    return globals()["ENCODER"].encode(batch)
+def in_process(batch: Batch) -> tuple:
+    """Do the work of a process of the pool."""
+    return globals()["WORK"](batch)
 
 
 def sample_of(documents: Iterable[str], n_bytes: int = SAMPLE_BYTES) -> list[str]:

@@ -5,6 +5,7 @@ val_starts.npy say where their documents begin; tokenizer.json made them; meta.j
 with fingerprints. The six are written as a set and opened as a set.
 """
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -15,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from companion.runtime.files.arguments import as_documents, at_least_one
+from companion.runtime.files.arguments import as_documents, at_least_one, token_row
 from companion.runtime.files.atomic import claim, finish_renames, read_json_or_empty, staged
-from companion.runtime.text.fingerprints import tokenizer_fingerprint, tokens_fingerprint
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 FILES = ("train.bin", "train_starts.npy", "val.bin", "val_starts.npy", "tokenizer.json", "meta.json")
 PARTS = ("train", "val")
 BEGUN = ".begun"  # the folder, in that of the text, for files that are not whole yet
 STATE = "state.json"  # there: how far a large text is
-PIECE = 2**16  # tokens that are searched at a time
+PIECE = 2**20  # tokens that are read at a time
 WAIT = 600  # seconds to wait for another process that prepares a text into the same folder
 
 
@@ -41,14 +42,18 @@ class Split:
     starts: np.ndarray
     n_bytes: int
 
-    def __post_init__(self):
-        if isinstance(self.tokens, (str, bytes)):
-            raise TypeError(f"tokens={self.tokens!r:.40} must be tokens; make them with encode_documents")
-
     @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of the tokens; of a prepared folder, as its meta.json has it."""
         return tokens_fingerprint(self.tokens)
+
+
+def tokens_fingerprint(tokens) -> str:
+    """The SHA-256 of a row of tokens, which for a token file is that of the file."""
+    tokens, digest = token_row(tokens), hashlib.sha256()
+    for start in range(0, len(tokens), PIECE):  # a mapped file never stands in memory as one
+        digest.update(np.ascontiguousarray(tokens[start : start + PIECE]))
+    return digest.hexdigest()
 
 
 def row_starts(starts, context_length: int) -> np.ndarray:
@@ -157,11 +162,12 @@ def read_prepared(folder: str | Path, load_tokenizer: Callable[[Path], Any]) -> 
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         tokenizer = load_tokenizer(folder / "tokenizer.json")
         splits = [open_split(folder, name, meta) for name in PARTS]
-        if tokenizer_fingerprint(tokenizer) != meta.get("tokenizer", tokenizer_fingerprint(tokenizer)):
+        if tokenizer_fingerprint(tokenizer) != meta["tokenizer"]:
             raise ValueError("tokenizer.json is not the tokenizer that meta.json tells of")
     except Exception as error:  # whatever is wrong with one of six files
         problem = " ".join(str(error).split())
-        raise ValueError(f"folder='{folder}' is damaged ({problem:.200}); run prepare again") from None
+        rule = f"is damaged, or of an older version ({problem:.200}); prepare it again"
+        raise ValueError(f"folder='{folder}' {rule}") from None
     return Corpus(*splits, tokenizer, meta)
 
 
@@ -173,7 +179,7 @@ def open_split(folder: Path, name: str, meta: dict) -> Split:
     if not found.items() <= meta[name].items() or starts[-1] != len(tokens) - 1:
         raise ValueError(f"{name}.bin and {name}_starts.npy hold {found}, meta.json tells of {meta[name]}")
     split = Split(tokens, starts, meta[name]["n_bytes"])
-    split.fingerprint = meta[name].get("sha256") or split.fingerprint  # data of before have none
+    split.fingerprint = meta[name]["sha256"]
     return split
 
 

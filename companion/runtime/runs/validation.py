@@ -11,9 +11,9 @@ import torch
 
 from companion.runtime.data.prepared import row_starts
 from companion.runtime.models.devices import DTYPES
-from companion.runtime.storage.checkpoints import unwrapped
-from companion.runtime.text.fingerprints import tokenizer_fingerprint
 from companion.runtime.runs.distributed import broadcast, world_size
+from companion.runtime.storage.checkpoints import unwrapped
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 
 MAX_ROW, MAX_SCORES = 2048, 2**27
 """Of an evaluation: tokens of a row, whose attention grows with their square; and scores, half a GB."""

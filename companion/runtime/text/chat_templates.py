@@ -11,8 +11,8 @@ import regex
 from companion.runtime.files.arguments import replace_surrogates
 
 GUARD = "\udfff"
-"""Half a character, which `whole` leaves in no text: it stands inside the names of special tokens that
-somebody typed, until the special tokens of the template are found."""
+"""Half a character, which `replace_surrogates` leaves in no text: it stands inside the names of special
+tokens that somebody typed, until the special tokens of the template are found."""
 
 
 def check_messages(messages: Any) -> list[dict]:

@@ -3,18 +3,24 @@
 A document is a str. Documents travel as lists, and nothing here knows of tokens.
 """
 
-import codecs
 import math
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice, pairwise, repeat
+from multiprocessing import get_context
 from pathlib import Path
+
+from tqdm import tqdm
 
 from companion.runtime.files.arguments import as_documents
 from companion.runtime.files.atomic import expand_user
 from companion.runtime.files.downloads import DOWNLOADS, fetch
 from companion.runtime.text.tokenizer import END_OF_TEXT
-from companion.village import DATA, load_split
+from companion.village import DATA, fresh, load_split, places
 
 CORPORA = ("village", "lamplighter", "pydoc", *DOWNLOADS)
 UNSPACED = (
@@ -31,17 +37,16 @@ def words_of(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
-def check_utf8(data: bytes, name: str) -> None:
-    """Raise ValueError for bytes that begin as UTF-16 or UTF-32 text does, with how to save it."""
-    signs = {codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32"}
-    signs |= {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
-    found = next((kind for sign, kind in signs.items() if data.startswith(sign)), None)
-    if found is None and len(data) >= 4 and (data[:4:2] == b"\0\0") != (data[1:4:2] == b"\0\0"):
-        found = "UTF-16"  # without a mark: every second byte of ordinary letters is 0
-    if found is not None:
-        raise ValueError(
-            f"{name} is {found} text, must be UTF-8; in an editor, save it with the encoding UTF-8"
-        )
+def decode_utf8(data: bytes, name: str | Path) -> str:
+    """The text of a file. ValueError, which names the file, for what is no UTF-8 text."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        rule = f"is no UTF-8 text (byte {error.start:,})"
+        raise ValueError(f"{name} {rule}; save it as UTF-8, or leave it out") from None
+    if "\0" in text:
+        raise ValueError(f"{name} holds zero bytes, as no text does; save it as UTF-8, or leave it out")
+    return text
 
 
 def load_text(
@@ -74,13 +79,9 @@ def load_text(
         path = DATA / "lamplighter.txt"
     elif name in DOWNLOADS:
         path = fetch(name)
-    try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError:  # a text in the place of its name is too long for one
-        is_folder = is_file = False
-    if is_folder:
+    if os.path.isdir(path):
         return read_folder(path, skip)
-    if not is_file:
+    if not os.path.isfile(path):  # or it is a text in the place of its name, and too long for one
         rule = f"is no file, no folder and no corpus; the corpora are {', '.join(CORPORA)}"
         raise ValueError(f"name_or_path={name!r:.60} {rule}")
     try:
@@ -110,8 +111,6 @@ def read_documents(path: str | Path) -> list[str]:
 def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> list[str]:
     """The documents of all text files below a folder, by path; hidden and empty ones are left out."""
     documents, strange = [], []
-    if not os.access(folder, os.R_OK | os.X_OK):  # rglob would find it empty
-        raise ValueError(f"folder='{folder}' cannot be read; give yourself the right to, or name another")
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts) or not path.is_file():
@@ -134,19 +133,27 @@ def read_folder(folder: Path, skip: Callable[[str], object] | None = None) -> li
 def _parts(path: Path) -> list[str]:
     """The documents of a file, none of an empty one. ValueError for no UTF-8 text, and for no access."""
     try:
-        data = path.read_bytes()
-        check_utf8(data, str(path))
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        rule = f"is no UTF-8 text (byte {error.start:,})"
-        raise ValueError(f"{path} {rule}; save it as UTF-8, or leave it out") from None
-    except PermissionError as error:
-        rule = f"cannot be read ({error.strerror})"
-        raise ValueError(f"{path} {rule}; give yourself the right to, or leave it out") from None
-    if "\0" in text:
-        raise ValueError(f"{path} holds zero bytes, as no text does; leave it out")
+        text = decode_utf8(path.read_bytes(), path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); leave it out") from None
     parts = text.replace("\r\n", "\n").split(END_OF_TEXT)  # as in many collections of stories
     return [part.strip() for part in parts if part.strip()]
+
+
+def new_stories(n: int, seed: int) -> list[str]:
+    """n new stories of the village, told by several processes where the seed has known places."""
+    spans = list(pairwise([0, *(place for place in places(seed) if place < n), n]))
+    bar = partial(tqdm, unit=" stories", desc="Telling", leave=False, disable=None)
+    if len(spans) == 1:
+        return list(bar(islice(fresh(seed), n), total=n))
+    context, on_start = get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all of them
+    with ProcessPoolExecutor(len(spans), context, signal.signal, on_start) as pool:
+        parts = pool.map(_stories_between, repeat(seed), *zip(*spans, strict=True))
+        return [text for part in bar(parts, total=len(spans), unit=" parts") for text in part]
+
+
+def _stories_between(seed: int, first: int, end: int) -> list[str]:
+    return list(islice(fresh(seed, first), end - first))
 
 
 def python_manual() -> list[str]:

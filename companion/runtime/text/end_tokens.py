@@ -5,9 +5,10 @@ because what follows would be the user's words. Control tokens steer the model a
 shows them.
 """
 
+import codecs
 from collections.abc import Collection, Iterable, Iterator
 
-from companion.runtime.text.tokenizer import TextDecoder, Tokenizer, decode_stream
+from companion.runtime.text.tokenizer import Tokenizer
 
 TURN_ENDS = ("<|end|>", "<|user|>")
 """Of the special tokens of chapter 16, those at which the model's turn is over."""
@@ -45,6 +46,51 @@ def until(ids: Iterable[int], stop: int | Collection[int] | None) -> Iterator[in
         if i in stops:
             return
         yield i
+
+
+def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
+    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them."""
+    try:
+        return tokenizer.tokens([i])[0]
+    except ValueError:
+        if i < 0:
+            raise
+        return b""
+
+
+class TextDecoder:
+    """The text of ids that come one by one; bytes are held back until their character is whole.
+
+    add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
+    hidden: ids that have no text here, such as those of control tokens in an answer.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
+        self.tokenizer, self.hidden = tokenizer, hidden
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, i: int) -> str:
+        if i in self.hidden:
+            return ""
+        token = drawn_token(self.tokenizer, i)
+        return token if isinstance(token, str) else self.decoder.decode(token)
+
+    def end(self) -> str:
+        return self.decoder.decode(b"", final=True)
+
+
+def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[int] = ()) -> Iterator[str]:
+    """Yield the text of ids as they come, holding back bytes until their character is whole.
+
+    Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
+    stays here: the text may go on from another. Ids as for drawn_token; hidden: as for TextDecoder.
+    """
+    decoder = TextDecoder(tokenizer, hidden)
+    for i in ids:
+        if text := decoder.add(i):
+            yield text
+    if rest := decoder.end():
+        yield rest
 
 
 def answer_decoder(tokenizer: Tokenizer) -> TextDecoder:

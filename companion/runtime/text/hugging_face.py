@@ -31,6 +31,8 @@ FILE, CONFIG, MODEL = "tokenizer.json", "tokenizer_config.json", "config.json"
 TEMPLATE, MAP = "chat_template.jinja", "special_tokens_map.json"
 SPACES = " \t\n\r\f\v▁"
 """What a token may be made of and still be text; ▁ is how SentencePiece writes a space."""
+SPACE_DECODERS = {"Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"}
+"""The steps of a decoder that turns ▁ into a space."""
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
@@ -57,7 +59,6 @@ class PublicTokenizer(Tokenizer, kind="public"):
     """
 
     fields = ("file", "config", "chat_template", "special_tokens", "generation", "model_ids")
-    optional = ("generation", "model_ids")  # files of before have none
     is_public = True
     named_start: int | None = None
     without_end = (
@@ -243,8 +244,7 @@ class PublicTokenizer(Tokenizer, kind="public"):
         """The chat template: of chat_template.jinja, or of the configuration, which may name several."""
         found = self.config.get("chat_template") if self.chat_template is None else self.chat_template
         if isinstance(found, list):
-            named = {each["name"]: each["template"] for each in found}
-            found = named.get("default")
+            return next((each["template"] for each in found if each["name"] == "default"), None)
         return found
 
 
@@ -443,13 +443,7 @@ def bytes_of(file: dict) -> Callable[[str], bytes]:
     if "ByteLevel" in kinds:
         byte = {letter: i for i, letter in enumerate(byte_letters())}
         return lambda token: bytes(map(byte.get, token)) if byte.keys() >= set(token) else token.encode()
-    if not kinds & {"Metaspace", "Replace"} or kinds - {
-        "Metaspace",
-        "Replace",
-        "ByteFallback",
-        "Fuse",
-        "Strip",
-    }:
+    if not kinds & {"Metaspace", "Replace"} or kinds - SPACE_DECODERS:
         rule = "only that of byte-level BPE and that of ▁ can be read"
         raise ValueError(f"its decoder is {', '.join(map(str, kinds)):.60}; {rule}")
 

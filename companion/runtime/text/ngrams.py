@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["ngram_probabilities"]
-
 
 def ngram_probabilities(train_tokens, tokens, vocab_size: int, longest: int = 5):
     """Compute the probability of each token of a text after the tokens before it, by smoothed counts.

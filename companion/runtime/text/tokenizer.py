@@ -1,18 +1,21 @@
-"""What every tokenizer needs besides its idea: special tokens, checks of what it is given, files, streams."""
+"""What every tokenizer needs besides its idea: special tokens, checks of what it is given, files."""
 
-import codecs
+import hashlib
 import inspect
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import regex
+import tiktoken
 
-from companion.runtime.files.arguments import replace_surrogates
+from companion.runtime.files.arguments import replace_surrogates, whole_number
 from companion.runtime.files.atomic import read_regular, write_atomic
 
 END_OF_TEXT = "<|endoftext|>"
@@ -30,7 +33,6 @@ CHAT_TEMPLATE = (
 """What chapter 16's chat_ids writes, as a program in Jinja."""
 BYTES = bytes(range(256))
 """Each byte once, in order."""
-MOST = 0x110000  # the most tokens of a vocabulary: in BPETokenizer, each is one character of Python's
 USUAL_PATTERNS: set[str] = set()
 """The patterns that our tokenizers have unless told otherwise. They take a time that grows with the text."""
 PATTERN_SECONDS = 10.0  # what any other pattern has for a text, and as much again for each million characters
@@ -55,13 +57,11 @@ class Tokenizer:
     vocab: every token by its id, special tokens last. ids: the id of each ordinary token; special_tokens:
     of each special one. A subclass, ``class Mine(Tokenizer, kind="mine")``, lists in `fields` what its
     ``__init__`` takes and keeps, which is what save writes beside its kind, and defines
-    ``encode_ordinary(text) -> list[int]`` for text without special tokens. optional: those of the fields that
-    a saved file may lack.
+    ``encode_ordinary(text) -> list[int]`` for text without special tokens.
     """
 
     kinds: dict[str, type] = {}
     fields: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
     is_public = False
     """Whether it is a public model's, whose own chat template writes its conversations: see its `chat`."""
     pattern: str | None = None
@@ -213,9 +213,8 @@ class Tokenizer:
         data = read_regular(path)
         try:
             tokenizer = from_state(json.loads(data), cls)
-        except (ValueError, TypeError, RecursionError) as error:
-            is_json = not isinstance(error, (UnicodeError, json.JSONDecodeError))
-            problem = error if is_json else f"not JSON: {error}"
+        except Exception as error:  # whatever a constructor finds wrong with the file
+            problem = f"{type(error).__name__}: {' '.join(str(error).split()):.120}"
             where = f"path={str(path)!r} is no tokenizer that .save wrote"
             raise ValueError(f"{where} ({problem}); save it again") from None
         tokenizer.special_tokens.source = str(path)
@@ -223,26 +222,37 @@ class Tokenizer:
 
 
 def from_state(state: dict, cls: type[Tokenizer] = Tokenizer) -> Tokenizer:
-    """The tokenizer of a saved state, of this class. TypeError or ValueError for what is no such state."""
-    if not isinstance(state, dict) or "kind" not in state:
-        raise ValueError("it is no object with a kind")
-    kind = state.pop("kind")
+    """The tokenizer of a saved state, of this class. Raises an Exception for what is no such state."""
+    given = dict(state)
+    kind = given.pop("kind")
     if kind == "public":
         import_module("companion.runtime.text.hugging_face")  # a kind that no chapter imports
     kinds = {name: made for name, made in Tokenizer.kinds.items() if issubclass(made, cls)}
-    if not isinstance(kind, str) or kind not in kinds:
+    if kind not in kinds:
         raise ValueError(f"its kind is {kind!r:.40}, which is none of {', '.join(map(repr, kinds))}")
-    fields = kinds[kind].fields
-    required = [name for name in fields if name not in kinds[kind].optional]
-    if wrong := [f"lacks {name!r}" for name in required if name not in state]:
-        raise ValueError("it " + ", ".join(wrong))
-    if wrong := [name for name in state if name not in fields]:
-        raise ValueError(f"it has {wrong[0]!r:.40}, which a tokenizer of kind {kind!r} has not")
-    tokenizer = kinds[kind](**state)
-    if dict(tokenizer.special_tokens) != state["special_tokens"]:
-        expected = f"must be those behind the others: {dict(tokenizer.special_tokens)}"
-        raise ValueError(f"the ids in special_tokens={state['special_tokens']!r} {expected}")
+    tokenizer = kinds[kind](**given)
+    if tokenizer.special_tokens != given["special_tokens"]:
+        raise ValueError("its special tokens have other ids")
     return tokenizer
+
+
+def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
+    """A SHA-256, the same for two tokenizers that cut and number every text alike, however they were saved.
+
+    Made of the vocabulary, the merges in order, the special tokens and the pattern or rules that cut text.
+    """
+    digest = hashlib.sha256()
+    for i, token in sorted(tokenizer.vocab.items()):
+        token = token_bytes(token)
+        digest.update(b"%d %d " % (i, len(token)) + token)
+    special = sorted(tokenizer.special_tokens.items())
+    digest.update(repr((list(tokenizer.merges), special, tokenizer.rules)).encode())
+    return digest.hexdigest()
+
+
+def token_bytes(token: str | bytes) -> bytes:
+    """The bytes of a token."""
+    return token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
 
 
 # -- special tokens --------------------------------------------------------------------
@@ -260,19 +270,12 @@ def split_special(text: str, names: Collection[str]) -> list[str]:
 
 
 def special_names(given: Collection[str]) -> list[str]:
-    """The names in a list. TypeError for what is no list of str, ValueError for an empty or repeated name."""
+    """The names in a list. TypeError for a single str, ValueError for an empty or repeated name."""
     if isinstance(given, str):
         raise TypeError(f"special_tokens={given!r} must be several names; write ({given!r},)")
-    if not isinstance(given, Collection):
-        raise TypeError(f"special_tokens={given!r:.40} must be a list of names; for none, write ()")
     names = list(given)
-    if wrong := [name for name in names if not isinstance(name, str)]:
-        raise TypeError(f"special_tokens holds {wrong[0]!r:.40}, which must be a str")
     if "" in names or len(set(names)) < len(names):
         raise ValueError(f"special_tokens={names!r} must be different names, none empty; leave out the rest")
-    for name in names:
-        if any("\ud800" <= character <= "\udfff" for character in name):
-            raise ValueError(f"special_tokens holds {name!r}, with half a character; write a whole one")
     return names
 
 
@@ -294,11 +297,9 @@ def allowed_names(text: str, special: Collection[str], allowed: Collection[str] 
 def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -> Iterator[str]:
     """The documents of a text: itself, if it is one str, or those that it yields; cut at special tokens.
 
-    Raises TypeError for others, and for special tokens that are no list of names.
+    Raises TypeError for a document that is no str.
     """
     names = special_names(special_tokens)
-    if not isinstance(text, Iterable):
-        raise TypeError(f"text={text!r:.40} must be a str, or several")
     for document in [text] if isinstance(text, str) else text:
         if not isinstance(document, str):
             raise TypeError(f"text holds {document!r:.40}, which must be a str; open files as text")
@@ -307,9 +308,7 @@ def documents(text: str | Iterable[str], special_tokens: Collection[str] = ()) -
 
 @lru_cache(64)
 def compiled(pattern: str) -> regex.Pattern:
-    """A regular expression, ready to use. TypeError for what is no str, ValueError if it is invalid."""
-    if not isinstance(pattern, str):
-        raise TypeError(f"pattern={pattern!r:.40} must be a str, a regular expression")
+    """A regular expression, ready to use. ValueError if it is invalid."""
     try:
         return regex.compile(pattern)
     except regex.error as error:
@@ -346,18 +345,13 @@ def split_pieces(pattern: str, text: str) -> list[str]:
 
 
 def different_tokens(given: Iterable[str] | Iterable[bytes]) -> list:
-    """The tokens in a list. TypeError if one is no str or bytes, ValueError for none or a repeated one."""
-    if not isinstance(given, Iterable):
-        raise TypeError(f"tokens={given!r:.40} must be several str")
+    """The tokens in a list. ValueError for none, and for a repeated one."""
     tokens = list(given)
     if not tokens:
         raise ValueError("text is empty, and gives no tokens; train on one that is not")
-    if wrong := [token for token in tokens if not isinstance(token, (str, bytes))]:
-        raise TypeError(f"tokens hold {wrong[0]!r:.40}, which must be a str")
-    if len(set(tokens)) < len(tokens):
-        seen = set()
-        twice = next(token for token in tokens if token in seen or seen.add(token))
-        raise ValueError(f"tokens hold {twice!r:.40} twice; each must have one id")
+    token, times = Counter(tokens).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"tokens hold {token!r:.40} {times} times; each must have one id")
     return tokens
 
 
@@ -368,51 +362,39 @@ def look_up(vocab: dict, i: int):
     return vocab[int(i)]
 
 
-def as_bytes(token: str | bytes) -> bytes:
-    """A token as it is in memory: JSON keeps bytes as a str with a character a byte. TypeError for others."""
-    if isinstance(token, str) and all(character < "\u0100" for character in token):
-        return token.encode("latin-1")
-    if not isinstance(token, bytes):
-        raise TypeError(f"{token!r:.40} must be bytes, or a str with one character a byte")
-    return token
-
-
 def byte_pairs(merges: Iterable[tuple], byte_order: str | bytes) -> tuple[list, bytes]:
-    """The merges and byte_order of a BPETokenizer, as they are in memory.
+    """The merges and byte_order of a BPETokenizer as bytes; a file has a character for each byte.
 
-    Raises TypeError or ValueError for merges that are no pairs of tokens, or that join what is no token
-    yet; and for a byte_order that is not each of the 256 bytes once.
+    Raises TypeError for merges that are no pairs of tokens, ValueError for one that joins what is no token
+    yet, and for a byte_order that is not each of the 256 bytes once.
     """
-    if not isinstance(byte_order, (str, bytes)) or sorted(as_bytes(byte_order)) != list(BYTES):
+
+    def as_bytes(token: str | bytes) -> bytes:
+        return token if isinstance(token, bytes) else token.encode("latin-1")
+
+    order = as_bytes(byte_order)
+    if sorted(order) != list(BYTES):
         raise ValueError(f"byte_order={byte_order!r:.40} must hold each of the 256 bytes once")
-    if not isinstance(merges, Iterable) or isinstance(merges, (str, bytes)):
-        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens")
-    known, pairs = {bytes([byte]) for byte in BYTES}, []
-    for n, pair in enumerate(merges):
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError(f"merges[{n}]={pair!r:.40} must be a pair of tokens")
-        pairs.append((as_bytes(pair[0]), as_bytes(pair[1])))
-        if unknown := [token for token in pairs[-1] if token not in known]:
-            raise ValueError(f"merges[{n}]={pairs[-1]!r} joins {unknown[0]!r}, which no merge before it made")
-        known.add(b"".join(pairs[-1]))
-    return pairs, as_bytes(byte_order)
+    try:
+        pairs = [(as_bytes(first), as_bytes(second)) for first, second in merges]
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError(f"merges={merges!r:.40} must be a list of pairs of tokens") from None
+    known = {bytes([byte]) for byte in BYTES}
+    for n, pair in enumerate(pairs):
+        if unknown := [token for token in pair if token not in known]:
+            raise ValueError(f"merges[{n}]={pair!r} joins {unknown[0]!r}, which no merge before it made")
+        known.add(b"".join(pair))
+    return pairs, order
 
 
 def merges_wanted(vocab_size: int, special_tokens: Collection[str]) -> int:
     """How many merges make up a vocabulary with the 256 bytes and these special tokens.
 
-    Raises TypeError if vocab_size is no int, ValueError if it is too small, or larger than any can be.
+    Raises TypeError if vocab_size is no int, ValueError if it is too small.
     """
-    if isinstance(vocab_size, bool) or not hasattr(vocab_size, "__index__"):
-        raise TypeError(f"vocab_size={vocab_size!r:.40} must be a whole number, such as 1024")
     n_special = len(special_names(special_tokens))
-    least = 256 + n_special
-    if vocab_size < least:
-        parts = f"256 bytes, {n_special} special"
-        raise ValueError(f"vocab_size={vocab_size} must be at least {least}: {parts}")
-    if vocab_size > MOST:
-        raise ValueError(f"vocab_size={vocab_size} must be at most {MOST:,}")
-    return vocab_size - least
+    parts = f"it has 256 bytes and {n_special} special tokens"
+    return whole_number("vocab_size", vocab_size, 256 + n_special, parts) - 256 - n_special
 
 
 class TooLarge(ValueError):
@@ -430,49 +412,38 @@ def enough(merges: list, n_merges: int, vocab_size: int) -> list:
     return merges
 
 
-# -- streams ---------------------------------------------------------------------------
+# -- tiktoken, the library that OpenAI publishes -----------------------------------------
 
 
-def drawn_token(tokenizer: Tokenizer, i: int) -> str | bytes:
-    """The token of an id that a model drew; b"" where the model has rows to spare and this is one of them."""
+def as_tiktoken(vocab: dict[int, bytes], special_tokens: dict[str, int], pattern: str) -> tiktoken.Encoding:
+    """A vocabulary in tiktoken, which wants the ordinary tokens apart from the special ones.
+
+    Raises ValueError if tiktoken cannot read the pattern, whose regular expressions are Rust's, and where one
+    special token begins another: which of them tiktoken finds depends on a hash table.
+    """
+    names = sorted(special_tokens)  # a name stands right before those that it begins
+    for first, second in pairwise(names):
+        if second.startswith(first):
+            raise ValueError(f"special token {second!r} begins with {first!r}; for tiktoken, rename one")
+    special = set(special_tokens.values())
+    ranks = {token: i for i, token in vocab.items() if i not in special}
+    parts = {"mergeable_ranks": ranks, "special_tokens": dict(special_tokens)}
     try:
-        return tokenizer.tokens([i])[0]
-    except ValueError:
-        if i < 0:
-            raise
-        return b""
+        return tiktoken.Encoding("companion", pat_str=pattern, **parts)
+    except ValueError as error:
+        rule = f"is no regular expression to tiktoken: {' '.join(str(error).split())}"
+        raise ValueError(f"pattern={pattern!r} {rule}; use encode, or another pattern") from None
 
 
-class TextDecoder:
-    """The text of ids that come one by one; bytes are held back until their character is whole.
+def gpt2_tokens() -> list[bytes]:
+    """GPT-2's 50,256 ordinary tokens in order, from tiktoken's cache, or downloaded into it (1.5 MB).
 
-    add(id): what can be said now, which may be empty. end(): what was held back. Ids as for drawn_token.
-    hidden: ids that have no text here, such as those of control tokens in an answer.
+    Raises ConnectionError where it is neither cached nor to be had.
     """
-
-    def __init__(self, tokenizer: Tokenizer, hidden: Collection[int] = ()):
-        self.tokenizer, self.hidden = tokenizer, hidden
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def add(self, i: int) -> str:
-        if i in self.hidden:
-            return ""
-        token = drawn_token(self.tokenizer, i)
-        return token if isinstance(token, str) else self.decoder.decode(token)
-
-    def end(self) -> str:
-        return self.decoder.decode(b"", final=True)
-
-
-def decode_stream(tokenizer: Tokenizer, ids: Iterable[int], hidden: Collection[int] = ()) -> Iterator[str]:
-    """Yield the text of ids as they come, holding back bytes until their character is whole.
-
-    Joined, it is what tokenizer.decode gives, but that a public model's decode may drop a first space, which
-    stays here: the text may go on from another. Ids as for drawn_token; hidden: as for TextDecoder.
-    """
-    decoder = TextDecoder(tokenizer, hidden)
-    for i in ids:
-        if text := decoder.add(i):
-            yield text
-    if rest := decoder.end():
-        yield rest
+    try:
+        encoding = tiktoken.get_encoding("gpt2")
+    except OSError as error:
+        problem = f"{type(error).__name__} while fetching GPT-2's vocabulary"
+        remedy = "connect, or set TIKTOKEN_CACHE_DIR to a folder that has it"
+        raise ConnectionError(f"{problem}; {remedy}") from None
+    return [encoding.decode_single_token_bytes(i) for i in range(encoding.eot_token)]
