@@ -7,7 +7,7 @@ from typing import Annotated
 
 from companion import load
 from companion.cli._parsing import Positional
-from companion.generation import LanguageModel, generate
+from companion.generation import LanguageModel
 from companion.models import names as model_names
 from companion.models import verification
 from companion.models.verification import Finding
@@ -70,12 +70,7 @@ def do(plan: VerifyPlan) -> list[Finding]:
     """The three findings."""
     teller = plan.teller
     found = [verification.hash_of_weights(plan.ours, plan.name)]
-
-    def likeliest(rows, n: int):
-        cache = teller.make_cache(teller.model.config, len(rows))
-        return generate(teller.model, rows, n, temperature=0, cache=cache)
-
-    return [*found, *verification.compare(teller.model, plan.ids, likeliest, plan.theirs)]
+    return [*found, *verification.compare(teller, plan.ids, plan.theirs)]
 
 
 def report(plan: VerifyPlan, found: list[Finding]) -> None:

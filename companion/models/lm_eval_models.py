@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from companion.runtime.data.conversations import system_joined
+from companion.instructions import chat_ids
 from companion.runtime.files.arguments import finite
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.chat_templates import check_messages
@@ -126,22 +126,10 @@ class KnowsChats:
         """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
         if self.template is None:
             raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
-        messages = check_messages(messages)
-        if self.tokenizer.is_public:
-            ids = self.tokenizer.chat(messages, reply)
-        else:
-            ids = self.our_ids(messages, reply)
+        ids = chat_ids(check_messages(messages), self.tokenizer, reply)
         text = b"".join(self.tokenizer.vocab[i] for i in ids).decode("utf-8", "replace")
         self.chats[text] = ids
         return text
-
-    def our_ids(self, messages: list[dict], reply: bool) -> list[int]:
-        """The ids of a conversation with chapter 16's tokens, a system message joined with the user's."""
-        special, ids = self.tokenizer.special_tokens, [*self.begin]
-        for message in system_joined(messages):
-            role = special[f"<|{message['role']}|>"]
-            ids += [role, *self.tokenizer.encode(message["content"]), special["<|end|>"]]
-        return [*ids, special["<|assistant|>"]] if reply else ids
 
     def encode(self, text: str, **options: Any) -> list[int]:
         """The ids of a text, with what begins it."""

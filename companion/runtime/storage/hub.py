@@ -11,13 +11,14 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from companion.runtime.files.atomic import expand_user
+from companion.runtime.files.atomic import expand_user, read_json_or_empty
 
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
+INDEX = "model.safetensors.index.json"
 SMALL = (
     CONFIG,
     "generation_config.json",
-    "model.safetensors.index.json",
+    INDEX,
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
@@ -92,10 +93,15 @@ def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | 
 
 
 def weight_paths(folder: Path) -> list[Path]:
-    """Return the safetensors files of a model's weights: one, or its parts; none where there are none."""
+    """Return the safetensors files of a model's weights: one, or those that its index names, else none.
+
+    As in transformers, one file counts before an index, and a part that the index does not name is not read.
+    """
     if os.path.isfile(folder / WEIGHTS):
         return [folder / WEIGHTS]
-    return sorted(folder.glob(PARTS))
+    named = read_json_or_empty(folder / INDEX).get("weight_map")
+    names = list(named.values()) if isinstance(named, dict) else []
+    return sorted(path for path in folder.glob(PARTS) if path.name in names)
 
 
 def weight_files(folder: str | Path) -> dict[str, Path]:
