@@ -116,6 +116,8 @@ def put(writer, key: str, value) -> None:
     """Write a header's value, in the format's type for it."""
     if type(value) is int:
         writer.add_uint32(key, value)
+    elif type(value) is list:
+        writer.add_array(key, value)
     else:
         writer.add_key_value(key, value, gguf.GGUFValueType.get_type(value))
 

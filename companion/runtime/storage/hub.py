@@ -60,7 +60,7 @@ def find_model(
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
-        raise ValueError(f"model={str(name)!r:.200} {rule}")
+        raise ValueError(f"model={str(name)!r:.100} {rule}")
     return folder
 
 
