@@ -47,13 +47,13 @@ def hash_of_weights(folder: Path, name: str | Path) -> Finding:
     for path in paths:
         with open(path, "rb") as file:
             hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    said = ", ".join(f"{digest} of {file}" for file, digest in hashes.items())
+    found = ", ".join(f"{digest} of {file}" for file, digest in hashes.items())
     name = Path(name).as_posix()
     published = PUBLISHED.get(SHORT.get(name, name))
     if published is None:
-        return Finding(f"SHA-256 {said}; none is published here to compare it with", None)
+        return Finding(f"SHA-256 {found}; none is published here to compare it with", None)
     right = list(hashes.values()) == [published]
-    return Finding(f"SHA-256 {said}; {'the published one' if right else f'published is {published}'}", right)
+    return Finding(f"SHA-256 {found}; {'the published one' if right else f'published is {published}'}", right)
 
 
 def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding]:

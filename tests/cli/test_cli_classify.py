@@ -15,7 +15,7 @@ from companion.cli.finetune.classify import share, verdict
 from companion.gpt import GPTConfig
 from companion.runtime.data.labelled_texts import distinct, hold_out_by_class, read_labelled
 from companion.runtime.storage.checkpoints import write_safetensors
-from companion.runtime.storage.classifier_files import ADAPTER, HEAD, WHOLE, read_head
+from companion.runtime.storage.classifier_files import ADAPTER, HEAD, MODEL, read_head
 from companion.serve.classifying import load_classifier
 
 CASES = cases(__file__)
@@ -60,7 +60,7 @@ def finetune(model, data, output, *options):
 
 LEARN = CASES["learn"]
 LORA = LEARN["lora"]
-KINDS = {"full": ([], WHOLE), "lora": (LORA, ADAPTER)}
+KINDS = {"full": ([], MODEL), "lora": (LORA, ADAPTER)}
 
 
 @pytest.mark.gate

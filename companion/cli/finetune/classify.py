@@ -42,7 +42,7 @@ from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold
 from companion.runtime.files.whole_files import claim, write_whole
 from companion.runtime.models.devices import pick_device
 from companion.runtime.runs.run_folders import holds_only
-from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
+from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
 from companion.show import classes as pictures
 from companion.show import plots
@@ -140,7 +140,7 @@ def run(options: Options) -> None:
         about |= {"data": options.data.name, "learn": options.learn}
         if options.method == "lora":
             adapter = partial(save_adapter, classifier.model, base=lasting_name(options.model, folder))
-            write_adapted(output, classifier, classes, adapter, gone=WHOLE + REPORT)
+            write_adapted(output, classifier, classes, adapter, gone=MODEL + REPORT)
         else:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
         with measuring(output):

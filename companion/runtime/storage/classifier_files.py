@@ -15,7 +15,7 @@ from companion.runtime.storage import adapters, checkpoints
 from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
 
 HEAD = "head.safetensors"
-WHOLE = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
+MODEL = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
 ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
 """What stands beside the head, of either kind. Without the first of them neither is loaded."""
 

@@ -84,12 +84,12 @@ def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | 
         return Path(snapshot_download(name, allow_patterns=[*SMALL, WEIGHTS, PARTS], **where))
     except unknown as error:
         rule = "check both, and log in with `hf auth login` if it is private or asks for a licence"
-        said = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
-        raise ValueError(f"{said} ({type(error).__name__}); {rule}") from None
+        problem = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
+        raise ValueError(f"{problem} ({type(error).__name__}); {rule}") from None
     except Exception as error:  # the library's, its network's or its downloader's own
         first = str(error).strip().partition("\n")[0]
-        said = f"{name} is no folder here, not whole in the hub's cache, and could not be fetched"
-        raise ConnectionError(f"{said} ({type(error).__name__}: {first:.120}); try again later") from None
+        problem = f"{name} is no folder here, not whole in the hub's cache, and could not be fetched"
+        raise ConnectionError(f"{problem} ({type(error).__name__}: {first:.120}); try again later") from None
 
 
 def weight_paths(folder: Path) -> list[Path]:
