@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,60 +71,6 @@ def load(
     checkpoint is missing, cut off, a pickle, of an unknown architecture or too large for memory, and for a
     device that is not there; for a public model also what find_model raises.
     """
-    from companion.caching import SlidingCache, fuse  # here, so that importing the package imports no torch
-    from companion.generation import LanguageModel
-    from companion.modern import FUSED_MODERN
-    from companion.runtime.models.devices import pick_device
-    from companion.runtime.storage import checkpoints
+    from companion.models.load import load  # here, so that importing the package imports no torch
 
-    where, builders = pick_device(device), BUILDERS if builders is None else builders
-    if checkpoints.holds_adapter(name):
-        return _load_adapted(name, device, builders, revision)
-    if revision is None and checkpoints.holds_ours(name):
-        model, tokenizer = _read_ours(name, builders)
-    else:
-        model, tokenizer = _find(name, builders, revision)
-    checkpoints.check_numbers(model, name)
-    # Called before each text: chapter 9, "A small model waits for Python".
-    fuse_known = partial(fuse, known=FUSED_MODERN)
-    return LanguageModel(model.to(where), tokenizer, make_cache=SlidingCache, fuse=fuse_known)
-
-
-def _read_ours(folder: str | Path, builders: Mapping) -> tuple:
-    """The model and the tokenizer in a folder of ours."""
-    from companion.runtime.storage.checkpoints import read_model
-    from companion.tokenization import Tokenizer
-
-    def quantized(model, **scheme):
-        from companion.quantization import quantize
-
-        return quantize(model, **scheme)
-
-    return read_model(folder, builders, Tokenizer.load, quantized)[:2]
-
-
-def _find(name: str | Path, builders: Mapping, revision: str | None) -> tuple:
-    """The model and the tokenizer that a name means, public or ours."""
-    from companion.models.gguf_models import load_gguf
-    from companion.models.gguf_reader import is_gguf
-    from companion.models.names import folder_of, is_public, shape_of
-    from companion.pretrained import FAMILIES, load_pretrained
-    from companion.runtime.models.devices import check_memory
-
-    folder = folder_of(name, revision)
-    if not is_public(folder):
-        return _read_ours(folder, builders)
-    check_memory(*shape_of(folder, builders, FAMILIES))
-    return load_gguf(folder, FAMILIES) if is_gguf(folder) else load_pretrained(folder)
-
-
-def _load_adapted(folder: str | Path, device: str, builders: Mapping, revision: str | None) -> LanguageModel:
-    """The model of an adapter (chapter 17), with the adapter on."""
-    from companion.lora import load_adapter, switch
-    from companion.runtime.storage.adapters import base_of
-    from companion.runtime.storage.checkpoints import check_numbers
-
-    told = load(base_of(folder), device, builders, revision)
-    switch(told.model, load_adapter(told.model, folder))
-    check_numbers(told.model, folder)
-    return told
+    return load(name, device, BUILDERS if builders is None else builders, revision)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from companion import load
 from companion.datasets import load_text
 from companion.models.gguf_files import KINDS, write_gguf
-from companion.models.installed_models import installed_file
+from companion.runtime.storage.hub import installed_file
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "gguf_kinds.json"

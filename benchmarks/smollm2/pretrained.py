@@ -16,9 +16,8 @@ import torch.nn.functional as F
 import transformers
 
 from companion.datasets import load_text
-from companion.models.installed_models import installed_file
 from companion.models.names import tokenizer_of
-from companion.tokenization import Tokenizer
+from companion.runtime.storage.hub import installed_file
 from companion.village import DATA
 
 LOG = DATA / "models" / "smollm2" / "pretrained.json"
@@ -28,7 +27,7 @@ EVERY = 512
 
 def main():
     path = installed_file("smollm2")
-    ids = tokenizer_of("smollm2", Tokenizer.load).encode(load_text("lamplighter")[0])[:N_TOKENS]
+    ids = tokenizer_of("smollm2").encode(load_text("lamplighter")[0])[:N_TOKENS]
     tokens = torch.tensor([ids])  # (1, T + 1)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True

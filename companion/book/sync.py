@@ -18,7 +18,7 @@ from companion.book.manifest import Book, Chapter
 from companion.book.navigation import add_navigation, is_navigation
 from companion.book.readme_table import with_chapters
 from companion.book.text import FOLDED, code_cells, keep_ids, read_notebook, read_text, tags, write_notebook
-from companion.models.installed_models import INSTALLABLE, install_hint, is_installed
+from companion.runtime.storage.hub import INSTALLABLE, install_hint, is_installed
 
 IGNORED = "nbval-ignore-output"
 

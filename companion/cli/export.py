@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from companion import BUILDERS, load
+from companion import load
 from companion.cli._parsing import Positional, refuse
 from companion.cli._shared import OfModel
 from companion.generation import LanguageModel
@@ -22,7 +22,7 @@ from companion.models.names import (
     shape_of,
 )
 from companion.models.onnx_graphs import write_onnx
-from companion.pretrained import FAMILIES, save_pretrained
+from companion.pretrained import save_pretrained
 from companion.runtime.files.output_folders import check_output as check_folder
 from companion.runtime.files.output_folders import check_writable, holds_only
 from companion.runtime.storage.adapters import base_of
@@ -88,7 +88,7 @@ def run(options: Options) -> None:
     adapted = holds_adapter(options.model)
     folder = folder_of(base_of(options.model) if adapted else options.model)
     check_floats("--model", folder)
-    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    config, build = shape_of(folder)
     config = build(config, meta=True).config  # as it is built: a storyteller's has norms of q and k
     check_shape(form, config)
     check_output(form, options.output, options.overwrite)

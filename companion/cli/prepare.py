@@ -172,7 +172,7 @@ def find_tokenizer(name: str) -> Tokenizer | None:
     if name == "gpt2":
         gpt2_tokens()
         return BPETokenizer.gpt2()
-    return None if name in OURS else tokenizer_of(name, Tokenizer.load, OURS)
+    return None if name in OURS else tokenizer_of(name, OURS)
 
 
 def check_folder(folder: Path, source: str, overwrite: bool) -> None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from companion import BUILDERS, load
+from companion import load
 from companion.cli._learning import bits_of, counted_passes
 from companion.cli._parsing import Range
 from companion.cli._shared import OfModel, load_texts
 from companion.datasets import pad_batch
 from companion.models.names import check_floats, folder_of, origin_of, shape_of
-from companion.pretrained import FAMILIES
 from companion.quantization import calibrate, quantize, save_quantized
 from companion.runtime.files.atomic import claim
 from companion.runtime.files.output_folders import check_output, holds_only
@@ -52,7 +51,7 @@ class Options(OfModel):
 
 def run(options: Options) -> None:
     folder = folder_of(options.model)
-    config, build = shape_of(folder, BUILDERS, FAMILIES)
+    config, build = shape_of(folder)
     check_floats("--model", folder)
     if options.calibrate and config.architecture == "experts":
         rule = "not every layer of architecture=experts reads every token"

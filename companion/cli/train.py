@@ -30,7 +30,7 @@ from companion.experts import ExpertsConfig
 from companion.gpt import GPT2_SIZES, GPTConfig
 from companion.models import names as model_names
 from companion.modern import LlamaConfig, Muon
-from companion.pretrained import FAMILIES, NeoXConfig
+from companion.pretrained import NeoXConfig
 from companion.runtime.data.prepared import Corpus, longest_row, prepared_source
 from companion.runtime.files.atomic import claim
 from companion.runtime.files.output_folders import check_unused, check_writable, visible_names
@@ -300,9 +300,9 @@ def model_to_go_on_with(
     name = asked["init"]
     folder = model_names.folder_of(name)
     model_names.check_floats("--init", folder)
-    config, build = model_names.shape_of(folder, BUILDERS, FAMILIES)
-    theirs = model_names.tokenizer_of(folder, Tokenizer.load)
-    model_names.check_prepared_for(name, theirs, tokenizer, data, source)
+    config, build = model_names.shape_of(folder)
+    theirs = model_names.tokenizer_of(folder)
+    model_names.check_prepared_for(name, theirs, tokenizer, data, source or "village")
     origin = model_names.origin_of(name, folder)
     # Of the folder, not of the name, so that what was checked here is what is trained.
     return Model(dataclasses.replace(config, dropout=0.0), build, folder, origin)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from companion import load
 from companion.cli._parsing import Positional
-from companion.generation import generate
 from companion.models import names, verification
 
 
@@ -43,13 +42,8 @@ def run(options: Options) -> None:
     theirs = names.folder_of(against)
     room = max(1, teller.model.config.context_length - verification.N_TOKENS)
     ids = [*teller.begin, *teller.tokenizer.encode(verification.PROMPT)][:room]
-
-    def likeliest(rows, n: int):
-        cache = teller.make_cache(teller.model.config, len(rows))
-        return generate(teller.model, rows, n, temperature=0, cache=cache)
-
     found = [verification.hash_of_weights(ours, options.model.as_posix())]
-    found += verification.compare(teller.model, ids, likeliest, theirs)
+    found += verification.compare(teller, ids, theirs)
     for finding in found:
         print(f"{ {True: 'right', False: 'WRONG', None: '     '}[finding.right] }  {finding.line}")
     wrong = sum(finding.right is False for finding in found)

@@ -4,7 +4,6 @@ The tokenizer, its merges and the chat template lie in the header, so that the f
 Source: the format's description in ggml, docs/gguf.md; its library `gguf`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +114,12 @@ def kind_of(name: str, shape, kind: str) -> str:
 
 def put(writer, key: str, value) -> None:
     """Write a header's value, in the format's type for it."""
-    writes: dict[type, Callable] = {
-        bool: writer.add_bool,
-        int: writer.add_uint32,
-        float: writer.add_float32,
-        str: writer.add_string,
-        list: writer.add_array,
-    }
-    writes[type(value)](key, value)
+    if type(value) is int:
+        writer.add_uint32(key, value)
+    elif type(value) is list:
+        writer.add_array(key, value)
+    else:
+        writer.add_key_value(key, value, gguf.GGUFValueType.get_type(value))
 
 
 def gguf_header(config, tokenizer, kind: str = "f32") -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""A model from a GGUF file: its shape, its weights one tensor at a time, and its tokenizer.
-
-Families of chapter 11 are handed in, because chapter 11 builds on this room.
-"""
+"""A model from a GGUF file: its shape, its weights one tensor at a time, and its tokenizer."""
 
 import math
 from collections.abc import Mapping
@@ -14,43 +11,43 @@ import torch
 
 from companion.models.gguf_reader import GGUFFile
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
+from companion.pretrained import FAMILIES
 
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "qwen2": "llama", "qwen3": "llama"}
 """What general.architecture may be -> the family of chapter 11 whose parts it has."""
 ROWS, HEAD, SLOWED = "token_embd.weight", "output.weight", "rope_freqs.weight"
-NEAR = 1e-4
+TOLERANCE = 1e-4
 """By how much, as a share, a file's speeds of rotary positions may differ from those that our RoPE has."""
 
 
-def load_gguf(path: str | Path, families: Mapping) -> tuple[torch.nn.Module, Any]:
+def load_gguf(path: str | Path) -> tuple[torch.nn.Module, Any]:
     """Return the model and the tokenizer in a GGUF file; the model in float32 on the CPU, for evaluation.
 
     Memory holds the weights once, and at most one tensor more.
 
     Args:
         path: The file.
-        families: Chapter 11's FAMILIES.
 
     Raises:
         ValueError: In one line and before anything is built, for a file that is damaged, of another
             architecture, or has parts that ours cannot compute.
     """
     file = GGUFFile(path)
-    config, build = gguf_shape(file, families)
+    config, build = gguf_shape(file)
     tokenizer = tokenizer_from_gguf(file.header, file.path)
     if max(tokenizer.vocab) >= config.vocab_size:
         sizes = f"{max(tokenizer.vocab) + 1:,} tokens for {config.vocab_size:,} rows of {ROWS}"
         raise ValueError(f"{path}: it has {sizes}; fetch it again")
     model = build(config, meta=True)
-    fill_from_gguf(file, model, families[ARCHITECTURES[file.header["general.architecture"]]].places(model))
+    fill_from_gguf(file, model, FAMILIES[ARCHITECTURES[file.header["general.architecture"]]].places(model))
     return model.eval(), tokenizer
 
 
-def gguf_shape(file: GGUFFile, families: Mapping) -> tuple[Any, Any]:
+def gguf_shape(file: GGUFFile) -> tuple[Any, Any]:
     """Return the configuration of a file's model, and its builder. ValueError, in one line, as load_gguf."""
     try:
         family, fields = shape_in(file)
-        return families[family].config(**fields), families[family].build
+        return FAMILIES[family].config(**fields), FAMILIES[family].build
     except (LookupError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"{file.path}: its model cannot be read ({error}); take another file") from None
 
@@ -124,7 +121,7 @@ def slowed(divided: torch.Tensor, width: int, theta: float) -> dict[str, Any]:
     between = (kept > 0.01) & (kept < 0.99)
     for original in {round(x) for x in ((3 * kept + 1) * 2 * math.pi / speed)[between].tolist()}:
         shares = ((original * speed / (2 * math.pi) - 1) / 3).clamp(0, 1)
-        if torch.allclose(1 / ((1 - shares) / factor + shares), divided, rtol=NEAR):
+        if torch.allclose(1 / ((1 - shares) / factor + shares), divided, rtol=TOLERANCE):
             return {"rope_factor": factor, "rope_original": original}
     raise ValueError(f"{SLOWED} divides speeds otherwise than Llama 3's scaling, which is all we have")
 

@@ -118,8 +118,8 @@ def tokenizer_to_gguf(tokenizer: Tokenizer, vocab_size: int) -> dict[str, Any]:
     """
     file, config, _ = tokenizer_files(tokenizer)
     if max(tokenizer.vocab) >= vocab_size:
-        most = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
-        raise ValueError(f"tokenizer has {most}; give the tokenizer that the model was made for")
+        sizes = f"ids up to {max(tokenizer.vocab)}, the model {vocab_size} rows"
+        raise ValueError(f"tokenizer has {sizes}; give the tokenizer that the model was made for")
     if tokenizer.begin not in ([], [tokenizer.named_start]):
         rule = "a GGUF has room for one, its bos"
         raise ValueError(f"tokenizer begins a text with the ids {tokenizer.begin}; {rule}")

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from companion.runtime.data.conversations import system_joined
+from companion.instructions import chat_ids
 from companion.runtime.files.arguments import finite
 from companion.runtime.models.eval_modes import eval_mode
 from companion.runtime.text.chat_templates import check_messages
@@ -37,7 +37,7 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
         from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
     except ImportError as error:
         raise ImportError(f"lm-eval cannot be imported ({error!s:.60}); {INSTALL}") from None
-    most = teller.model.config.context_length
+    limit = teller.model.config.context_length
 
     first = [*teller.begin, teller.end][0]
     teller = copy(teller)
@@ -80,14 +80,14 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
             sums = []
             for (text,) in (request.args for request in requests):
                 ids = self.tok_encode(text, add_special_tokens=False)
-                windows = get_rolling_token_windows(ids, self.prefix_token_id, most, context_len=1)
+                windows = get_rolling_token_windows(ids, self.prefix_token_id, limit, context_len=1)
                 pairs = [make_disjoint_window(window) for window in windows]
                 sums.append(sum(score for score, _ in scores_of(pairs, teller.model, batch_size)))
                 self.cache_hook.add_partial("loglikelihood_rolling", (text,), sums[-1])
             return sums
 
         def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
-            said = []
+            answers = []
             for prompt, asked in (request.args for request in requests):
                 how = normalize_gen_kwargs(asked)
                 until, n = how["until"], how["max_gen_toks"]
@@ -102,9 +102,9 @@ def for_lm_eval(teller: Any, batch_size: int = 32) -> Any:
                     text += piece
                     if any(stop in text for stop in until):
                         break
-                said.append(postprocess_generated_text(text, until, None))
-                self.cache_hook.add_partial("generate_until", (prompt, asked), said[-1])
-            return said
+                answers.append(postprocess_generated_text(text, until, None))
+                self.cache_hook.add_partial("generate_until", (prompt, asked), answers[-1])
+            return answers
 
     return CompanionLM()
 
@@ -126,22 +126,10 @@ class KnowsChats:
         """A conversation as its template writes it. Raises ValueError for a tokenizer without a template."""
         if self.template is None:
             raise ValueError("the model's tokenizer has no chat template; leave apply_chat_template out")
-        messages = check_messages(messages)
-        if self.tokenizer.is_public:
-            ids = self.tokenizer.chat(messages, reply)
-        else:
-            ids = self.our_ids(messages, reply)
+        ids = chat_ids(check_messages(messages), self.tokenizer, reply)
         text = b"".join(self.tokenizer.vocab[i] for i in ids).decode("utf-8", "replace")
         self.chats[text] = ids
         return text
-
-    def our_ids(self, messages: list[dict], reply: bool) -> list[int]:
-        """The ids of a conversation with chapter 16's tokens, a system message joined with the user's."""
-        special, ids = self.tokenizer.special_tokens, [*self.begin]
-        for message in system_joined(messages):
-            role = special[f"<|{message['role']}|>"]
-            ids += [role, *self.tokenizer.encode(message["content"]), special["<|end|>"]]
-        return [*ids, special["<|assistant|>"]] if reply else ids
 
     def encode(self, text: str, **options: Any) -> list[int]:
         """The ids of a text, with what begins it."""
@@ -158,12 +146,12 @@ def scores_of(
 ) -> list[tuple[float, bool]]:
     """For each (tokens before, tokens after): the log-probability of those after, in nats, and whether each
     of them was the likeliest. What passes the model's context is cut off at the beginning."""
-    device, most = next(model.parameters()).device, model.config.context_length
+    device, limit = next(model.parameters()).device, model.config.context_length
     found: list[tuple[float, bool]] = [(0.0, True)] * len(pairs)
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))
     for first in range(0, len(order), batch_size):
         some = order[first : first + batch_size]
-        rows = [torch.tensor([*pairs[i][0], *pairs[i][1]][-most - 1 :]) for i in some]
+        rows = [torch.tensor([*pairs[i][0], *pairs[i][1]][-limit - 1 :]) for i in some]
         read = pad_sequence([row[:-1] for row in rows], batch_first=True).to(device)  # (B, T)
         with torch.no_grad(), eval_mode(model):
             hidden = model.hidden(read)  # (B, T, C)
@@ -178,8 +166,8 @@ def scores_of(
 
 def last_of(prompt: str, teller: Any, new: int) -> str:
     """The end of a prompt that leaves room for new tokens in the context, or half of it."""
-    most = teller.model.config.context_length
-    room = max(most - new, most // 2) - len(teller.begin)
+    limit = teller.model.config.context_length
+    room = max(limit - new, limit // 2) - len(teller.begin)
     ids, cut = teller.tokenizer.encode(prompt), room
     while len(ids) > room:  # the end of a text, cut by itself, can have a token more
         prompt = teller.tokenizer.decode(ids[len(ids) - cut :])

@@ -1,17 +1,16 @@
 """Which model a name means: a folder of ours, one in Hugging Face's layout, a GGUF file, a model of an
 installed package, or a model of the hub.
-
-Builders, families and the reader of our tokenizers are handed in, because the chapters build on this room.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from companion import BUILDERS
 from companion.models.gguf_models import gguf_shape
 from companion.models.gguf_reader import GGUFFile, is_gguf
 from companion.models.gguf_tokenizers import tokenizer_from_gguf
-from companion.models.installed_models import installed_file, is_installable
+from companion.pretrained import FAMILIES
 from companion.runtime.files.atomic import expand_user, read_json_or_empty
 from companion.runtime.storage.checkpoints import (
     CONFIG,
@@ -21,12 +20,13 @@ from companion.runtime.storage.checkpoints import (
     holds_model,
     read_config,
 )
-from companion.runtime.storage.hub import SMALL, find_model, is_hub_name
+from companion.runtime.storage.hub import SMALL, find_model, installed_file, is_hub_name, is_installable
 from companion.runtime.storage.public_configs import read_shape
 from companion.runtime.terminal import as_typed
 from companion.runtime.text.documents import CORPORA
 from companion.runtime.text.hugging_face import read_tokenizer
 from companion.runtime.text.tokenizer import token_bytes, tokenizer_fingerprint
+from companion.tokenization import Tokenizer
 
 PROBE = "Dear  Zoë,\n\tit's 1,024 o'clock; we'll sail at 7:30! — naïve 猫 🙂\r\n\n   x=y_z  the'S I'LL"
 """What two tokenizers with the same tokens must cut alike to be the same: letters, digits, marks, spaces."""
@@ -37,9 +37,10 @@ def is_public(name: str | Path) -> bool:
 
     That is a GGUF file, a model of a package, a folder whose config.json has a model_type, or a hub's name.
     """
-    folder = expand_user(name)
-    alone = is_gguf(folder) or is_installable(name)
-    return alone or is_hub_name(folder) or "model_type" in read_json_or_empty(folder / CONFIG)
+    path = expand_user(name)
+    if is_gguf(path) or is_installable(name) or is_hub_name(path):
+        return True
+    return "model_type" in read_json_or_empty(path / CONFIG)
 
 
 def has_weights(name: str | Path) -> bool:
@@ -54,43 +55,34 @@ def is_export(folder: Path) -> bool:
 
 
 def folder_of(name: str | Path, revision: str | None = None) -> Path:
-    """Return the folder of a model, ours or public, or its GGUF file. What the hub has is fetched once.
+    """Return the folder of a model, ours or public, or its GGUF file. A model of the hub is fetched once.
 
     Raises:
         ValueError: In one line, for a revision of what is on this machine, and as find_model.
         ImportError: For a model whose package is not installed.
     """
-    path = expand_user(name)
-    alone = is_gguf(path) or is_installable(name)
-    if is_public(name) and not alone:
+    path = installed_file(name) if is_installable(name) else expand_user(name)
+    if is_public(path) and not is_gguf(path):
         return find_model(name, revision)
     if revision is not None:
-        rule = f"is for models of the hub, and {name} is {'a file' if alone else 'a folder'}; leave it out"
-        raise ValueError(f"revision={revision!r} {rule}")
-    if is_installable(name):
-        return installed_file(name)
-    return path if alone else Path(name)
+        raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
+    return path
 
 
-def shape_of(folder: Path, builders: Mapping, families: Mapping) -> tuple[Any, Callable]:
+def shape_of(folder: Path) -> tuple[Any, Callable]:
     """Return the configuration of the model in a folder or a GGUF file, and its builder. No weight is read.
-
-    Args:
-        folder: The folder or file.
-        builders: As in read_model.
-        families: Of public models, by architecture, with config and build.
 
     Raises:
         ValueError: In one line, for what is missing, damaged or of an unknown kind.
     """
     if is_gguf(folder):
-        return gguf_shape(GGUFFile(folder), families)
+        return gguf_shape(GGUFFile(folder))
     if not is_public(folder):
         config = read_config(folder)["config"]
-        return build_empty(config, builders, folder / CONFIG).config, builders[config["architecture"]][1]
+        return build_empty(config, BUILDERS, folder / CONFIG).config, BUILDERS[config["architecture"]][1]
     kind, fields = read_shape(folder / CONFIG)
     try:
-        return families[kind].config(**fields), families[kind].build
+        return FAMILIES[kind].config(**fields), FAMILIES[kind].build
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
 
@@ -129,17 +121,15 @@ def lasting_name(name: str | Path, folder: Path) -> Path:
 # -- tokenizers ------------------------------------------------------------------
 
 
-def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str, ...] = ()) -> Any:
+def tokenizer_of(name: str | Path, kinds: Sequence[str] = ()) -> Tokenizer:
     """Return the tokenizer of a model, ours, public or in a GGUF file; also of a folder with nothing else.
 
     Args:
         name: The model, or the folder.
-        load: From the path of our tokenizer.json to the tokenizer.
-        kinds: Other names that --tokenizer knows.
+        kinds: Other names that --tokenizer accepts, for the message.
     """
-    folder = expand_user(name)
-    if is_gguf(folder) or is_installable(name):
-        folder = folder_of(name)
+    folder = installed_file(name) if is_installable(name) else expand_user(name)
+    if is_gguf(folder):
         return tokenizer_from_gguf(GGUFFile(folder).header, folder)
     if is_hub_name(folder):
         folder = find_model(name)
@@ -147,7 +137,7 @@ def tokenizer_of(name: str | Path, load: Callable[[Path], Any], kinds: tuple[str
         known = f"--tokenizer={name} is none of {', '.join(kinds)}," if kinds else f"{name} is"
         raise ValueError(f"{known} no folder, and no model of the hub such as openai-community/gpt2")
     ours = "kind" in read_json_or_empty(folder / TOKENIZER)
-    tokenizer = load(folder / TOKENIZER) if ours else read_tokenizer(folder)
+    tokenizer = Tokenizer.load(folder / TOKENIZER) if ours else read_tokenizer(folder)
     tokenizer.check_end(folder)
     return tokenizer
 
@@ -172,12 +162,11 @@ def check_prepared_for(name: str | Path, tokenizer: Any, prepared: Any, data: Pa
     """Raise ValueError, with the command that helps, where data are of another tokenizer than a model's."""
     if same_tokenizer(tokenizer, prepared):
         return
-    texts = source.split(", ")
     why = f"--data={data} was prepared with another tokenizer than that of --init={Path(name).as_posix()}"
-    if source == "village":
-        why = "the village has a tokenizer of its own, so prepare a text of yours"
-        data = Path("runs/data/mine")
-    if source == "village" or not all(text in CORPORA or Path(text).exists() for text in texts):
+    texts = source.split(", ")
+    if not all(text in CORPORA or Path(text).exists() for text in texts):
         texts = ["my.txt"]
+    if source == "village":  # whose folder keeps its own tokenizer
+        data = Path("runs/data/mine")
     command = ["companion", "prepare", *texts, "--data", data, "--tokenizer", Path(name).as_posix()]
     raise ValueError(f"{why}; run {as_typed(*command, '--overwrite')}")

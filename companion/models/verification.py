@@ -1,10 +1,6 @@
-"""Whether a public model was read right: its file's hash, and what `transformers` makes of the same files.
-
-Our model and the function that tells are handed in: this module knows no chapter.
-"""
+"""Whether a public model was read right: its file's hash, and what `transformers` makes of the same files."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +8,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from companion.generation import LanguageModel, generate
 from companion.models.gguf_reader import is_gguf
 from companion.runtime.files.downloads import GPT2_WEIGHTS
 from companion.runtime.storage.hub import SHORT, weight_files
@@ -19,7 +16,7 @@ from companion.runtime.terminal import waiting
 
 PROMPT = "The lighthouse keeper counted the ships: one, two, three. Then it grew dark, and"
 N_TOKENS = 20  # tokens that both sides add to the prompt
-NEAR = 1e-4  # by how much a logit may differ in float32, where the order of additions is not the same
+TOLERANCE = 1e-4  # by how much a logit may differ in float32, where the order of additions is not the same
 PUBLISHED = {SHORT["gpt2"]: GPT2_WEIGHTS[2]}  # the SHA-256 of the weights' file of models that are known here
 
 
@@ -50,22 +47,24 @@ def hash_of_weights(folder: Path, name: str | Path) -> Finding:
     for path in paths:
         with open(path, "rb") as file:
             hashes[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    said = ", ".join(f"{digest} of {file}" for file, digest in hashes.items())
+    found = ", ".join(f"{digest} of {file}" for file, digest in hashes.items())
     name = Path(name).as_posix()
     published = PUBLISHED.get(SHORT.get(name, name))
     if published is None:
-        return Finding(f"SHA-256 {said}; none is published here to compare it with", None)
+        return Finding(f"SHA-256 {found}; none is published here to compare it with", None)
     right = list(hashes.values()) == [published]
-    return Finding(f"SHA-256 {said}; {'the published one' if right else f'published is {published}'}", right)
+    return Finding(f"SHA-256 {found}; {'the published one' if right else f'published is {published}'}", right)
 
 
-def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> list[Finding]:
+def compare(teller: LanguageModel, ids: list[int], folder: Path) -> list[Finding]:
     """Logits and continuation of our model against those that `transformers` has from a folder.
 
-    model: float32, on the CPU. ids: of the prompt. generate(rows, n): the n likeliest tokens that our model
-    tells after rows (1, T), one after the other, (1, n).
+    Args:
+        teller: Our model, in float32 on the CPU.
+        ids: The prompt's tokens.
+        folder: The folder or GGUF file that transformers reads.
     """
-    rows = torch.tensor([ids])
+    rows, model = torch.tensor([ids]), teller.model
     with waiting("Loading the model in transformers"):
         theirs = _their_model(folder)
     with waiting("Computing the logits of both"), torch.no_grad():
@@ -74,15 +73,18 @@ def compare(model: Any, ids: list[int], generate: Callable, folder: Path) -> lis
         sizes = f"{ours.shape[-1]:,} tokens here, and {other.shape[-1]:,} there"
         raise ValueError(f"{folder} is of another model: the vocabulary has {sizes}")
     furthest = (ours - other).abs().max().item()
-    line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {NEAR:.0e} allowed"
-    found = [Finding(line, furthest <= NEAR)]  # False for NaN
+    line = f"logits after {len(ids)} tokens: {furthest:.1e} apart at most, of {TOLERANCE:.0e} allowed"
+    found = [Finding(line, furthest <= TOLERANCE)]  # False for NaN
 
     with waiting(f"Generating {N_TOKENS} tokens with both"):
-        told = _their_tokens(theirs, rows)
-        mine = (
-            [] if ours.isnan().any() else generate(rows, N_TOKENS)[0].tolist()
-        )  # NaN has no likeliest token
-    alike = next((i for i, (a, b) in enumerate(zip(mine, told, strict=False)) if a != b), len(mine))
+        expected = _their_tokens(theirs, rows)
+        found_here = []
+        if not ours.isnan().any():  # which has no likeliest token
+            cache = teller.make_cache(model.config, 1)
+            found_here = generate(model, rows, N_TOKENS, temperature=0, cache=cache)[0].tolist()
+    alike = 0
+    while alike < len(found_here) and found_here[alike] == expected[alike]:
+        alike += 1
     line = f"the {N_TOKENS} likeliest tokens, ours with a cache: the first {alike} are the same"
     return [*found, Finding(line, alike == N_TOKENS)]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from companion import village
 from companion.models.gguf_reader import GGUFFile, is_gguf
-from companion.models.installed_models import installed_file, is_installable
 from companion.models.names import folder_of, is_public
 from companion.runtime.files.atomic import read_json_or_empty
 from companion.runtime.storage.adapters import base_of
 from companion.runtime.storage.checkpoints import TOKENIZER, holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import HEAD
+from companion.runtime.storage.hub import installed_file, is_installable
 
 DEEPEST = 4  # how far below a given folder models are looked for
 

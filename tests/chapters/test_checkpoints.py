@@ -69,9 +69,9 @@ def test_other_architectures_come_through_builders(data, folder):
     refuse(
         folder,
         "config.json: 'gpt2' is missing or unknown; architectures here: llama",
-        builders={"llama": gpt2},
+        builders={"llama": (GPTConfig, gpt2)},
     )
-    assert load_checkpoint(folder, {"gpt2": gpt2, "llama": gpt2})[0].config.d_model == 15
+    assert load_checkpoint(folder, {"gpt2": (GPTConfig, gpt2)})[0].config.d_model == 15
 
 
 def with_one_mlp(model):

@@ -7,7 +7,6 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from support.cases import cases
 from torch import nn
 
 import companion
@@ -28,15 +27,13 @@ from companion.lora import (
 )
 from companion.modern import LlamaConfig, llama, swift
 from companion.pretrained import FAMILIES, NeoXConfig, neox
-from companion.runtime.storage.adapters import CONFIG, WEIGHTS, endings, joined, parted
+from companion.runtime.storage.adapters import CONFIG, WEIGHTS, by_path, endings, joined
 from companion.runtime.storage.checkpoints import read_safetensors, write_safetensors
 from companion.tokenization import BPETokenizer
 from companion.training import TrainConfig, Trainer, save_checkpoint
 from companion.village import judge, load_split
 from companion.village.tasks import quizzes
 from companion.village.words import KINDS
-
-CASES = cases(__file__)
 
 TOKENS = torch.tensor([[5, 3, 9, 0, 7], [2, 2, 8, 4, 1]])
 SHAPE = {"vocab_size": 11, "context_length": 9, "n_layers": 3, "n_heads": 2, "d_model": 6}
@@ -322,7 +319,24 @@ def test_an_adapter_of_other_weights_or_shapes_is_named(small, folder):
         load_adapter(MAKERS["llama"](), folder)
 
 
-@pytest.mark.parametrize(("change", "message"), CASES["a config that is another variants is one line"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"r": 3}, "its matrices have rank 2, and r or rank_pattern has another"),
+        ({"lora_alpha": -1}, "lora_alpha=-1 must be a number above 0"),
+        ({"alpha_pattern": {"c_attn": "x"}}, "lora_alpha='x' must be a number above 0"),
+        ({"rank_pattern": {"*.c_proj": 2}}, "adapter_config.json, of transformer.h.0."),
+        ({"rank_pattern": [1]}, "adapter_config.json, of transformer.h.0."),
+        ({"peft_type": "IA3"}, "peft_type='IA3' must be 'LORA'"),
+        ({"bias": "all"}, "bias='all' must be 'none'"),
+        ({"use_dora": True}, "use_dora=True must be left out"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save=['lm_head'] must be left out"),
+        ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights='pissa_niter_4' must be True"),
+        ({"init_lora_weights": "OLoRA"}, "init_lora_weights='OLoRA' must be True"),
+        ({"alora_invocation_tokens": [7, 8]}, "alora_invocation_tokens=[7, 8] must be left out"),
+        ({"a_field_of_tomorrow": 0}, "a_field_of_tomorrow=0 must be left out; only plain LoRA is read"),
+    ],
+)
 def test_a_config_that_is_another_variants_is_one_line(small, folder, change, message):
     config = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(config | change))
@@ -337,7 +351,7 @@ def test_damaged_files_are_one_line(small, folder, tmp_path):
     tensors, notes = read_safetensors(folder / WEIGHTS)
     first = min(tensors)
     for change, message in [
-        ({first: tensors[first][:1]}, "has lora_A"),
+        ({first: tensors[first][:1]}, "is no matrix of LoRA"),
         (
             {"base_model.model.lm_head.lora_embedding_A": torch.ones(2, 3)},
             "is no matrix of LoRA on a linear layer",
@@ -353,11 +367,11 @@ def test_damaged_files_are_one_line(small, folder, tmp_path):
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:50])
     with pytest.raises(ValueError, match="is no whole safetensors file"):
         load_adapter(small, folder)
-    (folder / CONFIG).write_text("[")
-    with pytest.raises(ValueError):
-        load_adapter(small, folder)
     (folder / WEIGHTS).unlink()
     with pytest.raises(ValueError, match="adapter_model.safetensors"):
+        load_adapter(small, folder)
+    (folder / CONFIG).write_text("[")
+    with pytest.raises(ValueError, match="adapter_config.json is not whole JSON"):
         load_adapter(small, folder)
 
 
@@ -370,14 +384,13 @@ def test_a_joint_adapter_in_blocks_is_three_and_one_with_shared_rows_stays_share
     assert A.shape == (6, 5) and B.shape == (12, 6) and scale == 2.0
     whole = family.to_theirs("x", [b @ a for a, b, _ in pairs.values()], n_heads)
     torch.testing.assert_close(B @ A, whole)
-    for (a, b), (ours_a, ours_b, _) in zip(
-        parted("x", A, B, 3, family, n_heads), pairs.values(), strict=True
-    ):
+    again = by_path("x", "qkv", A, B, family, n_heads)
+    for (a, b), (ours_a, ours_b, _) in zip(again.values(), pairs.values(), strict=True):
         assert torch.equal(a, ours_a) and torch.equal(b, ours_b)
     A, B = torch.randn(2, 5), torch.randn(12, 2)
-    again = [b for a, b in parted("x", A, B, 3, family, n_heads) if torch.equal(a, A)]
+    again = [b for a, b in by_path("x", "qkv", A, B, family, n_heads).values() if torch.equal(a, A)]
     assert torch.equal(family.to_theirs("x", again, n_heads), B)
-    nothing = parted("x", A, torch.zeros(12, 2), 3, family, n_heads)
+    nothing = by_path("x", "qkv", A, torch.zeros(12, 2), family, n_heads).values()
     assert [a.shape for a, _ in nothing] == [(2, 5)] * 3
 
 

@@ -18,10 +18,10 @@ from companion.caching import KVCache
 from companion.generation import generate
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora
-from companion.models.foreign_models import write_like_gpt2
 from companion.modern import LlamaConfig, llama, storyteller, swift
 from companion.pretrained import FAMILIES, GPT2, NeoXConfig, load_pretrained, neox, save_pretrained
 from companion.quantization import quantize
+from companion.runtime.storage.public_configs import write_like_gpt2
 from companion.tokenization import BPETokenizer, CharTokenizer
 from companion.village import load_split
 

@@ -29,8 +29,8 @@ from companion.pretrained import NeoXConfig, load_pretrained, neox, save_pretrai
 from companion.runtime.models import devices
 from companion.runtime.runs import validation
 from companion.runtime.text import chat_templates
-from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.runtime.text.hugging_face import PublicTokenizer, read_tokenizer, write_tokenizer
+from companion.runtime.text.tokenizer import tokenizer_fingerprint
 from companion.tokenization import BPETokenizer, CharTokenizer, Tokenizer
 from companion.training import load_checkpoint, save_checkpoint
 from companion.village import DATA, load_split
@@ -105,7 +105,7 @@ def test_load_keeps_what_it_says_of_folders_of_ours(here):
     with pytest.raises(ConnectionError, match="runs2/none is no folder here.*HF_HUB_OFFLINE"):
         load("runs2/none")
     assert load(VILLAGE).model.config.architecture == "gpt2"
-    with pytest.raises(ValueError, match="revision='main' is for models of the hub, .*village is a folder"):
+    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and .*village is none"):
         load(VILLAGE, revision="main")
 
 
@@ -431,7 +431,7 @@ def test_gpt2_s_tokenizer_is_the_same_from_tiktoken_and_from_a_folder(here):
     except ConnectionError as error:
         pytest.skip(str(error))
     write_tokenizer(ours, "theirs")
-    theirs = model_names.tokenizer_of("theirs", Tokenizer.load)
+    theirs = model_names.tokenizer_of("theirs")
     assert isinstance(theirs, PublicTokenizer) and model_names.same_tokenizer(ours, theirs)
     other = BPETokenizer(ours.merges, byte_order=ours.byte_order, pattern=r"\S+|\s+")  # cuts in other places
     assert not model_names.same_tokenizer(other, theirs) and not model_names.same_tokenizer(TOKENIZER, theirs)

@@ -41,7 +41,7 @@ from companion.runtime.data.labelled_texts import check_rows_fit, distinct, hold
 from companion.runtime.files.atomic import claim
 from companion.runtime.files.output_folders import holds_only
 from companion.runtime.models.devices import pick_device
-from companion.runtime.storage.classifier_files import ADAPTER, WHOLE, write_adapted, write_classifier
+from companion.runtime.storage.classifier_files import ADAPTER, MODEL, write_adapted, write_classifier
 from companion.runtime.terminal import as_typed
 from companion.show import classes as pictures
 from companion.show import plots
@@ -139,7 +139,7 @@ def run(options: Options) -> None:
         about |= {"data": options.data.name, "learn": options.learn}
         if options.method == "lora":
             adapter = partial(save_adapter, classifier.model, base=lasting_name(options.model, folder))
-            write_adapted(output, classifier, classes, adapter, gone=WHOLE + REPORT)
+            write_adapted(output, classifier, classes, adapter, gone=MODEL + REPORT)
         else:
             write_classifier(output, classifier, teller.tokenizer, classes, about, gone=ADAPTER + REPORT)
         with measuring(output):

@@ -7,6 +7,7 @@ whose B is zero outside of three blocks; one of theirs on the joint layer is thr
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
@@ -15,15 +16,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from companion.runtime.files.arguments import number
 from companion.runtime.files.atomic import finish_renames, read_json, staged
 from companion.runtime.storage.checkpoints import ADAPTER, read_safetensors, write_safetensors
 
 CONFIG, WEIGHTS = ADAPTER, "adapter_model.safetensors"
-BEFORE = "base_model.model."
-PLAIN = {"bias": "none", "use_dora": False, "use_rslora": False, "modules_to_save": None}
-"""What we have of PEFT's variants: a value other than these changes what an adapter computes."""
-OTHERS = ("layer_replication", "trainable_token_indices", "target_parameters", "lora_bias")
-"""Variants that are off where they are missing, None, False or empty."""
+PREFIX = "base_model.model."
+ANY_VALUE = (
+    *("task_type", "auto_mapping", "peft_version", "inference_mode", "base_model_name_or_path", "revision"),
+    *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "lora_dropout", "fan_in_fan_out"),
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+)
+"""Fields of adapter_config.json that are read, or that the names and shapes of the matrices repeat."""
+PLAIN = {
+    "peft_type": ["LORA"],
+    "bias": ["none"],
+    "init_lora_weights": [True, False, "gaussian", "eva", "orthogonal"],  # which leave the model as it was
+    "megatron_core": ["megatron.core"],
+    "qalora_group_size": [16],  # of no effect unless use_qalora is set
+}
+"""The values that plain LoRA has in other fields. Any further field must be off: null, false or empty."""
 
 Pair = tuple[Tensor, Tensor, float]
 """A (r, in), B (out, r), and what their product is multiplied by: alpha / r."""
@@ -34,7 +46,7 @@ def base_of(folder: str | Path) -> str:
 
     Raises ValueError, in one line, where its file does not say, or names a folder of another computer.
     """
-    name = read_adapter(folder)[0].get("base_model_name_or_path")
+    name = read_config(folder).get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
         raise ValueError(
             f"{Path(folder) / CONFIG} does not say for which model; load that, then load_adapter"
@@ -90,37 +102,44 @@ def write_adapter(
     base: str | None = None,
     dropout: float = 0.0,
 ) -> None:
-    """Both files, whole or not at all. pairs: by our paths. layers: all that could have one, by theirs.
+    """Write both files of an adapter.
 
-    family: as chapter 11 has them, with names, transposed, to_ours and to_theirs; None where no public family
-    has the parts. n_heads: of the model, by which some families order their rows.
+    Args:
+        folder: Where to write.
+        pairs: The adapter, by our paths of the layers.
+        layers: All layers that could have one, by our paths.
+        family: Chapter 11's family with the model's parts, or None, and the layers keep our names.
+        n_heads: Of the model, by which some families order their rows.
+        base: Name or folder of the model.
+        dropout: That the adapter was trained with.
     """
     names = layer_names(family and family.names, list(layers))
     chosen = {name: parts for name, parts in names.items() if set(parts) & set(pairs)}
-    theirs = {name: joined(name, parts, pairs, layers, family, n_heads) for name, parts in chosen.items()}
-    ranks = {name: len(A) for name, (A, _, _) in theirs.items()}
-    alphas = {name: tidy(scale * len(A)) for name, (A, _, scale) in theirs.items()}
-    usual, scale = min(ranks.values()), next(iter(theirs.values()))[2]
-    alpha = tidy(scale * usual)
+    tensors, ranks, alphas, adapted = {}, {}, {}, []
+    for name, parts in chosen.items():
+        A, B, scale = joined(name, parts, pairs, layers, family, n_heads)
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = A
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = B
+        ranks[name] = len(A)
+        alphas[name] = round(scale * len(A), 9)
+        adapted += by_path(name, parts, A, B, family, n_heads)
+    smallest = min(ranks, key=ranks.get)
+    rank, alpha = ranks[smallest], alphas[smallest]
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
-        "r": usual,
+        "r": rank,
         "lora_alpha": alpha,
         "lora_dropout": dropout,
         "target_modules": endings(chosen, names),
-        "rank_pattern": {name: rank for name, rank in ranks.items() if rank != usual},
+        "rank_pattern": {name: own for name, own in ranks.items() if own != rank},
         "alpha_pattern": {name: own for name, own in alphas.items() if own != alpha},
         "fan_in_fan_out": bool(family and family.transposed),
         "init_lora_weights": True,
         "inference_mode": True,
-        **PLAIN,
+        "bias": "none",
     }
-    tensors, adapted = {}, []
-    for name, (A, B, _) in theirs.items():
-        tensors[f"{BEFORE}{name}.lora_A.weight"], tensors[f"{BEFORE}{name}.lora_B.weight"] = A, B
-        adapted += by_path(name, names[name], A, B, family, n_heads)
     mark = base_mark({path: layers[path].weight for path in adapted})
     with staged(folder) as new:
         (new / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8", newline="\n")
@@ -137,11 +156,6 @@ def endings(chosen: Collection[str], names: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-def tidy(x: float) -> float | int:
-    """A whole number as one, as PEFT has alpha."""
-    return round(x) if abs(x - round(x)) < 1e-9 else x
-
-
 def joined(
     name: str, parts: Sequence[str], pairs: Mapping, layers: Mapping, family: Any = None, n_heads: int = 1
 ) -> Pair:
@@ -149,130 +163,108 @@ def joined(
     if len(parts) == 1:
         return pairs[parts[0]]
     scale = next(pairs[part][2] for part in parts if part in pairs)
-    found = []
+    rows, blocks = [], []
     for part in parts:
         out, into = layers[part].weight.shape
         A, B, own = pairs.get(part, (torch.empty(0, into), torch.empty(out, 0), scale))
-        found.append((A.detach().cpu(), B.detach().cpu() * (own / scale)))
-    B = torch.block_diag(*(B for _, B in found)).split([len(B) for _, B in found])  # rows of each part
-    return torch.cat([A for A, _ in found]), family.to_theirs(name, list(B), n_heads), scale
-
-
-def parted(
-    name: str, A: Tensor, B: Tensor, n: int, family: Any = None, n_heads: int = 1
-) -> list[tuple[Tensor, Tensor] | None]:
-    """An adapter of a joint layer as n, one for each part: with the rows of A that its part of B reads.
-
-    None for a part that reads nothing, where others do.
-    """
-    if n == 1:
-        return [(A, B)]
-    parts = family.to_ours(name, B, n, n_heads)
-    reads = torch.stack([part.ne(0).any(0) for part in parts])  # (n, r)
-    if reads.sum(0).max() != 1:  # a column for several parts, as PEFT trains it; or none at all
-        return [(A, part) for part in parts]
-    return [(A[own], part[:, own]) if own.any() else None for own, part in zip(reads, parts, strict=True)]
+        rows.append(A.detach().cpu())
+        blocks.append(B.detach().cpu() * (own / scale))
+    B = torch.block_diag(*blocks).split([len(block) for block in blocks])  # rows of each part
+    return torch.cat(rows), family.to_theirs(name, list(B), n_heads), scale
 
 
 def by_path(
     name: str, paths: Sequence[str], A: Tensor, B: Tensor, family: Any = None, n_heads: int = 1
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """An adapter of one of their layers as ours have it, by our paths; zeros as parted takes them."""
-    found = zip(paths, parted(name, A, B, len(paths), family, n_heads), strict=True)
-    return {path: pair for path, pair in found if pair is not None}
+    """An adapter of one of their layers as adapters of ours, by path: with the rows of A that a part reads.
+
+    A part that reads nothing gets none if others read something.
+    """
+    if len(paths) == 1:
+        return {paths[0]: (A, B)}
+    parts = family.to_ours(name, B, len(paths), n_heads)
+    reads = torch.stack([part.ne(0).any(0) for part in parts])  # (n, r)
+    if reads.sum(0).max() != 1:  # a column for several parts, as PEFT trains it; or none at all
+        return {path: (A, part) for path, part in zip(paths, parts, strict=True)}
+    found = zip(paths, reads, parts, strict=True)
+    return {path: (A[own], part[:, own]) for path, own, part in found if own.any()}
 
 
 def fit_adapter(
     folder: str | Path, layers: Mapping[str, nn.Linear], family: Any = None, n_heads: int = 1
 ) -> dict[str, Pair]:
-    """The pairs in an adapter's folder, by our paths, as they fit a model's layers; family as above.
+    """Return the pairs in an adapter's folder, by our paths, as they fit a model's layers.
 
-    Raises ValueError, in one line, for one of another model, rank or shape, and for what is damaged.
+    The arguments are those of write_adapter.
+
+    Raises:
+        ValueError: In one line, for an adapter of another model, rank or shape, for another method than plain
+            LoRA, and for damaged files.
     """
-    config, found, mark = read_adapter(folder)
-    names, path, fitted = layer_names(family and family.names, list(layers)), Path(folder) / WEIGHTS, {}
-    for theirs, (A, B) in found.items():
+    config, path = read_config(folder), Path(folder) / WEIGHTS
+    tensors, notes = read_safetensors(path)
+    names = layer_names(family and family.names, list(layers))
+    fitted = {}
+    for theirs, (A, B) in paired(tensors, path).items():
         if theirs not in names:
             raise ValueError(f"{path} is of another model: it has {theirs}, and this model no such layer")
         ours = names[theirs]
         here = [sum(layers[x].out_features for x in ours), layers[ours[0]].in_features]
         if here != (there := [len(B), A.shape[1]]):
             raise ValueError(f"{path} is of another model: {theirs} is {there} there, {here} here")
-        scale, rank = scale_of(config, theirs, len(A), path)
-        if rank != len(A):
-            raise ValueError(f"{path} has rank {len(A)} at {theirs}, and {CONFIG} says {rank}; copy it again")
+        try:
+            scale = scale_of(config, theirs, len(A))
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, re.error) as error:
+            raise ValueError(f"{path.with_name(CONFIG)}, of {theirs}: {error!s:.200}; correct it") from None
         for name, pair in by_path(theirs, ours, A, B, family, n_heads).items():
             fitted[name] = (*pair, scale)
-    if mark not in (None, base_mark({name: layers[name].weight for name in fitted})):
+    mark = base_mark({name: layers[name].weight for name in fitted})
+    if notes.get("base", mark) != mark:
         whose = config.get("base_model_name_or_path") or "another"
         rule = f"was trained on other weights than this model's ({whose}); load that model"
         raise ValueError(f"{folder} {rule}")
     return fitted
 
 
-def read_adapter(folder: str | Path) -> tuple[dict, dict[str, tuple[Tensor, Tensor]], str | None]:
-    """(config, PEFT's name of a layer -> A and B, mark of the base if there is one)."""
+def read_config(folder: str | Path) -> dict:
+    """Read adapter_config.json. ValueError, in one line, for a field or value that is not of plain LoRA."""
     finish_renames(folder)
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise ValueError(f"{folder} holds no adapter ({CONFIG}); give the folder that save_adapter wrote")
-    tensors, notes = read_safetensors(Path(folder) / WEIGHTS)
-    config = read_json(path, "copy the adapter again")
-    check_config(config, path)
-    found: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        layer, _, side = name.removeprefix(BEFORE).removesuffix(".weight").rpartition(".")
-        if not name.startswith(BEFORE) or side not in ("lora_A", "lora_B") or tensor.ndim != 2:
-            raise ValueError(f"{Path(folder) / WEIGHTS}: {name} is no matrix of LoRA on a linear layer")
-        found.setdefault(layer, {})[side] = tensor
-    for layer, pair in found.items():
-        if len(pair) < 2 or len(pair["lora_A"]) != pair["lora_B"].shape[1]:
-            shapes = ", ".join(f"{side} {list(t.shape)}" for side, t in sorted(pair.items()))
-            raise ValueError(f"{Path(folder) / WEIGHTS}: {layer} has {shapes}; copy the adapter again")
-    return config, {k: (p["lora_A"], p["lora_B"]) for k, p in found.items()}, notes.get("base")
+    config = {"peft_type": None} | read_json(path, "copy the adapter again")
+    for name, value in config.items():
+        known = PLAIN.get(name, [None, False, [], {}])
+        if name not in ANY_VALUE and not any(value == one and type(value) is type(one) for one in known):
+            rule = f"must be {known[0]!r}" if name in PLAIN else "must be left out"
+            raise ValueError(f"{path}: {name}={value!r:.40} {rule}; only plain LoRA is read")
+    return config
 
 
-def check_config(config: dict, path: Path) -> None:
-    """ValueError, in one line, for a config that is of no plain LoRA."""
-    if config.get("peft_type") != "LORA":
-        raise ValueError(f"{path}: peft_type={config.get('peft_type')!r} must be 'LORA'; we have no other")
-    for name, value in PLAIN.items():
-        if config.get(name, value) != value:
-            raise ValueError(f"{path}: {name}={config[name]!r:.40} must be {value!r}; we have no other")
-    if (begun := config.get("init_lora_weights", True)) in ("pissa", "olora", "loftq", "corda"):
-        raise ValueError(f"{path}: init_lora_weights={begun!r} changes the model itself; we have none such")
-    for name in OTHERS:
-        if config.get(name):
-            raise ValueError(f"{path}: {name}={config[name]!r:.40} must be left out; we do not have it")
-    for name in ("r", "lora_alpha"):
-        value = config.get(name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise ValueError(f"{path}: {name}={value!r:.40} must be a number above 0; copy the adapter again")
-    for name in ("rank_pattern", "alpha_pattern"):
-        if not isinstance(config.get(name) or {}, dict):
-            raise ValueError(f"{path}: {name}={config[name]!r:.40} must be an object; copy the adapter again")
-        for ending in config.get(name) or {}:
-            try:
-                layers_called(ending)
-            except (re.error, OverflowError, RecursionError):
-                rule = "must be a layer's name, the end of one, or a regular expression; correct it there"
-                raise ValueError(f"{path}: {name} has {ending!r:.40}, which {rule}") from None
+def paired(tensors: Mapping[str, Tensor], path: Path) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return A and B of each layer, by PEFT's name of the layer. ValueError for any other tensor."""
+    found = {}
+    for name in tensors:
+        layer, _, side = name.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")
+        A, B = (tensors.get(f"{PREFIX}{layer}.lora_{which}.weight", torch.empty(0)) for which in "AB")
+        if side not in ("lora_A", "lora_B") or A.ndim != 2 or B.ndim != 2 or len(A) != B.shape[1]:
+            raise ValueError(f"{path}: {name} is no matrix of LoRA on a linear layer; copy the adapter again")
+        found[layer] = (A, B)
+    return found
 
 
-def layers_called(ending: str) -> re.Pattern:
-    """What PEFT makes of a key in rank_pattern or alpha_pattern: it matches the names that end so."""
-    return re.compile(rf"(.*\.)?({ending})$")
+def scale_of(config: dict, layer: str, rank: int) -> float:
+    """Return what multiplies B A of a layer. ValueError or TypeError for a rank or alpha that is wrong."""
+    if value_for(config, layer, "r", "rank_pattern") != rank:
+        raise ValueError(f"its matrices have rank {rank}, and r or rank_pattern has another")
+    alpha = value_for(config, layer, "lora_alpha", "alpha_pattern")
+    number("lora_alpha", alpha, "a number above 0", lambda value: 0 < value < math.inf)
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def scale_of(config: dict, layer: str, rank: int, path: Path) -> tuple[float, float]:
-    """(alpha / r, r) of a layer: a pattern's value where one names the layer, or the end of its name."""
-
-    def asked(name: str, usual: str) -> float:
-        for pattern, value in (config.get(name) or {}).items():
-            if layers_called(pattern).match(layer):
-                if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                    raise ValueError(f"{path.parent / CONFIG}: {name} has {value!r:.40}; it must be above 0")
-                return value
-        return config[usual]
-
-    return asked("alpha_pattern", "lora_alpha") / asked("rank_pattern", "r"), asked("rank_pattern", "r")
+def value_for(config: dict, layer: str, field: str, patterns: str) -> Any:
+    """Return a field's value for a layer: that of the first pattern that its name ends with, as in PEFT."""
+    for ending, value in (config.get(patterns) or {}).items():
+        if re.match(rf"(.*\.)?({ending})$", layer):
+            return value
+    return config.get(field)

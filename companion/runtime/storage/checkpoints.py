@@ -8,7 +8,6 @@ module knows no chapter. What a run adds to the three is in training/resuming.py
 import dataclasses
 import hashlib
 import json
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -79,8 +78,7 @@ def read_model(
 
     Args:
         folder: The folder of the three files.
-        builders: For each architecture's name (config class, builder), or a builder whose argument `config`
-            is annotated with that class.
+        builders: For each architecture's name (config class, builder).
         load_tokenizer: Called with the path of tokenizer.json.
         quantize: Puts the layers of a quantized folder into an empty model (chapter 19). Without it, such a
             folder is refused.
@@ -97,8 +95,13 @@ def read_model(
     check_file(path)
     model = build_empty(saved["config"], builders, folder / CONFIG)
     scheme = saved.get("quantization")
+    if scheme is not None and quantize is None:
+        raise ValueError(f"{folder} is quantized, and this needs weights that are floats; name another")
     if scheme is not None:
-        quantize_empty(model, scheme, quantize, folder / CONFIG)
+        try:
+            quantize(model, **scheme)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{folder / CONFIG}: quantization: {error}") from None
     weights, notes = read_safetensors(folder / WEIGHTS)
     if scheme is not None:
         from companion.runtime.models.quantization_checks import keep_types_of_scales
@@ -143,16 +146,6 @@ def second_names(model: nn.Module) -> dict[str, str]:
     return {name: first[t] for name, t in every if first[t] != name}
 
 
-def quantize_empty(model: nn.Module, scheme: Any, quantize: Callable | None, path: Path) -> None:
-    """Quantize an empty model as config.json says."""
-    if quantize is None:
-        raise ValueError(f"{path.parent} is quantized, and this needs weights that are floats; name another")
-    try:
-        quantize(model, **scheme)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: quantization: {error}") from None
-
-
 def read_config(folder: str | Path) -> dict:
     """Read config.json: {"config": {"architecture": …, …}, "provenance": {…}}."""
     finish_renames(folder)
@@ -172,10 +165,9 @@ def build_empty(config: dict, builders: Mapping, path: Path) -> nn.Module:
     if not isinstance(name, str) or name not in builders:
         known = ", ".join(builders)
         raise ValueError(f"{path}: {name!r:.60} is missing or unknown; architectures here: {known}")
-    found = builders[name]
-    kind, build = found if isinstance(found, tuple) else (typing.get_type_hints(found)["config"], found)
+    config_class, build = builders[name]
     try:
-        shape = kind(**fields)
+        shape = config_class(**fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a model configuration: {error}") from None
     check_memory(shape, build)
@@ -214,16 +206,13 @@ def check_file(path: Path) -> None:
     if path.is_file():
         return
     folder = path.parent
-    if folder.is_file():
-        if folder.suffix in PICKLES:
-            raise ValueError(f"{folder} is not opened: unpickling runs the code in a file; use safetensors")
-        raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
-    pickles = [found for found in sorted(folder.glob("*")) if found.suffix in PICKLES]
-    if path.name == WEIGHTS and pickles:
+    pickles = [found for found in [folder, *sorted(folder.glob("*"))] if found.suffix in PICKLES]
+    if pickles and path.name in (CONFIG, WEIGHTS):
         raise ValueError(f"{pickles[0]} is not opened: unpickling runs the code in a file; use safetensors")
+    if folder.is_file():
+        raise ValueError(f"checkpoint {folder} is a file; give the folder that it lies in")
     there = "has no" if folder.is_dir() else "is not there, nor its"
-    makes = "companion finetune classify" if path.name == "head.safetensors" else "companion train"
-    raise ValueError(f"checkpoint {folder} {there} {path.name}; check the path, or use {makes}")
+    raise ValueError(f"checkpoint {folder} {there} {path.name}; check the path, or use companion train")
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], notes: dict[str, str]) -> None:

@@ -4,7 +4,6 @@ That is a whole model's three files, or an adapter's two; never both, for the he
 """
 
 import json
-import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from companion.runtime.storage import adapters, checkpoints
 from companion.runtime.storage.checkpoints import read_safetensors, write_model, write_safetensors
 
 HEAD = "head.safetensors"
-WHOLE = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
+MODEL = (checkpoints.CONFIG, checkpoints.TOKENIZER, checkpoints.WEIGHTS)
 ADAPTER = (adapters.CONFIG, adapters.WEIGHTS)
 """What stands beside the head, of either kind. Without the first of them neither is loaded."""
 
@@ -46,14 +45,21 @@ def write_classifier(
     provenance: dict | None = None,
     gone: Collection[str] = (),
 ) -> None:
-    """A classifier into a folder, whole or not at all. classifier: has model, head and read.
+    """Write a classifier's head and its whole model.
 
-    gone: names of files that go when it comes, such as those of an ADAPTER.
+    Args:
+        folder: Where to write.
+        classifier: It has model, head and read.
+        tokenizer: The model's.
+        classes: The names of the classes.
+        provenance: As in write_model.
+        gone: Names of files that are removed then, such as those of an ADAPTER. A kill in between leaves
+            both kinds, which are refused.
     """
     with staged(folder) as new:
         write_model(new, classifier.model, tokenizer, provenance)
-        _write_head(new, classifier, classes)
-        _make_way(Path(folder), new, gone)
+        write_head(new, classifier, classes)
+    remove(folder, gone)
 
 
 def write_adapted(
@@ -63,34 +69,28 @@ def write_adapted(
     save_adapter: Callable[[Path], None],
     gone: Collection[str] = (),
 ) -> None:
-    """A classifier's head and its model's adapter into a folder, both or neither."""
+    """Write a classifier's head and its model's adapter; the arguments are those of write_classifier."""
     with staged(folder) as new:
-        _write_head(new, classifier, classes)
+        write_head(new, classifier, classes)
         save_adapter(new)
-        _make_way(Path(folder), new, gone)
+    remove(folder, gone)
 
 
-def _make_way(folder: Path, new: Path, gone: Collection[str]) -> None:
-    """Remove files that do not belong to a new set, once it is on the disk and before it is moved in.
-
-    An error before that leaves the old set, and a kill from here on a folder that is refused.
-    """
-    for path in new.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    for name in gone:
-        (folder / name).unlink(missing_ok=True)
+def remove(folder: str | Path, names: Collection[str]) -> None:
+    for name in names:
+        (Path(folder) / name).unlink(missing_ok=True)
 
 
-def _write_head(folder: Path, classifier: Any, classes: Sequence[str]) -> None:
+def write_head(folder: Path, classifier: Any, classes: Sequence[str]) -> None:
     notes = {"classes": json.dumps(list(classes), ensure_ascii=False), "read": classifier.read}
     write_safetensors(folder / HEAD, classifier.head.state_dict(), notes)
 
 
 def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], str]:
-    """(weight and bias of the head, names of the classes, which state it reads).
+    """Return weight and bias of the head, the names of the classes, and which state the head reads.
 
-    Raises ValueError, in one line, where it is missing or damaged.
+    Raises:
+        ValueError: In one line, if the file is missing or damaged.
     """
     finish_renames(folder)
     path = Path(folder) / HEAD
@@ -98,12 +98,9 @@ def read_head(folder: str | Path) -> tuple[dict[str, torch.Tensor], list[str], s
         raise ValueError(f"{folder} holds no classifier ({HEAD}); make one with companion finetune classify")
     weights, notes = read_safetensors(path)
     try:
-        classes, read = json.loads(notes["classes"]), notes["read"]
-        shapes = {name: tuple(t.shape) for name, t in weights.items()}
-        width = weights["weight"].shape[1]
-        whole = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
-        if not whole or shapes != {"weight": (len(classes), width), "bias": (len(classes),)}:
+        classes = json.loads(notes["classes"])
+        if len(weights["weight"]) != len(classes) or weights["bias"].shape != (len(classes),):
             raise ValueError
-    except (KeyError, ValueError, IndexError):
-        raise ValueError(f"{path} is no whole head of a classifier; copy it again, or train anew") from None
-    return weights, classes, read
+        return weights, classes, notes["read"]
+    except (KeyError, ValueError, TypeError):
+        raise ValueError(f"{path} is no head of a classifier; copy it again, or train anew") from None

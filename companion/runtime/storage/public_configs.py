@@ -1,5 +1,6 @@
 """What the config.json of a public model says, in the words of our configurations, and back."""
 
+import json
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from companion.runtime.files.atomic import read_json
 from companion.runtime.storage.hub import weight_files
+from companion.runtime.text.hugging_face import write_tokenizer
 from companion.runtime.text.tokenizer import Tokenizer
 
 KINDS = tomllib.loads(Path(__file__).with_name("public_configs.toml").read_text("utf-8"))
@@ -175,3 +178,39 @@ def stored_dtype(folder: Path) -> torch.dtype:
             kinds |= {file.get_slice(name).get_dtype() for name in file.keys()}
     short = {"BF16": torch.bfloat16, "F16": torch.float16}
     return short.get(kinds.pop(), torch.float32) if len(kinds) == 1 else torch.float32
+
+
+# -- a model of ours as others would have written it: what chapter 11 reads without a network --
+
+GPT2_BLOCK = {
+    "ln_1": "norm_1",
+    "attn.c_attn": "attn.q_proj attn.k_proj attn.v_proj",
+    "attn.c_proj": "attn.o_proj",
+    "ln_2": "norm_2",
+    "mlp.c_fc": "mlp.up_proj",
+    "mlp.c_proj": "mlp.down_proj",
+}
+
+
+def write_like_gpt2(model: Any, tokenizer: Any, folder: Path) -> Path:
+    """Write a model with GPT-2's blocks as openai-community/gpt2 is laid out on Hugging Face's hub.
+
+    Returns folder. Names without `transformer.`, matrices (in, out), q, k and v as one, no head, and in each
+    layer a stored mask.
+    """
+    c, ours = model.config, model.state_dict()
+    theirs = {"wte.weight": ours["embed.token.weight"], "wpe.weight": ours["embed.position.weight"]}
+    for i in range(c.n_layers):
+        theirs[f"h.{i}.attn.bias"] = torch.ones(c.context_length, c.context_length).tril()[None, None]
+        for name, parts in GPT2_BLOCK.items():
+            for kind in ("weight", "bias"):
+                joint = torch.cat([ours[f"blocks.{i}.{part}.{kind}"] for part in parts.split()])
+                theirs[f"h.{i}.{name}.{kind}"] = joint.T if joint.ndim == 2 else joint
+    theirs |= {"ln_f.weight": ours["norm.weight"], "ln_f.bias": ours["norm.bias"]}
+    sizes = {"vocab_size": c.vocab_size, "n_positions": c.context_length, "n_embd": c.d_model}
+    sizes |= {"n_layer": c.n_layers, "n_head": c.n_heads}
+    about = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "activation_function": "gelu_new"}
+    (folder / "config.json").write_text(json.dumps(about | sizes, indent=1), encoding="utf-8")
+    save_file({name: t.contiguous() for name, t in theirs.items()}, folder / "model.safetensors")
+    write_tokenizer(tokenizer, folder)
+    return folder

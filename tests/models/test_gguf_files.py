@@ -4,7 +4,6 @@ That llama.cpp reads them so, and answers the same, is shown in tests/slow/peers
 """
 
 import json
-import sys
 from dataclasses import replace
 from typing import get_args
 
@@ -291,13 +290,6 @@ def test_an_error_on_the_way_leaves_the_file_that_was_there(tmp_path, monkeypatc
     assert [p.name for p in tmp_path.iterdir()] == ["a.gguf"] and read_gguf(tmp_path / "a.gguf")[0] == before
 
 
-def test_without_the_library_one_line_says_what_brings_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(ImportError, match=r"pip install -e '\.\[serve\]'"):
-        write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
-    assert not any(tmp_path.iterdir())
-
-
 def test_what_is_no_gguf_is_one_line(tmp_path):
     write_gguf(made("gpt2"), TOKENIZER, tmp_path / "a.gguf")
     whole = (tmp_path / "a.gguf").read_bytes()
@@ -306,9 +298,9 @@ def test_what_is_no_gguf_is_one_line(tmp_path):
         with pytest.raises(ValueError, match=f"{name} is no whole GGUF file"):
             read_gguf(tmp_path / name)
     (tmp_path / "cut").write_bytes(whole[:5000])
-    with pytest.raises(ValueError, match="cut: .* is said to have .*; copy or fetch it again"):
+    with pytest.raises(ValueError, match="cut is no whole GGUF file"):
         read_gguf(tmp_path / "cut")
-    with pytest.raises(ValueError, match="none is not there"):
+    with pytest.raises(ValueError, match="none is no whole GGUF file"):
         read_gguf(tmp_path / "none")
 
 
