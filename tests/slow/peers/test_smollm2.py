@@ -135,12 +135,10 @@ def test_memory_holds_the_weights_once_and_one_tensor_more():
     """Peak, less what the imports and the tokenizer take; the largest tensor is the token table."""
     script = (
         "import re, companion, torch\n"
-        "from companion.pretrained import FAMILIES\n"
-        "from companion.runtime.storage import gguf_models, installed_models, model_names\n"
-        "from companion.tokenization import Tokenizer\n"
+        "from companion.models import load, names\n"
         "def peak():\n"  # of this process alone: getrusage also counts what its parent had
         "    return 1024 * int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])\n"
-        "tokenizer = model_names.tokenizer_of('smollm2', Tokenizer.load)\n"
+        "tokenizer = names.tokenizer_of('smollm2')\n"
         "tokenizer.encode('Once')\n"
         "del tokenizer\n"
         "before = peak()\n"
