@@ -184,14 +184,6 @@ def means(adapters, shares):
             You multiplied by scale and share twice, in A and in B. Once is enough.
         scale * B => scale / len(A) * B
             The scale is already divided by the rank.
-        scale * B => (1 / scale) * B
-            Multiply by the scale. You divided by it.
-        = blend(adapters[:1], shares[:1])
-            Only the first adapter is in it.
-        = blend(adapters[-1:], shares[-1:])
-            Only the last adapter is in it.
-        = blend(adapters, shares[::-1])
-            The shares went to the wrong adapters.
         = blend(adapters, [share / sum(map(abs, shares)) for share in shares])
         = blend(adapters, [share / sum(shares) for share in shares])
             Use the shares as they are, even if they do not sum to 1.
@@ -248,14 +240,8 @@ def change_of_rank(answer, before, after, rank):
             Those are the smallest singular values.
         after - before => after
             That approximates the new matrix. Approximate the change, which is after minus before.
-        after - before => before - after
-            That is the change in the other direction. The change is after minus before.
         * S[:rank] => * S[:rank].sqrt()
             You used the square root of the singular values, but on one side only.
-        = ((after - before)[:rank], torch.eye(len(before), rank))
-            You keep the first rows of the change, and all others are 0. Another matrix of this rank is nearer.
-        A = V[:rank] => A = 0 * V[:rank]
-            The product is 0.
     """,
     right="So you can extract an adapter from any two models with the same parts, after the training.",
 )
@@ -334,20 +320,12 @@ def settled(answer, changes, total):
             You gave the largest change every rank that it has, even if its next singular value is small.
         values[k] => values[k:].norm()
             A layer can have much left in many small singular values. Only the next value counts.
-        range(len(values)) => range(1, len(values)) ; steps[:total] => steps[: max(0, total - len(changes))] ; chosen.count(i) => min(1, total) + chosen.count(i)
-            You gave each layer at least one. A layer may also get none.
         reverse=True => reverse=False
             Those keep the smallest singular values.
         values[k] => values[k] / values[0]
             Compare the singular values as they are, not as shares of each layer's largest.
         torch.linalg.svdvals(change.double()) => change.norm(dim=1)
             The rows of a change are not its directions. Take its singular values.
-        = [total] * len(changes)
-            All ranks together must sum to `total`.
-        = sorted(it, reverse=True)
-            Return the ranks in the order of the layers.
-        = [rank + 1 for rank in it]
-            Each rank is one too large. A layer may also get none.
         = [max(1, rank) for rank in it]
             A layer may also get none.
     """,
@@ -405,10 +383,6 @@ def served_cases(seed):
             You gave every row every adapter.
         which == i => which % len(adapters) == i
             `-1` chose the last adapter, as in a Python list. Here it stands for no adapter.
-        = x @ W.T
-            You left out all adapters.
-        y = x @ W.T => y = 0 * (x @ W.T)
-            The product of x and W is missing.
         y = y + mine * change => y = torch.where(mine, change, y)
             Rows with an adapter lost the product of x and W. Add the change to it.
         scale * =>
@@ -419,10 +393,6 @@ def served_cases(seed):
             Number 0 is an adapter, too.
         = it[which.argsort(stable=True)]
             You returned the rows sorted by adapter. Return them in the order of x.
-        mine * change => mine.any() * change
-            You gave every row the adapters of all rows.
-        mine * change => mine[0] * change
-            You gave all rows the adapter of the first row.
         which == i => which == i + 1
             The adapters are numbered from 0, and -1 stands for no adapter.
     """,

@@ -1,12 +1,15 @@
-"""The exercises' cells in the chapters, for the tests that read or run them."""
+"""What the tests of the exercises share: the exercises' cells in the chapters, and small exercises."""
 
 import ast
+import random
 import re
 from pathlib import Path
 from typing import Any
 
 from companion.book.manifest import Book
 from companion.book.text import read_text
+from companion.exercises.exercise import Function, Number
+from companion.exercises.grade import grade
 
 BOOK = Book.read(Path(__file__).parents[2])
 
@@ -40,3 +43,43 @@ def run_cell(source: str, names: dict[str, Any]) -> Any:
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "<cell>", "exec"), names)
     return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names) if last else None
+
+
+def total(values):
+    return sum(values)
+
+
+def exercise(**changes) -> Function:
+    """An exercise about a sum, with some of its fields changed."""
+    fields = {
+        "number": "1.1",
+        "title": "A total",
+        "stars": 1,
+        "wants": "total(values)",
+        "cases": lambda seed: [([],), ([1],), ([2, 3],), (random.Random(seed).sample(range(9), 4),)],
+        "oracle": total,
+        "mistakes": [
+            (lambda values: sum(values[1:]), "The first is missing."),
+            (max, "You took the largest."),
+        ],
+        "right": "It adds.",
+    }
+    return Function(**fields | changes)
+
+
+def about(right, value=1, **changes) -> Function:
+    """An exercise with one input and this right answer."""
+    fields = {"wants": "f(x)", "cases": lambda seed: [(value,)], "oracle": right, "mistakes": []}
+    return exercise(**fields | changes)
+
+
+def number(**changes) -> Number:
+    """An exercise whose answer is a number, with some of its fields changed."""
+    fields = {"number": "1.2", "title": "N", "stars": 1, "wants": "f()", "right": "Yes."}
+    fields |= {"answer": 3.4, "tolerance": 0.2, "mistakes": [(7, "Twice.")]}
+    return Number(**fields | changes)
+
+
+def verdict(answer, **changes) -> str:
+    """The text of the verdict on an answer to `exercise(**changes)`."""
+    return repr(grade(exercise(**changes), answer))
