@@ -322,7 +322,8 @@ def cut_text(answer, text, vocab_size, probe):
             raise Problem(
                 f"What you return, {a(tokenizer)}, has no `{name}`: return the trained tokenizer itself."
             )
-    ids, of_text = tokenizer.encode(probe), tokenizer.encode(text)
+    ids = tokenizer.encode(probe)
+    of_text = tokenizer.encode(text)
     return {
         "vocab_size": tokenizer.vocab_size,
         "tokens": [tokenizer.decode([i]) for i in ids],

@@ -206,7 +206,8 @@ def draft_cases(seed):
     rng = random.Random(seed)
     found = 0
     while found < 5:
-        a, c = round(rng.uniform(0.2, 0.95), 3), round(rng.uniform(0.01, 0.6), 3)
+        a = round(rng.uniform(0.2, 0.95), 3)
+        c = round(rng.uniform(0.01, 0.6), 3)
         speeds = sorted(speed(a, c, k) for k in range(MOST + 1))
         if speeds[-1] - speeds[-2] > 1e-6:
             found += 1
@@ -216,7 +217,8 @@ def draft_cases(seed):
 def one_of_the_best(answer, a, c):
     """What an answer gives; where several numbers of guesses are as good, the least for any of them."""
     found = answer(a, c)
-    k, best = as_number(found), best_draft(a, c)
+    k = as_number(found)
+    best = best_draft(a, c)
     if k in range(MOST + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
         return best
     return found

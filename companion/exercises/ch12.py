@@ -106,7 +106,8 @@ def run_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
         V, context, L, heads, C = sizes_of(rng)
-        length, gpus = rng.randint(2, context), rng.randint(2, 9)
+        length = rng.randint(2, context)
+        gpus = rng.randint(2, 9)
         flops = 6 * (12 * L * C * C + V * C) + 12 * L * C * length
         peak = rng.randint(1, 50) * 10**6
         speed = round(rng.uniform(0.2, 0.9) * gpus * peak / flops, 1)
@@ -296,7 +297,8 @@ def memory_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
         V, context, L, heads, C = sizes_of(rng)
-        length, gpus = rng.randint(2, context - 1), rng.randint(2, 9)
+        length = rng.randint(2, context - 1)
+        gpus = rng.randint(2, 9)
         fixed = 16 * parameters(V, context, L, C)
         row = 4 * length * (L * C + 2 * C + V)
         memory = -(-fixed // gpus) + int(row * (rng.randint(1, 30) + rng.uniform(0.1, 0.9)))
@@ -415,7 +417,8 @@ def row_cases(seed):
         x = sorted(low + rng.uniform(0, 7) for _ in range(n - 2))
         x = [low, *x, low + 7] if n > 3 else [low, low + 3, low + 7]
         bottom = low + rng.uniform(1.5, 5.5) if inside else low + rng.choice([-2, 9])
-        depth, level = rng.uniform(0.02, 0.06), rng.uniform(1.5, 3.5)
+        depth = rng.uniform(0.02, 0.06)
+        level = rng.uniform(1.5, 3.5)
         noise = 0.005 if n > 3 else 0.0
         sizes = [round(math.exp(each)) for each in x]
         rows = [
@@ -429,7 +432,8 @@ def row_cases(seed):
 
 def nearly(got, rows):
     """Whether it is nearly right: float32's rounding is different in every way to solve it."""
-    right, found = best_size(rows), None if got.error is not None else as_number(got.value)
+    right = best_size(rows)
+    found = None if got.error is not None else as_number(got.value)
     if right is None or found is None or not abs(found / right - 1) < 0.05:
         return ""
     return (
@@ -527,10 +531,14 @@ def vector_cases(seed):
 
 def play(answer, vectors):
     """Run all processes, a round at a time."""
-    n, m = len(vectors), len(vectors[0])
-    most, rounds = 2 * (n - 1) * -(-m // n), 4 * (n + 1) * (m + 1)
+    n = len(vectors)
+    m = len(vectors[0])
+    most = 2 * (n - 1) * -(-m // n)
+    rounds = 4 * (n + 1) * (m + 1)
     processes = [started(answer(rank, n, vector)) for rank, vector in enumerate(vectors)]
-    arriving, sent, longest = [None] * n, [0] * n, 0
+    arriving = [None] * n
+    sent = [0] * n
+    longest = 0
     for number in range(1, rounds + 2):
         steps = [step(process, part) for process, part in zip(processes, arriving, strict=True)]
         done = [ended for ended, _ in steps]
@@ -586,7 +594,8 @@ def as_part(rank, part):
 
 def judged(found, vectors, sent, most, longest):
     """The results; raises Problem where they are right, and too much was sent."""
-    n, m = len(vectors), len(vectors[0])
+    n = len(vectors)
+    m = len(vectors[0])
     sums = [sum(column) for column in zip(*vectors, strict=True)]
     found = [normalize(value) for value in found]
     for rank, value in enumerate(found):

@@ -316,7 +316,8 @@ def t(*numbers):
 def score_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, ideal in (5, 2.0), (8, 0.6), (12, 1.0), (30, 3.0), (30, 0.4), (40, 1.6), (15, 5.0):
-        scores, right = [], []
+        scores = []
+        right = []
         for K in torch.randint(2, 6, (n,), generator=generator).tolist():
             logits = 2 * torch.randn(K, generator=generator)
             right.append(int(torch.multinomial(logits.softmax(-1), 1, generator=generator)))
@@ -498,7 +499,8 @@ def example_cases(seed):
 
 def build(kinds, shortcut):
     """Examples: "3 hit" is one with three choices, where the shortcut is right; "as no. 0": once more."""
-    rng, examples = random.Random(len(kinds)), []
+    rng = random.Random(len(kinds))
+    examples = []
     for kind in kinds:
         first, *_, last = kind.split()
         if kind in ALIKE:

@@ -315,14 +315,20 @@ def written(weight, mixed, n_heads):
 
 
 # -- 14.6 -----------------------------------------------------------------
-A, B, C, D = (0, 0), (0, 1), (1, 0), (1, 1)
+A = (0, 0)
+B = (0, 1)
+C = (1, 0)
+D = (1, 1)
 
 
 class Score:
     """A score of sets of heads: what each adds, what either or both of a pair add, and that of none."""
 
     def __init__(self, weights, either=(), both=(), none=0):
-        self.weights, self.either, self.both, self.none = weights, either, both, none
+        self.weights = weights
+        self.either = either
+        self.both = both
+        self.none = none
 
     def __call__(self, kept):
         kept = [tuple(head) for head in kept]
@@ -353,7 +359,9 @@ def circuit_cases(seed):
 
 
 def try_circuit(answer, weights, level, told, either, both, none):
-    asked, score, n = 0, Score(weights, either, both, none), len(weights)
+    asked = 0
+    score = Score(weights, either, both, none)
+    n = len(weights)
     most = max(60, 2 * n * n + n)
 
     def counted(kept):

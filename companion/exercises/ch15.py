@@ -46,7 +46,8 @@ chapter.number(
 
 # -- 15.2 ------------------------------------------------------------------
 def padded_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for B, T, C, side in [
         (1, 1, 1, "right"),
         (1, 3, 2, "right"),
@@ -173,9 +174,12 @@ def leaked(train, test):
 
 # -- 15.4 ------------------------------------------------------------------
 def names_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(4):
-        B, V, K = rng.randint(2, 4), rng.randint(9, 14), rng.randint(2, 3)
+        B = rng.randint(2, 4)
+        V = rng.randint(9, 14)
+        K = rng.randint(2, 3)
         ids = rng.sample(range(V), rng.randint(K + 2, V - 1))
         cuts = [0, *sorted(rng.sample(range(1, len(ids)), K - 1)), len(ids)]
         groups = [ids[a:b] for a, b in pairwise(cuts)]
@@ -296,7 +300,8 @@ def sure(gap, rows=4):
 
 
 def temperature_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for n, k, truth in ((60, 2, 4.0), (80, 3, 0.4), (90, 4, 1.7)):
         scores = torch.randn(n, k, generator=generator, dtype=torch.float64) * rng.uniform(1.5, 3)
         yield scores, torch.multinomial((scores / truth).softmax(-1), 1, generator=generator)[:, 0]
@@ -319,7 +324,8 @@ def mean_surprise(scores, labels, t):
 
 def far_off(got, scores, labels):
     found = got.value.parts[""] if got.error is None else None
-    number, right = as_number(found), best_temperature(scores, labels)
+    number = as_number(found)
+    right = best_temperature(scores, labels)
     if number is None or not 0 < number < math.inf:
         return ""
     if number < 0.06 < right:

@@ -54,7 +54,10 @@ chapter.number(
 def marks_cases(seed):
     rng = random.Random(seed)
     for _ in range(5):
-        user, assistant, end, ids = 90, 91, 92, [0]
+        user = 90
+        assistant = 91
+        end = 92
+        ids = [0]
         for _ in range(rng.randint(1, 4)):
             ids += [user, *rng.choices(range(1, 9), k=rng.randint(1, 4)), end]
             ids += [assistant, *rng.choices(range(1, 9), k=rng.randint(0, 4)), end]

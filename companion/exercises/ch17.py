@@ -66,7 +66,8 @@ def folded_cases(seed):
 
 def real(answer, W, A, B, alpha):
     found = answer(W, A, B, alpha)
-    if (matrix := as_tensor(found)) is not None and matrix.is_complex():
+    matrix = as_tensor(found)
+    if matrix is not None and matrix.is_complex():
         raise Problem("It must return a matrix of real numbers; these are complex.")
     return found
 
@@ -137,7 +138,8 @@ def two_matrices(found, wanted, shapes=None):
         A, B = found
     except (TypeError, ValueError):
         raise Problem("It must return two matrices, A and B.") from None
-    A, B = as_tensor(A), as_tensor(B)
+    A = as_tensor(A)
+    B = as_tensor(B)
     if A is None or B is None or A.ndim != 2 or B.ndim != 2 or (shapes and (A.shape, B.shape) != shapes):
         raise Problem(wanted)
     if A.is_complex() or B.is_complex():
@@ -157,7 +159,8 @@ def product(answer, adapters, shares):
 
 def means(adapters, shares):
     most = max(len(A) for A, _, _ in adapters)
-    summed_A, summed_B = torch.zeros(most, adapters[0][0].shape[1]), torch.zeros(len(adapters[0][1]), most)
+    summed_A = torch.zeros(most, adapters[0][0].shape[1])
+    summed_B = torch.zeros(len(adapters[0][1]), most)
     for (A, B, scale), share in zip(adapters, shares, strict=True):
         summed_A[: len(A)] += A
         summed_B[:, : len(A)] += share * scale * B
@@ -259,9 +262,12 @@ def diagonals(*lines):
 
 
 def ranks_cases(seed):
-    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    g = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
     for shape in ("wide", "wide", "square", "tall", "tall"):
-        few, many, n = rng.randint(3, 5), rng.randint(6, 8), rng.randint(3, 5)
+        few = rng.randint(3, 5)
+        many = rng.randint(6, 8)
+        n = rng.randint(3, 5)
         out, into = {"wide": (few, many), "square": (few, few), "tall": (many, few)}[shape]
         changes = [rng.uniform(0.3, 3) * torch.randn(out, into, generator=g) for _ in range(n)]
         yield changes, rng.randint(2, n * few - 1)
@@ -354,7 +360,8 @@ def alike(n):
 
 
 def served_cases(seed):
-    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    g = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
     sizes = [(5, 2, 5, 7), (6, 3, 5, 7), (4, 3, 6, 6), (4, 4, 7, 5), (1, 3, 5, 6), (5, 1, 6, 5)]
     for N, T, out, into in sizes:
         n = rng.randint(2, 4)

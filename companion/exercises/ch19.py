@@ -15,7 +15,8 @@ def ranges(seed):
     """Ranges whose quotient stays away from a half, where two ways of rounding part."""
     rng = random.Random(seed)
     for bits in (2, 3, 4, 8):
-        zero, scale = rng.randint(1, 2**bits - 2), rng.uniform(0.01, 0.5)
+        zero = rng.randint(1, 2**bits - 2)
+        scale = rng.uniform(0.01, 0.5)
         low = -scale * (zero + rng.uniform(-0.3, 0.3))
         yield low, low + scale * (2**bits - 1), bits
 

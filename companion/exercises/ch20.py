@@ -285,17 +285,20 @@ def spoken_cases(seed):
 
 def by_letters(pieces, stops, again):
     """Return everything that was held if a letter does not fit. again: The letter may begin a stop itself."""
-    said, held = [], ""
+    said = []
+    held = ""
     for piece in pieces:
         text = ""
         for letter in piece:
             if again and held and not begins(held + letter, stops):
-                text, held = text + held, ""
+                text = text + held
+                held = ""
             held += letter
             if held in stops:
                 return [*said, text]
             if not begins(held, stops):
-                text, held = text + held, ""
+                text = text + held
+                held = ""
         said.append(text)
     return [*said, held]
 
@@ -374,7 +377,8 @@ def spoken(pieces, stops):
 def allowed_cases(seed):
     rng = random.Random(seed)
     for _ in range(6):
-        now, times = 0.0, []
+        now = 0.0
+        times = []
         for _ in range(rng.randint(6, 14)):
             now += rng.choice([0, 0, 0.25, 0.5, 1, 4])
             times.append(now)

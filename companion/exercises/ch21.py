@@ -109,7 +109,8 @@ chapter.number(
 def mean_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for b, t, c in [(2, 5, 3), (4, 3, 2), (3, 7, 4)]:
-        x, mask = torch.randn(b, t, c, generator=generator), torch.rand(b, t, generator=generator) < 0.6
+        x = torch.randn(b, t, c, generator=generator)
+        mask = torch.rand(b, t, generator=generator) < 0.6
         mask[0, 0] = True
         mask[-1] = False
         x[~mask] = math.nan if t == 7 else 9.0

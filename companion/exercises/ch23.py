@@ -176,7 +176,8 @@ class Table:
     """Log-probabilities of each token after a text: those given, or drawn from the text and a seed."""
 
     def __init__(self, given):
-        self.size, self.seed = given.get("tokens", 3), given.get("seed", 0)
+        self.size = given.get("tokens", 3)
+        self.seed = given.get("seed", 0)
         self.given = given
 
     def __call__(self, tokens):

@@ -65,9 +65,13 @@ def route(scores, k):
 
 
 # -- 24.2 -----------------------------------------------------------------
-WIDTH, LAYERS, TABLES = 6144, 56, 2 * 32768 * 6144
+WIDTH = 6144
+LAYERS = 56
+TABLES = 2 * 32768 * 6144
 ATTENTION = 2 * WIDTH * WIDTH + 2 * WIDTH * 8 * 128
-EXPERT, ROUTER, NORMS = 3 * WIDTH * 16384, 8 * WIDTH, 2 * WIDTH + 2 * 128
+EXPERT = 3 * WIDTH * 16384
+ROUTER = 8 * WIDTH
+NORMS = 2 * WIDTH + 2 * 128
 
 
 def billions(n_experts, tables=TABLES, attention=ATTENTION):
@@ -117,7 +121,8 @@ def random_shares(seed):
 
 
 def with_gradient(answer, share, chosen):
-    given, share = share, share.clone().requires_grad_()
+    given = share
+    share = share.clone().requires_grad_()
     found = answer(share, chosen)
     tensor = found if torch.is_tensor(found) else as_tensor(found)
     if tensor is None or tensor.numel() != 1 or not tensor.requires_grad:
@@ -238,7 +243,8 @@ class ExpertWork(TorchDispatchMode):
 
     def __init__(self, experts):
         super().__init__()
-        self.held, self.products = [experts], 0  # held, so that their memory is not given to others
+        self.held = [experts]  # held, so that their memory is not given to others
+        self.products = 0
 
     @classmethod
     def _should_skip_dynamo(cls):
@@ -247,7 +253,8 @@ class ExpertWork(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found, kind = func(*args, **kwargs or {}), func.overloadpacket
+        found = func(*args, **kwargs or {})
+        kind = func.overloadpacket
         factors = [arg for arg in args if torch.is_tensor(arg)][-2:]
         if kind in PRODUCTS and any(self.of_experts(factor) for factor in factors):
             last = factors[-1]
@@ -270,7 +277,8 @@ def on_own_tokens(answer, x, router, experts, n):
         found = normalize(answer(x, router, experts, n))
     if len(x) <= 2 * n * len(experts) or work.products <= 2 * n * experts.numel():
         return found
-    tensor, right = as_tensor(found), expert_choice(x, router, experts, n)
+    tensor = as_tensor(found)
+    right = expert_choice(x, router, experts, n)
     if tensor is not None and tensor.shape == right.shape and torch.allclose(tensor.to(right), right, 1e-4):
         raise Problem(
             "The numbers are right, but your experts compute on tokens that they did not take, and throw the "

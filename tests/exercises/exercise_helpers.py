@@ -17,7 +17,8 @@ BOOK = Book.read(Path(__file__).parents[2])
 def exercise_cells(chapter: int) -> list:
     """The cells of a chapter's text from its heading "Exercises" to the next heading of that level."""
     (entry,) = [c for c in BOOK.chapters if c.name.startswith(f"{chapter:02d}_")]
-    cells, inside = [], False
+    cells = []
+    inside = False
     for cell in read_text(entry.text)[0].cells:
         titles = [line for line in cell.source.splitlines() if line.startswith("## ")]
         if cell.cell_type == "markdown" and titles:

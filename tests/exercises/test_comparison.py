@@ -183,7 +183,8 @@ class Config:
 
 class Holder:
     def __init__(self):
-        self.table, self._cache = {"a": [1]}, {}
+        self.table = {"a": [1]}
+        self._cache = {}
 
 
 def model():
