@@ -16,7 +16,7 @@ chapter = Chapter()
 
 
 # -- 1.1 ------------------------------------------------------------------
-def apart(*tokens):
+def separate_objects(*tokens):
     """Tokens that are other objects than equal ones, where Python makes such: tokens cut from a text are."""
     return ["".join(list(token)) for token in tokens]
 
@@ -37,15 +37,15 @@ def mirrored(tokens):
     inputs=r"""
         [], ("a", "b") || ["a"], ("a", "b") || ["a", "a", "a"], ("a", "a") || ["b", "a", "b"], ("a", "b")
         ["a", "b", "c", "a", "b"], ("a", "b")
-        apart("ab", "c", "a", "bc"), ("a", "bc")
+        separate_objects("ab", "c", "a", "bc"), ("a", "bc")
         ["b", "a"], ("a", "b")
         ["A", "b", "a", "b"], ("a", "b")
-        apart("e", "\u0301", "é"), ("e", "\u0301")
-        apart("xa", "b", "a", "bx"), ("a", "b")
-        apart(" the", " ke", "y", "\n"), (" ke", "y")
-        apart(" ", "a", " ", " a"), (" ", "a")
-        apart("the", "the", "the"), ("the", "the")
-        apart("e\u0301", "t", "é", "t"), ("é", "t")
+        separate_objects("e", "\u0301", "é"), ("e", "\u0301")
+        separate_objects("xa", "b", "a", "bx"), ("a", "b")
+        separate_objects(" the", " ke", "y", "\n"), (" ke", "y")
+        separate_objects(" ", "a", " ", " a"), (" ", "a")
+        separate_objects("the", "the", "the"), ("the", "the")
+        separate_objects("e\u0301", "t", "é", "t"), ("é", "t")
     """,
     cases=random_tokens,
     mistakes="""

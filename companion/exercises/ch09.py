@@ -199,7 +199,7 @@ def reuse(held, text):
 
 
 # -- 9.5 ------------------------------------------------------------------
-MOST = 20
+MAX_GUESSES = 20
 
 
 def draft_cases(seed):
@@ -208,7 +208,7 @@ def draft_cases(seed):
     while found < 5:
         a = round(rng.uniform(0.2, 0.95), 3)
         c = round(rng.uniform(0.01, 0.6), 3)
-        speeds = sorted(speed(a, c, k) for k in range(MOST + 1))
+        speeds = sorted(speed(a, c, k) for k in range(MAX_GUESSES + 1))
         if speeds[-1] - speeds[-2] > 1e-6:
             found += 1
             yield a, c
@@ -219,7 +219,7 @@ def one_of_the_best(answer, a, c):
     found = answer(a, c)
     k = as_number(found)
     best = best_draft(a, c)
-    if k in range(MOST + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
+    if k in range(MAX_GUESSES + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
         return best
     return found
 
@@ -250,16 +250,16 @@ def speed(a, c, k):
         sum(a**i for i in range(k + 1)) => 1 + k * a
             As if each guess were kept with `a`, whatever happened before it. The second is kept only if the
             first is: `a` times `a`.
-        range(MOST + 1) => range(1, MOST + 1)
+        range(MAX_GUESSES + 1) => range(1, MAX_GUESSES + 1)
             Sometimes no guess is best: try 0, too.
         range(k + 1) => range(max(k, 1)) || range(k)
             The sum ends too early: `k` guesses give up to `k + 1` tokens.
         = 0
             As you reckon, no guess ever pays. A guess costs `c`, and not a whole pass; and all powers of `a`
             up to `k` count, not the last alone.
-        range(MOST + 1) => range(MOST)
+        range(MAX_GUESSES + 1) => range(MAX_GUESSES)
             `range(20)` ends at 19, and 20 may be best.
-        range(MOST + 1) => range(5 * MOST + 1)
+        range(MAX_GUESSES + 1) => range(5 * MAX_GUESSES + 1)
             At most 20 guesses are asked for.
         sum(a**i for i in range(k + 1)) => (1 - a ** (k + 1)) / (1 - a)
             This formula for the sum divides 0 by 0 where `a` is 1. There all terms are 1, and their sum is
@@ -271,7 +271,7 @@ def speed(a, c, k):
     right="A draft that is nearly free should guess far, a good one farther; a poor and dear one not at all.",
 )
 def best_draft(a, c):
-    return max(range(MOST + 1), key=lambda k: speed(a, c, k))
+    return max(range(MAX_GUESSES + 1), key=lambda k: speed(a, c, k))
 
 
 # -- 9.6 ------------------------------------------------------------------

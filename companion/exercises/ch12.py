@@ -430,7 +430,7 @@ def row_cases(seed):
         yield (rows,)
 
 
-def nearly(got, rows):
+def rounding_hint(got, rows):
     """Whether it is nearly right: float32's rounding is different in every way to solve it."""
     right = best_size(rows)
     found = None if got.error is not None else as_number(got.value)
@@ -481,7 +481,7 @@ def nearly(got, rows):
     """,
     cases=row_cases,
     tolerance=1e-4,
-    hint=nearly,
+    hint=rounding_hint,
     mistakes="""
         = min(rows, key=lambda row: row[1])[0]
             No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
@@ -601,7 +601,7 @@ def judged(found, vectors, sent, most, longest):
     for rank, value in enumerate(found):
         if value is None:
             raise Problem(f"Process {rank} returned None. In a generator, too, `return` gives the result.")
-    right = all(near(as_list(value), sums) for value in found)
+    right = all(has_sums(as_list(value), sums) for value in found)
     if n == 1 and sent[0] and right:
         raise Problem("A process that is alone sends nothing: there is nobody to tell. Yours sent to itself.")
     if n > 1 and min(sent) < m and right:
@@ -626,17 +626,17 @@ def judged(found, vectors, sent, most, longest):
     return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
 
 
-def nearly_summed(got, vectors):
+def sum_hint(got, vectors):
     """Whether the sums are nearly right."""
     if got.error is not None:
         return ""
     sums = [sum(column) for column in zip(*vectors, strict=True)]
-    if not all(near(as_list(one), sums, 0.51) for one in got.value.parts.values()):
+    if not all(has_sums(as_list(one), sums, 0.51) for one in got.value.parts.values()):
         return ""
     return "That is near. Were numbers rounded on the way, or at the end? Are they float32, or float16?"
 
 
-def near(numbers, sums, within=1e-3):
+def has_sums(numbers, sums, within=1e-3):
     """Whether a list has these sums."""
     if numbers is None or len(numbers) != len(sums):
         return False
@@ -675,7 +675,7 @@ def even_parts(numbers, world, size):
     cases=vector_cases,
     call=play,
     tolerance=1e-8,
-    hint=nearly_summed,
+    hint=sum_hint,
     shown="{f}(rank, world, numbers) in each process, numbers = {0}",
     mistakes="""
         for k in range(world - 1) => for k in range(0) ; for j in range(world - 1) => for j in range(0)

@@ -258,7 +258,7 @@ def by_word(train, test):
 def written_cases(seed):
     generator = torch.Generator().manual_seed(seed)
 
-    def whole(*shape, most=3):
+    def integers(*shape, most=3):
         """Whole numbers up to `most` of either sign, no zeros."""
         size = torch.randint(1, most + 1, shape, generator=generator)
         return (size * (2 * torch.randint(2, shape, generator=generator) - 1)).float()
@@ -270,8 +270,8 @@ def written_cases(seed):
         (3, 2, 2, 4, 8),
         (1, 5, 4, 3, 5),
     ]:
-        yield whole(C, H * D), whole(B, T, H * D), H
-    yield whole(4, 6, most=300), whole(2, 3, 6, most=300), 3
+        yield integers(C, H * D), integers(B, T, H * D), H
+    yield integers(4, 6, most=300), integers(2, 3, 6, most=300), 3
     for B, T, H, D, C in [(2, 3, 4, 2, 6), (2, 9, 6, 3, 7)]:
         weight = torch.randn(C, H * D, generator=generator)
         yield weight, torch.randn(B, T, H * D, generator=generator), H
@@ -340,12 +340,12 @@ class Score:
 
 
 def case(weights, level, either=(), both=(), none=0):
-    """An input: the weights, the level, what else there is to be told of the score, and the score's parts."""
+    """An input: the weights, the level, the rest of the score in words, and the parts of the score."""
     parts = [(f"either of {a} and {b}", worth) for a, b, worth in either]
     parts += [(f"both of {a} and {b}", worth) for a, b, worth in both]
     parts += [("score([])", none)] if none else []
-    told = {f", {name}" if i == 0 else name: worth for i, (name, worth) in enumerate(parts)}
-    return weights, level, Record("", told), either, both, none
+    rest = {f", {name}" if i == 0 else name: worth for i, (name, worth) in enumerate(parts)}
+    return weights, level, Record("", rest), either, both, none
 
 
 def circuit_cases(seed):
@@ -354,11 +354,11 @@ def circuit_cases(seed):
         heads = rng.sample([(i, j) for i in range(4) for j in range(4)], n)
         weights = {head: unit * rng.randint(-1, 5) for head in heads}  # eighths: sums in any order are exact
         either, both = ((*rng.sample(heads, 2), unit * rng.randint(3, 8)) for _ in range(2))
-        whole = int(Score(weights, [either], [both])(heads) / unit)
-        yield case(weights, unit * rng.randint(whole // 2, whole), (either,), (both,))
+        units = int(Score(weights, [either], [both])(heads) / unit)
+        yield case(weights, unit * rng.randint(units // 2, units), (either,), (both,))
 
 
-def try_circuit(answer, weights, level, told, either, both, none):
+def try_circuit(answer, weights, level, rest, either, both, none):
     asked = 0
     score = Score(weights, either, both, none)
     n = len(weights)

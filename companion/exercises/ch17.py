@@ -273,7 +273,7 @@ def ranks_cases(seed):
         yield changes, rng.randint(2, n * few - 1)
 
 
-def settled(answer, changes, total):
+def accept_equal(answer, changes, total):
     """The right ranks for any that come as near: where values are equal, or 0, several do."""
     values = [torch.linalg.svdvals(change.double()) for change in changes]
     best = share_ranks(changes, total)
@@ -316,7 +316,7 @@ def settled(answer, changes, total):
         [torch.eye(3, 2) @ change for change in diagonals([2, 1], [3, 0])], 4
     """,
     cases=ranks_cases,
-    call=settled,
+    call=accept_equal,
     mistakes="""
         = [total // len(changes) + (i < total % len(changes)) for i in range(len(changes))]
             You gave every layer the same rank, whatever its singular values are.
