@@ -215,6 +215,7 @@ def names_cases(seed):
             Large logits overflow in `exp`, small ones become 0. Take softmax first, or `logsumexp`.
         .double() =>
             Where all listed tokens are very unlikely, their shares of the vocabulary round to 0, and 0 / 0 is
+            no number. Leave the other tokens out before softmax, or take `logsumexp`.
     """,
     right="Where the classes have names that the model may say next, its own head is a classifier, before "
     "the first label.",

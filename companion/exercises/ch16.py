@@ -24,9 +24,8 @@ chapter.number(
             targets than a conversation.
         0.25
             That is the share of the rows that are stories. The mean is over targets, not over rows.
-        480 / 900
+        420 / 480
             That compares the answers' targets with those of the stories. Divide by the number of all targets.
-        480 / 420
         35 / 155
             That would be right for as many conversations as stories. Here there are 12
             conversations and 4 stories.

@@ -85,6 +85,7 @@ def random_lengths(seed):
             query.
         = prefix_mask(lengths.max().expand_as(lengths), T)
             You used the longest question for all rows. Each row of the batch has a question of its own
+            length.
         = torch.zeros(it.shape).masked_fill(~it, -torch.inf)
             This is a mask to add to the scores. Return a bool tensor that is True where a query may look.
     """,
