@@ -1,24 +1,22 @@
 """The checks of chapter 1, Tokenization."""
 
+import copy
 import functools
 import random
-import re  # noqa: F401, a mistake uses it
-import unicodedata  # noqa: F401, a mistake uses it
-from collections import Counter
-from itertools import pairwise
 
-import regex
+import regex  # noqa: F401 - a mistake of 1.5 uses it
 
 from companion.exercises.comparison import a, show
 from companion.exercises.exercise import Problem
 from companion.exercises.normalize import as_list, as_number
 from companion.exercises.notation import Chapter
+from companion.tokenization import GPT2_PATTERN, BPETokenizer, WordTokenizer  # noqa: F401 - edits use the pattern
 
 chapter = Chapter()
 
 
 # -- 1.1 ------------------------------------------------------------------
-def apart(*tokens):
+def separate_objects(*tokens):
     """Tokens that are other objects than equal ones, where Python makes such: tokens cut from a text are."""
     return ["".join(list(token)) for token in tokens]
 
@@ -39,15 +37,15 @@ def mirrored(tokens):
     inputs=r"""
         [], ("a", "b") || ["a"], ("a", "b") || ["a", "a", "a"], ("a", "a") || ["b", "a", "b"], ("a", "b")
         ["a", "b", "c", "a", "b"], ("a", "b")
-        apart("ab", "c", "a", "bc"), ("a", "bc")
+        separate_objects("ab", "c", "a", "bc"), ("a", "bc")
         ["b", "a"], ("a", "b")
         ["A", "b", "a", "b"], ("a", "b")
-        apart("e", "\u0301", "é"), ("e", "\u0301")
-        apart("xa", "b", "a", "bx"), ("a", "b")
-        apart(" the", " ke", "y", "\n"), (" ke", "y")
-        apart(" ", "a", " ", " a"), (" ", "a")
-        apart("the", "the", "the"), ("the", "the")
-        apart("e\u0301", "t", "é", "t"), ("é", "t")
+        separate_objects("e", "\u0301", "é"), ("e", "\u0301")
+        separate_objects("xa", "b", "a", "bx"), ("a", "b")
+        separate_objects(" the", " ke", "y", "\n"), (" ke", "y")
+        separate_objects(" ", "a", " ", " a"), (" ", "a")
+        separate_objects("the", "the", "the"), ("the", "the")
+        separate_objects("e\u0301", "t", "é", "t"), ("é", "t")
     """,
     cases=random_tokens,
     mistakes="""
@@ -69,8 +67,6 @@ def mirrored(tokens):
             `is` asks whether two strings are one object. Equal tokens often are two: compare with `==`.
         first, second = pair => second, first = pair
             You merged the pair the other way round. Its first token must stand on the left.
-        merged.append(first + second) =>
-            The pair is gone and its merged token is missing: put the two, joined, in their place.
     """,
     right="Training is this function and a count of pairs, over and over; encoding is this function alone.",
 )
@@ -101,108 +97,14 @@ chapter.number(
             The wrong way round: a token that costs more questions must hold more bytes, not fewer.
         3.75
             That is what a byte costs now, in bits. The question is how many bytes a token must hold.
-        13 / 12
-            That is the ratio of the two. Of what is it a ratio, and what was there before?
         3.5
             Nearly. Give it to two decimals.
     """,
     right="A doubled vocabulary has to earn one bit a token, here 8 % more bytes, before it gains anything.",
 )
 
-# -- tokenizers for 1.3 and 1.6 ---------------------------------------------
-END = "<|endoftext|>"
-LETTERS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"
-REST = r" ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-GPT2 = rf"{LETTERS}| ?\p{{N}}+|{REST}"
-
-
-class Tokenizer:
-    """What the chapter's tokenizers have in common; special tokens come last, in the order given."""
-
-    def __init__(self, ordinary, special_tokens):
-        self.vocab = dict(enumerate([*ordinary, *special_tokens]))
-        self.special_tokens = {name: len(ordinary) + i for i, name in enumerate(special_tokens)}
-        self.vocab_size = len(self.vocab)
-        self._ids = {token: i for i, token in enumerate(ordinary)}
-
-    def encode(self, text, allowed_special=()):
-        allowed = list(self.special_tokens) if allowed_special == "all" else allowed_special
-        if isinstance(allowed, str) or not set(allowed) <= set(self.special_tokens):
-            raise ValueError(f'allowed_special={allowed_special!r} must be "all" or a set of special tokens')
-        if not allowed:
-            return self.encode_ordinary(text)
-        names = "|".join(map(regex.escape, sorted(allowed, key=len, reverse=True)))
-        ids = []
-        for i, part in enumerate(regex.split(f"({names})", text)):
-            ids += [self.special_tokens[part]] if i % 2 else self.encode_ordinary(part)
-        return ids
-
-    def known(self, tokens):
-        """The id of each token, that of <unk> for one that is unknown."""
-        return [self._ids[t] if t in self._ids else self.special_tokens["<unk>"] for t in tokens]
-
-    def tokens(self, ids):
-        return [self.vocab[int(i)] for i in ids]
-
-    def decode(self, ids):
-        return "".join(self.tokens(ids))
-
-
-class Words(Tokenizer):
-    """One token a match of the pattern: a word, mark or run of spaces, or a letter."""
-
-    def __init__(self, text, special_tokens, pattern=r" ?\w+| ?[^\w\s]|\s+"):
-        self.pattern = pattern
-        super().__init__(sorted(set(regex.findall(pattern, text))), special_tokens)
-
-    def encode_ordinary(self, text):
-        return self.known(regex.findall(self.pattern, text))
-
-
-class Merges(Tokenizer):
-    """Byte-pair encoding as the chapter's first loop does it, on lists of bytes."""
-
-    def __init__(self, text, vocab_size, pattern=GPT2, special_tokens=(END,)):
-        self.pattern, self.merges = pattern, []
-        pieces = regex.findall(pattern, text)
-        if "".join(pieces) != text:
-            raise ValueError("the pattern skips part of the text")
-        words = [(as_bytes(piece), often) for piece, often in Counter(pieces).items()]
-        while len(self.merges) < vocab_size - 256 - len(special_tokens):
-            counts = Counter()
-            for word, often in words:
-                for pair in pairwise(word):
-                    counts[pair] += often
-            if not counts:
-                break
-            self.merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
-            words = [(merge_bytes(word, self.merges[-1]), often) for word, often in words]
-        ordinary = [bytes([b]) for b in range(256)] + [x + y for x, y in self.merges]
-        super().__init__(ordinary, [name.encode() for name in special_tokens])
-        self.special_tokens = {name: len(ordinary) + i for i, name in enumerate(special_tokens)}
-
-    def encode_ordinary(self, text):
-        ids = []
-        for piece in regex.findall(self.pattern, text):
-            word = as_bytes(piece)
-            for pair in self.merges:
-                word = merge_bytes(word, pair)
-            ids += self.known(word)
-        return ids
-
-    def decode(self, ids):
-        return b"".join(self.tokens(ids)).decode("utf-8", "replace")
-
-
-def as_bytes(piece):
-    return [bytes([b]) for b in piece.encode()]
-
-
-def merge_bytes(word, pair):
-    return merge_pair(word, pair) if pair[0] in word else word
-
-
 # -- 1.3 ------------------------------------------------------------------
+END = "<|endoftext|>"
 ROLES = ("<|instruction|>", "<|response|>")
 
 TRAINED_ON = (
@@ -223,26 +125,26 @@ TYPED = PLAIN + UNUSUAL + NAMES + CUT_NAMES + HIDDEN + LONG
 def tokenizers():
     """Of every kind, with their special tokens in different orders, and not the same ones."""
     return (
-        Merges(TRAINED_ON, 300, special_tokens=(*ROLES, END)),
-        Words(TRAINED_ON, (ROLES[0], "<unk>", ROLES[1], "<|pad|>")),
-        Words(TRAINED_ON, ("<unk>", *ROLES[::-1]), pattern="(?s)."),
-        Merges(TRAINED_ON, 280, special_tokens=(END, ROLES[1], "<|end|>", ROLES[0])),
+        BPETokenizer.train(TRAINED_ON, 300, special_tokens=(*ROLES, END)),
+        WordTokenizer.train(TRAINED_ON, (ROLES[0], "<unk>", ROLES[1], "<|pad|>")),
+        WordTokenizer.train(TRAINED_ON, ("<unk>", *ROLES[::-1]), pattern="(?s)."),
+        BPETokenizer.train(TRAINED_ON, 280, special_tokens=(END, ROLES[1], "<|end|>", ROLES[0])),
     )
 
 
 def typed_texts(seed):
     rng = random.Random(seed)
     parts = ["the", " key", " Renée", "  ", "\n", *ROLES, END, "<|", "|>", "Zoë"]
-    first, *others = tokenizers()
     for i, text in enumerate([] if seed else TYPED):
-        yield first, text
-        yield others[i % 3], text
-    for tokenizer in tokenizers():
+        yield 0, text
+        yield 1 + i % 3, text
+    for number in range(4):
         for k in (3, 6):
-            yield tokenizer, "".join(rng.choices(parts, k=k))
+            yield number, "".join(rng.choices(parts, k=k))
 
 
-def request_tokens(answer, tokenizer, text):
+def request_tokens(answer, number, text):
+    tokenizer = copy.deepcopy(tokenizers()[number])
     found = answer(tokenizer, text)
     if isinstance(found, str):
         raise Problem("You return a text, and a model reads ids: let the tokenizer make them.")
@@ -293,25 +195,10 @@ def readable(token):
             Nothing says that the user begins: the id of `<|instruction|>` comes first.
         [begin, *ids, end] => [end, *ids, begin]
             The two roles are exchanged: the instruction is the user's, the response the model's.
-        [begin, *ids, end] => [len(tokenizer.vocab) - 3, *ids, len(tokenizer.vocab) - 2]
-            These ids are right for another tokenizer. Look the id of a role up, in
-            `tokenizer.special_tokens`.
         encode(text) => encode(text.strip())
             Spaces and line ends around the text are gone. It must arrive exactly as it was typed.
-        encode(text) => encode(" ".join(text.split()))
-            Two spaces, tabs and line ends became one space each. The text must arrive exactly as it was
-            typed.
         encode(text) => encode(text.lower())
             The capitals are gone. The text must arrive exactly as it was typed.
-        encode(text) => encode(unicodedata.normalize("NFC", text))
-            An accent typed apart from its letter arrives as one character with it. The two look alike,
-            and are not the same text.
-        encode(text) => encode(text[:100])
-            A text of more than 100 characters is cut.
-        tokenizer.encode(text) => [i for letter in text for i in tokenizer.encode(letter)]
-            The text is encoded letter by letter. A model that learned from whole words never saw it so.
-        = it + [i for name, i in tokenizer.special_tokens.items() if name == END]
-            Behind the row stands `<|endoftext|>`: there the model's turn is over before it begins.
     """,
     right="Whatever a user types, it cannot end its own turn: who speaks is told by ids, not by text.",
 )
@@ -334,16 +221,8 @@ chapter.number(
             You counted `<|endoftext|>` among the merged tokens. Its id is 1023, the last; it is no merge.
         314 / 767
             You counted single bytes among the unused, too. Only tokens of two bytes and more were merged.
-        108 / 1024
-            You divided by all 1,024 ids. How many of them came from merges?
-        154 / 767
-            That is the share for the held-out stories. Encode those that the merges were made from.
-        659 / 767
-            That is the share of the tokens that do come.
         100 * 108 / 767 || 14.08
             That is in percent. Give it as a share, between 0 and 1.
-        108
-            That is their number. Divide it by the number of merges.
     """,
     right="Every seventh merge only led to a longer token; of these a model will learn at most that they never "
     "come.",
@@ -400,11 +279,8 @@ def longest_anywhere(text, tokens):
             You took the longest token that stands anywhere in the text. Here the text is read from the
             left: first the longest token that it begins with, then the same for what is left.
         = regex.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
-        = re.findall("|".join(sorted(tokens, key=len, reverse=True)), text)
             In a regular expression, marks such as `.` and `?` have meanings of their own: `a.` fits
             `ab`, too. `regex.escape` makes them mean themselves.
-        text.startswith => text.endswith ; cut.append(longest) => cut.insert(0, longest) ; [len(longest) :] => [: -len(longest)]
-            You cut from the right end. Begin on the left.
         - fitting = [token for token in tokens if text.startswith(token)]
         - longest = max(fitting, key=len)
         + longest = text[0]
@@ -412,18 +288,6 @@ def longest_anywhere(text, tokens):
         +     longest = text[: len(longest) + 1]
             You stop at the first beginning that is no token. A longer one may be one again: `keys` can
             be a token where `ke` is none.
-        text.startswith(token) => text.startswith(token) and len(token) < 5
-            Tokens of five letters and more are never found. A token may be of any length.
-        = longest_first(text.strip(), tokens)
-            A space is a character like others; those at the ends of the text are missing.
-        = [t for word in regex.findall(" ?[^ ]+| ", text) for t in longest_first(word, tokens)]
-            You cut the text at spaces first. A token may reach across one.
-        = longest_first(text, [t for t in tokens if len(t) < max(map(len, tokens)) or len(t) == 1])
-            The longest tokens of the vocabulary are never used: do your lengths run one short?
-        = it[:-1]
-            The end of the text is missing.
-        = list(dict.fromkeys(it))
-            Each token came once only. What comes again must be written again.
     """,
     right="Another way to use the same tokens, and other ids: a tokenizer is its vocabulary and its rule.",
 )
@@ -438,6 +302,10 @@ def longest_first(text, tokens):
 
 
 # -- 1.6 ------------------------------------------------------------------
+LETTERS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+"
+REST = r" ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
 def texts_with_numbers(seed):
     rng = random.Random(seed)
     words = ["key", "keys", "plum", "plums", "and", "found"]
@@ -454,7 +322,8 @@ def cut_text(answer, text, vocab_size, probe):
             raise Problem(
                 f"What you return, {a(tokenizer)}, has no `{name}`: return the trained tokenizer itself."
             )
-    ids, of_text = tokenizer.encode(probe), tokenizer.encode(text)
+    ids = tokenizer.encode(probe)
+    of_text = tokenizer.encode(text)
     return {
         "vocab_size": tokenizer.vocab_size,
         "tokens": [tokenizer.decode([i]) for i in ids],
@@ -490,7 +359,7 @@ def cut_text(answer, text, vocab_size, probe):
         r"\p{N}" => r" ?\p{N}+"
             Two digits became one token, as in GPT-2. If your pattern has a part for single digits, does
             it come too late? At each place, the first alternative that fits is taken.
-        [LETTERS, r"\p{N}", REST] => [r"\p{N}", GPT2] || [r"\d", GPT2] || ["[0-9]", GPT2]
+        [LETTERS, r"\p{N}", REST] => [r"\p{N}", GPT2_PATTERN] || [r"\d", GPT2_PATTERN] || ["[0-9]", GPT2_PATTERN]
             A number at the very start is split, and one behind a space is not: there, at the space,
             GPT-2's own part for numbers still fits, and takes all the digits with it.
         r"\p{N}" => r" ?\p{N}"
@@ -505,34 +374,18 @@ def cut_text(answer, text, vocab_size, probe):
         LETTERS => r" ?\p{L}+"
             What follows an apostrophe is cut in another way than by `GPT2_PATTERN`. Change what concerns
             digits, and nothing else.
-        REST => REST.replace(r"|\s+(?!\S)", "")
-            Spaces before a word are cut in another way than by `GPT2_PATTERN`. Change what concerns
-            digits, and nothing else.
-        = digit_tokenizer(text.lower(), vocab_size)
-            It was trained on another text than the one given: the capitals' merges are missing.
-        [LETTERS, r"\p{N}", REST] => [" (?=[0-9])", "[0-9]", GPT2] || [r" (?=\d)", r"\d", GPT2]
-            Some digits are still cut as GPT-2 cuts them. `[0-9]` and `\d` do not find ² or ½; `\p{N}` does.
-        - return Merges(text, vocab_size, pattern)
-        + tokenizer = Merges(text, vocab_size, GPT2)
+        - return BPETokenizer.train(text, vocab_size, pattern=pattern)
+        + tokenizer = BPETokenizer.train(text, vocab_size)
         + tokenizer.pattern = pattern
         + return tokenizer
             You split the digits when encoding, and not when training: merges went to numbers that can
             now never come, and the words lack them.
-        [LETTERS, r"\p{N}", REST] => [r"[\s\S]"]
-        - return Merges(text, vocab_size, pattern)
-        + tokenizer = Merges(text, 257)
-        + tokenizer.vocab_size = vocab_size
-        + return tokenizer
-            Now nothing is merged, words neither. Only digits should stand alone.
         LETTERS => r"'(?:[sdmt]|ll|ve|re)|\p{L}+"
             The words lost the space before them. Change what concerns digits, and nothing else.
-        = digit_tokenizer(text, vocab_size + 1)
-            The vocabulary has another size than was asked for. `vocab_size` counts everything: bytes,
-            merges and `<|endoftext|>`.
     """,
     right="Now every number is cut in the same way, digit by digit, and a digit's id says nothing but the "
     "digit.",
 )
 def digit_tokenizer(text, vocab_size):
     pattern = "|".join([LETTERS, r"\p{N}", REST])
-    return Merges(text, vocab_size, pattern)
+    return BPETokenizer.train(text, vocab_size, pattern=pattern)

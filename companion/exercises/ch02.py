@@ -100,16 +100,6 @@ def documents_of_words(seed):
     """,
     cases=documents_of_words,
     mistakes="""
-        math.log2(p) => (math.log2(p) if p > 1e-45 else -math.inf)
-            A probability of 1e-60 is 0 to float32, and its surprise infinite. Python's own numbers, and
-            `torch.float64`, hold it.
-        = text_bits([d for d in documents if d], [ps for d, ps in zip(documents, probabilities) if d]) if any(documents) else 0.0
-            You left out an empty document. It, too, has a closing `<|endoftext|>` that was predicted.
-        = text_bits(set(documents), dict(zip(documents, probabilities)).values())
-            You counted a document that occurs twice only once. Both copies were predicted, and both have bytes.
-        math.log2(p) => math.log2(max(p, 1e-6))
-            You replaced a tiny probability by a larger one. A model that is certain and wrong has a large
-            surprise, and the result must show it.
         / n_bytes => / len(every)
             You divided by the number of tokens. Another tokenizer would split the same text into a different
             number of tokens. Only the number of bytes is the same for all tokenizers.
@@ -181,23 +171,17 @@ def try_pad_left(answer, prompts, pad_id, length):
             begins with it.
         prompt[-length:] => prompt[::-1][:length]
             Your tokens are in reverse order. If you reversed the prompts, reverse the result as well.
-        return tokens, mask => return tokens, mask.flip(1)
-            The tokens are right, but the mask belongs to padding on the right.
         return tokens, mask => return tokens, ~mask
             Your mask is inverted. True stands for a real token.
         = pad_left(prompts, pad_id, min(length, max(map(len, prompts))))
             Your rows are as long as the longest prompt. They should have the given `length`, even if all
             prompts are shorter.
-        = pad_left(prompts, pad_id, max(length, *map(len, prompts)))
-            You did not cut a prompt that is longer than `length`.
         mask[row, places] => mask[row, -len(prompt):]
             For an empty prompt, `[-0:]` is `[0:]`, which is the whole row. Count from the left: where do the
             real tokens begin?
         return tokens, mask => return tokens.float().long(), mask
             A large id has changed, because float32 holds all whole numbers only up to 16,777,216. Use int64
             from the beginning.
-        = pad_left([prompt for prompt in prompts if prompt], pad_id, length)
-            An empty prompt has no row in your result. Give it a row of padding.
         return tokens, mask => return tokens, mask.long()
             Your mask holds whole numbers. A mask has the type bool, with True and False.
     """,
@@ -229,19 +213,10 @@ chapter.number(
         0.9
             That is how often a neighbor is a training window. But only some targets of a window are also in a
             neighbor. Draw three windows below each other.
-        0.75
-            Three quarters is the distance between the starts of two windows. How much of a window is in no
-            other window?
         0.675
             Three quarters is the share of the stride. The rest is what a window shares with a neighbor.
         1 / 3
             Did you divide 16 by 48? The stride is 48, but a window has 64 targets. It also has two neighbors.
-        0.55
-            That is the share of targets that did not leak.
-        0.05
-            You counted the targets whose neighbor is also held out. Those do not leak.
-        0.1
-            That is the share of the windows held out. How many of their targets are also training targets?
         45
             Give the share as a number between 0 and 1.
     """,
@@ -288,17 +263,12 @@ def texts_and_contexts(seed):
         n = len(followers) => n = len(followers) + (context != [] and tokens[-k:] == context)
             You counted the context also at the end of the text, where nothing follows it. Divide by the
             number of followers. Otherwise the probabilities sum to less than 1.
-        n = len(followers) => n = len(followers) + (tokens[len(tokens) - k :] == context)
-            You counted the context also at the end of the text, where nothing follows it. This holds for the
-            empty context, too. Divide by the number of followers.
         (kept + freed * shorter) / n => (count + d * shorter) / (n + d)
             That is equation (2), which adds `d` imagined followers. Here each different follower gives up
             3/4 of a count, and you divide by the number of followers.
         0.75 * d => 0.75 * n
             You gave the shorter context 3/4 for every follower. Only each different follower gives up 3/4,
             so the shorter context gets `d` times 3/4.
-        0.75 * d => 0.75
-            You gave the shorter context 3/4 in all. Each different follower gives up 3/4, so it is `d` times 3/4.
         max(count - 0.75, 0) => count
             Your followers kept their full counts. Take 3/4 from each different follower. Otherwise the
             probabilities sum to more than 1.
@@ -313,10 +283,6 @@ def texts_and_contexts(seed):
         1 / vocab_size => 0.0
             A token that never occurred gets the probability 0, and its surprise is infinite. Below the empty
             context, every token has the probability 1/V.
-        = probability(tokens, context[-2:], token, vocab_size)
-            You use at most two tokens of the context. A context may have any length.
-        = probability(tokens, context[-4:], token, vocab_size)
-            You use at most four tokens of the context. A context may have any length.
         return shorter => return 1 / vocab_size
             After a context that never occurred, you use 1/V. Use the shorter context, which may have occurred.
         probability(tokens, context[1:], token, vocab_size) if context else =>
@@ -412,9 +378,6 @@ def first_fit(stories, context_length):
         in first_fit(stories, context_length) => in first_fit(stories, context_length - 1)
             You began a new row although the story would have fitted exactly. A story of `n` tokens takes
             `n + 1` places, not `n + 2`: `x` holds the `end` before the story, and `y` the `end` after it.
-        <= context_length => < context_length
-            You began a new row although the story would have fitted exactly. Is your comparison `<` where it
-            should be `<=`?
         [-100] * padding => [end] * padding
             You padded `y` with `end`, so the padding would count in the loss. Pad `y` with −100.
         [end] * padding => [0] * padding
@@ -434,8 +397,6 @@ def first_fit(stories, context_length):
             from the beginning.
         = pack([story for story in stories if story], context_length, end)
             You left out an empty story. It takes one place, with `end` in `x` and `end` as its target.
-        sorted(stories, key=len, reverse=True) => sorted(stories, key=len)[::-1]
-            Stories of equal length are in reverse order. `sorted(…, reverse=True)` keeps the given order.
         = pack([story[: context_length - 1] for story in stories], context_length, end)
             You cut a story that is too long for a row. Raise a ValueError instead, so that the caller knows.
         = pack([story for story in stories if len(story) < context_length], context_length, end)

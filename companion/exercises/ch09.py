@@ -49,20 +49,12 @@ def size_cases(seed):
             whole cache.
         numbers * bits // 8 => numbers * 4
             You took 4 bytes for every number. `bits` says how many bits it takes.
-        numbers * bits // 8 => numbers * 2
-            You took 2 bytes for every number. `bits` says how many bits it takes.
-        key_heads * head_width => (heads // key_heads) * head_width
-            `heads // key_heads` says how many heads share a key. How many keys are there?
         2 * layers * key_heads => layers * (heads + 2 * key_heads)
             You keep the queries, too. A query asks once, for its own token, and is not kept.
-        2 * layers * key_heads => layers * (heads + key_heads)
-            Heads that share keys share the values as well.
         tokens * rows => tokens
             That is one row. Each text has keys of its own.
         2 * layers => 2
             That is one layer. Each has keys and values of its own.
-        tokens * rows => tokens**2 * rows
-            Each token's key is kept once, however many look at it: the tokens count once, not squared.
     """,
     right="A cache grows with every token of every row; the weights do not.",
 )
@@ -87,14 +79,8 @@ chapter.number(
             These are the tokens a second of sixteen texts. By what factor is that more than for one?
         100 / (16 + 1)
             That is the speed of one text. How much faster are sixteen together?
-        (16 + 1) / (16 + 16 * 1)
-            That is how much slower each text gets. But there are sixteen of them.
-        (16 + 16 * 1) / (16 + 1)
-            That is how much longer a step takes. It gives sixteen tokens instead of one.
         16 * 16 / (16 + 16 * 1)
             For one text, too, a step reads the weights and its keys and values: 17 GB.
-        (16 + 1) / 16
-            A step with one text reads 17 GB; one with sixteen reads the weights once, and sixteen caches.
         (16 + 1) / 1
             That is what ever more rows come near to. With sixteen, half of what a step reads is weights.
         100 / (16 + 16 * 1)
@@ -125,36 +111,17 @@ def mask_cases(seed):
             Each query sees one key too many: the one behind it.
         seen[:, None] => seen
             One dimension is missing: all heads share the mask, so it is (B, 1, Tq, Tk).
-        = ~it
-            Turned round: True is where a query may look.
         = cache_mask(torch.full_like(lengths, int(lengths.max())), n_new)
             All rows have the mask of the longest. A shorter row would see what lies behind its own end.
         = it[:, :, -1:].expand_as(it)
             The new tokens of a row see one another, those behind them included. Each query has a position of
             its own.
-        - seen = keys <= queries
-        + old = keys < lengths[:, None, None]
-        + new = keys >= lengths.max()
-        + seen = old | (new & (keys <= queries.amax(0)))
-            You put the new keys behind those of the longest row. They lie behind each row's own: at
-            `lengths[b]` and after.
-        = it[..., : int(lengths.max())]
-            The columns end too early: the new tokens have keys, too.
         = it.transpose(-2, -1)
             Rows and columns are exchanged: a row of the mask for each query, a column for each key.
-        = it[:1].expand_as(it)
-            All rows have the mask of the first. Each row has a length of its own.
-        - seen = keys <= queries
-        + keys = keys - (lengths.max() - lengths)[:, None, None]
-        + seen = (keys >= 0) & (keys <= queries)
-            You left the gap in front of the shorter rows. Every row begins at place 0; what it does not fill
-            lies behind its end.
         keys <= queries => (keys <= queries) & (keys >= lengths[:, None, None])
             What the cache holds may be seen as well: that is what it is kept for.
         keys <= queries => (keys <= queries) & (keys < lengths[:, None, None])
             The new tokens have keys, too: each sees itself and the new ones before it.
-        = it[:, :, :1].expand_as(it)
-            All new tokens have the mask of the first. Each sees one key more than the last.
     """,
     right="With this mask, texts of different lengths share a batch, and each gets what it would alone.",
 )
@@ -215,23 +182,11 @@ def agreeing(one, other):
         min(same, len(text) - 1) => max(0, same - 1)
             You always go back one token from where the two agree. Where the text goes on behind that, there
             is something to read already.
-        min(same, len(text) - 1) => min(same, len(text) - 1, max(0, len(held) - 1))
-            The last token of `held` is read again. That is needed only if nothing else is left to read.
-        min(same, len(text) - 1) => same if same < len(text) else 0
-            Where the cache holds all of the text, you read everything anew. One token is enough.
         text[kept:] => text[-1:]
             All that the cache does not hold has to be read, not the last token alone.
         one[same] == other[same] => one[same] is other[same]
             `is` asks whether two names stand for one object. Equal numbers can be two objects; only small
             ones happen to be one.
-        agreeing(held, text) => agreeing("".join(map(str, held)), "".join(map(str, text)))
-            You joined the digits: 12, 3 and 1, 23 look the same then. Compare token by token.
-        text[kept:] => text[kept + 1 :]
-            The first token that differs is not read.
-        text[kept:] => held[kept:]
-            The tokens to read come from the new text.
-        agreeing(held, text) => next((i for i, token in enumerate(text) if token not in held), len(text))
-            It is not enough that the cache holds such a token somewhere: place by place.
         return kept => return len(held) - kept
             `rewind` wants the length that is left, not how many to forget.
     """,
@@ -244,15 +199,16 @@ def reuse(held, text):
 
 
 # -- 9.5 ------------------------------------------------------------------
-MOST = 20
+MAX_GUESSES = 20
 
 
 def draft_cases(seed):
     rng = random.Random(seed)
     found = 0
     while found < 5:
-        a, c = round(rng.uniform(0.2, 0.95), 3), round(rng.uniform(0.01, 0.6), 3)
-        speeds = sorted(speed(a, c, k) for k in range(MOST + 1))
+        a = round(rng.uniform(0.2, 0.95), 3)
+        c = round(rng.uniform(0.01, 0.6), 3)
+        speeds = sorted(speed(a, c, k) for k in range(MAX_GUESSES + 1))
         if speeds[-1] - speeds[-2] > 1e-6:
             found += 1
             yield a, c
@@ -261,8 +217,9 @@ def draft_cases(seed):
 def one_of_the_best(answer, a, c):
     """What an answer gives; where several numbers of guesses are as good, the least for any of them."""
     found = answer(a, c)
-    k, best = as_number(found), best_draft(a, c)
-    if k in range(MOST + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
+    k = as_number(found)
+    best = best_draft(a, c)
+    if k in range(MAX_GUESSES + 1) and speed(a, c, int(k)) > (1 - 1e-6) * speed(a, c, best):
         return best
     return found
 
@@ -283,8 +240,6 @@ def speed(a, c, k):
     call=one_of_the_best,
     helpers=(speed,),
     mistakes="""
-        = MOST
-            You always guess as far as possible. Each guess has its price, kept or not.
         range(k + 1) => range(1, k + 1)
             The token that the model gives itself is not counted: a pass gives one more than it keeps.
         tokens / price => tokens / (k * c) if k else 0
@@ -295,40 +250,28 @@ def speed(a, c, k):
         sum(a**i for i in range(k + 1)) => 1 + k * a
             As if each guess were kept with `a`, whatever happened before it. The second is kept only if the
             first is: `a` times `a`.
-        range(MOST + 1) => range(1, MOST + 1)
+        range(MAX_GUESSES + 1) => range(1, MAX_GUESSES + 1)
             Sometimes no guess is best: try 0, too.
         range(k + 1) => range(max(k, 1)) || range(k)
             The sum ends too early: `k` guesses give up to `k + 1` tokens.
-        tokens / price => tokens
-            That gives the most tokens, whatever they cost. Divide by the price.
-        k * c => min(k, 1) * c
-            You pay for one guess only. `k` guesses cost `k * c`.
         = 0
             As you reckon, no guess ever pays. A guess costs `c`, and not a whole pass; and all powers of `a`
             up to `k` count, not the last alone.
-        range(MOST + 1) => range(MOST)
+        range(MAX_GUESSES + 1) => range(MAX_GUESSES)
             `range(20)` ends at 19, and 20 may be best.
-        range(MOST + 1) => range(5 * MOST + 1)
+        range(MAX_GUESSES + 1) => range(5 * MAX_GUESSES + 1)
             At most 20 guesses are asked for.
-        return max => return min
-            That is the slowest. Look for the largest tokens by price.
-        k: speed(a, c, k) => k: speed(c, a, k)
-            You took `a` for the price and `c` for the probability.
         sum(a**i for i in range(k + 1)) => (1 - a ** (k + 1)) / (1 - a)
             This formula for the sum divides 0 by 0 where `a` is 1. There all terms are 1, and their sum is
             plain.
         tokens / price => tokens - price
             Speed is tokens by price, a ratio, not a difference. A guess that brings a little more than its
             price can still lower it.
-        = it + 1
-            One too many: that is the number of tokens, not of guesses.
-        = speed(a, c, it)
-            That is the speed. Which `k` has it?
     """,
     right="A draft that is nearly free should guess far, a good one farther; a poor and dear one not at all.",
 )
 def best_draft(a, c):
-    return max(range(MOST + 1), key=lambda k: speed(a, c, k))
+    return max(range(MAX_GUESSES + 1), key=lambda k: speed(a, c, k))
 
 
 # -- 9.6 ------------------------------------------------------------------
@@ -367,36 +310,18 @@ def pages_cases(seed):
             The shape is (tokens, H, D); (H, tokens, D) is wanted.
         dim=1 => dim=0
             You put the pages' heads below one another. A page goes on where the one before ends: dim 1.
-        torch.cat(chosen, dim=1) => torch.stack(chosen, dim=2).flatten(1, 2)
-            The pages come by turns, a token of each. One after the other, whole.
-        joined[:, :length] => joined[:, : length - 1]
-            The last token is missing.
-        in table => in dict.fromkeys(table)
-            A table may name a page twice; you kept it once.
-        in table => in table[::-1]
-            The pages come backwards. The table has them in the order of the text.
         in table => in sorted(range(len(table)), key=table.__getitem__)
             An entry of the table is the number of a page in the pool; its place says which part of the text
             that is. You have it the other way round.
-        - joined = torch.cat(chosen, dim=1)
-        + left = length - (len(table) - 1) * pages.shape[2]
-        + joined = torch.cat([*chosen[:-1], chosen[-1][:, -left:]], dim=1)
-            You took the end of the last page. A page fills up from its first place.
         - joined = torch.cat(chosen, dim=1)
         + left = length % pages.shape[2]
         + joined = torch.cat([*chosen[:-1], chosen[-1][:, :left]], dim=1)
             Where the last page is full, the remainder of `length` by `P` is 0, and you take nothing of it.
         in table => in [*table[: length // pages.shape[2]], table[length // pages.shape[2]]]
             Where the last page is full, no page comes behind it: the table has no such entry.
-        - return joined[:, :length]
-        + joined[:, length:] = 0
-        + return joined
-            The result ends with the text: (H, length, D), without zeros behind it.
         dim=1 => dim=2
             You put the pages beside one another, as if keys got wider. A page goes on where the one before
             ends: dim 1.
-        joined[:, :length] => joined[:, : length // pages.shape[2] * pages.shape[2]]
-            The last page is left out, though part of it is the text's.
     """,
     right="With such a table nothing moves when a text grows, and texts that begin alike share their pages.",
 )

@@ -225,7 +225,7 @@ TABLE = {
     **{f"model.layers.N.self_attn.{part}.bias": f"blocks.N.attn.{part}.bias" for part in BIASED},
 }
 
-WHOLE = "The whole name must fit, from its first letter to its last."
+FULL_NAME = "The whole name must fit, from its first letter to its last."
 NUMBER = "A layer's number is one figure, 0 to 9, or more, and nothing else."
 UNKNOWN = {  # a hint, and names that stand for it, in the order in which they are tried
     "": "model.layers.0.mlp.experts.0.up_proj.weight model.layers.0.norm_1.weight".split(),
@@ -239,14 +239,14 @@ UNKNOWN = {  # a hint, and names that stand for it, in the order in which they a
     "The table has `.weight`, and `.bias` for queries, keys and values: `.qweight` is neither.": [
         "model.layers.0.self_attn.q_proj.qweight"
     ],
-    WHOLE + " Here something stands before it. In a pattern: `fullmatch`, not `search`.": [
+    FULL_NAME + " Here something stands before it. In a pattern: `fullmatch`, not `search`.": [
         "model.model.norm.weight"
     ],
-    WHOLE + " Here something follows it. In a pattern: `fullmatch`, not `match`.": [
+    FULL_NAME + " Here something follows it. In a pattern: `fullmatch`, not `match`.": [
         "model.layers.0.self_attn.q_proj.weight_scale",
         "model.layers.0.mlp.up_proj.weight.weight",
     ],
-    WHOLE + " Here a new line follows it. In a pattern, `$` lets one pass; `fullmatch` does not.": [
+    FULL_NAME + " Here a new line follows it. In a pattern, `$` lets one pass; `fullmatch` does not.": [
         "model.norm.weight\n",
         "model.layers.0.mlp.up_proj.weight\n",
     ],

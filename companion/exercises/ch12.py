@@ -41,30 +41,12 @@ chapter.number(
             Every block has its attention: the products without weights grow with the number of blocks, too.
         25_361 / 6 || 24_576 / 6
             Each weight costs 6 operations, not one.
-        4096 * 25_361 || 4096 * 24_576
-            The scores' products are as long as the model is wide: where is C?
-        math.sqrt(25_361) || math.sqrt(24_576)
-            A row's cost grows with the square of its length, but a token's only with the length.
         25_361 / 32 || 24_576 / 32
             All heads together are as wide as the model: their number does not matter.
-        4 * 4096
-            A block has attention's four matrices and the MLP's two, which have twice as many weights.
         1024
             That is what the model can read. At that length attention is a small part of the cost.
-        704
-            That is for the model that ships, 96 wide. Here it is the one of 7 billion.
-        16
-            That is the example. Here it is the model of 7 billion.
-        25.361 || 24.576 || 25 || 24
-            Is that in thousands? The number of tokens is wanted.
         22_000 || 28_500
             Nearly. It should be right to within a tenth.
-        10_000
-            That is the nearest of the powers of ten, or so. Now work it out: set 6 N = 12 L C T.
-        100_000
-            Too long. Set 6 N = 12 L C T.
-        1_000_000
-            Far too long. Set 6 N = 12 L C T.
     """,
     right="Six times the width, however deep: up to some ten thousand tokens one pays for weights, not for "
     "length.",
@@ -124,7 +106,8 @@ def run_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
         V, context, L, heads, C = sizes_of(rng)
-        length, gpus = rng.randint(2, context), rng.randint(2, 9)
+        length = rng.randint(2, context)
+        gpus = rng.randint(2, 9)
         flops = 6 * (12 * L * C * C + V * C) + 12 * L * C * length
         peak = rng.randint(1, 50) * 10**6
         speed = round(rng.uniform(0.2, 0.9) * gpus * peak / flops, 1)
@@ -165,10 +148,6 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
             That is the way forward alone. A step goes back, too, at twice the price.
         12 * scores => 4 * scores
             The way back of attention's own products is missing: 12 L C T, not 4 L C T.
-        6 * weights + 12 * scores => 4 * weights + 8 * scores
-            That is the way back alone.
-        6 * weights + 12 * scores => 8 * weights + 16 * scores
-            What is computed twice is not counted: 6 operations a weight.
         6 * weights => weights
         6 * weights + 12 * scores => weights
             Each weight costs 6 operations a token: 2 forward, 4 back.
@@ -178,48 +157,20 @@ def ask_how_busy(answer, V, context, L, H, C, length, speed, gpus, peak):
             Each block has its own attention: 12 L C T.
         + c.vocab_size * c.d_model =>
             The head's products are missing: as the head, all token rows are multiplied.
-        c.vocab_size * c.d_model => 13 * c.n_layers * c.d_model
-            The head's products are missing: as the head, all token rows are multiplied. And biases and norms
-            are in no product of matrices.
         12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model => sum(p.numel() for p in model.parameters())
         c.vocab_size => (c.vocab_size + c.context_length)
             Position rows are looked up and added. They are in no product.
         6 * weights + 12 * scores => 6 * sum(p.numel() for p in model.parameters())
             Not all parameters are in products (position rows, biases, norms are not), and attention has
             products without weights.
-        c.vocab_size * c.d_model => sum(p.numel() for p in model.parameters() if p.ndim == 1) + c.vocab_size * c.d_model
-            Biases and norms are in no product of matrices; equation (1) counts matrices alone.
         c.vocab_size => 2 * c.vocab_size
             The token rows count once: as the head. To look one up is no product.
         (gpus * peak) => peak
             `tokens_per_second` is what all GPUs read together, so the peak must be that of all.
-        (gpus * peak) => peak * gpus
-            `tokens_per_second` is what all GPUs read together, so the peak must be that of all. You multiplied
-            by their number.
-        = it / gpus
-            The number of GPUs came in twice.
         = 100 * it || round(100 * it)
             Is that in percent? As a share, 40 % is 0.4.
-        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
-            You rounded it. Leave that to whoever prints it.
-        = 1 / it
-            That is how many times longer than need be it takes: 1 over it.
-        = 1 - it
-            That is the share that was not used.
-        = it * length
-            `tokens_per_second` counts tokens, not rows: the length is in a token's cost already.
-        = it / length
-            You divided by the length. Why?
-        = it * gpus * peak
-            That is how many FLOPs a second they did. What share of the peak is it?
-        = it * gpus * peak / tokens_per_second
-            That is what a token costs. How many of them are there a second?
         c.d_model * length => c.d_model * c.context_length
             Rows have `length` tokens. The model could read longer ones.
-        c.d_model * length => c.d_model * (length - 1)
-            A row has `length` tokens, not one less.
-        c.d_model * length => c.d_model * length**2
-            Attention's cost a token grows with T, a row's with T².
         = math.floor(it)
             `//` rounds down to a whole number. A share needs `/`.
     """,
@@ -300,42 +251,20 @@ def combine_twice(answer, parts):
         total / targets => sum(g / n for g, n in used if n) / sum(n > 0 for n in counts)
             You took the mean of means: a target of a process with few of them then counts for more than one of
             a process with many. Add sums, divide once.
-        total / targets => sum(g / n for g, n in used) / len(parts) || sum(g / n for g, n in used) / len(used)
-            You took the mean of means: a target of a process with few of them then counts for more than one of
-            a process with many. Add sums, divide once. Besides, a process may have 0 targets, and 0/0 is no
-            number.
-        if gradients[i] is not None => ; total / targets => sum(g / n for g, n in used) / len(used)
-            You took the mean of means: a target of a process with few of them then counts for more than one of
-            a process with many. Add sums, divide once. A gradient may be None. For the sum that is as good as
-            zeros.
         total / targets => sum(g / n * (n / targets) for g, n in used)
             The weights are right, but a process may have 0 targets, and 0/0 is no number.
         total / targets => total
             That is the gradient of the sum. The mean over all targets is wanted.
         total / targets => total / len(parts) || total / len(used)
             You divided by the number of processes. The mean is one over targets.
-        total / targets => total / max(counts)
-            You divided by one process's targets.
         total / targets => total / max(counts[0], 1) || total / counts[0]
             You divided by the first process's targets. Those of all are wanted.
-        total / targets => total / max(counts[-1], 1) || total / counts[-1]
-            You divided by the last process's targets. Those of all are wanted.
         total / targets => total / max(sum(n for _, n in used), 1) || total / sum(n for _, n in used)
             You divided by the targets of those that used the parameter. The others' targets have a loss too,
             which the parameter does not change: they count.
         total / targets => sum(g * n for g, n in used) / targets
             They are gradients of sums already. You weighed each with its count once more.
-        total / targets => sum(g * n for g, n in used) / max(sum(n for _, n in used), 1)
-            They are gradients of sums already. You weighed each with its count once more. You divided by the
-            targets of those that used the parameter. The others' targets have a loss too, which the parameter
-            does not change: they count.
-        total / targets => used[0][0] / max(counts[0], 1) || used[0][0] / targets
-        = [None if g is None else g / parts[0][1] for g in parts[0][0]]
-            Only the first process's gradients came in.
-        total / targets => used[-1][0] / targets
-            Only the last process's gradients came in.
         if gradients[i] is not None =>
-        = torch.stack([torch.cat([g.flatten() for g in gs]) for gs, _ in parts]).sum(0)
             A gradient may be None. For the sum that is as good as zeros.
         if used else None => if len(used) == len(parts) else None
         = [None if parts[0][0][i] is None else g for i, g in enumerate(it)]
@@ -344,18 +273,8 @@ def combine_twice(answer, parts):
             A gradient of zeros is a gradient. None is only for a parameter that nobody used.
         if used else None => if used else torch.zeros(1) || if used else torch.tensor(0.0) || if used else 0
             For a parameter that nobody used, None is wanted.
-        = [g for g in it if g is not None]
-            Each parameter keeps its place in the list, with None where nobody used it.
-        = (it, sum(count for _, count in parts))
-            The list of gradients alone is wanted, without the count.
-        = [None if g is None else g.norm() for g in it]
-            The gradients are wanted, not their lengths.
-        = [None if g is None else g.sum() for g in it]
-            Each gradient keeps the shape of its parameter. You added its numbers up.
         = [None if g is None else 2 * g for g in it]
             That is twice what is right. Or does a later call change what an earlier one returned?
-        = [None if g is None else -g for g in it]
-            The sign is turned: the gradient is wanted, not the step.
     """,
     right="Batches are unequal, and the step is that of one process: add first, divide once.",
 )
@@ -378,7 +297,8 @@ def memory_cases(seed):
     rng = random.Random(seed)
     for _ in range(4):
         V, context, L, heads, C = sizes_of(rng)
-        length, gpus = rng.randint(2, context - 1), rng.randint(2, 9)
+        length = rng.randint(2, context - 1)
+        gpus = rng.randint(2, 9)
         fixed = 16 * parameters(V, context, L, C)
         row = 4 * length * (L * C + 2 * C + V)
         memory = -(-fixed // gpus) + int(row * (rng.randint(1, 30) + rng.uniform(0.1, 0.9)))
@@ -422,30 +342,15 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
     shown="{f}(gpt2(GPTConfig({0}, {1}, {2}, {3}, {4})), {5}, {6}, {7})",
     mistakes="""
         max(0, rows) => rows
-        math.floor => int ; max(0, rows) => rows
         max(0, rows) => abs(rows)
             Where the model itself does not fit, the rest is less than nothing. The answer is 0 then.
-        math.floor => round ; max(0, rows) => rows
-        math.floor => math.ceil ; max(0, rows) => rows
-            Where the model itself does not fit, the rest is less than nothing. The answer is 0 then. And rows
-            are rounded down.
-        math.floor => float ; max(0, rows) => rows
-            Where the model itself does not fit, the rest is less than nothing. The answer is 0 then. And rows
-            are whole.
         math.floor => round || math.ceil || float
             Rows are whole: what is not quite one more row does not fit. Round down.
         math.floor => -1 + math.ceil
         = largest_batch(model, length, memory - 1, gpus)
             A row that just fits, fits: all of the memory may be used.
-        max(0, rows) => max(1, rows)
-            Where not one row fits, the answer is 0.
-        = it or None
-            Where not one row fits, the answer is 0, a number.
         Fraction(16 * parameters, gpus) => 16 * parameters
             Weights, gradients and averages are shared: each GPU holds only its part.
-        Fraction(16 * parameters, gpus) => 16 * parameters ; max(0, rows) => rows
-            Weights, gradients and averages are shared: each GPU holds only its part. And nothing is less than
-            0 rows.
         = it * gpus || largest_batch(model, length, memory * gpus, 1) // gpus * gpus
             That is for all GPUs together. How many rows can each take?
         = largest_batch(model, length, memory * gpus, 1)
@@ -453,7 +358,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             GPUs together?
         Fraction(16 * parameters, gpus) => 16 * (parameters // gpus) || 16 * -(-parameters // gpus)
         Fraction(16 * parameters, gpus) => 16 * parameters // gpus || 4 * -(-4 * parameters // gpus)
-        Fraction(16 * parameters, gpus) => 2 * -(-4 * parameters // gpus) - (-8 * parameters // gpus)
             Shares are even here, to a fraction of a byte. You rounded a GPU's share; in whole numbers, divide
             last.
         math.floor((memory - held) / row) => (memory - 16 * parameters) // gpus // row
@@ -470,19 +374,11 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             Every block keeps its input, not one alone.
         4 * length * kept => length * kept
             A number has 4 bytes. You counted the numbers of activations.
-        4 * length * kept => 2 * length * kept
-            In float32 a number has 4 bytes, not 2.
         4 * length * kept => 4 * kept
             A row has `length` tokens. You counted one.
-        4 * length * kept => 4 * c.context_length * kept
-            Rows have `length` tokens. The model could read longer ones.
-        4 * length * kept => 16 * length * kept
-            Activations have no averages: 4 bytes a number.
         16 * parameters => parameters || 2 * parameters || 4 * parameters || 8 * parameters || 12 * parameters
             Each parameter takes 16 bytes: the weight, its gradient and AdamW's two averages, 4 bytes each.
             Something of it is missing.
-        16 * parameters => 0 * parameters
-            Weights, gradients and averages take memory, too.
         for p in model.parameters() => for name, p in model.named_parameters() if "position" not in name
             Position rows are parameters too, with gradients and averages.
         16 * parameters => 16 * (12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model)
@@ -490,14 +386,6 @@ def ask_for_rows(answer, V, context, L, H, C, length, memory, gpus):
             norms, too.
         16 * parameters => 16 * (parameters + c.vocab_size * c.d_model)
             The head is tied: it has no weights of its own.
-        = 2 ** (it.bit_length() - 1) if it else 0
-            Any whole number will do, not only powers of two.
-        = it * length
-            Those are tokens. How many rows of `length` are they?
-        = it + 1
-            That is the first batch that does not fit.
-        = largest_batch(model, length, memory * 9 // 10, gpus)
-            All of the memory may be used here, though in life one keeps some back.
     """,
     right="What the model takes, what a row takes: so no run needs to fail to find the batch.",
 )
@@ -529,7 +417,8 @@ def row_cases(seed):
         x = sorted(low + rng.uniform(0, 7) for _ in range(n - 2))
         x = [low, *x, low + 7] if n > 3 else [low, low + 3, low + 7]
         bottom = low + rng.uniform(1.5, 5.5) if inside else low + rng.choice([-2, 9])
-        depth, level = rng.uniform(0.02, 0.06), rng.uniform(1.5, 3.5)
+        depth = rng.uniform(0.02, 0.06)
+        level = rng.uniform(1.5, 3.5)
         noise = 0.005 if n > 3 else 0.0
         sizes = [round(math.exp(each)) for each in x]
         rows = [
@@ -541,26 +430,10 @@ def row_cases(seed):
         yield (rows,)
 
 
-def lowest(rows):
-    """The size of the best row."""
-    return min(rows, key=lambda row: row[1])[0]
-
-
-def best_is_inside(rows):
-    return min(rows)[0] < lowest(rows) < max(rows)[0]
-
-
-def best_and_beside(rows):
-    """The best row and the rows beside it."""
-    rows = sorted(rows)
-    i = [size for size, _ in rows].index(lowest(rows))
-    i = min(max(i, 1), len(rows) - 2)
-    return rows[i - 1 : i + 2]
-
-
-def nearly(got, rows):
+def rounding_hint(got, rows):
     """Whether it is nearly right: float32's rounding is different in every way to solve it."""
-    right, found = best_size(rows), None if got.error is not None else as_number(got.value)
+    right = best_size(rows)
+    found = None if got.error is not None else as_number(got.value)
     if right is None or found is None or not abs(found / right - 1) < 0.05:
         return ""
     return (
@@ -608,57 +481,19 @@ def nearly(got, rows):
     """,
     cases=row_cases,
     tolerance=1e-4,
-    hint=nearly,
+    hint=rounding_hint,
     mistakes="""
-        = lowest(rows) || lowest(rows) if best_is_inside(rows) else None
+        = min(rows, key=lambda row: row[1])[0]
             No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
             rows knows more.
-        = it if best_is_inside(rows) else None
-            The best row may be the smallest or the largest by chance. Where the parabola's bottom lies is what
-            matters.
-        = best_size(best_and_beside(rows)) if best_is_inside(rows) else None
-        = best_size(best_and_beside(rows))
-            No row needs to be at the bottom, and the best one may be best by chance: the parabola through all
-            rows knows more. You took the best row and the two beside it.
-        = best_size(rows[:3])
-            All rows count, not the first three.
-        = best_size(sorted(rows, key=lambda row: row[1])[:3])
-            All rows count, not the best three.
         np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom
             The parabola is one in log N. Over N itself the valley is far from symmetric.
-        np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom ; p > 0 and seen => p > 0
-            The parabola is one in log N. Over N itself the valley is far from symmetric. A bottom below the
-            smallest or above the largest N was not seen: None is wanted there.
-        np.log( => 1e-6 * np.array( ; math.exp(bottom) => 1e6 * bottom ; p > 0 and seen => seen
-            The parabola is one in log N. Over N itself the valley is far from symmetric. A parabola that opens
-            downwards has a highest point. There is no lowest: None is wanted.
-        np.log( => 1e-6 * np.array( ; math.exp(bottom) if p > 0 and seen else None => 1e6 * bottom
-            The parabola is one in log N. Over N itself the valley is far from symmetric. And where it opens
-            downwards, or its bottom was not seen, None is wanted.
         p > 0 and seen => p > 0
-        p > 0 and seen => p > 0 ; math.exp => np.exp
             A bottom below the smallest or above the largest N was not seen: None is wanted there.
         p > 0 and seen => seen
             A parabola that opens downwards has a highest point. There is no lowest: None is wanted.
         if p > 0 and seen else None =>
             None is wanted where the parabola opens downwards, and where its bottom was not seen.
-        math.exp(bottom) if p > 0 and seen else None => math.exp(np.clip(bottom, min(x), max(x)))
-        math.exp(bottom) if p > 0 and seen else None => math.exp(np.clip(bottom, min(x), max(x))) if p > 0 else None
-            A bottom below the smallest or above the largest N was not seen: None is wanted there. You gave the
-            end of the range.
-        - return math.exp(bottom) if p > 0 and seen else None
-        + grid = np.linspace(min(x), max(x), 10_001)
-        + return math.exp(grid[np.polyval([p, q, 0], grid).argmin()])
-            A bottom below the smallest or above the largest N was not seen: None is wanted there. You gave the
-            lowest point between the ends.
-        else None => else math.nan
-            None is wanted, not NaN.
-        else None => else 0
-            None is wanted, not 0.
-        else None => else math.inf
-            None is wanted, not infinity.
-        else None => else -1
-            None is wanted, not −1.
         min(x) <= bottom <= max(x) => x[0] <= bottom <= x[-1]
             The rows come in any order: the first need not be the smallest.
         / (2 * p) => / p
@@ -667,40 +502,14 @@ def nearly(got, rows):
             You never found one. Was the range compared with log N, not with N?
         / (2 * p) => / 2 * p
             `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p).
-        / (2 * p) => / 2 * p ; p > 0 and seen => p > 0
-            `-q / 2 * p` is (-q / 2) * p. To divide by both, write -q / (2 * p). A bottom below the smallest or
-            above the largest N was not seen: None is wanted there.
         math.exp(bottom) => bottom || bottom / math.log(10) || bottom / math.log(2)
             That is log N. N itself is wanted.
         np.log => np.log10
             The logarithm was to base 10: then 10 to the power of it is N, not e to the power.
-        np.log => np.log2
-            The logarithm was to base 2: then 2 to the power of it is N, not e to the power.
         math.exp(bottom) => 10**bottom
             The logarithm was to base e: then e to the power of it is N, not 10 to the power.
-        math.exp(bottom) => 2**bottom
-            The logarithm was to base e: then e to the power of it is N, not 2 to the power.
-        = best_size([(size, math.log(loss)) for size, loss in rows])
-            The parabola is one of the loss, not of its logarithm.
-        np.polyfit(x, y, 2) => np.polyfit(x, y, 2, w=1 / y) || np.polyfit(x, y, 2, w=1 / np.sqrt(y))
-            Each row counts alike here: squared errors of the losses, not relative ones.
         = best_size(list(dict(rows).items()))
             A size may be there twice; a dict keeps the last row of it only.
-        = best_size(list(dict(rows[::-1]).items()))
-            A size may be there twice; you kept one row of it.
-        = best_size(list(dict(sorted(rows, reverse=True)).items()))
-            A size may be there twice; you kept the best row of it. Every row counts.
-        = best_size(list(dict.fromkeys(rows)))
-            A row that is there twice counts twice.
-        = best_size([(size, np.mean([y for n, y in rows if n == size])) for size in dict(rows)])
-            A size that is there three times counts three times; its mean counts once.
-        math.exp(bottom) => np.polyval(np.polyfit(x, y, 2), bottom)
-            That is the loss at the bottom. The N is wanted.
-        = it and min(rows, key=lambda row: abs(math.log(row[0] / it)))[0]
-        = it and min(rows, key=lambda row: abs(row[0] - it))[0]
-            You gave the row next to the bottom. The bottom itself is wanted.
-        math.exp(bottom) => (math.exp(bottom), np.polyval(np.polyfit(x, y, 2), bottom))
-            One number is wanted: N.
     """,
     right="A few trainings of one price tell which size to buy; how it grows with the price, is a law.",
 )
@@ -722,10 +531,14 @@ def vector_cases(seed):
 
 def play(answer, vectors):
     """Run all processes, a round at a time."""
-    n, m = len(vectors), len(vectors[0])
-    most, rounds = 2 * (n - 1) * -(-m // n), 4 * (n + 1) * (m + 1)
+    n = len(vectors)
+    m = len(vectors[0])
+    most = 2 * (n - 1) * -(-m // n)
+    rounds = 4 * (n + 1) * (m + 1)
     processes = [started(answer(rank, n, vector)) for rank, vector in enumerate(vectors)]
-    arriving, sent, longest = [None] * n, [0] * n, 0
+    arriving = [None] * n
+    sent = [0] * n
+    longest = 0
     for number in range(1, rounds + 2):
         steps = [step(process, part) for process, part in zip(processes, arriving, strict=True)]
         done = [ended for ended, _ in steps]
@@ -781,13 +594,14 @@ def as_part(rank, part):
 
 def judged(found, vectors, sent, most, longest):
     """The results; raises Problem where they are right, and too much was sent."""
-    n, m = len(vectors), len(vectors[0])
+    n = len(vectors)
+    m = len(vectors[0])
     sums = [sum(column) for column in zip(*vectors, strict=True)]
     found = [normalize(value) for value in found]
     for rank, value in enumerate(found):
         if value is None:
             raise Problem(f"Process {rank} returned None. In a generator, too, `return` gives the result.")
-    right = all(near(as_list(value), sums) for value in found)
+    right = all(has_sums(as_list(value), sums) for value in found)
     if n == 1 and sent[0] and right:
         raise Problem("A process that is alone sends nothing: there is nobody to tell. Yours sent to itself.")
     if n > 1 and min(sent) < m and right:
@@ -812,17 +626,17 @@ def judged(found, vectors, sent, most, longest):
     return Record("", {f"process {rank}": value for rank, value in enumerate(found)})
 
 
-def nearly_summed(got, vectors):
+def sum_hint(got, vectors):
     """Whether the sums are nearly right."""
     if got.error is not None:
         return ""
     sums = [sum(column) for column in zip(*vectors, strict=True)]
-    if not all(near(as_list(one), sums, 0.51) for one in got.value.parts.values()):
+    if not all(has_sums(as_list(one), sums, 0.51) for one in got.value.parts.values()):
         return ""
     return "That is near. Were numbers rounded on the way, or at the end? Are they float32, or float16?"
 
 
-def near(numbers, sums, within=1e-3):
+def has_sums(numbers, sums, within=1e-3):
     """Whether a list has these sums."""
     if numbers is None or len(numbers) != len(sums):
         return False
@@ -838,18 +652,6 @@ def plus(mine, received):
 def even_parts(numbers, world, size):
     """Parts of one size; what is behind the last is lost."""
     return [np.array(numbers[i * size : (i + 1) * size]) for i in range(world)]
-
-
-def growing(rank, world, numbers):
-    total = list(numbers)
-    for _ in range(world - 1):
-        total = plus(total, (yield total))
-    return total
-
-
-def neighbors(rank, world, numbers):
-    received = yield list(numbers)
-    return plus(numbers, received)
 
 
 @chapter.function(
@@ -873,37 +675,26 @@ def neighbors(rank, world, numbers):
     cases=vector_cases,
     call=play,
     tolerance=1e-8,
-    hint=nearly_summed,
+    hint=sum_hint,
     shown="{f}(rank, world, numbers) in each process, numbers = {0}",
     mistakes="""
         for k in range(world - 1) => for k in range(0) ; for j in range(world - 1) => for j in range(0)
             Nothing was sent: each process returned what it had.
         for j in range(world - 1) => for j in range(0)
             After the first pass each process has one part complete. Those must go round, too.
-        for j in range(world - 1) => for j in range(0) ; return whole => return parts[(rank + 1) % world]
-            Each process returned the one part that it has complete. Those must go round, too.
         parts[there] = received => parts[there] = plus(parts[there], received)
             In the second pass complete parts travel, and replace what is there. Adding counts some twice.
         plus(parts[here], received) => received
         (rank - j + 1) => (rank - j) ; there = (rank - j) => there = (rank - j - 1)
             Each part came out as one process had it. Does the first pass add what comes to one's own? The
             second must begin with a complete part: of process r that is part r + 1, not part r.
-        (rank - j + 1) => (rank - j - 1) ; there = (rank - j) => there = (rank - j - 2)
-            After the first pass process r has part r + 1 complete, not part r − 1: it begins with that.
         here = (rank - k - 1) => here = (rank - k)
         for k in range(world - 1) => for k in range(world - 2)
             Nothing was added to the part with which the second pass begins. A part that comes was the left
             neighbor's, so its number is one less than that of the part sent; and the first pass has n − 1
             rounds.
-        here = (rank - k - 1) => here = (rank - k + 1)
-        there = (rank - j) => there = (rank - j + 2)
-            What comes is from the left, process r − 1. You took it for the right neighbor's.
-        there = (rank - j) => there = (rank - j + 1)
-            In the second pass, too, the part that comes is the one before that which you sent.
         (rank - k) => (rank + k) ; (rank - k - 1) => (rank + k + 1) ; (rank - j + 1) => (rank + j - 1) ; (rank - j) => (rank + j)
             Your ring turns the other way: what you send goes to process r + 1.
-        (rank - k) => (rank + k) ; (rank - k - 1) => (rank + k - 1) ; (rank - j + 1) => (rank + j - 1) ; (rank - j) => (rank + j - 2)
-            A part travels on: what came in a round is sent in the next. You sent another.
         (rank - k) => rank ; (rank - k - 1) => (rank - 1)
             The same part was sent in every round. Send on what has come.
         for k in range(world - 1) => for k in range(world)
@@ -914,27 +705,8 @@ def neighbors(rank, world, numbers):
         np.array_split(numbers, world) => even_parts(numbers, world, max(1, len(numbers) // world))
             The length need not divide by the number of processes. Some parts are then a number longer than
             others. Some numbers were lost.
-        - parts = [part.tolist() for part in np.array_split(numbers, world)]
-        + parts = [part.tolist() for part in even_parts(numbers, world, len(numbers) // world)]
-        - return whole
-        + return whole + numbers[len(whole) :]
-            The length need not divide by the number of processes. Some parts are then a number longer than
-            others. The last numbers were not summed.
-        np.array_split(numbers, world) => even_parts(numbers, world, round(len(numbers) / world))
-            The length need not divide by the number of processes. Some parts are then a number longer than
-            others. Rounding may lose some.
         return whole => return [number / world for number in whole]
             That is the mean. The sum is wanted.
-        return whole => return [int(number) for number in whole] || return [round(number) for number in whole]
-            Numbers need not be whole.
-        return whole => return sum(whole)
-            A list is wanted, the sum of each place, not one number.
-        : growing
-            You sent on the sum so far: so what it holds already is counted again.
-        : neighbors
-            Each process added its left neighbor's numbers alone. The others' must come round, too.
-        return whole => return whole[::-1]
-            The sums are in reverse order.
     """,
     right="The more processes, the smaller the parts: what each sends stays at about two vectors.",
 )

@@ -2,7 +2,6 @@
 
 import math
 import random
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
@@ -79,57 +78,20 @@ def choice_cases(seed):
         log_probs[i] / sizes[i] => log_probs[i]
             That is ahead by the sum. Divide each by the bytes of its choice: a long one has more to tell.
         choice.encode() => choice
-        choice.encode() => choice ; max(places => max(reversed(places)
             You divided by letters. Some have more than one byte: `len(choice.encode())` counts bytes.
-        choice.encode() => choice.strip()
-            You divided by letters. Some have more than one byte: `len(choice.encode())` counts bytes. And the
-            space in front of a choice is a byte of it, too.
         choice.encode() => choice.strip().encode()
             The space in front of a choice is a byte of it, too.
         choice.encode() => choice.encode("utf-16-le") || choice.encode("utf-16")
             That is UTF-16. `choice.encode()` is UTF-8, as everywhere in this course.
-        len(choice.encode()) => max(1, len(choice.encode("ascii", "ignore")))
-            Letters outside ASCII are part of the choice: `choice.encode()` has all bytes.
-        choice.encode() => choice.split()
-            You divided by words. Bytes are wanted.
         max(places => max(reversed(places)
             Where two are equally far ahead, the first is wanted.
         max(places => min(places || min(reversed(places)
             Log-probabilities are negative: the greatest, nearest to 0, is the likeliest.
-        max(places => min(places ; log_probs[i] / sizes[i] => log_probs[i]
-            Log-probabilities are negative: the greatest, nearest to 0, is the likeliest. And divide each by
-            the bytes of its choice.
-        log_probs[i] / sizes[i] => log_probs[i] * sizes[i]
-            Divide by the bytes, do not multiply.
-        log_probs[i] / sizes[i] => log_probs[i] / sizes[i] ** 0.5
-            You divided by the root of the number of bytes.
-        log_probs[i] / sizes[i] => math.exp(log_probs[i]) / sizes[i]
-            You divided probabilities by bytes. It is the log-probability that grows with the length.
         log_probs[i] / sizes[i] => math.exp(log_probs[i]) ** (1 / sizes[i])
             Long or unlikely choices have probabilities that no float holds: they become 0. Divide the
             log-probabilities; the order is the same.
         log_probs[i] / sizes[i] => (log_probs[i] / sizes[i], example.choices[i])
             Where two are equally far ahead, the first is wanted. `max` of pairs goes by the letters there.
-        choice.encode() => (example.prompt + choice).encode()
-            The prompt's bytes are in no choice: only the choice's count.
-        = example.answer
-            That is the right choice, not the one that is ahead.
-        = max(example.choices, key=lambda choice: len(choice.encode()))
-            That is the longest choice. Where do the scores come in?
-        = min(example.choices, key=lambda choice: len(choice.encode()))
-            That is the shortest choice. Where do the scores come in?
-        = example.choices[0]
-            That is the first choice, whatever the scores are.
-        = example.choices.index(it)
-            That is its place among the choices. The choice itself is wanted.
-        = it.strip()
-            The choice is wanted as it is in `choices`, with the space that it begins with.
-        return example.choices[ahead] => return log_probs[ahead] / sizes[ahead]
-            That is the score. The choice that has it is wanted.
-        return example.choices[ahead] => return example.choices[ahead], log_probs[ahead] / sizes[ahead]
-            The choice alone is wanted, without its score.
-        = it == example.answer || float(it == example.answer)
-            That is whether it is right. The choice itself is wanted.
     """,
     right="The same scores, another winner: whoever reports a result says by what it was counted.",
 )
@@ -153,61 +115,24 @@ chapter.number(
             already. Or 1,764 for each model? Both answer the same ones.
         (2.8 * 0.3 / 0.02) ** 2 / 2
             Half as many: σ belongs to the differences. Nothing is to be halved.
-        4 * (2.8 * 0.3 / 0.02) ** 2
-            Four times as many: were σ doubled, or d halved? Both are given as they are wanted.
-        (2.8 * 0.3 / 0.02) ** 2 / 4
-            A quarter: was σ halved, or d doubled? Both are given as they are wanted.
         2.8 * 0.3**2 / 0.02**2
             The factor 2.8 is squared, too.
         2.8 * 0.3 / 0.02**2
             All of the bracket is squared: 2.8 and σ, too.
-        (2.8 * 0.3) ** 2 / 0.02 || 36
-            All of the bracket is squared: d, too.
-        2.8**2 * 0.3 / 0.02**2
-            All of the bracket is squared: σ, too.
-        2.8**2 * 0.3 / 0.02
-            All of the bracket is squared: σ and d, too.
-        (2.8 * 0.3**2 / 0.02) ** 2
-            Was 0.3 squared twice? It is a standard deviation already. Or is that with 0.84 alone? Add both,
-            1.96 and 0.84: 2.8.
         (2.8 / 0.02) ** 2
             Where is σ? That would do for differences that are +1 or −1 at every question.
         (0.3 / 0.02) ** 2
             Where is the 2.8? With one standard error the difference is seldom seen.
-        0.3 / 0.02
-            Where is the 2.8, and the square?
         (1.96 * 0.3 / 0.02) ** 2 || (2 * 0.3 / 0.02) ** 2
             Then one comparison in two would miss the difference. With 2.8, four of five see it.
         (1.12 * 0.3 / 0.02) ** 2
             Add both, 1.96 and 0.84: 2.8.
-        (3.24 * 0.3 / 0.02) ** 2
-            That is for nine of ten. Equation (3) is for four of five, with 2.8.
-        (3.417 * 0.3 / 0.02) ** 2
-            That is for intervals of 99 %. Equation (3) is for 95 %, with 2.8.
-        (2.4865 * 0.3 / 0.02) ** 2
-            That is for one side alone. Equation (3) has both, with 2.8.
         (2.8 * 0.3 / 2) ** 2 || 1
             Two points in a hundred are 0.02; σ and d must be in the same unit.
         (2.8 * 0.5 / 0.02) ** 2
             With σ = 0.5 of one model's answers? σ is that of the differences, 0.3.
-        1 / (2.8 * 0.3 / 0.02) ** 2
-            That is upside down.
-        0.02 / 0.3 / 2.8
-            That is upside down, and equation (3) ends with a square.
-        (2.8 * 0.3) ** 2
-            Where is d? The smaller the difference, the more questions.
         196
             That is the example. Here d is 0.02 and σ is 0.3.
-        500
-            That is what was asked. Is it enough?
-        100
-            Far too few. Work out equation (3).
-        1000
-            Nearly, but now work it out: equation (3).
-        10_000
-            Too many. Now work it out: equation (3).
-        1.764
-            Is that in thousands? The number of questions is wanted.
     """,
     right="Many benchmarks have fewer: then two points of a hundred may well be luck.",
 )
@@ -253,24 +178,6 @@ def sign_hint(got, first, second):
     return ""
 
 
-def beyond(z):
-    """The share of a normal curve that is further than z from its middle."""
-    return math.erfc(z / math.sqrt(2))
-
-
-def one_less(z):
-    """The same, exact to 16 places only: 0 where z is above 8."""
-    return 2 * (1 - statistics.NormalDist().cdf(z))
-
-
-def unpaired(first, second):
-    """The z of a test of two shares, as if the questions were others."""
-    n = max(1, len(first))
-    p, q = sum(first) / n, sum(second) / n
-    variance = (p + q) / 2 * (1 - (p + q) / 2) * 2 / n
-    return abs(p - q) / math.sqrt(variance) if variance else 0.0
-
-
 @chapter.function(
     "13.3 Only one of them right ★★",
     inputs="""
@@ -291,27 +198,17 @@ def unpaired(first, second):
         2 * ways => ways
         2 * ways / 2**n => ways / 2**n if a != b else 1.0
             That is one tail. The second could have been the better one by as much: count both.
-        2 * ways => ways ; range(k + 1) => range(a + 1) || range(b + 1)
-            That is one tail. The second could have been the better one by as much: count both. Yours is also
-            another when the two change places.
         min(1.0, p) => p
             At an even split the two tails overlap, and twice the one is more than 1. No p is above 1.
         range(k + 1) => range(a + 1) || range(b + 1)
             Take the smaller side, whichever it is.
         range(k + 1) => range(k)
-        range(k + 1) => range(k) ; return => return 1.0 if n == 0 else
             The split that was found belongs to the tail: at least as uneven, not more uneven. Does your sum
             end one too early?
         range(k + 1) => range(k + 2)
             Your tail goes one too far: it ends with the split that was found.
         range(k + 1) => [k]
             That is the chance of just this split. More uneven ones belong to the tail, too.
-        range(k + 1) => [k] ; 2 * ways => ways
-            That is the chance of just this split. More uneven ones belong to the tail, too, on both sides.
-        2 * ways => (2 * ways - math.comb(n, k))
-            That is the mid-p: it counts the split that was found by half. Here it counts whole.
-        min(a, b) => max(a, b) ; 2 * ways => ways
-            That is the tail of the larger side.
         min(a, b) => max(a, b)
             That is the tail of the larger side, from 0 on. Either sum up to the smaller count, or from the
             larger one.
@@ -320,37 +217,13 @@ def unpaired(first, second):
         n, k = a + b, min(a, b) => n, k = len(first), min(a, len(first) // 2)
             Questions on which both agree say nothing of which is better. Only those count that one alone has
             right.
-        2 * ways / 2**n => beyond(abs(a - b) / math.sqrt(n)) if n else 1.0
-        2 * ways / 2**n => one_less(abs(a - b) / math.sqrt(n)) if n else 1.0
+        2 * ways / 2**n => math.erfc(abs(a - b) / math.sqrt(2 * n)) if n else 1.0
             That is the normal approximation. With few questions it is off; the binomial is exact.
-        2 * ways / 2**n => beyond(max(0, abs(a - b) - 1) / math.sqrt(n)) if n else 1.0
-        2 * ways / 2**n => one_less(max(0, abs(a - b) - 1) / math.sqrt(n)) if n else 1.0
-            That is the normal approximation. With few questions it is off; the binomial is exact. The
-            correction mends it only in part.
-        min(1.0, p) => (a - b) ** 2 / n if n else 0.0
-            That is McNemar's statistic, a χ². Its p is only an approximation; the binomial is exact.
-        = beyond(unpaired(first, second)) || one_less(unpaired(first, second))
-            That is a test of two shares, as if the questions were not the same. Look at the pairs.
-        = 1 - it
-            That is 1 − p.
-        = 100 * it
-            Is that in percent? p is from 0 to 1.
-        = it < 0.05
-            That is a verdict. The p itself is wanted.
         return => return 0.0 if n == 0 else || return 0.5 if n == 0 else || return None if n == 0 else
-        return => return math.nan if n == 0 else || return a / b if n == 0 else
             Where no question differs, nothing speaks against luck: p is 1.
         2**n => 2.0**n
             With a thousand differences, 2 ** n is larger than any float. Python's own ints are exact: divide
             two of them as the last step.
-        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
-        = round(it, 8) || round(it, 9) || round(it, 10) || round(it, 12) || round(it, 15)
-        = it if it > 1e-6 else 0.0
-            You rounded it. Leave that to whoever prints it.
-        = max(it, 1e-6) || max(it, 1e-9) || max(it, 1e-12)
-            A small p is wanted as it is.
-        = 1.0 if sum(first) == sum(second) else 0.0
-            That only says whether they differ.
     """,
     right="Four to one looks like a clear win. Of equals, three pairs in eight are that far apart.",
 )
@@ -406,61 +279,23 @@ def sample_hint(got, n, c, k):
         = 1 - (1 - c / n) ** k
             That draws with replacement: the same wrong sample may come twice. The k are drawn from n
             different ones, so each wrong one that is drawn leaves fewer.
-        = (1 - c / n) ** k
-            That draws with replacement: the same wrong sample may come twice. The k are drawn from n
-            different ones, so each wrong one that is drawn leaves fewer. And that is the chance that none is
-            right.
         1 - misses / draws => misses / draws
             That is the chance that none of the k is right.
         1 - misses / draws => math.comb(c, k) / draws
             That is the chance that all k are right. One is enough.
-        1 - misses / draws => 1 - math.comb(c, k) / draws
-            That is the chance of at least one wrong one: n − c are wrong, c are right.
-        = (c / n) ** k
-            That is the chance that all k are right. One is enough. That draws with replacement: the same
-            wrong sample may come twice. The k are drawn from n different ones, so each wrong one that is
-            drawn leaves fewer.
         = c / n
             That is the chance of one draw. With k draws it is larger.
-        = 1 - (1 - k / n) ** c
-            Each right one is left out with 1 − k/n, that is so; but not independently: where one is left out,
-            the others are drawn more easily.
-        = 1 - c / n
-            That is the chance that one draw is wrong.
         = k * c / n || min(1, k * c / n)
             Chances of several draws do not add up: more than one may be right.
-        = min(1.0, c / k)
-            How many were right among the first k, nobody said: c is that among n.
-        = float(c >= 1)
-            That says whether one of all n is right, or was it `//`, which rounds down? Only k are drawn, and
-            a chance needs `/`.
-        = float(c >= k)
-            That says whether k are right. How likely is one among k drawn?
-        = float(n - c < k)
-            That says whether it is certain, or was it `//`, which rounds down? A chance needs `/`.
         = c * math.comb(n - c, k - 1) / math.comb(n, k)
             That is the chance of exactly one right. Two right ones pass as well.
-        = pass_at_k(n, c, min(n, k + 1))
-            You drew one more than k.
-        = pass_at_k(n, c, k - 1)
-            You drew one less than k.
         = 1.0 if n - c < k else 1 - math.prod(1 - k / i for i in range(n - c, n))
             The product runs from n − c + 1 to n. Yours begins and ends one too early.
         math.comb(n - c, k) => math.factorial(n - c) // (math.factorial(k) * math.factorial(n - c - k))
             Where fewer than k are wrong, every draw holds a right one: 1.
-        = 0.0 if n - c < k else it
-            Where fewer than k are wrong, every draw holds a right one: 1. Not 0.
-        = math.nan if n - c < k else it
-            Where fewer than k are wrong, every draw holds a right one: 1. Not NaN.
-        = None if n - c < k else it
-            Where fewer than k are wrong, every draw holds a right one: 1. Not None.
-        = 100 * it
-            Is that in percent? A chance is from 0 to 1.
         math.comb(n, k) => float(math.comb(n, k))
             Such binomials have hundreds of digits: no float holds them. Python's ints do, and `/` of two ints
             is right to the last digit. Or multiply k factors.
-        = round(it, 1) || round(it, 2) || round(it, 3) || round(it, 4) || round(it, 5) || round(it, 6)
-            You rounded it. Leave that to whoever prints it.
     """,
     right="Ten samples tell of five draws without drawing again: one experiment, every k up to n.",
 )
@@ -481,7 +316,8 @@ def t(*numbers):
 def score_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for n, ideal in (5, 2.0), (8, 0.6), (12, 1.0), (30, 3.0), (30, 0.4), (40, 1.6), (15, 5.0):
-        scores, right = [], []
+        scores = []
+        right = []
         for K in torch.randint(2, 6, (n,), generator=generator).tolist():
             logits = 2 * torch.randn(K, generator=generator)
             right.append(int(torch.multinomial(logits.softmax(-1), 1, generator=generator)))
@@ -504,27 +340,6 @@ def temperature_hint(got, scores, right, temperatures):
             "exponential."
         )
     return ""
-
-
-def calibration_error(scores, right, temperature, bins):
-    """How far confidence and share right are apart, summed over bins of like confidence."""
-    gaps = [0.0] * bins
-    for row, i in zip(scores, right, strict=True):
-        sure = (row / temperature).softmax(-1).max().item()
-        gaps[min(bins - 1, int(sure * bins))] += sure - float(row.argmax() == i)
-    return sum(abs(gap) for gap in gaps)
-
-
-def best_of_all(scores, right):
-    """The temperature where the mean surprise is least, given or not, by ternary search."""
-    low, high = 1e-3, 1e3
-    for _ in range(50):
-        a, b = low ** (2 / 3) * high ** (1 / 3), low ** (1 / 3) * high ** (2 / 3)
-        if mean_surprise(scores, right, a) < mean_surprise(scores, right, b):
-            high = b
-        else:
-            low = a
-    return low
 
 
 def mean_surprise(scores, right, temperature):
@@ -576,61 +391,20 @@ def mean_surprise(scores, right, temperature):
         min(temperatures => max(temperatures
             That is where it is greatest. Was a minus lost? The least surprise is wanted.
         log_softmax => softmax
-        log_softmax => softmax ; row.double() => row
             That is the mean chance. Its log must be taken question by question, before the mean.
-        -logs[i].item() => ((logs.exp() - torch.eye(len(row))[i]) ** 2).sum().item()
-            That is the squared error (Brier's score). The negative log-likelihood is wanted.
-        -logs[i].item() => -logs[i].item() / len(row)
-            You divided by the number of choices. Each question counts alike.
-        sum(nats) / len(nats) => max(nats)
-            That is the worst question. The mean over all is wanted.
-        sum(nats) / len(nats) => statistics.median(nats)
-            That is the median. The mean over all is wanted.
         (row.double() / temperature).log_softmax(-1) => (row / temperature).softmax(-1).log()
-        - logs = (row.double() / temperature).log_softmax(-1)
-        + powers = (row / temperature).exp()
-        + logs = (powers / powers.sum()).log().nan_to_num(nan=-math.inf, neginf=-math.inf)
             Probabilities became 0, whose log is −∞. `log_softmax` subtracts before it takes the exponential.
-        mean_surprise(scores, right, each) => calibration_error(scores, right, each, bins=1)
-            The mean confidence was compared with the share right. The mean log-likelihood is wanted.
-        mean_surprise(scores, right, each) => calibration_error(scores, right, each, bins=10)
-            That is the least calibration error, which jumps with its bins. The log-likelihood is wanted.
         = best_temperature(torch.nn.utils.rnn.pad_sequence(scores, batch_first=True), right, temperatures)
             A choice that is filled in must get no probability: its score is −∞.
-        = best_temperature(torch.nn.utils.rnn.pad_sequence(scores, batch_first=True, padding_value=-100.0), right, temperatures)
-            A choice that is filled in must get no probability: its score is −∞. −100 is not low enough where
-            others are lower.
         = best_temperature(torch.stack(scores), right, temperatures)
             The questions have unlike numbers of choices. Take each by itself, or fill up with −∞.
-        = best_temperature([torch.cat(scores)] * len(scores), [sum(map(len, scores[:n])) + i for n, i in enumerate(right)], temperatures)
-            One softmax over all questions: each has choices, and chances, of its own.
         = best_temperature(scores, [0] * len(scores), temperatures)
             The right choice need not be the first: `right` says which it is.
-        = best_temperature(scores[:1], right[:1], temperatures)
-            That is the best for the first question. The mean over all is wanted.
-        = best_temperature(scores[-1:], right[-1:], temperatures)
-            That is the best for the last question. The mean over all is wanted.
-        = temperatures.index(it)
-            That is its place in the list. One of the temperatures is wanted.
-        = mean_surprise(scores, right, it)
-            That is the loss there. One of the temperatures is wanted.
-        = [mean_surprise(scores, right, each) for each in temperatures]
-            Those are the losses. One of the temperatures is wanted.
-        = 1 / it
-            That is 1 over it. One of the temperatures is wanted.
-        = best_of_all(scores, right)
-            That is the best of all that there are. One of the temperatures is wanted.
-        = temperatures[0]
-            That is the first, whatever the scores are. Was the share right compared? It never changes.
-        = temperatures[-1]
-            That is the last, whatever the scores are.
         = min(temperatures)
             That is always the lowest. Did you look at the choice that is ahead, or at the entropy? The
             surprise at the right one is wanted, hit or miss.
         = max(temperatures)
             That is always the highest. Did you divide after the log-softmax? Divide the scores, before it.
-        = min(temperatures, key=lambda each: abs(each - 1))
-            That is the nearest to 1, whatever the scores are.
     """,
     right="One number mends the confidence, and no answer changes: temperature keeps the order.",
 )
@@ -725,7 +499,8 @@ def example_cases(seed):
 
 def build(kinds, shortcut):
     """Examples: "3 hit" is one with three choices, where the shortcut is right; "as no. 0": once more."""
-    rng, examples = random.Random(len(kinds)), []
+    rng = random.Random(len(kinds))
+    examples = []
     for kind in kinds:
         first, *_, last = kind.split()
         if kind in ALIKE:
@@ -784,19 +559,6 @@ def balance_hint(got, kinds, shortcut):
     return ""
 
 
-def all_together(examples, shortcut):
-    """As many hits as guessing would have, over all numbers of choices together: drops the latest surplus."""
-    found = list(examples)
-    while found:
-        chance = sum(1 / len(example.choices) for example in found)
-        hits = [shortcut(example) == example.answer for example in found]
-        if abs(sum(hits) - chance) < 1e-9:
-            break
-        too_many = sum(hits) > chance
-        found.pop(max(i for i, hit in enumerate(hits) if hit == too_many))
-    return found
-
-
 @chapter.function(
     "13.6 Without the shortcut ★★★",
     cases=example_cases,
@@ -811,12 +573,6 @@ def all_together(examples, shortcut):
             three choices is still better than a guess: one hit goes with K − 1 misses.
         heaps[K][hit] => heaps[0][hit] ; for K, (misses, hits) in => for _, (misses, hits) in
             Balance each number of choices by itself: among 2 and among 3, other shares are luck.
-        K = len(example.choices) => K = len(examples[0].choices)
-            Balance each number of choices by itself: among 2 and among 3, other shares are luck. You took all
-            for ones like the first.
-        : all_together
-            Balance each number of choices by itself: among 2 and among 3, other shares are luck. Your balance
-            is one of all together.
         - n = min(len(hits), len(misses) // (K - 1))
         + n = min(min(len(hits), len(misses) // (K - 1)) for K, (misses, hits) in heaps.items())
             Numbers of choices need not be equally frequent: keep as many of each as you can.
@@ -825,64 +581,25 @@ def all_together(examples, shortcut):
         = sorted(it, key=lambda example: shortcut(example) != example.answer)
         = sorted(it, key=lambda example: shortcut(example) == example.answer)
             The examples are to stay in the order in which they came.
-        = sorted(it, key=lambda example: len(example.choices))
-            The examples are to stay in the order in which they came. Yours are sorted by the number of
-            choices.
         len(misses) // (K - 1) => len(misses) // K ; n * (K - 1) => n * K
             One hit in K questions: that leaves K − 1 misses a hit, not K.
-        len(misses) // (K - 1) => len(misses) // K
-            K − 1 misses go with a hit, so the misses are enough for more hits.
-        - n = min(len(hits), len(misses) // (K - 1))
-        - kept += hits[:n] + misses[: n * (K - 1)]
-        + n = min(len(misses), len(hits) // (K - 1))
-        + kept += hits[: n * (K - 1)] + misses[:n]
-            One in K should be a hit. Yours has one miss in K.
         misses[: n * (K - 1)] => misses
             There may be too many misses as well. Leave out what is too many of either. Yours keeps all of
             them.
         len(misses) // (K - 1) => -(-len(misses) // (K - 1)) || round(len(misses) / (K - 1))
-        len(misses) // (K - 1) => len(misses) / (K - 1) ; hits[:n] => hits[: int(n)] ; n * (K - 1) => int(n * (K - 1))
             A hit needs all of its K − 1 misses: what is left over of these is left out, too.
-        - heaps[K][hit].append(place)
-        + misses, hits = heaps[K]
-        + if not hit or len(misses) >= (K - 1) * (len(hits) + 1):
-        +     heaps[K][hit].append(place)
-        - kept += hits[:n] + misses[: n * (K - 1)]
-        + kept += hits + misses
-            What is too many shows only at the end: count first, then choose.
-        = max((examples[:n] for n in range(len(examples) + 1) if len(balanced(examples[:n], shortcut)) == n), key=len)
-            Leave out single examples: a long beginning need not be balanced, nor be the most.
-        = balanced(list(dict.fromkeys(examples)), shortcut)
-            An example may come twice. Then it counts twice.
         = [example for example in examples if example in it]
             An example may come twice: look at its place, not whether one like it was kept.
         = [example for example in examples if shortcut(example) != example.answer]
             Those are the ones where the shortcut fails. It would then be worse than a guess, and who knows of
             it could do the reverse.
-        = [example for example in examples if shortcut(example) == example.answer]
-            Those are the ones where the shortcut works.
-        = examples
-            Those are all. What is too many is to be left out.
         = balanced(examples, last_named)
             The shortcut is not always the last choice that was named: ask `shortcut`.
-        = balanced(examples, first_choice) || balanced(examples, first_named)
-        = balanced(examples, lambda example: example.choices[-1])
-            The shortcut that was given seems not to be asked: `shortcut(example)` is its choice.
         shortcut(example) == example.answer => example.answer in shortcut(example)
         shortcut(example) == example.answer => shortcut(example) in example.answer
             One choice may be part of another: the shortcut's must be equal to the answer.
-        shortcut(example) == example.answer => shortcut(example).startswith(example.answer)
-            One choice may begin another: the shortcut's must be equal to the answer.
-        = len(it)
-            That is how many there are. The examples themselves are wanted.
         return [examples[place] for place in sorted(kept)] => return sorted(kept)
             Those are places in the list. The examples themselves are wanted.
-        shortcut(example) == example.answer => example.choices.index(shortcut(example)) == example.answer
-            Nothing is ever left. Did you compare a choice with its place? `shortcut` gives a choice.
-        = [example.prompt for example in it]
-            Those are the prompts. The examples themselves are wanted.
-        = [[example for example in it if (shortcut(example) == example.answer) == hit] for hit in (True, False)]
-            One list is wanted, in the order in which they came.
     """,
     right="On such a test the shortcut is worth a guess. What a model scores above that has another reason.",
 )

@@ -23,40 +23,23 @@ chapter.number(
         1 / 121
             That is the weight that the last query gives to each key. The other queries see fewer keys, so
             they give more to each.
-        1 / 120
-            That is nearly the weight that the last query gives to each key. The other queries see fewer keys,
-            so they give more to each.
         1 / 60
             Does a query in the second half see the whole first half and nothing else?
-        1 / 61
-            That is nearly the weight of the first of the 60 queries. The later ones see more keys.
         1 / 62
             That is the weight of the first of the 60 queries. The later ones see more keys.
         1 / 91.5
             You divided 1 by the mean number of visible keys. Compute the 60 weights first, and then their
             mean, which is larger.
-        1 / 90.5
-            You divided 1 by the mean position. Compute the weight of each of the 60 queries, and then the
-            mean.
         sum(1 / seen for seen in range(61, 121)) / 60
             A query also sees itself. The query at position 61 sees 62 positions, 0 to 61.
-        sum(1 / seen for seen in range(63, 123)) / 60
-            You counted one position too many. The query at position 61 sees the positions 0 to 61, which
-            are 62.
         math.log(2) / 60
             That is close, but it is the area under a smooth curve. Add up the 60 weights instead.
         0.5
             A head that treats about a hundred keys alike cannot give half of its weight to one of them.
-        1.0
-            That is the score of a perfect induction head.
         0.0
             A head that does nothing still gives some weight to each key that it sees.
         100 * sum(1 / seen for seen in range(62, 122)) / 60
             Is this in percent? Return a share, such as 0.5 for one half.
-        sum(1 / seen for seen in range(1, 122)) / 121
-            Only the 60 queries of the second telling have a marked key. Take the mean over those.
-        sum(1 / seen for seen in range(1, 122))
-            That is a sum over all 121 queries. The score is a mean over the 60 queries of the second telling.
         sum(1 / seen for seen in range(62, 122))
             That is the sum of the 60 weights. The score is their mean.
     """,
@@ -90,16 +73,6 @@ def settled_cases(seed):
         yield lens_of(tops.tolist(), V), answers
 
 
-def lost_once(lens, answers):
-    """The next layer with the answer on top, after the answer has disappeared for the first time."""
-    found = []
-    for right in (lens.argmax(-1) == answers).T.tolist():
-        first = right.index(True) if right[-1] else len(right)
-        loss = right.index(False, first) if False in right[first:] else first
-        found.append(right.index(True, loss) if right[-1] else len(right))
-    return found
-
-
 @chapter.function(
     "14.2 From which block on? ★",
     inputs="""
@@ -127,30 +100,16 @@ def lost_once(lens, answers):
         layers = len(lens) - stays.sum(0) => layers = right.long().argmax(0)
             You return the first layer in which the answer is on top, or 0 if there is none. A later layer may
             prefer another token.
-        layers = len(lens) - stays.sum(0) => layers = right.sum(0)
-            You count the layers in which the answer is on top. Return the first layer from which on it stays.
         layers = len(lens) - stays.sum(0) => layers = len(lens) - right.sum(0)
             You count all layers in which the answer is not on top. Only the last of them matters.
-        : lost_once
-            The answer may disappear more than once. What counts is the last time.
         lens.argmax(-1) == answers => lens.softmax(-1)[:, torch.arange(len(answers)), answers] > 0.5
             The answer can have the largest logit with a probability far below one half.
         layers = len(lens) - stays.sum(0) => layers = stays.sum(0)
             You counted from the last layer. Count layers from the first one, which is 0.
         = [layer + 1 for layer in it]
             You are off by one. The first layer has number 0.
-        = [layer - 1 for layer in it]
-            You are off by one. You return the last layer in which the answer is not on top, or -1. Return the
-            layer after it.
         = [-1 if layer == len(lens) else layer for layer in it]
-        = [None if layer == len(lens) else layer for layer in it]
-        = [len(lens) - 1 if layer == len(lens) else layer for layer in it]
-        = [0 if layer == len(lens) else layer for layer in it]
             If the answer is not on top in the last layer, return the number of layers, L + 1.
-        = [max(it)] * len(answers)
-            Return one number for each row. You return the same number for all rows.
-        = lens.argmax(-1)[-1]
-            You return the best tokens of the last layer. Return layers.
     """,
     right="An early guess that disappears again does not count, only the layer from which on it stays.",
 )
@@ -199,18 +158,10 @@ def behind_same_cases(seed):
             7, so it marks itself.
         = it & (it.flip(-1).cumsum(-1).flip(-1) == 1)
             You use only the latest earlier copy. Every earlier copy counts.
-        = it & (it.cumsum(-1) == 1)
-            You use only the first earlier copy. Every earlier copy counts.
-        return behind.tril() => return same.roll(-1, 2).tril(-2)
-            You mark the token before the earlier copy. Mark the token after it.
         = it.mT
             You exchanged rows and columns. Each row belongs to a query, and each column to a key.
         = it[0] || it.any(0)
             Return a mask for each row of the batch, with the shape (B, T, T).
-        = ~it
-            Your mask is inverted. True marks the keys to look at.
-        = it.any(-1)
-            You only say whether a query has a marked key. Return all marked keys, with the shape (B, T, T).
     """,
     right="This mask works for any text. If words repeat with their neighbors, a high score may have other "
     "reasons.",
@@ -282,27 +233,13 @@ def best(labels):
             If several labels are equally frequent, take the smallest. You take the largest.
         (-counts[label], label) => -counts[label]
             If several labels are equally frequent, take the smallest. You take the one that comes first.
-        min(counts, key=lambda label: (-counts[label], label)) => max(reversed(counts), key=counts.get)
-            If several labels are equally frequent, take the smallest. You take the one that comes last.
         (-counts[label], label) => (-counts[label], str(label))
             Compare labels as numbers. As text, 10 comes before 9.
         best(own) => min(own, key=lambda label: (-own.count(label), -overall.count(label), label))
             If labels of a word are equally frequent, take the smallest. The labels of other words do not
             matter.
-        = by_word(*([(word.lower(), label) for word, label in pairs] for pairs in (train, test)))
-            `Key` and `key` are different words. Do not change the words.
-        = by_word(*([(word.strip(), label) for word, label in pairs] for pairs in (train, test)))
-            A word with a space before it is a different word. Do not change the words.
         = by_word(test, test)
             You make the table from `test`. Make it from `train` alone.
-        = by_word(train, train)
-            You return the share of `train`. Return the share of `test`.
-        = it * len(test)
-            You return a count. Divide it by the number of pairs in `test`.
-        = 1 - it
-            You return the share of wrong labels. Return the share of right ones.
-        = 100 * it
-            Is this in percent? Return a share from 0 to 1.
     """,
     right="If a probe has a larger share than this table, it reads something that is not in the word itself.",
 )
@@ -321,7 +258,7 @@ def by_word(train, test):
 def written_cases(seed):
     generator = torch.Generator().manual_seed(seed)
 
-    def whole(*shape, most=3):
+    def integers(*shape, most=3):
         """Whole numbers up to `most` of either sign, no zeros."""
         size = torch.randint(1, most + 1, shape, generator=generator)
         return (size * (2 * torch.randint(2, shape, generator=generator) - 1)).float()
@@ -333,8 +270,8 @@ def written_cases(seed):
         (3, 2, 2, 4, 8),
         (1, 5, 4, 3, 5),
     ]:
-        yield whole(C, H * D), whole(B, T, H * D), H
-    yield whole(4, 6, most=300), whole(2, 3, 6, most=300), 3
+        yield integers(C, H * D), integers(B, T, H * D), H
+    yield integers(4, 6, most=300), integers(2, 3, 6, most=300), 3
     for B, T, H, D, C in [(2, 3, 4, 2, 6), (2, 9, 6, 3, 7)]:
         weight = torch.randn(C, H * D, generator=generator)
         yield weight, torch.randn(B, T, H * D, generator=generator), H
@@ -349,18 +286,8 @@ def written_cases(seed):
             You return the sum of all heads. Return what each head writes by itself.
         = it.transpose(1, 2)
             The order of the dimensions is wrong. Heads come before tokens: (B, H, T, C).
-        = it.transpose(0, 1)
-            The order of the dimensions is wrong. Rows come first, and then heads: (B, H, T, C).
-        = it.flatten(2)
-            You joined two dimensions. Return the shape (B, H, T, C).
-        = it.flip(1)
-            The heads are in the reverse order.
         = it / n_heads
             You divided by the number of heads. What heads write is added up, and not averaged.
-        = it.norm(dim=-1)
-            You return the lengths of the vectors. Return the vectors.
-        = it.mean(2)
-            You averaged over the tokens. Each token has its own vector: (B, H, T, C).
         = mixed.unflatten(-1, (n_heads, -1)).transpose(1, 2)
             You divided the input of `o_proj` into heads. Multiply each head with its columns of `weight`,
             too.
@@ -388,14 +315,20 @@ def written(weight, mixed, n_heads):
 
 
 # -- 14.6 -----------------------------------------------------------------
-A, B, C, D = (0, 0), (0, 1), (1, 0), (1, 1)
+A = (0, 0)
+B = (0, 1)
+C = (1, 0)
+D = (1, 1)
 
 
 class Score:
     """A score of sets of heads: what each adds, what either or both of a pair add, and that of none."""
 
     def __init__(self, weights, either=(), both=(), none=0):
-        self.weights, self.either, self.both, self.none = weights, either, both, none
+        self.weights = weights
+        self.either = either
+        self.both = both
+        self.none = none
 
     def __call__(self, kept):
         kept = [tuple(head) for head in kept]
@@ -407,12 +340,12 @@ class Score:
 
 
 def case(weights, level, either=(), both=(), none=0):
-    """An input: the weights, the level, what else there is to be told of the score, and the score's parts."""
+    """An input: the weights, the level, the rest of the score in words, and the parts of the score."""
     parts = [(f"either of {a} and {b}", worth) for a, b, worth in either]
     parts += [(f"both of {a} and {b}", worth) for a, b, worth in both]
     parts += [("score([])", none)] if none else []
-    told = {f", {name}" if i == 0 else name: worth for i, (name, worth) in enumerate(parts)}
-    return weights, level, Record("", told), either, both, none
+    rest = {f", {name}" if i == 0 else name: worth for i, (name, worth) in enumerate(parts)}
+    return weights, level, Record("", rest), either, both, none
 
 
 def circuit_cases(seed):
@@ -421,12 +354,14 @@ def circuit_cases(seed):
         heads = rng.sample([(i, j) for i in range(4) for j in range(4)], n)
         weights = {head: unit * rng.randint(-1, 5) for head in heads}  # eighths: sums in any order are exact
         either, both = ((*rng.sample(heads, 2), unit * rng.randint(3, 8)) for _ in range(2))
-        whole = int(Score(weights, [either], [both])(heads) / unit)
-        yield case(weights, unit * rng.randint(whole // 2, whole), (either,), (both,))
+        units = int(Score(weights, [either], [both])(heads) / unit)
+        yield case(weights, unit * rng.randint(units // 2, units), (either,), (both,))
 
 
-def try_circuit(answer, weights, level, told, either, both, none):
-    asked, score, n = 0, Score(weights, either, both, none), len(weights)
+def try_circuit(answer, weights, level, rest, either, both, none):
+    asked = 0
+    score = Score(weights, either, both, none)
+    n = len(weights)
     most = max(60, 2 * n * n + n)
 
     def counted(kept):
@@ -449,19 +384,6 @@ def in_turn(score, heads, level):
     for head in heads:
         if score(without(head, kept)) >= level:
             kept.remove(head)
-    return kept
-
-
-def in_turn_again(score, heads, level):
-    kept = in_turn(score, heads, level)
-    return kept if kept == heads else in_turn_again(score, kept, level)
-
-
-def growing(score, heads, level):
-    kept, rest = [], list(heads)
-    while rest and score(kept) < level:
-        best = max(rest, key=lambda head: score([*kept, head]))
-        kept.append(best), rest.remove(best)
     return kept
 
 
@@ -504,22 +426,18 @@ def without(out, heads):
         = [head for head in heads if score(without(head, heads)) < level]
             You removed each head alone and never measured what is left. Two heads that stand in for each
             other cannot both be removed.
-        : in_turn || in_turn_again
+        : in_turn
             You try the heads in the order of the list. Each time, remove the head without which the score of
             the others is best.
         found.index(max(found)) => kept.index(max(kept, key=lambda head: score(without(head, heads))))
             You measured once what each removal costs. After a removal, other heads may be needed more, so
             measure again.
-        : growing
-            You began with no head and added some. Begin with all heads and remove some.
         found.index(max(found)) => len(found) - 1 - found[::-1].index(max(found))
             If the score is equally good without several heads, remove the first of them in the list.
         found[place] < level => found[place] <= level
             A score equal to `level` is enough.
         = it[::-1]
             Return the heads that stay in the order of the list.
-        found.index(max(found)) => found.index(min(found))
-            You remove the head that costs most. Remove the one that costs least.
         found.index(max(found)) => kept.index(min(kept, key=lambda head: score([head])))
             You measured each head by itself. Measure the score of the others without it.
         while kept => while kept and score(kept) >= level ; found[place] < level => False
@@ -527,32 +445,10 @@ def without(out, heads):
         = it if score(heads) >= level else heads
             Even if all heads together are below `level`, the first removal may reach it, because some
             heads do harm.
-        = circuit(score, heads, min(level, score(heads)))
-            You lowered the level. It stays the same, even if all heads together are below it.
-        - kept = list(heads)
-        + kept = stay = list(heads)
-        - if found[place] < level:
-        - break
-        - del kept[place]
-        + kept = without(kept[place], kept)
-        + stay = kept if found[place] >= level else stay
-        - return kept
-        + return stay
-            You went on below the level. Stop as soon as the best removal is below it.
-        found[place] < level => found[place] < level or found[place] <= 0
-            You stop at scores of 0 and less. The best score of a round may be negative.
-        found[place] < level => found[place] < level or found[place] <= -1
-            You stop at negative scores. The best score of a round may be far below 0.
         = circuit(lambda kept: score(kept) if kept else 0, heads, level)
             You took the score of `[]` to be 0. Call `score([])`, too.
         while kept => while len(kept) > 1
             You always keep one head. Remove the last head, too, if `score([])` is at least `level`.
-        = [head for head in heads if head not in it]
-            You return the removed heads. Return the heads that stay.
-        = len(it)
-            You return the number of heads. Return the heads.
-        = score(it)
-            You return the score of the heads. Return the heads.
     """,
     right="None of the heads that stay can be removed alone. A smaller group might still be enough.",
 )

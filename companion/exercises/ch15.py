@@ -14,17 +14,13 @@ from companion.exercises.notation import Chapter
 chapter = Chapter()
 
 # -- 15.1 ------------------------------------------------------------------
-CALLED_SPAM = (
-    "Among those called spam are the spam that was found and the letters that were called so by mistake."
-)
-
 # Of 10,000 letters 100 are spam, of which 90 are found; of the 9,900 honest ones, 495 are called spam.
 chapter.number(
     "15.1 A rare class ★",
     wants="precision_of_the_filter()",
     answer=90 / (90 + 495),
     tolerance=0.001,
-    mistakes=f"""
+    mistakes="""
         0.9
             That is the recall: of the spam, how much is found. Of what is called spam, how much is?
         0.95
@@ -34,27 +30,14 @@ chapter.number(
         0.01
             That is the share of spam in all letters, before anybody looked.
         0.9 / 0.95
-            That would be so if half of the letters were spam. Here 1 in 100 is. {CALLED_SPAM}
+            That would be so if half of the letters were spam. Here 1 in 100 is. Among
+            those called spam are the spam that was found and the letters that were called so by mistake.
         90 / (90 + 500)
             Nearly: 5 % are of the 99 in 100 that are honest, not of all.
-        90 / 10_000
-            That is spam and found, of all letters. What share of those called spam is it?
-        90 / 495
-            That is spam for each honest letter among those called spam. {CALLED_SPAM}
-        495 / (90 + 495)
-            That is the share of those called spam that is honest: the rest is wanted.
         100 * 90 / (90 + 495) || 15 || 15.3 || 15.38 || 15.385 || 15.4
             Is that in percent? As a share, 40 % is 0.4.
-        (90 + 495) / 10_000
-            That is the share of all letters that is called spam. {CALLED_SPAM}
-        2 / 3
-            That is the example's precision. Here other numbers are given.
-        0.99
-            That is the share of honest letters.
         0.15
             Rounded? The share is wanted to within a thousandth.
-        0.5
-            That would be a guess. Take 10,000 letters and count.
     """,
     right="Of thirteen letters that it holds back, eleven are honest, though it is right in 95 of 100 cases: "
     "for a rare class the mistakes on the frequent one outnumber the finds.",
@@ -63,7 +46,8 @@ chapter.number(
 
 # -- 15.2 ------------------------------------------------------------------
 def padded_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for B, T, C, side in [
         (1, 1, 1, "right"),
         (1, 3, 2, "right"),
@@ -101,27 +85,16 @@ def long_row(T, start, end):
             With padding on the left, the number of real tokens is not where the last one stands.
         = hidden[:, -1]
             That is the batch's last position: padding, where rows are filled up on the right.
-        = hidden[:, 0]
-            That is the first position of each row.
         (places * mask).amax(1) => mask.long().argmax(1)
             `argmax` of the mask finds the first real token. The last is wanted.
-        (places * mask).amax(1) => mask.sum(1).clamp(max=hidden.shape[1] - 1)
-            The state behind the last real token was read: positions count from 0. With padding on the left,
-            the number of real tokens is not where the last one stands.
         (places * mask).amax(1) => (~mask).int().argmax(1) - 1
             You looked for the first padding. It may stand left of the tokens, and more right of them.
         = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
             That is the mean over the real tokens. The state at the last of them is wanted.
-        = hidden.mean(1)
-            That is the mean over all positions, padding too.
-        = hidden[:, mask.sum(1).max() - 1]
-            Each row has its own last token; you took the longest row's for all.
         = hidden[:, mask.sum(1) - 1]
             That takes all rows' positions from each row: (B, B, C). Pair row 0 with its own.
         = (hidden * mask[..., None])[:, -1]
             Multiplying by the mask makes padding 0. It moves no state to the end.
-        = it[:, None]
-            There is a dimension too many: (B, C) is wanted.
     """,
     right="The mask says where the last token is, whichever side was filled up: many models for chat are "
     "padded on the left, so that all rows end together.",
@@ -180,32 +153,16 @@ def bag(text):
     mistakes=r"""
         Counter(words) => text
             Those are the texts that are there word for word. Twins have another order.
-        re.findall(r"\w+", text.lower()) => text.split()
-            Marks are no part of a word: `\w+` finds words. Capitals count as small letters.
         re.findall(r"\w+", text.lower()) => text.lower().split()
             Marks are no part of a word: `\w+` finds words.
         text.lower() => text
             Capitals count as small letters.
         Counter(words) => set(words)
             How often a word stands there counts, too, not only whether.
-        Counter(words) => len(words)
-            That compares the number of words.
-        Counter(words) => sorted(text.lower())
-            Those are the letters. Words are to be compared.
         Counter(words) => words
             The order of the words should not matter.
-        if bag(text) in seen => if bag(text).keys() <= set().union(*seen)
-            A text is wanted whose words all stand in one training text, as often, and no others.
         if bag(text) in seen => if any(bag(text) <= other for other in seen)
             It must have the training text's words exactly, not a part of them.
-        = [test[i] for i in it]
-            The indices are wanted, not the texts.
-        = [i in it for i in range(len(test))]
-            The indices are wanted, a list.
-        = leaked(test, train)
-            Those are indices of training texts. Which of the test's are known?
-        = len(it)
-            That is how many. Which are they?
     """,
     right="What a count of words cannot tell from a training text, it has learned by heart. Whoever shuffles "
     "rows looks for such first.",
@@ -217,9 +174,12 @@ def leaked(train, test):
 
 # -- 15.4 ------------------------------------------------------------------
 def names_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(4):
-        B, V, K = rng.randint(2, 4), rng.randint(9, 14), rng.randint(2, 3)
+        B = rng.randint(2, 4)
+        V = rng.randint(9, 14)
+        K = rng.randint(2, 3)
         ids = rng.sample(range(V), rng.randint(K + 2, V - 1))
         cuts = [0, *sorted(rng.sample(range(1, len(ids)), K - 1)), len(ids)]
         groups = [ids[a:b] for a, b in pairwise(cuts)]
@@ -247,27 +207,15 @@ def names_cases(seed):
             A group's mean logit is no measure of its probability: add the probabilities.
         shares[:, group].sum(1) => shares[:, group].amax(1)
             The likeliest of a group stood for all of it. Add the probabilities.
-        shares[:, group].sum(1) => shares[:, group[0]]
-            Only the first token of each group was looked at.
         shares[:, group].sum(1) => shares[:, group].mean(1)
             You took each group's mean probability. A class with more tokens may have more of it: add them.
         sums / sums.sum(1, keepdim=True) => sums / sums.sum(0, keepdim=True)
             Each row must sum to 1, not each column.
-        = it.argmax(1)
-            That is the likeliest class. The shares of all are wanted.
-        = it.log()
-            Those are logarithms of the shares.
-        = it.T
-            A row for each text is wanted: (B, K).
         logits.double().softmax(1) => logits.exp()
             Large logits overflow in `exp`, small ones become 0. Take softmax first, or `logsumexp`.
         .double() =>
             Where all listed tokens are very unlikely, their shares of the vocabulary round to 0, and 0 / 0 is
             no number. Leave the other tokens out before softmax, or take `logsumexp`.
-        .double() => ; sums / sums.sum(1, keepdim=True) => sums / (sums.sum(1, keepdim=True) + 1e-9)
-            Where all listed tokens are very unlikely, their shares of the vocabulary round to 0, and
-            something small added to the divisor leaves a row of 0. Leave the other tokens out before softmax,
-            or take `logsumexp`.
     """,
     right="Where the classes have names that the model may say next, its own head is a classifier, before "
     "the first label.",
@@ -309,20 +257,11 @@ def by_group(right, groups):
     mistakes="""
         = grouped_error(right, range(len(right)))
             That is the error of answers that are all independent: the groups were not used.
-        = math.sqrt(2) * grouped_error(right, range(len(right)))
-            Not every group is a pair that agrees.
         - parts = by_group(right, groups)
         + right = [sum(part) / len(part) for part in by_group(right, groups)]
         + parts = [[share] for share in right]
             That is the error of the mean of the groups' means. Groups may be of unequal sizes, and the mean
             is over all answers: add up what a group's deviate.
-        - parts = by_group(right, groups)
-        + right = [sum(part) / len(part) for part in by_group(right, groups)]
-        + parts = [[share] for share in right]
-        - variance = sum(s**2 for s in sums) / len(right) ** 2
-        + variance = sum(s**2 for s in sums) / len(right) / max(1, len(right) - 1)
-            The error of the groups' means, with n - 1. Groups may be of unequal sizes, and the mean is over
-            all answers: add up what a group's deviate.
         r - mean => r
             The mean was not taken off: sums of right answers are large even where nothing varies.
         - found[group].append(right[i])
@@ -335,10 +274,6 @@ def by_group(right, groups):
             That is the variance: its root is wanted.
         = it * math.sqrt(len(right))
             Divide by N, outside the root: that shrinks with more groups.
-        = 1.96 * it
-            That is half an interval. One error is wanted.
-        = it / max(1e-9, sum(right) / len(right))
-            The error itself is wanted, not its share of the mean.
         = 0.0
             From a group's own mean its answers deviate by 0 in sum, and so do all answers in one group: take
             the mean of all answers, and the sum of each group.
@@ -348,10 +283,6 @@ def by_group(right, groups):
             and square each group's sum.
         math.sqrt(variance) => sum(map(abs, sums)) / len(right)
             The groups' sums were added without their signs. Square them, add, take the root.
-        sum(right) / len(right) => sum(sum(part) / len(part) for part in parts) / len(parts)
-            That deviates from the mean of the groups' means. Take the mean of all answers.
-        = 100 * it
-            Is that in percent? As a share, 40 % is 0.4.
     """,
     right="What counts is how many independent things were asked, not how many rows a file has.",
 )
@@ -370,7 +301,8 @@ def sure(gap, rows=4):
 
 
 def temperature_cases(seed):
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     for n, k, truth in ((60, 2, 4.0), (80, 3, 0.4), (90, 4, 1.7)):
         scores = torch.randn(n, k, generator=generator, dtype=torch.float64) * rng.uniform(1.5, 3)
         yield scores, torch.multinomial((scores / truth).softmax(-1), 1, generator=generator)[:, 0]
@@ -391,19 +323,10 @@ def mean_surprise(scores, labels, t):
     return -logs[torch.arange(len(labels)), labels].mean().item()
 
 
-def most_right(scores, labels):
-    """The T of which the mean confidence is the share right."""
-    share = (scores.argmax(-1) == labels).double().mean()
-
-    def off(t):
-        return ((scores.double() / t).softmax(-1).amax(-1).mean() - share).abs().item()
-
-    return min((x / 100 for x in range(5, 1000)), key=off)
-
-
 def far_off(got, scores, labels):
     found = got.value.parts[""] if got.error is None else None
-    number, right = as_number(found), best_temperature(scores, labels)
+    number = as_number(found)
+    right = best_temperature(scores, labels)
     if number is None or not 0 < number < math.inf:
         return ""
     if number < 0.06 < right:
@@ -434,29 +357,12 @@ def far_off(got, scores, labels):
     hint=far_off,
     tolerance=1.01e-3,
     mistakes="""
-        = 1.0
-            With 1 the scores stay as they are.
         = 1 / it
             That is what to multiply the scores by. T is what they are divided by.
-        = math.log(it)
-            That is the logarithm of T.
-        = mean_surprise(scores, labels, it)
-            That is the least surprise itself. Where does it lie?
-        = math.sqrt(it)
-            That is the root of T.
         = round(it, 1) || round(it, 2) || round(it, 3) || float(f"{it:.1g}") || float(f"{it:.2g}")
-        = float(f"{it:.3g}")
             Rounded? T is to be found to within a thousandth of itself, also where it is 0.02.
         = min([0.5, 1, 1.5, 2, 3, 5], key=lambda t: mean_surprise(scores, labels, t))
             It should lie closer: go on between the best ones.
-        = min(it, 1)
-            T may be above 1, too: where the scores are too sure.
-        = max(it, 1)
-            T may be below 1, too: where the scores are not sure enough.
-        : most_right
-            You made the mean confidence equal to the share right. The least mean surprise is wanted.
-        = scores.double() / it
-            T is wanted, one number.
         = best_temperature(scores, scores.argmax(-1))
             The surprise at the label is wanted, not at the class with the highest score.
     """,

@@ -24,21 +24,14 @@ chapter.number(
             targets than a conversation.
         0.25
             That is the share of the rows that are stories. The mean is over targets, not over rows.
-        480 / 900
-            That is the share of the stories. The question is the share of the answers.
         420 / 480
             That compares the answers' targets with those of the stories. Divide by the number of all targets.
-        480 / 420
-            That compares the stories' targets with those of the answers. Divide the answers'
-            targets by all targets.
         35 / 155
             That would be right for as many conversations as stories. Here there are 12
             conversations and 4 stories.
         35 / 190
             That is the share of a conversation's tokens that are learned. The others are not
             targets, so they do not count. What share of all targets is in answers?
-        12 * 190 / (12 * 190 + 480)
-            You counted all 190 tokens of a conversation. Only the 35 learned ones are targets.
         420 / (12 * 190 + 480)
             You divided by all tokens of the conversations. A token that is not learned is not a
             target, so it does not count in the mean.
@@ -50,8 +43,6 @@ chapter.number(
             That is the number of targets in answers. What share of all targets is it?
         0.47
             Did you round? The share must be right to within a thousandth.
-        0.5
-            Half would be a guess. Count the targets in answers and in stories.
     """,
     right="The stories are a quarter of the rows and more than half of the loss, because the mean is over "
     "targets.",
@@ -62,7 +53,10 @@ chapter.number(
 def marks_cases(seed):
     rng = random.Random(seed)
     for _ in range(5):
-        user, assistant, end, ids = 90, 91, 92, [0]
+        user = 90
+        assistant = 91
+        end = 92
+        ids = [0]
         for _ in range(rng.randint(1, 4)):
             ids += [user, *rng.choices(range(1, 9), k=rng.randint(1, 4)), end]
             ids += [assistant, *rng.choices(range(1, 9), k=rng.randint(0, 4)), end]
@@ -100,8 +94,6 @@ def marks_cases(seed):
             Only the first answer is marked. A conversation may have several answers.
         = [mark and assistant not in ids[k:] for k, mark in enumerate(it)]
             Only the last answer is marked. Every answer is learned.
-        = [not mark for mark in it]
-            True and False are swapped. True stands for a token that is learned.
         found.append(inside) => found.append(inside and i != end or i == assistant)
             The marks are one token too early. The token that begins the answer has a mark, and
             the token that ends it has none.
@@ -169,9 +161,6 @@ def f1_cases(seed):
             That is the recall, the share of the true words that were said. F1 also needs the precision.
         2 * precision * recall / (precision + recall) => (precision + recall) / 2
             That is the ordinary mean of precision and recall. F1 is 2pr / (p + r).
-        2 * precision * recall / (precision + recall) => common / (len(a) + len(b) - common)
-            You divided the common words by all words of both texts, with the common ones
-            counted once. F1 is 2pr / (p + r).
         a, b = words(said), words(truth) => a, b = set(words(said)), set(words(truth))
             You counted different words. A word that occurs three times counts as three words,
             in the precision and in the recall.
@@ -180,10 +169,6 @@ def f1_cases(seed):
         sum((Counter(a) & Counter(b)).values()) => sum(word in b for word in a)
             If a word was said three times and occurs once in the truth, it is in common once,
             not three times.
-        sum((Counter(a) & Counter(b)).values()) => sum(word in a for word in b)
-            If a word occurs three times in the truth and was said once, it is in common once,
-            not three times.
-        c for c in text.lower() if c not in marks => " " if c in marks else c for c in text.lower()
         c for c in text.lower() if c not in marks => c if c.isalnum() or c == "_" else " " for c in text.lower()
             You replaced each punctuation mark by a space. Delete the marks instead, so that a
             word such as "well-known" stays one word.
@@ -192,9 +177,6 @@ def f1_cases(seed):
             a mark that stands alone must not leave an empty word.
         kept.split() => kept.split(" ")
             `split(' ')` gives empty words where two spaces meet. `split()` gives none.
-        = float(words(said) == words(truth))
-            You only return whether the two texts agree completely. F1 also gives a score for a
-            text that is partly right.
         kept.split() => text.split()
             Punctuation and capital letters must not matter. Delete the punctuation and use `lower()` first.
         kept.split() => text.lower().split()
@@ -245,10 +227,6 @@ def keep_cases(seed):
             The indices must be in the order of the conversation, with the oldest exchange first.
         raise ValueError("the first exchange does not fit") => return []
             If the first exchange does not fit, raise a ValueError, so that the story is not lost silently.
-        = [lengths[i] for i in it]
-            These are the lengths of the kept exchanges. Return their indices.
-        = len(it)
-            That is the number of kept exchanges. Return a list of their indices.
         left = room - lengths[0] => left = room
             You did not subtract the first exchange. It takes room as well.
     """,

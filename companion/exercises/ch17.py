@@ -66,7 +66,8 @@ def folded_cases(seed):
 
 def real(answer, W, A, B, alpha):
     found = answer(W, A, B, alpha)
-    if (matrix := as_tensor(found)) is not None and matrix.is_complex():
+    matrix = as_tensor(found)
+    if matrix is not None and matrix.is_complex():
         raise Problem("It must return a matrix of real numbers; these are complex.")
     return found
 
@@ -137,7 +138,8 @@ def two_matrices(found, wanted, shapes=None):
         A, B = found
     except (TypeError, ValueError):
         raise Problem("It must return two matrices, A and B.") from None
-    A, B = as_tensor(A), as_tensor(B)
+    A = as_tensor(A)
+    B = as_tensor(B)
     if A is None or B is None or A.ndim != 2 or B.ndim != 2 or (shapes and (A.shape, B.shape) != shapes):
         raise Problem(wanted)
     if A.is_complex() or B.is_complex():
@@ -157,7 +159,8 @@ def product(answer, adapters, shares):
 
 def means(adapters, shares):
     most = max(len(A) for A, _, _ in adapters)
-    summed_A, summed_B = torch.zeros(most, adapters[0][0].shape[1]), torch.zeros(len(adapters[0][1]), most)
+    summed_A = torch.zeros(most, adapters[0][0].shape[1])
+    summed_B = torch.zeros(len(adapters[0][1]), most)
     for (A, B, scale), share in zip(adapters, shares, strict=True):
         summed_A[: len(A)] += A
         summed_B[:, : len(A)] += share * scale * B
@@ -184,14 +187,6 @@ def means(adapters, shares):
             You multiplied by scale and share twice, in A and in B. Once is enough.
         scale * B => scale / len(A) * B
             The scale is already divided by the rank.
-        scale * B => (1 / scale) * B
-            Multiply by the scale. You divided by it.
-        = blend(adapters[:1], shares[:1])
-            Only the first adapter is in it.
-        = blend(adapters[-1:], shares[-1:])
-            Only the last adapter is in it.
-        = blend(adapters, shares[::-1])
-            The shares went to the wrong adapters.
         = blend(adapters, [share / sum(map(abs, shares)) for share in shares])
         = blend(adapters, [share / sum(shares) for share in shares])
             Use the shares as they are, even if they do not sum to 1.
@@ -248,14 +243,8 @@ def change_of_rank(answer, before, after, rank):
             Those are the smallest singular values.
         after - before => after
             That approximates the new matrix. Approximate the change, which is after minus before.
-        after - before => before - after
-            That is the change in the other direction. The change is after minus before.
         * S[:rank] => * S[:rank].sqrt()
             You used the square root of the singular values, but on one side only.
-        = ((after - before)[:rank], torch.eye(len(before), rank))
-            You keep the first rows of the change, and all others are 0. Another matrix of this rank is nearer.
-        A = V[:rank] => A = 0 * V[:rank]
-            The product is 0.
     """,
     right="So you can extract an adapter from any two models with the same parts, after the training.",
 )
@@ -273,15 +262,18 @@ def diagonals(*lines):
 
 
 def ranks_cases(seed):
-    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    g = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
     for shape in ("wide", "wide", "square", "tall", "tall"):
-        few, many, n = rng.randint(3, 5), rng.randint(6, 8), rng.randint(3, 5)
+        few = rng.randint(3, 5)
+        many = rng.randint(6, 8)
+        n = rng.randint(3, 5)
         out, into = {"wide": (few, many), "square": (few, few), "tall": (many, few)}[shape]
         changes = [rng.uniform(0.3, 3) * torch.randn(out, into, generator=g) for _ in range(n)]
         yield changes, rng.randint(2, n * few - 1)
 
 
-def settled(answer, changes, total):
+def accept_equal(answer, changes, total):
     """The right ranks for any that come as near: where values are equal, or 0, several do."""
     values = [torch.linalg.svdvals(change.double()) for change in changes]
     best = share_ranks(changes, total)
@@ -324,7 +316,7 @@ def settled(answer, changes, total):
         [torch.eye(3, 2) @ change for change in diagonals([2, 1], [3, 0])], 4
     """,
     cases=ranks_cases,
-    call=settled,
+    call=accept_equal,
     mistakes="""
         = [total // len(changes) + (i < total % len(changes)) for i in range(len(changes))]
             You gave every layer the same rank, whatever its singular values are.
@@ -334,20 +326,12 @@ def settled(answer, changes, total):
             You gave the largest change every rank that it has, even if its next singular value is small.
         values[k] => values[k:].norm()
             A layer can have much left in many small singular values. Only the next value counts.
-        range(len(values)) => range(1, len(values)) ; steps[:total] => steps[: max(0, total - len(changes))] ; chosen.count(i) => min(1, total) + chosen.count(i)
-            You gave each layer at least one. A layer may also get none.
         reverse=True => reverse=False
             Those keep the smallest singular values.
         values[k] => values[k] / values[0]
             Compare the singular values as they are, not as shares of each layer's largest.
         torch.linalg.svdvals(change.double()) => change.norm(dim=1)
             The rows of a change are not its directions. Take its singular values.
-        = [total] * len(changes)
-            All ranks together must sum to `total`.
-        = sorted(it, reverse=True)
-            Return the ranks in the order of the layers.
-        = [rank + 1 for rank in it]
-            Each rank is one too large. A layer may also get none.
         = [max(1, rank) for rank in it]
             A layer may also get none.
     """,
@@ -376,7 +360,8 @@ def alike(n):
 
 
 def served_cases(seed):
-    g, rng = torch.Generator().manual_seed(seed), random.Random(seed)
+    g = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
     sizes = [(5, 2, 5, 7), (6, 3, 5, 7), (4, 3, 6, 6), (4, 4, 7, 5), (1, 3, 5, 6), (5, 1, 6, 5)]
     for N, T, out, into in sizes:
         n = rng.randint(2, 4)
@@ -405,10 +390,6 @@ def served_cases(seed):
             You gave every row every adapter.
         which == i => which % len(adapters) == i
             `-1` chose the last adapter, as in a Python list. Here it stands for no adapter.
-        = x @ W.T
-            You left out all adapters.
-        y = x @ W.T => y = 0 * (x @ W.T)
-            The product of x and W is missing.
         y = y + mine * change => y = torch.where(mine, change, y)
             Rows with an adapter lost the product of x and W. Add the change to it.
         scale * =>
@@ -419,10 +400,6 @@ def served_cases(seed):
             Number 0 is an adapter, too.
         = it[which.argsort(stable=True)]
             You returned the rows sorted by adapter. Return them in the order of x.
-        mine * change => mine.any() * change
-            You gave every row the adapters of all rows.
-        mine * change => mine[0] * change
-            You gave all rows the adapter of the first row.
         which == i => which == i + 1
             The adapters are numbered from 0, and -1 stands for no adapter.
     """,

@@ -15,7 +15,8 @@ def ranges(seed):
     """Ranges whose quotient stays away from a half, where two ways of rounding part."""
     rng = random.Random(seed)
     for bits in (2, 3, 4, 8):
-        zero, scale = rng.randint(1, 2**bits - 2), rng.uniform(0.01, 0.5)
+        zero = rng.randint(1, 2**bits - 2)
+        scale = rng.uniform(0.01, 0.5)
         low = -scale * (zero + rng.uniform(-0.3, 0.3))
         yield low, low + scale * (2**bits - 1), bits
 
@@ -129,8 +130,6 @@ def signed(half):
         , signed(byte >> 4) =>
         signed(byte & 15), =>
             Each byte has two numbers. You returned only one of them.
-        half > 7 => half > 6
-            `0111` is 7. Only halves of 8 or more are negative.
         half - 16 => -half
             `1111` is −1: a half of 8 or more stands for the number that is 16 smaller.
         half - 16 => (half - 16) % 256
@@ -141,16 +140,6 @@ def signed(half):
             The low half can stand for a negative number, too.
         = it[0::2] + it[1::2]
             The two numbers of a byte stand next to each other. You returned all low halves first.
-        = it[::-1]
-            You returned the list in reverse order.
-        = numbers(packed[:1])
-            Read all bytes, not only the first.
-        = [tuple(numbers([byte])) for byte in packed]
-            Return one flat list, not a pair for each byte.
-        signed(byte >> 4) => signed((byte - signed(byte & 15)) // 16)
-            A negative low half does not change the high half, which is simply `byte >> 4`.
-        [signed(byte & 15), signed(byte >> 4)] => [byte >> 4, byte & 15]
-            The low half comes first, and halves of 8 or more are negative.
     """,
     right="Each of the 256 bytes stands for a pair, so no byte is wasted.",
 )
@@ -202,14 +191,6 @@ def error(row, scale, most):
             You returned the largest scale. It cuts little off, but it is coarse.
         lambda scale: error(row, scale, most) => lambda scale: abs(scale - row.abs().max().item() / most)
             That is the scale of equation (1), or the nearest to it. Compare the errors of the scales.
-        = min(scales)
-            You returned the smallest scale. It is fine, but it cuts too much off.
-        return min( => return max(
-            You took the scale with the largest error.
-        = scales.index(it)
-            Return the scale, not its place in the list.
-        = error(row, it, 2 ** (bits - 1) - 1)
-            That is the smallest error. Return the scale that has it.
         2 ** (bits - 1) - 1 => 2**bits - 1
             The largest integer is 2^(bits−1) − 1, because half of the grid is negative.
         .round() =>
@@ -222,18 +203,10 @@ def error(row, scale, most):
             The grid is symmetric about 0: it ends at −n, not at −n − 1.
         clamp(-most, most) => clamp(max=most)
             Cut negative integers as well, to −n.
-        - integers = (row / scale).round().clamp(-most, most)
-        + integers = (row / scale).round()
-        + integers[integers.abs() > most] = 0
-            An integer beyond the grid becomes the end of the grid, not 0.
         integers * scale - row => integers - row / scale
             You measured the error in steps, and steps of different scales differ. Multiply by the scale first.
         .square() => .abs()
             You compared sums of absolute errors. Compare sums of squared errors.
-        .square().sum() => .abs().max()
-            You compared the largest errors. Compare sums of squared errors.
-        .square().sum() => .sum().abs()
-            Positive and negative errors cancel in your sum. Square them first.
         - return min(scales, key=lambda scale: error(row, scale, most))
         + best = scales[0]
         + for scale in scales[1:]:
@@ -242,10 +215,6 @@ def error(row, scale, most):
         +     best = scale
         + return best
             The error may rise and fall again, and the scales may come in any order. Try all of them.
-        = scales[0]
-            You returned the first scale.
-        = scales[-1]
-            You returned the last scale.
     """,
     right="It pays to cut a few large weights if many small ones gain, and the more so the fewer bits there are.",
 )
@@ -285,16 +254,10 @@ def shapes_of_a_model(seed):
             You counted one scale for each row. Each group has one.
         2 * scales => 4 * scales
             A scale takes two bytes, not four.
-        2 * scales => scales
-            A scale takes two bytes, not one.
-        math.ceil(weights * bits / 8) => weights * bits ; 2 * scales => 16 * scales
-            That is the number of bits. A byte has eight.
         weights // group => into // group
             You counted the groups of one row. Every row has its own groups.
         math.ceil(weights * bits / 8) => weights * bits
             You counted the integers in bits. Return bytes.
-        math.ceil(weights * bits / 8) => weights // 2
-            That is right only for 4 bits.
         math.ceil(weights * bits / 8) => weights * (bits // 8)
             `bits // 8` is 0 for fewer than eight bits. Multiply by the number of weights before you divide.
         math.ceil(weights * bits / 8) => weights * math.ceil(bits / 8)
@@ -307,12 +270,8 @@ def shapes_of_a_model(seed):
             A group need not end with a byte. Without gaps, the next group goes on in the same byte.
         = file_bytes(set(shapes), bits, group)
             Two matrices may have the same shape, and each needs its own bytes.
-        = file_bytes(shapes[:1], bits, group)
-            Count all matrices, not only the first.
         2 * scales => 2 * out * group
             You used `group` as the number of groups in a row. It is the number of weights in a group.
-        packed + 2 * scales => 4 * weights
-            That is the size in float32.
     """,
     right="The scales of groups of 32 cost half a bit for each weight, so four bits become four and a half.",
 )
@@ -369,12 +328,6 @@ def loud_columns(seed):
             Find the scale after you have multiplied the columns, so that it reaches the largest product.
         2 ** (bits - 1) - 1 => 2**bits - 1
             The largest integer n is 2^(bits−1) − 1, as in equation (1).
-        return integers * scale / factor => return integers
-            You returned the integers. Multiply by the scale, and divide the columns by the factors.
-        = it.half()
-            Return float32, not float16.
-        = W.clone()
-            You did not round.
     """,
     right="A loud column gets a finer grid, and apart from rounding the product stays the same, because the "
     "factors cancel.",

@@ -37,24 +37,8 @@ chapter.number(
             That is the number of bytes. Divide by a billion to get gigabytes.
         7e9 / 32 * 18 / 2**30
             That counts 2 to the power of 30 bytes as one gigabyte. Here it is a billion.
-        4.5
-            That is the number of bits for one number. How many bytes have all 7 billion numbers?
-        18
-            That is the number of bytes in one block. How many blocks are there?
-        36
-            That is the number of bytes in two blocks. How many blocks are there?
-        7 / 32 * 36
-            The 36 bytes are two blocks with 64 numbers. A block of 32 numbers has 18 bytes.
         7 / 64 * 18
             A block of 18 bytes holds 32 numbers, not 64.
-        7 * 18
-            You counted 18 bytes for each number. They belong to a block of 32 numbers.
-        7 * 36
-            You counted 36 bytes for each number. They belong to 64 numbers.
-        18 / 32
-            That is the number of bytes for one number. The model has 7 billion.
-        7e3 / 32 * 18
-            That is the size in megabytes. A gigabyte is a billion bytes.
         3.9
             Nearly right, but it is rounded too much. Give two digits behind the decimal point.
         4
@@ -122,40 +106,20 @@ def continuous(lengths, slots):
         = it[0], continuous(lengths[::-1], slots)
             You served the last request first. `pop()` takes from the end of a list, and
             `pop(0)` from its beginning.
-        = it[0], max(-(-sum(lengths) // slots), 0, *lengths)
-            That is a lower bound. More steps may be needed, for example if a long request comes
-            late and runs on alone.
         start = free[slot] => start = free[slot] + (free[slot] > 0)
             You counted an extra step for joining. A row joins between two steps, which takes no step.
         start = free[slot] => start = free[slot] - (free[slot] > 0)
             In the step of its last token a row still has its slot. The next request begins one step later.
-        free = [0] * slots => free, start = [0] * slots, -1 ; = free[slot] => = max(free[slot], start + 1)
-        - free = [0] * slots  # the step at which each slot is free
-        + free, start = [0] * slots, 0
-        - start = free[slot]
-        + start = max(free[slot], start + 1) if free[slot] else 0
-            You let only one request join between two steps. As many may join as slots are free.
-        free.index(min(free)) => free.index(max(free) if all(free) else 0)
-            The next request takes the slot that becomes free first, not the one that becomes free last.
-        = max(lengths[:slots], default=0), it[1] || max(lengths, default=0), it[1]
-            You counted only one static batch. There may be more requests than slots.
         range(0, len(lengths), slots) => range(0, len(lengths) - slots + 1, slots)
             The last static batch is missing. It runs even if it is not full.
         = sum(max(lengths[i::slots], default=0) for i in range(slots)), it[1]
             A static batch takes the requests in order: the first `slots` of them, then the next `slots`.
-        = it[1], it[0]
-            The two numbers are swapped. Return the steps of static batching first.
         = it[0], it[0]
             Both numbers are those of static batching. In continuous batching a slot does not
             wait for the others.
         = -(-sum(lengths) // slots), it[1]
             Your first number divides all tokens by the slots. A static batch takes as many
             steps as its longest row.
-        = sum(lengths), it[1]
-            That answers one request after the other. A batch has several slots.
-        = max(lengths, default=0) * -(-len(lengths) // slots), it[1]
-            You gave every static batch the length of the longest request of all. Each batch is
-            as long as its own longest request.
     """,
     right="Continuous batching never needs more steps than static batching. But at the end its last rows run "
     "alone, while other slots are empty.",
@@ -183,39 +147,17 @@ def q4_0_cases(seed):
         for q in low + high => for pair in zip(low, high) for q in pair
             The two halves of a byte do not follow each other. The lower halves of all 16 bytes
             come first, then the upper halves.
-        for q in low + high => for pair in zip(high, low) for q in pair
-            The lower halves of all 16 bytes come first, then the upper halves of all 16.
         low + high => high + low
             You took the upper halves first. The lower halves come first; `b & 15` is the lower
             half of a byte.
-        scale * (q - 8) => scale * q
-            You did not subtract 8 from the whole number.
-        q - 8 => q - 16 if q > 7 else q
-            You read 8 to 15 as negative numbers. In this format 8 is subtracted from every whole number.
-        q - 8 => q - 7
-            You subtracted 7. Subtract 8.
-        scale * (q - 8) => q - 8
-            You did not multiply by the scale of the block.
         scale * (q - 8) => scale * q - 8
             Subtract 8 first, and multiply by the scale afterwards.
         "<e" => ">e"
             You read the scale with its higher byte first. In a GGUF file the lower byte comes first.
-        "<e", data, at => "<e", data, at + 16 ; data[at + 2 : at + 18] => data[at : at + 16]
-            You read the scale behind the 16 bytes. It stands before them.
-        = it[:32]
-            You read only the first block. There may be more.
-        = it[:-32]
-            The last block is missing.
         = [x for i, x in enumerate(it) if i % 32 < 16] + [x for i, x in enumerate(it) if i % 32 >= 16]
             Read one block after the other: its lower halves, its upper halves, and then the next block.
         "<e", data, at => "<e", data, 0
             You used the first scale for all blocks. Each block has its own scale, before its 16 bytes.
-        = [it[i : i + 32] for i in range(0, len(it), 32)]
-            Return one list with all numbers, not one list for each block.
-        "<e" => "<h"
-            You read the scale as a whole number. Its two bytes are a float16, with the form "<e".
-        unpack_from("<e", data, at) => unpack("<f", bytes(2) + data[at : at + 2])
-            The scale is a float16; you read it as a bfloat16.
         (q - 8) => ((q - 8) % 256)
             You subtracted in unsigned bytes, where 7 − 8 is 255. Convert them to another type
             of integer before you subtract.
@@ -224,8 +166,6 @@ def q4_0_cases(seed):
             Read them as unsigned numbers.
         byte // 16 => byte - byte % 16
             You did not shift the upper half. Use `b >> 4`, which moves it down by four bits.
-        q - 8 => q - 7.5
-            You subtracted 7.5. Subtract 8, although the numbers then do not lie evenly around 0.
         scale * (q - 8) => struct.unpack("<e", struct.pack("<e", scale * (q - 8)))[0]
             You multiplied in float16, which rounds the products. Convert the scale to float32
             or to a Python float first.
@@ -286,9 +226,6 @@ def said_cases(seed):
     """,
     cases=said_cases,
     mistakes=r"""
-        in event["choices"] => in [event["choices"][0]] ; .get("content") or "" => ["content"]
-            Not every event has a choice, and not every delta has a content. One event says why
-            the answer ended, and one may only count tokens.
         .get("content") or "" => ["content"] or ""
             The last delta is empty, so it has no `content` at all. Use `get`.
         in event["choices"] => in [event["choices"][0]]
@@ -306,50 +243,22 @@ def said_cases(seed):
             You read on after `[DONE]`. What follows it does not belong to the answer.
         return "".join(pieces) => return " ".join(pieces)
             You put spaces between the pieces. The pieces contain the spaces already.
-        return "".join(pieces) => return "\n".join(pieces)
-            You put line ends between the pieces. Join the pieces with nothing between them.
         line == "data: [DONE]" => "[DONE]" in line
             The text of a piece may contain `[DONE]`. Only the line `data: [DONE]` ends the stream.
         line[6:] => line.replace("data: ", "")
             `replace` also removes `data: ` from the text of the answer. Remove only the first
             six characters of the line.
-        line[6:] => line.split("data: ")[1]
-            The text of a piece may contain `data: `, and then `split` cuts it. Remove only the
-            first six characters of the line.
         line.startswith("data: ") => "data: " in line ; line[6:] => line.split("data: ", 1)[1]
             A comment may contain `data: `. An event is a line that begins with it.
         pieces.append(piece) => pieces.append(piece.strip())
             You removed spaces at the ends of a piece. They belong to the answer.
-        pieces.append(piece) => pieces.append(piece if piece.strip() else "")
-            A piece may consist of a space or a line end alone. That is text as well.
         line == "data: [DONE]" => line == "data: [DONE]" or not line
             You stopped at an empty line. It ends an event, not the stream.
-        line == "data: [DONE]" => line == "data: [DONE]" or line.startswith(":")
-            You stopped at a comment. More events may follow.
-        line == "data: [DONE]" => line == "data: [DONE]" or not line.startswith("data: ")
-            You stopped at a line that is not an event. More events may follow.
-        - pieces.append(piece)
-        + if not event["choices"]: break
-        + pieces.append(piece)
-            You stopped at an empty list of choices. Only `data: [DONE]` ends the stream.
-        - pieces.append(piece)
-        + if not piece: break
-        + pieces.append(piece)
-            You stopped at a piece without text. Only `data: [DONE]` ends the stream.
-        - pieces.append(piece)
-        + if any(choice["delta"].get("content") is None for choice in event["choices"]): break
-        + pieces.append(piece)
-            You stopped at a delta without content. Only `data: [DONE]` ends the stream.
         = said(lines[: lines.index("data: [DONE]")])
             The line `data: [DONE]` may be missing, if the connection breaks. Return the text so far.
-        = said(lines[:-1])
-            You left out the last line. If the connection breaks, there is no `[DONE]`, and the
-            last line may hold text.
         pieces.append(piece) => pieces += re.findall(r'"content": *"(.*?)"', line)
             JSON writes quotation marks, line ends and many letters with a backslash. Use
             `json.loads`, which reads them.
-        = it.strip()
-            You removed spaces or line ends at the beginning or end of the answer. They belong to it.
     """,
     right="That is a client. A program needs only this and a connection that gives it the lines.",
 )
@@ -376,17 +285,20 @@ def spoken_cases(seed):
 
 def by_letters(pieces, stops, again):
     """Return everything that was held if a letter does not fit. again: The letter may begin a stop itself."""
-    said, held = [], ""
+    said = []
+    held = ""
     for piece in pieces:
         text = ""
         for letter in piece:
             if again and held and not begins(held + letter, stops):
-                text, held = text + held, ""
+                text = text + held
+                held = ""
             held += letter
             if held in stops:
                 return [*said, text]
             if not begins(held, stops):
-                text, held = text + held, ""
+                text = text + held
+                held = ""
         said.append(text)
     return [*said, held]
 
@@ -429,46 +341,21 @@ def begins(text, stops):
             You returned the stop itself. The answer ends before it.
         = [text for text in it if text] || spoken([piece for piece in pieces if piece], stops)
             Return a text for each piece, even if it is empty.
-        = spoken(list("".join(pieces)), stops)
-            Return a text for each piece, not for each letter.
-        range(1, len(stop)) => range(1, len(stop) - 1)
-            You did not hold back a stop of which only the last letter is missing.
-        for stop in stops for k => for stop in stops[:1] for k
-            You looked only at whether the first stop has begun. Any of them may have begun.
-        text.find(stop) => text.rfind(stop) ; min(places) => max(places)
-            The text ends at the first stop in it, not at the last one.
         if stop in text => ; if places => if min(places, default=-1) >= 0
             `find` returns −1 for a stop that is not there. That is not a place in the text.
         if stop in text => if text.find(stop) > 0
             A stop may stand at the very beginning. Then `find` returns 0, which is a place.
-        - places = [text.find(stop) for stop in stops if stop in text]
-        + places = [found.start() for found in re.finditer("|".join(stops), text) if stops]
-            In a regular expression a dot stands for any character. A stop is plain text, so use
-            `re.escape` or `find`.
         min(places) => min(places + [len(text) - k for k in begun])
             Look for whole stops first. If there is one, a stop that has only begun does not matter.
-        - places = [text.find(stop) for stop in stops if stop in text]
-        + places = [text.lower().find(stop.lower()) for stop in stops if stop.lower() in text.lower()]
-            Capital letters are different letters, so NOW is not the stop now.
         text = held + piece => text = piece ; return [*said, held] => return [*said, ""]
             Put what was held back in front of the next piece.
-        said.append(text[:cut]) => said.append(text[len(held) : cut])
-            Some held-back text is lost. If it turns out not to begin a stop, return it with a later piece.
         = by_letters(pieces, stops, again=False) || by_letters(pieces, stops, again=True)
             If a letter does not fit, a stop may still have begun later in the held-back text.
             In "aaa", a stop "aab" may have begun one letter later.
-        = ["".join(it[: i + 1]) for i in range(len(it))]
-            Each text of the list must hold only what is new.
-        text[: min(places)] => "".join(said) + text[: min(places)]
-            The last text must also hold only what is new.
-        return [*said, held] => return said
-            If no stop comes, add one more text at the end.
         return [*said, held] => return [*said, held] if held else said
             If no stop comes, add one more text at the end, even if it is empty.
         text[: min(places)] => text[: min(places)], ""
             After a stop, add nothing more to the list.
-        = it + [""] * (len(pieces) - len(it))
-            After a stop no more pieces are read, so the list ends there.
     """,
     right="So a reader never sees a part of a stop, and every other letter comes as early as possible.",
 )
@@ -490,7 +377,8 @@ def spoken(pieces, stops):
 def allowed_cases(seed):
     rng = random.Random(seed)
     for _ in range(6):
-        now, times = 0.0, []
+        now = 0.0
+        times = []
         for _ in range(rng.randint(6, 14)):
             now += rng.choice([0, 0, 0.25, 0.5, 1, 4])
             times.append(now)
@@ -519,8 +407,6 @@ def allowed_cases(seed):
             One drop is enough. You turned away a request when the bucket held exactly one.
         level + fallen => level
             Your bucket is never refilled. Drops fall into it as time passes.
-        level = burst => level = 1
-            At first the bucket holds `burst` drops, not one.
         = [sum(int(t) == int(now) for t in times[: i + 1]) <= burst for i, now in enumerate(times)]
             You start a new count in each second. Then twice as many requests get through around
             the change from one second to the next.
@@ -533,25 +419,10 @@ def allowed_cases(seed):
             of the last request, whether it was served or not.
         now - last => now - times[0]
             You count the same drops again and again. Count from the last request, not from the first.
-        if may else level => if may else 0 || if may else max(0, level - 1)
-            A request that is turned away takes nothing, not even a part of a drop.
-        level = burst => level = burst - 1
-            At first the bucket holds `burst` drops, not one less.
         (now - last) * rate => now - last
             You let one drop fall per second. It is `rate` drops per second.
-        (now - last) * rate => (now - last) / rate
-            You divided by `rate`. It is the number of drops per second, so multiply by it.
         (now - last) * rate => int(now - last) * rate
-        = allowed([int(t) for t in times], rate, burst)
             You ignored parts of a second. They count as well.
-        level + fallen => level + round(fallen) || level - (-fallen // 1)
-            You rounded the drops. Keep parts of a drop.
-        (now - last) * rate => rate if now > last else 0
-            You let the same number of drops fall whatever the time. The more time has passed,
-            the more drops fall.
-        min(burst, level + fallen) => min(burst + 1, level + fallen)
-            Your bucket can hold one drop more than `burst`. Limit it to `burst` after the drops
-            have fallen and before one is taken.
         - level = min(burst, level + fallen)
         - may = level >= 1
         - level = level - 1 if may else level
@@ -562,12 +433,6 @@ def allowed_cases(seed):
         level >= 1 => sum(served and now - t < 1 for t, served in zip(times, found)) < burst
             You count the requests of the last second. A bucket is refilled instead, by `rate`
             drops per second.
-        level >= 1 => level >= 0
-            You served a request with less than one drop in the bucket.
-        = [True] * len(times)
-            You served every request. Some must be turned away.
-        = [not may for may in it]
-            True and False are swapped. True means that the request is served.
     """,
     right="In any t seconds a client is served at most burst + rate · t times. This does not limit how many "
     "slots a client holds at once, because answers may be long. So a server must count those as well.",

@@ -54,15 +54,9 @@ def shape_cases(seed):
             A size of 2 is not repeated to fit 4. Only a size of 1 is stretched.
         m != n and m != 1 and n != 1 => m != n and m > 1 and n > 1
             Only a size of 1 is stretched. A size of 0 fits 0 and 1, and nothing else.
-        n if m == 1 else m => min(m, n)
-            You take the smaller size. Where one size is 1, the result has the other size.
         and n != 1 =>
             Both shapes may be stretched, `b` as well: (3, 1) and (4,) give (3, 4).
         and m != 1 =>
-        - return tuple(reversed(shape))
-        + if tuple(reversed(shape)) != a:
-        +     raise ValueError("a would stretch")
-        + return a
             Both shapes may be stretched, `a` as well: (3, 1) and (4,) give (3, 4).
         raise ValueError("a and b do not fit") => return None
             If the shapes do not fit, raise a `ValueError` instead of returning something.
@@ -102,15 +96,8 @@ chapter.number(
             You counted 8 bytes for each number, as in float64. A float32 has 32 bits.
         3.2e11
             That is the number of bits. A byte has eight bits.
-        2e10
-            You counted 2 bytes for each number, as in float16. A float32 has 32 bits.
         4e10 / 2**30
             That is right in GiB. Give the number in bytes.
-        4e4
-            That is right in MB. Give the number in bytes.
-        40 * 2**30
-            A thousand million bytes are a GB and not a GiB. Multiply 100,000 by 100,000 by the bytes of one
-            number.
         40
             That is right in GB. Give the number in bytes.
     """,
@@ -122,7 +109,8 @@ chapter.number(
 def mean_cases(seed):
     generator = torch.Generator().manual_seed(seed)
     for b, t, c in [(2, 5, 3), (4, 3, 2), (3, 7, 4)]:
-        x, mask = torch.randn(b, t, c, generator=generator), torch.rand(b, t, generator=generator) < 0.6
+        x = torch.randn(b, t, c, generator=generator)
+        mask = torch.rand(b, t, generator=generator) < 0.6
         mask[0, 0] = True
         mask[-1] = False
         x[~mask] = math.nan if t == 7 else 9.0
@@ -153,9 +141,6 @@ def mean_cases(seed):
             You divide by the number of tokens in all rows together. Your `sum()` needs a `dim`.
         .clamp(min=1) =>
             A row without tokens becomes 0 / 0 here, which is `nan`. It should be zeros.
-        x.masked_fill(~mask[..., None], 0) => x * mask[..., None] ; .clamp(min=1) =>
-            Two things are wrong. A row without tokens becomes 0 / 0, which is `nan`, and 0 times `inf` is
-            `nan`, too.
         counts.clamp(min=1) => (counts + 1)
             You divide by one more than the number of tokens. `clamp(min=1)` changes only a count of 0.
         - kept = x.masked_fill(~mask[..., None], 0)
@@ -163,16 +148,10 @@ def mean_cases(seed):
         + kept = x.masked_fill(behind[..., None], 0)
             The tokens need not come first in their row. The mask says where they are, not only how many there
             are.
-        = it[mask.any(dim=1)]
-            You leave out a row without tokens. It should be in the result, as zeros.
-        = it[:, None]
-            Your result has the shape (B, 1, C). The sum should remove the middle dimension.
         mask.sum(dim=1, keepdim=True) => (kept != 0).sum(dim=1)
             The numbers of a token may be 0. Count where the mask is True, not where x differs from 0.
         / counts.clamp(min=1) =>
             That is the sum. Divide each row by its number of tokens.
-        = masked_mean(x, ~mask)
-            That is the mean of the padding. The mask is True where there is a token.
         ~mask[..., None] => mask[..., None]
             You fill the places where the mask is True, so you keep the padding. Use `~mask`, which exchanges
             True and False.
@@ -233,9 +212,6 @@ def shares(powers):
         logits.softmax(dim=1) => shares(logits.exp())
             That is right for small logits. But the exponential of 1,000 is `inf`, and `inf / inf` is `nan`.
             Subtract the largest logit of each row first, as `softmax` does.
-        logits.softmax(dim=1) => shares(logits.exp()).nan_to_num(0)
-            The exponential of 1,000 is `inf`, and `nan_to_num` only hides this, so the probabilities are
-            wrong. Subtract the largest logit of each row first, as `softmax` does.
         logits.softmax(dim=1) => shares((logits - logits.max()).exp())
             You subtracted the largest logit of the whole batch. In a row far below it, every exponential is
             0, and 0 / 0 is `nan`. Subtract each row's own largest logit.
@@ -243,8 +219,6 @@ def shares(powers):
             You subtracted the first logit of each row. Another one may be far above it, so subtract the
             largest.
         logits.softmax(dim=1) => logits.clamp(-20, 20).softmax(dim=1) || logits.clamp(-50, 50).softmax(dim=1)
-        logits.softmax(dim=1) => logits.clamp(-80, 80).softmax(dim=1) || logits.clamp(-88, 88).softmax(dim=1)
-        logits.softmax(dim=1) => logits.clamp(-100, 100).softmax(dim=1)
             You limited large logits, which makes different ones equal. Subtract the largest logit instead.
         logits.softmax(dim=1) => logits.sigmoid()
             A sigmoid depends on a single logit. The probabilities of a row must sum to 1, so use `softmax`.
@@ -254,12 +228,6 @@ def shares(powers):
             You divide by the number of classes. The mean is over the N rows.
         (probs - right) / len(logits) => probs - right / len(logits)
             The mean divides both parts by N, so divide the probabilities, too.
-        / len(logits) => / logits.numel()
-            You divide by the number of all logits. The mean is over the N rows.
-        logits.softmax(dim=1) => logits.log_softmax(dim=1)
-            You used the logarithm of the probabilities. What is the derivative of the logarithm of a sum?
-        logits.softmax(dim=1) => logits
-            You used the logits themselves. What is the derivative of the logarithm of a sum?
         (probs - right) => right * (probs - right)
             The other classes have gradients, too, because their logits are in the sum.
         F.one_hot(targets, logits.shape[1]) => F.one_hot(targets, logits.shape[1]).amax(dim=0)

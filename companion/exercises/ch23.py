@@ -34,23 +34,12 @@ chapter.number(
             You counted only half of the norm. A norm has a weight and a bias, together 2 C numbers.
         {3 * (C * C + C) + NORM}
             You counted three projections, for q, k and v. A fourth one, `o_proj`, mixes the heads.
-        {MATRICES + BIASES + 2 * NORM}
-            You counted two more norms. There is only one more, before the cross-attention.
         {12 * (MATRICES + BIASES + NORM)}
             That is for twelve blocks. The question is about a single `DecoderBlock`.
         {2 * (MATRICES + BIASES) + NORM} || {2 * (MATRICES + BIASES + NORM)}
             You counted two attention layers. A `Block` already has one, so only one is added, with its norm.
-        {3 * (C * C + C)}
-            You counted three projections, for q, k and v. A fourth one, `o_proj`, mixes the heads, and there
-            is
-            also a norm.
-        {12 * (MATRICES + BIASES) + NORM}
-            You multiplied by the twelve heads. The heads share the four matrices: each head uses some of the
-            columns.
         {2 * (MATRICES + BIASES) + 3 * NORM + MLP}
             That is a whole `DecoderBlock`. How many more parameters does it have than a `Block`?
-        {MATRICES + BIASES + 2 * NORM + MLP}
-            That is a whole `Block`. How many more parameters does a `DecoderBlock` have?
     """,
     right="A `Block` has 7.1 million parameters. To read a second text costs a third more.",
 )
@@ -83,14 +72,8 @@ def random_lengths(seed):
             answer.
         place < lengths => place + 1 < lengths
             Your question is one token too short. Its last token stands at position `lengths[b]` − 1.
-        = it.mT
-            You swapped queries and keys. The query is the third dimension, the key is the fourth.
-        = ~it
-            True and False are swapped. True is where a query may look.
         before | question => (before & ~question) | (question & question.mT)
             In your mask the answer does not see the question. It must, or else it cannot answer it.
-        = torch.ones_like(it)
-            Here a query sees later tokens of the answer. Of the later tokens, it may see only the question's.
         = it[:, 0]
             Your mask is (B, T, T). The second dimension must have size 1, for the heads.
         = it.float()
@@ -100,20 +83,11 @@ def random_lengths(seed):
         before | question => before | question.mT
             The tokens of your question see the answer, too. The second condition is about the key, not the
             query.
-        before | question => question & question.mT
-            The rows of your answer are empty. Its tokens must see the question, themselves and the answer
-            before them.
         = prefix_mask(lengths.max().expand_as(lengths), T)
             You used the longest question for all rows. Each row of the batch has a question of its own
             length.
-        = prefix_mask(lengths[:1].expand_as(lengths), T)
-            You used the first length for all rows. Each row of the batch has a question of its own length.
-        place < lengths[:, None] => place >= T - lengths[:, None]
-            You put the question at the end. It is at the beginning, at the positions 0 to `lengths[b]` − 1.
         = torch.zeros(it.shape).masked_fill(~it, -torch.inf)
             This is a mask to add to the scores. Return a bool tensor that is True where a query may look.
-        = it.squeeze()
-            `squeeze` also removes the dimension of the batch if its size is 1.
     """,
     right="The mask alone decides whether the same weights act as an encoder, a decoder, or both.",
 )
@@ -164,18 +138,10 @@ def source_and_target(answer, tokens, spans, first):
         [*tokens[done:start], sentinel] => tokens[done:start] + [sentinel] * (end - start)
             A span becomes a single sentinel, however long it is. Otherwise the source would show how much is
             missing.
-        first + number => first + start
-            You numbered the sentinels by position. The second span has `first + 1`, wherever it begins.
-        = hide_spans(tokens, spans, first + 1)
-            Your sentinels are too high by 1. The first sentinel is `first`.
-        first + number => first - number ; first + len(spans) => first - len(spans)
-            Your sentinels count down. They must count up: `first`, `first + 1`.
         first + len(spans) => first || first + len(spans) - 1 || first + len(spans) + 1
             The last sentinel of the target is wrong. It is `first` plus the number of spans.
         [first + len(spans)] => [first + len(spans)] if spans else []
             If there is no span, the target still has one sentinel, which is then `first`.
-        done = 0 => done = spans[0][0] if spans else 0
-            The tokens before the first span are missing in the source.
         done = end => done = start + end ; tokens[start:end] => tokens[start : start + end]
             You treated a span as (start, length). It is (start, end).
         - source, target = [], []
@@ -186,25 +152,10 @@ def source_and_target(answer, tokens, spans, first):
             When you replace a span, the tokens after it move, so the next span is no longer at its position.
         source += tokens[done:] => source += [*tokens[done:], first + len(spans)]
             The last sentinel belongs only in the target, because it hides nothing.
-        [*tokens[done:start], sentinel] => tokens[done:start]
-            The sentinels are missing in the source. They show where something is hidden.
         [sentinel, *tokens[start:end]] => [*tokens[start:end], sentinel]
             In the target, a sentinel must stand before the tokens that it hides.
         = hide_spans(tokens, [(start, end + 1) for start, end in spans], first)
             You hid one token too many. The end is not included: (1, 3) hides tokens 1 and 2.
-        = hide_spans(tokens, [(start, end - 1) for start, end in spans], first)
-            You hid one token too few. The end is already excluded: (1, 3) hides tokens 1 and 2.
-        source += tokens[done:] =>
-            The tokens after the last span are missing in the source.
-        return source, target => return source, tokens
-            Your target is the whole text. It must contain only the hidden tokens, each span after its
-            sentinel.
-        return source, target => return target, source
-            You swapped source and target.
-        [sentinel, *tokens[start:end]] => [*tokens[start:end], sentinel] ; target += [first + len(spans)] =>
-            In the target, a sentinel must stand before the tokens that it hides, and one more at the end.
-        [sentinel, *tokens[start:end]] => tokens[start:end] ; target += [first + len(spans)] =>
-            The sentinels are missing in the target. They show which gap the tokens fill.
     """,
     right="A gap may now have any length, and the decoder writes only what is missing.",
 )
@@ -226,7 +177,8 @@ class Table:
     """Log-probabilities of each token after a text: those given, or drawn from the text and a seed."""
 
     def __init__(self, given):
-        self.size, self.seed = given.get("tokens", 3), given.get("seed", 0)
+        self.size = given.get("tokens", 3)
+        self.seed = given.get("seed", 0)
         self.given = given
 
     def __call__(self, tokens):
@@ -279,42 +231,12 @@ def with_table(answer, given, end, width, longest):
             You continue a text that has ended. A text whose last token is `end` stays as it is.
         closed + grown => grown
             You lose the texts that have ended. They stay in the list and compete with the others.
-        if not open_ => if closed ; kept[0] => (closed or kept)[0]
-            You stop as soon as one text has ended. Another one may still get a higher sum.
         if not open_ => if closed
             You stop as soon as one text has ended. Stop when all the texts that you keep have ended.
         kept[0] => (closed or kept)[0]
             At the end you prefer a text that has ended. Return the one with the highest sum, whether it has
             ended or not.
         closed + grown => grown ; closed = [beam => closed += [beam ; kept[0] => max(closed + kept)
-        closed + grown => grown ; [:width] => [: width - len(closed)] ; closed = [beam => closed += [beam ; kept[0] => max(closed + kept)
-        - candidates = closed + grown
-        + candidates = grown
-        - kept = ranked[:width]
-        - closed = [beam for beam in kept if beam[1][-1] == end]
-        + kept = [beam for beam in ranked if beam[1][-1] != end][:width]
-        + closed += [beam for beam in ranked[:width] if beam[1][-1] == end]
-        - total, text = kept[0]
-        + total, text = max(closed + kept)
-        or
-        - if not open_:
-        + if not open_ or len(closed) >= width:
-        - candidates = closed + grown
-        + candidates = grown
-        - kept = ranked[:width]
-        - closed = [beam for beam in kept if beam[1][-1] == end]
-        + kept = [beam for beam in ranked if beam[1][-1] != end][:width]
-        + closed += [beam for beam in ranked[:width] if beam[1][-1] == end]
-        - total, text = kept[0]
-        + total, text = max(closed + kept)
-        or
-        - kept, closed = [(0.0, [])], []
-        + kept, closed, done = [(0.0, [])], [], []
-        - kept = ranked[:width]
-        + done += closed
-        + kept = ranked[:width]
-        - total, text = kept[0]
-        + total, text = max(done + kept)
             You set texts aside when they end. Here they compete with all others for the `width` places in
             each round. A text that does not get a place is forgotten, even if it has ended.
         = it[:-1] if it[-1:] == [end] else it
@@ -324,20 +246,6 @@ def with_table(answer, given, end, width, longest):
         , reverse=True =>
             You keep the least likely beginnings. Log-probabilities are negative, and the highest sum is the
             best.
-        kept[0] => kept[-1]
-            You return the worst of those that you kept. Return the one with the highest sum.
-        (0.0, []) => (1.0, []) ; total + p => total * p
-            You multiply log-probabilities. Add them, because the logarithm of a product is a sum.
-        ranked[:width] => ranked[: width + 1]
-            You keep one beginning more than `width`.
-        ranked[:width] => ranked[: max(width - 1, 1)]
-            You keep one beginning fewer than `width`.
-        ranked[:width] => ranked[: 2 * width]
-            You keep more beginnings than `width`.
-        range(longest) => range(longest + 1)
-            You do one round too many. There are at most `longest` rounds.
-        range(longest) => range(longest - 1)
-            You stop one round before `longest`.
         range(longest) => range(max(longest, 1))
             If `longest` is 0, there is no round, and the result is the empty list.
     """,
@@ -401,8 +309,6 @@ def random_heads(seed):
             extreme.
         mean.argmax(dim=-1) => mean.argmax(dim=1)
             You found a query for each key. Find a key for each query: the keys lie along the last dimension.
-        mean.argmax => weights.argmax
-            You return one position for each head. First take the mean over the heads, then the position.
         ~real => real
             You hid the real tokens. `real` is True at tokens and False at padding.
         -torch.inf => 0.0
@@ -422,19 +328,8 @@ def random_heads(seed):
         softmax(dim=-1) => softmax(dim=-2)
             You took the softmax over the queries. Take it over the keys, so that each query's weights sum to
             1.
-        weights.mean => weights.amax
-            You take the maximum over the heads. Take the mean.
-        mean.argmax(dim=-1) => weights.argmax(dim=-1).mode(dim=1).values
-            You took each head's best position and then a majority vote. First take the mean of the weights,
-            then the position.
-        mean.argmax => mean.amax
-            You return the largest weight. Return its position.
-        = it + 1
-            Your positions are too high by 1. Count from 0.
         q.shape[-1] ** 0.5 => q.shape[-1]
             You divided the scores by D. Divide them by the square root of D.
-        ~real[:, None => ~real[:1, None
-            You use the first row's `real` for all rows of the batch.
     """,
     right="In this way you can read an alignment off a translator that was never trained to align.",
 )

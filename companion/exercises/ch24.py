@@ -51,8 +51,6 @@ def random_scores(seed):
             You applied a second softmax to the chosen shares. Divide them by their sum instead.
         scores.softmax(dim=0) => scores.sigmoid()
             A sigmoid depends on a single score. Use a softmax over all scores, so that the shares sum to 1.
-        topk(k) => topk(k, largest=False)
-            You took the k smallest shares. Take the k largest.
         = (it > 0) / k
             You gave all chosen experts the same weight. The weight of each should be in proportion to its
             share.
@@ -67,9 +65,13 @@ def route(scores, k):
 
 
 # -- 24.2 -----------------------------------------------------------------
-WIDTH, LAYERS, TABLES = 6144, 56, 2 * 32768 * 6144
+WIDTH = 6144
+LAYERS = 56
+TABLES = 2 * 32768 * 6144
 ATTENTION = 2 * WIDTH * WIDTH + 2 * WIDTH * 8 * 128
-EXPERT, ROUTER, NORMS = 3 * WIDTH * 16384, 8 * WIDTH, 2 * WIDTH + 2 * 128
+EXPERT = 3 * WIDTH * 16384
+ROUTER = 8 * WIDTH
+NORMS = 2 * WIDTH + 2 * 128
 
 
 def billions(n_experts, tables=TABLES, attention=ATTENTION):
@@ -98,8 +100,6 @@ chapter.number(
             There are 8 heads of keys and values, not 48.
         {billions(2) * 1e9}
             That is the right number. Give it in billions.
-        {billions(2) * 1e3}
-            That is right in millions. Give the number in billions.
         {billions(8) / 4}
             You divided the whole model by four. But attention and the tables work on every token.
         {LAYERS * 2 * EXPERT / 1e9}
@@ -121,7 +121,8 @@ def random_shares(seed):
 
 
 def with_gradient(answer, share, chosen):
-    given, share = share, share.clone().requires_grad_()
+    given = share
+    share = share.clone().requires_grad_()
     found = answer(share, chosen)
     tensor = found if torch.is_tensor(found) else as_tensor(found)
     if tensor is None or tensor.numel() != 1 or not tensor.requires_grad:
@@ -210,16 +211,8 @@ def random_choices(seed):
             choices of a token come before those of the next token.
         = torch.cat([kept(choice, n_experts, most) for choice in chosen.split(1, dim=1)], dim=1)
             You count first and second choices separately. Both use the same places of an expert.
-        place <= most => place <= max(most, 1)
-            With `most` = 0 an expert keeps no token. Yours keeps one.
         place <= most => place <= (most or len(chosen))
             With `most` = 0 no choice is kept. It does not mean that there is no limit.
-        cumsum(dim=0) => cumsum(dim=0, dtype=torch.int8)
-            Your count has only 8 bits, so after 127 it continues at -128.
-        cumsum(dim=0) => cumsum(dim=0, dtype=torch.uint8)
-            Your count has only 8 bits, so after 255 it begins at 0 again.
-        = torch.ones_like(it)
-            You keep every choice. An expert keeps at most `most` tokens.
         = (torch.arange(len(chosen)) < most)[:, None].expand_as(it)
             You keep the first `most` tokens of the batch. Count for each expert separately.
     """,
@@ -250,7 +243,8 @@ class ExpertWork(TorchDispatchMode):
 
     def __init__(self, experts):
         super().__init__()
-        self.held, self.products = [experts], 0  # held, so that their memory is not given to others
+        self.held = [experts]  # held, so that their memory is not given to others
+        self.products = 0
 
     @classmethod
     def _should_skip_dynamo(cls):
@@ -259,7 +253,8 @@ class ExpertWork(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found, kind = func(*args, **kwargs or {}), func.overloadpacket
+        found = func(*args, **kwargs or {})
+        kind = func.overloadpacket
         factors = [arg for arg in args if torch.is_tensor(arg)][-2:]
         if kind in PRODUCTS and any(self.of_experts(factor) for factor in factors):
             last = factors[-1]
@@ -282,7 +277,8 @@ def on_own_tokens(answer, x, router, experts, n):
         found = normalize(answer(x, router, experts, n))
     if len(x) <= 2 * n * len(experts) or work.products <= 2 * n * experts.numel():
         return found
-    tensor, right = as_tensor(found), expert_choice(x, router, experts, n)
+    tensor = as_tensor(found)
+    right = expert_choice(x, router, experts, n)
     if tensor is not None and tensor.shape == right.shape and torch.allclose(tensor.to(right), right, 1e-4):
         raise Problem(
             "The numbers are right, but your experts compute on tokens that they did not take, and throw the "
@@ -318,24 +314,12 @@ def on_own_tokens(answer, x, router, experts, n):
             In your answer every expert takes every token. Each should take `n` tokens.
         return out => return out + x * (taken.sum(dim=1, keepdim=True) == 0)
             A token that no expert takes should get zeros. The block's residual stream keeps its vector.
-        = x + it
-            You add the results to x. Return the results alone, because the block adds them to x.
         x[mine] @ expert => x[mine] @ expert.T
             Expert e computes `x @ experts[e]`. You used the transposed matrix.
         out[mine] += => out[mine] =
             If two experts take the same token, you keep only the result of the last one. Add the results.
         scores.softmax(dim=1) => scores.exp() / scores.exp().sum(dim=1, keepdim=True)
             `exp(100)` is too large for 32 bits. Subtract the largest score first, or use softmax.
-        share * taken => share * taken / (share * taken).sum(dim=0)
-            You made the weights of each expert sum to 1. Here the share itself is the weight.
-        - best = share.topk(n, dim=0).indices
-        - taken = torch.zeros_like(share).scatter(0, best, 1.0)
-        + taken = torch.zeros_like(share)
-        + for e in range(len(experts)):
-        +     free = taken.sum(dim=1) == 0
-        +     best = share[:, e].where(free, -1.0).topk(min(n, int(free.sum()))).indices
-        +     taken[best, e] = 1.0
-            In your answer a token has at most one expert. Several experts may take the same token.
     """,
     right="Every expert has exactly n tokens, so balance needs neither a bias nor a second loss.",
 )

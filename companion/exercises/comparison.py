@@ -54,7 +54,8 @@ def text_of(data: Any, digits: int = DIGITS) -> str:
     if isinstance(data, tuple):
         return f"({', '.join(texts_of(data, digits))}{',' if len(data) == 1 else ''})"
     if isinstance(data, dict):
-        keys, values = texts_of(list(data), digits), texts_of(list(data.values()), digits)
+        keys = texts_of(list(data), digits)
+        values = texts_of(list(data.values()), digits)
         return "{" + ", ".join(f"{key}: {value}" for key, value in zip(keys, values, strict=True)) + "}"
     if isinstance(data, frozenset):
         return "{" + ", ".join(sorted(text_of(item, digits) for item in data)) + "}" if data else "set()"
@@ -148,7 +149,8 @@ def changes(after: Any, before: Any, right: Any = None) -> Difference | None:
         before: The earlier one.
         right: The one that a right answer leaves: it may change the same, such as a generator's state.
     """
-    now, then = dict(leaves(after)), dict(leaves(before))
+    now = dict(leaves(after))
+    then = dict(leaves(before))
     allowed = {} if right is None else dict(leaves(right))
     for place in then | now:
         if place not in then:
@@ -238,7 +240,8 @@ class Comparison:
     def sequences(self, got: list | tuple, expected: list | tuple, place: str) -> Difference | None:
         """Element by element; then the length."""
         for i, (x, y) in enumerate(zip(got, expected, strict=False)):
-            if found := self.differ(x, y, f"{place}[{i}]"):
+            found = self.differ(x, y, f"{place}[{i}]")
+            if found:
                 return found
         if len(got) == len(expected):
             return None
@@ -263,7 +266,8 @@ class Comparison:
                 return Difference(place, f"this {kind} is missing")
             if key not in expected:
                 return Difference(place, f"this {kind} is too many")
-            if found := self.differ(got[key], expected[key], place):
+            found = self.differ(got[key], expected[key], place)
+            if found:
                 return found
         return None
 
@@ -276,9 +280,11 @@ class Comparison:
             pairs = zip(sorted(found), sorted(expected), strict=True)
             if all(close(x, y, self.tolerance) if type(y) is float else x == y for x, y in pairs):
                 return None
-        if missing := sorted(text_of(item) for item in expected - found):
+        missing = sorted(text_of(item) for item in expected - found)
+        if missing:
             return Difference(place, f"{missing[0]} is missing")
-        if extra := sorted(text_of(item) for item in found - expected):
+        extra = sorted(text_of(item) for item in found - expected)
+        if extra:
             return Difference(place, f"{extra[0]} is too many")
         return None
 
@@ -318,11 +324,13 @@ class Comparison:
     def wrong_numbers(self, got: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
         """Where two tensors of one shape differ, as a mask."""
         if got.is_complex() or expected.is_complex():
-            got, expected = got.to(torch.complex128), expected.to(torch.complex128)
+            got = got.to(torch.complex128)
+            expected = expected.to(torch.complex128)
         elif not (got.is_floating_point() or expected.is_floating_point()):
             return got.to(torch.int64) != expected.to(torch.int64)
         elif expected.is_floating_point():
-            got, expected = got.double(), expected.double()
+            got = got.double()
+            expected = expected.double()
         else:
             return got.double() != expected.double()
         near = (got - expected).abs() <= self.tolerance * expected.abs().clamp(min=1)

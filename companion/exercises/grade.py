@@ -164,7 +164,8 @@ def damage(exercise: Function, case: Case, got: Trial) -> Difference | None:
 
 def grade_function(exercise: Function, answer: Any) -> Report:
     """The verdict on a function or class. Raises Unclear."""
-    if complaint := misfit(exercise, answer):
+    complaint = misfit(exercise, answer)
+    if complaint:
         return Report(UNCLEAR, complaint)
     tries = Tries(all_tries(exercise, answer))
     failed = next((one for one in tries if one.failed), None)
@@ -179,7 +180,8 @@ def grade_function(exercise: Function, answer: Any) -> Report:
 
 def misfit(exercise: Exercise, answer: Any) -> str:
     """Why an object cannot be an answer; "" where it can."""
-    number, name = exercise.number, exercise.name
+    number = exercise.number
+    name = exercise.name
     if not callable(answer):
         got = "None" if answer is None else f"{a(answer)}, {show(answer, 40)}"
         return f'{number} wants {name} itself, as in check("{number}", {name}); this is {got}.'
@@ -216,9 +218,11 @@ def outcome_rows(one: Try) -> Iterator[tuple[str, str]]:
             yield "got", outcome(one.got, digits)
         if one.got.line:
             yield "where", one.got.line
-        if text := one.differs.text:
+        text = one.differs.text
+        if text:
             yield "differs", f"first at {one.differs.place}: {text}" if one.differs.place else text
-    if printed := one.got.output.strip():
+    printed = one.got.output.strip()
+    if printed:
         yield "printed", show(printed)
 
 
@@ -247,18 +251,21 @@ def causes(exercise: Function, tries: Tries, failed: Try) -> Iterator[str]:
         yield "An endless loop? Look for a condition that never changes while the loop runs."
     elif isinstance(error, Problem):
         yield failed.got.message.removeprefix(f"{type_name(error)}: ")
-    elif message := known_mistake(exercise, tries, failed):
-        yield message
-    elif exercise.hint and (message := exercise.hint(failed.got, *failed.case.args)):
-        yield message
-    elif error is None:
-        yield from habits(tries, failed)
+    else:
+        message = known_mistake(exercise, tries, failed)
+        if not message and exercise.hint:
+            message = exercise.hint(failed.got, *failed.case.args)
+        if message:
+            yield message
+        elif error is None:
+            yield from habits(tries, failed)
 
 
 def damage_text(exercise: Function, one: Try) -> str:
     """How an answer changed its input."""
     index, _, rest = one.damaged.place[1:].partition("]")  # the place begins with the argument's: [0][2]
-    text, shown = one.damaged.text, show(one.got.after[int(index)], 60)
+    text = one.damaged.text
+    shown = show(one.got.after[int(index)], 60)
     parameters = list(inspect.signature(exercise.call).parameters)[1:]
     same_arguments = exercise.call is apply or parameters == exercise.parameters
     attribute = rest[rest.index(".") :].rstrip(":") if "." in rest else ""
@@ -312,7 +319,8 @@ def grade_number(exercise: Number, answer: Any) -> Report:
     """The verdict on a number, or on a function that returns one."""
     number = exercise.number
     if callable(answer):
-        if complaint := misfit(exercise, answer):
+        complaint = misfit(exercise, answer)
+        if complaint:
             return Report(UNCLEAR, complaint)
         trial = attempt(apply, answer, (), SECONDS)
     else:

@@ -131,9 +131,12 @@ def name_of(called: ast.expr) -> str:
 
 def difference(before: str, after: str) -> str:
     """The lines that differ between two texts, as `old => new`."""
-    old, new = before.splitlines(), after.splitlines()
+    old = before.splitlines()
+    new = after.splitlines()
     while old and new and old[0] == new[0]:
-        old, new = old[1:], new[1:]
+        old = old[1:]
+        new = new[1:]
     while old and new and old[-1] == new[-1]:
-        old, new = old[:-1], new[:-1]
+        old = old[:-1]
+        new = new[:-1]
     return " => ".join(" / ".join(line.strip() for line in lines) for lines in (old, new))

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from harness import BOOK, cells_by_exercise, exercise_cells, run_cell
+from exercise_helpers import BOOK, cells_by_exercise, exercise_cells, run_cell
 from stored import FOLDER, stored_answers
 
 import companion.exercises
@@ -16,6 +16,8 @@ from companion.exercises.checker import chapters, exercises_of
 from companion.exercises.exercise import Exercise, Number
 
 MODULES = [f"companion.{chapter.module}" for chapter in BOOK.chapters if chapter.module]
+ROOMS = "companion.serve.", "companion.models."
+"""Rooms above the chapters in which code of chapters stands too."""
 EXERCISES = [exercise for chapter in chapters() for exercise in exercises_of(chapter)]
 
 
@@ -56,7 +58,7 @@ def test_a_chapter_has_five_exercises_a_hard_one_and_a_number(chapter):
 def test_half_of_a_chapters_exercises_build_on_the_package(chapter):
     code = [cell.source for cell in exercise_cells(chapter) if cell.cell_type == "code"]
     imports = {found for source in code for found in imported(ast.parse(source))}
-    names = {name for module, name in imports if module in MODULES or module.startswith("companion.serve.")}
+    names = {name for module, name in imports if module in MODULES or module.startswith(ROOMS)}
     groups = cells_by_exercise(chapter)
     building = ["\n".join(cell.source for cell in group if cell.cell_type == "code") for group in groups]
     assert sum(any(re.search(rf"\b{name}\b", text) for name in names) for text in building) * 2 >= len(groups)

@@ -1,0 +1,266 @@
+"""Running an answer: within its time and memory, and the process stays as it was."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy
+import pytest
+import torch
+from exercise_helpers import about, total, verdict
+
+from companion.exercises import grade, runner
+from companion.exercises.runner import TimeUp, attempt, run_limited
+
+# -- time and memory ------------------------------------------------------------------
+
+
+def endless(values):
+    while True:
+        try:
+            values[7]
+        except Exception:
+            pass
+
+
+def endless_around_a_bare_except(values):
+    while True:
+        try:
+            values[7]
+        except:  # noqa: E722
+            pass
+
+
+def late(values):
+    try:
+        endless(values)
+    except BaseException:
+        return sum(values)
+
+
+@pytest.mark.parametrize("answer", [endless, endless_around_a_bare_except, late])
+def test_an_endless_loop_is_stopped_and_its_line_shown(answer, monkeypatch):
+    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    before = signal.getsignal(signal.SIGINT)
+    found = verdict(answer)
+    assert "got       nothing; it was stopped after 0.3 seconds" in found
+    assert "likely    An endless loop?" in found
+    if answer is endless:
+        assert re.search(r"where     line \d+ of test_runner.py: (while|try|values|except|pass)", found)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_real_ctrl_c_interrupts():
+    def stopped(values):
+        signal.raise_signal(signal.SIGINT)
+        endless(values)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        verdict(stopped)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_in_another_thread_an_answer_has_no_limits():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(verdict(total)))
+    thread.start()
+    thread.join()
+    assert found == ["1.1 right. It adds."]
+
+
+def test_the_time_is_for_all_inputs_together(monkeypatch):
+    monkeypatch.setattr(grade, "SECONDS", 0.5)
+    calls = []
+
+    def slow(values):
+        calls.append(values)
+        time.sleep(0.2)
+        return sum(values)
+
+    assert "stopped after 0.5 seconds" in verdict(slow)
+    assert len(calls) <= 4
+
+
+def test_a_time_that_ends_while_the_limit_begins_or_ends_leaves_nothing(monkeypatch):
+    monkeypatch.setattr(runner, "PAUSE", 1e-5)
+    before = signal.getsignal(signal.SIGINT)
+    stopped = 0
+    for i in range(300):
+        found = attempt(lambda answer, n: answer(range(n)), sum, (10_000 * (i % 30),), 1e-5 * (1 + i % 60))
+        stopped += isinstance(found.error, TimeUp)
+        assert signal.getsignal(signal.SIGINT) is before
+        assert runner.watchdog().limits == []
+    assert 0 < stopped < 300
+
+
+def busy():
+    """Python for ten seconds, which a test that fails takes."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        pass
+
+
+def test_of_a_call_within_a_call_each_has_its_own_time():
+    inner = []
+
+    def both():
+        with pytest.raises(TimeUp):
+            run_limited(busy, 0.1)
+        inner.append(run_limited(lambda: 5, 0.1))
+        busy()
+
+    with pytest.raises(TimeUp):
+        run_limited(both, 0.5)
+    assert inner == [5]
+    with pytest.raises(TimeUp):
+        run_limited(lambda: run_limited(busy, 20), 0.1)
+
+
+def test_memory_is_limited(monkeypatch):
+    pytest.importorskip("resource")
+    monkeypatch.setattr(runner, "MEMORY", 2**27)
+
+    def hoards(values):
+        held = []
+        while True:
+            held.append(f"{len(held)}" * 99)
+
+    before = runner.peak_memory()
+    text = verdict(hoards)
+    assert "it was stopped when it had taken more than" in text and "MB of memory" in text
+    assert "grows without end" in text
+    assert runner.peak_memory() - before < 2**29
+
+
+@pytest.mark.gate
+def test_what_an_answer_prints_without_end_is_cut(monkeypatch, capfd):
+    monkeypatch.setattr(grade, "SECONDS", 0.5)
+
+    def prints(values):
+        while True:
+            print("more")
+            print("errors", file=sys.stderr)
+
+    assert "printed   'more" in verdict(prints)
+    assert capfd.readouterr() == ("", "")
+
+
+# -- what stays as it was ------------------------------------------------------------------
+
+
+def process_state():
+    return {
+        "dtype": torch.get_default_dtype(),
+        "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "random": (random.getstate(), torch.get_rng_state().tolist(), repr(numpy.random.get_state())),
+        "warnings": list(warnings.filters),
+        "streams": (sys.stdout, sys.stderr),
+        "Ctrl-C": signal.getsignal(signal.SIGINT),
+    }
+
+
+def draw():
+    return random.random() + torch.rand(1).item() + numpy.random.rand()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: torch.set_default_dtype(torch.float64),
+        lambda: torch.set_grad_enabled(False),
+        lambda: torch.inference_mode().__enter__(),
+        draw,
+        lambda: setattr(sys, "stdout", None),
+        lambda: setattr(sys, "stderr", open(os.devnull, "w")),
+        lambda: warnings.simplefilter("error"),
+    ],
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_an_answer_changes_in_the_process_is_restored(change, fails):
+    before = process_state()
+
+    def changes(values):
+        change()
+        if fails:
+            raise RuntimeError("and stops")
+        return sum(values)
+
+    verdict(changes)
+    after = process_state()
+    assert [key for key in before if before[key] != after[key]] == []
+
+
+def test_a_check_is_the_same_whatever_the_state_before():
+    def draws(values):
+        return draw() + torch.is_grad_enabled()
+
+    texts = set()
+    for seed in (1, 2):
+        random.seed(seed)
+        torch.manual_seed(seed)
+        numpy.random.seed(seed)
+        with torch.set_grad_enabled(seed == 1):
+            texts.add(verdict(draws))
+    assert len(texts) == 1
+
+
+def test_the_readers_own_defaults_do_not_matter_and_stay():
+    task = about(lambda n: torch.ones(n) / 3, 2)
+    try:
+        torch.set_default_device("meta")
+        torch.set_default_dtype(torch.float64)
+        with torch.inference_mode():
+            assert "right" in repr(grade.grade(task, lambda x: torch.ones(x) / 3))
+            assert torch.is_inference_mode_enabled()
+        assert torch.empty(1).device.type == "meta" and torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+
+
+def test_an_attempt_works_on_copies():
+    values = [3, 1]
+    found = attempt(lambda f, v: f(v), list.sort, (values,), 5, watch=True)
+    assert values == [3, 1] and found.after == ([1, 3],)
+
+
+# -- in other processes ------------------------------------------------------------------
+
+
+def outside(*arguments, text=None):
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+LINES = "from companion.exercises import check\ncheck('1.2', 3.4667)\n"
+
+
+def test_in_a_script_the_verdict_is_printed_once():
+    found = outside("-c", LINES + "check.progress()\n")
+    assert found.count("1.2 right.") == 1 and "Chapter 1, 1 of" in found
+
+
+def test_at_pythons_prompt_it_is_shown_once():
+    assert outside("-i", text=LINES).count("1.2 right.") == 1
+
+
+def test_in_ipython_it_is_shown_once():
+    pytest.importorskip("IPython")
+    options = ["--simple-prompt", "--colors=NoColor", "--no-banner"]
+    assert outside("-m", "IPython", *options, text=LINES).count("1.2 right.") == 1
+
+
+@pytest.mark.gate
+def test_the_first_check_loads_no_large_library():
+    script = "import sys, torch\nfrom companion.exercises.runner import attempt\n"
+    script += "attempt(lambda f, x: f(x), len, ([],), 5)\nassert 'sympy' not in sys.modules"
+    assert outside("-c", script) == ""
