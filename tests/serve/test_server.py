@@ -185,31 +185,29 @@ def test_a_system_message_and_parts_of_text_are_read(url, teller):
 
 
 def test_models_and_health(url):
-    status, _, body = call(url, method="GET", path="/v1/models")
-    assert status == 200 and [one["id"] for one in json.loads(body)["data"]] == ["tiny"]
+    status, _, listed = call(url, method="GET", path="/v1/models/")  # a slash at the end changes nothing
+    assert status == 200 and [one["id"] for one in json.loads(listed)["data"]] == ["tiny"]
+    _, _, body = call(url, method="GET", path="/v1/models/tiny")
+    assert [json.loads(body)] == json.loads(listed)["data"]
+    for name in ("other", "tiny/more", "%2e%2e%2fetc", "%00"):
+        _, error = refused(url, 404, None, "no model", "model", path=f"/v1/models/{name}", method="GET")
+        assert error["code"] == "model_not_found"
     assert call(url, method="GET", path="/health")[::2] == (200, b'{"status":"ok"}')
     refused(url, 404, None, "or read GET /docs", path="/nowhere", method="GET")
     refused(url, 405, None, "nothing here", method="GET")
 
 
-def test_docs_are_a_page_that_asks_no_other_host(url):
-    status, headers, body = call(url, method="GET", path="/docs")
-    page = body.decode()
-    assert status == 200 and headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert not re.search(r"<script|<link|<img|src=|@import", page)
-    assert f"{url}/v1/chat/completions" in page and "&quot;model&quot;: &quot;tiny&quot;" in page
-    assert not [field for field in READ_FIELDS if f"<code>{field}</code>" not in page]
-    refused(url, 405, None, "nothing here", path="/docs", method="POST")
-
-
-def test_docs_need_the_token_and_say_how_it_is_sent(teller):
+def test_docs_are_a_page_that_asks_no_other_host_and_say_how_the_token_is_sent(teller):
     with running(teller, "<b>it's", SMALL, token="s3cret") as url:
         refused(url, 401, None, "token", method="GET", path="/docs")
-        _, _, body = call(url, method="GET", path="/docs", Authorization="Bearer s3cret")
+        _, headers, body = call(url, method="GET", path="/docs", Authorization="Bearer s3cret")
     page = body.decode()
-    assert "Authorization: Bearer TOKEN" in page and "s3cret" not in page
-    assert "<b>it" not in page and "<b>&lt;b&gt;it&#x27;s</b>" in page
+    assert headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert not re.search(r"<script|<link|<img|src=|@import", page)
+    assert not [field for field in READ_FIELDS if f"<code>{field}</code>" not in page]
+    assert f"{url}/v1/chat/completions" in page and "<b>&lt;b&gt;it&#x27;s</b>" in page
+    assert "Authorization: Bearer TOKEN" in page and "s3cret" not in page and "<b>it" not in page
 
 
 @pytest.mark.gate
@@ -224,20 +222,6 @@ def test_the_example_of_curl_gives_a_true_story_that_fits_its_order(page):
         told = said(url, **asked)["choices"][0]["message"]["content"]
     assert has_both(asked["messages"][0]["content"], told)
     assert {verdict.kind for verdict in judge(told)} == {"ok"}
-
-
-def test_one_model_is_described_by_its_name(url):
-    _, _, listed = call(url, method="GET", path="/v1/models")
-    status, _, body = call(url, method="GET", path="/v1/models/tiny")
-    assert status == 200 and [json.loads(body)] == json.loads(listed)["data"]
-    for name in ("other", "ti", "tiny/more", "%2e%2e%2fetc", "%00"):
-        _, error = refused(url, 404, None, "no model", "model", path=f"/v1/models/{name}", method="GET")
-        assert error["code"] == "model_not_found"
-
-
-@pytest.mark.parametrize("path", ["/health", "/v1/models", "/v1/models/tiny"])
-def test_a_slash_at_the_end_changes_nothing(url, path):
-    assert call(url, method="GET", path=path)[::2] == call(url, method="GET", path=f"{path}/")[::2]
 
 
 # -- why an answer ended ------------------------------------------------------
@@ -290,31 +274,10 @@ def test_an_answer_that_the_context_ended_says_length(teller):
 # -- connections --------------------------------------------------------------
 
 
-@pytest.fixture
-def many_files():
-    """As many open files as the system allows, up to 4,096: both ends of a connection are in this process."""
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
-    if most < 2000:
-        pytest.skip("a process may open too few files here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_600_connections_that_ask_nothing_keep_nobody_out(url, many_files):
-    with ExitStack() as quiet:
-        for i in range(600):
-            quiet.enter_context(connect(url, b"GET /health HTTP/1.1\r\nHost: 127" if i % 2 else b""))
-        assert call(url, method="GET", path="/health")[0] == 200
-        assert said(url, max_tokens=1)["usage"]["completion_tokens"] == 1
-
-
 ANSWERED = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET ", ANSWERED, ANSWERED + b"GET "], ids=repr)
+@pytest.mark.parametrize("begun", [b"", ANSWERED + b"GET "], ids=repr)
 def test_a_connection_that_never_ends_a_question_is_closed(teller, monkeypatch, begun):
     """Silent, or with a byte of a header now and then: before the first question, and after an answer."""
     monkeypatch.setattr("companion.serve.connections.QUIET_SECONDS", 0.5)
@@ -361,24 +324,6 @@ def test_above_the_limit_of_requests_all_but_health_is_503(teller):
 # -- many, and gone -----------------------------------------------------------
 
 
-@pytest.mark.gate
-def test_a_hundred_clients_each_get_a_whole_answer_or_429(url):
-    def one(i):
-        status, headers, body = call(url, {"seed": i, "max_tokens": 25, "stream": i % 2 == 0}, seconds=120)
-        if status != 200:
-            return status, headers.get("retry-after")
-        if i % 2:
-            return json.loads(body)["choices"][0]["finish_reason"], True
-        *_, last = read_events(body.split(b"\n"))
-        return last["choices"][0]["finish_reason"], body.endswith(b"[DONE]\n\n")
-
-    with ThreadPoolExecutor(100) as pool:
-        ends = list(pool.map(one, range(100)))
-    answered = sum(end in [("stop", True), ("length", True)] for end in ends)
-    assert answered + ends.count((429, "1")) == 100
-    assert answered >= 8, ends
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_away_frees_its_slot(teller, slow_engine, stream):
     """The only slot is slowed down, so that it would be taken for long."""
@@ -413,34 +358,6 @@ def test_reading_a_slow_question_stops_nobody_else(teller, monkeypatch):
         assert slow.result()[0] == 200
 
 
-def test_a_question_whose_client_went_away_is_not_read(teller, monkeypatch, capsys):
-    read, unless_gone, asked = server.read_question, server.unless_gone, []
-    entered, left, go = threading.Semaphore(0), threading.Event(), threading.Event()
-
-    def slow(body, *more):
-        asked.append(body)
-        return go.wait(20) and read(body, *more)
-
-    async def watched(http, work):
-        entered.release()
-        try:
-            return await unless_gone(http, work)
-        finally:
-            left.set()
-
-    monkeypatch.setattr(server, "read_question", slow)
-    monkeypatch.setattr(server, "unless_gone", watched)
-    with running(teller, "tiny", SMALL) as url, begin(url, b"{}") as first:
-        assert entered.acquire(timeout=20)
-        with begin(url, b"[]"):
-            assert entered.acquire(timeout=20)
-        assert left.wait(20)
-        call(url, method="GET", path="/health")  # by then the loop has told the reader
-        go.set()
-        assert b" 400 " in status_line(first)
-    assert asked == [b"{}"] and capsys.readouterr().err == ""
-
-
 def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, slow_engine):
     with running(teller, "tiny", Limits(slots=1, waiting=1, seconds=1.5, max_tokens=100)) as url:
         engine = slow_engine(0.3)
@@ -453,21 +370,6 @@ def test_a_full_queue_says_so_at_once_and_late_answers_end(teller, slow_engine):
             assert headers["retry-after"] == "1" and error["code"] == "queue_full"
             *_, last = read_events(one.result()[2].split(b"\n"))
             assert "in time" in last["error"]["message"] and two.result()[0] == 504
-
-
-def test_rows_without_a_token_are_no_text_and_no_error(teller):
-    """Of a model with 40 rows to spare, which its tokenizer has no token for."""
-    torch.manual_seed(2)
-    model = gpt2(GPTConfig(teller.tokenizer.vocab_size + 40, 128, 2, 2, 32)).eval()
-    with torch.no_grad():
-        model.embed.token.weight[teller.tokenizer.vocab_size :] *= 3
-    fields = {"temperature": 1.0, "seed": 1}
-    wanted = Chat(model, teller.tokenizer).ask(HI[0]["content"], max_new_tokens=60, **fields)
-    with running(LanguageModel(model, teller.tokenizer), "tiny", SMALL) as url:
-        found = said(url, max_tokens=60, **fields)
-        assert found["usage"]["completion_tokens"] == 60
-        assert found["choices"][0]["message"]["content"] == wanted
-        assert joined(streamed(url, max_tokens=60, **fields)) == wanted
 
 
 def test_closing_ends_thread_and_port(teller):
@@ -503,31 +405,21 @@ BAD = [  # fields, what the message says, the field that it names
     ({"model": 3}, "model=3: ", "model"),
     ({"messages": []}, "at least 1 item", "messages"),
     ({"messages": HI * 201}, "at most 200 items", "messages"),
-    ({"messages": ["Hi"]}, "messages.0='Hi': ", "messages"),
     (user(None), "messages.0.content", "messages"),
-    (user([{"type": "image_url"}]), "messages.0.content", "messages"),
     (user(" "), "is empty", "messages"),
     (user("key " * 200), "have at least", "messages"),
     (user("key " * 125), "messages have 1", "messages"),
     ({"messages": [{"role": "wizard", "content": "Hi"}]}, "has the role", "messages"),
     ({"messages": [*HI, {"role": "assistant", "content": "Mara."}]}, "must end with", "messages"),
-    ({"max_tokens": 0}, "max_tokens=0: ", "max_tokens"),
     ({"max_tokens": 61}, "max_tokens=61 must be at most 60", "max_tokens"),
-    ({"max_completion_tokens": 61}, "must be at most 60", "max_completion_tokens"),
     ({"max_tokens": True}, "valid integer", "max_tokens"),
     ({"temperature": "hot"}, "valid number", "temperature"),
-    ({"temperature": 2.5}, "temperature=2.5: ", "temperature"),
     ({"temperature": float("nan")}, "finite number", "temperature"),
-    ({"top_p": 1.5}, "top_p=1.5: ", "top_p"),
-    ({"seed": -1}, "seed=-1: ", "seed"),
-    ({"stream": "yes"}, "valid boolean", "stream"),
-    ({"stop": ""}, "at least 1 character", "stop"),
     ({"stop": ["a"] * 5}, "stop", "stop"),
     ({"n": 2}, "n=2: ", "n"),
     ({"logprobs": True, "top_logprobs": 2}, "logprobs=True: ", "logprobs"),
     ({"tool_choice": "required"}, "tool_choice=", "tool_choice"),
     ({"response_format": {"type": "json_object"}}, "response_format.type=", "response_format"),
-    ({"tools": [{}]}, "at most 0 items", "tools"),
     ({"temprature": None}, "not permitted", "temprature"),
 ]
 
@@ -573,9 +465,8 @@ def test_null_and_empty_fields_of_a_message_are_as_if_absent(url):
     assert found["choices"] == wanted["choices"]
 
 
-@pytest.mark.parametrize("temperature", [1e-31, 5e-324])
-def test_a_temperature_that_is_nearly_0_draws_the_likeliest(url, temperature):
-    found, wanted = (said(url, temperature=one, max_tokens=20)["choices"] for one in (temperature, 0))
+def test_a_temperature_that_is_nearly_0_draws_the_likeliest(url):
+    found, wanted = (said(url, temperature=one, max_tokens=20)["choices"] for one in (5e-324, 0))
     assert found == wanted
 
 
@@ -616,7 +507,7 @@ def test_what_is_no_object_is_400(url, body):
     refused(url, 400, body, "the body must be a JSON object")
 
 
-@pytest.mark.parametrize("name", ["other", "../../etc/passwd", "/work/model.pt", "https://x/y"])
+@pytest.mark.parametrize("name", ["other", "../../etc/passwd", "https://x/y"])
 def test_the_model_is_a_name_of_one_and_never_a_path(url, name):
     refused(url, 404, {"model": name}, "no model", "model")
 
@@ -638,15 +529,11 @@ NOWHERE = [("GET", "/openapi.json"), ("DELETE", "/v1/models"), ("GET", "/v1/mode
 """Paths and methods that there are none of, or that others would lead elsewhere."""
 
 
-@pytest.mark.parametrize(("method", "path"), [*NOWHERE, ("GET", "/health/"), ("GET", "/v1/models/tiny")])
-def test_the_host_is_checked_before_all_else(url, method, path):
-    refused(url, 421, None, "is called", Host="evil.example", method=method, path=path)
-
-
-def test_a_page_of_another_site_cannot_ask(url):
-    """A browser sends text/plain unasked, and another name where DNS leads it here."""
+def test_the_host_is_checked_before_all_else(url):
+    """A page of another site may lead its own name here. What a browser sends unasked is no JSON."""
+    for method, path in [*NOWHERE, ("GET", "/health/"), ("POST", "/v1/chat/completions")]:
+        refused(url, 421, None, "is called", Host="evil.example:8000", method=method, path=path)
     refused(url, 415, {}, "application/json", Content_Type="text/plain")
-    refused(url, 421, {}, "is called", Host="evil.example:8000")
     assert call(url, {"max_tokens": 1}, Host="localhost:1234")[0] == 200
 
 
