@@ -9,8 +9,6 @@ from typing import Annotated
 from companion import load
 from companion.cli._parsing import Alias, Range
 from companion.cli._shared import ANSWERER, HubOptions, check_answers, in_url
-from companion.serve.questions import Limits
-from companion.serve.server import LOCAL, hosts_of, make_app, need_libraries, open_socket, serve
 
 TOKEN = "COMPANION_TOKEN"
 
@@ -49,7 +47,11 @@ class Options(HubOptions):
 
 
 def run(options: Options) -> None:
-    need_libraries()
+    try:
+        from companion.serve.questions import Limits
+        from companion.serve.server import LOCAL, hosts_of, make_app, open_socket, serve
+    except ImportError as error:
+        raise ImportError(f"the server needs {error.name}: pip install -e '.[serve]'") from None
     token = os.environ.get(TOKEN) if options.token is None else options.token
     if token is not None and (not token.strip() or not token.isascii() or token != token.strip()):
         raise ValueError(f"--token (or {TOKEN}) must be ASCII characters without spaces around; take others")
@@ -66,5 +68,5 @@ def run(options: Options) -> None:
         if token is None and options.host not in LOCAL:
             open_to = f"Anyone who can reach {place} can use this server."
             print(f"{open_to} Set {TOKEN} to a secret to keep others out.", file=sys.stderr)
-        serve(app, bound, limits)
+        serve(app, bound)
     print("Stopped.")

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from companion.runtime.data.labelled_texts import check_rows_fit, hold_out_by_cl
 from companion.runtime.storage.checkpoints import holds_adapter, holds_model
 from companion.runtime.storage.classifier_files import read_head
 
-AT_ONCE = 256  # texts between two reports of progress
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -68,12 +67,6 @@ def check_texts(reader: TextClassifier, texts: Sequence[str], places: Sequence[s
     check_rows_fit(reader.rows(texts), places, reader.classifier.model.config.context_length)
 
 
-def classified(reader: TextClassifier, texts: Sequence[str]) -> Iterator[list[dict[str, float]]]:
-    """As reader.classify, a part of the texts at a time."""
-    for i in range(0, len(texts), AT_ONCE):
-        yield reader.classify(texts[i : i + AT_ONCE])
-
-
 def as_cell(text: str) -> str:
     """A text that a spreadsheet shows and does not run: one that begins like a formula gets a ' before it.
 
@@ -82,12 +75,12 @@ def as_cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def as_csv(texts: list[str], said: list[dict[str, float]]) -> str:
+def as_csv(texts: list[str], answers: list[dict[str, float]]) -> str:
     """The answers as a file: the text, its class, and the probability of each class."""
     file = io.StringIO(newline="")
     table = csv.writer(file)
-    table.writerow(["text", "class", *map(as_cell, said[0])])
-    for text, shares in zip(texts, said, strict=True):
+    table.writerow(["text", "class", *map(as_cell, answers[0])])
+    for text, shares in zip(texts, answers, strict=True):
         best = max(shares, key=shares.get)
         table.writerow([as_cell(text), as_cell(best), *(f"{share:.4f}" for share in shares.values())])
     return file.getvalue()

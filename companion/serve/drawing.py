@@ -63,8 +63,8 @@ def seen(teller: LanguageModel, before: list[int], ids: list[int]) -> list[Seen]
         for states, some in zip(hidden.split(AT_ONCE), torch.tensor(ids).split(AT_ONCE), strict=True):
             shares = teller.model.logits(states).float().softmax(-1).cpu()  # (n, V)
             top = shares.topk(min(OTHERS + 1, shares.shape[-1]))
-            for i, row, near, which in zip(some.tolist(), shares, top.values, top.indices, strict=True):
-                pairs = zip(which.tolist(), near.tolist(), strict=True)
+            for i, row, largest, which in zip(some.tolist(), shares, top.values, top.indices, strict=True):
+                pairs = zip(which.tolist(), largest.tolist(), strict=True)
                 likeliest = tuple((spelled(teller, j), share) for j, share in pairs)
                 found.append(Seen(spelled(teller, i), row[i].item(), likeliest))
     return found

@@ -120,10 +120,10 @@ class Index:
 
     def find(self, question: str) -> tuple[Frequent, float]:
         """The nearest row and its cosine, from 0 to 1; 0 where no row is about the same."""
-        near = self.vectors @ self.vector(pieces(question))  # (N,)
+        cosines = self.vectors @ self.vector(pieces(question))  # (N,)
         asked = content_words(question)
-        near *= [is_about(asked, row) for row in self.content]
-        return self.rows[int(near.argmax())], float(near.max())
+        cosines *= [is_about(asked, row) for row in self.content]
+        return self.rows[int(cosines.argmax())], float(cosines.max())
 
 
 # -- the glossary --------------------------------------------------------------------------------------------
@@ -178,13 +178,12 @@ SIGNS = {"\\ln ": "ln ", "\\log_2 ": "log2 ", "\\sigma": "σ", "\\sqrt ": "√",
 def plain_formulas(text: str) -> str:
     """The text with its TeX, between dollar signs, in plain characters."""
 
-    def plain(found: re.Match) -> str:
-        formula = found[1]
+    for formula in re.findall(r"\$[^$]+\$", text):
+        written = formula[1:-1]
         for tex, sign in SIGNS.items():
-            formula = formula.replace(tex, sign)
-        return formula
-
-    return re.sub(r"\$([^$]+)\$", plain, text)
+            written = written.replace(tex, sign)
+        text = text.replace(formula, written)
+    return text
 
 
 class CourseQuestions:
@@ -200,11 +199,10 @@ class CourseQuestions:
 
     def find(self, question: str) -> Answered | None:
         """The answer and its source; None for a question that is not about the course."""
-        row, near = self.index.find(question)
-        exact = near > 0.99
-        if not exact and (term := self.term(question)):
+        row, cosine = self.index.find(question)
+        if cosine < 0.99 and (term := self.term(question)):
             return term
-        if near >= THRESHOLD:
+        if cosine >= THRESHOLD:
             return Answered(row.answer, f"the list of frequent questions: “{row.question}”")
         return None
 
@@ -220,5 +218,5 @@ class CourseQuestions:
         for tried in (name, name.removesuffix("s"), f"{name}s"):
             if tried in self.terms:
                 return self.terms[tried]
-        near = get_close_matches(name, self.terms, n=1, cutoff=0.8) if len(name) > 4 else []
-        return self.terms[near[0]] if near else None
+        similar = get_close_matches(name, self.terms, n=1, cutoff=0.8) if len(name) > 4 else []
+        return self.terms[similar[0]] if similar else None

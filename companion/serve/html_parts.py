@@ -35,11 +35,6 @@ def plain(text: str) -> str:
     return f'<div class="c-text">{escape(text)}</div>'
 
 
-def brand(name: str, about: str) -> str:
-    """The name of the app, and what it is."""
-    return f'<p class="c-brand"><b>{escape(name)}</b> – {escape(about)}</p>'
-
-
 def heading(text: str) -> str:
     """The heading of a part of a page."""
     return f'<h2 class="c-heading">{escape(text)}</h2>'
@@ -62,13 +57,13 @@ def listed(texts: Iterable[str]) -> str:
 
 def judged(verdicts: Iterable[Verdict]) -> str:
     """A story with the judge's marks: a color, a line, a sign and the reason, sentence by sentence."""
-    return f'<div class="c-text">{" ".join(map(_sentence, verdicts))}</div>'
-
-
-def _sentence(verdict: Verdict) -> str:
-    sign = f"<b>{SIGNS[verdict.kind]}</b> " if SIGNS[verdict.kind] else ""
-    why = f" <em>({escape(verdict.reason)})</em>" if verdict.reason else ""
-    return f'<span class="c-mark c-{verdict.kind}">{sign}{escape(verdict.sentence)}{why}</span>'
+    spans = []
+    for verdict in verdicts:
+        sign = f"<b>{SIGNS[verdict.kind]}</b> " if SIGNS[verdict.kind] else ""
+        why = f" <em>({escape(verdict.reason)})</em>" if verdict.reason else ""
+        text = f"{sign}{escape(verdict.sentence)}{why}"
+        spans.append(f'<span class="c-mark c-{verdict.kind}">{text}</span>')
+    return f'<div class="c-text">{" ".join(spans)}</div>'
 
 
 def legend(verdicts: Sequence[Verdict]) -> str:
@@ -83,18 +78,15 @@ def legend(verdicts: Sequence[Verdict]) -> str:
 
 def tokens(prompt: str, seen: Sequence[Seen]) -> str:
     """A text token by token: the less probable, the bluer; the pointer over one shows its numbers."""
-    spans = [
-        f'<span class="c-token" style="--doubt:{50 * (1 - one.share):.0f}%" title="{escape(said(one))}">'
-        f"{escape(one.text)}</span>"
-        for one in seen
-    ]
+    spans = []
+    for one in seen:
+        others = ", ".join(
+            f"{visible(text)} {share:.3f}" for text, share in one.likeliest if text != one.text
+        )
+        title = escape(f"{visible(one.text)} {one.share:.3f}; others: {others}")
+        doubt = f"--doubt:{50 * (1 - one.share):.0f}%"
+        spans.append(f'<span class="c-token" style="{doubt}" title="{title}">{escape(one.text)}</span>')
     return f'<div class="c-text">{escape(prompt)}{"".join(spans)}</div>'
-
-
-def said(one: Seen) -> str:
-    """A token's probability, and what else could have stood there."""
-    others = ", ".join(f"{visible(text)} {share:.3f}" for text, share in one.likeliest if text != one.text)
-    return f"{visible(one.text)} {one.share:.3f}; others: {others}"
 
 
 def visible(text: str) -> str:
@@ -113,10 +105,10 @@ def token_table(seen: Sequence[Seen], by: str) -> str:
     return table(f"Tokens and their probabilities, {by}", ("", "token", "probability", "others"), rows)
 
 
-def class_table(texts: Sequence[str], said: Sequence[dict[str, float]]) -> str:
+def class_table(texts: Sequence[str], answers: Sequence[dict[str, float]]) -> str:
     """Each text's likeliest class and its probability."""
     rows = []
-    for text, shares in zip(texts, said, strict=True):
+    for text, shares in zip(texts, answers, strict=True):
         name = max(shares, key=shares.get)
         short = text if len(text) < 80 else text[:79] + "…"
         row = f"<td>{escape(name)}</td><td>{shares[name]:.2f}</td><td>{escape(short)}</td>"

@@ -97,11 +97,11 @@ def unknown_words(message: str) -> list[str]:
     Of an order for a story only the subject counts: what follows the first "about", "of", "with" or "where"
     in its sentence.
     """
-    said, known = message, question_words()
+    considered, known = message, question_words()
     if orders_a_story(message):
         subject = re.search(r"\b(?:about|of|with|where)\b([^.?!\n]*)", message, re.IGNORECASE)
-        said, known = subject[1] if subject else "", order_words()
-    words = re.findall(r"\w+(?:['’]\w+)?", said)
+        considered, known = subject[1] if subject else "", order_words()
+    words = re.findall(r"\w+(?:['’]\w+)?", considered)
     return [word for word in dict.fromkeys(words) if content_words(word) - known]
 
 
@@ -117,8 +117,8 @@ def note_on_answer(messages: list[dict[str, str]]) -> str:
         return ""
     *earlier, last = messages
     contents = [message["content"].strip() for message in earlier]
-    told = " ".join(said if said.endswith((".", "!", "?", '"')) else f"{said}." for said in contents)
-    if holds(last["content"], told) is False:
+    story = " ".join(text if text.endswith((".", "!", "?", '"')) else f"{text}." for text in contents)
+    if holds(last["content"], story) is False:
         return "The judge: false, at the end of what was told."
     return ""
 

@@ -105,11 +105,12 @@ def test_a_port_that_is_taken_and_other_faults_are_one_line(folder, capsys, monk
 
 def test_a_missing_library_is_told_with_its_remedy(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.delitem(sys.modules, "companion.serve.server", raising=False)
     fails(capsys, ["serve"], 2, "the server needs", "pip install -e '.[serve]'")
 
 
 def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatch):
-    monkeypatch.setattr("companion.cli.serve.serve", lambda *given: None)
+    monkeypatch.setattr("companion.serve.server.serve", lambda *given: None)
     argv = ["serve", "--port", "0", "--model", str(folder / "tiny"), "--name", "ours"]
     assert main([*argv, "--host", "0.0.0.0"]) == 0
     found = capsys.readouterr()
@@ -121,7 +122,7 @@ def test_other_machines_without_a_token_get_a_warning(folder, capsys, monkeypatc
 def test_unless_told_otherwise_a_step_may_take_half_a_second(folder, monkeypatch):
     """Eight full answers of SmolLM2 take a seventh of a second a step; with 60 s, all eight were cut off."""
     given = []
-    monkeypatch.setattr("companion.cli.serve.serve", lambda *args: given.append(args[2]))
+    monkeypatch.setattr("companion.serve.server.serve", lambda *args: given.append(args[2]))
     assert main(["serve", "--port", "0", "--model", str(folder / "tiny")]) == 0
     [limits] = given
     assert limits.seconds >= 0.5 * limits.max_tokens

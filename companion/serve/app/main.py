@@ -4,7 +4,7 @@ import sys
 
 import streamlit as st
 
-from companion.serve.html_parts import brand, style
+from companion.serve.html_parts import style
 from companion.serve.offered import Offer
 
 st.set_page_config(page_title="companion: small language models at work", page_icon="🏘️", layout="centered")
@@ -19,7 +19,7 @@ pages = [
     st.Page("classify.py", title="Classify"),
 ]
 page = st.navigation(pages, position="hidden")
-st.html(brand("companion", "small language models at work on your computer"))
+st.html('<p class="c-brand"><b>companion</b> – small language models at work on your computer</p>')
 with st.container(horizontal=True):  # Streamlit's own list of pages is out of sight on a phone
     for each in pages:
         st.page_link(each)

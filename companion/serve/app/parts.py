@@ -79,10 +79,12 @@ def sampling() -> dict:
 
 
 @dataclass
-class Told:
-    """A text as far as it was told. ended: None while it is drawn, or where a click stopped it.
+class Story:
+    """A text as far as it was drawn.
 
-    drawing: where its tokens are, until seen has them with their probabilities.
+    Attributes:
+        drawing: Where its tokens are, until seen has them with their probabilities.
+        ended: None while it is drawn, or if a click stopped it.
     """
 
     by: str
@@ -103,30 +105,32 @@ def tell(model: OfferedModel, prompt: str, options: dict, key: str) -> None:
     teller = opened(model)
     try:
         drawing = Drawing(teller, prompt, **options)
-        told = st.session_state[key] = Told(model.label, prompt, drawing)
+        story = st.session_state[key] = Story(model.label, prompt, drawing)
         stop, place = st.empty(), st.empty()
         stop.button("Stop", key=f"stop {key}")
         start = time.perf_counter()
         for piece in drawing:
-            told.text, told.seconds = told.text + piece, time.perf_counter() - start
-            place.html(html_parts.plain(prompt + told.text))
-        told.ended = len(drawing.ids) < drawing.n
+            story.text += piece
+            story.seconds = time.perf_counter() - start
+            place.html(html_parts.plain(prompt + story.text))
+        story.ended = len(drawing.ids) < drawing.n
         stop.empty()
         place.empty()
     except FAULTS as error:
         complain(error)
 
 
-def show(told: Told) -> None:
+def show(story: Story) -> None:
     """A text with the judge's marks and its tokens' probabilities."""
-    if told.drawing is not None:
-        told.seen, told.drawing = told.drawing.seen(), None
-    verdicts = judge(told.prompt + told.text)
+    if story.drawing is not None:
+        story.seen = story.drawing.seen()
+        story.drawing = None
+    verdicts = judge(story.prompt + story.text)
     st.html(html_parts.judged(verdicts))
     st.html(html_parts.legend(verdicts))
-    end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[told.ended]
-    rate = f"{len(told.seen) / told.seconds:,.0f} a second" if told.seconds else "at once"
-    st.html(html_parts.note(f"{told.by}: {len(told.seen)} tokens, {rate}, {end}."))
+    end = {None: "stopped", False: "cut at the largest number", True: "told to its end"}[story.ended]
+    rate = f"{len(story.seen) / story.seconds:,.0f} a second" if story.seconds else "at once"
+    st.html(html_parts.note(f"{story.by}: {len(story.seen)} tokens, {rate}, {end}."))
     st.html(html_parts.heading("Token probabilities"))
     st.html(
         html_parts.note(
@@ -134,6 +138,6 @@ def show(told: Told) -> None:
             " Point at a token to see its probability."
         )
     )
-    st.html(html_parts.tokens(told.prompt, told.seen))
+    st.html(html_parts.tokens(story.prompt, story.seen))
     with st.expander("The same as a table"):
-        st.html(html_parts.token_table(told.seen, told.by))
+        st.html(html_parts.token_table(story.seen, story.by))

@@ -23,8 +23,8 @@ def models(tmp_path_factory) -> Path:
     """A folder with the shipped models, a slow one, one that is cut off, a classifier."""
     import torch
 
-    from companion.cli import main
     from companion.gpt import GPTConfig, gpt2
+    from companion.serve.classifying import make_example
     from companion.tokenization import BPETokenizer
     from companion.training import save_checkpoint
 
@@ -37,9 +37,8 @@ def models(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "data" / "models" / "village", folder / "torn")
     whole = (folder / "torn" / "model.safetensors").read_bytes()
     (folder / "torn" / "model.safetensors").write_bytes(whole[:1000])
-    data = str(ROOT / "data" / "messages.csv")
-    made = ["finetune", "classify", "--data", data, "--output", str(folder / "messages")]
-    assert main(made) == 0
+    reader = make_example().reader
+    reader.save(folder / "messages", {"classes": reader.classes})
     return folder
 
 
