@@ -73,8 +73,11 @@ def escaped(text: str) -> str:
 
 def built_under(book: Book, documented: Any) -> list[str]:
     """A line with links to the section of the chapter that builds an object, and to its source."""
-    source = Path(inspect.getsourcefile(documented))
-    _, number = inspect.getsourcelines(documented)
+    try:
+        source = Path(inspect.getsourcefile(documented))
+        _, number = inspect.getsourcelines(documented)
+    except (OSError, TypeError):  # not written in a file, such as what NamedTuple makes
+        return []
     above = "\n".join(source.read_text(encoding="utf-8").split("\n")[:number])
     headings = CELL.findall(above)
     links = []

@@ -58,10 +58,10 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
     if d_model % n_heads:
         raise ValueError(f"n_heads={n_heads} must divide d_model={d_model}; try 3 and 6")
     C, H, T, D = d_model, n_heads, n_tokens, d_model // n_heads
-    tall, piece, whole = T * CELL, D * CELL, C * CELL
+    tall, piece, full = T * CELL, D * CELL, C * CELL
     head = max(3 * piece + 4 * GAP, tall + piece + 0.22 + 2 * GAP, _width("head 0", NOTE) + piece + 4 * GAP)
     box = _Box("q_proj").width
-    step = max(box, whole) + 2 * GAP
+    step = max(box, full) + 2 * GAP
     span = max(H * head + (H - 1) * GAP, 3 * step - 2 * GAP)
     middle = 0.15 + span / 2
     lefts = [middle - (H * head + (H - 1) * GAP) / 2 + h * (head + GAP) for h in range(H)]
@@ -77,7 +77,7 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
             _note(ax, 0.15 + span + 0.15, y - 0.2 - 0.18 * i, text, color=legible(GRAY))
 
     y = 0.12
-    _grid(ax, middle - whole / 2, y, T, [GRAY] * C)
+    _grid(ax, middle - full / 2, y, T, [GRAY] * C)
     note(y + tall / 2, "x  (B, T, C)")
     y += tall
     _line(ax, (middle, y), (middle, y + 0.14), arrow=False)
@@ -87,7 +87,7 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
         _line(ax, (middle, y + 0.14), (x, y + 0.14), (x, y + 0.32))
         _Box(name, color=BLUE).draw(ax, x, y + 0.32)
         _line(ax, (x, y + 0.6), (x, inputs))
-        _grid(ax, x - whole / 2, inputs, T, stripes)
+        _grid(ax, x - full / 2, inputs, T, stripes)
     note(inputs + tall / 2, "3 × (B, T, C)")
 
     pieces = inputs + tall + 0.62
@@ -101,7 +101,7 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
         )
         xs = [left + GAP + piece / 2 + i * (head - 2 * GAP - piece) / 2 for i in range(3)]
         for i, x in enumerate(xs):
-            start = middle + (i - 1) * step - whole / 2 + (h + 0.5) * piece
+            start = middle + (i - 1) * step - full / 2 + (h + 0.5) * piece
             ax.plot([start, x], [inputs + tall, pieces - 0.24], color=color, linewidth=1)
             _grid(ax, x - piece / 2, pieces, T, [color] * D)
             _note(ax, x, pieces - 0.12, "qkv"[i], "center")
@@ -117,19 +117,19 @@ def heads_diagram(d_model: int, n_heads: int, n_tokens: int = 4) -> Axes:
         _sign(ax, xs[2], at, "@")
         _grid(ax, xs[2] - piece / 2, outs, T, [color] * D)
         _note(ax, left + GAP, outs + tall / 2, f"head {h}")
-        end = middle - whole / 2 + (h + 0.5) * piece
+        end = middle - full / 2 + (h + 0.5) * piece
         ax.plot([xs[2], end], [outs + tall, merged], color=color, linewidth=1)
     note(pieces + tall / 2, "3 × (B, H, T, D)", "cut")
     note(weights + tall / 2, "(B, H, T, T)", "q @ kᵀ / √D,", "mask, softmax")
     note(outs + tall / 2, "(B, H, T, D)", "weights @ v")
 
-    _grid(ax, middle - whole / 2, merged, T, stripes)
+    _grid(ax, middle - full / 2, merged, T, stripes)
     note(merged + tall / 2, "(B, T, C)", "side by side")
     y = merged + tall
     _line(ax, (middle, y), (middle, y + 0.18))
     y = _Box("o_proj", color=BLUE).draw(ax, middle, y + 0.18)
     _line(ax, (middle, y), (middle, y + 0.18))
-    _grid(ax, middle - whole / 2, y + 0.18, T, [GRAY] * C)
+    _grid(ax, middle - full / 2, y + 0.18, T, [GRAY] * C)
     note(y + 0.18 + tall / 2, "y  (B, T, C)")
     return _cut(ax, 0.15 + span + 0.3 + max(_width(word, NOTE) for word in words), y + 0.3 + tall)
 

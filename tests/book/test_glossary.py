@@ -3,8 +3,8 @@
 import csv
 
 from companion.book.check import check
-from companion.book.glossary import glossary_file, glossary_rows
 from companion.book.sync import sync
+from companion.book.terms import glossary_file, glossary_rows
 
 
 def test_a_glossary_that_differs_is_named_and_sync_makes_it_anew(book):

@@ -8,9 +8,8 @@ from helpers import edit_notebook, edit_text
 
 from companion.book.check import check
 from companion.book.manifest import Book
-from companion.book.navigation import is_navigation
 from companion.book.sync import sync
-from companion.book.text import read_notebook
+from companion.book.text import is_navigation, read_notebook
 
 BOOK = Book.read(Path(__file__).parents[2])
 

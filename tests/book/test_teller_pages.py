@@ -32,11 +32,11 @@ def test_a_rounded_row_is_within_half_a_step_and_reaches_its_ends(seed):
     matrix = np.random.default_rng(seed).normal(size=(5, 11)).astype(np.float32)
     matrix[1] *= 1e-4
     matrix[2] = 0
-    whole, scales = rounded(matrix)
-    assert whole.dtype == np.int8 and scales.dtype == np.float32 and scales.shape == (5,)
-    assert (np.abs(whole * scales[:, None] - matrix) <= scales[:, None] * 0.5001).all()
-    assert np.abs(whole[[0, 1, 3, 4]]).max(axis=1).tolist() == [127] * 4
-    assert scales[2] == 1 and not whole[2].any()
+    integers, scales = rounded(matrix)
+    assert integers.dtype == np.int8 and scales.dtype == np.float32 and scales.shape == (5,)
+    assert (np.abs(integers * scales[:, None] - matrix) <= scales[:, None] * 0.5001).all()
+    assert np.abs(integers[[0, 1, 3, 4]]).max(axis=1).tolist() == [127] * 4
+    assert scales[2] == 1 and not integers[2].any()
 
 
 def test_a_packed_file_gives_its_tensors_back():
@@ -49,8 +49,8 @@ def test_a_packed_file_gives_its_tensors_back():
     assert all(row.get("scales", 0) % 4 == 0 for row in table) and b["at"] % 4 == 0
     assert np.frombuffer(content, "<f4", 7, b["at"]).tolist() == tensors["b"].tolist()
     for row in (a, c):
-        whole, scales = rounded(tensors[row["name"]])
-        assert np.frombuffer(content, np.int8, whole.size, row["at"]).tolist() == whole.ravel().tolist()
+        integers, scales = rounded(tensors[row["name"]])
+        assert np.frombuffer(content, np.int8, integers.size, row["at"]).tolist() == integers.ravel().tolist()
         assert np.frombuffer(content, "<f4", len(scales), row["scales"]).tolist() == scales.tolist()
     assert len(content) == 4 * (3 + 7 + 2) + 15 + 18
 

@@ -151,8 +151,8 @@ def test_a_map_shows_each_weight_once_and_no_line_is_too_long(names, width, sign
     columns = (max(width, 20) - LABEL - 3) // step  # a map of so many; below it begins the next
     bands = [min(columns, T - low) for low in range(0, T, columns)]
     assert masked == sum(band * (band - 1) // 2 for band in bands)
-    whole = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
-    assert whole == T
+    full = sum(line.count("100") if step == 4 else line.count(signs[-1]) // step for line in body)
+    assert full == T
 
 
 def test_a_terminal_without_shades_gets_ascii():

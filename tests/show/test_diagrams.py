@@ -325,8 +325,8 @@ def test_heads_have_a_square_for_each_number_and_the_shapes_of_the_layer(d_model
     ax = heads_diagram(d_model, n_heads, n_tokens)
     squares = [patch for patch in ax.patches if type(patch) is Rectangle]
     on_card = [patch for patch in squares if to_hex(patch.get_facecolor()) == plots.CARD.lower()]
-    whole, weights = n_tokens * d_model, n_heads * n_tokens**2
-    assert len(squares) == 10 * whole + weights  # x, q, k, v, these cut, the heads' results, merged, y
+    full, weights = n_tokens * d_model, n_heads * n_tokens**2
+    assert len(squares) == 10 * full + weights  # x, q, k, v, these cut, the heads' results, merged, y
     assert len(on_card) == n_heads * n_tokens * (n_tokens - 1) // 2  # what the mask hides
     shapes = [
         "x  (B, T, C)",

@@ -134,9 +134,9 @@ def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     history = [{"seconds": 60 * i, "bits_per_byte": b} for i, b in enumerate([2.0, 0.7, 0.4], 1)]
     story = "Mara found a key. " * 60
     fig = plots.certificate("A model", ["built by Ada", "7 parameters"], history, 0.3, story)
-    card, curve, told = (next(ax for ax in fig.axes if ax.get_label() == name) for name in PARTS)
+    card, curve, panel = (next(ax for ax in fig.axes if ax.get_label() == name) for name in PARTS)
     assert card.texts[0].get_text() == "built by Ada\n7 parameters"
-    assert " ".join(told.texts[0].get_text().split()) == story[:700].strip()
+    assert " ".join(panel.texts[0].get_text().split()) == story[:700].strip()
     assert (
         list(curve.lines[0].get_ydata()) == [2.0, 0.7, 0.4] and list(curve.lines[1].get_ydata()) == [0.3] * 2
     )
@@ -144,7 +144,7 @@ def test_a_certificate_shows_facts_loss_floor_and_a_story_within_its_frame():
     frame = next(
         artist for artist in fig.get_children() if isinstance(artist, plt.Rectangle) and not artist.get_fill()
     )
-    frame, text = frame.get_window_extent(), told.texts[0].get_window_extent()
+    frame, text = frame.get_window_extent(), panel.texts[0].get_window_extent()
     assert frame.x0 < text.x0 and text.x1 < frame.x1 and frame.y0 < text.y0
 
 

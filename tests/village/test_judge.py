@@ -11,7 +11,7 @@ from companion.village.rules import RULES
 from companion.village.words import KINDS
 
 TOLD = [story(Random(seed)) for seed in range(300)]
-PARSED = [VILLAGE.parse(told.text) for told in TOLD]
+PARSED = [VILLAGE.parse(example.text) for example in TOLD]
 SENTENCES = [[step.pattern.fill(step.words) for step in steps] for steps in PARSED]
 BEETLE = "A beetle crossed the road without looking."
 
@@ -21,10 +21,10 @@ def kinds(text):
 
 
 def test_the_judge_accepts_true_stories():
-    for told in TOLD:
-        verdicts = judge(told.text)
+    for example in TOLD:
+        verdicts = judge(example.text)
         assert all(verdict.kind == "ok" and not verdict.reason for verdict in verdicts)
-        assert " ".join(verdict.sentence for verdict in verdicts) == told.text
+        assert " ".join(verdict.sentence for verdict in verdicts) == example.text
 
 
 FOUND = "Once the baker Mara sat at the mill and admired the red lantern Mara had found. "
@@ -56,7 +56,7 @@ LONG = TWO + 4 * f'{IS_THIS_THE_MILL} "Who has the lantern?" "Mara," said Bram. 
 BEFORE = {name: text for name, text in globals().items() if name.isupper() and isinstance(text, str)}
 
 
-def told_before(table):
+def before_it(table):
     """A table's cases; what was told before is one of the texts above, by its name, or a text of its own."""
     rows = cases(__file__)[table]
     return [(BEFORE.get(before, before), sentence, reason) for before, sentence, reason in rows]
@@ -68,7 +68,7 @@ def each(rows):
     return pytest.mark.parametrize(("before", "sentence", "reason"), rows, ids=ids)
 
 
-CONTRADICTIONS = told_before("contradictions")
+CONTRADICTIONS = before_it("contradictions")
 
 
 @each(CONTRADICTIONS)
@@ -84,7 +84,7 @@ def test_the_judge_catches_a_planted_contradiction(before, sentence, reason):
     assert bits(before + sentence) is None
 
 
-MISPLACED = told_before("misplaced")
+MISPLACED = before_it("misplaced")
 
 
 @each(MISPLACED)
@@ -106,7 +106,7 @@ def test_there_is_an_example_of_every_rule_whose_breach_may_be_true():
         assert shown or name == "new_name", name
 
 
-@each(told_before("false and badly placed"))
+@each(before_it("false and badly placed"))
 def test_what_is_false_is_a_contradiction_however_badly_placed(before, sentence, reason):
     verdict = judge(before + sentence)[-1]
     assert (verdict.sentence, verdict.kind) == (sentence, "contradiction")
@@ -114,8 +114,8 @@ def test_what_is_false_is_a_contradiction_however_badly_placed(before, sentence,
 
 
 def test_the_story_has_an_end():
-    told = TOLD[0].text
-    after = judge(f"{told} {BEETLE} The key Nobody had was gone. {told}")
+    example = TOLD[0].text
+    after = judge(f"{example} {BEETLE} The key Nobody had was gone. {example}")
     steps = len(PARSED[0])
     assert [verdict.kind for verdict in after[: steps + 2]] == ["ok"] * steps + ["misplaced", "unknown"]
     assert after[steps].reason == "the story is over"
@@ -250,7 +250,7 @@ def test_no_sentence_out_of_order_corrupts_what_is_true():
 def test_white_space_changes_no_verdict(space):
     """At the beginning, at the end, between sentences, and so in those of two parts: "Take it!" So …"""
     contradictions = [before + sentence for before, sentence, _ in CONTRADICTIONS[:9] + MISPLACED[:9]]
-    for text in [told.text for told in TOLD[:20]] + contradictions:
+    for text in [example.text for example in TOLD[:20]] + contradictions:
         verdicts = judge(text)
         assert judge(text + space) == judge(space + text) == verdicts
         assert judge(text.replace(" ", space)) == verdicts
@@ -264,15 +264,15 @@ def test_white_space_changes_no_verdict(space):
 def test_every_changed_word_of_a_recall_is_caught():
     """A recalled word of a true story, replaced by another of its kind, is a contradiction there."""
     rng, caught = Random(3), 0
-    for told, steps in zip(TOLD[:150], PARSED[:150], strict=True):
+    for example, steps in zip(TOLD[:150], PARSED[:150], strict=True):
         at = rng.randrange(len(steps))
         slots = [i for i, options in enumerate(steps[at].options) if len(options) == 1]
         if not slots:
             continue
         i = rng.choice(slots)
         a, b = steps[at].spans[i]
-        others = [word for word in KINDS[steps[at].pattern.slots[i].kind] if word != told.text[a:b]]
-        verdicts = judge(told.text[:a] + rng.choice(others) + told.text[b:])
+        others = [word for word in KINDS[steps[at].pattern.slots[i].kind] if word != example.text[a:b]]
+        verdicts = judge(example.text[:a] + rng.choice(others) + example.text[b:])
         assert all(verdict.kind == "ok" for verdict in verdicts[:at])
         assert verdicts[at].kind == "contradiction" and verdicts[at].reason
         caught += 1

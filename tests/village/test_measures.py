@@ -30,8 +30,8 @@ SHARES = "grammar", "consistent", "flawless", "whole", "memory", "distinct"
 
 
 def test_floor_is_bits_over_bytes_and_one_for_the_end():
-    texts = [told.text for told in TOLD]
-    expected = sum(told.bits for told in TOLD) / sum(len(text.encode()) + 1 for text in texts)
+    texts = [example.text for example in TOLD]
+    expected = sum(example.bits for example in TOLD) / sum(len(text.encode()) + 1 for text in texts)
     assert floor(texts) == pytest.approx(expected)
     assert floor(texts) < floor(texts, forget=True)
     with pytest.raises(ValueError, match="no story of this village"):
@@ -41,7 +41,7 @@ def test_floor_is_bits_over_bytes_and_one_for_the_end():
 
 
 def test_abilities_of_true_false_and_strange_texts():
-    texts = [told.text for told in TOLD[:20]]
+    texts = [example.text for example in TOLD[:20]]
     scores = abilities(texts)
     assert all(scores[name] == 1 for name in SHARES)
     assert scores["recalls"] == pytest.approx(sum(len(recalls(text)) for text in texts) / 20)
@@ -52,12 +52,12 @@ def test_abilities_of_true_false_and_strange_texts():
 
 
 def test_abilities_tell_grammar_from_memory_and_from_consistency():
-    told, wrong = TOLD[0].text, TWO + WRONG
+    example, wrong = TOLD[0].text, TWO + WRONG
     assert judge(wrong)[-1].recalls == (("lantern", True), ("Bram", False), ("Mara", True))
-    scores = abilities([told, wrong])
+    scores = abilities([example, wrong])
     assert [scores[name] for name in SHARES[:4]] == [1, 0.5, 0.5, 0.5]
     assert scores["memory"] == pytest.approx(1 - 1 / (2 * scores["recalls"]))
-    assert scores["words"] == (told.count(" ") + 1 + wrong.count(" ") + 1) / 2
+    assert scores["words"] == (example.count(" ") + 1 + wrong.count(" ") + 1) / 2
 
 
 def test_what_is_misplaced_is_consistent_and_not_flawless():
@@ -78,7 +78,7 @@ def test_a_text_without_a_sentence_is_good_in_no_share(text):
 
 
 def test_white_space_changes_no_ability():
-    texts = [told.text for told in TOLD[:9]] + [TWO + WRONG]
+    texts = [example.text for example in TOLD[:9]] + [TWO + WRONG]
     spaced = ["\n " + text.replace(". ", ".\n\n").replace(" the ", "  the\t") + " \n" for text in texts]
     assert abilities(spaced) == abilities(texts)
     assert abilities([texts[0], texts[0] + "\n"])["distinct"] == 0.5
@@ -160,10 +160,10 @@ def test_scores_are_of_the_stories_that_ended():
 
         def tell_many(self, n, temperature, seed):
             assert (n, temperature, seed) == (3, 0.5, 7)
-            return [(told.text, i < self.ended) for i, told in enumerate(TOLD[:3])]
+            return [(example.text, i < self.ended) for i, example in enumerate(TOLD[:3])]
 
     two = village_scores(Teller(2), 3, seed=7, temperature=0.5)
-    assert two == {"ended": 2 / 3} | abilities([told.text for told in TOLD[:2]])
+    assert two == {"ended": 2 / 3} | abilities([example.text for example in TOLD[:2]])
     assert village_scores(Teller(0), 3, seed=7, temperature=0.5) == {"ended": 0}
 
 

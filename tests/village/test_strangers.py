@@ -96,10 +96,10 @@ def test_declined_messages_are_all_answered_by_the_sentence_that_declines():
 
 
 def test_an_interruption_is_declined_and_leaves_all_else_as_it_was():
-    told = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
-    found = interrupted(told, seed=10, share=0.5)
+    example = lessons(40, seed=8, stories=40) + orders(10, seed=9, questions=2)
+    found = interrupted(example, seed=10, share=0.5)
     changed = 0
-    for before, after in zip(told, found, strict=True):
+    for before, after in zip(example, found, strict=True):
         pairs = list(zip(after.messages[::2], after.messages[1::2], after.kinds, strict=True))
         kept = [message for *pair, kind in pairs if kind != "declined" for message in pair]
         assert kept == before.messages
@@ -220,8 +220,8 @@ def test_the_shipped_answerer_declines_strangers_and_goes_on_telling_stories():
     assert said["lacking"].count(DECLINE) >= 12
     assert DECLINE not in said["questions"]
     for name in ("second orders", "after a stranger"):
-        told = zip(chats[name], said[name], strict=True)
-        assert sum(has_both(chat[-1]["content"], text) for chat, text in told) >= 16, name
+        example = zip(chats[name], said[name], strict=True)
+        assert sum(has_both(chat[-1]["content"], text) for chat, text in example) >= 16, name
 
 
 @pytest.mark.gate
@@ -245,7 +245,7 @@ def test_the_shipped_answerer_understands_plain_questions_and_orders():
     assert len(said) >= 18
     assert sum(text == truth for text, truth in zip(said, right, strict=True)) >= 0.8 * len(said)
     loose = [one.messages[:1] for one in orders(16, seed=37, forms=HELD_OUT_ORDERS)]
-    told = answers(teller.model, teller.tokenizer, loose, 200)
-    named = [has_named(order[0]["content"], text) for order, (text, _) in zip(loose, told, strict=True)]
+    example = answers(teller.model, teller.tokenizer, loose, 200)
+    named = [has_named(order[0]["content"], text) for order, (text, _) in zip(loose, example, strict=True)]
     assert sum(named) >= 12
-    assert sum(len(judge(text)) >= 5 for text, _ in told) >= 14
+    assert sum(len(judge(text)) >= 5 for text, _ in example) >= 14

@@ -92,8 +92,8 @@ def faults(shown, options) -> str:
     settings = {"resultTypes": ["violations"], "preload": False}  # it would ask for files of its own
     report = axe.Axe().run(shown.page, options=settings | options).response
     found = [fault for fault in report["violations"] if fault["impact"] != "minor"]
-    told = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in found]
-    return json.dumps(told, indent=1) if told else ""
+    shown_text = [[fault["id"], len(fault["nodes"]), fault["nodes"][0]["html"][:200]] for fault in found]
+    return json.dumps(shown_text, indent=1) if shown_text else ""
 
 
 @pytest.mark.parametrize("shown", list(dict.fromkeys(KINDS + CHAPTERS)), indirect=True)

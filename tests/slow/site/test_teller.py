@@ -37,7 +37,7 @@ def set_slider(page, name: str, value: float) -> None:
     slider.evaluate("(e, value) => {e.value = value; e.dispatchEvent(new Event('input'))}", value)
 
 
-def told(page) -> str:
+def shown_text(page) -> str:
     """The story on the page."""
     return page.locator(".teller .token:not(.beginning)").evaluate_all(
         "all => all.map((e) => e.textContent).join('')"
@@ -76,7 +76,7 @@ def test_at_temperature_0_the_page_tells_python_s_story(still, model, tokenizer)
     set_slider(page, "temperature", 0)
     use(page, "tell")
     story = LanguageModel(model, tokenizer, KVCache).tell("Once the baker", temperature=0.0)
-    assert told(page) == story and len(story) > 200
+    assert shown_text(page) == story and len(story) > 200
     assert page.locator(".teller .bars .chosen .share").inner_text() == "100\u00a0%"
 
 
@@ -127,7 +127,7 @@ def test_a_finished_story_shows_a_word_that_was_in_doubt_or_recalled(still):
     page = still(TELL).page
     page.locator(".teller .example").first.click()
     page.wait_for_function(TOLD, timeout=MINUTE)
-    assert told(page).startswith("Once upon a time, the baker Mara")
+    assert shown_text(page).startswith("Once upon a time, the baker Mara")
     seen = page.locator(".teller .token.seen").evaluate_all("all => all.map((e) => e.textContent.trim())")
     assert len(seen) == 1 and seen[0] != "."
 
@@ -224,7 +224,7 @@ def test_the_teller_works_by_keyboard(still):
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
-    assert focused.get_attribute("data-token") == "0" and told(page).startswith("Once the fox")
+    assert focused.get_attribute("data-token") == "0" and shown_text(page).startswith("Once the fox")
     outline = focused.evaluate("e => getComputedStyle(e).outlineStyle")
     assert outline == "solid"
     page.keyboard.press("End")
