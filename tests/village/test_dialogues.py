@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from support.cases import cases
 
 from companion.village import VILLAGE, judge, load_split
 from companion.village.dialogues import (
@@ -20,13 +19,19 @@ from companion.village.dialogues import (
     orders,
     state_of,
     summaries,
-    talk,
 )
 from companion.village.words import KINDS
 
-CASES = cases(__file__)
-
-VILLAGE_SAYS = CASES["the village says"]
+VILLAGE_SAYS = {
+    "who has": '"What a lovely {x} {y} has!" said {o}, and {y} blushed.',
+    "where is somebody": '"Where is {x}?" asked {o}. It was easy: at the {y}.',
+    "how many": "{z} counted the {x} again. There were still {y}.",
+    "who is": "The {x} {y} winked. You could never tell with {y}.",
+    "who broke": '"Who broke the {x}?" It was {y}, but nobody was angry.',
+    "where is the thing": '"Where is the {x}?" asked {o}. It was at the {y}.',
+    "whose": "The {x} {o} borrowed still belonged to {y}.",
+    "what color": "The {y} {x} {o} polished shone until {p} clapped.",
+}
 """Sentences of the village that are true or not, to be judged after the story."""
 
 
@@ -80,11 +85,6 @@ def test_questions_come_in_turn_as_many_as_asked_and_the_same_for_a_seed():
     shipped = load_split("train") + load_split("val") + load_split("test")
     begun = story_of(found[0].messages[0]["content"])
     assert not any(text.startswith(begun) for text in shipped)
-
-
-def test_questions_of_two_seeds_are_about_other_stories():
-    a, b = ({story_of(one.messages[0]["content"])[:90] for one in asked(16, seed)} for seed in (160, 170))
-    assert not a & b
 
 
 def test_what_nobody_said_is_not_in_the_story():
@@ -183,7 +183,3 @@ def test_kinds_that_are_none_are_refused():
         asked(1, 0, ["why"])
     with pytest.raises(ValueError, match="must name at least one"):
         lessons(1, 0, kinds=[], stories=2)
-
-
-def test_talk_gives_roles_in_turn():
-    assert [m["role"] for m in talk("a", "b", "c")] == ["user", "assistant", "user"]

@@ -4,7 +4,6 @@ import random
 
 import pytest
 import torch
-from support.cases import texts
 from support.marks import mark
 
 from companion.caching import KVCache
@@ -12,11 +11,53 @@ from companion.generation import LanguageModel, generate
 from companion.show.widgets import attention_weights
 from companion.village import load_split, story
 
-TEXTS = texts(__file__)
+SPECIAL_TOKENS = r"""
+() => {
+      const special_tokens = { "<|endoftext|>": 256, "<|user|>": 257, "<|end|>": 258 };
+      const tokenizer = new ours.tokenizer.constructor({ merges: [], special_tokens });
+      const text = tokenizer.decoder();
+      return [[65, 257, 0xc3, 256, 0xa9, 258].map(text).join(""), [...tokenizer.control]];
+    }
+"""
 
-LOAD = TEXTS["LOAD"]
-GREEDY = TEXTS["GREEDY"]
-READ = TEXTS["READ"]
+
+LOAD = r"""
+async () => {
+  const [gpt, { Tokenizer }, marks] = await Promise.all(
+    ["gpt", "tokenizer", "marks"].map((name) => import(`/_static/teller/${name}.js`)));
+  const described = await (await fetch("/_static/model/model.json")).json();
+  const buffer = await (await fetch("/_static/model/weights.bin")).arrayBuffer();
+  const patterns = marks.readPatterns(await (await fetch("/_static/model/marks.json")).json());
+  const model = new gpt.GPT(described.config, gpt.readWeights(buffer, described.tensors));
+  const tokenizer = new Tokenizer(described.tokenizer);
+  window.ours = { ...gpt, ...marks, model, tokenizer, patterns, config: described.config };
+}
+"""
+GREEDY = r"""
+([prompts, most]) => prompts.map((given) => {
+  const { model, config, argmax, KVCache } = ours;
+  const cache = new KVCache(config);
+  let logits;
+  for (const token of given) ({ logits } = model.forward(token, cache));
+  const told = [];
+  while (told.length < most) {
+    told.push(argmax(logits));
+    if (told.at(-1) === given[0]) break;
+    ({ logits } = model.forward(told.at(-1), cache));
+  }
+  return told;
+})
+"""
+READ = r"""
+(tokens) => {
+  const cache = new ours.KVCache(ours.config);
+  const read = tokens.map((token) => ours.model.forward(token, cache));
+  return {
+    logits: read.map(({ logits }) => [...logits]),
+    looked: read.map(({ looked }) => looked.map((heads) => heads.map((weights) => [...weights]))),
+  };
+}
+"""
 MARK = """(texts) => texts.map((text) => ours.mark(text, ours.patterns).map(
   ({ sentence, start, end, grammar, names }) => [sentence, start, end, grammar, names.map(
     ({ word, start, end, state }) => [word, start, end, state])]))"""
@@ -92,7 +133,7 @@ def test_ids_are_python_s(page, tokenizer):
 
 
 def test_special_tokens_are_no_text_of_a_story(page):
-    shown_text = page.evaluate(TEXTS["SPECIAL TOKENS"])
+    shown_text = page.evaluate(SPECIAL_TOKENS)
     assert shown_text == ["Aé", [256, 257, 258]]
 
 
