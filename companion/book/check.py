@@ -49,7 +49,7 @@ def of_book(book: Book) -> Iterator[tuple[str, str]]:
         if chapter.module and (hidden := hidden_by(book, chapter.module)):
             yield "book.toml", f"{chapter.name}: its module would hide {hidden}; choose another name"
     for path, content in repository_files(book).items():
-        if path.read_bytes() != content:
+        if path.suffix != ".ipynb" and path.read_bytes() != content:  # a notebook follows its text
             yield (
                 book.relative(path),
                 f'names another repository than book.toml; run `repository "{book.repository}"`',

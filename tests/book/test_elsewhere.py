@@ -121,7 +121,7 @@ def test_check_names_a_cell_that_fetches_another_course(published):
     path = published.root / "book.toml"
     path.write_text(path.read_text().replace("example.org/tiny", "example.org/mine"))
     found = check(Book.read(published.root))
-    assert len(found) == 3  # README, the text and the notebook
+    assert len(found) == 2  # README and the text
     assert all("names another repository than book.toml; run `repository" in line for line in found)
 
 
