@@ -58,7 +58,9 @@ def process_docstring(book: Book, what: str, documented: Any, lines: list[str]) 
     parts = []
     position = 0
     for span in CODE_SPAN.finditer(text):
-        parts += [escaped(text[position : span.start()]), f"``{span[2].strip()}``"]
+        next_letter = text[span.end() : span.end() + 1]
+        separator = "\\ " if next_letter.isalnum() else ""  # as in a plural
+        parts += [escaped(text[position : span.start()]), f"``{span[2].strip()}``{separator}"]
         position = span.end()
     parts.append(escaped(text[position:]))
     lines[:] = "".join(parts).split("\n")

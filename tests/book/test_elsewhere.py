@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell
 
 from companion.book.__main__ import main
 from companion.book.check import check
-from companion.book.elsewhere import BEGIN, END, badges, block, clone_block
+from companion.book.elsewhere import BEGIN, END, block, clone_block
 from companion.book.manifest import Book
 from companion.book.text import read_notebook
 
@@ -42,24 +42,6 @@ PYTHONS = {
 def test_readme_has_the_badges_of_the_repository():
     for wanted in (block(BOOK), clone_block(BOOK)):
         assert wanted in text("README.md"), f"README lacks these lines:\n{wanted}"
-
-
-def test_nothing_that_a_reader_meets_leads_to_a_placeholder():
-    suffixes = {".md", ".toml", ".ipynb", ".py", ".txt", ".yml", ".json", ".css", ".js"}
-    files = [path for path in ROOT.rglob("*") if path.suffix in suffixes and path != Path(__file__)]
-    files = [path for path in files if not any(p.startswith(".venv") for p in path.parts)]
-    kept = [path for path in files if path.relative_to(ROOT).parts[0] not in ("runs", "site", "build")]
-    assert [path for path in kept if "OWNER/" in path.read_text(encoding="utf-8")] == []
-
-
-@pytest.mark.parametrize("repository", ["", "https://example.org/ada/engine"])
-def test_without_a_repository_at_github_there_are_no_badges(book, repository):
-    assert badges(Book(book.root, "", repository, {}, [])) == ""
-
-
-def test_badges_follow_the_repository(book):
-    lines = badges(Book(book.root, "", "https://github.com/ada/engine", {}, []))
-    assert lines.count("ada/engine") == 3
 
 
 FETCHING = """

@@ -16,11 +16,6 @@ def test_a_glossary_that_differs_is_named_and_sync_makes_it_anew(book):
     assert glossary_file(book).read_text(encoding="utf-8") == glossary_rows(book)
 
 
-def test_a_book_without_a_glossary_gets_none(book):
-    sync(book, ["01"], run=False)
-    assert not glossary_file(book).exists()
-
-
 def test_each_row_has_the_names_the_meaning_and_the_chapter(book):
     text = book.chapters[0].text.read_text(encoding="utf-8")
     added = '\n## What you built\n\n| term | meaning |\n|---|---|\n| decay, beta | a share, "kept" |\n'

@@ -16,7 +16,7 @@ from companion.blocks import LayerNorm
 from companion.book import BookError, site
 from companion.book.__main__ import main
 from companion.book.api import modules, process_docstring
-from companion.book.cover import cover_page, duration
+from companion.book.cover import cover_page
 from companion.book.manifest import Book
 from companion.book.pages import chapter_page
 from companion.book.terms import Linker, Term, chapter_terms, glossary_page, unique_terms
@@ -66,13 +66,6 @@ def test_figures_are_numbered_and_take_the_italics_below_for_a_caption(book):
     assert third.figure.caption == "**Figure 1.3**"
     left = [cell.source for cell in page.cells[1:] if cell.cell_type == "markdown"]
     assert left == ["Then text.", "*A* word, no caption."]
-
-
-def test_the_notebook_itself_stays_as_it_is(book):
-    notebook = read_notebook(book.chapters[0].notebook)
-    before = str(notebook)
-    chapter_page(book, book.chapters[0], notebook, [], [])
-    assert str(notebook) == before
 
 
 def test_links_to_files_lead_to_the_repository_and_those_to_chapters_stay(book):
@@ -239,10 +232,6 @@ def test_the_cover_leads_through_all_chapters_in_their_parts():
     assert all(f"**{part}**" in page for part in REAL.parts)
 
 
-def test_durations_read_well():
-    assert [duration(9.9), duration(90), duration(1662)] == ["10 seconds", "2 minutes", "28 minutes"]
-
-
 def test_without_the_tools_one_line_says_how_to_install_them(book, monkeypatch, capsys):
     monkeypatch.setattr(site, "missing_tools", lambda: ["sphinx", "myst_nb"])
     assert main(["--root", str(book.root), "site"]) == 1
@@ -262,15 +251,6 @@ def test_the_extra_is_pinned_and_apart_from_what_a_reader_needs():
     assert site.MATHJAX in [pin.split("==")[0] for pin in extra]
     reader = (ROOT / "requirements.txt").read_text()
     assert not [pin for pin in extra if pin.split("==")[0] in reader]
-
-
-def test_the_gate_and_the_workflow_install_the_extra_and_open_the_site_in_a_browser():
-    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    workflow = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
-    assert "install -e '.[site,serve,peers]'" in gate and "pytest -rs -m gate" in gate
-    for command in ("-e .[site]", "python -m companion.book site", "pytest -m gate tests/slow/site"):
-        assert command in workflow
-    assert "deploy-pages" in workflow
 
 
 @pytest.mark.gate
@@ -333,27 +313,3 @@ def test_a_folder_that_this_did_not_make_is_not_replaced(book, capsys, out):
         "name another with --out, or remove it"
     )
     assert snapshot(book.root) == before
-
-
-def test_a_page_loads_no_script_that_it_does_not_use(tmp_path):
-    from companion.book.site import lighter_pages
-
-    icons = '<script defer src="{up}_static/scripts/fontawesome.js?digest=1"></script>'
-    search = [
-        f'<script src="{{up}}{name}.js"></script>'
-        for name in ("_static/searchtools", "_static/language_data", "searchindex")
-    ]
-    kept = '<script src="{up}_static/book.js?v=1"></script>'
-    scripts = tmp_path / "_static" / "scripts"
-    scripts.mkdir(parents=True)
-    for name in ("fontawesome.js", "fontawesome.js.map", "bootstrap.js"):
-        (scripts / name).write_text("")
-    for name, up in (("index", ""), ("search", ""), ("chapters/01_averages", "../")):
-        page = tmp_path / f"{name}.html"
-        page.parent.mkdir(exist_ok=True)
-        page.write_text("\n".join([icons, *search, kept]).format(up=up))
-    lighter_pages(tmp_path)
-    assert [path.name for path in scripts.iterdir()] == ["bootstrap.js"]
-    assert (tmp_path / "index.html").read_text().strip() == kept.format(up="")
-    assert (tmp_path / "chapters" / "01_averages.html").read_text().strip() == kept.format(up="../")
-    assert (tmp_path / "search.html").read_text().count("<script") == 4

@@ -46,13 +46,6 @@ def test_an_equal_cell_keeps_its_id_and_an_edited_one_that_of_its_place():
     assert len(set(ids(new))) == 6
 
 
-def test_an_id_goes_to_a_cell_of_the_same_kind():
-    old = notebook_of(["code", "words"], ("code", "markdown"))
-    new = notebook_of(["new words", "new code"], ("markdown", "code"))
-    keep_ids(new, old)
-    assert ids(new) == ids(old)[::-1]
-
-
 def test_new_ids_depend_on_the_content_alone():
     one, two = notebook_of(["a", "a", "b"]), notebook_of(["a", "a", "b"])
     for notebook in (one, two):
@@ -73,13 +66,6 @@ def test_ids_are_unique_deterministic_and_stay_when_nothing_changes(before, afte
     assert made[0] == made[1] and len(set(made[0])) == len(after)
     keep_ids(again := notebook_of(before, ("code", "markdown")), old)
     assert ids(again) == ids(old)
-
-
-def test_duplicate_ids_of_a_damaged_notebook_are_mended():
-    old = notebook_of(["a", "b"])
-    old.cells[1].id = old.cells[0].id
-    keep_ids(new := notebook_of(["a", "b"]), old)
-    assert len(set(ids(new))) == 2
 
 
 FOLDED = {"source_hidden": True}
